@@ -1,0 +1,1 @@
+"""Front door for programs: HTTP and JSON over the use cases."""

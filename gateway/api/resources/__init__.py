@@ -1,0 +1,1 @@
+"""One module per resource: JSON to use case and back."""

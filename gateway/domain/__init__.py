@@ -1,0 +1,1 @@
+"""What things are: frozen, with no I/O. Imports nothing of the program but errors."""

@@ -1,0 +1,67 @@
+"""Who acts: principals, the scopes of programs, and the one agency a unit of work is for."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class PrincipalKind(StrEnum):
+    PERSON = "person"
+    PROGRAM = "program"
+    OPERATOR = "operator"
+    NODE = "node"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Principal:
+    """Who did it; events, keys and documents refer to this."""
+
+    id: str
+    kind: PrincipalKind
+    name: str
+    agency_id: str | None = None
+
+
+class ApiScope(StrEnum):
+    """What an API key may do (interfaces.md 3.2)."""
+
+    MESSAGES_SEND = "messages:send"
+    MESSAGES_READ = "messages:read"
+    INBOX_READ = "inbox:read"
+    INBOX_ACT = "inbox:act"
+    AGENCIES_READ = "agencies:read"
+    AGENCIES_WRITE = "agencies:write"
+    WEBHOOKS_MANAGE = "webhooks:manage"
+    EVIDENCE_READ = "evidence:read"
+    OPS_READ = "ops:read"
+
+
+class NumberingMode(StrEnum):
+    """Who gives the arrival number (interfaces.md 1.6)."""
+
+    A = "A"
+    B = "B"
+    C = "C"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HostedAgency:
+    """An agency that this node speaks for."""
+
+    id: str
+    code: str
+    name: str
+    numbering: NumberingMode = NumberingMode.A
+    aliases: tuple[str, ...] = ()
+    parent_name: str | None = None
+    email: str | None = None
+    answer_recall: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AgencyScope:
+    """The one agency whose rows a unit of work may see, and who is acting."""
+
+    agency_id: str
+    principal_id: str

@@ -1,0 +1,320 @@
+"""What a document is on our side: the draft an agency hands in, the outgoing document and its deliveries,
+and the incoming document. Frozen; a change is `dataclasses.replace`. Wire shapes live in `edxml.envelope`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from enum import IntEnum, StrEnum
+
+from gateway.domain.identity import Digest, DocumentId, PacketId
+
+
+class Kind(StrEnum):
+    """The five kinds of packet; the values are those of `gw:Kind` and of the transport's type."""
+
+    DOCUMENT = "edoc"
+    UPDATE = "update"
+    RECALL = "recall"
+    REPLACEMENT = "replace"
+    STATUS = "status"
+
+
+class Urgency(IntEnum):
+    """Mức độ khẩn, rules.md 12.5."""
+
+    NORMAL = 0
+    URGENT = 1
+    VERY_URGENT = 2
+    EXPRESS = 3
+    TIMED_EXPRESS = 4
+
+    @property
+    def key(self) -> str:
+        return URGENCY_KEYS[self]
+
+
+URGENCY_KEYS = {
+    Urgency.NORMAL: "thuong",
+    Urgency.URGENT: "khan",
+    Urgency.VERY_URGENT: "thuong_khan",
+    Urgency.EXPRESS: "hoa_toc",
+    Urgency.TIMED_EXPRESS: "hoa_toc_hen_gio",
+}
+
+
+class Lane(StrEnum):
+    """The two queues of the axis: an urgent document never waits behind a bulk send (R46)."""
+
+    NORMAL = "normal"
+    URGENT = "urgent"
+
+
+class RecipientRole(StrEnum):
+    TO_ACT = "to_act"
+    TO_COORDINATE = "to_coordinate"
+    TO_KNOW = "to_know"
+    TO_REPORT = "to_report"
+
+
+class DeliveryMode(StrEnum):
+    ELECTRONIC = "electronic"
+    BOTH = "both"
+    PAPER = "paper"
+
+
+class FileRole(StrEnum):
+    LEAD = "lead"
+    SOURCE = "source"
+    APPENDIX = "appendix"
+    REFERENCE = "reference"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recipient:
+    """One agency that the document is for. `given` is what the caller wrote, when a code was mapped."""
+
+    code: str
+    name: str | None = None
+    role: RecipientRole = RecipientRole.TO_ACT
+    given: str | None = None
+    mapped_by: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FileItem:
+    """One file of an outgoing document, as the caller's bytes were found to be."""
+
+    n: int
+    name: str
+    role: FileRole
+    content_type: str
+    size: int
+    sha256: Digest
+    pages: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Signer:
+    name: str
+    title: str | None = None
+    competence: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Staff:
+    """A named person of an agency, as statuses and business headers carry them."""
+
+    name: str | None = None
+    department: str | None = None
+    phone: str | None = None
+    email: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FileCode:
+    """Mã hồ sơ, rules.md 12.3."""
+
+    organ: str
+    year: int
+    notation: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReplyLink:
+    """The document that this one answers (hồi đáp)."""
+
+    agency: str
+    number: str
+    date: date
+    document_id: DocumentId | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Change:
+    """What an update, recall or replacement says beside the document itself."""
+
+    reason: str
+    target: DocumentId | None = None
+    approved_by: str | None = None
+    notice_no: str | None = None
+    information_changed: bool = True
+    receivers_changed: bool = False
+    receivers_added: tuple[str, ...] = ()
+    receivers_removed: tuple[str, ...] = ()
+    replaces: tuple[tuple[DocumentId, tuple[str, ...]], ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Draft:
+    """The metadata an agency hands in with its files; complete once `policy.outgoing` says so."""
+
+    number: str
+    symbol: str
+    issued_on: date
+    type_name: str
+    subject: str
+    signer: Signer
+    recipients: tuple[Recipient, ...]
+    reply_required: bool
+    external_id: str | None = None
+    type_key: str | None = None
+    content: str | None = None
+    place: str | None = None
+    urgency: Urgency = Urgency.NORMAL
+    due_at: datetime | None = None
+    secrecy: str = "none"
+    signed_at: datetime | None = None
+    pages: int | None = None
+    delivery_mode: DeliveryMode = DeliveryMode.ELECTRONIC
+    file_code: FileCode | None = None
+    reply_due: date | None = None
+    replies_to: tuple[ReplyLink, ...] = ()
+    to_places: tuple[str, ...] = ()
+    appendixes: tuple[str, ...] = ()
+    copies: int | None = None
+    sphere: str | None = None
+    drafter: str | None = None
+    staff: Staff | None = None
+    labels: tuple[str, ...] = ()
+    callback_data: str | None = None
+
+    @property
+    def code(self) -> str:
+        """Số, ký hiệu as printed: number / notation."""
+        return f"{self.number}/{self.symbol}"
+
+
+class OutState(StrEnum):
+    """The document's own state, before and beside that of its deliveries (interfaces.md 1.1)."""
+
+    DRAFT = "draft"
+    BLOCKED = "blocked"
+    QUEUED = "queued"
+    PACKED = "packed"
+    CANCELLED = "cancelled"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OutgoingDocument:
+    """One entry of the outgoing book, or a child packet (update, recall, replacement) of one."""
+
+    id: str
+    agency_id: str
+    kind: Kind
+    packet_id: PacketId
+    document_id: DocumentId
+    draft: Draft
+    files: tuple[FileItem, ...]
+    state: OutState
+    created_at: datetime
+    accepted_by: str
+    attempt: int = 1
+    version: int = 1
+    parent_id: str | None = None
+    change: Change | None = None
+    state_reason: str | None = None
+    envelope_digest: Digest | None = None
+    body_digest: Digest | None = None
+    envelope_size: int | None = None
+    packed_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Delivery:
+    """One recipient of one outgoing document. `state` is the cached fold of its facts (`domain.status`)."""
+
+    id: str
+    agency_id: str
+    document_id: str
+    recipient: Recipient
+    attempt: int
+    state: str
+    updated_at: datetime
+    marks: tuple[str, ...] = ()
+
+
+class InState(StrEnum):
+    """interfaces.md 1.3."""
+
+    NEW = "new"
+    HELD = "held"
+    ACCEPTED = "accepted"
+    ASSIGNED = "assigned"
+    PROCESSING = "processing"
+    DONE = "done"
+    REJECTED = "rejected"
+    RECALLED = "recalled"
+    REPLACED = "replaced"
+    SEALED = "sealed"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IncomingFile:
+    """One file of an incoming document: where its bytes lie, and what they are once decoded."""
+
+    n: int
+    name: str
+    content_type: str
+    size: int
+    sha256: Digest
+    source: Digest
+    offset: int
+    length: int
+    coding: str
+    role: FileRole | None = None
+    pages: int | None = None
+    found_type: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Assignment:
+    lead_unit: str
+    coordinating_units: tuple[str, ...] = ()
+    deadline: date | None = None
+    instruction: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IncomingDocument:
+    """One admitted document. It has no number until it is registered (03)."""
+
+    id: str
+    agency_id: str
+    inbox_id: str
+    kind: Kind
+    sender_code: str
+    sender_name: str | None
+    document_id: DocumentId
+    packet_id: PacketId | None
+    attempt: int
+    number: str
+    symbol: str
+    issued_on: date | None
+    type_name: str | None
+    subject: str
+    signer: Signer | None
+    urgency: Urgency
+    due_on: date | None
+    body_digest: Digest
+    envelope_digest: Digest
+    envelope_size: int
+    vouched_by: str
+    arrived_at: datetime
+    state: InState
+    files: tuple[IncomingFile, ...] = ()
+    signed_at: datetime | None = None
+    pages: int | None = None
+    reply_required: bool | None = None
+    delivery_mode: DeliveryMode | None = None
+    role: RecipientRole | None = None
+    replies_to: tuple[ReplyLink, ...] = ()
+    answers: tuple[str, ...] = ()
+    recipients: tuple[str, ...] = ()
+    assignment: Assignment | None = None
+    register_no: str | None = None
+    register_year: int | None = None
+    replaced_by: str | None = None
+    marks: tuple[str, ...] = ()
+    version: int = 1
+    checks: dict[str, str] = field(default_factory=dict)

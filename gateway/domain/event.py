@@ -1,0 +1,55 @@
+"""What an event says, and every kind of it. Events are the one history: timeline, feed, audit and pages read them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+
+class EventKind(StrEnum):
+    """Every kind of event; the API's feed shows these names."""
+
+    MESSAGE_ACCEPTED = "message.accepted"
+    MESSAGE_QUEUED = "message.queued"
+    MESSAGE_BLOCKED = "message.blocked"
+    MESSAGE_CANCELLED = "message.cancelled"
+    DELIVERY_SENT = "message.sent"
+    DELIVERY_RETRY = "message.retry"
+    DELIVERY_FAILED = "message.failed"
+    DELIVERY_STATUS = "message.status"
+    REQUEST_ASKED = "message.recall.requested"
+    REQUEST_ANSWERED = "message.recall.answered"
+    REMINDED = "message.reminded"
+    INBOX_LANDED = "inbox.landed"
+    INBOX_RECEIVED = "inbox.received"
+    INBOX_REPEATED = "inbox.repeated"
+    INBOX_WAITING = "inbox.waiting"
+    INBOX_HELD = "inbox.held"
+    INBOX_INVALID = "inbox.invalid"
+    INBOX_RETURNED = "inbox.returned"
+    INBOX_STATUS = "inbox.status"
+    INBOX_REQUEST = "inbox.request"
+    INBOX_ACKED = "inbox.acked"
+    INBOX_ANSWERED = "inbox.answered"
+    STATUS_APPLIED = "status.applied"
+    STATUS_STRAY = "status.stray"
+    AGENCY_CHANGED = "agency.changed"
+    KEY_CHANGED = "key.changed"
+    NODE_STARTED = "node.started"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Event:
+    """One thing that happened. `node_seq` and `agency_seq` are None until the sequencer numbered it."""
+
+    id: str
+    kind: EventKind
+    at: datetime
+    subject_id: str
+    principal_id: str
+    agency_id: str | None = None
+    data: dict[str, Any] = field(default_factory=dict)
+    node_seq: int | None = None
+    agency_seq: int | None = None

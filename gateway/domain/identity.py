@@ -1,0 +1,38 @@
+"""Small types for identities, so that no bare string stands for a code, an id or a digest."""
+
+import re
+from typing import Self
+
+_HEX = re.compile(r"[0-9a-f]{64}")
+
+
+class Digest(str):
+    """A SHA-256, as 64 lower-case hexadecimal digits."""
+
+    __slots__ = ()
+
+    def __new__(cls, text: str) -> Self:
+        if not _HEX.fullmatch(text):
+            raise ValueError(f"not a SHA-256 in lower-case hex: {text[:80]!r}")
+        return super().__new__(cls, text)
+
+    @classmethod
+    def of_bytes(cls, raw: bytes) -> Self:
+        """The digest whose 32 bytes are `raw` (it does not hash)."""
+        return cls(raw.hex())
+
+    @property
+    def raw(self) -> bytes:
+        return bytes.fromhex(self)
+
+
+class DocumentId(str):
+    """Identity of a document over the whole network; opaque on receipt (`edxml.md` 5)."""
+
+    __slots__ = ()
+
+
+class PacketId(str):
+    """Identity of one envelope, signed inside it as `gw:Id`."""
+
+    __slots__ = ()

@@ -1,0 +1,141 @@
+"""What was proved about an envelope, and by what. `SignedEnvelope`: the bytes are signed as they say.
+`VerifiedEnvelope`: the signer may speak for the sender, decided by `policy.trust` and made nowhere else.
+Generic over the envelope model, so that `policy` and `edxml` need not know each other."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Generic, TypeVar
+
+from gateway.domain.document import Kind
+from gateway.domain.identity import Digest, PacketId
+from gateway.domain.receipt import Receipt
+
+M = TypeVar("M")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Step:
+    """One numbered step of `docs/verification.md`; `ok` is None when it was not reached."""
+
+    n: int
+    name: str
+    ok: bool | None
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """Something unusual that does not decide by itself, and where it stands."""
+
+    code: str
+    where: str = ""
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FileSlice:
+    """Where one attachment's base64 lies, and what it decodes to. `size` and `sha256` are those of the file a
+    person would open: unzipped where the sender zipped it (`coding` "zip"), as it is otherwise ("raw").
+    Offsets count bytes of `source`: "envelope", the file itself, or "canonical", its canonical octets."""
+
+    n: int
+    name: str
+    content_id: str | None
+    content_type: str | None
+    description: str | None
+    offset: int
+    length: int
+    coding: str
+    size: int | None
+    sha256: Digest | None
+    source: str = "envelope"
+    damaged: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Binding:
+    """A certificate that the registry binds to an agency code."""
+
+    code: str
+    certificate_der: bytes
+    valid_from: datetime | None = None
+    valid_to: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SignedEnvelope(Generic[M]):
+    """Bytes that are signed as they say by a certificate bound to the claimed sender. Says nothing about that
+    certificate's chain, time or revocation."""
+
+    model: M
+    kind: Kind
+    path: str
+    sender_code: str
+    body_digest: Digest
+    file_digest: Digest
+    file_size: int
+    packet_id: PacketId | None
+    signing_time: datetime | None
+    certificate_der: bytes
+    algorithm: str
+    weak: bool = False
+    receipt: Receipt | None = None
+    files: tuple[FileSlice, ...] = ()
+    findings: tuple[Finding, ...] = ()
+    steps: tuple[Step, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Evidence:
+    """What was found out about the signing certificate; facts only, no decision."""
+
+    chain_code: str | None
+    chain_detail: str
+    not_before: datetime
+    not_after: datetime
+    usage_ok: bool
+    revocation: str
+    revoked_at: datetime | None = None
+    revocation_age_s: float | None = None
+    subject: str = ""
+    serial: str = ""
+
+
+class _Seal:
+    """Held by `policy.trust` alone; nothing else can make a `VerifiedEnvelope`."""
+
+    __slots__ = ()
+
+
+_SEALS: list[_Seal] = []
+
+
+def claim_seal() -> _Seal:
+    """Hands out the one seal, once per process, to the module that decides trust."""
+    if _SEALS:
+        raise RuntimeError("the seal for VerifiedEnvelope is already held by policy.trust")
+    _SEALS.append(_Seal())
+    return _SEALS[0]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VerifiedEnvelope(Generic[M]):
+    """An envelope whose sender is proved. Everything after verification uses only this."""
+
+    signed: SignedEnvelope[M]
+    sender: str
+    verdict: str
+    received_at: datetime
+    notes: tuple[Finding, ...] = ()
+    steps: tuple[Step, ...] = ()
+    seal: _Seal = field(repr=False)
+
+    def __post_init__(self) -> None:
+        if not _SEALS or self.seal is not _SEALS[0]:
+            raise TypeError("a VerifiedEnvelope is made by policy.trust and nowhere else")
+
+    @property
+    def model(self) -> M:
+        return self.signed.model

@@ -1,0 +1,56 @@
+"""What the agency-code directory answers: entries at a date, and what became of a code someone wrote."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date
+from enum import StrEnum
+
+
+class RowSource(StrEnum):
+    """Where a row came from. Starter rows only warn; the others may refuse and redirect (R48)."""
+
+    STARTER = "starter"
+    IMPORTED = "imported"
+    SYNCED = "synced"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AgencyEntry:
+    """One agency at a date."""
+
+    code: str
+    name: str
+    alias: str | None = None
+    parent: str | None = None
+    valid_from: date | None = None
+    valid_to: date | None = None
+    successor: str | None = None
+    source: RowSource = RowSource.IMPORTED
+    email: str | None = None
+    address: str | None = None
+    phone: str | None = None
+    check: str | None = None
+
+
+class Standing(StrEnum):
+    """What a code someone wrote turned out to be."""
+
+    ACTIVE = "active"
+    MAPPED = "mapped"
+    CLOSED = "closed"
+    UNKNOWN = "unknown"
+    UNCERTAIN = "uncertain"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Resolution:
+    """The answer for one given code or name. `may_refuse` is False where only starter rows speak."""
+
+    given: str
+    standing: Standing
+    entry: AgencyEntry | None = None
+    mapped_by: str | None = None
+    successor: str | None = None
+    nearest: str | None = None
+    may_refuse: bool = True

@@ -1,0 +1,1 @@
+"""Running the node: status, doctor, explain, offline verification."""

@@ -1,0 +1,1 @@
+"""The way out, in order: intake, check, accept, package, enqueue, dispatch; recall beside them."""

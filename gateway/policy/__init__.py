@@ -1,0 +1,1 @@
+"""What is allowed: pure verdicts over domain values."""

@@ -1,0 +1,79 @@
+"""The promise of whatever carries packets between nodes, and the values it moves."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import BinaryIO, Protocol, TypeVar
+
+from gateway.domain.document import Lane
+from gateway.domain.identity import Digest
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parcel:
+    """Bytes plus unsigned routing: what every axis adapter moves."""
+
+    packet_id: str
+    kind: str
+    sender: str
+    lane: Lane
+    digest: Digest
+    size: int
+    open: Callable[[], BinaryIO]
+
+
+class Fate(StrEnum):
+    """What the axis said about one recipient of a published parcel."""
+
+    DELIVERED = "delivered"
+    LATER = "later"
+    NEVER = "never"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    fate: Fate
+    code: str = ""
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Arrival:
+    """One parcel handed to a node for one of its agencies, until `settle`. `token` is the adapter's own."""
+
+    token: str
+    recipient: str
+    packet_id: str
+    kind: str
+    sender: str
+    lane: Lane
+    digest: Digest
+    size: int
+    deliveries: int
+    open: Callable[[], BinaryIO]
+
+
+class Axis(Protocol):
+    """Moves parcels between nodes; at least once, in no promised order."""
+
+    async def publish(self, parcel: Parcel, routes: Sequence[str]) -> Mapping[str, Outcome]:
+        """One upload for many recipients. DELIVERED only once the axis has it durably; NEVER for a recipient that
+        nobody hosts (unroutable return) or a parcel over the axis's limit; LATER for what may heal. Same bytes may be
+        published again: receivers tolerate repeats."""
+
+    async def host(self, codes: Sequence[str]) -> None:
+        """Says that this node receives for these codes; replaces what it said before. Durable on return."""
+
+    async def take(self, limit: int, lease_s: float) -> Sequence[Arrival]:
+        """Up to `limit` parcels for the codes this node hosts, urgent lane first; each comes again when it is not
+        settled within `lease_s`. After the poison limit of deliveries it goes to the dead list instead."""
+
+    async def settle(self, arrival: Arrival, *, done: bool) -> None:
+        """`done`: the next owner has it durably, forget it. Otherwise: give it again. A stale token changes nothing."""
+
+    async def wait(self, timeout_s: float) -> None:
+        """Returns when something may have arrived, or after the time."""

@@ -1,0 +1,152 @@
+"""The frozen values that stores and flows hand each other beside the domain's own: leases, outbox, inbox, register."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Generic, TypeVar
+
+from gateway.domain.document import Kind, Lane
+from gateway.domain.identity import Digest
+from gateway.domain.proof import Step
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lease:
+    """A worker's right to finish one row, until `until`; a completion with another token is discarded."""
+
+    id: str
+    token: str
+    until: datetime
+    attempt: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Job:
+    """Work to do later. `kind`: `pack` (subject: outgoing document id)."""
+
+    id: str
+    agency_id: str
+    kind: str
+    subject_id: str
+    lease: Lease
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Target:
+    """One recipient of an outbox row. `delivery_id` is None for answers, which have no delivery."""
+
+    code: str
+    delivery_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OutboxItem:
+    """One envelope on one route and lane, with the recipients still to reach."""
+
+    id: str
+    agency_id: str
+    packet_id: str
+    kind: Kind
+    sender_code: str
+    lane: Lane
+    envelope_digest: Digest
+    envelope_size: int
+    targets: tuple[Target, ...]
+    created_at: datetime
+    subject_id: str
+    state: str = "waiting"
+    attempts: int = 0
+    not_before: datetime | None = None
+    last_error: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LeasedOutbox:
+    item: OutboxItem
+    lease: Lease
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InboxItem:
+    """One landed packet. State: landed, done, waiting, held, quarantined, malformed, sealed, released, returned,
+    discarded. `needs` is the (sender, DocumentId) a waiting packet waits for."""
+
+    id: str
+    agency_id: str
+    file_digest: Digest
+    size: int
+    received_at: datetime
+    transport_packet_id: str
+    transport_kind: str
+    transport_sender: str
+    lane: Lane
+    state: str = "landed"
+    code: str | None = None
+    reason: str | None = None
+    sender_code: str | None = None
+    document_id: str | None = None
+    kind: str | None = None
+    needs: tuple[str, str] | None = None
+    incoming_id: str | None = None
+    steps: tuple[Step, ...] = ()
+    attempts: int = 0
+    settled_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LeasedInbox:
+    item: InboxItem
+    lease: Lease
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Identity:
+    """The tombstone of an admitted packet (A4, A9); outlives retention."""
+
+    sender: str
+    body_digest: Digest
+    kind: Kind
+    packet_id: str | None
+    document_id: str | None
+    inbox_id: str
+    incoming_id: str | None
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RegisterEntry:
+    incoming_id: str
+    book: str
+    year: int
+    number: str
+    entered_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Handover:
+    """The hand-over of one incoming document to the agency's document system (interfaces.md 1.4)."""
+
+    incoming_id: str
+    state: str
+    leased_by: str | None = None
+    leased_until: datetime | None = None
+    acked_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Page(Generic[T]):
+    items: tuple[T, ...]
+    next_cursor: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Remembered:
+    """What an idempotency key stands for: still running, or the answer to give again."""
+
+    digest: str
+    running: bool
+    status: int | None = None
+    body: str | None = None

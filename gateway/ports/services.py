@@ -1,0 +1,83 @@
+"""The promises of the tools around the flows: clock, thread pool, keys, trust, inspector, directory."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from datetime import date, datetime
+from pathlib import Path
+from typing import Protocol, TypeVar
+
+from gateway.domain.files import FileFacts
+from gateway.domain.proof import Binding, Evidence
+from gateway.domain.registry import AgencyEntry, Resolution
+
+T = TypeVar("T")
+
+
+class EnvelopeSigner(Protocol):
+    """One exchange key of one agency. Signs without showing the key; safe to call from a worker thread."""
+
+    @property
+    def agency_code(self) -> str: ...
+
+    @property
+    def certificate_der(self) -> bytes: ...
+
+    @property
+    def algorithm(self) -> str:
+        """`rsa-sha256`, `ecdsa-sha256` (P-256) or `ecdsa-sha384` (P-384)."""
+
+    @property
+    def signature_length(self) -> int:
+        """Bytes of one signature on the wire, known before it is made: RSA modulus, or r and s joined."""
+
+    def sign(self, data: bytes) -> bytes:
+        """The signature over `data` in wire form: PKCS#1 v1.5, or raw r‖s with low s."""
+
+
+class Clock(Protocol):
+    """Aware time, a wait that tests can jump, and new ULIDs."""
+
+    def now(self) -> datetime: ...
+
+    def new_id(self, prefix: str = "") -> str: ...
+
+    async def sleep(self, seconds: float) -> None: ...
+
+
+class Pool(Protocol):
+    """The one bounded thread pool for CPU work and file work (design 6)."""
+
+    async def run(self, work: Callable[[], T]) -> T:
+        """Runs `work` in a thread and gives its result; the event loop goes on meanwhile."""
+
+
+class Keys(Protocol):
+    """Exchange keys of the hosted agencies."""
+
+    def signer(self, agency_code: str, at: datetime) -> EnvelopeSigner:
+        """The active key of the agency at that time. Misconfigured when there is none (the message says the command)."""
+
+
+class Trust(Protocol):
+    """Collects what is known about a certificate; never decides. Sync: call it in the pool."""
+
+    def collect(self, certificate_der: bytes, at: datetime) -> Evidence: ...
+
+
+class Inspector(Protocol):
+    """Says what a file is, by its bytes. Sync: call it in the pool. Never raises for bad content: `broken` says it."""
+
+    def inspect(self, path: Path, name: str) -> FileFacts: ...
+
+
+class Directory(Protocol):
+    """Answers for a code at a date, with the source of the row; says unknown rather than guessing."""
+
+    async def find(self, code: str, on: date) -> AgencyEntry | None: ...
+
+    async def resolve(self, text: str, on: date, parent: str | None = None) -> Resolution:
+        """A new code, an old code, an alias, or a name under `parent`; letter case and accents ignored."""
+
+    async def bindings(self, code: str) -> Sequence[Binding]:
+        """Every binding of exactly this code with its validity; the verifier picks those active at its time T."""

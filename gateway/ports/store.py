@@ -1,0 +1,316 @@
+"""The promises of what must not be lost: a unit of work with its repositories, the node-wide store, the content."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, AbstractContextManager
+from datetime import datetime
+from pathlib import Path
+from typing import BinaryIO, Protocol, TypeVar
+
+from gateway.domain.account import AgencyScope, HostedAgency
+from gateway.domain.document import Delivery, IncomingDocument, OutgoingDocument
+from gateway.domain.event import Event, EventKind
+from gateway.domain.identity import Digest
+from gateway.domain.status import Fact
+from gateway.ports.rows import (
+    Handover,
+    Identity,
+    InboxItem,
+    Job,
+    Lease,
+    LeasedInbox,
+    LeasedOutbox,
+    OutboxItem,
+    Page,
+    RegisterEntry,
+    Remembered,
+    Target,
+)
+
+T = TypeVar("T")
+
+
+class OutgoingDocuments(Protocol):
+    async def add(self, document: OutgoingDocument) -> None:
+        """Clash when external_id is already taken in this agency."""
+
+    async def get(self, id: str) -> OutgoingDocument:
+        """NotFound when there is none in this agency."""
+
+    async def by_external_id(self, external_id: str) -> OutgoingDocument | None: ...
+
+    async def by_document_id(self, document_id: str) -> Sequence[OutgoingDocument]:
+        """Every outgoing packet with this DocumentId, newest first; letter for letter."""
+
+    async def by_packet_id(self, packet_id: str) -> OutgoingDocument | None: ...
+
+    async def children(self, id: str) -> Sequence[OutgoingDocument]: ...
+
+    async def save(
+        self, document: OutgoingDocument, *, expect_version: int | None = None
+    ) -> OutgoingDocument:
+        """Writes it with version + 1; StaleVersion when the stored version is not the expected one."""
+
+    async def page(
+        self,
+        *,
+        limit: int,
+        cursor: str | None = None,
+        states: Sequence[str] = (),
+        query: str | None = None,
+        created_from: datetime | None = None,
+        created_to: datetime | None = None,
+    ) -> Page[OutgoingDocument]:
+        """Newest first, keyset. `states` matches documents having a delivery, or themselves being, in one of them."""
+
+
+class Deliveries(Protocol):
+    async def add(self, deliveries: Sequence[Delivery]) -> None: ...
+
+    async def get(self, id: str) -> Delivery: ...
+
+    async def of(self, document_id: str) -> Sequence[Delivery]: ...
+
+    async def of_many(self, document_ids: Sequence[str]) -> Mapping[str, Sequence[Delivery]]: ...
+
+    async def save_state(self, id: str, state: str, marks: Sequence[str], at: datetime) -> None: ...
+
+
+class Facts(Protocol):
+    async def add(self, subject_id: str, fact: Fact) -> bool:
+        """False, and nothing changed, when the same fact (track, code, stated_at, packet_digest, request_id) is there."""
+
+    async def of(self, subject_id: str) -> Sequence[Fact]: ...
+
+
+class IncomingDocuments(Protocol):
+    async def add(self, document: IncomingDocument) -> None: ...
+
+    async def get(self, id: str) -> IncomingDocument: ...
+
+    async def by_document_id(self, sender_code: str, document_id: str) -> Sequence[IncomingDocument]:
+        """Every attempt, newest first; sender compared without letter case."""
+
+    async def save(
+        self, document: IncomingDocument, *, expect_version: int | None = None
+    ) -> IncomingDocument: ...
+
+    async def page(
+        self,
+        *,
+        limit: int,
+        cursor: str | None = None,
+        states: Sequence[str] = (),
+        query: str | None = None,
+        handover: str | None = None,
+    ) -> Page[IncomingDocument]:
+        """Newest first, keyset."""
+
+
+class Handovers(Protocol):
+    async def offer(self, incoming_id: str) -> None: ...
+
+    async def get(self, incoming_id: str) -> Handover: ...
+
+    async def lease(self, client: str, limit: int, until: datetime) -> Sequence[Handover]:
+        """Available rows, or rows whose lease ran out, oldest first; now leased to `client`."""
+
+    async def ack(self, incoming_id: str, client: str, at: datetime) -> bool:
+        """True when this call acknowledged it; False when it was acknowledged before (harmless)."""
+
+
+class Identities(Protocol):
+    async def by_body(self, sender: str, body_digest: Digest) -> Identity | None: ...
+
+    async def by_packet(self, sender: str, packet_id: str) -> Identity | None: ...
+
+    async def by_document(self, sender: str, document_id: str) -> Sequence[Identity]:
+        """New and replacement packets with this DocumentId, newest first."""
+
+    async def claim(self, identity: Identity) -> None:
+        """Claims (sender, body digest) and (sender, packet id) in the caller's transaction; Conflict when taken."""
+
+
+class DocumentRegister(Protocol):
+    async def next_number(self, book: str, year: int) -> int:
+        """The next number of the book's year, from its counter row, in the caller's transaction: no gaps, no repeats."""
+
+    async def enter(self, entry: RegisterEntry) -> None:
+        """Clash when the number is taken in that book and year, or the document is already entered."""
+
+    async def of(self, incoming_id: str) -> RegisterEntry | None: ...
+
+    async def entries(self, book: str, year: int) -> Sequence[RegisterEntry]: ...
+
+
+class Outbox(Protocol):
+    async def put(self, item: OutboxItem) -> None: ...
+
+    async def get(self, id: str) -> OutboxItem: ...
+
+    async def of_subject(self, subject_id: str) -> Sequence[OutboxItem]: ...
+
+    async def sent(self, lease: Lease, at: datetime) -> None:
+        """All targets settled. StaleLease when the lease is no longer ours."""
+
+    async def retry(self, lease: Lease, not_before: datetime, targets: Sequence[Target], error: str) -> None:
+        """Waits again with the recipients that remain. StaleLease as above."""
+
+    async def failed(self, lease: Lease, at: datetime, error: str) -> None: ...
+
+    async def cancel(self, id: str) -> bool:
+        """True when it was still waiting and will now never be sent; False when a courier has it or had it."""
+
+    async def page(
+        self, *, limit: int, states: Sequence[str] = (), cursor: str | None = None
+    ) -> Page[OutboxItem]: ...
+
+
+class Inbox(Protocol):
+    async def land(self, item: InboxItem) -> InboxItem:
+        """The row written before the axis is told; unique on (agency, file digest): the existing row when there."""
+
+    async def get(self, id: str) -> InboxItem: ...
+
+    async def settle(self, item: InboxItem, lease: Lease | None) -> None:
+        """Writes state, code, reason, sender, document id, kind, needs, incoming id, steps. StaleLease when a lease is
+        given and no longer ours; without one the row must be out of any live lease (a person's act), else Clash."""
+
+    async def postpone(self, lease: Lease, not_before: datetime, error: str) -> None: ...
+
+    async def waiting_for(self, sender: str, document_id: str) -> Sequence[InboxItem]: ...
+
+    async def reopen(self, id: str) -> None:
+        """A waiting, held or quarantined row is landed again, to be verified from the start."""
+
+    async def page(
+        self, *, limit: int, states: Sequence[str] = (), cursor: str | None = None
+    ) -> Page[InboxItem]: ...
+
+
+class Jobs(Protocol):
+    async def put(self, kind: str, subject_id: str, not_before: datetime | None = None) -> None: ...
+
+    async def done(self, lease: Lease) -> None:
+        """StaleLease when another worker owns it now."""
+
+    async def retry(self, lease: Lease, not_before: datetime, error: str) -> None: ...
+
+    async def cancel(self, kind: str, subject_id: str) -> bool:
+        """True when a job not yet leased was removed."""
+
+    async def error_of(self, subject_id: str) -> str | None: ...
+
+
+class BlobRefs(Protocol):
+    async def add(self, digest: Digest, owner_kind: str, owner_id: str) -> None: ...
+
+    async def drop(self, owner_kind: str, owner_id: str) -> None: ...
+
+    async def holds(self, digest: Digest) -> bool:
+        """Whether this agency has any reference to it; reading asks this first."""
+
+
+class Events(Protocol):
+    async def append(
+        self, kind: EventKind, subject_id: str, at: datetime, data: Mapping[str, object] | None = None
+    ) -> None:
+        """Unnumbered, in the caller's transaction; the sequencer numbers it after the commit."""
+
+    async def of(self, subject_id: str) -> Sequence[Event]: ...
+
+
+class Idempotency(Protocol):
+    async def begin(self, owner: str, key: str, digest: str, until: datetime) -> Remembered | None:
+        """None: the caller owns the key now (marker leased until then). Otherwise what it stands for."""
+
+    async def finish(self, owner: str, key: str, status: int, body: str) -> None:
+        """Commits with the document."""
+
+    async def release(self, owner: str, key: str) -> None:
+        """The request failed; the key may be used again."""
+
+
+class Work(Protocol):
+    """Made for one agency's scope; everything written inside becomes visible together at `commit`, or not at all."""
+
+    scope: AgencyScope
+    outgoing: OutgoingDocuments
+    deliveries: Deliveries
+    facts: Facts
+    incoming: IncomingDocuments
+    handovers: Handovers
+    identities: Identities
+    register: DocumentRegister
+    outbox: Outbox
+    inbox: Inbox
+    jobs: Jobs
+    blobs: BlobRefs
+    events: Events
+    idempotency: Idempotency
+
+    async def commit(self) -> None: ...
+
+
+class Store(Protocol):
+    """All state of the node. `begin` writes (on SQLite one writer at a time), `read` only reads."""
+
+    def begin(self, scope: AgencyScope) -> AbstractAsyncContextManager[Work]: ...
+
+    def read(self, scope: AgencyScope) -> AbstractAsyncContextManager[Work]: ...
+
+    async def claim_jobs(self, kind: str, limit: int, lease_s: float) -> Sequence[Job]:
+        """Due rows nobody holds, of every hosted agency; oldest first. Durable on return."""
+
+    async def claim_outbox(self, limit: int, lease_s: float) -> Sequence[LeasedOutbox]:
+        """Due rows nobody holds, urgent lane first."""
+
+    async def claim_inbox(self, limit: int, lease_s: float) -> Sequence[LeasedInbox]:
+        """Landed rows nobody holds, urgent lane first, oldest first."""
+
+    async def renew(self, table: str, lease: Lease, lease_s: float) -> Lease:
+        """A longer lease; StaleLease when it is no longer ours. `table`: `job`, `outbox` or `inbox`."""
+
+    async def overdue_waiting(self, before: datetime) -> Sequence[InboxItem]:
+        """Waiting packets received before that time, of every agency."""
+
+    async def number_events(self, limit: int = 500) -> int:
+        """Numbers committed events densely (node and agency sequence); how many. Only one caller at a time works."""
+
+    async def events_after(self, agency_id: str | None, after_seq: int, limit: int) -> Sequence[Event]:
+        """Numbered events, in order: of one agency by its own sequence, or of the whole node."""
+
+    async def wait_events(self, timeout_s: float) -> None:
+        """Returns when new events may have been numbered by this process, or after the time."""
+
+    async def hosted(self) -> Sequence[HostedAgency]: ...
+
+    async def counts(self) -> Mapping[str, int]:
+        """Rows by state for status pages: `outbox.waiting`, `inbox.quarantined`, `job.waiting`, …"""
+
+
+class Scratch(Protocol):
+    """A file being written: it becomes a blob, or vanishes with its context."""
+
+    @property
+    def path(self) -> Path: ...
+
+    @property
+    def file(self) -> BinaryIO: ...
+
+
+class Blobs(Protocol):
+    """Bytes by digest. What `keep` returned for is durable; reading checks that a reference of one's own agency exists."""
+
+    def scratch(self) -> AbstractContextManager[Scratch]:
+        """A temporary file in the store's own folder (sync; use it inside the pool or around pool calls)."""
+
+    async def keep(self, scratch: Scratch, digest: Digest, size: int) -> None:
+        """Fsynced and renamed under its digest, and known to the sweeper. The same digest again is harmless."""
+
+    async def open(self, work: Work, digest: Digest) -> Callable[[], BinaryIO]:
+        """A re-openable reader; NotFound when this agency has no reference to it or the bytes are gone."""
+
+    async def sweep(self, now: datetime) -> int:
+        """Deletes blobs without references, 24 h after their last `keep`, and old scratch files; how many."""

@@ -1,0 +1,1 @@
+"""Keys, certificates and what a file is: the adapters behind Keys, Trust and Inspector."""
