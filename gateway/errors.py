@@ -118,6 +118,19 @@ class CannotTell(GatewayError):
     permanent = False
     label_key = "error.cannot_tell"
 
+    def __init__(
+        self,
+        detail: str = "",
+        *,
+        code: str | None = None,
+        hint: str = "",
+        step: int = 0,
+        steps: Sequence[object] = (),
+    ) -> None:
+        super().__init__(detail, code=code, hint=hint)
+        self.step = step
+        self.steps = tuple(steps)
+
 
 class Unactionable(GatewayError):
     """No person could act on this packet."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
 
 
@@ -35,6 +36,19 @@ class ApiScope(StrEnum):
     WEBHOOKS_MANAGE = "webhooks:manage"
     EVIDENCE_READ = "evidence:read"
     OPS_READ = "ops:read"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ApiKey:
+    """What a program's key may do, and for which agencies. Its secret is known to nobody but the program."""
+
+    id: str
+    principal: Principal
+    agency_ids: tuple[str, ...]
+    scopes: frozenset[ApiScope]
+    created_at: datetime
+    expires_at: datetime | None = None
+    revoked_at: datetime | None = None
 
 
 class NumberingMode(StrEnum):

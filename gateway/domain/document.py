@@ -9,6 +9,8 @@ from enum import IntEnum, StrEnum
 
 from gateway.domain.identity import Digest, DocumentId, PacketId
 
+Day = date  # where a field is itself called `date`, its type needs another name to be found at run time
+
 
 class Kind(StrEnum):
     """The five kinds of packet; the values are those of `gw:Kind` and of the transport's type."""
@@ -72,10 +74,12 @@ class FileRole(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recipient:
-    """One agency that the document is for. `given` is what the caller wrote, when a code was mapped."""
+    """One agency that the document is for. As given: a code, or a name with its parent's code. As resolved: the
+    code of today, with `given` and `mapped_by` when it is not what the caller wrote."""
 
-    code: str
+    code: str = ""
     name: str | None = None
+    parent: str | None = None
     role: RecipientRole = RecipientRole.TO_ACT
     given: str | None = None
     mapped_by: str | None = None
@@ -126,7 +130,7 @@ class ReplyLink:
 
     agency: str
     number: str
-    date: date
+    date: Day
     document_id: DocumentId | None = None
 
 
@@ -147,16 +151,17 @@ class Change:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Draft:
-    """The metadata an agency hands in with its files; complete once `policy.outgoing` says so."""
+    """The metadata an agency hands in with its files. What is missing is empty or None until `policy.outgoing`
+    names it; it is never filled in."""
 
-    number: str
-    symbol: str
-    issued_on: date
-    type_name: str
-    subject: str
-    signer: Signer
-    recipients: tuple[Recipient, ...]
-    reply_required: bool
+    number: str = ""
+    symbol: str = ""
+    issued_on: date | None = None
+    type_name: str = ""
+    subject: str = ""
+    signer: Signer | None = None
+    recipients: tuple[Recipient, ...] = ()
+    reply_required: bool | None = None
     external_id: str | None = None
     type_key: str | None = None
     content: str | None = None
@@ -218,6 +223,7 @@ class OutgoingDocument:
     body_digest: Digest | None = None
     envelope_size: int | None = None
     packed_at: datetime | None = None
+    content_digest: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -315,6 +321,8 @@ class IncomingDocument:
     register_no: str | None = None
     register_year: int | None = None
     replaced_by: str | None = None
+    target_id: str | None = None
+    change: Change | None = None
     marks: tuple[str, ...] = ()
     version: int = 1
     checks: dict[str, str] = field(default_factory=dict)

@@ -80,6 +80,8 @@ class SignedEnvelope(Generic[M]):
     signing_time: datetime | None
     certificate_der: bytes
     algorithm: str
+    bound_from: datetime | None = None
+    bound_to: datetime | None = None
     weak: bool = False
     receipt: Receipt | None = None
     files: tuple[FileSlice, ...] = ()

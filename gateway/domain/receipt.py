@@ -1,8 +1,9 @@
-"""A receipt: who says what about which packet, and when (`verification.md` R2)."""
+"""A receipt: who says what about which packet, and when (`verification.md` R2); and the status packet it rides in."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 
+from gateway.domain.document import Staff
 from gateway.domain.identity import Digest, DocumentId, PacketId
 
 
@@ -19,3 +20,23 @@ class Receipt:
     received_at: datetime | None
     status_code: str
     verdict: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StatusPacket:
+    """A status that one of our agencies is about to sign and send. `delivery_id` is set where a delivery of ours is
+    concerned (13); `receipt` where it answers an envelope."""
+
+    packet_id: PacketId
+    sender_code: str
+    to_code: str
+    code: str
+    document_id: DocumentId
+    document_code: str | None
+    issued_on: date | None
+    stated_at: datetime
+    description: str | None = None
+    staff: Staff | None = None
+    receipt: Receipt | None = None
+    delivery_id: str | None = None
+    urgent: bool = False

@@ -1,14 +1,24 @@
 """Facts to state: three tracks, their codes, and the one word shown. A fact is never changed or removed; a state is
-a pure function of the set of facts, so order of arrival and repeats do not matter (interfaces.md 1.1)."""
+a pure function of the set of facts, so order of arrival and repeats do not matter (interfaces.md 1.1).
+
+In: the facts of one delivery or one incoming document. Out: its standing. `CODES` is the only table of wire codes,
+`STATES` (in `state_words`) of words; labels, API, pages and exports read them."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from datetime import datetime
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 from enum import StrEnum
+from types import MappingProxyType
 
-from gateway.domain.document import Staff
+from gateway.domain.document import InState, Staff
 from gateway.domain.identity import Digest
+from gateway.domain.state_words import STATES as STATES
+from gateway.domain.state_words import StateWord as StateWord
+from gateway.domain.state_words import worst as worst
+
+SKEW = timedelta(minutes=5)
 
 
 class Track(StrEnum):
@@ -22,6 +32,13 @@ class RequestKind(StrEnum):
     RECALL = "recall"
     TAKE_BACK = "take_back"
     UPDATE = "update"
+
+
+class RequestState(StrEnum):
+    ASKED = "asked"
+    AGREED = "agreed"
+    REFUSED = "refused"
+    WITHDRAWN = "withdrawn"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,3 +58,324 @@ class Fact:
     reason: str | None = None
     note: str | None = None
     staff: Staff | None = None
+
+
+def own_fact(track: Track, code: str, at: datetime, *, reason: str | None = None) -> Fact:
+    """A fact of our own node that may happen more than once (`queued` again on a resend): its time makes it new."""
+    return Fact(track=track, code=code, at=at, stated_at=at, reason=reason)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CodeRow:
+    """One wire status code: its track, its word, and who may say it about a document."""
+
+    code: str
+    track: Track
+    key: str
+    set_by: str
+
+
+CODES: Mapping[str, CodeRow] = MappingProxyType(
+    {
+        code: CodeRow(code=code, track=track, key=key, set_by=set_by)
+        for code, track, key, set_by in (
+            ("01", Track.BUSINESS, "delivered", "receiving node, by itself"),
+            ("02", Track.BUSINESS, "rejected", "receiver"),
+            ("03", Track.BUSINESS, "accepted", "receiver"),
+            ("04", Track.BUSINESS, "assigned", "receiver"),
+            ("05", Track.BUSINESS, "processing", "receiver"),
+            ("06", Track.BUSINESS, "done", "receiver"),
+            ("13", Track.REQUEST, "take_back_asked", "sender"),
+            ("15", Track.REQUEST, "request_agreed", "receiver"),
+            ("16", Track.REQUEST, "request_refused", "receiver"),
+        )
+    }
+)
+
+_BUSINESS_RANK = {"01": 1, "02": 2, "03": 2, "04": 3, "05": 4, "06": 5}
+_TRANSPORT_RANK = {"queued": 0, "sending": 1, "failed": 2}
+# 02 and 03 stand in the request track only for peers that answer a recall so (rules.md 7.1); the caller decides that.
+_ANSWERS = {
+    "15": RequestState.AGREED,
+    "03": RequestState.AGREED,
+    "16": RequestState.REFUSED,
+    "02": RequestState.REFUSED,
+}
+_ASKED_KEY = {
+    RequestKind.RECALL: "recall_asked",
+    RequestKind.TAKE_BACK: "take_back_asked",
+    RequestKind.UPDATE: "update_asked",
+}
+_CANCELLING = (RequestKind.RECALL, RequestKind.TAKE_BACK)
+_IN_STATE = {
+    "02": InState.REJECTED,
+    "03": InState.ACCEPTED,
+    "04": InState.ASSIGNED,
+    "05": InState.PROCESSING,
+    "06": InState.DONE,
+}
+_OWN_MARKS = ("held", "released", "replaced", "sealed", "unsealed")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RequestStanding:
+    """What became of one recall, take-back or update."""
+
+    request_id: str
+    kind: RequestKind
+    state: RequestState
+    asked_at: datetime
+    answered_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeliveryStanding:
+    """The three tracks of a delivery, the one word for it (a key of `STATES`), and the marks beside the word."""
+
+    transport: str
+    business: str | None
+    requests: tuple[RequestStanding, ...]
+    shown: str
+    marks: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IncomingStanding:
+    """Where an incoming document stands with us. `shown` is its state, or the word of the request to answer."""
+
+    state: InState
+    requests: tuple[RequestStanding, ...]
+    shown: str
+    marks: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Permission:
+    """Whether a status may be set now. `repeat`: it says again what was said, nothing is to be done.
+    `reason` is a label key when it may not."""
+
+    allowed: bool
+    repeat: bool = False
+    reason: str = ""
+
+    def __bool__(self) -> bool:
+        return self.allowed
+
+
+def fold_delivery(facts: Iterable[Fact]) -> DeliveryStanding:
+    """The standing of a delivery: any order and any repeats of the same facts give the same answer."""
+    known = _distinct(facts)
+    transport = _transport(known)
+    business = _business(known)
+    requests = _requests(known)
+    shown = _request_word(requests) or (CODES[business].key if business else transport)
+    return DeliveryStanding(
+        transport=transport,
+        business=business,
+        requests=requests,
+        shown=shown,
+        marks=_marks(known, requests),
+    )
+
+
+def fold_incoming(facts: Iterable[Fact]) -> IncomingStanding:
+    """The standing of an incoming document; requests are the sender's, their answers ours."""
+    known = _distinct(facts)
+    requests = _requests(known)
+    state = _in_state(known, requests)
+    waiting = _first_open(requests)
+    shown = state.value if waiting is None or state is InState.SEALED else _ASKED_KEY[waiting.kind]
+    return IncomingStanding(
+        state=state,
+        requests=requests,
+        shown=shown,
+        marks=_marks(known, requests),
+    )
+
+
+def open_request(standing: DeliveryStanding | IncomingStanding) -> RequestStanding | None:
+    """The one request that waits for an answer; while there is one, a second may not be asked."""
+    return _first_open(standing.requests)
+
+
+def may_set_incoming(standing: IncomingStanding, code: str) -> Permission:
+    """Whether this status call is allowed now (interfaces.md 3.3): 02 to 06 in any order and twice, 15 and 16 only as
+    the answer to the open request, nothing about a sealed document, and nothing but 15 again about a recalled one."""
+    if code not in CODES:
+        return Permission(allowed=False, reason="status.unknown_code")
+    if code in ("01", "13"):
+        return Permission(allowed=False, reason="status.not_by_hand")
+    if standing.state is InState.SEALED:
+        return Permission(allowed=False, reason="status.sealed")
+    if code in ("15", "16"):
+        return _may_answer(standing, code)
+    if standing.state is InState.RECALLED:
+        return Permission(allowed=False, reason="status.recalled")
+    return Permission(allowed=True)
+
+
+def code_of(text: str) -> str | None:
+    """The wire code for a code or a word (`03` or `accepted`); None for anything else. `3` is `03`."""
+    wanted = text.strip()
+    if wanted.isascii() and wanted.isdigit():
+        wanted = wanted.zfill(2)
+    if wanted in CODES:
+        return wanted
+    return next((row.code for row in CODES.values() if row.key == wanted), None)
+
+
+def is_skewed(fact: Fact) -> bool:
+    """Whether the other side's time and ours differ by more than five minutes; a flag, never a decision."""
+    return fact.stated_at is not None and abs(fact.at - fact.stated_at) > SKEW
+
+
+def _distinct(facts: Iterable[Fact]) -> tuple[Fact, ...]:
+    """One of each fact: the earliest time we learnt it, proved if any copy was."""
+    kept: dict[tuple[object, ...], Fact] = {}
+    for fact in facts:
+        key = (fact.track, fact.code, fact.stated_at, fact.packet_digest, fact.request_id)
+        other = kept.get(key)
+        if other is None:
+            kept[key] = fact
+            continue
+        kinds = sorted(kind for kind in (fact.request_kind, other.request_kind) if kind is not None)
+        kept[key] = replace(
+            other,
+            at=min(fact.at, other.at),
+            proved=fact.proved or other.proved,
+            request_kind=kinds[0] if kinds else None,
+        )
+    return tuple(kept.values())
+
+
+def _said(fact: Fact) -> datetime:
+    """A code without a stated time counts at the time we received it."""
+    return fact.stated_at or fact.at
+
+
+def _transport(facts: tuple[Fact, ...]) -> str:
+    """`sent` and `cancelled` are final, and `cancelled` only before `sent`; else the latest of the others, so that a
+    resend after `failed` is `queued` again."""
+    codes = {fact.code for fact in facts if fact.track is Track.TRANSPORT}
+    for final in ("sent", "cancelled"):
+        if final in codes:
+            return final
+    moving = [fact for fact in facts if fact.track is Track.TRANSPORT and fact.code in _TRANSPORT_RANK]
+    if not moving:
+        return "queued"
+    return max(moving, key=lambda fact: (fact.at, _TRANSPORT_RANK[fact.code])).code
+
+
+def _business(facts: tuple[Fact, ...]) -> str | None:
+    """The highest code. Between 02 and 03: proved first (verification R5), then stated later, a tie is 02."""
+    said = [fact for fact in facts if fact.track is Track.BUSINESS and fact.code in _BUSINESS_RANK]
+    if not said:
+        return None
+    return max(
+        said, key=lambda fact: (_BUSINESS_RANK[fact.code], fact.proved, _said(fact), fact.code == "02")
+    ).code
+
+
+def _requests(facts: tuple[Fact, ...]) -> tuple[RequestStanding, ...]:
+    mine = [fact for fact in facts if fact.track is Track.REQUEST and fact.request_id]
+    asked: dict[str, Fact] = {}
+    for fact in sorted(mine, key=lambda fact: (_said(fact), fact.at, fact.request_kind or "")):
+        if fact.code == RequestState.ASKED and fact.request_kind and fact.request_id:
+            asked.setdefault(fact.request_id, fact)
+    standings = [
+        _request(request_id, ask.request_kind, _said(ask), [f for f in mine if f.request_id == request_id])
+        for request_id, ask in asked.items()
+        if ask.request_kind is not None
+    ]
+    return tuple(sorted(standings, key=lambda request: (request.asked_at, request.request_id)))
+
+
+def _request(request_id: str, kind: RequestKind, asked_at: datetime, facts: list[Fact]) -> RequestStanding:
+    """The first answer rules, a tie is a refusal. An answer outweighs a withdrawal: it tells what was done there."""
+    answers = [fact for fact in facts if fact.code in _ANSWERS]
+    withdrawals = [fact for fact in facts if fact.code == RequestState.WITHDRAWN]
+    state, answered_at = RequestState.ASKED, None
+    if answers:
+        first = min(answers, key=lambda fact: (_said(fact), _ANSWERS[fact.code] is RequestState.AGREED))
+        state, answered_at = _ANSWERS[first.code], _said(first)
+    elif withdrawals:
+        state, answered_at = RequestState.WITHDRAWN, min(_said(fact) for fact in withdrawals)
+    return RequestStanding(
+        request_id=request_id, kind=kind, state=state, asked_at=asked_at, answered_at=answered_at
+    )
+
+
+def _first_open(requests: tuple[RequestStanding, ...]) -> RequestStanding | None:
+    return next((request for request in requests if request.state is RequestState.ASKED), None)
+
+
+def _is_cancelled(requests: tuple[RequestStanding, ...]) -> bool:
+    return any(request.kind in _CANCELLING and request.state is RequestState.AGREED for request in requests)
+
+
+def _request_word(requests: tuple[RequestStanding, ...]) -> str | None:
+    """Lines 1 and 2 of the table of words: an open request, else a recall or take-back agreed, which stays."""
+    waiting = _first_open(requests)
+    if waiting is not None:
+        return _ASKED_KEY[waiting.kind]
+    return "request_agreed" if _is_cancelled(requests) else None
+
+
+def _in_state(facts: tuple[Fact, ...], requests: tuple[RequestStanding, ...]) -> InState:
+    if _last_of(facts, "sealed", "unsealed") == "sealed":
+        return InState.SEALED
+    if _is_cancelled(requests):
+        return InState.RECALLED
+    if _last_of(facts, "replaced") == "replaced":
+        return InState.REPLACED
+    business = _business(facts)
+    if business in _IN_STATE:
+        return _IN_STATE[business]
+    return InState.HELD if _last_of(facts, "held", "released") == "held" else InState.NEW
+
+
+def _last_of(facts: tuple[Fact, ...], strict: str, lifted: str = "") -> str | None:
+    """The later of two facts of our own; at the same time the strict one."""
+    mine = [fact for fact in facts if fact.track is Track.OTHER and fact.code in (strict, lifted)]
+    return max(mine, key=lambda fact: (fact.at, fact.code == strict)).code if mine else None
+
+
+def _marks(facts: tuple[Fact, ...], requests: tuple[RequestStanding, ...]) -> tuple[str, ...]:
+    """Sorted, so that equal facts give equal marks: contradictions, answered requests, strays, unknown codes."""
+    marks = set()
+    said = {fact.code for fact in facts if fact.track is Track.BUSINESS}
+    if "02" in said and said & {"03", "04", "05", "06"}:
+        marks.add("contradiction")
+    for request in requests:
+        if request.state is RequestState.REFUSED:
+            marks.add(f"request_refused:{request.kind}")
+        elif request.state is RequestState.AGREED and request.kind is RequestKind.UPDATE:
+            marks.add(f"request_agreed:{request.kind}")
+    asked = {request.request_id for request in requests}
+    marks.update(mark for fact in facts if (mark := _odd(fact, asked)))
+    return tuple(sorted(marks))
+
+
+def _odd(fact: Fact, asked: set[str]) -> str | None:
+    """The mark of a fact that moves nothing: an answer nobody asked for, or a code we do not know."""
+    if fact.track is Track.REQUEST:
+        is_stray = fact.code != RequestState.ASKED and fact.request_id not in asked
+        return f"stray:{fact.code}" if is_stray else None
+    if fact.track is Track.BUSINESS and fact.code in _BUSINESS_RANK:
+        return None
+    if fact.track is Track.TRANSPORT or fact.code in _OWN_MARKS:
+        return None
+    return f"stray:{fact.code}" if fact.code in CODES else f"unknown:{fact.code}"
+
+
+def _may_answer(standing: IncomingStanding, code: str) -> Permission:
+    if _first_open(standing.requests) is not None and standing.state is not InState.RECALLED:
+        return Permission(allowed=True)
+    answered = [request for request in standing.requests if request.answered_at is not None]
+    last = max(answered, key=lambda request: (request.answered_at, request.request_id), default=None)
+    if standing.state is InState.RECALLED and code == "15":
+        return Permission(allowed=True, repeat=True)
+    if last is not None and last.state is _ANSWERS[code] and standing.state is not InState.RECALLED:
+        return Permission(allowed=True, repeat=True)
+    reason = "status.recalled" if standing.state is InState.RECALLED else "status.no_open_request"
+    return Permission(allowed=False, reason=reason)

@@ -9,6 +9,7 @@ from typing import Generic, TypeVar
 from gateway.domain.document import Kind, Lane
 from gateway.domain.identity import Digest
 from gateway.domain.proof import Step
+from gateway.domain.receipt import StatusPacket
 
 T = TypeVar("T")
 
@@ -25,13 +26,15 @@ class Lease:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Job:
-    """Work to do later. `kind`: `pack` (subject: outgoing document id)."""
+    """Work to do later. `kind`: `pack` (subject: outgoing document id) or `answer` (subject: inbox id; `payload` is the
+    status packet to sign)."""
 
     id: str
     agency_id: str
     kind: str
     subject_id: str
     lease: Lease
+    payload: StatusPacket | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,6 +12,7 @@ from gateway.domain.account import AgencyScope, HostedAgency
 from gateway.domain.document import Delivery, IncomingDocument, OutgoingDocument
 from gateway.domain.event import Event, EventKind
 from gateway.domain.identity import Digest
+from gateway.domain.receipt import StatusPacket
 from gateway.domain.status import Fact
 from gateway.ports.rows import (
     Handover,
@@ -190,7 +191,14 @@ class Inbox(Protocol):
 
 
 class Jobs(Protocol):
-    async def put(self, kind: str, subject_id: str, not_before: datetime | None = None) -> None: ...
+    async def put(
+        self,
+        kind: str,
+        subject_id: str,
+        not_before: datetime | None = None,
+        payload: StatusPacket | None = None,
+    ) -> None:
+        """Commits with the caller's transaction; the adapter turns `payload` to JSON and back."""
 
     async def done(self, lease: Lease) -> None:
         """StaleLease when another worker owns it now."""

@@ -34,8 +34,7 @@ _CODE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,74}")
 CURVE_ORDERS = {
     "secp256r1": 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551,
     "secp384r1": int(
-        "FFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFF"
-        "C7634D81F4372DDF581A0DB248B0A77AECEC196ACCC52973",
+        "FFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFC7634D81F4372DDF581A0DB248B0A77AECEC196ACCC52973",
         16,
     ),
 }
@@ -113,9 +112,7 @@ class KeyDirectory:
             if self._password is not None
             else serialization.NoEncryption()
         )
-        pem = key.private_bytes(
-            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, protection
-        )
+        pem = key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, protection)
         write_private(self._path(agency_code, entry.key_id, "key"), pem)
         # The public half beside it, so that listing keys needs no password.
         write_private(self._path(agency_code, entry.key_id, "pub"), _public_pem(key.public_key()))
@@ -127,7 +124,9 @@ class KeyDirectory:
         csr = (
             x509.CertificateSigningRequestBuilder()
             .subject_name(agency_name(agency_code, organisation))
-            .sign(key, hashes.SHA384() if algorithm_of(key.public_key()) == "ecdsa-sha384" else hashes.SHA256())
+            .sign(
+                key, hashes.SHA384() if algorithm_of(key.public_key()) == "ecdsa-sha384" else hashes.SHA256()
+            )
         )
         pem = csr.public_bytes(serialization.Encoding.PEM)
         write_private(self._path(agency_code, key_id, "csr"), pem)
@@ -171,7 +170,8 @@ class KeyDirectory:
             )
         newest = max(usable, key=lambda entry: (entry.not_before, entry.key_id))
         certificate = read_certificate(
-            self._path(agency_code, newest.key_id, "crt").read_bytes(), f"the certificate of key {newest.key_id}"
+            self._path(agency_code, newest.key_id, "crt").read_bytes(),
+            f"the certificate of key {newest.key_id}",
         )
         return FileSigner(agency_code, self._load_key(agency_code, newest.key_id), certificate)
 
@@ -205,7 +205,9 @@ class KeyDirectory:
         return key
 
     def _key_ids(self, agency_code: str) -> list[str]:
-        return sorted(path.name.removesuffix(".key.pem") for path in self._folder(agency_code).glob("*.key.pem"))
+        return sorted(
+            path.name.removesuffix(".key.pem") for path in self._folder(agency_code).glob("*.key.pem")
+        )
 
     def _path(self, agency_code: str, key_id: str, part: str) -> Path:
         if not re.fullmatch(r"[0-9a-f]{16}", key_id):
@@ -214,7 +216,9 @@ class KeyDirectory:
 
     def _folder(self, agency_code: str) -> Path:
         if not _CODE.fullmatch(agency_code):
-            raise Misconfigured(f"{agency_code!r} cannot name a key directory; expected letters, digits and dots")
+            raise Misconfigured(
+                f"{agency_code!r} cannot name a key directory; expected letters, digits and dots"
+            )
         return self._root / agency_code
 
 

@@ -1,0 +1,141 @@
+"""The front door for programs: builds the aiohttp application from the route table. In: `ApiDeps`. Out: an application
+whose every answer has a request id and security headers, and whose every failure is problem+json. One guard at the
+top turns whatever happened into an answer; no handler below needs its own."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import re
+from collections.abc import Awaitable, Callable, Iterable
+
+from aiohttp import web
+
+from gateway import errors
+from gateway.api import asking, auth, problems
+from gateway.api.call import Call
+from gateway.api.deps import ApiDeps
+from gateway.api.docs import problem_page, wants_page
+from gateway.api.failing import BadCall
+from gateway.api.resources import ROUTES
+from gateway.api.resources.events import STOPPING
+from gateway.api.routes import Body, Route
+from gateway.api.words import Lang, language
+
+_LOG = logging.getLogger(__name__)
+
+Handle = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+REQUEST_ID = web.RequestKey("request_id", str)
+LANG = web.RequestKey[Lang]("lang", str)  # type: ignore[arg-type]  # a Literal is no class, but a str at run time
+
+_SAFE_ID = re.compile(r"[A-Za-z0-9._:-]{1,100}")
+_SECURITY = {
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'; sandbox",
+    "Cache-Control": "no-store",
+    "Server": "gateway",
+}
+
+
+def build(deps: ApiDeps, routes: Iterable[Route] = ROUTES) -> web.Application:
+    """The application, not yet started: pages may still be added to it (`web.app`)."""
+    app = web.Application(middlewares=[_guard(deps)], client_max_size=deps.options.body_bytes)
+    app[STOPPING] = asyncio.Event()
+    for route in routes:
+        app.router.add_route(route.method, route.path, _handler(route, deps), expect_handler=_expect)
+    app.on_response_prepare.append(_finish)
+    app.on_shutdown.append(_stop)
+    return app
+
+
+def _guard(deps: ApiDeps) -> Callable[[web.Request, Handle], Awaitable[web.StreamResponse]]:
+    """Names the request, and answers for whatever was raised."""
+
+    @web.middleware
+    async def guard(request: web.Request, handle: Handle) -> web.StreamResponse:
+        given = request.headers.get("X-Request-Id", "")
+        request[REQUEST_ID] = given if _SAFE_ID.fullmatch(given) else deps.clock.new_id("req_")
+        request[LANG] = lang = language(request.headers.get("Accept-Language", ""))
+        try:
+            return await handle(request)
+        except BadCall as bad:
+            return _no(request, problems.of_bad_call(bad, lang))
+        except errors.GatewayError as error:
+            if not error.permanent or problems.of_error(error, lang).status >= 500:
+                _LOG.warning("a call failed", exc_info=error, extra=_about(request))
+            return _no(request, problems.of_error(error, lang))
+        except web.HTTPException as answer:
+            if answer.status < 400:
+                raise
+            return _no(request, problems.of_http(answer, lang))
+        except Exception:  # noqa: BLE001 - the one guard: nothing unforeseen may show itself to a caller
+            _LOG.exception("a call failed in a way nobody foresaw", extra=_about(request))
+            return _no(request, problems.of_surprise(lang))
+
+    return guard
+
+
+def _handler(route: Route, deps: ApiDeps) -> Handle:
+    """The aiohttp handler of one row of the table: who calls, what they ask, then the row's own handler."""
+
+    async def handle(request: web.Request) -> web.StreamResponse:
+        who = None
+        if not route.open:
+            who = await auth.caller(request, deps.accounts, route.scopes)
+        query = asking.from_query(request, route.query) if route.query else None
+        call = Call(request=request, deps=deps, lang=request[LANG], id=request[REQUEST_ID], who=who, query=query)
+        if route.creates:
+            call.idempotency_key()
+        if route.body is Body.JSON and route.asks is not None:
+            call = await _with_body(call, route)
+        return await route.handler(call)
+
+    return handle
+
+
+async def _with_body(call: Call, route: Route) -> Call:
+    """The call with its JSON body checked; an empty body says nothing, which may be enough."""
+    assert route.asks is not None  # noqa: S101 - the caller looked
+    raw = await asking.whole_body(call.request, call.deps.options.body_bytes)
+    if raw:
+        asking.need_type(call.request, "application/json")
+    asked = asking.from_json(raw or b"{}", route.asks)
+    return call.with_body(asked)
+
+
+async def _expect(request: web.Request) -> web.StreamResponse | None:
+    """Only 100-continue can be met; anything else is told so, like every other failure (threats.md 86)."""
+    if request.headers.get("Expect", "").lower() == "100-continue":
+        await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+        request.writer.output_size = 0
+        return None
+    lang = language(request.headers.get("Accept-Language", ""))
+    problem = problems.of_http(web.HTTPExpectationFailed(), lang)
+    return problems.answer(problem, "", request.path, lang)
+
+
+def _no(request: web.Request, problem: problems.Problem) -> web.Response:
+    """The answer of no: a page for a person's browser outside of the API, problem+json for everybody else."""
+    lang = request[LANG]
+    if wants_page(request):
+        return problem_page(problem, request[REQUEST_ID], lang)
+    return problems.answer(problem, request[REQUEST_ID], request.path, lang)
+
+
+async def _finish(request: web.Request, response: web.StreamResponse) -> None:
+    """Headers that every answer has; a page brings a policy of its own."""
+    response.headers.setdefault("X-Request-Id", request.get(REQUEST_ID, ""))
+    response.headers["Vary"] = "Accept-Language"
+    for name, value in _SECURITY.items():
+        response.headers.setdefault(name, value)
+
+
+async def _stop(app: web.Application) -> None:
+    """Ends the long polls, so that the node stops without waiting for them."""
+    app[STOPPING].set()
+
+
+def _about(request: web.Request) -> dict[str, object]:
+    return {"action": "api.failed", "request_id": request[REQUEST_ID], "method": request.method, "path": request.path}

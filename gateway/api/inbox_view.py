@@ -1,0 +1,215 @@
+"""How an incoming document and a packet in quarantine are shown to programs. In: the document, its hand-over, what the
+directory says of the sender today. Out: `InboxItem` and `Quarantined`. Pure."""
+
+from __future__ import annotations
+
+import datetime as dt
+
+from pydantic import Field
+
+from gateway.api.message_view import PersonOut
+from gateway.api.routes import BASE
+from gateway.api.shapes import Moment, Told
+from gateway.api.words import Lang, in_state_word
+from gateway.domain.document import Assignment, IncomingDocument, IncomingFile, Kind
+from gateway.ports import Handover
+from gateway.ports import InboxItem as InboxRow
+
+_BUSINESS = {Kind.DOCUMENT: "new", Kind.REPLACEMENT: "replace", Kind.UPDATE: "update", Kind.RECALL: "recall"}
+
+
+class DueOut(Told):
+    accept_by: Moment
+    basis: str
+
+
+class SenderOut(Told):
+    """The sender by the name it signed with, and by the name it has today."""
+
+    code: str
+    name: str | None
+    name_now: str | None
+
+
+class InboxFileOut(Told):
+    n: int
+    name: str
+    role: str | None
+    content_type: str
+    size: int
+    sha256: str
+    pages: int | None
+    link: str
+
+
+class LeaseOut(Told):
+    until: Moment
+    by: str
+
+
+class AssignmentOut(Told):
+    lead_unit: str
+    coordinating_units: list[str]
+    deadline: dt.date | None
+    instruction: str | None
+
+
+class ReplyLinkOut(Told):
+    agency: str
+    number: str
+    date: dt.date
+    document_id: str | None
+
+
+class InboxItem(Told):
+    """An incoming document."""
+
+    id: str
+    state: str
+    state_text: str
+    version: int
+    handover: str = Field(description="available, leased or acked: the hand-over to your system")
+    arrived_at: Moment
+    due: DueOut | None
+    sender: SenderOut = Field(alias="from")
+    document_id: str
+    attempt: int
+    number: str
+    symbol: str
+    date: dt.date | None
+    type: str | None
+    subject: str
+    signer: PersonOut | None
+    urgency: str
+    secrecy: str
+    signed_at: Moment | None
+    role: str | None
+    reply_required: bool | None
+    reply_due: dt.date | None
+    delivery_mode: str | None
+    pages: int | None
+    business: str
+    replies_to: list[ReplyLinkOut]
+    assignment: AssignmentOut | None
+    register_no: str | None
+    register_year: int | None
+    replaced_by: str | None
+    marks: list[str]
+    vouched_by: str
+    checks: dict[str, str | bool | None]
+    files: list[InboxFileOut]
+    lease: LeaseOut | None
+
+
+class Quarantined(Told):
+    """A packet that did not become a document: what is known about it, never what it says."""
+
+    id: str
+    state: str
+    state_text: str
+    code: str | None
+    reason: str | None
+    received_at: Moment
+    settled_at: Moment | None
+    sender_claimed: str | None = Field(description="Not proved: what the packet or the axis says")
+    document_id: str | None
+    kind: str | None
+    size: int
+    sha256: str
+
+
+def inbox_item(
+    document: IncomingDocument, handover: Handover | None, name_now: str | None, lang: Lang
+) -> InboxItem:
+    """The one view of an incoming document."""
+    signer = document.signer
+    return InboxItem(
+        id=document.id,
+        state=document.state,
+        state_text=in_state_word(document.state, lang),
+        version=document.version,
+        handover=handover.state if handover else "available",
+        arrived_at=document.arrived_at,
+        due=None,
+        sender=SenderOut(code=document.sender_code, name=document.sender_name, name_now=name_now),
+        document_id=document.document_id,
+        attempt=document.attempt,
+        number=document.number,
+        symbol=document.symbol,
+        date=document.issued_on,
+        type=document.type_name,
+        subject=document.subject,
+        signer=PersonOut(name=signer.name, title=signer.title, competence=signer.competence)
+        if signer
+        else None,
+        urgency=document.urgency.key,
+        secrecy="none",
+        signed_at=document.signed_at,
+        role=document.role,
+        reply_required=document.reply_required,
+        reply_due=document.due_on,
+        delivery_mode=document.delivery_mode,
+        pages=document.pages,
+        business=_BUSINESS.get(document.kind, document.kind),
+        replies_to=[
+            ReplyLinkOut(agency=r.agency, number=r.number, date=r.date, document_id=r.document_id)
+            for r in document.replies_to
+        ],
+        assignment=assignment(document.assignment),
+        register_no=document.register_no,
+        register_year=document.register_year,
+        replaced_by=document.replaced_by,
+        marks=list(document.marks),
+        vouched_by=document.vouched_by,
+        checks=dict(document.checks),
+        files=[_file(document, each) for each in document.files],
+        lease=_lease(handover),
+    )
+
+
+def quarantined(row: InboxRow, lang: Lang) -> Quarantined:
+    """The metadata of a packet that waits, is held, or was set aside."""
+    return Quarantined(
+        id=row.id,
+        state=row.state,
+        state_text=in_state_word(row.state, lang),
+        code=row.code,
+        reason=row.reason,
+        received_at=row.received_at,
+        settled_at=row.settled_at,
+        sender_claimed=row.sender_code or row.transport_sender or None,
+        document_id=row.document_id,
+        kind=row.kind,
+        size=row.size,
+        sha256=row.file_digest,
+    )
+
+
+def assignment(given: Assignment | None) -> AssignmentOut | None:
+    if given is None:
+        return None
+    return AssignmentOut(
+        lead_unit=given.lead_unit,
+        coordinating_units=list(given.coordinating_units),
+        deadline=given.deadline,
+        instruction=given.instruction,
+    )
+
+
+def _file(document: IncomingDocument, item: IncomingFile) -> InboxFileOut:
+    return InboxFileOut(
+        n=item.n,
+        name=item.name,
+        role=item.role,
+        content_type=item.content_type,
+        size=item.size,
+        sha256=item.sha256,
+        pages=item.pages,
+        link=f"{BASE}/inbox/{document.id}/files/{item.n}",
+    )
+
+
+def _lease(handover: Handover | None) -> LeaseOut | None:
+    if handover is None or handover.state != "leased" or not handover.leased_until or not handover.leased_by:
+        return None
+    return LeaseOut(until=handover.leased_until, by=handover.leased_by)

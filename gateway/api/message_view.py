@@ -1,0 +1,228 @@
+"""How an outgoing document is shown to programs: one function for every answer that tells of one, so that create, read,
+list and act agree. In: the document, its deliveries, warnings. Out: `Message`. Pure."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Sequence
+
+from pydantic import Field
+
+from gateway.api.routes import BASE
+from gateway.api.shapes import Moment, Told
+from gateway.api.words import Lang, reason_text, say, state_word
+from gateway.domain.document import Delivery, Draft, FileItem, OutgoingDocument, OutState, Recipient
+from gateway.domain.status import worst
+from gateway.policy.verdict import Reason
+
+# States of the document itself, which say more than those of its deliveries.
+_OWN = frozenset({OutState.DRAFT, OutState.BLOCKED, OutState.CANCELLED})
+
+
+class RecipientOut(Told):
+    """One recipient with its own state. `given` and `mapped_by` stand where the caller wrote another code or a name."""
+
+    code: str
+    name: str | None
+    role: str
+    state: str
+    state_text: str
+    given: str | None
+    mapped_by: str | None
+    marks: list[str]
+    updated_at: Moment | None
+
+
+class FileOut(Told):
+    n: int
+    name: str
+    role: str
+    content_type: str
+    size: int
+    sha256: str
+    pages_found: int | None = Field(description="Counted in a PDF; null where the node cannot")
+
+
+class WarningOut(Told):
+    """Something unusual that stops nothing."""
+
+    type: str
+    detail: str
+    pointer: str = ""
+    suggest: str | None = None
+
+
+class LinksOut(Told):
+    self: str
+    events: str
+    envelope: str | None
+    ui: str
+
+
+class PersonOut(Told):
+    name: str | None
+    title: str | None = None
+    competence: str | None = None
+
+
+class Message(Told):
+    """An outgoing document, or a packet about one (update, recall, replacement)."""
+
+    id: str
+    state: str
+    state_text: str
+    kind: str
+    document_id: str
+    version: int
+    attempt: int
+    undo_until: Moment | None
+    external_id: str | None
+    number: str
+    symbol: str
+    date: dt.date | None
+    type: str
+    subject: str
+    urgency: str
+    secrecy: str
+    signer: PersonOut | None
+    signed_at: Moment | None
+    pages: int | None
+    delivery_mode: str
+    reply_required: bool | None
+    reply_due: dt.date | None
+    recipients: list[RecipientOut]
+    files: list[FileOut]
+    labels: list[str]
+    callback_data: str | None
+    parent: str | None = Field(description="The document that this update, recall or replacement is about")
+    reason: str | None = Field(description="Why it was changed or recalled, or why it is blocked")
+    created_at: Moment
+    packed_at: Moment | None
+    warnings: list[WarningOut]
+    links: LinksOut
+
+
+def message(
+    document: OutgoingDocument,
+    deliveries: Sequence[Delivery],
+    lang: Lang,
+    *,
+    warnings: Sequence[Reason] = (),
+    normalized: bool = False,
+) -> Message:
+    """The one view of an outgoing document."""
+    draft = document.draft
+    state = state_of(document, deliveries)
+    return Message(
+        id=document.id,
+        state=state,
+        state_text=state_word(state, lang),
+        kind=document.kind,
+        document_id=document.document_id,
+        version=document.version,
+        attempt=document.attempt,
+        undo_until=None,
+        parent=document.parent_id,
+        reason=document.change.reason if document.change else document.state_reason,
+        created_at=document.created_at,
+        packed_at=document.packed_at,
+        recipients=recipients(document, deliveries, lang),
+        files=[_file(item) for item in document.files],
+        warnings=[*told_warnings(warnings, lang), *([normal_form(lang)] if normalized else [])],
+        links=_links(document),
+        **_said(draft),
+    )
+
+
+def state_of(document: OutgoingDocument, deliveries: Sequence[Delivery]) -> str:
+    """The one word for the whole document: its own, else that of the recipient who needs a person soonest."""
+    if document.state in _OWN or not deliveries:
+        return document.state if document.state is not OutState.PACKED else OutState.QUEUED
+    return worst(delivery.state for delivery in deliveries)
+
+
+def recipients(document: OutgoingDocument, deliveries: Sequence[Delivery], lang: Lang) -> list[RecipientOut]:
+    """Its deliveries; before there are any, the recipients of the draft in the document's own state."""
+    if deliveries:
+        return [_recipient(d.recipient, d.state, lang, d) for d in deliveries]
+    state = document.state if document.state in _OWN else OutState.QUEUED
+    return [_recipient(each, state, lang, None) for each in document.draft.recipients]
+
+
+def told_warnings(reasons: Sequence[Reason], lang: Lang) -> list[WarningOut]:
+    """Warnings of the rules in the reader's language."""
+    return [
+        WarningOut(
+            type=reason.code,
+            detail=reason_text(reason, lang),
+            pointer=reason.pointer,
+            suggest=reason.suggest,
+        )
+        for reason in reasons
+    ]
+
+
+def normal_form(lang: Lang) -> WarningOut:
+    """Says that text came in another Unicode form than NFC and was brought into it (interfaces.md 3.2)."""
+    return WarningOut(type="normalized", detail=say("api.normalized", lang))
+
+
+def _recipient(recipient: Recipient, state: str, lang: Lang, delivery: Delivery | None) -> RecipientOut:
+    return RecipientOut(
+        code=recipient.code,
+        name=recipient.name,
+        role=recipient.role,
+        state=state,
+        state_text=state_word(state, lang),
+        given=recipient.given,
+        mapped_by=recipient.mapped_by,
+        marks=list(delivery.marks) if delivery else [],
+        updated_at=delivery.updated_at if delivery else None,
+    )
+
+
+def _file(item: FileItem) -> FileOut:
+    return FileOut(
+        n=item.n,
+        name=item.name,
+        role=item.role,
+        content_type=item.content_type,
+        size=item.size,
+        sha256=item.sha256,
+        pages_found=item.pages,
+    )
+
+
+def _links(document: OutgoingDocument) -> LinksOut:
+    here = f"{BASE}/messages/{document.id}"
+    return LinksOut(
+        self=here,
+        events=f"{here}/events",
+        envelope=f"{here}/envelope" if document.envelope_digest else None,
+        ui=f"/van-ban-di/{document.id}",
+    )
+
+
+def _said(draft: Draft) -> dict[str, object]:
+    """What the caller said, under the names it was said with."""
+    signer = draft.signer
+    return {
+        "external_id": draft.external_id,
+        "number": draft.number,
+        "symbol": draft.symbol,
+        "date": draft.issued_on,
+        "type": draft.type_key or draft.type_name,
+        "subject": draft.subject,
+        "urgency": draft.urgency.key,
+        "secrecy": draft.secrecy,
+        "signer": PersonOut(name=signer.name, title=signer.title, competence=signer.competence)
+        if signer
+        else None,
+        "signed_at": draft.signed_at,
+        "pages": draft.pages,
+        "delivery_mode": draft.delivery_mode,
+        "reply_required": draft.reply_required,
+        "reply_due": draft.reply_due,
+        "labels": list(draft.labels),
+        "callback_data": draft.callback_data,
+    }

@@ -1,0 +1,233 @@
+"""What a caller may say about an outgoing document, as pydantic models with their crossing into the domain. In: JSON
+members. Out: `Draft` and `Change`. Whether a rule allows it is not asked here; what is missing stays missing, so that
+the rules can name it, and nothing is ever filled in (interfaces.md 3.3)."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Literal
+
+from pydantic import AwareDatetime, Field
+
+from gateway.api.shapes import Asked, Code, Count, Line, Name, Sha256, Text
+from gateway.api.words import type_name
+from gateway.domain.document import (
+    URGENCY_KEYS,
+    Change,
+    DeliveryMode,
+    Draft,
+    FileCode,
+    FileRole,
+    OutgoingDocument,
+    Recipient,
+    RecipientRole,
+    ReplyLink,
+    Signer,
+    Staff,
+)
+from gateway.domain.identity import DocumentId
+
+UrgencyKey = Literal["thuong", "khan", "thuong_khan", "hoa_toc", "hoa_toc_hen_gio"]
+_URGENCIES = {key: urgency for urgency, key in URGENCY_KEYS.items()}
+
+# More recipients than this are several documents; the largest seen is about 500 (design 7).
+_MOST_RECIPIENTS = 2000
+
+
+class RecipientIn(Asked):
+    """One recipient: a code (present, old or an alias), or a name with the code of its parent."""
+
+    code: Code | None = Field(None, description="Agency code, of today or an old one")
+    name: Name | None = Field(None, description="Name of the agency, where the code is not known")
+    parent: Code | None = Field(None, description="Code of the agency above it, with `name`")
+    role: RecipientRole = Field(description="What the recipient is to do with the document (R48)")
+
+
+class SignerIn(Asked):
+    """Who signed the document, as printed under it."""
+
+    name: Line | None = None
+    title: Line | None = None
+    competence: Line | None = Field(None, description="TM., KT., TL., TUQ., Q. where printed")
+
+
+class StaffIn(Asked):
+    """A person whom the other side can ask."""
+
+    name: Line | None = None
+    department: Line | None = None
+    phone: Line | None = None
+    email: Line | None = None
+
+    def to_staff(self) -> Staff:
+        return Staff(name=self.name, department=self.department, phone=self.phone, email=self.email)
+
+
+class FileCodeIn(Asked):
+    """Mã hồ sơ (rules.md 12.3)."""
+
+    organ: Code
+    year: int = Field(ge=1900, le=2999)
+    notation: Line
+
+
+class ReplyLinkIn(Asked):
+    """The document that this one answers."""
+
+    agency: Code
+    number: Line
+    date: dt.date
+    document_id: Line | None = None
+
+
+class FileMeta(Asked):
+    """A file that follows as a part of the same request, found by its name. `size` and `sha256` are compared with
+    what came, where given."""
+
+    name: Name
+    role: FileRole
+    size: int | None = Field(None, ge=0)
+    sha256: Sha256 | None = None
+
+
+class WithFiles(Asked):
+    """Meta of a request whose files follow. Without `files`, the name of each part is the role of its file."""
+
+    files: list[FileMeta] | None = Field(None, max_length=200)
+
+
+class MessageIn(WithFiles):
+    """A document to send, or with `"send": false` a draft to keep."""
+
+    external_id: Line | None = Field(None, description="The caller's own id; unique per agency for ever")
+    number: Line = ""
+    symbol: Line = ""
+    date: dt.date | None = None
+    type: Line = Field("", description="Key of /codes (`cong_van`), or the name of the type as printed")
+    subject: Text = ""
+    urgency: UrgencyKey = "thuong"
+    secrecy: Line = Field("none", description="Only `none` may pass; anything else is refused and not stored")
+    signer: SignerIn | None = None
+    signed_at: AwareDatetime | None = Field(None, description="When it was signed; never guessed")
+    pages: Count | None = None
+    delivery_mode: DeliveryMode = DeliveryMode.ELECTRONIC
+    file_code: FileCodeIn | None = None
+    reply_required: bool | None = Field(None, description="Required to send (R53)")
+    reply_due: dt.date | None = None
+    replies_to: list[ReplyLinkIn] = Field(default_factory=list, max_length=100)
+    recipients: list[RecipientIn] = Field(default_factory=list, max_length=_MOST_RECIPIENTS)
+    labels: list[Line] = Field(default_factory=list, max_length=100)
+    callback_data: Text | None = Field(None, description="Kept and returned as is")
+    content: Text | None = None
+    place: Line | None = None
+    due_at: AwareDatetime | None = Field(None, description="With urgency `hoa_toc_hen_gio`")
+    to_places: list[Line] = Field(default_factory=list, max_length=500)
+    appendixes: list[Line] = Field(default_factory=list, max_length=200)
+    copies: Count | None = None
+    sphere: Line | None = None
+    drafter: Line | None = None
+    staff: StaffIn | None = None
+    send: bool = Field(True, description="`false` keeps a draft")
+
+    def to_draft(self) -> Draft:
+        """The draft with its recipients as given."""
+        return Draft(
+            number=self.number,
+            symbol=self.symbol,
+            issued_on=self.date,
+            type_name=type_name(self.type),
+            type_key=self.type if type_name(self.type) != self.type else None,
+            subject=self.subject,
+            signer=_signer(self.signer),
+            recipients=tuple(_recipient(each) for each in self.recipients),
+            reply_required=self.reply_required,
+            external_id=self.external_id,
+            content=self.content,
+            place=self.place,
+            urgency=_URGENCIES[self.urgency],
+            due_at=self.due_at,
+            secrecy=self.secrecy,
+            signed_at=self.signed_at,
+            pages=self.pages,
+            delivery_mode=self.delivery_mode,
+            file_code=FileCode(**self.file_code.model_dump()) if self.file_code else None,
+            reply_due=self.reply_due,
+            replies_to=tuple(_reply_link(each) for each in self.replies_to),
+            to_places=tuple(self.to_places),
+            appendixes=tuple(self.appendixes),
+            copies=self.copies,
+            sphere=self.sphere,
+            drafter=self.drafter,
+            staff=self.staff.to_staff() if self.staff else None,
+            labels=tuple(self.labels),
+            callback_data=self.callback_data,
+        )
+
+
+class UpdateIn(MessageIn):
+    """An update of a sent document (packet type 2): what it now says, and why."""
+
+    reason: Text = ""
+    approved_by: Line | None = None
+    information_changed: bool = True
+    receivers_added: list[Code] = Field(default_factory=list, max_length=_MOST_RECIPIENTS)
+    receivers_removed: list[Code] = Field(default_factory=list, max_length=_MOST_RECIPIENTS)
+
+    def to_change(self, parent: OutgoingDocument) -> Change:
+        return Change(
+            reason=self.reason,
+            target=parent.document_id,
+            approved_by=self.approved_by,
+            information_changed=self.information_changed,
+            receivers_changed=bool(self.receivers_added or self.receivers_removed),
+            receivers_added=tuple(self.receivers_added),
+            receivers_removed=tuple(self.receivers_removed),
+        )
+
+
+class ReplaceIn(MessageIn):
+    """A document that takes the place of a sent one (packet type 3): a document of its own, and why."""
+
+    reason: Text = ""
+    approved_by: Line | None = None
+
+    def to_change(self, parent: OutgoingDocument) -> Change:
+        return Change(
+            reason=self.reason, approved_by=self.approved_by, replaces=((parent.document_id, ()),)
+        )
+
+
+class RecallIn(Asked):
+    """The wish to have a sent document cancelled. `notice` sends a recall notice (packet type 1); `take_back` sends
+    the bare status 13, for partners that know no notice."""
+
+    reason: Text = ""
+    approved_by: Line | None = Field(None, description="The leader who approved it; required for a notice")
+    notice_no: Line | None = Field(None, description="Number of the recall notice; required for a notice")
+    form: Literal["notice", "take_back"] = "notice"
+    recipients: list[Code] = Field(default_factory=list, max_length=_MOST_RECIPIENTS)
+
+
+class ResendIn(Asked):
+    """Whom to send the same packet to again; nobody named: all whose sending failed."""
+
+    recipients: list[Code] = Field(default_factory=list, max_length=_MOST_RECIPIENTS)
+
+
+class NothingIn(Asked):
+    """A call that needs no more than its path."""
+
+
+def _signer(given: SignerIn | None) -> Signer | None:
+    if given is None:
+        return None
+    return Signer(name=given.name or "", title=given.title, competence=given.competence)
+
+
+def _recipient(given: RecipientIn) -> Recipient:
+    return Recipient(code=given.code or "", name=given.name, parent=given.parent, role=given.role)
+
+
+def _reply_link(given: ReplyLinkIn) -> ReplyLink:
+    known = DocumentId(given.document_id) if given.document_id else None
+    return ReplyLink(agency=given.agency, number=given.number, date=given.date, document_id=known)

@@ -1,0 +1,254 @@
+"""Makes every failure an `application/problem+json` (RFC 9457), with all its reasons and in the reader's language. In: an
+error of the tree, a `BadCall`, or one of aiohttp's own. Out: a `Problem` and its answer. Which status a class of error
+has stands in one table; a text never decides. Never a stack trace."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from types import MappingProxyType
+
+from aiohttp import web
+
+from gateway import errors
+from gateway.api.failing import BadCall, Fault
+from gateway.api.words import Lang, fault_text, reason_text, say
+from gateway.policy.verdict import Reason, ReasonCode, Verdict
+
+MEDIA = "application/problem+json"
+PAGES = "/problems/"
+
+_NONE: Mapping[str, str] = MappingProxyType({})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sort:
+    """One kind of problem: its slug (the last step of its type), its status, the label of its title, and whether the
+    same call may succeed later. `told` is False where the cause is the node's own affair and is only logged."""
+
+    slug: str
+    status: int
+    label: str
+    retryable: bool = False
+    told: bool = True
+
+
+def _sort(slug: str, status: int, kind: type[errors.GatewayError], *, told: bool = True) -> Sort:
+    return Sort(
+        slug=slug, status=status, label=kind.label_key, retryable=not kind.permanent, told=told
+    )
+
+
+# Every class of gateway/errors.py; a subclass that is not named here is a mistake that a test finds.
+SORTS: Mapping[type[errors.GatewayError], Sort] = MappingProxyType(
+    {
+        kind: _sort(slug, status, kind, told=status != 500)
+        for kind, slug, status in (
+            (errors.GatewayError, "internal", 500),
+            (errors.Refused, "refused", 422),
+            (errors.InvalidEnvelope, "invalid-envelope", 422),
+            (errors.MalformedXml, "malformed-xml", 422),
+            (errors.BadSignature, "bad-signature", 422),
+            (errors.UntrustedSigner, "untrusted-signer", 422),
+            (errors.SignerMismatch, "signer-mismatch", 422),
+            (errors.UnknownSender, "unknown-sender", 422),
+            (errors.CannotTell, "cannot-tell", 503),
+            (errors.Unactionable, "unactionable", 422),
+            (errors.CannotOpen, "cannot-open", 422),
+            (errors.NotForUs, "not-for-us", 422),
+            (errors.Malware, "malware", 422),
+            (errors.BreaksRule, "breaks-rule", 422),
+            (errors.DeclaredSecret, "declared-secret", 423),
+            (errors.Waiting, "waiting", 409),
+            (errors.Duplicate, "duplicate", 409),
+            (errors.Conflict, "conflict", 409),
+            (errors.OtherContent, "other-content", 409),
+            (errors.TransportFailure, "transport-failure", 503),
+            (errors.Unreachable, "axis-unreachable", 503),
+            (errors.BrokerRefused, "axis-refused", 502),
+            (errors.StoreFailure, "store-failure", 503),
+            (errors.StaleVersion, "stale-version", 412),
+            (errors.StaleLease, "stale-lease", 409),
+            (errors.NotFound, "not-found", 404),
+            (errors.Clash, "clash", 409),
+            (errors.Denied, "denied", 401),
+            (errors.Misconfigured, "misconfigured", 500),
+        )
+    }
+)
+
+# What the front door itself refuses, and what aiohttp refuses before it is asked.
+OWN_SORTS: Mapping[str, Sort] = MappingProxyType(
+    {
+        slug: Sort(slug=slug, status=status, label=f"problem.{slug}", retryable=retryable)
+        for slug, status, retryable in (
+            ("bad-request", 400, False),
+            ("bad-json", 400, False),
+            ("bad-body", 400, True),
+            ("bad-multipart", 400, False),
+            ("missing-field", 422, False),
+            ("key-missing", 400, False),
+            ("agency-needed", 400, False),
+            ("unauthorized", 401, False),
+            ("forbidden", 403, False),
+            ("no-such-page", 404, False),
+            ("method-not-allowed", 405, False),
+            ("too-slow", 408, True),
+            ("still-running", 409, True),
+            ("too-large", 413, False),
+            ("unsupported-media", 415, False),
+            ("expectation-failed", 417, False),
+            ("idempotency-other", 422, False),
+            ("http", 400, False),
+        )
+    }
+)
+
+_BY_STATUS = {401: "unauthorized", 403: "forbidden", 404: "no-such-page", 405: "method-not-allowed"}
+_BY_STATUS |= {408: "too-slow", 413: "too-large", 415: "unsupported-media", 417: "expectation-failed"}
+_SIZES = frozenset({ReasonCode.FILE_TOO_LARGE, ReasonCode.DOCUMENT_TOO_LARGE})
+_RETRY_AFTER_S = "5"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Problem:
+    """One failure as it is answered."""
+
+    sort: Sort
+    code: str
+    detail: str
+    errors: Sequence[Mapping[str, object]] = ()
+    headers: Mapping[str, str] = field(default=_NONE)
+    more: Mapping[str, object] = field(default=_NONE)
+
+    @property
+    def status(self) -> int:
+        return self.sort.status
+
+
+def of_error(error: errors.GatewayError, lang: Lang) -> Problem:
+    """The problem of an error of the tree: by its class, and for a refusal by its verdict."""
+    sort = _sort_of(error)
+    if isinstance(error, errors.Refused):
+        return _of_refusal(error, sort, lang)
+    if isinstance(error, errors.Denied) and error.code != errors.Denied.code:
+        sort = OWN_SORTS["forbidden"]
+    headers = {"WWW-Authenticate": 'Bearer realm="gateway"'} if sort.status == 401 else {}
+    if sort.retryable or error.code == "GW-IDEM-RUNNING":
+        headers["Retry-After"] = _RETRY_AFTER_S
+    if error.code == "GW-IDEM-RUNNING":
+        sort = OWN_SORTS["still-running"]
+    cause = {"cause": error.detail} if sort.told and error.detail else {}
+    return Problem(
+        sort=sort,
+        code=error.code,
+        detail=_detail(sort, error, lang),
+        headers=headers,
+        more=cause,
+    )
+
+
+def of_bad_call(bad: BadCall, lang: Lang) -> Problem:
+    """The problem of a call with the wrong shape."""
+    sort = OWN_SORTS[bad.slug]
+    listed = [_of_fault(fault, lang) for fault in bad.faults]
+    text = say(f"{sort.label}.text", lang, **bad.params)
+    return Problem(
+        sort=sort,
+        code=f"GW-{sort.status}-{sort.slug.upper()}",
+        detail=str(listed[0]["detail"]) if len(listed) == 1 else text,
+        errors=listed,
+        headers=bad.headers,
+    )
+
+
+def of_http(error: web.HTTPException, lang: Lang) -> Problem:
+    """The problem of an answer that aiohttp gave by itself: no such page, no such method, too large."""
+    slug = _BY_STATUS.get(error.status, "http")
+    sort = OWN_SORTS[slug]
+    if slug == "http":
+        sort = Sort(slug=slug, status=error.status, label=sort.label)
+    allow = {name: error.headers[name] for name in ("Allow",) if name in error.headers}
+    return Problem(
+        sort=sort,
+        code=f"GW-{error.status}",
+        detail=say(f"{OWN_SORTS[slug].label}.text", lang),
+        headers=allow,
+    )
+
+
+def of_surprise(lang: Lang) -> Problem:
+    """The problem of what nobody foresaw: the request id is all that the caller learns."""
+    sort = SORTS[errors.GatewayError]
+    return Problem(sort=sort, code=errors.GatewayError.code, detail=say("error.internal.text", lang))
+
+
+def answer(problem: Problem, request_id: str, path: str, lang: Lang) -> web.Response:
+    """The answer itself."""
+    body = {
+        "type": PAGES + problem.sort.slug,
+        "title": say(problem.sort.label, lang),
+        "status": problem.status,
+        "detail": problem.detail,
+        "instance": path,
+        "code": problem.code,
+        "request_id": request_id,
+        "retryable": problem.sort.retryable,
+        "errors": list(problem.errors),
+        **problem.more,
+    }
+    return web.Response(
+        status=problem.status,
+        text=json.dumps(body, ensure_ascii=False),
+        content_type=MEDIA,
+        headers={"Content-Language": lang, **problem.headers},
+    )
+
+
+def sorts() -> Mapping[str, Sort]:
+    """Every kind of problem by its slug, for the pages that explain them."""
+    return {sort.slug: sort for sort in (*SORTS.values(), *OWN_SORTS.values())}
+
+
+def _sort_of(error: errors.GatewayError) -> Sort:
+    return next(SORTS[kind] for kind in type(error).__mro__ if kind in SORTS)
+
+
+def _of_refusal(error: errors.Refused, sort: Sort, lang: Lang) -> Problem:
+    """Every broken rule. Sizes alone are 413, because a smaller file would do (interfaces.md 3.3)."""
+    reasons = error.verdict.reasons if isinstance(error.verdict, Verdict) else ()
+    codes = {str(reason.code) for reason in reasons}
+    code = error.code
+    if codes and codes <= {str(size) for size in _SIZES}:
+        sort, code = OWN_SORTS["too-large"], "GW-413"
+    elif codes == {"idempotency-other"} or error.code == "GW-IDEM-OTHER":
+        sort, code = OWN_SORTS["idempotency-other"], "GW-IDEM-OTHER"
+    listed = [_of_reason(reason, lang) for reason in reasons]
+    detail = str(listed[0]["detail"]) if len(listed) == 1 else say("error.refused.text", lang, n=len(listed))
+    return Problem(sort=sort, code=code, detail=detail, errors=listed)
+
+
+def _detail(sort: Sort, error: errors.GatewayError, lang: Lang) -> str:
+    """In English the error's own sentence; in Vietnamese the label's, since errors speak English alone."""
+    if lang == "en" and sort.told and error.detail:
+        return error.detail
+    return say(f"{sort.label}.text", lang)
+
+
+def _of_reason(reason: Reason, lang: Lang) -> dict[str, object]:
+    return {
+        "pointer": reason.pointer,
+        "code": str(reason.code),
+        "detail": reason_text(reason, lang),
+        "suggest": reason.suggest,
+    }
+
+
+def _of_fault(fault: Fault, lang: Lang) -> dict[str, object]:
+    return {
+        "pointer": fault.pointer,
+        "code": fault.code,
+        "detail": fault_text(fault.code, fault.params, lang),
+        "suggest": fault.suggest,
+    }

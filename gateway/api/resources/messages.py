@@ -1,0 +1,160 @@
+"""Outgoing documents read: the list, one, its timeline, its envelope. In: a call. Out: views of `message_view`, or the
+signed bytes as they were sent. Writing acts are in `acts`, creating ones in `creating`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from aiohttp import web
+from pydantic import Field
+
+from gateway.api import message_view
+from gateway.api.call import Call
+from gateway.api.message_view import Message
+from gateway.api.paging import PageOut, Since, TextQuery, Words, page_of
+from gateway.api.routes import BASE, Route
+from gateway.api.sending import download, slices
+from gateway.api.shapes import Moment, Told
+from gateway.api.words import state_word
+from gateway.domain.account import ApiScope
+from gateway.domain.document import Delivery, OutgoingDocument
+from gateway.domain.status import Fact, is_skewed
+from gateway.errors import Clash
+
+
+class MessagesQuery(TextQuery):
+    """Filters of outgoing documents. A document is sent when the node has answered for it, so `sent_at` and
+    `created_at` are one moment."""
+
+    state: Words = Field(default_factory=list, description="One or more states, with commas")
+    created_from: Since | None = Field(None, alias="created_at[gte]")
+    created_to: Since | None = Field(None, alias="created_at[lt]")
+    sent_from: Since | None = Field(None, alias="sent_at[gte]")
+    sent_to: Since | None = Field(None, alias="sent_at[lt]")
+
+
+class Messages(PageOut):
+    data: list[Message]
+
+
+class StaffOut(Told):
+    name: str | None
+    department: str | None
+    phone: str | None
+    email: str | None
+
+
+class FactOut(Told):
+    """One thing known about one recipient: in our time, and in the time that the other side states."""
+
+    track: str
+    code: str
+    text: str
+    at: Moment
+    stated_at: Moment | None
+    skewed: bool
+    proved: bool = Field(description="A signed receipt stands behind it")
+    request: str | None
+    reason: str | None
+    note: str | None
+    staff: StaffOut | None
+
+
+class RecipientTimeline(Told):
+    code: str
+    name: str | None
+    state: str
+    state_text: str
+    facts: list[FactOut]
+
+
+class HappenedOut(Told):
+    id: str
+    type: str
+    at: Moment
+    sequence: int | None
+    data: dict[str, Any]  # Any: what an event says differs by its type
+
+
+class Timeline(Told):
+    """Everything known about a message, oldest first."""
+
+    id: str
+    recipients: list[RecipientTimeline]
+    events: list[HappenedOut]
+
+
+async def list_messages(call: Call) -> web.Response:
+    query = call.query_of(MessagesQuery)
+    async with call.deps.store.read(call.scope()) as work:
+        page = await page_of(
+            call,
+            work.outgoing.page(
+                limit=query.limit,
+                cursor=query.cursor,
+                states=query.state,
+                query=query.q,
+                created_from=_later(query.created_from, query.sent_from),
+                created_to=_earlier(query.created_to, query.sent_to),
+            ),
+        )
+        deliveries = await work.deliveries.of_many([document.id for document in page.items])
+    rows = [message_view.message(each, deliveries.get(each.id, ()), call.lang) for each in page.items]
+    return call.tell(Messages(data=rows, next_cursor=page.next_cursor, has_more=page.next_cursor is not None))
+
+
+async def read_message(call: Call) -> web.Response:
+    document, deliveries = await found(call)
+    told = message_view.message(document, deliveries, call.lang)
+    return call.tell(told, version=document.version)
+
+
+async def read_timeline(call: Call) -> web.Response:
+    async with call.deps.store.read(call.scope()) as work:
+        document = await work.outgoing.get(call.path("id"))
+        deliveries = await work.deliveries.of(document.id)
+        known = {each.id: await work.facts.of(each.id) for each in deliveries}
+        events = await work.events.of(document.id)
+    told = Timeline(
+        id=document.id,
+        recipients=[_timeline(call, each, list(known[each.id])) for each in deliveries],
+        events=[
+            HappenedOut(id=each.id, type=each.kind, at=each.at, sequence=each.agency_seq, data=each.data)
+            for each in events
+        ],
+    )
+    return call.tell(told)
+
+
+async def read_envelope(call: Call) -> web.StreamResponse:
+    async with call.deps.store.read(call.scope()) as work:
+        document = await work.outgoing.get(call.path("id"))
+        if document.envelope_digest is None:
+            raise Clash(f"{document.id} is {document.state}: it has no envelope yet")
+        opener = await call.deps.blobs.open(work, document.envelope_digest)
+    return await download(
+        call,
+        name=f"{document.id}.edxml",
+        content_type="application/xml",
+        size=document.envelope_size,
+        sha256=document.envelope_digest,
+        pieces=slices(call.deps.pool, opener),
+    )
+
+
+async def found(call: Call) -> tuple[OutgoingDocument, list[Delivery]]:
+    """The message of the path, with its deliveries."""
+    async with call.deps.store.read(call.scope()) as work:
+        document = await work.outgoing.get(call.path("id"))
+        return document, list(await work.deliveries.of(document.id))
+
+
+def _timeline(call: Call, delivery: Delivery, facts: list[Fact]) -> RecipientTimeline:
+    facts.sort(key=lambda fact: (fact.at, fact.code))
+    return RecipientTimeline(
+        code=delivery.recipient.code,
+        name=delivery.recipient.name,
+        state=delivery.state,
+        state_text=state_word(delivery.state, call.lang),
+        facts=[_fact(call, fact) for fact in facts],
+    )

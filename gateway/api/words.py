@@ -1,0 +1,93 @@
+"""The API's way to the labels: everything it says to people goes through here. In: keys, codes, a language. Out: text.
+A code that has no label yet is shown as it is, because the other side's codes must never break an answer."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Literal
+
+from gateway import labels
+from gateway.policy.verdict import Reason
+
+Lang = Literal["vi", "en"]
+
+
+def language(accept: str) -> Lang:
+    """The language of an Accept-Language header: English when it is preferred to Vietnamese, Vietnamese otherwise."""
+    best: tuple[float, Lang] = (0.0, "vi")
+    for item in accept.split(",")[:20]:
+        tag, _, rest = item.strip().partition(";")
+        lang = tag.strip().lower().split("-")[0]
+        weight = _weight(rest)
+        if lang in ("vi", "*") and weight >= best[0]:
+            best = (weight, "vi")
+        elif lang == "en" and weight > best[0]:
+            best = (weight, "en")
+    return best[1]
+
+
+def say(key: str, lang: Lang, **params: object) -> str:
+    """The text of a label, its byte counts written as people read them."""
+    shown = {
+        name: labels.megabytes(int(str(value)), lang) if name.endswith("_bytes") else value
+        for name, value in params.items()
+    }
+    return labels.say(key, lang, **shown)
+
+
+def reason_text(reason: Reason, lang: Lang) -> str:
+    """The sentence for one broken rule."""
+    if not labels.has(f"rule.{reason.code}"):
+        return str(reason)
+    return labels.reason_text(reason.code, reason.params, lang, suggest=reason.suggest)
+
+
+def fault_text(code: str, params: Mapping[str, str], lang: Lang) -> str:
+    """The sentence for one fault of a request."""
+    told = dict(params)
+    if labels.has(f"field.{told.get('field')}"):
+        told["field"] = f"{labels.say('field.' + told['field'], lang)} ({told['field']})"
+    text = say(f"fault.{code}", lang, **told)
+    return text[:1].upper() + text[1:]
+
+
+def state_word(state: str, lang: Lang) -> str:
+    """The word a sender reads for a state."""
+    return _word(f"state.{state}", state, lang)
+
+
+def in_state_word(state: str, lang: Lang) -> str:
+    """The word a receiver reads for a state."""
+    return _word(f"state.in.{state}", state, lang)
+
+
+def packet_word(state: str, lang: Lang) -> str:
+    """The word for the state of a stored packet."""
+    return _word(f"packet.{state}", state, lang)
+
+
+def type_name(given: str) -> str:
+    """The printed name of a type key (`cong_van`); what is no key is the name itself."""
+    key = f"type.{given}"
+    return labels.say(key, "vi") if labels.has(key) else given
+
+
+def table(prefix: str) -> list[tuple[str, str, str]]:
+    """Key, Vietnamese and English of every label with this prefix, without deeper ones, in their own order."""
+    found = sorted(key for key in labels.KEYS if key.startswith(prefix + "."))
+    rows = [(key.removeprefix(prefix + "."), key) for key in found]
+    return [(short, labels.say(key, "vi"), labels.say(key, "en")) for short, key in rows if "." not in short]
+
+
+def _word(key: str, state: str, lang: Lang) -> str:
+    return labels.say(key, lang, code=state) if labels.has(key) else state
+
+
+def _weight(rest: str) -> float:
+    name, _, value = rest.strip().partition("=")
+    if name.strip() != "q":
+        return 1.0
+    try:
+        return float(value)
+    except ValueError:
+        return 0.0

@@ -1,0 +1,57 @@
+"""Finds the document that a person means. In: an id, a number with its symbol (1523/STC-VP) or an external id. Out: the
+document; NotFound when there is none, Clash that lists them when there are several."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from gateway.cli.shapes import numbered
+from gateway.domain.document import IncomingDocument, Kind, OutgoingDocument
+from gateway.errors import Clash, NotFound
+
+if TYPE_CHECKING:
+    from gateway.ports import Work
+
+# More documents of one number than this need an id in any case.
+_LOOK = 50
+
+
+async def outgoing(work: Work, text: str) -> OutgoingDocument:
+    """The outgoing document meant by `text`."""
+    if text.startswith("msg_"):
+        return await work.outgoing.get(text)
+    named = await work.outgoing.by_external_id(text)
+    if named is not None:
+        return named
+    page = await work.outgoing.page(limit=_LOOK, query=text)
+    found = [
+        each
+        for each in page.items
+        if each.kind in (Kind.DOCUMENT, Kind.REPLACEMENT) and _same(each.draft.number, each.draft.symbol, text)
+    ]
+    if len(found) > 1:
+        raise _several(text, [f"{each.id} ({each.draft.issued_on})" for each in found])
+    if not found:
+        raise NotFound(f"there is no outgoing document {text}", hint="look with: gateway outbox list")
+    return found[0]
+
+
+async def incoming(work: Work, text: str) -> IncomingDocument:
+    """The incoming document meant by `text`."""
+    if text.startswith("inc_"):
+        return await work.incoming.get(text)
+    page = await work.incoming.page(limit=_LOOK, query=text)
+    found = [each for each in page.items if each.id == text or _same(each.number, each.symbol, text)]
+    if len(found) > 1:
+        raise _several(text, [f"{each.id} ({each.sender_code}, {each.issued_on})" for each in found])
+    if not found:
+        raise NotFound(f"there is no incoming document {text}", hint="look with: gateway inbox list")
+    return found[0]
+
+
+def _same(number: str, symbol: str, text: str) -> bool:
+    return numbered(number, symbol).casefold() == text.strip().casefold()
+
+
+def _several(text: str, ids: list[str]) -> Clash:
+    return Clash(f"{len(ids)} documents are called {text}: {', '.join(ids)}", hint="give the id of one of them")

@@ -1,0 +1,95 @@
+"""The command line: noun, then verb. In: the words typed. Out: an exit code, and what the command printed. Commands
+import what they need when they run, so that help and version answer at once; errors are told in one place."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+from collections.abc import Sequence
+from typing import NoReturn
+
+import typer
+
+from gateway.cli import (
+    config,
+    demo,
+    doctor,
+    explain,
+    failures,
+    inbox,
+    init,
+    keys,
+    migrate,
+    outbox,
+    registry,
+    send,
+    serve,
+    tokens,
+    verify,
+    version,
+    watch,
+)
+from gateway.cli.command import root
+from gateway.errors import GatewayError
+
+_log = logging.getLogger(__name__)
+
+_HELP = """A node for exchanging official documents between agencies over the interconnection axis.
+
+Data goes to stdout, talk to stderr. Exit codes: 0 fine, 1 failed, 2 usage, 3 not found, 4 refused by a rule,
+5 authentication, 6 network or axis, 7 verification failed, 75 try later."""
+
+_NOUNS = (
+    *(serve, demo, init, config, send, outbox, inbox, watch, registry, keys, tokens),
+    *(verify, explain, doctor, migrate, version),
+)
+
+
+def build() -> typer.Typer:
+    """The whole tree of commands."""
+    app = typer.Typer(
+        name="gateway",
+        help=_HELP,
+        no_args_is_help=True,
+        rich_markup_mode=None,
+        pretty_exceptions_enable=False,
+        context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
+    )
+    root(app)
+    for each in _NOUNS:
+        each.register(app)
+    return app
+
+
+def run(args: Sequence[str]) -> int:
+    """Does what the words say; the exit code. Never raises, never shows a stack trace."""
+    manner = failures.Manner.of(args, os.environ)
+    try:
+        code = build()(args=list(args), prog_name="gateway", standalone_mode=False)
+        return code if isinstance(code, int) else failures.FINE
+    except typer.TyperException as error:
+        hint = "" if manner.json else _help_hint(args)
+        return failures.tell_usage(error.format_message(), hint, manner, error.exit_code)
+    except GatewayError as error:
+        _log.debug("the command failed", exc_info=True)
+        return failures.tell(error, manner)
+    except (typer.Abort, KeyboardInterrupt):
+        return 130
+    except BrokenPipeError:
+        # The reader of a pipe has gone (`| head`); what is still buffered has nowhere to go.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return failures.FINE
+    except Exception as error:  # the one guard of this program: a person never sees a stack trace
+        _log.debug("the command failed unexpectedly", exc_info=True)
+        return failures.tell_internal(error, manner)
+
+
+def main() -> NoReturn:
+    """The entry point of the installed program."""
+    sys.exit(run(sys.argv[1:]))
+
+
+def _help_hint(args: Sequence[str]) -> str:
+    words = [word for word in args if not word.startswith("-")][:2]
+    return " ".join(["gateway", *words, "--help"])

@@ -1,0 +1,96 @@
+"""Opens the node for one command and finds the agency it acts for. In: the `Call`. Out: a `Seat`: the wired node, the
+agency and the scope to work in, closed when the command ends."""
+
+from __future__ import annotations
+
+import asyncio
+import getpass
+from collections.abc import AsyncIterator, Coroutine, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from difflib import get_close_matches
+from typing import TYPE_CHECKING, TypeVar
+
+from gateway.cli.command import Call
+from gateway.domain.account import AgencyScope, HostedAgency, Principal, PrincipalKind
+from gateway.errors import Misconfigured, NotFound
+
+if TYPE_CHECKING:
+    from gateway.bootstrap import Node
+    from gateway.settings import Settings
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Seat:
+    """Where a command works: this node, for this agency, as this operator."""
+
+    node: Node
+    agency: HostedAgency
+    scope: AgencyScope
+
+
+def run(work: Coroutine[object, object, T]) -> T:
+    """Runs a command's coroutine to its end."""
+    return asyncio.run(work)
+
+
+@asynccontextmanager
+async def at_node(call: Call) -> AsyncIterator[Node]:
+    """The wired node, for commands that are about no single agency."""
+    from gateway.bootstrap import open_node
+
+    settings = call.settings()
+    must_exist(settings)
+    async with open_node(settings) as node:
+        yield node
+
+
+@asynccontextmanager
+async def at_agency(call: Call) -> AsyncIterator[Seat]:
+    """The wired node and the agency chosen by --agency, or the only one hosted."""
+    async with at_node(call) as node:
+        agency = chosen(await node.store.hosted(), call.agency)
+        principal = await operator(node)
+        yield Seat(
+            node=node, agency=agency, scope=AgencyScope(agency_id=agency.id, principal_id=principal.id)
+        )
+
+
+def must_exist(settings: Settings) -> None:
+    """Misconfigured, with the way out, where no node was set up yet; opening it would make an empty one."""
+    from gateway.settings import sqlite_file
+
+    file = sqlite_file(settings)
+    if file is not None and not file.exists():
+        raise Misconfigured(
+            f"there is no node here: {file} does not exist",
+            hint="set one up with: gateway init, or name its settings file with --config",
+        )
+
+
+def chosen(hosted: Sequence[HostedAgency], code: str | None) -> HostedAgency:
+    """The agency with that code or alias; without one, the only agency there is."""
+    codes = ", ".join(agency.code for agency in hosted) or "none"
+    if code is None:
+        if len(hosted) == 1:
+            return hosted[0]
+        raise NotFound(
+            f"this node hosts {len(hosted)} agencies ({codes}); which one is meant?", hint="add: --agency CODE"
+        )
+    wanted = code.strip().casefold()
+    for agency in hosted:
+        if wanted in {agency.code.casefold(), *(alias.casefold() for alias in agency.aliases)}:
+            return agency
+    near = get_close_matches(code, [agency.code for agency in hosted], n=1)
+    raise NotFound(
+        f"this node does not host {code}; it hosts {codes}", hint=f"did you mean --agency {near[0]}?" if near else ""
+    )
+
+
+async def operator(node: Node) -> Principal:
+    """Who types this: the machine's own account, as a principal of the node."""
+    return await node.store.accounts.principal(PrincipalKind.OPERATOR, getpass.getuser())
+
+

@@ -1,0 +1,264 @@
+"""`gateway outbox`: outgoing documents, where each recipient stands, and the sender's second thoughts. In: an id or a
+number. Out: lists, one document with its recipients, its timeline; or one act, done by the use cases of `outgoing`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from gateway.cli import finding, output, send, shapes
+from gateway.cli.command import Call, Format, noun, verb
+from gateway.cli.node import at_agency, run
+
+if TYPE_CHECKING:
+    from gateway.domain.document import OutgoingDocument
+
+Which = Annotated[str, typer.Argument(help="Id (msg_…), number/symbol, or your external id.")]
+ToCodes = Annotated[list[str] | None, typer.Option("--to", help="Only to these recipients.")]
+Reason = Annotated[str, typer.Option(help="Why; the recipients read it.")]
+
+_COLUMNS = (
+    ("cli.column.id", "dim"),
+    ("cli.column.number", ""),
+    ("cli.column.date", ""),
+    ("cli.column.subject", ""),
+    ("cli.column.to", ""),
+    ("cli.column.state", ""),
+    ("cli.column.created", ""),
+)
+
+
+def register(app: typer.Typer) -> None:
+    group = noun("outbox", "Outgoing documents and where each recipient stands.")
+    verb(
+        group,
+        "list",
+        examples=("gateway outbox list --state rejected --state failed", "gateway outbox list --query dự -o ndjson"),
+    )(list_)
+    verb(group, "show", examples=("gateway outbox show 1523/STC-VP", "gateway outbox show msg_01J… -o json"))(show)
+    verb(group, "events", examples=("gateway outbox events 1523/STC-VP", "gateway outbox events msg_01J… -o ndjson"))(
+        events
+    )
+    verb(
+        group,
+        "resend",
+        examples=("gateway outbox resend 1523/STC-VP", "gateway outbox resend 1523/STC-VP --to Z91.07 --yes"),
+        writes=True,
+    )(resend)
+    verb(group, "cancel", examples=("gateway outbox cancel 1523/STC-VP", "gateway outbox cancel msg_01J… --yes"), writes=True)(
+        cancel
+    )
+    verb(
+        group,
+        "recall",
+        examples=(
+            'gateway outbox recall 1523/STC-VP --reason "Sai số liệu" --approved-by "Người Duyệt" --notice-no 12/TB',
+            'gateway outbox recall msg_01J… --take-back --reason "Gửi nhầm nơi nhận" --to Z91.07 --yes',
+        ),
+        writes=True,
+    )(recall)
+    verb(
+        group,
+        "update",
+        examples=(
+            'gateway outbox update 1523/STC-VP letter.pdf --meta new.json --reason "Sửa phụ lục"',
+            'gateway outbox update msg_01J… letter.pdf --meta new.json --reason "Sửa phụ lục" --dry-run',
+        ),
+        writes=True,
+    )(update)
+    verb(
+        group,
+        "replace",
+        examples=(
+            'gateway outbox replace 1523/STC-VP new.pdf --meta new.json --reason "Thay văn bản"',
+            'gateway outbox replace msg_01J… new.pdf --meta new.json --reason "Thay văn bản" --dry-run',
+        ),
+        writes=True,
+    )(replace)
+    app.add_typer(group)
+
+
+def list_(
+    call: Call,
+    state: Annotated[list[str] | None, typer.Option(help="Only in this state (repeat for more).")] = None,
+    query: Annotated[str | None, typer.Option(help="Number, symbol or words of the subject, accents or not.")] = None,
+    limit: Annotated[int, typer.Option(min=1, max=500)] = 50,
+    cursor: Annotated[str | None, typer.Option(help="Go on where the last list ended.")] = None,
+) -> None:
+    """List outgoing documents, newest first."""
+    run(_list(call, state or [], query, limit, cursor))
+
+
+async def _list(call: Call, states: list[str], query: str | None, limit: int, cursor: str | None) -> None:
+    async with at_agency(call) as seat, seat.node.store.read(seat.scope) as work:
+        page = await work.outgoing.page(limit=limit, cursor=cursor, states=states, query=query)
+        deliveries = await work.deliveries.of_many([each.id for each in page.items])
+    found = [(each, deliveries.get(each.id, ())) for each in page.items]
+    output.rows(
+        call,
+        [shapes.outgoing(call, *each) for each in found],
+        _COLUMNS,
+        [shapes.outgoing_cells(*each, call.word(f"state.{shapes.state_of(*each)}")) for each in found],
+        extra={"next_cursor": page.next_cursor, "has_more": page.next_cursor is not None},
+    )
+    if page.next_cursor and call.output is Format.TABLE:
+        call.say("cli.more", command=f"--cursor {page.next_cursor}")
+
+
+def show(call: Call, document: Which) -> None:
+    """Show one document: every recipient, its state, since when, who said so and what they wrote."""
+    run(_show(call, document))
+
+
+async def _show(call: Call, text: str) -> None:
+    from gateway.cli import story
+
+    async with at_agency(call) as seat, seat.node.store.read(seat.scope) as work:
+        found = await finding.outgoing(work, text)
+        deliveries = await work.deliveries.of(found.id)
+        facts = {each.id: await work.facts.of(each.id) for each in deliveries}
+        names = {each.code: each.name for each in await seat.node.store.hosted()}
+    if call.output is Format.TABLE and not call.quiet:
+        output.lines(story.outgoing(call, found, deliveries, facts, names, seat.node.clock.now()))
+        return
+    shown = shapes.outgoing(call, found, deliveries)
+    for told, delivery in zip(shown["recipients"], deliveries, strict=False):
+        told["facts"] = [shapes.fact(each) for each in facts[delivery.id]]
+    output.record(call, shown)
+
+
+def events(call: Call, document: Which) -> None:
+    """The timeline of one document: everything that happened to it, oldest first."""
+    run(_events(call, document))
+
+
+async def _events(call: Call, text: str) -> None:
+    async with at_agency(call) as seat, seat.node.store.read(seat.scope) as work:
+        found = await finding.outgoing(work, text)
+        told = await work.events.of(found.id)
+    output.rows(
+        call,
+        [shapes.event(each) for each in told],
+        (("cli.column.at", ""), ("cli.column.event", ""), ("cli.column.detail", "dim")),
+        [(output.clock(each.at), str(each.kind), shapes.detail(each)) for each in told],
+    )
+
+
+def resend(call: Call, document: Which, to: ToCodes = None) -> None:
+    """Send the same bytes again, to the recipients named or to all whose sending failed."""
+    run(_resend(call, document, to or []))
+
+
+async def _resend(call: Call, text: str, to: list[str]) -> None:
+    from gateway.outgoing import manage
+
+    async with at_agency(call) as seat:
+        async with seat.node.store.read(seat.scope) as work:
+            found = await finding.outgoing(work, text)
+        if call.agrees("cli.ask.resend", document=_name(found), to=", ".join(to) or "-"):
+            _done(call, await manage.resend(seat.node.out, seat.scope, found.id, to))
+
+
+def cancel(call: Call, document: Which) -> None:
+    """Stop a document that has not left yet. What has left is recalled instead."""
+    run(_cancel(call, document))
+
+
+async def _cancel(call: Call, text: str) -> None:
+    from gateway.outgoing import manage
+
+    async with at_agency(call) as seat:
+        async with seat.node.store.read(seat.scope) as work:
+            found = await finding.outgoing(work, text)
+        if call.agrees("cli.ask.cancel", document=_name(found)):
+            _done(call, await manage.cancel(seat.node.out, seat.scope, found.id))
+
+
+def recall(
+    call: Call,
+    document: Which,
+    reason: Reason,
+    approved_by: Annotated[str | None, typer.Option(help="The leader who approved it (needed for a notice).")] = None,
+    notice_no: Annotated[str | None, typer.Option(help="Number of the recall notice (needed for a notice).")] = None,
+    take_back: Annotated[bool, typer.Option("--take-back", help="Send the bare status 13 instead.")] = False,
+    to: ToCodes = None,
+) -> None:
+    """Ask every recipient to cancel the document. Nothing changes there before they answer."""
+    run(_recall(call, document, reason, approved_by, notice_no, take_back, to or []))
+
+
+async def _recall(
+    call: Call,
+    text: str,
+    reason: str,
+    approved_by: str | None,
+    notice_no: str | None,
+    take_back: bool,
+    to: list[str],
+) -> None:
+    from gateway.outgoing import recall as recalling
+
+    async with at_agency(call) as seat:
+        async with seat.node.store.read(seat.scope) as work:
+            found = await finding.outgoing(work, text)
+        if call.agrees("cli.ask.recall", document=_name(found), reason=reason):
+            asked = await recalling.recall(
+                seat.node.out,
+                seat.scope,
+                found.id,
+                reason=reason,
+                approved_by=approved_by,
+                notice_no=notice_no,
+                take_back=take_back,
+                recipients=to,
+            )
+            _done(call, asked)
+
+
+def update(call: Call, document: Which, files: send.Files, meta: send.Meta, reason: Reason) -> None:
+    """Send what the document now says (packet type 2); each recipient agrees or refuses."""
+    run(_change(call, document, "update", meta, reason, files))
+
+
+def replace(call: Call, document: Which, files: send.Files, meta: send.Meta, reason: Reason) -> None:
+    """Send another document in its place (packet type 3), with a number and date of its own."""
+    run(_change(call, document, "replace", meta, reason, files))
+
+
+async def _change(
+    call: Call, text: str, kind: str, meta: Path | None, reason: str, files: list[Path]
+) -> None:
+    from gateway.domain.document import Change, Kind
+    from gateway.outgoing.order import Order
+
+    told = send.asked(meta, {})
+    async with at_agency(call) as seat:
+        async with seat.node.store.read(seat.scope) as work:
+            found = await finding.outgoing(work, text)
+        replaces = ((found.document_id, ()),) if kind == Kind.REPLACEMENT else ()
+        target = found.document_id if kind == Kind.UPDATE else None
+        order = Order(
+            draft=told.to_draft(),
+            kind=Kind(kind),
+            parent_id=found.id,
+            change=Change(reason=reason, target=target, replaces=replaces),
+        )
+        if not call.dry_run and not call.agrees(f"cli.ask.{kind}", document=_name(found), reason=reason):
+            return
+        accepted = await send.hand_in(call, seat, order, files, [])
+        if accepted is not None:
+            await send.show_accepted(call, seat, accepted)
+
+
+def _name(document: OutgoingDocument) -> str:
+    return output.plain(shapes.numbered(document.draft.number, document.draft.symbol) or document.id)
+
+
+def _done(call: Call, document: OutgoingDocument) -> None:
+    if call.output is Format.TABLE:
+        output.lines([document.id])
+        call.say("cli.done")
+    else:
+        output.record(call, {"id": document.id, "kind": str(document.kind), "state": str(document.state)})

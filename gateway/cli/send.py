@@ -1,0 +1,231 @@
+"""`gateway send`: hands a document and its files in, as a document system would. In: files, and what they are as flags
+or a JSON file with the names of the API. Out: the accepted document, on disk and in line; with --wait, where it got."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from gateway.cli import output
+from gateway.cli.command import Call, verb
+from gateway.cli.node import Seat, at_agency, run
+
+if TYPE_CHECKING:
+    from gateway.api.models import MessageIn
+    from gateway.outgoing.intake import Tray
+    from gateway.outgoing.order import Accepted, Order
+
+_PIECE = 256 * 1024
+
+Files = Annotated[
+    list[Path], typer.Argument(help="The lead file, then appendixes.", exists=True, dir_okay=False)
+]
+Source = Annotated[
+    list[Path] | None, typer.Option(help="A source file (tệp nguồn).", exists=True, dir_okay=False)
+]
+Meta = Annotated[
+    Path | None, typer.Option(help="JSON with the names of the API; flags win.", exists=True, dir_okay=False)
+]
+To = Annotated[
+    list[str] | None, typer.Option(help="CODE, or CODE=ROLE (to_act, to_coordinate, to_know, to_report).")
+]
+Text = Annotated[str | None, typer.Option()]
+Urgency = Annotated[
+    str | None, typer.Option(help="thuong, khan, thuong_khan, hoa_toc or hoa_toc_hen_gio.")
+]
+Reply = Annotated[bool | None, typer.Option("--reply/--no-reply", help="Whether an answer is wanted (R53).")]
+Wait = Annotated[str | None, typer.Option(help="Wait until every recipient is: sent, delivered, accepted or done.")]
+Timeout = Annotated[str, typer.Option(help="How long to wait: 90s, 30m, 2h.")]
+
+
+def register(app: typer.Typer) -> None:
+    verb(
+        app,
+        "send",
+        examples=(
+            "gateway send letter.pdf --to Z91.02 --number 88 --symbol VP --date 2026-11-20 --type cong_van"
+            ' --subject "Gửi báo cáo" --signer "Người Ký" --no-reply',
+            "gateway send letter.pdf table.xlsx --meta letter.json --wait accepted --timeout 30m -o json",
+        ),
+        writes=True,
+    )(send)
+
+
+def send(
+    call: Call,
+    files: Files,
+    to: To = None,
+    meta: Meta = None,
+    source: Source = None,
+    number: Text = None,
+    symbol: Text = None,
+    date: Annotated[str | None, typer.Option(help="2026-11-20 or 20/11/2026.")] = None,
+    type: Annotated[str | None, typer.Option(help="Key of a type (cong_van), or its name.")] = None,
+    subject: Text = None,
+    signer: Text = None,
+    signer_title: Text = None,
+    urgency: Urgency = None,
+    reply: Reply = None,
+    external_id: Annotated[str | None, typer.Option(help="Your own id; the same one never sends twice.")] = None,
+    draft: Annotated[bool, typer.Option("--draft", help="Keep it as a draft; send it later.")] = False,
+    wait: Wait = None,
+    timeout: Timeout = "30m",
+) -> None:
+    """Send a document. Every broken rule is told at once, and then nothing is stored (exit 4)."""
+    from gateway.cli import waiting
+
+    goal = waiting.goal(wait, timeout)
+    given = flags(number, symbol, date, type, subject, signer, signer_title, urgency, reply)
+    given |= {"external_id": external_id} if external_id else {}
+    given |= {"recipients": recipients(to)} if to else {}
+    told = asked(meta, given | ({"send": False} if draft else {}))
+    run(_send(call, told, files, source or [], goal))
+
+
+def flags(
+    number: str | None,
+    symbol: str | None,
+    date: str | None,
+    type: str | None,
+    subject: str | None,
+    signer: str | None,
+    signer_title: str | None,
+    urgency: str | None,
+    reply: bool | None,
+) -> dict[str, Any]:
+    """What was said by flags, under the names of the API."""
+    given: dict[str, Any] = {
+        "number": number,
+        "symbol": symbol,
+        "date": day(date) if date else None,
+        "type": type,
+        "subject": subject,
+        "signer": {"name": signer, "title": signer_title} if signer else None,
+        "urgency": urgency,
+        "reply_required": reply,
+    }
+    return {name: value for name, value in given.items() if value is not None}
+
+
+def recipients(to: list[str]) -> list[dict[str, str]]:
+    """`CODE` or `CODE=ROLE`; without a role the recipient is to act on it."""
+    parts = [each.partition("=") for each in to]
+    return [{"code": code.strip(), "role": role.strip() or "to_act"} for code, _, role in parts]
+
+
+def day(text: str) -> str:
+    """An ISO date from either way of writing it."""
+    for form in ("%Y-%m-%d", "%d/%m/%Y"):
+        try:
+            return datetime.strptime(text, form).date().isoformat()
+        except ValueError:
+            continue
+    raise typer.BadParameter(f"{text!r} is no date; write 2026-11-20 or 20/11/2026")
+
+
+def asked(meta: Path | None, given: dict[str, Any]) -> MessageIn:
+    """The API's own reading of what was said, so that both doors refuse alike."""
+    from gateway.api.asking import from_json
+    from gateway.api.failing import BadCall
+    from gateway.api.models import MessageIn
+
+    try:
+        base = json.loads(meta.read_text(encoding="utf-8")) if meta else {}
+    except (OSError, ValueError) as why:
+        raise typer.BadParameter(f"{meta} is not JSON in UTF-8: {why}") from why
+    if not isinstance(base, dict):
+        raise typer.BadParameter(f"{meta} holds no JSON object")
+    try:
+        return from_json(json.dumps(base | given).encode(), MessageIn).value
+    except BadCall as why:
+        faults = "; ".join(f"{each.pointer or '/'}: {each.code}" + (
+            f" (did you mean {each.suggest}?)" if each.suggest else ""
+        ) for each in why.faults)
+        raise typer.BadParameter(f"the document's data cannot be used: {faults or why.slug}") from why
+
+
+async def _send(
+    call: Call, told: MessageIn, files: list[Path], sources: list[Path], goal: Any
+) -> None:
+    from gateway.cli import waiting
+    from gateway.outgoing.order import Order
+
+    async with at_agency(call) as seat:
+        accepted = await hand_in(call, seat, Order(draft=told.to_draft(), send=told.send), files, sources)
+        if accepted is None or accepted.document is None:
+            return
+        if goal is not None:
+            await waiting.until(call, seat, accepted.document.id, goal)
+        await show_accepted(call, seat, accepted)
+
+
+async def hand_in(
+    call: Call, seat: Seat, order: Order, files: list[Path], sources: list[Path]
+) -> Accepted | None:
+    """Accepts the order with its files; in a dry run checks it, says what was found, and gives None."""
+    from gateway.errors import Refused
+    from gateway.outgoing import accept
+    from gateway.outgoing.intake import tray
+
+    async with tray(seat.node.out) as held:
+        await fill(held, files, sources)
+        if not call.dry_run:
+            return await accept.accept(seat.node.out, seat.scope, order, held)
+        draft, verdict = await accept.validate(seat.node.out, seat.scope, order, held)
+    warn(call, verdict.warnings)
+    if not verdict.allowed:
+        raise Refused(verdict)
+    call.say("cli.would_send", count=len(draft.recipients), to=", ".join(r.code for r in draft.recipients))
+    return None
+
+
+async def fill(held: Tray, files: list[Path], sources: list[Path]) -> None:
+    """The lead file first, then appendixes, then sources."""
+    from gateway.domain.document import FileRole
+
+    roles = [FileRole.LEAD, *[FileRole.APPENDIX] * (len(files) - 1), *[FileRole.SOURCE] * len(sources)]
+    for path, role in zip([*files, *sources], roles, strict=True):
+        await held.add(role.value, path.name, role, _pieces(path))
+
+
+def warn(call: Call, warnings: Any) -> None:
+    """Says what is unusual and stops nothing."""
+    from gateway import labels
+
+    if warnings:
+        call.say("cli.warnings")
+    for each in warnings:
+        text = labels.reason_text(each.code, each.params, call.lang.value, suggest=each.suggest)
+        call.say("cli.line", text=output.plain(text))
+
+
+async def show_accepted(call: Call, seat: Seat, accepted: Accepted) -> None:
+    """The accepted document: its id for people, the API's view for programs."""
+    from gateway.cli.command import Format
+    from gateway.cli.shapes import outgoing
+
+    document = accepted.document
+    if document is None:
+        return
+    warn(call, accepted.warnings)
+    if call.quiet or call.output is Format.TABLE:
+        output.lines([document.id])
+        call.say("cli.accepted", id=document.id)
+        call.say("cli.recipients", count=len(document.draft.recipients))
+        call.say("cli.todo", command=f"gateway outbox show {document.id}")
+        return
+    async with seat.node.store.read(seat.scope) as work:
+        document = await work.outgoing.get(document.id)
+        deliveries = await work.deliveries.of(document.id)
+    output.record(call, outgoing(call, document, deliveries))
+
+
+async def _pieces(path: Path) -> AsyncIterator[bytes]:
+    with path.open("rb") as file:
+        while piece := file.read(_PIECE):
+            yield piece

@@ -1,0 +1,46 @@
+"""`gateway serve`: runs the API and the workers in one process until it is told to stop. In: settings. Out: a node
+at work, its address said on stderr; SIGTERM and Ctrl+C let it finish what it holds."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from typing import Annotated
+
+import typer
+
+from gateway.cli.command import Call, verb
+from gateway.cli.node import at_node, run
+
+
+def register(app: typer.Typer) -> None:
+    verb(app, "serve", examples=("gateway serve", "gateway --config province.toml serve --role worker"))(serve)
+
+
+def serve(
+    call: Call,
+    role: Annotated[
+        str, typer.Option(help="all, api (answers programs) or worker (packs, sends, receives).")
+    ] = "all",
+) -> None:
+    """Run the API and the workers until stopped. Ctrl+C finishes what is under way, then stops."""
+    if role not in ("all", "api", "worker"):
+        raise typer.BadParameter(f"{role!r} is no role; expected all, api or worker")
+    run(_serve(call, role))
+
+
+async def _serve(call: Call, role: str) -> None:
+    from gateway import log
+
+    async with at_node(call) as node:
+        log.configure("debug" if call.verbose else node.settings.log.level)
+        stop = asyncio.Event()
+        loop = asyncio.get_running_loop()
+        for each in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(each, stop.set)
+        async with asyncio.TaskGroup() as tasks:
+            if role != "api":
+                tasks.create_task(node.run_workers(stop))
+            if role != "worker":
+                tasks.create_task(_answer(call, node, stop))
+    call.say("cli.stopped")

@@ -1,0 +1,283 @@
+"""Writes a native envelope (W1-W8). The model and the attachments' bytes go in; one file in canonical form comes out
+in a single pass, hashed as it is written, with a gap where the Signature is put at the end. `BreaksRule` for a model
+that the wire cannot carry; nothing is repaired on the way, because what is signed must be what the caller said."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, BinaryIO, cast
+
+from gateway.domain.document import Kind
+from gateway.domain.identity import Digest
+from gateway.domain.proof import FileSlice
+from gateway.edxml import attachment, outline
+from gateway.edxml.dates import HANOI
+from gateway.edxml.names import (
+    ATTACHMENT,
+    ATTACHMENTS,
+    BODY,
+    CONTENT,
+    DECLARATION,
+    ENVELOPE,
+    HEADER,
+    MANIFEST,
+    ROOT,
+    Element,
+)
+from gateway.edxml.pairing import bare_content_id
+from gateway.edxml.policy import Limits
+from gateway.edxml.sign import Qualifier, signature, signature_size
+from gateway.edxml.text import escape, fault
+from gateway.errors import BreaksRule
+
+if TYPE_CHECKING:
+    from gateway.edxml.envelope import Attachment, Envelope
+    from gateway.edxml.outline import Outline
+    from gateway.ports import EnvelopeSigner
+
+__all__ = ["Content", "Qualifier", "Written", "write"]
+
+_OPERATIONS = {Kind.DOCUMENT: 0, Kind.RECALL: 1, Kind.UPDATE: 2, Kind.REPLACEMENT: 3}
+_IDENTITIES = frozenset({"OrganId", "DocumentId", "ContentId"})
+_STATUS_CODE = re.compile(r"[0-9]{2}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Content:
+    """The bytes of one attachment: `open` is called once. `entry_name` names them inside the ZIP where they are
+    zipped: a random UUID, a dot and the file's own extension (`unk` when it has none)."""
+
+    entry_name: str
+    open: Callable[[], Iterable[bytes]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Written:
+    """What was written: the digest that the signature covers, the size of the file, and where each attachment lies."""
+
+    body_digest: Digest
+    size: int
+    files: tuple[FileSlice, ...] = ()
+
+
+def write(
+    envelope: Envelope,
+    contents: Sequence[Content],
+    out: BinaryIO,
+    signer: EnvelopeSigner | None,
+    qualifier: Qualifier | None,
+    signing_time: datetime,
+) -> Written:
+    """One file into `out`, which is empty and can seek. Without a signer the file carries no Signature; with one it
+    needs the qualifier that says the same as the envelope. After an error `out` holds rubbish."""
+    _check(envelope, contents, signer, qualifier)
+    body = _Body(out)
+    body.put(ROOT.start, ENVELOPE.start, HEADER.start)
+    body.put(*_children(HEADER, outline.header(envelope)))
+    gap_at = body.position
+    if signer is not None and qualifier is not None:
+        body.skip(signature_size(signer, qualifier, signing_time))
+    body.put(HEADER.end)
+    if envelope.status is None:
+        body.put(BODY.start, MANIFEST.start)
+        body.put(*_children(MANIFEST, outline.manifest(envelope.manifest)))
+        body.put(MANIFEST.end, BODY.end)
+    body.put(ENVELOPE.end)
+    files = _write_attachments(envelope.attachments, contents, body, signing_time)
+    body.put(ROOT.end)
+    if signer is not None and qualifier is not None:
+        out.seek(gap_at)
+        out.write(signature(body.digest, signer, qualifier, signing_time))
+        out.seek(body.position)
+    return Written(body_digest=body.digest, size=body.position, files=files)
+
+
+class _Body:
+    """The file so far: its position and the running digest of everything but the declaration and S (W7)."""
+
+    def __init__(self, out: BinaryIO) -> None:
+        self._out = out
+        self._hash = hashlib.sha256()
+        self.position = out.write(DECLARATION)
+
+    @property
+    def digest(self) -> Digest:
+        return Digest.of_bytes(self._hash.digest())
+
+    def put(self, *pieces: bytes) -> None:
+        for piece in pieces:
+            self._out.write(piece)
+            self._hash.update(piece)
+            self.position += len(piece)
+
+    def skip(self, length: int) -> None:
+        """Leaves a gap that is no part of the body."""
+        self._out.write(bytes(length))
+        self.position += length
+
+
+def _children(parent: Element, tree: Outline, where: str = "") -> Iterator[bytes]:
+    """What is there of `parent`'s children, in the closed table's order. Nothing is written for what is absent, nor
+    for a group with nothing in it."""
+    for element in parent.children.values():
+        value = tree.get(element.local)
+        if value is None:
+            continue
+        path = f"{where}/{element.local}" if where else element.local
+        for one in value if element.many else (value,):
+            if element.leaf:
+                yield _leaf(element, cast("str", one), path)
+            elif inside := b"".join(_children(element, cast("Outline", one), path)):
+                yield element.start + inside + element.end
+            elif element.many:
+                raise BreaksRule(f"{path} has nothing in it; leave it out instead")
+
+
+def _leaf(element: Element, text: str, path: str) -> bytes:
+    if reason := fault(text, element.max_length):
+        raise BreaksRule(f"{path} {reason}")
+    if element.local in _IDENTITIES and text.strip() == "null":
+        raise BreaksRule(f"{path} is the text null, which readers take for absent")
+    return element.start + escape(text) + element.end
+
+
+def _write_attachments(
+    attachments: Sequence[Attachment], contents: Sequence[Content], body: _Body, at: datetime
+) -> tuple[FileSlice, ...]:
+    if not attachments:
+        return ()
+    body.put(ATTACHMENTS.start)
+    files = []
+    for n, (one, content) in enumerate(zip(attachments, contents, strict=True), 1):
+        body.put(ATTACHMENT.start)
+        body.put(*_children(ATTACHMENT, outline.attachment(one), f"Attachment {n}"))
+        body.put(CONTENT.start)
+        files.append(_write_content(n, one, content, body, at))
+        body.put(CONTENT.end, ATTACHMENT.end)
+    body.put(ATTACHMENTS.end)
+    return tuple(files)
+
+
+def _write_content(n: int, one: Attachment, content: Content, body: _Body, at: datetime) -> FileSlice:
+    name, offset, plain = one.attachment_name or "", body.position, _Tally()
+    for piece in attachment.encoded_pieces(
+        name, content.entry_name, plain.watch(content.open()), at.astimezone(HANOI)
+    ):
+        body.put(piece)
+    return FileSlice(
+        n=n,
+        name=name,
+        content_id=one.content_id,
+        content_type=one.content_type,
+        description=one.description,
+        offset=offset,
+        length=body.position - offset,
+        coding=attachment.coding_for(name)[0],
+        size=plain.size,
+        sha256=Digest.of_bytes(plain.hash.digest()),
+    )
+
+
+class _Tally:
+    """Counts and hashes a file's own bytes on their way into the coding."""
+
+    def __init__(self) -> None:
+        self.size = 0
+        self.hash = hashlib.sha256()
+
+    def watch(self, pieces: Iterable[bytes]) -> Iterator[bytes]:
+        for piece in pieces:
+            self.size += len(piece)
+            self.hash.update(piece)
+            yield piece
+
+
+def _check(
+    envelope: Envelope,
+    contents: Sequence[Content],
+    signer: EnvelopeSigner | None,
+    qualifier: Qualifier | None,
+) -> None:
+    """What the parts of an envelope must have in common before a byte is written."""
+    if envelope.sender.organ_id is None:
+        raise BreaksRule("From has no OrganId; nobody could tell whose key to expect")
+    _check_kind(envelope)
+    _check_attachments(envelope, contents)
+    limits = Limits()
+    if len(envelope.to) > limits.recipients or len(envelope.attachments) > limits.attachments:
+        raise BreaksRule(
+            f"one envelope takes at most {limits.recipients} recipients and {limits.attachments} files; split it"
+        )
+    if (signer is None) is not (qualifier is None):
+        raise BreaksRule("a signed envelope needs a signer and a qualifier, an unsigned one neither")
+    if qualifier is None:
+        return
+    if qualifier.kind is not envelope.kind:
+        raise BreaksRule(f"gw:Kind would say {qualifier.kind} in an envelope of kind {envelope.kind}")
+    if qualifier.receipt is not None and envelope.status is not None:
+        said, meant = qualifier.receipt.status_code, envelope.status.code
+        if said != meant:
+            raise BreaksRule(f"gw:StatusCode would say {said} in a status {meant}")
+
+
+def _check_kind(envelope: Envelope) -> None:
+    if envelope.kind is Kind.STATUS:
+        elsewhere = (
+            envelope.business,
+            *envelope.to,
+            *envelope.trace,
+            *envelope.manifest,
+            *envelope.attachments,
+        )
+        if envelope.status is None or any(part is not None for part in elsewhere):
+            raise BreaksRule("a status has a StatusCode, and neither To, trace, business nor files")
+        if not _STATUS_CODE.fullmatch(envelope.status.code):
+            raise BreaksRule(f"StatusCode is two digits, not {envelope.status.code!r}")
+        if len(envelope.response_for) != 1:
+            raise BreaksRule(f"a status answers one document, not {len(envelope.response_for)}")
+        return
+    said = envelope.business.doc_type if envelope.business else 0
+    if envelope.status is not None or (said or 0) != _OPERATIONS[envelope.kind]:
+        raise BreaksRule(
+            f"an envelope of kind {envelope.kind} needs BussinessDocType {_OPERATIONS[envelope.kind]} "
+            f"and no StatusCode; it has {said}"
+        )
+
+
+def _check_attachments(envelope: Envelope, contents: Sequence[Content]) -> None:
+    if not len(envelope.attachments) == len(envelope.manifest) == len(contents):
+        raise BreaksRule(
+            f"{len(envelope.manifest)} manifest lines, {len(envelope.attachments)} attachments and "
+            f"{len(contents)} contents were given; they must be as many"
+        )
+    seen = set()
+    for n, (line, one, content) in enumerate(
+        zip(envelope.manifest, envelope.attachments, contents, strict=True), 1
+    ):
+        if line.content_id != one.content_id or line.attachment_name != one.attachment_name:
+            raise BreaksRule(f"attachment {n} has another id or name in the manifest than beside its bytes")
+        bare = bare_content_id(one.content_id)
+        if bare is None or bare in seen:
+            raise BreaksRule(f"attachment {n} has no ContentId, or one that was used before")
+        seen.add(bare)
+        _check_names(n, one, line.content_type, content.entry_name)
+
+
+def _check_names(n: int, one: Attachment, listed_type: str | None, entry_name: str) -> None:
+    name = one.attachment_name
+    if name is None or any(sign in name for sign in "/\\\t\n"):
+        raise BreaksRule(f"attachment {n} needs a name without path separators")
+    if name != attachment.wire_name(name):
+        raise BreaksRule(f"attachment {n} must end in zip in small letters, or older readers zip it again")
+    expected = attachment.coding_for(name)[1]
+    if (one.content_type, listed_type) != (expected, expected):
+        raise BreaksRule(
+            f"attachment {n} must be {expected} in the manifest and beside its bytes, because that is how it is "
+            f"written; it is {listed_type} and {one.content_type}"
+        )
+    if not attachment.is_entry_name(entry_name, name):
+        raise BreaksRule(f"the entry name of attachment {n} must be a UUID and the file's own extension")

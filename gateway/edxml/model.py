@@ -1,0 +1,285 @@
+"""Makes the envelope of the light tree. In: the root `Node` of any dialect. Out: `Envelope`, and a finding for each
+value that should be there and is not. Invents nothing: absent stays None; whether a packet may act is decided by
+`schema` and `policy`, never here."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from gateway.domain.document import Kind
+from gateway.edxml.envelope import (
+    Attachment,
+    Business,
+    Code,
+    DocumentInfo,
+    DocumentType,
+    Envelope,
+    Organisation,
+    OtherInfo,
+    Receiver,
+    Reference,
+    ReplacementInfo,
+    ResponseFor,
+    SignerInfo,
+    StaffInfo,
+    StatusReport,
+    TraceHeader,
+)
+from gateway.edxml.tree import XML_SPACE, Leaves, Node, Notes
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+KIND_OF_BUSINESS = {0: Kind.DOCUMENT, 1: Kind.RECALL, 2: Kind.UPDATE, 3: Kind.REPLACEMENT}
+
+_ALWAYS = ("From/OrganId",)
+_WANTED = {
+    Kind.STATUS: (
+        "ResponseFor/OrganId",
+        "ResponseFor/Code",
+        "ResponseFor/DocumentId",
+        "ResponseFor/PromulgationDate",
+        "Timestamp",
+    ),
+    Kind.DOCUMENT: (
+        "To/OrganId",
+        "DocumentId",
+        "Code/CodeNumber",
+        "Code/CodeNotation",
+        "PromulgationInfo/PromulgationDate",
+        "DocumentType",
+        "Subject",
+    ),
+}
+
+
+def envelope(root: Node, attachments: Sequence[Attachment], notes: Notes) -> Envelope:
+    """The packet that a tree describes; `attachments` were read beside it, because their bytes were streamed."""
+    return _Model(root, notes).envelope(tuple(attachments))
+
+
+class _Model:
+    """One reading of one tree. The header lies one level higher in the flat dialect."""
+
+    def __init__(self, root: Node, notes: Notes) -> None:
+        header = root.path("edXMLEnvelope", "edXMLHeader") or root
+        self._root = root
+        self._notes = notes
+        self._leaf = Leaves(notes)
+        self._message = header.one("MessageHeader") or Node("MessageHeader", "MessageHeader")
+        self._trace = header.one("TraceHeaderList")
+
+    def envelope(self, attachments: tuple[Attachment, ...]) -> Envelope:
+        message, leaf = self._message, self._leaf
+        business = self._business()
+        kind = self._kind(business)
+        self._note_missing(kind)
+        promulgation, places = message.one("PromulgationInfo"), message.one("ToPlaces")
+        return Envelope(
+            kind=kind,
+            sender=self._organisation(message.one("From")) or Organisation(),
+            to=tuple(filter(None, map(self._organisation, message.many("To")))),
+            document_id=leaf.identity(message, "DocumentId"),
+            code=self._code(message.one("Code")),
+            place=leaf.text(promulgation, "Place"),
+            promulgation_date=leaf.date(promulgation, "PromulgationDate"),
+            document_type=self._document_type(message.one("DocumentType")),
+            subject=leaf.text(message, "Subject"),
+            content=leaf.text(message, "Content"),
+            signer=self._signer(message.one("SignerInfo")),
+            due_date=leaf.date(message, "DueDate"),
+            other=self._other(message.one("OtherInfo")),
+            response_for=tuple(filter(None, map(self._response, message.many("ResponseFor")))),
+            steering_type=leaf.number(message, "SteeringType", range(3)),
+            to_places=leaf.own_texts(places, "Place"),
+            task_codes=tuple(
+                code for task in message.many("ResponseForTask") for code in leaf.own_texts(task, "TaskCode")
+            ),
+            application_type=leaf.text(message, "ApplicationType"),
+            trace=tuple(filter(None, map(self._hop, self._trace.many("TraceHeader") if self._trace else ()))),
+            business=business,
+            manifest=self._manifest(),
+            attachments=attachments,
+            status=self._status() if kind is Kind.STATUS else None,
+        )
+
+    def _kind(self, business: Business | None) -> Kind:
+        if self._message.one("StatusCode") is not None:
+            return Kind.STATUS
+        if business is None or business.doc_type is None:
+            return Kind.DOCUMENT
+        kind = KIND_OF_BUSINESS.get(business.doc_type)
+        if kind is None:
+            detail = f"{business.doc_type} is no operation that is known, read as a new document"
+            where = f"{self._trace.where if self._trace else ''}/Bussiness/BussinessDocType"
+            self._notes.add("BUSINESS-TYPE", where, detail)
+        return kind or Kind.DOCUMENT
+
+    def _note_missing(self, kind: Kind) -> None:
+        for wanted in _ALWAYS + _WANTED[Kind.STATUS if kind is Kind.STATUS else Kind.DOCUMENT]:
+            first, *rest = wanted.split("/")
+            for parent in self._message.many(first) or (None,):
+                node = parent.path(*rest) if parent else None
+                if node is None or not (node.value.strip(XML_SPACE) or node.children):
+                    where = "/".join([parent.where if parent else f"{self._message.where}/{first}", *rest])
+                    self._notes.add("MISSING", where, "absent or empty")
+        if kind is not Kind.STATUS and self._trace is None:
+            self._notes.add("TRACE-ABSENT", "TraceHeaderList", "some readers fail without a trace list")
+
+    def _organisation(self, node: Node | None) -> Organisation | None:
+        if node is None:
+            return None
+        leaf = self._leaf
+        found = Organisation(
+            organ_id=leaf.identity(node, "OrganId"),
+            organization_in_charge=leaf.text(node, "OrganizationInCharge"),
+            organ_name=leaf.text(node, "OrganName"),
+            organ_add=leaf.text(node, "OrganAdd"),
+            email=leaf.text(node, "Email"),
+            telephone=leaf.text(node, "Telephone"),
+            fax=leaf.text(node, "Fax"),
+            website=leaf.text(node, "Website"),
+        )
+        return found if found != Organisation() else None
+
+    def _code(self, node: Node | None) -> Code | None:
+        found = Code(
+            number=self._leaf.text(node, "CodeNumber"), notation=self._leaf.text(node, "CodeNotation")
+        )
+        return found if found != Code() else None
+
+    def _document_type(self, node: Node | None) -> DocumentType | None:
+        leaf = self._leaf
+        own_text = node.value.strip(XML_SPACE) if node else ""
+        found = DocumentType(
+            type=leaf.number(node, "Type"),
+            detail=leaf.number(node, "TypeDetail"),
+            name=leaf.text(node, "TypeName") or own_text or None,
+        )
+        return found if found != DocumentType() else None
+
+    def _signer(self, node: Node | None) -> SignerInfo | None:
+        leaf = self._leaf
+        found = SignerInfo(
+            competence=leaf.text(node, "Competence"),
+            position=leaf.text(node, "Position"),
+            full_name=leaf.text(node, "FullName") or leaf.text(node, "Signer"),
+        )
+        return found if found != SignerInfo() else None
+
+    def _other(self, node: Node | None) -> OtherInfo | None:
+        leaf = self._leaf
+        found = OtherInfo(
+            priority=leaf.number(node, "Priority", range(5)),
+            sphere_of_promulgation=leaf.text(node, "SphereOfPromulgation"),
+            typer_notation=leaf.text(node, "TyperNotation"),
+            promulgation_amount=leaf.number(node, "PromulgationAmount"),
+            page_amount=leaf.number(node, "PageAmount"),
+            reply_fors=leaf.text(node, "ReplyFors"),
+            direction=leaf.flag(node, "Direction"),
+            reference_codes=leaf.text(node, "ReferenceCodes"),
+            appendixes=leaf.own_texts(node.one("Appendixes") if node else None, "Appendix"),
+        )
+        return found if found != OtherInfo() else None
+
+    def _response(self, node: Node) -> ResponseFor | None:
+        leaf = self._leaf
+        found = ResponseFor(
+            organ_id=leaf.identity(node, "OrganId"),
+            code=leaf.text(node, "Code"),
+            document_id=leaf.identity(node, "DocumentId"),
+            promulgation_date=leaf.date(node, "PromulgationDate"),
+        )
+        return found if found != ResponseFor() else None
+
+    def _hop(self, node: Node) -> TraceHeader | None:
+        found = TraceHeader(
+            organ_id=self._leaf.identity(node, "OrganId"), timestamp=self._leaf.time(node, "Timestamp")
+        )
+        return found if found != TraceHeader() else None
+
+    def _staff(self, node: Node | None) -> StaffInfo | None:
+        leaf = self._leaf
+        found = StaffInfo(
+            department=leaf.text(node, "Department"),
+            staff=leaf.text(node, "Staff"),
+            email=leaf.text(node, "Email"),
+            mobile=leaf.text(node, "Mobile"),
+        )
+        return found if found != StaffInfo() else None
+
+    def _business(self) -> Business | None:
+        leaf, node = self._leaf, self._trace.one("Bussiness") if self._trace else None
+        paper = leaf.number(node, "Paper")
+        found = Business(
+            doc_type=leaf.number(node, "BussinessDocType"),
+            document_id=leaf.identity(node, "DocumentId"),
+            reason=leaf.text(node, "BussinessDocReason"),
+            paper=leaf.number(self._trace, "Paper") if paper is None else paper,
+            document_info=self._document_info(node.one("BussinessDocumentInfo") if node else None),
+            replacements=self._replacements(node.one("ReplacementInfoList") if node else None),
+            staff=tuple(filter(None, map(self._staff, node.many("StaffInfo") if node else ()))),
+        )
+        return found if found != Business() else None
+
+    def _document_info(self, node: Node | None) -> DocumentInfo | None:
+        receivers = node.one("ReceiverList") if node else None
+        lines = receivers.many("Receiver") if receivers else ()
+        found = DocumentInfo(
+            document_info=self._leaf.flag(node, "DocumentInfo"),
+            document_receiver=self._leaf.flag(node, "DocumentReceiver"),
+            receivers=tuple(filter(None, map(self._receiver, lines))),
+        )
+        return found if found != DocumentInfo() else None
+
+    def _receiver(self, node: Node) -> Receiver | None:
+        organ_id, added = self._leaf.identity(node, "OrganId"), self._leaf.flag(node, "ReceiverType")
+        if organ_id is None or added is None:
+            self._notes.add("MISSING", node.where, "a receiver without code or type is left out")
+            return None
+        return Receiver(organ_id=organ_id, added=added)
+
+    def _replacements(self, node: Node | None) -> tuple[ReplacementInfo, ...]:
+        return tuple(filter(None, map(self._replacement, node.many("ReplacementInfo") if node else ())))
+
+    def _replacement(self, node: Node) -> ReplacementInfo | None:
+        document_id, organs = self._leaf.identity(node, "DocumentId"), node.one("OrganIdList")
+        if document_id is None:
+            self._notes.add(
+                "MISSING", f"{node.where}/DocumentId", "a replaced document without id is left out"
+            )
+            return None
+        codes = map(self._leaf.own_identity, organs.many("OrganId") if organs else ())
+        return ReplacementInfo(document_id=document_id, organ_ids=tuple(filter(None, codes)))
+
+    def _manifest(self) -> tuple[Reference, ...]:
+        manifest = self._root.path("edXMLEnvelope", "edXMLBody", "edXMLManifest")
+        return tuple(map(self._reference, manifest.many("Reference") if manifest else ()))
+
+    def _reference(self, node: Node) -> Reference:
+        leaf = self._leaf
+        return Reference(
+            content_id=leaf.identity(node, "ContentId") or leaf.text(node, "@href"),
+            content_type=leaf.text(node, "ContentType"),
+            description=leaf.text(node, "Description"),
+            attachment_name=leaf.text(node, "AttachmentName"),
+        )
+
+    def _status(self) -> StatusReport:
+        leaf, message = self._leaf, self._message
+        return StatusReport(
+            code=self._status_code(),
+            description=leaf.text(message, "Description"),
+            timestamp=leaf.time(message, "Timestamp"),
+            staff=self._staff(message.one("StaffInfo")),
+        )
+
+    def _status_code(self) -> str:
+        code = (self._leaf.text(self._message, "StatusCode") or "").strip(XML_SPACE)
+        where = f"{self._message.where}/StatusCode"
+        if not code:
+            self._notes.add("MISSING", where, "absent or empty")
+        elif len(code) == 1 and code.isascii() and code.isdigit():
+            self._notes.add("STATUS-FORM", where, f"{code} is read as 0{code}")
+            return f"0{code}"
+        return code

@@ -1,0 +1,250 @@
+"""The wire's words: namespaces, algorithm identifiers, and the writer's closed table of dialect A.
+`build` writes children in the table's order; `canonical` takes a path only if it stands in the table (F4).
+Nothing here reads or decides; liberal spellings of other writers are the reader's own business."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+QCVN: Final = "http://www.mic.gov.vn/TBT/QCVN_102_2016"
+DIALECT_B: Final = "http://www.go.vn/eDoc"
+DIALECT_C: Final = "http://www.e-doc.vn/Schema/"
+DS: Final = "http://www.w3.org/2000/09/xmldsig#"
+XADES: Final = "http://uri.etsi.org/01903/v1.3.2#"
+GW: Final = "urn:gateway:qualifier:1"
+
+EXC_C14N: Final = "http://www.w3.org/2001/10/xml-exc-c14n#"
+ENVELOPED: Final = "http://www.w3.org/2000/09/xmldsig#enveloped-signature"
+SHA256_URI: Final = "http://www.w3.org/2001/04/xmlenc#sha256"
+RSA_SHA256: Final = "http://www.w3.org/2001/04/xmldsig-more#rsa-sha256"
+ECDSA_SHA256: Final = "http://www.w3.org/2001/04/xmldsig-more#ecdsa-sha256"
+ECDSA_SHA384: Final = "http://www.w3.org/2001/04/xmldsig-more#ecdsa-sha384"
+SIGNED_PROPERTIES_TYPE: Final = "http://uri.etsi.org/01903#SignedProperties"
+PROOF_OF_ORIGIN: Final = "http://uri.etsi.org/01903/v1.2.2#ProofOfOrigin"
+PROOF_OF_RECEIPT: Final = "http://uri.etsi.org/01903/v1.2.2#ProofOfReceipt"
+
+ALGORITHM_URIS: Final[Mapping[str, str]] = {
+    "rsa-sha256": RSA_SHA256,
+    "ecdsa-sha256": ECDSA_SHA256,
+    "ecdsa-sha384": ECDSA_SHA384,
+}
+"""Names that `ports.EnvelopeSigner.algorithm` and `XmlPolicy.algorithms` use, and what the wire says for them."""
+
+DECLARATION: Final = b'<?xml version="1.0" encoding="UTF-8"?>\n'
+"""W1: the first 39 bytes of every native file."""
+
+SIGNATURE: Final = "ds:Signature"
+"""W4: stands only as last child of `HEADER`, outside the closed table; `signature` owns every byte of it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Element:
+    """One element of the native form at its exact path. A leaf has no children and holds text; anything else holds
+    no text. `max_length` is the writer's limit in characters (`edxml.md` 2.2), None where bytes are streamed."""
+
+    local: str
+    prefix: str = ""
+    many: bool = False
+    max_length: int | None = None
+    declaration: str = ""
+    attributes: tuple[tuple[str, str], ...] = ()
+    children: Mapping[str, Element] = field(default_factory=dict)
+
+    name: str = field(init=False)
+    """The name as written."""
+
+    written_attributes: tuple[str, ...] = field(init=False)
+    """Names and values in turn, as the file carries them, the namespace declaration among them."""
+
+    start: bytes = field(init=False)
+    """The one canonical start tag: declarations first, then attributes. No value here needs escaping."""
+
+    end: bytes = field(init=False)
+
+    def __post_init__(self) -> None:
+        name = f"{self.prefix}:{self.local}" if self.prefix else self.local
+        pairs = (((self.declaration, QCVN),) if self.declaration else ()) + self.attributes
+        written = "".join(f' {key}="{value}"' for key, value in pairs)
+        for attribute, value in (
+            ("name", name),
+            ("written_attributes", tuple(part for pair in pairs for part in pair)),
+            ("start", f"<{name}{written}>".encode()),
+            ("end", f"</{name}>".encode()),
+        ):
+            object.__setattr__(self, attribute, value)  # frozen: these four follow from the rest
+
+    @property
+    def leaf(self) -> bool:
+        return not self.children
+
+
+def _leaf(local: str, max_length: int, *, many: bool = False) -> Element:
+    return Element(local=local, prefix="edXML", max_length=max_length, many=many)
+
+
+def _group(local: str, *children: Element, many: bool = False, version: str | None = None) -> Element:
+    attributes = (("version", version),) if version else ()
+    return Element(local=local, prefix="edXML", many=many, attributes=attributes, children=_by_name(children))
+
+
+def _plain(local: str, *children: Element, max_length: int | None = None, many: bool = False) -> Element:
+    return Element(local=local, max_length=max_length, many=many, children=_by_name(children))
+
+
+def _by_name(children: tuple[Element, ...]) -> dict[str, Element]:
+    return {child.name: child for child in children}
+
+
+def _organisation(local: str, *, many: bool = False) -> Element:
+    return _group(
+        local,
+        _leaf("OrganId", 75),
+        _leaf("OrganizationInCharge", 500),  # cơ quan chủ quản
+        _leaf("OrganName", 200),
+        _leaf("OrganAdd", 500),
+        _leaf("Email", 100),
+        _leaf("Telephone", 20),
+        _leaf("Fax", 20),
+        _leaf("Website", 100),
+        many=many,
+    )
+
+
+def _staff(*, many: bool = False) -> Element:
+    return _group(
+        "StaffInfo",
+        _leaf("Department", 200),
+        _leaf("Staff", 200),
+        _leaf("Email", 100),
+        _leaf("Mobile", 20),
+        many=many,
+    )
+
+
+_MESSAGE_HEADER = _group(
+    "MessageHeader",
+    _organisation("From"),  # đơn vị gửi
+    _organisation("To", many=True),
+    _leaf("DocumentId", 255),
+    _group("Code", _leaf("CodeNumber", 11), _leaf("CodeNotation", 30)),  # số, ký hiệu
+    _group("PromulgationInfo", _leaf("Place", 50), _leaf("PromulgationDate", 10)),  # ban hành
+    _group("DocumentType", _leaf("Type", 9), _leaf("TypeDetail", 9), _leaf("TypeName", 100)),  # loại văn bản
+    _leaf("Subject", 500),  # trích yếu
+    _leaf("Content", 500),
+    _group("SignerInfo", _leaf("Competence", 100), _leaf("Position", 100), _leaf("FullName", 255)),
+    _leaf("DueDate", 10),  # hạn trả lời
+    _group(
+        "OtherInfo",
+        _leaf("Priority", 9),
+        _leaf("SphereOfPromulgation", 100),  # phạm vi lưu hành
+        _leaf("TyperNotation", 10),
+        _leaf("PromulgationAmount", 9),
+        _leaf("PageAmount", 9),
+        _leaf("ReplyFors", 500),
+        _leaf("Direction", 5),
+        _leaf("ReferenceCodes", 500),
+        _group("Appendixes", _leaf("Appendix", 500, many=True)),
+    ),
+    _group(  # hồi đáp; echoes what another system wrote, so its lengths are the reader's
+        "ResponseFor",
+        _leaf("OrganId", 75),
+        _leaf("Code", 300),
+        _leaf("DocumentId", 1020),
+        _leaf("PromulgationDate", 10),
+        many=True,
+    ),
+    _leaf("SteeringType", 9),  # văn bản chỉ đạo
+    _group("ToPlaces", _leaf("Place", 150, many=True)),  # nơi nhận
+    _group("ResponseForTask", _leaf("TaskCode", 255, many=True)),
+    _leaf("ApplicationType", 100),
+    _staff(),  # from here on: status messages only
+    _leaf("StatusCode", 2),
+    _leaf("Description", 500),
+    _leaf("Timestamp", 19),
+)
+
+_BUSINESS = _group(
+    "Bussiness",
+    _leaf("DocumentId", 1020),
+    _leaf("BussinessDocType", 9),
+    _leaf("BussinessDocReason", 500),
+    _leaf("Paper", 9),
+    _group(
+        "BussinessDocumentInfo",
+        _leaf("DocumentInfo", 1),
+        _leaf("DocumentReceiver", 1),
+        _group("ReceiverList", _group("Receiver", _leaf("OrganId", 75), _leaf("ReceiverType", 1), many=True)),
+    ),
+    _group(
+        "ReplacementInfoList",
+        _group(
+            "ReplacementInfo",
+            _leaf("DocumentId", 1020),
+            _group("OrganIdList", _leaf("OrganId", 75, many=True)),
+            many=True,
+        ),
+    ),
+    _staff(many=True),
+)
+
+HEADER: Final = _group(
+    "edXMLHeader",
+    _MESSAGE_HEADER,
+    _group(
+        "TraceHeaderList",
+        _group("TraceHeader", _leaf("OrganId", 75), _leaf("Timestamp", 19), many=True),
+        _BUSINESS,
+    ),
+)
+
+MANIFEST: Final = _group(
+    "edXMLManifest",
+    _group(
+        "Reference",
+        _leaf("ContentId", 255),
+        _leaf("ContentType", 100),
+        _leaf("Description", 500),
+        _leaf("AttachmentName", 255),
+        many=True,
+    ),
+    version="1.0",
+)
+
+BODY: Final = _group("edXMLBody", MANIFEST)
+
+CONTENT: Final = Element(local="ContentTransferEncoded", prefix="edXML", declaration="xmlns:edXML")
+"""The leaf that holds an attachment's base64: the only text without a length limit of its own."""
+
+ATTACHMENT: Final = _plain(
+    "Attachment",
+    _plain("ContentId", max_length=255),
+    _plain("AttachmentName", max_length=255),
+    _plain("Description", max_length=500),
+    _plain("ContentType", max_length=100),
+    CONTENT,
+    many=True,
+)
+
+ATTACHMENTS: Final = _plain("AttachmentEncoded", ATTACHMENT)
+
+ENVELOPE: Final = Element(
+    local="edXMLEnvelope",
+    prefix="edXML",
+    declaration="xmlns:edXML",
+    children=_by_name((HEADER, BODY)),
+)
+
+ROOT: Final = Element(local="edXML", declaration="xmlns", children=_by_name((ENVELOPE, ATTACHMENTS)))
+"""The closed table of W2: everything a native file may hold, S apart, in the order it is written."""
+
+
+def paths(element: Element = ROOT, above: str = "") -> Iterator[tuple[str, Element]]:
+    """Every path of the closed table with its element, in writing order; for documentation and tests."""
+    here = f"{above}/{element.name}"
+    yield here, element
+    for child in element.children.values():
+        yield from paths(child, here)

@@ -1,0 +1,87 @@
+"""What a verifier of envelopes is willing to take, as frozen values that are passed in and never global.
+`Limits` bounds what one file may cost; `XmlPolicy` says which keys and forms count. The defaults are our own
+axis; every option that loosens something says what goes wrong when it is used."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+_MIB = 1 << 20
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """Bounds on one envelope (F1, F3, G1, G2). Raising one costs memory or time to anyone who sends us a file,
+    signed or not, because they are spent before the signature is known."""
+
+    max_bytes: int = 512 * _MIB
+    """F1: a larger file is refused before it is parsed."""
+
+    depth: int = 32
+    """F3: nesting on the fast path; the deepest native element is at 10."""
+
+    attributes: int = 4
+    """F3: attributes and declarations of one element on the fast path."""
+
+    name_bytes: int = 1024
+    """F3: one whole start tag."""
+
+    text_bytes: int = 65_536
+    """F3: text of one element outside attachments."""
+
+    text_total: int = 4 * _MIB
+    """F3: all text outside attachments together."""
+
+    signature_bytes: int = 65_536
+    """F3: the Signature element, tags included."""
+
+    attachments: int = 1000
+    recipients: int = 1000
+
+    header_bytes: int = 4 * _MIB
+    """F6: a header that reaches this size without a Signature is not native."""
+
+    inflated_bytes: int = 512 * _MIB
+    """What the zipped attachments of one envelope may unpack to together; above it they count as damaged."""
+
+    general_max_bytes: int = 32 * _MIB
+    """G1: the general path holds the whole file as a tree, some six times its size."""
+
+    general_depth: int = 64
+    """G2: nesting on the general path."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class XmlPolicy:
+    """Which signatures count as authentic. Make a looser value for one named foreign sender, never for all."""
+
+    limits: Limits = field(default_factory=Limits)
+
+    algorithms: frozenset[str] = frozenset({"rsa-sha256", "ecdsa-sha256"})
+    """Names as in `names.ALGORITHM_URIS`. An addition without a length and curve rule in W8 lets a signature pass
+    whose strength nobody has judged."""
+
+    min_rsa_bits: int = 2048
+    """Lower it and a key that a funded attacker can factor signs in an agency's name."""
+
+    max_rsa_bits: int = 8192
+    """Raise it and one forged envelope with a giant key costs seconds of processor time to refuse."""
+
+    allow_p384: bool = False
+    """Takes `ecdsa-sha384` (verification.md 12.7). Receivers that know only W8's P-256 call such envelopes invalid."""
+
+    own_axis: bool = True
+    """False for a foreign axis: an envelope without signature or qualifier is then a finding and not a refusal, so
+    nothing but that axis's own session vouches for the sender."""
+
+    allow_legacy: bool = False
+    """G7: takes RSA-SHA1, SHA-1 digests and inclusive canonical form. SHA-1 collisions can be bought: the sender can
+    later show another document under the same signature. Needs an admin's dated permission; never a receipt's proof."""
+
+    allow_single_reference: bool = False
+    """G3: takes a signature without signed properties. Its time and its message id are then not signed: the same
+    envelope can be played again under another id, and a stolen key's envelope cannot be told from an older one."""
+
+    def accepts(self, algorithm: str) -> bool:
+        """Whether a signature method, by its name, is within this policy."""
+        return algorithm in self.algorithms or (self.allow_p384 and algorithm == "ecdsa-sha384")

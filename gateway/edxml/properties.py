@@ -1,0 +1,230 @@
+"""Reads SignedProperties and our qualifier out of a Signature that another system may have wrapped anew (G4, W5, W6,
+R2). In: the SignedProperties element at its one position. Out: `Properties`, or BadSignature. Whether they were
+signed, and whether the qualifier agrees with the packet, is for `general` and `verify`."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Final
+
+from lxml import etree
+
+from gateway.domain.document import Kind
+from gateway.domain.identity import Digest, DocumentId, PacketId
+from gateway.domain.proof import Finding
+from gateway.domain.receipt import Receipt
+from gateway.edxml import names
+from gateway.edxml.shape import fault, group, leaf, octets
+from gateway.edxml.signature import VERDICTS
+
+if TYPE_CHECKING:
+    from gateway.edxml.policy import XmlPolicy
+
+_MOMENT = re.compile(r"\d{4}-\d\d-\d\dT([01]\d|2[0-3]):\d\d:\d\d(\.\d{1,9})?(Z|[+-]\d\d:\d\d)", re.ASCII)
+_RECEIPT: Final = (
+    "OfMessageId",
+    "OfDocumentId",
+    "OfFrom",
+    "BodyDigest",
+    "FileDigest",
+    "Size",
+    "Received",
+    "StatusCode",
+    "Verdict",
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Qualifier:
+    """`gw:Message`: what the signature says about the packet."""
+
+    packet_id: PacketId
+    kind: Kind
+    receipt: Receipt | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Properties:
+    """What SignedProperties say. `format_of` is the reference that DataObjectFormat names."""
+
+    element: etree._Element
+    id: str
+    signing_time: datetime
+    certificate_digest: bytes
+    format_of: str | None = None
+    qualifier: Qualifier | None = None
+    findings: tuple[Finding, ...] = ()
+
+
+def read_properties(element: etree._Element, policy: XmlPolicy, *, unsigned: bool) -> Properties:
+    """`unsigned` says that UnsignedProperties stand beside them, which a foreign axis may have."""
+    children = group(element, _x("SignedProperties"), required=("Id",))
+    if not children or len(children) > 2:
+        raise fault(element, "must hold SignedSignatureProperties and SignedDataObjectProperties")
+    about_signature = group(children[0], _x("SignedSignatureProperties"))
+    if len(about_signature) != 2:
+        raise fault(children[0], "must hold SigningTime and SigningCertificateV2 alone")
+    findings = (
+        [Finding(code="UNSIGNED-PROPERTIES", where="UnsignedProperties", detail="ignored")]
+        if unsigned
+        else []
+    )
+    format_of, qualifier = _about_objects(children[1]) if len(children) == 2 else (None, None)
+    return Properties(
+        element=element,
+        id=str(element.get("Id")),
+        signing_time=_moment(leaf(about_signature[0], _x("SigningTime")), about_signature[0]),
+        certificate_digest=_certificate_digest(about_signature[1]),
+        format_of=format_of,
+        qualifier=qualifier,
+        findings=tuple(findings),
+    )
+
+
+def _certificate_digest(element: etree._Element) -> bytes:
+    certificates = group(element, _x("SigningCertificateV2"))
+    if len(certificates) != 1:
+        raise fault(element, "must name the one signing certificate")
+    children = group(certificates[0], _x("Cert"))
+    if not children or len(children) > 2:
+        raise fault(certificates[0], "must hold CertDigest")
+    if len(children) == 2:
+        leaf(children[1], _x("IssuerSerialV2"))
+    digest = group(children[0], _x("CertDigest"))
+    if len(digest) != 2:
+        raise fault(children[0], "must hold DigestMethod and DigestValue")
+    return _sha256(digest[1], leaf(digest[1], _d("DigestValue")), _method(digest[0]))
+
+
+def _method(element: etree._Element) -> str:
+    if group(element, _d("DigestMethod"), required=("Algorithm",)):
+        raise fault(element, "must be empty: no parameters are taken")
+    return str(element.get("Algorithm"))
+
+
+def _about_objects(element: etree._Element) -> tuple[str | None, Qualifier | None]:
+    format_of: str | None = None
+    children = group(element, _x("SignedDataObjectProperties"))
+    if children and children[0].tag == _x("DataObjectFormat"):
+        first = children.pop(0)
+        inside = group(first, _x("DataObjectFormat"), required=("ObjectReference",))
+        locals_ = [etree.QName(each).localname for each in inside]
+        if locals_ not in (["MimeType"], ["Description", "MimeType"]):
+            raise fault(first, "must hold MimeType")
+        for each in inside:
+            leaf(each, _x(etree.QName(each).localname))
+        format_of = first.get("ObjectReference")
+    if len(children) > 1:
+        raise fault(element, "holds more than one DataObjectFormat and one CommitmentTypeIndication")
+    return format_of, _commitment(children[0]) if children else None
+
+
+def _commitment(element: etree._Element) -> Qualifier | None:
+    """W6. Without qualifiers there is no `gw:Message`: step 11 says so (section 12.2)."""
+    children = group(element, _x("CommitmentTypeIndication"))
+    if len(children) not in (2, 3):
+        raise fault(element, "must hold CommitmentTypeId, AllSignedDataObjects and CommitmentTypeQualifiers")
+    identifiers = group(children[0], _x("CommitmentTypeId"))
+    if len(identifiers) != 1:
+        raise fault(children[0], "must hold one Identifier")
+    identifier = leaf(identifiers[0], _x("Identifier"))
+    if identifier not in (names.PROOF_OF_ORIGIN, names.PROOF_OF_RECEIPT):
+        raise fault(identifiers[0], "is neither proof of origin nor proof of receipt")
+    if group(children[1], _x("AllSignedDataObjects")):
+        raise fault(children[1], "must be empty")
+    if len(children) == 2:
+        return None
+    qualifiers = group(children[2], _x("CommitmentTypeQualifiers"))
+    if len(qualifiers) != 1:
+        raise fault(children[2], "must hold one CommitmentTypeQualifier")
+    messages = group(qualifiers[0], _x("CommitmentTypeQualifier"))
+    if len(messages) != 1:
+        raise fault(qualifiers[0], "must hold one gw:Message")
+    return _message(messages[0], receipt=identifier == names.PROOF_OF_RECEIPT)
+
+
+def _message(element: etree._Element, *, receipt: bool) -> Qualifier:
+    children = group(element, _g("Message"), required=("version",))
+    if element.get("version") != "1":
+        raise fault(element, f"has version {str(element.get('version'))[:20]!r}; only 1 is known")
+    if len(children) != (3 if receipt else 2):
+        raise fault(element, "must hold Id and Kind, and Receipt exactly in a proof of receipt")
+    packet_id = PacketId(leaf(children[0], _g("Id")))
+    word = leaf(children[1], _g("Kind"))
+    try:
+        kind = Kind(word)
+    except ValueError as why:
+        raise fault(children[1], f"{word[:40]!r} is no kind of packet") from why
+    told = _receipt(children[2]) if receipt else None
+    if told is not None and (kind is not Kind.STATUS or told.status_code == "13"):
+        raise fault(children[2], "stands only in a status, and not in a 13")
+    return Qualifier(packet_id=packet_id, kind=kind, receipt=told)
+
+
+def _receipt(element: etree._Element) -> Receipt:
+    """R2: each child at most once, in this order; the code and the verdict must be there."""
+    found: dict[str, etree._Element] = {}
+    place = -1
+    for child in group(element, _g("Receipt")):
+        local = etree.QName(child).localname
+        if local not in _RECEIPT or _RECEIPT.index(local) <= place:
+            raise fault(child, "is not known here, stands twice, or in another order")
+        place = _RECEIPT.index(local)
+        found[local] = child
+    if "StatusCode" not in found or "Verdict" not in found:
+        raise fault(element, "must say StatusCode and Verdict")
+    texts = {
+        local: leaf(child, _g(local), required=("Algorithm",) if local.endswith("Digest") else ())
+        for local, child in found.items()
+    }
+    if texts["Verdict"] not in VERDICTS:
+        raise fault(found["Verdict"], f"is none of {', '.join(sorted(VERDICTS))}")
+    size = texts.get("Size")
+    if size is not None and not re.fullmatch(r"[0-9]{1,18}", size):
+        raise fault(found["Size"], "is not a decimal number")
+    return Receipt(
+        of_packet_id=PacketId(texts["OfMessageId"]) if "OfMessageId" in texts else None,
+        of_document_id=DocumentId(texts["OfDocumentId"]) if "OfDocumentId" in texts else None,
+        of_sender=texts.get("OfFrom"),
+        body_digest=_digest(found["BodyDigest"], texts["BodyDigest"]) if "BodyDigest" in texts else None,
+        file_digest=_digest(found["FileDigest"], texts["FileDigest"]) if "FileDigest" in texts else None,
+        size=None if size is None else int(size),
+        received_at=_moment(texts["Received"], found["Received"]) if "Received" in texts else None,
+        status_code=texts["StatusCode"],
+        verdict=texts["Verdict"],
+    )
+
+
+def _digest(element: etree._Element, text: str) -> Digest:
+    return Digest.of_bytes(_sha256(element, text, str(element.get("Algorithm"))))
+
+
+def _sha256(element: etree._Element, text: str, method: str) -> bytes:
+    raw = octets(text, element)
+    if method != names.SHA256_URI or len(raw) != 32:
+        raise fault(element, "is not a SHA-256 digest")
+    return raw
+
+
+def _moment(text: str, element: etree._Element) -> datetime:
+    """Section 12.6: any ISO form with a zone, fractions allowed. Fractions beyond a microsecond are cut."""
+    if not _MOMENT.fullmatch(text):
+        raise fault(element, "is not a time with a zone, like 2026-03-02T08:00:00Z")
+    try:
+        return datetime.fromisoformat(re.sub(r"(\.\d{6})\d+", r"\1", text)).astimezone(UTC)
+    except (ValueError, OverflowError) as why:
+        raise fault(element, "is no moment of the calendar") from why
+
+
+def _x(local: str) -> str:
+    return f"{{{names.XADES}}}{local}"
+
+
+def _d(local: str) -> str:
+    return f"{{{names.DS}}}{local}"
+
+
+def _g(local: str) -> str:
+    return f"{{{names.GW}}}{local}"

@@ -1,0 +1,271 @@
+"""Reads an envelope of any dialect that is known, in one pass and in bounded memory. In: the events of a parser, or
+the octets of a file. Out: `Read`, the model with its attachments' slices and whatever was unusual. Liberal: order
+means nothing, and what does not disturb the meaning is a finding. `strict` is for packets of our own axis, where two
+readers that differ would be two documents: there a doubled, foreign or unlisted part is refused (`ENV-DIALECT`)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, NoReturn
+
+from gateway.edxml import dialects, model, names, pairing, parse
+from gateway.edxml.collected import Collected
+from gateway.edxml.dialects import Dialect, Holds, Slot
+from gateway.edxml.found_signature import FoundSignature, SignatureWatcher
+from gateway.edxml.tree import XML_SPACE, Node, Notes
+from gateway.errors import MalformedXml
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from gateway.domain.proof import FileSlice, Finding
+    from gateway.edxml.envelope import Envelope
+    from gateway.edxml.policy import Limits
+
+MOST_ELEMENTS = 200_000
+"""Outside signatures. The largest envelope within the other limits (1,000 attachments, 1,000 receivers) has 20,000."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Read:
+    """One envelope as read. `signature` is its shape only: whether it holds is `verify`'s to say."""
+
+    envelope: Envelope
+    files: tuple[FileSlice, ...]
+    findings: tuple[Finding, ...]
+    dialect: str
+    signature: FoundSignature | None = None
+
+
+def read(pieces: Iterable[bytes], limits: Limits, *, strict: bool = False, source: str = "envelope") -> Read:
+    """Reads a whole file or its canonical octets. `source` names what the slices' offsets count in.
+
+    Raises `MalformedXml` with the codes of verification.md 9. Nothing read here is proved."""
+    notes = Notes()
+    builder = ModelBuilder(limits, strict=strict, source=source, notes=notes)
+    parse.parse(pieces, builder, limits, notes)
+    return builder.finish()
+
+
+@dataclass(slots=True)
+class _Frame:
+    """One open element of the light tree. `seen` counts children by name, `size` its text in bytes."""
+
+    node: Node
+    slot: Slot
+    seen: dict[str, int] = field(default_factory=dict)
+    size: int = 0
+    spoke: bool = False
+
+
+class ModelBuilder:
+    """Takes the events of any parser that knows namespaces: `start`, `data`, `end`, then `finish`, once."""
+
+    def __init__(
+        self, limits: Limits, *, strict: bool = False, source: str = "envelope", notes: Notes | None = None
+    ) -> None:
+        self._limits = limits
+        self._strict = strict
+        self._notes = notes or Notes()
+        self._collected = Collected(limits, self._notes, source)
+        self._dialect: Dialect | None = None
+        self._root: Node | None = None
+        self._frames: list[_Frame] = []
+        self._skipped = 0
+        self._watcher: SignatureWatcher | None = None
+        self._elements = 0
+        self._text_total = 0
+        self._net = False
+
+    def start(self, ns: str, local: str, attrs: Sequence[tuple[str, str, str]]) -> None:
+        """An element begins. `attrs` are (namespace, local name, value), without namespace declarations."""
+        if self._watcher is not None and self._watcher.open:
+            self._watcher.start(local, attrs)
+            return
+        self._elements += 1
+        if self._elements > MOST_ELEMENTS:
+            raise MalformedXml("ENV-LIMIT", f"more than {MOST_ELEMENTS} elements", step=3)
+        if self._dialect is None:
+            self._start_root(ns, local, attrs)
+            return
+        signed = ns == names.DS and local == "Signature"
+        if ns != self._dialect.namespace and not signed:
+            self._object("FOREIGN-ELEMENT", self._where(), f"an element of the namespace {ns[:200]!r}")
+            self._skipped += 1
+        elif self._skipped:
+            self._skipped += 1
+        else:
+            self._start_child(ns, local, attrs)
+
+    def data(self, text: str, offset: int) -> None:
+        """Text of the open element. `offset` is where it stands in the source, in bytes."""
+        if self._watcher is not None and self._watcher.open:
+            self._watcher.data(text)
+            if self._watcher.size > self._limits.signature_bytes:
+                detail = f"the Signature is larger than {self._limits.signature_bytes} bytes"
+                raise MalformedXml("ENV-LIMIT", detail, step=3)
+        elif self._skipped or not self._frames:
+            self._count_text(text)
+        elif self._frames[-1].slot.holds is Holds.FILE:
+            self._collected.feed(text, offset)
+        else:
+            self._data_of(self._frames[-1], text)
+
+    def end(self, offset: int) -> None:
+        """The open element ends; `offset` is that of the first byte of its end tag."""
+        if self._watcher is not None and self._watcher.open:
+            self._watcher.end()
+        elif self._skipped:
+            self._skipped -= 1
+        else:
+            frame = self._frames.pop()
+            if frame.slot.holds is Holds.FILE:
+                self._collected.close_content(offset)
+            elif frame.slot.type in dialects.ATTACHMENT_NAMES:
+                self._collected.close(frame.node, frame.slot.type)
+
+    def finish(self) -> Read:
+        """The packet, when its root has ended."""
+        if self._root is None or self._dialect is None or self._frames:
+            raise MalformedXml("ENV-NOT-XML", "the envelope ends before its root does", step=3)
+        envelope = model.envelope(self._root, self._collected.attachments, self._notes)
+        if self._strict and envelope.sender.organ_id is None:
+            detail = "exactly one From with exactly one OrganId is needed, and there is none"
+            self._refuse("MessageHeader/From/OrganId", detail)
+        if self._dialect is dialects.DIALECT_A:
+            lines = pairing.pair(
+                envelope.manifest, self._collected.attachments, self._notes, strict=self._strict
+            )
+        else:
+            lines = [None] * len(self._collected.attachments)
+        return Read(
+            envelope=envelope,
+            files=self._collected.files(lines),
+            findings=tuple(self._notes),
+            dialect="A-net" if self._net else self._dialect.name,
+            signature=self._watcher.found() if self._watcher else None,
+        )
+
+    def _start_root(self, ns: str, local: str, attrs: Sequence[tuple[str, str, str]]) -> None:
+        if (ns, local) in dialects.ROOTS_OF_C:
+            detail = "dialect C: a SOAP envelope of the 2012 generation, which is named here and not read"
+            raise MalformedXml("ENV-DIALECT", detail, step=4, where=local)
+        dialect = dialects.ROOTS.get((ns, local))
+        if dialect is None:
+            detail = f"the root is {local[:80]!r} of namespace {ns[:200]!r}; expected edXML of {names.QCVN!r}"
+            raise MalformedXml("ENV-DIALECT", detail, step=4, where=local[:80])
+        if self._strict and dialect is not dialects.DIALECT_A:
+            raise MalformedXml("ENV-DIALECT", f"dialect {dialect.name} is not used on this axis", step=4)
+        self._dialect = dialect
+        self._root = Node(local, "")
+        self._note_attributes(local, local, attrs)
+        self._frames.append(_Frame(self._root, Slot(Holds.ELEMENTS, dialect.root_type)))
+
+    def _start_child(self, ns: str, local: str, attrs: Sequence[tuple[str, str, str]]) -> None:
+        assert self._dialect is not None  # noqa: S101 - `start` gave the root first
+        frame = self._frames[-1]
+        known = self._dialect.types.get(frame.slot.type, {})
+        name = local if local in known else self._dialect.aliases.get(local, local)
+        slot = known.get(name)
+        if frame.slot.holds in (Holds.TEXT, Holds.FILE):
+            # two readers of such a leaf see two texts, one before the child and one around it
+            self._object(
+                "UNKNOWN-ELEMENT", self._where(), f"{local[:80]!r} inside an element that holds text"
+            )
+        elif slot is None or (ns != self._dialect.namespace and slot.holds is not Holds.SIGNATURE):
+            self._notes.add(
+                "UNKNOWN-ELEMENT", self._where(), f"{local[:80]!r} is not known here and not read"
+            )
+            slot = None
+        if slot is None:
+            self._skipped += 1
+            return
+        self._open(frame, name, slot, ns, local, attrs)
+
+    def _open(
+        self,
+        frame: _Frame,
+        name: str,
+        slot: Slot,
+        ns: str,
+        local: str,
+        attrs: Sequence[tuple[str, str, str]],
+    ) -> None:
+        count = frame.seen[name] = frame.seen.get(name, 0) + 1
+        where = "/".join(filter(None, [frame.node.where, f"{name}[{count}]" if slot.many else name]))
+        if count > 1 and not slot.many:
+            self._object("DOUBLED", where, "stands more than once; the first is read")
+            self._skipped += 1
+            return
+        self._check_count(slot.type, name, count)
+        self._note_spelling(name, local, where)
+        if slot.holds is Holds.SIGNATURE:
+            self._watcher = SignatureWatcher(ns, local)
+            return
+        node = Node(name, where)
+        frame.node.children.setdefault(name, []).append(node)
+        self._note_attributes(name, where, attrs)
+        self._keep_href(node, attrs)
+        if slot.holds is Holds.FILE:
+            self._collected.open(frame.node, frame.slot.type)
+        self._frames.append(_Frame(node, slot))
+
+    def _check_count(self, type_name: str, name: str, count: int) -> None:
+        if name == "To" and count > self._limits.recipients:
+            raise MalformedXml("ENV-LIMIT", f"more than {self._limits.recipients} receivers", step=3)
+        if type_name in dialects.ATTACHMENT_NAMES or name == "Reference":
+            files = len(self._collected.attachments) + 1
+            if max(files, count) > self._limits.attachments:
+                raise MalformedXml("ENV-LIMIT", f"more than {self._limits.attachments} attachments", step=3)
+
+    def _note_spelling(self, name: str, local: str, where: str) -> None:
+        if local in dialects.NET_ELEMENTS:
+            self._net = True
+        elif name != local:
+            self._notes.add("ALIAS", where, f"written {local!r}")
+
+    def _note_attributes(self, name: str, where: str, attrs: Sequence[tuple[str, str, str]]) -> None:
+        for ns, local, _ in attrs:
+            mark = (name, ns, local)
+            self._net = self._net or mark in dialects.NET_ATTRIBUTES
+            if mark not in dialects.KNOWN_ATTRIBUTES:
+                self._notes.add("ATTRIBUTE", where, f"{local[:80]!r} is not known here and not read")
+
+    def _keep_href(self, node: Node, attrs: Sequence[tuple[str, str, str]]) -> None:
+        for ns, local, value in attrs:
+            if node.name == "Reference" and (ns, local) == (dialects.XLINK, "href"):
+                node.children["@href"] = [Node("@href", f"{node.where}/@href", [value])]
+
+    def _data_of(self, frame: _Frame, text: str) -> None:
+        if frame.slot.holds is Holds.ELEMENTS:
+            if not text.strip(XML_SPACE):
+                return
+            if not frame.spoke:
+                frame.spoke = True
+                self._notes.add("TEXT-BETWEEN", frame.node.where, "text where only elements stand, not read")
+            self._count_text(text)
+            return
+        frame.size += self._count_text(text)
+        if frame.size > self._limits.text_bytes:
+            detail = f"{frame.node.where} is longer than {self._limits.text_bytes} bytes"
+            raise MalformedXml("ENV-LIMIT", detail, step=3, where=frame.node.where)
+        frame.node.text.append(text)
+
+    def _count_text(self, text: str) -> int:
+        size = len(text) if text.isascii() else len(text.encode())
+        self._text_total += size
+        if self._text_total > self._limits.text_total:
+            detail = f"the text outside attachments is longer than {self._limits.text_total} bytes"
+            raise MalformedXml("ENV-LIMIT", detail, step=3)
+        return size
+
+    def _where(self) -> str:
+        return self._frames[-1].node.where if self._frames else ""
+
+    def _object(self, code: str, where: str, detail: str) -> None:
+        if self._strict:
+            self._refuse(where, detail)
+        self._notes.add(code, where, detail)
+
+    def _refuse(self, where: str, detail: str) -> NoReturn:
+        raise MalformedXml("ENV-DIALECT", f"{where}: {detail}", step=4, where=where)

@@ -1,0 +1,200 @@
+"""The only reader of XML through lxml: bytes of unknown origin in, a tree out, or MalformedXml. Two parsers must
+accept: expat first, which sees every forbidden construct and every limit (G1, G2), then libxml2, hardened, with no
+DTD, no entity, no network and no recovery. Comments and PIs stay in the tree so that they are seen. Pure."""
+
+from __future__ import annotations
+
+import codecs
+import re
+from typing import TYPE_CHECKING, Final
+from xml.parsers import expat
+
+from lxml import etree
+
+from gateway.errors import MalformedXml
+
+if TYPE_CHECKING:
+    from gateway.edxml.policy import Limits
+
+_PIECE = 256 * 1024
+_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:")
+
+# G2: inside these a comment could cut a value in two that another reader reads whole.
+_COMMENT_FREE = frozenset({"edXMLHeader", "MessageHeader", "TraceHeaderList", "Signature"})
+# The elements that hold a file, in any dialect, below an `Attachment`: their text has no limit of its own.
+_FILE_TEXT = frozenset({"ContentTransferEncoded", "AttachmentData", "Content"})
+
+_UNDEFINED_ENTITY: Final = 11  # expat's XML_ERROR_UNDEFINED_ENTITY
+
+
+def parser() -> etree.XMLParser:
+    """A hardened libxml2 parser, new for each call: parsers keep state. `huge_tree` is safe only behind a size cap."""
+    return etree.XMLParser(
+        encoding="UTF-8",
+        resolve_entities=False,
+        no_network=True,
+        load_dtd=False,
+        dtd_validation=False,
+        attribute_defaults=False,
+        huge_tree=True,
+        remove_comments=False,
+        remove_pis=False,
+        collect_ids=False,
+        recover=False,
+    )
+
+
+def parse(data: bytes, limits: Limits) -> etree._Element:
+    """The root of a whole file that both parsers accept; offsets in errors count from the file's first byte."""
+    if len(data) > limits.general_max_bytes:
+        raise MalformedXml(
+            "ENV-TOO-LARGE",
+            f"the file has {len(data)} bytes; one that is not in native form may have {limits.general_max_bytes}",
+            step=1,
+        )
+    _check_encoding(data)
+    _Scan(limits).run(data)
+    try:
+        return etree.fromstring(data, parser())
+    except (etree.XMLSyntaxError, ValueError) as why:
+        raise MalformedXml("ENV-NOT-XML", f"libxml2 refuses what expat takes: {why}", step=3) from why
+
+
+def _check_encoding(data: bytes) -> None:
+    """Step 2: UTF-8 with or without a byte order mark, and nothing that another reader could take for more."""
+    if data.startswith((codecs.BOM_UTF16_BE, codecs.BOM_UTF16_LE)) or b"\0" in data[:4]:
+        raise MalformedXml("ENV-ENCODING", "the file begins like UTF-16 or UTF-32; expected UTF-8", step=2)
+    try:
+        data.decode("utf-8")
+    except UnicodeDecodeError as why:
+        raise MalformedXml(
+            "ENV-ENCODING", f"byte {why.start} is not UTF-8: {why.reason}", step=2, where=f"byte {why.start}"
+        ) from why
+
+
+class _Scan:
+    """One expat pass that builds nothing; it refuses at the first forbidden construct or limit passed."""
+
+    def __init__(self, limits: Limits) -> None:
+        self._limits = limits
+        self._path: list[str] = []
+        self._text: list[int] = []
+        self._in_file = False
+        self._total = 0
+        self._tag = 0
+        self._attachments = 0
+        self._recipients = 0
+        self._signature_from: int | None = None
+        self._guarded = 0
+        self._parser = self._prepared()
+
+    def run(self, data: bytes) -> None:
+        try:
+            for at in range(0, len(data), _PIECE):
+                self._parser.Parse(data[at : at + _PIECE], False)
+            self._parser.Parse(b"", True)
+        except expat.ExpatError as why:
+            code = "ENV-FORBIDDEN" if why.code == _UNDEFINED_ENTITY else "ENV-NOT-XML"
+            at = self._parser.ErrorByteIndex
+            raise MalformedXml(
+                code, f"byte {at}: {expat.ErrorString(why.code)}", step=3, where=f"byte {at}"
+            ) from why
+
+    def _prepared(self) -> expat.XMLParserType:
+        made = expat.ParserCreate("UTF-8", namespace_separator=" ")
+        made.ordered_attributes = True
+        made.buffer_text = True
+        made.XmlDeclHandler = self._declaration
+        made.StartDoctypeDeclHandler = self._doctype
+        made.EntityDeclHandler = self._entity
+        made.SkippedEntityHandler = self._entity
+        made.ProcessingInstructionHandler = self._instruction
+        made.CommentHandler = self._comment
+        made.StartNamespaceDeclHandler = self._namespace
+        made.StartElementHandler = self._start
+        made.EndElementHandler = self._end
+        made.CharacterDataHandler = self._characters
+        return made
+
+    def _declaration(self, version: str, encoding: str | None, standalone: int) -> None:
+        if version != "1.0":
+            raise self._refusal("ENV-NOT-XML", f"XML version {version!r}; expected 1.0")
+        if encoding is not None and encoding.upper() != "UTF-8":
+            raise self._refusal("ENV-ENCODING", f"declared encoding {encoding!r}; expected UTF-8", step=2)
+
+    def _doctype(self, *_: object) -> None:
+        raise self._refusal("ENV-FORBIDDEN", "a document type declaration")
+
+    def _entity(self, *_: object) -> None:
+        raise self._refusal("ENV-FORBIDDEN", "an entity")
+
+    def _instruction(self, target: str, data: str) -> None:
+        raise self._refusal("ENV-FORBIDDEN", "a processing instruction, which the signed form would keep")
+
+    def _comment(self, text: str) -> None:
+        if self._guarded:
+            raise self._refusal("ENV-FORBIDDEN", "a comment in the envelope's header or in a signature")
+
+    def _namespace(self, prefix: str | None, uri: str | None) -> None:
+        self._tag += len(prefix or "") + len((uri or "").encode())
+        self._check_tag()
+        if uri and not _SCHEME.match(uri):
+            raise self._refusal(
+                "ENV-FORBIDDEN", "a relative namespace URI: canonical form may lose the element"
+            )
+
+    def _start(self, name: str, attributes: list[str]) -> None:
+        local = name.rpartition(" ")[2]
+        self._tag += len(name.encode()) + sum(len(each.encode()) for each in attributes)
+        self._check_tag()
+        self._tag = 0
+        self._count(local)
+        self._path.append(local)
+        self._text.append(0)
+        if len(self._path) > self._limits.general_depth:
+            raise self._refusal("ENV-LIMIT", f"nesting deeper than {self._limits.general_depth}")
+        self._guarded += local in _COMMENT_FREE
+        self._in_file = self._path[-2:-1] == ["Attachment"] and local in _FILE_TEXT
+        if local == "Signature" and self._signature_from is None:
+            self._signature_from = self._parser.CurrentByteIndex
+
+    def _end(self, name: str) -> None:
+        local = self._path.pop()
+        self._text.pop()
+        self._guarded -= local in _COMMENT_FREE
+        self._in_file = False
+        if self._signature_from is not None:
+            size = self._parser.CurrentByteIndex - self._signature_from
+            if size > self._limits.signature_bytes:
+                raise self._refusal(
+                    "ENV-LIMIT", f"a Signature of more than {self._limits.signature_bytes} bytes"
+                )
+            if "Signature" not in self._path:
+                self._signature_from = None
+
+    def _characters(self, text: str) -> None:
+        if self._in_file or not self._text:
+            return
+        size = len(text.encode())
+        self._text[-1] += size
+        self._total += size
+        if self._text[-1] > self._limits.text_bytes and "Signature" not in self._path:
+            raise self._refusal("ENV-LIMIT", f"a text of more than {self._limits.text_bytes} bytes")
+        if self._total > self._limits.text_total:
+            raise self._refusal("ENV-LIMIT", f"texts of more than {self._limits.text_total} bytes together")
+
+    def _count(self, local: str) -> None:
+        self._attachments += local == "Attachment"
+        self._recipients += local == "To"
+        if self._attachments > self._limits.attachments:
+            raise self._refusal("ENV-LIMIT", f"more than {self._limits.attachments} attachments")
+        if self._recipients > self._limits.recipients:
+            raise self._refusal("ENV-LIMIT", f"more than {self._limits.recipients} recipients")
+
+    def _check_tag(self) -> None:
+        if self._tag > self._limits.name_bytes:
+            raise self._refusal("ENV-LIMIT", f"a start tag of more than {self._limits.name_bytes} bytes")
+
+    def _refusal(self, code: str, what: str, *, step: int = 3) -> MalformedXml:
+        where = f"byte {self._parser.CurrentByteIndex}"
+        return MalformedXml(code, f"{where}: {what}", step=step, where=where)

@@ -1,0 +1,219 @@
+"""One pass over the bytes of one file (F2-F8): every event is written again in canonical form and must equal the raw
+bytes at the cursor, and the buffer that is compared is the buffer that is hashed and parsed. Pieces go in; a built
+model, both digests and what S says come out. `NotMine` is raised at the first byte that our writer would not write."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import TYPE_CHECKING, Any, Final, NoReturn
+from xml.parsers import expat
+
+from gateway.domain.identity import Digest
+from gateway.edxml import names, signature
+from gateway.edxml.names import CONTENT, DECLARATION, HEADER, QCVN, ROOT, Element
+from gateway.edxml.reader import ModelBuilder
+from gateway.edxml.text import escape, escape_attribute
+
+if TYPE_CHECKING:
+    from gateway.edxml.policy import Limits
+    from gateway.edxml.signature import SignatureParts
+
+_MAX_PENDING: Final = 1 << 20
+"""Bytes the parser may hold back in an unfinished tag or text before the file is not ours."""
+
+
+class NotMine(Exception):
+    """The general path decides."""
+
+
+class Scan:
+    """One pass over one file. `_buffer` holds the raw bytes that events have not confirmed yet, from absolute offset
+    `_base` on; `_cursor` is the absolute offset up to which raw bytes and canonical form are equal (F5)."""
+
+    def __init__(self, limits: Limits) -> None:
+        self.builder = ModelBuilder(limits, strict=True)
+        self.a = self.b = 0
+        self._limits = limits
+        self._file_hash = hashlib.sha256(DECLARATION)
+        self._body_hash = hashlib.sha256()
+        self._buffer = b""
+        self._base = self._cursor = self._hashed = self._fed = len(DECLARATION)
+        self._stack: list[tuple[Element, dict[str, int]]] = []
+        self._header_start = 0
+        self._signature_depth = 0
+        self._parts: SignatureParts | None = None
+        self._leaf_text = self._all_text = 0
+        self._parser = self._make_parser()
+        self._parser.Parse(DECLARATION, False)
+
+    @property
+    def body_digest(self) -> Digest:
+        """H of F7, after `finish`."""
+        return Digest.of_bytes(self._body_hash.digest())
+
+    @property
+    def file_digest(self) -> Digest:
+        return Digest.of_bytes(self._file_hash.digest())
+
+    def feed(self, piece: bytes) -> None:
+        """F7: parser, comparison and both hashes see the one buffer made here."""
+        kept = len(self._buffer)
+        self._buffer += piece
+        self._fed += len(piece)
+        if self._fed > self._limits.max_bytes:
+            raise NotMine
+        with memoryview(self._buffer)[kept:] as fresh:
+            self._file_hash.update(fresh)
+            self._parser.Parse(fresh, False)
+        self._drop_confirmed()
+
+    def finish(self, size: int) -> SignatureParts:
+        """Everything must be confirmed to the last byte, with S met once. Returns what S says."""
+        self._parser.Parse(b"", True)
+        self._drop_confirmed()
+        if not self._cursor == self._fed == size or self._parts is None:
+            raise NotMine
+        return self._parts
+
+    def _make_parser(self) -> expat.XMLParserType:
+        """F2, F3. The encoding is forced and names are as written; whatever is not element or text is refused."""
+        parser = expat.ParserCreate("UTF-8")
+        parser.ordered_attributes = True
+        parser.buffer_text = True
+        parser.buffer_size = 65_536
+        parser.StartElementHandler = self._start
+        parser.EndElementHandler = self._end
+        parser.CharacterDataHandler = self._text
+        parser.StartDoctypeDeclHandler = _refuse
+        parser.EntityDeclHandler = _refuse
+        parser.UnparsedEntityDeclHandler = _refuse
+        parser.NotationDeclHandler = _refuse
+        parser.CommentHandler = _refuse
+        parser.ProcessingInstructionHandler = _refuse
+        parser.StartCdataSectionHandler = _refuse
+        parser.SkippedEntityHandler = _refuse
+        parser.ExternalEntityRefHandler = _refuse
+        return parser
+
+    def _start(self, name: str, attributes: list[str]) -> None:
+        if self._signature_depth:
+            self._start_inside_signature(name, attributes)
+        elif name == names.SIGNATURE:
+            self._start_signature(name, attributes)
+        else:
+            self._start_element(name, attributes)
+
+    def _start_element(self, name: str, attributes: list[str]) -> None:
+        """F4: only what the closed table has at this very path, and what may stand once stands once."""
+        element = self._child(name)
+        if tuple(attributes) != element.written_attributes:
+            raise NotMine
+        if element is HEADER:
+            self._header_start = self._cursor
+        elif (
+            not self.b
+            and self._header_start
+            and self._cursor - self._header_start > self._limits.header_bytes
+        ):
+            raise NotMine
+        self._confirm(element.start)
+        self._stack.append((element, {}))
+        self._leaf_text = 0
+        self.builder.start(QCVN, element.local, [("", key, value) for key, value in element.attributes])
+
+    def _child(self, name: str) -> Element:
+        if not self._stack:
+            if name != ROOT.name:
+                raise NotMine
+            return ROOT
+        parent, seen = self._stack[-1]
+        element = parent.children.get(name)
+        if element is None or (parent is HEADER and self.b):
+            raise NotMine
+        seen[name] = seen.get(name, 0) + 1
+        most = self._limits.recipients if element.local == "To" else self._limits.attachments
+        if seen[name] > (most if element.many else 1):
+            raise NotMine
+        return element
+
+    def _start_signature(self, name: str, attributes: list[str]) -> None:
+        """F6: S begins; what stands before it belongs to the body."""
+        if self.b or not self._stack or self._stack[-1][0] is not HEADER:
+            raise NotMine
+        self._hash_body()
+        self.a = self._cursor
+        self._start_inside_signature(name, attributes)
+
+    def _start_inside_signature(self, name: str, attributes: list[str]) -> None:
+        """F5 for S, with whatever names stand there; `signature.parse` then fixes every byte (F8)."""
+        if len(attributes) > 2 * self._limits.attributes:
+            raise NotMine
+        pairs = zip(attributes[::2], attributes[1::2], strict=True)
+        written = b"".join(b' %s="%s"' % (key.encode(), escape_attribute(value)) for key, value in pairs)
+        self._confirm(b"<%s%s>" % (name.encode(), written))
+        self._signature_depth += 1
+        if self._signature_depth + len(self._stack) > self._limits.depth:
+            raise NotMine
+
+    def _text(self, text: str) -> None:
+        offset = self._cursor
+        written = escape(text)
+        self._confirm(written)
+        if self._signature_depth:
+            return
+        element = self._stack[-1][0]
+        if not element.leaf:
+            raise NotMine
+        if element is not CONTENT:
+            self._leaf_text += len(written)
+            self._all_text += len(written)
+            if self._leaf_text > self._limits.text_bytes or self._all_text > self._limits.text_total:
+                raise NotMine
+        self.builder.data(text, offset)
+
+    def _end(self, name: str) -> None:
+        offset = self._cursor
+        self._confirm(b"</%s>" % name.encode())
+        if self._signature_depth:
+            self._signature_depth -= 1
+            if not self._signature_depth:
+                self._end_signature()
+            return
+        element, _ = self._stack.pop()
+        if element is HEADER and not self.b:
+            raise NotMine
+        self.builder.end(offset)
+
+    def _end_signature(self) -> None:
+        """F6, F8: the range is the cursor's, never the parser's; S alone is exactly W5 and W6."""
+        self.b = self._hashed = self._cursor
+        self._parts = signature.parse(self._buffer[self.a - self._base : self.b - self._base])
+        if self._parts is None:
+            raise NotMine
+
+    def _confirm(self, written: bytes) -> None:
+        """F5: the raw bytes at the cursor must be what the event is in canonical form."""
+        if not self._buffer.startswith(written, self._cursor - self._base):
+            raise NotMine
+        self._cursor += len(written)
+        if self._signature_depth and self._cursor - self.a > self._limits.signature_bytes:
+            raise NotMine
+
+    def _hash_body(self) -> None:
+        with memoryview(self._buffer)[self._hashed - self._base : self._cursor - self._base] as confirmed:
+            self._body_hash.update(confirmed)
+        self._hashed = self._cursor
+
+    def _drop_confirmed(self) -> None:
+        """Hashes what was confirmed and lets it go; S alone is held until its end."""
+        if not self._signature_depth:
+            self._hash_body()
+        keep_from = self.a if self._signature_depth else self._cursor
+        self._buffer = self._buffer[keep_from - self._base :]
+        self._base = keep_from
+        if self._fed - self._cursor > _MAX_PENDING:
+            raise NotMine
+
+
+def _refuse(*_: Any) -> NoReturn:
+    raise NotMine

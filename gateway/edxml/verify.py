@@ -1,0 +1,211 @@
+"""Decides whether envelope bytes are signed as they say. In: bytes, XmlPolicy, bound certificates. Out: SignedEnvelope,
+or the InvalidEnvelope that names the failed step. Pure; says nothing about the certificate's chain or revocation; the
+steps are numbered as in docs/verification.md. The fast path is tried first; only the general path ever refuses."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from gateway.domain.document import Kind
+from gateway.domain.identity import Digest, PacketId
+from gateway.domain.proof import Binding, SignedEnvelope
+from gateway.edxml import binding, canonical, checklist, general
+from gateway.edxml.envelope import Envelope
+from gateway.errors import BadSignature, InvalidEnvelope, MalformedXml
+
+if TYPE_CHECKING:
+    from gateway.edxml.policy import XmlPolicy
+    from gateway.edxml.properties import Qualifier
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Source:
+    """A file that can be read from its start more than once; every `open` must give the same bytes."""
+
+    open: Callable[[], Iterable[bytes]]
+    size: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TransportFacts:
+    """What the transport said, unsigned: it must agree with the signed words and never replaces them (A2)."""
+
+    packet_id: PacketId | None = None
+    kind: Kind | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verified:
+    """`canonical` holds the canonical octets when the general path decided: the file slices count in them."""
+
+    signed: SignedEnvelope[Envelope]
+    canonical: bytes | None
+
+
+def envelope(
+    given: Source,
+    *,
+    policy: XmlPolicy,
+    bindings: Callable[[str], Sequence[Binding]],
+    at: datetime,
+    transport: TransportFacts | None = None,
+) -> SignedEnvelope[Envelope]:
+    """The envelope whose bytes a bound certificate of its claimed sender signed, at the time of arrival `at`."""
+    return examine(given, policy=policy, bindings=bindings, at=at, transport=transport).signed
+
+
+def examine(
+    given: Source,
+    *,
+    policy: XmlPolicy,
+    bindings: Callable[[str], Sequence[Binding]],
+    at: datetime,
+    transport: TransportFacts | None = None,
+) -> Verified:
+    """As `envelope`, with the canonical octets beside it where they are not a part of the file."""
+    told = transport or TransportFacts()
+
+    def candidates(code: str) -> tuple[Binding, ...]:
+        return binding.active(code, bindings(code), at)
+
+    try:
+        _check_size(given.size, policy)
+        return _fast(given, policy, candidates, told) or _general(given, policy, candidates, at, told)
+    except InvalidEnvelope as refusal:
+        refusal.step = refusal.step or checklist.CODES[refusal.code].step
+        refusal.steps = checklist.failed(refusal.step, refusal.detail)
+        raise
+
+
+def _check_size(size: int, policy: XmlPolicy) -> None:
+    if size > policy.limits.max_bytes:
+        raise MalformedXml(
+            "ENV-TOO-LARGE", f"the file has {size} bytes; at most {policy.limits.max_bytes} are read", step=1
+        )
+
+
+def _fast(
+    given: Source,
+    policy: XmlPolicy,
+    candidates: Callable[[str], Sequence[Binding]],
+    told: TransportFacts,
+) -> Verified | None:
+    """F1-F12; None when the general path has to decide. One pass over one `open`."""
+    fast = canonical.read_fast(given.open(), given.size, policy)
+    if fast is None or fast.envelope.sender.organ_id is None:
+        return None
+    code = fast.envelope.sender.organ_id
+    chosen = canonical.check_key(
+        fast,
+        candidates(code),
+        policy,
+        transport_packet_id=told.packet_id,
+        transport_kind=told.kind,
+    )
+    if chosen is None:
+        return None
+    parts = fast.signature
+    signed = SignedEnvelope(
+        model=fast.envelope,
+        kind=fast.envelope.kind,
+        path="fast",
+        sender_code=code,
+        body_digest=fast.body_digest,
+        file_digest=fast.file_digest,
+        file_size=fast.size,
+        packet_id=parts.packet_id,
+        signing_time=parts.signing_time,
+        certificate_der=chosen.certificate_der,
+        algorithm=parts.algorithm,
+        bound_from=chosen.valid_from,
+        bound_to=chosen.valid_to,
+        receipt=parts.receipt,
+        files=fast.files,
+        findings=fast.findings,
+        steps=checklist.passed({1: f"{fast.size} bytes", 8: parts.algorithm}),
+    )
+    return Verified(signed=signed, canonical=None)
+
+
+def _general(
+    given: Source,
+    policy: XmlPolicy,
+    candidates: Callable[[str], Sequence[Binding]],
+    at: datetime,
+    told: TransportFacts,
+) -> Verified:
+    data = _whole(given, policy)
+    found = general.judge(data, policy, candidates, at)
+    properties = found.shape.properties
+    qualifier = properties.qualifier if properties is not None else None
+    model = found.read.envelope
+    _check_qualifier(model, qualifier, policy, told)
+    signed = SignedEnvelope(
+        model=model,
+        kind=model.kind,
+        path="general",
+        sender_code=found.binding.code,
+        body_digest=found.body_digest,
+        file_digest=Digest.of_bytes(hashlib.sha256(data).digest()),
+        file_size=len(data),
+        packet_id=qualifier.packet_id if qualifier is not None else None,
+        signing_time=properties.signing_time if properties is not None else None,
+        certificate_der=found.binding.certificate_der,
+        algorithm=found.shape.method,
+        bound_from=found.binding.valid_from,
+        bound_to=found.binding.valid_to,
+        weak=found.shape.weak,
+        # G7: what SHA-1 signed is never a receipt's proof.
+        receipt=qualifier.receipt if qualifier is not None and not found.shape.weak else None,
+        files=found.read.files,
+        findings=(*found.read.findings, *(properties.findings if properties is not None else ())),
+        steps=checklist.passed({1: f"{len(data)} bytes", 8: found.shape.method}),
+    )
+    return Verified(signed=signed, canonical=found.canonical)
+
+
+def _whole(given: Source, policy: XmlPolicy) -> bytes:
+    """G1: the file in memory, once it is known to fit. The size is counted, not believed."""
+    most = policy.limits.general_max_bytes
+    detail = f"the file is not in native form, or its key does not fit; such a file may have {most} bytes"
+    if given.size > most:
+        raise MalformedXml("ENV-TOO-LARGE", f"{detail}, it has {given.size}", step=1)
+    data = bytearray()
+    for piece in given.open():
+        data += piece
+        if len(data) > most:
+            raise MalformedXml("ENV-TOO-LARGE", detail, step=1)
+    return bytes(data)
+
+
+def _check_qualifier(
+    model: Envelope, qualifier: Qualifier | None, policy: XmlPolicy, told: TransportFacts
+) -> None:
+    """Step 11, as far as the file goes: the signed words against the model and against the transport (F12, A2)."""
+    if qualifier is None:
+        if policy.own_axis:
+            raise _contradiction(
+                "MSG-ID", "the signature has no gw:Message, which our axis needs", "gw:Message"
+            )
+        return
+    if qualifier.kind is not model.kind:
+        raise _contradiction(
+            "MSG-ID", f"gw:Kind says {qualifier.kind}, the envelope is of kind {model.kind}", "gw:Kind"
+        )
+    if told.kind is not None and told.kind is not qualifier.kind:
+        raise _contradiction("MSG-ID", f"gw:Kind says {qualifier.kind}, the transport {told.kind}", "gw:Kind")
+    if told.packet_id is not None and told.packet_id != qualifier.packet_id:
+        raise _contradiction("MSG-ID", "gw:Id is not the packet id of the transport", "gw:Id")
+    receipt, status = qualifier.receipt, model.status
+    if receipt is not None and (status is None or receipt.status_code != status.code):
+        raise _contradiction(
+            "RCPT-DIGEST", "gw:StatusCode is not the StatusCode of the envelope", "gw:StatusCode"
+        )
+
+
+def _contradiction(code: str, detail: str, where: str) -> BadSignature:
+    return BadSignature(code, detail, step=11, where=where)

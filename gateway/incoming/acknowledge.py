@@ -1,0 +1,115 @@
+"""Step 5 of the way in: what we answer. In: the packet answered and a status code. Out: an `answer` job in the caller's
+transaction; the packer signs it and the outbox sends it like any other packet. A status is never answered by a status
+of itself; nobody unproved is answered (A7): both are decided before this is called."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date, datetime
+
+from gateway.domain.account import HostedAgency
+from gateway.domain.document import IncomingDocument, Kind, Lane, Staff, Urgency
+from gateway.domain.identity import Digest, DocumentId, PacketId
+from gateway.domain.receipt import Receipt, StatusPacket
+from gateway.incoming.desk import InDesk
+from gateway.incoming.verify import Proved
+from gateway.ports import InboxItem, Work
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answered:
+    """The packet that a status answers (`body_digest` … `received_at`), and the document it is about."""
+
+    subject_id: str
+    to_code: str
+    document_id: DocumentId
+    document_code: str | None
+    issued_on: date | None
+    urgent: bool
+    packet_id: PacketId | None
+    body_digest: Digest | None
+    file_digest: Digest
+    size: int
+    received_at: datetime
+    verdict: str
+
+
+def of_packet(item: InboxItem, proved: Proved, document_id: str | None = None) -> Answered:
+    """For answers given while a packet comes in."""
+    model, signed = proved.envelope.model, proved.envelope.signed
+    about = model.response_for[0] if model.kind is Kind.STATUS and model.response_for else None
+    code = f"{model.code.number}/{model.code.notation}" if model.code else about.code if about else None
+    return Answered(
+        subject_id=item.id,
+        to_code=proved.envelope.sender,
+        document_id=DocumentId(
+            document_id or model.document_id or (about.document_id if about else "") or ""
+        ),
+        document_code=code,
+        issued_on=model.promulgation_date or (about.promulgation_date if about else None),
+        urgent=item.lane is Lane.URGENT,
+        packet_id=signed.packet_id,
+        body_digest=signed.body_digest,
+        file_digest=item.file_digest,
+        size=item.size,
+        received_at=item.received_at,
+        verdict=proved.envelope.verdict,
+    )
+
+
+def of_document(document: IncomingDocument) -> Answered:
+    """For answers that a clerk or document system gives later."""
+    return Answered(
+        subject_id=document.inbox_id,
+        to_code=document.sender_code,
+        document_id=document.document_id,
+        document_code=f"{document.number}/{document.symbol}",
+        issued_on=document.issued_on,
+        urgent=document.urgency > Urgency.NORMAL,
+        packet_id=document.packet_id,
+        body_digest=document.body_digest,
+        file_digest=document.envelope_digest,
+        size=document.envelope_size,
+        received_at=document.arrived_at,
+        verdict=document.vouched_by,
+    )
+
+
+async def put(
+    desk: InDesk,
+    work: Work,
+    agency: HostedAgency,
+    answered: Answered,
+    code: str,
+    *,
+    description: str | None = None,
+    staff: Staff | None = None,
+    stated_at: datetime | None = None,
+) -> None:
+    """The answer will be signed and sent, if the caller commits. It carries the receipt of R2."""
+    now = desk.clock.now()
+    packet = StatusPacket(
+        packet_id=PacketId(desk.clock.new_id("pkt_")),
+        sender_code=agency.code,
+        to_code=answered.to_code,
+        code=code,
+        document_id=answered.document_id,
+        document_code=answered.document_code,
+        issued_on=answered.issued_on,
+        stated_at=stated_at or now,
+        description=description,
+        staff=staff,
+        urgent=answered.urgent,
+        receipt=Receipt(
+            of_packet_id=answered.packet_id,
+            of_document_id=answered.document_id,
+            of_sender=answered.to_code,
+            body_digest=answered.body_digest,
+            file_digest=answered.file_digest,
+            size=answered.size,
+            received_at=answered.received_at,
+            status_code=code,
+            verdict=answered.verdict,
+        ),
+    )
+    await work.jobs.put("answer", answered.subject_id, payload=packet)

@@ -1,0 +1,344 @@
+"""What a clerk or a document system does with an incoming document: statuses 02 to 06, answers 15 and 16, the hand-over.
+In: a `StatusCall`. Out: committed: facts, state, register entry, the signed answer on its way. Any order, and twice is
+harmless (interfaces.md 3.3)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+from gateway.domain.account import AgencyScope, HostedAgency
+from gateway.domain.document import Assignment, Change, IncomingDocument, InState, Kind, Staff
+from gateway.domain.event import EventKind
+from gateway.domain.identity import PacketId
+from gateway.domain.status import (
+    CODES,
+    Fact,
+    IncomingStanding,
+    RequestKind,
+    RequestStanding,
+    Track,
+    fold_incoming,
+    may_set_incoming,
+    open_request,
+)
+from gateway.errors import Clash, Refused
+from gateway.incoming import acknowledge, register, settle
+from gateway.incoming.acknowledge import Answered
+from gateway.incoming.desk import InDesk
+from gateway.policy.verdict import ReasonCode, Verdict, reason
+from gateway.ports import Work
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StatusCall:
+    """One status as the caller says it. `reason` is a code of interfaces.md 1.8, required with 02."""
+
+    code: str
+    register_no: str | None = None
+    register_year: int | None = None
+    at: datetime | None = None
+    staff: Staff | None = None
+    note: str | None = None
+    reason: str | None = None
+    assignment: Assignment | None = None
+    answered_by: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StatusDone:
+    document: IncomingDocument
+    repeated: bool
+    register_no: str | None
+
+
+async def set_status(
+    desk: InDesk,
+    scope: AgencyScope,
+    incoming_id: str,
+    call: StatusCall,
+    expect_version: int | None = None,
+) -> StatusDone:
+    """The status is recorded and its answer will go out. Refused names what is missing; Clash what stands against it."""
+    _complete(call)
+    agency = await desk.agency(scope.agency_id)
+    async with desk.store.begin(scope) as work:
+        document = await work.incoming.get(incoming_id)
+        if document.kind in (Kind.RECALL, Kind.UPDATE) and document.target_id is not None:
+            document = await work.incoming.get(document.target_id)
+        if expect_version is not None:
+            document = await work.incoming.save(document, expect_version=expect_version)
+        facts = list(await work.facts.of(document.id))
+        standing = fold_incoming(facts)
+        permission = may_set_incoming(standing, call.code)
+        if not permission:
+            raise Clash(
+                f"{document.id} is {standing.state}: status {call.code} cannot be set now ({permission.reason})",
+                code="GW-STATUS",
+            )
+        if permission.repeat or _is_repeat(facts, call):
+            done = await _again(desk, work, agency, document, call)
+        elif call.code in ("15", "16"):
+            done = await _answer(desk, work, agency, document, facts, standing, call)
+        else:
+            done = await _business(desk, work, agency, document, facts, call)
+        await work.commit()
+    return done
+
+
+def _complete(call: StatusCall) -> None:
+    """What a call must carry whatever the document's state; every lack at once."""
+    lacks = []
+    if call.code not in CODES:
+        lacks.append(reason(ReasonCode.STATUS_UNKNOWN, "/code", status=call.code))
+    if call.code == "02" and not call.reason:
+        lacks.append(reason(ReasonCode.MISSING, "/reason", field="reason"))
+    if call.code == "02" and call.reason == "OTHER" and not call.note:
+        lacks.append(reason(ReasonCode.MISSING, "/note", field="note"))
+    if lacks:
+        raise Refused(Verdict(reasons=tuple(lacks)))
+
+
+def _is_repeat(facts: Sequence[Fact], call: StatusCall) -> bool:
+    """The same code again without a time of its own, or with the same time, says nothing new. An assignment does."""
+    said = [fact for fact in facts if fact.track is Track.BUSINESS and fact.code == call.code]
+    if not said or call.assignment is not None:
+        return False
+    return call.at is None or any(fact.stated_at == call.at for fact in said)
+
+
+async def _again(
+    desk: InDesk, work: Work, agency: HostedAgency, document: IncomingDocument, call: StatusCall
+) -> StatusDone:
+    """Nothing new, but a document system in mode A may bring the number that was still missing."""
+    if call.code == "03" and document.register_no is None and call.register_no is not None:
+        entry = await register.enter(
+            work, agency, document, call.register_no, call.register_year, desk.clock.now()
+        )
+        if entry is not None:
+            document = await work.incoming.save(
+                replace(document, register_no=entry.number, register_year=entry.year)
+            )
+    return StatusDone(document=document, repeated=True, register_no=document.register_no)
+
+
+async def _business(
+    desk: InDesk,
+    work: Work,
+    agency: HostedAgency,
+    document: IncomingDocument,
+    facts: Sequence[Fact],
+    call: StatusCall,
+) -> StatusDone:
+    now = desk.clock.now()
+    fact = Fact(
+        track=Track.BUSINESS,
+        code=call.code,
+        at=now,
+        stated_at=call.at or now,
+        reason=call.reason,
+        note=call.note,
+        staff=call.staff,
+    )
+    await work.facts.add(document.id, fact)
+    if call.code == "03":
+        document = await _take_in(desk, work, agency, document, call, now)
+    if call.assignment is not None:
+        document = replace(document, assignment=call.assignment)
+    document = await settle.stand(work, document, [*facts, fact])
+    await acknowledge.put(
+        desk,
+        work,
+        agency,
+        acknowledge.of_document(document),
+        call.code,
+        description=_description(call),
+        staff=call.staff,
+        stated_at=call.at or now,
+    )
+    await _tell(work, document, call, now)
+    return StatusDone(document=document, repeated=False, register_no=document.register_no)
+
+
+async def _take_in(
+    desk: InDesk,
+    work: Work,
+    agency: HostedAgency,
+    document: IncomingDocument,
+    call: StatusCall,
+    now: datetime,
+) -> IncomingDocument:
+    entry = await register.enter(work, agency, document, call.register_no, call.register_year, now)
+    if entry is not None:
+        document = replace(document, register_no=entry.number, register_year=entry.year)
+    if document.state is InState.HELD:
+        await work.facts.add(document.id, Fact(track=Track.OTHER, code="released", at=now))
+        await work.handovers.offer(document.id)
+    if document.kind is Kind.REPLACEMENT and document.change is not None:
+        await _replace(work, document, document.change, now)
+    return document
+
+
+async def _replace(work: Work, document: IncomingDocument, change: Change, now: datetime) -> None:
+    """The documents that this one replaces show so from the moment it is taken in (interfaces.md 1.3)."""
+    for replaced_id, _ in change.replaces:
+        for old in await work.incoming.by_document_id(document.sender_code, replaced_id):
+            if old.kind not in (Kind.DOCUMENT, Kind.REPLACEMENT) or old.id == document.id:
+                continue
+            facts = list(await work.facts.of(old.id))
+            replaced = Fact(track=Track.OTHER, code="replaced", at=now, note=document.id)
+            await work.facts.add(old.id, replaced)
+            await settle.stand(work, replace(old, replaced_by=document.id), [*facts, replaced])
+
+
+async def _answer(
+    desk: InDesk,
+    work: Work,
+    agency: HostedAgency,
+    document: IncomingDocument,
+    facts: Sequence[Fact],
+    standing: IncomingStanding,
+    call: StatusCall,
+) -> StatusDone:
+    """15 or 16 to the one open request."""
+    now = desk.clock.now()
+    request = open_request(standing)
+    if request is None:
+        raise Clash(f"{document.id} has no open recall, take-back or update to answer", code="GW-STATUS")
+    fact = Fact(
+        track=Track.REQUEST,
+        code=call.code,
+        at=now,
+        stated_at=call.at or now,
+        request_id=request.request_id,
+        reason=call.reason,
+        note=call.note,
+        staff=call.staff,
+    )
+    await work.facts.add(document.id, fact)
+    asked_by, child = await _asked_by(work, document, request)
+    if child is not None:
+        await work.incoming.save(
+            replace(child, state=InState.DONE if call.code == "15" else InState.REJECTED)
+        )
+        if call.code == "15" and request.kind is RequestKind.UPDATE:
+            document = _updated(document, child)
+    document = await settle.stand(work, document, [*facts, fact])
+    await acknowledge.put(
+        desk,
+        work,
+        agency,
+        asked_by,
+        call.code,
+        description=_description(call),
+        staff=call.staff,
+        stated_at=call.at or now,
+    )
+    await _tell(work, document, call, now)
+    return StatusDone(document=document, repeated=False, register_no=document.register_no)
+
+
+async def _asked_by(
+    work: Work, document: IncomingDocument, request: RequestStanding
+) -> tuple[Answered, IncomingDocument | None]:
+    """The packet that asked: its receipt is what the answer carries."""
+    about = acknowledge.of_document(document)
+    identity = await work.identities.by_packet(document.sender_code, request.request_id)
+    if identity is None:
+        return about, None
+    item = await work.inbox.get(identity.inbox_id)
+    asked = replace(
+        about,
+        subject_id=item.id,
+        packet_id=PacketId(request.request_id),
+        body_digest=identity.body_digest,
+        file_digest=item.file_digest,
+        size=item.size,
+        received_at=item.received_at,
+    )
+    if request.kind is RequestKind.TAKE_BACK or identity.incoming_id is None:
+        return asked, None
+    return asked, await work.incoming.get(identity.incoming_id)
+
+
+def _updated(document: IncomingDocument, update: IncomingDocument) -> IncomingDocument:
+    """The document with the new values the sender asked for; its place in the book, state and history stay."""
+    return replace(
+        document,
+        type_name=update.type_name,
+        subject=update.subject,
+        signer=update.signer,
+        urgency=update.urgency,
+        due_on=update.due_on,
+        pages=update.pages,
+        reply_required=update.reply_required,
+        recipients=update.recipients,
+        replies_to=update.replies_to,
+        files=update.files or document.files,
+        marks=(*document.marks, "updated"),
+    )
+
+
+def _description(call: StatusCall) -> str | None:
+    if call.reason is not None:
+        return settle.refusal_text(call.reason, call.note)
+    return call.note
+
+
+async def _tell(work: Work, document: IncomingDocument, call: StatusCall, now: datetime) -> None:
+    await work.events.append(
+        EventKind.INBOX_STATUS,
+        document.id,
+        now,
+        {
+            "code": call.code,
+            "state": document.state,
+            "register_no": document.register_no,
+            "reason": call.reason,
+            "answered_by": call.answered_by,
+        },
+    )
+
+
+async def assign(
+    desk: InDesk,
+    scope: AgencyScope,
+    incoming_id: str,
+    assignment: Assignment,
+    expect_version: int | None = None,
+) -> IncomingDocument:
+    """Who handles it; recorded without a status of its own (04 is said by `set_status`)."""
+    async with desk.store.begin(scope) as work:
+        document = await work.incoming.get(incoming_id)
+        saved = await work.incoming.save(
+            replace(document, assignment=assignment), expect_version=expect_version
+        )
+        await work.events.append(
+            EventKind.INBOX_STATUS, incoming_id, desk.clock.now(), {"assignment": assignment.lead_unit}
+        )
+        await work.commit()
+    return saved
+
+
+async def lease(
+    desk: InDesk, scope: AgencyScope, client: str, limit: int, seconds: int
+) -> Sequence[IncomingDocument]:
+    """Documents not yet handed over, now this client's until the lease runs out."""
+    until = desk.clock.now() + timedelta(seconds=seconds)
+    async with desk.store.begin(scope) as work:
+        rows = await work.handovers.lease(client, limit, until)
+        documents = [await work.incoming.get(row.incoming_id) for row in rows]
+        await work.commit()
+    return documents
+
+
+async def ack(desk: InDesk, scope: AgencyScope, incoming_id: str, client: str) -> bool:
+    """The client has stored it. False when that was said before."""
+    now = desk.clock.now()
+    async with desk.store.begin(scope) as work:
+        first = await work.handovers.ack(incoming_id, client, now)
+        if first:
+            await work.events.append(EventKind.INBOX_ACKED, incoming_id, now, {"client": client})
+        await work.commit()
+    return first

@@ -1,0 +1,310 @@
+"""Step 4 of the way in: makes one incoming document of an allowed packet, exactly once, without a number. In: a proved
+packet and its ruling. Out: committed: identity claimed, document, facts, hand-over, answers, event, inbox row settled.
+One transaction; the identity is claimed from verified content inside it (A3, A4, A9)."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime
+
+from gateway.domain.account import AgencyScope, HostedAgency
+from gateway.domain.document import IncomingDocument, InState, Kind
+from gateway.domain.event import EventKind
+from gateway.domain.identity import PacketId
+from gateway.domain.status import Fact, RequestKind, Track, fold_incoming, open_request
+from gateway.errors import Conflict, OtherContent
+from gateway.incoming import acknowledge, repeat, settle, translate, verify
+from gateway.incoming.check import Checked
+from gateway.incoming.desk import InDesk, is_ours
+from gateway.incoming.verify import Proved
+from gateway.policy.answer import Ending, answers
+from gateway.policy.incoming import Decision
+from gateway.ports import Identity, InboxItem, LeasedInbox, Work
+
+_NEW = (Kind.DOCUMENT, Kind.REPLACEMENT)
+_NOT_TAKEN_IN = (InState.NEW, InState.HELD)
+
+
+async def run(desk: InDesk, leased: LeasedInbox, proved: Proved, checked: Checked) -> None:
+    """Admits the packet, or settles it as what it is: a repeat, waiting, returned. Conflict and OtherContent are the
+    caller's to settle."""
+    item = leased.item
+    agency = await desk.agency(item.agency_id)
+    async with desk.store.begin(AgencyScope(agency_id=item.agency_id, principal_id="node")) as work:
+        first = await work.identities.by_body(proved.envelope.sender, proved.envelope.signed.body_digest)
+        if first is not None:
+            await _repeat(desk, work, leased, proved, first)
+        else:
+            await _same_id_other_body(work, proved)
+            if proved.envelope.signed.path == "general" and checked.source != item.file_digest:
+                await work.blobs.add(checked.source, "inbox", item.id)
+            await _by_kind(desk, work, agency, leased, proved, checked)
+        await work.commit()
+
+
+async def _by_kind(
+    desk: InDesk, work: Work, agency: HostedAgency, leased: LeasedInbox, proved: Proved, checked: Checked
+) -> None:
+    if checked.ruling.decision is Decision.UNACTIONABLE:
+        await _return(desk, work, agency, leased, proved, checked)
+    elif proved.envelope.model.kind in _NEW:
+        await _document(desk, work, agency, leased, proved, checked)
+    else:
+        await _request(desk, work, agency, leased, proved, checked)
+
+
+async def _repeat(desk: InDesk, work: Work, leased: LeasedInbox, proved: Proved, first: Identity) -> None:
+    await repeat.answer_again(desk, work, await work.inbox.get(first.inbox_id))
+    done = settle.known(leased.item, proved, state="done", code="MSG-REPEAT", incoming_id=first.incoming_id)
+    await work.inbox.settle(done, leased.lease)
+
+
+async def _same_id_other_body(work: Work, proved: Proved) -> None:
+    packet_id = proved.envelope.signed.packet_id
+    if packet_id is None:
+        return
+    first = await work.identities.by_packet(proved.envelope.sender, packet_id)
+    if first is not None:
+        raise Conflict(
+            f"packet {packet_id} of {proved.envelope.sender} came before with body {first.body_digest}; "
+            f"this one has {proved.envelope.signed.body_digest}: the first stays"
+        )
+
+
+async def _return(
+    desk: InDesk, work: Work, agency: HostedAgency, leased: LeasedInbox, proved: Proved, checked: Checked
+) -> None:
+    """Nobody could act on it: 02 to the proved sender, and the row says why (interfaces.md 1.5)."""
+    item, code = leased.item, checked.ruling.code or "DAMAGED"
+    await claim(work, item, proved, None, desk.clock.now())
+    await acknowledge.put(
+        desk,
+        work,
+        agency,
+        acknowledge.of_packet(item, proved),
+        "02",
+        description=settle.refusal_text(code, checked.ruling.detail),
+    )
+    returned = settle.known(
+        item,
+        proved,
+        state="returned",
+        code="MSG-NOT-OURS" if code == "WRONG_ADDRESSEE" else code,
+        reason=checked.ruling.detail,
+    )
+    await work.inbox.settle(returned, leased.lease)
+    await work.events.append(EventKind.INBOX_RETURNED, item.id, desk.clock.now(), {"reason": code})
+
+
+async def _document(
+    desk: InDesk, work: Work, agency: HostedAgency, leased: LeasedInbox, proved: Proved, checked: Checked
+) -> None:
+    item, model = leased.item, proved.envelope.model
+    attempt = await _attempt(work, proved, model.document_id or "", released=verify.is_released(item))
+    held = checked.ruling.decision is not Decision.ALLOWED
+    document = translate.document(
+        desk.clock.new_id("inb_"),
+        item,
+        proved,
+        checked.looked,
+        source=checked.source,
+        attempt=attempt,
+        state=InState.HELD if held else InState.NEW,
+        checks=settle.checks(proved, checked),
+    )
+    document = replace(
+        document,
+        marks=tuple(sorted({str(one.code) for one in checked.ruling.verdict.warnings})),
+        answers=await _answered(desk, work, agency, document),
+    )
+    await _add(desk, work, agency, leased, proved, document, held=held)
+    for waiting in await work.inbox.waiting_for(document.sender_code, document.document_id):
+        await work.inbox.reopen(waiting.id)
+
+
+async def _attempt(work: Work, proved: Proved, document_id: str, *, released: bool) -> int:
+    """A9: a known DocumentId with another body is a new attempt once each earlier one ended in 02 (R117)."""
+    earlier = await work.identities.by_document(proved.envelope.sender, document_id)
+    for one in earlier:
+        if one.incoming_id is None or released:
+            continue
+        if (await work.incoming.get(one.incoming_id)).state is not InState.REJECTED:
+            raise OtherContent(
+                f"document {document_id} of {proved.envelope.sender} is here as {one.incoming_id} with other "
+                "content, and was not refused; a clerk decides which one holds"
+            )
+    return len(earlier) + 1
+
+
+async def _request(
+    desk: InDesk, work: Work, agency: HostedAgency, leased: LeasedInbox, proved: Proved, checked: Checked
+) -> None:
+    """An update or recall: it changes nothing before it is answered. Without its document it waits."""
+    item, model = leased.item, proved.envelope.model
+    target_id = translate.target_of(model) or ""
+    found = await work.incoming.by_document_id(proved.envelope.sender, target_id)
+    originals = [one for one in found if one.kind in _NEW]
+    if not originals:
+        await _wait(desk, work, agency, leased, proved, target_id)
+        return
+    target = originals[0]
+    request = translate.document(
+        desk.clock.new_id("inb_"),
+        item,
+        proved,
+        checked.looked,
+        source=checked.source,
+        attempt=1,
+        state=InState.NEW,
+        target_id=target.id,
+        checks=settle.checks(proved, checked),
+    )
+    await ask(
+        desk,
+        work,
+        target,
+        RequestKind.RECALL if model.kind is Kind.RECALL else RequestKind.UPDATE,
+        request.packet_id or PacketId(item.id),
+        request.change.reason if request.change else None,
+    )
+    await _add(desk, work, agency, leased, proved, request, held=False)
+    sent = answers(
+        model.kind,
+        Ending.ADMITTED,
+        desk.profile,
+        authenticated=True,
+        taken_in=target.state not in _NOT_TAKEN_IN,
+    )
+    if "15" in sent and agency.answer_recall:
+        await agree(desk, work, agency, target, request)
+
+
+async def _wait(
+    desk: InDesk, work: Work, agency: HostedAgency, leased: LeasedInbox, proved: Proved, target_id: str
+) -> None:
+    item, now = leased.item, desk.clock.now()
+    waiting = settle.known(
+        item, proved, state="waiting", code="WAITING", needs=(proved.envelope.sender, target_id)
+    )
+    await work.inbox.settle(waiting, leased.lease)
+    await _arrived(desk, work, agency, item, proved, Ending.WAITING)
+    await work.events.append(EventKind.INBOX_WAITING, item.id, now, {"needs": target_id})
+
+
+async def ask(
+    desk: InDesk, work: Work, target: IncomingDocument, kind: RequestKind, request_id: str, why: str | None
+) -> None:
+    """The sender's request is now open on the document; OtherContent while an earlier one is (held for the clerk)."""
+    facts = list(await work.facts.of(target.id))
+    standing = fold_incoming(facts)
+    if (earlier := open_request(standing)) is not None and earlier.request_id != request_id:
+        raise OtherContent(
+            f"{target.sender_code} asks for a {kind} of {target.id} while its {earlier.kind} of "
+            f"{earlier.asked_at:%Y-%m-%d %H:%M} is not answered; answer that one, then release this",
+            code="REQUEST-OPEN",
+        )
+    asked = Fact(
+        track=Track.REQUEST,
+        code="asked",
+        at=desk.clock.now(),
+        request_id=request_id,
+        request_kind=kind,
+        reason=why,
+    )
+    await work.facts.add(target.id, asked)
+    await settle.stand(work, target, [*facts, asked])
+    await work.events.append(
+        EventKind.INBOX_REQUEST, target.id, desk.clock.now(), {"kind": kind, "request": request_id}
+    )
+
+
+async def agree(
+    desk: InDesk, work: Work, agency: HostedAgency, target: IncomingDocument, request: IncomingDocument
+) -> None:
+    """15 by itself: the recall of a document not yet taken in."""
+    now = desk.clock.now()
+    facts = list(await work.facts.of(target.id))
+    agreed = Fact(track=Track.REQUEST, code="15", at=now, stated_at=now, request_id=request.packet_id)
+    await work.facts.add(target.id, agreed)
+    await settle.stand(work, await work.incoming.get(target.id), [*facts, agreed])
+    await work.incoming.save(replace(await work.incoming.get(request.id), state=InState.DONE))
+    await acknowledge.put(desk, work, agency, acknowledge.of_document(request), "15", stated_at=now)
+    await work.events.append(EventKind.INBOX_STATUS, target.id, now, {"code": "15", "by_itself": True})
+
+
+async def _add(
+    desk: InDesk,
+    work: Work,
+    agency: HostedAgency,
+    leased: LeasedInbox,
+    proved: Proved,
+    document: IncomingDocument,
+    *,
+    held: bool,
+) -> None:
+    item, now = leased.item, desk.clock.now()
+    await claim(work, item, proved, document.id, now)
+    await work.incoming.add(document)
+    await work.facts.add(document.id, Fact(track=Track.BUSINESS, code="01", at=now))
+    if held:
+        await work.facts.add(document.id, Fact(track=Track.OTHER, code="held", at=now))
+    else:
+        await work.handovers.offer(document.id)
+    await _arrived(desk, work, agency, item, proved, Ending.HELD if held else Ending.ADMITTED)
+    done = settle.known(item, proved, state="done", incoming_id=document.id)
+    await work.inbox.settle(done, leased.lease)
+    await work.events.append(
+        EventKind.INBOX_HELD if held else EventKind.INBOX_RECEIVED,
+        document.id,
+        now,
+        {"from": document.sender_code, "kind": document.kind, "document_id": document.document_id},
+    )
+
+
+async def _arrived(
+    desk: InDesk, work: Work, agency: HostedAgency, item: InboxItem, proved: Proved, ending: Ending
+) -> None:
+    """01, once per packet: a packet that waited was answered when it was stored."""
+    if "01" not in answers(proved.envelope.model.kind, ending, desk.profile, authenticated=True):
+        return
+    stored = Fact(track=Track.BUSINESS, code="01", at=desk.clock.now())
+    if await work.facts.add(item.id, stored):
+        await acknowledge.put(desk, work, agency, acknowledge.of_packet(item, proved), "01")
+
+
+async def _answered(
+    desk: InDesk, work: Work, agency: HostedAgency, document: IncomingDocument
+) -> tuple[str, ...]:
+    """Which of our own documents this one answers (R52); told in their timelines too."""
+    answered = []
+    for link in document.replies_to:
+        if not is_ours(agency, link.agency) or link.document_id is None:
+            continue
+        for ours in await work.outgoing.by_document_id(link.document_id):
+            if ours.kind not in _NEW:
+                continue
+            answered.append(ours.id)
+            await work.events.append(
+                EventKind.INBOX_ANSWERED,
+                ours.id,
+                desk.clock.now(),
+                {"by": document.id, "from": document.sender_code},
+            )
+    return tuple(answered)
+
+
+async def claim(work: Work, item: InboxItem, proved: Proved, incoming_id: str | None, at: datetime) -> None:
+    """The packet's identity is taken, in this transaction, from what was verified."""
+    signed, model = proved.envelope.signed, proved.envelope.model
+    await work.identities.claim(
+        Identity(
+            sender=proved.envelope.sender,
+            body_digest=signed.body_digest,
+            kind=model.kind,
+            packet_id=signed.packet_id,
+            document_id=model.document_id if model.kind in _NEW else None,
+            inbox_id=item.id,
+            incoming_id=incoming_id,
+            at=at,
+        )
+    )

@@ -1,0 +1,98 @@
+"""Step 3 of the way in: rules and file checks. In: a verified packet. Out: what its files are and the `Ruling` of
+`policy.incoming`: allowed, held, sealed, or one of the cases where nobody could act. Decoded copies are scratch files
+that vanish at once; the envelope is the copy kept."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import BinaryIO
+
+from gateway.domain.account import AgencyScope
+from gateway.domain.document import Kind
+from gateway.domain.files import FileFacts
+from gateway.domain.identity import Digest
+from gateway.domain.proof import FileSlice, Finding
+from gateway.edxml import attachment, schema, skeleton
+from gateway.incoming.desk import InDesk, ours
+from gateway.incoming.translate import Looked
+from gateway.incoming.verify import Proved, pieces
+from gateway.policy import incoming as rules
+from gateway.ports import InboxItem
+
+PIECE = 256 * 1024
+# Broken rules of the form that change what a packet says. The others are layout, which we read liberally (design 4).
+_MATTERS = frozenset({"missing", "value", "operation", "receiver", "date"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Checked:
+    """The ruling, and the files it rests on. `source` names the octets that the slices lie in."""
+
+    ruling: rules.Ruling
+    looked: tuple[Looked, ...]
+    source: Digest
+
+
+async def run(desk: InDesk, item: InboxItem, proved: Proved, source: Digest) -> Checked:
+    """Looks at every file of the packet and asks the rules. Stores nothing."""
+    agency = await desk.agency(item.agency_id)
+    scope = AgencyScope(agency_id=item.agency_id, principal_id="node")
+    async with desk.store.read(scope) as work:
+        opener = await desk.blobs.open(work, source)
+        envelope = await desk.blobs.open(work, item.file_digest)
+    looked = [
+        Looked(part=part, facts=await _facts(desk, opener, part)) for part in proved.envelope.signed.files
+    ]
+    model = proved.envelope.model
+    problems = (
+        await desk.pool.run(lambda: schema.check(skeleton.skeleton(pieces(envelope), desk.xml.limits))) or ()
+    )
+    packet = rules.ArrivedPacket(
+        our_codes=ours(agency),
+        addressed_to=_addressed_to(proved),
+        subject=model.subject or "",
+        pages=model.other.page_amount if model.other else None,
+        files=tuple(
+            rules.ArrivedFile(name=one.part.name, facts=one.facts, damaged=one.part.damaged) for one in looked
+        ),
+        findings=tuple(
+            Finding(code="SCHEMA", where=problem.path, detail=problem.sentence)
+            for problem in problems
+            if problem.rule in _MATTERS
+        ),
+    )
+    return Checked(ruling=rules.check(packet, desk.profile), looked=tuple(looked), source=source)
+
+
+def _addressed_to(proved: Proved) -> tuple[str, ...]:
+    model = proved.envelope.model
+    named = model.response_for if model.kind is Kind.STATUS else model.to
+    return tuple(one.organ_id for one in named if one.organ_id)
+
+
+async def _facts(desk: InDesk, opener: Callable[[], BinaryIO], part: FileSlice) -> FileFacts | None:
+    if part.damaged is not None:
+        return None
+    with desk.blobs.scratch() as scratch:
+
+        def look() -> FileFacts:
+            for piece in decoded(opener, part.offset, part.length, part.coding):
+                scratch.file.write(piece)
+            scratch.file.flush()
+            return desk.inspector.inspect(scratch.path, part.name)
+
+        return await desk.pool.run(look)
+
+
+def decoded(opener: Callable[[], BinaryIO], offset: int, length: int, coding: str) -> Iterator[bytes]:
+    """The file that a person would open, streamed out of its slice."""
+    return attachment.decoded_pieces(_slice(opener, offset, length), coding)
+
+
+def _slice(opener: Callable[[], BinaryIO], offset: int, length: int) -> Iterator[bytes]:
+    with opener() as file:
+        file.seek(offset)
+        while length > 0 and (piece := file.read(min(PIECE, length))):
+            length -= len(piece)
+            yield piece

@@ -1,0 +1,84 @@
+"""What a person does with a packet that did not become a document: release, give back, discard. In: an inbox row that
+is held, waiting or in quarantine, and a reason. Out: the row ended, or back on its way; every act is an event."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from gateway.domain.account import AgencyScope
+from gateway.domain.document import Kind
+from gateway.domain.event import EventKind
+from gateway.errors import Clash, Refused
+from gateway.incoming import acknowledge, settle, verify
+from gateway.incoming.desk import InDesk
+from gateway.policy.verdict import ReasonCode, Verdict, reason
+from gateway.ports import InboxItem
+
+_OPEN = frozenset({"held", "waiting", "quarantined", "malformed"})
+
+
+async def release(desk: InDesk, scope: AgencyScope, inbox_id: str, why: str) -> InboxItem:
+    """The packet is verified anew from its first step; what stood against it may be gone by now (a binding added, an
+    earlier request answered). A person's release bears with an odd signing time and with other content under a known
+    DocumentId; every other check is made again."""
+    return await _end(desk, scope, inbox_id, "landed", why)
+
+
+async def give_back(desk: InDesk, scope: AgencyScope, inbox_id: str, why: str, code: str) -> InboxItem:
+    """02 to the sender, who is proved once more before anything is said (A7)."""
+    agency = await desk.agency(scope.agency_id)
+    async with desk.store.read(scope) as work:
+        item = await work.inbox.get(inbox_id)
+    if item.state not in _OPEN:
+        raise Clash(
+            f"{inbox_id} is {item.state}; only a packet that is held or in quarantine can be returned"
+        )
+    proved = await verify.run(desk, replace(item, code=verify.RELEASED))
+    if proved.envelope.model.kind is Kind.STATUS:
+        raise Clash("a status packet is never answered by a status; discard it with its reason")
+    async with desk.store.begin(scope) as work:
+        await acknowledge.put(
+            desk,
+            work,
+            agency,
+            acknowledge.of_packet(item, proved),
+            "02",
+            description=settle.refusal_text(code, why),
+        )
+        returned = settle.known(item, proved, state="returned", code=code, reason=why)
+        await work.inbox.settle(returned, None)
+        await work.events.append(
+            EventKind.INBOX_RETURNED, inbox_id, desk.clock.now(), {"reason": code, "by": scope.principal_id}
+        )
+        await work.commit()
+    return returned
+
+
+async def discard(desk: InDesk, scope: AgencyScope, inbox_id: str, why: str) -> InboxItem:
+    """The packet is kept byte for byte and never becomes a document."""
+    return await _end(desk, scope, inbox_id, "discarded", why)
+
+
+async def _end(desk: InDesk, scope: AgencyScope, inbox_id: str, state: str, why: str) -> InboxItem:
+    if not why.strip():
+        raise Refused(Verdict(reasons=(reason(ReasonCode.MISSING, "/reason", field="reason"),)))
+    async with desk.store.begin(scope) as work:
+        item = await work.inbox.get(inbox_id)
+        if item.state not in _OPEN:
+            raise Clash(
+                f"{inbox_id} is {item.state}; only a packet that is held or in quarantine can be decided"
+            )
+        if state == "landed":
+            await work.inbox.settle(replace(item, code=verify.RELEASED), None)
+            await work.inbox.reopen(inbox_id)
+        else:
+            await work.inbox.settle(replace(item, state=state, reason=why), None)
+        await work.events.append(
+            EventKind.INBOX_HELD if state == "landed" else EventKind.INBOX_INVALID,
+            inbox_id,
+            desk.clock.now(),
+            {"state": state, "why": why, "by": scope.principal_id},
+        )
+        ended = await work.inbox.get(inbox_id)
+        await work.commit()
+    return ended

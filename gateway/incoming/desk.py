@@ -1,0 +1,58 @@
+"""What every incoming step is handed: the ports, and the frozen values that say what is acceptable."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from zoneinfo import ZoneInfo
+
+from gateway.domain.account import HostedAgency
+from gateway.edxml.policy import XmlPolicy
+from gateway.errors import NotFound
+from gateway.policy.profile import Profile
+from gateway.policy.trust import TrustPolicy
+from gateway.ports import Axis, Blobs, Clock, Directory, Inspector, Pool, Store, Trust
+
+VIETNAM = ZoneInfo("Asia/Ho_Chi_Minh")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InDesk:
+    """The tools of the way in. Made once by the wiring; holds no state of its own."""
+
+    store: Store
+    blobs: Blobs
+    axis: Axis
+    directory: Directory
+    trust: Trust
+    inspector: Inspector
+    clock: Clock
+    pool: Pool
+    profile: Profile
+    xml: XmlPolicy
+    trust_policy: TrustPolicy
+
+    async def agency(self, agency_id: str) -> HostedAgency:
+        """The hosted agency with this id; NotFound when this node does not host it."""
+        for agency in await self.store.hosted():
+            if agency.id == agency_id:
+                return agency
+        raise NotFound(f"this node does not host agency {agency_id}")
+
+
+def ours(agency: HostedAgency) -> tuple[str, ...]:
+    """Every code under which packets may name this agency."""
+    return (agency.code, *agency.aliases)
+
+
+def is_ours(agency: HostedAgency, code: str | None) -> bool:
+    """Routing compares codes without letter case and outer spaces (edxml.md 4)."""
+    return code is not None and code.strip().casefold() in {one.casefold() for one in ours(agency)}
+
+
+def local(at: datetime) -> datetime:
+    """The same moment on a Vietnamese wall clock."""
+    return at.astimezone(VIETNAM)
+
+
+def from_wall_clock(at: datetime | None) -> datetime | None:
+    """A naive time of the wire, read on a Vietnamese wall clock (edxml.md 6)."""
+    return None if at is None else at.replace(tzinfo=VIETNAM) if at.tzinfo is None else at

@@ -1,0 +1,78 @@
+"""Reading what was admitted: one file of a document, or its envelope byte for byte. In: ids of one's own agency. Out: a
+stream. A recalled document's files are unreadable at once (R70); nothing is decoded before it is asked for."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Iterator
+from dataclasses import dataclass
+from functools import partial
+
+from gateway.domain.account import AgencyScope
+from gateway.domain.document import IncomingDocument, InState
+from gateway.domain.identity import Digest
+from gateway.errors import Clash, NotFound
+from gateway.incoming.check import decoded
+from gateway.incoming.desk import InDesk
+from gateway.incoming.verify import pieces
+
+_UNREADABLE = {
+    InState.RECALLED: "its sender recalled it and the recall was agreed",
+    InState.SEALED: "it is sealed",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OpenFile:
+    """A file to stream out. `pieces` is read once."""
+
+    name: str
+    content_type: str
+    size: int
+    sha256: Digest
+    pieces: AsyncIterator[bytes]
+
+
+async def open_file(desk: InDesk, scope: AgencyScope, incoming_id: str, n: int) -> OpenFile:
+    """The n-th file as a person would open it; NotFound when there is none, Clash when it may not be read."""
+    async with desk.store.read(scope) as work:
+        document = await work.incoming.get(incoming_id)
+        _is_readable(document)
+        file = next((one for one in document.files if one.n == n), None)
+        if file is None:
+            raise NotFound(f"{incoming_id} has {len(document.files)} files; there is no file {n}")
+        opener = await desk.blobs.open(work, file.source)
+    return OpenFile(
+        name=file.name,
+        content_type=file.found_type or file.content_type,
+        size=file.size,
+        sha256=file.sha256,
+        pieces=_streamed(desk, lambda: decoded(opener, file.offset, file.length, file.coding)),
+    )
+
+
+async def open_envelope(desk: InDesk, scope: AgencyScope, incoming_id: str) -> OpenFile:
+    """The envelope as it arrived."""
+    async with desk.store.read(scope) as work:
+        document = await work.incoming.get(incoming_id)
+        _is_readable(document)
+        opener = await desk.blobs.open(work, document.envelope_digest)
+    return OpenFile(
+        name=f"{incoming_id}.edxml",
+        content_type="application/xml",
+        size=document.envelope_size,
+        sha256=document.envelope_digest,
+        pieces=_streamed(desk, lambda: pieces(opener)),
+    )
+
+
+def _is_readable(document: IncomingDocument) -> None:
+    why = _UNREADABLE.get(document.state)
+    if why is not None:
+        raise Clash(f"the files of {document.id} cannot be read: {why}", code="GW-UNREADABLE")
+
+
+async def _streamed(desk: InDesk, start: Callable[[], Iterator[bytes]]) -> AsyncIterator[bytes]:
+    """Pieces made in the pool, one ahead of none: memory holds a single piece."""
+    running = start()
+    while piece := await desk.pool.run(partial(next, running, b"")):
+        yield piece

@@ -1,0 +1,116 @@
+"""Runs steps 2 to 5 over one landed packet and gives every ending its place (G4): admitted, applied, repeat, waiting,
+held, returned with 02, malformed, or in quarantine with its reason. In: a leased inbox row. Out: the row settled. The
+next good packet is never stopped by a bad one."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+
+from gateway import log
+from gateway.domain.account import AgencyScope
+from gateway.domain.document import Kind
+from gateway.domain.event import EventKind
+from gateway.domain.identity import Digest
+from gateway.errors import (
+    BreaksRule,
+    CannotTell,
+    Conflict,
+    GatewayError,
+    InvalidEnvelope,
+    MalformedXml,
+    OtherContent,
+    StaleLease,
+)
+from gateway.incoming import admit, check, settle, track, verify
+from gateway.incoming.desk import InDesk
+from gateway.incoming.verify import Proved
+from gateway.policy import retry
+from gateway.ports import InboxItem, LeasedInbox
+
+_log = logging.getLogger(__name__)
+
+
+async def run(desk: InDesk, leased: LeasedInbox) -> None:
+    """One packet, to its end. What the node's own storage refuses is put off and tried again."""
+    proved: Proved | None = None
+    try:
+        proved = await verify.run(desk, leased.item)
+        await _after_proof(desk, leased, proved)
+    except StaleLease:
+        log.action(_log, "inbox.discarded", "another worker owns this packet now", inbox=leased.item.id)
+    except MalformedXml as error:
+        await _keep_out(desk, leased, "malformed", error, proved)
+    except (InvalidEnvelope, Conflict) as error:
+        await _keep_out(desk, leased, "quarantined", error, proved)
+    except (CannotTell, OtherContent, BreaksRule) as error:
+        await _keep_out(desk, leased, "held", error, proved)
+    except GatewayError as error:
+        await _put_off(desk, leased, error)
+
+
+async def _after_proof(desk: InDesk, leased: LeasedInbox, proved: Proved) -> None:
+    if proved.envelope.model.kind is Kind.STATUS:
+        await track.run(desk, leased, proved)
+        return
+    source = await _keep_octets(desk, leased.item, proved)
+    checked = await check.run(desk, leased.item, proved, source)
+    await admit.run(desk, leased, proved, checked)
+
+
+async def _keep_octets(desk: InDesk, item: InboxItem, proved: Proved) -> Digest:
+    """Files of a general-path envelope are slices of its canonical octets, so these are kept beside it."""
+    octets = proved.octets
+    if octets is None:
+        return item.file_digest
+    digest = Digest.of_bytes(hashlib.sha256(octets).digest())
+    with desk.blobs.scratch() as scratch:
+
+        def write() -> None:
+            scratch.file.write(octets)
+            scratch.file.flush()
+
+        await desk.pool.run(write)
+        await desk.blobs.keep(scratch, digest, len(octets))
+    async with desk.store.begin(_scope(item)) as work:
+        await work.blobs.add(digest, "inbox", item.id)
+        await work.commit()
+    return digest
+
+
+async def _keep_out(
+    desk: InDesk, leased: LeasedInbox, state: str, error: GatewayError, proved: Proved | None
+) -> None:
+    """The packet stays byte for byte, with its reason; nobody is answered."""
+    item, now = leased.item, desk.clock.now()
+    log.action(_log, f"inbox.{state}", str(error), inbox=item.id, code=error.code, file=item.file_digest)
+    row = (
+        settle.known(item, proved, state=state, code=error.code, reason=str(error))
+        if proved is not None
+        else settle.unproved(
+            item, state=state, code=error.code, reason=str(error), steps=getattr(error, "steps", ())
+        )
+    )
+    kind = EventKind.INBOX_HELD if state == "held" else EventKind.INBOX_INVALID
+    try:
+        async with desk.store.begin(_scope(item)) as work:
+            await work.inbox.settle(row, leased.lease)
+            await work.events.append(kind, item.id, now, {"state": state, "code": error.code})
+            await work.commit()
+    except StaleLease:
+        log.action(_log, "inbox.discarded", "another worker owns this packet now", inbox=item.id)
+
+
+async def _put_off(desk: InDesk, leased: LeasedInbox, error: GatewayError) -> None:
+    log.action(_log, "inbox.postponed", str(error), inbox=leased.item.id, code=error.code)
+    later = desk.clock.now() + retry.delay_of(leased.lease.attempt)
+    try:
+        async with desk.store.begin(_scope(leased.item)) as work:
+            await work.inbox.postpone(leased.lease, later, f"{error.code}: {error}")
+            await work.commit()
+    except StaleLease:
+        log.action(_log, "inbox.discarded", "another worker owns this packet now", inbox=leased.item.id)
+
+
+def _scope(item: InboxItem) -> AgencyScope:
+    return AgencyScope(agency_id=item.agency_id, principal_id="node")

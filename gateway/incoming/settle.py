@@ -1,0 +1,82 @@
+"""How an inbox row ends, and how a document stands after new facts: small writes shared by the steps of the way in.
+In: an item or document and what became of it. Out: the values to store, or the stored document."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from gateway import labels
+from gateway.domain.document import IncomingDocument
+from gateway.domain.proof import Step
+from gateway.domain.status import Fact, fold_incoming
+from gateway.incoming.check import Checked
+from gateway.incoming.verify import Proved
+from gateway.ports import InboxItem, Work
+
+
+def known(
+    item: InboxItem,
+    proved: Proved,
+    *,
+    state: str,
+    code: str | None = None,
+    reason: str | None = None,
+    incoming_id: str | None = None,
+    needs: tuple[str, str] | None = None,
+) -> InboxItem:
+    """The row of a packet whose sender is proved."""
+    model = proved.envelope.model
+    about = model.response_for[0].document_id if model.response_for else None
+    return replace(
+        item,
+        state=state,
+        code=code,
+        reason=reason,
+        sender_code=proved.envelope.sender,
+        document_id=model.document_id or about,
+        kind=str(model.kind),
+        needs=needs,
+        incoming_id=incoming_id,
+        steps=proved.envelope.steps,
+    )
+
+
+def unproved(item: InboxItem, *, state: str, code: str, reason: str, steps: Sequence[object]) -> InboxItem:
+    """The row of a packet that names a sender who is not proved; nothing of it is believed (A7)."""
+    return replace(
+        item,
+        state=state,
+        code=code,
+        reason=reason,
+        steps=tuple(step for step in steps if isinstance(step, Step)),
+    )
+
+
+async def stand(work: Work, document: IncomingDocument, facts: Sequence[Fact]) -> IncomingDocument:
+    """Stores the state that these facts make."""
+    standing = fold_incoming(facts)
+    kept = [mark for mark in document.marks if mark not in standing.marks]
+    return await work.incoming.save(replace(document, state=standing.state, marks=(*kept, *standing.marks)))
+
+
+def checks(proved: Proved, checked: Checked) -> dict[str, str]:
+    """What was checked on arrival, for the check panel of a clerk and the inbox of a document system."""
+    signed = proved.envelope.signed
+    unknown = any(note.code == "CERT-REVOCATION-UNKNOWN" for note in proved.envelope.notes)
+    return {
+        "envelope_signature": "weak" if signed.weak else "valid",
+        "certificate_confirmed": "true",
+        "revocation": "unknown" if unknown else "good",
+        "digests": "match",
+        "recipient": "ours",
+        "rules": str(checked.ruling.decision),
+        "reasons": "; ".join(str(reason) for reason in checked.ruling.verdict.reasons),
+        "signing_time": signed.signing_time.isoformat() if signed.signing_time else "",
+    }
+
+
+def refusal_text(code: str, detail: str | None) -> str:
+    """The words that the sender's clerk reads in a 02: our label in Vietnamese, and the detail."""
+    words = labels.say(f"reason.{code}", "vi")
+    return f"{words}: {detail}"[:500] if detail else words

@@ -1,0 +1,223 @@
+"""A status packet instead of a document: facts about what we sent, or a take-back (13) of what we hold. In: a proved
+status. Out: one fact on the delivery or document it is about, once; or waiting, or quarantine when it is not its
+sender's to say (A5). A status is never answered by a status of itself."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from gateway.domain.account import AgencyScope, HostedAgency
+from gateway.domain.document import Delivery, Kind, OutgoingDocument, Staff
+from gateway.domain.event import EventKind
+from gateway.domain.identity import PacketId
+from gateway.domain.receipt import Receipt
+from gateway.domain.status import CODES, Fact, RequestKind, Track, fold_delivery, open_request
+from gateway.edxml.envelope import StatusReport
+from gateway.errors import BadSignature, InvalidEnvelope
+from gateway.incoming import admit, settle
+from gateway.incoming.desk import InDesk, from_wall_clock, is_ours
+from gateway.incoming.verify import Proved
+from gateway.ports import LeasedInbox, Work
+
+_REQUESTS = {Kind.RECALL: RequestKind.RECALL, Kind.UPDATE: RequestKind.UPDATE}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _About:
+    """What a status speaks about: one delivery, whether the receipt proves it, and the request it answers."""
+
+    delivery: Delivery
+    proved: bool
+    request_id: str | None
+
+
+async def run(desk: InDesk, leased: LeasedInbox, proved: Proved) -> None:
+    """Applies one status, once. Raises InvalidEnvelope for what its sender has no standing to say."""
+    item = leased.item
+    agency = await desk.agency(item.agency_id)
+    status = proved.envelope.model.status
+    about = proved.envelope.model.response_for
+    if status is None or not about or not is_ours(agency, about[0].organ_id):
+        raise _not_party(f"the status of {proved.envelope.sender} is not about a document of {agency.code}")
+    async with desk.store.begin(AgencyScope(agency_id=item.agency_id, principal_id="node")) as work:
+        first = await work.identities.by_body(proved.envelope.sender, proved.envelope.signed.body_digest)
+        if first is not None:
+            done = settle.known(item, proved, state="done", code="MSG-REPEAT", incoming_id=first.incoming_id)
+            await work.inbox.settle(done, leased.lease)
+        elif status.code == "13":
+            await _take_back(desk, work, leased, proved, status)
+        else:
+            await _apply(desk, work, agency, leased, proved, status)
+        await work.commit()
+
+
+async def _take_back(
+    desk: InDesk, work: Work, leased: LeasedInbox, proved: Proved, status: StatusReport
+) -> None:
+    """13: the sender asks for its document back. It waits for the clerk, who answers 15 or 16."""
+    item, signed = leased.item, proved.envelope.signed
+    document_id = proved.envelope.model.response_for[0].document_id or ""
+    found = await work.incoming.by_document_id(proved.envelope.sender, document_id)
+    originals = [one for one in found if one.kind in (Kind.DOCUMENT, Kind.REPLACEMENT)]
+    if not originals:
+        await _wait(desk, work, leased, proved, document_id)
+        return
+    target = originals[0]
+    request_id = signed.packet_id or PacketId(item.id)
+    await admit.ask(desk, work, target, RequestKind.TAKE_BACK, request_id, status.description)
+    await admit.claim(work, item, proved, target.id, desk.clock.now())
+    await work.inbox.settle(settle.known(item, proved, state="done", incoming_id=target.id), leased.lease)
+
+
+async def _apply(
+    desk: InDesk,
+    work: Work,
+    agency: HostedAgency,
+    leased: LeasedInbox,
+    proved: Proved,
+    status: StatusReport,
+) -> None:
+    item, now = leased.item, desk.clock.now()
+    about = await _about(work, agency, proved, status)
+    if about is None:
+        document_id = proved.envelope.model.response_for[0].document_id or ""
+        await _wait(desk, work, leased, proved, document_id)
+        return
+    row = CODES.get(status.code)
+    track = row.track if row else Track.OTHER
+    fact = Fact(
+        track=track,
+        code=status.code,
+        at=now,
+        stated_at=from_wall_clock(status.timestamp),
+        packet_digest=proved.envelope.signed.body_digest,
+        proved=about.proved,
+        request_id=about.request_id if track is Track.REQUEST else None,
+        reason=status.description,
+        staff=_staff(status),
+    )
+    facts = list(await work.facts.of(about.delivery.id))
+    await work.facts.add(about.delivery.id, fact)
+    standing = fold_delivery([*facts, fact])
+    await work.deliveries.save_state(about.delivery.id, standing.shown, standing.marks, now)
+    await admit.claim(work, item, proved, None, now)
+    await work.inbox.settle(settle.known(item, proved, state="done"), leased.lease)
+    await work.events.append(
+        EventKind.REQUEST_ANSWERED if track is Track.REQUEST else EventKind.DELIVERY_STATUS,
+        about.delivery.document_id,
+        now,
+        {
+            "delivery": about.delivery.id,
+            "from": proved.envelope.sender,
+            "code": status.code,
+            "state": standing.shown,
+            "proved": about.proved,
+            "stated_at": fact.stated_at.isoformat() if fact.stated_at else None,
+            "reason": status.description,
+        },
+    )
+
+
+async def _about(work: Work, agency: HostedAgency, proved: Proved, status: StatusReport) -> _About | None:
+    receipt = proved.envelope.signed.receipt
+    if receipt is not None and receipt.of_packet_id is not None:
+        return await _by_receipt(work, agency, proved, status, receipt)
+    return await _by_document(work, proved, status)
+
+
+async def _by_receipt(
+    work: Work, agency: HostedAgency, proved: Proved, status: StatusReport, receipt: Receipt
+) -> _About | None:
+    """R3: the receipt names one packet of ours to this sender, and the bytes we sent."""
+    if not is_ours(agency, receipt.of_sender):
+        raise _not_party(f"the receipt is for a packet of {receipt.of_sender}, not of {agency.code}")
+    packet = await work.outgoing.by_packet_id(receipt.of_packet_id or "")
+    if packet is None:
+        return await _by_take_back(work, proved, receipt)
+    if receipt.of_document_id != packet.document_id or receipt.body_digest != packet.body_digest:
+        raise BadSignature(
+            "RCPT-DIGEST",
+            f"the receipt of {proved.envelope.sender} for packet {packet.packet_id} names document "
+            f"{receipt.of_document_id} and body {receipt.body_digest}, which is not what was sent",
+            step=11,
+        )
+    delivery = _to(await work.deliveries.of(packet.id), proved.envelope.sender)
+    if delivery is None:
+        raise _not_party(f"{proved.envelope.sender} was no recipient of packet {packet.packet_id}")
+    if status.code in ("15", "16") and packet.kind in _REQUESTS and packet.parent_id:
+        asked = _to(await work.deliveries.of(packet.parent_id), proved.envelope.sender)
+        if asked is not None:
+            return _About(delivery=asked, proved=True, request_id=packet.packet_id)
+    return _About(delivery=delivery, proved=True, request_id=None)
+
+
+async def _by_take_back(work: Work, proved: Proved, receipt: Receipt) -> _About | None:
+    """The packet answered is a 13 of ours: proved when its bytes are those we sent."""
+    asked = await _by_document(work, proved, None)
+    if asked is None:
+        return None
+    sent = [
+        row
+        for row in await work.outbox.of_subject(asked.delivery.id)
+        if row.packet_id == receipt.of_packet_id
+    ]
+    if not sent:
+        return asked
+    same = any(row.envelope_digest == receipt.file_digest for row in sent)
+    return _About(delivery=asked.delivery, proved=same, request_id=receipt.of_packet_id)
+
+
+async def _by_document(work: Work, proved: Proved, status: StatusReport | None) -> _About | None:
+    """Without a receipt of a packet: the newest document of that id which went to this sender; counts as unproved."""
+    document_id = proved.envelope.model.response_for[0].document_id or ""
+    documents = await _sent(work, document_id)
+    if not documents:
+        return None
+    for document in documents:
+        delivery = _to(await work.deliveries.of(document.id), proved.envelope.sender)
+        if delivery is not None:
+            request = open_request(fold_delivery(await work.facts.of(delivery.id)))
+            request_id = request.request_id if request and status and status.code in ("15", "16") else None
+            return _About(delivery=delivery, proved=False, request_id=request_id)
+    raise _not_party(f"{proved.envelope.sender} was no recipient of document {document_id}")
+
+
+async def _sent(work: Work, document_id: str) -> Sequence[OutgoingDocument]:
+    found = await work.outgoing.by_document_id(document_id)
+    return [one for one in found if one.kind in (Kind.DOCUMENT, Kind.REPLACEMENT)]
+
+
+def _to(deliveries: Sequence[Delivery], code: str) -> Delivery | None:
+    wanted = code.casefold()
+    return next((one for one in deliveries if one.recipient.code.casefold() == wanted), None)
+
+
+async def _wait(desk: InDesk, work: Work, leased: LeasedInbox, proved: Proved, document_id: str) -> None:
+    """Kept until the document it speaks of is here; a status packet gets no 01."""
+    waiting = settle.known(
+        leased.item,
+        proved,
+        state="waiting",
+        code="WAITING",
+        needs=(proved.envelope.sender, document_id),
+    )
+    await work.inbox.settle(waiting, leased.lease)
+    await work.events.append(
+        EventKind.INBOX_WAITING, leased.item.id, desk.clock.now(), {"needs": document_id, "kind": "status"}
+    )
+
+
+def _staff(status: StatusReport) -> Staff | None:
+    if status.staff is None:
+        return None
+    return Staff(
+        name=status.staff.staff,
+        department=status.staff.department,
+        phone=status.staff.mobile,
+        email=status.staff.email,
+    )
+
+
+def _not_party(detail: str) -> InvalidEnvelope:
+    return BadSignature("MSG-NOT-PARTY", detail, step=11)

@@ -1,0 +1,167 @@
+"""The wire's envelope as our incoming document. In: a verified packet and what was found in its files. Out:
+`IncomingDocument`. The only place where elements of the dialect become our words; `outgoing.translate` is its
+counterpart. What the sender did not say stays None."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+
+from gateway import labels
+from gateway.domain.document import (
+    Change,
+    FileRole,
+    IncomingDocument,
+    IncomingFile,
+    InState,
+    Kind,
+    ReplyLink,
+    Signer,
+    Urgency,
+)
+from gateway.domain.files import FileFacts
+from gateway.domain.identity import Digest, DocumentId
+from gateway.domain.proof import FileSlice
+from gateway.edxml.envelope import Envelope, ResponseFor
+from gateway.incoming.verify import Proved
+from gateway.ports import InboxItem
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Looked:
+    """One file of the packet and what it was found to be; no facts when its encoding is damaged."""
+
+    part: FileSlice
+    facts: FileFacts | None
+
+
+def document(
+    id: str,
+    item: InboxItem,
+    proved: Proved,
+    looked: Sequence[Looked],
+    *,
+    source: Digest,
+    attempt: int,
+    state: InState,
+    target_id: str | None = None,
+    checks: dict[str, str] | None = None,
+) -> IncomingDocument:
+    """The document that this packet becomes; `source` names the octets that its file slices lie in."""
+    signed, model = proved.envelope.signed, proved.envelope.model
+    other = model.other
+    return IncomingDocument(
+        id=id,
+        agency_id=item.agency_id,
+        inbox_id=item.id,
+        kind=model.kind,
+        sender_code=proved.envelope.sender,
+        sender_name=model.sender.organ_name,
+        document_id=DocumentId(model.document_id or ""),
+        packet_id=signed.packet_id,
+        attempt=attempt,
+        number=(model.code.number if model.code else None) or "",
+        symbol=(model.code.notation if model.code else None) or "",
+        issued_on=model.promulgation_date,
+        type_name=model.document_type.name if model.document_type else None,
+        subject=model.subject or "",
+        signer=_signer(model),
+        urgency=_urgency(other.priority if other else None),
+        due_on=model.due_date,
+        body_digest=signed.body_digest,
+        envelope_digest=item.file_digest,
+        envelope_size=item.size,
+        vouched_by=proved.envelope.verdict,
+        arrived_at=item.received_at,
+        state=state,
+        files=tuple(_file(n, one, source) for n, one in enumerate(looked, start=1)),
+        pages=other.page_amount if other else None,
+        reply_required=True if model.due_date else None,
+        replies_to=tuple(link for link in map(_link, _answered(model)) if link is not None),
+        recipients=tuple(to.organ_id for to in model.to if to.organ_id),
+        target_id=target_id,
+        change=_change(model),
+        checks=checks or {},
+    )
+
+
+def target_of(model: Envelope) -> str | None:
+    """The DocumentId that an update or recall acts on (edxml.md 2.4): Bussiness, else ResponseFor, else its own."""
+    if model.business and model.business.document_id:
+        return model.business.document_id
+    for answered in model.response_for:
+        if model.kind is Kind.RECALL and answered.document_id:
+            return answered.document_id
+    return model.document_id
+
+
+def _signer(model: Envelope) -> Signer | None:
+    if model.signer is None or not model.signer.full_name:
+        return None
+    return Signer(
+        name=model.signer.full_name, title=model.signer.position, competence=model.signer.competence
+    )
+
+
+def _urgency(priority: int | None) -> Urgency:
+    """A number outside the table is shown as normal; the finding of the reader keeps what was written."""
+    return Urgency(priority) if priority is not None and 0 <= priority <= max(Urgency) else Urgency.NORMAL
+
+
+def _file(n: int, looked: Looked, source: Digest) -> IncomingFile:
+    part, facts = looked.part, looked.facts
+    return IncomingFile(
+        n=n,
+        name=part.name,
+        content_type=part.content_type or "application/octet-stream",
+        size=part.size or 0,
+        sha256=part.sha256 or Digest("0" * 64),
+        source=source,
+        offset=part.offset,
+        length=part.length,
+        coding=part.coding,
+        role=_role(part.description),
+        pages=facts.pages if facts else None,
+        found_type=facts.found_type if facts else None,
+    )
+
+
+def _role(description: str | None) -> FileRole | None:
+    """Our own words for a role, written by `outgoing.translate`; anything else says nothing about the role."""
+    for role in FileRole:
+        if description == labels.say(f"file_role.{role}", "vi"):
+            return role
+    return None
+
+
+def _answered(model: Envelope) -> Sequence[ResponseFor]:
+    """A recall's ResponseFor points to the document recalled, not to one it answers."""
+    return () if model.kind is Kind.RECALL else model.response_for
+
+
+def _link(answered: ResponseFor) -> ReplyLink | None:
+    if not answered.organ_id or not answered.code:
+        return None
+    return ReplyLink(
+        agency=answered.organ_id,
+        number=answered.code,
+        date=answered.promulgation_date or date.min,
+        document_id=DocumentId(answered.document_id) if answered.document_id else None,
+    )
+
+
+def _change(model: Envelope) -> Change | None:
+    if model.business is None or model.kind is Kind.DOCUMENT:
+        return None
+    info = model.business.document_info
+    receivers = info.receivers if info else ()
+    return Change(
+        reason=model.business.reason or "",
+        target=DocumentId(target_of(model) or ""),
+        information_changed=bool(info.document_info) if info else False,
+        receivers_changed=bool(info.document_receiver) if info else False,
+        receivers_added=tuple(r.organ_id for r in receivers if r.added),
+        receivers_removed=tuple(r.organ_id for r in receivers if not r.added),
+        replaces=tuple((DocumentId(r.document_id), r.organ_ids) for r in model.business.replacements),
+    )

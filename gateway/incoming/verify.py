@@ -1,0 +1,94 @@
+"""Step 2 of the way in: who sent this, proved. In: a landed row. Out: a `VerifiedEnvelope`, or the error that names the
+failed step. Bytes are judged by `edxml.verify`, evidence collected through the `Trust` port, the decision is
+`policy.trust`'s. From here on nothing but the verified envelope is used."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from functools import partial
+from typing import BinaryIO
+
+from gateway.domain.account import AgencyScope
+from gateway.domain.document import Kind
+from gateway.domain.identity import PacketId
+from gateway.domain.proof import Binding, VerifiedEnvelope
+from gateway.edxml import verify as envelopes
+from gateway.edxml.envelope import Envelope
+from gateway.errors import BadSignature
+from gateway.incoming.desk import InDesk
+from gateway.policy import trust
+from gateway.ports import InboxItem
+
+PIECE = 256 * 1024
+RELEASED = "RELEASED"
+_ANY_TIME = timedelta(days=36500)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Proved:
+    """A verified packet. `octets` are the canonical octets when the general path read it, else None."""
+
+    envelope: VerifiedEnvelope[Envelope]
+    octets: bytes | None = None
+
+
+async def run(desk: InDesk, item: InboxItem) -> Proved:
+    """The packet's sender is proved at the time of its arrival (K2), never at the claimed SigningTime."""
+    scope = AgencyScope(agency_id=item.agency_id, principal_id="node")
+    async with desk.store.read(scope) as work:
+        opener = await desk.blobs.open(work, item.file_digest)
+    source = envelopes.Source(size=item.size, open=partial(pieces, opener))
+    loop = asyncio.get_running_loop()
+
+    def bindings(code: str) -> Sequence[Binding]:
+        # Asked from a pool thread, once the sender's code is known; the directory lives on the event loop.
+        return asyncio.run_coroutine_threadsafe(_bindings(desk, code), loop).result(timeout=30)
+
+    facts = _transport(item)
+    verified = await desk.pool.run(
+        lambda: envelopes.examine(
+            source, policy=desk.xml, bindings=bindings, at=item.received_at, transport=facts
+        )
+    )
+    evidence = await desk.pool.run(
+        lambda: desk.trust.collect(verified.signed.certificate_der, item.received_at)
+    )
+    proved = trust.decide(verified.signed, evidence, _policy(desk, item), item.received_at)
+    return Proved(envelope=proved, octets=verified.canonical)
+
+
+def _policy(desk: InDesk, item: InboxItem) -> trust.TrustPolicy:
+    """A person who released a held packet bears with its odd signing time, and with nothing else (rule 12.8)."""
+    if not is_released(item):
+        return desk.trust_policy
+    return replace(desk.trust_policy, signing_past=_ANY_TIME, signing_future=desk.trust_policy.signing_absurd)
+
+
+def is_released(item: InboxItem) -> bool:
+    """Whether a person decided that this held packet may come in, if it passes every other check."""
+    return item.code == RELEASED
+
+
+def _transport(item: InboxItem) -> envelopes.TransportFacts:
+    """What the axis said, unsigned (A2). A kind that is none of ours contradicts every signed one: MSG-ID."""
+    try:
+        kind = Kind(item.transport_kind)
+    except ValueError as error:
+        raise BadSignature(
+            "MSG-ID", f"the axis names the kind {item.transport_kind[:40]!r}, which no packet has", step=11
+        ) from error
+    return envelopes.TransportFacts(packet_id=PacketId(item.transport_packet_id), kind=kind)
+
+
+async def _bindings(desk: InDesk, code: str) -> Sequence[Binding]:
+    return await desk.directory.bindings(code)
+
+
+def pieces(opener: Callable[[], BinaryIO]) -> Iterator[bytes]:
+    """A file in pieces; opened when first asked, closed at the end."""
+    with opener() as file:
+        while piece := file.read(PIECE):
+            yield piece

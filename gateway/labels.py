@@ -1,0 +1,72 @@
+"""Every Vietnamese word that pages, API and command line say, with its English beside it. In: a key, a language and
+parameters. Out: the text. The words stand in the `labels_*` tables by subject; a key that is not there is an error."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from gateway.labels_api import API
+from gateway.labels_errors import ERRORS
+from gateway.labels_messages import MESSAGES
+from gateway.labels_rules import RULES
+from gateway.labels_states import STATES
+from gateway.labels_words import WORDS
+
+LANGUAGES = ("vi", "en")
+
+_TEXTS: Mapping[str, tuple[str, str]] = MappingProxyType({**API, **STATES, **ERRORS, **RULES, **WORDS, **MESSAGES})
+KEYS: frozenset[str] = frozenset(_TEXTS)
+
+# Parameters of a reason that are themselves keys of a table.
+_TABLE_OF = {"field": "field", "why": "why", "kind": "active", "state": "state", "value": "category"}
+
+
+def say(key: str, lang: str = "vi", **params: object) -> str:
+    """The text of a key in `vi` or `en`, its parameters filled in. KeyError for an unknown key or language, or a
+    parameter that the text needs and was not given."""
+    return _TEXTS[key][LANGUAGES.index(lang)].format_map(params)
+
+
+def has(key: str) -> bool:
+    """Whether there is a text for it: for keys made of other people's codes."""
+    return key in _TEXTS
+
+
+def reason_text(code: str, params: Mapping[str, str], lang: str = "vi", *, suggest: str | None = None) -> str:
+    """The sentence for one reason of a verdict: what is wrong with which thing, and what to do. Byte counts become
+    MB, dates are written as people do, names of fields and causes are translated."""
+    told = {name: _shown(name, value, lang) for name, value in params.items()}
+    text = say(f"rule.{code}", lang, **told).replace("  ", " ")
+    if suggest:
+        text = f"{text} {say('rule.suggest', lang, suggest=suggest)}"
+    return text[:1].upper() + text[1:]
+
+
+def mark_text(mark: str, lang: str = "vi") -> str:
+    """The words for a mark of a standing, such as `unknown:07` or `request_refused:recall`."""
+    name, _, detail = mark.partition(":")
+    request = say(f"request.{detail}", lang) if has(f"request.{detail}") else detail
+    return say(f"mark.{name}", lang, code=detail, request=request, number=detail)
+
+
+def megabytes(count: int, lang: str = "vi") -> str:
+    """A byte count as people read it, never rounded down to a limit that it passes: 12,4 MB."""
+    tenths = -(-count * 10 // (1024 * 1024))
+    text = f"{tenths // 10}.{tenths % 10}".removesuffix(".0")
+    return (text.replace(".", ",") if lang == "vi" else text) + " MB"
+
+
+def day(iso: str, lang: str = "vi") -> str:
+    """An ISO date as people read it: 20/11/2026."""
+    year, month, dom = iso[:10].split("-")
+    return f"{dom}/{month}/{year}" if lang == "vi" else iso[:10]
+
+
+def _shown(name: str, value: str, lang: str) -> str:
+    if name.endswith("_bytes"):
+        return megabytes(int(value), lang)
+    if name.endswith("_on"):
+        return day(value, lang)
+    key = f"{_TABLE_OF.get(name, '')}.{value}"
+    return say(key, lang) if has(key) and "{" not in _TEXTS[key][0] else value

@@ -1,0 +1,194 @@
+"""What a clerk reads when something is refused, held or failed: error classes, refusal reasons (interfaces.md 1.8) and
+the codes of verification. In: nothing. Out: `ERRORS`, key to (vi, en)."""
+
+from __future__ import annotations
+
+ERRORS: dict[str, tuple[str, str]] = {
+    # gateway.errors
+    "error.internal": (
+        "Hệ thống gặp lỗi. Hãy thử lại; nếu còn lỗi, báo quản trị kèm mã yêu cầu.",
+        "Something went wrong inside. Try again; if it stays, tell the operator the request id.",
+    ),
+    "error.refused": (
+        "Chưa đủ điều kiện. Hãy sửa các lỗi nêu dưới đây.",
+        "A rule forbids it. Correct what is listed.",
+    ),
+    "error.envelope": (
+        "Không xác thực được nơi gửi. Gói tin đã cách ly, không trả lời.",
+        "The sender is not proved. The packet is in quarantine and was not answered.",
+    ),
+    "error.malformed": (
+        "Gói tin lỗi, không đọc được. Đã cách ly.",
+        "The packet cannot be read. It is in quarantine.",
+    ),
+    "error.signature": (
+        "Chữ ký số của gói tin không hợp lệ. Đã cách ly, báo quản trị.",
+        "The packet's signature is not valid. It is in quarantine; tell the operator.",
+    ),
+    "error.certificate": (
+        "Chứng thư số của nơi gửi không còn giá trị hoặc không tin cậy. Đã cách ly.",
+        "The sender's certificate is not valid or not trusted. The packet is in quarantine.",
+    ),
+    "error.binding": (
+        "Chứng thư số không phải của cơ quan đã xưng tên. Đã cách ly, báo quản trị.",
+        "The certificate is not that of the agency named. The packet is in quarantine; tell the operator.",
+    ),
+    "error.sender": (
+        "Không có nơi gửi này trong danh mục, hoặc mã đã đóng. Đã cách ly.",
+        "The sender is not in the registry, or its code is closed. The packet is in quarantine.",
+    ),
+    "error.cannot_tell": (
+        "Chưa kiểm tra được tình trạng chứng thư số của nơi gửi. Gói tin được tạm giữ, chưa trả lại.",
+        "The sender's certificate could not be checked. The packet is held, not refused.",
+    ),
+    "error.unactionable": (
+        "Không xử lý được gói tin này; đã trả lại nơi gửi.",
+        "Nobody can act on this packet; it was returned to the sender.",
+    ),
+    "error.breaks_rule": (
+        "Gói tin vi phạm quy tắc. Văn thư xem xét rồi tiếp nhận hoặc trả lại.",
+        "The packet breaks a rule. A clerk takes it in or returns it.",
+    ),
+    "error.duplicate": (
+        "Đã nhận gói tin này trước đó; trả lời lại như lần đầu.",
+        "This packet was received before; the first answer was given again.",
+    ),
+    "error.conflict": (
+        "Trùng mã gói tin nhưng khác nội dung. Giữ bản đầu, bản này cách ly.",
+        "The same packet id with other content. The first stays, this one is in quarantine.",
+    ),
+    "error.other_content": (
+        "Cùng mã văn bản nhưng khác nội dung, và bản trước chưa bị từ chối. Văn thư quyết định.",
+        "The same document id with other content, and the first was not refused. A clerk decides.",
+    ),
+    "error.transport": (
+        "Trục liên thông chưa nhận. Hệ thống sẽ tự gửi lại.",
+        "The axis did not take it. It will be sent again by itself.",
+    ),
+    "error.unreachable": (
+        "Không kết nối được trục liên thông. Hệ thống sẽ tự gửi lại.",
+        "The axis cannot be reached. It will be sent again by itself.",
+    ),
+    "error.not_connected": (
+        "Nơi nhận chưa kết nối trục liên thông, hoặc trục từ chối gói tin. Hãy gọi cho nơi nhận.",
+        "The recipient is not connected, or the axis refuses the packet. Call the recipient.",
+    ),
+    "error.store": (
+        "Chưa lưu được thay đổi. Hãy thử lại sau ít phút.",
+        "The change could not be stored. Try again in a few minutes.",
+    ),
+    "error.stale": (
+        "Người khác vừa sửa mục này. Tải lại để xem rồi làm tiếp.",
+        "Somebody has just changed this. Reload, then go on.",
+    ),
+    "error.stale_lease": (
+        "Việc này đã chuyển cho tiến trình khác.",
+        "Another worker has taken over this work.",
+    ),
+    "error.not_found": ("Không tìm thấy hoặc không có quyền xem.", "Not found, or not yours to see."),
+    "error.clash": (
+        "Trạng thái hiện tại không cho phép việc này. Tải lại để xem.",
+        "The present state does not allow this. Reload to see it.",
+    ),
+    "error.denied": (
+        "Chưa đăng nhập hoặc không có quyền làm việc này.",
+        "You are not signed in, or may not do this.",
+    ),
+    "error.misconfigured": (
+        "Cấu hình chưa đúng nên hệ thống không khởi động. Xem dòng lỗi và sửa.",
+        "The settings cannot work, so the node stopped. Read the message and correct them.",
+    ),
+    # reasons for a 02
+    "reason.WRONG_ADDRESSEE": ("Sai nơi nhận", "Wrong addressee"),
+    "reason.OUT_OF_AUTHORITY": ("Không thuộc thẩm quyền giải quyết", "Outside our authority"),
+    "reason.NOT_AUTHENTIC": (
+        "Chữ ký số không hợp lệ, không xác thực được",
+        "Signature not valid, not authentic",
+    ),
+    "reason.DAMAGED": ("Tệp lỗi, không mở được", "Damaged or unreadable file"),
+    "reason.MISSING_FILE": ("Thiếu tệp, thiếu trang", "Missing file or page"),
+    "reason.BAD_FORM": ("Sai thể thức, thiếu thông tin", "Wrong form, missing information"),
+    "reason.DUPLICATE": ("Trùng văn bản đã nhận", "Duplicate of a received document"),
+    "reason.SECRET": ("Văn bản mật", "Secret document"),
+    "reason.FORBIDDEN_CONTENT": ("Nội dung không được gửi qua hệ thống", "Content not allowed here"),
+    "reason.MALWARE": ("Có mã độc", "Malware found"),
+    "reason.OTHER": ("Khác (ghi rõ)", "Other (text needed)"),
+    # verification.md section 9
+    "code.ENV-INVALID": ("Gói tin không hợp lệ", "The packet is not valid"),
+    "code.ENV-TOO-LARGE": ("Gói tin quá lớn", "The packet is too large"),
+    "code.ENV-ENCODING": ("Gói tin sai bảng mã chữ", "The packet's character encoding is wrong"),
+    "code.ENV-NOT-XML": ("Gói tin không phải XML đúng", "The packet is not well-formed XML"),
+    "code.ENV-LIMIT": ("Gói tin vượt giới hạn cấu trúc", "The packet passes a limit of structure"),
+    "code.ENV-DIALECT": ("Gói tin không theo mẫu edXML đã biết", "The packet is in no known edXML form"),
+    "code.ENV-FORBIDDEN": (
+        "Gói tin có thành phần bị cấm (có thể là tấn công)",
+        "The packet has a forbidden part (perhaps an attack)",
+    ),
+    "code.SIG-ABSENT": ("Gói tin không có chữ ký số", "The packet is not signed"),
+    "code.SIG-PLACEHOLDER": (
+        "Gói tin chỉ có chữ ký mẫu, không phải chữ ký thật",
+        "The signature is only a placeholder",
+    ),
+    "code.SIG-MANY": ("Gói tin có nhiều hơn một chữ ký", "There is more than one signature"),
+    "code.SIG-PLACE": ("Chữ ký nằm sai chỗ", "The signature is not at its place"),
+    "code.SIG-STRUCTURE": ("Cấu trúc chữ ký không đúng", "The signature's structure is wrong"),
+    "code.SIG-ID": ("Mã định danh trong chữ ký bị trùng", "An id inside the signature is doubled"),
+    "code.SIG-ALGORITHM": ("Chữ ký dùng thuật toán không được phép", "The algorithm is not allowed"),
+    "code.SIG-WEAK": ("Khóa ký quá yếu", "The signing key is too weak"),
+    "code.SIG-SENDER": ("Không có mã nơi gửi này, hoặc mã đã đóng", "The sender's code is unknown or closed"),
+    "code.SIG-NO-BINDING": (
+        "Chưa xác nhận chứng thư số nào cho nơi gửi",
+        "No certificate is confirmed for the sender",
+    ),
+    "code.SIG-PIN": (
+        "Nơi gửi ký bằng chứng thư số khác với chứng thư số đã xác nhận",
+        "Signed with another certificate than the confirmed one",
+    ),
+    "code.SIG-DIGEST": ("Nội dung đã bị thay đổi sau khi ký", "The content was changed after signing"),
+    "code.SIG-PROPERTIES": ("Thông tin ký đã bị thay đổi", "The signed properties were changed"),
+    "code.SIG-VALUE": ("Giá trị chữ ký không đúng", "The signature value is wrong"),
+    "code.SIG-TIME": (
+        "Giờ ký lệch quá nhiều so với giờ nhận",
+        "The signing time is too far from the arrival",
+    ),
+    "code.CERT-TIME": (
+        "Chứng thư số chưa hoặc không còn hiệu lực",
+        "The certificate is not valid at that time",
+    ),
+    "code.CERT-CHAIN": (
+        "Chứng thư số không do đơn vị tin cậy cấp",
+        "The certificate is not from a trusted issuer",
+    ),
+    "code.CERT-USAGE": ("Chứng thư số không dùng để ký được", "The certificate is not for signing"),
+    "code.CERT-REVOKED": ("Chứng thư số đã bị thu hồi", "The certificate is revoked"),
+    "code.CERT-REVOCATION-UNKNOWN": (
+        "Chưa kiểm tra được chứng thư số có bị thu hồi hay không",
+        "Revocation could not be checked",
+    ),
+    "code.AXIS-NODE": (
+        "Gói tin đến từ nút không phụ trách cơ quan gửi",
+        "The packet came from a node that does not host the sender",
+    ),
+    "code.MSG-ID": ("Mã gói tin không khớp", "The packet id does not agree"),
+    "code.MSG-NOT-OURS": ("Gói tin không gửi cho cơ quan mình", "The packet is not addressed to us"),
+    "code.MSG-NOT-PARTY": (
+        "Nơi gửi không liên quan đến văn bản này",
+        "The sender is no party to this document",
+    ),
+    "code.RCPT-DIGEST": (
+        "Biên nhận nói về nội dung khác với nội dung đã gửi",
+        "The receipt is about other content than was sent",
+    ),
+    "code.MSG-REPEAT": ("Gói tin đã nhận trước đó", "The packet was received before"),
+    "code.MSG-CONFLICT": ("Trùng mã gói tin, khác nội dung", "Same packet id, other content"),
+    "code.MSG-STALE": ("Bản cập nhật cũ hơn bản đã áp dụng", "The update is older than one applied"),
+    "code.WAITING": ("Văn bản gốc chưa đến", "Its document has not come yet"),
+    "code.OTHER-CONTENT": ("Cùng mã văn bản, khác nội dung", "Same document id, other content"),
+    "code.SECRET": ("Có khai độ mật; đã niêm phong", "Secrecy was declared; it is sealed"),
+    # verdicts of verification
+    "verdict.valid": ("Hợp lệ", "Valid"),
+    "verdict.valid_with_notes": ("Hợp lệ, có lưu ý", "Valid, with notes"),
+    "verdict.axis": ("Do trục liên thông bảo đảm", "Vouched for by the axis"),
+    "verdict.cannot_tell": ("Chưa kết luận được", "Cannot tell"),
+    "verdict.invalid": ("Không hợp lệ", "Not valid"),
+}

@@ -1,0 +1,76 @@
+"""Short phrases for people at a terminal, and the messages that pages show word for word (interfaces.md 2.15).
+In: nothing. Out: `MESSAGES`, key to (vi, en)."""
+
+from __future__ import annotations
+
+MESSAGES: dict[str, tuple[str, str]] = {
+    "cli.accepted": ("Đã nhận để gửi: {id}", "Accepted for sending: {id}"),
+    "cli.accepted_again": ("Đã nhận từ trước: {id}", "Accepted before: {id}"),
+    "cli.recipients": ("{count} nơi nhận", "{count} recipients"),
+    "cli.nothing": ("Không có dòng nào khớp.", "Nothing matches."),
+    "cli.refused": ("Không gửi được, có {count} lỗi:", "Not sent, {count} problems:"),
+    "cli.warnings": ("Lưu ý:", "Warnings:"),
+    "cli.not_found": ("Không tìm thấy {what}.", "{what} was not found."),
+    "cli.confirm": ("Làm việc này? [c/K]", "Do this? [y/N]"),
+    "cli.stopped": ("Đã dừng, chưa thay đổi gì.", "Stopped; nothing was changed."),
+    "cli.todo": ("Việc nên làm: {command}", "What to do: {command}"),
+    "cli.verify.valid": (
+        "HỢP LỆ: đúng là {sender} đã ký, nội dung nguyên vẹn.",
+        "VALID: signed by {sender}, unchanged.",
+    ),
+    "cli.verify.notes": (
+        "HỢP LỆ, CÓ LƯU Ý: {sender} đã ký, nội dung nguyên vẹn.",
+        "VALID, WITH NOTES: signed by {sender}, unchanged.",
+    ),
+    "cli.verify.cannot_tell": (
+        "CHƯA KẾT LUẬN ĐƯỢC: {reason}",
+        "CANNOT TELL: {reason}",
+    ),
+    "cli.verify.invalid": ("KHÔNG HỢP LỆ ở bước {step}: {reason}", "NOT VALID at step {step}: {reason}"),
+    "cli.step.ok": ("đạt", "ok"),
+    "cli.step.failed": ("không đạt", "failed"),
+    "cli.step.not_reached": ("chưa tới", "not reached"),
+    "cli.explain.dialect": (
+        "Đây là gói tin dạng {dialect}, phần mềm chưa đọc được.",
+        "This is a packet of dialect {dialect}, which cannot be read.",
+    ),
+    "cli.axis.up": ("Trục liên thông: kết nối tốt", "Axis: connected"),
+    "cli.demo.ready": (
+        "Đã sẵn sàng: hai cơ quan thử, một trục trên máy này. Nhấn Ctrl+C để dừng và xóa hết.",
+        "Ready: two trial agencies and an axis on this machine. Ctrl+C stops and removes all.",
+    ),
+    "notice.axis_down": (
+        "Trục liên thông không phản hồi từ {time}. {count} văn bản đang chờ, hệ thống sẽ tự gửi lại.",
+        "The axis has not answered since {time}. {count} documents wait and will be sent by themselves.",
+    ),
+    "notice.secret_text": (
+        "Trang 1 của {name} có chữ “{text}”. Nếu là văn bản mật thì không được gửi; nếu không phải, hãy xác nhận để "
+        "tiếp tục.",
+        "Page 1 of {name} contains “{text}”. If it is a secret document it must not be sent; if not, confirm to go on.",
+    ),
+    "notice.bad_pdf_signature": (
+        "Chữ ký số trên {name} không hợp lệ: {reason}. Chưa gửi.",
+        "The signature on {name} is not valid: {reason}. Not sent.",
+    ),
+    "notice.envelope_revocation": (
+        "Chưa kiểm tra được tình trạng thu hồi chứng thư số của nơi gửi quá {hours} giờ. Gói tin được tạm giữ, chưa "
+        "trả lại.",
+        "Revocation of the sender's certificate could not be checked for {hours} hours. The packet is held, not refused.",
+    ),
+    "notice.sent_before": (
+        "Văn bản {number} ngày {date} đã gửi lúc {time}. Vẫn gửi lần nữa?",
+        "{number} of {date} was already sent at {time}. Send again?",
+    ),
+    "notice.session_end": (
+        "Phiên làm việc sẽ hết sau 2 phút. Bản nháp đã được lưu.",
+        "Your session ends in 2 minutes. The draft is saved.",
+    ),
+    "notice.changed_by": (
+        "{person} vừa xử lý văn bản này lúc {time}. Tải lại để xem.",
+        "{person} has just handled this at {time}. Reload to see.",
+    ),
+    "notice.dissolved": (
+        "{name} đã {what} từ {date} theo {decision}. Gửi tới {successor}?",
+        "{name} was {what} on {date} by {decision}. Send to {successor}?",
+    ),
+}

@@ -1,0 +1,193 @@
+"""One sentence for each broken rule or warning of the policies, with what to do, Vietnamese and English.
+In: nothing. Out: `RULES`, key to (vi, en); `rule.X` for each `policy.verdict.ReasonCode`, `why.X` for parts of them."""
+
+from __future__ import annotations
+
+RULES: dict[str, tuple[str, str]] = {
+    "rule.missing": ("Thiếu {field}. Hãy nhập.", "{field} is missing. Fill it in."),
+    "rule.too-long": (
+        "{field} dài {length} ký tự, tối đa {limit}. Hãy rút gọn.",
+        "{field} has {length} characters, at most {limit} are allowed. Shorten it.",
+    ),
+    "rule.bad-characters": (
+        "{field} có ký tự không dùng được (ký tự điều khiển, hoặc dấu phẩy trong số, ký hiệu). Hãy xóa và gõ lại.",
+        "{field} has characters that cannot be used (control characters, or a comma in number or symbol). Type it again.",
+    ),
+    "rule.out-of-range": (
+        "{field} là {value}, phải từ {least} đến {most}.",
+        "{field} is {value}; it must be from {least} to {most}.",
+    ),
+    "rule.date-in-future": (
+        "Ngày văn bản {given_on} sau hôm nay ({today_on}). Hãy sửa ngày, hoặc gửi vào ngày đó.",
+        "The date {given_on} is after today ({today_on}). Correct it, or send on that day.",
+    ),
+    "rule.due-at-missing": (
+        "Hỏa tốc hẹn giờ phải có giờ hẹn. Hãy nhập ngày giờ, hoặc chọn Hỏa tốc.",
+        "Timed express needs its hour. Give date and time, or choose express.",
+    ),
+    "rule.timed-express-off": (
+        "Cơ quan không dùng mức Hỏa tốc hẹn giờ. Hãy chọn Hỏa tốc.",
+        "This agency does not use timed express. Choose express.",
+    ),
+    "rule.reply-due-without-reply": (
+        "Có hạn trả lời nhưng lại chọn không phải phản hồi. Hãy chọn phải phản hồi, hoặc bỏ hạn trả lời.",
+        "There is a reply date but no reply is required. Require a reply, or remove the date.",
+    ),
+    "rule.reply-due-missing": (
+        "Yêu cầu phản hồi nhưng chưa có hạn trả lời. Nên nhập hạn trả lời.",
+        "A reply is required but has no date. A date should be given.",
+    ),
+    "rule.due-passed": (
+        "{field} {given_on} đã qua. Hãy kiểm tra lại.",
+        "{field} {given_on} has passed. Check it.",
+    ),
+    "rule.secrecy-declared": (
+        "Văn bản mật không được gửi qua hệ thống này. Nội dung chưa được lưu.",
+        "Secret documents must not go through this system. Nothing was stored.",
+    ),
+    "rule.forbidden-category": (
+        "Loại nội dung đã khai ({value}) không được gửi qua hệ thống này. Nội dung chưa được lưu.",
+        "The declared kind of content ({value}) must not go through this system. Nothing was stored.",
+    ),
+    "rule.sensitive-word": (
+        "Trích yếu có từ “{word}”. Đơn thư khiếu nại, tố cáo không gửi qua hệ thống; nếu không phải, cứ tiếp tục.",
+        "The subject has the words “{word}”. Complaints and denunciations do not go here; if it is none, go on.",
+    ),
+    "rule.legacy-font": (
+        "{field} có vẻ gõ bằng phông cũ (TCVN3, VNI). Hãy chuyển sang Unicode.",
+        "{field} looks like an old font (TCVN3, VNI). Convert it to Unicode.",
+    ),
+    "rule.no-diacritics": (
+        "Trích yếu không có dấu tiếng Việt. Hãy kiểm tra lại.",
+        "The subject has no Vietnamese diacritics. Check it.",
+    ),
+    "rule.recipient-self": (
+        "{recipient} là mã của chính cơ quan mình. Hãy bỏ khỏi nơi nhận.",
+        "{recipient} is your own agency. Remove it from the recipients.",
+    ),
+    "rule.recipient-twice": (
+        "{recipient} có hai lần trong nơi nhận. Hãy bỏ một.",
+        "{recipient} stands twice among the recipients. Remove one.",
+    ),
+    "rule.recipient-unknown": (
+        "Không có cơ quan nào mang mã {recipient}. Hãy kiểm tra mã trong danh mục.",
+        "No agency has code {recipient}. Look it up in the registry.",
+    ),
+    "rule.recipient-closed": (
+        "{recipient} {name} không còn hoạt động. Hãy gửi tới cơ quan kế nhiệm.",
+        "{recipient} {name} is closed. Send to its successor.",
+    ),
+    "rule.recipient-uncertain": (
+        "Chưa rõ {recipient} là cơ quan nào. Hãy chọn đúng mã trong danh mục.",
+        "It is not certain which agency {recipient} is. Choose the exact code in the registry.",
+    ),
+    "rule.lead-count": (
+        "Văn bản phải có đúng một tệp chính, đang có {found}. Hãy chọn lại.",
+        "A document has exactly one lead file, {found} given. Choose one.",
+    ),
+    "rule.lead-type": (
+        "Tệp chính {name} là {type}, phải là {allowed}. Hãy xuất ra PDF đã ký rồi gửi; tệp này để làm tệp gốc.",
+        "The lead file {name} is {type}, it must be {allowed}. Send the signed PDF; keep this one as the source file.",
+    ),
+    "rule.file-name": (
+        "Tên tệp “{name}” không đọc được. Hãy đổi tên.",
+        "The file name “{name}” cannot be read. Rename it.",
+    ),
+    "rule.file-empty": ("Tệp {name} rỗng. Hãy chọn lại tệp.", "File {name} is empty. Choose it again."),
+    "rule.file-too-large": (
+        "Tệp {name} nặng {size_bytes}, giới hạn {limit_bytes}. Hãy nén, tách tệp, hoặc gửi đường dẫn.",
+        "File {name} is {size_bytes}, the limit is {limit_bytes}. Compress or split it, or send a link.",
+    ),
+    "rule.document-too-large": (
+        "Các tệp nặng {size_bytes}, giới hạn một văn bản là {limit_bytes}; tệp lớn nhất hoặc vừa thêm là {name}. "
+        "Hãy bớt hoặc nén tệp.",
+        "The files are {size_bytes} together, the limit of a document is {limit_bytes}; largest or last: {name}. "
+        "Leave some out or compress them.",
+    ),
+    "rule.type-not-allowed": (
+        "Tệp {name} thuộc loại {type}, không được phép. Hãy đổi sang PDF, DOCX, XLSX hoặc loại được phép khác.",
+        "File {name} is of type {type}, which is not allowed. Convert it to PDF, DOCX, XLSX or another allowed type.",
+    ),
+    "rule.type-unlike-name": (
+        "Tên tệp {name} không khớp nội dung (thực ra là {type}). Hãy sửa đuôi tệp.",
+        "The name of {name} does not match its content (it is {type}). Correct the ending.",
+    ),
+    "rule.encrypted": (
+        "Tệp {name} có mật khẩu. Hãy bỏ mật khẩu rồi gửi lại.",
+        "File {name} has a password. Remove the password and send again.",
+    ),
+    "rule.broken": (
+        "Tệp {name} lỗi: {why}. Hãy mở thử, lưu lại rồi gửi.",
+        "File {name} is broken: {why}. Open it, save it again and send.",
+    ),
+    "rule.archive-bomb": (
+        "Tệp nén {name} không được phép: {why}. Tối đa {depth} lớp, {members} tệp, tỷ lệ nén {ratio}:1. "
+        "Hãy gửi các tệp không nén.",
+        "Archive {name} is not allowed: {why}. At most {depth} levels, {members} members, ratio {ratio}:1. "
+        "Send the files unpacked.",
+    ),
+    "rule.active-content": (
+        "Tệp {name} có nội dung tự chạy ({kind}). Hãy lưu lại bản không có nội dung này.",
+        "File {name} has active content ({kind}). Save a copy without it.",
+    ),
+    "rule.pages-differ": (
+        "Khai {stated} trang, tệp {name} có {found} trang. Hãy kiểm tra thiếu, thừa trang.",
+        "{stated} pages are stated, {name} has {found}. Check for missing pages.",
+    ),
+    "rule.no-source": (
+        "Chỉ có PDF, chưa kèm tệp gốc (Word, Excel). Nên đính kèm tệp gốc.",
+        "There is only the PDF. The source file (Word, Excel) should go with it.",
+    ),
+    "rule.parent-not-sent": (
+        "Văn bản chưa gửi đi nên chưa thu hồi, cập nhật hay thay thế được. Hãy hủy gửi.",
+        "The document has not left, so it cannot be recalled, updated or replaced. Cancel it instead.",
+    ),
+    "rule.parent-is-change": (
+        "Đây là gói cập nhật hoặc thu hồi. Hãy làm từ văn bản gốc.",
+        "This is an update or recall packet. Act on the original document.",
+    ),
+    "rule.target-differs": (
+        "Văn bản bị tác động ({given}) không phải văn bản này ({expected}).",
+        "The document acted on ({given}) is not this one ({expected}).",
+    ),
+    "rule.replaces-itself": (
+        "Văn bản thay thế trùng số, ký hiệu và ngày với {document}. Hãy lấy số mới.",
+        "The replacement has the number and date of {document}. Give it a new number.",
+    ),
+    "rule.nothing-changed": (
+        "Cập nhật không nêu thay đổi nào. Hãy chọn thông tin hoặc nơi nhận thay đổi.",
+        "The update changes nothing. Choose changed information or receivers.",
+    ),
+    "rule.schema": (
+        "Gói tin có điểm bất thường: {finding} {detail}. Văn thư xem xét rồi tiếp nhận hoặc trả lại.",
+        "The packet is unusual: {finding} {detail}. A clerk looks at it and takes it in or returns it.",
+    ),
+    # beside any of them
+    "rule.suggest": ("Có phải: {suggest}?", "Did you mean: {suggest}?"),
+    # why a file is broken, or an archive not accepted
+    "why.empty": ("tệp rỗng", "it is empty"),
+    "why.truncated": ("tệp bị cắt cụt", "it is cut short"),
+    "why.unreadable": ("không đọc được cấu trúc tệp", "its structure cannot be read"),
+    "why.no-pages": ("không có trang nào", "it has no pages"),
+    "why.junk-before": ("có dữ liệu lạ ở đầu tệp", "there is foreign data before it"),
+    "why.junk-after": ("có dữ liệu lạ ở cuối tệp", "there is foreign data after it"),
+    "why.member-name": (
+        "tên tệp bên trong trỏ ra ngoài thư mục",
+        "a member's name points outside the archive",
+    ),
+    "why.member-link": ("bên trong có liên kết, không phải tệp", "a member is a link"),
+    "why.member-twice": ("bên trong có hai tệp trùng tên", "two members have the same name"),
+    "why.member-header": ("mục lục không khớp nội dung", "its directory does not match its content"),
+    "why.member-method": ("kiểu nén lạ", "it uses an unusual compression"),
+    "why.member-overlap": ("các tệp bên trong chồng lên nhau", "its members overlap"),
+    "why.ratio": ("bung ra quá lớn", "it unpacks to far too much"),
+    "why.too-deep": ("nén lồng quá nhiều lớp", "archives are nested too deep"),
+    "why.too-many-members": ("quá nhiều tệp bên trong", "it has too many members"),
+    "why.too-long-to-read": ("đọc quá lâu", "it takes too long to read"),
+    # kinds of active content
+    "active.javascript": ("JavaScript", "JavaScript"),
+    "active.launch": ("lệnh chạy chương trình", "a launch action"),
+    "active.macro": ("macro", "a macro"),
+    "active.script": ("mã lệnh", "a script"),
+    "active.embedded-file": ("tệp nhúng", "an embedded file"),
+}

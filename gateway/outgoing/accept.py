@@ -1,0 +1,259 @@
+"""Step 3 of the way out: makes the promise of G1. In: an `Order` and its tray. Out: `Accepted`, only after the files are
+durable as blobs and one transaction holds document, deliveries, facts, event, `pack` job and idempotency record."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import asdict, replace
+from datetime import timedelta
+
+from gateway.domain.account import AgencyScope, HostedAgency
+from gateway.domain.document import (
+    Delivery,
+    Draft,
+    Kind,
+    OutgoingDocument,
+    OutState,
+)
+from gateway.domain.event import EventKind
+from gateway.domain.identity import PacketId
+from gateway.domain.status import Fact, RequestKind, Track, fold_delivery, open_request
+from gateway.errors import Clash, GatewayError, Refused
+from gateway.outgoing import check as checking
+from gateway.outgoing.desk import OutDesk
+from gateway.outgoing.intake import Tray
+from gateway.outgoing.order import Accepted, Once, Order
+from gateway.policy import door
+from gateway.policy.verdict import ReasonCode, Verdict, reason
+from gateway.ports import Work
+
+# How long a request may be at work before its key can be taken over (interfaces.md 3.3).
+IN_FLIGHT = timedelta(seconds=60)
+
+
+async def validate(desk: OutDesk, scope: AgencyScope, order: Order, tray: Tray) -> tuple[Draft, Verdict]:
+    """Every check and the resolved recipients; nothing is stored."""
+    return await checking.check(desk, scope, order, tray)
+
+
+async def accept(
+    desk: OutDesk, scope: AgencyScope, order: Order, tray: Tray, once: Once | None = None
+) -> Accepted:
+    """The document is on disk and will be sent, or nothing happened and the error says why. Repeats under the same
+    key, or the same `external_id`, get the first answer."""
+    if once is None:
+        return await _accept(desk, scope, order, tray, None)
+    earlier = await _begin(desk, scope, once, tray)
+    if earlier is not None:
+        return earlier
+    try:
+        return await _accept(desk, scope, order, tray, once)
+    except GatewayError:
+        async with desk.store.begin(scope) as work:
+            await work.idempotency.release(once.owner, once.key)
+            await work.commit()
+        raise
+
+
+async def _begin(desk: OutDesk, scope: AgencyScope, once: Once, tray: Tray) -> Accepted | None:
+    digest = _request_digest(once, tray)
+    async with desk.store.begin(scope) as work:
+        known = await work.idempotency.begin(once.owner, once.key, digest, desk.clock.now() + IN_FLIGHT)
+        await work.commit()
+    if known is None:
+        return None
+    if known.digest != digest:
+        raise Refused(
+            Verdict(reasons=(reason(ReasonCode.IDEMPOTENCY_OTHER, "/headers/Idempotency-Key", key=once.key),))
+        )
+    if known.running or known.status is None or known.body is None:
+        raise Clash(
+            "the first request with this Idempotency-Key is still at work; try again in a moment",
+            code="GW-IDEM-RUNNING",
+        )
+    return Accepted(document=None, replayed=(known.status, known.body))
+
+
+def _request_digest(once: Once, tray: Tray) -> str:
+    """Other multipart boundaries do not matter: only method, path, meta and each file's field, name and bytes do."""
+    files = [(received.field, received.item.name, received.item.sha256) for received in tray.received]
+    text = json.dumps([once.method, once.path, once.meta, files], ensure_ascii=False, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+async def _accept(desk: OutDesk, scope: AgencyScope, order: Order, tray: Tray, once: Once | None) -> Accepted:
+    agency = await checking.hosted_agency(desk, scope)
+    digest = _content_digest(order, tray)
+    repeated = await _same_external_id(desk, scope, order, digest)
+    if repeated is not None:
+        if once is not None:
+            await _remember_repeat(desk, scope, once, repeated)
+        return repeated
+    draft, verdict = await checking.check(desk, scope, order, tray)
+    if not order.send:
+        # A draft may be incomplete; what must never be stored is turned away all the same (R2).
+        verdict = Verdict(
+            reasons=door.check_declared(draft.secrecy, None, desk.profile).reasons,
+            warnings=(*verdict.reasons, *verdict.warnings),
+        )
+    if not verdict.allowed:
+        raise Refused(verdict)
+    for received in tray.received:
+        await desk.blobs.keep(received.scratch, received.item.sha256, received.item.size)
+    async with desk.store.begin(scope) as work:
+        document = await _document(desk, work, agency, scope, order, draft, tray, digest)
+        await work.outgoing.add(document)
+        for received in tray.received:
+            await work.blobs.add(received.item.sha256, "source", document.id)
+        await work.events.append(
+            EventKind.MESSAGE_ACCEPTED,
+            document.id,
+            desk.clock.now(),
+            {"kind": document.kind, "document_id": document.document_id, "code": draft.code},
+        )
+        deliveries = await queue(desk, work, document) if order.send else ()
+        if order.kind is Kind.UPDATE:
+            await ask(desk, work, document, RequestKind.UPDATE)
+        accepted = Accepted(document=document, deliveries=deliveries, warnings=verdict.warnings)
+        if once is not None:
+            status, body = once.render(accepted)
+            await work.idempotency.finish(once.owner, once.key, status, body)
+        await work.commit()
+    return accepted
+
+
+def _content_digest(order: Order, tray: Tray) -> str:
+    """What `external_id` stands for: the order and its files, whatever key or boundary carried them."""
+    files = [(received.item.role, received.item.name, received.item.sha256) for received in tray.received]
+    text = json.dumps(
+        [order.kind, order.parent_id, order.send, asdict(order.draft), files], default=str, sort_keys=True
+    )
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+async def _same_external_id(desk: OutDesk, scope: AgencyScope, order: Order, digest: str) -> Accepted | None:
+    if order.draft.external_id is None:
+        return None
+    async with desk.store.read(scope) as work:
+        earlier = await work.outgoing.by_external_id(order.draft.external_id)
+        if earlier is None:
+            return None
+        deliveries = tuple(await work.deliveries.of(earlier.id))
+    if earlier.content_digest != digest:
+        raise Clash(
+            f"external_id {order.draft.external_id!r} already names {earlier.id} ({earlier.draft.code}) with other "
+            "content; send the new document under an external_id of its own",
+            code="GW-EXTERNAL-ID",
+        )
+    return Accepted(document=earlier, deliveries=deliveries)
+
+
+async def _remember_repeat(desk: OutDesk, scope: AgencyScope, once: Once, repeated: Accepted) -> None:
+    status, body = once.render(repeated)
+    async with desk.store.begin(scope) as work:
+        await work.idempotency.finish(once.owner, once.key, status, body)
+        await work.commit()
+
+
+async def _document(
+    desk: OutDesk,
+    work: Work,
+    agency: HostedAgency,
+    scope: AgencyScope,
+    order: Order,
+    draft: Draft,
+    tray: Tray,
+    digest: str,
+) -> OutgoingDocument:
+    document_id = checking.document_id_of(agency, draft)
+    if order.kind is Kind.UPDATE and order.parent_id:
+        document_id = (await work.outgoing.get(order.parent_id)).document_id
+    earlier = [d for d in await work.outgoing.by_document_id(document_id) if d.kind is order.kind]
+    return OutgoingDocument(
+        id=desk.clock.new_id("msg_"),
+        agency_id=scope.agency_id,
+        kind=order.kind,
+        packet_id=PacketId(desk.clock.new_id("pkt_")),
+        document_id=document_id,
+        draft=draft,
+        files=tuple(received.item for received in tray.received),
+        state=OutState.QUEUED if order.send else OutState.DRAFT,
+        created_at=desk.clock.now(),
+        accepted_by=scope.principal_id,
+        attempt=len(earlier) + 1,
+        parent_id=order.parent_id,
+        change=order.change,
+        content_digest=digest,
+    )
+
+
+async def queue(desk: OutDesk, work: Work, document: OutgoingDocument) -> tuple[Delivery, ...]:
+    """Deliveries, their first facts and the `pack` job, in the caller's transaction."""
+    now = desk.clock.now()
+    deliveries = tuple(
+        Delivery(
+            id=desk.clock.new_id("dlv_"),
+            agency_id=document.agency_id,
+            document_id=document.id,
+            recipient=recipient,
+            attempt=document.attempt,
+            state="queued",
+            updated_at=now,
+        )
+        for recipient in document.draft.recipients
+    )
+    await work.deliveries.add(deliveries)
+    for delivery in deliveries:
+        await work.facts.add(delivery.id, Fact(track=Track.TRANSPORT, code="queued", at=now))
+    await work.jobs.put("pack", document.id)
+    return deliveries
+
+
+async def ask(desk: OutDesk, work: Work, child: OutgoingDocument, kind: RequestKind) -> None:
+    """Opens the request on each delivery of the parent that the child goes to; Clash while another is open."""
+    if child.parent_id is None:
+        return
+    codes = {recipient.code.casefold() for recipient in child.draft.recipients}
+    for delivery in await work.deliveries.of(child.parent_id):
+        if delivery.recipient.code.casefold() not in codes:
+            continue
+        await ask_one(
+            desk, work, delivery, kind, child.packet_id, child.change.reason if child.change else None
+        )
+
+
+async def ask_one(
+    desk: OutDesk, work: Work, delivery: Delivery, kind: RequestKind, packet_id: str, reason: str | None
+) -> None:
+    """One request on one delivery. At most one may be open (interfaces.md 1.1)."""
+    facts = list(await work.facts.of(delivery.id))
+    standing = fold_delivery(facts)
+    if (open_now := open_request(standing)) is not None:
+        raise Clash(
+            f"{delivery.recipient.code} has not yet answered the {open_now.kind} asked on "
+            f"{open_now.asked_at:%Y-%m-%d %H:%M}; wait for the answer",
+            code="GW-REQUEST-OPEN",
+        )
+    fact = Fact(
+        track=Track.REQUEST,
+        code="asked",
+        at=desk.clock.now(),
+        request_id=packet_id,
+        request_kind=kind,
+        reason=reason,
+    )
+    await work.facts.add(delivery.id, fact)
+    standing = fold_delivery([*facts, fact])
+    await work.deliveries.save_state(delivery.id, standing.shown, standing.marks, desk.clock.now())
+    await work.events.append(
+        EventKind.REQUEST_ASKED,
+        delivery.document_id,
+        desk.clock.now(),
+        {"delivery": delivery.id, "to": delivery.recipient.code, "kind": kind, "request": packet_id},
+    )
+
+
+def queued_again(document: OutgoingDocument) -> OutgoingDocument:
+    """A draft that is now to be sent."""
+    return replace(document, state=OutState.QUEUED)

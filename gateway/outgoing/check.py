@@ -1,0 +1,107 @@
+"""Step 2 of the way out: may this draft leave? In: a draft with recipients as given, and its files. Out: the draft with
+recipients resolved to codes of today, and a `Verdict` with every broken rule at once. Reads only; stores nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from gateway.domain.account import AgencyScope, HostedAgency
+from gateway.domain.document import Delivery, Draft, Kind, OutgoingDocument, Recipient
+from gateway.domain.identity import DocumentId
+from gateway.domain.registry import Resolution, Standing
+from gateway.errors import NotFound
+from gateway.outgoing.desk import OutDesk
+from gateway.outgoing.intake import Tray
+from gateway.outgoing.order import Order
+from gateway.policy import change
+from gateway.policy import outgoing as rules
+from gateway.policy.verdict import Reason, ReasonCode, Verdict, reason
+from gateway.ports import Work
+
+# A delivery in one of these states is over without the document being held by the other side.
+OVER = frozenset({"rejected", "failed", "cancelled"})
+
+
+async def check(desk: OutDesk, scope: AgencyScope, order: Order, tray: Tray) -> tuple[Draft, Verdict]:
+    """Every rule of this stage, over one draft. `order.kind` and its parent decide which rules of change apply."""
+    agency = await hosted_agency(desk, scope)
+    resolutions = [await _resolve(desk, recipient) for recipient in order.draft.recipients]
+    draft = replace(
+        order.draft,
+        recipients=tuple(_resolved(r, a) for r, a in zip(order.draft.recipients, resolutions, strict=True)),
+    )
+    async with desk.store.read(scope) as work:
+        parent = await work.outgoing.get(order.parent_id) if order.parent_id else None
+        taken = await _number_taken(work, agency, draft, order, tray)
+    verdict = rules.check(
+        draft,
+        [(received.item, received.facts) for received in tray.received],
+        resolutions,
+        desk.profile,
+        desk.today(),
+        own_codes=(agency.code, *agency.aliases),
+    )
+    if order.change is not None and parent is not None:
+        verdict += change.check_change(order.change, order.kind, parent, draft)
+    if taken:
+        verdict += Verdict(reasons=(taken,))
+    return draft, verdict
+
+
+async def hosted_agency(desk: OutDesk, scope: AgencyScope) -> HostedAgency:
+    """The agency of the scope, as this node hosts it."""
+    for agency in await desk.store.hosted():
+        if agency.id == scope.agency_id:
+            return agency
+    raise NotFound(f"this node does not host agency {scope.agency_id}")
+
+
+def document_id_of(agency: HostedAgency, draft: Draft) -> DocumentId:
+    """The standard identity: code, date, number/notation (`edxml.md` 5)."""
+    day = draft.issued_on.strftime("%Y/%m/%d") if draft.issued_on else ""
+    return DocumentId(f"{agency.code},{day},{draft.code}")
+
+
+async def _resolve(desk: OutDesk, recipient: Recipient) -> Resolution:
+    text = recipient.code or recipient.name or ""
+    return await desk.directory.resolve(text, desk.today(), recipient.parent)
+
+
+def _resolved(recipient: Recipient, answer: Resolution) -> Recipient:
+    if answer.entry is None or answer.standing in (Standing.CLOSED, Standing.UNKNOWN):
+        return recipient
+    same = answer.entry.code == recipient.code
+    return replace(
+        recipient,
+        code=answer.entry.code,
+        name=answer.entry.name,
+        given=None if same else answer.given,
+        mapped_by=None if same else answer.mapped_by,
+    )
+
+
+async def _number_taken(
+    work: Work, agency: HostedAgency, draft: Draft, order: Order, tray: Tray
+) -> Reason | None:
+    """R117: number, notation and date name one document. They may be used again only for the same recipients once
+    each of them has refused, or for the very same files to further recipients."""
+    if order.kind in (Kind.UPDATE, Kind.RECALL) or not (draft.number and draft.symbol and draft.issued_on):
+        return None
+    files = [received.item.sha256 for received in tray.received]
+    for earlier in await work.outgoing.by_document_id(document_id_of(agency, draft)):
+        if earlier.kind not in (Kind.DOCUMENT, Kind.REPLACEMENT):
+            continue
+        if not _may_follow(earlier, await work.deliveries.of(earlier.id), draft, files):
+            return reason(ReasonCode.NUMBER_TAKEN, "/number", text=draft.code, earlier=earlier.id)
+    return None
+
+
+def _may_follow(
+    earlier: OutgoingDocument, deliveries: Sequence[Delivery], draft: Draft, files: Sequence[str]
+) -> bool:
+    if all(delivery.state in OVER for delivery in deliveries):
+        return True
+    again = {recipient.code.casefold() for recipient in draft.recipients}
+    clear = all(d.state in OVER for d in deliveries if d.recipient.code.casefold() in again)
+    return clear and [item.sha256 for item in earlier.files] == list(files)

@@ -1,0 +1,36 @@
+"""What every outgoing step is handed: the ports, and the frozen values that say what is acceptable."""
+
+from dataclasses import dataclass
+from datetime import date, datetime
+from zoneinfo import ZoneInfo
+
+from gateway.edxml.policy import XmlPolicy
+from gateway.policy.profile import Profile
+from gateway.ports import Axis, Blobs, Clock, Directory, Inspector, Keys, Pool, Store
+
+VIETNAM = ZoneInfo("Asia/Ho_Chi_Minh")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OutDesk:
+    """The tools of the way out. Made once by the wiring; holds no state of its own."""
+
+    store: Store
+    blobs: Blobs
+    axis: Axis
+    directory: Directory
+    keys: Keys
+    inspector: Inspector
+    clock: Clock
+    pool: Pool
+    profile: Profile
+    xml: XmlPolicy
+
+    def today(self) -> date:
+        """The date on a clerk's calendar now."""
+        return local(self.clock.now()).date()
+
+
+def local(at: datetime) -> datetime:
+    """The same moment on a Vietnamese wall clock."""
+    return at.astimezone(VIETNAM)

@@ -1,0 +1,156 @@
+"""Step 6 of the way out: moves one due outbox row to the axis. In: a leased row. Out: a recorded outcome per delivery:
+sent, retry at, or failed. At least once: a crash after publishing sends the same bytes again, and the receiver knows
+the repeat by its verified content, never by a transport id."""
+
+from __future__ import annotations
+
+import logging
+import random
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+
+from gateway import log
+from gateway.domain.account import AgencyScope
+from gateway.domain.event import EventKind
+from gateway.domain.status import Fact, Track, fold_delivery
+from gateway.errors import StaleLease, TransportFailure
+from gateway.outgoing.desk import OutDesk
+from gateway.policy import retry
+from gateway.ports import Fate, LeasedOutbox, Outcome, Parcel, Target, Work
+
+_log = logging.getLogger(__name__)
+
+
+async def run(desk: OutDesk, leased: LeasedOutbox) -> None:
+    """Publishes one row to every recipient it still has to reach, then records what became of each."""
+    item = leased.item
+    scope = AgencyScope(agency_id=item.agency_id, principal_id="node")
+    try:
+        parcel, targets = await _prepare(desk, scope, leased)
+        outcomes = await _publish(desk, parcel, [target.code for target in targets]) if targets else {}
+        await _record(desk, scope, leased, targets, outcomes)
+    except StaleLease:
+        log.action(_log, "outbox.discarded", "another courier owns this row now", outbox=item.id)
+
+
+async def _prepare(
+    desk: OutDesk, scope: AgencyScope, leased: LeasedOutbox
+) -> tuple[Parcel, tuple[Target, ...]]:
+    """Marks the deliveries as being sent, and leaves out those that were cancelled meanwhile."""
+    item = leased.item
+    async with desk.store.begin(scope) as work:
+        targets = []
+        for target in item.targets:
+            if target.delivery_id is None:
+                targets.append(target)
+                continue
+            if await _note(desk, work, target.delivery_id, "sending"):
+                targets.append(target)
+        opener = await desk.blobs.open(work, item.envelope_digest)
+        await work.commit()
+    parcel = Parcel(
+        packet_id=item.packet_id,
+        kind=item.kind,
+        sender=item.sender_code,
+        lane=item.lane,
+        digest=item.envelope_digest,
+        size=item.envelope_size,
+        open=opener,
+    )
+    return parcel, tuple(targets)
+
+
+async def _publish(desk: OutDesk, parcel: Parcel, codes: list[str]) -> Mapping[str, Outcome]:
+    try:
+        return await desk.axis.publish(parcel, codes)
+    except TransportFailure as error:
+        fate = Fate.NEVER if error.permanent else Fate.LATER
+        return {code: Outcome(fate=fate, code=error.code, detail=str(error)) for code in codes}
+
+
+async def _record(
+    desk: OutDesk,
+    scope: AgencyScope,
+    leased: LeasedOutbox,
+    targets: tuple[Target, ...],
+    outcomes: Mapping[str, Outcome],
+) -> None:
+    item, now = leased.item, desk.clock.now()
+    later = [target for target in targets if outcomes[target.code].fate is Fate.LATER]
+    planned = retry.next_try(
+        leased.lease.attempt,
+        permanent=False,
+        age=now - item.created_at,
+        chance=random.random(),  # noqa: S311 - jitter, not a secret
+        limit=desk.profile.retry_limit,
+    )
+    plan = None if isinstance(planned, retry.GiveUp) else planned
+    async with desk.store.begin(scope) as work:
+        for target in targets:
+            outcome = outcomes[target.code]
+            if outcome.fate is Fate.DELIVERED:
+                await _settled(desk, work, item.subject_id, target, "sent", outcome)
+            elif outcome.fate is Fate.NEVER or plan is None:
+                await _settled(desk, work, item.subject_id, target, "failed", outcome)
+        if later and plan is not None:
+            error = outcomes[later[0].code]
+            await work.outbox.retry(leased.lease, now + plan, later, f"{error.code}: {error.detail}")
+            await _tell_retry(work, item.subject_id, later, error, now, plan)
+        elif targets and all(outcomes[target.code].fate is not Fate.DELIVERED for target in targets):
+            error = outcomes[targets[0].code]
+            await work.outbox.failed(leased.lease, now, f"{error.code}: {error.detail}")
+        else:
+            await work.outbox.sent(leased.lease, now)
+        await work.commit()
+
+
+async def _settled(
+    desk: OutDesk, work: Work, subject_id: str, target: Target, code: str, outcome: Outcome
+) -> None:
+    kind = EventKind.DELIVERY_SENT if code == "sent" else EventKind.DELIVERY_FAILED
+    if target.delivery_id is not None:
+        await _note(desk, work, target.delivery_id, code, outcome)
+    await work.events.append(
+        kind,
+        subject_id,
+        desk.clock.now(),
+        {"to": target.code, "delivery": target.delivery_id, "code": outcome.code, "detail": outcome.detail},
+    )
+
+
+async def _note(
+    desk: OutDesk, work: Work, delivery_id: str, code: str, outcome: Outcome | None = None
+) -> bool:
+    """Adds a transport fact and the state it makes; False when the delivery was cancelled."""
+    facts = list(await work.facts.of(delivery_id))
+    if any(fact.track is Track.TRANSPORT and fact.code == "cancelled" for fact in facts):
+        return False
+    now = desk.clock.now()
+    fact = Fact(
+        track=Track.TRANSPORT,
+        code=code,
+        at=now,
+        reason=outcome.code or None if outcome else None,
+        note=outcome.detail or None if outcome else None,
+        stated_at=now if code in ("sending", "failed") else None,
+    )
+    if await work.facts.add(delivery_id, fact):
+        standing = fold_delivery([*facts, fact])
+        await work.deliveries.save_state(delivery_id, standing.shown, standing.marks, now)
+    return True
+
+
+async def _tell_retry(
+    work: Work, subject_id: str, later: list[Target], outcome: Outcome, now: datetime, delay: timedelta
+) -> None:
+    await work.events.append(
+        EventKind.DELIVERY_RETRY,
+        subject_id,
+        now,
+        {
+            "to": [target.code for target in later],
+            "code": outcome.code,
+            "detail": outcome.detail,
+            "next_at": (now + delay).isoformat(),
+        },
+    )

@@ -1,0 +1,98 @@
+"""Step 1 of the way out: streams a caller's files to scratch files, counting, hashing and looking at each. In: chunks
+as they come. Out: `Received` files in a `Tray`. Nothing is kept until `accept`; leaving the tray deletes the rest."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import AsyncIterator
+from contextlib import ExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+from functools import partial
+from typing import TYPE_CHECKING
+
+from gateway.domain.document import FileItem, FileRole
+from gateway.domain.files import FileFacts
+from gateway.domain.identity import Digest
+from gateway.errors import Refused
+from gateway.policy import door
+from gateway.policy.verdict import Verdict
+from gateway.ports import Scratch
+
+if TYPE_CHECKING:
+    from gateway.outgoing.desk import OutDesk
+
+# Written and hashed in one hop to the pool: large enough to make hops rare, small enough to stay cheap to hold.
+PIECE = 256 * 1024
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Received:
+    """One file as it was found to be, still in its scratch file."""
+
+    field: str
+    item: FileItem
+    facts: FileFacts
+    scratch: Scratch
+
+
+@dataclass(slots=True)
+class Tray:
+    """The files of one request, in order."""
+
+    desk: OutDesk
+    stack: ExitStack
+    received: list[Received] = field(default_factory=list)
+    total: int = 0
+
+    async def add(self, field: str, name: str, role: FileRole, chunks: AsyncIterator[bytes]) -> Received:
+        """Takes one file in. Refused as soon as it is over the limit: what follows is not read."""
+        scratch = self.stack.enter_context(self.desk.blobs.scratch())
+        n = len(self.received) + 1
+        digest, size = await self._spool(chunks, scratch, n, name)
+        facts = await self.desk.pool.run(lambda: self.desk.inspector.inspect(scratch.path, name))
+        item = FileItem(
+            n=n,
+            name=name,
+            role=role,
+            content_type=facts.found_type,
+            size=size,
+            sha256=digest,
+            pages=facts.pages,
+        )
+        self.received.append(Received(field=field, item=item, facts=facts, scratch=scratch))
+        return self.received[-1]
+
+    async def _spool(
+        self, chunks: AsyncIterator[bytes], scratch: Scratch, n: int, name: str
+    ) -> tuple[Digest, int]:
+        hasher = hashlib.sha256()
+        size = 0
+        held: list[bytes] = []
+        held_size = 0
+
+        def flush(pieces: list[bytes]) -> None:
+            joined = b"".join(pieces)
+            hasher.update(joined)
+            scratch.file.write(joined)
+
+        async for chunk in chunks:
+            size += len(chunk)
+            self.total += len(chunk)
+            over = door.over_limit(name, size, self.total, self.desk.profile, f"/files/{n - 1}")
+            if over is not None:
+                raise Refused(Verdict(reasons=(over,)))
+            held.append(chunk)
+            held_size += len(chunk)
+            if held_size >= PIECE:
+                pieces, held, held_size = held, [], 0
+                await self.desk.pool.run(partial(flush, pieces))
+        await self.desk.pool.run(partial(flush, held))
+        await self.desk.pool.run(scratch.file.flush)
+        return Digest.of_bytes(hasher.digest()), size
+
+
+@asynccontextmanager
+async def tray(desk: OutDesk) -> AsyncIterator[Tray]:
+    """A tray for one request; its scratch files vanish at the end unless they were kept."""
+    with ExitStack() as stack:
+        yield Tray(desk=desk, stack=stack)

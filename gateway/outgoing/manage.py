@@ -1,0 +1,143 @@
+"""Acts on a document that has not left, or has not arrived: send a draft, cancel, send again. In: a document's id.
+Out: the document as it now is. One transaction each; every act is an event."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Sequence
+from dataclasses import replace
+from functools import partial
+from typing import BinaryIO
+
+from gateway.domain.account import AgencyScope
+from gateway.domain.document import Delivery, OutgoingDocument, OutState
+from gateway.domain.event import EventKind
+from gateway.domain.status import Fact, Track, fold_delivery, own_fact
+from gateway.errors import Clash, Refused
+from gateway.outgoing import accept, check
+from gateway.outgoing.desk import OutDesk
+from gateway.outgoing.intake import tray
+from gateway.outgoing.order import Order
+from gateway.outgoing.package import pieces
+from gateway.ports import Target, Work
+
+
+async def send_draft(
+    desk: OutDesk, scope: AgencyScope, id: str, expect_version: int | None = None
+) -> OutgoingDocument:
+    """The draft is checked anew and queued; Refused with every reason when it may not leave."""
+    async with desk.store.read(scope) as work:
+        draft = await work.outgoing.get(id)
+        openers = [await desk.blobs.open(work, item.sha256) for item in draft.files]
+    if draft.state not in (OutState.DRAFT, OutState.BLOCKED):
+        raise Clash(f"{id} is {draft.state}, not a draft; only a draft can be sent by this call")
+    order = Order(draft=draft.draft, kind=draft.kind, parent_id=draft.parent_id, change=draft.change)
+    async with tray(desk) as held:
+        for item, opener in zip(draft.files, openers, strict=True):
+            await held.add(item.role, item.name, item.role, _chunks(desk, opener))
+        resolved, verdict = await check.check(desk, scope, order, held)
+    if not verdict.allowed:
+        raise Refused(verdict)
+    async with desk.store.begin(scope) as work:
+        sent = await work.outgoing.save(
+            replace(draft, draft=resolved, state=OutState.QUEUED),
+            expect_version=expect_version if expect_version is not None else draft.version,
+        )
+        await accept.queue(desk, work, sent)
+        await work.events.append(EventKind.MESSAGE_ACCEPTED, id, desk.clock.now(), {"from_draft": True})
+        await work.commit()
+    return sent
+
+
+async def cancel(
+    desk: OutDesk, scope: AgencyScope, id: str, expect_version: int | None = None
+) -> OutgoingDocument:
+    """Nothing of it leaves any more. Clash as soon as a courier has it or had it."""
+    async with desk.store.begin(scope) as work:
+        document = await work.outgoing.get(id)
+        deliveries = await work.deliveries.of(id)
+        if document.state not in (OutState.DRAFT, OutState.BLOCKED):
+            await _stop(work, document, deliveries)
+        cancelled = await work.outgoing.save(
+            replace(document, state=OutState.CANCELLED), expect_version=expect_version
+        )
+        for delivery in deliveries:
+            await _transport(desk, work, delivery, own_fact(Track.TRANSPORT, "cancelled", desk.clock.now()))
+        await work.blobs.drop("source", id)
+        await work.events.append(EventKind.MESSAGE_CANCELLED, id, desk.clock.now())
+        await work.commit()
+    return cancelled
+
+
+async def resend(
+    desk: OutDesk, scope: AgencyScope, id: str, recipients: Sequence[str] = ()
+) -> OutgoingDocument:
+    """The same bytes go again to the recipients named, or to all whose sending failed. What a recipient refused is
+    corrected and sent as a new document, not again."""
+    agency = await check.hosted_agency(desk, scope)
+    async with desk.store.begin(scope) as work:
+        document = await work.outgoing.get(id)
+        if document.envelope_digest is None or document.envelope_size is None:
+            raise Clash(f"{id} is {document.state}: it has no envelope yet that could be sent again")
+        chosen = _again(await work.deliveries.of(id), recipients)
+        earlier = (await work.outbox.of_subject(id))[0]
+        now = desk.clock.now()
+        await work.outbox.put(
+            replace(
+                earlier,
+                id=desk.clock.new_id("obx_"),
+                sender_code=agency.code,
+                targets=tuple(Target(code=d.recipient.code, delivery_id=d.id) for d in chosen),
+                created_at=now,
+                state="waiting",
+                attempts=0,
+                not_before=None,
+                last_error=None,
+            )
+        )
+        for delivery in chosen:
+            await _transport(desk, work, delivery, own_fact(Track.TRANSPORT, "queued", now))
+        await work.events.append(
+            EventKind.MESSAGE_QUEUED, id, now, {"again": True, "to": [d.recipient.code for d in chosen]}
+        )
+        await work.commit()
+    return document
+
+
+async def _chunks(desk: OutDesk, opener: Callable[[], BinaryIO]) -> AsyncIterator[bytes]:
+    pieces_left = pieces(opener)
+    while piece := await desk.pool.run(partial(next, pieces_left, b"")):
+        yield piece
+
+
+async def _stop(work: Work, document: OutgoingDocument, deliveries: Sequence[Delivery]) -> None:
+    late = Clash(
+        f"{document.id} has already been handed to the axis; recall it instead", code="GW-ALREADY-SENT"
+    )
+    if any(delivery.state not in ("queued", "failed") for delivery in deliveries):
+        raise late
+    if document.state is OutState.QUEUED:
+        if not await work.jobs.cancel("pack", document.id):
+            raise late
+        return
+    for item in await work.outbox.of_subject(document.id):
+        if item.state == "waiting" and not await work.outbox.cancel(item.id):
+            raise late
+
+
+def _again(deliveries: Sequence[Delivery], recipients: Sequence[str]) -> list[Delivery]:
+    wanted = {code.casefold() for code in recipients}
+    chosen = [
+        delivery
+        for delivery in deliveries
+        if (delivery.recipient.code.casefold() in wanted if wanted else delivery.state == "failed")
+    ]
+    if not chosen:
+        raise Clash("no recipient of this document is waiting to be sent to again; name them in `recipients`")
+    return chosen
+
+
+async def _transport(desk: OutDesk, work: Work, delivery: Delivery, fact: Fact) -> None:
+    facts = [*await work.facts.of(delivery.id), fact]
+    await work.facts.add(delivery.id, fact)
+    standing = fold_delivery(facts)
+    await work.deliveries.save_state(delivery.id, standing.shown, standing.marks, desk.clock.now())

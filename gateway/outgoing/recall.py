@@ -1,0 +1,147 @@
+"""Step 7 of the way out: the sender's second thoughts. In: a sent document and a reason. Out: a recall packet (type 1)
+or the bare status 13, and an open request on each delivery. Nothing changes at the receiver before it answers.
+Updates and replacements carry files and go through `accept` with their kind."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from gateway.domain.account import AgencyScope
+from gateway.domain.document import Change, Delivery, Kind, OutgoingDocument, OutState, Urgency
+from gateway.domain.event import EventKind
+from gateway.domain.identity import PacketId
+from gateway.domain.receipt import StatusPacket
+from gateway.domain.status import RequestKind
+from gateway.errors import Clash, Refused
+from gateway.outgoing import accept
+from gateway.outgoing.check import hosted_agency
+from gateway.outgoing.desk import OutDesk
+from gateway.policy import change as rules
+from gateway.policy.verdict import ReasonCode, Verdict, reason
+from gateway.ports import Work
+
+# What has not left cannot be recalled: it is cancelled, or has failed.
+_NEVER_LEFT = frozenset({"queued", "sending", "failed", "cancelled"})
+
+
+async def recall(
+    desk: OutDesk,
+    scope: AgencyScope,
+    id: str,
+    *,
+    reason: str,
+    approved_by: str | None,
+    notice_no: str | None,
+    take_back: bool = False,
+    recipients: Sequence[str] = (),
+    expect_version: int | None = None,
+) -> OutgoingDocument:
+    """Asks every recipient (or those named) to cancel the document. Returns the recall packet's document, or the
+    document itself when the bare 13 was asked for. Clash while an earlier request is open."""
+    change = Change(reason=reason, approved_by=approved_by, notice_no=notice_no)
+    async with desk.store.begin(scope) as work:
+        parent = await work.outgoing.get(id)
+        _is_recallable(parent, change, take_back)
+        chosen = _chosen(await work.deliveries.of(id), recipients)
+        parent = await work.outgoing.save(parent, expect_version=expect_version)
+        if take_back:
+            await _take_back(desk, work, scope, parent, chosen, reason)
+            result = parent
+        else:
+            result = await _notice(desk, work, scope, parent, chosen, change)
+        await work.commit()
+    return result
+
+
+def _is_recallable(parent: OutgoingDocument, change: Change, take_back: bool) -> None:
+    if parent.kind not in (Kind.DOCUMENT, Kind.REPLACEMENT):
+        raise Clash(f"{parent.id} is itself a {parent.kind} packet; recall the document {parent.parent_id}")
+    checked = rules.check_change(change, Kind.RECALL, parent)
+    if take_back:
+        checked = Verdict(reasons=tuple(r for r in checked.reasons if r.pointer == "/reason"))
+    if not checked.allowed:
+        raise Refused(checked)
+
+
+def _chosen(deliveries: Sequence[Delivery], recipients: Sequence[str]) -> list[Delivery]:
+    wanted = {code.casefold() for code in recipients}
+    known = {delivery.recipient.code.casefold() for delivery in deliveries}
+    unknown = [code for code in recipients if code.casefold() not in known]
+    if unknown:
+        raise Refused(
+            Verdict(
+                reasons=tuple(
+                    reason(ReasonCode.RECIPIENT_UNKNOWN, f"/recipients/{n}", recipient=code)
+                    for n, code in enumerate(unknown)
+                )
+            )
+        )
+    chosen = [d for d in deliveries if not wanted or d.recipient.code.casefold() in wanted]
+    left = [d for d in chosen if d.state not in _NEVER_LEFT]
+    if not left:
+        raise Clash("the document has not left for any of these recipients; cancel it instead")
+    return left
+
+
+async def _notice(
+    desk: OutDesk,
+    work: Work,
+    scope: AgencyScope,
+    parent: OutgoingDocument,
+    chosen: Sequence[Delivery],
+    change: Change,
+) -> OutgoingDocument:
+    child = OutgoingDocument(
+        id=desk.clock.new_id("msg_"),
+        agency_id=scope.agency_id,
+        kind=Kind.RECALL,
+        packet_id=PacketId(desk.clock.new_id("pkt_")),
+        document_id=parent.document_id,
+        draft=replace(
+            parent.draft, external_id=None, recipients=tuple(d.recipient for d in chosen), replies_to=()
+        ),
+        files=(),
+        state=OutState.QUEUED,
+        created_at=desk.clock.now(),
+        accepted_by=scope.principal_id,
+        parent_id=parent.id,
+        change=replace(change, target=parent.document_id),
+    )
+    await work.outgoing.add(child)
+    await work.events.append(
+        EventKind.MESSAGE_ACCEPTED,
+        child.id,
+        desk.clock.now(),
+        {"kind": child.kind, "document_id": child.document_id, "parent": parent.id},
+    )
+    await accept.queue(desk, work, child)
+    await accept.ask(desk, work, child, RequestKind.RECALL)
+    return child
+
+
+async def _take_back(
+    desk: OutDesk,
+    work: Work,
+    scope: AgencyScope,
+    parent: OutgoingDocument,
+    chosen: Sequence[Delivery],
+    why: str,
+) -> None:
+    agency = await hosted_agency(desk, scope)
+    for delivery in chosen:
+        packet = StatusPacket(
+            packet_id=PacketId(desk.clock.new_id("pkt_")),
+            sender_code=agency.code,
+            to_code=delivery.recipient.code,
+            code="13",
+            document_id=parent.document_id,
+            document_code=parent.draft.code,
+            issued_on=parent.draft.issued_on,
+            stated_at=desk.clock.now(),
+            description=why,
+            staff=parent.draft.staff,
+            urgent=parent.draft.urgency > Urgency.NORMAL,
+        )
+        await work.jobs.put("answer", delivery.id, payload=packet)
+        await accept.ask_one(desk, work, delivery, RequestKind.TAKE_BACK, packet.packet_id, why)

@@ -1,0 +1,101 @@
+"""What a file may be, by what the inspector found in its bytes (R10 to R13, threats 57 to 64). In: `FileFacts`, name,
+profile. Out: a `Verdict` for one file. Pure; the way out refuses for these reasons, the way in holds."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from gateway.domain.files import FileFacts
+from gateway.policy.door import check_name, over_limit
+from gateway.policy.profile import Profile
+from gateway.policy.verdict import Reason, ReasonCode, Verdict, reason
+
+# Words of `FileFacts.broken` that mean an archive made to harm rather than one that was damaged.
+BOMBS = frozenset({"ratio", "too-deep", "too-many-members", "member-overlap", "too-long-to-read"})
+
+_ENDINGS = {
+    "jpg": "jpeg",
+    "jpe": "jpeg",
+    "htm": "html",
+    "text": "txt",
+    "tsv": "csv",
+}
+_LIKE = (frozenset({"txt", "csv"}),)
+
+
+def judge(name: str, facts: FileFacts, profile: Profile, pointer: str) -> Verdict:
+    """Every rule this one file breaks. Says nothing about its role in the document."""
+    if facts.size == 0:
+        return Verdict(reasons=(reason(ReasonCode.FILE_EMPTY, pointer, name=name),))
+    reasons = [
+        found
+        for found in (check_name(name, pointer), over_limit(name, facts.size, 0, profile, pointer))
+        if found is not None
+    ]
+    reasons += _type(name, facts, profile, pointer)
+    reasons += _opening(name, facts, profile, pointer)
+    reasons += _active(name, facts, profile.refused_active, pointer)
+    warnings = [*_ending(name, facts, pointer), *_active(name, facts, profile.warned_active, pointer)]
+    return Verdict(reasons=tuple(reasons), warnings=tuple(warnings))
+
+
+def _type(name: str, facts: FileFacts, profile: Profile, pointer: str) -> Iterator[Reason]:
+    if not profile.accepts(facts.found_type):
+        yield reason(ReasonCode.TYPE_NOT_ALLOWED, pointer, name=name, type=facts.found_type)
+    elif (ending := _ending_of(name)) and not profile.accepts(ending):
+        # A text named `.bat` is harmless bytes that the receiver's machine would run.
+        yield reason(ReasonCode.TYPE_NOT_ALLOWED, pointer, name=name, type=ending)
+    for member, found in zip(facts.members, facts.member_types, strict=False):
+        if not profile.accepts(found):
+            yield reason(ReasonCode.TYPE_NOT_ALLOWED, pointer, name=f"{name}: {member[:120]}", type=found)
+            return
+
+
+def _opening(name: str, facts: FileFacts, profile: Profile, pointer: str) -> Iterator[Reason]:
+    """Encrypted, broken, or made to harm; each at most once."""
+    if facts.encrypted:
+        yield reason(ReasonCode.ENCRYPTED, pointer, name=name)
+    if facts.broken is not None and facts.broken not in BOMBS:
+        yield reason(ReasonCode.BROKEN, pointer, name=name, why=facts.broken)
+    if (why := _bomb(facts, profile)) is not None:
+        yield reason(
+            ReasonCode.ARCHIVE_BOMB,
+            pointer,
+            name=name,
+            why=why,
+            depth=profile.max_archive_depth,
+            members=profile.max_archive_members,
+            ratio=profile.max_archive_ratio,
+        )
+
+
+def _bomb(facts: FileFacts, profile: Profile) -> str | None:
+    if facts.broken in BOMBS:
+        return facts.broken
+    if facts.nested_depth > profile.max_archive_depth:
+        return "too-deep"
+    if len(facts.members) > profile.max_archive_members:
+        return "too-many-members"
+    if facts.inflated_size is not None and facts.inflated_size > facts.size * profile.max_archive_ratio:
+        return "ratio"
+    return None
+
+
+def _active(name: str, facts: FileFacts, kinds: frozenset[str], pointer: str) -> Iterator[Reason]:
+    for kind in sorted(set(facts.active) & kinds):
+        yield reason(ReasonCode.ACTIVE_CONTENT, pointer, name=name, kind=kind)
+
+
+def _ending(name: str, facts: FileFacts, pointer: str) -> Iterator[Reason]:
+    ending = _ending_of(name)
+    alike = {ending, facts.found_type}
+    if ending and ending != facts.found_type and not any(alike <= group for group in _LIKE):
+        yield reason(
+            ReasonCode.TYPE_UNLIKE_NAME, pointer, name=name, type=facts.found_type, suggest=facts.found_type
+        )
+
+
+def _ending_of(name: str) -> str:
+    stem, dot, ending = name.strip(" .").rpartition(".")
+    ending = ending.casefold()
+    return _ENDINGS.get(ending, ending) if stem and dot and ending.isalnum() and len(ending) <= 8 else ""

@@ -1,0 +1,114 @@
+"""May this packet come in? In: what a verified packet says and what its files were found to be. Out: a `Ruling`:
+allowed, held for the clerk with every reason, sealed, or one of the few cases where no person could act. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+
+from gateway.domain.files import FileFacts
+from gateway.domain.proof import Finding
+from gateway.policy.answer import answers_refusal
+from gateway.policy.contents import judge
+from gateway.policy.door import check_declared, declares_secret
+from gateway.policy.profile import Profile
+from gateway.policy.texts import odd_subject
+from gateway.policy.verdict import Reason, ReasonCode, Verdict, reason
+
+
+class Decision(StrEnum):
+    ALLOWED = "allowed"
+    HELD = "held"
+    SEALED = "sealed"
+    UNACTIONABLE = "unactionable"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ArrivedFile:
+    """One file of the packet. `damaged` says why its encoding could not be undone; then there are no facts."""
+
+    name: str
+    facts: FileFacts | None = None
+    damaged: str | None = None
+    infected: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ArrivedPacket:
+    """What a verified packet says, and what was found. `addressed_to` are the codes of the signed `To` list (of a
+    status: its `ResponseFor`); `our_codes` are the receiving agency's code and every alias valid then."""
+
+    our_codes: tuple[str, ...]
+    addressed_to: tuple[str, ...]
+    subject: str = ""
+    secrecy: str | None = None
+    category: str | None = None
+    pages: int | None = None
+    files: tuple[ArrivedFile, ...] = ()
+    findings: tuple[Finding, ...] = ()
+
+
+_NOTHING = Verdict()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ruling:
+    """The decision. `code` is the reason of interfaces.md 1.8 for `UNACTIONABLE`; `detail` names the file."""
+
+    decision: Decision
+    verdict: Verdict = _NOTHING
+    code: str | None = None
+    detail: str = ""
+
+
+def check(packet: ArrivedPacket, profile: Profile) -> Ruling:
+    """First the declared secret, then what nobody could act on, then everything that a clerk has to look at."""
+    if declares_secret(packet.secrecy):
+        return Ruling(
+            decision=Decision.SEALED, verdict=check_declared(packet.secrecy, None, profile), code="SECRET"
+        )
+    for code, detail in _unactionable(packet):
+        if answers_refusal(code, profile):
+            return Ruling(decision=Decision.UNACTIONABLE, code=code, detail=detail)
+    verdict = Verdict(reasons=tuple(_kept_back(packet)), warnings=tuple(_warnings(packet, profile)))
+    verdict += check_declared(None, packet.category, profile)
+    for n, arrived in enumerate(packet.files):
+        if arrived.facts is not None:
+            verdict += judge(arrived.name, arrived.facts, profile, f"/files/{n}")
+    decision = Decision.ALLOWED if verdict.allowed else Decision.HELD
+    return Ruling(decision=decision, verdict=verdict)
+
+
+def is_for_us(packet: ArrivedPacket) -> bool:
+    """Whether one of our codes or aliases is in the signed list; letter case and outer spaces do not matter."""
+    ours = {code.strip().casefold() for code in packet.our_codes}
+    return any(code.strip().casefold() in ours for code in packet.addressed_to)
+
+
+def _unactionable(packet: ArrivedPacket) -> Iterator[tuple[str, str]]:
+    if not is_for_us(packet):
+        yield "WRONG_ADDRESSEE", ", ".join(packet.addressed_to[:5])
+    for arrived in packet.files:
+        if arrived.infected:
+            yield "MALWARE", arrived.name
+        if arrived.damaged is not None:
+            yield "DAMAGED", f"{arrived.name}: {arrived.damaged}"
+
+
+def _kept_back(packet: ArrivedPacket) -> Iterator[Reason]:
+    """The same cases where a profile lets a clerk decide them, and findings of the schema."""
+    for code, detail in _unactionable(packet):
+        yield reason(ReasonCode.SCHEMA, "", finding=code, detail=detail)
+    for finding in packet.findings:
+        yield reason(ReasonCode.SCHEMA, finding.where, finding=finding.code, detail=finding.detail)
+
+
+def _warnings(packet: ArrivedPacket, profile: Profile) -> Iterator[Reason]:
+    yield from odd_subject(packet.subject, profile, "/subject")
+    lead = next((arrived.facts for arrived in packet.files if arrived.facts is not None), None)
+    found = lead.pages if lead is not None else None
+    if packet.pages and found is not None and packet.pages != found:
+        yield reason(
+            ReasonCode.PAGES_DIFFER, "/pages", name=packet.files[0].name, stated=packet.pages, found=found
+        )

@@ -1,0 +1,217 @@
+"""Says whether a document may leave. In: the draft, its files with what they were found to be, the directory's
+answer for each recipient, the profile and today's date. Out: a `Verdict` with every broken rule, each at its JSON
+pointer. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Sequence
+from datetime import date
+
+from gateway.domain.document import Draft, FileItem, FileRole, Urgency
+from gateway.domain.files import FileFacts
+from gateway.domain.registry import Resolution, Standing
+from gateway.policy.contents import judge
+from gateway.policy.door import check_declared
+from gateway.policy.profile import Profile
+from gateway.policy.texts import Field, broken_fields, odd_subject
+from gateway.policy.verdict import Reason, ReasonCode, Verdict, reason
+
+_MOST = 999  # copies and pages have three digits on the wire (edxml.md 2.2)
+
+
+def check(
+    draft: Draft,
+    files: Sequence[tuple[FileItem, FileFacts]],
+    resolutions: Sequence[Resolution],
+    profile: Profile,
+    today: date,
+    *,
+    own_codes: Collection[str],
+) -> Verdict:
+    """Every rule at once. `resolutions[i]` answers for `draft.recipients[i]`; `own_codes` are the sender's code and
+    aliases; `today` is the date in Asia/Ho_Chi_Minh."""
+    reasons = (
+        *broken_fields(_fields(draft)),
+        *_numbers(draft),
+        *_without_commas(draft),
+        *_times(draft, profile, today),
+    )
+    head = Verdict(reasons=reasons, warnings=tuple(_head_warnings(draft, profile, today)))
+    declared = check_declared(draft.secrecy, None, profile)
+    return head + declared + _recipients(draft, resolutions, own_codes) + _files(draft, files, profile)
+
+
+def _fields(draft: Draft) -> tuple[Field, ...]:
+    """R17's parts, with the lengths a writer may use (edxml.md 2.2, rules.md 12.3)."""
+    signer, staff, file_code = draft.signer, draft.staff, draft.file_code
+    fields = [
+        Field(pointer="/number", value=draft.number, longest=11, required=True),
+        Field(pointer="/symbol", value=draft.symbol, longest=30, required=True),
+        Field(pointer="/type", value=draft.type_name, longest=100, required=True),
+        Field(pointer="/subject", value=draft.subject, longest=500, required=True, lines=True),
+        Field(pointer="/signer/name", value=signer.name if signer else None, longest=50, required=True),
+        Field(pointer="/signer/title", value=signer.title if signer else None, longest=100),
+        Field(pointer="/signer/competence", value=signer.competence if signer else None, longest=100),
+        Field(pointer="/content", value=draft.content, longest=500, lines=True),
+        Field(pointer="/place", value=draft.place, longest=50),
+        Field(pointer="/sphere", value=draft.sphere, longest=100),
+        Field(pointer="/drafter", value=draft.drafter, longest=10),
+        Field(pointer="/external_id", value=draft.external_id, longest=200),
+    ]
+    if file_code is not None:
+        fields.append(Field(pointer="/file_code/notation", value=file_code.notation, longest=20))
+    if staff is not None:
+        given = {
+            "name": staff.name,
+            "department": staff.department,
+            "phone": staff.phone,
+            "email": staff.email,
+        }
+        fields += [Field(pointer=f"/staff/{name}", value=value, longest=200) for name, value in given.items()]
+    fields += _listed_fields(draft)
+    return tuple(fields)
+
+
+def _listed_fields(draft: Draft) -> Iterator[Field]:
+    for n, place in enumerate(draft.to_places):
+        yield Field(pointer=f"/to_places/{n}", value=place, longest=150)
+    for n, title in enumerate(draft.appendixes):
+        yield Field(pointer=f"/appendixes/{n}", value=title, longest=500)
+    for n, recipient in enumerate(draft.recipients):
+        is_named = bool((recipient.name or "").strip())
+        yield Field(pointer=f"/recipients/{n}/code", value=recipient.code, longest=75, required=not is_named)
+        yield Field(pointer=f"/recipients/{n}/name", value=recipient.name, longest=200)
+    for n, link in enumerate(draft.replies_to):
+        yield Field(pointer=f"/replies_to/{n}/agency", value=link.agency, longest=75, required=True)
+        yield Field(pointer=f"/replies_to/{n}/number", value=link.number, longest=42, required=True)
+
+
+def _numbers(draft: Draft) -> Iterator[Reason]:
+    for name, value, least in (("pages", draft.pages, 1), ("copies", draft.copies, 0)):
+        if value is not None and not least <= value <= _MOST:
+            yield reason(
+                ReasonCode.OUT_OF_RANGE, f"/{name}", field=name, value=value, least=least, most=_MOST
+            )
+
+
+def _without_commas(draft: Draft) -> Iterator[Reason]:
+    """A comma separates the parts of a DocumentId and is legal nowhere inside them (edxml.md 5)."""
+    for name, value in (("number", draft.number), ("symbol", draft.symbol)):
+        if "," in value:
+            yield reason(ReasonCode.BAD_CHARACTERS, f"/{name}", field=name)
+
+
+def _times(draft: Draft, profile: Profile, today: date) -> Iterator[Reason]:
+    if draft.issued_on is None:
+        yield reason(ReasonCode.MISSING, "/date", field="date")
+    elif draft.issued_on > today:
+        yield reason(ReasonCode.DATE_IN_FUTURE, "/date", given_on=draft.issued_on, today_on=today)
+    if draft.urgency is Urgency.TIMED_EXPRESS and draft.due_at is None:
+        yield reason(ReasonCode.DUE_AT_MISSING, "/due_at")
+    if draft.urgency is Urgency.TIMED_EXPRESS and not profile.timed_express:
+        yield reason(ReasonCode.TIMED_EXPRESS_OFF, "/urgency", suggest=Urgency.EXPRESS.key)
+    if draft.reply_required is None:
+        yield reason(ReasonCode.MISSING, "/reply_required", field="reply_required")
+    elif draft.reply_due is not None and not draft.reply_required:
+        yield reason(ReasonCode.REPLY_DUE_WITHOUT_REPLY, "/reply_due")
+
+
+def _head_warnings(draft: Draft, profile: Profile, today: date) -> Iterator[Reason]:
+    yield from odd_subject(draft.subject, profile, "/subject")
+    if draft.reply_required and draft.reply_due is None:
+        yield reason(ReasonCode.REPLY_DUE_MISSING, "/reply_due")
+    if draft.reply_required and draft.reply_due is not None and draft.reply_due < today:
+        yield reason(ReasonCode.DUE_PASSED, "/reply_due", field="reply_due", given_on=draft.reply_due)
+    if draft.due_at is not None and draft.due_at.date() < today:
+        yield reason(ReasonCode.DUE_PASSED, "/due_at", field="due_at", given_on=draft.due_at.date())
+
+
+def _recipients(draft: Draft, resolutions: Sequence[Resolution], own_codes: Collection[str]) -> Verdict:
+    if not draft.recipients:
+        return Verdict(reasons=(reason(ReasonCode.MISSING, "/recipients", field="recipients"),))
+    own = {code.strip().casefold() for code in own_codes}
+    seen: set[str] = set()
+    verdict = Verdict()
+    for n, recipient in enumerate(draft.recipients):
+        pointer = f"/recipients/{n}/code"
+        resolution = resolutions[n] if n < len(resolutions) else None
+        entry = resolution.entry if resolution is not None else None
+        code = (entry.code if entry is not None else recipient.code).strip()
+        reasons = []
+        if code.casefold() in own:
+            reasons.append(reason(ReasonCode.RECIPIENT_SELF, pointer, recipient=code))
+        if code and code.casefold() in seen:
+            reasons.append(reason(ReasonCode.RECIPIENT_TWICE, pointer, recipient=code))
+        seen.add(code.casefold())
+        verdict += Verdict(reasons=tuple(reasons)) + _standing(
+            recipient.code or recipient.name or "", resolution, pointer
+        )
+    return verdict
+
+
+def _standing(given: str, resolution: Resolution | None, pointer: str) -> Verdict:
+    """Only an imported or synced row refuses or redirects; where starter rows alone speak it warns (R48)."""
+    if resolution is None:
+        return Verdict(reasons=(reason(ReasonCode.RECIPIENT_UNKNOWN, pointer, recipient=given),))
+    codes = {
+        Standing.UNKNOWN: (ReasonCode.RECIPIENT_UNKNOWN, resolution.nearest),
+        Standing.CLOSED: (ReasonCode.RECIPIENT_CLOSED, resolution.successor or resolution.nearest),
+        Standing.UNCERTAIN: (ReasonCode.RECIPIENT_UNCERTAIN, resolution.nearest),
+    }
+    found = codes.get(resolution.standing)
+    if found is None:
+        return Verdict()
+    entry = resolution.entry
+    told = {"recipient": resolution.given or given, "name": entry.name if entry is not None else ""}
+    if entry is not None and entry.valid_to is not None:
+        told["closed_on"] = entry.valid_to.isoformat()
+    broken = reason(found[0], pointer, suggest=found[1], **told)
+    return Verdict(reasons=(broken,)) if resolution.may_refuse else Verdict(warnings=(broken,))
+
+
+def _files(draft: Draft, files: Sequence[tuple[FileItem, FileFacts]], profile: Profile) -> Verdict:
+    verdict = Verdict()
+    for position, (item, facts) in enumerate(files):
+        verdict += judge(item.name, facts, profile, f"/files/{position}")
+    total = sum(facts.size for _, facts in files)
+    reasons = [*_lead(files, profile)]
+    if total > profile.max_document_bytes:
+        limit = profile.max_document_bytes
+        reasons.append(
+            reason(
+                ReasonCode.DOCUMENT_TOO_LARGE,
+                "/files",
+                name=max(files, key=lambda pair: pair[1].size)[0].name,
+                size_bytes=total,
+                limit_bytes=limit,
+            )
+        )
+    warnings = tuple(_file_warnings(draft, files))
+    return verdict + Verdict(reasons=tuple(reasons), warnings=warnings)
+
+
+def _lead(files: Sequence[tuple[FileItem, FileFacts]], profile: Profile) -> Iterator[Reason]:
+    leads = [(n, pair) for n, pair in enumerate(files) if pair[0].role is FileRole.LEAD]
+    if len(leads) != 1:
+        yield reason(ReasonCode.LEAD_COUNT, "/files", found=len(leads))
+    for n, (item, facts) in leads:
+        if facts.found_type not in profile.lead_types:
+            yield reason(
+                ReasonCode.LEAD_TYPE,
+                f"/files/{n}",
+                name=item.name,
+                type=facts.found_type,
+                allowed=", ".join(sorted(profile.lead_types)),
+            )
+
+
+def _file_warnings(draft: Draft, files: Sequence[tuple[FileItem, FileFacts]]) -> Iterator[Reason]:
+    roles = {item.role for item, _ in files}
+    if FileRole.LEAD in roles and FileRole.SOURCE not in roles:
+        yield reason(ReasonCode.NO_SOURCE, "/files")
+    for item, facts in files:
+        is_lead = item.role is FileRole.LEAD
+        if is_lead and draft.pages is not None and facts.pages is not None and draft.pages != facts.pages:
+            yield reason(
+                ReasonCode.PAGES_DIFFER, "/pages", name=item.name, stated=draft.pages, found=facts.pages
+            )

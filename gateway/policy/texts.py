@@ -1,0 +1,76 @@
+"""What a line of text may be: present, short enough, free of characters that break headers or XML, and readable
+Vietnamese. In: values with their places. Out: reasons and warnings. Pure; nothing is corrected here."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from gateway.policy.profile import Profile
+from gateway.policy.verdict import Reason, ReasonCode, reason
+
+# Bytes of TCVN3 read as Latin-1 are signs inside words; VNI adds vowels with marks that Vietnamese does not have.
+_TCVN3 = re.compile(r"(?<=[A-Za-z])[¨©ª«¬®¯°±²³´µ¶·¸¹»¼½¾×÷]|[¨©ª«¬®µ¶·¸¹»¼½¾](?=[A-Za-z])")
+_VNI = re.compile(r"(?<=[A-Za-z])[äåæëïðñöøûüÿÄÅÆËÏÐÑÖØÛÜ]|[ñöÑÖ](?=[A-Za-z])")
+_WORDS_WITHOUT_MARK = 3
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Field:
+    """One text value and its rule. `lines`: line feeds and tabs are allowed."""
+
+    pointer: str
+    value: str | None
+    longest: int
+    required: bool = False
+    lines: bool = False
+
+    @property
+    def name(self) -> str:
+        """The last part of the pointer that is a word: what the labels call the field."""
+        return next((part for part in reversed(self.pointer.split("/")) if part and not part.isdigit()), "")
+
+
+def broken_fields(fields: tuple[Field, ...]) -> Iterator[Reason]:
+    """Every rule that one of the fields breaks."""
+    for item in fields:
+        value = item.value or ""
+        if item.required and not value.strip():
+            yield reason(ReasonCode.MISSING, item.pointer, field=item.name)
+        if len(value) > item.longest:
+            yield reason(
+                ReasonCode.TOO_LONG, item.pointer, field=item.name, length=len(value), limit=item.longest
+            )
+        if has_bad_characters(value, lines=item.lines):
+            yield reason(ReasonCode.BAD_CHARACTERS, item.pointer, field=item.name)
+
+
+def has_bad_characters(value: str, *, lines: bool = False) -> bool:
+    """Control characters (header and log injection), lone surrogates and non-characters (not XML)."""
+    for char in value:
+        if lines and char in "\n\t":
+            continue
+        if unicodedata.category(char) in ("Cc", "Cs") or (ord(char) & 0xFFFE) == 0xFFFE:
+            return True
+        if 0xFDD0 <= ord(char) <= 0xFDEF:
+            return True
+    return False
+
+
+def odd_subject(subject: str, profile: Profile, pointer: str) -> Iterator[Reason]:
+    """Warnings about a subject: watched words (R3), a legacy font (R8), no diacritics (R9)."""
+    plain = unicodedata.normalize("NFC", subject).casefold()
+    for word in profile.subject_keywords:
+        if re.search(rf"(?<!\w){re.escape(word.casefold())}(?!\w)", plain):
+            yield reason(ReasonCode.SENSITIVE_WORD, pointer, word=word)
+    if is_legacy_font(subject):
+        yield reason(ReasonCode.LEGACY_FONT, pointer, field="subject")
+    elif len(plain.split()) > _WORDS_WITHOUT_MARK and plain.isascii():
+        yield reason(ReasonCode.NO_DIACRITICS, pointer)
+
+
+def is_legacy_font(text: str) -> bool:
+    """Whether it looks like TCVN3 or VNI bytes shown as Unicode; two hits, so that one foreign name is no hit."""
+    return len(_TCVN3.findall(text)) >= 2 or len(_VNI.findall(text)) >= 2

@@ -1,0 +1,176 @@
+"""Decides whether a signed envelope's signer may speak for its sender at the time of arrival. In: SignedEnvelope,
+Evidence, TrustPolicy, time. Out: the VerifiedEnvelope that everything after verification needs, or the error with
+the code and step of `docs/verification.md` (9 chain and time, 10 revocation). Pure; the only place that can make one."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import TypeVar
+
+from gateway.domain.proof import Evidence, Finding, SignedEnvelope, Step, VerifiedEnvelope, claim_seal
+from gateway.errors import BadSignature, CannotTell, UnknownSender, UntrustedSigner
+
+M = TypeVar("M")
+
+_SEAL = claim_seal()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrustPolicy:
+    """How long we bear not knowing, and which claimed times we believe (K2, K4)."""
+
+    revocation_grace: timedelta = timedelta(hours=24)
+    """K4. A longer grace lets a stolen key, revoked by its authority, send for that long before we hear of it."""
+
+    signing_past: timedelta = timedelta(days=30)
+    """K2. A longer window lets an envelope that somebody kept back be delivered as if it were news."""
+
+    signing_future: timedelta = timedelta(minutes=10)
+    """K2. A wider one lets a signer date an envelope beyond the moment at which its key is to be revoked."""
+
+    signing_absurd: timedelta = timedelta(days=1)
+    """Section 9: a SigningTime further ahead than this is refused, not held. A longer one fills the clerk's list of
+    held packets with what no clock error explains."""
+
+
+def decide(
+    signed: SignedEnvelope[M], evidence: Evidence, policy: TrustPolicy, at: datetime
+) -> VerifiedEnvelope[M]:
+    """The envelope's sender is proved at `at`, the time of arrival (K2), never at the claimed SigningTime.
+
+    UntrustedSigner or UnknownSender: refused. CannotTell: held for an answer or a person. The recipient, a repeat
+    and the state of the register are not looked at.
+    """
+    _binding(signed, at)
+    _chain_and_validity(signed, evidence, at)
+    if evidence.revocation != "revoked":
+        # A hold never hides a refusal: a back-dated signature of a revoked key is revoked, not merely odd.
+        _signing_time(signed, evidence, policy, at)
+    notes = _revocation(signed, evidence, policy)
+    steps = _stopped_at(
+        signed.steps, 10, None, notes[0].detail if notes else f"{evidence.revocation} at arrival"
+    )
+    return VerifiedEnvelope(
+        signed=signed,
+        sender=signed.sender_code,
+        verdict="valid",
+        received_at=at,
+        notes=(*signed.findings, *notes),
+        steps=tuple(replace(step, detail=evidence.chain_detail) if step.n == 9 else step for step in steps),
+        seal=_SEAL,
+    )
+
+
+def _binding(signed: SignedEnvelope[M], at: datetime) -> None:
+    """K1 again, at this very time: an envelope may be judged anew after its binding was ended."""
+    begun = signed.bound_from is None or signed.bound_from <= at
+    if begun and (signed.bound_to is None or at < signed.bound_to):
+        return
+    detail = (
+        f"no certificate is bound to {signed.sender_code} at {at.isoformat()}; the binding of this one runs from "
+        f"{_text(signed.bound_from)} to {_text(signed.bound_to)}"
+    )
+    raise UnknownSender(
+        "SIG-NO-BINDING",
+        detail,
+        step=6,
+        steps=_stopped_at(signed.steps, 6, False, detail),
+        where="From/OrganId",
+    )
+
+
+def _chain_and_validity(signed: SignedEnvelope[M], evidence: Evidence, at: datetime) -> None:
+    """K3, step 9."""
+    if not evidence.not_before <= at <= evidence.not_after:
+        raise _refused(
+            signed,
+            9,
+            "CERT-TIME",
+            f"the certificate {evidence.serial} is valid from {evidence.not_before.isoformat()} to "
+            f"{evidence.not_after.isoformat()}, not at {at.isoformat()}",
+        )
+    if evidence.chain_code is not None:
+        raise _refused(signed, 9, evidence.chain_code, evidence.chain_detail)
+    if not evidence.usage_ok:
+        raise _refused(signed, 9, "CERT-USAGE", f"the certificate {evidence.serial} is not made for signing")
+
+
+def _signing_time(signed: SignedEnvelope[M], evidence: Evidence, policy: TrustPolicy, at: datetime) -> None:
+    """K2, step 9. An envelope without signed properties claims no time; its own mark says so."""
+    claimed = signed.signing_time
+    if claimed is None:
+        return
+    if claimed > at + policy.signing_absurd:
+        detail = (
+            f"SigningTime {claimed.isoformat()} is more than {policy.signing_absurd} after {at.isoformat()}"
+        )
+        raise BadSignature("SIG-TIME", detail, step=9, steps=_stopped_at(signed.steps, 9, False, detail))
+    odd = _oddity(claimed, signed.bound_from, evidence, policy, at)
+    if odd is not None:
+        detail = f"SigningTime {claimed.isoformat()} is {odd}"
+        raise CannotTell(
+            detail,
+            code="SIG-TIME",
+            hint="a person may admit the packet with a mark, or refuse it",
+            step=9,
+            steps=_stopped_at(signed.steps, 9, False, detail),
+        )
+
+
+def _oddity(
+    claimed: datetime, bound_from: datetime | None, evidence: Evidence, policy: TrustPolicy, at: datetime
+) -> str | None:
+    if claimed > at + policy.signing_future:
+        return f"more than {policy.signing_future} after the arrival at {at.isoformat()}"
+    if claimed < at - policy.signing_past:
+        return f"more than {policy.signing_past.days} days before the arrival at {at.isoformat()}"
+    if not evidence.not_before <= claimed <= evidence.not_after:
+        return f"outside the validity of the certificate {evidence.serial}"
+    if bound_from is not None and claimed < bound_from:
+        return f"before the certificate was bound, on {bound_from.isoformat()}"
+    return None
+
+
+def _revocation(signed: SignedEnvelope[M], evidence: Evidence, policy: TrustPolicy) -> tuple[Finding, ...]:
+    """K4, step 10. An unknown answer passes while the grace runs, with a note that marks the entry."""
+    if evidence.revocation == "revoked":
+        revoked_at = _text(evidence.revoked_at)
+        raise _refused(
+            signed, 10, "CERT-REVOKED", f"the certificate {evidence.serial} was revoked on {revoked_at}"
+        )
+    if evidence.revocation == "good":
+        return ()
+    age = evidence.revocation_age_s
+    if age is not None and age <= policy.revocation_grace.total_seconds():
+        return (Finding(code="CERT-REVOCATION-UNKNOWN", detail="revocation not known"),)
+    since = "was never answered" if age is None else f"has had no answer for {age:.0f} s"
+    detail = f"whether the certificate {evidence.serial} is revoked {since}; the grace is {policy.revocation_grace}"
+    raise CannotTell(
+        detail,
+        code="CERT-REVOCATION-UNKNOWN",
+        hint="bring a current revocation list of the certificate's authority",
+        step=10,
+        steps=_stopped_at(signed.steps, 10, False, detail),
+    )
+
+
+def _refused(signed: SignedEnvelope[M], n: int, code: str, detail: str) -> UntrustedSigner:
+    return UntrustedSigner(code, detail, step=n, steps=_stopped_at(signed.steps, n, False, detail))
+
+
+def _stopped_at(steps: tuple[Step, ...], n: int, ok: bool | None, detail: str) -> tuple[Step, ...]:
+    """The steps with 9 and 10 passed up to `n`. `ok` False: step `n` failed and nothing after it was reached."""
+    told = []
+    for step in steps:
+        if step.n == n:
+            told.append(replace(step, ok=ok is not False, detail=detail))
+        elif step.n > n and ok is False:
+            told.append(replace(step, ok=None, detail=""))
+        else:
+            told.append(replace(step, ok=True) if step.n in (9, 10) and step.n < n else step)
+    return tuple(told)
+
+
+def _text(moment: datetime | None) -> str:
+    return moment.isoformat() if moment is not None else "no date"

@@ -1,0 +1,116 @@
+"""What a policy answers: every broken rule at once, each with the place it concerns. A reason is a code and
+parameters, never a sentence; `labels.reason_text` makes the sentence in the reader's language."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from types import MappingProxyType
+
+
+class ReasonCode(StrEnum):
+    """Every rule that can be broken or warned of. The API, logs and labels use these codes."""
+
+    # what a document says of itself (R17, edxml.md 2.2)
+    MISSING = "missing"
+    TOO_LONG = "too-long"
+    BAD_CHARACTERS = "bad-characters"
+    OUT_OF_RANGE = "out-of-range"
+    DATE_IN_FUTURE = "date-in-future"
+    DUE_AT_MISSING = "due-at-missing"
+    TIMED_EXPRESS_OFF = "timed-express-off"
+    REPLY_DUE_WITHOUT_REPLY = "reply-due-without-reply"
+    REPLY_DUE_MISSING = "reply-due-missing"
+    DUE_PASSED = "due-passed"
+    # what may not pass (R2, R3)
+    SECRECY_DECLARED = "secrecy-declared"
+    FORBIDDEN_CATEGORY = "forbidden-category"
+    SENSITIVE_WORD = "sensitive-word"
+    # text (R8, R9)
+    LEGACY_FONT = "legacy-font"
+    NO_DIACRITICS = "no-diacritics"
+    # recipients (R48, R83)
+    RECIPIENT_SELF = "recipient-self"
+    RECIPIENT_TWICE = "recipient-twice"
+    RECIPIENT_UNKNOWN = "recipient-unknown"
+    RECIPIENT_CLOSED = "recipient-closed"
+    RECIPIENT_UNCERTAIN = "recipient-uncertain"
+    # files (R10 to R14, R57, threats 57 to 83)
+    LEAD_COUNT = "lead-count"
+    LEAD_TYPE = "lead-type"
+    FILE_NAME = "file-name"
+    FILE_EMPTY = "file-empty"
+    FILE_TOO_LARGE = "file-too-large"
+    DOCUMENT_TOO_LARGE = "document-too-large"
+    TYPE_NOT_ALLOWED = "type-not-allowed"
+    TYPE_UNLIKE_NAME = "type-unlike-name"
+    ENCRYPTED = "encrypted"
+    BROKEN = "broken"
+    ARCHIVE_BOMB = "archive-bomb"
+    ACTIVE_CONTENT = "active-content"
+    PAGES_DIFFER = "pages-differ"
+    NO_SOURCE = "no-source"
+    # a change to a document already sent (R70, R71)
+    PARENT_NOT_SENT = "parent-not-sent"
+    PARENT_IS_CHANGE = "parent-is-change"
+    TARGET_DIFFERS = "target-differs"
+    REPLACES_ITSELF = "replaces-itself"
+    NOTHING_CHANGED = "nothing-changed"
+    # an identity that is taken (R117, interfaces.md 3.3)
+    NUMBER_TAKEN = "number-taken"
+    IDEMPOTENCY_OTHER = "idempotency-other"
+    # what a status call may not say now (interfaces.md 3.3)
+    STATUS_UNKNOWN = "status-unknown"
+    STATUS_NOT_NOW = "status-not-now"
+    # what an incoming packet was found to be
+    SCHEMA = "schema"
+
+
+_NONE: Mapping[str, str] = MappingProxyType({})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reason:
+    """One broken rule. `pointer` is a JSON pointer into the request or packet; `suggest` is what to use instead.
+    Parameters named `*_bytes` and `*_on` are raw (byte count, ISO date), formatted by the labels."""
+
+    code: ReasonCode
+    pointer: str = ""
+    params: Mapping[str, str] = field(default=_NONE)
+    suggest: str | None = None
+
+    def __str__(self) -> str:
+        told = ", ".join(f"{name}={value}" for name, value in self.params.items())
+        text = f"{self.code} at {self.pointer or '/'}"
+        text += f" ({told})" if told else ""
+        return text + (f", use {self.suggest}" if self.suggest else "")
+
+
+def reason(code: ReasonCode, pointer: str = "", *, suggest: str | None = None, **params: object) -> Reason:
+    """A reason with its parameters as text."""
+    told = MappingProxyType({name: str(value) for name, value in params.items()})
+    return Reason(code=code, pointer=pointer, params=told, suggest=suggest)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verdict:
+    """Allowed or not, with every reason; warnings never decide."""
+
+    reasons: tuple[Reason, ...] = ()
+    warnings: tuple[Reason, ...] = ()
+
+    @property
+    def allowed(self) -> bool:
+        return not self.reasons
+
+    def __add__(self, other: Verdict) -> Verdict:
+        return Verdict(reasons=self.reasons + other.reasons, warnings=self.warnings + other.warnings)
+
+    def __str__(self) -> str:
+        if self.allowed and not self.warnings:
+            return "allowed"
+        parts = ["allowed" if self.allowed else "refused: " + "; ".join(map(str, self.reasons))]
+        if self.warnings:
+            parts.append("warnings: " + "; ".join(map(str, self.warnings)))
+        return " | ".join(parts)

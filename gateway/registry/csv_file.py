@@ -1,0 +1,207 @@
+"""Reads a registry file: CSV in UTF-8 (with or without BOM), cells apart by `;` or `,`, first line the column names.
+
+Columns: code, alias, name, parent, valid_from, valid_to, successor, email, address, phone, decision, in any order;
+`code` and `name` must be there. A column that is absent leaves that field as it is; an empty cell empties it, but an
+empty `parent` means the code one group shorter where that one is known. Codes are written in capitals, in full;
+`alias` is one older code; dates are 2031-03-04 or 04/03/2031; `valid_to` is the last day.
+In: bytes. Out: cells per line, already of their type, and every problem found. Pure."""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+import unicodedata
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import date
+from typing import TypeAlias
+
+from gateway.domain.agency_code import AgencyCode, BadCode, CodeForm
+from gateway.domain.registry_change import RowProblem
+
+COLUMNS = (
+    "code",
+    "alias",
+    "name",
+    "parent",
+    "valid_from",
+    "valid_to",
+    "successor",
+    "email",
+    "address",
+    "phone",
+    "decision",
+)
+REQUIRED = ("code", "name")
+LARGEST_FILE = 64 * 1024 * 1024  # 120 000 agencies need about 15 MB
+LONGEST_CELL = 500
+_SHOWN = 60  # characters of a cell repeated in a problem
+_ALIAS = re.compile(r"[A-Z0-9](?:[A-Z0-9._-]{0,73}[A-Z0-9])?")  # columns seen go up to 75 (edxml.md 4)
+_ISO_DATE = re.compile(r"([0-9]{4})-([0-9]{2})-([0-9]{2})")
+_LOCAL_DATE = re.compile(r"([0-9]{1,2})/([0-9]{1,2})/([0-9]{4})")
+
+Cell: TypeAlias = str | date | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CsvLine:
+    """One agency of the file. `cells` has an entry for each column of the file."""
+
+    line: int
+    code: str
+    cells: Mapping[str, Cell]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CsvTable:
+    lines: tuple[CsvLine, ...]
+    problems: tuple[RowProblem, ...]
+
+
+def read(raw: bytes) -> CsvTable:
+    """Every line that can be understood, and a problem for each cell that cannot."""
+    if len(raw) > LARGEST_FILE:
+        return _only(1, "file", f"{len(raw)} bytes", f"at most {LARGEST_FILE} bytes; split the file")
+    try:
+        text = raw.decode("utf-8-sig")
+    except UnicodeDecodeError as cause:
+        line = raw.count(b"\n", 0, cause.start) + 1
+        found = raw[cause.start : cause.start + 8].hex(" ")
+        return _only(line, "file", found, "these bytes are not UTF-8; save the file as CSV UTF-8")
+    return _table(text)
+
+
+def shown(cell: str) -> str:
+    """A cell as a problem repeats it."""
+    return cell if len(cell) <= _SHOWN else cell[:_SHOWN] + "…"
+
+
+def _table(text: str) -> CsvTable:
+    first = text.split("\n", 1)[0]
+    delimiter = ";" if first.count(";") > first.count(",") else ","
+    reader = csv.reader(io.StringIO(text), delimiter=delimiter, strict=True)
+    lines: list[CsvLine] = []
+    problems: list[RowProblem] = []
+    columns: list[str] | None = None
+    start = 1
+    try:
+        for cells in reader:
+            line, start = start, reader.line_num + 1
+            if not any(cell.strip() for cell in cells):
+                continue
+            if columns is None:
+                columns, wrong = _header(cells, line)
+                if wrong:
+                    return CsvTable(lines=(), problems=tuple(wrong))
+            else:
+                read_line, wrong = _line(columns, cells, line)
+                problems += wrong
+                lines += [] if read_line is None else [read_line]
+    except csv.Error as cause:
+        problems.append(
+            _problem(start, "line", str(cause), "close the quotes and save the file as CSV again")
+        )
+    if columns is None:
+        problems.append(
+            _problem(1, "file", "", f"the first line must name the columns: {', '.join(COLUMNS)}")
+        )
+    return CsvTable(lines=tuple(lines), problems=tuple(problems))
+
+
+def _header(cells: list[str], line: int) -> tuple[list[str], list[RowProblem]]:
+    columns = [cell.strip().lower() for cell in cells]
+    known = f"the columns are {', '.join(COLUMNS)}"
+    problems = [
+        _problem(line, "header", name, f"unknown column; {known}") for name in columns if name not in COLUMNS
+    ]
+    problems += [
+        _problem(line, "header", name, "this column stands twice; keep one")
+        for name in sorted({name for name in columns if columns.count(name) > 1} & set(COLUMNS))
+    ]
+    missing = [name for name in REQUIRED if name not in columns]
+    problems += [_problem(line, "header", "", f"column {name!r} is missing; {known}") for name in missing]
+    return columns, problems
+
+
+def _line(columns: list[str], cells: list[str], line: int) -> tuple[CsvLine | None, list[RowProblem]]:
+    """The line's cells; None when it has no code that others could mean."""
+    if len(cells) != len(columns):
+        advice = f"expected {len(columns)} cells; put quotes around a cell that contains the separator"
+        return None, [_problem(line, "line", f"{len(cells)} cells", advice)]
+    read_cells: dict[str, Cell] = {}
+    problems: list[RowProblem] = []
+    for column, raw in zip(columns, cells, strict=True):
+        text = unicodedata.normalize("NFC", raw.strip())
+        try:
+            read_cells[column] = _cell(column, text)
+        except ValueError as cause:
+            problems.append(_problem(line, column, text, str(cause)))
+    code = read_cells.get("code")
+    if not isinstance(code, str):
+        return None, problems
+    return CsvLine(line=line, code=code, cells=read_cells), problems
+
+
+def _cell(column: str, text: str) -> Cell:
+    if any(unicodedata.category(letter) == "Cc" for letter in text):
+        raise ValueError("contains a control character; type the cell again")
+    if len(text) > LONGEST_CELL:
+        raise ValueError(f"{len(text)} characters; at most {LONGEST_CELL}")
+    if not text:
+        if column in REQUIRED:
+            raise ValueError(f"the {column} is missing; fill it in")
+        return None
+    return _READERS.get(column, str)(text)
+
+
+def _code(text: str) -> str:
+    """Only the full form names a row; the message of `BadCode` says how to write it."""
+    full = str(AgencyCode.parse(text))
+    if full != text:
+        raise BadCode(f"short form; write it in full as {full}")
+    return text
+
+
+def _alias(text: str) -> str:
+    written = text.upper()
+    if not _ALIAS.fullmatch(written):
+        raise ValueError(
+            "an alias is one older code of letters, digits, dots, _ and -, at most 75 characters"
+        )
+    try:
+        code = AgencyCode.parse(written)
+    except BadCode:
+        return written
+    return str(code) if code.form is CodeForm.OLD else written
+
+
+def _date(text: str) -> date:
+    if match := _ISO_DATE.fullmatch(text):
+        year, month, day = match.groups()
+    elif match := _LOCAL_DATE.fullmatch(text):
+        day, month, year = match.groups()
+    else:
+        raise ValueError("a date is written 2031-03-04 or 04/03/2031")
+    try:
+        return date(int(year), int(month), int(day))
+    except ValueError as cause:
+        raise ValueError("there is no such day; correct the date") from cause
+
+
+_READERS: Mapping[str, Callable[[str], Cell]] = {
+    "code": _code,
+    "alias": _alias,
+    "parent": _code,
+    "valid_from": _date,
+    "valid_to": _date,
+    "successor": _code,
+}
+
+
+def _problem(line: int, column: str, found: str, advice: str) -> RowProblem:
+    return RowProblem(line=line, column=column, found=shown(found), advice=advice)
+
+
+def _only(line: int, column: str, found: str, advice: str) -> CsvTable:
+    return CsvTable(lines=(), problems=(_problem(line, column, found, advice),))

@@ -1,0 +1,139 @@
+"""The agency-code directory on SQL: the `Directory` promise, what screens and API ask besides, and the registry's own
+changes. In: two engines, the clock, perhaps the pool. Out: domain values only. Each call is one transaction; the
+statements are in `lookup`, `importing` and `binding`. A driver's error leaves as StoreFailure."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from datetime import date, datetime
+
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from gateway.domain.identity import Digest
+from gateway.domain.proof import Binding
+from gateway.domain.registry import AgencyEntry, Resolution
+from gateway.domain.registry_change import Plan, RegistryChange
+from gateway.ports import Clock, Page, Pool
+from gateway.registry import binding, importing, lookup, resolving, starter
+from gateway.registry.failures import failures_named
+from gateway.registry.tables import aware, change_table, stored
+
+MOST_FOUND = 200  # rows one search answers at most; a person narrows it then
+
+
+class SqlDirectory:
+    """Answers for codes at a date. Two people and a plan stand before every change (K6, R81)."""
+
+    def __init__(
+        self, writer: AsyncEngine, reader: AsyncEngine, clock: Clock, pool: Pool | None = None
+    ) -> None:
+        self._writer, self._reader = writer, reader
+        self._clock, self._pool = clock, pool
+
+    async def find(self, code: str, on: date) -> AgencyEntry | None:
+        """The entry of this code in force on that day; letter case ignored. No alias and no name: `resolve` has those."""
+        async with self._reading() as connection:
+            entry = await lookup.by_code(connection, code.strip().upper())
+        return entry if entry is not None and resolving.in_force(entry, on) else None
+
+    async def resolve(self, text: str, on: date, parent: str | None = None) -> Resolution:
+        """What this text stands for on that day, or the nearest offer. `parent` may be a code, an alias or a name."""
+        async with self._reading() as connection:
+            return await resolving.resolve(connection, text, on, parent)
+
+    async def bindings(self, code: str) -> Sequence[Binding]:
+        """Every binding of exactly this code, letter for letter (F10)."""
+        async with self._reading() as connection:
+            return await binding.bindings(connection, code)
+
+    async def entry(self, code: str) -> AgencyEntry | None:
+        """The entry of this code, whether in force or not."""
+        async with self._reading() as connection:
+            return await lookup.by_code(connection, code.strip().upper())
+
+    async def search(self, text: str, limit: int = 20) -> Sequence[AgencyEntry]:
+        """Entries by the beginning of a code, or by words of the name without accents or case."""
+        async with self._reading() as connection:
+            return await lookup.search(connection, text, max(1, min(limit, MOST_FOUND)))
+
+    async def children(self, code: str) -> Sequence[AgencyEntry]:
+        """The entries directly under this one, in code order."""
+        async with self._reading() as connection:
+            return await lookup.children(connection, code.strip().upper())
+
+    async def entries(self, limit: int = 100, cursor: str | None = None) -> Page[AgencyEntry]:
+        """All entries in code order, a page at a time."""
+        async with self._reading() as connection:
+            rows = await lookup.after(connection, cursor or "", limit + 1)
+        more = rows[limit - 1].code if len(rows) > limit else None
+        return Page(items=tuple(rows[:limit]), next_cursor=more)
+
+    async def changes(self, since: datetime | None = None, limit: int = 100) -> Sequence[RegistryChange]:
+        """Applied changes since that moment, oldest first."""
+        table = change_table()
+        query = select(table).order_by(table.c.at, table.c.id).limit(limit)
+        if since is not None:
+            query = query.where(table.c.at >= stored(since))
+        async with self._reading() as connection:
+            rows = (await connection.execute(query)).all()
+        return [
+            RegistryChange(
+                id=row.id,
+                at=aware(row.at),
+                by=row.by_principal,
+                source_digest=Digest(row.source_digest),
+                summary=json.loads(row.summary),
+            )
+            for row in rows
+        ]
+
+    async def plan_import(self, csv_bytes: bytes) -> Plan:
+        """What a file would change; nothing is written."""
+        with failures_named():
+            return await importing.plan_import(self._reader, self._pool, csv_bytes)
+
+    async def apply(self, plan: Plan, principal: str) -> RegistryChange:
+        """The plan is in force. Clash when it has problems or the registry changed since."""
+        with failures_named():
+            return await importing.apply(self._writer, self._clock, plan, principal)
+
+    async def load_starter(self) -> int:
+        """The bundled level-1 rows that are not there yet; how many were written."""
+        with failures_named():
+            return await starter.load(self._writer, self._clock)
+
+    async def bind(
+        self,
+        code: str,
+        certificate_der: bytes,
+        valid_from: datetime | None,
+        valid_to: datetime | None,
+        proposed_by: str,
+        approved_by: str,
+    ) -> Binding:
+        """The certificate speaks for this code in that time, vouched for by two people (K1, K6)."""
+        with failures_named():
+            return await binding.bind(
+                self._writer,
+                self._clock,
+                code,
+                certificate_der,
+                valid_from,
+                valid_to,
+                proposed_by,
+                approved_by,
+            )
+
+    async def unbind(self, code: str, fingerprint: str, at: datetime | None = None) -> None:
+        """The certificate's binding ends at that moment, by default now."""
+        with failures_named():
+            await binding.unbind(self._writer, code, fingerprint, self._clock.now() if at is None else at)
+
+    @asynccontextmanager
+    async def _reading(self) -> AsyncIterator[AsyncConnection]:
+        with failures_named():
+            async with self._reader.connect() as connection:
+                yield connection

@@ -1,0 +1,157 @@
+"""Changes the registry from a file, in two steps: a plan that writes nothing, then applying exactly that plan.
+In: CSV bytes (columns in `csv_file`), or a plan and who applies it. Out: `Plan`, then the kept `RegistryChange`.
+One transaction; refused when the registry changed since the plan was made. Certificate bindings are never touched:
+they need two people (K6, `binding`)."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import fields
+from datetime import datetime
+from functools import partial
+from typing import Any
+
+from sqlalchemy import bindparam, insert, select, text, update
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from gateway.domain.identity import Digest
+from gateway.domain.registry import RowSource
+from gateway.domain.registry_change import AgencyRecord, Plan, RegistryChange, RowChange
+from gateway.domain.text import fold
+from gateway.errors import Clash
+from gateway.ports import Clock, Pool
+from gateway.registry import csv_file, planning
+from gateway.registry.planning import Base, BaseRow
+from gateway.registry.tables import DEFAULT_SCHEME, agency_table, change_table, stored
+
+AT_ONCE = 1000  # rows read or written between two turns of the event loop
+CODES_KEPT = 500  # codes of each kind named in the kept summary; the counts are always whole
+PROBLEMS_SAID = 20  # problems repeated in the refusal; the plan has them all
+
+AGENCY = agency_table()
+_FIELDS = tuple(field.name for field in fields(AgencyRecord))
+_COLUMNS = [AGENCY.c[name] for name in (*_FIELDS, "source")]
+
+
+async def plan_import(reader: AsyncEngine, pool: Pool | None, csv_bytes: bytes) -> Plan:
+    """What this file would change. Nothing is written; every bad row is in `problems`."""
+    async with reader.connect() as connection:
+        base = await read_base(connection)
+    work = partial(_plan, base, csv_bytes)
+    return work() if pool is None else await pool.run(work)
+
+
+async def apply(writer: AsyncEngine, clock: Clock, plan: Plan, principal: str) -> RegistryChange:
+    """The plan is in force and recorded. Clash when it has problems, or the registry is not the one it was made on."""
+    if plan.problems:
+        said = "; ".join(str(problem) for problem in plan.problems[:PROBLEMS_SAID])
+        raise Clash(f"the file has {len(plan.problems)} problems and was not imported: {said}")
+    now = clock.now()
+    change = RegistryChange(
+        id=clock.new_id(), at=now, by=principal, source_digest=plan.source_digest, summary=_summary(plan)
+    )
+    async with writer.begin() as connection:
+        await alone(connection, "agency")
+        if (await read_base(connection)).digest != plan.base_digest:
+            raise Clash(
+                "the registry changed since this plan was made; nothing was imported: make the plan again"
+            )
+        added = {record.code for record in plan.added}
+        await _insert(connection, [record for record in plan.rows if record.code in added], now)
+        await _update(connection, [record for record in plan.rows if record.code not in added], now)
+        await record_change(connection, change)
+    return change
+
+
+async def read_base(connection: AsyncConnection) -> Base:
+    """Every row as a plan compares it, with the digest that changes when any of them does."""
+    rows: dict[str, BaseRow] = {}
+    hasher = hashlib.sha256()
+    async with connection.stream(select(*_COLUMNS).order_by(AGENCY.c.code)) as result:
+        async for part in result.partitions(AT_ONCE):
+            for row in part:
+                hasher.update(repr(tuple(row)).encode())
+                *values, source = row
+                record = AgencyRecord(**dict(zip(_FIELDS, values, strict=True)))
+                rows[record.code] = BaseRow(record=record, source=RowSource(source))
+    return Base(rows=rows, digest=Digest(hasher.hexdigest()))
+
+
+async def alone(connection: AsyncConnection, table: str) -> None:
+    """Nobody else changes this table until the transaction ends. SQLite has one writer anyway."""
+    if connection.dialect.name == "postgresql":
+        await connection.execute(text(f"LOCK TABLE {table} IN SHARE ROW EXCLUSIVE MODE"))
+
+
+async def record_change(connection: AsyncConnection, change: RegistryChange) -> None:
+    """Keeps the change for ever, in the caller's transaction."""
+    await connection.execute(
+        insert(change_table()).values(
+            id=change.id,
+            at=stored(change.at),
+            by_principal=change.by,
+            source_digest=change.source_digest,
+            summary=json.dumps(change.summary, ensure_ascii=False),
+        )
+    )
+
+
+def row_values(record: AgencyRecord, source: RowSource, at: datetime) -> dict[str, Any]:
+    """All columns of a row that holds this record."""
+    return {name: getattr(record, name) for name in _FIELDS} | {
+        "folded": fold(record.name),
+        "source": source.value,
+        "check_note": None,
+        "scheme": DEFAULT_SCHEME,
+        "updated_at": stored(at),
+    }
+
+
+def _plan(base: Base, csv_bytes: bytes) -> Plan:
+    source_digest = Digest(hashlib.sha256(csv_bytes).hexdigest())
+    return planning.plan(base, csv_file.read(csv_bytes), source_digest)
+
+
+async def _insert(connection: AsyncConnection, records: Sequence[AgencyRecord], at: datetime) -> None:
+    await _in_parts(
+        connection, insert(AGENCY), records, lambda record: row_values(record, RowSource.IMPORTED, at)
+    )
+
+
+async def _update(connection: AsyncConnection, records: Sequence[AgencyRecord], at: datetime) -> None:
+    columns = [name for name in row_values(_NOBODY, RowSource.IMPORTED, at) if name != "code"]
+    statement = (
+        update(AGENCY)
+        .where(AGENCY.c.code == bindparam("_code"))
+        .values({name: bindparam(f"_{name}") for name in columns})
+    )
+
+    def prefixed(record: AgencyRecord) -> dict[str, Any]:
+        return {f"_{name}": value for name, value in row_values(record, RowSource.IMPORTED, at).items()}
+
+    await _in_parts(connection, statement, records, prefixed)
+
+
+async def _in_parts(
+    connection: AsyncConnection,
+    statement: Any,  # Any: an Insert or an Update; what they share is not a public type
+    records: Sequence[AgencyRecord],
+    values: Callable[[AgencyRecord], Mapping[str, Any]],
+) -> None:
+    for start in range(0, len(records), AT_ONCE):
+        await connection.execute(statement, [values(record) for record in records[start : start + AT_ONCE]])
+
+
+def _summary(plan: Plan) -> dict[str, object]:
+    parts: dict[str, Sequence[AgencyRecord | RowChange]] = {
+        "added": plan.added,
+        "changed": plan.changed,
+        "closed": plan.closed,
+    }
+    codes = {name: [row.code for row in rows[:CODES_KEPT]] for name, rows in parts.items()}
+    return {name: len(rows) for name, rows in parts.items()} | {"unchanged": plan.unchanged, "codes": codes}
+
+
+_NOBODY = AgencyRecord(code="", name="")

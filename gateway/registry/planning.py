@@ -1,0 +1,179 @@
+"""Compares a registry file with the registry. In: the rows there are, the lines of the file. Out: the `Plan` with
+everything that would change, or every problem at once. Pure: applying is `importing`'s work. A starter row counts
+as empty: an imported row of the same code replaces it whole."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, fields, replace
+from typing import Any
+
+from gateway.domain.agency_code import AgencyCode
+from gateway.domain.identity import Digest
+from gateway.domain.registry import RowSource
+from gateway.domain.registry_change import AgencyRecord, Plan, RowChange, RowProblem
+from gateway.registry.csv_file import Cell, CsvLine, CsvTable, shown
+
+SOURCE_FIELD = "source"  # shown in a change where a starter row becomes an imported one
+_FIELDS = tuple(field.name for field in fields(AgencyRecord) if field.name != "code")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BaseRow:
+    """One row of the registry that a plan is made on."""
+
+    record: AgencyRecord
+    source: RowSource
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Base:
+    """The registry as a plan saw it; `digest` changes with any of it."""
+
+    rows: Mapping[str, BaseRow]
+    digest: Digest
+
+
+def plan(base: Base, table: CsvTable, source_digest: Digest) -> Plan:
+    """What the file would do. Its problems come in the order of the lines."""
+    lines = {line.code: line.line for line in reversed(table.lines)}
+    wanted = {line.code: _wanted(base, line, lines) for line in table.lines}
+    problems = [
+        *table.problems,
+        *_duplicates(table.lines),
+        *_dates(wanted, lines),
+        *_unknown(base, wanted, lines),
+        *_circles(base, wanted, lines),
+        *_shared_aliases(base, wanted, lines),
+    ]
+    if problems:
+        problems.sort(key=lambda problem: problem.line)
+        return Plan(source_digest=source_digest, base_digest=base.digest, problems=tuple(problems))
+    return _compared(base, wanted, source_digest)
+
+
+def _wanted(base: Base, line: CsvLine, lines: Mapping[str, int]) -> AgencyRecord:
+    """The record after the import: the registry's own, overwritten by the cells of the file."""
+    known = base.rows.get(line.code)
+    record = AgencyRecord(code=line.code, name="")
+    if known is not None and known.source is not RowSource.STARTER:
+        record = known.record
+    # Any: `csv_file` gives each column the type that the field of its name has.
+    cells: dict[str, Any] = {name: cell for name, cell in line.cells.items() if name != "code"}
+    record = replace(record, **cells)
+    if record.parent is None and (above := AgencyCode.parse(line.code).parent) is not None:
+        parent = str(above)
+        return replace(record, parent=parent if parent in lines or parent in base.rows else None)
+    return record
+
+
+def _duplicates(lines: Sequence[CsvLine]) -> Iterator[RowProblem]:
+    first: dict[str, int] = {}
+    for line in lines:
+        if line.code in first:
+            advice = f"this code stands on line {first[line.code]} already; keep one of them"
+            yield RowProblem(line=line.line, column="code", found=line.code, advice=advice)
+        first.setdefault(line.code, line.line)
+
+
+def _dates(wanted: Mapping[str, AgencyRecord], lines: Mapping[str, int]) -> Iterator[RowProblem]:
+    for code, record in wanted.items():
+        if record.valid_from and record.valid_to and record.valid_to < record.valid_from:
+            advice = f"the last day is before the first, {record.valid_from}; correct one of them"
+            yield RowProblem(line=lines[code], column="valid_to", found=str(record.valid_to), advice=advice)
+
+
+def _unknown(
+    base: Base, wanted: Mapping[str, AgencyRecord], lines: Mapping[str, int]
+) -> Iterator[RowProblem]:
+    for code, record in wanted.items():
+        for column in ("parent", "successor"):
+            named: str | None = getattr(record, column)
+            if named is not None and named not in wanted and named not in base.rows:
+                advice = f"no agency has this code; add a line for it or correct the {column}"
+                yield RowProblem(line=lines[code], column=column, found=named, advice=advice)
+
+
+def _circles(
+    base: Base, wanted: Mapping[str, AgencyRecord], lines: Mapping[str, int]
+) -> Iterator[RowProblem]:
+    for column in ("parent", "successor"):
+        edges = {code: getattr(row.record, column) for code, row in base.rows.items()}
+        edges |= {code: getattr(record, column) for code, record in wanted.items()}
+        for code in sorted(on_circles({one: other for one, other in edges.items() if other}) & wanted.keys()):
+            advice = f"following each {column} from {code} leads back to it; correct the {column}"
+            yield RowProblem(line=lines[code], column=column, found=edges[code], advice=advice)
+
+
+def _shared_aliases(
+    base: Base, wanted: Mapping[str, AgencyRecord], lines: Mapping[str, int]
+) -> Iterator[RowProblem]:
+    """An old code must lead to one agency, and must not hide a code in use."""
+    owners: dict[str, str] = {
+        row.record.alias: code for code, row in base.rows.items() if row.record.alias and code not in wanted
+    }
+    for code, record in wanted.items():
+        alias = record.alias
+        if alias is None:
+            continue
+        taken = alias if alias in base.rows or alias in wanted else owners.setdefault(alias, code)
+        if taken != code or alias == code:
+            advice = f"this alias leads to {taken} already; give it to one agency"
+            yield RowProblem(line=lines[code], column="alias", found=shown(alias), advice=advice)
+
+
+def on_circles(edges: Mapping[str, str]) -> set[str]:
+    """The keys from which following the edges comes back to the key itself; each has at most one edge."""
+    done: set[str] = set()
+    found: set[str] = set()
+    for start in edges:
+        path: dict[str, None] = {}
+        at: str | None = start
+        while at is not None and at not in done and at not in path:
+            path[at] = None
+            at = edges.get(at)
+        if at in path:
+            steps = list(path)
+            found.update(steps[steps.index(at) :])
+        done.update(path)
+    return found
+
+
+def _compared(base: Base, wanted: Mapping[str, AgencyRecord], source_digest: Digest) -> Plan:
+    added: list[AgencyRecord] = []
+    changed: list[RowChange] = []
+    closed: list[RowChange] = []
+    for code, record in sorted(wanted.items()):
+        known = base.rows.get(code)
+        if known is None:
+            added.append(record)
+        elif differences := _differences(known, record):
+            closing = known.record.valid_to is None and record.valid_to is not None
+            (closed if closing else changed).append(
+                RowChange(code=code, name=record.name, fields=differences)
+            )
+    written = {change.code for change in (*changed, *closed)}
+    return Plan(
+        source_digest=source_digest,
+        base_digest=base.digest,
+        added=tuple(added),
+        changed=tuple(changed),
+        closed=tuple(closed),
+        unchanged=len(wanted) - len(added) - len(written),
+        rows=(*added, *(wanted[code] for code in sorted(written))),
+    )
+
+
+def _differences(known: BaseRow, record: AgencyRecord) -> dict[str, tuple[str | None, str | None]]:
+    found = {
+        name: (_text(getattr(known.record, name)), _text(getattr(record, name)))
+        for name in _FIELDS
+        if getattr(known.record, name) != getattr(record, name)
+    }
+    if known.source is RowSource.STARTER:
+        found[SOURCE_FIELD] = (known.source.value, RowSource.IMPORTED.value)
+    return found
+
+
+def _text(cell: Cell) -> str | None:
+    return None if cell is None else str(cell)

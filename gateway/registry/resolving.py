@@ -1,0 +1,154 @@
+"""Says what a code or name someone wrote stands for on a day. In: the text, the day, perhaps a parent. Out: one
+`Resolution`. Asked in this order: code, alias, the exact level-1 form, name; then an offer that decides nothing.
+Only the table maps one form to the other (R77), and only rows that were imported or synced may refuse (R48)."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import date
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from gateway.domain.agency_code import AgencyCode, BadCode, CodeForm, propose_new
+from gateway.domain.registry import AgencyEntry, Resolution, RowSource, Standing
+from gateway.domain.text import fold
+from gateway.registry import lookup
+from gateway.registry.nearest import nearest
+
+CODE_SLIPS = 2  # edits between a written code and the one offered; one for the three letters of level 1
+NAME_SLIPS = 3
+LONGEST_CHAIN = 50  # successors followed; a real chain has one or two links
+_LONGEST_TEXT = 500  # a name is shorter; more is not looked for
+
+
+async def resolve(connection: AsyncConnection, text: str, on: date, parent: str | None) -> Resolution:
+    """The one answer for `text` on that day."""
+    wanted = text.strip()
+    if not wanted or len(wanted) > _LONGEST_TEXT:
+        return Resolution(given=text, standing=Standing.UNKNOWN, may_refuse=False)
+    entry, mapped_by = await _by_code(connection, wanted)
+    if entry is not None:
+        return await judge(connection, text, entry, on, mapped_by)
+    return await _by_name(connection, text, wanted, on, parent)
+
+
+async def judge(
+    connection: AsyncConnection, given: str, entry: AgencyEntry, on: date, mapped_by: str | None
+) -> Resolution:
+    """What a found row means on that day: in force, closed with its successor, or not yet in force."""
+    may_refuse = entry.source is not RowSource.STARTER
+    found = Resolution(
+        given=given,
+        standing=Standing.ACTIVE if mapped_by is None else Standing.MAPPED,
+        entry=entry,
+        mapped_by=mapped_by,
+        may_refuse=may_refuse,
+    )
+    if entry.valid_to is not None and entry.valid_to < on:
+        return replace(found, standing=Standing.CLOSED, successor=await successor_of(connection, entry, on))
+    if in_force(entry, on):
+        return found
+    return replace(found, standing=Standing.UNCERTAIN)
+
+
+def in_force(entry: AgencyEntry, on: date) -> bool:
+    """Both end days included."""
+    return (entry.valid_from is None or entry.valid_from <= on) and (
+        entry.valid_to is None or on <= entry.valid_to
+    )
+
+
+async def successor_of(connection: AsyncConnection, entry: AgencyEntry, on: date) -> str | None:
+    """The first code in force along the chain of successors, else its last one; None when the chain runs in a
+    circle, which an import refuses but an edited table may hold."""
+    seen = {entry.code}
+    while entry.successor is not None:
+        if entry.successor in seen or len(seen) > LONGEST_CHAIN:
+            return None
+        seen.add(entry.successor)
+        following = await lookup.by_code(connection, entry.successor)
+        if following is None or in_force(following, on) or following.successor is None:
+            return entry.successor
+        entry = following
+    return None
+
+
+async def _by_code(connection: AsyncConnection, wanted: str) -> tuple[AgencyEntry | None, str | None]:
+    written = wanted.upper()
+    if (entry := await lookup.by_code(connection, written)) is not None:
+        return entry, None
+    if (entry := await lookup.by_alias(connection, written)) is not None:
+        return entry, "alias"
+    code = _parsed(written)
+    if code is None or code.form is CodeForm.NEW:
+        return None, None
+    full = str(code)
+    if full != written:
+        if (entry := await lookup.by_alias(connection, full)) is not None:
+            return entry, "alias"
+        if (entry := await lookup.by_code(connection, full)) is not None:
+            return entry, "short form"
+    if code.level == 1 and (entry := await lookup.by_code(connection, code.root)) is not None:
+        return entry, "level 1"
+    return None, None
+
+
+async def _by_name(
+    connection: AsyncConnection, given: str, wanted: str, on: date, parent: str | None
+) -> Resolution:
+    above = None if parent is None else await _parent_code(connection, parent, on)
+    matches = [] if parent is not None and above is None else await lookup.by_name(connection, wanted, above)
+    alive = [entry for entry in matches if in_force(entry, on)] or list(matches)
+    if len(alive) == 1 and (above is not None or alive[0].parent is None):
+        return await judge(connection, given, alive[0], on, "name")
+    may_refuse = await lookup.may_refuse(connection, above or wanted.upper())
+    if matches:
+        # Every province has units of the same names: without a parent a name decides nothing.
+        offer = alive[0].code if len(alive) == 1 else None
+        return Resolution(given=given, standing=Standing.UNCERTAIN, nearest=offer, may_refuse=may_refuse)
+    return await _offer(connection, given, wanted, above, may_refuse)
+
+
+async def _parent_code(connection: AsyncConnection, parent: str, on: date) -> str | None:
+    """The parent's code, itself given by code, alias or level-1 name; None when that is not certain."""
+    entry, _ = await _by_code(connection, parent.strip())
+    if entry is not None:
+        return entry.code
+    matches = await lookup.by_name(connection, parent, None)
+    alive = [match for match in matches if in_force(match, on)] or list(matches)
+    return alive[0].code if len(alive) == 1 else None
+
+
+async def _offer(
+    connection: AsyncConnection, given: str, wanted: str, above: str | None, may_refuse: bool
+) -> Resolution:
+    code = _parsed(wanted.upper())
+    proposed = propose_new(code) if code is not None else None
+    if proposed is not None and await lookup.by_code(connection, str(proposed)) is not None:
+        # The usual mapping names a known unit, but units were renumbered: a person decides (R77, rules 14.1).
+        return Resolution(
+            given=given, standing=Standing.UNCERTAIN, nearest=str(proposed), may_refuse=may_refuse
+        )
+    near = await _near(connection, wanted, above)
+    return Resolution(given=given, standing=Standing.UNKNOWN, nearest=near, may_refuse=may_refuse)
+
+
+async def _near(connection: AsyncConnection, wanted: str, above: str | None) -> str | None:
+    written = wanted.upper()
+    slips = CODE_SLIPS if len(written) > 4 else 1
+    if " " not in written:
+        found = nearest(written, await lookup.codes_near(connection, written), slips)
+        if found is not None:
+            return found
+    folded = fold(wanted)
+    names = await lookup.names_near(connection, folded, above)
+    name = nearest(folded, names, min(NAME_SLIPS, len(folded) // 4))
+    entries = [] if name is None else await lookup.by_name(connection, name, above)
+    return entries[0].code if len(entries) == 1 else None
+
+
+def _parsed(text: str) -> AgencyCode | None:
+    try:
+        return AgencyCode.parse(text)
+    except BadCode:
+        return None

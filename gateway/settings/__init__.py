@@ -1,0 +1,42 @@
+"""The node's settings: what can be set, read once in a stated order, and how it may be shown."""
+
+from gateway.settings.describing import expected, shown, sources, sqlite_file
+from gateway.settings.options import (
+    SECTIONS,
+    Api,
+    AxisSettings,
+    Database,
+    KeySettings,
+    LimitSettings,
+    LogSettings,
+    Node,
+    Secret,
+    Settings,
+    TrustSettings,
+    WorkerSettings,
+    names,
+)
+from gateway.settings.reading import DEFAULT_FILE, load, locate
+
+__all__ = [
+    "DEFAULT_FILE",
+    "SECTIONS",
+    "Api",
+    "AxisSettings",
+    "Database",
+    "KeySettings",
+    "LimitSettings",
+    "LogSettings",
+    "Node",
+    "Secret",
+    "Settings",
+    "TrustSettings",
+    "WorkerSettings",
+    "expected",
+    "load",
+    "locate",
+    "names",
+    "shown",
+    "sources",
+    "sqlite_file",
+]

@@ -1,0 +1,195 @@
+"""What can be set: one frozen class per section, each value with its default and, in its annotation, its bounds.
+`reading` fills them, `describing` prints them. Every name here has its entry in docs/settings.md."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Annotated, Any, get_args, get_origin, get_type_hints
+
+
+class Secret:
+    """A text that is never printed: only `reveal` shows it."""
+
+    __slots__ = ("_text",)
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+
+    def reveal(self) -> str:
+        return self._text
+
+    def __repr__(self) -> str:
+        return "********"
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Secret) and other._text == self._text
+
+    def __hash__(self) -> int:
+        return hash(self._text)
+
+
+@dataclass(frozen=True, slots=True)
+class Between:
+    """A number within these bounds, both included."""
+
+    least: float
+    most: float
+
+
+@dataclass(frozen=True, slots=True)
+class OneOf:
+    """One of these words."""
+
+    words: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Below:
+    """A path that lies below the data directory unless it is given."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """A database address; the password in it is masked. By default a SQLite file below the data directory."""
+
+    file: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Node:
+    """This deployment."""
+
+    name: str = "node"
+    data_dir: Path = Path("data")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Database:
+    """Where the node keeps its rows."""
+
+    url: Annotated[str, Address("gateway.db")] = "sqlite+aiosqlite:///data/gateway.db"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AxisSettings:
+    """What carries packets between nodes."""
+
+    kind: Annotated[str, OneOf(("embedded",))] = "embedded"
+    folder: Annotated[Path, Below("axis")] = Path("data/axis")
+    poison_limit: Annotated[int, Between(1, 100)] = 5
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Api:
+    """Where programs reach the node. Port 0 takes any free one."""
+
+    host: str = "127.0.0.1"
+    port: Annotated[int, Between(0, 65535)] = 8080
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeySettings:
+    """Exchange keys; without a password they lie unencrypted, which is for trying out alone."""
+
+    folder: Annotated[Path, Below("keys")] = Path("data/keys")
+    password: Secret | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrustSettings:
+    """`ca.pem` (anchors), `chain/` (intermediates) and `crl/` (revocation lists) in one folder."""
+
+    folder: Annotated[Path, Below("trust")] = Path("data/trust")
+    revocation_grace_h: Annotated[int, Between(0, 720)] = 24
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LimitSettings:
+    """Sizes of what agencies hand in (R13), original bytes, and of one envelope on the wire."""
+
+    file_mb: Annotated[int, Between(1, 1000)] = 10
+    document_mb: Annotated[int, Between(1, 2000)] = 50
+    envelope_mb: Annotated[int, Between(2, 4000)] = 100
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkerSettings:
+    """How much the workers take at once, and for how long it is theirs (G7)."""
+
+    threads: Annotated[int, Between(1, 64)] = 4
+    pack_batch: Annotated[int, Between(1, 500)] = 8
+    send_batch: Annotated[int, Between(1, 500)] = 16
+    receive_batch: Annotated[int, Between(1, 500)] = 16
+    lease_s: Annotated[int, Between(15, 3600)] = 60
+    poll_s: Annotated[float, Between(0.05, 60)] = 1.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LogSettings:
+    """What is written to stderr, one JSON object a line."""
+
+    level: Annotated[str, OneOf(("debug", "info", "warning", "error"))] = "info"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """Everything that can be set, and in `origin` where each value that is not a default came from."""
+
+    node: Node = field(default_factory=Node)
+    database: Database = field(default_factory=Database)
+    axis: AxisSettings = field(default_factory=AxisSettings)
+    api: Api = field(default_factory=Api)
+    keys: KeySettings = field(default_factory=KeySettings)
+    trust: TrustSettings = field(default_factory=TrustSettings)
+    limits: LimitSettings = field(default_factory=LimitSettings)
+    workers: WorkerSettings = field(default_factory=WorkerSettings)
+    log: LogSettings = field(default_factory=LogSettings)
+    origin: Mapping[str, str] = field(default_factory=dict, repr=False, compare=False)
+
+
+SECTIONS: Mapping[str, type] = {
+    "node": Node,
+    "database": Database,
+    "axis": AxisSettings,
+    "api": Api,
+    "keys": KeySettings,
+    "trust": TrustSettings,
+    "limits": LimitSettings,
+    "workers": WorkerSettings,
+    "log": LogSettings,
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Option:
+    """One setting as its section declares it."""
+
+    key: str
+    kind: type
+    rule: Between | OneOf | Below | Address | None
+
+    @property
+    def is_secret(self) -> bool:
+        """Whether its value may stand in a secret file and in no message."""
+        return self.kind is Secret or isinstance(self.rule, Address)
+
+
+def names() -> Iterator[str]:
+    """Every setting as section.key, in the order of the file."""
+    for section, kind in SECTIONS.items():
+        for each in fields(kind):
+            yield f"{section}.{each.name}"
+
+
+def option(key: str) -> Option:
+    """The setting of that name; the name must be one of `names`."""
+    section, name = key.split(".")
+    hint: Any = get_type_hints(SECTIONS[section], include_extras=True)[name]
+    rule = None
+    if get_origin(hint) is Annotated:
+        hint, rule = get_args(hint)
+    return Option(key=key, kind=next(iter(get_args(hint)), hint), rule=rule)

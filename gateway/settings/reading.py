@@ -1,0 +1,244 @@
+"""Reads the node's settings once, in a stated order: defaults, then the TOML file, then GATEWAY_SECTION_KEY in the
+environment, then secret files (GATEWAY_SECTION_KEY_FILE, for secrets only). In: a path or none, and an environment.
+Out: one frozen `Settings`, every value with where it came from; or Misconfigured with everything wrong at once."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any
+
+from gateway.errors import Misconfigured
+from gateway.settings.describing import expected, sources
+from gateway.settings.options import (
+    SECTIONS,
+    Address,
+    Below,
+    Between,
+    Node,
+    OneOf,
+    Option,
+    Secret,
+    Settings,
+    names,
+    option,
+)
+
+PREFIX = "GATEWAY_"
+DEFAULT_FILE = "gateway.toml"
+
+# Words of the command line that share the prefix.
+_NOT_SETTINGS = frozenset({"GATEWAY_CONFIG", "GATEWAY_AGENCY", "GATEWAY_LANG"})
+# What Kubernetes puts into every container beside a service named `gateway`.
+_SERVICE_LINKS = ("GATEWAY_SERVICE_", "GATEWAY_PORT")
+_ADDRESS = re.compile(r"(sqlite|postgresql)\+\w+://.+")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Given:
+    """One value as somebody wrote it. `base` is the folder that a relative path is relative to."""
+
+    value: object
+    source: str
+    base: Path
+
+
+def locate(given: Path | None, environ: Mapping[str, str], here: Path | None = None) -> Path | None:
+    """The settings file to read: the one given, else $GATEWAY_CONFIG, else ./gateway.toml where it exists."""
+    if given is not None:
+        return given
+    if environ.get("GATEWAY_CONFIG"):
+        return Path(environ["GATEWAY_CONFIG"])
+    nearby = (here or Path.cwd()) / DEFAULT_FILE
+    return nearby if nearby.is_file() else None
+
+
+def load(path: Path | None, environ: Mapping[str, str]) -> Settings:
+    """The settings in force, later places winning. Misconfigured lists every wrong value with its source."""
+    faults: list[str] = []
+    given = _from_file(path, faults) if path is not None else {}
+    given |= _from_environment(environ, faults)
+    given |= _from_secret_files(environ, faults)
+    values = {key: value for key, each in given.items() if (value := _checked(key, each, faults)) is not None}
+    if not faults:
+        settings = _built(values, {key: given[key].source for key in values})
+        faults = _contradictions(settings)
+    if faults:
+        raise Misconfigured(
+            "the settings cannot be used:" + "".join(f"\n  {each}" for each in faults),
+            code="GW-C-001",
+            hint="docs/settings.md describes every setting; see those in force with: gateway config show",
+        )
+    return settings
+
+
+def _from_file(path: Path, faults: list[str]) -> dict[str, _Given]:
+    try:
+        tables = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as why:
+        raise Misconfigured(
+            f"the settings file {path} cannot be read: {why.strerror}",
+            code="GW-C-001",
+            hint="make one with: gateway init, or name another with --config",
+        ) from why
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as why:
+        raise Misconfigured(f"the settings file {path} is not TOML in UTF-8: {why}", code="GW-C-001") from why
+    found: dict[str, _Given] = {}
+    for section, table in tables.items():
+        if not isinstance(table, dict):
+            faults.append(
+                f"{section}: expected to stand below a [section], found outside of one (file {path})"
+            )
+        elif _known_section(section, f"file {path}", faults):
+            for name, value in table.items():
+                if _known(f"{section}.{name}", f"file {path}", faults):
+                    found[f"{section}.{name}"] = _Given(
+                        value=value, source=f"file {path}", base=path.resolve().parent
+                    )
+    return found
+
+
+def _from_environment(environ: Mapping[str, str], faults: list[str]) -> dict[str, _Given]:
+    found: dict[str, _Given] = {}
+    for variable, text in sorted(environ.items()):
+        key = _key_of(variable)
+        if key is None or _secret_key(key) is not None:
+            continue
+        source = f"environment {variable}"
+        if _known_section(key.split(".")[0], source, faults) and _known(key, source, faults):
+            found[key] = _Given(value=text, source=source, base=Path.cwd())
+    return found
+
+
+def _from_secret_files(environ: Mapping[str, str], faults: list[str]) -> dict[str, _Given]:
+    found: dict[str, _Given] = {}
+    for variable, where in sorted(environ.items()):
+        key = _secret_key(_key_of(variable) or "")
+        if key is None:
+            continue
+        try:
+            text = Path(where).read_text(encoding="utf-8").split("\n", 1)[0].rstrip("\r")
+        except (OSError, UnicodeDecodeError):
+            faults.append(f"{key}: expected a readable secret file, found {where} (environment {variable})")
+            continue
+        found[key] = _Given(value=text, source=f"secret file {where}", base=Path.cwd())
+    return found
+
+
+def _key_of(variable: str) -> str | None:
+    """section.key of an environment variable that is meant as a setting."""
+    if not variable.startswith(PREFIX) or variable in _NOT_SETTINGS or variable.startswith(_SERVICE_LINKS):
+        return None
+    section, _, name = variable.removeprefix(PREFIX).lower().partition("_")
+    return f"{section}.{name}"
+
+
+def _secret_key(key: str) -> str | None:
+    """The secret that `section.key_file` gives the file of."""
+    plain = key.removesuffix("_file")
+    return plain if plain != key and plain in set(names()) and option(plain).is_secret else None
+
+
+def _known_section(section: str, source: str, faults: list[str]) -> bool:
+    if section not in SECTIONS:
+        faults.append(f"{section}: expected a section of {', '.join(SECTIONS)}, found another ({source})")
+    return section in SECTIONS
+
+
+def _known(key: str, source: str, faults: list[str]) -> bool:
+    if key in set(names()):
+        return True
+    near = get_close_matches(key, list(names()), n=1)
+    faults.append(f"{key}: no such setting ({source})" + (f"; did you mean {near[0]}?" if near else ""))
+    return False
+
+
+def _checked(key: str, given: _Given, faults: list[str]) -> object:
+    """The value in its type and bounds, or None with the fault told. Secrets are never repeated in a fault."""
+    known = option(key)
+    value = _typed(known, given)
+    if value is not None and _allowed(known, value):
+        return value
+    found = "a value that is not shown" if known.is_secret else repr(given.value)
+    faults.append(f"{key}: expected {expected(key)}, found {found} ({given.source})")
+    return None
+
+
+def _typed(known: Option, given: _Given) -> object:
+    """The text or TOML value as its setting's type; None when it is not one."""
+    value = given.value
+    if known.kind in (int, float):
+        return _number(known.kind, value)
+    if not isinstance(value, str) or not value.strip():
+        return None
+    if known.kind is Path:
+        return given.base / Path(value).expanduser()
+    return Secret(value) if known.kind is Secret else value
+
+
+def _number(kind: type, value: object) -> object:
+    if isinstance(value, str):
+        try:
+            return kind(value)
+        except ValueError:
+            return None
+    if isinstance(value, bool) or not isinstance(value, int if kind is int else int | float):
+        return None
+    return kind(value)
+
+
+def _allowed(known: Option, value: object) -> bool:
+    match known.rule:
+        case OneOf(words):
+            return value in words
+        case Between(least, most):
+            return isinstance(value, int | float) and least <= value <= most
+        case Address():
+            return _ADDRESS.fullmatch(str(value)) is not None
+    return True
+
+
+def _built(values: Mapping[str, object], origin: Mapping[str, str]) -> Settings:
+    """Settings from checked values; folders that were not given lie below the data directory."""
+    data_dir = Path(str(values.get("node.data_dir", Path.cwd() / Node().data_dir)))
+    parts: dict[str, Any] = {}
+    for section, kind in SECTIONS.items():
+        chosen: dict[str, Any] = {}
+        for each in fields(kind):
+            key = f"{section}.{each.name}"
+            rule = option(key).rule
+            if key in values:
+                chosen[each.name] = values[key]
+            elif isinstance(rule, Below):
+                chosen[each.name] = data_dir / rule.name
+            elif isinstance(rule, Address):
+                chosen[each.name] = f"sqlite+aiosqlite:///{data_dir / rule.file}"
+        parts[section] = kind(**chosen)
+    parts["node"] = Node(name=parts["node"].name, data_dir=data_dir)
+    return Settings(**parts, origin=dict(origin))
+
+
+def _contradictions(settings: Settings) -> list[str]:
+    """Values that are fine alone and impossible together."""
+    limits, workers, where = settings.limits, settings.workers, sources(settings)
+    faults = []
+    if limits.document_mb < limits.file_mb:
+        faults.append(
+            f"limits.document_mb: expected at least limits.file_mb ({limits.file_mb}), "
+            f"found {limits.document_mb} ({where['limits.document_mb']})"
+        )
+    if limits.envelope_mb * 3 < limits.document_mb * 4:
+        faults.append(
+            f"limits.envelope_mb: expected at least 4/3 of limits.document_mb ({limits.document_mb}), because files "
+            f"travel as base64; found {limits.envelope_mb} ({where['limits.envelope_mb']})"
+        )
+    if workers.poll_s >= workers.lease_s:
+        faults.append(
+            f"workers.poll_s: expected less than workers.lease_s ({workers.lease_s}), "
+            f"found {workers.poll_s} ({where['workers.poll_s']})"
+        )
+    return faults

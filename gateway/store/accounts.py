@@ -1,0 +1,171 @@
+"""Who is hosted on this node and who may act: agencies, principals, API keys. In: what an operator enters. Out: the
+same, for the front doors. Each call is a transaction of its own; none of them is about one agency's documents."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Sequence
+from contextlib import AbstractAsyncContextManager
+from datetime import datetime
+
+from sqlalchemy import ColumnElement, select, true, update
+from sqlmodel import col
+
+from gateway import errors
+from gateway.domain.account import ApiKey, ApiScope, HostedAgency, Principal, PrincipalKind
+from gateway.ports.services import Clock
+from gateway.store.account_tables import ApiKeyAgencyRow, ApiKeyRow, HostedAgencyRow, PrincipalRow
+from gateway.store.columns import from_json, to_json
+from gateway.store.transaction import Transaction
+
+Open = Callable[[], AbstractAsyncContextManager[Transaction]]
+
+
+class Accounts:
+    """Part of the store; get it as `store.accounts`."""
+
+    def __init__(self, writing: Open, reading: Open, clock: Clock) -> None:
+        self._writing = writing
+        self._reading = reading
+        self._clock = clock
+
+    async def add_hosted(self, agency: HostedAgency) -> None:
+        """Clash when the id or the code is hosted already."""
+        async with self._writing() as tx:
+            if not await tx.put_new(to_hosted_row(agency)):
+                raise errors.Clash(f"the agency {agency.id} or its code {agency.code} is hosted here already")
+            await tx.commit()
+
+    async def save_hosted(self, agency: HostedAgency) -> None:
+        """Replaces what is known about it; NotFound when it is not hosted, Clash when another has that code."""
+        values = to_hosted_row(agency).model_dump(exclude={"id"})
+        this = col(HostedAgencyRow.id) == agency.id
+        async with self._writing() as tx:
+            if await tx.change(update(HostedAgencyRow).where(this).values(**values)) != 1:
+                raise errors.NotFound(f"no agency {agency.id} is hosted here")
+            await tx.commit()
+
+    async def hosted(self) -> Sequence[HostedAgency]:
+        """Every hosted agency, by code."""
+        async with self._reading() as tx:
+            query = select(HostedAgencyRow).order_by(col(HostedAgencyRow.code))
+            return [from_json(HostedAgency, row.body) for row in await tx.rows(HostedAgencyRow, query)]
+
+    async def hosted_by_code(self, code: str) -> HostedAgency | None:
+        """By its present code or an alias; letter case aside. A present code goes before an alias."""
+        wanted = code.casefold()
+        known = await self.hosted()
+        by_code = next((one for one in known if one.code.casefold() == wanted), None)
+        if by_code is not None:
+            return by_code
+        return next((one for one in known if wanted in (alias.casefold() for alias in one.aliases)), None)
+
+    async def principal_for(self, kind: PrincipalKind, name: str, agency_id: str | None = None) -> Principal:
+        """The principal of that kind, name and agency; made on first asking."""
+        owner = agency_id or ""
+        row = PrincipalRow(id=self._clock.new_id("prn_"), kind=kind.value, name=name, owner=owner)
+        this = (
+            col(PrincipalRow.kind) == kind.value,
+            col(PrincipalRow.name) == name,
+            col(PrincipalRow.owner) == owner,
+        )
+        async with self._writing() as tx:
+            if not await tx.put_new(row):
+                row = await tx.first(PrincipalRow, select(PrincipalRow).where(*this)) or row
+            await tx.commit()
+        return to_principal(row)
+
+    async def add_key(
+        self,
+        *,
+        secret_hash: str,
+        principal: Principal,
+        agency_ids: Sequence[str],
+        scopes: Collection[ApiScope],
+        expires_at: datetime | None = None,
+    ) -> ApiKey:
+        """Keeps only the SHA-256 of the secret. A plain hash is right here: the secret is 256 random bits, so there is
+        nothing to guess, and a slow hash would only slow every request. Clash for a hash or agency that cannot be."""
+        key = ApiKey(
+            id=self._clock.new_id("key_"),
+            principal=principal,
+            agency_ids=tuple(agency_ids),
+            scopes=frozenset(scopes),
+            created_at=self._clock.now(),
+            expires_at=expires_at,
+        )
+        async with self._writing() as tx:
+            if not await tx.put_new(to_key_row(key, secret_hash)):
+                raise errors.Clash("a key with this secret exists already; make a new secret")
+            await tx.put(*(ApiKeyAgencyRow(agency_id=id, key_id=key.id) for id in key.agency_ids))
+            await tx.commit()
+        return key
+
+    async def find_key(self, secret_hash: str) -> ApiKey | None:
+        """The key with this secret, if it is neither revoked nor expired now."""
+        found = await self._keys(col(ApiKeyRow.secret_hash) == secret_hash)
+        now = self._clock.now()
+        return next((key for key in found if key.revoked_at is None and not _expired(key, now)), None)
+
+    async def revoke_key(self, id: str) -> bool:
+        """True when this call revoked it; False when it was revoked before. NotFound when there is none."""
+        live = (col(ApiKeyRow.id) == id, col(ApiKeyRow.revoked_at).is_(None))
+        async with self._writing() as tx:
+            revoked = await tx.change(update(ApiKeyRow).where(*live).values(revoked_at=self._clock.now()))
+            await tx.commit()
+        if not revoked and not await self._keys(col(ApiKeyRow.id) == id):
+            raise errors.NotFound(f"there is no API key {id}")
+        return revoked == 1
+
+    async def list_keys(self) -> Sequence[ApiKey]:
+        """Every key, oldest first, revoked and expired ones too."""
+        return await self._keys(true())
+
+    async def _keys(self, condition: ColumnElement[bool]) -> list[ApiKey]:
+        query = (
+            select(ApiKeyRow, PrincipalRow)
+            .join(PrincipalRow, col(PrincipalRow.id) == col(ApiKeyRow.principal_id))
+            .where(condition)
+            .order_by(col(ApiKeyRow.created_at), col(ApiKeyRow.id))
+        )
+        async with self._reading() as tx:
+            rows = await tx.tuples(query)
+            served: dict[str, list[str]] = {key.id: [] for key, _ in rows}
+            links = select(ApiKeyAgencyRow).where(col(ApiKeyAgencyRow.key_id).in_(served))
+            for link in await tx.rows(ApiKeyAgencyRow, links.order_by(col(ApiKeyAgencyRow.agency_id))):
+                served[link.key_id].append(link.agency_id)
+        return [to_key(key, to_principal(principal), served[key.id]) for key, principal in rows]
+
+
+def _expired(key: ApiKey, now: datetime) -> bool:
+    return key.expires_at is not None and key.expires_at <= now
+
+
+def to_hosted_row(agency: HostedAgency) -> HostedAgencyRow:
+    return HostedAgencyRow(id=agency.id, code=agency.code, body=to_json(HostedAgency, agency))
+
+
+def to_principal(row: PrincipalRow) -> Principal:
+    return Principal(id=row.id, kind=PrincipalKind(row.kind), name=row.name, agency_id=row.owner or None)
+
+
+def to_key(row: ApiKeyRow, principal: Principal, agency_ids: Sequence[str]) -> ApiKey:
+    return ApiKey(
+        id=row.id,
+        principal=principal,
+        agency_ids=tuple(agency_ids),
+        scopes=from_json(frozenset[ApiScope], row.scopes),
+        created_at=row.created_at,
+        expires_at=row.expires_at,
+        revoked_at=row.revoked_at,
+    )
+
+
+def to_key_row(key: ApiKey, secret_hash: str) -> ApiKeyRow:
+    return ApiKeyRow(
+        id=key.id,
+        principal_id=key.principal.id,
+        scopes=to_json(tuple[ApiScope, ...], tuple(sorted(key.scopes))),
+        secret_hash=secret_hash,
+        created_at=key.created_at,
+        expires_at=key.expires_at,
+    )

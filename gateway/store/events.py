@@ -1,0 +1,134 @@
+"""The one stream of events (design 3). In: what happened, unnumbered, in the caller's transaction. Out: committed
+events with dense numbers, per node and per agency. Numbering only after the commit keeps the numbers free of gaps:
+a transaction that rolls back never had one."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import bindparam, select, update
+from sqlmodel import col
+
+from gateway.domain.account import AgencyScope
+from gateway.domain.event import Event, EventKind
+from gateway.ports.services import Clock
+from gateway.store.columns import from_json, to_json
+from gateway.store.tables import EventCounterRow, EventRow
+from gateway.store.transaction import Transaction
+
+NODE = ""  # the empty agency id: the node's own events, and the counter row of the node's sequence
+_R = EventRow
+
+
+class SqlEvents:
+    """Keeps the promise of `ports.Events`. A scope with an empty agency id appends events of the node itself."""
+
+    def __init__(self, tx: Transaction, scope: AgencyScope, clock: Clock) -> None:
+        self._tx = tx
+        self._scope = scope
+        self._clock = clock
+
+    async def append(
+        self, kind: EventKind, subject_id: str, at: datetime, data: Mapping[str, object] | None = None
+    ) -> None:
+        await self._tx.put(
+            EventRow(
+                agency_id=self._scope.agency_id,
+                id=self._clock.new_id("evt_"),
+                kind=kind.value,
+                at=at,
+                subject_id=subject_id,
+                principal_id=self._scope.principal_id,
+                data=to_json(dict[str, Any], dict(data or {})),
+            )
+        )
+
+    async def of(self, subject_id: str) -> Sequence[Event]:
+        """In the order in which they were written, numbered or not yet."""
+        mine = (col(_R.agency_id) == self._scope.agency_id, col(_R.subject_id) == subject_id)
+        rows = await self._tx.rows(_R, select(_R).where(*mine).order_by(col(_R.position)))
+        return [to_domain(row) for row in rows]
+
+
+async def number(tx: Transaction, limit: int) -> int:
+    """Numbers up to `limit` committed events; 0 when there are none, or another process is numbering now."""
+    counters = await _lock(tx)
+    if counters is None:
+        return 0
+    # A position may become visible after a higher one is numbered (its transaction took longer): it is numbered
+    # next, in the order of commits. Only committed rows are ever read here.
+    query = select(col(_R.position), col(_R.agency_id)).where(col(_R.node_seq).is_(None))
+    found = await tx.tuples(query.order_by(col(_R.position)).limit(limit))
+    if not found:
+        return 0
+    numbers = [_next(counters, position, agency_id) for position, agency_id in found]
+    this = col(_R.position) == bindparam("at_position")
+    await tx.change_many(
+        update(_R).where(this).values(node_seq=bindparam("node"), agency_seq=bindparam("own")), numbers
+    )
+    for agency_id in {NODE, *(agency_id for _, agency_id in found)}:
+        last = counters[agency_id]
+        await tx.put_over(EventCounterRow(agency_id=agency_id, last=last), {"last": last})
+    return len(found)
+
+
+def _next(counters: dict[str, int], position: int, agency_id: str) -> dict[str, int | None]:
+    """The next numbers for one event; counts them in `counters`. The node's own events are in no agency's sequence."""
+    for sequence in {NODE, agency_id}:
+        counters[sequence] = counters.get(sequence, 0) + 1
+    own = counters[agency_id] if agency_id != NODE else None
+    return {"at_position": position, "node": counters[NODE], "own": own}
+
+
+async def _lock(tx: Transaction) -> dict[str, int] | None:
+    """The counters, with the node's row locked until the transaction ends: that lock is the sequencer's lease."""
+    await tx.put_new(EventCounterRow(agency_id=NODE, last=0))
+    query = select(EventCounterRow).where(col(EventCounterRow.agency_id) == NODE)
+    if await tx.first(EventCounterRow, query.with_for_update(skip_locked=True)) is None:
+        return None
+    return {row.agency_id: row.last for row in await tx.rows(EventCounterRow, select(EventCounterRow))}
+
+
+async def after(tx: Transaction, agency_id: str | None, after_seq: int, limit: int) -> list[Event]:
+    """Numbered events behind `after_seq`, in order: of the node, or of one agency by its own sequence."""
+    query = select(_R)
+    if agency_id is None:
+        query = query.where(col(_R.node_seq) > after_seq).order_by(col(_R.node_seq))
+    else:
+        mine = (col(_R.agency_id) == agency_id, col(_R.agency_seq) > after_seq)
+        query = query.where(*mine).order_by(col(_R.agency_seq))
+    return [to_domain(row) for row in await tx.rows(_R, query.limit(limit))]
+
+
+class Bell:
+    """Wakes the readers of this process; readers in other processes come back by their own time limit."""
+
+    def __init__(self) -> None:
+        self._numbered = asyncio.Condition()
+
+    async def ring(self) -> None:
+        async with self._numbered:
+            self._numbered.notify_all()
+
+    async def wait(self, timeout_s: float) -> None:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(timeout_s), self._numbered:
+                await self._numbered.wait()
+
+
+def to_domain(row: EventRow) -> Event:
+    return Event(
+        id=row.id,
+        kind=EventKind(row.kind),
+        at=row.at,
+        subject_id=row.subject_id,
+        principal_id=row.principal_id,
+        agency_id=row.agency_id if row.agency_id != NODE else None,
+        data=from_json(dict[str, Any], row.data),
+        node_seq=row.node_seq,
+        agency_seq=row.agency_seq,
+    )

@@ -1,0 +1,73 @@
+"""What an idempotency key stands for, per agency and key owner. In: a key and the digest of its request. Out: nothing
+(go ahead), "still running", or the first answer again. The marker is a lease; the answer commits with the document."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from sqlalchemy import ColumnElement, and_, delete, select, update
+from sqlmodel import col
+
+from gateway import errors
+from gateway.domain.account import AgencyScope
+from gateway.ports.rows import Remembered
+from gateway.ports.services import Clock
+from gateway.store.tables import IdempotencyRow
+from gateway.store.transaction import Transaction
+
+_R = IdempotencyRow
+
+
+async def purge(tx: Transaction, before: datetime) -> int:
+    """Forgets keys first used before that time; how many. Seven days are kept (interfaces.md 3.2)."""
+    return await tx.change(delete(_R).where(col(_R.created_at) < before))
+
+
+class SqlIdempotency:
+    """Keeps the promise of `ports.Idempotency`. To be durable before the work starts, `begin` needs a unit of work
+    of its own; `finish` belongs in the one that stores the document."""
+
+    def __init__(self, tx: Transaction, scope: AgencyScope, clock: Clock) -> None:
+        self._tx = tx
+        self._agency_id = scope.agency_id
+        self._clock = clock
+
+    async def begin(self, owner: str, key: str, digest: str, until: datetime) -> Remembered | None:
+        now = self._clock.now()
+        row = IdempotencyRow(
+            agency_id=self._agency_id, owner=owner, key=key, digest=digest, created_at=now, until=until
+        )
+        if await self._tx.put_new(row):
+            return None
+        if await self._take_over(owner, key, digest, until, now):
+            return None
+        found = await self._tx.first(_R, select(_R).where(self._is(owner, key)).with_for_update())
+        if found is None:
+            raise errors.Clash(
+                f"the idempotency key {key!r} was released a moment ago; send the request again"
+            )
+        return Remembered(
+            digest=found.digest, running=found.status is None, status=found.status, body=found.body
+        )
+
+    async def finish(self, owner: str, key: str, status: int, body: str) -> None:
+        """Clash when nothing runs under this key: another request took it over and was answered first."""
+        running = and_(self._is(owner, key), col(_R.status).is_(None))
+        if await self._tx.change(update(_R).where(running).values(status=status, body=body)) != 1:
+            raise errors.Clash(
+                f"no request runs under the idempotency key {key!r} any more; read the answer it has now"
+            )
+
+    async def release(self, owner: str, key: str) -> None:
+        """Harmless when the key is answered or unknown."""
+        await self._tx.change(delete(_R).where(self._is(owner, key), col(_R.status).is_(None)))
+
+    async def _take_over(self, owner: str, key: str, digest: str, until: datetime, now: datetime) -> bool:
+        """A marker whose lease ran out belongs to a request that died; one of its repeats gets it. Another request
+        under the same key does not: were the first one only slow, its answer would be kept for the wrong question."""
+        dead = and_(self._is(owner, key), col(_R.status).is_(None), col(_R.until) <= now)
+        same = col(_R.digest) == digest
+        return await self._tx.change(update(_R).where(dead, same).values(until=until)) == 1
+
+    def _is(self, owner: str, key: str) -> ColumnElement[bool]:
+        return and_(col(_R.agency_id) == self._agency_id, col(_R.owner) == owner, col(_R.key) == key)

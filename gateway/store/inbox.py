@@ -1,0 +1,134 @@
+"""Packets as they landed, and what became of each (G4). In: bytes already kept, with what the transport said. Out: the
+same row under a lease, until it is settled. Landing says nothing about what a packet is (A3)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import ColumnElement, Select, and_, func, select, update
+from sqlmodel import col
+
+from gateway import errors
+from gateway.domain.account import AgencyScope
+from gateway.ports.rows import InboxItem, Lease, LeasedInbox, Page
+from gateway.ports.services import Clock
+from gateway.store import leases, paging
+from gateway.store.inbox_rows import from_domain, settled_values, to_domain
+from gateway.store.outbox import urgent_first
+from gateway.store.tables import InboxRow
+from gateway.store.transaction import Transaction
+
+LANDED, WAITING = "landed", "waiting"
+_REOPENABLE = (WAITING, "held", "quarantined")
+_R = InboxRow
+
+
+async def claim(tx: Transaction, clock: Clock, limit: int, lease_s: float) -> list[LeasedInbox]:
+    """Landed rows of every agency, urgent lane first, then the oldest."""
+    order = (urgent_first(col(_R.lane)), col(_R.received_at), col(_R.id))
+    found = await leases.claim(tx, _R, clock, lease_s, among=is_open(), order=order, limit=limit)
+    return [LeasedInbox(item=to_domain(row, lease.attempt), lease=lease) for row, lease in found]
+
+
+def is_open() -> ColumnElement[bool]:
+    return col(_R.state) == LANDED
+
+
+async def overdue_waiting(tx: Transaction, before: datetime) -> list[InboxItem]:
+    """Of every agency, oldest first."""
+    query = select(_R).where(col(_R.state) == WAITING, col(_R.received_at) < before)
+    rows = await tx.rows(_R, query.order_by(col(_R.received_at), col(_R.id)))
+    return [to_domain(row, row.attempts) for row in rows]
+
+
+class SqlInbox:
+    """Keeps the promise of `ports.Inbox`."""
+
+    def __init__(self, tx: Transaction, scope: AgencyScope, clock: Clock) -> None:
+        self._tx = tx
+        self._agency_id = scope.agency_id
+        self._clock = clock
+
+    async def land(self, item: InboxItem) -> InboxItem:
+        if item.agency_id != self._agency_id:
+            raise errors.NotFound(f"the packet {item.id} is for another agency than this unit of work")
+        if await self._tx.put_new(from_domain(item)):
+            return item
+        row = await self._tx.first(_R, self._mine().where(col(_R.file_digest) == item.file_digest))
+        if row is None:
+            raise errors.Clash(f"the inbox row {item.id} is stored already, with other bytes")
+        return to_domain(row, row.attempts)
+
+    async def get(self, id: str) -> InboxItem:
+        row = await self._tx.first(_R, self._mine().where(col(_R.id) == id))
+        if row is None:
+            raise errors.NotFound(f"this agency has no inbox row {id}")
+        return to_domain(row, row.attempts)
+
+    async def settle(self, item: InboxItem, lease: Lease | None) -> None:
+        values = settled_values(item, item.settled_at or self._clock.now()) | leases.released(None, None)
+        if lease is not None:
+            changed = await self._tx.change(update(_R).where(self._fenced(lease)).values(**values))
+            leases.exactly_one(changed, lease)
+        elif not await self._change_unheld(item.id, values):
+            raise errors.Clash(f"the packet {item.id} is being worked on; try again in a minute")
+
+    async def postpone(self, lease: Lease, not_before: datetime, error: str) -> None:
+        values = leases.released(not_before, error)
+        changed = await self._tx.change(update(_R).where(self._fenced(lease)).values(**values))
+        leases.exactly_one(changed, lease)
+
+    async def waiting_for(self, sender: str, document_id: str) -> Sequence[InboxItem]:
+        """Oldest first; the sender is compared without letter case, the DocumentId letter for letter."""
+        query = self._mine().where(
+            col(_R.state) == WAITING,
+            col(_R.needs_document_id) == document_id,
+            func.lower(col(_R.needs_sender)) == sender.lower(),
+        )
+        rows = await self._tx.rows(_R, query.order_by(col(_R.received_at), col(_R.id)))
+        return [to_domain(row, row.attempts) for row in rows]
+
+    async def reopen(self, id: str) -> None:
+        """Clash when the row is in no state to be opened again."""
+        fresh = {"state": LANDED, "attempts": 0, "code": None, "reason": None, "settled_at": None}
+        values = fresh | leases.released(None, None)
+        if not await self._change_unheld(id, values, col(_R.state).in_(_REOPENABLE)):
+            found = await self.get(id)
+            raise errors.Clash(
+                f"the packet {id} is {found.state}; only {', '.join(_REOPENABLE)} can be opened again"
+            )
+
+    async def page(
+        self, *, limit: int, states: Sequence[str] = (), cursor: str | None = None
+    ) -> Page[InboxItem]:
+        """Newest first, keyset."""
+        wanted = self._mine()
+        if states:
+            wanted = wanted.where(col(_R.state).in_(states))
+        return await paging.newest_first(
+            self._tx,
+            _R,
+            wanted,
+            at=col(_R.received_at),
+            id=col(_R.id),
+            place=lambda row: (row.received_at, row.id),
+            limit=limit,
+            cursor=cursor,
+            to_domain=lambda row: to_domain(row, row.attempts),
+        )
+
+    async def _change_unheld(self, id: str, values: dict[str, Any], *also: ColumnElement[bool]) -> bool:
+        """A person's act on a row that no worker holds. NotFound when there is no such row."""
+        await self.get(id)
+        this = (col(_R.agency_id) == self._agency_id, col(_R.id) == id)
+        unheld = leases.unheld(_R, self._clock.now())
+        return await self._tx.change(update(_R).where(*this, unheld, *also).values(**values)) == 1
+
+    def _fenced(self, lease: Lease) -> ColumnElement[bool]:
+        """WHERE id AND lease_token AND not done (G7): a worker that wakes late changes nothing."""
+        return and_(col(_R.agency_id) == self._agency_id, leases.held_by(_R, lease), is_open())
+
+    def _mine(self) -> Select[_R]:
+        return select(_R).where(col(_R.agency_id) == self._agency_id)

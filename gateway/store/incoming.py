@@ -1,0 +1,137 @@
+"""Admitted documents of one agency. In: `IncomingDocument` values. Out: the same, as last saved. The row's `body` is
+the whole value; the columns beside it are written from it each time and only asked."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from sqlalchemy import Select, select, update
+from sqlmodel import col
+
+from gateway import errors
+from gateway.domain.account import AgencyScope
+from gateway.domain.document import IncomingDocument
+from gateway.domain.text import fold
+from gateway.ports.rows import Page
+from gateway.ports.services import Clock
+from gateway.store import paging
+from gateway.store.columns import from_json, to_json
+from gateway.store.handovers import handover_is
+from gateway.store.tables import IncomingRow
+from gateway.store.transaction import Transaction
+
+_R = IncomingRow
+
+
+class SqlIncomingDocuments:
+    """Keeps the promise of `ports.IncomingDocuments`."""
+
+    def __init__(self, tx: Transaction, scope: AgencyScope, clock: Clock) -> None:
+        self._tx = tx
+        self._agency_id = scope.agency_id
+        self._clock = clock
+
+    async def add(self, document: IncomingDocument) -> None:
+        self._check_agency(document)
+        if not await self._tx.put_new(from_domain(document)):
+            raise errors.Clash(f"the incoming document {document.id} is already stored")
+
+    async def get(self, id: str) -> IncomingDocument:
+        return to_domain(await self._get(self._mine().where(col(_R.id) == id), id))
+
+    async def by_document_id(self, sender_code: str, document_id: str) -> Sequence[IncomingDocument]:
+        query = (
+            self._mine()
+            .where(col(_R.document_id) == document_id, col(_R.sender_folded) == sender_code.casefold())
+            .order_by(col(_R.arrived_at).desc(), col(_R.id).desc())
+        )
+        return [to_domain(row) for row in await self._tx.rows(_R, query)]
+
+    async def save(
+        self, document: IncomingDocument, *, expect_version: int | None = None
+    ) -> IncomingDocument:
+        """Writes it with version + 1; StaleVersion when the stored version is not the expected one."""
+        self._check_agency(document)
+        stored = await self._get(self._mine().where(col(_R.id) == document.id).with_for_update(), document.id)
+        if expect_version is not None and stored.version != expect_version:
+            raise errors.StaleVersion(
+                f"the incoming document {document.id} is at version {stored.version}, not {expect_version}; "
+                "read it again"
+            )
+        saved = replace(document, version=stored.version + 1)
+        values = from_domain(saved).model_dump(exclude={"agency_id", "id"})
+        this = (col(_R.agency_id) == self._agency_id, col(_R.id) == document.id)
+        await self._tx.change(update(_R).where(*this).values(**values))
+        return saved
+
+    async def page(
+        self,
+        *,
+        limit: int,
+        cursor: str | None = None,
+        states: Sequence[str] = (),
+        query: str | None = None,
+        handover: str | None = None,
+    ) -> Page[IncomingDocument]:
+        """Every word of `query` must be found."""
+        wanted = self._mine()
+        if states:
+            wanted = wanted.where(col(_R.state).in_(states))
+        if query:
+            wanted = wanted.where(*(col(_R.folded).contains(w, autoescape=True) for w in fold(query).split()))
+        if handover is not None:
+            wanted = wanted.where(handover_is(handover, col(_R.agency_id), col(_R.id), self._clock.now()))
+        return await paging.newest_first(
+            self._tx,
+            _R,
+            wanted,
+            at=col(_R.arrived_at),
+            id=col(_R.id),
+            place=lambda row: (row.arrived_at, row.id),
+            limit=limit,
+            cursor=cursor,
+            to_domain=to_domain,
+        )
+
+    def _mine(self) -> Select[_R]:
+        return select(_R).where(col(_R.agency_id) == self._agency_id)
+
+    async def _get(self, query: Select[_R], id: str) -> IncomingRow:
+        row = await self._tx.first(_R, query)
+        if row is None:
+            raise errors.NotFound(f"this agency has no incoming document {id}")
+        return row
+
+    def _check_agency(self, document: IncomingDocument) -> None:
+        if document.agency_id != self._agency_id:
+            raise errors.NotFound(
+                f"the document {document.id} belongs to another agency than this unit of work"
+            )
+
+
+def to_domain(row: IncomingRow) -> IncomingDocument:
+    return from_json(IncomingDocument, row.body)
+
+
+def from_domain(document: IncomingDocument) -> IncomingRow:
+    code = f"{document.number}/{document.symbol}"
+    words = (code, document.subject, document.sender_code, document.sender_name or "")
+    return IncomingRow(
+        agency_id=document.agency_id,
+        id=document.id,
+        inbox_id=document.inbox_id,
+        kind=document.kind.value,
+        sender_code=document.sender_code,
+        sender_folded=document.sender_code.casefold(),
+        document_id=document.document_id,
+        packet_id=document.packet_id,
+        state=document.state.value,
+        number=document.number,
+        symbol=document.symbol,
+        issued_on=document.issued_on,
+        arrived_at=document.arrived_at,
+        version=document.version,
+        folded=fold(" ".join(words)),
+        body=to_json(IncomingDocument, document),
+    )

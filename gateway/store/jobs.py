@@ -1,0 +1,99 @@
+"""Work to do later. In: a kind and a subject, in the caller's transaction. Out: the same under a lease, until it is
+done, at least once. A job done is deleted; what came of it is told by the events."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from sqlalchemy import ColumnElement, and_, delete, select, true, update
+from sqlmodel import col
+
+from gateway.domain.account import AgencyScope
+from gateway.domain.receipt import StatusPacket
+from gateway.ports.rows import Job, Lease
+from gateway.ports.services import Clock
+from gateway.store import leases
+from gateway.store.columns import from_json, to_json
+from gateway.store.tables import JobRow
+from gateway.store.transaction import Transaction
+
+_R = JobRow
+
+
+async def claim(tx: Transaction, clock: Clock, kind: str, limit: int, lease_s: float) -> list[Job]:
+    """Due jobs of that kind, of every agency, oldest first."""
+    among, order = col(_R.kind) == kind, (col(_R.created_at), col(_R.id))
+    found = await leases.claim(tx, _R, clock, lease_s, among=among, order=order, limit=limit)
+    return [to_domain(row, lease) for row, lease in found]
+
+
+def is_open() -> ColumnElement[bool]:
+    """A job that is there is open."""
+    return true()
+
+
+class SqlJobs:
+    """Keeps the promise of `ports.Jobs`. The same job put twice is done twice, as after any crash."""
+
+    def __init__(self, tx: Transaction, scope: AgencyScope, clock: Clock) -> None:
+        self._tx = tx
+        self._agency_id = scope.agency_id
+        self._clock = clock
+
+    async def put(
+        self,
+        kind: str,
+        subject_id: str,
+        not_before: datetime | None = None,
+        payload: StatusPacket | None = None,
+    ) -> None:
+        await self._tx.put(
+            JobRow(
+                agency_id=self._agency_id,
+                id=self._clock.new_id("job_"),
+                kind=kind,
+                subject_id=subject_id,
+                created_at=self._clock.now(),
+                not_before=not_before,
+                payload=to_json(StatusPacket, payload) if payload is not None else None,
+            )
+        )
+
+    async def done(self, lease: Lease) -> None:
+        leases.exactly_one(await self._tx.change(delete(_R).where(self._fenced(lease))), lease)
+
+    async def retry(self, lease: Lease, not_before: datetime, error: str) -> None:
+        values = leases.released(not_before, error)
+        changed = await self._tx.change(update(_R).where(self._fenced(lease)).values(**values))
+        leases.exactly_one(changed, lease)
+
+    async def cancel(self, kind: str, subject_id: str) -> bool:
+        # A worker whose lease ran out may still be at it: with its row gone, what it brings is discarded.
+        this = (*self._about(subject_id), col(_R.kind) == kind)
+        unheld = leases.unheld(_R, self._clock.now())
+        return await self._tx.change(delete(_R).where(*this, unheld)) > 0
+
+    async def error_of(self, subject_id: str) -> str | None:
+        """Why the subject's job has not been done yet, as the last try said; None when nothing went wrong."""
+        said = col(_R.last_error).is_not(None)
+        query = select(_R).where(*self._about(subject_id), said).order_by(col(_R.created_at).desc())
+        row = await self._tx.first(_R, query)
+        return row.last_error if row is not None else None
+
+    def _about(self, subject_id: str) -> tuple[ColumnElement[bool], ColumnElement[bool]]:
+        return col(_R.agency_id) == self._agency_id, col(_R.subject_id) == subject_id
+
+    def _fenced(self, lease: Lease) -> ColumnElement[bool]:
+        """WHERE id AND lease_token (G7): a worker that wakes late changes nothing."""
+        return and_(col(_R.agency_id) == self._agency_id, leases.held_by(_R, lease))
+
+
+def to_domain(row: JobRow, lease: Lease) -> Job:
+    return Job(
+        id=row.id,
+        agency_id=row.agency_id,
+        kind=row.kind,
+        subject_id=row.subject_id,
+        lease=lease,
+        payload=from_json(StatusPacket, row.payload) if row.payload is not None else None,
+    )

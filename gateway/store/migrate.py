@@ -1,0 +1,131 @@
+"""Brings a database to this version's schema, and says where it stands. In: a URL. Out: numbered steps applied,
+forward only. *Expand* steps leave older nodes working and run at start; *contract* steps run only when asked for."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from alembic import command
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import Script, ScriptDirectory
+from sqlalchemy import Connection, func, select
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from gateway import errors
+from gateway.store.engine import Role, open_engine
+
+_HERE = Path(__file__).parent / "migrations"
+_LOCK = 0x67774D49  # any fixed number: the advisory lock that migrating nodes of one database share
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Step:
+    """One numbered revision."""
+
+    revision: str
+    phase: str
+    says: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Status:
+    """Where a database stands. `current` is None for an empty one; `pending` is in order."""
+
+    current: str | None
+    head: str
+    pending: tuple[Step, ...]
+
+
+async def up(url: str, contract: bool = False) -> Status:
+    """Applies what is pending: up to the first contract step, or everything. One transaction: all of it or nothing."""
+    engine = open_engine(url, Role.MIGRATOR)
+    try:
+        async with engine.begin() as connection:
+            await connection.run_sync(_upgrade, contract)
+            return await connection.run_sync(_status)
+    except SQLAlchemyError as cause:
+        raise errors.StoreFailure(f"the schema was not changed ({cause}); nothing was applied") from cause
+    finally:
+        await engine.dispose()
+
+
+async def status(url: str) -> Status:
+    """Where it stands; changes nothing."""
+    engine = open_engine(url, Role.READER)
+    try:
+        async with engine.connect() as connection:
+            return await connection.run_sync(_status)
+    except SQLAlchemyError as cause:
+        raise errors.Misconfigured(f"the database cannot be opened ({cause}); check store.url") from cause
+    finally:
+        await engine.dispose()
+
+
+async def check(engine: AsyncEngine) -> None:
+    """Misconfigured unless this version runs on that schema: its own number, contracted or not, or one more."""
+    try:
+        async with engine.connect() as connection:
+            found = await connection.run_sync(_status)
+    except SQLAlchemyError as cause:
+        raise errors.Misconfigured(f"the database cannot be opened ({cause}); check store.url") from cause
+    if any(step.phase == "expand" for step in found.pending):
+        raise errors.Misconfigured(
+            f"the database has schema {found.current or 'none'} and this version needs {found.head}; "
+            "run `gateway migrate up`"
+        )
+    if found.current is not None and int(found.current) > int(found.head) + 1:
+        raise errors.Misconfigured(
+            f"the database has schema {found.current}, and this version knows {found.head} and at most the next one; "
+            "run a newer version of the program (schemas only go forward)"
+        )
+
+
+def config(connection: Connection | None = None) -> Config:
+    """Alembic's settings, made here so that there is no file to lose."""
+    made = Config()
+    made.set_main_option("script_location", str(_HERE).replace("%", "%%"))
+    made.set_main_option("path_separator", "os")
+    made.attributes["connection"] = connection
+    return made
+
+
+def _upgrade(connection: Connection, contract: bool) -> None:
+    if connection.dialect.name == "postgresql":
+        # SQLite's writer lock is held already; a server needs one of its own for nodes that start together.
+        connection.execute(select(func.pg_advisory_xact_lock(_LOCK)))
+    target = _target(_status(connection), contract)
+    if target is not None:
+        command.upgrade(config(connection), target)
+
+
+def _target(found: Status, contract: bool) -> str | None:
+    """The last pending step that may run now."""
+    last = None
+    for step in found.pending:
+        if step.phase == "contract" and not contract:
+            break
+        last = step.revision
+    return last
+
+
+def _status(connection: Connection) -> Status:
+    scripts = ScriptDirectory.from_config(config())
+    current = MigrationContext.configure(connection).get_current_revision()
+    steps = list(reversed(list(scripts.walk_revisions())))  # oldest first; the chain has no branches
+    known = [step.revision for step in steps]
+    done = _done(known, current)
+    return Status(current=current, head=known[-1], pending=tuple(map(_step, steps[done:])))
+
+
+def _done(known: list[str], current: str | None) -> int:
+    """How many of the known steps are applied; all of them when the database is newer than this version."""
+    if current is None:
+        return 0
+    return known.index(current) + 1 if current in known else len(known)
+
+
+def _step(script: Script) -> Step:
+    return Step(revision=script.revision, phase=script.module.phase, says=script.doc.partition("\n")[0])

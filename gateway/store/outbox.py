@@ -1,0 +1,159 @@
+"""Envelopes that wait for a courier. In: an item with its recipients. Out: the same item under a lease, until every
+recipient is settled. At least once: a lease that ran out is claimed again, and the same bytes are sent again."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from sqlalchemy import ColumnElement, Select, and_, case, select, update
+from sqlalchemy.orm import Mapped
+from sqlmodel import col
+
+from gateway import errors
+from gateway.domain.account import AgencyScope
+from gateway.domain.document import Kind, Lane
+from gateway.domain.identity import Digest
+from gateway.ports.rows import Lease, LeasedOutbox, OutboxItem, Page, Target
+from gateway.ports.services import Clock
+from gateway.store import leases, paging
+from gateway.store.columns import from_json, to_json
+from gateway.store.tables import OutboxRow
+from gateway.store.transaction import Transaction
+
+WAITING, SENT, FAILED, CANCELLED = "waiting", "sent", "failed", "cancelled"
+_R = OutboxRow
+
+
+async def claim(tx: Transaction, clock: Clock, limit: int, lease_s: float) -> list[LeasedOutbox]:
+    """Due rows of every agency, urgent lane first (R46), then the oldest."""
+    order = (urgent_first(col(_R.lane)), col(_R.created_at), col(_R.id))
+    found = await leases.claim(tx, _R, clock, lease_s, among=is_open(), order=order, limit=limit)
+    return [LeasedOutbox(item=to_domain(row, lease.attempt), lease=lease) for row, lease in found]
+
+
+def urgent_first(lane: Mapped[str]) -> ColumnElement[int]:
+    return case((lane == Lane.URGENT.value, 0), else_=1)
+
+
+def is_open() -> ColumnElement[bool]:
+    return col(_R.state) == WAITING
+
+
+class SqlOutbox:
+    """Keeps the promise of `ports.Outbox`."""
+
+    def __init__(self, tx: Transaction, scope: AgencyScope) -> None:
+        self._tx = tx
+        self._agency_id = scope.agency_id
+
+    async def put(self, item: OutboxItem) -> None:
+        """Clash when that id is stored already."""
+        if item.agency_id != self._agency_id:
+            raise errors.NotFound(
+                f"the outbox item {item.id} belongs to another agency than this unit of work"
+            )
+        if not await self._tx.put_new(from_domain(item)):
+            raise errors.Clash(f"the outbox item {item.id} is already stored")
+
+    async def get(self, id: str) -> OutboxItem:
+        row = await self._tx.first(_R, self._mine().where(col(_R.id) == id))
+        if row is None:
+            raise errors.NotFound(f"this agency has no outbox item {id}")
+        return to_domain(row, row.attempts)
+
+    async def of_subject(self, subject_id: str) -> Sequence[OutboxItem]:
+        """Oldest first."""
+        query = self._mine().where(col(_R.subject_id) == subject_id)
+        rows = await self._tx.rows(_R, query.order_by(col(_R.created_at), col(_R.id)))
+        return [to_domain(row, row.attempts) for row in rows]
+
+    async def sent(self, lease: Lease, at: datetime) -> None:
+        await self._settle(lease, SENT, at, None)
+
+    async def failed(self, lease: Lease, at: datetime, error: str) -> None:
+        await self._settle(lease, FAILED, at, error)
+
+    async def retry(self, lease: Lease, not_before: datetime, targets: Sequence[Target], error: str) -> None:
+        remaining = to_json(tuple[Target, ...], tuple(targets))
+        values = leases.released(not_before, error) | {"targets": remaining}
+        changed = await self._tx.change(update(_R).where(self._fenced(lease)).values(**values))
+        leases.exactly_one(changed, lease)
+
+    async def cancel(self, id: str) -> bool:
+        # A row that was ever claimed may have reached the broker before its courier died: only one that never was
+        # can be promised to stay here.
+        never_claimed = and_(is_open(), col(_R.attempts) == 0)
+        this = and_(col(_R.agency_id) == self._agency_id, col(_R.id) == id)
+        return await self._tx.change(update(_R).where(this, never_claimed).values(state=CANCELLED)) == 1
+
+    async def page(
+        self, *, limit: int, states: Sequence[str] = (), cursor: str | None = None
+    ) -> Page[OutboxItem]:
+        """Newest first, keyset."""
+        wanted = self._mine()
+        if states:
+            wanted = wanted.where(col(_R.state).in_(states))
+        return await paging.newest_first(
+            self._tx,
+            _R,
+            wanted,
+            at=col(_R.created_at),
+            id=col(_R.id),
+            place=lambda row: (row.created_at, row.id),
+            limit=limit,
+            cursor=cursor,
+            to_domain=lambda row: to_domain(row, row.attempts),
+        )
+
+    async def _settle(self, lease: Lease, state: str, at: datetime, error: str | None) -> None:
+        values = leases.released(None, error) | {"state": state, "settled_at": at}
+        changed = await self._tx.change(update(_R).where(self._fenced(lease)).values(**values))
+        leases.exactly_one(changed, lease)
+
+    def _fenced(self, lease: Lease) -> ColumnElement[bool]:
+        """WHERE id AND lease_token AND not done (G7): a courier that wakes late changes nothing."""
+        return and_(col(_R.agency_id) == self._agency_id, leases.held_by(_R, lease), is_open())
+
+    def _mine(self) -> Select[_R]:
+        return select(_R).where(col(_R.agency_id) == self._agency_id)
+
+
+def to_domain(row: OutboxRow, attempts: int) -> OutboxItem:
+    return OutboxItem(
+        id=row.id,
+        agency_id=row.agency_id,
+        packet_id=row.packet_id,
+        kind=Kind(row.kind),
+        sender_code=row.sender_code,
+        lane=Lane(row.lane),
+        envelope_digest=Digest(row.envelope_digest),
+        envelope_size=row.envelope_size,
+        targets=from_json(tuple[Target, ...], row.targets),
+        created_at=row.created_at,
+        subject_id=row.subject_id,
+        state=row.state,
+        attempts=attempts,
+        not_before=row.not_before,
+        last_error=row.last_error,
+    )
+
+
+def from_domain(item: OutboxItem) -> OutboxRow:
+    return OutboxRow(
+        agency_id=item.agency_id,
+        id=item.id,
+        packet_id=item.packet_id,
+        kind=item.kind.value,
+        sender_code=item.sender_code,
+        lane=item.lane.value,
+        envelope_digest=item.envelope_digest,
+        envelope_size=item.envelope_size,
+        targets=to_json(tuple[Target, ...], item.targets),
+        created_at=item.created_at,
+        subject_id=item.subject_id,
+        state=item.state,
+        attempts=item.attempts,
+        not_before=item.not_before,
+        last_error=item.last_error,
+    )

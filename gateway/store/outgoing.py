@@ -1,0 +1,170 @@
+"""The outgoing book of one agency. In: `OutgoingDocument` values. Out: the same, as last saved. The row's `body` is
+the whole value; the columns beside it are written from it each time and only asked."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime
+
+from sqlalchemy import ColumnElement, Select, and_, exists, or_, select, update
+from sqlmodel import col
+
+from gateway import errors
+from gateway.domain.account import AgencyScope
+from gateway.domain.document import OutgoingDocument
+from gateway.domain.text import fold
+from gateway.ports.rows import Page
+from gateway.store import paging
+from gateway.store.columns import from_json, to_json
+from gateway.store.tables import DeliveryRow, OutgoingRow
+from gateway.store.transaction import Transaction
+
+_R = OutgoingRow
+
+
+class SqlOutgoingDocuments:
+    """Keeps the promise of `ports.OutgoingDocuments`."""
+
+    def __init__(self, tx: Transaction, scope: AgencyScope) -> None:
+        self._tx = tx
+        self._agency_id = scope.agency_id
+
+    async def add(self, document: OutgoingDocument) -> None:
+        row = await self._row(document)
+        if await self._tx.put_new(row):
+            return
+        earlier = await self.by_external_id(row.external_id) if row.external_id else None
+        if earlier is not None:
+            raise errors.Clash(f"external_id {row.external_id!r} already names the document {earlier.id}")
+        raise errors.Clash(f"the document {document.id} or its packet {document.packet_id} is already stored")
+
+    async def get(self, id: str) -> OutgoingDocument:
+        return to_domain(await self._get(self._mine().where(col(_R.id) == id), id))
+
+    async def by_external_id(self, external_id: str) -> OutgoingDocument | None:
+        return await self._first(col(_R.external_id) == external_id)
+
+    async def by_document_id(self, document_id: str) -> Sequence[OutgoingDocument]:
+        newest = (col(_R.created_at).desc(), col(_R.id).desc())
+        query = self._mine().where(col(_R.document_id) == document_id).order_by(*newest)
+        return [to_domain(row) for row in await self._tx.rows(_R, query)]
+
+    async def by_packet_id(self, packet_id: str) -> OutgoingDocument | None:
+        return await self._first(col(_R.packet_id) == packet_id)
+
+    async def children(self, id: str) -> Sequence[OutgoingDocument]:
+        query = self._mine().where(col(_R.parent_id) == id).order_by(col(_R.created_at), col(_R.id))
+        return [to_domain(row) for row in await self._tx.rows(_R, query)]
+
+    async def save(
+        self, document: OutgoingDocument, *, expect_version: int | None = None
+    ) -> OutgoingDocument:
+        query = self._mine().where(col(_R.id) == document.id).with_for_update()
+        stored = await self._get(query, document.id)
+        if expect_version is not None and stored.version != expect_version:
+            raise errors.StaleVersion(
+                f"the document {document.id} is at version {stored.version}, not {expect_version}; read it again"
+            )
+        saved = replace(document, version=stored.version + 1)
+        values = (await self._row(saved)).model_dump(exclude={"agency_id", "id"})
+        await self._tx.change(update(_R).where(self._is(document.id)).values(**values))
+        return saved
+
+    async def page(
+        self,
+        *,
+        limit: int,
+        cursor: str | None = None,
+        states: Sequence[str] = (),
+        query: str | None = None,
+        created_from: datetime | None = None,
+        created_to: datetime | None = None,
+    ) -> Page[OutgoingDocument]:
+        """From `created_from` on, and before `created_to`; every word of `query` must be found."""
+        wanted = self._mine()
+        if states:
+            wanted = wanted.where(or_(col(_R.state).in_(states), _has_delivery_in(states)))
+        if query:
+            wanted = wanted.where(*(col(_R.folded).contains(w, autoescape=True) for w in fold(query).split()))
+        if created_from is not None:
+            wanted = wanted.where(col(_R.created_at) >= created_from)
+        if created_to is not None:
+            wanted = wanted.where(col(_R.created_at) < created_to)
+        return await paging.newest_first(
+            self._tx,
+            _R,
+            wanted,
+            at=col(_R.created_at),
+            id=col(_R.id),
+            place=lambda row: (row.created_at, row.id),
+            limit=limit,
+            cursor=cursor,
+            to_domain=to_domain,
+        )
+
+    def _mine(self) -> Select[_R]:
+        return select(_R).where(col(_R.agency_id) == self._agency_id)
+
+    def _is(self, id: str) -> ColumnElement[bool]:
+        return and_(col(_R.agency_id) == self._agency_id, col(_R.id) == id)
+
+    async def _first(self, condition: ColumnElement[bool]) -> OutgoingDocument | None:
+        row = await self._tx.first(_R, self._mine().where(condition))
+        return to_domain(row) if row is not None else None
+
+    async def _get(self, query: Select[_R], id: str) -> OutgoingRow:
+        row = await self._tx.first(_R, query)
+        if row is None:
+            raise errors.NotFound(f"this agency has no outgoing document {id}")
+        return row
+
+    async def _row(self, document: OutgoingDocument) -> OutgoingRow:
+        self._check_agency(document)
+        row = from_domain(document)
+        if document.parent_id is not None and row.external_id is not None:
+            parent = await self.get(document.parent_id)
+            if parent.draft.external_id == row.external_id:
+                # A recall or update carries its parent's draft; the id stays the parent's alone.
+                row.external_id = None
+        return row
+
+    def _check_agency(self, document: OutgoingDocument) -> None:
+        if document.agency_id != self._agency_id:
+            raise errors.NotFound(
+                f"the document {document.id} belongs to another agency than this unit of work"
+            )
+
+
+def _has_delivery_in(states: Sequence[str]) -> ColumnElement[bool]:
+    return exists().where(
+        col(DeliveryRow.agency_id) == col(_R.agency_id),
+        col(DeliveryRow.document_id) == col(_R.id),
+        col(DeliveryRow.state).in_(states),
+    )
+
+
+def to_domain(row: OutgoingRow) -> OutgoingDocument:
+    return from_json(OutgoingDocument, row.body)
+
+
+def from_domain(document: OutgoingDocument) -> OutgoingRow:
+    draft = document.draft
+    parties = (word for to in draft.recipients for word in (to.code, to.name or ""))
+    return OutgoingRow(
+        agency_id=document.agency_id,
+        id=document.id,
+        kind=document.kind.value,
+        packet_id=document.packet_id,
+        document_id=document.document_id,
+        parent_id=document.parent_id,
+        external_id=draft.external_id,
+        state=document.state.value,
+        number=draft.number,
+        symbol=draft.symbol,
+        issued_on=draft.issued_on,
+        created_at=document.created_at,
+        version=document.version,
+        folded=fold(" ".join((draft.code, draft.subject, *parties))),
+        body=to_json(OutgoingDocument, document),
+    )

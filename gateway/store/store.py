@@ -1,0 +1,128 @@
+"""The node's database as a whole: units of work for one agency, and what workers ask for every agency. In: a URL and a
+clock. Out: the `Store` promise on SQLite or PostgreSQL, by the same code."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from datetime import datetime, timedelta
+
+from sqlalchemy import func, select
+from sqlmodel import col
+
+from gateway import errors
+from gateway.domain.account import AgencyScope, HostedAgency
+from gateway.domain.event import Event
+from gateway.ports.rows import InboxItem, Job, Lease, LeasedInbox, LeasedOutbox
+from gateway.ports.services import Clock
+from gateway.store import events, idempotency, inbox, jobs, leases, migrate, outbox
+from gateway.store.accounts import Accounts
+from gateway.store.engine import Role, open_engine
+from gateway.store.tables import EventRow, InboxRow, JobRow, OutboxRow
+from gateway.store.transaction import Transaction, transaction
+from gateway.store.work import SqlWork
+
+_TABLES: Mapping[str, leases.AnyClaimable] = {"job": JobRow, "outbox": OutboxRow, "inbox": InboxRow}
+
+
+class SqlStore:
+    """Keeps the promise of `ports.Store`. Open it before use, close it at the end; a unit of work inside another one
+    of the same task would wait for itself on SQLite, which has one writer."""
+
+    def __init__(self, url: str, clock: Clock) -> None:
+        self._clock = clock
+        self._writer = open_engine(url, Role.WRITER)
+        self._reader = open_engine(url, Role.READER)
+        self._bell = events.Bell()
+        self.accounts = Accounts(self.writing, self.reading, clock)
+
+    async def open(self) -> None:
+        """Misconfigured unless the database has a schema that this version runs on; changes nothing."""
+        await migrate.check(self._writer)
+
+    async def close(self) -> None:
+        await self._writer.dispose()
+        await self._reader.dispose()
+
+    @asynccontextmanager
+    async def begin(self, scope: AgencyScope) -> AsyncIterator[SqlWork]:
+        async with self.writing() as tx:
+            yield SqlWork(tx, scope, self._clock)
+
+    @asynccontextmanager
+    async def read(self, scope: AgencyScope) -> AsyncIterator[SqlWork]:
+        """One consistent view; StoreFailure for whoever writes in it."""
+        async with self.reading() as tx:
+            yield SqlWork(tx, scope, self._clock)
+
+    def writing(self) -> AbstractAsyncContextManager[Transaction]:
+        """A transaction for no agency in particular: for the node's own tables, inside this package."""
+        return transaction(self._writer)
+
+    def reading(self) -> AbstractAsyncContextManager[Transaction]:
+        return transaction(self._reader)
+
+    async def claim_jobs(self, kind: str, limit: int, lease_s: float) -> Sequence[Job]:
+        async with self.writing() as tx:
+            found = await jobs.claim(tx, self._clock, kind, limit, lease_s)
+            await tx.commit()
+        return found
+
+    async def claim_outbox(self, limit: int, lease_s: float) -> Sequence[LeasedOutbox]:
+        async with self.writing() as tx:
+            found = await outbox.claim(tx, self._clock, limit, lease_s)
+            await tx.commit()
+        return found
+
+    async def claim_inbox(self, limit: int, lease_s: float) -> Sequence[LeasedInbox]:
+        async with self.writing() as tx:
+            found = await inbox.claim(tx, self._clock, limit, lease_s)
+            await tx.commit()
+        return found
+
+    async def renew(self, table: str, lease: Lease, lease_s: float) -> Lease:
+        open_rows = {"job": jobs.is_open, "outbox": outbox.is_open, "inbox": inbox.is_open}
+        if table not in open_rows:
+            raise errors.NotFound(f"no leases are held in {table!r}; it is one of {', '.join(open_rows)}")
+        until = self._clock.now() + timedelta(seconds=lease_s)
+        async with self.writing() as tx:
+            renewed = await leases.renew(tx, _TABLES[table], open_rows[table](), lease, until)
+            await tx.commit()
+        return renewed
+
+    async def overdue_waiting(self, before: datetime) -> Sequence[InboxItem]:
+        async with self.reading() as tx:
+            return await inbox.overdue_waiting(tx, before)
+
+    async def number_events(self, limit: int = 500) -> int:
+        async with self.writing() as tx:
+            numbered = await events.number(tx, limit)
+            await tx.commit()
+        if numbered:
+            await self._bell.ring()
+        return numbered
+
+    async def events_after(self, agency_id: str | None, after_seq: int, limit: int) -> Sequence[Event]:
+        async with self.reading() as tx:
+            return await events.after(tx, agency_id, after_seq, limit)
+
+    async def wait_events(self, timeout_s: float) -> None:
+        await self._bell.wait(timeout_s)
+
+    async def hosted(self) -> Sequence[HostedAgency]:
+        return await self.accounts.hosted()
+
+    async def counts(self) -> Mapping[str, int]:
+        async with self.reading() as tx:
+            by_state = await leases.count_by_state(tx, OutboxRow) | await leases.count_by_state(tx, InboxRow)
+            waiting = await tx.tuples(select(func.count()).select_from(JobRow))
+            unnumbered = select(func.count()).select_from(EventRow).where(col(EventRow.node_seq).is_(None))
+            fresh = await tx.tuples(unnumbered)
+        return by_state | {"job.waiting": waiting[0][0], "event.unnumbered": fresh[0][0]}
+
+    async def purge_idempotency(self, before: datetime) -> int:
+        """Forgets keys first used before that time, of every agency; how many."""
+        async with self.writing() as tx:
+            purged = await idempotency.purge(tx, before)
+            await tx.commit()
+        return purged

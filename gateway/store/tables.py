@@ -1,0 +1,360 @@
+"""The rows of the node's own database, and nothing but rows: what they mean is in `domain`, how they are asked is in
+the module of each repository. Every tenant table starts its key with `agency_id`, and its foreign keys too, so that
+no row can point into another agency. `body` is the whole domain value as JSON; columns beside it are for asking."""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+from typing import Any, ClassVar
+
+from sqlalchemy import BigInteger, Column, ForeignKeyConstraint, Index, Integer, Text, UniqueConstraint
+from sqlmodel import Field, SQLModel
+
+from gateway.store.account_tables import HostedAgencyRow
+from gateway.store.columns import Moment
+
+# Tables of the node itself. Every other one is a tenant table and must carry `agency_id` NOT NULL.
+NODE_TABLES = frozenset({"hosted_agency", "principal", "api_key", "blob", "event_counter"})
+# Events are appended by position and read by number, never by id alone: their key is the position.
+KEYED_BY_POSITION = frozenset({"event"})
+
+
+def _key() -> Any:  # Any: Field() gives whatever type the annotation beside it names
+    return Field(primary_key=True)
+
+
+def _agency(table: str) -> ForeignKeyConstraint:
+    target = f"{HostedAgencyRow.__tablename__}.id"
+    return ForeignKeyConstraint(["agency_id"], [target], name=f"fk_{table}_agency")
+
+
+def _within(table: str, column: str, target: str, target_column: str = "id") -> ForeignKeyConstraint:
+    """A composite foreign key: the same agency on both sides (design 6)."""
+    return ForeignKeyConstraint(
+        ["agency_id", column],
+        [f"{target}.agency_id", f"{target}.{target_column}"],
+        name=f"fk_{table}_{column}",
+    )
+
+
+class OutgoingRow(SQLModel, table=True):
+    """`external_id` is empty for a child packet that only carries its parent's draft."""
+
+    __tablename__ = "outgoing_document"
+    __table_args__ = (
+        _agency("outgoing_document"),
+        _within("outgoing_document", "parent_id", "outgoing_document"),
+        UniqueConstraint("agency_id", "external_id", name="uq_outgoing_external_id"),
+        UniqueConstraint("agency_id", "packet_id", name="uq_outgoing_packet_id"),
+        Index("ix_outgoing_created", "agency_id", "created_at", "id"),
+        Index("ix_outgoing_state", "agency_id", "state", "created_at"),
+        Index("ix_outgoing_document_id", "agency_id", "document_id"),
+        Index("ix_outgoing_parent", "agency_id", "parent_id"),
+    )
+
+    agency_id: str = _key()
+    id: str = _key()
+    kind: str
+    packet_id: str
+    document_id: str
+    parent_id: str | None = None
+    external_id: str | None = None
+    state: str
+    number: str
+    symbol: str
+    issued_on: date | None = None
+    created_at: datetime = Field(sa_type=Moment)
+    version: int
+    folded: str = Field(sa_type=Text)
+    body: str = Field(sa_type=Text)
+
+
+class DeliveryRow(SQLModel, table=True):
+    """`position` keeps the order in which the recipients were named."""
+
+    __tablename__ = "delivery"
+    __table_args__ = (
+        _within("delivery", "document_id", "outgoing_document"),
+        Index("ix_delivery_document", "agency_id", "document_id", "state"),
+        Index("ix_delivery_state", "agency_id", "state"),
+    )
+
+    agency_id: str = _key()
+    id: str = _key()
+    document_id: str
+    attempt: int
+    position: int
+    code: str
+    state: str
+    updated_at: datetime = Field(sa_type=Moment)
+    recipient: str = Field(sa_type=Text)
+    marks: str = Field(sa_type=Text)
+
+
+class FactRow(SQLModel, table=True):
+    """`key` is a digest over what makes a fact the same fact, so that absent parts compare equal as NULLs do not."""
+
+    __tablename__ = "fact"
+    __table_args__ = (_agency("fact"),)
+
+    agency_id: str = _key()
+    subject_id: str = _key()
+    key: str = _key()
+    track: str
+    code: str
+    at: datetime = Field(sa_type=Moment)
+    body: str = Field(sa_type=Text)
+
+
+class IncomingRow(SQLModel, table=True):
+    __tablename__ = "incoming_document"
+    __table_args__ = (
+        _agency("incoming_document"),
+        Index("ix_incoming_arrived", "agency_id", "arrived_at", "id"),
+        Index("ix_incoming_state", "agency_id", "state", "arrived_at"),
+        Index("ix_incoming_document_id", "agency_id", "document_id"),
+    )
+
+    agency_id: str = _key()
+    id: str = _key()
+    inbox_id: str
+    kind: str
+    sender_code: str
+    sender_folded: str
+    document_id: str
+    packet_id: str | None = None
+    state: str
+    number: str
+    symbol: str
+    issued_on: date | None = None
+    arrived_at: datetime = Field(sa_type=Moment)
+    version: int
+    folded: str = Field(sa_type=Text)
+    body: str = Field(sa_type=Text)
+
+
+class HandoverRow(SQLModel, table=True):
+    __tablename__ = "handover"
+    __table_args__ = (
+        _within("handover", "incoming_id", "incoming_document"),
+        Index("ix_handover_state", "agency_id", "state", "offered_at"),
+    )
+
+    agency_id: str = _key()
+    incoming_id: str = _key()
+    state: str
+    offered_at: datetime = Field(sa_type=Moment)
+    leased_by: str | None = None
+    leased_until: datetime | None = Field(default=None, sa_type=Moment)
+    acked_at: datetime | None = Field(default=None, sa_type=Moment)
+
+
+class IdentityRow(SQLModel, table=True):
+    """A tombstone (A4, A9): it outlives the rows that it names, so nothing but its agency is a foreign key."""
+
+    __tablename__ = "identity"
+    __table_args__ = (
+        _agency("identity"),
+        UniqueConstraint("agency_id", "sender", "packet_id", name="uq_identity_packet"),
+        Index("ix_identity_document", "agency_id", "sender", "document_id"),
+    )
+
+    agency_id: str = _key()
+    sender: str = _key()
+    body_digest: str = _key()
+    kind: str
+    packet_id: str | None = None
+    document_id: str | None = None
+    inbox_id: str
+    incoming_id: str | None = None
+    at: datetime = Field(sa_type=Moment)
+
+
+class RegisterCounterRow(SQLModel, table=True):
+    __tablename__ = "register_counter"
+    __table_args__ = (_agency("register_counter"),)
+
+    agency_id: str = _key()
+    book: str = _key()
+    year: int = _key()
+    last: int
+
+
+class RegisterEntryRow(SQLModel, table=True):
+    __tablename__ = "register_entry"
+    __table_args__ = (
+        _within("register_entry", "incoming_id", "incoming_document"),
+        UniqueConstraint("agency_id", "book", "year", "number", name="uq_register_number"),
+    )
+
+    agency_id: str = _key()
+    incoming_id: str = _key()
+    book: str
+    year: int
+    number: str
+    entered_at: datetime = Field(sa_type=Moment)
+
+
+class Leasable(SQLModel):
+    """What rows that workers claim have in common. While `lease_until` lies ahead, only the holder of `lease_token`
+    may finish the row; `attempts` counts claims."""
+
+    attempts: int = 0
+    not_before: datetime | None = Field(default=None, sa_type=Moment)
+    last_error: str | None = Field(default=None, sa_type=Text)
+    lease_token: str | None = None
+    lease_until: datetime | None = Field(default=None, sa_type=Moment)
+
+
+class OutboxRow(Leasable, table=True):
+    __tablename__ = "outbox"
+    __table_args__ = (
+        _agency("outbox"),
+        Index("ix_outbox_state", "state", "created_at"),
+        Index("ix_outbox_created", "agency_id", "created_at", "id"),
+        Index("ix_outbox_subject", "agency_id", "subject_id"),
+    )
+
+    agency_id: str = _key()
+    id: str = _key()
+    packet_id: str
+    kind: str
+    sender_code: str
+    lane: str
+    envelope_digest: str
+    envelope_size: int = Field(sa_type=BigInteger)
+    targets: str = Field(sa_type=Text)
+    subject_id: str
+    created_at: datetime = Field(sa_type=Moment)
+    state: str
+    settled_at: datetime | None = Field(default=None, sa_type=Moment)
+
+
+class InboxRow(Leasable, table=True):
+    __tablename__ = "inbox"
+    __table_args__ = (
+        _agency("inbox"),
+        UniqueConstraint("agency_id", "file_digest", name="uq_inbox_file_digest"),
+        Index("ix_inbox_state", "state", "received_at"),
+        Index("ix_inbox_received", "agency_id", "received_at", "id"),
+        Index("ix_inbox_needs", "agency_id", "needs_document_id"),
+    )
+
+    agency_id: str = _key()
+    id: str = _key()
+    file_digest: str
+    size: int = Field(sa_type=BigInteger)
+    received_at: datetime = Field(sa_type=Moment)
+    transport_packet_id: str
+    transport_kind: str
+    transport_sender: str
+    lane: str
+    state: str
+    code: str | None = None
+    reason: str | None = Field(default=None, sa_type=Text)
+    sender_code: str | None = None
+    document_id: str | None = None
+    kind: str | None = None
+    needs_sender: str | None = None
+    needs_document_id: str | None = None
+    incoming_id: str | None = None
+    steps: str = Field(sa_type=Text)
+    settled_at: datetime | None = Field(default=None, sa_type=Moment)
+
+
+class JobRow(Leasable, table=True):
+    """A job done is a row deleted; what was done is told by the events."""
+
+    __tablename__ = "job"
+    __table_args__ = (
+        _agency("job"),
+        Index("ix_job_kind", "kind", "created_at"),
+        Index("ix_job_subject", "agency_id", "subject_id"),
+    )
+
+    agency_id: str = _key()
+    id: str = _key()
+    kind: str
+    subject_id: str
+    created_at: datetime = Field(sa_type=Moment)
+    payload: str | None = Field(default=None, sa_type=Text)
+
+
+class BlobRow(SQLModel, table=True):
+    __tablename__ = "blob"
+
+    digest: str = _key()
+    size: int = Field(sa_type=BigInteger)
+    stored_at: datetime = Field(sa_type=Moment)
+
+
+class BlobRefRow(SQLModel, table=True):
+    """The foreign key makes a reference to content that was never kept impossible."""
+
+    __tablename__ = "blob_ref"
+    __table_args__ = (
+        _agency("blob_ref"),
+        ForeignKeyConstraint(["digest"], ["blob.digest"], name="fk_blob_ref_blob"),
+        Index("ix_blob_ref_digest", "digest"),
+    )
+
+    agency_id: str = _key()
+    owner_kind: str = _key()
+    owner_id: str = _key()
+    digest: str = _key()
+
+
+class EventRow(SQLModel, table=True):
+    """`position` only orders rows that are committed; readers know `node_seq` and `agency_seq`. An event of the node
+    itself has an empty `agency_id`, which is why that is no foreign key here."""
+
+    __tablename__ = "event"
+    __table_args__: ClassVar[Any] = (
+        UniqueConstraint("agency_id", "id", name="uq_event_id"),
+        UniqueConstraint("node_seq", name="uq_event_node_seq"),
+        UniqueConstraint("agency_id", "agency_seq", name="uq_event_agency_seq"),
+        Index("ix_event_subject", "agency_id", "subject_id"),
+        {"sqlite_autoincrement": True},  # a position is never given twice, even after the last row is gone
+    )
+
+    position: int | None = Field(
+        default=None,
+        sa_column=Column(
+            BigInteger().with_variant(Integer(), "sqlite"), primary_key=True, autoincrement=True
+        ),
+    )
+    agency_id: str
+    id: str
+    kind: str
+    at: datetime = Field(sa_type=Moment)
+    subject_id: str
+    principal_id: str
+    data: str = Field(sa_type=Text)
+    node_seq: int | None = Field(default=None, sa_type=BigInteger)
+    agency_seq: int | None = Field(default=None, sa_type=BigInteger)
+
+
+class EventCounterRow(SQLModel, table=True):
+    """The last number given: one row per agency, and the node's own under the empty id. Locking the node's row is the
+    sequencer's lease: it ends with the transaction, also when the process dies."""
+
+    __tablename__ = "event_counter"
+
+    agency_id: str = _key()
+    last: int = Field(sa_type=BigInteger)
+
+
+class IdempotencyRow(SQLModel, table=True):
+    """`status` is NULL while the request runs."""
+
+    __tablename__ = "idempotency"
+    __table_args__ = (_agency("idempotency"), Index("ix_idempotency_created", "created_at"))
+
+    agency_id: str = _key()
+    owner: str = _key()
+    key: str = _key()
+    digest: str
+    created_at: datetime = Field(sa_type=Moment)
+    until: datetime = Field(sa_type=Moment)
+    status: int | None = None
+    body: str | None = Field(default=None, sa_type=Text)

@@ -1,0 +1,45 @@
+"""One unit of work: an open transaction with every repository, all for one agency. What is written through any of them
+becomes visible together at `commit`, or not at all."""
+
+from __future__ import annotations
+
+from gateway.domain.account import AgencyScope
+from gateway.ports import store as ports
+from gateway.ports.services import Clock
+from gateway.store.blob_refs import SqlBlobRefs
+from gateway.store.deliveries import SqlDeliveries, SqlFacts
+from gateway.store.events import SqlEvents
+from gateway.store.handovers import SqlHandovers
+from gateway.store.idempotency import SqlIdempotency
+from gateway.store.identities import SqlIdentities
+from gateway.store.inbox import SqlInbox
+from gateway.store.incoming import SqlIncomingDocuments
+from gateway.store.jobs import SqlJobs
+from gateway.store.outbox import SqlOutbox
+from gateway.store.outgoing import SqlOutgoingDocuments
+from gateway.store.register import SqlDocumentRegister
+from gateway.store.transaction import Transaction
+
+
+class SqlWork:
+    """Keeps the promise of `ports.Work`. After `commit` it is over; there is no way to see another agency's rows."""
+
+    def __init__(self, tx: Transaction, scope: AgencyScope, clock: Clock) -> None:
+        self._tx = tx
+        self.scope = scope
+        self.outgoing: ports.OutgoingDocuments = SqlOutgoingDocuments(tx, scope)
+        self.deliveries: ports.Deliveries = SqlDeliveries(tx, scope)
+        self.facts: ports.Facts = SqlFacts(tx, scope)
+        self.incoming: ports.IncomingDocuments = SqlIncomingDocuments(tx, scope, clock)
+        self.handovers: ports.Handovers = SqlHandovers(tx, scope, clock)
+        self.identities: ports.Identities = SqlIdentities(tx, scope)
+        self.register: ports.DocumentRegister = SqlDocumentRegister(tx, scope)
+        self.outbox: ports.Outbox = SqlOutbox(tx, scope)
+        self.inbox: ports.Inbox = SqlInbox(tx, scope, clock)
+        self.jobs: ports.Jobs = SqlJobs(tx, scope, clock)
+        self.blobs: ports.BlobRefs = SqlBlobRefs(tx, scope)
+        self.events: ports.Events = SqlEvents(tx, scope, clock)
+        self.idempotency: ports.Idempotency = SqlIdempotency(tx, scope, clock)
+
+    async def commit(self) -> None:
+        await self._tx.commit()

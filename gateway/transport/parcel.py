@@ -1,0 +1,112 @@
+"""Keeps the bytes of parcels as files named by their digest, beside an axis's queue. In: a parcel's reader.
+Out: a durable file that many queue rows may share. Sync: call it in the pool. It does not know which files are
+still needed: whoever owns the queue says so while holding the queue's write lock, so that no process removes
+what another has just adopted."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import math
+import os
+import re
+import secrets
+from pathlib import Path
+from typing import BinaryIO
+
+from gateway.domain.identity import Digest
+from gateway.errors import BrokerRefused
+from gateway.ports import Parcel
+
+PIECE = 256 * 1024  # bytes in memory at a time (design G8)
+STALE_S = 3600.0  # a file this old without a queue row was left by a crash: no copy takes an hour
+_UNFINISHED = ".part"
+_FINISHED = re.compile(r"[0-9a-f]{64}")
+
+
+class PayloadFolder:
+    """A folder of payload files; several processes may use it at once."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def path(self, digest: str) -> Path:
+        return self._folder / Digest(digest)
+
+    def prepare(self) -> None:
+        self._folder.mkdir(parents=True, exist_ok=True)
+
+    def copy_in(self, parcel: Parcel) -> Path:
+        """A temporary file with the parcel's bytes, on disk and checked against its size and digest."""
+        draft = self._folder / f"{secrets.token_hex(8)}{_UNFINISHED}"
+        try:
+            with parcel.open() as source, draft.open("xb") as target:
+                digest, size = _copy(source, target)
+            if (digest, size) != (parcel.digest, parcel.size):
+                raise BrokerRefused(
+                    f"packet {parcel.packet_id}: its bytes are not what was announced: expected {parcel.size} bytes"
+                    f" with SHA-256 {parcel.digest}, found {size} bytes with {digest}; check the content store"
+                )
+        except BaseException:
+            discard(draft)
+            raise
+        return draft
+
+    def adopt(self, draft: Path, digest: Digest) -> None:
+        """The file now stands durably under its digest. Call it under the queue's write lock, before the commit
+        of the rows that need it."""
+        draft.replace(self.path(digest))
+        _sync_folder(self._folder)
+
+    def remove(self, digest: str) -> None:
+        """Forgets the bytes. Call it under the queue's write lock, when no row needs them."""
+        discard(self.path(digest))
+
+    def abandoned(self) -> tuple[list[Path], list[str]]:
+        """Unfinished copies, and digests of finished files, that are older than `STALE_S` by the file system's own
+        clock; whether a row still needs a finished one is for the queue to say."""
+        limit = self._file_system_time() - STALE_S
+        old = [entry for entry in self._folder.iterdir() if _changed_at(entry) < limit]
+        drafts = [entry for entry in old if entry.suffix == _UNFINISHED]
+        return drafts, [entry.name for entry in old if _FINISHED.fullmatch(entry.name)]
+
+    def _file_system_time(self) -> float:
+        probe = self._folder / f"{secrets.token_hex(8)}{_UNFINISHED}"
+        probe.touch()
+        try:
+            return probe.stat().st_mtime
+        finally:
+            discard(probe)
+
+
+def discard(path: Path) -> None:
+    """The file is gone; that it was gone before is fine. A file another system holds open stays for the next clean-up."""
+    with contextlib.suppress(FileNotFoundError, PermissionError):
+        path.unlink()
+
+
+def _changed_at(path: Path) -> float:
+    try:
+        return path.stat().st_mtime
+    except FileNotFoundError:  # another process cleans too
+        return math.inf
+
+
+def _copy(source: BinaryIO, target: BinaryIO) -> tuple[str, int]:
+    hasher, size = hashlib.sha256(), 0
+    while piece := source.read(PIECE):
+        target.write(piece)
+        hasher.update(piece)
+        size += len(piece)
+    target.flush()
+    os.fsync(target.fileno())
+    return hasher.hexdigest(), size
+
+
+def _sync_folder(folder: Path) -> None:
+    """The rename itself survives a power cut only when its folder is on disk too."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

@@ -1,0 +1,74 @@
+"""The embedded axis's own SQLite file in words: its two tables and every statement. Text only; `embedded` runs it.
+A queue row is one parcel for one recipient code. `hosting` says which nodes may take rows of a code; codes are
+compared through `folded`. A row is due while it is not dead and its lease, if any, has run out."""
+
+SCHEMA_VERSION = 1
+
+SCHEMA = f"""
+BEGIN IMMEDIATE;
+CREATE TABLE IF NOT EXISTS hosting (
+    folded TEXT NOT NULL, node TEXT NOT NULL, code TEXT NOT NULL, PRIMARY KEY (folded, node)
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS queue (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    folded TEXT NOT NULL, lane INTEGER NOT NULL, recipient TEXT NOT NULL, packet_id TEXT NOT NULL,
+    kind TEXT NOT NULL, sender TEXT NOT NULL, digest TEXT NOT NULL, size INTEGER NOT NULL,
+    published_at REAL NOT NULL, deliveries INTEGER NOT NULL DEFAULT 0,
+    token TEXT, leased_until REAL NOT NULL DEFAULT 0, dead_at REAL, dead_reason TEXT
+);
+CREATE INDEX IF NOT EXISTS queue_due ON queue (folded, lane, id, leased_until) WHERE dead_at IS NULL;
+CREATE INDEX IF NOT EXISTS queue_digest ON queue (digest);
+CREATE UNIQUE INDEX IF NOT EXISTS queue_token ON queue (token) WHERE token IS NOT NULL;
+PRAGMA user_version = {SCHEMA_VERSION};
+COMMIT;
+"""
+
+HOSTED = "SELECT DISTINCT folded FROM hosting WHERE folded IN (SELECT value FROM json_each(?))"
+FORGET_NODE = "DELETE FROM hosting WHERE node = ?"
+HOST = "INSERT INTO hosting (folded, node, code) VALUES (?, ?, ?)"
+
+PUT = """
+INSERT INTO queue (folded, lane, recipient, packet_id, kind, sender, digest, size, published_at)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
+"""
+
+ANY_DUE = """
+SELECT 1 FROM hosting h JOIN queue q ON q.folded = h.folded
+WHERE h.node = ? AND q.dead_at IS NULL AND q.leased_until <= ? LIMIT 1
+"""
+# The inner part is answered from the index alone, so a long backlog is sorted without reading its rows.
+DUE = """
+WITH due AS (
+    SELECT q.id, q.lane, h.code FROM hosting h JOIN queue q ON q.folded = h.folded
+    WHERE h.node = ? AND q.dead_at IS NULL AND q.leased_until <= ?
+    ORDER BY q.lane, q.id LIMIT ?
+)
+SELECT q.id, due.code, q.packet_id, q.kind, q.sender, q.lane, q.digest, q.size, q.deliveries
+FROM due JOIN queue q ON q.id = due.id ORDER BY due.lane, due.id
+"""
+LEASE = "UPDATE queue SET token = ?, leased_until = ?, deliveries = deliveries + 1 WHERE id = ?"
+BURY = "UPDATE queue SET dead_at = ?, dead_reason = ?, token = NULL, leased_until = 0 WHERE id = ?"
+
+# Both name the token of the lease: a consumer that wakes late finds it changed and touches nothing.
+DONE = "DELETE FROM queue WHERE token = ?"
+AGAIN = "UPDATE queue SET token = NULL, leased_until = 0 WHERE token = ?"
+
+STILL_NEEDED = "SELECT 1 FROM queue WHERE digest = ? LIMIT 1"
+NEEDED_OF = "SELECT DISTINCT digest FROM queue WHERE digest IN (SELECT value FROM json_each(?))"
+
+DEAD = """
+SELECT id, recipient, packet_id, kind, sender, lane, digest, size, deliveries, dead_at, dead_reason
+FROM queue WHERE dead_at IS NOT NULL ORDER BY id
+"""
+REVIVE = """
+UPDATE queue SET dead_at = NULL, dead_reason = NULL, deliveries = 0 WHERE id = ? AND dead_at IS NOT NULL
+"""
+DROP_DEAD = "DELETE FROM queue WHERE id = ? AND dead_at IS NOT NULL RETURNING digest, packet_id, recipient"
+
+COUNTS = """
+SELECT COALESCE(SUM(dead_at IS NULL AND leased_until <= ?1), 0),
+       COALESCE(SUM(dead_at IS NULL AND leased_until <= ?1 AND lane = 0), 0),
+       COALESCE(SUM(dead_at IS NULL AND leased_until > ?1), 0),
+       COALESCE(SUM(dead_at IS NOT NULL), 0)
+FROM queue
+"""

@@ -1,0 +1,247 @@
+"""Finds a chain from a certificate to one of our anchors and checks every link of it (K3). In: certificates we
+already have and a time. Out: the chain, or the code and sentence of what breaks it. Extra certificates come from
+configuration alone, never from an address inside a certificate. Decides nothing; no I/O."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TypeVar
+
+from cryptography import x509
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.x509.oid import ExtendedKeyUsageOID, ExtensionOID
+
+from gateway.trust.name_constraints import breach
+
+# K3. A government chain has three; five leaves room and bounds the work.
+MAX_CERTIFICATES = 5
+# A crafted set of intermediates with equal names must not cost more than this many signature checks.
+MAX_SIGNATURE_CHECKS = 64
+
+_STRONG = (hashes.SHA256, hashes.SHA384, hashes.SHA512)
+_CURVES = frozenset({"secp256r1", "secp384r1", "secp521r1"})
+_MIN_RSA_BITS = 2048
+
+# What an exchange certificate may be for, when it says so at all; one made only for servers or OCSP is refused.
+_SIGNING_PURPOSES = frozenset(
+    {
+        ExtendedKeyUsageOID.ANY_EXTENDED_KEY_USAGE,
+        ExtendedKeyUsageOID.CLIENT_AUTH,
+        ExtendedKeyUsageOID.EMAIL_PROTECTION,
+        x509.ObjectIdentifier("1.3.6.1.5.5.7.3.36"),  # document signing, RFC 9336
+        x509.ObjectIdentifier("1.3.6.1.4.1.311.10.3.12"),  # document signing, as Windows names it
+    }
+)
+
+# Critical extensions that we act on, or that add nothing to the checks made here. Policy constraints and mappings
+# are left out on purpose: we do not process them, so RFC 5280 says to refuse.
+_UNDERSTOOD = frozenset(
+    {
+        ExtensionOID.BASIC_CONSTRAINTS,
+        ExtensionOID.KEY_USAGE,
+        ExtensionOID.EXTENDED_KEY_USAGE,
+        ExtensionOID.NAME_CONSTRAINTS,
+        ExtensionOID.SUBJECT_ALTERNATIVE_NAME,
+        ExtensionOID.CERTIFICATE_POLICIES,
+        ExtensionOID.CRL_DISTRIBUTION_POINTS,
+    }
+)
+
+_E = TypeVar("_E", x509.BasicConstraints, x509.KeyUsage, x509.ExtendedKeyUsage, x509.NameConstraints)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Chain:
+    """Signer first, anchor last; `code` None when every link holds. A broken chain may be incomplete."""
+
+    certificates: tuple[x509.Certificate, ...]
+    code: str | None = None
+    detail: str = ""
+
+
+def find(
+    leaf: x509.Certificate,
+    anchors: Sequence[x509.Certificate],
+    intermediates: Sequence[x509.Certificate],
+    at: datetime,
+) -> Chain:
+    """The first chain that holds at that time; otherwise the first found with what breaks it."""
+    broken: Chain | None = None
+    for certificates in _paths(leaf, anchors, intermediates):
+        chain = _judged(certificates, at)
+        if chain.code is None:
+            return chain
+        broken = broken or chain
+    if broken is not None:
+        return broken
+    issuer = leaf.issuer.rfc4514_string()
+    return Chain(
+        certificates=(leaf,),
+        code="CERT-CHAIN",
+        detail=f"no chain of at most {MAX_CERTIFICATES} certificates leads to an anchor; the issuer is {issuer!r}",
+    )
+
+
+def usage_holds(leaf: x509.Certificate) -> bool:
+    """The certificate is made for signing: key usage says so, it is no authority, and no purpose forbids it."""
+    try:
+        usage = leaf.extensions.get_extension_for_class(x509.KeyUsage).value
+        if not (usage.digital_signature or usage.content_commitment):
+            return False
+        basic = _extension(leaf, x509.BasicConstraints)
+        if basic is not None and basic.ca:
+            return False
+        purposes = _extension(leaf, x509.ExtendedKeyUsage)
+    except (x509.ExtensionNotFound, x509.DuplicateExtension, ValueError):
+        return False
+    return purposes is None or not _SIGNING_PURPOSES.isdisjoint(purposes)
+
+
+def is_authority(certificate: x509.Certificate) -> bool:
+    """It may sign certificates: the CA flag, and key usage where that is given."""
+    try:
+        basic = _extension(certificate, x509.BasicConstraints)
+        usage = _extension(certificate, x509.KeyUsage)
+    except (x509.DuplicateExtension, ValueError):
+        return False
+    return basic is not None and basic.ca and (usage is None or usage.key_cert_sign)
+
+
+def _paths(
+    leaf: x509.Certificate, anchors: Sequence[x509.Certificate], intermediates: Sequence[x509.Certificate]
+) -> Iterator[tuple[x509.Certificate, ...]]:
+    """Every way up whose names and signatures fit, shortest tried first at each link, within one budget."""
+    budget = [MAX_SIGNATURE_CHECKS]
+    pending: list[tuple[x509.Certificate, ...]] = [(leaf,)]
+    while pending:
+        path = pending.pop(0)
+        top = path[-1]
+        for anchor in anchors:
+            if anchor == top or _issued(top, anchor, budget):
+                yield path if anchor == top else (*path, anchor)
+        if len(path) + 1 >= MAX_CERTIFICATES:
+            continue
+        pending += [
+            (*path, each)
+            for each in intermediates
+            if each not in path and each not in anchors and _issued(top, each, budget)
+        ]
+
+
+def _issued(certificate: x509.Certificate, issuer: x509.Certificate, budget: list[int]) -> bool:
+    if certificate.issuer != issuer.subject or budget[0] <= 0:
+        return False
+    budget[0] -= 1
+    try:
+        certificate.verify_directly_issued_by(issuer)
+    except (InvalidSignature, ValueError, TypeError, UnsupportedAlgorithm):
+        return False
+    return True
+
+
+def _judged(certificates: tuple[x509.Certificate, ...], at: datetime) -> Chain:
+    for check in _CHECKS:
+        found = check(certificates, at)
+        if found is not None:
+            return Chain(certificates=certificates, code=found[0], detail=found[1])
+    return Chain(certificates=certificates)
+
+
+def _validity(certificates: tuple[x509.Certificate, ...], at: datetime) -> tuple[str, str] | None:
+    for each in certificates:
+        if not each.not_valid_before_utc <= at <= each.not_valid_after_utc:
+            return "CERT-TIME", (
+                f"the certificate {_label(each)} is valid from {each.not_valid_before_utc.isoformat()} "
+                f"to {each.not_valid_after_utc.isoformat()}, not at {at.isoformat()}"
+            )
+    return None
+
+
+def _extensions(certificates: tuple[x509.Certificate, ...], at: datetime) -> tuple[str, str] | None:
+    for each in certificates:
+        try:
+            extensions = each.extensions
+        except (x509.DuplicateExtension, ValueError) as why:
+            return "CERT-CHAIN", f"the extensions of {_label(each)} cannot be read: {why}"
+        for extension in extensions:
+            if extension.critical and extension.oid not in _UNDERSTOOD:
+                oid = extension.oid.dotted_string
+                return "CERT-CHAIN", f"{_label(each)} has the critical extension {oid}, unknown here"
+    return None
+
+
+def _authorities(certificates: tuple[x509.Certificate, ...], at: datetime) -> tuple[str, str] | None:
+    below = 0  # authorities under this one that are not self-issued: what pathLen counts
+    for each in certificates[1:]:
+        if not is_authority(each):
+            return "CERT-CHAIN", f"{_label(each)} may not sign certificates"
+        basic = _extension(each, x509.BasicConstraints)
+        if basic is not None and basic.path_length is not None and below > basic.path_length:
+            return (
+                "CERT-CHAIN",
+                f"{_label(each)} allows {basic.path_length} authorities below it, found {below}",
+            )
+        below += each.issuer != each.subject
+    return None
+
+
+def _algorithms(certificates: tuple[x509.Certificate, ...], at: datetime) -> tuple[str, str] | None:
+    for each in certificates[:-1]:  # nothing rests on an anchor's own signature
+        try:
+            digest = each.signature_hash_algorithm
+        except UnsupportedAlgorithm:
+            digest = None
+        if not isinstance(digest, _STRONG):
+            return "CERT-CHAIN", f"{_label(each)} is not signed with SHA-256 or better"
+    for each in certificates:
+        if not _key_is_strong(each):
+            return "CERT-CHAIN", f"the key of {_label(each)} is too short or of an unknown kind"
+    return None
+
+
+def _names(certificates: tuple[x509.Certificate, ...], at: datetime) -> tuple[str, str] | None:
+    for place, authority in enumerate(certificates[1:], start=1):
+        constraints = _extension(authority, x509.NameConstraints)
+        if constraints is None:
+            continue
+        for lower, each in enumerate(certificates[:place]):
+            if lower > 0 and each.issuer == each.subject:
+                continue  # RFC 5280 6.1.3 (b): a self-issued authority may roll over its own key
+            found = breach(constraints, each)
+            if found is not None:
+                return "CERT-CHAIN", f"{_label(authority)} does not allow the name of {_label(each)}: {found}"
+    return None
+
+
+_CHECKS: tuple[Callable[[tuple[x509.Certificate, ...], datetime], tuple[str, str] | None], ...] = (
+    _validity,
+    _extensions,
+    _authorities,
+    _algorithms,
+    _names,
+)
+
+
+def _key_is_strong(certificate: x509.Certificate) -> bool:
+    try:
+        key = certificate.public_key()
+    except (ValueError, UnsupportedAlgorithm):
+        return False
+    if isinstance(key, rsa.RSAPublicKey):
+        return key.key_size >= _MIN_RSA_BITS
+    return isinstance(key, ec.EllipticCurvePublicKey) and key.curve.name in _CURVES
+
+
+def _extension(certificate: x509.Certificate, kind: type[_E]) -> _E | None:
+    try:
+        return certificate.extensions.get_extension_for_class(kind).value
+    except x509.ExtensionNotFound:
+        return None
+
+
+def _label(certificate: x509.Certificate) -> str:
+    return f"{certificate.subject.rfc4514_string()!r} (serial {certificate.serial_number:x})"

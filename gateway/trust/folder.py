@@ -1,0 +1,99 @@
+"""A trust folder, as `gateway verify --trust DIR` takes it (K7): `ca.pem`, `bindings.csv` (columns code and certificate,
+a PEM file beside it), and optionally `chain/*.pem` and `crl/*.pem`. In: the folder. Out: `TrustFolder`, or
+Misconfigured that says which file to mend. It is the whole registry of one verification; nothing else is asked."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from cryptography import x509
+from cryptography.hazmat.primitives import serialization
+
+from gateway.domain.proof import Binding
+from gateway.errors import Misconfigured
+from gateway.trust.evidence import Trust
+from gateway.trust.keys import read_certificate
+
+COLUMNS = ("code", "certificate")
+
+
+@dataclass(frozen=True, slots=True)
+class TrustFolder:
+    """What a folder says: which certificates speak for which code, and whom we believe about them."""
+
+    trust: Trust
+    bound: Sequence[Binding]
+
+    def bindings(self, code: str) -> tuple[Binding, ...]:
+        return tuple(one for one in self.bound if one.code == code)
+
+
+def read(folder: Path) -> TrustFolder:
+    """Reads everything at once, so that a broken folder is told before any file is judged."""
+    if not folder.is_dir():
+        raise Misconfigured(
+            f"the trust folder {folder} is not there", hint="give a folder with ca.pem and bindings.csv"
+        )
+    lists = folder / "crl"
+    trust = Trust.from_files(
+        folder / "ca.pem",
+        sorted((folder / "chain").glob("*.pem")),
+        sorted(lists.glob("*.pem")) if lists.is_dir() else None,
+    )
+    return TrustFolder(trust, tuple(_bindings(folder)))
+
+
+def _bindings(folder: Path) -> list[Binding]:
+    table = folder / "bindings.csv"
+    owners: dict[bytes, str] = {}
+    found = []
+    for line, code, name in _rows(table):
+        if not name or Path(name).name != name:
+            raise Misconfigured(
+                f"{table} line {line}: {name!r} is not a file name",
+                hint="name a PEM file beside bindings.csv",
+            )
+        certificate = _certificate(folder / name, f"{table} line {line}")
+        # K1: one key never speaks for two agencies.
+        key = certificate.public_key().public_bytes(
+            serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo
+        )
+        if owners.setdefault(key, code) != code:
+            raise Misconfigured(
+                f"{table} line {line}: the key of {name} is bound to {owners[key]!r} and to {code!r}",
+                hint="bind each certificate to one agency code",
+            )
+        found.append(Binding(code=code, certificate_der=certificate.public_bytes(serialization.Encoding.DER)))
+    return found
+
+
+def _rows(table: Path) -> list[tuple[int, str, str]]:
+    try:
+        with table.open(encoding="utf-8-sig", newline="") as file:
+            reader = csv.reader(file)
+            header = tuple(cell.strip() for cell in next(reader, []))
+            if header != COLUMNS:
+                raise Misconfigured(
+                    f"{table} begins with {','.join(header)!r}; expected the columns {','.join(COLUMNS)!r}"
+                )
+            rows = [(reader.line_num, row) for row in reader if row]
+    except OSError as why:
+        raise Misconfigured(f"the table of bindings {table} cannot be read: {why.strerror}") from why
+    except (UnicodeDecodeError, csv.Error) as why:
+        raise Misconfigured(f"{table} is not a CSV file in UTF-8: {why}") from why
+    for line, row in rows:
+        if len(row) != 2 or not row[0]:
+            raise Misconfigured(
+                f"{table} line {line}: expected a code and a file name, found {len(row)} cells"
+            )
+    return [(line, row[0], row[1].strip()) for line, row in rows]
+
+
+def _certificate(path: Path, what: str) -> x509.Certificate:
+    try:
+        return read_certificate(path.read_bytes(), f"{path} ({what})")
+    except OSError as why:
+        raise Misconfigured(f"{what}: the certificate {path} cannot be read: {why.strerror}") from why

@@ -1,0 +1,120 @@
+"""The one good Signature, moved, doubled or imitated by somebody without the key (threats 17, 18, 94; verification.md
+section 10, group 3). Other verifiers often say valid: the place is ours to check."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.hostile import forge
+from tests.hostile.forge import Mutation, swap
+from tests.support import envelopes
+
+
+def _move(anchor: bytes, *, before: bool = False) -> Mutation:
+    """S taken out of its place and put after (or before) the first such bytes."""
+
+    def mutate(data: bytes) -> bytes:
+        head, signature, tail = forge.split(data)
+        rest = head + tail
+        at = rest.index(anchor) + (0 if before else len(anchor))
+        return rest[:at] + signature + rest[at:]
+
+    return mutate
+
+
+def _remove(data: bytes) -> bytes:
+    head, _, tail = forge.split(data)
+    return head + tail
+
+
+def _double(data: bytes) -> bytes:
+    head, signature, tail = forge.split(data)
+    return head + signature + signature + tail
+
+
+def _nest(anchor: bytes) -> Mutation:
+    def mutate(data: bytes) -> bytes:
+        head, signature, tail = forge.split(data)
+        return head + signature.replace(anchor, anchor + signature, 1) + tail
+
+    return mutate
+
+
+def _placeholder(data: bytes) -> bytes:
+    head, _, tail = forge.split(data)
+    return head + b"<edXML:Signature><edXML:SignedInfo></edXML:SignedInfo></edXML:Signature>" + tail
+
+
+CASES: list[tuple[str, Mutation, str]] = [
+    ("17-absent", _remove, "SIG-ABSENT"),
+    ("17-placeholder-of-the-vendor", _placeholder, "SIG-PLACEHOLDER"),
+    (
+        "17-unregistered-canonical-form",
+        swap(b"http://www.w3.org/2001/10/xml-exc-c14n#", b"http://www.w3.org/TR/xml-exc-c14n#"),
+        "SIG-PLACEHOLDER",
+    ),
+    ("18-doubled", _double, "SIG-MANY"),
+    ("18-nested-in-its-object", _nest(b"<ds:Object>"), "SIG-MANY"),
+    ("18-nested-in-key-info", _nest(b"<ds:X509Data>"), "SIG-MANY"),
+    (
+        "18-placeholder-beside",
+        swap(b"<ds:Signature ", b"<edXML:Signature></edXML:Signature><ds:Signature "),
+        "SIG-MANY",
+    ),
+    ("94-first-of-header", _move(b"<edXML:edXMLHeader>"), "SIG-PLACE"),
+    ("94-in-message-header", _move(b"<edXML:MessageHeader>"), "SIG-PLACE"),
+    ("94-first-of-root", _move(b"<edXML:edXMLEnvelope", before=True), "SIG-PLACE"),
+    ("94-in-subject", _move(b"<edXML:Subject>V/v"), "SIG-PLACE"),
+    ("94-in-sender-code", _move(b"<edXML:OrganId>000.00"), "SIG-PLACE"),
+    ("94-in-manifest", _move(b"<edXML:Reference>"), "SIG-PLACE"),
+    ("94-in-attachment", _move(b"<Attachment>"), "SIG-PLACE"),
+    ("94-in-file-text", _move(b'xmlns:edXML="http://www.mic.gov.vn/TBT/QCVN_102_2016">JV'), "SIG-PLACE"),
+    ("94-last-of-root", _move(b"</edXML>", before=True), "SIG-PLACE"),
+    ("15-after-root", _move(b"</edXML>"), "ENV-NOT-XML"),
+    (
+        "94-followed-by-element",
+        swap(b"</ds:Signature>", b"</ds:Signature><edXML:Extra></edXML:Extra>"),
+        "SIG-PLACE",
+    ),
+    ("94-followed-by-text", swap(b"</ds:Signature>", b"</ds:Signature>x"), "SIG-PLACE"),
+]
+
+
+@pytest.fixture(scope="module")
+def native() -> bytes:
+    return envelopes.native()
+
+
+@pytest.mark.parametrize(("mutate", "code"), [case[1:] for case in CASES], ids=[case[0] for case in CASES])
+def test_a_signature_counts_at_its_one_place_alone(mutate: Mutation, code: str, native: bytes) -> None:
+    verdict = forge.judge(mutate(native))
+
+    assert verdict.path is None
+    assert verdict.code == code
+
+
+def test_94_others_accept_a_signature_inside_the_subject_and_we_do_not(native: bytes) -> None:
+    """The reason for G3 and for one reader: a tree reader would see half of the subject."""
+    data = _move(b"<edXML:Subject>V/v")(native)
+
+    assert forge.xmlsec_valid(data)
+    assert forge.judge(data).code == "SIG-PLACE"
+
+
+def test_white_space_after_the_signature_is_no_harm_when_the_owner_signed_it(native: bytes) -> None:
+    data = forge.resign(swap(b"</ds:Signature>", b"</ds:Signature>\n  ")(native), native)
+
+    assert forge.judge(data).path == "general"
+    assert forge.xmlsec_valid(data)
+
+
+def test_words_that_look_like_a_signature_are_words() -> None:
+    """Group 3: in an attached file and, escaped, in the subject; both good and native."""
+    imitation = "<ds:Signature Id='x'>"
+    data = envelopes.native(
+        envelopes.document((("kem.edxml", imitation.encode()),), subject=f"V/v {imitation}"),
+        (("kem.edxml", imitation.encode()),),
+    )
+
+    assert forge.judge(data).path == "fast"
+    assert forge.xmlsec_valid(data)

@@ -1,0 +1,168 @@
+"""Owner-signed files that are not in canonical form (threats 5, 6, 11-13, 93; verification.md section 10, group 2).
+Signed over the canonical form they are good envelopes for the general path, unless a rule forbids them; signed over
+their raw bytes they are never good, whatever the fast path may find. Never a model that C does not give."""
+
+from __future__ import annotations
+
+import pytest
+
+from gateway.edxml import reader, structure
+from gateway.edxml.policy import Limits, XmlPolicy
+from gateway.edxml.verify import examine
+from tests.hostile import forge
+from tests.hostile.forge import Mutation, Verdict, swap
+from tests.support import envelopes
+
+DECLARATION = b'<?xml version="1.0" encoding="UTF-8"?>\n'
+SUBJECT = b"<edXML:Subject>"
+
+GENERAL = "general"
+
+# id, how it is made, the path or code when the owner signs the canonical form
+CASES: list[tuple[str, Mutation, str]] = [
+    ("93-comment-in-body", swap(b"<edXML:edXMLBody>", b"<edXML:edXMLBody><!-- x -->"), GENERAL),
+    ("13-comment-in-subject", swap(SUBJECT, SUBJECT + b"<!-- x -->"), "ENV-FORBIDDEN"),
+    ("13-comment-in-code", swap(b">000.00.07.Z91<", b">000.00<!-- -->.07.Z91<"), "ENV-FORBIDDEN"),
+    ("93-cdata", swap(SUBJECT + b"V/v", SUBJECT + b"<![CDATA[V/v]]>"), GENERAL),
+    ("93-cr", swap(b"<edXML:edXMLBody>", b"\r<edXML:edXMLBody>"), GENERAL),
+    ("93-crlf", swap(b"<edXML:edXMLBody>", b"\r\n<edXML:edXMLBody>"), GENERAL),
+    ("93-character-reference", swap(b"118</edXML:CodeNumber>", b"&#49;18</edXML:CodeNumber>"), GENERAL),
+    ("93-carriage-return-reference", swap(SUBJECT, SUBJECT + b"&#xd;"), GENERAL),
+    ("93-single-quotes", swap(b'version="1.0">', b"version='1.0'>"), GENERAL),
+    (
+        "93-attribute-order",
+        swap(
+            b'Type="http://uri.etsi.org/01903#SignedProperties" URI="#sp"',
+            b'URI="#sp" Type="http://uri.etsi.org/01903#SignedProperties"',
+        ),
+        GENERAL,
+    ),
+    (
+        "93-empty-tag",
+        swap(b'xmlenc#sha256"></ds:DigestMethod>', b'xmlenc#sha256"/>'),
+        GENERAL,
+    ),
+    ("93-space-in-tag", swap(SUBJECT, b"<edXML:Subject >"), GENERAL),
+    ("93-space-in-end-tag-of-signature", swap(b"</ds:Signature>", b"</ds:Signature >"), GENERAL),
+    ("93-unused-declaration", swap(b"<edXML xmlns=", b'<edXML xmlns:q="urn:q" xmlns='), GENERAL),
+    (
+        "93-repeated-declaration",
+        swap(SUBJECT, b'<edXML:Subject xmlns:edXML="http://www.mic.gov.vn/TBT/QCVN_102_2016">'),
+        GENERAL,
+    ),
+    ("93-xml-lang", swap(SUBJECT, b'<edXML:Subject xml:lang="vi">'), GENERAL),
+    ("06-instruction-in-root", swap(b"<edXML:edXMLBody>", b"<edXML:edXMLBody><?x y?>"), "ENV-FORBIDDEN"),
+    (
+        "06-stylesheet-before-root",
+        swap(DECLARATION, DECLARATION + b'<?xml-stylesheet href="a"?>'),
+        "ENV-FORBIDDEN",
+    ),
+    ("11-byte-order-mark", swap(DECLARATION, b"\xef\xbb\xbf" + DECLARATION), GENERAL),
+    ("93-declaration-quotes", swap(DECLARATION, DECLARATION.replace(b'"', b"'")), GENERAL),
+    ("93-standalone", swap(b'"UTF-8"?>', b'"UTF-8" standalone="yes"?>'), GENERAL),
+    ("93-lower-case-encoding", swap(b'"UTF-8"?>', b'"utf-8"?>'), GENERAL),
+    ("93-no-declaration", swap(DECLARATION, b""), GENERAL),
+    ("11-latin-1", swap(b'"UTF-8"?>', b'"ISO-8859-1"?>'), "ENV-ENCODING"),
+    ("12-xml-1.1", swap(b'version="1.0" encoding', b'version="1.1" encoding'), "ENV-NOT-XML"),
+    ("93-final-line-feed", lambda data: data + b"\n", GENERAL),
+    ("93-final-comment", lambda data: data + b"<!-- end -->", GENERAL),
+]
+# These change nothing that is hashed, so that a raw digest is the canonical one.
+SAME_BODY = {
+    "93-attribute-order",
+    "93-empty-tag",
+    "93-space-in-end-tag-of-signature",
+    "11-byte-order-mark",
+    "93-declaration-quotes",
+    "93-standalone",
+    "93-lower-case-encoding",
+    "93-no-declaration",
+}
+
+
+@pytest.fixture(scope="module")
+def native() -> bytes:
+    return envelopes.native()
+
+
+def _resigned(mutate: Mutation, native: bytes, *, raw: bool) -> bytes:
+    """The library cannot sign what it would read in another encoding: such a file keeps its old values."""
+    mutated = mutate(native)
+    if b"ISO-8859" in mutated or b'"1.1"' in mutated:
+        return mutated
+    return forge.resign(mutated, native, raw=raw)
+
+
+@pytest.mark.parametrize(
+    ("mutate", "expected"), [case[1:] for case in CASES], ids=[case[0] for case in CASES]
+)
+def test_a_properly_signed_file_that_is_not_native_goes_to_the_general_path(
+    mutate: Mutation, expected: str, native: bytes
+) -> None:
+    data = _resigned(mutate, native, raw=False)
+
+    verdict = forge.judge(data)
+
+    assert expected == (verdict.path or verdict.code)
+    if verdict.path:
+        assert forge.xmlsec_valid(data)
+        assert forge.signxml_valid(data)
+
+
+@pytest.mark.parametrize(
+    ("mutate", "expected"),
+    [case[1:] for case in CASES if case[0] not in SAME_BODY],
+    ids=[case[0] for case in CASES if case[0] not in SAME_BODY],
+)
+def test_a_signature_over_raw_bytes_that_are_not_canonical_is_never_good(
+    mutate: Mutation, expected: str, native: bytes
+) -> None:
+    """F5: the owner could sign such bytes and disown them later, because every other verifier says invalid."""
+    data = _resigned(mutate, native, raw=True)
+
+    verdict = forge.judge(data)
+
+    assert verdict.path is None
+    assert verdict.code == ("SIG-DIGEST" if expected == GENERAL else expected)
+    assert not forge.xmlsec_valid(data)
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-32", "utf-7"])
+def test_11_another_encoding_than_utf_8_is_refused(encoding: str, native: bytes) -> None:
+    data = native.decode().encode(encoding)
+
+    verdict = forge.judge(data)
+
+    assert verdict.path is None
+    assert verdict.code in {"ENV-ENCODING", "ENV-NOT-XML"}
+
+
+def test_93_the_model_of_a_general_file_is_that_of_its_canonical_octets(native: bytes) -> None:
+    data = forge.resign(swap(SUBJECT, SUBJECT + b"<![CDATA[100]]> 000 ")(native), native)
+
+    found = examine(
+        forge.source(data), policy=XmlPolicy(), bindings=forge.bindings(forge.SIGNER), at=forge.AT
+    )
+
+    assert found.canonical is not None
+    again = reader.read([found.canonical], Limits(), strict=True, source="canonical")
+    assert again.envelope == found.signed.model
+    assert found.signed.model.subject is not None
+    assert found.signed.model.subject.startswith("100 000 V/v")
+    for file in found.signed.files:
+        assert file.source == "canonical"
+        assert found.canonical[file.offset : file.offset + file.length].isascii()
+
+
+def test_a_native_file_is_fast_and_other_verifiers_agree(native: bytes) -> None:
+    assert forge.judge(native) == Verdict("fast", None)
+    assert forge.xmlsec_valid(native)
+    assert forge.signxml_valid(native)
+
+
+def test_the_octets_that_are_judged_hold_no_signature(native: bytes) -> None:
+    before, _, after = forge.split(native)
+
+    body = structure.canonical_body(forge.tree(native))
+
+    assert body == before[len(DECLARATION) :] + after

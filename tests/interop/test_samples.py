@@ -1,0 +1,324 @@
+"""Every variant that was counted in the wild (edxml.md 11) is read or refused as the specification says: one invented
+file each in `samples/`, one row each here. What a row does not mention must be as in `plain.edxml`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from gateway.domain.document import Kind
+from gateway.edxml.dates import HANOI
+from gateway.edxml.envelope import Envelope, ResponseFor, StaffInfo
+from gateway.edxml.policy import Limits
+from gateway.edxml.reader import Read, read
+from gateway.errors import MalformedXml
+from gateway.ops import explain
+
+SAMPLES = Path(__file__).parent / "samples"
+
+PDF = ("cong-van.pdf", 15, "14bcd090baf31edba64e9cbd8cdfc15f943344aa72cb3675ad8e91bfcbce03ad")
+TXT = ("phu-luc-1.txt", 27, "1d60f6a26d9b60c8b8c4df436d4bce0c454c2b499ffa65d3ec10e66b1c3ea07b")
+NO_PDF = ("cong-van.pdf", None, None)
+NO_TXT = ("phu-luc-1.txt", None, None)
+UUID = "0b9c1d53-9f3f-4a5a-9d55-1a2b3c4d5e6f"
+
+Fact = Callable[[Envelope], object]
+
+
+@dataclass(frozen=True)
+class Row:
+    """What one sample must be read as. `same` demands the very model of `plain.edxml`."""
+
+    name: str
+    findings: tuple[str, ...] = ()
+    same: bool = False
+    dialect: str = "A"
+    kind: Kind = Kind.DOCUMENT
+    files: tuple[tuple[str, int | None, str | None], ...] = (PDF, TXT)
+    facts: tuple[tuple[Fact, object], ...] = field(default=())
+    signature: str = "absent"
+
+
+def _says(fact: Fact, expected: object) -> tuple[Fact, object]:
+    return fact, expected
+
+
+READ = [
+    Row("plain", same=True),
+    Row(
+        "a-new",
+        facts=(
+            _says(lambda e: e.response_for[0].code, "45/SMP-VP"),
+            _says(lambda e: e.to_places, ("Như trên", "Lưu: VT")),
+            _says(lambda e: e.due_date, date(2031, 3, 20)),
+            _says(lambda e: e.other.appendixes if e.other else None, ("Phụ lục 1",)),
+        ),
+    ),
+    Row("a-recall", kind=Kind.RECALL, facts=(_says(lambda e: e.business and e.business.doc_type, 1),)),
+    Row(
+        "a-update",
+        kind=Kind.UPDATE,
+        facts=(
+            _says(
+                lambda e: [(r.organ_id, r.added) for r in _change(e)], [("Z93.05", False), ("Z94.01", True)]
+            ),
+        ),
+    ),
+    Row(
+        "a-replacement",
+        kind=Kind.REPLACEMENT,
+        facts=(
+            _says(
+                lambda e: [one.document_id for one in e.business.replacements] if e.business else None,
+                ["000.00.07.Z91,2031/03/04,118/STN-VP"],
+            ),
+        ),
+    ),
+    Row("a-status", kind=Kind.STATUS, files=(), facts=(_says(lambda e: _status(e).code, "03"),)),
+    Row(
+        "status-13",
+        kind=Kind.STATUS,
+        files=(),
+        facts=(
+            _says(lambda e: _status(e).description, "Gửi nhầm nơi nhận"),
+            _says(
+                lambda e: e.response_for,
+                (
+                    ResponseFor(
+                        organ_id="000.00.07.Z91",
+                        code="118/STN-VP",
+                        document_id="000.00.07.Z91,2031/03/04,118/STN-VP",
+                        promulgation_date=date(2031, 3, 4),
+                    ),
+                ),
+            ),
+        ),
+    ),
+    Row(
+        "status-one-digit",
+        ("STATUS-FORM",),
+        kind=Kind.STATUS,
+        files=(),
+        facts=(_says(lambda e: _status(e).code, "01"),),
+    ),
+    Row("crlf", same=True),
+    Row("bom", ("BOM",), same=True),
+    Row("json-wrapped", ("JSON-WRAPPED",), same=True),
+    Row("document-id-last", same=True),
+    Row("business-before-trace", same=True),
+    Row("no-prefixes", same=True),
+    Row("all-prefixed", same=True),
+    Row("attachments-prefixed", same=True),
+    Row("attachment-line-breaks", same=True),
+    Row("comment-and-instruction", ("COMMENT", "PI"), same=True),
+    Row("dates-day-first", ("DATE-FORM", "DATE-FORM"), same=True),
+    Row("dates-iso", ("DATE-FORM", "DATE-FORM"), same=True),
+    Row("signature-in-envelope-namespace", same=True, signature="placeholder"),
+    Row("signature-in-xmldsig-namespace", same=True, signature="placeholder"),
+    Row("business-absent", facts=(_says(lambda e: e.business, None),)),
+    Row("trace-absent", ("TRACE-ABSENT",), facts=(_says(lambda e: e.trace, ()),)),
+    Row(
+        "trace-many",
+        facts=(
+            _says(
+                lambda e: [hop.organ_id for hop in e.trace], ["000.00.07.Z91", "00.11.W00", "000.00.12.Z92"]
+            ),
+        ),
+    ),
+    Row("trace-without-organ", facts=(_says(lambda e: e.trace[1].organ_id, None),)),
+    Row("organ-null", ("NULL-TEXT",), facts=(_says(lambda e: e.trace[1].organ_id, None),)),
+    Row(
+        "to-code-only",
+        facts=(_says(lambda e: [(one.organ_id, one.organ_name) for one in e.to], [("Z93.05", None)]),),
+    ),
+    Row("type-detail-absent", facts=(_says(lambda e: e.document_type and e.document_type.detail, None),)),
+    Row(
+        "type-71",
+        facts=(
+            _says(
+                lambda e: e.document_type and (e.document_type.type, e.document_type.name), (71, "Công văn")
+            ),
+        ),
+    ),
+    Row("signer-name-only", facts=(_says(lambda e: e.signer and e.signer.position, None),)),
+    Row("sparse", facts=(_says(lambda e: (e.other, e.steering_type, e.content), (None, None, None)),)),
+    Row(
+        "bare-header",
+        ("MISSING", "MISSING", "MISSING", "MISSING", "TRACE-ABSENT"),
+        files=(),
+        facts=(_says(lambda e: (e.code, e.promulgation_date, e.document_type), (None, None, None)),),
+    ),
+    Row(
+        "empty-elements",
+        facts=(
+            _says(lambda e: (e.due_date, e.response_for), (None, ())),
+            _says(lambda e: e.other and (e.other.typer_notation, e.other.appendixes), (None, ())),
+            _says(lambda e: e.signer and (e.signer.competence, e.signer.position), (None, None)),
+        ),
+    ),
+    Row("attachment-damaged-zip", ("ATTACHMENT-DAMAGED",), files=(PDF, NO_TXT)),
+    Row("attachment-not-base64", ("ATTACHMENT-DAMAGED",), files=(NO_PDF, TXT)),
+    Row("attachment-placeholder", ("ATTACHMENT-DAMAGED",), files=(NO_PDF, TXT)),
+    Row("manifest-type-differs", ("TYPE-DIFFERS",)),
+    Row("zip-labelled-text"),
+    Row("zip-labelled-pdf", files=(PDF, ("phu-luc-1.pdf", *TXT[1:]))),
+    Row("attachments-inline", ("MANIFEST-ABSENT",), files=(PDF,)),
+    Row("code-number-long", facts=(_says(lambda e: e.code and e.code.number, "GW-20310304091500-00118"),)),
+    Row(
+        "aliases",
+        ("ALIAS",) * 9,
+        kind=Kind.RECALL,
+        facts=(
+            _says(lambda e: e.sender.organization_in_charge, "UBND tỉnh Sao Mai"),
+            _says(lambda e: e.other and e.other.typer_notation, "VT"),
+            _says(lambda e: e.trace[0].timestamp, datetime(2031, 3, 4, 9, 15, tzinfo=HANOI)),
+        ),
+    ),
+    Row("content-id-doubled-prefix"),
+    Row("content-ids-differ", ("PAIRED-BY-NAME",)),
+    Row("manifest-lacks-a-file", ("MANIFEST-MISSING",)),
+    Row("file-did-not-come", ("MANIFEST-EXTRA",), files=(TXT,)),
+    Row(
+        "a-net",
+        dialect="A-net",
+        signature="placeholder",
+        facts=(
+            _says(lambda e: e.document_id, UUID),
+            _says(lambda e: e.attachments[0].content_id, "209"),
+            _says(
+                lambda e: e.business and e.business.staff,
+                (
+                    StaffInfo(
+                        department="Văn thư",
+                        staff="Cán Bộ Mẫu",
+                        mobile="000 0000 003",
+                        email="vanthu@sao-mai.example",
+                    ),
+                ),
+            ),
+        ),
+    ),
+    Row(
+        "b-first",
+        ("ALIAS",) * 4 + ("DATE-FORM",) * 2,
+        dialect="B",
+        files=(PDF,),
+        facts=(
+            _says(lambda e: e.sender.organ_id, "000.00.07.Z91"),
+            _says(lambda e: e.document_type and e.document_type.name, "Công văn"),
+            _says(lambda e: e.signer and e.signer.full_name, "Người Ký Mẫu"),
+            _says(lambda e: e.promulgation_date, date(2031, 3, 4)),
+        ),
+    ),
+    Row(
+        "b-later",
+        dialect="B",
+        files=(PDF,),
+        facts=(
+            _says(
+                lambda e: e.document_type and (e.document_type.type, e.document_type.name), (2, "Công văn")
+            ),
+        ),
+    ),
+]
+
+REFUSED = {
+    "c-soap": "ENV-DIALECT",
+    "c-e-mail": "ENV-DIALECT",
+    "other-root": "ENV-DIALECT",
+    "unbound-prefix": "ENV-NOT-XML",
+    "mismatched-tags": "ENV-NOT-XML",
+    "stray-bytes": "ENV-NOT-XML",
+    "truncated": "ENV-NOT-XML",
+    "empty": "ENV-NOT-XML",
+    "doctype": "ENV-FORBIDDEN",
+    "entity": "ENV-FORBIDDEN",
+    "latin-1": "ENV-ENCODING",
+    "not-utf-8": "ENV-ENCODING",
+    "utf-16": "ENV-ENCODING",
+}
+
+
+def _change(envelope: Envelope) -> tuple[Any, ...]:
+    assert envelope.business is not None
+    assert envelope.business.document_info is not None
+    return envelope.business.document_info.receivers
+
+
+def _status(envelope: Envelope) -> Any:
+    assert envelope.status is not None
+    return envelope.status
+
+
+def _sample(name: str) -> bytes:
+    return (SAMPLES / f"{name}.edxml").read_bytes()
+
+
+def _read(name: str) -> Read:
+    return read([_sample(name)], Limits())
+
+
+@pytest.mark.parametrize("row", READ, ids=lambda row: row.name)
+def test_a_variant_of_the_wild_is_read_as_the_specification_says(row: Row) -> None:
+    found = _read(row.name)
+
+    assert (found.dialect, found.envelope.kind) == (row.dialect, row.kind)
+    assert tuple(sorted(one.code for one in found.findings)) == tuple(sorted(row.findings))
+    for fact, expected in row.facts:
+        assert fact(found.envelope) == expected
+    if row.same:
+        assert found.envelope == _read("plain").envelope
+
+
+@pytest.mark.parametrize("row", READ, ids=lambda row: row.name)
+def test_explain_tells_the_files_and_the_signature_of_every_variant(row: Row) -> None:
+    told = explain.explain(SAMPLES / f"{row.name}.edxml")
+
+    files = tuple((one["name"], one["size"], one["sha256"]) for one in told["attachments"])
+    assert files == row.files
+    assert told["signature"]["verdict"] == row.signature
+
+
+@pytest.mark.parametrize(("name", "code"), REFUSED.items())
+def test_what_cannot_be_read_is_refused_with_its_code(name: str, code: str) -> None:
+    with pytest.raises(MalformedXml) as caught:
+        _read(name)
+
+    assert caught.value.code == code
+
+
+@pytest.mark.parametrize("name", ["c-soap", "c-e-mail"])
+def test_dialect_c_is_named(name: str) -> None:
+    with pytest.raises(MalformedXml, match="dialect C"):
+        _read(name)
+
+
+@pytest.mark.parametrize("name", ["plain", "a-net", "b-first", "json-wrapped", "bom", "crlf"])
+@pytest.mark.parametrize("size", [1, 7, 4096])
+def test_the_size_of_the_pieces_changes_nothing(name: str, size: int) -> None:
+    raw = _sample(name)
+
+    found = read((raw[at : at + size] for at in range(0, len(raw), size)), Limits())
+
+    assert found == _read(name)
+
+
+@pytest.mark.parametrize("name", ["plain", "a-net", "bom", "crlf", "attachment-line-breaks", "no-prefixes"])
+def test_a_slice_is_the_base64_in_the_file(name: str) -> None:
+    found = _read(name)
+
+    for file in found.files:
+        text = _sample(name)[file.offset : file.offset + file.length]
+        assert text.startswith((b"JVBERi0xLjQK", b"UEsDB", b"\nUEsDB"))
+        assert text.endswith((b"U9GCg==", b"RU9GCg==", b"JUVPRgo=", b"AAAAAA==", b"AAAAAA==\n", b"KJSVFT0YK"))
+
+
+def test_every_sample_has_its_row() -> None:
+    named = {row.name for row in READ} | set(REFUSED)
+
+    assert named == {path.stem for path in SAMPLES.glob("*.edxml")}

@@ -1,0 +1,180 @@
+"""A small certificate authority for tests, and signers with real keys. Keys are made once per process, because RSA
+keys are slow to make; certificates are made on demand, good, expired, or wrong in one stated way."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from functools import cache
+
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
+from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
+from cryptography.hazmat.primitives.hashes import SHA256, SHA384
+from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.x509.oid import NameOID
+
+PrivateKey = rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey
+
+NOT_BEFORE = datetime(2026, 1, 1, tzinfo=UTC)
+NOT_AFTER = datetime(2036, 1, 1, tzinfo=UTC)
+
+ALGORITHMS = {
+    "rsa-2048": "rsa-sha256",
+    "rsa-4096": "rsa-sha256",
+    "p256": "ecdsa-sha256",
+    "p384": "ecdsa-sha384",
+}
+"""Kinds of key for `signer`, with the method each one signs with."""
+
+ORDERS = {
+    "secp256r1": 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551,
+    "secp384r1": int(
+        "FFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFC7634D81F4372DDF581A0DB248B0A77AECEC196ACCC52973", 16
+    ),
+}
+
+
+@cache
+def key(kind: str = "rsa-2048", owner: str = "") -> PrivateKey:
+    """One private key per kind and owner; the same one each time it is asked for."""
+    if kind.startswith("rsa-"):
+        exponent = 3 if kind.endswith("-e3") else 65537
+        return rsa.generate_private_key(public_exponent=exponent, key_size=int(kind.split("-")[1]))
+    curves: dict[str, ec.EllipticCurve] = {
+        "p192": ec.SECP192R1(),
+        "p256": ec.SECP256R1(),
+        "p384": ec.SECP384R1(),
+    }
+    return ec.generate_private_key(curves[kind])
+
+
+def der(certificate: x509.Certificate) -> bytes:
+    return certificate.public_bytes(Encoding.DER)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Authority:
+    """A CA. `issue` makes an agency's certificate, `subordinate` a CA below this one."""
+
+    certificate: x509.Certificate
+    private_key: PrivateKey
+
+    def issue(
+        self,
+        code: str,
+        private_key: PrivateKey,
+        *,
+        not_before: datetime = NOT_BEFORE,
+        not_after: datetime = NOT_AFTER,
+        digital_signature: bool = True,
+        content_commitment: bool = True,
+        subject: str | None = None,
+    ) -> x509.Certificate:
+        """An agency's signing certificate, good unless an argument says otherwise."""
+        builder = _builder(subject or f"Agency {code}", private_key, not_before, not_after)
+        usage = _usage(digital_signature=digital_signature, content_commitment=content_commitment)
+        builder = builder.issuer_name(self.certificate.subject).add_extension(usage, critical=True)
+        builder = builder.add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
+        return builder.sign(self.private_key, SHA256())
+
+    def subordinate(self, name: str, *, path_length: int | None = 0) -> Authority:
+        private_key = key("p256", name)
+        builder = _builder(name, private_key, NOT_BEFORE, NOT_AFTER).issuer_name(self.certificate.subject)
+        return Authority(
+            certificate=_as_ca(builder, path_length).sign(self.private_key, SHA256()), private_key=private_key
+        )
+
+    def revocation_list(
+        self,
+        revoked: Sequence[tuple[x509.Certificate, datetime]] = (),
+        *,
+        this_update: datetime = NOT_BEFORE,
+        next_update: datetime = NOT_AFTER,
+    ) -> x509.CertificateRevocationList:
+        builder = x509.CertificateRevocationListBuilder().issuer_name(self.certificate.subject)
+        builder = builder.last_update(this_update).next_update(next_update)
+        for certificate, at in revoked:
+            entry = x509.RevokedCertificateBuilder().serial_number(certificate.serial_number)
+            builder = builder.add_revoked_certificate(entry.revocation_date(at).build())
+        return builder.sign(self.private_key, SHA256())
+
+
+@cache
+def root(name: str = "Test Root CA") -> Authority:
+    """A self-signed CA by its name."""
+    private_key = key("p256", name)
+    builder = _builder(name, private_key, NOT_BEFORE, NOT_AFTER).issuer_name(_name(name))
+    return Authority(certificate=_as_ca(builder, None).sign(private_key, SHA256()), private_key=private_key)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeySigner:
+    """An `EnvelopeSigner` over a key in memory."""
+
+    agency_code: str
+    certificate_der: bytes
+    algorithm: str
+    private_key: PrivateKey
+
+    @property
+    def signature_length(self) -> int:
+        size = (self.private_key.key_size + 7) // 8
+        return size if isinstance(self.private_key, rsa.RSAPrivateKey) else 2 * size
+
+    def sign(self, data: bytes) -> bytes:
+        if isinstance(self.private_key, rsa.RSAPrivateKey):
+            return self.private_key.sign(data, padding.PKCS1v15(), SHA256())
+        digest = SHA384() if self.algorithm == "ecdsa-sha384" else SHA256()
+        r, s = decode_dss_signature(self.private_key.sign(data, ec.ECDSA(digest)))
+        order = ORDERS[self.private_key.curve.name]
+        half = self.signature_length // 2
+        return r.to_bytes(half, "big") + min(s, order - s).to_bytes(half, "big")
+
+
+@cache
+def signer(code: str = "000.00.07.Z91", kind: str = "rsa-2048") -> KeySigner:
+    """An agency's signer with a good certificate of the test root."""
+    private_key = key(kind, code)
+    return KeySigner(
+        agency_code=code,
+        certificate_der=der(root().issue(code, private_key)),
+        algorithm=ALGORITHMS[kind],
+        private_key=private_key,
+    )
+
+
+def _name(common_name: str) -> x509.Name:
+    return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, common_name)])
+
+
+def _builder(
+    subject: str, private_key: PrivateKey, not_before: datetime, not_after: datetime
+) -> x509.CertificateBuilder:
+    builder = x509.CertificateBuilder().subject_name(_name(subject)).public_key(private_key.public_key())
+    builder = builder.serial_number(x509.random_serial_number())
+    return builder.not_valid_before(not_before).not_valid_after(
+        max(not_after, not_before + timedelta(seconds=1))
+    )
+
+
+def _as_ca(builder: x509.CertificateBuilder, path_length: int | None) -> x509.CertificateBuilder:
+    builder = builder.add_extension(x509.BasicConstraints(ca=True, path_length=path_length), critical=True)
+    return builder.add_extension(_usage(key_cert_sign=True), critical=True)
+
+
+def _usage(
+    *, digital_signature: bool = False, content_commitment: bool = False, key_cert_sign: bool = False
+) -> x509.KeyUsage:
+    return x509.KeyUsage(
+        digital_signature=digital_signature,
+        content_commitment=content_commitment,
+        key_encipherment=False,
+        data_encipherment=False,
+        key_agreement=False,
+        key_cert_sign=key_cert_sign,
+        crl_sign=key_cert_sign,
+        encipher_only=False,
+        decipher_only=False,
+    )

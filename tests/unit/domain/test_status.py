@@ -1,0 +1,410 @@
+"""Facts to state: the tables of interfaces.md 1.1 to 1.3 and the examples of rules.md 17, in any order and any number."""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from gateway.domain.document import InState
+from gateway.domain.identity import Digest
+from gateway.domain.status import (
+    CODES,
+    STATES,
+    Fact,
+    RequestKind,
+    RequestState,
+    Track,
+    code_of,
+    fold_delivery,
+    fold_incoming,
+    is_skewed,
+    may_set_incoming,
+    open_request,
+    own_fact,
+    worst,
+)
+
+T0 = datetime(2026, 11, 20, 1, 0, tzinfo=UTC)
+
+
+def at(minutes: float) -> datetime:
+    return T0 + timedelta(minutes=minutes)
+
+
+def said(code: str, minutes: float = 0, *, proved: bool = False, stated: float | None = None) -> Fact:
+    """A business code that reached us at that minute, stated then or at another one."""
+    return Fact(
+        track=Track.BUSINESS,
+        code=code,
+        at=at(minutes),
+        stated_at=at(minutes if stated is None else stated),
+        proved=proved,
+    )
+
+
+def moved(code: str, minutes: float) -> Fact:
+    return own_fact(Track.TRANSPORT, code, at(minutes))
+
+
+def asked(minutes: float, kind: RequestKind = RequestKind.RECALL, request: str = "r1") -> Fact:
+    return Fact(track=Track.REQUEST, code="asked", at=at(minutes), request_id=request, request_kind=kind)
+
+
+def answered(code: str, minutes: float, request: str | None = "r1") -> Fact:
+    return Fact(track=Track.REQUEST, code=code, at=at(minutes), stated_at=at(minutes), request_id=request)
+
+
+def test_without_facts_a_delivery_waits_in_the_queue() -> None:
+    standing = fold_delivery([])
+
+    assert (standing.transport, standing.business, standing.shown) == ("queued", None, "queued")
+
+
+@pytest.mark.parametrize(
+    ("codes", "shown"),
+    [
+        (("01",), "delivered"),
+        (("01", "02"), "rejected"),
+        (("01", "03"), "accepted"),
+        (("01", "03", "04"), "assigned"),
+        (("01", "03", "04", "05"), "processing"),
+        (("01", "03", "04", "05", "06"), "done"),
+        (("06",), "done"),
+        (("05", "03"), "processing"),
+    ],
+)
+def test_the_highest_business_code_is_shown(codes: tuple[str, ...], shown: str) -> None:
+    facts = [moved("sent", 0), *(said(code, n) for n, code in enumerate(codes))]
+
+    assert fold_delivery(facts).shown == shown
+
+
+def test_02_after_04_is_stored_and_changes_nothing() -> None:
+    standing = fold_delivery([said("01", 1), said("04", 2), said("02", 3)])
+
+    assert standing.shown == "assigned"
+    assert "contradiction" in standing.marks
+
+
+def test_05_after_06_leaves_done() -> None:
+    assert fold_delivery([said("06", 1), said("05", 2)]).business == "06"
+
+
+def test_02_and_03_with_the_same_stated_time_are_02() -> None:
+    standing = fold_delivery([said("03", 1), said("02", 1)])
+
+    assert standing.business == "02"
+    assert standing.marks == ("contradiction",)
+
+
+def test_between_02_and_03_the_later_stated_time_wins_whenever_it_arrived() -> None:
+    late_arrival = [said("02", 90, stated=10), said("03", 20, stated=20)]
+
+    assert fold_delivery(late_arrival).business == "03"
+
+
+def test_between_02_and_03_a_proved_one_goes_first_r5() -> None:
+    facts = [said("02", 1, proved=True), said("03", 9, proved=False)]
+
+    assert fold_delivery(facts).business == "02"
+
+
+def test_a_code_without_stated_time_counts_when_we_received_it() -> None:
+    unstated = Fact(track=Track.BUSINESS, code="02", at=at(30))
+
+    assert fold_delivery([unstated, said("03", 40, stated=20)]).business == "02"
+
+
+def test_a_resend_after_failed_is_queued_again() -> None:
+    facts = [moved("queued", 0), moved("sending", 1), moved("failed", 2), moved("queued", 3)]
+
+    assert fold_delivery(facts).transport == "queued"
+    assert fold_delivery(facts[:3]).transport == "failed"
+
+
+def test_sent_outweighs_a_cancel_that_came_too_late() -> None:
+    facts = [moved("queued", 0), moved("sent", 1), moved("cancelled", 2), moved("sending", 3)]
+
+    assert fold_delivery(facts).transport == "sent"
+    assert fold_delivery([moved("queued", 0), moved("cancelled", 1)]).shown == "cancelled"
+
+
+@pytest.mark.parametrize(
+    ("kind", "word"),
+    [
+        (RequestKind.RECALL, "recall_asked"),
+        (RequestKind.TAKE_BACK, "take_back_asked"),
+        (RequestKind.UPDATE, "update_asked"),
+    ],
+)
+def test_an_open_request_is_shown_before_anything_else(kind: RequestKind, word: str) -> None:
+    standing = fold_delivery([moved("sent", 0), said("03", 1), asked(2, kind)])
+
+    assert standing.shown == word
+    found = open_request(standing)
+    assert found is not None
+    assert found.request_id == "r1"
+
+
+@pytest.mark.parametrize("kind", [RequestKind.RECALL, RequestKind.TAKE_BACK])
+@pytest.mark.parametrize("code", ["15", "03"])
+def test_an_agreed_recall_or_take_back_stays(kind: RequestKind, code: str) -> None:
+    """The caller puts a 03 into the request track only for a peer marked so (rules.md 17)."""
+    standing = fold_delivery([said("01", 1), asked(2, kind), answered(code, 3), said("06", 9)])
+
+    assert standing.shown == "request_agreed"
+    assert open_request(standing) is None
+
+
+@pytest.mark.parametrize("code", ["16", "02"])
+def test_a_refused_request_is_a_mark_beside_the_word(code: str) -> None:
+    standing = fold_delivery([said("03", 1), asked(2), answered(code, 3)])
+
+    assert standing.shown == "accepted"
+    assert standing.marks == ("request_refused:recall",)
+
+
+def test_a_03_from_any_other_peer_does_not_answer_a_recall() -> None:
+    standing = fold_delivery([said("01", 1), asked(2), said("03", 3)])
+
+    assert standing.shown == "recall_asked"
+    assert standing.business == "03"
+
+
+def test_an_agreed_update_is_a_mark_only() -> None:
+    standing = fold_delivery([said("03", 1), asked(2, RequestKind.UPDATE), answered("15", 3)])
+
+    assert (standing.shown, standing.marks) == ("accepted", ("request_agreed:update",))
+
+
+def test_the_first_answer_rules_and_a_tie_is_a_refusal() -> None:
+    first_yes = fold_delivery([asked(1), answered("15", 2), answered("16", 3)])
+    tie = fold_delivery([asked(1), answered("15", 2), answered("16", 2)])
+
+    assert first_yes.requests[0].state is RequestState.AGREED
+    assert tie.requests[0].state is RequestState.REFUSED
+
+
+def test_a_withdrawn_request_is_no_longer_open() -> None:
+    standing = fold_delivery([said("01", 0), asked(1), answered("withdrawn", 2)])
+
+    assert open_request(standing) is None
+    assert standing.shown == "delivered"
+    assert standing.requests[0].state is RequestState.WITHDRAWN
+
+
+@pytest.mark.parametrize("request_id", [None, "nobody-asked"])
+def test_an_answer_nobody_asked_for_is_a_stray_mark(request_id: str | None) -> None:
+    standing = fold_delivery([said("03", 1), answered("15", 2, request_id)])
+
+    assert (standing.shown, standing.marks) == ("accepted", ("stray:15",))
+
+
+def test_an_unknown_code_is_a_mark_and_moves_nothing() -> None:
+    odd = [said("07", 5), Fact(track=Track.OTHER, code="99", at=at(6))]
+
+    standing = fold_delivery([said("03", 1), *odd])
+
+    assert (standing.shown, standing.marks) == ("accepted", ("unknown:07", "unknown:99"))
+
+
+def test_the_same_03_twice_is_one_fact() -> None:
+    digest = Digest("ab" * 32)
+    first = replace(said("03", 5), packet_digest=digest)
+    again = replace(first, at=at(900))
+
+    assert fold_delivery([first, again]) == fold_delivery([first])
+
+
+def test_more_than_five_minutes_between_the_clocks_is_skewed() -> None:
+    assert is_skewed(said("03", 6, stated=0))
+    assert not is_skewed(said("03", 5, stated=0))
+    assert not is_skewed(Fact(track=Track.BUSINESS, code="03", at=T0))
+
+
+_MOVES = st.builds(
+    moved, st.sampled_from(["queued", "sending", "sent", "failed", "cancelled"]), st.integers(0, 6)
+)
+_SAYS = st.builds(
+    said,
+    st.sampled_from(["01", "02", "03", "04", "05", "06", "07", "13"]),
+    st.integers(0, 6),
+    proved=st.booleans(),
+    stated=st.none() | st.integers(0, 6),
+)
+_ASKS = st.builds(asked, st.integers(0, 6), st.sampled_from(list(RequestKind)), st.sampled_from(["r1", "r2"]))
+_ANSWERS = st.builds(
+    answered,
+    st.sampled_from(["15", "16", "withdrawn"]),
+    st.integers(0, 6),
+    st.sampled_from(["r1", "r2", None]),
+)
+_OWN = st.builds(
+    own_fact,
+    st.just(Track.OTHER),
+    st.sampled_from(["held", "released", "replaced", "sealed", "unsealed"]),
+    st.builds(at, st.integers(0, 6)),
+)
+_FACTS = st.lists(st.one_of(_MOVES, _SAYS, _ASKS, _ANSWERS, _OWN), max_size=9)
+
+
+@given(facts=_FACTS, data=st.data())
+@settings(max_examples=100, deadline=None)
+def test_any_order_and_any_repeats_give_the_same_state(facts: list[Fact], data: st.DataObject) -> None:
+    again = data.draw(st.lists(st.sampled_from(facts), max_size=5)) if facts else []
+    later = [replace(fact, at=fact.at + timedelta(days=1)) for fact in again]
+    shuffled = data.draw(st.permutations([*facts, *later]))
+
+    assert fold_delivery(shuffled) == fold_delivery(facts)
+    assert fold_incoming(shuffled) == fold_incoming(facts)
+
+
+def test_every_order_of_one_history_gives_the_same_state() -> None:
+    history = [said("01", 1), said("03", 2), asked(3), answered("16", 4), said("02", 2), moved("sent", 0)]
+
+    standings = {repr(fold_delivery(order)) for order in itertools.permutations(history)}
+
+    assert len(standings) == 1
+
+
+@given(facts=_FACTS)
+@settings(max_examples=100, deadline=None)
+def test_what_is_shown_is_always_a_word_of_the_tables(facts: list[Fact]) -> None:
+    assert fold_delivery(facts).shown in STATES
+    assert fold_incoming(facts).shown in {*STATES, *InState}
+
+
+# incoming
+
+
+def test_an_admitted_document_is_new_and_a_held_one_held_until_released() -> None:
+    held = own_fact(Track.OTHER, "held", at(1))
+    released = own_fact(Track.OTHER, "released", at(2))
+
+    assert fold_incoming([said("01")]).state is InState.NEW
+    assert fold_incoming([said("01"), held]).state is InState.HELD
+    assert fold_incoming([said("01"), released, held]).state is InState.NEW
+
+
+@pytest.mark.parametrize(
+    ("code", "state"),
+    [
+        ("02", InState.REJECTED),
+        ("03", InState.ACCEPTED),
+        ("04", InState.ASSIGNED),
+        ("05", InState.PROCESSING),
+        ("06", InState.DONE),
+    ],
+)
+def test_our_own_codes_move_an_incoming_document(code: str, state: InState) -> None:
+    held = own_fact(Track.OTHER, "held", at(1))
+
+    assert fold_incoming([said("01"), held, said(code, 2)]).state is state
+
+
+def test_a_recall_that_we_agree_to_recalls_the_document() -> None:
+    waiting = fold_incoming([said("01"), said("03", 1), asked(2)])
+    agreed = fold_incoming([said("01"), said("03", 1), asked(2), answered("15", 3)])
+
+    assert (waiting.state, waiting.shown) == (InState.ACCEPTED, "recall_asked")
+    assert (agreed.state, agreed.shown) == (InState.RECALLED, "recalled")
+
+
+def test_an_agreed_update_and_a_refused_recall_leave_the_state() -> None:
+    facts = [said("03", 1), asked(2, RequestKind.UPDATE), answered("15", 3)]
+    more = [asked(4, RequestKind.RECALL, "r2"), answered("16", 5, "r2")]
+
+    standing = fold_incoming([*facts, *more])
+
+    assert standing.state is InState.ACCEPTED
+    assert standing.marks == ("request_agreed:update", "request_refused:recall")
+
+
+def test_a_replacement_taken_in_replaces_and_a_seal_covers_everything() -> None:
+    replaced = own_fact(Track.OTHER, "replaced", at(4))
+    sealed = own_fact(Track.OTHER, "sealed", at(5))
+    facts = [said("03", 1), replaced]
+
+    assert fold_incoming(facts).state is InState.REPLACED
+    assert fold_incoming([*facts, sealed, asked(6)]).shown == "sealed"
+    assert fold_incoming([*facts, sealed, own_fact(Track.OTHER, "unsealed", at(6))]).state is InState.REPLACED
+
+
+@pytest.mark.parametrize("code", ["02", "03", "04", "05", "06"])
+def test_business_codes_may_be_set_in_any_order_and_twice(code: str) -> None:
+    for other in ("01", "02", "03", "04", "05", "06"):
+        assert may_set_incoming(fold_incoming([said("01"), said(other, 1)]), code)
+
+
+def test_15_and_16_answer_the_one_open_request_only() -> None:
+    nothing_asked = fold_incoming([said("03", 1)])
+    open_one = fold_incoming([said("03", 1), asked(2)])
+
+    for code in ("15", "16"):
+        assert may_set_incoming(nothing_asked, code).reason == "status.no_open_request"
+        permission = may_set_incoming(open_one, code)
+        assert permission
+        assert not permission.repeat
+
+
+def test_the_same_answer_again_is_a_harmless_repeat() -> None:
+    refused = fold_incoming([said("03", 1), asked(2), answered("16", 3)])
+
+    assert may_set_incoming(refused, "16").repeat
+    assert not may_set_incoming(refused, "15")
+
+
+def test_nothing_is_set_after_recalled_but_15_again() -> None:
+    recalled = fold_incoming([said("01", 0), asked(1), answered("15", 2), asked(3, request="r2")])
+
+    assert may_set_incoming(recalled, "15").repeat
+    for code in ("02", "03", "06", "16"):
+        assert may_set_incoming(recalled, code).reason == "status.recalled"
+
+
+def test_sealed_unknown_and_foreign_codes_are_not_set() -> None:
+    sealed = fold_incoming([said("01"), own_fact(Track.OTHER, "sealed", at(1))])
+    new = fold_incoming([said("01")])
+
+    assert may_set_incoming(sealed, "03").reason == "status.sealed"
+    assert may_set_incoming(new, "07").reason == "status.unknown_code"
+    assert may_set_incoming(new, "01").reason == "status.not_by_hand"
+    assert may_set_incoming(new, "13").reason == "status.not_by_hand"
+
+
+# tables
+
+
+@pytest.mark.parametrize(
+    ("text", "code"),
+    [("03", "03"), ("3", "03"), (" accepted ", "03"), ("request_agreed", "15"), ("07", None), ("sent", None)],
+)
+def test_a_code_or_its_word_may_be_given(text: str, code: str | None) -> None:
+    assert code_of(text) == code
+
+
+def test_every_code_has_its_word_in_the_table() -> None:
+    for row in CODES.values():
+        assert STATES[row.key].wire == row.code
+
+
+@pytest.mark.parametrize(
+    ("states", "word"),
+    [
+        (["accepted", "rejected", "delivered"], "rejected"),
+        (["done", "failed", "rejected"], "failed"),
+        (["done", "sent"], "sent"),
+        (["cancelled", "done"], "done"),
+    ],
+)
+def test_the_worst_word_stands_for_many_recipients(states: list[str], word: str) -> None:
+    assert worst(states) == word
+
+
+def test_every_word_can_be_compared() -> None:
+    assert worst(STATES) == "blocked"

@@ -1,0 +1,293 @@
+"""One attachment between its file and its base64 text (edxml.md 2.6): out as every known reader opens it, in by its
+bytes and never by its labels, with damage reported and never raised."""
+
+from __future__ import annotations
+
+import io
+import os
+import struct
+import tracemalloc
+import zipfile
+from base64 import b64decode, b64encode
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import datetime
+from hashlib import sha256
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gateway.edxml.attachment import (
+    Decoded,
+    Decoder,
+    coding_for,
+    decoded_pieces,
+    encoded_pieces,
+    is_entry_name,
+    wire_name,
+)
+from gateway.edxml.policy import Limits
+from gateway.errors import CannotOpen
+
+AT = datetime(2031, 3, 4, 9, 15, 0)
+UUID = "3f0c1a52-6d1e-4c55-9a1b-0d2f4e6a8b10"
+
+
+def encode(name: str, raw: bytes, piece: int = 1 << 16) -> bytes:
+    end = name.rpartition(".")[2]
+    pieces = [raw[at : at + piece] for at in range(0, len(raw), piece)]
+    return b"".join(encoded_pieces(name, f"{UUID}.{end}", pieces, AT))
+
+
+def decode(
+    name: str | None, text: bytes | str, piece: int = 1 << 16, limits: Limits | None = None
+) -> Decoded:
+    text = text if isinstance(text, str) else text.decode()
+    decoder = Decoder(name, None, limits or Limits())
+    for at in range(0, len(text), piece):
+        decoder.feed(text[at : at + piece])
+    return decoder.finish()
+
+
+def archive(*entries: tuple[str, bytes], method: int = zipfile.ZIP_DEFLATED) -> bytes:
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w", method) as made:
+        for name, raw in entries:
+            made.writestr(name, raw)
+    return out.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("a.pdf", ("raw", "application/pdf")),
+        ("a.PDF", ("raw", "application/pdf")),
+        ("a.zip", ("raw", "application/zip")),
+        ("a.docx", ("zip", "application/zip")),
+        ("hai.chấm.xlsx", ("zip", "application/zip")),
+        ("không đuôi", ("zip", "application/zip")),
+    ],
+)
+def test_the_coding_is_the_one_that_both_vendor_builds_read(name: str, expected: tuple[str, str]) -> None:
+    assert coding_for(name) == expected
+
+
+def test_a_zip_in_capitals_gets_the_name_that_older_builds_do_not_zip_again() -> None:
+    assert wire_name("Hồ sơ.ZIP") == "Hồ sơ.zip"
+    assert wire_name("Hồ sơ.PDF") == "Hồ sơ.PDF"
+
+
+def test_what_is_zipped_is_a_plain_zip_of_one_deflated_entry_with_flags_0808() -> None:
+    raw = os.urandom(5000) + b"a" * 5000
+
+    stored = b64decode(encode("a.txt", raw), validate=True)
+
+    assert stored[6:8] == b"\x08\x08"
+    with zipfile.ZipFile(io.BytesIO(stored)) as made:
+        (entry,) = made.infolist()
+        assert (entry.filename, entry.compress_type) == (f"{UUID}.txt", zipfile.ZIP_DEFLATED)
+        assert entry.date_time == (2031, 3, 4, 9, 15, 0)
+        assert made.testzip() is None
+        assert made.read(entry) == raw
+
+
+def test_equal_input_gives_equal_bytes_however_it_comes_in_pieces() -> None:
+    raw = b"x" * 10_000
+    assert encode("a.pdf", raw, 1) == encode("a.pdf", raw, 7) == b64encode(raw)
+    assert decode("a.txt", encode("a.txt", raw, 7)) == decode("a.txt", encode("a.txt", raw, 4096))
+
+
+@given(
+    raw=st.binary(max_size=3000),
+    name=st.sampled_from(["a.pdf", "a.txt", "a.docx", "a.zip", "a.jpg", "a"]),
+    piece=st.integers(1, 500),
+)
+def test_what_is_encoded_decodes_to_the_same_file(raw: bytes, name: str, piece: int) -> None:
+    end = "unk" if name == "a" else name[2:]
+    text = b"".join(encoded_pieces(name, f"{UUID}.{end}", [raw], AT))
+    coding = coding_for(name)[0]
+
+    found = decode(name, text, piece)
+    back = b"".join(decoded_pieces([text[at : at + piece] for at in range(0, len(text), piece)], coding))
+
+    assert found.damaged is None
+    assert (found.coding, found.size, found.sha256) == (coding, len(raw), sha256(raw).hexdigest())
+    assert back == raw
+
+
+@pytest.mark.parametrize("piece", [1, 2, 3, 5, 76, 1 << 16])
+def test_white_space_anywhere_in_base64_is_taken(piece: int) -> None:
+    text = b64encode(b"0123456789" * 50).decode()
+    spaced = "\r\n".join(text[at : at + 76] for at in range(0, len(text), 76)) + " \t\n"
+
+    assert decode("a.pdf", spaced, piece).sha256 == sha256(b"0123456789" * 50).hexdigest()
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "ab-_",
+        "QUJD!",
+        "QUI",
+        "QQ",
+        "Q",
+        "QUI=QUI=",
+        "QR==",
+        "QUJ=",
+        "====",
+        "=",
+        "QUI==",
+        "QU\u00a0JD",
+        "Ａ===",
+        "${x}",
+    ],
+)
+@pytest.mark.parametrize("piece", [1, 3, 100])
+def test_text_that_is_not_strict_base64_is_damaged(text: str, piece: int) -> None:
+    """Two texts that decode to one file would be two forms of one signed content."""
+    found = decode("a.pdf", text, piece)
+    assert found.damaged is not None
+    assert found.sha256 is None
+
+
+def test_an_empty_attachment_is_an_empty_file() -> None:
+    found = decode("a.pdf", "")
+    assert (found.size, found.damaged) == (0, None)
+
+
+@pytest.mark.parametrize("name", ["a.txt", "a.pdf", "a.PDF", "a", "a.b.unknown", None])
+def test_a_zip_under_another_extension_is_opened_whatever_its_label_says(name: str | None) -> None:
+    found = decode(name, b64encode(archive(("x.bin", b"content"))))
+    assert (found.coding, found.size, found.damaged) == ("zip", 7, None)
+    assert found.sha256 == sha256(b"content").hexdigest()
+
+
+@pytest.mark.parametrize(
+    ("entries", "coding"),
+    [
+        ([(f"{UUID}.docx", b"inner")], "zip"),
+        ([(f"{UUID}.DOCX", b"inner")], "zip"),
+        ([(f"{UUID.replace('-', '')}.docx", b"inner")], "zip"),
+        ([(f"{UUID}.xlsx", b"inner")], "raw"),
+        ([("report.docx", b"inner")], "raw"),
+        ([("word/document.xml", b"inner"), ("[Content_Types].xml", b"x")], "raw"),
+        ([(f"{UUID}.docx", b"inner"), ("b.docx", b"x")], "raw"),
+    ],
+)
+def test_a_zip_based_file_is_opened_only_when_its_one_entry_is_named_as_a_wrapper_names_it(
+    entries: list[tuple[str, bytes]], coding: str
+) -> None:
+    stored = archive(*entries)
+
+    found = decode("a.docx", b64encode(stored))
+
+    assert (found.coding, found.damaged) == (coding, None)
+    assert found.sha256 == sha256(b"inner" if coding == "zip" else stored).hexdigest()
+
+
+def test_a_name_that_comes_after_the_content_still_decides() -> None:
+    stored = archive(("word/document.xml", b"inner"))
+    decoder = Decoder(None, None, Limits())
+    decoder.feed(b64encode(stored).decode())
+    assert decoder.finish("a.docx").coding == "raw"
+
+
+@pytest.mark.parametrize("piece", [1, 10, 1 << 16])
+@pytest.mark.parametrize("method", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED])
+def test_archives_of_both_methods_with_sizes_in_front_are_read(piece: int, method: int) -> None:
+    stored = archive(("x.txt", b"content" * 100), method=method)
+    assert decode("a.txt", b64encode(stored), piece).size == 700
+
+
+def _broken() -> Iterator[tuple[str, bytes]]:
+    good = archive(("x.txt", b"content" * 100))
+    central = good.index(b"PK\x01\x02")
+    end = good.index(b"PK\x05\x06")
+    yield "two entries", archive(("x.txt", b"a"), ("y.txt", b"b"))
+    yield "cut in the entry", good[:50]
+    yield "cut before the directory", good[:central]
+    yield "cut before the end record", good[:end]
+    yield "cut in the end record", good[:-1]
+    yield "one byte too many", good + b"\0"
+    yield "another checksum", good[:14] + bytes([good[14] ^ 1]) + good[15:]
+    yield "another checksum in the directory", good[: central + 16] + b"\0\0\0\0" + good[central + 20 :]
+    yield "another name in the directory", good[: central + 46] + b"y" + good[central + 47 :]
+    yield "another offset", good[: end + 16] + struct.pack("<L", 7) + good[end + 20 :]
+    yield "encrypted", good[:6] + b"\x01" + good[7:]
+    yield "method 99", good[:8] + b"\x63" + good[9:]
+    yield "damaged data", good[:40] + bytes(8) + good[48:]
+    yield "only its mark", b"PK\x03\x04"
+
+
+@pytest.mark.parametrize(("what", "stored"), list(_broken()), ids=[what for what, _ in _broken()])
+@pytest.mark.parametrize("piece", [1, 1 << 16])
+def test_a_damaged_archive_is_reported_and_never_raised(what: str, stored: bytes, piece: int) -> None:
+    text = b64encode(stored)
+
+    found = decode("a.txt", text, piece)
+
+    assert found.damaged is not None, what
+    assert (found.coding, found.stored_size, found.sha256) == ("zip", len(stored), sha256(stored).hexdigest())
+    with pytest.raises(CannotOpen):
+        b"".join(decoded_pieces([text], "zip"))
+
+
+@given(st.data())
+def test_no_change_of_one_byte_of_an_archive_is_read_as_another_file(data: st.DataObject) -> None:
+    content = b"content " * 20
+    stored = bytearray(archive(("x.txt", content)))
+    at = data.draw(st.integers(4, len(stored) - 1))
+    stored[at] ^= data.draw(st.integers(1, 255))
+
+    found = decode("a.txt", b64encode(stored))
+
+    assert found.damaged is not None or found.sha256 == sha256(content).hexdigest()
+
+
+def test_an_archive_that_unpacks_to_too_much_is_stopped_at_the_limit() -> None:
+    stored = archive(("x.txt", bytes(10_000_000)))
+    limits = replace(Limits(), inflated_bytes=1_000_000)
+    decoder = Decoder("a.txt", None, limits)
+
+    decoder.feed(b64encode(stored).decode())
+
+    assert "more than 1000000 bytes" in (decoder.finish().damaged or "")
+    assert decoder.inflated < 1_500_000
+
+
+def test_memory_stays_bounded_for_a_bomb_and_for_a_large_file() -> None:
+    bomb = b64encode(archive(("x.txt", bytes(60_000_000)))).decode()
+    tracemalloc.start()
+    try:
+        decoder = Decoder("a.txt", None, Limits())
+        decoder.feed(bomb)
+        found = decoder.finish()
+        text = encoded_pieces("a.bin", f"{UUID}.bin", (bytes(65_536) for _ in range(400)), AT)
+        for _ in decoded_pieces(text, "zip"):
+            pass
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert found.size == 60_000_000
+    assert peak < 6_000_000
+
+
+def test_a_slice_that_is_not_base64_cannot_be_opened() -> None:
+    with pytest.raises(CannotOpen):
+        b"".join(decoded_pieces([b"not base64 at all!"], "raw"))
+
+
+@pytest.mark.parametrize(
+    ("entry", "name", "good"),
+    [
+        (f"{UUID}.txt", "a.txt", True),
+        (f"{UUID}.unk", "a", True),
+        (f"{UUID}.pdf", "a.txt", False),
+        ("a.txt", "a.txt", False),
+        (f"../{UUID}.txt", "a.txt", False),
+        (f"{UUID}.txt\n", "a.txt", False),
+    ],
+)
+def test_an_entry_name_is_a_uuid_and_the_files_own_extension(entry: str, name: str, good: bool) -> None:
+    assert is_entry_name(entry, name) is good

@@ -1,0 +1,324 @@
+"""The writer of native envelopes (W1-W8): canonical by itself, taken by every verifier, the identity through the reader,
+and a refusal for whatever the wire cannot carry."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, date, datetime
+from io import BytesIO
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from gateway.domain.document import Kind
+from gateway.domain.receipt import Receipt
+from gateway.edxml import names, outline, reader
+from gateway.edxml.build import Content, Written, write
+from gateway.edxml.canonical import check_key, read_fast
+from gateway.edxml.envelope import Business, Envelope, Organisation, OtherInfo, TraceHeader
+from gateway.edxml.policy import Limits, XmlPolicy
+from gateway.errors import BreaksRule
+from tests.support import envelopes, oracles, pki
+
+POLICY = XmlPolicy(allow_p384=True)
+EVERY_KIND = envelopes.every_kind()
+FIFTY_FILES = tuple((f"tệp {n}.{('pdf', 'txt', 'zip', 'docx')[n % 4]}", b"x" * n) for n in range(50))
+
+
+def put(envelope: Envelope, files: envelopes.Files = (), *, signed: bool = True) -> tuple[bytes, Written]:
+    out = BytesIO()
+    written = write(
+        envelope,
+        envelopes.contents(files),
+        out,
+        pki.signer(envelope.sender.organ_id or "", "p256") if signed else None,
+        envelopes.qualifier(envelope) if signed else None,
+        envelopes.SIGNED_AT,
+    )
+    return out.getvalue(), written
+
+
+@pytest.mark.parametrize(("name", "envelope", "files", "of"), EVERY_KIND, ids=[one[0] for one in EVERY_KIND])
+@pytest.mark.parametrize("kind", list(pki.ALGORITHMS))
+def test_every_kind_is_valid_here_and_elsewhere_and_reads_back_as_it_was(
+    name: str, envelope: Envelope, files: envelopes.Files, of: Receipt | None, kind: str
+) -> None:
+    """Vector group 1, W2, W10, G8."""
+    signer = pki.signer(envelope.sender.organ_id or "", kind)
+
+    raw = envelopes.native(envelope, files, signer=signer, of=of)
+
+    fast = read_fast([raw], len(raw), POLICY)
+    assert fast is not None
+    assert check_key(fast, [envelopes.binding(signer)], POLICY) == envelopes.binding(signer)
+    assert (fast.envelope, fast.findings, fast.signature.receipt) == (envelope, (), of)
+    assert raw[oracles.DECLARATION_LENGTH :] == oracles.canonical_form(raw)
+    assert fast.body_digest == hashlib.sha256(oracles.body_form(raw)).hexdigest()
+    assert oracles.xmlsec_says_valid(raw, signer.certificate_der)
+    assert oracles.signxml_says_valid(raw, signer.certificate_der)
+
+
+def test_the_oracles_can_say_no() -> None:
+    raw, signer = envelopes.native(), pki.signer()
+    changed = raw.replace(b"Sao Mai", b"Sao Hom", 1)
+    assert changed != raw
+    assert not oracles.xmlsec_says_valid(changed, signer.certificate_der)
+    assert not oracles.signxml_says_valid(changed, signer.certificate_der)
+    assert read_fast([changed], len(changed), POLICY) is None
+
+
+def test_fifty_attachments_lie_where_the_writer_says() -> None:
+    envelope = envelopes.document(FIFTY_FILES)
+
+    raw, written = put(envelope, FIFTY_FILES)
+
+    fast = read_fast([raw], len(raw), POLICY)
+    assert fast is not None
+    assert (fast.files, fast.body_digest, fast.size) == (written.files, written.body_digest, written.size)
+    for (name, content), found in zip(FIFTY_FILES, written.files, strict=True):
+        assert (found.name, found.size) == (name, len(content))
+        assert found.sha256 == hashlib.sha256(content).hexdigest()
+    assert oracles.signxml_says_valid(raw, pki.signer(envelopes.SENDER, "p256").certificate_der)
+
+
+@given(
+    envelope=envelopes.documents(),
+    files=envelopes.file_sets(),
+    kind=st.sampled_from(["p256", "rsa-2048"]),
+)
+@settings(max_examples=60, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+def test_any_document_survives_and_every_verifier_takes_it(
+    envelope: Envelope, files: envelopes.Files, kind: str
+) -> None:
+    envelope = envelopes.with_files(envelope, files)
+    signer = replace(pki.signer(kind=kind), agency_code=envelope.sender.organ_id or "")
+    _must_survive(envelope, files, signer)
+
+
+@given(envelope=envelopes.statuses())
+@settings(max_examples=40, suppress_health_check=[HealthCheck.too_slow])
+def test_any_status_survives_and_every_verifier_takes_it(envelope: Envelope) -> None:
+    assert envelope.status is not None
+    signer = replace(pki.signer(kind="p256"), agency_code=envelope.sender.organ_id or "")
+    of = None if envelope.status.code == "13" else envelopes.receipt(envelope.status.code)
+    _must_survive(envelope, (), signer, of)
+
+
+def _must_survive(
+    envelope: Envelope, files: envelopes.Files, signer: pki.KeySigner, of: Receipt | None = None
+) -> None:
+    raw = envelopes.native(envelope, files, signer=signer, of=of)
+    fast = read_fast([raw], len(raw), POLICY)
+    assert fast is not None
+    assert check_key(fast, [envelopes.binding(signer)], POLICY) is not None
+    assert fast.envelope == envelope
+    assert [one.size for one in fast.files] == [len(content) for _, content in files]
+    assert raw[oracles.DECLARATION_LENGTH :] == oracles.canonical_form(raw)
+    assert oracles.xmlsec_says_valid(raw, signer.certificate_der)
+    assert oracles.signxml_says_valid(raw, signer.certificate_der)
+
+
+def test_markup_signs_and_the_last_code_point_survive() -> None:
+    subject = "& < > \" ' ]]> \t \n ắ \U0010ffff <ds:Signature &amp; &#49;"
+    raw, _ = put(envelopes.document((), subject=subject))
+    fast = read_fast([raw], len(raw), POLICY)
+    assert fast is not None
+    assert fast.envelope.subject == subject
+
+
+def test_w1_the_declaration_is_exact_and_nothing_follows_the_root() -> None:
+    raw, written = put(envelopes.document((), trace=()))
+    assert raw.startswith(b'<?xml version="1.0" encoding="UTF-8"?>\n<edXML xmlns=')
+    assert len(names.DECLARATION) == oracles.DECLARATION_LENGTH
+    assert raw.endswith(b"</edXML>")
+    assert written.size == len(raw)
+
+
+def test_w4_the_signature_is_the_last_child_of_the_header() -> None:
+    raw, _ = put(envelopes.document())
+    assert raw.count(b"<ds:Signature ") == 1
+    assert b"</edXML:TraceHeaderList><ds:Signature " in raw
+    assert b"</ds:Signature></edXML:edXMLHeader><edXML:edXMLBody>" in raw
+
+
+def test_w7_the_body_digest_does_not_depend_on_key_time_or_packet_id() -> None:
+    envelope, digests = envelopes.document(()), set()
+    for kind, at in (("p256", envelopes.SIGNED_AT), ("rsa-2048", datetime(2031, 5, 1, tzinfo=UTC))):
+        signer = pki.signer(kind=kind)
+        written = write(envelope, (), BytesIO(), signer, envelopes.qualifier(envelope), at)
+        digests.add(written.body_digest)
+    digests.add(put(envelope, signed=False)[1].body_digest)
+    assert len(digests) == 1
+
+
+def test_an_unsigned_envelope_has_no_signature_and_reads_the_same() -> None:
+    envelope = envelopes.document()
+    raw, written = put(envelope, envelopes.TWO_FILES, signed=False)
+    assert b"Signature" not in raw
+    found = reader.read([raw], Limits(), strict=True)
+    assert (found.envelope, found.files, found.findings) == (envelope, written.files, ())
+    assert read_fast([raw], len(raw), POLICY) is None
+
+
+def test_what_is_absent_is_not_written_and_order_is_the_closed_tables() -> None:
+    raw, _ = put(envelopes.document((), other=OtherInfo(direction=True, priority=0), content=None))
+    assert b"Content>" not in raw
+    assert (
+        b"<edXML:OtherInfo><edXML:Priority>0</edXML:Priority><edXML:Direction>true</edXML:Direction>" in raw
+    )
+    order = [
+        raw.index(f"<edXML:{name}>".encode()) for name in ("From", "To", "DocumentId", "Subject", "ToPlaces")
+    ]
+    assert order == sorted(order)
+
+
+def test_times_are_written_as_the_wall_clock_in_hanoi() -> None:
+    hop = TraceHeader(organ_id="Z91", timestamp=datetime(2031, 3, 4, 18, 30, 1, tzinfo=UTC))
+    raw, _ = put(envelopes.document((), trace=(hop,)))
+    assert b"<edXML:Timestamp>2031/03/05 01:30:01</edXML:Timestamp>" in raw
+
+
+def test_the_outline_has_a_value_for_every_element_of_the_closed_table_and_no_other() -> None:
+    """A word that stands in one of the two only would be silently lost."""
+
+    def walk(element: names.Element, tree: Any, path: str) -> Iterator[tuple[str, set[str], set[str]]]:
+        yield (
+            path,
+            set(tree),
+            {child.local for child in element.children.values() if child is not names.CONTENT},
+        )
+        for child in element.children.values():
+            value = tree.get(child.local)
+            inner = value[0] if child.many and value else value
+            if inner is not None and not child.leaf:
+                yield from walk(child, inner, f"{path}/{child.local}")
+
+    full = replace(
+        envelopes.replacement(),
+        business=replace(
+            envelopes.update().business or Business(),
+            replacements=(envelopes.replacement().business or Business()).replacements,
+            staff=(envelopes.document().business or Business()).staff,
+        ),
+        status=envelopes.status().status,
+    )
+    parts = [
+        (names.HEADER, outline.header(full)),
+        (names.MANIFEST, outline.manifest(full.manifest)),
+        (names.ATTACHMENT, outline.attachment(full.attachments[0])),
+    ]
+    seen = [found for element, tree in parts for found in walk(element, tree, element.local)]
+    assert len(seen) > 20
+    for path, said, listed in seen:
+        assert said == listed, path
+
+
+GOOD = envelopes.document()
+
+
+@pytest.mark.parametrize(
+    ("field", "bad"),
+    [
+        ("subject", "a\x00b"),
+        ("subject", "a\rb"),
+        ("subject", "a\x85b"),
+        ("subject", "a\ud800b"),
+        ("subject", "a\ufffe"),
+        ("subject", "a\u0309"),  # a and a combining hook above, which NFC writes as one letter
+        ("subject", ""),
+        ("subject", " \n"),
+        ("subject", "x" * 501),
+        ("place", "x" * 51),
+        ("document_id", "x" * 256),
+        ("document_id", "null"),
+        ("sender", Organisation(organ_name="no code")),
+        ("sender", Organisation(organ_id="x" * 76)),
+        ("to", (Organisation(),)),
+        ("to", (Organisation(organ_id="Z91"),) * 1001),
+        ("to_places", ("",)),
+        ("steering_type", -1),
+        ("steering_type", 10**9),
+        ("trace", (TraceHeader(timestamp=datetime(2031, 1, 1)),)),
+        ("trace", (TraceHeader(timestamp=datetime(9999, 12, 31, 23, tzinfo=UTC)),)),
+        ("business", Business(doc_type=1)),
+        ("kind", Kind.RECALL),
+        ("kind", Kind.STATUS),
+        ("status", envelopes.status().status),
+        ("manifest", ()),
+        ("manifest", GOOD.manifest[::-1]),
+        ("attachments", (GOOD.attachments[0],) * 2),
+    ],
+)
+def test_a_model_that_the_wire_cannot_carry_is_refused(field: str, bad: object) -> None:
+    with pytest.raises(BreaksRule):
+        put(envelopes.document(**{field: bad}), envelopes.TWO_FILES)
+
+
+@pytest.mark.parametrize("length", [499, 500])
+def test_a_text_of_the_full_length_is_taken(length: int) -> None:
+    raw, _ = put(envelopes.document((), subject="ắ" * length))
+    assert ("ắ" * length).encode() in raw
+
+
+@pytest.mark.parametrize("name", ["a/b.pdf", "..\\b.pdf", "a\nb.pdf", "a.ZIP"])
+def test_a_file_name_that_could_be_a_path_or_is_zipped_twice_elsewhere_is_refused(name: str) -> None:
+    files = ((name, b"x"),)
+    with pytest.raises(BreaksRule):
+        put(envelopes.document(files), files)
+
+
+def test_a_content_type_other_than_what_is_written_is_refused() -> None:
+    """Bytes labelled application/zip that are no ZIP make the vendor's reader refuse the whole message."""
+    one = replace(GOOD.attachments[0], content_type="application/zip")
+    with pytest.raises(BreaksRule, match="application/pdf"):
+        put(envelopes.document(attachments=(one, GOOD.attachments[1])), envelopes.TWO_FILES)
+
+
+def test_an_entry_name_of_the_callers_own_making_is_refused() -> None:
+    files = (("a.txt", b"x"),)
+    envelope = envelopes.document(files)
+    content = Content(entry_name="../../a.txt", open=lambda: (b"x",))
+    with pytest.raises(BreaksRule, match="UUID"):
+        write(envelope, [content], BytesIO(), None, None, envelopes.SIGNED_AT)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"to": (Organisation(organ_id="Z91"),)},
+        {"response_for": ()},
+        {"business": Business(doc_type=0)},
+        {"status": replace(envelopes.status().status, code="3")},  # type: ignore[type-var]  # it has a status
+        {"status": None},
+    ],
+)
+def test_a_status_is_nothing_but_a_status(changes: dict[str, Any]) -> None:
+    with pytest.raises(BreaksRule):
+        put(replace(envelopes.status(), **changes))
+
+
+@pytest.mark.parametrize(
+    "of",
+    [
+        replace(envelopes.qualifier(GOOD), kind=Kind.UPDATE),
+        replace(envelopes.qualifier(envelopes.status()), receipt=envelopes.receipt("02")),
+    ],
+)
+def test_f12_a_qualifier_that_contradicts_the_envelope_is_refused(of: envelopes.Qualifier) -> None:
+    envelope = envelopes.status() if of.receipt else envelopes.document(())
+    with pytest.raises(BreaksRule):
+        write(envelope, (), BytesIO(), pki.signer(kind="p256"), of, envelopes.SIGNED_AT)
+
+
+def test_a_signer_without_qualifier_is_refused() -> None:
+    with pytest.raises(BreaksRule):
+        write(envelopes.document(()), (), BytesIO(), pki.signer(kind="p256"), None, envelopes.SIGNED_AT)
+
+
+def test_a_date_before_the_year_1000_keeps_four_digits() -> None:
+    raw, _ = put(envelopes.document((), due_date=date(987, 6, 5)))
+    assert b"<edXML:DueDate>0987/06/05</edXML:DueDate>" in raw

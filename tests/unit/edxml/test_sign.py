@@ -1,0 +1,238 @@
+"""The Signature of a native envelope (W5-W8): its one shape, its known length, and that other verifiers take it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta, timezone
+
+import pytest
+
+from gateway.domain.document import Kind
+from gateway.domain.identity import Digest, PacketId
+from gateway.domain.receipt import Receipt
+from gateway.edxml import names
+from gateway.edxml.key import bound_key_fault, value_fault
+from gateway.edxml.policy import XmlPolicy
+from gateway.edxml.sign import Qualifier, signature, signature_size
+from gateway.edxml.signature import SignatureParts, parse, render
+from gateway.errors import BreaksRule, Misconfigured
+from tests.support import envelopes, oracles, pki
+
+DIGEST = Digest("5a" * 32)
+DOCUMENT = Qualifier(packet_id=envelopes.PACKET_ID, kind=Kind.DOCUMENT)
+ANSWER = Qualifier(packet_id=envelopes.PACKET_ID, kind=Kind.STATUS, receipt=envelopes.receipt())
+XADES = "{http://uri.etsi.org/01903/v1.3.2#}"
+
+
+def made(of: Qualifier = DOCUMENT, kind: str = "p256") -> SignatureParts:
+    parts = parse(signature(DIGEST, pki.signer(kind=kind), of, envelopes.SIGNED_AT))
+    assert parts is not None
+    return parts
+
+
+@pytest.mark.parametrize("kind", list(pki.ALGORITHMS))
+@pytest.mark.parametrize("of", [DOCUMENT, ANSWER], ids=["document", "answer"])
+def test_w5_the_length_is_known_before_there_is_a_digest(kind: str, of: Qualifier) -> None:
+    signer = pki.signer(kind=kind)
+    raw = signature(DIGEST, signer, of, envelopes.SIGNED_AT)
+    assert len(raw) == signature_size(signer, of, envelopes.SIGNED_AT)
+
+
+def test_w5_what_was_signed_is_read_back() -> None:
+    signer = pki.signer(kind="p256")
+    parts = made(ANSWER)
+    assert (parts.algorithm, parts.body_digest) == ("ecdsa-sha256", DIGEST)
+    assert (parts.signing_time, parts.packet_id, parts.kind) == (
+        envelopes.SIGNED_AT,
+        envelopes.PACKET_ID,
+        Kind.STATUS,
+    )
+    assert (parts.certificate_der, parts.receipt) == (signer.certificate_der, envelopes.receipt())
+
+
+@pytest.mark.parametrize("of", [DOCUMENT, ANSWER], ids=["document", "answer"])
+def test_w7_both_apex_forms_are_those_of_libxml2(of: Qualifier) -> None:
+    raw = signature(DIGEST, pki.signer(kind="p256"), of, envelopes.SIGNED_AT)
+    parts = parse(raw)
+    assert parts is not None
+    assert parts.signed_properties == oracles.apex_form(raw, f"{XADES}SignedProperties")
+    assert parts.signed_info == oracles.apex_form(raw, f"{oracles.DS}SignedInfo")
+    assert raw == oracles.canonical_form(raw)
+
+
+@pytest.mark.parametrize(
+    ("of", "expected"), [(DOCUMENT, names.PROOF_OF_ORIGIN), (ANSWER, names.PROOF_OF_RECEIPT)]
+)
+def test_w6_the_commitment_says_receipt_exactly_when_there_is_one(of: Qualifier, expected: str) -> None:
+    raw = signature(DIGEST, pki.signer(kind="p256"), of, envelopes.SIGNED_AT)
+    assert f"<xades:Identifier>{expected}</xades:Identifier>".encode() in raw
+
+
+def test_r2_a_receipt_for_an_unsigned_envelope_has_no_body_digest() -> None:
+    bare = Receipt(
+        of_packet_id=None,
+        of_document_id=None,
+        of_sender=None,
+        body_digest=None,
+        file_digest=None,
+        size=None,
+        received_at=None,
+        status_code="01",
+        verdict="axis",
+    )
+    assert made(replace(ANSWER, receipt=bare)).receipt == bare
+
+
+@pytest.mark.parametrize("kind", list(pki.ALGORITHMS))
+def test_w8_values_have_their_fixed_length_and_verify(kind: str) -> None:
+    parts = made(kind=kind)
+    policy = XmlPolicy(allow_p384=True)
+    assert value_fault(parts.certificate_der, parts.algorithm, parts.signed_info, parts.value, policy) is None
+
+
+def test_a_changed_signed_info_is_not_verified() -> None:
+    parts = made()
+    changed = replace(parts, body_digest=Digest("5b" * 32))
+    assert _fault(changed) == "SIG-VALUE"
+
+
+def test_f11_forms_of_an_ecdsa_value_other_than_low_s_raw_are_refused() -> None:
+    parts = made()
+    r, s, order = parts.value[:32], parts.value[32:], pki.ORDERS["secp256r1"]
+    high = r + (order - int.from_bytes(s, "big")).to_bytes(32, "big")
+    zero = bytes(32)
+    for value in (high, zero + s, r + zero, b"\0" + parts.value, parts.value[:-1], b"", parts.value + b"\0"):
+        assert _fault(replace(parts, value=value)) == "SIG-VALUE"
+    assert _fault(replace(parts, value=high), native=False) is None
+
+
+def test_f11_an_rsa_value_that_is_short_long_or_not_below_the_modulus_is_refused() -> None:
+    parts = made(kind="rsa-2048")
+    for value in (parts.value[1:], b"\0" + parts.value, b"\xff" * 256, bytes(256), b""):
+        assert _fault(replace(parts, value=value)) == "SIG-VALUE"
+
+
+@pytest.mark.parametrize("kind", ["rsa-1024", "rsa-2048-e3", "p192", "p384"])
+def test_f11_a_bound_key_off_w8_is_weak(kind: str) -> None:
+    certificate = pki.der(pki.root().issue("Z91", pki.key(kind, "weak")))
+    assert bound_key_fault(certificate, XmlPolicy()) == "SIG-WEAK"
+
+
+def test_p384_counts_only_when_policy_says_so() -> None:
+    parts = made(kind="p384")
+    assert _fault(parts) == "SIG-WEAK"
+    assert _fault(parts, policy=XmlPolicy(allow_p384=True)) is None
+
+
+def test_the_method_must_fit_the_keys_kind() -> None:
+    assert _fault(replace(made(), algorithm="rsa-sha256")) == "SIG-ALGORITHM"
+    assert _fault(replace(made(kind="rsa-2048"), algorithm="ecdsa-sha256")) == "SIG-ALGORITHM"
+    both = XmlPolicy(allow_p384=True)
+    assert _fault(replace(made(), algorithm="ecdsa-sha384"), policy=both) == "SIG-ALGORITHM"
+    assert bound_key_fault(b"not a certificate", XmlPolicy()) == "SIG-WEAK"
+
+
+def _fault(parts: SignatureParts, *, policy: XmlPolicy | None = None, native: bool = True) -> str | None:
+    policy = policy or XmlPolicy()
+    return value_fault(
+        parts.certificate_der, parts.algorithm, parts.signed_info, parts.value, policy, native=native
+    )
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        (b' Id="sig"', b""),
+        (b' Id="sig"', b" Id='sig'"),
+        (b' Id="sig"', b' Id="sig" Id2="x"'),
+        (
+            b'xmlns:ds="http://www.w3.org/2000/09/xmldsig#" Id="sig"',
+            b'Id="sig" xmlns:ds="http://www.w3.org/2000/09/xmldsig#"',
+        ),
+        (b'Target="#sig"', b'Target="#other"'),
+        (b'URI=""', b'URI="#x"'),
+        (b'URI="#sp"', b'URI="##sp"'),
+        (b"<ds:KeyInfo>", b"<ds:KeyInfo> "),
+        (b"</ds:SignedInfo>", b"</ds:SignedInfo>\n"),
+        (b"<ds:SignedInfo>", b"<ds:SignedInfo><!--x-->"),
+        (b"enveloped-signature", b"enveloped-signaturf"),
+        (b"<ds:SignatureValue>", b"<ds:SignatureValue> "),
+        (b"<xades:AllSignedDataObjects></xades:AllSignedDataObjects>", b"<xades:AllSignedDataObjects/>"),
+        (b"ProofOfReceipt", b"ProofOfOrigin"),
+        (b"<gw:Kind>status", b"<gw:Kind>other"),
+        (b"<gw:Kind>status", b"<gw:Kind>edoc"),
+        (b"<gw:Size>4711", b"<gw:Size>04711"),
+        (b"<gw:Size>4711", b"<gw:Size>-4711"),
+        (b"<gw:Size>4711", "<gw:Size>\u0664".encode()),
+        (b"<gw:Verdict>valid", b"<gw:Verdict>maybe"),
+        (b"<gw:StatusCode>03", b"<gw:StatusCode>13"),
+        (b"<gw:OfFrom>000.00.07.Z91", b"<gw:OfFrom>"),
+        (b'version="1"', b'version="2"'),
+        (b"</ds:KeyInfo>", b"</ds:KeyInfo><ds:KeyInfo></ds:KeyInfo>"),
+        (b"</ds:Object>", b"</ds:Object><ds:Object></ds:Object>"),
+        (b"T02:15:00Z", b"T02:15:00+00:00"),
+        (b"T02:15:00Z", b"T02:15:00.0Z"),
+        (b"T02:15:00Z", b"T25:15:00Z"),
+    ],
+)
+def test_f8_any_other_shape_is_not_native(old: bytes, new: bytes) -> None:
+    raw = signature(DIGEST, pki.signer(kind="p256"), ANSWER, envelopes.SIGNED_AT)
+    assert parse(raw) is not None
+    assert old in raw
+
+    assert parse(raw.replace(old, new, 1)) is None
+
+
+def test_f8_a_document_type_in_front_of_s_is_not_native() -> None:
+    raw = signature(DIGEST, pki.signer(kind="p256"), DOCUMENT, envelopes.SIGNED_AT)
+    assert parse(b"<!DOCTYPE x>" + raw) is None
+
+
+def test_w5_the_time_is_written_in_utc_and_whole_seconds() -> None:
+    local = envelopes.SIGNED_AT.astimezone(timezone(timedelta(hours=7))) + timedelta(microseconds=5)
+    raw = signature(DIGEST, pki.signer(kind="p256"), DOCUMENT, local)
+    assert b"<xades:SigningTime>2031-03-04T02:15:00Z</xades:SigningTime>" in raw
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        replace(ANSWER, kind=Kind.DOCUMENT),
+        replace(ANSWER, receipt=envelopes.receipt("13")),
+        replace(ANSWER, receipt=replace(envelopes.receipt(), verdict="perhaps")),
+        replace(ANSWER, receipt=replace(envelopes.receipt(), size=-1)),
+        replace(ANSWER, receipt=replace(envelopes.receipt(), received_at=datetime(2031, 1, 1))),
+        replace(ANSWER, receipt=replace(envelopes.receipt(), of_sender="a\0b")),
+        replace(DOCUMENT, packet_id=PacketId("")),
+    ],
+)
+def test_w6_a_qualifier_that_says_something_impossible_is_refused(wrong: Qualifier) -> None:
+    with pytest.raises(BreaksRule):
+        signature(DIGEST, pki.signer(kind="p256"), wrong, envelopes.SIGNED_AT)
+
+
+def test_a_signing_time_without_zone_is_refused() -> None:
+    with pytest.raises(BreaksRule):
+        signature(DIGEST, pki.signer(kind="p256"), DOCUMENT, datetime(2031, 1, 1))
+
+
+@dataclass(frozen=True, kw_only=True)
+class _OddSigner:
+    agency_code: str = "Z91"
+    certificate_der: bytes = b"x"
+    algorithm: str = "ecdsa-sha256"
+    signature_length: int = 64
+
+    def sign(self, data: bytes) -> bytes:
+        return bytes(70)
+
+
+@pytest.mark.parametrize("odd", [_OddSigner(), _OddSigner(algorithm="rsa-sha1")])
+def test_a_signer_that_does_not_do_what_it_says_is_named(odd: _OddSigner) -> None:
+    with pytest.raises(Misconfigured, match="Z91"):
+        signature(DIGEST, odd, DOCUMENT, envelopes.SIGNED_AT)
+
+
+def test_rendering_is_the_inverse_of_parsing() -> None:
+    parts = made(ANSWER)
+    assert parse(render(parts)) == parts

@@ -1,0 +1,208 @@
+"""Settings: the order of the sources, what is refused and how it is said, and that no secret is ever shown."""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from gateway.errors import Misconfigured
+from gateway.settings import Secret, load, locate, names, shown, sources, sqlite_file
+
+ROOT = Path(__file__).parents[2]
+
+
+def written(folder: Path, text: str) -> Path:
+    path = folder / "gateway.toml"
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def test_without_a_file_everything_lies_below_one_data_folder() -> None:
+    settings = load(None, {"GATEWAY_NODE_DATA_DIR": "/srv/node"})
+
+    assert settings.axis.folder == Path("/srv/node/axis")
+    assert settings.keys.folder == Path("/srv/node/keys")
+    assert settings.trust.folder == Path("/srv/node/trust")
+    assert settings.database.url == "sqlite+aiosqlite:////srv/node/gateway.db"
+    assert sqlite_file(settings) == Path("/srv/node/gateway.db")
+
+
+def test_each_later_source_wins_and_is_named(tmp_path: Path) -> None:
+    file = written(tmp_path, '[api]\nport = 1111\nhost = "10.0.0.1"\n[keys]\npassword = "from-file"\n')
+    secret = tmp_path / "password"
+    secret.write_text("from-secret-file\nsecond line\n", encoding="utf-8")
+
+    settings = load(
+        file,
+        {
+            "GATEWAY_API_PORT": "2222",
+            "GATEWAY_KEYS_PASSWORD": "from-environment",
+            "GATEWAY_KEYS_PASSWORD_FILE": str(secret),
+        },
+    )
+
+    assert (settings.api.host, settings.api.port, settings.limits.file_mb) == ("10.0.0.1", 2222, 10)
+    assert settings.keys.password == Secret("from-secret-file")
+    where = sources(settings)
+    assert where["api.host"] == f"file {file}"
+    assert where["api.port"] == "environment GATEWAY_API_PORT"
+    assert where["keys.password"] == f"secret file {secret}"
+    assert where["limits.file_mb"] == "default"
+
+
+def test_a_path_in_the_file_is_relative_to_the_file(tmp_path: Path) -> None:
+    file = written(tmp_path, '[node]\ndata_dir = "state"\n')
+
+    assert load(file, {}).keys.folder == tmp_path / "state" / "keys"
+
+
+def test_everything_wrong_is_told_at_once_with_key_value_source_and_what_was_expected(tmp_path: Path) -> None:
+    file = written(
+        tmp_path, '[limits]\nfile_mb = "ten"\n[axis]\nkind = "pigeon"\n[limitz]\nx = 1\n[api]\nprot = 1\n'
+    )
+
+    with pytest.raises(Misconfigured) as caught:
+        load(file, {"GATEWAY_API_PORT": "70000"})
+
+    text = str(caught.value)
+    assert f"limits.file_mb: expected a whole number from 1 to 1000, found 'ten' (file {file})" in text
+    assert f"axis.kind: expected one of embedded, found 'pigeon' (file {file})" in text
+    assert "limitz: expected a section of node, database" in text
+    assert "api.prot: no such setting" in text
+    assert "did you mean api.port?" in text
+    assert (
+        "api.port: expected a whole number from 0 to 65535, found '70000' (environment GATEWAY_API_PORT)"
+        in text
+    )
+    assert caught.value.code == "GW-C-001"
+
+
+@pytest.mark.parametrize(
+    ("text", "key"),
+    [
+        ("[limits]\nfile_mb = true\n", "limits.file_mb"),
+        ("[limits]\nfile_mb = 2.5\n", "limits.file_mb"),
+        ("[limits]\nfile_mb = 0\n", "limits.file_mb"),
+        ("[workers]\npoll_s = nan\n", "workers.poll_s"),
+        ("[node]\nname = 7\n", "node.name"),
+        ('[node]\nname = " "\n', "node.name"),
+        ('[database]\nurl = "gateway.db"\n', "database.url"),
+        ('[log]\nlevel = "loud"\n', "log.level"),
+        ("[limits]\nfile_mb = 60\n", "limits.document_mb"),
+        ("[limits]\ndocument_mb = 90\n", "limits.envelope_mb"),
+        ("[workers]\nlease_s = 15\npoll_s = 20\n", "workers.poll_s"),
+        ("port = 8080\n", "port"),
+    ],
+)
+def test_an_impossible_value_is_refused_by_name(tmp_path: Path, text: str, key: str) -> None:
+    with pytest.raises(Misconfigured) as caught:
+        load(written(tmp_path, text), {})
+
+    assert f"\n  {key}: expected" in str(caught.value)
+
+
+def test_a_file_that_is_not_toml_is_refused_with_its_line(tmp_path: Path) -> None:
+    with pytest.raises(Misconfigured, match=r"gateway\.toml is not TOML in UTF-8: .*line 2"):
+        load(written(tmp_path, "[api]\nport 8080\n"), {})
+
+
+def test_a_missing_file_that_was_named_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(Misconfigured, match="cannot be read"):
+        load(tmp_path / "none.toml", {})
+
+
+def test_an_unknown_name_in_the_environment_is_refused_but_service_links_are_not() -> None:
+    assert load(
+        None, {"GATEWAY_SERVICE_HOST": "10.0.0.9", "GATEWAY_PORT_80_TCP": "tcp://", "GATEWAY_LANG": "en"}
+    )
+
+    with pytest.raises(Misconfigured, match=r"limits\.file_mbs: no such setting"):
+        load(None, {"GATEWAY_LIMITS_FILE_MBS": "3"})
+    with pytest.raises(Misconfigured, match="limit: expected a section"):
+        load(None, {"GATEWAY_LIMIT_FILE_MB": "3"})
+
+
+@pytest.mark.parametrize("content", ["", "\nsecond\n"])
+def test_an_empty_secret_file_is_refused(tmp_path: Path, content: str) -> None:
+    secret = tmp_path / "secret"
+    secret.write_text(content, encoding="utf-8")
+
+    with pytest.raises(Misconfigured, match=r"keys\.password: expected a secret"):
+        load(None, {"GATEWAY_KEYS_PASSWORD_FILE": str(secret)})
+
+
+def test_no_secret_is_ever_shown() -> None:
+    settings = load(
+        None,
+        {
+            "GATEWAY_KEYS_PASSWORD": "hunter-two",
+            "GATEWAY_DATABASE_URL": "postgresql+asyncpg://node:s3cret/word@db/gateway",
+        },
+    )
+
+    everything = f"{settings.keys!r} {settings.keys.password!s} {shown(settings)}"
+
+    assert "hunter-two" not in everything
+    assert "s3cret" not in str(shown(settings))
+    assert shown(settings)["database.url"] == "postgresql+asyncpg://node:********@db/gateway"
+    assert settings.keys.password is not None
+    assert settings.keys.password.reveal() == "hunter-two"
+
+
+def test_no_secret_is_repeated_in_a_refusal() -> None:
+    with pytest.raises(Misconfigured) as caught:
+        load(None, {"GATEWAY_DATABASE_URL": "postgres://node:s3cret@db/gateway"})
+
+    assert "s3cret" not in str(caught.value)
+    assert "a value that is not shown" in str(caught.value)
+
+
+def test_the_file_that_is_read_is_the_one_given_then_the_environment_then_the_one_here(
+    tmp_path: Path,
+) -> None:
+    here = written(tmp_path, "")
+
+    assert locate(Path("a.toml"), {"GATEWAY_CONFIG": "b.toml"}, tmp_path) == Path("a.toml")
+    assert locate(None, {"GATEWAY_CONFIG": "b.toml"}, tmp_path) == Path("b.toml")
+    assert locate(None, {}, tmp_path) == here
+    assert locate(None, {}, tmp_path / "elsewhere") is None
+
+
+def test_every_setting_is_documented_with_its_default() -> None:
+    page = (ROOT / "docs" / "settings.md").read_text(encoding="utf-8")
+
+    missing = [key for key in names() if f"| `{key}` |" not in page]
+
+    assert missing == []
+
+
+def test_the_page_documents_no_setting_that_does_not_exist() -> None:
+    page = (ROOT / "docs" / "settings.md").read_text(encoding="utf-8")
+
+    rows = [line.split("`")[1] for line in page.splitlines() if line.startswith("| `")]
+
+    assert sorted(rows) == sorted(names())
+
+
+@pytest.mark.parametrize("kind", ["development", "agency", "province"])
+def test_each_example_file_loads_and_comments_what_it_sets(kind: str) -> None:
+    path = ROOT / "config" / f"{kind}.toml"
+
+    settings = load(path, {})
+
+    set_here = [key for key, source in sources(settings).items() if source == f"file {path}"]
+    assert set_here
+    assert path.read_text(encoding="utf-8").count("#") >= len(set_here)
+
+
+def test_the_examples_name_every_setting_somewhere() -> None:
+    """A commented-out line counts: the reader sees that it exists."""
+    text = (ROOT / "config" / "agency.toml").read_text(encoding="utf-8")
+    uncommented = "\n".join(
+        line.removeprefix("#: ") if line.startswith("#: ") else line for line in text.splitlines()
+    )
+    tables = tomllib.loads(uncommented)
+
+    assert {f"{section}.{name}" for section, table in tables.items() for name in table} == set(names())
