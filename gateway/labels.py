@@ -14,18 +14,21 @@ from gateway.labels_states import STATES
 from gateway.labels_words import WORDS
 
 LANGUAGES = ("vi", "en")
+_COLUMN = {"vi": 0, "en": 1}
 
-_TEXTS: Mapping[str, tuple[str, str]] = MappingProxyType({**API, **STATES, **ERRORS, **RULES, **WORDS, **MESSAGES})
+_TEXTS: Mapping[str, tuple[str, str]] = MappingProxyType(
+    {**API, **STATES, **ERRORS, **RULES, **WORDS, **MESSAGES}
+)
 KEYS: frozenset[str] = frozenset(_TEXTS)
 
 # Parameters of a reason that are themselves keys of a table.
 _TABLE_OF = {"field": "field", "why": "why", "kind": "active", "state": "state", "value": "category"}
 
 
-def say(key: str, lang: str = "vi", **params: object) -> str:
+def say(key: str, /, lang: str = "vi", **params: object) -> str:
     """The text of a key in `vi` or `en`, its parameters filled in. KeyError for an unknown key or language, or a
     parameter that the text needs and was not given."""
-    return _TEXTS[key][LANGUAGES.index(lang)].format_map(params)
+    return _TEXTS[key][_COLUMN[lang]].format_map(params)
 
 
 def has(key: str) -> bool:

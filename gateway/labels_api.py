@@ -31,6 +31,11 @@ API: dict[str, tuple[str, str]] = {
         "Thiếu thông tin bắt buộc, chưa lưu gì. Hãy bổ sung những mục trong danh sách.",
         "Required fields are missing; nothing was stored. Fill in what is listed.",
     ),
+    "problem.bad-file": ("Tệp có dòng sai", "The file has bad lines"),
+    "problem.bad-file.text": (
+        "Tệp có dòng sai nên chưa nhập gì. Sửa các dòng trong danh sách rồi gửi lại cả tệp.",
+        "The file has bad lines, so nothing was imported. Correct the lines listed and send the whole file again.",
+    ),
     "problem.key-missing": ("Thiếu Idempotency-Key", "Idempotency-Key is missing"),
     "problem.key-missing.text": (
         "Lời gọi tạo mới cần tiêu đề Idempotency-Key (tối đa 255 ký tự) để gọi lại không bị gửi hai lần.",
@@ -126,7 +131,10 @@ API: dict[str, tuple[str, str]] = {
         "Không nhận nội dung nén (Content-Encoding). Hãy gửi nguyên bản.",
         "A compressed body (Content-Encoding) is not taken. Send it as it is.",
     ),
-    "fault.media": ("Kiểu {found} không được nhận; dùng {expected}.", "{found} is not taken; use {expected}."),
+    "fault.media": (
+        "Kiểu {found} không được nhận; dùng {expected}.",
+        "{found} is not taken; use {expected}.",
+    ),
     "fault.too-large": ("Quá giới hạn {limit_bytes}.", "Over the limit of {limit_bytes}."),
     "fault.agency-needed": (
         "Hãy ghi X-Agency là một trong: {codes}.",
@@ -136,6 +144,11 @@ API: dict[str, tuple[str, str]] = {
         "Hãy thêm tiêu đề Idempotency-Key, dài 1 đến 255 ký tự, mỗi yêu cầu mới một khóa mới.",
         "Add the header Idempotency-Key, 1 to 255 characters, a new one for each new request.",
     ),
+    "fault.key-other": (
+        "Idempotency-Key này đã dùng cho yêu cầu có nội dung khác. Hãy dùng khóa mới.",
+        "This Idempotency-Key was used for a request with other content. Use a new key.",
+    ),
+    "fault.row": ("Dòng {line}: gặp {found}. {advice}", "Line {line}: found {found}. {advice}"),
     "fault.meta-first": (
         "Phần đầu tiên phải là meta (JSON); các tệp đứng sau.",
         "The first part must be meta (JSON); the files follow it.",
@@ -144,12 +157,18 @@ API: dict[str, tuple[str, str]] = {
         "Không đọc được multipart: sai dấu phân cách, sai tiêu đề, hoặc bị cắt giữa chừng.",
         "The multipart cannot be read: wrong boundary, wrong headers, or cut off.",
     ),
-    "fault.nested-parts": ("Một phần lại chứa multipart; không được.", "A part is itself multipart; that is not taken."),
+    "fault.nested-parts": (
+        "Một phần lại chứa multipart; không được.",
+        "A part is itself multipart; that is not taken.",
+    ),
     "fault.encoded-part": (
         "Phần {field} được mã hóa hoặc nén; hãy gửi đúng các byte của tệp.",
         "The part {field} is encoded or compressed; send the bytes of the file.",
     ),
-    "fault.too-many-parts": ("Quá {limit} phần trong một yêu cầu.", "More than {limit} parts in one request."),
+    "fault.too-many-parts": (
+        "Quá {limit} phần trong một yêu cầu.",
+        "More than {limit} parts in one request.",
+    ),
     "fault.no-file-name": ("Phần {field} không có tên tệp.", "The part {field} has no file name."),
     "fault.bad-file-name": (
         "Tên tệp {name} (phần {field}) có ký tự điều khiển.",
@@ -163,7 +182,10 @@ API: dict[str, tuple[str, str]] = {
         "Tệp {name} (phần {field}) không có trong meta.files.",
         "The file {name} (part {field}) is not in meta.files.",
     ),
-    "fault.file-absent": ("Tệp {name} có trong meta.files nhưng không được gửi.", "The file {name} is in meta.files but did not come."),
+    "fault.file-absent": (
+        "Tệp {name} có trong meta.files nhưng không được gửi.",
+        "The file {name} is in meta.files but did not come.",
+    ),
     "fault.file-twice": ("Tệp {name} được gửi hai lần.", "The file {name} came twice."),
     "fault.size-differs": (
         "Tệp {name} có {found} byte, meta.files ghi {expected}.",
@@ -178,6 +200,22 @@ API: dict[str, tuple[str, str]] = {
         "Một số chữ gửi lên ở dạng Unicode tổ hợp; đã đổi sang dạng dựng sẵn (NFC).",
         "Some text came in a decomposed Unicode form; it was brought into NFC.",
     ),
+    # the invented document of the API's examples
+    "sample.agency": ("Sở Thí dụ", "Sample Department"),
+    "sample.subject": (
+        "V/v báo cáo tình hình thực hiện dự toán",
+        "On the report about carrying out the budget",
+    ),
+    "sample.signer": ("Nguyễn Văn Mẫu", "Nguyen Van Mau"),
+    "sample.title": ("Giám đốc", "Director"),
+    "sample.clerk": ("Trần Thị Mẫu", "Tran Thi Mau"),
+    "sample.office": ("Văn phòng", "Office"),
+    "sample.label": ("dự toán", "budget"),
+    "sample.update": ("Bổ sung phụ lục 2", "Appendix 2 added"),
+    "sample.replace": ("Sai số liệu biểu 1", "Wrong figures in table 1"),
+    "sample.recall": ("Ban hành nhầm", "Issued by mistake"),
+    "sample.note": ("Đã vào sổ", "Entered in the book"),
+    "sample.instruction": ("Tham mưu trả lời", "Prepare the reply"),
     # pages
     "page.node": ("Nút liên thông văn bản", "Document exchange node"),
     "page.lead": (

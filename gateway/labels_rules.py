@@ -158,6 +158,22 @@ RULES: dict[str, tuple[str, str]] = {
         "Cập nhật không nêu thay đổi nào. Hãy chọn thông tin hoặc nơi nhận thay đổi.",
         "The update changes nothing. Choose changed information or receivers.",
     ),
+    "rule.number-taken": (
+        "Số {text} đã có văn bản khác ({earlier}). Hãy kiểm tra, hoặc lấy số mới.",
+        "Another document ({earlier}) has number {text} already. Check it, or take a new number.",
+    ),
+    "rule.idempotency-other": (
+        "Khóa chống gửi trùng {key} đã dùng cho nội dung khác. Hãy dùng khóa mới.",
+        "Idempotency key {key} was used for other content. Use a new key.",
+    ),
+    "rule.status-unknown": (
+        "Không có mã trạng thái {status}. Dùng 02 đến 06, 15 hoặc 16.",
+        "There is no status {status}. Use 02 to 06, 15 or 16.",
+    ),
+    "rule.status-not-now": (
+        "Trạng thái hiện tại không cho phép đặt mã này. Tải lại để xem.",
+        "The present state does not allow this code. Reload to see it.",
+    ),
     "rule.schema": (
         "Gói tin có điểm bất thường: {finding} {detail}. Văn thư xem xét rồi tiếp nhận hoặc trả lại.",
         "The packet is unusual: {finding} {detail}. A clerk looks at it and takes it in or returns it.",

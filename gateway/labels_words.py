@@ -79,6 +79,8 @@ _FIELDS: dict[str, tuple[str, str]] = {
     "approved_by": ("lãnh đạo phê duyệt", "approving leader"),
     "notice_no": ("số thông báo thu hồi", "number of the recall notice"),
     "receivers_added": ("nơi nhận thêm hoặc bớt", "receivers added or removed"),
+    "register_no": ("số đến", "arrival number"),
+    "note": ("ghi chú", "note"),
     "secrecy": ("độ mật", "secrecy"),
     "urgency": ("mức độ khẩn", "urgency"),
     "files": ("tệp đính kèm", "files"),

@@ -12,13 +12,14 @@ from collections.abc import Awaitable, Callable, Iterable
 from aiohttp import web
 
 from gateway import errors
-from gateway.api import asking, auth, problems
+from gateway.api import asking, auth, openapi, problems
 from gateway.api.call import Call
 from gateway.api.deps import ApiDeps
 from gateway.api.docs import problem_page, wants_page
 from gateway.api.failing import BadCall
 from gateway.api.resources import ROUTES
 from gateway.api.resources.events import STOPPING
+from gateway.api.resources.meta import DOCUMENT
 from gateway.api.routes import Body, Route
 from gateway.api.words import Lang, language
 
@@ -42,8 +43,10 @@ _SECURITY = {
 def build(deps: ApiDeps, routes: Iterable[Route] = ROUTES) -> web.Application:
     """The application, not yet started: pages may still be added to it (`web.app`)."""
     app = web.Application(middlewares=[_guard(deps)], client_max_size=deps.options.body_bytes)
+    table = tuple(routes)
     app[STOPPING] = asyncio.Event()
-    for route in routes:
+    app[DOCUMENT] = openapi.document(table, deps.version)
+    for route in table:
         app.router.add_route(route.method, route.path, _handler(route, deps), expect_handler=_expect)
     app.on_response_prepare.append(_finish)
     app.on_shutdown.append(_stop)
@@ -83,7 +86,8 @@ def _handler(route: Route, deps: ApiDeps) -> Handle:
     async def handle(request: web.Request) -> web.StreamResponse:
         who = None
         if not route.open:
-            who = await auth.caller(request, deps.accounts, route.scopes)
+            who = await auth.caller(request, deps)
+            who.may(*route.scopes, one_is_enough=route.any_scope)
         query = asking.from_query(request, route.query) if route.query else None
         call = Call(request=request, deps=deps, lang=request[LANG], id=request[REQUEST_ID], who=who, query=query)
         if route.creates:

@@ -9,11 +9,10 @@ from dataclasses import dataclass
 
 from aiohttp import web
 
-from gateway.api.deps import Accounts, KeyGrant
+from gateway.api.deps import ApiDeps
 from gateway.api.failing import BadCall, Fault
-from gateway.domain.account import AgencyScope, ApiScope, HostedAgency
+from gateway.domain.account import AgencyScope, ApiKey, ApiScope, HostedAgency
 from gateway.errors import Denied
-from gateway.ports import Clock
 
 PREFIX = "gwk_"
 _LONGEST = 512
@@ -21,40 +20,33 @@ _LONGEST = 512
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Caller:
-    """The program that calls, what its key allows, and the agency it speaks for in this call."""
+    """The program that calls, the agencies its key serves, and the one it speaks for in this call."""
 
-    grant: KeyGrant
+    key: ApiKey
+    agencies: tuple[HostedAgency, ...]
     agency: HostedAgency | None
-
-    @property
-    def client(self) -> str:
-        """The name that leases are taken under."""
-        return self.grant.key_id
 
     def scope(self) -> AgencyScope:
         """The one agency of this call. A key that serves several must say which."""
         if self.agency is None:
-            codes = ", ".join(agency.code for agency in self.grant.agencies)
+            codes = ", ".join(agency.code for agency in self.agencies)
             raise BadCall("agency-needed", Fault(code="agency-needed", params={"codes": codes}))
-        return AgencyScope(agency_id=self.agency.id, principal_id=self.grant.principal.id)
+        return AgencyScope(agency_id=self.agency.id, principal_id=self.key.principal.id)
 
-    def may(self, scope: ApiScope) -> None:
-        """Denied (403) when the key lacks the scope."""
-        if scope not in self.grant.scopes:
-            raise Denied(f"this key lacks the scope {scope}", code="GW-403-SCOPE")
+    def may(self, *scopes: ApiScope, one_is_enough: bool = False) -> None:
+        """Denied (403) when the key lacks one of the scopes, or all of them where one is enough."""
+        lacking = [scope for scope in scopes if scope not in self.key.scopes]
+        if lacking and not (one_is_enough and len(lacking) < len(scopes)):
+            raise Denied(f"this key lacks the scope {', '.join(lacking)}", code="GW-403-SCOPE")
 
 
-async def caller(
-    request: web.Request, accounts: Accounts, clock: Clock, scopes: Sequence[ApiScope]
-) -> Caller:
-    """Who calls. Denied: 401 without a good key, 403 when the key lacks a scope or does not serve the agency named."""
-    grant = await accounts.find_key(_secret_hash(request), clock.now())
-    if grant is None:
+async def caller(request: web.Request, deps: ApiDeps) -> Caller:
+    """Who calls. Denied: 401 without a good key, 403 when the key does not serve the agency named."""
+    key = await deps.accounts.find_key(_secret_hash(request))
+    if key is None:
         raise Denied("the key is not known, has expired or was revoked")
-    known = Caller(grant=grant, agency=_agency(request, grant))
-    for scope in scopes:
-        known.may(scope)
-    return known
+    served = tuple(agency for agency in await deps.store.hosted() if agency.id in key.agency_ids)
+    return Caller(key=key, agencies=served, agency=_agency(request, served))
 
 
 def _secret_hash(request: web.Request) -> str:
@@ -65,14 +57,14 @@ def _secret_hash(request: web.Request) -> str:
     return hashlib.sha256(secret.encode("utf-8", "surrogateescape")).hexdigest()
 
 
-def _agency(request: web.Request, grant: KeyGrant) -> HostedAgency | None:
+def _agency(request: web.Request, served: Sequence[HostedAgency]) -> HostedAgency | None:
     """The agency named, by its code or an alias; without a name the only one there is. A code that the key does not
     serve is answered alike whether this node hosts it or not."""
     named = request.headers.get("X-Agency")
     if named is None:
-        return grant.agencies[0] if len(grant.agencies) == 1 else None
+        return served[0] if len(served) == 1 else None
     wanted = named.strip().casefold()
-    for agency in grant.agencies:
+    for agency in served:
         if wanted in {agency.code.casefold(), *(alias.casefold() for alias in agency.aliases)}:
             return agency
     raise Denied("this key does not serve the agency named in X-Agency", code="GW-403-AGENCY")

@@ -3,7 +3,7 @@ by `app` for each request. Out: aiohttp responses with ETag, language and paging
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TypeVar
 from urllib.parse import urlencode
 
@@ -11,6 +11,7 @@ from aiohttp import web
 from multidict import CIMultiDict
 from pydantic import BaseModel
 
+from gateway.api.asking import Asked
 from gateway.api.auth import Caller
 from gateway.api.deps import ApiDeps
 from gateway.api.failing import BadCall, Fault
@@ -63,6 +64,15 @@ class Call:
         if not isinstance(self.query, model):
             raise TypeError(f"the route of this handler does not take {model.__name__}")
         return self.query
+
+    def with_body(self, asked: Asked[BaseModel]) -> Call:
+        """The same call, its body checked."""
+        return replace(
+            self,
+            asked=asked.value,
+            canonical=asked.canonical,
+            normalized=asked.normalized,
+        )
 
     def idempotency_key(self) -> str:
         """The key that makes a repeat harmless; every call that creates needs one."""

@@ -1,5 +1,5 @@
-"""What the API is handed by the wiring, and the promises it needs beyond the shared ports: the keys of callers, the
-directory as a list, the import of registry rows. Adapters do not inherit from these; `build` is given ones that fit."""
+"""What the API is handed by the wiring, and the promises it needs beyond the shared ports: the keys of callers, and
+the directory as a list that can be changed from a file. Adapters do not inherit from these; `build` is given ones that fit."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Protocol
 
-from gateway.domain.account import ApiScope, HostedAgency, Principal
+from gateway.domain.account import ApiKey
 from gateway.domain.registry import AgencyEntry, Resolution
 from gateway.domain.registry_change import Plan, RegistryChange
 from gateway.incoming.desk import InDesk
 from gateway.outgoing.desk import OutDesk
-from gateway.ports import Blobs, Clock, Pool, Store
+from gateway.ports import Blobs, Clock, Page, Pool, Store
 
 MIB = 1024 * 1024
 
@@ -33,48 +33,29 @@ class ApiOptions:
     lease_s: int = 3600
 
 
-class KeyGrant(Protocol):
-    """What one API key allows: who acts with it, in which scopes, for which agencies of this node."""
-
-    @property
-    def key_id(self) -> str: ...
-
-    @property
-    def principal(self) -> Principal: ...
-
-    @property
-    def scopes(self) -> frozenset[ApiScope]: ...
-
-    @property
-    def agencies(self) -> Sequence[HostedAgency]: ...
-
-
 class Accounts(Protocol):
-    async def find_key(self, secret_hash: str) -> KeyGrant | None:
-        """The grant of a key in force now; None when it is unknown, expired or revoked."""
+    async def find_key(self, secret_hash: str) -> ApiKey | None:
+        """The key with this secret, if it is in force now."""
 
 
 class Registry(Protocol):
-    """The agency-code directory, asked and listed."""
+    """The agency-code directory, asked, listed and changed from a file."""
 
-    async def find(self, code: str, on: date) -> AgencyEntry | None: ...
+    async def entry(self, code: str) -> AgencyEntry | None:
+        """The entry of this code, whether in force or not."""
 
     async def resolve(self, text: str, on: date, parent: str | None = None) -> Resolution: ...
 
-    async def search(self, text: str, limit: int) -> Sequence[AgencyEntry]:
-        """Entries whose code, alias or name has the text; letter case and accents ignored."""
+    async def search(self, text: str, limit: int = 20) -> Sequence[AgencyEntry]:
+        """Entries by the beginning of a code, or by words of the name without accents or case."""
 
-    async def entries(self, after: str, limit: int) -> Sequence[AgencyEntry]:
-        """Entries in order of their codes, from behind `after`."""
+    async def entries(self, limit: int = 100, cursor: str | None = None) -> Page[AgencyEntry]:
+        """All entries in code order, a page at a time."""
 
-    async def changes(self, since: datetime | None, limit: int) -> Sequence[RegistryChange]:
-        """Applied changes, oldest first."""
+    async def changes(self, since: datetime | None = None, limit: int = 100) -> Sequence[RegistryChange]:
+        """Applied changes since that moment, oldest first."""
 
-
-class Importer(Protocol):
-    """Changes the registry from a file, in two steps."""
-
-    async def plan(self, csv_bytes: bytes) -> Plan:
+    async def plan_import(self, csv_bytes: bytes) -> Plan:
         """What the file would change; nothing is written, every bad row is among the problems."""
 
     async def apply(self, plan: Plan, principal: str) -> RegistryChange:
@@ -89,7 +70,6 @@ class ApiDeps:
     accounts: Accounts
     blobs: Blobs
     directory: Registry
-    importer: Importer
     out: OutDesk
     inn: InDesk
     clock: Clock

@@ -10,7 +10,7 @@ from pydantic import Field
 from gateway.api.message_view import PersonOut
 from gateway.api.routes import BASE
 from gateway.api.shapes import Moment, Told
-from gateway.api.words import Lang, in_state_word
+from gateway.api.words import Lang, in_state_word, packet_word
 from gateway.domain.document import Assignment, IncomingDocument, IncomingFile, Kind
 from gateway.ports import Handover
 from gateway.ports import InboxItem as InboxRow
@@ -172,7 +172,7 @@ def quarantined(row: InboxRow, lang: Lang) -> Quarantined:
     return Quarantined(
         id=row.id,
         state=row.state,
-        state_text=in_state_word(row.state, lang),
+        state_text=packet_word(row.state, lang),
         code=row.code,
         reason=row.reason,
         received_at=row.received_at,

@@ -144,9 +144,9 @@ def state_of(document: OutgoingDocument, deliveries: Sequence[Delivery]) -> str:
 def recipients(document: OutgoingDocument, deliveries: Sequence[Delivery], lang: Lang) -> list[RecipientOut]:
     """Its deliveries; before there are any, the recipients of the draft in the document's own state."""
     if deliveries:
-        return [_recipient(d.recipient, d.state, lang, d) for d in deliveries]
+        return [recipient(d.recipient, d.state, lang, d) for d in deliveries]
     state = document.state if document.state in _OWN else OutState.QUEUED
-    return [_recipient(each, state, lang, None) for each in document.draft.recipients]
+    return [recipient(each, state, lang) for each in document.draft.recipients]
 
 
 def told_warnings(reasons: Sequence[Reason], lang: Lang) -> list[WarningOut]:
@@ -167,15 +167,18 @@ def normal_form(lang: Lang) -> WarningOut:
     return WarningOut(type="normalized", detail=say("api.normalized", lang))
 
 
-def _recipient(recipient: Recipient, state: str, lang: Lang, delivery: Delivery | None) -> RecipientOut:
+def recipient(
+    given: Recipient, state: str, lang: Lang, delivery: Delivery | None = None
+) -> RecipientOut:
+    """One recipient in a state."""
     return RecipientOut(
-        code=recipient.code,
-        name=recipient.name,
-        role=recipient.role,
+        code=given.code,
+        name=given.name,
+        role=given.role,
         state=state,
         state_text=state_word(state, lang),
-        given=recipient.given,
-        mapped_by=recipient.mapped_by,
+        given=given.given,
+        mapped_by=given.mapped_by,
         marks=list(delivery.marks) if delivery else [],
         updated_at=delivery.updated_at if delivery else None,
     )

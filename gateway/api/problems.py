@@ -88,6 +88,7 @@ OWN_SORTS: Mapping[str, Sort] = MappingProxyType(
             ("bad-body", 400, True),
             ("bad-multipart", 400, False),
             ("missing-field", 422, False),
+            ("bad-file", 422, False),
             ("key-missing", 400, False),
             ("agency-needed", 400, False),
             ("unauthorized", 401, False),
@@ -181,7 +182,7 @@ def of_http(error: web.HTTPException, lang: Lang) -> Problem:
 def of_surprise(lang: Lang) -> Problem:
     """The problem of what nobody foresaw: the request id is all that the caller learns."""
     sort = SORTS[errors.GatewayError]
-    return Problem(sort=sort, code=errors.GatewayError.code, detail=say("error.internal.text", lang))
+    return Problem(sort=sort, code=errors.GatewayError.code, detail=say(sort.label, lang))
 
 
 def answer(problem: Problem, request_id: str, path: str, lang: Lang) -> web.Response:
@@ -211,6 +212,11 @@ def sorts() -> Mapping[str, Sort]:
     return {sort.slug: sort for sort in (*SORTS.values(), *OWN_SORTS.values())}
 
 
+def reasons_told(reasons: Sequence[Reason], lang: Lang) -> list[dict[str, object]]:
+    """Every broken rule with its sentence."""
+    return [_of_reason(reason, lang) for reason in reasons]
+
+
 def _sort_of(error: errors.GatewayError) -> Sort:
     return next(SORTS[kind] for kind in type(error).__mro__ if kind in SORTS)
 
@@ -224,8 +230,8 @@ def _of_refusal(error: errors.Refused, sort: Sort, lang: Lang) -> Problem:
         sort, code = OWN_SORTS["too-large"], "GW-413"
     elif codes == {"idempotency-other"} or error.code == "GW-IDEM-OTHER":
         sort, code = OWN_SORTS["idempotency-other"], "GW-IDEM-OTHER"
-    listed = [_of_reason(reason, lang) for reason in reasons]
-    detail = str(listed[0]["detail"]) if len(listed) == 1 else say("error.refused.text", lang, n=len(listed))
+    listed = reasons_told(reasons, lang)
+    detail = str(listed[0]["detail"]) if len(listed) == 1 else say("problem.many", lang, n=len(listed))
     return Problem(sort=sort, code=code, detail=detail, errors=listed)
 
 
@@ -233,7 +239,7 @@ def _detail(sort: Sort, error: errors.GatewayError, lang: Lang) -> str:
     """In English the error's own sentence; in Vietnamese the label's, since errors speak English alone."""
     if lang == "en" and sort.told and error.detail:
         return error.detail
-    return say(f"{sort.label}.text", lang)
+    return say(f"{sort.label}.text" if sort.slug in OWN_SORTS else sort.label, lang)
 
 
 def _of_reason(reason: Reason, lang: Lang) -> dict[str, object]:

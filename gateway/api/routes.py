@@ -4,7 +4,7 @@ the two cannot disagree. In: rows written beside the handlers in `resources/`. O
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
@@ -32,8 +32,8 @@ class Body(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Route:
-    """One verb on one path. `open` needs no key; `creates` needs an Idempotency-Key; `changes` honours If-Match.
-    `answer` is None where the answer is not JSON; then `media` says what it is."""
+    """One verb on one path. `open` needs no key, `any_scope` one of `scopes` where all are the rule; `creates` needs an Idempotency-Key; `changes` honours If-Match.
+    `answer` is None where the answer is not JSON; then `media` says what it is, as `takes` does of a raw body."""
 
     method: str
     path: str
@@ -43,6 +43,7 @@ class Route:
     summary: str
     text: str = ""
     scopes: tuple[ApiScope, ...] = ()
+    any_scope: bool = False
     open: bool = False
     creates: bool = False
     changes: bool = False
@@ -52,9 +53,9 @@ class Route:
     answer: type[BaseModel] | None = None
     status: int = 200
     media: str = "application/json"
+    takes: str = ""
     fails: tuple[int, ...] = ()
     sample: Mapping[str, Any] | None = None
-    headers: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def path_names(self) -> tuple[str, ...]:

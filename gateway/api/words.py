@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Literal
 
 from gateway import labels
+from gateway.domain.status import CODES, Track
 from gateway.policy.verdict import Reason
 
 Lang = Literal["vi", "en"]
@@ -59,6 +60,15 @@ def state_word(state: str, lang: Lang) -> str:
 def in_state_word(state: str, lang: Lang) -> str:
     """The word a receiver reads for a state."""
     return _word(f"state.in.{state}", state, lang)
+
+
+def fact_word(track: Track, code: str, lang: Lang) -> str:
+    """The words for one fact: of our own transport, of the other side's codes, or of a request."""
+    if track is Track.REQUEST:
+        return _word(f"request.{code}", state_word(CODES[code].key, lang) if code in CODES else code, lang)
+    if track is Track.TRANSPORT:
+        return state_word(code, lang)
+    return state_word(CODES[code].key, lang) if code in CODES else labels.say("state.unknown", lang, code=code)
 
 
 def packet_word(state: str, lang: Lang) -> str:

@@ -38,7 +38,7 @@ async def outgoing(work: Work, text: str) -> OutgoingDocument:
 
 async def incoming(work: Work, text: str) -> IncomingDocument:
     """The incoming document meant by `text`."""
-    if text.startswith("inc_"):
+    if text.startswith("inb_"):
         return await work.incoming.get(text)
     page = await work.incoming.page(limit=_LOOK, query=text)
     found = [each for each in page.items if each.id == text or _same(each.number, each.symbol, text)]

@@ -17,7 +17,11 @@ from gateway.errors import Misconfigured, NotFound
 
 if TYPE_CHECKING:
     from gateway.bootstrap import Node
+    from gateway.ports import Clock
+    from gateway.registry.directory import SqlDirectory
     from gateway.settings import Settings
+    from gateway.store.store import SqlStore
+    from gateway.trust.keys import KeyDirectory
 
 T = TypeVar("T")
 
@@ -29,6 +33,16 @@ class Seat:
     node: Node
     agency: HostedAgency
     scope: AgencyScope
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Office:
+    """The node's accounts, registry and keys."""
+
+    clock: Clock
+    store: SqlStore
+    directory: SqlDirectory
+    keys: KeyDirectory
 
 
 def run(work: Coroutine[object, object, T]) -> T:
@@ -52,10 +66,33 @@ async def at_agency(call: Call) -> AsyncIterator[Seat]:
     """The wired node and the agency chosen by --agency, or the only one hosted."""
     async with at_node(call) as node:
         agency = chosen(await node.store.hosted(), call.agency)
-        principal = await operator(node)
+        principal = await operator(node.store)
         yield Seat(
             node=node, agency=agency, scope=AgencyScope(agency_id=agency.id, principal_id=principal.id)
         )
+
+
+@asynccontextmanager
+async def at_office(settings: Settings) -> AsyncIterator[Office]:
+    """The parts that do not need trust or an axis: a new node must have keys and accounts before it can open whole."""
+    from gateway.clock import SystemClock
+    from gateway.registry.directory import SqlDirectory
+    from gateway.store.store import SqlStore
+    from gateway.trust.keys import KeyDirectory
+
+    must_exist(settings)
+    clock, password = SystemClock(), settings.keys.password
+    store = SqlStore(settings.database.url, clock)
+    try:
+        await store.open()
+        yield Office(
+            clock=clock,
+            store=store,
+            directory=SqlDirectory(store.writer, store.reader, clock),
+            keys=KeyDirectory(settings.keys.folder, password.reveal().encode() if password else None),
+        )
+    finally:
+        await store.close()
 
 
 def must_exist(settings: Settings) -> None:
@@ -89,8 +126,8 @@ def chosen(hosted: Sequence[HostedAgency], code: str | None) -> HostedAgency:
     )
 
 
-async def operator(node: Node) -> Principal:
+async def operator(store: SqlStore) -> Principal:
     """Who types this: the machine's own account, as a principal of the node."""
-    return await node.store.accounts.principal(PrincipalKind.OPERATOR, getpass.getuser())
+    return await store.accounts.principal_for(PrincipalKind.OPERATOR, getpass.getuser())
 
 

@@ -31,6 +31,11 @@ def clock(at: datetime | None) -> str:
     return "" if at is None else at.astimezone(HANOI).strftime("%d/%m/%Y %H:%M")
 
 
+def today(now: datetime) -> date:
+    """The date on a clerk's calendar."""
+    return now.astimezone(HANOI).date()
+
+
 def day(on: date | None) -> str:
     """For people: 20/11/2026."""
     return "" if on is None else on.strftime("%d/%m/%Y")
@@ -51,7 +56,7 @@ def rows(
     elif call.output is Format.JSON:
         document({"data": list(records), **(extra or {})})
     elif call.output is Format.NDJSON:
-        lines(_json(each) for each in records)
+        lines(compact(each) for each in records)
     else:
         _table(call, columns, cells)
 
@@ -74,7 +79,7 @@ def document(value: object) -> None:
 
 def stream(value: object) -> None:
     """One JSON object on a line of its own, out at once."""
-    print(_json(value), flush=True)
+    print(compact(value), flush=True)
 
 
 def lines(texts: Iterable[str]) -> None:
@@ -112,5 +117,6 @@ def _table(call: Call, columns: Sequence[tuple[str, str]], cells: Iterable[Seque
         call.say("cli.nothing")
 
 
-def _json(value: object) -> str:
+def compact(value: object) -> str:
+    """One JSON object on one line."""
     return json.dumps(value, ensure_ascii=False, default=str, separators=(",", ":"))

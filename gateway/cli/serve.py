@@ -5,12 +5,16 @@ from __future__ import annotations
 
 import asyncio
 import signal
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from gateway.cli.command import Call, verb
 from gateway.cli.node import at_node, run
+from gateway.errors import Misconfigured
+
+if TYPE_CHECKING:
+    from gateway.bootstrap import Node
 
 
 def register(app: typer.Typer) -> None:
@@ -43,4 +47,26 @@ async def _serve(call: Call, role: str) -> None:
                 tasks.create_task(node.run_workers(stop))
             if role != "worker":
                 tasks.create_task(_answer(call, node, stop))
-    call.say("cli.stopped")
+    call.say("cli.served")
+
+
+async def _answer(call: Call, node: Node, stop: asyncio.Event) -> None:
+    """The API until the stop; calls that are under way are answered first."""
+    from aiohttp import web
+
+    runner = web.AppRunner(node.application(), access_log=None)
+    await runner.setup()
+    try:
+        site = web.TCPSite(runner, node.settings.api.host, node.settings.api.port)
+        try:
+            await site.start()
+        except OSError as why:
+            raise Misconfigured(
+                f"the API cannot listen on {node.settings.api.host}:{node.settings.api.port}: {why.strerror}",
+                hint="choose another with api.host and api.port, or stop the program that has it",
+            ) from why
+        host, port = runner.addresses[0][:2]
+        call.say("cli.serving", url=f"http://{host}:{port}", name=node.settings.node.name)
+        await stop.wait()
+    finally:
+        await runner.cleanup()

@@ -81,6 +81,7 @@ class ModelBuilder:
         """An element begins. `attrs` are (namespace, local name, value), without namespace declarations."""
         if self._watcher is not None and self._watcher.open:
             self._watcher.start(local, attrs)
+            self._check_signature_size(self._watcher)
             return
         self._elements += 1
         if self._elements > MOST_ELEMENTS:
@@ -88,22 +89,19 @@ class ModelBuilder:
         if self._dialect is None:
             self._start_root(ns, local, attrs)
             return
-        signed = ns == names.DS and local == "Signature"
-        if ns != self._dialect.namespace and not signed:
+        if ns != self._dialect.namespace and not self._signature_may_stand_here(self._dialect, ns, local):
             self._object("FOREIGN-ELEMENT", self._where(), f"an element of the namespace {ns[:200]!r}")
             self._skipped += 1
         elif self._skipped:
             self._skipped += 1
         else:
-            self._start_child(ns, local, attrs)
+            self._start_child(self._dialect, ns, local, attrs)
 
     def data(self, text: str, offset: int) -> None:
         """Text of the open element. `offset` is where it stands in the source, in bytes."""
         if self._watcher is not None and self._watcher.open:
             self._watcher.data(text)
-            if self._watcher.size > self._limits.signature_bytes:
-                detail = f"the Signature is larger than {self._limits.signature_bytes} bytes"
-                raise MalformedXml("ENV-LIMIT", detail, step=3)
+            self._check_signature_size(self._watcher)
         elif self._skipped or not self._frames:
             self._count_text(text)
         elif self._frames[-1].slot.holds is Holds.FILE:
@@ -161,18 +159,24 @@ class ModelBuilder:
         self._note_attributes(local, local, attrs)
         self._frames.append(_Frame(self._root, Slot(Holds.ELEMENTS, dialect.root_type)))
 
-    def _start_child(self, ns: str, local: str, attrs: Sequence[tuple[str, str, str]]) -> None:
-        assert self._dialect is not None  # noqa: S101 - `start` gave the root first
+    def _signature_may_stand_here(self, dialect: Dialect, ns: str, local: str) -> bool:
+        if (ns, local) != (names.DS, "Signature") or self._skipped:
+            return False
+        return local in dialect.types.get(self._frames[-1].slot.type, {})
+
+    def _start_child(
+        self, dialect: Dialect, ns: str, local: str, attrs: Sequence[tuple[str, str, str]]
+    ) -> None:
         frame = self._frames[-1]
-        known = self._dialect.types.get(frame.slot.type, {})
-        name = local if local in known else self._dialect.aliases.get(local, local)
+        known = dialect.types.get(frame.slot.type, {})
+        name = local if local in known else dialect.aliases.get(local, local)
         slot = known.get(name)
         if frame.slot.holds in (Holds.TEXT, Holds.FILE):
             # two readers of such a leaf see two texts, one before the child and one around it
             self._object(
                 "UNKNOWN-ELEMENT", self._where(), f"{local[:80]!r} inside an element that holds text"
             )
-        elif slot is None or (ns != self._dialect.namespace and slot.holds is not Holds.SIGNATURE):
+        elif slot is None:
             self._notes.add(
                 "UNKNOWN-ELEMENT", self._where(), f"{local[:80]!r} is not known here and not read"
             )
@@ -209,6 +213,11 @@ class ModelBuilder:
         if slot.holds is Holds.FILE:
             self._collected.open(frame.node, frame.slot.type)
         self._frames.append(_Frame(node, slot))
+
+    def _check_signature_size(self, watcher: SignatureWatcher) -> None:
+        if watcher.size > self._limits.signature_bytes:
+            detail = f"the Signature is larger than {self._limits.signature_bytes} bytes"
+            raise MalformedXml("ENV-LIMIT", detail, step=3)
 
     def _check_count(self, type_name: str, name: str, count: int) -> None:
         if name == "To" and count > self._limits.recipients:

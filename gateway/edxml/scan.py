@@ -38,7 +38,7 @@ class Scan:
         self._body_hash = hashlib.sha256()
         self._buffer = b""
         self._base = self._cursor = self._hashed = self._fed = len(DECLARATION)
-        self._stack: list[tuple[Element, dict[str, int]]] = []
+        self._stack: list[Element] = []
         self._header_start = 0
         self._signature_depth = 0
         self._parts: SignatureParts | None = None
@@ -104,7 +104,7 @@ class Scan:
             self._start_element(name, attributes)
 
     def _start_element(self, name: str, attributes: list[str]) -> None:
-        """F4: only what the closed table has at this very path, and what may stand once stands once."""
+        """F4: only what the closed table has at this very path. How often it may stand is the strict reader's to say."""
         element = self._child(name)
         if tuple(attributes) != element.written_attributes:
             raise NotMine
@@ -117,7 +117,7 @@ class Scan:
         ):
             raise NotMine
         self._confirm(element.start)
-        self._stack.append((element, {}))
+        self._stack.append(element)
         self._leaf_text = 0
         self.builder.start(QCVN, element.local, [("", key, value) for key, value in element.attributes])
 
@@ -126,19 +126,15 @@ class Scan:
             if name != ROOT.name:
                 raise NotMine
             return ROOT
-        parent, seen = self._stack[-1]
+        parent = self._stack[-1]
         element = parent.children.get(name)
         if element is None or (parent is HEADER and self.b):
-            raise NotMine
-        seen[name] = seen.get(name, 0) + 1
-        most = self._limits.recipients if element.local == "To" else self._limits.attachments
-        if seen[name] > (most if element.many else 1):
             raise NotMine
         return element
 
     def _start_signature(self, name: str, attributes: list[str]) -> None:
         """F6: S begins; what stands before it belongs to the body."""
-        if self.b or not self._stack or self._stack[-1][0] is not HEADER:
+        if self.b or not self._stack or self._stack[-1] is not HEADER:
             raise NotMine
         self._hash_body()
         self.a = self._cursor
@@ -161,7 +157,7 @@ class Scan:
         self._confirm(written)
         if self._signature_depth:
             return
-        element = self._stack[-1][0]
+        element = self._stack[-1]
         if not element.leaf:
             raise NotMine
         if element is not CONTENT:
@@ -179,7 +175,7 @@ class Scan:
             if not self._signature_depth:
                 self._end_signature()
             return
-        element, _ = self._stack.pop()
+        element = self._stack.pop()
         if element is HEADER and not self.b:
             raise NotMine
         self.builder.end(offset)

@@ -197,7 +197,9 @@ def _second_reference(
     if not references:
         return
     element = references[0]
-    transforms = _reference(element, policy)[0]
+    transforms, method, _ = _reference(element, policy)
+    if method != names.SHA256_URI:
+        raise _off_list(element, method, {names.SHA256_URI})
     if properties is None:
         raise fault(element, "names signed properties, but there is no Object")
     if element.get("Type") != names.SIGNED_PROPERTIES_TYPE or element.get("URI") != f"#{properties.id}":

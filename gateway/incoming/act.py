@@ -84,6 +84,7 @@ async def set_status(
         else:
             done = await _business(desk, work, agency, document, facts, call)
         await work.commit()
+    desk.wake()
     return done
 
 

@@ -59,7 +59,7 @@ async def run(desk: InDesk, item: InboxItem, proved: Proved, source: Digest) -> 
         findings=tuple(
             Finding(code="SCHEMA", where=problem.path, detail=problem.sentence)
             for problem in problems
-            if problem.rule in _MATTERS
+            if not liberal or problem.rule in _MATTERS
         ),
     )
     return Checked(ruling=rules.check(packet, desk.profile), looked=tuple(looked), source=source)

@@ -51,6 +51,7 @@ async def give_back(desk: InDesk, scope: AgencyScope, inbox_id: str, why: str, c
             EventKind.INBOX_RETURNED, inbox_id, desk.clock.now(), {"reason": code, "by": scope.principal_id}
         )
         await work.commit()
+    desk.wake()
     return returned
 
 
@@ -69,8 +70,7 @@ async def _end(desk: InDesk, scope: AgencyScope, inbox_id: str, state: str, why:
                 f"{inbox_id} is {item.state}; only a packet that is held or in quarantine can be decided"
             )
         if state == "landed":
-            await work.inbox.settle(replace(item, code=verify.RELEASED), None)
-            await work.inbox.reopen(inbox_id)
+            await work.inbox.settle(replace(item, state="landed", code=verify.RELEASED, reason=None), None)
         else:
             await work.inbox.settle(replace(item, state=state, reason=why), None)
         await work.events.append(
@@ -81,4 +81,5 @@ async def _end(desk: InDesk, scope: AgencyScope, inbox_id: str, state: str, why:
         )
         ended = await work.inbox.get(inbox_id)
         await work.commit()
+    desk.wake()
     return ended

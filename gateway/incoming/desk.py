@@ -1,5 +1,6 @@
 """What every incoming step is handed: the ports, and the frozen values that say what is acceptable."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from zoneinfo import ZoneInfo
@@ -28,6 +29,8 @@ class InDesk:
     pool: Pool
     profile: Profile
     xml: XmlPolicy
+    wake: Callable[[], None]
+    """Called after a commit that made work: the workers of this process look at once, others when they poll."""
     trust_policy: TrustPolicy
 
     async def agency(self, agency_id: str) -> HostedAgency:

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from cryptography import x509
 
+from gateway import labels
 from gateway.domain.document import Kind, Urgency
 from gateway.edxml.policy import Limits
 from gateway.edxml.reader import Read, read
@@ -37,6 +38,7 @@ KIND_NAMES = {
     Kind.STATUS: "status",
 }
 
+_KIND_OF = {name: kind.value for kind, name in KIND_NAMES.items()}
 _PIECE = 256 * 1024
 _STRONG = re.compile(r"(?:#|^)(?:rsa|ecdsa)-sha(?:256|384|512)$|#sha256-rsa-MGF1$")
 _STRONG_DIGEST = re.compile(r"(?:#|^)sha(?:256|384|512)$")
@@ -87,12 +89,11 @@ def failure(error: GatewayError) -> dict[str, Any]:
     return {"error": {"code": error.code, "detail": error.detail, "where": where or None}}
 
 
-def to_text(result: dict[str, Any], lang: str = "vi", words: Callable[[str, str], str] | None = None) -> str:
-    """The result as lines for a person. `words` gives the text of a key such as `explain.subject`,
-    `explain.kind.recall` or `urgency.khan` in `lang`; without it the keys' last parts stand for themselves."""
+def to_text(result: dict[str, Any], lang: str = "vi") -> str:
+    """The result as lines for a person. A key that has no words yet stands for itself."""
 
     def say(key: str) -> str:
-        return words(key, lang) if words else key.rpartition(".")[2].replace("_", " ")
+        return labels.say(key, lang) if labels.has(key) else key.rpartition(".")[2].replace("_", " ")
 
     return "".join(f"{name}: {_printable(value)}\n" for name, value in _lines(result, say) if value)
 
@@ -190,7 +191,7 @@ def _decoded(text: str | None) -> bytes | None:
 def _lines(result: dict[str, Any], say: Callable[[str], str]) -> Iterator[tuple[str, str]]:
     urgency, status, signature = result["urgency"], result["status"], result["signature"]
     yield say("explain.dialect"), result["dialect"]
-    yield say("explain.kind"), say(f"explain.kind.{result['kind']}")
+    yield say("explain.kind"), say(f"kind.{_KIND_OF[result['kind']]}")
     yield say("explain.from"), _joined(" ", result["from"], "code", "name")
     for one in result["to"]:
         yield say("explain.to"), _joined(" ", one, "code", "name")

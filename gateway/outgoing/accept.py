@@ -120,6 +120,7 @@ async def _accept(desk: OutDesk, scope: AgencyScope, order: Order, tray: Tray, o
             status, body = once.render(accepted)
             await work.idempotency.finish(once.owner, once.key, status, body)
         await work.commit()
+    desk.wake()
     return accepted
 
 

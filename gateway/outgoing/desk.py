@@ -1,5 +1,6 @@
 """What every outgoing step is handed: the ports, and the frozen values that say what is acceptable."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date, datetime
 from zoneinfo import ZoneInfo
@@ -25,6 +26,8 @@ class OutDesk:
     pool: Pool
     profile: Profile
     xml: XmlPolicy
+    wake: Callable[[], None]
+    """Called after a commit that made work: the workers of this process look at once, others when they poll."""
 
     def today(self) -> date:
         """The date on a clerk's calendar now."""

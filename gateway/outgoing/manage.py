@@ -45,6 +45,7 @@ async def send_draft(
         await accept.queue(desk, work, sent)
         await work.events.append(EventKind.MESSAGE_ACCEPTED, id, desk.clock.now(), {"from_draft": True})
         await work.commit()
+    desk.wake()
     return sent
 
 
@@ -100,6 +101,7 @@ async def resend(
             EventKind.MESSAGE_QUEUED, id, now, {"again": True, "to": [d.recipient.code for d in chosen]}
         )
         await work.commit()
+    desk.wake()
     return document
 
 

@@ -51,6 +51,7 @@ async def recall(
         else:
             result = await _notice(desk, work, scope, parent, chosen, change)
         await work.commit()
+    desk.wake()
     return result
 
 

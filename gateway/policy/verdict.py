@@ -77,7 +77,7 @@ class Reason:
 
     code: ReasonCode
     pointer: str = ""
-    params: Mapping[str, str] = field(default=_NONE)
+    params: Mapping[str, str] = field(default_factory=lambda: _NONE)
     suggest: str | None = None
 
     def __str__(self) -> str:

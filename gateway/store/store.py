@@ -8,6 +8,7 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import datetime, timedelta
 
 from sqlalchemy import func, select
+from sqlalchemy.ext.asyncio import AsyncEngine
 from sqlmodel import col
 
 from gateway import errors
@@ -35,6 +36,15 @@ class SqlStore:
         self._reader = open_engine(url, Role.READER)
         self._bell = events.Bell()
         self.accounts = Accounts(self.writing, self.reading, clock)
+
+    @property
+    def writer(self) -> AsyncEngine:
+        """The one writing engine, for the registry, whose rows lie in the same database."""
+        return self._writer
+
+    @property
+    def reader(self) -> AsyncEngine:
+        return self._reader
 
     async def open(self) -> None:
         """Misconfigured unless the database has a schema that this version runs on; changes nothing."""

@@ -16,7 +16,7 @@ CREATE TABLE IF NOT EXISTS queue (
     published_at REAL NOT NULL, deliveries INTEGER NOT NULL DEFAULT 0,
     token TEXT, leased_until REAL NOT NULL DEFAULT 0, dead_at REAL, dead_reason TEXT
 );
-CREATE INDEX IF NOT EXISTS queue_due ON queue (folded, lane, id, leased_until) WHERE dead_at IS NULL;
+CREATE INDEX IF NOT EXISTS queue_due ON queue (folded, dead_at, lane, id, leased_until);
 CREATE INDEX IF NOT EXISTS queue_digest ON queue (digest);
 CREATE UNIQUE INDEX IF NOT EXISTS queue_token ON queue (token) WHERE token IS NOT NULL;
 PRAGMA user_version = {SCHEMA_VERSION};

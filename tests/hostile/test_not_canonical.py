@@ -70,6 +70,7 @@ CASES: list[tuple[str, Mutation, str]] = [
 # These change nothing that is hashed, so that a raw digest is the canonical one.
 SAME_BODY = {
     "93-attribute-order",
+    "93-xml-lang",
     "93-empty-tag",
     "93-space-in-end-tag-of-signature",
     "11-byte-order-mark",
@@ -124,17 +125,19 @@ def test_a_signature_over_raw_bytes_that_are_not_canonical_is_never_good(
 
     assert verdict.path is None
     assert verdict.code == ("SIG-DIGEST" if expected == GENERAL else expected)
-    assert not forge.xmlsec_valid(data)
+    if expected == GENERAL:
+        assert not forge.xmlsec_valid(data)
 
 
 @pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-32", "utf-7"])
 def test_11_another_encoding_than_utf_8_is_refused(encoding: str, native: bytes) -> None:
-    data = native.decode().encode(encoding)
+    text = native.decode().replace("UTF-8", encoding.upper(), 1)
+    data = text.encode(encoding)
 
     verdict = forge.judge(data)
 
     assert verdict.path is None
-    assert verdict.code in {"ENV-ENCODING", "ENV-NOT-XML"}
+    assert verdict.code == "ENV-ENCODING"
 
 
 def test_93_the_model_of_a_general_file_is_that_of_its_canonical_octets(native: bytes) -> None:

@@ -1,18 +1,14 @@
-"""Envelopes for tests: a good model of every kind, strategies for many more, and the step from model to bytes.
+"""Envelopes for tests: a good model of every kind, and the steps from model to bytes and to a signed file.
 All agencies, people and numbers are invented."""
 
 from __future__ import annotations
 
 import hashlib
-import unicodedata
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from io import BytesIO
-from typing import TypeVar
 from uuid import UUID
-
-from hypothesis import strategies as st
 
 from gateway.domain.document import Kind
 from gateway.domain.identity import Digest, DocumentId, PacketId
@@ -43,8 +39,7 @@ from gateway.edxml.names import DECLARATION
 from gateway.edxml.sign import signature
 from gateway.ports import EnvelopeSigner
 from tests.support import pki
-
-T = TypeVar("T")
+from tests.support.strategies import Files as Files
 
 SENDER = "000.00.07.Z91"
 RECEIVER = "000.00.12.Z92"
@@ -53,7 +48,6 @@ DOCUMENT_ID = "000.00.07.Z91,2031/03/04,118/STN-VP"
 SIGNED_AT = datetime(2031, 3, 4, 2, 15, 0, tzinfo=UTC)
 PACKET_ID = PacketId("01JZ0000000000000000000001")
 
-Files = Sequence[tuple[str, bytes]]
 TWO_FILES: Files = (("cong-van.pdf", b"%PDF-1.4\n%%EOF\n"), ("phu-luc-1.txt", "Phụ lục một\n".encode()))
 
 
@@ -264,162 +258,6 @@ def _staff() -> StaffInfo:
     return StaffInfo(
         department="Văn thư", staff="Cán Bộ Mẫu", email="vanthu@sao-mai.example", mobile="000 0000 003"
     )
-
-
-# Strategies: any model that the wire can carry
-
-
-def _writable(text: str) -> bool:
-    return bool(text.strip(" \t\r\n")) and text.strip() != "null"
-
-
-def texts(max_length: int) -> st.SearchStrategy[str]:
-    """Text of every kind that may be written: markup signs, tab and line feed, and the last code point."""
-    signs = st.sampled_from("&<>\"' \t\n]ắĐ\U0010ffff\u2028")
-    letters = st.characters(exclude_categories=("Cc", "Cs"), exclude_characters="\ufffe\uffff")
-    raw = st.text(st.one_of(signs, letters), min_size=1, max_size=max(max_length // 3, 1))
-    return raw.map(lambda text: unicodedata.normalize("NFC", text)[:max_length]).filter(
-        lambda text: _writable(text) and unicodedata.is_normalized("NFC", text)
-    )
-
-
-def _maybe(strategy: st.SearchStrategy[T]) -> st.SearchStrategy[T | None]:
-    return st.none() | strategy
-
-
-def _some(strategy: st.SearchStrategy[T], most: int = 3) -> st.SearchStrategy[tuple[T, ...]]:
-    return st.lists(strategy, max_size=most).map(tuple)
-
-
-_numbers = st.integers(0, 999_999_999)
-_dates = st.dates(date(1900, 1, 1), date(2199, 12, 31))
-_times = st.datetimes(datetime(1900, 1, 1), datetime(2199, 12, 31)).map(
-    lambda at: at.replace(microsecond=0, tzinfo=HANOI)
-)
-_ids = texts(75)
-_staffs = st.builds(
-    StaffInfo,
-    department=texts(200),
-    staff=_maybe(texts(200)),
-    email=_maybe(texts(100)),
-    mobile=_maybe(texts(20)),
-)
-_organisations = st.builds(
-    Organisation,
-    organ_id=_ids,
-    organization_in_charge=_maybe(texts(500)),
-    organ_name=_maybe(texts(200)),
-    organ_add=_maybe(texts(500)),
-    email=_maybe(texts(100)),
-    telephone=_maybe(texts(20)),
-    fax=_maybe(texts(20)),
-    website=_maybe(texts(100)),
-)
-_responses = st.builds(
-    ResponseFor,
-    organ_id=_ids,
-    code=_maybe(texts(75)),
-    document_id=_maybe(texts(255)),
-    promulgation_date=_maybe(_dates),
-)
-_others = st.builds(
-    OtherInfo,
-    priority=_numbers,
-    sphere_of_promulgation=_maybe(texts(100)),
-    typer_notation=_maybe(texts(10)),
-    promulgation_amount=_maybe(_numbers),
-    page_amount=_maybe(_numbers),
-    reply_fors=_maybe(texts(100)),
-    direction=_maybe(st.booleans()),
-    reference_codes=_maybe(texts(100)),
-    appendixes=_some(texts(100)),
-)
-_changes = st.builds(
-    DocumentInfo,
-    document_info=st.booleans(),
-    document_receiver=_maybe(st.booleans()),
-    receivers=_some(st.builds(Receiver, organ_id=_ids, added=st.booleans())),
-)
-_replaced = st.builds(ReplacementInfo, document_id=texts(255), organ_ids=_some(_ids))
-_OPERATIONS = {Kind.DOCUMENT: 0, Kind.RECALL: 1, Kind.UPDATE: 2, Kind.REPLACEMENT: 3}
-
-
-@st.composite
-def documents(draw: st.DrawFn) -> Envelope:
-    """Any packet that carries a full header, without files."""
-    kind = draw(st.sampled_from(list(_OPERATIONS)))
-    business = st.builds(
-        Business,
-        doc_type=st.just(_OPERATIONS[kind]),
-        document_id=_maybe(texts(255)),
-        reason=_maybe(texts(500)),
-        paper=_maybe(_numbers),
-        document_info=_maybe(_changes),
-        replacements=_some(_replaced),
-        staff=_some(_staffs),
-    )
-    return draw(
-        st.builds(
-            Envelope,
-            kind=st.just(kind),
-            sender=_organisations,
-            to=_some(_organisations),
-            document_id=_maybe(texts(255)),
-            code=_maybe(st.builds(Code, number=texts(11), notation=_maybe(texts(30)))),
-            place=_maybe(texts(50)),
-            promulgation_date=_maybe(_dates),
-            document_type=_maybe(
-                st.builds(DocumentType, type=_numbers, detail=_maybe(_numbers), name=_maybe(texts(100)))
-            ),
-            subject=_maybe(texts(500)),
-            content=_maybe(texts(500)),
-            signer=_maybe(
-                st.builds(
-                    SignerInfo,
-                    competence=_maybe(texts(100)),
-                    position=_maybe(texts(100)),
-                    full_name=texts(255),
-                )
-            ),
-            due_date=_maybe(_dates),
-            other=_maybe(_others),
-            response_for=_some(_responses),
-            steering_type=_maybe(_numbers),
-            to_places=_some(texts(150)),
-            task_codes=_some(texts(75)),
-            application_type=_maybe(texts(100)),
-            trace=_some(st.builds(TraceHeader, organ_id=_ids, timestamp=_maybe(_times))),
-            business=business if kind is not Kind.DOCUMENT else _maybe(business),
-        )
-    )
-
-
-def statuses() -> st.SearchStrategy[Envelope]:
-    """Any status packet."""
-    report = st.builds(
-        StatusReport,
-        code=st.sampled_from(["01", "02", "03", "04", "05", "06", "13", "15", "16"]),
-        description=_maybe(texts(500)),
-        timestamp=_maybe(_times),
-        staff=_maybe(_staffs),
-    )
-    return st.builds(
-        Envelope,
-        kind=st.just(Kind.STATUS),
-        sender=_organisations,
-        response_for=_responses.map(lambda one: (one,)),
-        status=report,
-    )
-
-
-def file_sets() -> st.SearchStrategy[Files]:
-    """Files of any content; two may have one name."""
-    ends = st.sampled_from(["pdf", "PDF", "zip", "txt", "docx", "xml", "tên.odt", "jpg"])
-    letters = st.characters(exclude_categories=("Cc", "Cs"), exclude_characters="\ufffe\uffff/\\\u2028.")
-    stems = st.text(letters, min_size=1, max_size=20).map(lambda text: unicodedata.normalize("NFC", text))
-    name = st.tuples(stems.filter(_writable), ends).map(".".join)
-    good = name.filter(lambda text: unicodedata.is_normalized("NFC", text))
-    return st.lists(st.tuples(good, st.binary(max_size=2000)), max_size=4)
 
 
 # A file taken apart, so that a test can sign other bytes than the writer's

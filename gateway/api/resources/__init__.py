@@ -1,1 +1,17 @@
-"""One module per resource: JSON to use case and back."""
+"""One module per resource: a call in, a use case asked, a view out. `ROUTES` is everything that the API offers."""
+
+from gateway.api.resources import acts, agencies, creating, events, inbox, messages, meta, pages
+from gateway.api.routes import Route
+
+ROUTES: tuple[Route, ...] = (
+    *creating.ROUTES,
+    *messages.ROUTES,
+    *acts.ROUTES,
+    *inbox.ROUTES,
+    *agencies.ROUTES,
+    *events.ROUTES,
+    *meta.ROUTES,
+    *pages.ROUTES,
+)
+
+__all__ = ["ROUTES"]

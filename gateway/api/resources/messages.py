@@ -3,6 +3,7 @@ signed bytes as they were sent. Writing acts are in `acts`, creating ones in `cr
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
 from aiohttp import web
@@ -15,7 +16,7 @@ from gateway.api.paging import PageOut, Since, TextQuery, Words, page_of
 from gateway.api.routes import BASE, Route
 from gateway.api.sending import download, slices
 from gateway.api.shapes import Moment, Told
-from gateway.api.words import state_word
+from gateway.api.words import fact_word, state_word
 from gateway.domain.account import ApiScope
 from gateway.domain.document import Delivery, OutgoingDocument
 from gateway.domain.status import Fact, is_skewed
@@ -158,3 +159,82 @@ def _timeline(call: Call, delivery: Delivery, facts: list[Fact]) -> RecipientTim
         state_text=state_word(delivery.state, call.lang),
         facts=[_fact(call, fact) for fact in facts],
     )
+
+
+def _fact(call: Call, fact: Fact) -> FactOut:
+    staff = fact.staff
+    return FactOut(
+        track=fact.track,
+        code=fact.code,
+        text=fact_word(fact.track, fact.code, call.lang),
+        at=fact.at,
+        stated_at=fact.stated_at,
+        skewed=is_skewed(fact),
+        proved=fact.proved,
+        request=fact.request_kind,
+        reason=fact.reason,
+        note=fact.note,
+        staff=StaffOut(name=staff.name, department=staff.department, phone=staff.phone, email=staff.email)
+        if staff
+        else None,
+    )
+
+
+def _later(one: datetime | None, other: datetime | None) -> datetime | None:
+    """Both bounds hold where both are given."""
+    return max(one, other) if one and other else one or other
+
+
+def _earlier(one: datetime | None, other: datetime | None) -> datetime | None:
+    return min(one, other) if one and other else one or other
+
+
+READ = (ApiScope.MESSAGES_READ,)
+
+ROUTES = (
+    Route(
+        method="GET",
+        path=f"{BASE}/messages",
+        name="listMessages",
+        tag="messages",
+        handler=list_messages,
+        summary="Outgoing documents, newest first",
+        scopes=READ,
+        query=MessagesQuery,
+        answer=Messages,
+        fails=(400,),
+    ),
+    Route(
+        method="GET",
+        path=f"{BASE}/messages/{{id}}",
+        name="readMessage",
+        tag="messages",
+        handler=read_message,
+        summary="One outgoing document, its recipients with their states",
+        scopes=READ,
+        answer=Message,
+        fails=(404,),
+    ),
+    Route(
+        method="GET",
+        path=f"{BASE}/messages/{{id}}/events",
+        name="readTimeline",
+        tag="messages",
+        handler=read_timeline,
+        summary="Its timeline: every fact of every recipient, and every event",
+        scopes=READ,
+        answer=Timeline,
+        fails=(404,),
+    ),
+    Route(
+        method="GET",
+        path=f"{BASE}/messages/{{id}}/envelope",
+        name="readEnvelope",
+        tag="messages",
+        handler=read_envelope,
+        summary="The signed envelope, byte for byte as it was sent",
+        scopes=READ,
+        media="application/xml",
+        fails=(404, 409),
+    ),
+)

@@ -17,12 +17,12 @@ from hypothesis import strategies as st
 from gateway.domain.document import Kind
 from gateway.domain.receipt import Receipt
 from gateway.edxml import names, outline, reader
-from gateway.edxml.build import Content, Written, write
+from gateway.edxml.build import Content, Qualifier, Written, write
 from gateway.edxml.canonical import check_key, read_fast
 from gateway.edxml.envelope import Business, Envelope, Organisation, OtherInfo, TraceHeader
 from gateway.edxml.policy import Limits, XmlPolicy
 from gateway.errors import BreaksRule
-from tests.support import envelopes, oracles, pki
+from tests.support import envelopes, oracles, pki, strategies
 
 POLICY = XmlPolicy(allow_p384=True)
 EVERY_KIND = envelopes.every_kind()
@@ -35,7 +35,7 @@ def put(envelope: Envelope, files: envelopes.Files = (), *, signed: bool = True)
         envelope,
         envelopes.contents(files),
         out,
-        pki.signer(envelope.sender.organ_id or "", "p256") if signed else None,
+        pki.signer(kind="p256") if signed else None,
         envelopes.qualifier(envelope) if signed else None,
         envelopes.SIGNED_AT,
     )
@@ -82,12 +82,12 @@ def test_fifty_attachments_lie_where_the_writer_says() -> None:
     for (name, content), found in zip(FIFTY_FILES, written.files, strict=True):
         assert (found.name, found.size) == (name, len(content))
         assert found.sha256 == hashlib.sha256(content).hexdigest()
-    assert oracles.signxml_says_valid(raw, pki.signer(envelopes.SENDER, "p256").certificate_der)
+    assert oracles.signxml_says_valid(raw, pki.signer(kind="p256").certificate_der)
 
 
 @given(
-    envelope=envelopes.documents(),
-    files=envelopes.file_sets(),
+    envelope=strategies.documents(),
+    files=strategies.file_sets(),
     kind=st.sampled_from(["p256", "rsa-2048"]),
 )
 @settings(max_examples=60, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
@@ -99,7 +99,7 @@ def test_any_document_survives_and_every_verifier_takes_it(
     _must_survive(envelope, files, signer)
 
 
-@given(envelope=envelopes.statuses())
+@given(envelope=strategies.statuses())
 @settings(max_examples=40, suppress_health_check=[HealthCheck.too_slow])
 def test_any_status_survives_and_every_verifier_takes_it(envelope: Envelope) -> None:
     assert envelope.status is not None
@@ -139,7 +139,7 @@ def test_w1_the_declaration_is_exact_and_nothing_follows_the_root() -> None:
 
 
 def test_w4_the_signature_is_the_last_child_of_the_header() -> None:
-    raw, _ = put(envelopes.document())
+    raw, _ = put(envelopes.document(), envelopes.TWO_FILES)
     assert raw.count(b"<ds:Signature ") == 1
     assert b"</edXML:TraceHeaderList><ds:Signature " in raw
     assert b"</ds:Signature></edXML:edXMLHeader><edXML:edXMLBody>" in raw
@@ -255,7 +255,7 @@ GOOD = envelopes.document()
 )
 def test_a_model_that_the_wire_cannot_carry_is_refused(field: str, bad: object) -> None:
     with pytest.raises(BreaksRule):
-        put(envelopes.document(**{field: bad}), envelopes.TWO_FILES)
+        put(envelopes.document(envelopes.TWO_FILES, **{field: bad}), envelopes.TWO_FILES)
 
 
 @pytest.mark.parametrize("length", [499, 500])
@@ -308,7 +308,7 @@ def test_a_status_is_nothing_but_a_status(changes: dict[str, Any]) -> None:
         replace(envelopes.qualifier(envelopes.status()), receipt=envelopes.receipt("02")),
     ],
 )
-def test_f12_a_qualifier_that_contradicts_the_envelope_is_refused(of: envelopes.Qualifier) -> None:
+def test_f12_a_qualifier_that_contradicts_the_envelope_is_refused(of: Qualifier) -> None:
     envelope = envelopes.status() if of.receipt else envelopes.document(())
     with pytest.raises(BreaksRule):
         write(envelope, (), BytesIO(), pki.signer(kind="p256"), of, envelopes.SIGNED_AT)

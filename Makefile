@@ -1,0 +1,53 @@
+# What to type. Every target that needs the tools sets them up first; `make help` lists them.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/pip --disable-pip-version-check --quiet
+
+.DEFAULT_GOAL := help
+.PHONY: help setup run test unit crash lint check bench clean
+
+help: ## show this list
+	@awk 'BEGIN {FS = ":.*## "} /^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: $(VENV)/.dev ## make .venv with everything for work on the code
+
+run: $(VENV)/.run ## serve a demonstration: axis, authority, three agencies, sample documents
+	$(BIN)/gateway demo
+
+test: $(VENV)/.dev ## run every test
+	$(BIN)/pytest -n 2 --dist loadgroup
+
+unit: $(VENV)/.dev ## run the unit tests alone, in seconds
+	$(BIN)/pytest -q tests/unit
+
+crash: $(VENV)/.dev ## kill the node before and after every call of every port (long)
+	$(BIN)/pytest -q -n 2 tests/faults --every-point
+
+lint: $(VENV)/.dev ## format and mend what can be mended
+	$(BIN)/ruff format gateway tests bench tools
+	$(BIN)/ruff check --fix gateway tests bench tools
+
+check: $(VENV)/.dev ## what CI checks beside the tests: style, types, import contracts
+	$(BIN)/ruff format --check gateway tests bench tools
+	$(BIN)/ruff check gateway tests bench tools
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-cache
+
+bench: $(VENV)/.dev ## measure: time, event loop stalls, memory, CPU per document
+	$(BIN)/python -m bench
+
+clean: ## remove what the targets made
+	rm -rf $(VENV) var .pytest_cache .mypy_cache .ruff_cache .hypothesis dist
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# Wheels alone, with pinned digests: nothing is compiled and nothing else is fetched.
+$(VENV)/.run: requirements.lock pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(PIP) install --only-binary :all: --require-hashes -r requirements.lock
+	$(PIP) install --no-deps --no-build-isolation --editable .
+	@touch $@
+
+$(VENV)/.dev: $(VENV)/.run requirements-dev.lock
+	$(PIP) install --only-binary :all: --require-hashes -r requirements-dev.lock
+	@touch $@

@@ -1,0 +1,133 @@
+"""Pages about the API for people: the documentation and the kinds of problem, rendered on the server. In: the OpenAPI
+document and the table of problems. Out: HTML that needs no script and no network."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from aiohttp import web
+from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
+
+from gateway.api import problems
+from gateway.api.words import Lang, say
+
+_PAGES = Environment(
+    loader=PackageLoader("gateway.api", "templates"),
+    autoescape=select_autoescape(default=True),
+    undefined=StrictUndefined,
+    trim_blocks=True,
+    lstrip_blocks=True,
+)
+POLICY = "default-src 'none'; style-src 'self'; img-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """One field of a data type, as the documentation shows it."""
+
+    name: str
+    type: str
+    target: str | None
+    required: bool
+    text: str
+
+
+def docs_page(document: Mapping[str, Any], lang: Lang) -> web.Response:
+    """The documentation, from the document that is served to machines."""
+    schemas = document["components"]["schemas"]
+    return render(
+        "docs.html",
+        lang,
+        document=document,
+        groups=_groups(document),
+        models={name: list(_rows(schema)) for name, schema in sorted(schemas.items())},
+        texts={name: schema.get("description", "") for name, schema in schemas.items()},
+    )
+
+
+def problems_page(lang: Lang) -> web.Response:
+    """Every kind of problem."""
+    return render("problems.html", lang, sorts=sorted(problems.sorts().values(), key=lambda sort: sort.slug))
+
+
+def sort_page(sort: problems.Sort, lang: Lang) -> web.Response:
+    """One kind of problem: what it means and whether to call again."""
+    return render("problem.html", lang, sort=sort, text=text_of(sort, lang), problem=None, request_id=None)
+
+
+def problem_page(problem: problems.Problem, request_id: str, lang: Lang) -> web.Response:
+    """A failure shown to a person's browser, with the request id to tell the help desk."""
+    page = render(
+        "problem.html",
+        lang,
+        sort=problem.sort,
+        text=problem.detail,
+        problem=problem,
+        request_id=request_id,
+    )
+    page.set_status(problem.status)
+    page.headers.update(problem.headers)
+    return page
+
+
+def wants_page(request: web.Request) -> bool:
+    """Whether a person's browser asks, outside of the API: programs always get problem+json."""
+    return not request.path.startswith("/api/") and "text/html" in request.headers.get("Accept", "")
+
+
+def text_of(sort: problems.Sort, lang: Lang) -> str:
+    """What a kind of problem means."""
+    return say(f"{sort.label}.text" if sort.slug in problems.OWN_SORTS else sort.label, lang)
+
+
+def render(template: str, lang: Lang, **values: object) -> web.Response:
+    """A page in one language, under a policy that lets nothing but the stylesheet load."""
+
+    def words(key: str, **params: object) -> str:
+        return say(key, lang, **params)
+
+    text = _PAGES.get_template(template).render(say=words, lang=lang, **values)
+    return web.Response(
+        text=text,
+        content_type="text/html",
+        charset="utf-8",
+        headers={"Content-Security-Policy": POLICY, "Content-Language": lang},
+    )
+
+
+def _groups(document: Mapping[str, Any]) -> list[tuple[Mapping[str, Any], list[tuple[str, str, Mapping[str, Any]]]]]:
+    """Each tag with its calls: verb, path, operation."""
+    calls = [
+        (verb.upper(), path, operation)
+        for path, verbs in document["paths"].items()
+        for verb, operation in verbs.items()
+    ]
+    return [(tag, [each for each in calls if tag["name"] in each[2]["tags"]]) for tag in document["tags"]]
+
+
+def _rows(schema: Mapping[str, Any]) -> Iterator[Row]:
+    required = set(schema.get("required", ()))
+    for name, each in schema.get("properties", {}).items():
+        shown, target = _type(each)
+        yield Row(name=name, type=shown, target=target, required=name in required, text=each.get("description", ""))
+
+
+def _type(schema: Mapping[str, Any]) -> tuple[str, str | None]:
+    """A type in a few words, and the data type it points to."""
+    if "$ref" in schema:
+        name = str(schema["$ref"]).rpartition("/")[2]
+        return name, name
+    for key in ("anyOf", "oneOf", "allOf"):
+        if key in schema:
+            parts = [_type(each) for each in schema[key]]
+            return " | ".join(shown for shown, _ in parts), next((to for _, to in parts if to), None)
+    if schema.get("type") == "array":
+        shown, target = _type(schema.get("items", {}))
+        return f"{shown}[]", target
+    if "enum" in schema or "const" in schema:
+        return " | ".join(str(each) for each in schema.get("enum", [schema.get("const")])), None
+    kind = schema.get("type", "")
+    kind = "/".join(kind) if isinstance(kind, list) else str(kind or "any")
+    return f"{kind} ({schema['format']})" if "format" in schema else kind, None

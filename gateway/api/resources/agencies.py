@@ -1,0 +1,293 @@
+"""The agency-code directory for programs: list, search, read, resolve, changes, import. In: a call. Out: entries as the
+directory knows them, with the source of each row. An import is planned first and applied only when asked to."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Any, Literal
+
+from aiohttp import web
+from pydantic import Field
+
+from gateway.api import asking
+from gateway.api.call import Call
+from gateway.api.failing import BadCall, Fault, pointer
+from gateway.api.paging import DEFAULT_ROWS, MOST_ROWS, PageOut, Since, TextQuery, page_of
+from gateway.api.routes import BASE, Body, Route
+from gateway.api.shapes import Asked, Line, Moment, Name, Told
+from gateway.domain.account import ApiScope
+from gateway.domain.registry import AgencyEntry
+from gateway.domain.registry_change import Plan, RegistryChange, RowChange, RowProblem
+from gateway.errors import NotFound
+
+# A change that a plan shows in full; the counts are always whole.
+_SHOWN = 500
+
+
+class Agency(Told):
+    """One agency. `source` starter only warns; the others may refuse and redirect (R48)."""
+
+    code: str
+    name: str
+    alias: str | None
+    parent: str | None
+    valid_from: dt.date | None
+    valid_to: dt.date | None
+    successor: str | None
+    source: str
+    email: str | None
+    address: str | None
+    phone: str | None
+    check: str | None
+
+
+class Agencies(PageOut):
+    data: list[Agency]
+
+
+class ResolveQuery(Asked):
+    """A code of today, an old code, an alias, or a name below `parent`."""
+
+    q: Name
+    parent: Line | None = None
+    on: dt.date | None = Field(None, description="The day the answer is for; today where absent")
+
+
+class Resolved(Told):
+    """What became of it; never a guess."""
+
+    given: str
+    standing: Literal["active", "mapped", "closed", "unknown", "uncertain"]
+    agency: Agency | None
+    mapped_by: str | None
+    successor: str | None
+    nearest: str | None
+
+
+class ChangesQuery(Asked):
+    since: Since | None = None
+    limit: int = Field(DEFAULT_ROWS, ge=1, le=MOST_ROWS)
+
+
+class Change(Told):
+    id: str
+    at: Moment
+    by: str
+    source_sha256: str
+    summary: dict[str, Any]  # Any: counts and lists of codes, as they were kept
+
+
+class Changes(Told):
+    """Applied changes, oldest first. The next call's `since` is the last `at`; the same change may come again."""
+
+    data: list[Change]
+
+
+class ImportQuery(Asked):
+    dry_run: bool = Field(False, description="Only show what would change")
+
+
+class PlanRow(Told):
+    code: str
+    name: str
+
+
+class PlanChange(PlanRow):
+    fields: dict[str, tuple[str | None, str | None]] = Field(description="Each field: before, after")
+
+
+class PlanProblem(Told):
+    line: int
+    column: str
+    found: str
+    advice: str
+
+
+class Import(Told):
+    """What the file changes, or changed. With problems nothing is applied."""
+
+    dry_run: bool
+    applied: str | None = Field(description="Id of the change, once it is in force")
+    source_sha256: str
+    counts: dict[str, int]
+    added: list[PlanRow]
+    changed: list[PlanChange]
+    closed: list[PlanChange]
+    problems: list[PlanProblem]
+
+
+async def list_agencies(call: Call) -> web.Response:
+    query = call.query_of(TextQuery)
+    directory = call.deps.directory
+    if query.q:
+        found = await directory.search(query.q, query.limit)
+        return call.tell(Agencies(data=[agency(each) for each in found], next_cursor=None, has_more=False))
+    page = await page_of(call, directory.entries(query.limit, query.cursor))
+    rows = [agency(each) for each in page.items]
+    return call.tell(Agencies(data=rows, next_cursor=page.next_cursor, has_more=page.next_cursor is not None))
+
+
+async def read_agency(call: Call) -> web.Response:
+    entry = await call.deps.directory.entry(call.path("code"))
+    if entry is None:
+        raise NotFound("no agency has this code; ask /agencies:resolve for old codes and names")
+    return call.tell(agency(entry))
+
+
+async def resolve(call: Call) -> web.Response:
+    query = call.query_of(ResolveQuery)
+    answer = await call.deps.directory.resolve(query.q, query.on or call.deps.out.today(), query.parent)
+    told = Resolved(
+        given=answer.given,
+        standing=answer.standing.value,
+        agency=agency(answer.entry) if answer.entry else None,
+        mapped_by=answer.mapped_by,
+        successor=answer.successor,
+        nearest=answer.nearest,
+    )
+    return call.tell(told)
+
+
+async def list_changes(call: Call) -> web.Response:
+    query = call.query_of(ChangesQuery)
+    found = await call.deps.directory.changes(query.since, query.limit)
+    return call.tell(Changes(data=[_change(each) for each in found]))
+
+
+async def import_agencies(call: Call) -> web.Response:
+    asking.need_type(call.request, "text/csv")
+    query = call.query_of(ImportQuery)
+    raw = await asking.whole_body(call.request, call.deps.options.import_bytes)
+    plan = await call.deps.directory.plan_import(raw)
+    if query.dry_run:
+        return call.tell(_import(plan, None))
+    if plan.problems:
+        raise BadCall("bad-file", *(_fault(each) for each in plan.problems[:_SHOWN]))
+    change = await call.deps.directory.apply(plan, call.caller.key.principal.id)
+    return call.tell(_import(plan, change))
+
+
+def agency(entry: AgencyEntry) -> Agency:
+    return Agency(
+        code=entry.code,
+        name=entry.name,
+        alias=entry.alias,
+        parent=entry.parent,
+        valid_from=entry.valid_from,
+        valid_to=entry.valid_to,
+        successor=entry.successor,
+        source=entry.source,
+        email=entry.email,
+        address=entry.address,
+        phone=entry.phone,
+        check=entry.check,
+    )
+
+
+def _change(change: RegistryChange) -> Change:
+    return Change(
+        id=change.id,
+        at=change.at,
+        by=change.by,
+        source_sha256=change.source_digest,
+        summary=dict(change.summary),
+    )
+
+
+def _import(plan: Plan, change: RegistryChange | None) -> Import:
+    return Import(
+        dry_run=change is None,
+        applied=change.id if change else None,
+        source_sha256=plan.source_digest,
+        counts={
+            "added": len(plan.added),
+            "changed": len(plan.changed),
+            "closed": len(plan.closed),
+            "unchanged": plan.unchanged,
+            "problems": len(plan.problems),
+        },
+        added=[PlanRow(code=each.code, name=each.name) for each in plan.added[:_SHOWN]],
+        changed=[_row(each) for each in plan.changed[:_SHOWN]],
+        closed=[_row(each) for each in plan.closed[:_SHOWN]],
+        problems=[
+            PlanProblem(line=each.line, column=each.column, found=each.found, advice=each.advice)
+            for each in plan.problems[:_SHOWN]
+        ],
+    )
+
+
+def _row(change: RowChange) -> PlanChange:
+    return PlanChange(code=change.code, name=change.name, fields=dict(change.fields))
+
+
+def _fault(problem: RowProblem) -> Fault:
+    params = {"line": str(problem.line), "found": problem.found, "advice": problem.advice}
+    return Fault(code="row", pointer=pointer("lines", problem.line, problem.column), params=params)
+
+
+ROUTES = (
+    Route(
+        method="GET",
+        path=f"{BASE}/agencies",
+        name="listAgencies",
+        tag="agencies",
+        handler=list_agencies,
+        summary="Agencies in order of their codes, or those that `q` finds",
+        text="A search gives one page at most: narrow it when the agency is not on it.",
+        scopes=(ApiScope.AGENCIES_READ,),
+        query=TextQuery,
+        answer=Agencies,
+        fails=(400,),
+    ),
+    Route(
+        method="GET",
+        path=f"{BASE}/agencies:resolve",
+        name="resolveAgency",
+        tag="agencies",
+        handler=resolve,
+        summary="What a code, an old code, an alias or a name stands for on a day",
+        scopes=(ApiScope.AGENCIES_READ,),
+        query=ResolveQuery,
+        answer=Resolved,
+        fails=(400,),
+    ),
+    Route(
+        method="GET",
+        path=f"{BASE}/agencies/changes",
+        name="listAgencyChanges",
+        tag="agencies",
+        handler=list_changes,
+        summary="Changes applied to the directory, oldest first",
+        scopes=(ApiScope.AGENCIES_READ,),
+        query=ChangesQuery,
+        answer=Changes,
+        fails=(400,),
+    ),
+    Route(
+        method="GET",
+        path=f"{BASE}/agencies/{{code}}",
+        name="readAgency",
+        tag="agencies",
+        handler=read_agency,
+        summary="One agency by its code, in force or not",
+        scopes=(ApiScope.AGENCIES_READ,),
+        answer=Agency,
+        fails=(404,),
+    ),
+    Route(
+        method="POST",
+        path=f"{BASE}/agencies:import",
+        name="importAgencies",
+        tag="agencies",
+        handler=import_agencies,
+        summary="Change the directory from a CSV file; the same file again changes nothing",
+        text="With `dry_run=true` only the plan is answered. Certificate bindings are never touched.",
+        scopes=(ApiScope.AGENCIES_WRITE,),
+        query=ImportQuery,
+        body=Body.RAW,
+        media="application/json",
+        takes="text/csv",
+        answer=Import,
+        fails=(400, 409, 413, 415, 422),
+    ),
+)

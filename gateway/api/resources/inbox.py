@@ -1,0 +1,274 @@
+"""Incoming documents for the agency's document system: list, lease, read, files, acknowledge, status, assignment. In: a
+call. Out: views of `inbox_view`, streamed files, and what the use cases of `incoming.act` answered. Reading never
+becomes a status (interfaces.md 1.5)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal
+
+from aiohttp import web
+from pydantic import Field
+
+from gateway.api import inbox_view
+from gateway.api.call import Call
+from gateway.api.inbox_models import AssignmentIn, StatusIn
+from gateway.api.inbox_view import InboxItem, Quarantined
+from gateway.api.models import NothingIn
+from gateway.api.paging import PageOut, TextQuery, Words, page_of
+from gateway.api.routes import BASE, Body, Route
+from gateway.api.samples import ASSIGNMENT, STATUS
+from gateway.api.sending import download
+from gateway.api.shapes import Told
+from gateway.domain.account import ApiScope
+from gateway.domain.document import IncomingDocument
+from gateway.errors import NotFound
+from gateway.incoming import act, files
+from gateway.ports import Work
+
+_SET_ASIDE = ("waiting", "held", "quarantined", "malformed", "sealed")
+
+
+class InboxQuery(TextQuery):
+    """Filters of incoming documents."""
+
+    state: Words = Field(default_factory=list, description="One or more states, with commas")
+    handover: Literal["available", "leased", "acked"] | None = None
+    lease: int | None = Field(
+        None,
+        ge=1,
+        le=3600,
+        description="Seconds: the rows not yet handed over become this key's for that long, oldest first",
+    )
+    quarantine: bool = Field(False, description="Packets that did not become a document, metadata only")
+
+
+class InboxItems(PageOut):
+    data: list[InboxItem] | list[Quarantined]
+
+
+class Acknowledged(Told):
+    id: str
+    handover: str
+    repeated: bool = Field(description="It was acknowledged before, which is harmless")
+
+
+class StatusSet(Told):
+    """The status is recorded, and its signed answer is on its way."""
+
+    repeated: bool
+    register_no: str | None = Field(description="The arrival number given, in mode B by the node")
+    item: InboxItem
+
+
+async def list_inbox(call: Call) -> web.Response:
+    query = call.query_of(InboxQuery)
+    if query.quarantine:
+        return await _quarantine(call, query)
+    if query.lease is not None:
+        return await _leased(call, query, query.lease)
+    async with call.deps.store.read(call.scope()) as work:
+        page = await page_of(
+            call,
+            work.incoming.page(
+                limit=query.limit,
+                cursor=query.cursor,
+                states=query.state,
+                query=query.q,
+                handover=query.handover,
+            ),
+        )
+        items = await _items(call, work, page.items)
+    return call.tell(InboxItems(data=items, next_cursor=page.next_cursor, has_more=page.next_cursor is not None))
+
+
+async def read_item(call: Call) -> web.Response:
+    async with call.deps.store.read(call.scope()) as work:
+        document = await work.incoming.get(call.path("id"))
+        (item,) = await _items(call, work, [document])
+    return call.tell(item, version=document.version)
+
+
+async def read_file(call: Call) -> web.StreamResponse:
+    n = call.path("n")
+    if not (n.isascii() and n.isdigit() and len(n) < 6):
+        raise NotFound(f"files have numbers; there is no file {n[:20]!r}")
+    file = await files.open_file(call.deps.inn, call.scope(), call.path("id"), int(n))
+    return await _stream(call, file)
+
+
+async def read_envelope(call: Call) -> web.StreamResponse:
+    return await _stream(call, await files.open_envelope(call.deps.inn, call.scope(), call.path("id")))
+
+
+async def acknowledge(call: Call) -> web.Response:
+    id = call.path("id")
+    async with call.deps.store.read(call.scope()) as work:
+        await work.incoming.get(id)
+    first = await act.ack(call.deps.inn, call.scope(), id, call.caller.key.id)
+    return call.tell(Acknowledged(id=id, handover="acked", repeated=not first))
+
+
+async def set_status(call: Call) -> web.Response:
+    said = call.body_of(StatusIn).to_call()
+    done = await act.set_status(
+        call.deps.inn, call.scope(), call.path("id"), said, expect_version=call.expected_version()
+    )
+    async with call.deps.store.read(call.scope()) as work:
+        (item,) = await _items(call, work, [done.document])
+    told = StatusSet(repeated=done.repeated, register_no=done.register_no, item=item)
+    return call.tell(told, version=done.document.version)
+
+
+async def assign(call: Call) -> web.Response:
+    given = call.body_of(AssignmentIn).to_assignment()
+    document = await act.assign(
+        call.deps.inn, call.scope(), call.path("id"), given, expect_version=call.expected_version()
+    )
+    async with call.deps.store.read(call.scope()) as work:
+        (item,) = await _items(call, work, [document])
+    return call.tell(item, version=document.version)
+
+
+async def _leased(call: Call, query: InboxQuery, seconds: int) -> web.Response:
+    """Leasing hides rows from other clients, so it is an act and needs that scope."""
+    call.caller.may(ApiScope.INBOX_ACT)
+    documents = await act.lease(call.deps.inn, call.scope(), call.caller.key.id, query.limit, seconds)
+    async with call.deps.store.read(call.scope()) as work:
+        items = await _items(call, work, documents)
+    return call.tell(InboxItems(data=items, next_cursor=None, has_more=len(items) == query.limit))
+
+
+async def _quarantine(call: Call, query: InboxQuery) -> web.Response:
+    async with call.deps.store.read(call.scope()) as work:
+        page = await page_of(
+            call,
+            work.inbox.page(limit=query.limit, cursor=query.cursor, states=query.state or _SET_ASIDE),
+        )
+    rows = [inbox_view.quarantined(each, call.lang) for each in page.items]
+    return call.tell(InboxItems(data=rows, next_cursor=page.next_cursor, has_more=page.next_cursor is not None))
+
+
+async def _items(call: Call, work: Work, documents: Sequence[IncomingDocument]) -> list[InboxItem]:
+    """Views with each hand-over, and each sender's name of today asked once."""
+    today = call.deps.out.today()
+    names: dict[str, str | None] = {}
+    items = []
+    for document in documents:
+        if document.sender_code not in names:
+            entry = await call.deps.inn.directory.find(document.sender_code, today)
+            names[document.sender_code] = entry.name if entry else None
+        try:
+            handover = await work.handovers.get(document.id)
+        except NotFound:
+            handover = None
+        items.append(inbox_view.inbox_item(document, handover, names[document.sender_code], call.lang))
+    return items
+
+
+async def _stream(call: Call, file: files.OpenFile) -> web.StreamResponse:
+    return await download(
+        call,
+        name=file.name,
+        content_type=file.content_type,
+        size=file.size,
+        sha256=file.sha256,
+        pieces=file.pieces,
+    )
+
+
+READ = (ApiScope.INBOX_READ,)
+ACT = (ApiScope.INBOX_ACT,)
+
+ROUTES = (
+    Route(
+        method="GET",
+        path=f"{BASE}/inbox",
+        name="listInbox",
+        tag="inbox",
+        handler=list_inbox,
+        summary="Incoming documents, newest first; with `lease` those not yet handed over",
+        text="`lease` also needs the scope inbox:act. `quarantine=true` lists packets that did not become documents.",
+        scopes=READ,
+        query=InboxQuery,
+        answer=InboxItems,
+        fails=(400,),
+    ),
+    Route(
+        method="GET",
+        path=f"{BASE}/inbox/{{id}}",
+        name="readInboxItem",
+        tag="inbox",
+        handler=read_item,
+        summary="One incoming document with its checks",
+        scopes=READ,
+        answer=InboxItem,
+        fails=(404,),
+    ),
+    Route(
+        method="GET",
+        path=f"{BASE}/inbox/{{id}}/files/{{n}}",
+        name="readInboxFile",
+        tag="inbox",
+        handler=read_file,
+        summary="One file, as the sender attached it",
+        scopes=READ,
+        media="application/octet-stream",
+        fails=(404, 409),
+    ),
+    Route(
+        method="GET",
+        path=f"{BASE}/inbox/{{id}}/envelope",
+        name="readInboxEnvelope",
+        tag="inbox",
+        handler=read_envelope,
+        summary="The envelope, byte for byte as it arrived",
+        scopes=READ,
+        media="application/xml",
+        fails=(404, 409),
+    ),
+    Route(
+        method="POST",
+        path=f"{BASE}/inbox/{{id}}/ack",
+        name="acknowledgeInboxItem",
+        tag="inbox",
+        handler=acknowledge,
+        summary="My system has stored it; it is not offered again",
+        scopes=ACT,
+        body=Body.JSON,
+        asks=NothingIn,
+        answer=Acknowledged,
+        fails=(404,),
+    ),
+    Route(
+        method="POST",
+        path=f"{BASE}/inbox/{{id}}/status",
+        name="setStatus",
+        tag="inbox",
+        handler=set_status,
+        summary="Say what the agency did: 02 to 06, or 15 and 16 to an open request",
+        text="Any order, and twice is harmless. 02 needs `reason`. In mode B the answer returns the number given.",
+        scopes=ACT,
+        changes=True,
+        body=Body.JSON,
+        asks=StatusIn,
+        answer=StatusSet,
+        fails=(400, 404, 409, 412, 422),
+        sample=STATUS,
+    ),
+    Route(
+        method="PUT",
+        path=f"{BASE}/inbox/{{id}}/assignment",
+        name="assignInboxItem",
+        tag="inbox",
+        handler=assign,
+        summary="Who works on it, and until when",
+        scopes=ACT,
+        changes=True,
+        body=Body.JSON,
+        asks=AssignmentIn,
+        answer=InboxItem,
+        fails=(400, 404, 412, 422),
+        sample=ASSIGNMENT,
+    ),
+)

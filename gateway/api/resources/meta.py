@@ -1,0 +1,245 @@
+"""What a program asks about the node itself: who am I, what are the limits, which codes are there, is it well, what does
+the API look like. In: a call. Out: small answers made from tables that the rest of the node uses too."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from aiohttp import web
+from pydantic import Field
+
+from gateway.api.call import Call
+from gateway.api.paging import MOST_ROWS
+from gateway.api.routes import BASE, Route
+from gateway.api.shapes import Moment, Told
+from gateway.api.words import table
+from gateway.domain.status import CODES
+from gateway.errors import GatewayError
+
+# Any: an OpenAPI document is JSON.
+DOCUMENT = web.AppKey("openapi", dict[str, Any])
+
+
+class AgencyServed(Told):
+    id: str
+    code: str
+    name: str
+    numbering: str
+    aliases: list[str]
+
+
+class Me(Told):
+    """The caller, as its key says."""
+
+    key: str
+    name: str
+    kind: str
+    scopes: list[str]
+    agencies: list[AgencyServed]
+    agency: str | None = Field(description="The agency of this call; null until X-Agency names one of several")
+    expires_at: Moment | None
+
+
+class Limits(Told):
+    """What a call may carry. Bytes are original bytes, before any encoding (R13)."""
+
+    max_file_bytes: int
+    max_document_bytes: int
+    max_files: int
+    max_meta_bytes: int
+    max_import_bytes: int
+    max_page_rows: int
+    max_wait_seconds: int
+    max_lease_seconds: int
+    file_types: list[str]
+    lead_types: list[str]
+
+
+class Word(Told):
+    """One key with its words."""
+
+    key: str
+    vi: str
+    en: str
+
+
+class StatusCode(Word):
+    code: str
+    track: str
+    set_by: str
+
+
+class Codes(Told):
+    """Tables of what is said with keys and codes."""
+
+    statuses: list[StatusCode]
+    states: list[Word]
+    inbox_states: list[Word]
+    handovers: list[Word]
+    packets: list[Word]
+    reasons: list[Word]
+    types: list[Word]
+    urgencies: list[Word]
+    roles: list[Word]
+    file_roles: list[Word]
+    delivery_modes: list[Word]
+    kinds: list[Word]
+
+
+class Health(Told):
+    status: str
+    checks: dict[str, str]
+
+
+async def me(call: Call) -> web.Response:
+    who = call.caller
+    told = Me(
+        key=who.key.id,
+        name=who.key.principal.name,
+        kind=who.key.principal.kind,
+        scopes=sorted(who.key.scopes),
+        agencies=[
+            AgencyServed(
+                id=each.id, code=each.code, name=each.name, numbering=each.numbering, aliases=list(each.aliases)
+            )
+            for each in who.agencies
+        ],
+        agency=who.agency.code if who.agency else None,
+        expires_at=who.key.expires_at,
+    )
+    return call.tell(told)
+
+
+async def limits(call: Call) -> web.Response:
+    profile, options = call.deps.out.profile, call.deps.options
+    types = {each for each in profile.allowed_types if profile.accepts(each)}
+    told = Limits(
+        max_file_bytes=profile.max_file_bytes,
+        max_document_bytes=profile.max_document_bytes,
+        max_files=options.max_parts - 1,
+        max_meta_bytes=options.meta_bytes,
+        max_import_bytes=options.import_bytes,
+        max_page_rows=MOST_ROWS,
+        max_wait_seconds=int(options.poll_s),
+        max_lease_seconds=options.lease_s,
+        file_types=sorted(types),
+        lead_types=sorted(profile.lead_types),
+    )
+    return call.tell(told)
+
+
+async def codes(call: Call) -> web.Response:
+    told = Codes(
+        statuses=_statuses(),
+        states=_words("state"),
+        inbox_states=_words("state.in"),
+        handovers=_words("handover"),
+        packets=_words("packet"),
+        reasons=_words("reason"),
+        types=_words("type"),
+        urgencies=_words("urgency"),
+        roles=_words("role"),
+        file_roles=_words("file_role"),
+        delivery_modes=_words("delivery"),
+        kinds=_words("kind"),
+    )
+    return call.tell(told)
+
+
+async def openapi_document(call: Call) -> web.Response:
+    return call.tell_text(json.dumps(call.request.app[DOCUMENT], ensure_ascii=False))
+
+
+async def live(call: Call) -> web.Response:
+    """The process answers; nothing else is asked, so that a slow database does not get it restarted."""
+    return call.tell(Health(status="live", checks={}))
+
+
+async def ready(call: Call) -> web.Response:
+    """Whether calls can be served now: the database answers."""
+    try:
+        await call.deps.store.counts()
+    except GatewayError:
+        return call.tell(Health(status="not-ready", checks={"store": "failed"}), status=503)
+    return call.tell(Health(status="ready", checks={"store": "ok"}))
+
+
+def _statuses() -> list[StatusCode]:
+    words: Mapping[str, tuple[str, str]] = {key: (vi, en) for key, vi, en in table("state")}
+    return [
+        StatusCode(
+            code=row.code,
+            key=row.key,
+            track=row.track,
+            set_by=row.set_by,
+            vi=words[row.key][0],
+            en=words[row.key][1],
+        )
+        for row in CODES.values()
+    ]
+
+
+def _words(prefix: str) -> list[Word]:
+    return [Word(key=key, vi=vi, en=en) for key, vi, en in table(prefix)]
+
+
+ROUTES = (
+    Route(
+        method="GET",
+        path=f"{BASE}/me",
+        name="readMe",
+        tag="node",
+        handler=me,
+        summary="Who am I, and what may this key do",
+        answer=Me,
+    ),
+    Route(
+        method="GET",
+        path=f"{BASE}/limits",
+        name="readLimits",
+        tag="node",
+        handler=limits,
+        summary="Sizes, counts and file types",
+        answer=Limits,
+    ),
+    Route(
+        method="GET",
+        path=f"{BASE}/codes",
+        name="readCodes",
+        tag="node",
+        handler=codes,
+        summary="Tables of states, types, urgency and reasons, with words in both languages",
+        answer=Codes,
+    ),
+    Route(
+        method="GET",
+        path=f"{BASE}/openapi.json",
+        name="readOpenapi",
+        tag="node",
+        handler=openapi_document,
+        summary="This description (OpenAPI 3.1)",
+        open=True,
+    ),
+    Route(
+        method="GET",
+        path="/health/live",
+        name="isLive",
+        tag="node",
+        handler=live,
+        summary="The process answers",
+        open=True,
+        answer=Health,
+    ),
+    Route(
+        method="GET",
+        path="/health/ready",
+        name="isReady",
+        tag="node",
+        handler=ready,
+        summary="Calls can be served; 503 with the same body when not",
+        open=True,
+        answer=Health,
+    ),
+)

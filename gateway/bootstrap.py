@@ -1,0 +1,224 @@
+"""The only wiring: builds every adapter from the settings and hands it to the flows. In: settings, and in tests a clock
+or a wrapper around each port. Out: an open `Node`, closed in reverse order whatever happens. Nothing runs on import."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import TypeVar
+
+from aiohttp import web
+
+from gateway import __version__
+from gateway.clock import SystemClock
+from gateway.edxml import schema
+from gateway.edxml.policy import Limits, XmlPolicy
+from gateway.errors import Misconfigured
+from gateway.incoming.desk import InDesk
+from gateway.outgoing.desk import OutDesk
+from gateway.policy.profile import Profile
+from gateway.policy.trust import TrustPolicy
+from gateway.pool import ThreadPool
+from gateway.ports import Clock
+from gateway.registry.directory import SqlDirectory
+from gateway.settings import Settings
+from gateway.store.blobs import FileBlobs
+from gateway.store.store import SqlStore
+from gateway.transport.embedded import EmbeddedAxis
+from gateway.trust.evidence import Trust
+from gateway.trust.inspector import FileInspector
+from gateway.trust.keys import KeyDirectory
+from gateway.workers import dispatcher, packer, receiver, sequencer
+from gateway.workers.clocks import Clocks
+from gateway.workers.loop import Bell, forever
+
+MB = 1024 * 1024
+P = TypeVar("P")
+
+
+class Wrap:
+    """Around each port, nothing. Tests bring one that raises or kills at call N."""
+
+    def __call__(self, name: str, port: P) -> P:
+        return port
+
+
+@dataclass(frozen=True, kw_only=True)
+class Node:
+    """One open node: its adapters and the two desks."""
+
+    settings: Settings
+    clock: Clock
+    pool: ThreadPool
+    store: SqlStore
+    blobs: FileBlobs
+    axis: EmbeddedAxis
+    directory: SqlDirectory
+    keys: KeyDirectory
+    trust: Trust
+    out: OutDesk
+    inn: InDesk
+    bell: Bell = field(default_factory=Bell)
+
+    async def run_workers(self, stop: asyncio.Event) -> None:
+        """Every loop of this process, until `stop`; then each finishes the step it is in."""
+        workers = self.settings.workers
+        clocks = Clocks()
+        hosted = _Hosted(self)
+        lease = float(workers.lease_s)
+        steps: dict[str, Callable[[], object]] = {}
+        async with asyncio.TaskGroup() as tasks:
+
+            def start(name: str, step: Callable[[], object]) -> None:
+                steps[name] = step
+                tasks.create_task(
+                    forever(name, step, self.bell, stop, workers.poll_s),  # type: ignore[arg-type]  # every step is async
+                    name=name,
+                )
+
+            start("hosting", hosted.step)
+            start("packer", lambda: packer.step(self.out, workers.pack_batch, lease))
+            start("dispatcher", lambda: dispatcher.step(self.out, workers.send_batch, lease))
+            start("landing", lambda: receiver.land(self.inn, workers.receive_batch, lease))
+            start("receiver", lambda: receiver.work(self.inn, workers.receive_batch, lease))
+            start("sequencer", lambda: sequencer.step(self.store))
+            start("clocks", lambda: clocks.step(self.inn))
+            tasks.create_task(self._ring_at_stop(stop))
+
+    async def _ring_at_stop(self, stop: asyncio.Event) -> None:
+        await stop.wait()
+        self.bell.ring()
+
+    def application(self) -> web.Application:
+        """The API and the status page over this node."""
+        from gateway.api.app import build
+        from gateway.api.deps import ApiDeps
+
+        return build(
+            ApiDeps(
+                store=self.store,
+                accounts=self.store.accounts,
+                blobs=self.blobs,
+                directory=self.directory,
+                out=self.out,
+                inn=self.inn,
+                clock=self.clock,
+                pool=self.pool,
+                version=__version__,
+            )
+        )
+
+
+class _Hosted:
+    """Tells the axis which codes this node hosts, at start and whenever that changed."""
+
+    def __init__(self, node: Node) -> None:
+        self._node = node
+        self._told: Sequence[str] | None = None
+
+    async def step(self) -> bool:
+        codes = [
+            code for agency in await self._node.store.hosted() for code in (agency.code, *agency.aliases)
+        ]
+        if codes == self._told:
+            return False
+        await self._node.inn.axis.host(codes)
+        self._told = codes
+        return True
+
+
+@asynccontextmanager
+async def open_node(
+    settings: Settings, clock: Clock | None = None, wrap: Wrap | None = None
+) -> AsyncIterator[Node]:
+    """An open node on a migrated database. Misconfigured says what is missing and how to mend it."""
+    time = clock or SystemClock()
+    around = wrap or Wrap()
+    schema.load()
+    async with AsyncExitStack() as stack:
+        pool = ThreadPool(settings.workers.threads)
+        stack.callback(pool.close)
+        store = SqlStore(settings.database.url, time)
+        stack.push_async_callback(store.close)
+        await store.open()
+        axis = EmbeddedAxis(
+            settings.axis.folder,
+            settings.node.name,
+            time,
+            pool,
+            poison_limit=settings.axis.poison_limit,
+            max_bytes=settings.limits.envelope_mb * MB,
+        )
+        stack.push_async_callback(axis.close)
+        blobs = FileBlobs(settings.node.data_dir / "content", store, time, pool)
+        directory = SqlDirectory(store.writer, store.reader, time, pool)
+        password = settings.keys.password
+        keys = KeyDirectory(
+            settings.keys.folder, password.reveal().encode() if password is not None else None
+        )
+        trust = _trust(settings)
+        bell = Bell()
+        shared = {
+            "store": around("store", store),
+            "blobs": around("blobs", blobs),
+            "axis": around("axis", axis),
+            "directory": around("directory", directory),
+            "inspector": around("inspector", FileInspector()),
+            "clock": time,
+            "pool": pool,
+            "profile": profile(settings),
+            "xml": xml_policy(settings),
+            "wake": bell.ring,
+        }
+        yield Node(
+            settings=settings,
+            clock=time,
+            pool=pool,
+            store=store,
+            blobs=blobs,
+            axis=axis,
+            directory=directory,
+            keys=keys,
+            trust=trust,
+            bell=bell,
+            out=OutDesk(keys=around("keys", keys), **shared),  # type: ignore[arg-type]  # one table for two desks
+            inn=InDesk(trust=around("trust", trust), trust_policy=trust_policy(settings), **shared),  # type: ignore[arg-type]  # as above
+        )
+
+
+def _trust(settings: Settings) -> Trust:
+    folder = settings.trust.folder
+    anchors = folder / "ca.pem"
+    if not anchors.is_file():
+        raise Misconfigured(
+            f"there are no trust anchors: {anchors} does not exist",
+            hint="put the root certificates of the exchange certificates there, in PEM form",
+        )
+    lists = folder / "crl"
+    return Trust.from_files(
+        anchors,
+        sorted((folder / "chain").glob("*.pem")),
+        sorted(lists.glob("*.pem")) if lists.is_dir() else None,
+    )
+
+
+def profile(settings: Settings) -> Profile:
+    """The rules' numbers, with the sizes of this node."""
+    return Profile(
+        max_file_bytes=settings.limits.file_mb * MB,
+        max_document_bytes=settings.limits.document_mb * MB,
+        revocation_grace=timedelta(hours=settings.trust.revocation_grace_h),
+    )
+
+
+def trust_policy(settings: Settings) -> TrustPolicy:
+    """How long we bear not knowing."""
+    return TrustPolicy(revocation_grace=timedelta(hours=settings.trust.revocation_grace_h))
+
+
+def xml_policy(settings: Settings) -> XmlPolicy:
+    """What an envelope may be on this node's axis."""
+    return XmlPolicy(limits=Limits(max_bytes=settings.limits.envelope_mb * MB))

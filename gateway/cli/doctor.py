@@ -1,0 +1,101 @@
+"""`gateway doctor`: examines the node and says what is wrong, why, and what to type. In: settings. Out: a line per check
+with its cause and cure; exit 1 when any is red. Works on a node that does not start."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+from gateway import labels
+from gateway.cli import output
+from gateway.cli.command import Call, Format, verb
+from gateway.cli.failures import FAILED
+from gateway.cli.node import run
+
+if TYPE_CHECKING:
+    from gateway.ops.doctor import Finding, Patient
+    from gateway.settings import Settings
+
+_MARKS = {"green": "✓", "yellow": "!", "red": "✗"}
+_STYLES = {"green": "green", "yellow": "yellow", "red": "bold red"}
+
+
+def register(app: typer.Typer) -> None:
+    verb(app, "doctor", examples=("gateway doctor", "gateway doctor -o json"))(doctor)
+
+
+def doctor(call: Call) -> None:
+    """Examine the node: settings, folders, disk, database, clock, keys, trust, axis, work left lying."""
+    from gateway.ops import doctor as examining
+
+    settings = call.settings()
+    found = run(_examine(settings))
+    level = examining.worst(found)
+    if call.output is Format.TABLE:
+        _read_aloud(call, found)
+    else:
+        records = [_shown(call, each) for each in found]
+        if call.output is Format.JSON:
+            output.document({"level": level, "checks": records})
+        else:
+            output.lines(output.compact(each) for each in records)
+    if level == examining.RED:
+        raise typer.Exit(FAILED)
+
+
+async def _examine(settings: Settings) -> list[Finding]:
+    from gateway.ops import doctor as examining
+    from gateway.pool import ThreadPool
+
+    pool = ThreadPool(1)
+    try:
+        return await examining.examine(_patient(settings, pool))
+    finally:
+        pool.close()
+
+
+def _patient(settings: Settings, pool: Any) -> Patient:
+    from gateway.clock import SystemClock
+    from gateway.ops.doctor import Patient
+    from gateway.settings import sqlite_file
+
+    password = settings.keys.password
+    return Patient(
+        node=settings.node.name,
+        database_url=settings.database.url,
+        database_file=sqlite_file(settings),
+        data_dir=settings.node.data_dir,
+        axis_folder=settings.axis.folder,
+        keys_folder=settings.keys.folder,
+        keys_password=password.reveal().encode() if password else None,
+        trust_folder=settings.trust.folder,
+        clock=SystemClock(),
+        pool=pool,
+    )
+
+
+def _shown(call: Call, found: Finding) -> dict[str, Any]:
+    return {"check": found.check, "level": found.level, "says": _says(call, found), "cure": found.cure}
+
+
+def _says(call: Call, found: Finding) -> str:
+    lang = call.lang.value
+    params = {
+        name: labels.megabytes(int(str(value)), lang) if name.endswith("_bytes") else value
+        for name, value in found.params.items()
+    }
+    return output.plain(call.word(f"doctor.{found.cause}", **params))
+
+
+def _read_aloud(call: Call, findings: list[Finding]) -> None:
+    from rich.text import Text
+
+    console = output.console()
+    for each in findings:
+        if call.quiet and each.level == "green":
+            continue
+        line = Text(f"{_MARKS[each.level]} {each.check:<14} ", style=_STYLES[each.level])
+        console.print(line.append(Text(_says(call, each), style="")), soft_wrap=True)
+        if each.cure:
+            console.print(Text(f"  → {each.cure}"), soft_wrap=True)

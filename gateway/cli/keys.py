@@ -1,0 +1,136 @@
+"""`gateway keys`: the exchange keys of the agency, with which the node signs its packets. In: an agency, a certificate
+file. Out: a new key, its signing request, or the list with what expires when. Private keys are never printed."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from gateway.cli import output
+from gateway.cli.command import Call, noun, verb
+from gateway.cli.node import at_office, chosen, run
+
+if TYPE_CHECKING:
+    from gateway.trust.keys import KeyEntry, KeyKind
+
+
+class Kind(StrEnum):
+    """What our axis takes (W8)."""
+
+    P256 = "ecdsa-p256"
+    P384 = "ecdsa-p384"
+    RSA = "rsa-3072"
+
+
+_COLUMNS = (
+    ("cli.column.id", ""),
+    ("cli.column.code", ""),
+    ("cli.column.algorithm", ""),
+    ("cli.column.serial", "dim"),
+    ("cli.column.valid", ""),
+)
+
+
+def register(app: typer.Typer) -> None:
+    group = noun("keys", "Exchange keys: those with which the node signs packets for the agency.")
+    verb(group, "list", examples=("gateway keys list", "gateway keys list --agency Z91.02 -o json"))(list_)
+    verb(group, "new", examples=("gateway keys new", "gateway keys new --kind rsa-3072 --yes"), writes=True)(new)
+    verb(
+        group,
+        "csr",
+        examples=("gateway keys csr 0123456789abcdef > request.pem", "gateway keys csr 0123456789abcdef --organisation 'UBND Z91'"),
+    )(csr)
+    verb(
+        group,
+        "import",
+        examples=("gateway keys import issued.pem", "gateway keys import issued.pem --agency Z91.02 -o json"),
+        writes=True,
+    )(import_)
+    app.add_typer(group)
+
+
+def list_(call: Call) -> None:
+    """List the agency's keys; one without a certificate waits for it."""
+    run(_list(call))
+
+
+async def _list(call: Call) -> None:
+    async with at_office(call.settings()) as office:
+        agency = chosen(await office.store.hosted(), call.agency)
+        entries = office.keys.entries(agency.code)
+    output.rows(call, [_shown(each) for each in entries], _COLUMNS, [_cells(call, each) for each in entries])
+
+
+def new(
+    call: Call,
+    kind: Annotated[Kind, typer.Option(help="Algorithm of the key.")] = Kind.P256,
+) -> None:
+    """Make a key pair and its signing request; have that signed, then import the certificate."""
+    run(_new(call, kind.value))
+
+
+async def _new(call: Call, kind: KeyKind) -> None:
+    async with at_office(call.settings()) as office:
+        agency = chosen(await office.store.hosted(), call.agency)
+        if not call.agrees("cli.ask.new_key", code=agency.code, kind=kind):
+            return
+        entry = office.keys.generate(agency.code, kind)
+        office.keys.request(agency.code, entry.key_id, agency.name)
+    output.record(call, _shown(entry))
+    call.say("cli.todo", command=f"gateway keys csr {entry.key_id} > request.pem")
+
+
+def csr(
+    call: Call,
+    key_id: Annotated[str, typer.Argument(help="Id of the key, from: gateway keys list")],
+    organisation: Annotated[str | None, typer.Option(help="Name in the certificate; default: the agency's.")] = None,
+) -> None:
+    """Print the certificate signing request of a key, in PEM."""
+    run(_csr(call, key_id, organisation))
+
+
+async def _csr(call: Call, key_id: str, organisation: str | None) -> None:
+    async with at_office(call.settings()) as office:
+        agency = chosen(await office.store.hosted(), call.agency)
+        pem = office.keys.request(agency.code, key_id, organisation or agency.name)
+    output.lines([pem.decode("ascii").rstrip()])
+
+
+def import_(
+    call: Call, file: Annotated[Path, typer.Argument(help="The certificate, in PEM.", exists=True, dir_okay=False)]
+) -> None:
+    """Put an issued certificate beside its key; from its first day the node signs with it."""
+    run(_import(call, file))
+
+
+async def _import(call: Call, file: Path) -> None:
+    pem = file.read_bytes()
+    async with at_office(call.settings()) as office:
+        agency = chosen(await office.store.hosted(), call.agency)
+        if not call.agrees("cli.ask.import_certificate", file=file, code=agency.code):
+            return
+        entry = office.keys.import_certificate(agency.code, pem)
+    output.record(call, _shown(entry))
+
+
+def _shown(entry: KeyEntry) -> dict[str, Any]:
+    return {
+        "id": entry.key_id,
+        "agency": entry.agency_code,
+        "algorithm": entry.algorithm,
+        "subject": entry.subject,
+        "serial": entry.serial,
+        "not_before": output.stamp(entry.not_before),
+        "not_after": output.stamp(entry.not_after),
+    }
+
+
+def _cells(call: Call, entry: KeyEntry) -> tuple[str, ...]:
+    if entry.certificate_der is None:
+        valid = call.word("cli.no_certificate")
+    else:
+        valid = f"{output.clock(entry.not_before)} – {output.clock(entry.not_after)}"
+    return entry.key_id, entry.agency_code, entry.algorithm, entry.serial or "", valid

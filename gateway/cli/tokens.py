@@ -1,0 +1,159 @@
+"""`gateway tokens`: API keys of programs. In: a name, scopes, a life time. Out: the key, printed once and kept only as
+its digest; the list of keys without their secrets; or a key that opens nothing any more."""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from gateway.cli import output
+from gateway.cli.command import Call, noun, verb
+from gateway.cli.node import Office, at_office, chosen, run
+
+if TYPE_CHECKING:
+    from gateway.domain.account import ApiKey, HostedAgency
+
+# What a document system needs every day; administration is asked for by name.
+DAILY = ("messages:send", "messages:read", "inbox:read", "inbox:act", "agencies:read")
+
+_COLUMNS = (
+    ("cli.column.id", ""),
+    ("cli.column.name", ""),
+    ("cli.column.code", ""),
+    ("cli.column.scopes", ""),
+    ("cli.column.created", ""),
+    ("cli.column.expires", ""),
+    ("cli.column.state", ""),
+)
+
+
+def register(app: typer.Typer) -> None:
+    group = noun("tokens", "API keys of the programs that speak for an agency.")
+    verb(group, "list", examples=("gateway tokens list", "gateway tokens list -o json"))(list_)
+    verb(
+        group,
+        "new",
+        examples=("gateway tokens new qlvb", "gateway tokens new monitor --scope ops:read --expires 90d -o json"),
+        writes=True,
+    )(new)
+    verb(group, "revoke", examples=("gateway tokens revoke key_01J…", "gateway tokens revoke key_01J… --yes"), writes=True)(
+        revoke
+    )
+    app.add_typer(group)
+
+
+def list_(call: Call) -> None:
+    """List the keys; a secret can never be shown again."""
+    run(_list(call))
+
+
+async def _list(call: Call) -> None:
+    async with at_office(call.settings()) as node:
+        keys = await node.store.accounts.list_keys()
+        codes = {agency.id: agency.code for agency in await node.store.hosted()}
+        now = node.clock.now()
+    shown = [_shown(each, codes) | {"state": _state(each, now)} for each in keys]
+    cells = [
+        (
+            each.id,
+            each.principal.name,
+            " ".join(codes.get(id, id) for id in each.agency_ids),
+            " ".join(sorted(each.scopes)),
+            output.clock(each.created_at),
+            output.clock(each.expires_at),
+            call.word(f"cli.token.{_state(each, now)}"),
+        )
+        for each in keys
+    ]
+    output.rows(call, shown, _COLUMNS, cells)
+
+
+def new(
+    call: Call,
+    name: Annotated[str, typer.Argument(help="Which program this is, for example qlvb.")],
+    scope: Annotated[list[str] | None, typer.Option(help="A scope (repeat); default: daily work.")] = None,
+    expires: Annotated[str, typer.Option(help="After how long it ends: 90d, 8h; or never.")] = "365d",
+) -> None:
+    """Make a key for a program. It is printed once, now; only its digest is kept."""
+    from gateway.cli.waiting import span
+    from gateway.domain.account import ApiScope
+
+    known = {str(each) for each in ApiScope}
+    chosen = tuple(scope or DAILY)
+    if wrong := sorted(set(chosen) - known):
+        raise typer.BadParameter(f"no such scope: {', '.join(wrong)}; expected some of {', '.join(sorted(known))}")
+    run(_new(call, name, chosen, None if expires == "never" else span(expires)))
+
+
+async def _new(call: Call, name: str, scopes: tuple[str, ...], life: timedelta | None) -> None:
+    async with at_office(call.settings()) as office:
+        agency = chosen(await office.store.hosted(), call.agency)
+        if not call.agrees("cli.ask.new_token", name=name, code=agency.code, scopes=" ".join(scopes)):
+            return
+        secret, key = await make(office, agency, name, scopes, life)
+    output.record(
+        call,
+        {
+            "id": key.id,
+            "name": name,
+            "agency": agency.code,
+            "scopes": " ".join(scopes),
+            "expires_at": output.stamp(key.expires_at),
+            "secret": secret,
+        },
+        id_key="secret",
+    )
+    call.say("cli.secret_once")
+
+
+async def make(
+    office: Office, agency: HostedAgency, name: str, scopes: tuple[str, ...], life: timedelta | None
+) -> tuple[str, ApiKey]:
+    """A new key for the agency: its secret, which nobody can read again, and what is kept of it."""
+    from gateway.api.auth import PREFIX
+    from gateway.domain.account import ApiScope, PrincipalKind
+
+    accounts = office.store.accounts
+    secret = PREFIX + secrets.token_urlsafe(32)
+    principal = await accounts.principal_for(PrincipalKind.PROGRAM, name, agency.id)
+    key = await accounts.add_key(
+        secret_hash=hashlib.sha256(secret.encode()).hexdigest(),
+        principal=principal,
+        agency_ids=(agency.id,),
+        scopes=[ApiScope(each) for each in scopes],
+        expires_at=office.clock.now() + life if life else None,
+    )
+    return secret, key
+
+
+def revoke(call: Call, id: Annotated[str, typer.Argument(help="Id of the key (key_…), not its secret.")]) -> None:
+    """End a key at once."""
+    run(_revoke(call, id))
+
+
+async def _revoke(call: Call, id: str) -> None:
+    async with at_office(call.settings()) as office:
+        if call.agrees("cli.ask.revoke", id=id):
+            output.record(call, {"id": id, "revoked_now": await office.store.accounts.revoke_key(id)})
+
+
+def _shown(key: ApiKey, codes: dict[str, str]) -> dict[str, Any]:
+    return {
+        "id": key.id,
+        "name": key.principal.name,
+        "agencies": [codes.get(id, id) for id in key.agency_ids],
+        "scopes": sorted(key.scopes),
+        "created_at": output.stamp(key.created_at),
+        "expires_at": output.stamp(key.expires_at),
+        "revoked_at": output.stamp(key.revoked_at),
+    }
+
+
+def _state(key: ApiKey, now: datetime) -> str:
+    if key.revoked_at is not None:
+        return "revoked"
+    return "expired" if key.expires_at is not None and key.expires_at <= now else "active"

@@ -1,0 +1,154 @@
+"""Sets the demonstration up in one folder: database, a demo authority, three agencies with keys and bound certificates,
+registry rows, trust anchors. In: a folder. Out: settings that open it. Every step may be repeated, so that a stage cut
+short is simply set up again."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from cryptography import x509
+from cryptography.hazmat.primitives import serialization
+
+from gateway.bootstrap import Node
+from gateway.clock import SystemClock
+from gateway.domain.account import HostedAgency, NumberingMode
+from gateway.ports import Clock
+from gateway.settings import Settings, load
+from gateway.store import migrate
+from gateway.store.store import SqlStore
+from gateway.trust.authority import Authority
+from gateway.trust.keys import KeyDirectory
+
+HERE = Path(__file__).parent
+ACTORS = ("province", "department", "commune")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cast:
+    """Who plays, and what they say: the words stand in `cast.json`."""
+
+    data: dict[str, Any]
+
+    def code(self, actor: str) -> str:
+        return str(self.data[actor]["code"])
+
+    def words(self, key: str) -> str:
+        return str(self.data["words"][key])
+
+    def document(self, key: str) -> dict[str, Any]:
+        return dict(self.data["documents"][key])
+
+    def sample(self, name: str) -> bytes:
+        return (HERE / "samples" / name).read_bytes()
+
+
+def cast() -> Cast:
+    """The cast as it is bundled."""
+    return Cast(data=json.loads((HERE / "cast.json").read_text("utf-8")))
+
+
+def settings_for(folder: Path, port: int = 0, host: str = "127.0.0.1") -> Settings:
+    """Settings of a demonstration in this folder; nothing of the caller's environment plays in."""
+    return load(
+        None,
+        {
+            "GATEWAY_NODE_NAME": "demo",
+            "GATEWAY_NODE_DATA_DIR": str(folder),
+            "GATEWAY_API_HOST": host,
+            "GATEWAY_API_PORT": str(port),
+            "GATEWAY_WORKERS_POLL_S": "0.2",
+        },
+    )
+
+
+async def prepare(settings: Settings, clock: Clock | None = None) -> None:
+    """Everything that must exist before the node can open: schema, agencies, keys, anchors."""
+    time = clock or SystemClock()
+    settings.node.data_dir.mkdir(parents=True, exist_ok=True)
+    await migrate.up(settings.database.url)
+    authority = _authority(settings, time)
+    keys = KeyDirectory(settings.keys.folder, None)
+    store = SqlStore(settings.database.url, time)
+    try:
+        await store.open()
+        for actor in ACTORS:
+            await _host(store, actor, time)
+    finally:
+        await store.close()
+    certificates = {cast().code(actor): _certificate(keys, authority, actor, time) for actor in ACTORS}
+    authority.write_trust(settings.trust.folder, certificates)
+
+
+async def register(node: Node) -> None:
+    """Registry rows and certificate bindings, once the node is open."""
+    await node.directory.load_starter()
+    plan = await node.directory.plan_import(_registry_csv())
+    if plan.added or plan.changed:
+        await node.directory.apply(plan, "demo")
+    for actor in ACTORS:
+        code = cast().code(actor)
+        signer = node.keys.signer(code, node.clock.now())
+        certificate = x509.load_der_x509_certificate(signer.certificate_der)
+        await node.directory.bind(
+            code,
+            signer.certificate_der,
+            certificate.not_valid_before_utc,
+            certificate.not_valid_after_utc,
+            proposed_by="demo stage",
+            approved_by="demo authority",
+        )
+
+
+def _authority(settings: Settings, clock: Clock) -> Authority:
+    folder = settings.node.data_dir / "authority"
+    if (folder / "ca.pem").is_file():
+        return Authority.load(folder)
+    authority = Authority.create("Demo exchange authority", clock.now())
+    authority.save(folder)
+    return authority
+
+
+async def _host(store: SqlStore, actor: str, clock: Clock) -> None:
+    told = cast().data[actor]
+    if await store.accounts.hosted_by_code(told["code"]) is not None:
+        return
+    parent = next((cast().data[one] for one in ACTORS if cast().code(one) == told["parent"]), None)
+    await store.accounts.add_hosted(
+        HostedAgency(
+            id=clock.new_id("agy_"),
+            code=told["code"],
+            name=told["name"],
+            numbering=NumberingMode(told["numbering"]),
+            aliases=(told["alias"],),
+            parent_name=parent["name"] if parent else None,
+            email=told["email"],
+        )
+    )
+
+
+def _certificate(keys: KeyDirectory, authority: Authority, actor: str, clock: Clock) -> x509.Certificate:
+    told = cast().data[actor]
+    certified = [entry for entry in keys.entries(told["code"]) if entry.not_before is not None]
+    if not certified:
+        known = keys.entries(told["code"])
+        entry = known[0] if known else keys.generate(told["code"])
+        request = keys.request(told["code"], entry.key_id, told["name"])
+        issued = authority.issue_for_request(request, clock.now())
+        keys.import_certificate(told["code"], issued.public_bytes(serialization.Encoding.PEM))
+    signer = keys.signer(told["code"], clock.now())
+    return x509.load_der_x509_certificate(signer.certificate_der)
+
+
+def _registry_csv() -> bytes:
+    text = io.StringIO()
+    rows = csv.writer(text)
+    rows.writerow(["code", "alias", "name", "parent", "email"])
+    for actor in ACTORS:
+        told = cast().data[actor]
+        rows.writerow([told["code"], told["alias"], told["name"], told["parent"] or "", told["email"]])
+    return text.getvalue().encode()

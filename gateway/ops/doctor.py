@@ -1,0 +1,268 @@
+"""Examines a node from outside, also one that does not start: folders, disk, database, clock, keys, trust, axis, work
+left lying. In: a `Patient`, everything by path and value. Out: one `Finding` per check, each with a label key for its
+cause and the command that cures it. Changes nothing; a check that cannot be made is itself a red finding."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from cryptography import x509
+
+from gateway.domain.account import HostedAgency
+from gateway.errors import GatewayError
+from gateway.ports import Clock, Pool
+from gateway.store import health, migrate
+from gateway.store.store import SqlStore
+from gateway.transport.embedded import EmbeddedAxis
+from gateway.trust.evidence import Trust
+from gateway.trust.keys import KeyDirectory
+
+GREEN, YELLOW, RED = "green", "yellow", "red"
+
+# A document of the largest size is 50 MB and lies on disk three times while it is sent.
+DISK_RED, DISK_YELLOW = 500 * 1024 * 1024, 5 * 1024 * 1024 * 1024
+# An authority needs weeks to renew a certificate; below two weeks it is urgent.
+EXPIRY_YELLOW, EXPIRY_RED = timedelta(days=60), timedelta(days=14)
+# No machine that runs this program has an earlier date; a dead clock battery shows so.
+OLDEST_NOW = datetime(2025, 1, 1, tzinfo=UTC)
+CLOCK_SKEW = timedelta(minutes=5)
+# A lease is taken up again within one; what lies longer has no worker at all.
+STALE_AFTER = timedelta(minutes=10)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Patient:
+    """The node to examine."""
+
+    node: str
+    database_url: str
+    database_file: Path | None
+    data_dir: Path
+    axis_folder: Path
+    keys_folder: Path
+    keys_password: bytes | None
+    trust_folder: Path
+    clock: Clock
+    pool: Pool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """The result of one check. `cause` is a label key below `doctor.`, `cure` a command or None."""
+
+    check: str
+    level: str
+    cause: str
+    params: Mapping[str, object] = field(default_factory=dict)
+    cure: str | None = None
+
+
+async def examine(patient: Patient) -> list[Finding]:
+    """Every check, in the order in which a person would mend things."""
+    found = [*_folders(patient), *_disk(patient), _clock(patient), _anchors(patient), *_lists(patient)]
+    found += [each async for each in _guarded("database", _database, patient)]
+    store = SqlStore(patient.database_url, patient.clock)
+    try:
+        if not any(each.check == "database" and each.level == RED for each in found):
+            found += [each async for each in _guarded("agencies", _agencies, patient, store)]
+            found += [each async for each in _guarded("work", _work, patient, store)]
+    finally:
+        await store.close()
+    found += [each async for each in _guarded("axis", _axis, patient)]
+    return found
+
+
+def worst(findings: Sequence[Finding]) -> str:
+    """The worst level among them."""
+    levels = {each.level for each in findings}
+    return next(level for level in (RED, YELLOW, GREEN) if level in levels or level == GREEN)
+
+
+async def _guarded(
+    check: str, ask: Callable[..., Awaitable[list[Finding]]], *given: object
+) -> AsyncIterator[Finding]:
+    """What an adapter refuses to say is the finding."""
+    try:
+        for each in await ask(*given):
+            yield each
+    except GatewayError as error:
+        yield Finding(
+            check=check, level=RED, cause="failed", params={"detail": str(error)}, cure=error.hint or None
+        )
+
+
+def _folders(patient: Patient) -> Iterator[Finding]:
+    places = {"data": patient.data_dir, "axis": patient.axis_folder, "keys": patient.keys_folder}
+    for name, path in places.items():
+        check = f"folder.{name}"
+        if not path.is_dir():
+            yield Finding(
+                check=check, level=RED, cause="folder.missing", params={"path": path}, cure=f"mkdir -p {path}"
+            )
+        elif not os.access(path, os.W_OK | os.X_OK):
+            yield Finding(
+                check=check, level=RED, cause="folder.read_only", params={"path": path}, cure=f"chmod u+rwx {path}"
+            )
+        elif name == "keys" and path.stat().st_mode & 0o077:
+            yield Finding(
+                check=check, level=RED, cause="folder.open", params={"path": path}, cure=f"chmod 700 {path}"
+            )
+        else:
+            yield Finding(check=check, level=GREEN, cause="folder.fine", params={"path": path})
+
+
+def _disk(patient: Patient) -> Iterator[Finding]:
+    seen = set()
+    for path in (patient.data_dir, patient.axis_folder):
+        if not path.is_dir() or path.stat().st_dev in seen:
+            continue
+        seen.add(path.stat().st_dev)
+        free = shutil.disk_usage(path).free
+        level = RED if free < DISK_RED else YELLOW if free < DISK_YELLOW else GREEN
+        told = {"path": path, "free_bytes": free}
+        cause = "disk.fine" if level == GREEN else "disk.low"
+        yield Finding(check="disk", level=level, cause=cause, params=told)
+
+
+def _clock(patient: Patient) -> Finding:
+    """A wrong clock makes good certificates look expired, and our signatures false (K2)."""
+    now = patient.clock.now()
+    file = patient.database_file
+    written = datetime.fromtimestamp(file.stat().st_mtime, UTC) if file and file.exists() else now
+    told = {"now": now.isoformat(timespec="seconds"), "written": written.isoformat(timespec="seconds")}
+    if now < OLDEST_NOW or written - now > CLOCK_SKEW:
+        return Finding(check="clock", level=RED, cause="clock.behind", params=told, cure="timedatectl set-ntp true")
+    return Finding(check="clock", level=GREEN, cause="clock.fine", params=told)
+
+
+def _anchors(patient: Patient) -> Finding:
+    file, now = patient.trust_folder / "ca.pem", patient.clock.now()
+    told: dict[str, object] = {"path": file}
+    if not file.is_file():
+        return Finding(check="trust", level=RED, cause="trust.missing", params=told, cure=f"cp ca.pem {file}")
+    try:
+        Trust.from_files(file, sorted((patient.trust_folder / "chain").glob("*.pem")))
+        ends = min(each.not_valid_after_utc for each in x509.load_pem_x509_certificates(file.read_bytes()))
+    except (GatewayError, ValueError, OSError) as error:
+        return Finding(check="trust", level=RED, cause="failed", params={"detail": str(error)})
+    told["until"] = ends.date().isoformat()
+    if ends - now < EXPIRY_YELLOW:
+        return Finding(check="trust", level=RED if ends < now else YELLOW, cause="trust.expiring", params=told)
+    return Finding(check="trust", level=GREEN, cause="trust.fine", params=told)
+
+
+def _lists(patient: Patient) -> Iterator[Finding]:
+    """K4: a list that ran out means that nobody hears of a revocation; after the grace every packet is held."""
+    folder, now = patient.trust_folder / "crl", patient.clock.now()
+    files = sorted(folder.glob("*.pem")) if folder.is_dir() else []
+    if not files:
+        yield Finding(check="revocation", level=YELLOW, cause="revocation.none", params={"path": folder})
+    for file in files:
+        told: dict[str, object] = {"path": file}
+        try:
+            ends = x509.load_pem_x509_crl(file.read_bytes()).next_update_utc
+        except (ValueError, OSError) as error:
+            yield Finding(check="revocation", level=RED, cause="failed", params={"detail": f"{file}: {error}"})
+            continue
+        told["until"] = ends.isoformat(timespec="minutes") if ends else "–"
+        late = ends is not None and ends < now
+        cause = "revocation.late" if late else "revocation.fine"
+        yield Finding(check="revocation", level=RED if late else GREEN, cause=cause, params=told)
+
+
+async def _database(patient: Patient) -> list[Finding]:
+    if patient.database_file is not None and not patient.database_file.is_file():
+        told = {"path": patient.database_file}
+        return [Finding(check="database", level=RED, cause="database.missing", params=told, cure="gateway init")]
+    where = await migrate.status(patient.database_url)
+    if where.pending:
+        told_steps = {"current": where.current or "–", "head": where.head}
+        level = RED if any(step.phase == "expand" for step in where.pending) else YELLOW
+        return [
+            Finding(
+                check="database", level=level, cause="database.old", params=told_steps, cure="gateway migrate up"
+            )
+        ]
+    found = await health.examine(patient.database_url, patient.clock.now() - STALE_AFTER)
+    if found.damage:
+        return [Finding(check="database", level=RED, cause="database.damaged", params={"detail": found.damage})]
+    whole = Finding(check="database", level=GREEN, cause="database.fine", params={"head": where.head})
+    stale = {table: count for table, count in found.stale.items() if count}
+    told_stale = {"count": sum(stale.values()), "tables": ", ".join(stale) or "–"}
+    leases = Finding(
+        check="leases",
+        level=YELLOW if stale else GREEN,
+        cause="leases.stale" if stale else "leases.fine",
+        params=told_stale,
+        cure="gateway serve" if stale else None,
+    )
+    return [whole, leases]
+
+
+async def _agencies(patient: Patient, store: SqlStore) -> list[Finding]:
+    hosted = await store.hosted()
+    if not hosted:
+        return [Finding(check="agencies", level=RED, cause="agencies.none", cure="gateway init")]
+    keys = KeyDirectory(patient.keys_folder, patient.keys_password)
+    found = [await patient.pool.run(lambda agency=agency: _key(patient, keys, agency)) for agency in hosted]  # type: ignore[misc]  # mypy cannot type a lambda with a default
+    if patient.keys_password is None:
+        found.append(Finding(check="keys", level=YELLOW, cause="keys.unprotected"))
+    return found
+
+
+def _key(patient: Patient, keys: KeyDirectory, agency: HostedAgency) -> Finding:
+    """Without a key in force everything of the agency stays queued, and nothing it receives is answered."""
+    now = patient.clock.now()
+    told: dict[str, object] = {"code": agency.code}
+    try:
+        signer = keys.signer(agency.code, now)
+    except GatewayError as error:
+        cure = f"gateway keys new --agency {agency.code}"
+        return Finding(
+            check="keys", level=RED, cause="keys.none", params=told | {"detail": str(error)}, cure=cure
+        )
+    ends = x509.load_der_x509_certificate(signer.certificate_der).not_valid_after_utc
+    told |= {"until": ends.date().isoformat(), "days": (ends - now).days}
+    if ends - now >= EXPIRY_YELLOW:
+        return Finding(check="keys", level=GREEN, cause="keys.fine", params=told)
+    level = RED if ends - now < EXPIRY_RED else YELLOW
+    cure = f"gateway keys new --agency {agency.code}"
+    return Finding(check="keys", level=level, cause="keys.expiring", params=told, cure=cure)
+
+
+async def _work(patient: Patient, store: SqlStore) -> list[Finding]:
+    counts = await store.counts()
+    told = {
+        "waiting": counts.get("outbox.waiting", 0) + counts.get("job.waiting", 0),
+        "landed": counts.get("inbox.landed", 0),
+        "failed": counts.get("outbox.failed", 0),
+        "held": sum(counts.get(f"inbox.{state}", 0) for state in ("held", "quarantined", "malformed", "sealed")),
+        "parked": counts.get("inbox.waiting", 0),
+    }
+    found = [Finding(check="queues", level=GREEN, cause="queues.fine", params=told)]
+    if told["failed"]:
+        cure = "gateway outbox list --state failed"
+        found.append(Finding(check="outbox", level=YELLOW, cause="queues.failed", params=told, cure=cure))
+    if told["held"]:
+        cure = "gateway inbox list --quarantine"
+        found.append(Finding(check="quarantine", level=YELLOW, cause="queues.held", params=told, cure=cure))
+    return found
+
+
+async def _axis(patient: Patient) -> list[Finding]:
+    axis = EmbeddedAxis(patient.axis_folder, patient.node, patient.clock, patient.pool)
+    try:
+        counts = await axis.counts()
+    finally:
+        await axis.close()
+    found = [Finding(check="axis", level=GREEN, cause="axis.fine", params=dict(counts))]
+    if counts.get("dead"):
+        found.append(Finding(check="axis.dead", level=YELLOW, cause="axis.dead", params=dict(counts)))
+    return found
+
+

@@ -1,0 +1,127 @@
+"""Content by digest, in files. In: a scratch file that someone has filled and hashed. Out: the same bytes under
+root/aa/bb/<digest>, durable, and readable by agencies that hold a reference. The database row is the lock that keeps
+the sweeper and a `keep` of the same digest apart; the file is only touched while that lock is held."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from functools import partial
+from pathlib import Path
+from typing import BinaryIO
+
+from gateway import errors
+from gateway.domain.identity import Digest
+from gateway.ports.services import Clock, Pool
+from gateway.ports.store import Scratch, Work
+from gateway.store import sweeper
+from gateway.store.store import SqlStore
+from gateway.store.tables import BlobRow
+
+
+class FileScratch:
+    """A temporary file and its open handle."""
+
+    def __init__(self, path: Path, file: BinaryIO) -> None:
+        self._path = path
+        self._file = file
+
+    @property
+    def path(self) -> Path:
+        return self._path
+
+    @property
+    def file(self) -> BinaryIO:
+        return self._file
+
+
+class FileBlobs:
+    """Keeps the promise of `ports.Blobs`. Nodes that share a database share the folder too. Never call `keep` inside
+    a unit of work: it opens one of its own, and SQLite has one writer. The digest is the caller's word: it hashed the
+    bytes while writing them, and hashing them again here would double the cost."""
+
+    def __init__(self, root: Path, store: SqlStore, clock: Clock, pool: Pool) -> None:
+        self._root = root
+        self._store = store
+        self._clock = clock
+        self._pool = pool
+
+    @contextmanager
+    def scratch(self) -> Iterator[Scratch]:
+        """Readable by the node's own user alone; in the same file system as the blobs, so that a rename is enough."""
+        folder = self._root / sweeper.SCRATCH
+        folder.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(dir=folder)
+        path = Path(name)
+        with os.fdopen(handle, "w+b") as file:
+            try:
+                yield FileScratch(path, file)
+            finally:
+                path.unlink(missing_ok=True)
+
+    async def keep(self, scratch: Scratch, digest: Digest, size: int) -> None:
+        """StoreFailure when the scratch file has another size, or the disk does not take it."""
+        await self._pool.run(partial(_make_durable, scratch, size))
+        now = self._clock.now()
+        row = BlobRow(digest=digest, size=size, stored_at=now)
+        async with self._store.writing() as tx:
+            await tx.put_over(row, {"stored_at": now})
+            target = sweeper.path_of(self._root, digest)
+            await self._pool.run(partial(_place, scratch.path, target, size))
+            await tx.commit()
+
+    async def open(self, work: Work, digest: Digest) -> Callable[[], BinaryIO]:
+        """Checks that the file is there, not that its bytes are whole."""
+        path = sweeper.path_of(self._root, digest)
+        if not await work.blobs.holds(digest):
+            raise errors.NotFound(f"this agency has no content {digest}")
+        if not await self._pool.run(path.is_file):
+            raise errors.NotFound(
+                f"the content {digest} is referred to but its file is gone; restore it from a backup"
+            )
+        return lambda: path.open("rb")
+
+    async def sweep(self, now: datetime) -> int:
+        """Reports in the log every row whose file is missing."""
+        return await sweeper.sweep(self._root, self._store, self._pool, now)
+
+
+def _make_durable(scratch: Scratch, size: int) -> None:
+    try:
+        scratch.file.flush()
+        os.fsync(scratch.file.fileno())
+        found = os.fstat(scratch.file.fileno()).st_size
+    except OSError as cause:
+        raise errors.StoreFailure(
+            f"the content store did not take the file ({cause}); check its disk"
+        ) from cause
+    if found != size:
+        raise errors.StoreFailure(
+            f"the scratch file holds {found} bytes and {size} were announced; write it again"
+        )
+
+
+def _place(scratch: Path, target: Path, size: int) -> None:
+    """Renames into place and makes the rename durable. A file that is there stays, unless its size shows damage."""
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        if not (target.is_file() and target.stat().st_size == size):
+            scratch.rename(target)
+        # Each folder up to the root: another node may have made it a moment ago without syncing it yet.
+        for folder in (target.parent, target.parent.parent, target.parent.parent.parent):
+            _sync_folder(folder)
+    except OSError as cause:
+        raise errors.StoreFailure(
+            f"the content store did not take the file ({cause}); check its disk"
+        ) from cause
+
+
+def _sync_folder(folder: Path) -> None:
+    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

@@ -1,0 +1,114 @@
+"""Takes away content that nobody refers to. In: a content folder and its rows. Out: how many files went. A blob is
+looked at again under its row's lock before it goes: a `keep` or a new reference that comes first saves it."""
+
+from __future__ import annotations
+
+import logging
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from pathlib import Path
+
+from sqlalchemy import delete, exists, select
+from sqlmodel import col
+
+from gateway.ports.services import Pool
+from gateway.store.store import SqlStore
+from gateway.store.tables import BlobRefRow, BlobRow
+
+SCRATCH = "scratch"
+GRACE = timedelta(hours=24)  # design 6: long enough for any unit of work between `keep` and its reference
+_BATCH = 500
+_SHARDS = tuple(f"{n:02x}" for n in range(256))
+_log = logging.getLogger(__name__)
+
+
+def path_of(root: Path, digest: str) -> Path:
+    return root / digest[:2] / digest[2:4] / digest
+
+
+async def sweep(root: Path, store: SqlStore, pool: Pool, now: datetime) -> int:
+    """Blobs without references, files without rows, and scratch files, each when older than the grace."""
+    before = now - GRACE
+    gone = await _sweep_rows(root, store, before)
+    for shard in _SHARDS:  # one part of the folder at a time, so that memory stays bounded (G8)
+        ages = await pool.run(partial(_ages, root / shard, "*/*"))
+        gone += await _sweep_shard(root, store, shard, ages, before)
+    return gone + await pool.run(partial(_sweep_scratch, root / SCRATCH, before))
+
+
+async def _sweep_rows(root: Path, store: SqlStore, before: datetime) -> int:
+    gone, last = 0, ""
+    while True:
+        unwanted = ~exists().where(col(BlobRefRow.digest) == col(BlobRow.digest))
+        query = select(BlobRow).where(col(BlobRow.stored_at) < before, unwanted, col(BlobRow.digest) > last)
+        async with store.reading() as tx:
+            found = await tx.rows(BlobRow, query.order_by(col(BlobRow.digest)).limit(_BATCH))
+        for row in found:
+            gone += await _remove(root, store, row.digest, before)
+            last = row.digest
+        if len(found) < _BATCH:
+            return gone
+
+
+async def _remove(root: Path, store: SqlStore, digest: str, before: datetime) -> bool:
+    """Row, then file, in one transaction. Dying between the two rolls the row back: it is swept the next time."""
+    this = col(BlobRow.digest) == digest
+    async with store.writing() as tx:
+        row = await tx.first(BlobRow, select(BlobRow).where(this).with_for_update())
+        refs = select(BlobRefRow).where(col(BlobRefRow.digest) == digest)
+        if row is None or row.stored_at >= before or await tx.first(BlobRefRow, refs) is not None:
+            return False
+        await tx.change(delete(BlobRow).where(this))
+        # Not in the pool: a cancelled wait would let go of the lock while the thread still deletes.
+        path_of(root, digest).unlink(missing_ok=True)
+        await tx.commit()
+    return True
+
+
+async def _sweep_shard(
+    root: Path, store: SqlStore, shard: str, ages: dict[str, datetime], before: datetime
+) -> int:
+    """Files whose `keep` never committed go; rows whose file is missing are reported."""
+    async with store.reading() as tx:
+        query = select(BlobRow).where(col(BlobRow.digest).startswith(shard))
+        known = {row.digest for row in await tx.rows(BlobRow, query)}
+    orphans = [digest for digest, at in ages.items() if digest not in known and at < before]
+    gone = 0
+    for digest in orphans:
+        gone += await _remove_orphan(root, store, digest, before)
+    for digest in sorted(known - ages.keys()):
+        if not path_of(root, digest).is_file():  # the files were listed before the rows: look again
+            _log.error(
+                "a blob's file is missing; restore it", extra={"action": "blob.missing", "digest": digest}
+            )
+    return gone
+
+
+async def _remove_orphan(root: Path, store: SqlStore, digest: str, before: datetime) -> bool:
+    """A row is written to have its lock, and goes again with the file."""
+    async with store.writing() as tx:
+        if not await tx.put_new(BlobRow(digest=digest, size=0, stored_at=before)):
+            return False
+        path_of(root, digest).unlink(missing_ok=True)
+        await tx.change(delete(BlobRow).where(col(BlobRow.digest) == digest))
+        await tx.commit()
+    return True
+
+
+def _sweep_scratch(folder: Path, before: datetime) -> int:
+    """What a process that died left half written."""
+    old = [name for name, at in _ages(folder, "*").items() if at < before]
+    for name in old:
+        (folder / name).unlink(missing_ok=True)
+    return len(old)
+
+
+def _ages(folder: Path, pattern: str) -> dict[str, datetime]:
+    """When each file was last written, by its name; files that vanish meanwhile are left out."""
+    found = {}
+    for path in folder.glob(pattern):
+        try:
+            found[path.name] = datetime.fromtimestamp(path.stat().st_mtime, UTC)
+        except FileNotFoundError:
+            continue
+    return found

@@ -1,0 +1,34 @@
+"""What only time brings: packets that waited too long, blobs nobody refers to, recalled files past their days. In: the
+clock. Out: the same rows a person would have ended."""
+
+from __future__ import annotations
+
+import logging
+from datetime import datetime, timedelta
+
+from gateway import log
+from gateway.incoming import purge, waiting
+from gateway.incoming.desk import InDesk
+
+_log = logging.getLogger(__name__)
+EVERY = timedelta(minutes=10)
+
+
+class Clocks:
+    """Remembers when it last looked, so that an idle loop does not look at every turn."""
+
+    def __init__(self) -> None:
+        self._next: datetime | None = None
+
+    async def step(self, desk: InDesk) -> bool:
+        """Looks once every ten minutes; the first look is at start."""
+        now = desk.clock.now()
+        if self._next is not None and now < self._next:
+            return False
+        self._next = now + EVERY
+        waited = await waiting.give_up_overdue(desk)
+        purged = await purge.recalled(desk)
+        swept = await desk.blobs.sweep(now)
+        if waited or purged or swept:
+            log.action(_log, "clocks.ran", waited=waited, purged=purged, swept=swept)
+        return False

@@ -1,0 +1,85 @@
+"""What every worker is: a step repeated until told to stop. In: a step that says whether to go again at once. The one
+broad guard of the program stands here: a step that breaks is logged and tried later, and the loop goes on. Also keeps a
+lease alive while its work runs."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+
+from gateway import log
+from gateway.errors import StaleLease
+from gateway.ports import Lease, Store
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(slots=True)
+class Bell:
+    """Wakes the loops of this process as soon as one of them made work for another; polling is the net."""
+
+    _rung: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def ring(self) -> None:
+        rung, self._rung = self._rung, asyncio.Event()
+        rung.set()
+
+    async def heard(self, timeout_s: float) -> None:
+        """Returns at the next ring, or after the time."""
+        rung = self._rung
+        try:
+            async with asyncio.timeout(timeout_s):
+                await rung.wait()
+        except TimeoutError:
+            return
+
+
+async def forever(
+    name: str, step: Callable[[], Awaitable[bool]], bell: Bell, stop: asyncio.Event, poll_s: float
+) -> None:
+    """Runs `step` until `stop` is set. A step that did something rings the bell and runs again at once."""
+    while not stop.is_set():
+        try:
+            worked = await step()
+        except Exception as error:  # the guard of this loop: nothing may end it but the stop
+            _log.exception(
+                "a step broke", extra={"action": f"{name}.broke", "error_kind": type(error).__name__}
+            )
+            worked = False
+        if worked:
+            bell.ring()
+            # Gives the other tasks of this process their turn, even if no step ever waits.
+            await asyncio.sleep(0)
+        else:
+            await bell.heard(poll_s)
+    log.action(_log, f"{name}.stopped")
+
+
+@asynccontextmanager
+async def kept(store: Store, table: str, lease: Lease, lease_s: float) -> AsyncIterator[None]:
+    """Renews the lease every third of its time while the body runs. When it is lost the renewing stops; the body's
+    completion names its token and is then discarded by the store."""
+    renewing = asyncio.create_task(_renew(store, table, lease, lease_s))
+    try:
+        yield
+    finally:
+        renewing.cancel()
+        await asyncio.gather(renewing, return_exceptions=True)
+
+
+async def _renew(store: Store, table: str, lease: Lease, lease_s: float) -> None:
+    while True:
+        await asyncio.sleep(lease_s / 3)
+        try:
+            lease = await store.renew(table, lease, lease_s)
+        except StaleLease:
+            return
+
+
+async def together(works: list[Awaitable[None]]) -> bool:
+    """Runs a claimed batch side by side; whether there was anything to run."""
+    await asyncio.gather(*works)
+    return bool(works)

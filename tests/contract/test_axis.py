@@ -1,0 +1,462 @@
+"""What every axis must keep (`ports.Axis`), asked of each adapter through a rig. A rig knows how to open nodes on one
+axis, how a consumer is lost, and how the whole axis is closed and opened again."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import io
+import os
+import sys
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import AsyncExitStack
+from dataclasses import replace
+from pathlib import Path
+from typing import BinaryIO, Protocol
+
+import pytest
+
+from gateway.clock import SystemClock
+from gateway.domain.document import Lane
+from gateway.domain.identity import Digest
+from gateway.pool import ThreadPool
+from gateway.ports import Arrival, Axis, Fate, Parcel
+from gateway.transport.embedded import EmbeddedAxis
+from tests.support.clock import ManualClock
+
+ROOT = Path(__file__).parents[2]
+LEASE_S = 60.0
+POISON_LIMIT = 3
+MAX_BYTES = 64 * 1024 * 1024
+
+
+class Rig(Protocol):
+    """One axis and its nodes, with an end for every promise that needs the outside world."""
+
+    async def node(self, name: str, codes: Sequence[str]) -> Axis:
+        """A node that hosts these codes; each call is a consumer of its own, also for the same name."""
+
+    async def lose_consumer(self) -> None:
+        """Whoever holds parcels now never settles them, and the axis has noticed."""
+
+    async def reopen(self) -> None:
+        """Everything is closed and the axis itself is started again; nodes must be opened anew."""
+
+    async def dead(self) -> Sequence[tuple[str, str]]:
+        """Packet ids on the dead list, each with its reason."""
+
+
+class LeaseClock(ManualClock):
+    """Leases run out when the tests say so; a wait takes real time, so that a missed wake-up is seen."""
+
+    async def sleep(self, seconds: float) -> None:
+        await asyncio.sleep(seconds)
+
+
+class EmbeddedRig:
+    """Nodes on one folder, with a clock that the tests move."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.clock = LeaseClock()
+        self.pool = ThreadPool(2)
+        self.axes: list[EmbeddedAxis] = []
+
+    async def node(self, name: str, codes: Sequence[str]) -> EmbeddedAxis:
+        axis = EmbeddedAxis(
+            self.folder, name, self.clock, self.pool, poison_limit=POISON_LIMIT, max_bytes=MAX_BYTES
+        )
+        self.axes.append(axis)
+        await axis.host(codes)
+        return axis
+
+    async def lose_consumer(self) -> None:
+        self.clock.advance(LEASE_S + 1)
+
+    async def reopen(self) -> None:
+        while self.axes:
+            await self.axes.pop().close()
+
+    async def dead(self) -> Sequence[tuple[str, str]]:
+        axis = await self.node("operator", [])
+        return [(parcel.packet_id, parcel.reason) for parcel in await axis.dead_list()]
+
+
+@pytest.fixture(params=["embedded"])
+async def rig(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Rig]:
+    assert request.param == "embedded"
+    embedded = EmbeddedRig(tmp_path / "axis")
+    yield embedded
+    await embedded.reopen()
+    embedded.pool.close()
+
+
+def parcel(packet_id: str = "p1", content: bytes = b"bytes of a packet", lane: Lane = Lane.NORMAL) -> Parcel:
+    return Parcel(
+        packet_id=packet_id,
+        kind="document",
+        sender="Z91.07",
+        lane=lane,
+        digest=Digest(hashlib.sha256(content).hexdigest()),
+        size=len(content),
+        open=lambda: io.BytesIO(content),
+    )
+
+
+def bytes_of(arrival: Arrival) -> bytes:
+    with arrival.open() as source:
+        return source.read()
+
+
+async def test_what_was_published_arrives_byte_for_byte(rig: Rig) -> None:
+    axis = await rig.node("one", ["Z92"])
+    sent = parcel()
+
+    outcomes = await axis.publish(sent, ["Z92"])
+    (arrival,) = await axis.take(10, LEASE_S)
+
+    assert outcomes["Z92"].fate is Fate.DELIVERED
+    assert bytes_of(arrival) == b"bytes of a packet"
+    assert (arrival.packet_id, arrival.kind, arrival.sender, arrival.lane) == (
+        "p1",
+        "document",
+        "Z91.07",
+        Lane.NORMAL,
+    )
+    assert (arrival.recipient, arrival.digest, arrival.size) == ("Z92", sent.digest, sent.size)
+    assert arrival.deliveries == 1
+
+
+async def test_a_payload_can_be_opened_more_than_once(rig: Rig) -> None:
+    axis = await rig.node("one", ["Z92"])
+    await axis.publish(parcel(), ["Z92"])
+    (arrival,) = await axis.take(1, LEASE_S)
+
+    assert bytes_of(arrival) == bytes_of(arrival)
+
+
+async def test_a_confirmed_parcel_survives_a_restart_of_everything(rig: Rig) -> None:
+    """G2: DELIVERED means durable."""
+    await (await rig.node("one", ["Z92"])).publish(parcel(), ["Z92"])
+
+    await rig.reopen()
+    (arrival,) = await (await rig.node("one", ["Z92"])).take(10, LEASE_S)
+
+    assert bytes_of(arrival) == b"bytes of a packet"
+
+
+async def test_a_settled_parcel_never_comes_again(rig: Rig) -> None:
+    axis = await rig.node("one", ["Z92"])
+    await axis.publish(parcel(), ["Z92"])
+    (arrival,) = await axis.take(10, LEASE_S)
+
+    await axis.settle(arrival, done=True)
+    await rig.lose_consumer()
+
+    assert await axis.take(10, LEASE_S) == ()
+    await rig.reopen()
+    assert await (await rig.node("one", ["Z92"])).take(10, LEASE_S) == ()
+
+
+async def test_a_parcel_held_by_a_consumer_is_not_given_to_another(rig: Rig) -> None:
+    axis, twin = await rig.node("one", ["Z92"]), await rig.node("one", ["Z92"])
+    await axis.publish(parcel(), ["Z92"])
+
+    assert len(await axis.take(10, LEASE_S)) == 1
+    assert await twin.take(10, LEASE_S) == ()
+    assert await axis.take(10, LEASE_S) == ()
+
+
+async def test_a_parcel_of_a_lost_consumer_comes_again_and_is_counted(rig: Rig) -> None:
+    axis = await rig.node("one", ["Z92"])
+    await axis.publish(parcel(), ["Z92"])
+    (first,) = await axis.take(10, LEASE_S)
+
+    await rig.lose_consumer()
+    (second,) = await (await rig.node("one", ["Z92"])).take(10, LEASE_S)
+
+    assert (first.deliveries, second.deliveries) == (1, 2)
+    assert bytes_of(second) == b"bytes of a packet"
+
+
+async def test_a_consumer_that_wakes_late_changes_nothing(rig: Rig) -> None:
+    axis = await rig.node("one", ["Z92"])
+    await axis.publish(parcel(), ["Z92"])
+    (stale,) = await axis.take(10, LEASE_S)
+    await rig.lose_consumer()
+    (owner,) = await axis.take(10, LEASE_S)
+
+    await axis.settle(stale, done=True)
+    await axis.settle(stale, done=False)
+
+    assert await axis.take(10, LEASE_S) == ()
+    assert bytes_of(owner) == b"bytes of a packet"
+    await rig.lose_consumer()
+    assert len(await axis.take(10, LEASE_S)) == 1
+
+
+async def test_settling_again_is_harmless(rig: Rig) -> None:
+    axis = await rig.node("one", ["Z92"])
+    await axis.publish(parcel("p1"), ["Z92"])
+    (arrival,) = await axis.take(10, LEASE_S)
+    await axis.settle(arrival, done=True)
+    await axis.publish(parcel("p2"), ["Z92"])
+
+    await axis.settle(arrival, done=True)
+    await axis.settle(arrival, done=False)
+
+    assert [each.packet_id for each in await axis.take(10, LEASE_S)] == ["p2"]
+
+
+async def test_a_parcel_given_back_comes_again_at_once(rig: Rig) -> None:
+    axis = await rig.node("one", ["Z92"])
+    await axis.publish(parcel(), ["Z92"])
+    (arrival,) = await axis.take(10, LEASE_S)
+
+    await axis.settle(arrival, done=False)
+    (again,) = await axis.take(10, LEASE_S)
+
+    assert again.deliveries == 2
+
+
+async def test_the_urgent_lane_goes_first(rig: Rig) -> None:
+    """R46: an urgent document never waits behind a bulk send."""
+    axis = await rig.node("one", ["Z92", "Z93"])
+    for n in range(4):
+        await axis.publish(parcel(f"bulk{n}"), ["Z92"])
+    await axis.publish(parcel("urgent1", lane=Lane.URGENT), ["Z93"])
+    await axis.publish(parcel("urgent2", lane=Lane.URGENT), ["Z92"])
+
+    first = await axis.take(3, LEASE_S)
+    rest = await axis.take(10, LEASE_S)
+
+    assert [each.packet_id for each in first] == ["urgent1", "urgent2", "bulk0"]
+    assert first[0].lane is Lane.URGENT
+    assert {each.packet_id for each in rest} == {"bulk1", "bulk2", "bulk3"}
+
+
+async def test_an_unknown_recipient_is_returned_and_the_others_are_served(rig: Rig) -> None:
+    axis = await rig.node("one", ["Z92"])
+
+    outcomes = await axis.publish(parcel(), ["Z92", "Z99"])
+
+    assert outcomes["Z92"].fate is Fate.DELIVERED
+    assert (outcomes["Z99"].fate, outcomes["Z99"].code) == (Fate.NEVER, "unroutable")
+    assert "Z99 is not connected to the axis" in outcomes["Z99"].detail
+    assert len(await axis.take(10, LEASE_S)) == 1
+
+
+async def test_a_parcel_over_the_limit_is_refused_for_good(rig: Rig) -> None:
+    axis = await rig.node("one", ["Z92"])
+
+    outcomes = await axis.publish(replace(parcel(), size=MAX_BYTES + 1), ["Z92"])
+
+    assert (outcomes["Z92"].fate, outcomes["Z92"].code) == (Fate.NEVER, "too-large")
+    assert await axis.take(10, LEASE_S) == ()
+
+
+async def test_routing_ignores_letter_case_and_nothing_else(rig: Rig) -> None:
+    axis = await rig.node("one", ["Z92.DN"])
+
+    outcomes = await axis.publish(parcel(), ["z92.dn", "Z92", "Z92.DN.01"])
+    (arrival,) = await axis.take(10, LEASE_S)
+
+    assert {route: outcome.fate for route, outcome in outcomes.items()} == {
+        "z92.dn": Fate.DELIVERED,
+        "Z92": Fate.NEVER,
+        "Z92.DN.01": Fate.NEVER,
+    }
+    assert arrival.recipient == "Z92.DN"
+
+
+async def test_each_node_gets_only_what_is_for_its_codes(rig: Rig) -> None:
+    one, two = await rig.node("one", ["Z91"]), await rig.node("two", ["Z92", "Z93"])
+
+    await one.publish(parcel(), ["Z91", "Z92", "Z93"])
+
+    assert [each.recipient for each in await one.take(10, LEASE_S)] == ["Z91"]
+    assert sorted(each.recipient for each in await two.take(10, LEASE_S)) == ["Z92", "Z93"]
+
+
+async def test_hosting_replaces_what_the_node_said_before(rig: Rig) -> None:
+    axis = await rig.node("one", ["Z91", "Z92"])
+
+    await axis.host(["Z92"])
+    outcomes = await axis.publish(parcel(), ["Z91", "Z92"])
+
+    assert outcomes["Z91"].fate is Fate.NEVER
+    assert outcomes["Z92"].fate is Fate.DELIVERED
+
+
+async def test_publishing_again_is_harmless(rig: Rig) -> None:
+    """At least once: the receiver knows a repeat by its verified content (G3)."""
+    axis = await rig.node("one", ["Z92"])
+    await axis.publish(parcel(), ["Z92"])
+
+    again = await axis.publish(parcel(), ["Z92"])
+    arrivals = await axis.take(10, LEASE_S)
+
+    assert again["Z92"].fate is Fate.DELIVERED
+    assert {bytes_of(each) for each in arrivals} == {b"bytes of a packet"}
+    await axis.settle(arrivals[0], done=True)
+    assert all(bytes_of(each) == b"bytes of a packet" for each in arrivals[1:])
+
+
+async def test_a_parcel_nobody_can_settle_goes_to_the_dead_list_with_its_reason(rig: Rig) -> None:
+    """G4: nothing is dropped silently, and one bad parcel does not stop the others."""
+    axis = await rig.node("one", ["Z92"])
+    await axis.publish(parcel("poison"), ["Z92"])
+    for n in range(POISON_LIMIT):
+        (arrival,) = await axis.take(10, LEASE_S)
+        assert arrival.deliveries == n + 1
+        await rig.lose_consumer()
+    await axis.publish(parcel("healthy"), ["Z92"])
+
+    taken = [each.packet_id for each in await axis.take(10, LEASE_S)]
+    ((dead, reason),) = await rig.dead()
+
+    assert taken == ["healthy"]
+    assert dead == "poison"
+    assert "3 times" in reason
+
+
+async def test_many_consumers_share_the_parcels_without_overlap(rig: Rig) -> None:
+    axes = [await rig.node("one", ["Z92"]) for _ in range(3)]
+    for n in range(30):
+        await axes[0].publish(parcel(f"p{n}"), ["Z92"])
+
+    taken: list[str] = []
+
+    async def drain(axis: Axis) -> None:
+        while arrivals := await axis.take(2, LEASE_S):
+            taken.extend(each.packet_id for each in arrivals)
+
+    async with asyncio.TaskGroup() as group:
+        for axis in axes:
+            group.create_task(drain(axis))
+
+    assert sorted(taken) == sorted(f"p{n}" for n in range(30))
+
+
+async def test_waiting_ends_when_something_is_there(rig: Rig) -> None:
+    axis = await rig.node("one", ["Z92"])
+
+    async with asyncio.timeout(10), asyncio.TaskGroup() as group:
+        group.create_task(axis.wait(60.0))
+        await axis.publish(parcel(), ["Z92"])
+
+
+async def test_waiting_ends_after_the_time(rig: Rig) -> None:
+    axis = await rig.node("one", ["Z92"])
+
+    async with asyncio.timeout(30):
+        await axis.wait(0.05)
+
+    assert await axis.take(1, LEASE_S) == ()
+
+
+class Pattern(io.RawIOBase):
+    """A long file that is never whole in memory."""
+
+    def __init__(self, size: int) -> None:
+        self._left = size
+
+    def readable(self) -> bool:
+        return True
+
+    def read(self, size: int = -1) -> bytes:
+        assert 0 < size <= 1024 * 1024, "whoever reads a payload reads it in pieces (G8)"
+        size = min(size, self._left)
+        self._left -= size
+        return b"\x5a" * size
+
+
+def long_file(size: int) -> Callable[[], BinaryIO]:
+    return lambda: Pattern(size)  # type: ignore[return-value]  # a reader of the one method that is used
+
+
+def digest_in_pieces(pieces: Iterator[bytes]) -> str:
+    hasher = hashlib.sha256()
+    for piece in pieces:
+        hasher.update(piece)
+    return hasher.hexdigest()
+
+
+async def test_thirty_megabytes_pass_in_pieces(rig: Rig) -> None:
+    """G8"""
+    axis = await rig.node("one", ["Z92"])
+    size = 30 * 1024 * 1024
+    source = Pattern(size)
+    digest = Digest(digest_in_pieces(iter(lambda: source.read(65536), b"")))
+    large = replace(parcel(), size=size, digest=digest, open=long_file(size))
+
+    await axis.publish(large, ["Z92"])
+    (arrival,) = await axis.take(1, LEASE_S)
+
+    with arrival.open() as received:
+        assert digest_in_pieces(iter(lambda: received.read(65536), b"")) == digest
+
+
+# What follows needs several processes on one machine, which only the embedded axis has.
+
+
+async def child(
+    stack: AsyncExitStack, verb: str, folder: Path, recipient: str = "Z92"
+) -> asyncio.subprocess.Process:
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        str(ROOT / "tests/contract/axis_child.py"),
+        *(verb, str(folder), "one", recipient),
+        cwd=ROOT,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+    )
+    stack.push_async_callback(process.wait)
+    assert process.stdout is not None
+    assert await process.stdout.readline() == b"ready\n"
+    return process
+
+
+async def test_consumers_in_two_processes_never_hold_the_same_parcel(tmp_path: Path) -> None:
+    pool = ThreadPool(2)
+    async with AsyncExitStack() as stack:
+        stack.callback(pool.close)
+        axes = [
+            await stack.enter_async_context(EmbeddedAxis(tmp_path, "one", SystemClock(), pool))
+            for _ in range(2)
+        ]
+        await axes[0].host(["Z92"])
+        for n in range(90):
+            await axes[0].publish(parcel(f"p{n}"), ["Z92"])
+        process = await child(stack, "take", tmp_path)
+        taken = [each.packet_id for axis in axes for each in await axis.take(3, 600.0)]
+
+        async def drain(axis: Axis) -> None:
+            while arrivals := await axis.take(3, 600.0):
+                taken.extend(each.packet_id for each in arrivals)
+
+        async with asyncio.TaskGroup() as group:
+            reading = group.create_task(process.communicate(b""))
+            for axis in axes:
+                group.create_task(drain(axis))
+        theirs = reading.result()[0].decode().split()
+
+    assert sorted(taken + theirs) == sorted(f"p{n}" for n in range(90))
+
+
+async def test_a_publish_of_another_process_ends_the_wait(tmp_path: Path) -> None:
+    pool = ThreadPool(2)
+    async with AsyncExitStack() as stack:
+        stack.callback(pool.close)
+        axis = await stack.enter_async_context(EmbeddedAxis(tmp_path, "one", SystemClock(), pool))
+        await axis.host(["Z92"])
+        process = await child(stack, "publish", tmp_path)
+
+        async with asyncio.timeout(30), asyncio.TaskGroup() as group:
+            group.create_task(axis.wait(600.0))
+            said = group.create_task(process.communicate(b"bytes from elsewhere"))
+        (arrival,) = await axis.take(1, LEASE_S)
+
+    assert said.result()[0] == b"delivered\n"
+    assert arrival.packet_id == "from-child"

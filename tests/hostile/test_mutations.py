@@ -1,0 +1,135 @@
+"""Many small changes of good envelopes (verification.md section 10, group 8, and G8): what the fast path takes the
+general path takes with the same meaning, and what the general path takes xmlsec takes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from gateway.edxml import binding, canonical, general
+from gateway.edxml.policy import XmlPolicy
+from gateway.errors import InvalidEnvelope
+from tests.hostile import forge
+from tests.support import envelopes, pki
+
+POLICY = XmlPolicy()
+SIGNER = pki.signer(envelopes.SENDER, "p256")
+NATIVE = envelopes.native(envelopes.status(sender=envelopes.SENDER, about=envelopes.RECEIVER), signer=SIGNER)
+BOUND = envelopes.binding(SIGNER)
+
+# Pieces that mean nothing, or something, to a parser.
+SNIPPETS = [
+    b" ",
+    b"\n",
+    b"\r\n",
+    b"<!-- -->",
+    b"<?p i?>",
+    b"<![CDATA[x]]>",
+    b"&#65;",
+    b"&amp;",
+    b"]]>",
+    b"\xef\xbb\xbf",
+    b' xmlns:q="urn:q"',
+    b' Id="sp"',
+    b"<ds:Object></ds:Object>",
+    b"</ds:Signature>",
+    b"\0",
+]
+
+
+def _fast(data: bytes) -> canonical.Fast | None:
+    found = canonical.read_fast([data], len(data), POLICY)
+    if found is None or canonical.check_key(found, [BOUND], POLICY) is None:
+        return None
+    return found
+
+
+def _general(data: bytes) -> general.General | None:
+    try:
+        return general.judge(data, POLICY, lambda code: binding.active(code, [BOUND], forge.AT), forge.AT)
+    except InvalidEnvelope:
+        return None
+
+
+def _check(data: bytes, *, owner: bool = False) -> None:
+    """`owner` says that the key's owner signed it: only then may it be another good file."""
+    fast, slow = _fast(data), _general(data)
+    if fast is not None:
+        assert slow is not None, "F says valid, G does not"
+        assert fast.envelope == slow.read.envelope
+        assert fast.body_digest == slow.body_digest
+        assert fast.signature.certificate_der == slow.binding.certificate_der
+        assert owner or data == NATIVE, "a second file passes the fast path"
+    if slow is not None:
+        assert forge.xmlsec_valid(data, SIGNER.certificate_der), "G says valid, xmlsec does not"
+
+
+def test_the_sample_is_good_on_both_paths_and_for_xmlsec() -> None:
+    assert _fast(NATIVE) is not None
+    assert _general(NATIVE) is not None
+    _check(NATIVE)
+
+
+def _byte_changes(place: int) -> Iterator[bytes]:
+    for value in (0x20, 0x22, 0x26, 0x3C, 0x41, 0x00, 0xFF, NATIVE[place] ^ 1):
+        if value != NATIVE[place]:
+            yield NATIVE[:place] + bytes([value]) + NATIVE[place + 1 :]
+    yield NATIVE[:place] + NATIVE[place + 1 :]
+    yield NATIVE[:place] + NATIVE[place : place + 1] * 2 + NATIVE[place + 1 :]
+
+
+@pytest.mark.parametrize("start", range(0, 61, 12))
+def test_no_changed_byte_makes_a_second_native_file(start: int) -> None:
+    """Group 8, every 61st byte from several starts; never valid with another file digest on the fast path."""
+    for place in range(start, len(NATIVE), 61):
+        for data in _byte_changes(place):
+            _check(data)
+
+
+@settings(max_examples=100, deadline=None)
+@given(
+    places=st.lists(st.tuples(st.integers(0, len(NATIVE)), st.sampled_from(SNIPPETS)), min_size=1, max_size=3)
+)
+def test_inserted_pieces_never_divide_the_verifiers(places: list[tuple[int, bytes]]) -> None:
+    data = NATIVE
+    for place, snippet in places:
+        data = data[:place] + snippet + data[place:]
+
+    _check(data)
+
+
+@settings(max_examples=100, deadline=None)
+@given(a=st.integers(0, len(NATIVE)), b=st.integers(0, len(NATIVE)), c=st.integers(0, len(NATIVE)))
+def test_moved_and_doubled_ranges_never_divide_the_verifiers(a: int, b: int, c: int) -> None:
+    a, b = sorted((a, b))
+
+    _check(NATIVE[:c] + NATIVE[a:b] + NATIVE[c:])
+
+
+_TAGS = [at for at in range(len(NATIVE)) if NATIVE[at : at + 1] == b"<"]
+
+
+@settings(max_examples=60, deadline=None)
+@given(places=st.lists(st.sampled_from(_TAGS), min_size=1, max_size=4), snippet=st.sampled_from(SNIPPETS[:4]))
+def test_an_owner_who_lays_the_file_out_anew_is_read_alike_by_all(places: list[int], snippet: bytes) -> None:
+    """White space and comments before tags, signed again: the general path may take it, and then xmlsec does."""
+    data = NATIVE
+    for place in sorted(places, reverse=True):
+        data = data[:place] + snippet + data[place:]
+    if not data.startswith(b"<?xml"):
+        return
+    signed = forge.resign(data, NATIVE, SIGNER)
+
+    _check(signed, owner=True)
+    if b"<!--" not in signed and _general(signed) is None:
+        assert not _is_plain_layout(places)
+
+
+def _is_plain_layout(places: list[int]) -> bool:
+    """White space between elements outside leaves is always allowed; before a leaf's end tag it may change a value."""
+    return all(
+        NATIVE[place - 1 : place] == b">" and NATIVE[place + 1 : place + 2] != b"/" for place in places
+    )

@@ -1,0 +1,236 @@
+"""Files that attack a parser (threats 1 to 16 and 97), through the same entry as every envelope. Each must be refused
+with its code, quickly, with nothing opened and nobody called."""
+
+from __future__ import annotations
+
+import os
+import socket
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.hostile import forge
+from tests.support import envelopes
+
+DECLARATION = b'<?xml version="1.0" encoding="UTF-8"?>\n'
+QCVN = b'<edXML xmlns="http://www.mic.gov.vn/TBT/QCVN_102_2016">'
+
+
+class Listener:
+    """A local port that counts who connects: libxml2 would call from C, past any patched module."""
+
+    def __init__(self) -> None:
+        self._socket = socket.create_server(("127.0.0.1", 0))
+        self._socket.settimeout(0.05)
+        self.port: int = self._socket.getsockname()[1]
+        self.calls = 0
+        self._open = True
+        self._thread = threading.Thread(target=self._serve)
+        self._thread.start()
+
+    def _serve(self) -> None:
+        while self._open:
+            try:
+                connection, _ = self._socket.accept()
+            except TimeoutError:
+                continue
+            self.calls += 1
+            connection.close()
+
+    def close(self) -> None:
+        self._open = False
+        self._thread.join()
+        self._socket.close()
+
+
+@pytest.fixture
+def listener() -> Iterator[Listener]:
+    found = Listener()
+    yield found
+    found.close()
+
+
+@pytest.fixture
+def trap(tmp_path: Path) -> Path:
+    """A pipe that nobody writes to: whoever opens it waits until the test is killed."""
+    path = tmp_path / "secret"
+    os.mkfifo(path)
+    return path
+
+
+def test_01_an_external_entity_opens_no_file(trap: Path) -> None:
+    data = DECLARATION + f'<!DOCTYPE a [<!ENTITY x SYSTEM "file://{trap}">]>'.encode() + QCVN + b"&x;</edXML>"
+
+    assert forge.judge(data).code == "ENV-FORBIDDEN"
+
+
+def test_02_a_parameter_entity_calls_nobody(listener: Listener) -> None:
+    url = f"http://127.0.0.1:{listener.port}/x.dtd"
+    data = DECLARATION + f'<!DOCTYPE a [<!ENTITY % x SYSTEM "{url}"> %x;]>'.encode() + QCVN + b"</edXML>"
+
+    assert forge.judge(data).code == "ENV-FORBIDDEN"
+    assert listener.calls == 0
+
+
+def test_05_an_external_doctype_calls_nobody(listener: Listener) -> None:
+    data = (
+        DECLARATION + f'<!DOCTYPE a SYSTEM "http://127.0.0.1:{listener.port}/">'.encode() + QCVN + b"</edXML>"
+    )
+
+    assert forge.judge(data).code == "ENV-FORBIDDEN"
+    assert listener.calls == 0
+
+
+def test_06_nothing_that_names_an_address_is_fetched(listener: Listener, trap: Path) -> None:
+    """XInclude and schemaLocation are ignored words; here they also break the signature or the dialect."""
+    url = f"http://127.0.0.1:{listener.port}/x".encode()
+    include = (
+        b'<xi:include xmlns:xi="http://www.w3.org/2001/XInclude" href="file://'
+        + bytes(trap)
+        + b'"></xi:include>'
+    )
+    location = (
+        b'<edXML:edXMLBody xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance" xsi:schemaLocation="urn:x '
+        + url
+    )
+    native = envelopes.native()
+
+    included = forge.judge(native.replace(b"<edXML:edXMLBody>", b"<edXML:edXMLBody>" + include))
+    located = forge.judge(
+        forge.resign(native.replace(b"<edXML:edXMLBody>", location + b'">'), native),
+    )
+
+    assert included.code == "ENV-DIALECT"
+    assert located.path == "general"
+    assert listener.calls == 0
+
+
+def _laughs() -> bytes:
+    entities = "".join(f'<!ENTITY l{n} "{f"&l{n - 1};" * 10}">' for n in range(1, 30))
+    return DECLARATION + f'<!DOCTYPE a [<!ENTITY l0 "ha">{entities}]>'.encode() + QCVN + b"&l29;</edXML>"
+
+
+def _quadratic() -> bytes:
+    return (
+        DECLARATION
+        + b'<!DOCTYPE a [<!ENTITY x "'
+        + b"a" * 100_000
+        + b'">]>'
+        + QCVN
+        + b"&x;" * 10_000
+        + b"</edXML>"
+    )
+
+
+def _attributes(n: int) -> bytes:
+    return DECLARATION + b"<edXML " + b" ".join(b'a%d=""' % i for i in range(n)) + b"></edXML>"
+
+
+CASES: list[tuple[str, bytes, str]] = [
+    ("03-billion-laughs", _laughs(), "ENV-FORBIDDEN"),
+    ("04-quadratic", _quadratic(), "ENV-FORBIDDEN"),
+    ("05-empty-doctype", DECLARATION + b"<!DOCTYPE edXML>" + QCVN + b"</edXML>", "ENV-FORBIDDEN"),
+    ("05-undeclared-entity", DECLARATION + QCVN + b"&nbsp;</edXML>", "ENV-FORBIDDEN"),
+    ("07-deep", DECLARATION + QCVN + b"<a>" * 100_000, "ENV-LIMIT"),
+    ("07-deep-by-one", DECLARATION + QCVN + b"<a>" * 64 + b"</a>" * 64 + b"</edXML>", "ENV-LIMIT"),
+    ("08-giant-attribute", DECLARATION + b'<edXML a="' + b"x" * 20_000_000 + b'"></edXML>', "ENV-LIMIT"),
+    ("08-many-attributes", _attributes(100_000), "ENV-LIMIT"),
+    (
+        "08-many-declarations",
+        DECLARATION + b"<edXML " + b" ".join(b'xmlns:a%d="urn:x"' % i for i in range(100_000)) + b"></edXML>",
+        "ENV-LIMIT",
+    ),
+    ("08-giant-name", DECLARATION + b"<" + b"a" * 5_000_000 + b"/>", "ENV-LIMIT"),
+    ("09-equal-attributes", DECLARATION + b'<edXML a="1" a="2"></edXML>', "ENV-NOT-XML"),
+    ("10-invalid-utf-8", DECLARATION + QCVN + b"\xff</edXML>", "ENV-ENCODING"),
+    ("10-overlong", DECLARATION + QCVN + b"\xc0\xaf</edXML>", "ENV-ENCODING"),
+    ("10-surrogate", DECLARATION + QCVN + b"\xed\xa0\x80</edXML>", "ENV-ENCODING"),
+    ("10-nul", DECLARATION + QCVN + b"\0</edXML>", "ENV-NOT-XML"),
+    ("10-fffe", DECLARATION + QCVN + b"\xef\xbf\xbe</edXML>", "ENV-NOT-XML"),
+    ("11-utf-16-mark", b"\xff\xfe" + DECLARATION + QCVN + b"</edXML>", "ENV-ENCODING"),
+    ("11-says-utf-16", DECLARATION.replace(b"UTF-8", b"UTF-16") + QCVN + b"</edXML>", "ENV-ENCODING"),
+    ("11-says-utf-7", DECLARATION.replace(b"UTF-8", b"UTF-7") + QCVN + b"</edXML>", "ENV-ENCODING"),
+    ("12-control-by-reference", DECLARATION + QCVN + b"&#8;</edXML>", "ENV-NOT-XML"),
+    ("14-wrong-namespace", DECLARATION + b'<edXML xmlns="urn:other"></edXML>', "ENV-DIALECT"),
+    ("14-no-namespace", DECLARATION + b"<edXML></edXML>", "ENV-DIALECT"),
+    (
+        "14-default-redeclared",
+        DECLARATION + QCVN + b'<edXMLEnvelope xmlns="urn:x"></edXMLEnvelope></edXML>',
+        "ENV-DIALECT",
+    ),
+    ("14-prefix-unbound", DECLARATION + b"<x:edXML></x:edXML>", "ENV-NOT-XML"),
+    ("15-empty", b"", "ENV-NOT-XML"),
+    ("15-leading-junk", b"x" + DECLARATION + QCVN + b"</edXML>", "ENV-NOT-XML"),
+    ("15-two-roots", DECLARATION + QCVN + b"</edXML>" + QCVN + b"</edXML>", "ENV-NOT-XML"),
+    ("15-two-documents", (DECLARATION + QCVN + b"</edXML>") * 2, "ENV-NOT-XML"),
+    ("15-zip", b"PK\x03\x04" + bytes(100), "ENV-NOT-XML"),
+    ("97-xml-prefix-rebound", DECLARATION + b'<edXML xmlns:xml="urn:x"></edXML>', "ENV-NOT-XML"),
+    ("97-two-colons", DECLARATION + b'<a:b:c xmlns:a="urn:a"></a:b:c>', "ENV-NOT-XML"),
+    (
+        "97-attribute-doubled-by-namespace",
+        DECLARATION + b'<a xmlns:p="urn:n" xmlns:q="urn:n" p:x="" q:x=""/>',
+        "ENV-NOT-XML",
+    ),
+    ("97-name-of-the-fifth-edition", DECLARATION + "<a\u2c10\u0487/>".encode(), "ENV-NOT-XML"),
+    ("97-prefix-undeclared", DECLARATION + b'<a xmlns:b=""/>', "ENV-NOT-XML"),
+    ("97-depth-300", DECLARATION + QCVN + b"<a>" * 300 + b"</a>" * 300 + b"</edXML>", "ENV-LIMIT"),
+]
+
+
+@pytest.mark.parametrize(("data", "code"), [case[1:] for case in CASES], ids=[case[0] for case in CASES])
+def test_an_attack_on_the_parser_is_refused_with_its_code(data: bytes, code: str) -> None:
+    begun = time.process_time()
+
+    verdict = forge.judge(data)
+
+    assert verdict.path is None
+    assert verdict.code == code
+    # no figure is meant: an expansion or a quadratic step would take minutes
+    assert time.process_time() - begun < 10
+
+
+def test_16_every_prefix_of_a_good_file_is_refused() -> None:
+    native = envelopes.native(envelopes.status(), signer=forge.SIGNER)
+
+    for length in [*range(0, len(native), 97), len(native) - 1]:
+        assert forge.judge(native[:length]).path is None, length
+
+
+def test_16_a_size_that_lies_is_no_native_file() -> None:
+    """The transport's word for the size is not believed: what was not read to its end is not confirmed."""
+    native = envelopes.native()
+    verdicts = [forge.judge(native + b" " * extra).path for extra in (0, 1)]
+
+    assert verdicts[0] == "fast"
+    assert verdicts[1] != "fast"
+
+
+def test_100_a_file_over_the_general_limit_is_not_read_twice() -> None:
+    """G1: the costly path has its own limit, below that of native files."""
+    data = DECLARATION + b"<x>" + b" " * (33 << 20) + b"</x>"
+
+    verdict = forge.judge(data)
+
+    assert verdict.code == "ENV-TOO-LARGE"
+    assert verdict.step == 1
+
+
+def test_no_python_code_opens_a_socket_while_an_envelope_is_judged() -> None:
+    """The guard beside the listeners: every connect in this process is seen by the audit hook."""
+    seen: list[str] = []
+    watching = True
+
+    def hook(event: str, arguments: object) -> None:
+        if watching and event.startswith("socket.") and threading.current_thread() is threading.main_thread():
+            seen.append(event)
+
+    sys.addaudithook(hook)
+    forge.judge(envelopes.native())
+    forge.judge(envelopes.native() + b"\n")
+    watching = False
+
+    assert seen == []

@@ -1,0 +1,68 @@
+"""Signature wrapping: a good signature kept, the meaning changed around it (threats 19 to 26 and 95; verification.md
+section 10, group 4). Other verifiers say valid to some of these; the one place and the one shape decide here."""
+
+from __future__ import annotations
+
+import pytest
+
+from gateway.edxml import names
+from tests.hostile import forge
+from tests.support import envelopes
+
+
+@pytest.fixture(scope="module")
+def native() -> bytes:
+    return envelopes.native()
+
+
+XSW = ["19-xsw1", "20-xsw2", "21-xsw3", "22-xsw4", "23-xsw5", "24-xsw6", "25-xsw7", "26-xsw8"]
+
+
+def _wrapped(native: bytes, variant: str) -> bytes:
+    """A forged packet that carries the signed one of somebody else in the way of the classic eight."""
+    before, signature, after = forge.split(native)
+    original = (before + after)[39:]
+    forged = before.replace(b"<edXML:Subject>V/v", b"<edXML:Subject>FORGED V/v")
+    inside = signature.replace(b"</ds:Signature>", original + b"</ds:Signature>")
+    in_object = signature.replace(b"<ds:Object>", b"<ds:Object>" + original)
+    declaration, forged_body = forged[:39], forged[39:]
+    return {
+        "19-xsw1": forged + inside + after,
+        "20-xsw2": forged + signature + after.replace(b"</edXML>", original + b"</edXML>"),
+        "21-xsw3": forged
+        + signature
+        + after.replace(b"</edXML:edXMLEnvelope>", b"</edXML:edXMLEnvelope>" + original),
+        "22-xsw4": declaration
+        + forged_body
+        + signature
+        + after.replace(b"<edXML:edXMLBody>", b"<edXML:edXMLBody>" + original),
+        "23-xsw5": forged + signature + original + after,
+        "24-xsw6": forged + in_object + after,
+        "25-xsw7": forged.replace(b"<edXML:Content>", b"<edXML:Content>" + original) + signature + after,
+        "26-xsw8": forged + signature.replace(b"</ds:Object>", original + b"</ds:Object>") + after,
+    }[variant]
+
+
+@pytest.mark.parametrize("variant", XSW)
+def test_a_wrapped_envelope_is_refused(variant: str, native: bytes) -> None:
+    """Threats 19 to 26: whatever is found first elsewhere, nothing but the one place counts."""
+    verdict = forge.judge(_wrapped(native, variant))
+
+    assert verdict.path is None
+    assert verdict.code in {"SIG-STRUCTURE", "SIG-PLACE", "SIG-DIGEST", "ENV-DIALECT", "ENV-LIMIT"}
+
+
+def test_95_parked_properties_are_refused_although_other_verifiers_say_valid(native: bytes) -> None:
+    """G4: the real SignedProperties in a second Object, forged ones at their place; a search by Id finds the real."""
+    start, end = native.index(b"<xades:SignedProperties"), native.index(b"</xades:QualifyingProperties>")
+    real = native[start:end]
+    forged = real.replace(b'Id="sp"', b'Id="other"').replace(b"<gw:Id>01JZ", b"<gw:Id>EVIL")
+    parked = (
+        b'<ds:Object><xades:QualifyingProperties xmlns:xades="' + names.XADES.encode() + b'" Target="#sig">'
+    )
+    parked += real + b"</xades:QualifyingProperties></ds:Object>"
+    data = native.replace(real, forged).replace(b"</ds:Signature>", parked + b"</ds:Signature>")
+
+    assert forge.xmlsec_valid(data)
+    assert forge.signxml_valid(data)
+    assert forge.judge(data).code == "SIG-STRUCTURE"

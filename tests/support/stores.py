@@ -1,0 +1,185 @@
+"""Stores for tests: SQLite files in a temporary folder, two hosted agencies, and builders of invented documents."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import shutil
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+from gateway.domain.account import AgencyScope, HostedAgency
+from gateway.domain.document import (
+    Delivery,
+    Draft,
+    IncomingDocument,
+    InState,
+    Kind,
+    Lane,
+    OutgoingDocument,
+    OutState,
+    Recipient,
+    Signer,
+    Urgency,
+)
+from gateway.domain.identity import Digest, DocumentId, PacketId
+from gateway.ports.rows import InboxItem, OutboxItem, Target
+from gateway.store import migrate
+from gateway.store.store import SqlStore
+from tests.support.clock import ManualClock
+
+NORTH = AgencyScope(agency_id="agy_north", principal_id="prn_north")
+SOUTH = AgencyScope(agency_id="agy_south", principal_id="prn_south")
+
+
+def migrated(folder: Path) -> Path:
+    """An empty database file with the newest schema, to be copied: migrating anew takes longer than most tests."""
+    path = folder / "blank.db"
+    asyncio.run(migrate.up(f"sqlite:///{path}"))
+    return path
+
+
+@asynccontextmanager
+async def opened(path: Path, clock: ManualClock) -> AsyncIterator[SqlStore]:
+    """A store on that file; closed at the end, as an open connection outlives the event loop badly."""
+    store = SqlStore(f"sqlite:///{path}", clock)
+    try:
+        await store.open()
+        yield store
+    finally:
+        await store.close()
+
+
+@asynccontextmanager
+async def with_agencies(blank: Path, folder: Path, clock: ManualClock) -> AsyncIterator[SqlStore]:
+    """A store of its own that hosts NORTH and SOUTH."""
+    path = Path(shutil.copy(blank, folder / "node.db"))
+    async with opened(path, clock) as store:
+        await store.accounts.add_hosted(HostedAgency(id=NORTH.agency_id, code="Z91.01", name="North"))
+        await store.accounts.add_hosted(HostedAgency(id=SOUTH.agency_id, code="Z91.02", name="South"))
+        yield store
+
+
+def digest(seed: object) -> Digest:
+    return Digest(hashlib.sha256(str(seed).encode()).hexdigest())
+
+
+def draft(**fields: Any) -> Draft:
+    values: dict[str, Any] = {
+        "number": "12",
+        "symbol": "UBND-VP",
+        "issued_on": date(2026, 11, 20),
+        "type_name": "Letter",
+        "subject": "About the flood",
+        "signer": Signer(name="Signer One"),
+        "recipients": (Recipient(code="Z91.02", name="South"),),
+        "reply_required": False,
+    }
+    return Draft(**(values | fields))
+
+
+def outgoing(clock: ManualClock, *, scope: AgencyScope = NORTH, **fields: Any) -> OutgoingDocument:
+    """`draft` and the document's own fields may be given; the rest is invented."""
+    id = clock.new_id("msg_")
+    made = OutgoingDocument(
+        id=id,
+        agency_id=scope.agency_id,
+        kind=Kind.DOCUMENT,
+        packet_id=PacketId(f"packet-{id}"),
+        document_id=DocumentId(f"Z91.01,2026/11/20,{id}"),
+        draft=draft(),
+        files=(),
+        state=OutState.QUEUED,
+        created_at=clock.now(),
+        accepted_by=scope.principal_id,
+    )
+    return replace(made, **fields)
+
+
+def delivery(document: OutgoingDocument, code: str, state: str = "queued") -> Delivery:
+    return Delivery(
+        id=f"dlv-{document.id}-{code}",
+        agency_id=document.agency_id,
+        document_id=document.id,
+        recipient=Recipient(code=code),
+        attempt=1,
+        state=state,
+        updated_at=document.created_at,
+    )
+
+
+def incoming(clock: ManualClock, *, scope: AgencyScope = NORTH, **fields: Any) -> IncomingDocument:
+    id = clock.new_id("inc_")
+    made = IncomingDocument(
+        id=id,
+        agency_id=scope.agency_id,
+        inbox_id=f"inbox-{id}",
+        kind=Kind.DOCUMENT,
+        sender_code="Z91.02",
+        sender_name="South",
+        document_id=DocumentId(f"Z91.02,2026/11/20,{id}"),
+        packet_id=PacketId(f"packet-{id}"),
+        attempt=1,
+        number="7",
+        symbol="SNN",
+        issued_on=date(2026, 11, 20),
+        type_name="Letter",
+        subject="About the harvest",
+        signer=None,
+        urgency=Urgency.NORMAL,
+        due_on=None,
+        body_digest=digest(f"body {id}"),
+        envelope_digest=digest(f"file {id}"),
+        envelope_size=1000,
+        vouched_by="signature",
+        arrived_at=clock.now(),
+        state=InState.NEW,
+    )
+    return replace(made, **fields)
+
+
+def outbox_item(clock: ManualClock, *, scope: AgencyScope = NORTH, **fields: Any) -> OutboxItem:
+    id = clock.new_id("out_")
+    made = OutboxItem(
+        id=id,
+        agency_id=scope.agency_id,
+        packet_id=f"packet-{id}",
+        kind=Kind.DOCUMENT,
+        sender_code="Z91.01",
+        lane=Lane.NORMAL,
+        envelope_digest=digest(id),
+        envelope_size=1000,
+        targets=(Target(code="Z91.02", delivery_id="dlv-1"), Target(code="Z91.03", delivery_id="dlv-2")),
+        created_at=clock.now(),
+        subject_id="msg-1",
+    )
+    return replace(made, **fields)
+
+
+def inbox_item(clock: ManualClock, *, scope: AgencyScope = NORTH, **fields: Any) -> InboxItem:
+    id = clock.new_id("box_")
+    made = InboxItem(
+        id=id,
+        agency_id=scope.agency_id,
+        file_digest=digest(id),
+        size=1000,
+        received_at=clock.now(),
+        transport_packet_id=f"packet-{id}",
+        transport_kind="edoc",
+        transport_sender="Z91.02",
+        lane=Lane.NORMAL,
+    )
+    return replace(made, **fields)
+
+
+async def seed_incoming(store: SqlStore, document: IncomingDocument) -> IncomingDocument:
+    """Stored and committed, for tests about what hangs on an incoming document."""
+    scope = AgencyScope(agency_id=document.agency_id, principal_id="prn_seed")
+    async with store.begin(scope) as work:
+        await work.incoming.add(document)
+        await work.commit()
+    return document

@@ -1,0 +1,197 @@
+"""The fast path (F1-F12): it takes what our writer makes, to the byte, and nothing else. Files that an owner signed
+though they are not canonical are "not mine" one by one (vector group 2), whatever else a standard verifier says."""
+
+from __future__ import annotations
+
+import tracemalloc
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from hashlib import sha256
+from pathlib import Path
+
+import pytest
+
+from gateway.domain.document import Kind
+from gateway.domain.identity import Digest, PacketId
+from gateway.domain.proof import Binding
+from gateway.edxml.build import Content, write
+from gateway.edxml.canonical import Fast, check_key, read_fast
+from gateway.edxml.names import DECLARATION
+from gateway.edxml.policy import Limits, XmlPolicy
+from gateway.edxml.signature import render
+from tests.support import envelopes, oracles, pki
+from tests.support.fast import BINDING, POLICY, SIGNER, accepted, fast, good, small
+
+
+@pytest.mark.parametrize("make", [good, small])
+def test_f5_every_size_of_piece_gives_the_same_result(make: Callable[[], bytes]) -> None:
+    raw = make()
+    whole = fast(raw)
+    assert whole is not None
+    sizes = range(1, len(raw) + 1) if make is small else (1, 2, 3, 7, 38, 39, 40, 64, 1000)
+    for piece in sizes:
+        assert fast(raw, piece) == whole, piece
+
+
+def test_f6_the_range_is_that_of_the_signature_and_f7_the_digests_are_those_of_the_bytes() -> None:
+    raw = good()
+    before, raw_signature, after = envelopes.split(raw)
+    found = fast(raw)
+    assert found is not None
+    assert raw[found.a : found.b] == raw_signature
+    assert found.file_digest == _sha256(raw)
+    assert found.body_digest == _sha256(before + after) == _sha256(oracles.body_form(raw))
+
+
+def _sha256(raw: bytes) -> str:
+    return sha256(raw).hexdigest()
+
+
+# F9-F12
+
+
+@pytest.mark.parametrize("which", ["body", "properties"])
+def test_f9_a_digest_that_does_not_hold_is_not_mine(which: str) -> None:
+    found = fast(good())
+    assert found is not None
+    before, _, after = envelopes.split(good())
+    wrong = Digest("00" * 32)
+    parts = (
+        replace(found.signature, body_digest=wrong)
+        if which == "body"
+        else replace(found.signature, properties_digest=wrong)
+    )
+    assert fast(DECLARATION + before + render(parts) + after) is None
+
+
+def _changed(**changes: object) -> Fast:
+    found = fast(good())
+    assert found is not None
+    return replace(found, signature=replace(found.signature, **changes))  # type: ignore[arg-type]  # named freely
+
+
+def test_f10_only_a_certificate_bound_to_the_exact_code_counts() -> None:
+    found = _changed()
+    other = pki.signer("Z92", "p256")
+    assert check_key(found, [], POLICY) is None
+    assert check_key(found, [envelopes.binding(other)], POLICY) is None
+    assert check_key(found, [envelopes.binding(other), BINDING], POLICY) == BINDING
+    for code in ("000.00.07.z91", " 000.00.07.Z91", "000.00.07.Z91 ", "Z92"):
+        assert check_key(found, [replace(BINDING, code=code)], POLICY) is None
+
+
+def test_f10_another_certificate_of_the_same_key_or_subject_does_not_count() -> None:
+    again = pki.der(pki.root().issue(envelopes.SENDER, pki.key("p256", envelopes.SENDER)))
+    assert again != SIGNER.certificate_der
+    assert check_key(_changed(), [Binding(code=envelopes.SENDER, certificate_der=again)], POLICY) is None
+    assert check_key(_changed(certificate_der=again), [BINDING], POLICY) is None
+
+
+def test_f10_a_signing_certificate_v2_that_names_another_certificate_is_not_mine() -> None:
+    """All else holds: the owner signed a file that says two things about its certificate."""
+    before, _, after = envelopes.split(good())
+    parts = replace(_changed().signature, certificate_digest=Digest("00" * 32))
+    parts = replace(parts, properties_digest=Digest(sha256(parts.signed_properties).hexdigest()))
+    parts = replace(parts, value=SIGNER.sign(parts.signed_info))
+    found = fast(DECLARATION + before + render(parts) + after)
+    assert found is not None
+    assert check_key(found, [BINDING], POLICY) is None
+
+
+def test_f11_another_key_value_or_method_is_not_mine() -> None:
+    assert check_key(_changed(value=bytes(64)), [BINDING], POLICY) is None
+    assert check_key(_changed(algorithm="rsa-sha256"), [BINDING], POLICY) is None
+    assert check_key(_changed(properties_digest=Digest("00" * 32)), [BINDING], POLICY) is None
+
+
+def test_f12_kind_and_id_agree_with_the_model_and_the_transport() -> None:
+    found = _changed()
+    here = envelopes.PACKET_ID
+    agree = check_key(found, [BINDING], POLICY, transport_packet_id=here, transport_kind=Kind.DOCUMENT)
+    assert agree == BINDING
+    assert check_key(found, [BINDING], POLICY, transport_packet_id=PacketId("other")) is None
+    assert check_key(found, [BINDING], POLICY, transport_kind=Kind.STATUS) is None
+
+
+def test_f12_a_kind_other_than_the_models_is_not_mine() -> None:
+    before, _, after = envelopes.split(good())
+    of = replace(envelopes.qualifier(envelopes.document(())), kind=Kind.UPDATE)
+    assert accepted(envelopes.sign_bytes(before, after, SIGNER, of)) is None
+
+
+def test_f12_a_receipt_for_another_status_code_is_not_mine() -> None:
+    signer = pki.signer(envelopes.RECEIVER, "p256")
+    raw = envelopes.native(envelopes.status("03"), signer=signer, of=envelopes.receipt("03"))
+    before, _, after = envelopes.split(raw)
+    for code, expected in (("03", True), ("02", False)):
+        of = replace(envelopes.qualifier(envelopes.status()), receipt=envelopes.receipt(code))
+        found = fast(envelopes.sign_bytes(before, after, signer, of))
+        assert found is not None
+        assert (check_key(found, [envelopes.binding(signer)], POLICY) is not None) is expected
+
+
+# Limits
+
+
+@pytest.mark.parametrize(
+    "limits",
+    [
+        Limits(max_bytes=1000),
+        Limits(depth=5),
+        Limits(text_bytes=20),
+        Limits(text_total=200),
+        Limits(signature_bytes=1000),
+        Limits(attachments=1),
+        Limits(recipients=1),
+        Limits(header_bytes=500),
+    ],
+)
+def test_f3_a_file_over_any_limit_is_not_mine(limits: Limits) -> None:
+    assert fast(good()) is not None
+    assert fast(good(), policy=XmlPolicy(limits=limits)) is None
+
+
+def test_f1_a_size_that_is_not_the_files_is_not_mine() -> None:
+    raw = good()
+    assert read_fast([raw], len(raw) - 1, POLICY) is None
+    assert read_fast([raw], len(raw) + 1, POLICY) is None
+    assert read_fast([raw[:-1]], len(raw), POLICY) is None
+    assert read_fast([], 100, POLICY) is None
+
+
+@pytest.mark.parametrize("opening", [b"<edXML ", b"<edXML xmlns='", b"<" + b"a" * 100, b"<edXML a='&#"])
+def test_f3_a_tag_that_never_ends_is_given_up_before_it_is_all_in_memory(opening: bytes) -> None:
+    fed = 0
+
+    def endless() -> Iterator[bytes]:
+        nonlocal fed
+        yield DECLARATION + opening
+        for _ in range(400):
+            fed += 65_536
+            yield b"x" * 65_536
+
+    assert read_fast(endless(), 200 << 20, POLICY) is None
+    assert fed <= 4 << 20
+
+
+@pytest.mark.slow
+def test_memory_stays_bounded_on_an_attachment_of_100_mb(tmp_path: Path) -> None:
+    files = (("lon.pdf", b""),)
+    envelope, path = envelopes.document(files), tmp_path / "large.edxml"
+    block = bytes(range(256)) * 256
+    content = Content(entry_name=f"{envelopes.uuid_of(1)}.pdf", open=lambda: (block for _ in range(1600)))
+    tracemalloc.start()
+    try:
+        with path.open("w+b") as out:
+            written = write(
+                envelope, [content], out, SIGNER, envelopes.qualifier(envelope), envelopes.SIGNED_AT
+            )
+        with path.open("rb") as source:
+            found = read_fast(iter(lambda: source.read(1 << 18), b""), written.size, POLICY)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert found is not None
+    assert found.files == written.files
+    assert found.files[0].size == 1600 * 65_536
+    assert peak < 6_000_000

@@ -1,0 +1,458 @@
+"""The reader: strict where our own axis needs one meaning, liberal elsewhere, bounded always."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import io
+import tracemalloc
+import zipfile
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import replace
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from gateway.domain.document import Kind
+from gateway.domain.receipt import Receipt
+from gateway.edxml import names
+from gateway.edxml.attachment import decoded_pieces
+from gateway.edxml.dates import read_date, read_time
+from gateway.edxml.envelope import Envelope, Organisation
+from gateway.edxml.policy import Limits
+from gateway.edxml.reader import ModelBuilder, Read, read
+from gateway.errors import MalformedXml
+from tests.support import envelopes, strategies
+
+Q = names.QCVN
+LIMITS = Limits()
+PDF = base64.b64encode(b"%PDF-1.4\n").decode()
+
+
+def envelope(
+    *,
+    message: str | None = None,
+    trace: str = "",
+    manifest: str = "",
+    attachments: str = "",
+    header: str = "",
+    root: str = "",
+) -> bytes:
+    """A short envelope of dialect A without prefixes."""
+    message = message if message is not None else "<From><OrganId>Z91.01</OrganId></From>"
+    return (
+        f'<edXML xmlns="{Q}"><edXMLEnvelope><edXMLHeader><MessageHeader>{message}</MessageHeader>'
+        f"<TraceHeaderList>{trace}</TraceHeaderList>{header}</edXMLHeader>"
+        f'<edXMLBody><edXMLManifest version="1.0">{manifest}</edXMLManifest></edXMLBody></edXMLEnvelope>'
+        f"<AttachmentEncoded>{attachments}</AttachmentEncoded>{root}</edXML>"
+    ).encode()
+
+
+def line(cid: str | None, name: str | None = None) -> str:
+    return "<Reference>" + _leaf("ContentId", cid) + _leaf("AttachmentName", name) + "</Reference>"
+
+
+def attached(cid: str | None, name: str | None = None, text: str = PDF) -> str:
+    content = f"<ContentTransferEncoded>{text}</ContentTransferEncoded>"
+    return (
+        "<Attachment>" + _leaf("ContentId", cid) + content + _leaf("AttachmentName", name) + "</Attachment>"
+    )
+
+
+def _leaf(name: str, value: str | None) -> str:
+    return "" if value is None else f"<{name}>{value}</{name}>"
+
+
+def lenient(raw: bytes, limits: Limits = LIMITS) -> Read:
+    return read([raw], limits)
+
+
+def codes(found: Read, *ignored: str) -> list[str]:
+    return [one.code for one in found.findings if one.code not in ("MISSING", *ignored)]
+
+
+def refused(raw: bytes, limits: Limits = LIMITS, *, strict: bool = False) -> MalformedXml:
+    with pytest.raises(MalformedXml) as caught:
+        read([raw], limits, strict=strict)
+    return caught.value
+
+
+# What our writer writes reads back to the same model
+
+
+@settings(max_examples=60, deadline=None)
+@given(strategies.documents())
+def test_a_written_document_reads_back_identically(model: Envelope) -> None:
+    found = read([envelopes.native(replace(model, sender=_known(model)), ())], LIMITS, strict=True)
+
+    assert found.envelope == replace(model, sender=_known(model))
+
+
+@settings(max_examples=40, deadline=None)
+@given(strategies.statuses())
+def test_a_written_status_reads_back_identically(model: Envelope) -> None:
+    found = read([envelopes.native(replace(model, sender=_known(model)), ())], LIMITS, strict=True)
+
+    assert found.envelope == replace(model, sender=_known(model))
+
+
+@settings(max_examples=25, deadline=None)
+@given(strategies.file_sets(), st.integers(1, 5000))
+def test_written_files_read_back_with_their_digests_and_slices(files: envelopes.Files, size: int) -> None:
+    raw = envelopes.native(envelopes.document(files), files)
+
+    found = read((raw[at : at + size] for at in range(0, len(raw), size)), LIMITS, strict=True)
+
+    assert found.envelope.attachments == envelopes.document(files).attachments
+    assert found.findings == ()
+    for slice_, (_, content) in zip(found.files, files, strict=True):
+        stored = raw[slice_.offset : slice_.offset + slice_.length]
+        assert b"".join(decoded_pieces([stored], slice_.coding)) == content
+        assert (slice_.size, slice_.sha256) == (len(content), hashlib.sha256(content).hexdigest())
+
+
+def _known(model: Envelope) -> Organisation:
+    """A sender for whom there is a test key."""
+    return replace(model.sender, organ_id=envelopes.SENDER)
+
+
+@pytest.mark.parametrize("case", envelopes.every_kind(), ids=lambda case: str(case[0]))
+def test_every_kind_of_native_packet_is_read_strictly_without_a_finding(
+    case: tuple[str, Envelope, envelopes.Files, Receipt | None],
+) -> None:
+    _, model, files, of = case
+
+    found = read([envelopes.native(model, files, of=of)], LIMITS, strict=True)
+
+    assert found.envelope == model
+    assert found.findings == ()
+    assert found.signature is not None
+    assert found.signature.in_xmldsig
+
+
+# Pairing with the manifest, both ways
+
+
+def test_content_ids_are_compared_without_any_number_of_prefixes() -> None:
+    raw = envelope(
+        manifest=line("cid:cid:1", "a.pdf") + line("cid:2", "b.pdf"),
+        attachments=attached("2") + attached("1"),
+    )
+
+    found = read([raw], LIMITS, strict=True)
+
+    assert [file.name for file in found.files] == ["b.pdf", "a.pdf"]
+
+
+def test_without_common_ids_the_name_pairs_and_then_the_place() -> None:
+    raw = envelope(
+        manifest=line("x", "a.pdf") + line("y", "b.pdf") + line("z", "c.pdf"),
+        attachments=attached("1", "b.pdf") + attached("2", "a.pdf") + attached("3"),
+    )
+
+    found = lenient(raw)
+
+    assert [file.name for file in found.files] == ["b.pdf", "a.pdf", "c.pdf"]
+    assert codes(found) == ["PAIRED-BY-NAME", "PAIRED-BY-POSITION"]
+
+
+@pytest.mark.parametrize(
+    ("manifest", "attachments", "code"),
+    [
+        (line("1") + line("1"), attached("1"), "CID-DOUBLED"),
+        (line("1"), attached("1") + attached("cid:1"), "CID-DOUBLED"),
+        (line("1"), attached("1") + attached("2"), "MANIFEST-MISSING"),
+        (line("1") + line("2"), attached("1"), "MANIFEST-EXTRA"),
+        ("", attached("1"), "MANIFEST-ABSENT"),
+        (line("1"), attached("2"), "PAIRED-BY-POSITION"),
+    ],
+)
+def test_a_mismatch_is_a_finding_and_on_our_axis_a_refusal(
+    manifest: str, attachments: str, code: str
+) -> None:
+    raw = envelope(manifest=manifest, attachments=attachments)
+
+    assert code in codes(lenient(raw))
+    assert refused(raw, strict=True).code == "ENV-DIALECT"
+
+
+# F10 and 12.3: one sender, one meaning
+
+SENDER = "<From><OrganId>Z91.01</OrganId></From>"
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        "",
+        "<From></From>",
+        "<From><OrganId></OrganId></From>",
+        "<From><OrganId>null</OrganId></From>",
+        SENDER + SENDER,
+        "<From><OrganId>Z91.01</OrganId><OrganId>Z91.02</OrganId></From>",
+        "<From><OrganId>Z91<b/>.01</OrganId></From>",
+        "<From><OrganId>Z91.01</OrganId><x:b xmlns:x='urn:x'/></From>",
+        SENDER + "<Odd><x:b xmlns:x='urn:x'/></Odd>",
+        SENDER + f"<Signature xmlns='{names.DS}'/>",
+        SENDER + f"<Odd><Signature xmlns='{names.DS}'/></Odd>",
+        SENDER + "<DocumentId>1</DocumentId><DocumentId>2</DocumentId>",
+    ],
+)
+def test_f10_a_packet_of_two_meanings_is_no_dialect_of_our_axis(message: str) -> None:
+    assert refused(envelope(message=message), strict=True).code == "ENV-DIALECT"
+
+
+def test_the_liberal_reader_takes_the_first_of_two_and_says_so() -> None:
+    message = "<From><OrganId>Z91.01</OrganId><OrganId>Z91.02</OrganId></From>"
+
+    found = lenient(envelope(message=message))
+
+    assert found.envelope.sender.organ_id == "Z91.01"
+    assert codes(found) == ["DOUBLED"]
+
+
+def test_an_identity_is_kept_exactly_and_the_space_is_a_finding() -> None:
+    found = read([envelope(message="<From><OrganId> Z91.01\n</OrganId></From>")], LIMITS, strict=True)
+
+    assert found.envelope.sender.organ_id == " Z91.01\n"
+    assert codes(found) == ["ID-SPACE"]
+
+
+def test_the_signed_subject_is_kept_with_its_spaces_and_a_blank_one_is_absent() -> None:
+    assert lenient(envelope(message="<Subject> a  b </Subject>")).envelope.subject == " a  b "
+    assert lenient(envelope(message="<Subject> \n </Subject>")).envelope.subject is None
+
+
+def test_foreign_attributes_are_a_finding_even_on_our_axis() -> None:
+    raw = envelope(message=SENDER.replace("<From>", "<From xml:lang='vi'>"))
+
+    assert codes(read([raw], LIMITS, strict=True)) == ["ATTRIBUTE"]
+
+
+def test_dialect_b_is_read_and_not_used_on_our_axis() -> None:
+    raw = f'<edXMLEnvelope xmlns="{names.DIALECT_B}"><MessageHeader>{SENDER}</MessageHeader></edXMLEnvelope>'.encode()
+
+    assert lenient(raw).dialect == "B"
+    assert refused(raw, strict=True).code == "ENV-DIALECT"
+
+
+def test_nothing_inside_a_signature_reaches_the_model() -> None:
+    forged = (
+        f'<Signature xmlns="{names.DS}"><Object><MessageHeader xmlns="{Q}"><From><OrganId>Z99</OrganId></From>'
+        "</MessageHeader></Object></Signature>"
+    )
+
+    found = read([envelope(header=forged)], LIMITS, strict=True)
+
+    assert found.envelope.sender.organ_id == "Z91.01"
+
+
+# Kinds
+
+
+@pytest.mark.parametrize(
+    ("business", "kind"),
+    [
+        ("", Kind.DOCUMENT),
+        ("<Bussiness/>", Kind.DOCUMENT),
+        ("<Bussiness><BussinessDocType>0</BussinessDocType></Bussiness>", Kind.DOCUMENT),
+        ("<Bussiness><BussinessDocType>1</BussinessDocType></Bussiness>", Kind.RECALL),
+        ("<Business><BusinessDocType>1</BusinessDocType></Business>", Kind.RECALL),
+        ("<Bussiness><BussinessDocType> 2 </BussinessDocType></Bussiness>", Kind.UPDATE),
+        ("<Bussiness><BussinessDocType>3</BussinessDocType></Bussiness>", Kind.REPLACEMENT),
+        ("<Bussiness><BussinessDocType>7</BussinessDocType></Bussiness>", Kind.DOCUMENT),
+        ("<Bussiness><BussinessDocType>one</BussinessDocType></Bussiness>", Kind.DOCUMENT),
+    ],
+)
+def test_the_operation_gives_the_kind(business: str, kind: Kind) -> None:
+    assert lenient(envelope(trace=business)).envelope.kind is kind
+
+
+def test_a_status_code_makes_a_status_whatever_else_is_there() -> None:
+    raw = envelope(
+        message=SENDER + "<StatusCode>02</StatusCode>",
+        trace="<Bussiness><BussinessDocType>1</BussinessDocType></Bussiness>",
+    )
+
+    assert lenient(raw).envelope.kind is Kind.STATUS
+
+
+# Dates (edxml.md 6)
+
+
+@pytest.mark.parametrize(
+    ("text", "iso", "usual"),
+    [
+        ("2031/03/04", "2031-03-04", True),
+        ("04/03/2031", "2031-03-04", False),
+        ("2031-03-04", "2031-03-04", False),
+        ("2031/03/04 23:59:59", "2031-03-04", False),
+        ("2031-03-04T00:00:00+07:00", "2031-03-04", False),
+        ("2031-03-03T17:00:00Z", "2031-03-04", False),
+        ("2031/02/30", None, True),
+        ("13/13/2031", None, False),
+        ("0001-01-01T00:00:00+14:00", None, False),
+        ("٢٠٣١/٠٣/٠٤", None, False),
+        ("tomorrow", None, False),
+    ],
+)
+def test_a_date_is_read_day_first_and_in_hanoi(text: str, iso: str | None, usual: bool) -> None:
+    value, was_usual = read_date(text)
+
+    assert (value and value.isoformat(), was_usual) == (iso, usual)
+
+
+@pytest.mark.parametrize(
+    ("text", "iso", "usual"),
+    [
+        ("2031/03/04 09:15:00", "2031-03-04T09:15:00+07:00", True),
+        ("04/03/2031 09:15:00", "2031-03-04T09:15:00+07:00", False),
+        ("2031-03-04T02:15:00.250Z", "2031-03-04T09:15:00.250000+07:00", False),
+        ("2031/03/04", "2031-03-04T00:00:00+07:00", False),
+        ("2031/03/04 24:15:00", None, True),
+    ],
+)
+def test_a_time_without_a_zone_is_hanois(text: str, iso: str | None, usual: bool) -> None:
+    value, was_usual = read_time(text)
+
+    assert (value and value.isoformat(), was_usual) == (iso, usual)
+
+
+# Limits (F1, F3) and memory
+
+ROOT = f"<edXML xmlns='{Q}'/>".encode()
+DEEP = "<OtherInfo>" * 70 + "</OtherInfo>" * 70
+
+
+@pytest.mark.parametrize(
+    ("raw", "limits", "code"),
+    [
+        (envelope(), Limits(max_bytes=100), "ENV-TOO-LARGE"),
+        (envelope(message=f"<Subject>{'x' * 70_000}</Subject>"), LIMITS, "ENV-LIMIT"),
+        (envelope(message="<Odd>" + "x" * 5000 + "</Odd>"), Limits(text_total=4000), "ENV-LIMIT"),
+        (envelope(message=DEEP), LIMITS, "ENV-LIMIT"),
+        (envelope(message=f"<To {'a' * 2000}='1'/>"), LIMITS, "ENV-LIMIT"),
+        (envelope(message="<To " + "".join(f"a{n}='' " for n in range(40)) + "/>"), LIMITS, "ENV-LIMIT"),
+        (envelope(message="<To/>" * 4), Limits(recipients=3), "ENV-LIMIT"),
+        (envelope(attachments=attached("1") * 4), Limits(attachments=3), "ENV-LIMIT"),
+        (envelope(manifest=line("1") * 4), Limits(attachments=3), "ENV-LIMIT"),
+        (
+            envelope(header=f'<Signature xmlns="{names.DS}">{"x" * 200}</Signature>'),
+            Limits(signature_bytes=100),
+            "ENV-LIMIT",
+        ),
+        (
+            envelope(header=f'<Signature xmlns="{names.DS}">' + "<X509Certificate/>" * 5000 + "</Signature>"),
+            LIMITS,
+            "ENV-LIMIT",
+        ),
+        (envelope(message="<!--" + "x" * 5_000_000 + "-->"), LIMITS, "ENV-LIMIT"),
+        (envelope(message="<Odd/>" * 200_001), LIMITS, "ENV-LIMIT"),
+        (b'"' + ROOT + b'\\x"', LIMITS, "ENV-NOT-XML"),
+        (b'"' + ROOT + b'" more', LIMITS, "ENV-NOT-XML"),
+        (b'"' + ROOT, LIMITS, "ENV-NOT-XML"),
+        (b'"' + ROOT + b'\\ud800"', LIMITS, "ENV-NOT-XML"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_f3_what_is_too_much_is_refused(raw: bytes, limits: Limits, code: str) -> None:
+    pieces = (raw[at : at + 65_536] for at in range(0, len(raw), 65_536))
+
+    with pytest.raises(MalformedXml) as caught:
+        read(pieces, limits)
+
+    assert caught.value.code == code
+
+
+def test_findings_are_bounded() -> None:
+    found = lenient(envelope(message="<Odd/>" * 5000))
+
+    assert len(found.findings) == 201
+    assert found.findings[-1].code == "MORE"
+
+
+def test_zipped_attachments_share_one_limit_on_what_they_unpack_to() -> None:
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("0.txt", bytes(600_000))
+    text = base64.b64encode(packed.getvalue()).decode()
+    raw = envelope(
+        manifest=line("1") + line("2"),
+        attachments=attached("1", "a.txt", text) + attached("2", "b.txt", text),
+    )
+
+    found = lenient(raw, Limits(inflated_bytes=1_000_000))
+
+    assert [file.damaged is None for file in found.files] == [True, False]
+
+
+def test_a_large_file_passes_through_in_bounded_memory() -> None:
+    head, tail = envelope(manifest=line("1"), attachments=attached("1", "a.pdf", "@")).split(b"@")
+    body = base64.b64encode(bytes(48 * 1024))
+
+    def pieces() -> Iterator[bytes]:
+        yield head
+        for _ in range(500):
+            yield body
+        yield tail
+
+    tracemalloc.start()
+    found = read(pieces(), LIMITS)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+
+    assert found.files[0].size == 500 * 48 * 1024
+    assert peak < 4 * 1024 * 1024
+
+
+def test_a_slice_that_holds_references_is_found() -> None:
+    """In canonical octets a carriage return stands as a reference, which base64 cut out of the file would not know."""
+    raw = envelope(manifest=line("1"), attachments=attached("1", "a.pdf", "JVBE&#xD;\nRi0x"))
+
+    found = lenient(raw)
+
+    assert found.files[0].size == 6
+    assert codes(found) == ["ATTACHMENT-SLICE"]
+
+
+def test_an_attachment_without_content_is_damaged_and_keeps_its_place() -> None:
+    raw = envelope(
+        manifest=line("1") + line("2"),
+        attachments="<Attachment><ContentId>1</ContentId></Attachment>" + attached("2"),
+    )
+
+    found = lenient(raw)
+
+    assert [file.damaged for file in found.files] == ["no content", None]
+
+
+# The builder on its own, as the fast path uses it
+
+
+def test_the_builder_refuses_to_finish_before_the_root_ends() -> None:
+    builder = ModelBuilder(LIMITS)
+    builder.start(Q, "edXML", ())
+
+    with pytest.raises(MalformedXml) as caught:
+        builder.finish()
+
+    assert caught.value.code == "ENV-NOT-XML"
+
+
+def test_slices_name_what_their_offsets_count_in() -> None:
+    raw = envelope(manifest=line("1"), attachments=attached("1"))
+
+    assert read([raw], LIMITS, source="canonical").files[0].source == "canonical"
+    assert read([raw], LIMITS).files[0].source == "envelope"
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.binary(max_size=300), st.integers(0, 2000))
+def test_damaged_bytes_give_a_model_or_our_own_error(junk: bytes, at: int) -> None:
+    good = envelope(manifest=line("1"), attachments=attached("1", "a.pdf"))
+    raw = good[:at] + junk + good[at + len(junk) :]
+
+    with suppress(MalformedXml):
+        assert isinstance(lenient(raw).envelope, Envelope)

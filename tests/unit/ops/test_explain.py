@@ -1,0 +1,275 @@
+"""Explain tells what an envelope says, with fixed keys, null for what is absent, and no verdict that it did not make."""
+
+from __future__ import annotations
+
+import base64
+import json
+import tracemalloc
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from cryptography import x509
+
+from gateway.domain.document import Urgency
+from gateway.edxml import names
+from gateway.errors import MalformedXml, NotFound
+from gateway.ops import explain
+from tests.support import envelopes, pki
+
+KEYS = [
+    "dialect",
+    "kind",
+    "from",
+    "to",
+    "document_id",
+    "code_number",
+    "code_notation",
+    "issued_date",
+    "document_type",
+    "subject",
+    "signer",
+    "urgency",
+    "due_date",
+    "replies_to",
+    "status",
+    "attachments",
+    "signature",
+    "findings",
+]
+SAMPLES = Path(__file__).parents[2] / "interop" / "samples"
+SHA1 = "http://www.w3.org/2000/09/xmldsig#sha1"
+UNREGISTERED = '"http://www.w3.org/TR/xml-exc-c14n#"'
+RSA_SHA1 = "http://www.w3.org/2000/09/xmldsig#rsa-sha1"
+
+
+def sample(name: str) -> Path:
+    return SAMPLES / f"{name}.edxml"
+
+
+def test_a_document_is_told_in_full() -> None:
+    told = explain.explain(sample("a-new"))
+
+    assert told == {
+        "dialect": "A",
+        "kind": "document",
+        "from": {"code": "000.00.07.Z91", "name": "Sở Thử nghiệm tỉnh Sao Mai"},
+        "to": [
+            {"code": "000.00.12.Z92", "name": "Sở Mô phỏng tỉnh Bình Minh"},
+            {"code": "Z93.05", "name": "Sở Giả định tỉnh Hoàng Hôn"},
+        ],
+        "document_id": "000.00.07.Z91,2031/03/04,118/STN-VP",
+        "code_number": "118",
+        "code_notation": "STN-VP",
+        "issued_date": "2031-03-04",
+        "document_type": "Công văn",
+        "subject": "V/v phối hợp kiểm thử liên thông văn bản",
+        "signer": "Người Ký Mẫu",
+        "urgency": {"value": 0, "name": Urgency.NORMAL.key},
+        "due_date": "2031-03-20",
+        "replies_to": [
+            {
+                "organ_id": "000.00.12.Z92",
+                "code": "45/SMP-VP",
+                "document_id": "000.00.12.Z92,2031/02/20,45/SMP-VP",
+                "issued_date": "2031-02-20",
+            }
+        ],
+        "status": None,
+        "attachments": [
+            {
+                "name": "cong-van.pdf",
+                "content_type": "application/pdf",
+                "size": 15,
+                "sha256": "14bcd090baf31edba64e9cbd8cdfc15f943344aa72cb3675ad8e91bfcbce03ad",
+            },
+            {
+                "name": "phu-luc-1.txt",
+                "content_type": "application/zip",
+                "size": 27,
+                "sha256": "1d60f6a26d9b60c8b8c4df436d4bce0c454c2b499ffa65d3ec10e66b1c3ea07b",
+            },
+        ],
+        "signature": {
+            "present": False,
+            "verdict": "absent",
+            "algorithm": None,
+            "weak": False,
+            "subject": None,
+        },
+        "findings": [],
+    }
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [
+        ("a-new", "document"),
+        ("a-update", "update"),
+        ("a-recall", "recall"),
+        ("a-replacement", "replacement"),
+        ("a-status", "status"),
+    ],
+)
+def test_each_kind_has_its_word_and_every_key(name: str, kind: str) -> None:
+    told = explain.explain(sample(name))
+
+    assert told["kind"] == kind
+    assert list(told) == KEYS
+    json.dumps(told)
+
+
+def test_a_status_tells_its_code_words_and_person_and_invents_nothing_else() -> None:
+    told = explain.explain(sample("a-status"))
+
+    assert told["status"] == {"code": "03", "text": "Đã vào sổ văn bản đến", "staff": "Cán Bộ Nhận Mẫu"}
+    assert told["replies_to"][0]["code"] == "118/STN-VP"
+    absent = ["document_id", "code_number", "issued_date", "document_type", "subject", "signer", "urgency"]
+    assert [told[key] for key in absent] == [None] * len(absent)
+    assert told["attachments"] == []
+
+
+def test_what_the_sender_left_out_is_null() -> None:
+    told = explain.explain(sample("bare-header"))
+
+    assert (told["code_number"], told["issued_date"], told["urgency"], told["signer"]) == (None,) * 4
+    assert {one["code"] for one in told["findings"]} == {"MISSING", "TRACE-ABSENT"}
+
+
+def test_a_damaged_file_has_neither_size_nor_digest() -> None:
+    told = explain.explain(sample("attachment-damaged-zip"))
+
+    assert (told["attachments"][1]["size"], told["attachments"][1]["sha256"]) == (None, None)
+    assert told["findings"][0]["code"] == "ATTACHMENT-DAMAGED"
+
+
+# Signatures: the shape, not a verdict
+
+
+def test_a_native_signature_is_present_and_not_verified() -> None:
+    told = explain.explain_pieces([envelopes.native()])
+
+    signature = told["signature"]
+    assert (signature["present"], signature["verdict"]) == (True, "present-not-verified")
+    assert (signature["algorithm"], signature["weak"]) == (names.RSA_SHA256, False)
+    assert signature["subject"]
+
+
+@pytest.mark.parametrize(
+    ("name", "algorithm", "weak"),
+    [
+        ("signature-in-envelope-namespace", RSA_SHA1, True),
+        ("signature-in-xmldsig-namespace", RSA_SHA1, True),
+        ("a-net", None, False),
+    ],
+)
+def test_g7_a_shape_that_is_no_signature_is_a_placeholder(
+    name: str, algorithm: str | None, weak: bool
+) -> None:
+    told = explain.explain(sample(name))["signature"]
+
+    assert told == {
+        "present": True,
+        "verdict": "placeholder",
+        "algorithm": algorithm,
+        "weak": weak,
+        "subject": None,
+    }
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "verdict", "weak"),
+    [
+        (names.RSA_SHA256, RSA_SHA1, "present-not-verified", True),
+        (names.RSA_SHA256, "rsa-sha256", "present-not-verified", False),
+        (names.SHA256_URI, SHA1, "present-not-verified", True),
+        (f'"{names.EXC_C14N}"></ds:Transform>', f"{UNREGISTERED}></ds:Transform>", "placeholder", False),
+        (names.DS, names.QCVN, "placeholder", False),
+        ("<ds:X509Certificate>", "<ds:X509Certificate>MIID", "placeholder", False),
+        ("<ds:SignatureValue>", "<ds:SignatureValue>?", "placeholder", False),
+    ],
+)
+def test_weak_algorithms_and_broken_parts_are_seen(old: str, new: str, verdict: str, weak: bool) -> None:
+    raw = envelopes.native().decode()
+    assert old in raw
+
+    told = explain.explain_pieces([raw.replace(old, new).encode()])["signature"]
+
+    assert (told["verdict"], told["weak"]) == (verdict, weak)
+
+
+# What cannot be read
+
+
+def test_dialect_c_is_named_in_the_json_error() -> None:
+    with pytest.raises(MalformedXml) as caught:
+        explain.explain(sample("c-soap"))
+
+    told = explain.failure(caught.value)
+    assert told["error"]["code"] == "ENV-DIALECT"
+    assert "dialect C" in told["error"]["detail"]
+    assert told["error"]["where"] == "Envelope"
+
+
+def test_an_ill_formed_file_is_refused_with_its_line_and_byte() -> None:
+    with pytest.raises(MalformedXml) as caught:
+        explain.explain(sample("mismatched-tags"))
+
+    told = explain.failure(caught.value)["error"]
+    assert told["code"] == "ENV-NOT-XML"
+    assert told["where"].startswith("line ")
+    assert ", byte " in told["where"]
+
+
+def test_a_file_that_is_not_there_is_said_so(tmp_path: Path) -> None:
+    with pytest.raises(NotFound, match=r"nothing\.edxml cannot be opened"):
+        explain.explain(tmp_path / "nothing.edxml")
+
+
+# For people
+
+
+@pytest.mark.parametrize("lang", ["vi", "en"])
+def test_the_text_holds_what_a_person_asks_for(lang: str) -> None:
+    text = explain.to_text(explain.explain(sample("a-new")), lang)
+
+    for said in ["Sở Thử nghiệm tỉnh Sao Mai", "118/STN-VP", "phu-luc-1.txt", "Người Ký Mẫu", "2031-03-20"]:
+        assert said in text
+
+
+def test_a_senders_text_cannot_forge_a_line_or_steer_the_terminal() -> None:
+    model = replace(envelopes.document(()), subject="a\nkind: recall@31m\u202eb")
+    raw = envelopes.native(model, ()).replace(
+        b"recall@", "recall\u009b".encode()
+    )  # our own writer refuses it
+
+    text = explain.to_text(explain.explain_pieces([raw]))
+
+    assert "a kind: recall 31m b" in text
+
+
+def test_a_large_file_is_told_in_bounded_memory(tmp_path: Path) -> None:
+    head, tail = sample("plain").read_bytes().split(b"JVBERi0xLjQKJSVFT0YK")
+    path = tmp_path / "large.edxml"
+    with path.open("wb") as file:
+        file.write(head)
+        for _ in range(400):
+            file.write(base64.b64encode(bytes(48 * 1024)))
+        file.write(tail)
+
+    tracemalloc.start()
+    told = explain.explain(path)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+
+    assert told["attachments"][0]["size"] == 400 * 48 * 1024
+    assert peak < 4 * 1024 * 1024
+
+
+def test_the_subject_is_that_of_the_certificate() -> None:
+    signer = pki.signer(envelopes.SENDER)
+
+    told = explain.explain_pieces([envelopes.native(signer=signer)])
+
+    certificate = x509.load_der_x509_certificate(signer.certificate_der)
+    assert told["signature"]["subject"] == certificate.subject.rfc4514_string()

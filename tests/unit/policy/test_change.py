@@ -1,0 +1,91 @@
+"""May an update, recall or replacement follow this document (R70, R71)?"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, date, datetime
+from typing import Any
+
+import pytest
+
+from gateway.domain.document import Change, Draft, Kind, OutgoingDocument, OutState, Recipient
+from gateway.domain.identity import DocumentId, PacketId
+from gateway.policy.change import check_change
+
+SENT = OutgoingDocument(
+    id="d1",
+    agency_id="a1",
+    kind=Kind.DOCUMENT,
+    packet_id=PacketId("p1"),
+    document_id=DocumentId("Z91.07,2026/11/20,88/STN-VP"),
+    draft=Draft(
+        number="88", symbol="STN-VP", issued_on=date(2026, 11, 20), recipients=(Recipient(code="Z92.01"),)
+    ),
+    files=(),
+    state=OutState.PACKED,
+    created_at=datetime(2026, 11, 20, tzinfo=UTC),
+    accepted_by="u1",
+)
+
+
+def change(**changes: Any) -> Change:
+    return replace(
+        Change(reason="Nhầm phụ lục", approved_by="Lê Thử, Giám đốc", notice_no="12/TB-STN"), **changes
+    )
+
+
+def broken(
+    made: Change, kind: Kind, parent: OutgoingDocument = SENT, new: Draft | None = None
+) -> set[tuple[str, str]]:
+    return {(found.code.value, found.pointer) for found in check_change(made, kind, parent, new).reasons}
+
+
+@pytest.mark.parametrize("kind", [Kind.UPDATE, Kind.RECALL, Kind.REPLACEMENT])
+def test_a_complete_change_of_a_sent_document_is_allowed(kind: Kind) -> None:
+    assert check_change(change(), kind, SENT).allowed
+
+
+def test_a_recall_names_its_reason_approver_and_notice_r70() -> None:
+    assert broken(Change(reason=" "), Kind.RECALL) == {
+        ("missing", "/reason"),
+        ("missing", "/approved_by"),
+        ("missing", "/notice_no"),
+    }
+
+
+def test_an_update_needs_only_a_reason() -> None:
+    assert broken(Change(reason="Sửa ngày họp"), Kind.UPDATE) == set()
+    assert broken(Change(reason=""), Kind.UPDATE) == {("missing", "/reason")}
+
+
+@pytest.mark.parametrize("state", [OutState.QUEUED, OutState.CANCELLED, OutState.BLOCKED, OutState.DRAFT])
+def test_what_never_left_is_cancelled_not_recalled(state: OutState) -> None:
+    assert ("parent-not-sent", "") in broken(change(), Kind.RECALL, replace(SENT, state=state))
+
+
+def test_a_change_acts_on_the_document_not_on_another_change() -> None:
+    assert ("parent-is-change", "") in broken(change(), Kind.RECALL, replace(SENT, kind=Kind.UPDATE))
+
+
+def test_the_target_is_the_parent() -> None:
+    wrong = change(target=DocumentId("Z91.07,2026/11/20,89/STN-VP"))
+
+    assert broken(wrong, Kind.UPDATE) == {("target-differs", "/target")}
+
+
+def test_an_update_changes_something() -> None:
+    assert broken(change(information_changed=False), Kind.UPDATE) == {("nothing-changed", "")}
+
+
+def test_receivers_are_added_once_and_removed_only_when_there() -> None:
+    added = change(receivers_changed=True, receivers_added=("z92.01",), receivers_removed=("Z99",))
+
+    assert broken(added, Kind.UPDATE) == {
+        ("recipient-twice", "/receivers_added/0"),
+        ("recipient-unknown", "/receivers_removed/0"),
+    }
+
+
+def test_a_replacement_has_a_number_of_its_own_r71() -> None:
+    assert broken(change(), Kind.REPLACEMENT, SENT, SENT.draft) == {("replaces-itself", "/number")}
+    assert broken(change(), Kind.REPLACEMENT, SENT, replace(SENT.draft, number="90")) == set()

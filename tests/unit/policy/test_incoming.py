@@ -1,0 +1,118 @@
+"""May this packet come in? What is sealed, what nobody could act on, and what a clerk decides."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from gateway.domain.files import FileFacts
+from gateway.domain.proof import Finding
+from gateway.policy.incoming import ArrivedFile, ArrivedPacket, Decision, check
+from gateway.policy.profile import MB, Profile
+
+PROFILE = Profile()
+
+
+def arrived(name: str = "88.pdf", found: str = "pdf", size: int = 9_000, **facts: Any) -> ArrivedFile:
+    return ArrivedFile(name=name, facts=FileFacts(found_type=found, size=size, **facts))
+
+
+def packet(**changes: Any) -> ArrivedPacket:
+    whole = ArrivedPacket(
+        our_codes=("Z91.07", "000.00.07.Z91"),
+        addressed_to=("Z92", "Z91.07"),
+        subject="V/v báo cáo thử nghiệm",
+        files=(arrived(),),
+    )
+    return replace(whole, **changes)
+
+
+def test_an_ordinary_packet_is_allowed() -> None:
+    ruling = check(packet(), PROFILE)
+
+    assert ruling.decision is Decision.ALLOWED
+    assert ruling.verdict.warnings == ()
+
+
+@pytest.mark.parametrize("to", ["000.00.07.z91", " Z91.07 "])
+def test_an_alias_in_any_case_is_for_us(to: str) -> None:
+    assert check(packet(addressed_to=(to,)), PROFILE).decision is Decision.ALLOWED
+
+
+def test_a_packet_for_somebody_else_is_answered_wrong_addressee() -> None:
+    ruling = check(packet(addressed_to=("Z92", "Z91.071")), PROFILE)
+
+    assert (ruling.decision, ruling.code) == (Decision.UNACTIONABLE, "WRONG_ADDRESSEE")
+
+
+def test_a_file_whose_encoding_is_damaged_is_answered_damaged() -> None:
+    ruling = check(packet(files=(ArrivedFile(name="x.pdf", damaged="not base64"),)), PROFILE)
+
+    assert (ruling.decision, ruling.code) == (Decision.UNACTIONABLE, "DAMAGED")
+    assert ruling.detail == "x.pdf: not base64"
+
+
+def test_malware_is_answered_malware() -> None:
+    infected = replace(arrived(), infected=True)
+
+    assert check(packet(files=(infected,)), PROFILE).code == "MALWARE"
+
+
+@pytest.mark.parametrize(
+    ("switch", "changes"),
+    [
+        ("answer_wrong_addressee", {"addressed_to": ("Z92",)}),
+        ("answer_damaged", {"files": (ArrivedFile(name="x.pdf", damaged="not base64"),)}),
+        ("answer_malware", {"files": (replace(arrived(), infected=True),)}),
+    ],
+)
+def test_a_profile_may_leave_it_to_the_clerk(switch: str, changes: dict[str, Any]) -> None:
+    off: dict[str, Any] = {switch: False}
+
+    ruling = check(packet(**changes), replace(PROFILE, **off))
+
+    assert ruling.decision is Decision.HELD
+    assert [reason.code.value for reason in ruling.verdict.reasons] == ["schema"]
+
+
+def test_a_declared_secret_goes_into_the_sealed_hold_before_anything_else_r4() -> None:
+    ruling = check(packet(secrecy="1", addressed_to=("Z92",)), PROFILE)
+
+    assert (ruling.decision, ruling.code) == (Decision.SEALED, "SECRET")
+
+
+@pytest.mark.parametrize(
+    ("file", "code"),
+    [
+        (arrived("a.exe", "exe"), "type-not-allowed"),
+        (arrived("a.docm", "docm", active=("macro",)), "type-not-allowed"),
+        (arrived(active=("javascript",)), "active-content"),
+        (arrived(encrypted=True), "encrypted"),
+        (arrived(broken="unreadable"), "broken"),
+        (arrived("a.zip", "zip", broken="ratio"), "archive-bomb"),
+        (arrived(size=10 * MB + 1), "file-too-large"),
+    ],
+)
+def test_a_doubtful_file_is_held_for_the_clerk_with_its_reason(file: ArrivedFile, code: str) -> None:
+    ruling = check(packet(files=(file,)), PROFILE)
+
+    assert ruling.decision is Decision.HELD
+    assert code in {reason.code.value for reason in ruling.verdict.reasons}
+
+
+def test_a_declared_category_and_schema_findings_are_held_r3() -> None:
+    finding = Finding(code="NO-LEAD", where="/edXML", detail="no lead file")
+
+    ruling = check(packet(category="complaint", findings=(finding,)), PROFILE)
+
+    assert ruling.decision is Decision.HELD
+    assert {reason.code.value for reason in ruling.verdict.reasons} == {"schema", "forbidden-category"}
+
+
+def test_page_counts_and_words_only_warn_r57() -> None:
+    ruling = check(packet(subject="Đơn tố cáo", pages=3, files=(arrived(pages=2),)), PROFILE)
+
+    assert ruling.decision is Decision.ALLOWED
+    assert {warning.code.value for warning in ruling.verdict.warnings} == {"sensitive-word", "pages-differ"}

@@ -1,0 +1,25 @@
+"""The settings: defaults of the national rules, each with its source."""
+
+from __future__ import annotations
+
+from gateway.policy.profile import MB, Profile, settings
+
+
+def test_the_shipped_numbers_are_those_of_the_rulebook() -> None:
+    profile = Profile()
+
+    assert (profile.max_file_bytes, profile.max_document_bytes) == (10 * MB, 50 * MB)
+    assert (profile.max_archive_depth, profile.max_archive_members, profile.max_archive_ratio) == (
+        2,
+        500,
+        100,
+    )
+    assert profile.lead_types == {"pdf"}
+    assert not profile.rar_allowed
+    assert (profile.waiting_for.days, profile.recall_purge.days) == (3, 30)
+
+
+def test_every_setting_says_where_it_comes_from_and_what_it_means() -> None:
+    for name, _, source, means in settings():
+        assert source, name
+        assert means, name

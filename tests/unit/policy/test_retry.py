@@ -1,0 +1,70 @@
+"""When to try again (T12): the waits grow, differ by chance, and end."""
+
+from __future__ import annotations
+
+import itertools
+from datetime import timedelta
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from gateway.policy.retry import LIMIT, GiveUp, next_try
+
+
+@pytest.mark.parametrize(
+    ("attempt", "seconds"),
+    [
+        (1, 2),
+        (2, 5),
+        (3, 15),
+        (4, 60),
+        (5, 120),
+        (6, 300),
+        (7, 900),
+        (8, 1800),
+        (9, 3600),
+        (10, 3600),
+        (90, 3600),
+    ],
+)
+def test_the_table_of_waits(attempt: int, seconds: int) -> None:
+    assert next_try(attempt, permanent=False, age=timedelta(0), chance=0.0) == timedelta(seconds=seconds)
+
+
+def test_what_cannot_heal_ends_at_once() -> None:
+    assert next_try(1, permanent=True, age=timedelta(0), chance=0.5) == GiveUp(reason="permanent")
+
+
+def test_after_three_days_it_has_failed() -> None:
+    assert next_try(80, permanent=False, age=LIMIT, chance=0.5) == GiveUp(reason="age")
+    last = next_try(80, permanent=False, age=LIMIT - timedelta(minutes=3), chance=0.5)
+    assert last == timedelta(minutes=3)
+
+
+@given(chances=st.lists(st.floats(0, 1, exclude_max=True), min_size=120, max_size=120))
+@settings(max_examples=50, deadline=None)
+def test_the_waits_grow_and_end_whatever_the_chance(chances: list[float]) -> None:
+    age, waits = timedelta(0), []
+    for attempt, chance in enumerate(chances, start=1):
+        wait = next_try(attempt, permanent=False, age=age, chance=chance)
+        if isinstance(wait, GiveUp):
+            break
+        waits.append(wait)
+        age += wait
+
+    assert age == LIMIT
+    assert all(wait > timedelta(0) for wait in waits)
+    assert all(early < late for early, late in itertools.pairwise(waits[:9]))
+    assert 70 < len(waits) < 120
+
+
+@given(chance=st.floats(0, 1, exclude_max=True), attempt=st.integers(1, 200))
+@settings(max_examples=100, deadline=None)
+def test_chance_adds_at_most_a_tenth(chance: float, attempt: int) -> None:
+    plain = next_try(attempt, permanent=False, age=timedelta(0), chance=0.0)
+    wait = next_try(attempt, permanent=False, age=timedelta(0), chance=chance)
+
+    assert isinstance(plain, timedelta)
+    assert isinstance(wait, timedelta)
+    assert plain <= wait <= plain * 1.1

@@ -1,0 +1,133 @@
+"""What `policy.trust` decides from evidence: steps 9 and 10, and the claimed time (K1-K4, threats 40-45, 49, 101)."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from gateway.domain.document import Kind
+from gateway.domain.identity import Digest, PacketId
+from gateway.domain.proof import Evidence, Finding, SignedEnvelope, Step, VerifiedEnvelope, claim_seal
+from gateway.errors import BadSignature, CannotTell, InvalidEnvelope, UnknownSender, UntrustedSigner
+from gateway.policy.trust import TrustPolicy, decide
+
+AT = datetime(2031, 3, 4, 2, 15, tzinfo=UTC)
+DAY = timedelta(days=1)
+STEPS = tuple(Step(n=n, name=str(n), ok=True if n <= 8 or n == 11 else None) for n in range(1, 13))
+
+
+def _signed(**changes: object) -> SignedEnvelope[str]:
+    signed = SignedEnvelope(
+        model="model",
+        kind=Kind.DOCUMENT,
+        path="fast",
+        sender_code="000.00.07.Z91",
+        body_digest=Digest("ab" * 32),
+        file_digest=Digest("cd" * 32),
+        file_size=1,
+        packet_id=PacketId("1"),
+        signing_time=AT,
+        certificate_der=b"",
+        algorithm="rsa-sha256",
+        bound_from=AT - 100 * DAY,
+        steps=STEPS,
+        findings=(Finding(code="ODD"),),
+    )
+    return replace(signed, **changes)  # type: ignore[arg-type]  # tests name fields freely
+
+
+def _evidence(**changes: object) -> Evidence:
+    evidence = Evidence(
+        chain_code=None,
+        chain_detail="a < b",
+        not_before=AT - 365 * DAY,
+        not_after=AT + 365 * DAY,
+        usage_ok=True,
+        revocation="good",
+        revocation_age_s=60.0,
+        serial="1f",
+    )
+    return replace(evidence, **changes)  # type: ignore[arg-type]  # the same
+
+
+def _decide(signed: dict[str, object], evidence: dict[str, object]) -> VerifiedEnvelope[str]:
+    return decide(_signed(**signed), _evidence(**evidence), TrustPolicy(), AT)
+
+
+def test_a_good_certificate_proves_the_sender() -> None:
+    proved = _decide({}, {})
+
+    assert proved.sender == "000.00.07.Z91"
+    assert proved.verdict == "valid"
+    assert proved.received_at == AT
+    assert proved.notes == (Finding(code="ODD"),)
+    assert [step.ok for step in proved.steps] == [True] * 11 + [None]
+    assert proved.steps[8].detail == "a < b"
+
+
+# case, changes of the signed envelope, changes of the evidence, error, code, step
+REFUSED: list[tuple[str, dict[str, object], dict[str, object], type[Exception], str, int]] = [
+    ("40-expired", {}, {"not_after": AT - DAY}, UntrustedSigner, "CERT-TIME", 9),
+    ("41-not-yet-valid", {}, {"not_before": AT + DAY}, UntrustedSigner, "CERT-TIME", 9),
+    ("42-revoked", {}, {"revocation": "revoked", "revoked_at": AT - DAY}, UntrustedSigner, "CERT-REVOKED", 10),
+    ("43-unknown-authority", {}, {"chain_code": "CERT-CHAIN"}, UntrustedSigner, "CERT-CHAIN", 9),
+    ("44-usage", {}, {"usage_ok": False}, UntrustedSigner, "CERT-USAGE", 9),
+    ("K1-binding-ended", {"bound_to": AT}, {}, UnknownSender, "SIG-NO-BINDING", 6),
+    ("K1-binding-not-begun", {"bound_from": AT + DAY}, {}, UnknownSender, "SIG-NO-BINDING", 6),
+    ("49-a-day-ahead", {"signing_time": AT + DAY + timedelta(seconds=1)}, {}, BadSignature, "SIG-TIME", 9),
+    ("49-11-minutes-ahead", {"signing_time": AT + timedelta(minutes=11)}, {}, CannotTell, "SIG-TIME", 9),
+    ("K2-31-days-old", {"signing_time": AT - 31 * DAY}, {}, CannotTell, "SIG-TIME", 9),
+    ("K2-before-binding", {"signing_time": AT - 2 * DAY, "bound_from": AT - DAY}, {}, CannotTell, "SIG-TIME", 9),
+    ("K2-before-certificate", {"signing_time": AT - 2 * DAY}, {"not_before": AT - DAY}, CannotTell, "SIG-TIME", 9),
+    ("K4-after-grace", {}, {"revocation": "unknown", "revocation_age_s": 86_401.0}, CannotTell, "CERT-REVOCATION-UNKNOWN", 10),
+    ("K4-never-answered", {}, {"revocation": "unknown", "revocation_age_s": None}, CannotTell, "CERT-REVOCATION-UNKNOWN", 10),
+    # a hold never hides a refusal
+    ("101-back-dated-and-revoked", {"signing_time": AT - 40 * DAY}, {"revocation": "revoked", "revoked_at": AT - DAY}, UntrustedSigner, "CERT-REVOKED", 10),
+    ("101-forward-dated-and-expired", {"signing_time": AT + 2 * DAY}, {"not_after": AT - DAY}, UntrustedSigner, "CERT-TIME", 9),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("signed", "evidence", "error", "code", "step"),
+    [case[1:] for case in REFUSED],
+    ids=[case[0] for case in REFUSED],
+)
+def test_what_does_not_hold_is_refused_or_held_at_its_step(
+    signed: dict[str, object], evidence: dict[str, object], error: type[Exception], code: str, step: int
+) -> None:
+    with pytest.raises(error) as found:
+        _decide(signed, evidence)
+
+    refusal = found.value
+    assert isinstance(refusal, InvalidEnvelope | CannotTell)
+    assert refusal.code == code
+    assert refusal.step == step
+    told = [each for each in refusal.steps if isinstance(each, Step)]
+    assert [each.n for each in told if each.ok is False] == [step]
+    assert all(each.ok is None for each in told if each.n > step)
+
+
+@pytest.mark.parametrize("minutes", [-30 * 24 * 60, -1, 0, 10])
+def test_k2_a_signing_time_within_the_window_passes(minutes: int) -> None:
+    assert _decide({"signing_time": AT + timedelta(minutes=minutes)}, {}).verdict == "valid"
+
+
+def test_k4_an_unknown_revocation_within_the_grace_passes_with_a_note() -> None:
+    proved = _decide({}, {"revocation": "unknown", "revocation_age_s": 86_400.0})
+
+    assert proved.notes[-1].code == "CERT-REVOCATION-UNKNOWN"
+    assert proved.steps[9].ok is True
+    assert proved.steps[9].detail == "revocation not known"
+
+
+def test_an_envelope_without_signed_properties_claims_no_time() -> None:
+    assert _decide({"signing_time": None, "weak": True}, {}).signed.weak
+
+
+def test_only_this_module_can_make_a_verified_envelope() -> None:
+    with pytest.raises(RuntimeError, match="already held"):
+        claim_seal()
+    with pytest.raises(TypeError, match=r"policy\.trust"):
+        VerifiedEnvelope(signed=_signed(), sender="x", verdict="valid", received_at=AT, seal=object())  # type: ignore[arg-type]  # a forged seal

@@ -1,0 +1,160 @@
+"""Binding certificates to codes: two people, one key for one code at a time, four at most."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from gateway.domain.proof import Binding
+from gateway.errors import Clash, Denied, NotFound, Refused
+from gateway.registry.binding import fingerprint
+from gateway.registry.directory import SqlDirectory
+from tests.support import pki
+from tests.support.clock import ManualClock
+
+JUNE, JULY, AUGUST = (datetime(2026, month, 1, tzinfo=UTC) for month in (6, 7, 8))
+
+
+def certificate(code: str, owner: str) -> bytes:
+    """A new certificate for that owner's one key."""
+    return pki.der(pki.root().issue(code, pki.key("p256", owner)))
+
+
+async def bind(
+    directory: SqlDirectory,
+    code: str,
+    der: bytes,
+    since: datetime | None = None,
+    until: datetime | None = None,
+) -> Binding:
+    return await directory.bind(code, der, since, until, "an", "binh")
+
+
+async def test_a_binding_is_told_with_its_certificate_and_time(directory: SqlDirectory) -> None:
+    """K1"""
+    der = certificate("Z91", "one")
+
+    made = await bind(directory, "Z91", der, JUNE, JULY)
+
+    assert list(await directory.bindings("Z91")) == [made]
+    assert made == Binding(code="Z91", certificate_der=der, valid_from=JUNE, valid_to=JULY)
+
+
+async def test_only_the_exact_code_has_the_binding(directory: SqlDirectory) -> None:
+    """F10: letter for letter."""
+    await bind(directory, "Z91.DN", certificate("Z91.DN", "one"))
+
+    assert await directory.bindings("Z91.dn") == []
+    assert await directory.bindings("Z91") == []
+
+
+async def test_one_person_alone_binds_nothing(directory: SqlDirectory) -> None:
+    """K6"""
+    with pytest.raises(Denied, match="needs two people"):
+        await directory.bind("Z91", certificate("Z91", "one"), None, None, "an", " An ")
+    assert await directory.bindings("Z91") == []
+
+
+async def test_the_same_binding_again_changes_nothing(directory: SqlDirectory) -> None:
+    der = certificate("Z91", "one")
+    first = await bind(directory, "Z91", der, JUNE)
+
+    assert await bind(directory, "Z91", der, JUNE) == first
+    assert len(await directory.bindings("Z91")) == 1
+
+
+async def test_a_binding_is_not_rewritten(directory: SqlDirectory) -> None:
+    der = certificate("Z91", "one")
+    await bind(directory, "Z91", der, JUNE)
+
+    with pytest.raises(Clash, match="a binding is not rewritten"):
+        await bind(directory, "Z91", der, JULY)
+
+
+@pytest.mark.parametrize("renewed", [False, True], ids=["same certificate", "another certificate of the key"])
+async def test_one_key_under_two_codes_is_refused(directory: SqlDirectory, renewed: bool) -> None:
+    """K1"""
+    der = certificate("Z91", "one")
+    await bind(directory, "Z91", der)
+
+    with pytest.raises(Clash, match="bound to Z91 already"):
+        await bind(directory, "Z92", certificate("Z92", "one") if renewed else der)
+    assert await directory.bindings("Z92") == []
+
+
+async def test_a_key_may_move_when_its_time_under_the_old_code_is_over(directory: SqlDirectory) -> None:
+    """K1: to one code at a time."""
+    der = certificate("Z91", "one")
+    await bind(directory, "Z91", der, JUNE, JULY)
+
+    with pytest.raises(Clash):
+        await bind(directory, "Z92", der, JULY - timedelta(seconds=1))
+    await bind(directory, "Z92", der, JULY)
+
+    assert len(await directory.bindings("Z92")) == 1
+
+
+async def test_an_agency_may_renew_with_its_own_key(directory: SqlDirectory) -> None:
+    """K5: the new binding overlaps the old one."""
+    await bind(directory, "Z91", certificate("Z91", "one"))
+    await bind(directory, "Z91", certificate("Z91", "one"))
+
+    assert len(await directory.bindings("Z91")) == 2
+
+
+async def test_a_fifth_certificate_at_one_time_is_refused(directory: SqlDirectory) -> None:
+    """K1: at most 4 candidates."""
+    await bind(directory, "Z91", certificate("Z91", "past"), None, JUNE)
+    for n in range(4):
+        await bind(directory, "Z91", certificate("Z91", f"key {n}"), JUNE)
+
+    with pytest.raises(Clash, match="has 4 certificates in that time"):
+        await bind(directory, "Z91", certificate("Z91", "one too many"), AUGUST)
+    await directory.unbind("Z91", fingerprint((await directory.bindings("Z91"))[1].certificate_der), JULY)
+    await bind(directory, "Z91", certificate("Z91", "one too many"), AUGUST)
+
+
+async def test_a_withdrawn_binding_keeps_its_past(directory: SqlDirectory, clock: ManualClock) -> None:
+    """K2: what was signed before it ended is still proved."""
+    der = certificate("Z91", "one")
+    await bind(directory, "Z91", der, JUNE)
+
+    await directory.unbind("Z91", fingerprint(der))
+
+    (kept,) = await directory.bindings("Z91")
+    assert (kept.valid_from, kept.valid_to) == (JUNE, clock.now())
+    await bind(directory, "Z92", der, clock.now())
+
+
+async def test_withdrawing_never_lengthens_a_binding(directory: SqlDirectory) -> None:
+    der = certificate("Z91", "one")
+    await bind(directory, "Z91", der, JUNE, JULY)
+
+    await directory.unbind("Z91", fingerprint(der), AUGUST)
+
+    assert (await directory.bindings("Z91"))[0].valid_to == JULY
+
+
+async def test_a_withdrawn_certificate_is_not_bound_again(directory: SqlDirectory) -> None:
+    der = certificate("Z91", "one")
+    await bind(directory, "Z91", der)
+    await directory.unbind("Z91", fingerprint(der))
+
+    with pytest.raises(Clash, match="is withdrawn for Z91"):
+        await bind(directory, "Z91", der)
+
+
+async def test_withdrawing_what_is_not_bound_says_so(directory: SqlDirectory) -> None:
+    with pytest.raises(NotFound, match="is bound to Z91"):
+        await directory.unbind("Z91", "0" * 64)
+
+
+async def test_what_is_no_certificate_is_refused(directory: SqlDirectory) -> None:
+    with pytest.raises(Refused, match="expected X.509 in DER, found 4 bytes"):
+        await bind(directory, "Z91", b"junk")
+
+
+async def test_a_binding_that_ends_before_it_begins_is_refused(directory: SqlDirectory) -> None:
+    with pytest.raises(Refused, match="before it begins"):
+        await bind(directory, "Z91", certificate("Z91", "one"), JULY, JUNE)

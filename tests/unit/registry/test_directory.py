@@ -1,0 +1,360 @@
+"""What the directory answers for codes and names at a date."""
+
+from __future__ import annotations
+
+from datetime import date, timedelta
+
+import pytest
+from sqlalchemy import insert, inspect, update
+from sqlalchemy.engine import Connection
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from gateway.domain.registry import RowSource, Standing
+from gateway.errors import StoreFailure
+from gateway.ports import Directory
+from gateway.registry import lookup
+from gateway.registry.directory import SqlDirectory
+from gateway.registry.tables import METADATA, agency_table
+from tests.support.clock import ManualClock
+
+TODAY = date(2026, 11, 20)
+
+AGENCIES = """code,alias,name,parent,valid_from,valid_to,successor
+Z91,,UBND tỉnh Sao Mai,,,,
+Z91.07,000.00.15.Z91,Sở Thử nghiệm tỉnh Sao Mai,Z91,2020-01-01,,
+Z91.12,,Sở Nội vụ,Z91,,,
+Z91.12.03,003.44.55.Z91,Phòng Đăng ký,Z91.12,,,
+Z92,,UBND tỉnh Bình Minh,,,,
+Z92.12,,Sở Nội vụ,Z92,,,
+Z92.20,,Sở Cũ,Z92,,2025-02-28,Z92.21
+Z92.21,,Sở Ghép,Z92,2025-03-01,2025-06-30,Z92.22
+Z92.22,,Sở Ghép lần hai,Z92,2025-07-01,,
+Z92.23,,Sở Sắp có,Z92,2027-01-01,,
+Z92.24,,Sở Giải thể,Z92,,2024-12-31,
+"""
+
+
+@pytest.fixture
+async def filled(directory: SqlDirectory) -> SqlDirectory:
+    plan = await directory.plan_import(AGENCIES.encode())
+    assert plan.problems == ()
+    await directory.apply(plan, "operator")
+    return directory
+
+
+def test_it_keeps_the_promise_of_the_port(directory: SqlDirectory) -> None:
+    promised: Directory = directory
+
+    assert promised is directory
+
+
+@pytest.mark.parametrize("written", ["Z91.07", "z91.07", "  Z91.07 "])
+async def test_a_code_is_found_whatever_its_letter_case(filled: SqlDirectory, written: str) -> None:
+    entry = await filled.find(written, TODAY)
+
+    assert entry is not None
+    assert (entry.code, entry.name, entry.alias, entry.parent, entry.source) == (
+        "Z91.07",
+        "Sở Thử nghiệm tỉnh Sao Mai",
+        "000.00.15.Z91",
+        "Z91",
+        RowSource.IMPORTED,
+    )
+
+
+@pytest.mark.parametrize(
+    ("code", "on", "there"),
+    [
+        ("Z92.20", date(2025, 2, 28), True),
+        ("Z92.20", date(2025, 3, 1), False),
+        ("Z92.23", date(2026, 12, 31), False),
+        ("Z92.23", date(2027, 1, 1), True),
+        ("Z99", TODAY, False),
+        ("000.00.15.Z91", TODAY, False),
+    ],
+)
+async def test_an_entry_is_found_only_while_it_is_in_force(
+    filled: SqlDirectory, code: str, on: date, there: bool
+) -> None:
+    """The last day counts; an alias is not a code."""
+    assert (await filled.find(code, on) is not None) is there
+
+
+async def test_an_exact_code_is_active(filled: SqlDirectory) -> None:
+    answer = await filled.resolve("Z91.07", TODAY)
+
+    assert (answer.standing, answer.mapped_by, answer.may_refuse) == (Standing.ACTIVE, None, True)
+    assert answer.entry is not None
+    assert answer.entry.code == "Z91.07"
+
+
+@pytest.mark.parametrize(
+    ("written", "code", "mapped_by"),
+    [
+        ("000.00.15.Z91", "Z91.07", "alias"),
+        ("15.Z91", "Z91.07", "alias"),
+        ("000.00.00.Z92", "Z92", "level 1"),
+        ("003.44.55.z91", "Z91.12.03", "alias"),
+        ("ubnd tinh sao mai", "Z91", "name"),
+    ],
+)
+async def test_an_old_code_or_a_level_one_name_is_mapped(
+    filled: SqlDirectory, written: str, code: str, mapped_by: str
+) -> None:
+    """R77: by table only, except the all-zero level-1 form."""
+    answer = await filled.resolve(written, TODAY)
+
+    assert (answer.standing, answer.mapped_by) == (Standing.MAPPED, mapped_by)
+    assert answer.entry is not None
+    assert answer.entry.code == code
+
+
+async def test_an_old_code_outside_the_table_is_only_a_proposal(filled: SqlDirectory) -> None:
+    """R77, rules 14.1"""
+    answer = await filled.resolve("000.00.07.Z91", TODAY)
+
+    assert (answer.standing, answer.entry, answer.nearest) == (Standing.UNCERTAIN, None, "Z91.07")
+
+
+@pytest.mark.parametrize("parent", ["Z92", "z92", "000.00.00.Z92", "UBND tỉnh Bình Minh"])
+async def test_a_name_is_found_under_its_parent(filled: SqlDirectory, parent: str) -> None:
+    answer = await filled.resolve("SO NOI VU", TODAY, parent)
+
+    assert (answer.standing, answer.mapped_by) == (Standing.MAPPED, "name")
+    assert answer.entry is not None
+    assert answer.entry.code == "Z92.12"
+
+
+async def test_a_name_without_its_parent_decides_nothing(filled: SqlDirectory) -> None:
+    several = await filled.resolve("Sở Nội vụ", TODAY)
+    single = await filled.resolve("Phòng Đăng ký", TODAY)
+
+    assert (several.standing, several.entry, several.nearest) == (Standing.UNCERTAIN, None, None)
+    assert (single.standing, single.entry, single.nearest) == (Standing.UNCERTAIN, None, "Z91.12.03")
+
+
+async def test_a_name_under_an_unknown_parent_is_unknown(filled: SqlDirectory) -> None:
+    answer = await filled.resolve("Sở Nội vụ", TODAY, "UBND tỉnh Không Có")
+
+    assert (answer.standing, answer.entry) == (Standing.UNKNOWN, None)
+
+
+@pytest.mark.parametrize(
+    ("code", "on", "successor"),
+    [
+        ("Z92.20", TODAY, "Z92.22"),
+        ("Z92.20", date(2025, 4, 1), "Z92.21"),
+        ("Z92.21", TODAY, "Z92.22"),
+        ("Z92.24", TODAY, None),
+    ],
+)
+async def test_a_closed_code_offers_the_successor_in_force(
+    filled: SqlDirectory, code: str, on: date, successor: str | None
+) -> None:
+    """R83: through the whole chain."""
+    answer = await filled.resolve(code, on)
+
+    assert (answer.standing, answer.successor, answer.may_refuse) == (Standing.CLOSED, successor, True)
+    assert answer.entry is not None
+    assert answer.entry.code == code
+
+
+async def test_a_circle_of_successors_offers_none(filled: SqlDirectory, writer: AsyncEngine) -> None:
+    """No import can make one, an edited table can."""
+    agency = agency_table()
+    async with writer.begin() as connection:
+        await connection.execute(
+            update(agency)
+            .where(agency.c.code == "Z92.22")
+            .values(successor="Z92.20", valid_to=date(2025, 8, 1))
+        )
+
+    answer = await filled.resolve("Z92.20", TODAY)
+
+    assert (answer.standing, answer.successor) == (Standing.CLOSED, None)
+
+
+async def test_a_code_not_yet_in_force_is_uncertain(filled: SqlDirectory) -> None:
+    answer = await filled.resolve("Z92.23", TODAY)
+
+    assert answer.standing is Standing.UNCERTAIN
+    assert answer.entry is not None
+
+
+@pytest.mark.parametrize(
+    ("written", "near"),
+    [
+        ("Z91.O7", "Z91.07"),
+        ("Z9107", "Z91.07"),
+        ("Z91.70", "Z91.07"),
+        ("Z91.07.99", None),
+        ("Z91.99", None),
+        ("sở thử nghiêm tinh sao mia", "Z91.07"),
+        ("hoàn toàn khác", None),
+        ("", None),
+        ("x" * 501, None),
+    ],
+)
+async def test_an_unknown_text_gets_the_nearest_offer_or_none(
+    filled: SqlDirectory, written: str, near: str | None
+) -> None:
+    answer = await filled.resolve(written, TODAY)
+
+    assert (answer.standing, answer.entry, answer.nearest) == (Standing.UNKNOWN, None, near)
+
+
+async def test_only_imported_rows_may_refuse(filled: SqlDirectory) -> None:
+    """R48: a starter row only warns, and so does silence about what stands under one."""
+    await filled.load_starter()
+
+    verdicts = {
+        text: (await filled.resolve(text, TODAY)).may_refuse
+        for text in ("H49", "000.00.00.H49", "H49.99", "000.00.98.H49", "Z91", "Z91.99", "Q77")
+    }
+
+    assert verdicts == {
+        "H49": False,
+        "000.00.00.H49": False,
+        "H49.99": False,
+        "000.00.98.H49": False,
+        "Z91": True,
+        "Z91.99": True,
+        "Q77": True,
+    }
+
+
+async def test_a_registry_of_starter_rows_never_refuses(directory: SqlDirectory) -> None:
+    """R48"""
+    await directory.load_starter()
+
+    assert not (await directory.resolve("Q77", TODAY)).may_refuse
+    assert not (await directory.resolve("không ai biết", TODAY)).may_refuse
+
+
+@pytest.mark.parametrize(
+    ("text", "codes"),
+    [
+        ("noi vu", ["Z91.12", "Z92.12"]),
+        ("VỤ Nội", ["Z91.12", "Z92.12"]),
+        ("z92.2", ["Z92.20", "Z92.21", "Z92.22", "Z92.23", "Z92.24"]),
+        ("000.00.15", ["Z91.07"]),
+        ("đăng", ["Z91.12.03"]),
+        ("100%", []),
+        ("_", []),
+        ("  ", []),
+    ],
+)
+async def test_search_ignores_accents_case_and_wildcards(
+    filled: SqlDirectory, text: str, codes: list[str]
+) -> None:
+    assert [entry.code for entry in await filled.search(text, 10)] == codes
+
+
+async def test_search_puts_codes_and_beginnings_first_and_stops_at_its_limit(filled: SqlDirectory) -> None:
+    assert [entry.code for entry in await filled.search("sở", 2)] == ["Z91.07", "Z91.12"]
+    assert [entry.code for entry in await filled.search("sao mai", 2)] == ["Z91", "Z91.07"]
+
+
+async def test_children_are_the_entries_directly_below(filled: SqlDirectory) -> None:
+    assert [entry.code for entry in await filled.children("z91")] == ["Z91.07", "Z91.12"]
+
+
+async def test_entries_come_in_pages_that_miss_and_repeat_nothing(filled: SqlDirectory) -> None:
+    codes: list[str] = []
+    cursor: str | None = None
+    while True:
+        page = await filled.entries(limit=4, cursor=cursor)
+        codes += [entry.code for entry in page.items]
+        cursor = page.next_cursor
+        if cursor is None:
+            break
+
+    assert codes == sorted(codes)
+    assert len(codes) == len(AGENCIES.splitlines()) - 1
+
+
+async def test_changes_are_told_since_a_moment(filled: SqlDirectory, clock: ManualClock) -> None:
+    clock.advance(timedelta(hours=1))
+    later = clock.now()
+    await filled.load_starter()
+
+    everything = await filled.changes()
+    newer = await filled.changes(since=later)
+
+    assert [change.by for change in everything] == ["operator", "starter"]
+    assert [(change.by, change.at) for change in newer] == [("starter", later)]
+    assert everything[0].summary["added"] == 11
+
+
+async def test_a_database_without_tables_is_a_store_failure(
+    filled: SqlDirectory, writer: AsyncEngine
+) -> None:
+    async with writer.begin() as connection:
+        await connection.run_sync(METADATA.drop_all)
+
+    with pytest.raises(StoreFailure, match="registry's database") as caught:
+        await filled.find("Z91", TODAY)
+    assert caught.value.__cause__ is not None
+
+
+async def test_the_tables_are_those_of_the_migrations(writer: AsyncEngine) -> None:
+    def found(connection: Connection) -> dict[str, list[tuple[str, str, bool]]]:
+        look = inspect(connection)
+        return {
+            name: [(c["name"], str(c["type"]), c["nullable"]) for c in look.get_columns(name)]
+            for name in METADATA.tables
+        }
+
+    def indexes(connection: Connection) -> dict[str, set[str | None]]:
+        return {name: {i["name"] for i in inspect(connection).get_indexes(name)} for name in METADATA.tables}
+
+    async with writer.connect() as connection:
+        columns, names = await connection.run_sync(found), await connection.run_sync(indexes)
+
+    assert columns == {
+        name: [(c.name, str(c.type), c.nullable) for c in table.columns]
+        for name, table in METADATA.tables.items()
+    }
+    for name, table in METADATA.tables.items():
+        assert {index.name for index in table.indexes} <= names[name]
+
+
+@pytest.mark.slow
+async def test_exact_questions_use_an_index_among_120_000_rows(
+    directory: SqlDirectory, writer: AsyncEngine, clock: ManualClock
+) -> None:
+    rows = [
+        {
+            "code": f"Z{n // 10000:02}.{n % 10000}",
+            "alias": f"A{n}",
+            "name": f"Đơn vị {n}",
+            "folded": f"don vi {n}",
+            "parent": f"Z{n // 10000:02}",
+            "source": "imported",
+            "scheme": "VN-GOV",
+            "updated_at": clock.now(),
+        }
+        for n in range(120_000)
+    ]
+    async with writer.begin() as connection:
+        await connection.execute(insert(agency_table()), rows)
+    questions = {
+        "code": lookup.code_query("Z07.1234"),
+        "alias": lookup.alias_query("A71234"),
+        "name": lookup.name_query("Đơn vị 71234", None),
+        "name under parent": lookup.name_query("Đơn vị 71234", "Z07"),
+    }
+
+    async with writer.connect() as connection:
+        for name, query in questions.items():
+            compiled = query.compile(dialect=connection.dialect, compile_kwargs={"literal_binds": True})
+            plan = await connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {compiled}")
+            steps = [row.detail for row in plan]
+
+            assert any("SEARCH agency USING" in step for step in steps), (name, steps)
+            assert not any("SCAN" in step for step in steps), (name, steps)
+
+    found = await directory.resolve("z07.1234", TODAY)
+    misspelt = await directory.resolve("don vi 712 34", TODAY)
+    assert found.standing is Standing.ACTIVE
+    assert misspelt.standing is Standing.UNKNOWN

@@ -1,0 +1,360 @@
+"""Importing a registry file: every problem at once, a preview that writes nothing, and applying exactly that."""
+
+from __future__ import annotations
+
+import hashlib
+from datetime import date
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from gateway.domain.identity import Digest
+from gateway.domain.registry import AgencyEntry, RowSource
+from gateway.domain.registry_change import AgencyRecord, Plan
+from gateway.errors import Clash
+from gateway.pool import ThreadPool
+from gateway.registry import csv_file
+from gateway.registry.directory import SqlDirectory
+from gateway.registry.planning import Base, BaseRow, on_circles, plan
+from tests.support import pki
+from tests.support.clock import ManualClock
+
+EMPTY = Base(rows={}, digest=Digest("0" * 64))
+DIGEST = Digest("1" * 64)
+
+
+def problems_of(text: str, base: Base = EMPTY) -> list[tuple[int, str, str]]:
+    planned = plan(base, csv_file.read(text.encode()), DIGEST)
+    assert planned.rows == () or not planned.problems
+    return [(problem.line, problem.column, problem.found) for problem in planned.problems]
+
+
+async def do_import(directory: SqlDirectory, text: str) -> Plan:
+    planned = await directory.plan_import(text.encode())
+    await directory.apply(planned, "operator")
+    return planned
+
+
+async def everything(directory: SqlDirectory) -> dict[str, AgencyEntry]:
+    page = await directory.entries(limit=1000)
+    return {entry.code: entry for entry in page.items}
+
+
+def test_every_bad_row_is_reported_at_once() -> None:
+    text = """code;alias;name;parent;valid_from;valid_to;successor
+Z91;;UBND tỉnh Sao Mai;;;;
+z91.01;;Sở chữ thường;;;;
+Z91.02;;;;;;
+Z91.03;;Sở ngày sai;;2025-02-30;;
+Z91.04;;Sở ngày ngược;;2025-03-01;2025-02-28;
+Z91.05;;Sở cha lạ;Z95;;;
+Z91.06;;Sở kế thừa lạ;;;2025-01-01;Z96.01
+Z91;;Trùng mã;;;;
+Z91.07;000.00.07.Z91;Sở bí danh một;;;;
+Z91.08;07.Z91;Sở bí danh hai;;;;
+Z91.09;Z91;Sở bí danh là mã;;;;
+07.Z91;;Mã rút gọn;;;;
+Z91.10;;Thiếu ô
+"""
+    assert problems_of(text) == [
+        (3, "code", "z91.01"),
+        (4, "name", ""),
+        (5, "valid_from", "2025-02-30"),
+        (6, "valid_to", "2025-02-28"),
+        (7, "parent", "Z95"),
+        (8, "successor", "Z96.01"),
+        (9, "code", "Z91"),
+        (11, "alias", "000.00.07.Z91"),
+        (12, "alias", "Z91"),
+        (13, "code", "07.Z91"),
+        (14, "line", "3 cells"),
+    ]
+
+
+def test_a_problem_says_what_to_do() -> None:
+    planned = plan(EMPTY, csv_file.read(b"code,name\nz91,Sao Mai\n07.Z91,So\n"), DIGEST)
+
+    first, second = (str(problem) for problem in planned.problems)
+    assert first.startswith("line 2, code: found 'z91';")
+    assert first.endswith("write it as Z91")
+    assert second.endswith("short form; write it in full as 000.00.07.Z91")
+
+
+@pytest.mark.parametrize(
+    ("raw", "line", "column"),
+    [
+        (b"", 1, "file"),
+        (b"\n\n", 1, "file"),
+        (b"name\nSao Mai\n", 1, "header"),
+        (b"code,name,colour\nZ91,Sao Mai,red\n", 1, "header"),
+        (b"code,name,code\nZ91,Sao Mai,Z91\n", 1, "header"),
+        ("code,name\nZ91,Sao Mai\nZ92,Bình".encode("utf-16"), 1, "file"),
+        ("code,name\nZ91,Sở".encode("cp1258", "replace") + b"\xff", 2, "file"),
+        (b'code,name\nZ91,"Sao Mai\n', 2, "line"),
+        (b"code,name\nZ91,Sao\x00Mai\n", 2, "name"),
+        (b"code,name\nZ91," + b"x" * 501 + b"\n", 2, "name"),
+        (b"code,name,alias\nZ91,Sao Mai,a b\n", 2, "alias"),
+        (b"code,name,valid_to\nZ91,Sao Mai,2025/01/01\n", 2, "valid_to"),
+    ],
+)
+def test_a_file_that_cannot_be_read_says_where(raw: bytes, line: int, column: str) -> None:
+    planned = plan(EMPTY, csv_file.read(raw), DIGEST)
+
+    assert [(problem.line, problem.column) for problem in planned.problems] == [(line, column)]
+    assert planned.problems[0].advice
+
+
+def test_a_file_over_the_limit_is_not_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(csv_file, "LARGEST_FILE", 10)
+
+    planned = plan(EMPTY, csv_file.read(b"code,name\nZ91,Sao Mai\n"), DIGEST)
+
+    assert [problem.found for problem in planned.problems] == ["22 bytes"]
+
+
+@given(st.binary(max_size=300))
+def test_any_bytes_give_lines_or_problems(raw: bytes) -> None:
+    table = csv_file.read(raw)
+
+    assert table.lines or table.problems or b"code" in raw
+
+
+@pytest.mark.parametrize("column", ["parent", "successor"])
+def test_circles_are_reported_where_they_can_be_cut(column: str) -> None:
+    base = Base(
+        rows={
+            "Z93": BaseRow(
+                record=AgencyRecord(code="Z93", name="Ba", **{column: "Z91"}), source=RowSource.IMPORTED
+            )
+        },
+        digest=DIGEST,
+    )
+    text = f"code,name,{column}\nZ91,Một,Z92\nZ92,Hai,Z93\nZ94,Bốn,Z91\nZ95,Năm,Z95\n"
+
+    assert problems_of(text, base) == [(2, column, "Z92"), (3, column, "Z93"), (5, column, "Z95")]
+
+
+@given(st.dictionaries(st.sampled_from("abcdefgh"), st.sampled_from("abcdefgh")))
+def test_circles_are_those_one_can_walk(edges: dict[str, str]) -> None:
+    def returns(start: str) -> bool:
+        at = edges.get(start)
+        for _ in edges:
+            if at is None or at == start:
+                break
+            at = edges.get(at)
+        return at == start
+
+    assert on_circles(edges) == {start for start in edges if returns(start)}
+
+
+def test_aliases_are_compared_with_the_registry_too() -> None:
+    base = Base(
+        rows={
+            "Z91.01": BaseRow(
+                record=AgencyRecord(code="Z91.01", name="Một", alias="000.00.01.Z91"),
+                source=RowSource.IMPORTED,
+            )
+        },
+        digest=DIGEST,
+    )
+
+    taken = problems_of("code,name,alias\nZ91.02,Hai,000.00.01.z91\n", base)
+    moved = problems_of("code,name,alias\nZ91.01,Một,\nZ91.02,Hai,000.00.01.Z91\n", base)
+    kept = problems_of("code,name\nZ91.01,Một\n", base)
+
+    assert taken == [(2, "alias", "000.00.01.Z91")]
+    assert moved == kept == []
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        "code,name,valid_from\nZ91,Sao Mai,2025-03-01\n".encode(),
+        "\ufeffcode;name;valid_from\r\nZ91;Sao Mai;01/03/2025\r\n".encode(),
+        ' Name , CODE ,valid_from\n" Sao Mai ",Z91,1/3/2025\n\n,,\n'.encode(),
+    ],
+)
+def test_the_forms_that_spreadsheets_write_are_read_alike(raw: bytes) -> None:
+    planned = plan(EMPTY, csv_file.read(raw), DIGEST)
+
+    assert planned.problems == ()
+    assert planned.rows == (AgencyRecord(code="Z91", name="Sao Mai", valid_from=date(2025, 3, 1)),)
+
+
+def test_a_cell_may_hold_separators_and_lines_count_after_it() -> None:
+    planned = plan(EMPTY, csv_file.read(b'code,name,address\nZ91,"Sao, Mai","1 Street"\nbad,x,y\n'), DIGEST)
+
+    assert [(problem.line, problem.found) for problem in planned.problems] == [(3, "bad")]
+
+
+async def test_a_plan_writes_nothing(directory: SqlDirectory) -> None:
+    await directory.plan_import(b"code,name\nZ91,Sao Mai\n")
+
+    assert await everything(directory) == {}
+    assert await directory.changes() == []
+
+
+async def test_planning_in_the_pool_gives_the_same_plan(
+    directory: SqlDirectory, clock: ManualClock, writer: object
+) -> None:
+    pool = ThreadPool(1)
+    pooled = SqlDirectory(directory._writer, directory._reader, clock, pool)
+
+    assert await pooled.plan_import(b"code,name\nZ91,Sao Mai\n") == await directory.plan_import(
+        b"code,name\nZ91,Sao Mai\n"
+    )
+    pool.close()
+
+
+async def test_added_changed_closed_and_unchanged_are_told_apart(directory: SqlDirectory) -> None:
+    await do_import(
+        directory, "code,name,email\nZ91,Sao Mai,a@sao-mai.example\nZ92,Bình Minh,\nZ93,Hoàng Hôn,\n"
+    )
+
+    planned = await directory.plan_import(
+        b"code,name,email,valid_to,successor\n"
+        b"Z91,Sao Mai,b@sao-mai.example,,\n"
+        b"Z92,B\xc3\xacnh Minh,,2026-12-31,Z94\n"
+        b"Z93,Ho\xc3\xa0ng H\xc3\xb4n,,,\n"
+        b"Z94,M\xe1\xbb\x9bi,,,\n"
+    )
+
+    assert [record.code for record in planned.added] == ["Z94"]
+    assert [(change.code, dict(change.fields)) for change in planned.changed] == [
+        ("Z91", {"email": ("a@sao-mai.example", "b@sao-mai.example")})
+    ]
+    assert [(change.code, dict(change.fields)) for change in planned.closed] == [
+        ("Z92", {"valid_to": (None, "2026-12-31"), "successor": (None, "Z94")})
+    ]
+    assert planned.unchanged == 1
+
+
+async def test_an_absent_column_keeps_and_an_empty_cell_clears(directory: SqlDirectory) -> None:
+    await do_import(directory, "code,name,email,phone\nZ91,Sao Mai,a@sao-mai.example,000 1\n")
+
+    await do_import(directory, "code,name,phone\nZ91,Sao Mai,\n")
+    entry = (await everything(directory))["Z91"]
+
+    assert (entry.email, entry.phone) == ("a@sao-mai.example", None)
+
+
+async def test_what_the_file_leaves_out_stays(directory: SqlDirectory) -> None:
+    await do_import(directory, "code,name\nZ91,Sao Mai\nZ92,Bình Minh\n")
+
+    await do_import(directory, "code,name\nZ91,Sao Mai Mới\n")
+
+    assert {code: entry.name for code, entry in (await everything(directory)).items()} == {
+        "Z91": "Sao Mai Mới",
+        "Z92": "Bình Minh",
+    }
+
+
+async def test_an_empty_parent_is_the_next_shorter_code_where_it_is_known(directory: SqlDirectory) -> None:
+    await do_import(directory, "code,name\nZ91.07.01,Phòng\nZ91.07,Sở\nZ92.05,Sở\n000.00.01.Z91,Cũ\n")
+
+    parents = {code: entry.parent for code, entry in (await everything(directory)).items()}
+
+    assert parents == {"Z91.07.01": "Z91.07", "Z91.07": None, "Z92.05": None, "000.00.01.Z91": None}
+
+
+async def test_a_plan_with_problems_is_not_applied(directory: SqlDirectory) -> None:
+    planned = await directory.plan_import(b"code,name\nZ91,Sao Mai\nz92,Binh Minh\n")
+
+    with pytest.raises(Clash, match=r"1 problems and was not imported: line 3, code: found 'z92'"):
+        await directory.apply(planned, "operator")
+    assert await everything(directory) == {}
+
+
+async def test_a_plan_made_on_an_older_registry_is_not_applied(directory: SqlDirectory) -> None:
+    stale = await directory.plan_import(b"code,name\nZ91,Sao Mai\n")
+    await do_import(directory, "code,name\nZ92,Bình Minh\n")
+
+    with pytest.raises(Clash, match="changed since this plan was made"):
+        await directory.apply(stale, "operator")
+    assert list(await everything(directory)) == ["Z92"]
+
+
+async def test_applying_a_plan_twice_is_refused(directory: SqlDirectory) -> None:
+    planned = await do_import(directory, "code,name\nZ91,Sao Mai\n")
+
+    with pytest.raises(Clash):
+        await directory.apply(planned, "operator")
+    assert len(await directory.changes()) == 1
+
+
+async def test_the_change_is_kept_with_its_source_and_counts(
+    directory: SqlDirectory, clock: ManualClock
+) -> None:
+    text = "code,name\nZ91,Sao Mai\n"
+    planned = await directory.plan_import(text.encode())
+
+    applied = await directory.apply(planned, "operator:an")
+
+    assert list(await directory.changes()) == [applied]
+    assert (applied.by, applied.at) == ("operator:an", clock.now())
+    assert applied.source_digest == hashlib.sha256(text.encode()).hexdigest()
+    assert applied.summary == {
+        "added": 1,
+        "changed": 0,
+        "closed": 0,
+        "unchanged": 0,
+        "codes": {"added": ["Z91"], "changed": [], "closed": []},
+    }
+
+
+async def test_an_import_never_touches_bindings(directory: SqlDirectory) -> None:
+    """K6: changing a binding needs two people (threat 115)."""
+    certificate = pki.signer("Z91", "p256").certificate_der
+    await directory.bind("Z91", certificate, None, None, "an", "binh")
+    await do_import(directory, "code,name\nZ91,Sao Mai\n")
+    before = await directory.bindings("Z91")
+
+    await do_import(directory, "code,name,valid_to,successor\nZ91,Đổi tên,2026-01-01,Z92\nZ92,Khác,,\n")
+
+    assert await directory.bindings("Z91") == before
+    assert len(before) == 1
+    assert await directory.bindings("Z92") == []
+
+
+CODES = st.sampled_from(["Z91", "Z91.01", "Z91.02", "Z91.01.05", "Z92", "Z92.07"])
+ROWS = st.dictionaries(
+    CODES,
+    st.tuples(
+        st.sampled_from(["Một", "Hai", "Ba"]),
+        st.sampled_from(["", "2024-01-01", "2025-01-01"]),
+        st.sampled_from(["", "2025-06-30", "2026-06-30"]),
+        st.sampled_from(["", "a@sao-mai.example"]),
+    ),
+    min_size=1,
+)
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(first=ROWS, second=ROWS)
+async def test_what_the_preview_shows_is_what_applying_does(
+    directory: SqlDirectory,
+    first: dict[str, tuple[str, str, str, str]],
+    second: dict[str, tuple[str, str, str, str]],
+) -> None:
+    for rows in (first, second):
+        text = "code,name,valid_from,valid_to,email\n" + "".join(
+            f"{code},{','.join(cells)}\n" for code, cells in rows.items()
+        )
+        before = await everything(directory)
+        planned = await do_import(directory, text)
+        after = await everything(directory)
+        again = await directory.plan_import(text.encode())
+
+        changed = {change.code for change in (*planned.changed, *planned.closed)}
+        assert {record.code for record in planned.added} == after.keys() - before.keys()
+        assert changed == {code for code in before if before[code] != after[code]}
+        for change in (*planned.changed, *planned.closed):
+            for field, (old, new) in change.fields.items():
+                assert [_text(before[change.code], field), _text(after[change.code], field)] == [old, new]
+        assert (again.rows, again.unchanged) == ((), len(rows))
+
+
+def _text(entry: AgencyEntry, field: str) -> str | None:
+    found = getattr(entry, field)
+    return None if found is None else str(found)

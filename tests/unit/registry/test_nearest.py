@@ -1,0 +1,49 @@
+"""The nearest spelling: few edits, one winner, or nothing."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gateway.registry.nearest import edits, nearest
+
+WORDS = st.text("AB.1", max_size=7)
+
+
+@pytest.mark.parametrize(
+    ("left", "right", "distance"),
+    [
+        ("Z91", "Z91", 0),
+        ("Z91", "Z92", 1),
+        ("Z91", "Z9", 1),
+        ("Z91.70", "Z91.07", 1),
+        ("Z91", "", 3),
+        ("AB", "BCA", 3),
+    ],
+)
+def test_edits_are_counted(left: str, right: str, distance: int) -> None:
+    assert edits(left, right, 5) == edits(right, left, 5) == distance
+
+
+def test_what_is_too_far_is_only_said_to_be_too_far() -> None:
+    assert edits("Z91.07.12", "H49", 2) == 3
+    assert edits("ABCDEF", "UVWXYZ", 2) == 3
+
+
+@given(WORDS, WORDS, st.integers(0, 4))
+def test_a_limit_never_changes_a_near_answer(left: str, right: str, limit: int) -> None:
+    assert edits(left, right, limit) == min(edits(left, right, 20), limit + 1)
+
+
+@pytest.mark.parametrize(
+    ("candidates", "found"),
+    [
+        (["Z91.08", "Z91.7", "H49"], None),
+        (["Z91.7", "H49"], "Z91.7"),
+        (["H49", "G12"], None),
+        ([], None),
+        (["Z91.0755", "Z91.08"], "Z91.08"),
+        (["Z91.08", "Z91.08"], "Z91.08"),
+    ],
+)
+def test_only_one_nearest_candidate_is_offered(candidates: list[str], found: str | None) -> None:
+    assert nearest("Z91.07", candidates, 2) == found

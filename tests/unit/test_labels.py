@@ -1,0 +1,160 @@
+"""Every state, error, reason and code has its words in both languages; no word is left without diacritics."""
+
+from __future__ import annotations
+
+import string
+from collections.abc import Iterator
+
+import pytest
+
+from gateway import errors, labels
+from gateway.domain.account import NumberingMode
+from gateway.domain.document import (
+    DeliveryMode,
+    FileRole,
+    InState,
+    Kind,
+    Lane,
+    OutState,
+    RecipientRole,
+    Urgency,
+)
+from gateway.domain.status import CODES, STATES, RequestKind, RequestState
+from gateway.labels import KEYS, mark_text, megabytes, reason_text, say
+from gateway.policy.contents import BOMBS
+from gateway.policy.profile import Profile
+from gateway.policy.verdict import ReasonCode
+
+
+def error_classes(
+    base: type[errors.GatewayError] = errors.GatewayError,
+) -> Iterator[type[errors.GatewayError]]:
+    yield base
+    for child in base.__subclasses__():
+        yield from error_classes(child)
+
+
+NEEDED = sorted(
+    {
+        *(f"state.{key}" for key in STATES),
+        *(f"state.{state}" for state in OutState),
+        *(f"state.in.{state}" for state in InState),
+        *(f"state.in.{row.key}" for row in CODES.values()),
+        *(f"urgency.{urgency.key}" for urgency in Urgency),
+        *(f"role.{role}" for role in RecipientRole),
+        *(f"file_role.{role}" for role in FileRole),
+        *(f"delivery.{mode}" for mode in DeliveryMode),
+        *(f"kind.{kind}" for kind in Kind),
+        *(f"lane.{lane}" for lane in Lane),
+        *(f"numbering.{mode}" for mode in NumberingMode),
+        *(f"request.{kind}" for kind in RequestKind),
+        *(f"request.{state}" for state in RequestState),
+        *(f"rule.{code}" for code in ReasonCode),
+        *(f"why.{why}" for why in BOMBS),
+        *(f"active.{kind}" for kind in Profile().refused_active | Profile().warned_active),
+        *(f"category.{category}" for category in Profile().refused_categories),
+        *(kind.label_key for kind in error_classes()),
+        *(f"handover.{state}" for state in ("available", "leased", "acked")),
+        *(
+            f"packet.{state}"
+            for state in (
+                *("landed", "done", "waiting", "held", "quarantined"),
+                *("malformed", "sealed", "released", "returned", "discarded"),
+            )
+        ),
+    }
+)
+
+
+VERIFICATION = (
+    *("ENV-TOO-LARGE", "ENV-ENCODING", "ENV-NOT-XML", "ENV-LIMIT", "ENV-DIALECT", "ENV-FORBIDDEN"),
+    *("SIG-ABSENT", "SIG-PLACEHOLDER", "SIG-MANY", "SIG-PLACE", "SIG-STRUCTURE", "SIG-ID", "SIG-ALGORITHM"),
+    *("SIG-WEAK", "SIG-SENDER", "SIG-NO-BINDING", "SIG-PIN", "SIG-DIGEST", "SIG-PROPERTIES", "SIG-VALUE"),
+    *("CERT-TIME", "CERT-CHAIN", "CERT-USAGE", "CERT-REVOKED", "CERT-REVOCATION-UNKNOWN", "SIG-TIME"),
+    *("AXIS-NODE", "MSG-ID", "MSG-NOT-OURS", "MSG-NOT-PARTY", "RCPT-DIGEST"),
+    *("MSG-REPEAT", "MSG-CONFLICT", "MSG-STALE"),
+)
+
+
+@pytest.mark.parametrize("key", NEEDED)
+@pytest.mark.parametrize("lang", labels.LANGUAGES)
+def test_every_key_that_the_program_can_ask_for_has_words(key: str, lang: str) -> None:
+    assert key in KEYS
+    assert say(key, lang, **dict.fromkeys(parameters(key), "x"))
+
+
+@pytest.mark.parametrize("code", VERIFICATION)
+def test_every_code_of_verification_has_words(code: str) -> None:
+    assert say(f"code.{code}")
+    assert say(f"code.{code}", "en")
+
+
+@pytest.mark.parametrize("key", sorted(KEYS))
+def test_both_languages_ask_for_the_same_parameters(key: str) -> None:
+    vi, en = (set(fields(say_raw(key, lang))) for lang in labels.LANGUAGES)
+
+    assert vi == en
+
+
+def test_a_missing_key_language_or_parameter_is_an_error() -> None:
+    with pytest.raises(KeyError):
+        say("state.nowhere")
+    with pytest.raises(KeyError):
+        say("state.unknown")
+    with pytest.raises(KeyError, match="fr"):
+        say("state.sent", "fr")
+
+
+def test_a_size_is_told_with_file_and_limit_in_each_language() -> None:
+    params = {"name": "a.pdf", "size_bytes": str(13_002_343), "limit_bytes": str(10 * 1024 * 1024)}
+
+    assert reason_text("file-too-large", params).startswith("Tệp a.pdf nặng 12,5 MB, giới hạn 10 MB.")
+    assert "12.5 MB, the limit is 10 MB" in reason_text("file-too-large", params, "en")
+
+
+@pytest.mark.parametrize(("count", "text"), [(10 * 1024 * 1024, "10 MB"), (10 * 1024 * 1024 + 1, "10,1 MB")])
+def test_a_size_over_a_limit_never_reads_like_the_limit(count: int, text: str) -> None:
+    assert megabytes(count) == text
+
+
+def test_a_reason_names_its_field_date_and_suggestion() -> None:
+    assert reason_text("missing", {"field": "reply_required"}).startswith("Thiếu lựa chọn phải hay không")
+    assert "20/11/2026" in reason_text("date-in-future", {"given_on": "2026-11-20", "today_on": "2026-11-19"})
+    assert reason_text("recipient-unknown", {"recipient": "Z9"}, suggest="Z91").endswith("Có phải: Z91?")
+
+
+def test_text_from_outside_is_never_a_template() -> None:
+    assert "{limit}" in reason_text("file-name", {"name": "{limit}"})
+
+
+@pytest.mark.parametrize(
+    ("mark", "text"),
+    [
+        ("unknown:07", "Trạng thái chưa xác định (mã 07)"),
+        ("request_refused:recall", "Nơi nhận không đồng ý: thu hồi văn bản"),
+        ("stray:15", "Có trả lời (mã 15) nhưng không có yêu cầu nào đang chờ"),
+    ],
+)
+def test_a_mark_has_words(mark: str, text: str) -> None:
+    assert mark_text(mark) == text
+
+
+def say_raw(key: str, lang: str) -> str:
+    """The text with its parameters as they stand."""
+    return say(key, lang, **{name: "{" + name + "}" for name in parameters(key)})
+
+
+def parameters(key: str) -> tuple[str, ...]:
+    found: list[str] = []
+    while True:
+        try:
+            say(key, "vi", **dict.fromkeys(found, "x"))
+            say(key, "en", **dict.fromkeys(found, "x"))
+        except KeyError as missing:
+            found.append(str(missing.args[0]))
+        else:
+            return tuple(found)
+
+
+def fields(text: str) -> tuple[str, ...]:
+    return tuple(name for _, name, _, _ in string.Formatter().parse(text) if name)

@@ -1,0 +1,383 @@
+"""What the embedded axis does beyond the contract: its files, its dead list, its failures, its wake-ups."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import io
+import os
+import sqlite3
+from collections.abc import AsyncIterator, Callable
+from datetime import UTC
+from pathlib import Path
+from typing import TypeVar
+
+import pytest
+
+from gateway.domain.document import Lane
+from gateway.domain.identity import Digest
+from gateway.errors import BrokerRefused, Misconfigured, NotFound, Unreachable
+from gateway.pool import ThreadPool
+from gateway.ports import Fate, Parcel
+from gateway.transport import queue_sql
+from gateway.transport.embedded import EmbeddedAxis
+from gateway.transport.parcel import STALE_S
+from tests.support.clock import ManualClock
+
+T = TypeVar("T")
+
+
+class NeverLater(ManualClock):
+    """A clock on which no time passes: whoever waits is woken by something else, or never."""
+
+    async def sleep(self, seconds: float) -> None:
+        await asyncio.Event().wait()
+
+
+@pytest.fixture
+def clock() -> ManualClock:
+    return NeverLater()
+
+
+@pytest.fixture
+async def axis(tmp_path: Path, clock: ManualClock, pool: ThreadPool) -> AsyncIterator[EmbeddedAxis]:
+    async with EmbeddedAxis(tmp_path, "one", clock, pool, poison_limit=2) as opened:
+        await opened.host(["Z92", "Z93"])
+        yield opened
+
+
+@pytest.fixture
+async def pool() -> AsyncIterator[ThreadPool]:
+    threads = ThreadPool(1)
+    yield threads
+    threads.close()
+
+
+def parcel(packet_id: str = "p1", content: bytes = b"a packet", lane: Lane = Lane.NORMAL) -> Parcel:
+    return Parcel(
+        packet_id=packet_id,
+        kind="document",
+        sender="Z91",
+        lane=lane,
+        digest=Digest(hashlib.sha256(content).hexdigest()),
+        size=len(content),
+        open=lambda: io.BytesIO(content),
+    )
+
+
+def payloads(folder: Path) -> list[str]:
+    return sorted(entry.name for entry in (folder / "payload").iterdir())
+
+
+def leave(folder: Path, name: str, age_s: float) -> Path:
+    """A file as a crash may have left it, changed so long ago."""
+    (folder / "payload").mkdir(exist_ok=True)
+    left = folder / "payload" / name
+    left.write_bytes(b"left behind")
+    changed = left.stat().st_mtime - age_s
+    os.utime(left, (changed, changed))
+    return left
+
+
+async def poison(axis: EmbeddedAxis, packet_id: str = "p1") -> str:
+    """A parcel on the dead list; its id there."""
+    await axis.publish(parcel(packet_id), ["Z92"])
+    for _ in range(2):
+        (arrival,) = await axis.take(1, 60)
+        await axis.settle(arrival, done=False)
+    assert await axis.take(1, 60) == []
+    (dead,) = await axis.dead_list()
+    return dead.id
+
+
+async def test_one_payload_serves_many_recipients_and_goes_with_the_last(
+    axis: EmbeddedAxis, tmp_path: Path
+) -> None:
+    sent = parcel()
+    await axis.publish(sent, ["Z92", "Z93"])
+    assert payloads(tmp_path) == [sent.digest]
+
+    first, second = await axis.take(2, 60)
+    await axis.settle(first, done=True)
+    assert payloads(tmp_path) == [sent.digest]
+
+    await axis.settle(second, done=True)
+    assert payloads(tmp_path) == []
+
+
+async def test_a_recipient_named_twice_gets_one_parcel(axis: EmbeddedAxis) -> None:
+    await axis.publish(parcel(), ["Z92", "z92", "Z92"])
+
+    assert len(await axis.take(10, 60)) == 1
+
+
+async def test_bytes_that_are_not_as_announced_are_refused_and_leave_nothing(
+    axis: EmbeddedAxis, tmp_path: Path
+) -> None:
+    announced = parcel(content=b"as announced")
+    damaged = Parcel(
+        packet_id="p1",
+        kind="document",
+        sender="Z91",
+        lane=Lane.NORMAL,
+        digest=announced.digest,
+        size=announced.size,
+        open=lambda: io.BytesIO(b"as found now"),
+    )
+
+    with pytest.raises(BrokerRefused, match="packet p1: its bytes are not what was announced"):
+        await axis.publish(damaged, ["Z92"])
+
+    assert payloads(tmp_path) == []
+    assert await axis.take(1, 60) == ()
+
+
+async def test_nothing_is_copied_for_recipients_nobody_hosts(axis: EmbeddedAxis, tmp_path: Path) -> None:
+    outcomes = await axis.publish(parcel(), ["Z99"])
+
+    assert outcomes["Z99"].fate is Fate.NEVER
+    assert payloads(tmp_path) == []
+
+
+async def test_a_code_that_moves_takes_its_waiting_parcels_with_it(
+    axis: EmbeddedAxis, tmp_path: Path, clock: ManualClock, pool: ThreadPool
+) -> None:
+    await axis.publish(parcel(), ["Z92"])
+    async with EmbeddedAxis(tmp_path, "two", clock, pool) as other:
+        await axis.host([])
+        await other.host(["z92"])
+
+        assert await axis.take(10, 60) == ()
+        assert [each.recipient for each in await other.take(10, 60)] == ["z92"]
+
+
+async def test_a_publish_wakes_another_node_of_the_process_at_once(
+    axis: EmbeddedAxis, tmp_path: Path, clock: ManualClock, pool: ThreadPool
+) -> None:
+    async with EmbeddedAxis(tmp_path, "two", clock, pool) as other:
+        await other.host(["Z94"])
+        async with asyncio.timeout(10), asyncio.TaskGroup() as group:
+            group.create_task(other.wait(3600))
+            await asyncio.sleep(0)
+            await axis.publish(parcel(), ["Z94"])
+
+        assert len(await other.take(1, 60)) == 1
+
+
+async def test_what_lies_there_already_is_not_waited_for(axis: EmbeddedAxis) -> None:
+    await axis.publish(parcel(), ["Z92"])
+
+    async with asyncio.timeout(10):
+        await axis.wait(3600)
+
+
+async def test_a_lease_that_ran_out_ends_the_wait(tmp_path: Path, pool: ThreadPool) -> None:
+    clock = ManualClock()
+    async with EmbeddedAxis(tmp_path, "one", clock, pool) as axis:
+        await axis.host(["Z92"])
+        await axis.publish(parcel(), ["Z92"])
+        await axis.take(1, 60)
+
+        await axis.wait(3600)
+
+        assert len(await axis.take(1, 60)) == 1
+        assert 60 <= (clock.now() - ManualClock().now()).total_seconds() < 62
+
+
+async def test_counts_tell_waiting_urgent_leased_and_dead(axis: EmbeddedAxis) -> None:
+    await poison(axis)
+    await axis.publish(parcel("p2"), ["Z92"])
+    await axis.take(1, 60)
+    await axis.publish(parcel("p3"), ["Z92"])
+    await axis.publish(parcel("p4", lane=Lane.URGENT), ["Z92"])
+
+    assert await axis.counts() == {"waiting": 2, "urgent": 1, "leased": 1, "dead": 1}
+
+
+async def test_a_dead_parcel_says_what_it_was_and_why(axis: EmbeddedAxis) -> None:
+    await poison(axis)
+
+    (dead,) = await axis.dead_list()
+
+    assert (dead.packet_id, dead.recipient, dead.sender, dead.deliveries) == ("p1", "Z92", "Z91", 2)
+    assert dead.reason == "delivered 2 times and never settled"
+    assert dead.dead_at.tzinfo is UTC
+
+
+async def test_a_dead_parcel_can_be_tried_again_from_the_start(axis: EmbeddedAxis) -> None:
+    id = await poison(axis)
+
+    await axis.dead_retry(id)
+    (arrival,) = await axis.take(1, 60)
+
+    assert arrival.deliveries == 1
+    assert await axis.dead_list() == []
+    with arrival.open() as source:
+        assert source.read() == b"a packet"
+
+
+async def test_a_dead_parcel_can_be_dropped_with_a_reason_in_the_log(
+    axis: EmbeddedAxis, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """G4: not silently."""
+    id = await poison(axis)
+
+    with caplog.at_level("INFO"):
+        await axis.dead_drop(id, "sent again by hand")
+
+    assert await axis.dead_list() == []
+    assert payloads(tmp_path) == []
+    assert [(record.message, record.__dict__["packet_id"]) for record in caplog.records] == [
+        ("sent again by hand", "p1")
+    ]
+
+
+async def test_only_what_is_dead_can_be_retried_or_dropped(axis: EmbeddedAxis) -> None:
+    await axis.publish(parcel(), ["Z92"])
+
+    with pytest.raises(NotFound, match="no parcel '1' on the dead list"):
+        await axis.dead_retry("1")
+    with pytest.raises(NotFound):
+        await axis.dead_drop("nonsense", "because")
+    assert (await axis.counts())["waiting"] == 1
+
+
+async def test_a_late_settle_does_not_touch_a_dead_parcel(axis: EmbeddedAxis, clock: ManualClock) -> None:
+    await axis.publish(parcel(), ["Z92"])
+    for _ in range(2):
+        (last,) = await axis.take(1, 60)
+        clock.advance(61)
+    assert await axis.take(1, 60) == []
+
+    await axis.settle(last, done=True)
+
+    assert len(await axis.dead_list()) == 1
+
+
+async def test_opening_removes_what_a_crash_left_an_hour_ago(
+    tmp_path: Path, clock: ManualClock, pool: ThreadPool
+) -> None:
+    async with EmbeddedAxis(tmp_path, "one", clock, pool) as axis:
+        await axis.host(["Z92"])
+        await axis.publish(parcel(), ["Z92"])
+    needed = leave(tmp_path, parcel().digest, 2 * STALE_S)
+    leave(tmp_path, "0" * 64, 2 * STALE_S)
+    leave(tmp_path, "aa.part", 2 * STALE_S)
+    young = [leave(tmp_path, "1" * 64, STALE_S / 2), leave(tmp_path, "bb.part", STALE_S / 2)]
+    foreign = leave(tmp_path, "notes.txt", 2 * STALE_S)
+
+    async with EmbeddedAxis(tmp_path, "one", clock, pool) as axis:
+        await axis.counts()
+
+    assert payloads(tmp_path) == sorted(path.name for path in (needed, foreign, *young))
+
+
+async def test_a_payload_that_is_gone_is_a_failure_with_its_name(axis: EmbeddedAxis, tmp_path: Path) -> None:
+    await axis.publish(parcel(), ["Z92"])
+    (arrival,) = await axis.take(1, 60)
+    (tmp_path / "payload" / arrival.digest).unlink()
+
+    with pytest.raises(Unreachable, match=str(arrival.digest)):
+        arrival.open()
+
+
+async def test_a_folder_that_cannot_be_made_is_unreachable_and_heals(
+    tmp_path: Path, clock: ManualClock, pool: ThreadPool
+) -> None:
+    in_the_way = tmp_path / "axis"
+    in_the_way.write_text("a file where the folder should be")
+    async with EmbeddedAxis(in_the_way, "one", clock, pool) as axis:
+        with pytest.raises(Unreachable, match=r"axis\.sqlite did not answer") as caught:
+            await axis.host(["Z92"])
+        in_the_way.unlink()
+        await axis.host(["Z92"])
+
+        assert isinstance(caught.value.__cause__, OSError)
+        assert not caught.value.permanent
+        assert (await axis.publish(parcel(), ["Z92"]))["Z92"].fate is Fate.DELIVERED
+
+
+async def test_a_file_that_is_no_database_is_unreachable(
+    tmp_path: Path, clock: ManualClock, pool: ThreadPool
+) -> None:
+    (tmp_path / "axis.sqlite").write_bytes(b"not a database, " * 1000)
+
+    async with EmbeddedAxis(tmp_path, "one", clock, pool) as axis:
+        with pytest.raises(Unreachable) as caught:
+            await axis.take(1, 60)
+
+    assert isinstance(caught.value.__cause__, sqlite3.DatabaseError)
+
+
+async def test_a_queue_of_a_newer_program_is_left_alone(
+    tmp_path: Path, clock: ManualClock, pool: ThreadPool
+) -> None:
+    newer = queue_sql.SCHEMA_VERSION + 1
+    with sqlite3.connect(tmp_path / "axis.sqlite") as queue:
+        queue.execute(f"PRAGMA user_version = {newer}")
+    queue.close()
+
+    async with EmbeddedAxis(tmp_path, "one", clock, pool) as axis:
+        with pytest.raises(Misconfigured, match=f"has queue format {newer}"):
+            await axis.counts()
+
+
+async def test_a_closed_axis_says_so(tmp_path: Path, clock: ManualClock, pool: ThreadPool) -> None:
+    axis = EmbeddedAxis(tmp_path, "one", clock, pool)
+    await axis.host(["Z92"])
+    await axis.close()
+    await axis.close()
+
+    with pytest.raises(Unreachable, match="was closed"):
+        await axis.take(1, 60)
+
+
+class Slow:
+    """A pool whose work is held back until the test lets it go on."""
+
+    def __init__(self, pool: ThreadPool) -> None:
+        self._pool = pool
+        self.reached, self.go_on = asyncio.Event(), asyncio.Event()
+        self.go_on.set()
+
+    async def run(self, work: Callable[[], T]) -> T:
+        self.reached.set()
+        await self.go_on.wait()
+        return await self._pool.run(work)
+
+
+@pytest.mark.parametrize("steps", [0, 1], ids=["while copying", "inside the transaction"])
+async def test_a_publish_that_is_cancelled_leaves_nothing_half_done(
+    tmp_path: Path, clock: ManualClock, pool: ThreadPool, steps: int
+) -> None:
+    slow = Slow(pool)
+    async with EmbeddedAxis(tmp_path, "one", clock, slow) as axis:
+        await axis.host(["Z92"])
+        slow.reached.clear()
+        slow.go_on.clear()
+        publishing = asyncio.create_task(axis.publish(parcel(), ["Z92"]))
+        await slow.reached.wait()
+        for _ in range(steps):
+            slow.reached.clear()
+            slow.go_on.set()
+            await asyncio.sleep(0)
+            slow.go_on.clear()
+            await slow.reached.wait()
+        publishing.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await publishing
+        slow.go_on.set()
+
+        assert await axis.take(1, 60) == ()
+        assert (await axis.publish(parcel(), ["Z92"]))["Z92"].fate is Fate.DELIVERED
+        assert len(await axis.take(10, 60)) == 1
+
+
+def test_a_long_backlog_is_searched_by_index(tmp_path: Path) -> None:
+    with sqlite3.connect(tmp_path / "axis.sqlite", isolation_level=None) as queue:
+        queue.executescript(queue_sql.SCHEMA)
+        plan = [row[3] for row in queue.execute("EXPLAIN QUERY PLAN " + queue_sql.DUE, ("one", 0.0, 10))]
+    queue.close()
+
+    assert any("USING COVERING INDEX queue_due" in step for step in plan)
+    assert not any(step.startswith("SCAN q") for step in plan)

@@ -1,0 +1,151 @@
+"""Exchange keys in files: made, asked for, imported, listed, signed with (W8, W9)."""
+
+from __future__ import annotations
+
+import stat
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
+from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
+from cryptography.hazmat.primitives.serialization import Encoding
+
+from gateway.errors import Clash, Misconfigured, NotFound
+from gateway.ports import EnvelopeSigner
+from gateway.trust.authority import Authority
+from gateway.trust.keys import CURVE_ORDERS, FileSigner, KeyDirectory, KeyKind, password_from
+
+AT = datetime(2031, 3, 4, 2, 15, tzinfo=UTC)
+CODE = "000.00.07.Z91"
+ORGANISATION = "Sở Thử nghiệm tỉnh Sao Mai"
+AUTHORITY = Authority.create("Demo root", AT - timedelta(days=30))
+
+
+@pytest.fixture
+def keys(tmp_path: Path) -> KeyDirectory:
+    return KeyDirectory(tmp_path / "keys", b"invented password")
+
+
+def _certified(keys: KeyDirectory, kind: KeyKind = "ecdsa-p256", *, at: datetime = AT) -> FileSigner:
+    entry = keys.generate(CODE, kind)
+    certificate = AUTHORITY.issue_for_request(keys.request(CODE, entry.key_id, ORGANISATION), at)
+    keys.import_certificate(CODE, certificate.public_bytes(Encoding.PEM))
+    return keys.signer(CODE, at)
+
+
+def test_a_signer_keeps_the_promise_of_the_port(keys: KeyDirectory) -> None:
+    signer: EnvelopeSigner = _certified(keys)
+
+    assert signer.agency_code == CODE
+    assert signer.algorithm == "ecdsa-sha256"
+    assert len(signer.sign(b"data")) == signer.signature_length == 64
+
+
+def test_w8_an_elliptic_value_is_raw_with_low_s(keys: KeyDirectory) -> None:
+    signer = _certified(keys)
+    key = x509.load_der_x509_certificate(signer.certificate_der).public_key()
+    assert isinstance(key, ec.EllipticCurvePublicKey)
+
+    for n in range(20):
+        data = b"data %d" % n
+        value = signer.sign(data)
+        r, s = int.from_bytes(value[:32], "big"), int.from_bytes(value[32:], "big")
+        assert s <= CURVE_ORDERS["secp256r1"] // 2
+        key.verify(encode_dss_signature(r, s), data, ec.ECDSA(hashes.SHA256()))
+
+
+def test_w8_p384_signs_with_sha_384_in_96_bytes(keys: KeyDirectory) -> None:
+    signer = _certified(keys, "ecdsa-p384")
+
+    assert signer.algorithm == "ecdsa-sha384"
+    assert len(signer.sign(b"data")) == signer.signature_length == 96
+
+
+def test_w8_an_rsa_value_is_pkcs_1(keys: KeyDirectory) -> None:
+    signer = _certified(keys, "rsa-3072")
+    key = x509.load_der_x509_certificate(signer.certificate_der).public_key()
+    assert isinstance(key, rsa.RSAPublicKey)
+
+    value = signer.sign(b"data")
+
+    assert len(value) == signer.signature_length == 384
+    key.verify(value, b"data", padding.PKCS1v15(), hashes.SHA256())
+
+
+def test_key_files_are_the_users_own_and_encrypted(keys: KeyDirectory, tmp_path: Path) -> None:
+    _certified(keys)
+
+    files = [path for path in (tmp_path / "keys").rglob("*") if path.is_file()]
+    assert len(files) == 4
+    assert all(stat.S_IMODE(path.stat().st_mode) == 0o600 for path in files)
+    assert all(path.name.endswith(".pem") and not path.name.startswith(".") for path in files)
+    (key,) = [path for path in files if path.name.endswith(".key.pem")]
+    assert b"ENCRYPTED" in key.read_bytes()
+
+
+def test_a_wrong_password_is_named_and_not_shown(keys: KeyDirectory, tmp_path: Path) -> None:
+    _certified(keys)
+
+    with pytest.raises(Misconfigured) as found:
+        KeyDirectory(tmp_path / "keys", b"a wrong one").signer(CODE, AT)
+
+    assert "a wrong one" not in str(found.value)
+    assert CODE in str(found.value)
+
+
+def test_keys_are_listed_without_the_password(keys: KeyDirectory, tmp_path: Path) -> None:
+    _certified(keys)
+    fresh = keys.generate("Z93.05", "ecdsa-p256")
+
+    listed = KeyDirectory(tmp_path / "keys", None).entries()
+
+    assert [entry.agency_code for entry in listed] == [CODE, "Z93.05"]
+    assert listed[0].certificate_der is not None
+    assert listed[1] == fresh
+
+
+def test_w9_the_newest_key_that_is_valid_signs(keys: KeyDirectory) -> None:
+    old = _certified(keys, at=AT)
+    new = _certified(keys, at=AT + timedelta(days=20))
+
+    assert keys.signer(CODE, AT).certificate_der == old.certificate_der
+    assert keys.signer(CODE, AT + timedelta(days=25)).certificate_der == new.certificate_der
+
+
+def test_w9_no_key_signs_outside_its_certificate(keys: KeyDirectory) -> None:
+    _certified(keys)
+
+    with pytest.raises(NotFound, match="no exchange key"):
+        keys.signer(CODE, AT + timedelta(days=3650))
+
+
+def test_a_certificate_of_another_key_is_not_imported(keys: KeyDirectory) -> None:
+    keys.generate(CODE)
+    stranger = ec.generate_private_key(ec.SECP256R1()).public_key()
+    certificate = AUTHORITY.issue(CODE, ORGANISATION, stranger, AT)
+
+    with pytest.raises(Clash, match="belongs to no key"):
+        keys.import_certificate(CODE, certificate.public_bytes(Encoding.PEM))
+
+
+@pytest.mark.parametrize("code", ["../x", "", ".hidden", "a/b", "a" * 76])
+def test_a_code_that_would_leave_the_directory_is_refused(code: str, keys: KeyDirectory) -> None:
+    with pytest.raises(Misconfigured, match="cannot name a key directory"):
+        keys.generate(code)
+
+
+def test_the_password_comes_from_a_file_or_the_environment(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    secret = tmp_path / "secret"
+    secret.write_text("from file\nsecond line\n", encoding="utf-8")
+    monkeypatch.setenv("KEY_PASSWORD", "from environment")
+
+    assert password_from(file=secret, environment="KEY_PASSWORD") == b"from file"
+    assert password_from(environment="KEY_PASSWORD") == b"from environment"
+    assert password_from(environment="NO_SUCH_NAME") is None
+    with pytest.raises(Misconfigured, match="cannot be read"):
+        password_from(file=tmp_path / "absent")
