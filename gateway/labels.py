@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from gateway.labels_api import API
+from gateway.labels_commands import COMMANDS
 from gateway.labels_errors import ERRORS
 from gateway.labels_messages import MESSAGES
 from gateway.labels_rules import RULES
@@ -17,7 +18,7 @@ LANGUAGES = ("vi", "en")
 _COLUMN = {"vi": 0, "en": 1}
 
 _TEXTS: Mapping[str, tuple[str, str]] = MappingProxyType(
-    {**API, **STATES, **ERRORS, **RULES, **WORDS, **MESSAGES}
+    {**API, **COMMANDS, **STATES, **ERRORS, **RULES, **WORDS, **MESSAGES}
 )
 KEYS: frozenset[str] = frozenset(_TEXTS)
 

@@ -39,7 +39,7 @@ API: dict[str, tuple[str, str]] = {
     "problem.key-missing": ("Thiếu Idempotency-Key", "Idempotency-Key is missing"),
     "problem.key-missing.text": (
         "Lời gọi tạo mới cần tiêu đề Idempotency-Key (tối đa 255 ký tự) để gọi lại không bị gửi hai lần.",
-        "A call that creates needs the header Idempotency-Key (at most 255 characters), so that a repeat sends nothing twice.",
+        "A call that creates needs the header Idempotency-Key (at most 255 characters), so that a repeat is harmless.",
     ),
     "problem.agency-needed": ("Chưa nói là cơ quan nào", "Which agency was not said"),
     "problem.agency-needed.text": (

@@ -33,8 +33,9 @@ def configure(level: str = "info") -> None:
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level.upper())
-    # signxml writes the whole canonical text at DEBUG: content never goes to a log.
-    logging.getLogger("signxml").setLevel(logging.WARNING)
+    # signxml writes the whole canonical text at DEBUG, aiosqlite every value of a row: content never goes to a log.
+    for name in ("signxml", "aiosqlite"):
+        logging.getLogger(name).setLevel(logging.WARNING)
     logging.getLogger("aiohttp.access").setLevel(logging.WARNING)
 
 

@@ -10,6 +10,7 @@ import re
 from collections.abc import Awaitable, Callable, Iterable
 
 from aiohttp import web
+from aiohttp.typedefs import Middleware
 
 from gateway import errors
 from gateway.api import asking, auth, openapi, problems
@@ -20,7 +21,7 @@ from gateway.api.failing import BadCall
 from gateway.api.resources import ROUTES
 from gateway.api.resources.events import STOPPING
 from gateway.api.resources.meta import DOCUMENT
-from gateway.api.routes import Body, Route
+from gateway.api.routes import BASE, Body, Route
 from gateway.api.words import Lang, language
 
 _LOG = logging.getLogger(__name__)
@@ -53,16 +54,16 @@ def build(deps: ApiDeps, routes: Iterable[Route] = ROUTES) -> web.Application:
     return app
 
 
-def _guard(deps: ApiDeps) -> Callable[[web.Request, Handle], Awaitable[web.StreamResponse]]:
+def _guard(deps: ApiDeps) -> Middleware:
     """Names the request, and answers for whatever was raised."""
 
     @web.middleware
-    async def guard(request: web.Request, handle: Handle) -> web.StreamResponse:
+    async def guard(request: web.Request, handler: Handle) -> web.StreamResponse:
         given = request.headers.get("X-Request-Id", "")
         request[REQUEST_ID] = given if _SAFE_ID.fullmatch(given) else deps.clock.new_id("req_")
-        request[LANG] = lang = language(request.headers.get("Accept-Language", ""))
+        request[LANG] = lang = _lang(request)
         try:
-            return await handle(request)
+            return await handler(request)
         except BadCall as bad:
             return _no(request, problems.of_bad_call(bad, lang))
         except errors.GatewayError as error:
@@ -73,7 +74,8 @@ def _guard(deps: ApiDeps) -> Callable[[web.Request, Handle], Awaitable[web.Strea
             if answer.status < 400:
                 raise
             return _no(request, problems.of_http(answer, lang))
-        except Exception:  # noqa: BLE001 - the one guard: nothing unforeseen may show itself to a caller
+        except Exception:
+            # The one guard: nothing unforeseen may show itself to a caller.
             _LOG.exception("a call failed in a way nobody foresaw", extra=_about(request))
             return _no(request, problems.of_surprise(lang))
 
@@ -89,7 +91,9 @@ def _handler(route: Route, deps: ApiDeps) -> Handle:
             who = await auth.caller(request, deps)
             who.may(*route.scopes, one_is_enough=route.any_scope)
         query = asking.from_query(request, route.query) if route.query else None
-        call = Call(request=request, deps=deps, lang=request[LANG], id=request[REQUEST_ID], who=who, query=query)
+        call = Call(
+            request=request, deps=deps, lang=request[LANG], id=request[REQUEST_ID], who=who, query=query
+        )
         if route.creates:
             call.idempotency_key()
         if route.body is Body.JSON and route.asks is not None:
@@ -141,5 +145,16 @@ async def _stop(app: web.Application) -> None:
     app[STOPPING].set()
 
 
+def _lang(request: web.Request) -> Lang:
+    """The language asked for; a page may be asked for in the other one by a link."""
+    chosen = "" if request.path.startswith(BASE) else request.query.get("lang", "")
+    return language(chosen or request.headers.get("Accept-Language", ""))
+
+
 def _about(request: web.Request) -> dict[str, object]:
-    return {"action": "api.failed", "request_id": request[REQUEST_ID], "method": request.method, "path": request.path}
+    return {
+        "action": "api.failed",
+        "request_id": request[REQUEST_ID],
+        "method": request.method,
+        "path": request.path,
+    }

@@ -17,6 +17,7 @@ from pydantic import BaseModel, ValidationError
 from gateway.api.failing import BadCall, Fault, pointer
 
 M = TypeVar("M", bound=BaseModel)
+M_co = TypeVar("M_co", bound=BaseModel, covariant=True)
 
 # What an error of pydantic is in our words; anything else is simply a bad value.
 _FAULTS = {
@@ -38,10 +39,10 @@ _FAULTS = {
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Asked(Generic[M]):
+class Asked(Generic[M_co]):
     """A checked request: the model, its canonical JSON (for idempotency), and whether NFC changed some text."""
 
-    value: M
+    value: M_co
     canonical: str
     normalized: bool
 

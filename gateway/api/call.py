@@ -89,7 +89,9 @@ class Call:
             return None
         bare = given.removeprefix('"').removesuffix('"')
         if not (bare.isascii() and bare.isdigit()) or len(bare) > 12 or given != f'"{bare}"':
-            fault = Fault(code="bad-value", pointer="/headers/If-Match", params={"expected": '"3"', "field": ""})
+            fault = Fault(
+                code="bad-value", pointer="/headers/If-Match", params={"expected": '"3"', "field": ""}
+            )
             raise BadCall("bad-request", fault)
         return int(bare)
 

@@ -1,5 +1,5 @@
 """What the API is handed by the wiring, and the promises it needs beyond the shared ports: the keys of callers, and
-the directory as a list that can be changed from a file. Adapters do not inherit from these; `build` is given ones that fit."""
+the directory as a list that can be changed from a file. Adapters do not inherit from these; they only fit."""
 
 from __future__ import annotations
 

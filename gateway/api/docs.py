@@ -3,6 +3,7 @@ document and the table of problems. Out: HTML that needs no script and no networ
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -20,7 +21,9 @@ _PAGES = Environment(
     trim_blocks=True,
     lstrip_blocks=True,
 )
-POLICY = "default-src 'none'; style-src 'self'; img-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
+# As JSON text, escaped by the template like any other text.
+_PAGES.filters["pretty"] = lambda value: json.dumps(value, ensure_ascii=False, indent=2)
+POLICY = "default-src 'none'; style-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,7 +100,9 @@ def render(template: str, lang: Lang, **values: object) -> web.Response:
     )
 
 
-def _groups(document: Mapping[str, Any]) -> list[tuple[Mapping[str, Any], list[tuple[str, str, Mapping[str, Any]]]]]:
+def _groups(
+    document: Mapping[str, Any],
+) -> list[tuple[Mapping[str, Any], list[tuple[str, str, Mapping[str, Any]]]]]:
     """Each tag with its calls: verb, path, operation."""
     calls = [
         (verb.upper(), path, operation)
@@ -111,7 +116,9 @@ def _rows(schema: Mapping[str, Any]) -> Iterator[Row]:
     required = set(schema.get("required", ()))
     for name, each in schema.get("properties", {}).items():
         shown, target = _type(each)
-        yield Row(name=name, type=shown, target=target, required=name in required, text=each.get("description", ""))
+        yield Row(
+            name=name, type=shown, target=target, required=name in required, text=each.get("description", "")
+        )
 
 
 def _type(schema: Mapping[str, Any]) -> tuple[str, str | None]:

@@ -17,7 +17,7 @@ class Fault:
 
     code: str
     pointer: str = ""
-    params: Mapping[str, str] = field(default=_NONE)
+    params: Mapping[str, str] = field(default_factory=dict)
     suggest: str | None = None
 
 

@@ -167,9 +167,7 @@ def normal_form(lang: Lang) -> WarningOut:
     return WarningOut(type="normalized", detail=say("api.normalized", lang))
 
 
-def recipient(
-    given: Recipient, state: str, lang: Lang, delivery: Delivery | None = None
-) -> RecipientOut:
+def recipient(given: Recipient, state: str, lang: Lang, delivery: Delivery | None = None) -> RecipientOut:
     """One recipient in a state."""
     return RecipientOut(
         code=given.code,

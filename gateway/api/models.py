@@ -192,9 +192,7 @@ class ReplaceIn(MessageIn):
     approved_by: Line | None = None
 
     def to_change(self, parent: OutgoingDocument) -> Change:
-        return Change(
-            reason=self.reason, approved_by=self.approved_by, replaces=((parent.document_id, ()),)
-        )
+        return Change(reason=self.reason, approved_by=self.approved_by, replaces=((parent.document_id, ()),))
 
 
 class RecallIn(Asked):

@@ -30,7 +30,9 @@ _ROLES: Mapping[str, FileRole] = {role.value: role for role in FileRole}
 _PLAIN = frozenset({"", "binary", "8bit", "7bit"})
 
 
-async def read_order(request: web.Request, model: type[M], tray: Tray, options: ApiOptions) -> asking.Asked[M]:
+async def read_order(
+    request: web.Request, model: type[M], tray: Tray, options: ApiOptions
+) -> asking.Asked[M]:
     """The meta and, in the tray, its files. JSON without parts is a call without files."""
     kind = asking.need_type(request, "multipart/form-data", "application/json")
     try:

@@ -20,7 +20,17 @@ _REF = "#/components/schemas/{model}"
 _PROBLEM: Json = {
     "type": "object",
     "description": "A failure (RFC 9457). `errors` lists every reason at once.",
-    "required": ["type", "title", "status", "detail", "instance", "code", "request_id", "retryable", "errors"],
+    "required": [
+        "type",
+        "title",
+        "status",
+        "detail",
+        "instance",
+        "code",
+        "request_id",
+        "retryable",
+        "errors",
+    ],
     "properties": {
         "type": {"type": "string", "format": "uri-reference"},
         "title": {"type": "string"},
@@ -118,7 +128,8 @@ def _operation(route: Route) -> Json:
 
 def _path_parameters(route: Route) -> list[Json]:
     return [
-        {"name": name, "in": "path", "required": True, "schema": {"type": "string"}} for name in route.path_names
+        {"name": name, "in": "path", "required": True, "schema": {"type": "string"}}
+        for name in route.path_names
     ]
 
 
@@ -148,7 +159,13 @@ def _header_parameters(route: Route) -> list[Json]:
         ("Accept-Language", False, "vi (default) or en", True),
     ]
     return [
-        {"name": name, "in": "header", "required": required, "schema": {"type": "string"}, "description": text}
+        {
+            "name": name,
+            "in": "header",
+            "required": required,
+            "schema": {"type": "string"},
+            "description": text,
+        }
         for name, required, text, used in known
         if used
     ]
@@ -164,7 +181,10 @@ def _body(route: Route) -> Json | None:
         meta["examples"] = {"sample": {"value": dict(route.sample)}}
     if route.body is Body.JSON:
         return {"required": _needs_body(route.asks), "content": {"application/json": meta}}
-    return {"required": True, "content": {"multipart/form-data": _parts(route, meta), "application/json": meta}}
+    return {
+        "required": True,
+        "content": {"multipart/form-data": _parts(route, meta), "application/json": meta},
+    }
 
 
 def _needs_body(model: type[BaseModel]) -> bool:
@@ -196,7 +216,10 @@ def _responses(route: Route) -> Json:
         content = {route.media: {"schema": {"type": "string"}}}
     answers: Json = {str(route.status): {"description": "Done", "content": content}}
     fails = set(route.fails) | (set() if route.open else {401, 403})
-    problem = {MEDIA: {"schema": {"$ref": _REF.format(model="Problem")}}}
+    problem: Json = {MEDIA: {"schema": {"$ref": _REF.format(model="Problem")}}}
+    if route.media == "text/html":
+        # A browser is told in a page.
+        problem[route.media] = {"schema": {"type": "string"}}
     for status in sorted(fails):
         answers[str(status)] = {"description": _WHY.get(status, "Failed"), "content": problem}
     answers["default"] = {"description": "Any other failure", "content": problem}
@@ -213,4 +236,5 @@ _WHY = {
     413: "Over a limit",
     415: "Wrong media type",
     422: "A rule forbids it; every reason is listed",
+    503: "Not now; try again",
 }

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable
 from datetime import date, datetime, time
-from typing import Annotated, TypeVar
+from typing import Annotated, Generic, TypeVar
 
 from pydantic import AwareDatetime, BeforeValidator, Field, StringConstraints
 
@@ -35,7 +35,9 @@ def _moment(text: object) -> object:
         return text.replace(" ", "+")
 
 
-Words = Annotated[list[Annotated[str, StringConstraints(max_length=40)]], BeforeValidator(_split), Field(max_length=40)]
+Words = Annotated[
+    list[Annotated[str, StringConstraints(max_length=40)]], BeforeValidator(_split), Field(max_length=40)
+]
 Since = Annotated[AwareDatetime, BeforeValidator(_moment)]
 
 
@@ -52,10 +54,11 @@ class TextQuery(PageQuery):
     q: Annotated[str, StringConstraints(max_length=200)] | None = Field(None, description="Words to look for")
 
 
-class PageOut(Told):
-    """One page of a list; each list adds its own `data`."""
+class PageOut(Told, Generic[T]):
+    """One page of a list."""
 
-    next_cursor: str | None
+    data: list[T]
+    next_cursor: str | None = Field(description="`cursor` of the next page")
     has_more: bool
 
 
@@ -66,7 +69,9 @@ async def page_of(call: Call, asked: Awaitable[Page[T]]) -> Page[T]:
     except NotFound as why:
         if "cursor" not in call.request.query:
             raise
-        fault = Fault(code="bad-value", pointer="?cursor", params={"field": "cursor", "expected": "next_cursor"})
+        fault = Fault(
+            code="bad-value", pointer="?cursor", params={"field": "cursor", "expected": "next_cursor"}
+        )
         raise BadCall("bad-request", fault) from why
     call.link_next(page.next_cursor)
     return page

@@ -35,15 +35,13 @@ class Sort:
 
 
 def _sort(slug: str, status: int, kind: type[errors.GatewayError], *, told: bool = True) -> Sort:
-    return Sort(
-        slug=slug, status=status, label=kind.label_key, retryable=not kind.permanent, told=told
-    )
+    return Sort(slug=slug, status=status, label=kind.label_key, retryable=not kind.permanent, told=told)
 
 
 # Every class of gateway/errors.py; a subclass that is not named here is a mistake that a test finds.
 SORTS: Mapping[type[errors.GatewayError], Sort] = MappingProxyType(
     {
-        kind: _sort(slug, status, kind, told=status != 500)
+        kind: _sort(slug, status, kind, told=status < 500)
         for kind, slug, status in (
             (errors.GatewayError, "internal", 500),
             (errors.Refused, "refused", 422),
@@ -120,8 +118,8 @@ class Problem:
     code: str
     detail: str
     errors: Sequence[Mapping[str, object]] = ()
-    headers: Mapping[str, str] = field(default=_NONE)
-    more: Mapping[str, object] = field(default=_NONE)
+    headers: Mapping[str, str] = field(default_factory=dict)
+    more: Mapping[str, object] = field(default_factory=dict)
 
     @property
     def status(self) -> int:

@@ -32,8 +32,9 @@ class Body(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Route:
-    """One verb on one path. `open` needs no key, `any_scope` one of `scopes` where all are the rule; `creates` needs an Idempotency-Key; `changes` honours If-Match.
-    `answer` is None where the answer is not JSON; then `media` says what it is, as `takes` does of a raw body."""
+    """One verb on one path. `open` needs no key; `any_scope` takes one of `scopes` where all are the rule; `creates`
+    needs an Idempotency-Key; `changes` honours If-Match. `answer` is None where the answer is not JSON: then `media`
+    says what it is, as `takes` does of a raw body."""
 
     method: str
     path: str

@@ -72,4 +72,6 @@ def _headers(name: str, content_type: str, sha256: str | None) -> dict[str, str]
 def _is_media(content_type: str) -> bool:
     """A type that a sender made up may hold anything, line breaks too."""
     kind, slash, rest = content_type.partition("/")
-    return bool(kind and slash and rest) and all(c.isascii() and (c.isalnum() or c in "/.+-") for c in content_type)
+    return bool(kind and slash and rest) and all(
+        c.isascii() and (c.isalnum() or c in "/.+-") for c in content_type
+    )

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import unicodedata
 from datetime import datetime, timedelta, timezone
-from typing import Annotated
+from typing import Annotated, Any
 
 from pydantic import (
     AfterValidator,
@@ -61,7 +61,12 @@ class Asked(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=False)
 
 
+def _open(schema: dict[str, Any]) -> None:
+    """A newer node may answer with more fields, so no description says that there are no others."""
+    schema.pop("additionalProperties", None)
+
+
 class Told(BaseModel):
     """What the node answers. Fields may be added later; clients ignore those they do not know."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True, json_schema_extra=_open)

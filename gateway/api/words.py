@@ -3,7 +3,7 @@ A code that has no label yet is shown as it is, because the other side's codes m
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Literal
 
 from gateway import labels
@@ -68,7 +68,9 @@ def fact_word(track: Track, code: str, lang: Lang) -> str:
         return _word(f"request.{code}", state_word(CODES[code].key, lang) if code in CODES else code, lang)
     if track is Track.TRANSPORT:
         return state_word(code, lang)
-    return state_word(CODES[code].key, lang) if code in CODES else labels.say("state.unknown", lang, code=code)
+    return (
+        state_word(CODES[code].key, lang) if code in CODES else labels.say("state.unknown", lang, code=code)
+    )
 
 
 def packet_word(state: str, lang: Lang) -> str:
@@ -82,11 +84,17 @@ def type_name(given: str) -> str:
     return labels.say(key, "vi") if labels.has(key) else given
 
 
-def table(prefix: str) -> list[tuple[str, str, str]]:
-    """Key, Vietnamese and English of every label with this prefix, without deeper ones, in their own order."""
-    found = sorted(key for key in labels.KEYS if key.startswith(prefix + "."))
-    rows = [(key.removeprefix(prefix + "."), key) for key in found]
-    return [(short, labels.say(key, "vi"), labels.say(key, "en")) for short, key in rows if "." not in short]
+def table(prefix: str, keys: Iterable[str] = ()) -> list[tuple[str, str, str]]:
+    """Key, Vietnamese and English of these labels below a prefix; of all, by key, where none are named."""
+    chosen = list(keys) or sorted(
+        key.removeprefix(f"{prefix}.")
+        for key in labels.KEYS
+        if key.startswith(f"{prefix}.") and "." not in key.removeprefix(f"{prefix}.")
+    )
+    # A word that names the other side's code shows where that code stands.
+    return [
+        (key, *(labels.say(f"{prefix}.{key}", lang, code="NN") for lang in ("vi", "en"))) for key in chosen
+    ]
 
 
 def _word(key: str, state: str, lang: Lang) -> str:

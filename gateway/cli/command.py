@@ -52,17 +52,19 @@ class Call:
     dry_run: bool = False
 
     def settings(self) -> Settings:
-        """The settings in force; also sets the log to their level, or to everything with -v."""
-        from gateway import log, settings
+        """The settings in force."""
+        from gateway import settings
 
-        found = settings.load(settings.locate(self.config, os.environ), os.environ)
-        log.configure("debug" if self.verbose else "warning")
-        return found
+        return settings.load(settings.locate(self.config, os.environ), os.environ)
 
     def say(self, key: str, **params: object) -> None:
         """Tells the person something, on stderr, so that stdout stays data."""
+        self.tell(self.word(key, **params))
+
+    def tell(self, line: str) -> None:
+        """Prints a line of talk that is words already."""
         if not self.quiet:
-            print(self.word(key, **params), file=sys.stderr, flush=True)
+            print(line, file=sys.stderr, flush=True)
 
     def word(self, key: str, **params: object) -> str:
         return labels.say(key, self.lang.value, **params)
@@ -91,11 +93,14 @@ def _common(
         Lang | None, typer.Option("--lang", envvar="GATEWAY_LANG", help="Language of what is said to you.")
     ] = None,
     config: Annotated[
-        Path | None, typer.Option("--config", help="Settings file; else $GATEWAY_CONFIG, else ./gateway.toml.")
+        Path | None,
+        typer.Option("--config", help="Settings file; else $GATEWAY_CONFIG, else ./gateway.toml."),
     ] = None,
     agency: Annotated[
         str | None,
-        typer.Option("--agency", envvar="GATEWAY_AGENCY", help="Agency to act for; default: the only one hosted."),
+        typer.Option(
+            "--agency", envvar="GATEWAY_AGENCY", help="Agency to act for; default: the only one hosted."
+        ),
     ] = None,
     verbose: Annotated[bool, typer.Option("-v", "--verbose", help="Log everything to stderr.")] = False,
 ) -> None:
@@ -104,14 +109,14 @@ def _common(
 
 def _writing(
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask; for scripts.")] = False,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be done and do nothing.")] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Say what would be done and do nothing.")
+    ] = False,
 ) -> None:
     """Its signature is the list of options of commands that change something."""
 
 
-def verb(
-    app: typer.Typer, name: str, *, examples: Sequence[str], writes: bool = False
-) -> Callable[[F], F]:
+def verb(app: typer.Typer, name: str, *, examples: Sequence[str], writes: bool = False) -> Callable[[F], F]:
     """Registers a function whose first parameter is the `Call`; `examples` are whole command lines."""
 
     def register(function: F) -> F:
@@ -129,7 +134,7 @@ def verb(
         parameters = [_keyword(each, hints[each.name]) for each in own] + shared
         run.__signature__ = inspect.Signature([context, *parameters])  # type: ignore[attr-defined]  # read by inspect
         run.__annotations__ = {each.name: each.annotation for each in [context, *parameters]}
-        del run.__wrapped__  # type: ignore[attr-defined]  # else its signature and not ours would be read
+        del run.__wrapped__  # else its signature and not ours would be read
         app.command(name, epilog=_epilog(examples))(run)
         return function
 
@@ -152,7 +157,9 @@ def root(app: typer.Typer) -> None:
 
 def noun(name: str, says: str) -> typer.Typer:
     """A group of commands about one thing."""
-    return typer.Typer(name=name, help=says, no_args_is_help=True, rich_markup_mode=None, add_completion=False)
+    return typer.Typer(
+        name=name, help=says, no_args_is_help=True, rich_markup_mode=None, add_completion=False
+    )
 
 
 def _options(holder: Callable[..., None]) -> list[inspect.Parameter]:

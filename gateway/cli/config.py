@@ -13,8 +13,12 @@ from gateway.cli.command import Call, noun, verb
 
 def register(app: typer.Typer) -> None:
     group = noun("config", "Settings: those in force and where each came from.")
-    verb(group, "show", examples=("gateway config show", "gateway config show --config province.toml -o json"))(show)
-    verb(group, "check", examples=("gateway config check", "gateway --config agency.toml config check"))(check)
+    verb(
+        group, "show", examples=("gateway config show", "gateway config show --config province.toml -o json")
+    )(show)
+    verb(group, "check", examples=("gateway config check", "gateway --config agency.toml config check"))(
+        check
+    )
     app.add_typer(group)
 
 

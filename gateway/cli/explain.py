@@ -34,6 +34,6 @@ def explain(
         output.document(reading.failure(error))
         raise typer.Exit(FAILED) from error
     if call.output is Format.TABLE:
-        output.lines(output.plain(line) for line in reading.to_text(found, call.word).splitlines())
+        output.lines(output.plain(line) for line in reading.to_text(found, call.lang.value).splitlines())
     else:
         (output.document if call.output is Format.JSON else output.stream)(found)

@@ -11,7 +11,17 @@ from typing import Any
 from gateway import errors, labels
 from gateway.cli.output import document, plain
 
-FINE, FAILED, USAGE, NOT_FOUND, REFUSED, AUTHENTICATION, NETWORK, VERIFICATION, LATER = 0, 1, 2, 3, 4, 5, 6, 7, 75
+FINE, FAILED, USAGE, NOT_FOUND, REFUSED, AUTHENTICATION, NETWORK, VERIFICATION, LATER = (
+    0,
+    1,
+    2,
+    3,
+    4,
+    5,
+    6,
+    7,
+    75,
+)
 
 # The nearest class up the tree decides; a new class without its own row has its parent's code.
 EXIT_CODES: Mapping[type[errors.GatewayError], int] = {
@@ -62,9 +72,10 @@ def tell(error: errors.GatewayError, manner: Manner) -> int:
     if manner.json:
         document({"error": _as_json(error, title, reasons)})
         return exit_code(error)
-    # Of a refusal the reasons below are the detail; its own text is for logs.
-    detail = "" if reasons else str(error)
-    _line(f"✗ {title}" + (f": {detail}" if detail else ""))
+    _line(f"✗ {title}")
+    # Of a refusal the reasons are the detail; its own text is for logs.
+    for line in [] if reasons else str(error).splitlines():
+        _line(f"  {line.strip()}")
     for reason in reasons:
         _line(f"  · {reason['detail']}" + (f"  [{reason['pointer']}]" if reason["pointer"] else ""))
     if error.hint:

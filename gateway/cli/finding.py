@@ -27,7 +27,8 @@ async def outgoing(work: Work, text: str) -> OutgoingDocument:
     found = [
         each
         for each in page.items
-        if each.kind in (Kind.DOCUMENT, Kind.REPLACEMENT) and _same(each.draft.number, each.draft.symbol, text)
+        if each.kind in (Kind.DOCUMENT, Kind.REPLACEMENT)
+        and _same(each.draft.number, each.draft.symbol, text)
     ]
     if len(found) > 1:
         raise _several(text, [f"{each.id} ({each.draft.issued_on})" for each in found])
@@ -54,4 +55,6 @@ def _same(number: str, symbol: str, text: str) -> bool:
 
 
 def _several(text: str, ids: list[str]) -> Clash:
-    return Clash(f"{len(ids)} documents are called {text}: {', '.join(ids)}", hint="give the id of one of them")
+    return Clash(
+        f"{len(ids)} documents are called {text}: {', '.join(ids)}", hint="give the id of one of them"
+    )

@@ -37,11 +37,16 @@ _COLUMNS = (
 def register(app: typer.Typer) -> None:
     group = noun("keys", "Exchange keys: those with which the node signs packets for the agency.")
     verb(group, "list", examples=("gateway keys list", "gateway keys list --agency Z91.02 -o json"))(list_)
-    verb(group, "new", examples=("gateway keys new", "gateway keys new --kind rsa-3072 --yes"), writes=True)(new)
+    verb(group, "new", examples=("gateway keys new", "gateway keys new --kind rsa-3072 --yes"), writes=True)(
+        new
+    )
     verb(
         group,
         "csr",
-        examples=("gateway keys csr 0123456789abcdef > request.pem", "gateway keys csr 0123456789abcdef --organisation 'UBND Z91'"),
+        examples=(
+            "gateway keys csr 0123456789abcdef > request.pem",
+            "gateway keys csr 0123456789abcdef --organisation 'UBND Z91'",
+        ),
     )(csr)
     verb(
         group,
@@ -49,6 +54,15 @@ def register(app: typer.Typer) -> None:
         examples=("gateway keys import issued.pem", "gateway keys import issued.pem --agency Z91.02 -o json"),
         writes=True,
     )(import_)
+    verb(
+        group,
+        "pin",
+        examples=(
+            "gateway keys pin Z91.07 partner.pem --proposed-by 'A. Clerk' --approved-by 'A. Leader'",
+            "gateway keys pin Z91.07 partner.pem --proposed-by 'A. Clerk' --approved-by 'A. Leader' --yes",
+        ),
+        writes=True,
+    )(pin)
     app.add_typer(group)
 
 
@@ -86,7 +100,9 @@ async def _new(call: Call, kind: KeyKind) -> None:
 def csr(
     call: Call,
     key_id: Annotated[str, typer.Argument(help="Id of the key, from: gateway keys list")],
-    organisation: Annotated[str | None, typer.Option(help="Name in the certificate; default: the agency's.")] = None,
+    organisation: Annotated[
+        str | None, typer.Option(help="Name in the certificate; default: the agency's.")
+    ] = None,
 ) -> None:
     """Print the certificate signing request of a key, in PEM."""
     run(_csr(call, key_id, organisation))
@@ -100,7 +116,8 @@ async def _csr(call: Call, key_id: str, organisation: str | None) -> None:
 
 
 def import_(
-    call: Call, file: Annotated[Path, typer.Argument(help="The certificate, in PEM.", exists=True, dir_okay=False)]
+    call: Call,
+    file: Annotated[Path, typer.Argument(help="The certificate, in PEM.", exists=True, dir_okay=False)],
 ) -> None:
     """Put an issued certificate beside its key; from its first day the node signs with it."""
     run(_import(call, file))
@@ -114,6 +131,47 @@ async def _import(call: Call, file: Path) -> None:
             return
         entry = office.keys.import_certificate(agency.code, pem)
     output.record(call, _shown(entry))
+
+
+def pin(
+    call: Call,
+    code: Annotated[str, typer.Argument(help="The agency that the certificate speaks for.")],
+    file: Annotated[Path, typer.Argument(help="Its certificate, in PEM.", exists=True, dir_okay=False)],
+    proposed_by: Annotated[str, typer.Option(help="Who compared the fingerprint with the partner.")],
+    approved_by: Annotated[str, typer.Option(help="Who approved it; another person (K6).")],
+) -> None:
+    """Bind a certificate to an agency code: from now on packets signed with it count as that agency's."""
+    run(_pin(call, code, file, proposed_by, approved_by))
+
+
+async def _pin(call: Call, code: str, file: Path, proposed_by: str, approved_by: str) -> None:
+    from cryptography.hazmat.primitives.serialization import Encoding
+
+    from gateway.registry.binding import fingerprint
+    from gateway.trust.keys import read_certificate
+
+    certificate = read_certificate(file.read_bytes(), str(file))
+    der = certificate.public_bytes(Encoding.DER)
+    async with at_office(call.settings()) as office:
+        if not call.agrees("cli.ask.pin", code=code, fingerprint=fingerprint(der)):
+            return
+        bound = await office.directory.bind(
+            code,
+            der,
+            certificate.not_valid_before_utc,
+            certificate.not_valid_after_utc,
+            proposed_by,
+            approved_by,
+        )
+    output.record(
+        call,
+        {
+            "id": fingerprint(der),
+            "code": bound.code,
+            "valid_from": output.stamp(bound.valid_from),
+            "valid_to": output.stamp(bound.valid_to),
+        },
+    )
 
 
 def _shown(entry: KeyEntry) -> dict[str, Any]:

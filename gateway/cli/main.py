@@ -11,6 +11,7 @@ from typing import NoReturn
 
 import typer
 
+from gateway import log
 from gateway.cli import (
     config,
     demo,
@@ -65,6 +66,7 @@ def build() -> typer.Typer:
 def run(args: Sequence[str]) -> int:
     """Does what the words say; the exit code. Never raises, never shows a stack trace."""
     manner = failures.Manner.of(args, os.environ)
+    log.configure("debug" if {"-v", "--verbose"} & set(args) else "warning")
     try:
         code = build()(args=list(args), prog_name="gateway", standalone_mode=False)
         return code if isinstance(code, int) else failures.FINE
@@ -91,5 +93,15 @@ def main() -> NoReturn:
 
 
 def _help_hint(args: Sequence[str]) -> str:
-    words = [word for word in args if not word.startswith("-")][:2]
-    return " ".join(["gateway", *words, "--help"])
+    """The help of the command that was meant, as far as its words are known."""
+    app = build()
+    verbs = {each.name for each in app.registered_commands}
+    groups = {each.typer_instance.info.name: each.typer_instance for each in app.registered_groups if each.typer_instance}
+    for place, word in enumerate(args):
+        if word in verbs:
+            return f"gateway {word} --help"
+        if word in groups:
+            known = {each.name for each in groups[word].registered_commands}
+            verb = next((each for each in args[place + 1 :] if each in known), "")
+            return " ".join(filter(None, ("gateway", word, verb, "--help")))
+    return "gateway --help"

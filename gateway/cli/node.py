@@ -114,7 +114,8 @@ def chosen(hosted: Sequence[HostedAgency], code: str | None) -> HostedAgency:
         if len(hosted) == 1:
             return hosted[0]
         raise NotFound(
-            f"this node hosts {len(hosted)} agencies ({codes}); which one is meant?", hint="add: --agency CODE"
+            f"this node hosts {len(hosted)} agencies ({codes}); which one is meant?",
+            hint="add: --agency CODE",
         )
     wanted = code.strip().casefold()
     for agency in hosted:
@@ -122,12 +123,11 @@ def chosen(hosted: Sequence[HostedAgency], code: str | None) -> HostedAgency:
             return agency
     near = get_close_matches(code, [agency.code for agency in hosted], n=1)
     raise NotFound(
-        f"this node does not host {code}; it hosts {codes}", hint=f"did you mean --agency {near[0]}?" if near else ""
+        f"this node does not host {code}; it hosts {codes}",
+        hint=f"did you mean --agency {near[0]}?" if near else "",
     )
 
 
 async def operator(store: SqlStore) -> Principal:
     """Who types this: the machine's own account, as a principal of the node."""
     return await store.accounts.principal_for(PrincipalKind.OPERATOR, getpass.getuser())
-
-

@@ -35,27 +35,37 @@ def register(app: typer.Typer) -> None:
     verb(
         group,
         "list",
-        examples=("gateway outbox list --state rejected --state failed", "gateway outbox list --query dự -o ndjson"),
+        examples=(
+            "gateway outbox list --state rejected --state failed",
+            "gateway outbox list --query 'du toan' -o ndjson",
+        ),
     )(list_)
-    verb(group, "show", examples=("gateway outbox show 1523/STC-VP", "gateway outbox show msg_01J… -o json"))(show)
-    verb(group, "events", examples=("gateway outbox events 1523/STC-VP", "gateway outbox events msg_01J… -o ndjson"))(
-        events
+    verb(group, "show", examples=("gateway outbox show 1523/STC-VP", "gateway outbox show msg_01J… -o json"))(
+        show
     )
+    verb(
+        group,
+        "events",
+        examples=("gateway outbox events 1523/STC-VP", "gateway outbox events msg_01J… -o ndjson"),
+    )(events)
     verb(
         group,
         "resend",
         examples=("gateway outbox resend 1523/STC-VP", "gateway outbox resend 1523/STC-VP --to Z91.07 --yes"),
         writes=True,
     )(resend)
-    verb(group, "cancel", examples=("gateway outbox cancel 1523/STC-VP", "gateway outbox cancel msg_01J… --yes"), writes=True)(
-        cancel
-    )
+    verb(
+        group,
+        "cancel",
+        examples=("gateway outbox cancel 1523/STC-VP", "gateway outbox cancel msg_01J… --yes"),
+        writes=True,
+    )(cancel)
     verb(
         group,
         "recall",
         examples=(
-            'gateway outbox recall 1523/STC-VP --reason "Sai số liệu" --approved-by "Người Duyệt" --notice-no 12/TB',
-            'gateway outbox recall msg_01J… --take-back --reason "Gửi nhầm nơi nhận" --to Z91.07 --yes',
+            'gateway outbox recall 1523/STC-VP --reason "Wrong figures" --approved-by "A Leader" --notice-no 12/TB',
+            'gateway outbox recall msg_01J… --take-back --reason "Wrong addressee" --to Z91.07 --yes',
         ),
         writes=True,
     )(recall)
@@ -63,8 +73,8 @@ def register(app: typer.Typer) -> None:
         group,
         "update",
         examples=(
-            'gateway outbox update 1523/STC-VP letter.pdf --meta new.json --reason "Sửa phụ lục"',
-            'gateway outbox update msg_01J… letter.pdf --meta new.json --reason "Sửa phụ lục" --dry-run',
+            'gateway outbox update 1523/STC-VP letter.pdf --meta new.json --reason "Appendix corrected"',
+            'gateway outbox update msg_01J… letter.pdf --meta new.json --reason "Appendix corrected" --dry-run',
         ),
         writes=True,
     )(update)
@@ -72,8 +82,8 @@ def register(app: typer.Typer) -> None:
         group,
         "replace",
         examples=(
-            'gateway outbox replace 1523/STC-VP new.pdf --meta new.json --reason "Thay văn bản"',
-            'gateway outbox replace msg_01J… new.pdf --meta new.json --reason "Thay văn bản" --dry-run',
+            'gateway outbox replace 1523/STC-VP new.pdf --meta new.json --reason "Wrong content"',
+            'gateway outbox replace msg_01J… new.pdf --meta new.json --reason "Wrong content" --dry-run',
         ),
         writes=True,
     )(replace)
@@ -83,7 +93,9 @@ def register(app: typer.Typer) -> None:
 def list_(
     call: Call,
     state: Annotated[list[str] | None, typer.Option(help="Only in this state (repeat for more).")] = None,
-    query: Annotated[str | None, typer.Option(help="Number, symbol or words of the subject, accents or not.")] = None,
+    query: Annotated[
+        str | None, typer.Option(help="Number, symbol or words of the subject, accents or not.")
+    ] = None,
     limit: Annotated[int, typer.Option(min=1, max=500)] = 50,
     cursor: Annotated[str | None, typer.Option(help="Go on where the last list ended.")] = None,
 ) -> None:
@@ -180,8 +192,12 @@ def recall(
     call: Call,
     document: Which,
     reason: Reason,
-    approved_by: Annotated[str | None, typer.Option(help="The leader who approved it (needed for a notice).")] = None,
-    notice_no: Annotated[str | None, typer.Option(help="Number of the recall notice (needed for a notice).")] = None,
+    approved_by: Annotated[
+        str | None, typer.Option(help="The leader who approved it (needed for a notice).")
+    ] = None,
+    notice_no: Annotated[
+        str | None, typer.Option(help="Number of the recall notice (needed for a notice).")
+    ] = None,
     take_back: Annotated[bool, typer.Option("--take-back", help="Send the bare status 13 instead.")] = False,
     to: ToCodes = None,
 ) -> None:

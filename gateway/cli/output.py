@@ -67,9 +67,15 @@ def record(call: Call, values: Mapping[str, Any], *, id_key: str = "id") -> None
         lines([str(values[id_key])])
     elif call.output is Format.TABLE:
         width = max(map(len, values), default=0)
-        lines(f"{key:<{width}}  {'' if value is None else value}" for key, value in values.items())
+        lines(plain(f"{key:<{width}}  {_cell(value)}").rstrip() for key, value in values.items())
     else:
         (document if call.output is Format.JSON else stream)(values)
+
+
+def _cell(value: object) -> str:
+    if isinstance(value, dict | list):
+        return compact(value)
+    return "" if value is None else str(value)
 
 
 def document(value: object) -> None:

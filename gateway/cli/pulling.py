@@ -81,7 +81,9 @@ async def _pour(pieces: AsyncIterator[bytes], path: Path, sha256: str) -> None:
         file.flush()
         os.fsync(file.fileno())
     if hasher.hexdigest() != sha256:
-        raise StoreFailure(f"{path.name} was read back with another digest than it was stored with; try again")
+        raise StoreFailure(
+            f"{path.name} was read back with another digest than it was stored with; try again"
+        )
 
 
 def safe_name(n: int, name: str) -> str:

@@ -34,20 +34,34 @@ _COLUMNS = (
 
 def register(app: typer.Typer) -> None:
     group = noun("registry", "Agency codes: who is who, on which day, and who came after.")
-    verb(group, "list", examples=("gateway registry list --under Z91", "gateway registry list --limit 500 -o ndjson"))(
-        list_
+    verb(
+        group,
+        "list",
+        examples=("gateway registry list --under Z91", "gateway registry list --limit 500 -o ndjson"),
+    )(list_)
+    verb(group, "show", examples=("gateway registry show Z91.07", "gateway registry show Z91.07 -o json"))(
+        show
     )
-    verb(group, "show", examples=("gateway registry show Z91.07", "gateway registry show Z91.07 -o json"))(show)
     verb(
         group,
         "resolve",
-        examples=("gateway registry resolve 000.00.07.Z91", "gateway registry resolve 'So Y te' --parent Z91"),
+        examples=(
+            "gateway registry resolve 000.00.07.Z91",
+            "gateway registry resolve 'So Y te' --parent Z91",
+        ),
     )(resolve)
-    verb(group, "search", examples=("gateway registry search 'so y te'", "gateway registry search Z91.0 -o json"))(search)
+    verb(
+        group,
+        "search",
+        examples=("gateway registry search 'so y te'", "gateway registry search Z91.0 -o json"),
+    )(search)
     verb(
         group,
         "import",
-        examples=("gateway registry import agencies.csv", "gateway registry import agencies.csv --apply --yes"),
+        examples=(
+            "gateway registry import agencies.csv",
+            "gateway registry import agencies.csv --apply --yes",
+        ),
         writes=True,
     )(import_)
     app.add_typer(group)
@@ -133,7 +147,9 @@ async def _resolve(call: Call, text: str, parent: str | None, on: str | None) ->
 
 def search(
     call: Call,
-    text: Annotated[str, typer.Argument(help="The beginning of a code, or words of a name; accents do not matter.")],
+    text: Annotated[
+        str, typer.Argument(help="The beginning of a code, or words of a name; accents do not matter.")
+    ],
     limit: Limit = 20,
 ) -> None:
     """Find agencies by code or name, with or without accents."""

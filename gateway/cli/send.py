@@ -25,9 +25,7 @@ _PIECE = 256 * 1024
 Files = Annotated[
     list[Path], typer.Argument(help="The lead file, then appendixes.", exists=True, dir_okay=False)
 ]
-Source = Annotated[
-    list[Path] | None, typer.Option(help="A source file (tệp nguồn).", exists=True, dir_okay=False)
-]
+Source = Annotated[list[Path] | None, typer.Option(help="A source file.", exists=True, dir_okay=False)]
 Meta = Annotated[
     Path | None, typer.Option(help="JSON with the names of the API; flags win.", exists=True, dir_okay=False)
 ]
@@ -35,11 +33,11 @@ To = Annotated[
     list[str] | None, typer.Option(help="CODE, or CODE=ROLE (to_act, to_coordinate, to_know, to_report).")
 ]
 Text = Annotated[str | None, typer.Option()]
-Urgency = Annotated[
-    str | None, typer.Option(help="thuong, khan, thuong_khan, hoa_toc or hoa_toc_hen_gio.")
-]
+Urgency = Annotated[str | None, typer.Option(help="thuong, khan, thuong_khan, hoa_toc or hoa_toc_hen_gio.")]
 Reply = Annotated[bool | None, typer.Option("--reply/--no-reply", help="Whether an answer is wanted (R53).")]
-Wait = Annotated[str | None, typer.Option(help="Wait until every recipient is: sent, delivered, accepted or done.")]
+Wait = Annotated[
+    str | None, typer.Option(help="Wait until every recipient is: sent, delivered, accepted or done.")
+]
 Timeout = Annotated[str, typer.Option(help="How long to wait: 90s, 30m, 2h.")]
 
 
@@ -49,7 +47,7 @@ def register(app: typer.Typer) -> None:
         "send",
         examples=(
             "gateway send letter.pdf --to Z91.02 --number 88 --symbol VP --date 2026-11-20 --type cong_van"
-            ' --subject "Gửi báo cáo" --signer "Người Ký" --no-reply',
+            ' --subject "Annual report" --signer "A Signer" --no-reply',
             "gateway send letter.pdf table.xlsx --meta letter.json --wait accepted --timeout 30m -o json",
         ),
         writes=True,
@@ -71,7 +69,9 @@ def send(
     signer_title: Text = None,
     urgency: Urgency = None,
     reply: Reply = None,
-    external_id: Annotated[str | None, typer.Option(help="Your own id; the same one never sends twice.")] = None,
+    external_id: Annotated[
+        str | None, typer.Option(help="Your own id; the same one never sends twice.")
+    ] = None,
     draft: Annotated[bool, typer.Option("--draft", help="Keep it as a draft; send it later.")] = False,
     wait: Wait = None,
     timeout: Timeout = "30m",
@@ -143,15 +143,15 @@ def asked(meta: Path | None, given: dict[str, Any]) -> MessageIn:
     try:
         return from_json(json.dumps(base | given).encode(), MessageIn).value
     except BadCall as why:
-        faults = "; ".join(f"{each.pointer or '/'}: {each.code}" + (
-            f" (did you mean {each.suggest}?)" if each.suggest else ""
-        ) for each in why.faults)
+        faults = "; ".join(
+            f"{each.pointer or '/'}: {each.code}"
+            + (f" (did you mean {each.suggest}?)" if each.suggest else "")
+            for each in why.faults
+        )
         raise typer.BadParameter(f"the document's data cannot be used: {faults or why.slug}") from why
 
 
-async def _send(
-    call: Call, told: MessageIn, files: list[Path], sources: list[Path], goal: Any
-) -> None:
+async def _send(call: Call, told: MessageIn, files: list[Path], sources: list[Path], goal: Any) -> None:
     from gateway.cli import waiting
     from gateway.outgoing.order import Order
 

@@ -11,14 +11,16 @@ import typer
 
 from gateway.cli.command import Call, verb
 from gateway.cli.node import at_node, run
-from gateway.errors import Misconfigured
+from gateway.errors import GatewayError, Misconfigured
 
 if TYPE_CHECKING:
     from gateway.bootstrap import Node
 
 
 def register(app: typer.Typer) -> None:
-    verb(app, "serve", examples=("gateway serve", "gateway --config province.toml serve --role worker"))(serve)
+    verb(app, "serve", examples=("gateway serve", "gateway --config province.toml serve --role worker"))(
+        serve
+    )
 
 
 def serve(
@@ -38,19 +40,31 @@ async def _serve(call: Call, role: str) -> None:
 
     async with at_node(call) as node:
         log.configure("debug" if call.verbose else node.settings.log.level)
-        stop = asyncio.Event()
-        loop = asyncio.get_running_loop()
-        for each in (signal.SIGINT, signal.SIGTERM):
-            loop.add_signal_handler(each, stop.set)
-        async with asyncio.TaskGroup() as tasks:
-            if role != "api":
-                tasks.create_task(node.run_workers(stop))
-            if role != "worker":
-                tasks.create_task(_answer(call, node, stop))
+        stop = stop_on_signal()
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                if role != "api":
+                    tasks.create_task(node.run_workers(stop))
+                if role != "worker":
+                    tasks.create_task(answer(call, node, stop))
+        except ExceptionGroup as several:
+            # One named cause is worth more to a person than the group it came in.
+            raise next(
+                (each for each in several.exceptions if isinstance(each, GatewayError)), several
+            ) from None
     call.say("cli.served")
 
 
-async def _answer(call: Call, node: Node, stop: asyncio.Event) -> None:
+def stop_on_signal() -> asyncio.Event:
+    """An event that Ctrl+C or SIGTERM sets, instead of ending the process."""
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for each in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(each, stop.set)
+    return stop
+
+
+async def answer(call: Call, node: Node, stop: asyncio.Event) -> None:
     """The API until the stop; calls that are under way are answered first."""
     from aiohttp import web
 

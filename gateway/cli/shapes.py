@@ -106,7 +106,7 @@ def event(each: Event) -> dict[str, Any]:
 
 
 def numbered(number: str, symbol: str) -> str:
-    """Số, ký hiệu as printed; what is missing leaves no stray stroke."""
+    """Number and symbol as printed; what is missing leaves no stray stroke."""
     return "/".join(each for each in (number, symbol) if each)
 
 

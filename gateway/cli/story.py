@@ -29,14 +29,18 @@ def outgoing(
     """Everything about one outgoing document, as lines."""
     lines = [plain(_head(call, document))]
     if document.state in ("draft", "blocked", "cancelled"):
-        lines.append(f"{sign(document.state)} {call.word(f'state.{document.state}')}  {document.state_reason or ''}")
+        lines.append(
+            f"{sign(document.state)} {call.word(f'state.{document.state}')}  {document.state_reason or ''}"
+        )
     if deliveries:
         lines.append(_summary(call, deliveries))
     ordered = sorted(deliveries, key=lambda each: (_place(each.state), each.recipient.code))
     shown = [_row(call, each, facts.get(each.id, ()), names, now) for each in ordered]
     widths = [max((len(row[n]) for row in shown), default=0) for n in range(4)]
     lines += [
-        plain("  ".join([*(f"{cell:<{width}}" for cell, width in zip(row[:4], widths, strict=True)), row[4]])).rstrip()
+        plain(
+            "  ".join([*(f"{cell:<{width}}" for cell, width in zip(row[:4], widths, strict=True)), row[4]])
+        ).rstrip()
         for row in shown
     ]
     return lines + _advice(call, document, ordered)
@@ -46,7 +50,13 @@ def _head(call: Call, document: OutgoingDocument) -> str:
     draft = document.draft
     urgency = call.word(f"urgency.{draft.urgency.key}") if draft.urgency else ""
     kind = "" if document.kind == "edoc" else call.word(f"kind.{document.kind}")
-    parts = (numbered(draft.number, draft.symbol) or document.id, day(draft.issued_on), urgency, kind, draft.subject)
+    parts = (
+        numbered(draft.number, draft.symbol) or document.id,
+        day(draft.issued_on),
+        urgency,
+        kind,
+        draft.subject,
+    )
     return "  ".join(part for part in parts if part)
 
 
@@ -121,6 +131,17 @@ def _place(state: str) -> int:
     return sum(worst((state, other)) == other for other in _KNOWN if other != state)
 
 
-_KNOWN = ("failed", "rejected", "request_refused", "unknown", "recall_asked", "take_back_asked", "update_asked") + (
-    ("queued", "sending", "sent", "delivered", "accepted", "assigned", "processing", "done", "request_agreed")
+_KNOWN = (
+    *("failed", "rejected", "request_refused", "unknown", "recall_asked", "take_back_asked", "update_asked"),
+    *(
+        "queued",
+        "sending",
+        "sent",
+        "delivered",
+        "accepted",
+        "assigned",
+        "processing",
+        "done",
+        "request_agreed",
+    ),
 )

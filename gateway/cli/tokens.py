@@ -37,12 +37,18 @@ def register(app: typer.Typer) -> None:
     verb(
         group,
         "new",
-        examples=("gateway tokens new qlvb", "gateway tokens new monitor --scope ops:read --expires 90d -o json"),
+        examples=(
+            "gateway tokens new qlvb",
+            "gateway tokens new monitor --scope ops:read --expires 90d -o json",
+        ),
         writes=True,
     )(new)
-    verb(group, "revoke", examples=("gateway tokens revoke key_01J…", "gateway tokens revoke key_01J… --yes"), writes=True)(
-        revoke
-    )
+    verb(
+        group,
+        "revoke",
+        examples=("gateway tokens revoke key_01J…", "gateway tokens revoke key_01J… --yes"),
+        writes=True,
+    )(revoke)
     app.add_typer(group)
 
 
@@ -85,7 +91,9 @@ def new(
     known = {str(each) for each in ApiScope}
     chosen = tuple(scope or DAILY)
     if wrong := sorted(set(chosen) - known):
-        raise typer.BadParameter(f"no such scope: {', '.join(wrong)}; expected some of {', '.join(sorted(known))}")
+        raise typer.BadParameter(
+            f"no such scope: {', '.join(wrong)}; expected some of {', '.join(sorted(known))}"
+        )
     run(_new(call, name, chosen, None if expires == "never" else span(expires)))
 
 
@@ -130,7 +138,9 @@ async def make(
     return secret, key
 
 
-def revoke(call: Call, id: Annotated[str, typer.Argument(help="Id of the key (key_…), not its secret.")]) -> None:
+def revoke(
+    call: Call, id: Annotated[str, typer.Argument(help="Id of the key (key_…), not its secret.")]
+) -> None:
     """End a key at once."""
     run(_revoke(call, id))
 

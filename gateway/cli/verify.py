@@ -31,9 +31,7 @@ def verify(
     file: Annotated[Path, typer.Argument(help="The envelope.", exists=True, dir_okay=False)],
     trust: Annotated[
         Path,
-        typer.Option(
-            help="Folder with ca.pem, bindings.csv, chain/ and crl/.", exists=True, file_okay=False
-        ),
+        typer.Option(help="Folder with ca.pem, bindings.csv, chain/ and crl/.", exists=True, file_okay=False),
     ],
     at: Annotated[str | None, typer.Option(help="As of this time (RFC 3339); default: now.")] = None,
 ) -> None:

@@ -55,7 +55,9 @@ async def until(call: Call, seat: Seat, document_id: str, goal: Goal) -> None:
             document = await work.outgoing.get(document_id)
             deliveries = await work.deliveries.of(document_id)
         if document.state in (OutState.BLOCKED, OutState.CANCELLED):
-            raise Clash(f"{document_id} is {document.state}: {document.state_reason or 'it will not be sent'}")
+            raise Clash(
+                f"{document_id} is {document.state}: {document.state_reason or 'it will not be sent'}"
+            )
         _stopped(deliveries)
         there = sum(_reached(each, goal.state) for each in deliveries)
         now = f"{there}/{len(deliveries)}"

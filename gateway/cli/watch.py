@@ -23,8 +23,12 @@ def register(app: typer.Typer) -> None:
 
 def watch(
     call: Call,
-    id: Annotated[str | None, typer.Option("--id", help="Only what concerns this document or packet.")] = None,
-    after: Annotated[int | None, typer.Option(min=0, help="Begin after this number; 0 for everything.")] = None,
+    id: Annotated[
+        str | None, typer.Option("--id", help="Only what concerns this document or packet.")
+    ] = None,
+    after: Annotated[
+        int | None, typer.Option(min=0, help="Begin after this number; 0 for everything.")
+    ] = None,
     once: Annotated[bool, typer.Option("--once", help="Print what is there and end.")] = False,
 ) -> None:
     """Print events as they happen, oldest first. Ctrl+C ends it."""

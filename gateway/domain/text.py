@@ -4,11 +4,12 @@ compares with the same form of what they look for, so both databases answer alik
 import unicodedata
 
 # The letter has no canonical decomposition, unlike every other accented letter of the alphabet.
-_STROKES = str.maketrans({"\u0111": "d", "\u0110": "d"})
+_STROKES = str.maketrans({"\u0111": "d"})
 
 
 def fold(text: str) -> str:
     """`text` without letter case and accents; runs of white space become one space."""
-    apart = unicodedata.normalize("NFKD", text.casefold().translate(_STROKES))
+    # Twice: letters that decompose may uncover capitals, and folding case may uncover accents.
+    apart = unicodedata.normalize("NFKD", unicodedata.normalize("NFKD", text).casefold())
     bare = "".join(letter for letter in apart if not unicodedata.combining(letter))
-    return " ".join(bare.split())
+    return " ".join(bare.translate(_STROKES).split())

@@ -14,7 +14,7 @@ from lxml import etree
 from gateway.edxml import names
 from gateway.edxml.properties import read_properties
 from gateway.edxml.shape import LEGACY_C14N, LEGACY_DIGEST, LEGACY_METHOD, Shape, fault, group, leaf, octets
-from gateway.errors import BadSignature
+from gateway.errors import BadSignature, MalformedXml
 
 if TYPE_CHECKING:
     from gateway.edxml.policy import XmlPolicy
@@ -51,7 +51,10 @@ def without_signatures(root: etree._Element) -> etree._Element:
 
 def canonical(element: etree._Element, *, exclusive: bool = True) -> bytes:
     """The canonical form of an element as apex, without comments."""
-    return etree.tostring(element, method="c14n", exclusive=exclusive, with_comments=False)
+    try:
+        return etree.tostring(element, method="c14n", exclusive=exclusive, with_comments=False)
+    except etree.C14NError as why:  # a namespace that libxml2 takes in parsing and not here
+        raise MalformedXml("ENV-FORBIDDEN", "the file has no canonical form", step=3) from why
 
 
 def check(root: etree._Element, policy: XmlPolicy) -> Shape:

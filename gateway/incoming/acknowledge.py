@@ -7,6 +7,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import date, datetime
 
+from gateway import labels
 from gateway.domain.account import HostedAgency
 from gateway.domain.document import IncomingDocument, Kind, Lane, Staff, Urgency
 from gateway.domain.identity import Digest, DocumentId, PacketId
@@ -14,6 +15,10 @@ from gateway.domain.receipt import Receipt, StatusPacket
 from gateway.incoming.desk import InDesk
 from gateway.incoming.verify import Proved
 from gateway.ports import InboxItem, Work
+
+
+# The writer's maximum for Description (edxml.md 2.4).
+_LONGEST = 500
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,7 +102,7 @@ async def put(
         document_code=answered.document_code,
         issued_on=answered.issued_on,
         stated_at=stated_at or now,
-        description=description,
+        description=_referring(description, answered.packet_id),
         staff=staff,
         urgent=answered.urgent,
         receipt=Receipt(
@@ -113,3 +118,13 @@ async def put(
         ),
     )
     await work.jobs.put("answer", answered.subject_id, payload=packet)
+
+
+def _referring(description: str | None, packet_id: PacketId | None) -> str | None:
+    """The text with the packet that is answered. A status says its time in whole seconds and its receipt lies inside
+    the Signature, so without this two answers to two packets about one document could have one and the same body, and
+    the second would count as a repeat of the first (A4)."""
+    if packet_id is None:
+        return description
+    reference = labels.say("status.reference", "vi", packet=packet_id)
+    return f"{description[: _LONGEST - len(reference) - 3]} · {reference}" if description else reference

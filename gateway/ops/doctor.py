@@ -106,7 +106,11 @@ def _folders(patient: Patient) -> Iterator[Finding]:
             )
         elif not os.access(path, os.W_OK | os.X_OK):
             yield Finding(
-                check=check, level=RED, cause="folder.read_only", params={"path": path}, cure=f"chmod u+rwx {path}"
+                check=check,
+                level=RED,
+                cause="folder.read_only",
+                params={"path": path},
+                cure=f"chmod u+rwx {path}",
             )
         elif name == "keys" and path.stat().st_mode & 0o077:
             yield Finding(
@@ -136,7 +140,9 @@ def _clock(patient: Patient) -> Finding:
     written = datetime.fromtimestamp(file.stat().st_mtime, UTC) if file and file.exists() else now
     told = {"now": now.isoformat(timespec="seconds"), "written": written.isoformat(timespec="seconds")}
     if now < OLDEST_NOW or written - now > CLOCK_SKEW:
-        return Finding(check="clock", level=RED, cause="clock.behind", params=told, cure="timedatectl set-ntp true")
+        return Finding(
+            check="clock", level=RED, cause="clock.behind", params=told, cure="timedatectl set-ntp true"
+        )
     return Finding(check="clock", level=GREEN, cause="clock.fine", params=told)
 
 
@@ -152,7 +158,9 @@ def _anchors(patient: Patient) -> Finding:
         return Finding(check="trust", level=RED, cause="failed", params={"detail": str(error)})
     told["until"] = ends.date().isoformat()
     if ends - now < EXPIRY_YELLOW:
-        return Finding(check="trust", level=RED if ends < now else YELLOW, cause="trust.expiring", params=told)
+        return Finding(
+            check="trust", level=RED if ends < now else YELLOW, cause="trust.expiring", params=told
+        )
     return Finding(check="trust", level=GREEN, cause="trust.fine", params=told)
 
 
@@ -167,7 +175,9 @@ def _lists(patient: Patient) -> Iterator[Finding]:
         try:
             ends = x509.load_pem_x509_crl(file.read_bytes()).next_update_utc
         except (ValueError, OSError) as error:
-            yield Finding(check="revocation", level=RED, cause="failed", params={"detail": f"{file}: {error}"})
+            yield Finding(
+                check="revocation", level=RED, cause="failed", params={"detail": f"{file}: {error}"}
+            )
             continue
         told["until"] = ends.isoformat(timespec="minutes") if ends else "–"
         late = ends is not None and ends < now
@@ -178,19 +188,27 @@ def _lists(patient: Patient) -> Iterator[Finding]:
 async def _database(patient: Patient) -> list[Finding]:
     if patient.database_file is not None and not patient.database_file.is_file():
         told = {"path": patient.database_file}
-        return [Finding(check="database", level=RED, cause="database.missing", params=told, cure="gateway init")]
+        return [
+            Finding(check="database", level=RED, cause="database.missing", params=told, cure="gateway init")
+        ]
     where = await migrate.status(patient.database_url)
     if where.pending:
         told_steps = {"current": where.current or "–", "head": where.head}
         level = RED if any(step.phase == "expand" for step in where.pending) else YELLOW
         return [
             Finding(
-                check="database", level=level, cause="database.old", params=told_steps, cure="gateway migrate up"
+                check="database",
+                level=level,
+                cause="database.old",
+                params=told_steps,
+                cure="gateway migrate up",
             )
         ]
     found = await health.examine(patient.database_url, patient.clock.now() - STALE_AFTER)
     if found.damage:
-        return [Finding(check="database", level=RED, cause="database.damaged", params={"detail": found.damage})]
+        return [
+            Finding(check="database", level=RED, cause="database.damaged", params={"detail": found.damage})
+        ]
     whole = Finding(check="database", level=GREEN, cause="database.fine", params={"head": where.head})
     stale = {table: count for table, count in found.stale.items() if count}
     told_stale = {"count": sum(stale.values()), "tables": ", ".join(stale) or "–"}
@@ -241,7 +259,9 @@ async def _work(patient: Patient, store: SqlStore) -> list[Finding]:
         "waiting": counts.get("outbox.waiting", 0) + counts.get("job.waiting", 0),
         "landed": counts.get("inbox.landed", 0),
         "failed": counts.get("outbox.failed", 0),
-        "held": sum(counts.get(f"inbox.{state}", 0) for state in ("held", "quarantined", "malformed", "sealed")),
+        "held": sum(
+            counts.get(f"inbox.{state}", 0) for state in ("held", "quarantined", "malformed", "sealed")
+        ),
         "parked": counts.get("inbox.waiting", 0),
     }
     found = [Finding(check="queues", level=GREEN, cause="queues.fine", params=told)]
@@ -255,6 +275,10 @@ async def _work(patient: Patient, store: SqlStore) -> list[Finding]:
 
 
 async def _axis(patient: Patient) -> list[Finding]:
+    if not (patient.axis_folder / "axis.sqlite").is_file():
+        # Opening it would make it, and a doctor changes nothing.
+        told = {"path": patient.axis_folder}
+        return [Finding(check="axis", level=YELLOW, cause="axis.none", params=told, cure="gateway serve")]
     axis = EmbeddedAxis(patient.axis_folder, patient.node, patient.clock, patient.pool)
     try:
         counts = await axis.counts()
@@ -264,5 +288,3 @@ async def _axis(patient: Patient) -> list[Finding]:
     if counts.get("dead"):
         found.append(Finding(check="axis.dead", level=YELLOW, cause="axis.dead", params=dict(counts)))
     return found
-
-

@@ -8,7 +8,6 @@ import logging
 from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
 from functools import partial
-from pathlib import PurePosixPath
 from typing import BinaryIO
 from uuid import NAMESPACE_OID, uuid5
 
@@ -18,7 +17,7 @@ from gateway.domain.document import Kind, OutgoingDocument, OutState
 from gateway.domain.identity import Digest, PacketId
 from gateway.domain.proof import Binding, SignedEnvelope
 from gateway.domain.receipt import StatusPacket
-from gateway.edxml import build, verify
+from gateway.edxml import attachment, build, verify
 from gateway.edxml.envelope import Envelope
 from gateway.errors import GatewayError, InvalidEnvelope, StaleLease, StoreFailure
 from gateway.outgoing import enqueue, translate
@@ -142,8 +141,8 @@ def pieces(source: Callable[[], BinaryIO]) -> Iterator[bytes]:
 
 def _entry_name(document: OutgoingDocument, name: str, n: int) -> str:
     """As the vendor library: a UUID and the original extension. Fixed per packet, so that a repeat is alike."""
-    suffix = PurePosixPath(name).suffix or ".unk"
-    return f"{uuid5(NAMESPACE_OID, f'{document.packet_id}-{n}')}{suffix}"
+    ending = attachment.extension(attachment.wire_name(name)) or "unk"
+    return f"{uuid5(NAMESPACE_OID, f'{document.packet_id}-{n}')}.{ending}"
 
 
 async def _put_off(desk: OutDesk, scope: AgencyScope, job: Job, error: GatewayError) -> None:

@@ -113,8 +113,8 @@ def organisation(agency: HostedAgency) -> Organisation:
 
 
 def wall_clock(at: datetime) -> datetime:
-    """A naive Vietnamese wall-clock time in whole seconds, as the wire writes it (edxml.md 6)."""
-    return local(at).replace(tzinfo=None, microsecond=0)
+    """A time in whole seconds, on the Vietnamese wall clock that the wire writes (edxml.md 6)."""
+    return local(at).replace(microsecond=0)
 
 
 def _recipient(recipient: Recipient) -> Organisation:
@@ -200,10 +200,11 @@ def _staff(staff: Staff) -> StaffInfo:
 
 def _attachment(document: OutgoingDocument, index: int) -> Attachment:
     item = document.files[index]
-    _, content_type = attachment.coding_for(item.name)
+    name = attachment.wire_name(item.name)
+    _, content_type = attachment.coding_for(name)
     return Attachment(
         content_id=f"cid:{document.packet_id}-{item.n}",
-        attachment_name=item.name,
+        attachment_name=name,
         description=labels.say(f"file_role.{item.role}", "vi"),
         content_type=content_type,
     )

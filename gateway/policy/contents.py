@@ -13,6 +13,8 @@ from gateway.policy.verdict import Reason, ReasonCode, Verdict, reason
 # Words of `FileFacts.broken` that mean an archive made to harm rather than one that was damaged.
 BOMBS = frozenset({"ratio", "too-deep", "too-many-members", "member-overlap", "too-long-to-read"})
 
+_HARMLESS_BYTES = 1024 * 1024  # below this a high ratio only means a short file
+
 _ENDINGS = {
     "jpg": "jpeg",
     "jpe": "jpeg",
@@ -76,7 +78,8 @@ def _bomb(facts: FileFacts, profile: Profile) -> str | None:
         return "too-deep"
     if len(facts.members) > profile.max_archive_members:
         return "too-many-members"
-    if facts.inflated_size is not None and facts.inflated_size > facts.size * profile.max_archive_ratio:
+    most = max(facts.size * profile.max_archive_ratio, _HARMLESS_BYTES)
+    if facts.inflated_size is not None and facts.inflated_size > most:
         return "ratio"
     return None
 

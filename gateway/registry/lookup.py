@@ -4,7 +4,7 @@ a bounded range. Says nothing about dates: `resolving` judges."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from sqlalchemy import ColumnElement, Select, and_, case, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -57,12 +57,16 @@ async def search(connection: AsyncConnection, text: str, limit: int) -> Sequence
     return await _all(connection, query)
 
 
+async def codes_among(connection: AsyncConnection, codes: Collection[str]) -> Sequence[str]:
+    """Those of these codes that are in the table."""
+    return list((await connection.execute(select(AGENCY.c.code).where(AGENCY.c.code.in_(codes)))).scalars())
+
+
 async def codes_near(connection: AsyncConnection, code: str) -> Sequence[str]:
-    """Codes that a slip of the finger may have meant: the level-1 codes, those that begin alike, and siblings."""
-    shapes: list[ColumnElement[bool]] = [AGENCY.c.parent.is_(None), _begins(AGENCY.c.code, code[:3])]
+    """Codes that two slips of the finger may have meant: those that begin alike, and siblings."""
+    shapes = [_begins(AGENCY.c.code, code[: max(3, len(code) - 2)])]
     if "." in code:
         shapes.append(AGENCY.c.parent == code.rpartition(".")[0])
-        shapes.append(_begins(AGENCY.c.code, code[:-1]))
     return await _candidates(connection, "code", shapes)
 
 

@@ -5,6 +5,9 @@ be a guess. Pure."""
 from __future__ import annotations
 
 from collections.abc import Iterable
+from string import ascii_uppercase, digits
+
+_LETTERS = ascii_uppercase + digits + "."  # what a code may hold (R75)
 
 
 def nearest(text: str, candidates: Iterable[str], limit: int) -> str | None:
@@ -18,6 +21,16 @@ def nearest(text: str, candidates: Iterable[str], limit: int) -> str | None:
         elif distance == best_distance <= limit and candidate != best:
             tied = True
     return None if tied else best
+
+
+def one_slip(code: str) -> set[str]:
+    """Every text of code letters one edit away from `code`; a few thousand at most, each an exact question."""
+    cuts = [(code[:at], code[at:]) for at in range(len(code) + 1)]
+    dropped = {left + right[1:] for left, right in cuts if right}
+    swapped = {left + right[1] + right[0] + right[2:] for left, right in cuts if len(right) > 1}
+    replaced = {left + letter + right[1:] for left, right in cuts if right for letter in _LETTERS}
+    inserted = {left + letter + right for left, right in cuts for letter in _LETTERS}
+    return (dropped | swapped | replaced | inserted) - {code}
 
 
 def edits(left: str, right: str, limit: int) -> int:

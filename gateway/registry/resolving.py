@@ -9,15 +9,16 @@ from datetime import date
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from gateway.domain.agency_code import AgencyCode, BadCode, CodeForm, propose_new
+from gateway.domain.agency_code import MAX_LENGTH, AgencyCode, BadCode, CodeForm, propose_new
 from gateway.domain.registry import AgencyEntry, Resolution, RowSource, Standing
 from gateway.domain.text import fold
 from gateway.registry import lookup
-from gateway.registry.nearest import nearest
+from gateway.registry.nearest import nearest, one_slip
 
-CODE_SLIPS = 2  # edits between a written code and the one offered; one for the three letters of level 1
+CODE_SLIPS = 2  # edits between a written code and the one offered
 NAME_SLIPS = 3
 LONGEST_CHAIN = 50  # successors followed; a real chain has one or two links
+_SHORTEST_FOR_TWO = 4  # two edits of a level-1 code reach half the table
 _LONGEST_TEXT = 500  # a name is shorter; more is not looked for
 
 
@@ -135,11 +136,14 @@ async def _offer(
 
 async def _near(connection: AsyncConnection, wanted: str, above: str | None) -> str | None:
     written = wanted.upper()
-    slips = CODE_SLIPS if len(written) > 4 else 1
-    if " " not in written:
-        found = nearest(written, await lookup.codes_near(connection, written), slips)
-        if found is not None:
-            return found
+    if len(written) <= MAX_LENGTH and " " not in written:
+        slipped = await lookup.codes_among(connection, one_slip(written))
+        if slipped:
+            return nearest(written, slipped, 1)
+        if len(written) > _SHORTEST_FOR_TWO:
+            found = nearest(written, await lookup.codes_near(connection, written), CODE_SLIPS)
+            if found is not None:
+                return found
     folded = fold(wanted)
     names = await lookup.names_near(connection, folded, above)
     name = nearest(folded, names, min(NAME_SLIPS, len(folded) // 4))

@@ -4,6 +4,7 @@ Out: one frozen `Settings`, every value with where it came from; or Misconfigure
 
 from __future__ import annotations
 
+import os
 import re
 import tomllib
 from collections.abc import Mapping
@@ -176,7 +177,7 @@ def _typed(known: Option, given: _Given) -> object:
     if not isinstance(value, str) or not value.strip():
         return None
     if known.kind is Path:
-        return given.base / Path(value).expanduser()
+        return Path(os.path.abspath(given.base / Path(value).expanduser()))
     return Secret(value) if known.kind is Secret else value
 
 

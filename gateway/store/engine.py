@@ -37,8 +37,7 @@ def open_engine(url: str, role: Role) -> AsyncEngine:
     parsed = _parsed(url)
     if parsed.get_backend_name() == "sqlite":
         return _sqlite(parsed, role)
-    options = {"postgresql_readonly": True} if role is Role.READER else {}
-    return create_async_engine(parsed, pool_size=WRITERS_ON_SERVER, execution_options=options)
+    return _server(parsed, role)
 
 
 def _parsed(url: str) -> URL:
@@ -54,6 +53,21 @@ def _parsed(url: str) -> URL:
     if backend == "sqlite" and parsed.database in (None, "", ":memory:"):
         raise errors.Misconfigured("store.url names no file; what must not be lost cannot live in memory")
     return parsed.set(drivername=_DRIVERS[backend])
+
+
+def _server(url: URL, role: Role) -> AsyncEngine:
+    reading: dict[str, Any] = {  # one view for the whole unit of work, as SQLite gives by itself
+        "isolation_level": "REPEATABLE READ",
+        "execution_options": {"postgresql_readonly": True},
+    }
+    try:
+        return create_async_engine(
+            url, pool_size=CONNECTIONS_TO_SERVER, **(reading if role is Role.READER else {})
+        )
+    except ImportError as cause:
+        raise errors.Misconfigured(
+            "store.url names a PostgreSQL database and the driver asyncpg is not installed; install it, or use sqlite"
+        ) from cause
 
 
 def _sqlite(url: URL, role: Role) -> AsyncEngine:

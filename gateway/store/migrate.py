@@ -96,12 +96,12 @@ def _upgrade(connection: Connection, contract: bool) -> None:
     if connection.dialect.name == "postgresql":
         # SQLite's writer lock is held already; a server needs one of its own for nodes that start together.
         connection.execute(select(func.pg_advisory_xact_lock(_LOCK)))
-    target = _target(_status(connection), contract)
-    if target is not None:
-        command.upgrade(config(connection), target)
+    last = target(_status(connection), contract)
+    if last is not None:
+        command.upgrade(config(connection), last)
 
 
-def _target(found: Status, contract: bool) -> str | None:
+def target(found: Status, contract: bool) -> str | None:
     """The last pending step that may run now."""
     last = None
     for step in found.pending:

@@ -70,7 +70,8 @@ async def _sweep_shard(
 ) -> int:
     """Files whose `keep` never committed go; rows whose file is missing are reported."""
     async with store.reading() as tx:
-        query = select(BlobRow).where(col(BlobRow.digest).startswith(shard))
+        # A range, not LIKE: it is read from the key's index. "g" sorts behind every hexadecimal digit.
+        query = select(BlobRow).where(col(BlobRow.digest) >= shard, col(BlobRow.digest) < shard + "g")
         known = {row.digest for row in await tx.rows(BlobRow, query)}
     orphans = [digest for digest, at in ages.items() if digest not in known and at < before]
     gone = 0

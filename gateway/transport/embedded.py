@@ -90,7 +90,8 @@ class EmbeddedAxis:
             self._bell.close()
             if self._connection is not None:
                 connection, self._connection = self._connection, None
-                await connection.close()
+                with self._failures_named():
+                    await connection.close()
 
     async def host(self, codes: Sequence[str]) -> None:
         """This node receives for these codes from now on, and for no others."""

@@ -171,7 +171,7 @@ def _checked(stream: BinaryIO, entry: Entry) -> Entry:
         and _name(stream.read(name_length)) == entry.name
     )
     told = (crc, packed, size) == (entry.crc, entry.packed, entry.size)
-    has_descriptor = bool(flags & 0x8) and not (crc or packed or size)
+    has_descriptor = bool(flags & 0x8) and not crc and {packed, size} <= {0, 0xFFFFFFFF}
     if not same or not (told or has_descriptor):
         raise BadArchive("member-header")
     if method not in (_STORED, _DEFLATED) and not entry.encrypted:

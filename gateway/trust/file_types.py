@@ -71,7 +71,7 @@ class Sniffer:
         for magic, found in _MAGIC:
             if self.head.startswith(magic):
                 return found
-        if self.has_late_pdf:
+        if _after_blanks(self.head).startswith(b"%PDF-") or self.has_late_pdf:
             return "pdf"
         if self._has_controls and not self._is_utf16:
             return _other(self.head)
@@ -83,7 +83,13 @@ class Sniffer:
     @property
     def has_late_pdf(self) -> bool:
         """A PDF header that is not at the beginning: something else stands before it (threat 63)."""
-        return self.head.find(b"%PDF-", 1, PDF_WITHIN + 5) > 0
+        is_first = _after_blanks(self.head).startswith(b"%PDF-")
+        return not is_first and self.head.find(b"%PDF-", 1, PDF_WITHIN + 5) > 0
+
+
+def _after_blanks(head: bytes) -> bytes:
+    """Some programs write a byte order mark or line ends before the header; nothing hides in those."""
+    return head.removeprefix(codecs.BOM_UTF8).lstrip(b"\r\n \t")
 
 
 def _other(head: bytes) -> str:

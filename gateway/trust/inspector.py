@@ -36,9 +36,10 @@ class InspectLimits:
     depth: int = 2
     members: int = 500
     ratio: int = 100
+    harmless_bytes: int = 1024 * 1024  # below this a high ratio only means a short file
     seconds: float = 10.0
     nested_bytes: int = 32 * 1024 * 1024
-    pdf_objects: int = 20_000
+    pdf_objects: int = 100_000
 
 
 @dataclass(slots=True)
@@ -79,7 +80,7 @@ class FileInspector:
                 budget = _Budget(
                     deadline=time.monotonic() + self._limits.seconds,
                     members=self._limits.members,
-                    inflated=max(size, 1) * self._limits.ratio,
+                    inflated=max(size * self._limits.ratio, self._limits.harmless_bytes),
                 )
                 found = self._look(stream, size, name, 1, budget)
         except OSError as error:
@@ -133,6 +134,8 @@ class FileInspector:
             found.encrypted = any(row.encrypted for row in rows)
             found.found_type = _zip_type(stream, rows)
             found.active.update(_zip_active(names, found.found_type))
+            if "macro" in found.active:
+                found.found_type = _WITH_MACROS.get(found.found_type, found.found_type)
             if found.found_type not in _ARCHIVES:
                 self._drain(stream, rows, found, budget)
                 return

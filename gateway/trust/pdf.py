@@ -9,10 +9,9 @@ import logging
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import BinaryIO
+from typing import BinaryIO, cast
 
-import pypdf.filters
-from pypdf import PdfReader
+from pypdf import PdfReader, apply_configuration
 from pypdf.errors import PyPdfError
 from pypdf.generic import ArrayObject, DictionaryObject, IndirectObject, PdfObject
 
@@ -34,6 +33,8 @@ _ACTIONS = {
     "/ImportData": "launch",
     "/Rendition": "javascript",
 }
+_EMBEDDING = frozenset({"/RichMedia", "/FileAttachment", "/Screen", "/3D"})
+_HOLDING = (IndirectObject, ArrayObject, DictionaryObject)
 # What a hostile file makes the library raise beside its own errors.
 _LIBRARY = (
     PyPdfError,
@@ -52,6 +53,10 @@ class OutOfTimeError(OSError):
     """The deadline has passed; every further read says so too."""
 
 
+class TooManyObjectsError(Exception):
+    """The walk met more objects than a document needs."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PdfFacts:
     pages: int | None = None
@@ -62,14 +67,20 @@ class PdfFacts:
 
 def look_into_pdf(stream: BinaryIO, deadline: float, most_objects: int) -> PdfFacts:
     """What the PDF holds; `deadline` is a `time.monotonic` value. Never raises for bad content."""
-    pypdf.filters.ZLIB_MAX_OUTPUT_LENGTH = MOST_INFLATED
     logging.getLogger("pypdf").setLevel(logging.CRITICAL)  # its warnings quote content
     timed = _Timed(stream, deadline)
     try:
-        reader = PdfReader(timed, strict=False)
-        if reader.is_encrypted and not reader.decrypt(""):
-            return PdfFacts(encrypted=True)
-        return _walk(reader, most_objects)
+        with apply_configuration(
+            zlib_maximum_output_length=MOST_INFLATED,
+            lzw_maximum_output_length=MOST_INFLATED,
+            run_length_maximum_output_length=MOST_INFLATED,
+            array_based_stream_maximum_output_length=MOST_INFLATED,
+            jbig2dec_binary=None,  # no other program is started for a file from outside
+        ):
+            reader = PdfReader(cast(BinaryIO, timed), strict=False)
+            if reader.is_encrypted and not reader.decrypt(""):
+                return PdfFacts(encrypted=True)
+            return _walk(reader, most_objects)
     except (*_LIBRARY, *_MORE):
         return PdfFacts(broken="too-long-to-read" if timed.is_late else "unreadable")
 
@@ -78,30 +89,69 @@ def _walk(reader: PdfReader, most_objects: int) -> PdfFacts:
     root = reader.trailer["/Root"].get_object()
     if not isinstance(root, DictionaryObject):
         return PdfFacts(broken="unreadable")
-    active: set[str] = set()
-    seen: set[int] = set()
-    pages = visited = 0
+    try:
+        pages = sum(1 for _ in _leaves(reader, root, most_objects))
+        active = {kind for item in _reached(reader, root, most_objects) for kind in _active(item)}
+    except TooManyObjectsError:
+        return PdfFacts(broken="too-long-to-read")
+    return PdfFacts(pages=pages or None, broken=None if pages else "no-pages", active=tuple(sorted(active)))
+
+
+def _leaves(reader: PdfReader, root: DictionaryObject, most: int) -> Iterator[DictionaryObject]:
+    """The pages: what hangs in the page tree and has no kids. Not every page object: deleted ones stay in the file."""
+    seen = _Seen(reader, most)
+    waiting: list[PdfObject] = [root.raw_get("/Pages")] if "/Pages" in root else []
+    while waiting:
+        node = seen.once(waiting.pop())
+        if not isinstance(node, DictionaryObject):
+            continue
+        kids = seen.once(node.raw_get("/Kids")) if "/Kids" in node else None
+        if isinstance(kids, ArrayObject):
+            waiting.extend(kids)
+        else:
+            yield node
+
+
+def _reached(reader: PdfReader, root: DictionaryObject, most: int) -> Iterator[DictionaryObject]:
+    """Every dictionary that opening or clicking can reach."""
+    seen = _Seen(reader, most)
     waiting: list[PdfObject] = [root]
     while waiting:
-        item = waiting.pop()
-        if isinstance(item, IndirectObject):
-            if item.idnum in seen:
-                continue
-            seen.add(item.idnum)
-            visited += 1
-            if visited > most_objects:
-                return PdfFacts(broken="too-long-to-read", active=tuple(sorted(active)))
-            if visited % 16 == 0:
-                reader.resolved_objects.clear()  # keeps inflated streams from piling up
-            found = item.get_object()
-            if found is None:
-                continue
-            item = found
+        item = seen.once(waiting.pop())
         if isinstance(item, DictionaryObject):
-            pages += item.get("/Type") == "/Page"
-            active.update(_active(item))
-        waiting.extend(_below(item))
-    return PdfFacts(pages=pages or None, broken=None if pages else "no-pages", active=tuple(sorted(active)))
+            yield item
+            parts = [part for key, part in item.items() if key not in _SKIPPED]
+            waiting.extend(part for part in parts if isinstance(part, _HOLDING))
+        elif isinstance(item, ArrayObject):
+            waiting.extend(part for part in item if isinstance(part, _HOLDING))
+
+
+class _Seen:
+    """Follows each reference once, up to a number of objects. A reference to nothing readable is null, as readers
+    take it; a file made of such has no pages."""
+
+    def __init__(self, reader: PdfReader, most: int) -> None:
+        self._reader = reader
+        self._left = most
+        self._ids: set[int] = set()
+
+    def once(self, item: PdfObject) -> PdfObject | None:
+        self._left -= 1
+        if self._left < 0:
+            raise TooManyObjectsError
+        if not isinstance(item, IndirectObject):
+            return item
+        if item.idnum in self._ids:
+            return None
+        self._ids.add(item.idnum)
+        if len(self._ids) % 64 == 0:
+            self._reader.resolved_objects.clear()  # keeps inflated streams from piling up
+        try:
+            return item.get_object()
+        except OutOfTimeError:
+            raise
+        except (*_LIBRARY, *_MORE):
+            return None
 
 
 def _active(item: DictionaryObject) -> Iterator[str]:
@@ -111,20 +161,9 @@ def _active(item: DictionaryObject) -> Iterator[str]:
     action = item.raw_get("/S") if "/S" in item else None
     if isinstance(action, str) and action in _ACTIONS:
         yield _ACTIONS[action]
-    if item.get("/Subtype") in ("/RichMedia", "/FileAttachment", "/Screen", "/3D"):
+    subtype = item.raw_get("/Subtype") if "/Subtype" in item else None
+    if isinstance(subtype, str) and subtype in _EMBEDDING:
         yield "embedded-file"
-
-
-def _below(item: PdfObject) -> list[PdfObject]:
-    if isinstance(item, ArrayObject):
-        return [part for part in item if isinstance(part, (IndirectObject, ArrayObject, DictionaryObject))]
-    if isinstance(item, DictionaryObject):
-        return [
-            part
-            for key, part in item.items()
-            if key not in _SKIPPED and isinstance(part, (IndirectObject, ArrayObject, DictionaryObject))
-        ]
-    return []
 
 
 class _Timed(io.RawIOBase):

@@ -62,10 +62,13 @@ async def test_leaving_without_commit_rolls_everything_back(store: SqlStore, clo
 async def test_an_error_inside_rolls_back_and_passes_through(store: SqlStore, clock: ManualClock) -> None:
     document = outgoing(clock)
 
-    with pytest.raises(errors.Malware):
+    async def fail() -> None:
         async with store.begin(NORTH) as work:
             await work.outgoing.add(document)
             raise errors.Malware("found")
+
+    with pytest.raises(errors.Malware):
+        await fail()
 
     async with store.read(NORTH) as view:
         assert await view.outgoing.by_packet_id(document.packet_id) is None

@@ -390,15 +390,3 @@ def test_12_6_a_signing_time_of_any_form_with_a_zone_is_read(text: str, native: 
 
     assert forge.judge(data).path == "general"
     assert forge.xmlsec_valid(data)
-
-
-def test_102_the_certificate_of_an_agency_without_a_binding_is_refused(native: bytes) -> None:
-    assert forge.judge(native, ATTACKER).code == "SIG-NO-BINDING"
-
-
-def test_48_old_and_new_certificate_are_both_taken_while_both_are_bound() -> None:
-    old, new = SIGNER, pki.signer(envelopes.SENDER, "p256")
-
-    for signer in (old, new):
-        assert forge.judge(envelopes.native(signer=signer), old, new).path == "fast"
-    assert forge.judge(envelopes.native(signer=old), new).code == "SIG-PIN"

@@ -169,6 +169,7 @@ CASES: list[tuple[str, bytes, str]] = [
     ("15-two-documents", (DECLARATION + QCVN + b"</edXML>") * 2, "ENV-NOT-XML"),
     ("15-zip", b"PK\x03\x04" + bytes(100), "ENV-NOT-XML"),
     ("97-xml-prefix-rebound", DECLARATION + b'<edXML xmlns:xml="urn:x"></edXML>', "ENV-NOT-XML"),
+    ("31-namespace-that-is-no-uri", DECLARATION + b'<edXML xmlns:q="http://["></edXML>', "ENV-NOT-XML"),
     ("97-two-colons", DECLARATION + b'<a:b:c xmlns:a="urn:a"></a:b:c>', "ENV-NOT-XML"),
     (
         "97-attribute-doubled-by-namespace",

@@ -41,8 +41,8 @@ class Agency(Told):
     check: str | None
 
 
-class Agencies(PageOut):
-    data: list[Agency]
+class Agencies(PageOut[Agency]):
+    """One page."""
 
 
 class ResolveQuery(Asked):

@@ -27,7 +27,9 @@ _LOOK_S = 1.0
 class EventsQuery(Asked):
     """Where to go on, and how long to wait when there is nothing yet."""
 
-    after: Line = Field("0", description="Id of the last event seen (`evt_…`), or its sequence; 0 is the beginning")
+    after: Line = Field(
+        "0", description="Id of the last event seen (`evt_…`), or its sequence; 0 is the beginning"
+    )
     wait: int = Field(0, ge=0, le=60, description="Seconds to wait for the next event")
     limit: int = Field(DEFAULT_ROWS, ge=1, le=MOST_ROWS)
 

@@ -43,8 +43,8 @@ class InboxQuery(TextQuery):
     quarantine: bool = Field(False, description="Packets that did not become a document, metadata only")
 
 
-class InboxItems(PageOut):
-    data: list[InboxItem] | list[Quarantined]
+class InboxItems(PageOut[InboxItem | Quarantined]):
+    """One page."""
 
 
 class Acknowledged(Told):
@@ -79,7 +79,9 @@ async def list_inbox(call: Call) -> web.Response:
             ),
         )
         items = await _items(call, work, page.items)
-    return call.tell(InboxItems(data=items, next_cursor=page.next_cursor, has_more=page.next_cursor is not None))
+    return call.tell(
+        InboxItems(data=items, next_cursor=page.next_cursor, has_more=page.next_cursor is not None)
+    )
 
 
 async def read_item(call: Call) -> web.Response:
@@ -146,7 +148,9 @@ async def _quarantine(call: Call, query: InboxQuery) -> web.Response:
             work.inbox.page(limit=query.limit, cursor=query.cursor, states=query.state or _SET_ASIDE),
         )
     rows = [inbox_view.quarantined(each, call.lang) for each in page.items]
-    return call.tell(InboxItems(data=rows, next_cursor=page.next_cursor, has_more=page.next_cursor is not None))
+    return call.tell(
+        InboxItems(data=rows, next_cursor=page.next_cursor, has_more=page.next_cursor is not None)
+    )
 
 
 async def _items(call: Call, work: Work, documents: Sequence[IncomingDocument]) -> list[InboxItem]:

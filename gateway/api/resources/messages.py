@@ -34,8 +34,8 @@ class MessagesQuery(TextQuery):
     sent_to: Since | None = Field(None, alias="sent_at[lt]")
 
 
-class Messages(PageOut):
-    data: list[Message]
+class Messages(PageOut[Message]):
+    """One page."""
 
 
 class StaffOut(Told):

@@ -4,7 +4,7 @@ the API look like. In: a call. Out: small answers made from tables that the rest
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from aiohttp import web
@@ -15,11 +15,11 @@ from gateway.api.paging import MOST_ROWS
 from gateway.api.routes import BASE, Route
 from gateway.api.shapes import Moment, Told
 from gateway.api.words import table
-from gateway.domain.status import CODES
-from gateway.errors import GatewayError
+from gateway.domain.document import InState
+from gateway.domain.status import CODES, STATES
 
 # Any: an OpenAPI document is JSON.
-DOCUMENT = web.AppKey("openapi", dict[str, Any])
+DOCUMENT: web.AppKey[Mapping[str, Any]] = web.AppKey("openapi", dict)
 
 
 class AgencyServed(Told):
@@ -38,7 +38,9 @@ class Me(Told):
     kind: str
     scopes: list[str]
     agencies: list[AgencyServed]
-    agency: str | None = Field(description="The agency of this call; null until X-Agency names one of several")
+    agency: str | None = Field(
+        description="The agency of this call; null until X-Agency names one of several"
+    )
     expires_at: Moment | None
 
 
@@ -102,7 +104,11 @@ async def me(call: Call) -> web.Response:
         scopes=sorted(who.key.scopes),
         agencies=[
             AgencyServed(
-                id=each.id, code=each.code, name=each.name, numbering=each.numbering, aliases=list(each.aliases)
+                id=each.id,
+                code=each.code,
+                name=each.name,
+                numbering=each.numbering,
+                aliases=list(each.aliases),
             )
             for each in who.agencies
         ],
@@ -133,8 +139,8 @@ async def limits(call: Call) -> web.Response:
 async def codes(call: Call) -> web.Response:
     told = Codes(
         statuses=_statuses(),
-        states=_words("state"),
-        inbox_states=_words("state.in"),
+        states=_words("state", STATES),
+        inbox_states=_words("state.in", InState),
         handovers=_words("handover"),
         packets=_words("packet"),
         reasons=_words("reason"),
@@ -158,16 +164,13 @@ async def live(call: Call) -> web.Response:
 
 
 async def ready(call: Call) -> web.Response:
-    """Whether calls can be served now: the database answers."""
-    try:
-        await call.deps.store.counts()
-    except GatewayError:
-        return call.tell(Health(status="not-ready", checks={"store": "failed"}), status=503)
+    """Whether calls can be served now: the database answers, or its StoreFailure becomes a 503."""
+    await call.deps.store.counts()
     return call.tell(Health(status="ready", checks={"store": "ok"}))
 
 
 def _statuses() -> list[StatusCode]:
-    words: Mapping[str, tuple[str, str]] = {key: (vi, en) for key, vi, en in table("state")}
+    words: Mapping[str, tuple[str, str]] = {key: (vi, en) for key, vi, en in table("state", STATES)}
     return [
         StatusCode(
             code=row.code,
@@ -181,8 +184,8 @@ def _statuses() -> list[StatusCode]:
     ]
 
 
-def _words(prefix: str) -> list[Word]:
-    return [Word(key=key, vi=vi, en=en) for key, vi, en in table(prefix)]
+def _words(prefix: str, keys: Iterable[str] = ()) -> list[Word]:
+    return [Word(key=key, vi=vi, en=en) for key, vi, en in table(prefix, keys)]
 
 
 ROUTES = (
@@ -238,8 +241,9 @@ ROUTES = (
         name="isReady",
         tag="node",
         handler=ready,
-        summary="Calls can be served; 503 with the same body when not",
+        summary="Calls can be served; 503 when not",
         open=True,
         answer=Health,
+        fails=(503,),
     ),
 )

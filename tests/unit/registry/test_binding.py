@@ -151,7 +151,7 @@ async def test_withdrawing_what_is_not_bound_says_so(directory: SqlDirectory) ->
 
 
 async def test_what_is_no_certificate_is_refused(directory: SqlDirectory) -> None:
-    with pytest.raises(Refused, match="expected X.509 in DER, found 4 bytes"):
+    with pytest.raises(Refused, match=r"expected X\.509 in DER, found 4 bytes"):
         await bind(directory, "Z91", b"junk")
 
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+from dataclasses import replace
 from datetime import date
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from sqlalchemy.ext.asyncio import AsyncEngine
 
 from gateway.domain.identity import Digest
 from gateway.domain.registry import AgencyEntry, RowSource
@@ -122,14 +124,9 @@ def test_any_bytes_give_lines_or_problems(raw: bytes) -> None:
 
 @pytest.mark.parametrize("column", ["parent", "successor"])
 def test_circles_are_reported_where_they_can_be_cut(column: str) -> None:
-    base = Base(
-        rows={
-            "Z93": BaseRow(
-                record=AgencyRecord(code="Z93", name="Ba", **{column: "Z91"}), source=RowSource.IMPORTED
-            )
-        },
-        digest=DIGEST,
-    )
+    third = AgencyRecord(code="Z93", name="Ba")
+    third = replace(third, parent="Z91") if column == "parent" else replace(third, successor="Z91")
+    base = Base(rows={"Z93": BaseRow(record=third, source=RowSource.IMPORTED)}, digest=DIGEST)
     text = f"code,name,{column}\nZ91,Một,Z92\nZ92,Hai,Z93\nZ94,Bốn,Z91\nZ95,Năm,Z95\n"
 
     assert problems_of(text, base) == [(2, column, "Z92"), (3, column, "Z93"), (5, column, "Z95")]
@@ -170,9 +167,9 @@ def test_aliases_are_compared_with_the_registry_too() -> None:
 @pytest.mark.parametrize(
     "raw",
     [
-        "code,name,valid_from\nZ91,Sao Mai,2025-03-01\n".encode(),
+        b"code,name,valid_from\nZ91,Sao Mai,2025-03-01\n",
         "\ufeffcode;name;valid_from\r\nZ91;Sao Mai;01/03/2025\r\n".encode(),
-        ' Name , CODE ,valid_from\n" Sao Mai ",Z91,1/3/2025\n\n,,\n'.encode(),
+        b' Name , CODE ,valid_from\n" Sao Mai ",Z91,1/3/2025\n\n,,\n',
     ],
 )
 def test_the_forms_that_spreadsheets_write_are_read_alike(raw: bytes) -> None:
@@ -196,10 +193,10 @@ async def test_a_plan_writes_nothing(directory: SqlDirectory) -> None:
 
 
 async def test_planning_in_the_pool_gives_the_same_plan(
-    directory: SqlDirectory, clock: ManualClock, writer: object
+    directory: SqlDirectory, clock: ManualClock, writer: AsyncEngine, reader: AsyncEngine
 ) -> None:
     pool = ThreadPool(1)
-    pooled = SqlDirectory(directory._writer, directory._reader, clock, pool)
+    pooled = SqlDirectory(writer, reader, clock, pool)
 
     assert await pooled.plan_import(b"code,name\nZ91,Sao Mai\n") == await directory.plan_import(
         b"code,name\nZ91,Sao Mai\n"

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.registry.nearest import edits, nearest
+from gateway.registry.nearest import edits, nearest, one_slip
 
 WORDS = st.text("AB.1", max_size=7)
 
@@ -47,3 +47,13 @@ def test_a_limit_never_changes_a_near_answer(left: str, right: str, limit: int) 
 )
 def test_only_one_nearest_candidate_is_offered(candidates: list[str], found: str | None) -> None:
     assert nearest("Z91.07", candidates, 2) == found
+
+
+@given(WORDS)
+def test_every_slip_is_one_edit_away(code: str) -> None:
+    assert all(edits(code, slip, 2) == 1 for slip in one_slip(code))
+
+
+@pytest.mark.parametrize("slip", ["91.07", "Z91.0", "Z91.70", "Z91.O7", "Z991.07", "Z91.07.", "AZ91.07"])
+def test_a_slip_is_a_dropped_swapped_wrong_or_extra_letter(slip: str) -> None:
+    assert slip in one_slip("Z91.07")

@@ -1,0 +1,69 @@
+"""What the operating system says: about the machine, once, and about a process's memory at any moment. Memory is read
+from /proc, because a child's `ru_maxrss` begins at its parent's peak."""
+
+from __future__ import annotations
+
+import os
+import platform
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+MB = 1_000_000
+_STATUS = Path("/proc/self/status")
+_CLEAR = Path("/proc/self/clear_refs")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Machine:
+    """The facts without which a figure means nothing."""
+
+    cores: int
+    processor: str
+    memory_gb: float
+    system: str
+    python: str
+    load: float
+
+    def as_json(self) -> dict[str, object]:
+        return asdict(self)
+
+
+def facts() -> Machine:
+    """This machine, now; `load` is the average of the last minute, so that a busy machine shows."""
+    return Machine(
+        cores=os.cpu_count() or 1,
+        processor=_processor(),
+        memory_gb=round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30, 1),
+        system=f"{platform.system()} {platform.machine()}",
+        python=platform.python_version(),
+        load=round(os.getloadavg()[0], 2),
+    )
+
+
+def resident() -> int:
+    """Bytes of this process that are in memory now."""
+    return _status("VmRSS")
+
+
+def peak() -> int:
+    """The most that was resident since the start, or since `forget_peak`."""
+    return _status("VmHWM")
+
+
+def forget_peak() -> None:
+    """The peak counts from now on (proc(5), clear_refs)."""
+    _CLEAR.write_text("5")
+
+
+def _status(name: str) -> int:
+    for line in _STATUS.read_text().splitlines():
+        if line.startswith(f"{name}:"):
+            return int(line.split()[1]) * 1024
+    raise OSError(f"{_STATUS} has no line {name}; memory can only be measured on Linux")
+
+
+def _processor() -> str:
+    for line in Path("/proc/cpuinfo").read_text().splitlines():
+        if line.startswith("model name"):
+            return line.partition(":")[2].strip()
+    return platform.processor() or "unknown"

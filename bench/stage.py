@@ -1,0 +1,105 @@
+"""Sets nodes up for a run: schema, one agency per code, keys, an authority, registry rows and bindings. In: a folder and
+which node hosts which codes. Out: settings of nodes that share one embedded axis and trust each other. The product's
+defaults hold, save for the sizes that a run has to raise."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from cryptography import x509
+from cryptography.hazmat.primitives import serialization
+
+from gateway.bootstrap import open_node
+from gateway.clock import SystemClock
+from gateway.domain.account import HostedAgency
+from gateway.settings import Settings, load
+from gateway.store import migrate
+from gateway.store.store import SqlStore
+from gateway.trust.authority import Authority
+from gateway.trust.keys import KeyDirectory
+
+SENDER, RECEIVER = "Z91", "Z91.07"
+# Large enough for the 200 MB document and its base64.
+LARGE = {"FILE_MB": "250", "DOCUMENT_MB": "250", "ENVELOPE_MB": "400"}
+_CLOCK = SystemClock()
+
+
+def settings_of(folder: Path, node: str) -> Settings:
+    """The settings of one node of this stage."""
+    raised = {f"GATEWAY_LIMITS_{name}": value for name, value in LARGE.items()}
+    return load(
+        None,
+        {
+            "GATEWAY_NODE_NAME": node,
+            "GATEWAY_NODE_DATA_DIR": str(folder / node),
+            "GATEWAY_AXIS_FOLDER": str(folder / "axis"),
+            **raised,
+        },
+    )
+
+
+async def prepare(folder: Path, nodes: Mapping[str, Sequence[str]]) -> None:
+    """Every node of `nodes` (name → codes it hosts) can be opened and reach the others."""
+    authority = Authority.create("Bench exchange authority", _CLOCK.now())
+    certificates: dict[str, x509.Certificate] = {}
+    for node, codes in nodes.items():
+        settings = settings_of(folder, node)
+        settings.node.data_dir.mkdir(parents=True)
+        await migrate.up(settings.database.url)
+        await _host(settings, codes)
+        certificates |= {code: _certificate(settings, authority, code) for code in codes}
+    for node in nodes:
+        settings = settings_of(folder, node)
+        authority.write_trust(settings.trust.folder, certificates)
+        await _register(settings, certificates)
+
+
+async def _host(settings: Settings, codes: Sequence[str]) -> None:
+    store = SqlStore(settings.database.url, _CLOCK)
+    try:
+        await store.open()
+        for code in codes:
+            await store.accounts.add_hosted(
+                HostedAgency(id=_CLOCK.new_id("agy_"), code=code, name=_name(code))
+            )
+    finally:
+        await store.close()
+
+
+def _certificate(settings: Settings, authority: Authority, code: str) -> x509.Certificate:
+    keys = KeyDirectory(settings.keys.folder, None)
+    request = keys.request(code, keys.generate(code).key_id, _name(code))
+    issued = authority.issue_for_request(request, _CLOCK.now())
+    keys.import_certificate(code, issued.public_bytes(serialization.Encoding.PEM))
+    return issued
+
+
+async def _register(settings: Settings, certificates: Mapping[str, x509.Certificate]) -> None:
+    async with open_node(settings) as node:
+        plan = await node.directory.plan_import(_registry(tuple(certificates)))
+        await node.directory.apply(plan, "bench")
+        for code, certificate in certificates.items():
+            await node.directory.bind(
+                code,
+                certificate.public_bytes(serialization.Encoding.DER),
+                certificate.not_valid_before_utc,
+                certificate.not_valid_after_utc,
+                proposed_by="bench",
+                approved_by="bench authority",
+            )
+
+
+def _registry(codes: Sequence[str]) -> bytes:
+    text = io.StringIO()
+    rows = csv.writer(text)
+    rows.writerow(["code", "alias", "name", "parent", "email"])
+    for code in codes:
+        rows.writerow([code, "", _name(code), SENDER if code != SENDER else "", ""])
+    return text.getvalue().encode()
+
+
+def _name(code: str) -> str:
+    return f"Cơ quan thử nghiệm {code}"

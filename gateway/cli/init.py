@@ -1,0 +1,232 @@
+"""`gateway init`: sets up a node. In: six answers, as flags or asked at the terminal. Out: a commented settings file, a
+migrated database, the hosted agency, its key pair with a signing request, and the first API key, printed once.
+An existing settings file is never touched."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from gateway.cli import output
+from gateway.cli.command import Call, verb
+from gateway.cli.node import at_office, run
+from gateway.domain.account import HostedAgency, NumberingMode
+from gateway.errors import Clash
+
+_FIRST_KEY = "first"
+_LIFE = timedelta(days=365)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answers:
+    """What a new node needs to know."""
+
+    data_dir: Path
+    code: str
+    name: str
+    numbering: NumberingMode
+    port: int
+    ca: Path | None
+
+
+def register(app: typer.Typer) -> None:
+    verb(
+        app,
+        "init",
+        examples=(
+            "gateway init",
+            'gateway --config /etc/gateway/gateway.toml init --data-dir /var/lib/gateway --code Z91.02 --name Trial'
+            " --numbering A --port 8080 --ca ca.pem --yes",
+        ),
+        writes=True,
+    )(init)
+
+
+def init(
+    call: Call,
+    data_dir: Annotated[Path | None, typer.Option(help="1. Where the node keeps everything.")] = None,
+    code: Annotated[str | None, typer.Option(help="2. Code of your agency, for example Z91.02.")] = None,
+    name: Annotated[str | None, typer.Option(help="3. Name of your agency.")] = None,
+    numbering: Annotated[
+        NumberingMode | None,
+        typer.Option(help="4. Arrival numbers: A your document system, B this node, C typed by the clerk."),
+    ] = None,
+    port: Annotated[int | None, typer.Option(min=0, max=65535, help="5. Port of the API.")] = None,
+    ca: Annotated[
+        Path | None,
+        typer.Option(
+            help="6. Root certificates of the exchange certificates (PEM).", exists=True, dir_okay=False
+        ),
+    ] = None,
+) -> None:
+    """Set up a node: settings, database, your agency, its key pair and the first API key (printed once)."""
+    from gateway.settings import DEFAULT_FILE
+
+    file = call.config or Path(os.environ.get("GATEWAY_CONFIG") or DEFAULT_FILE)
+    if file.exists():
+        raise Clash(f"{file} exists already; it was not touched", hint="name another file with --config")
+    answers = _asked(
+        call,
+        {"data_dir": data_dir, "code": code, "name": name, "numbering": numbering, "port": port, "ca": ca},
+    )
+    _check_code(answers.code)
+    if call.dry_run:
+        output.lines([settings_text(answers, file)])
+        call.say("cli.would", what=f"init {answers.code} → {file}")
+        return
+    run(_set_up(call, file, answers))
+
+
+def _asked(call: Call, given: Mapping[str, Any]) -> Answers:
+    """The flags, and for what they leave out a question at a terminal, or a usage error that names them."""
+    needed: dict[str, Any] = {"data_dir": "data", "code": None, "name": None, "numbering": "A", "port": 8080}
+    missing = [key for key, default in needed.items() if given[key] is None and default is None]
+    if call.yes or not sys.stdin.isatty():
+        if missing:
+            flags = ", ".join(f"--{key}" for key in missing)
+            raise typer.BadParameter(f"there is no terminal to ask at; give {flags}")
+        answer = {key: default if given[key] is None else given[key] for key, default in needed.items()}
+        ca = given["ca"]
+    else:
+        answer = {
+            key: typer.prompt(call.word(f"cli.init.{key}"), default=default, err=True)
+            if given[key] is None
+            else given[key]
+            for key, default in needed.items()
+        }
+        typed = given["ca"] or typer.prompt(
+            call.word("cli.init.ca"), default="", show_default=False, err=True
+        )
+        ca = Path(typed) if typed else None
+    return Answers(
+        data_dir=Path(answer["data_dir"]),
+        code=str(answer["code"]).strip(),
+        name=str(answer["name"]).strip(),
+        numbering=NumberingMode(str(answer["numbering"]).strip().upper()),
+        port=int(answer["port"]),
+        ca=ca,
+    )
+
+
+def _check_code(code: str) -> None:
+    from gateway.domain.agency_code import AgencyCode, BadCode
+
+    try:
+        AgencyCode.parse(code)
+    except BadCode as why:
+        raise typer.BadParameter(str(why)) from why
+
+
+async def _set_up(call: Call, file: Path, answers: Answers) -> None:
+    """Step by step, the settings file last but one: a set-up that failed can be begun again."""
+    from gateway import settings as reading
+    from gateway.cli import tokens
+    from gateway.clock import SystemClock
+    from gateway.store import migrate
+
+    file.parent.mkdir(parents=True, exist_ok=True)
+    making = file.with_name(f".{file.name}.new")
+    making.write_text(settings_text(answers, file), encoding="utf-8")
+    making.chmod(0o600)
+    settings = reading.load(making, os.environ)
+    _folders(settings, answers)
+    await migrate.up(settings.database.url)
+    call.say("cli.init.database", path=settings.database.url)
+    async with at_office(settings) as office:
+        agency = HostedAgency(
+            id=SystemClock().new_id("agy_"), code=answers.code, name=answers.name, numbering=answers.numbering
+        )
+        known = await office.store.accounts.hosted_by_code(answers.code)
+        if known is None:
+            await office.store.accounts.add_hosted(agency)
+        agency = known or agency
+        await office.directory.load_starter()
+        entries = office.keys.entries(agency.code)
+        entry = entries[0] if entries else office.keys.generate(agency.code)
+        office.keys.request(agency.code, entry.key_id, agency.name)
+        secret, key = await tokens.make(office, agency, _FIRST_KEY, tokens.DAILY, _LIFE)
+    making.replace(file)
+    request = settings.keys.folder / agency.code / f"{entry.key_id}.csr.pem"
+    output.record(
+        call,
+        {
+            "settings": str(file),
+            "agency": agency.code,
+            "agency_id": agency.id,
+            "key_id": entry.key_id,
+            "request": str(request),
+            "token_id": key.id,
+            "secret": secret,
+        },
+        id_key="secret",
+    )
+    _next_steps(call, settings, request)
+
+
+def _folders(settings: Any, answers: Answers) -> None:
+    trust = settings.trust.folder
+    for each in (settings.node.data_dir, settings.axis.folder, settings.keys.folder, trust / "chain"):
+        each.mkdir(parents=True, exist_ok=True)
+    for each in (settings.node.data_dir, settings.keys.folder):
+        each.chmod(0o700)
+    if answers.ca is not None:
+        shutil.copyfile(answers.ca, trust / "ca.pem")
+
+
+def _next_steps(call: Call, settings: Any, request: Path) -> None:
+    """What is left for a person: words on stderr, in the order in which they must be done."""
+    call.say("cli.secret_once")
+    if settings.keys.password is None:
+        call.say("cli.init.no_password")
+    if not (settings.trust.folder / "ca.pem").is_file():
+        call.say("cli.init.no_ca", path=settings.trust.folder / "ca.pem")
+    call.say("cli.init.next", request=request)
+
+
+def settings_text(answers: Answers, file: Path) -> str:
+    """The commented settings file; what is a default stands commented out."""
+    folder = (
+        answers.data_dir
+        if answers.data_dir.is_absolute()
+        else Path(os.path.relpath(answers.data_dir, file.parent))
+    )
+    return f"""\
+# Settings of this node. Every setting is described in docs/settings.md; check this file with:
+#   gateway --config {file.name} config check
+
+[node]
+# For logs and people.
+name = {_quoted(answers.code)}
+# Everything the node keeps; back up this folder. Relative to this file.
+data_dir = {_quoted(str(folder))}
+
+[api]
+# Only this machine; a TLS proxy stands in front of anything else.
+host = "127.0.0.1"
+port = {answers.port}
+
+[keys]
+# The password of the key files is not kept here: set GATEWAY_KEYS_PASSWORD_FILE to a file with it.
+
+[limits]
+# MB of original bytes: the largest file, and all files of a document together.
+# file_mb = 10
+# document_mb = 50
+
+[log]
+# debug, info, warning or error; one JSON object a line, on stderr.
+# level = "info"
+"""
+
+
+def _quoted(text: str) -> str:
+    """A TOML basic string."""
+    return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'

@@ -1,0 +1,295 @@
+"""What the command line says beside its data: questions, columns, progress, and the findings of `gateway doctor`.
+In: nothing. Out: `COMMANDS`, key to (vi, en)."""
+
+from __future__ import annotations
+
+_TALK: dict[str, tuple[str, str]] = {
+    "cli.internal": (
+        "Lỗi không lường trước ({name}). Chạy lại với -v để ghi chi tiết vào nhật ký.",
+        "Something unforeseen ({name}). Run it again with -v to have the details in the log.",
+    ),
+    "cli.would": ("Chạy thử, chưa làm gì: {what}", "Dry run, nothing was done: {what}"),
+    "cli.needs_yes": (
+        "Không có màn hình để hỏi “{what}”; thêm --yes nếu chắc chắn.",
+        "There is no terminal to ask “{what}” at; add --yes if you are sure.",
+    ),
+    "cli.line": ("  · {text}", "  · {text}"),
+    "cli.done": ("Đã xong.", "Done."),
+    "cli.more": ("Còn nữa: thêm {command}", "There is more: add {command}"),
+    "cli.settings_fine": ("Cấu hình dùng được: {file}", "The settings can be used: {file}"),
+    "cli.would_send": (
+        "Chạy thử: văn bản đủ điều kiện, sẽ gửi tới {count} nơi: {to}",
+        "Dry run: the document may be sent, to {count} recipients: {to}",
+    ),
+    "cli.waiting": ("{there} nơi nhận: {state}", "{there} recipients: {state}"),
+    "cli.silent": ("chưa có trạng thái, quá {minutes} phút", "no status for {minutes} minutes"),
+    "cli.correct_and_send": (
+        "sửa văn bản theo lý do trên rồi gateway send",
+        "correct the document as the reason says, then gateway send",
+    ),
+    "cli.said": ("Đã báo nơi gửi: {state}", "The sender will be told: {state}"),
+    "cli.said_before": ("Đã báo từ trước: {state}", "It was said before: {state}"),
+    "cli.register_no": ("Số đến: {number}", "Arrival number: {number}"),
+    "cli.pulled": ("{id} → {where}", "{id} → {where}"),
+    "cli.preview_only": (
+        "Mới xem trước, chưa thay đổi gì. Thêm --apply để áp dụng.",
+        "Preview only, nothing was changed. Add --apply to put it in force.",
+    ),
+    "cli.no_certificate": ("chưa có chứng thư số", "no certificate yet"),
+    "cli.secret_once": (
+        "Khóa API trên chỉ hiện một lần này. Hãy cất giữ ngay.",
+        "The API key above is shown this once. Keep it now.",
+    ),
+    "cli.serving": (
+        "Nút {name} đang chạy tại {url}. Nhấn Ctrl+C để dừng.",
+        "Node {name} is at {url}. Ctrl+C stops it.",
+    ),
+    "cli.working": ("Nút {name} đang chạy. Nhấn Ctrl+C để dừng.", "Node {name} is at work. Ctrl+C stops it."),
+    "cli.served": ("Đã dừng, không mất việc nào.", "Stopped; no work was lost."),
+    "cli.token.active": ("đang dùng", "active"),
+    "cli.token.revoked": ("đã thu hồi khóa", "revoked"),
+    "cli.token.expired": ("hết hạn", "expired"),
+}
+
+_ASK: dict[str, tuple[str, str]] = {
+    "cli.ask.resend": ("Gửi lại {document} tới {to}?", "Send {document} again to {to}?"),
+    "cli.ask.cancel": ("Hủy gửi {document}?", "Cancel the sending of {document}?"),
+    "cli.ask.recall": (
+        "Gửi yêu cầu thu hồi văn bản {document}, lý do: {reason}?",
+        "Ask to recall {document}, because: {reason}?",
+    ),
+    "cli.ask.update": (
+        "Gửi bản cập nhật của {document}, lý do: {reason}?",
+        "Send an update of {document}, because: {reason}?",
+    ),
+    "cli.ask.replace": (
+        "Gửi văn bản thay thế {document}, lý do: {reason}?",
+        "Send a replacement of {document}, because: {reason}?",
+    ),
+    "cli.ask.accept": ("Tiếp nhận {document} và báo nơi gửi?", "Take in {document} and tell the sender?"),
+    "cli.ask.reject": (
+        "Từ chối tiếp nhận {document} và trả lại nơi gửi?",
+        "Refuse {document} and return it to the sender?",
+    ),
+    "cli.ask.status": ("Báo nơi gửi mã {code} về {document}?", "Tell the sender {code} about {document}?"),
+    "cli.ask.assign": ("Phân công {document} cho {unit}?", "Assign {document} to {unit}?"),
+    "cli.ask.release": (
+        "Kiểm tra lại gói tin {packet} từ đầu?",
+        "Have the packet {packet} verified again from the start?",
+    ),
+    "cli.ask.discard": ("Loại bỏ hẳn gói tin {packet}?", "Set the packet {packet} aside for good?"),
+    "cli.ask.import": (
+        "Áp dụng danh mục: thêm {added}, sửa {changed}, đóng {closed}?",
+        "Apply the list: {added} added, {changed} changed, {closed} closed?",
+    ),
+    "cli.ask.new_key": ("Tạo khóa {kind} cho {code}?", "Make a {kind} key for {code}?"),
+    "cli.ask.import_certificate": (
+        "Nạp chứng thư số {file} cho {code}?",
+        "Import the certificate {file} for {code}?",
+    ),
+    "cli.ask.pin": (
+        "Xác nhận chứng thư số có vân tay {fingerprint} là của {code}?",
+        "Confirm that the certificate with fingerprint {fingerprint} is that of {code}?",
+    ),
+    "cli.ask.new_token": (
+        "Cấp khóa API {name} cho {code}, quyền: {scopes}?",
+        "Make an API key {name} for {code} with {scopes}?",
+    ),
+    "cli.ask.revoke": ("Thu hồi khóa API {id} ngay?", "Revoke the API key {id} now?"),
+    "cli.ask.contract": (
+        "Áp dụng {count} bước, bỏ những gì phiên bản cũ còn cần?",
+        "Apply {count} steps and remove what only older versions need?",
+    ),
+}
+
+_INIT: dict[str, tuple[str, str]] = {
+    "cli.init.data_dir": ("1/6 Thư mục dữ liệu", "1/6 Data folder"),
+    "cli.init.code": ("2/6 Mã định danh cơ quan", "2/6 Code of your agency"),
+    "cli.init.name": ("3/6 Tên cơ quan", "3/6 Name of your agency"),
+    "cli.init.numbering": (
+        "4/6 Số đến: A do QLVB cấp, B do nút cấp, C văn thư nhập",
+        "4/6 Arrival numbers: A by your document system, B by this node, C typed by the clerk",
+    ),
+    "cli.init.port": ("5/6 Cổng API", "5/6 Port of the API"),
+    "cli.init.ca": (
+        "6/6 Tệp chứng thư gốc PEM (để trống: thêm sau)",
+        "6/6 Root certificates, PEM file (empty: later)",
+    ),
+    "cli.init.database": ("Cơ sở dữ liệu đã sẵn sàng: {path}", "The database is ready: {path}"),
+    "cli.init.no_password": (
+        "Khóa trao đổi chưa đặt mật khẩu: chỉ nên dùng để thử. Đặt GATEWAY_KEYS_PASSWORD_FILE rồi tạo khóa mới.",
+        "The exchange key has no password: fit for trying out only. Set GATEWAY_KEYS_PASSWORD_FILE and make a new key.",
+    ),
+    "cli.init.no_ca": (
+        "Chưa có chứng thư gốc: chép vào {path} trước khi chạy.",
+        "There are no root certificates yet: put them at {path} before you start the node.",
+    ),
+    "cli.init.next": (
+        "Việc tiếp theo: xin cấp chứng thư số cho {request}, rồi gateway keys import, gateway doctor, gateway serve.",
+        "Next: have {request} signed, then gateway keys import, gateway doctor, gateway serve.",
+    ),
+}
+
+_COLUMNS: dict[str, tuple[str, str]] = {
+    "cli.setting": ("Cấu hình", "Setting"),
+    "cli.value": ("Giá trị", "Value"),
+    "cli.source": ("Nguồn", "Source"),
+    "cli.column.id": ("Mã", "Id"),
+    "cli.column.number": ("Số, ký hiệu", "Number, symbol"),
+    "cli.column.date": ("Ngày văn bản", "Date"),
+    "cli.column.subject": ("Trích yếu", "Subject"),
+    "cli.column.to": ("Nơi nhận", "Recipients"),
+    "cli.column.from": ("Nơi gửi", "Sender"),
+    "cli.column.state": ("Trạng thái", "Status"),
+    "cli.column.created": ("Tạo lúc", "Created"),
+    "cli.column.arrived": ("Đến lúc", "Arrived"),
+    "cli.column.register_no": ("Số đến", "Arrival no."),
+    "cli.column.at": ("Thời điểm", "Time"),
+    "cli.column.event": ("Việc", "Event"),
+    "cli.column.detail": ("Chi tiết", "Detail"),
+    "cli.column.code": ("Mã định danh", "Agency code"),
+    "cli.column.finding": ("Mã lỗi", "Finding"),
+    "cli.column.reason": ("Lý do", "Reason"),
+    "cli.column.folder": ("Thư mục", "Folder"),
+    "cli.column.name": ("Tên", "Name"),
+    "cli.column.alias": ("Mã cũ", "Old code"),
+    "cli.column.parent": ("Cấp trên", "Parent"),
+    "cli.column.valid": ("Hiệu lực", "Valid"),
+    "cli.column.source": ("Nguồn", "Source"),
+    "cli.column.algorithm": ("Thuật toán", "Algorithm"),
+    "cli.column.serial": ("Số sê-ri", "Serial"),
+    "cli.column.scopes": ("Quyền", "Scopes"),
+    "cli.column.expires": ("Hết hạn", "Expires"),
+}
+
+_DOCTOR: dict[str, tuple[str, str]] = {
+    "doctor.failed": ("Không kiểm tra được: {detail}", "It could not be checked: {detail}"),
+    "doctor.folder.missing": ("Không có thư mục {path}", "The folder {path} does not exist"),
+    "doctor.folder.read_only": ("Không ghi được vào {path}", "{path} cannot be written"),
+    "doctor.folder.open": (
+        "Người khác trên máy đọc được thư mục khóa {path}",
+        "Others on this machine can read the key folder {path}",
+    ),
+    "doctor.folder.fine": ("{path} ghi được", "{path} can be written"),
+    "doctor.disk.low": (
+        "Ổ đĩa của {path} chỉ còn trống {free_bytes}; dọn bớt hoặc mở rộng",
+        "The disk of {path} has only {free_bytes} free; clean up or enlarge it",
+    ),
+    "doctor.disk.fine": (
+        "Ổ đĩa của {path} còn trống {free_bytes}",
+        "The disk of {path} has {free_bytes} free",
+    ),
+    "doctor.clock.behind": (
+        "Đồng hồ máy sai: đang là {now}, nhưng dữ liệu đã ghi lúc {written}",
+        "The clock is wrong: it says {now}, and data was written at {written}",
+    ),
+    "doctor.clock.fine": ("Đồng hồ máy: {now}", "The clock says {now}"),
+    "doctor.trust.missing": (
+        "Không có chứng thư gốc {path}: không xác thực được nơi gửi nào",
+        "There are no root certificates at {path}: no sender can be proved",
+    ),
+    "doctor.trust.expiring": (
+        "Chứng thư gốc trong {path} hết hạn ngày {until}",
+        "A root certificate in {path} ends on {until}",
+    ),
+    "doctor.trust.fine": ("Chứng thư gốc {path}, đến {until}", "Root certificates {path}, until {until}"),
+    "doctor.revocation.none": (
+        "Không có danh sách thu hồi chứng thư số trong {path}: không biết khi khóa bị lộ",
+        "There are no revocation lists in {path}: a stolen key would not be noticed",
+    ),
+    "doctor.revocation.late": (
+        "Danh sách thu hồi {path} đã hết hạn lúc {until}; tải bản mới",
+        "The revocation list {path} ended at {until}; fetch a new one",
+    ),
+    "doctor.revocation.fine": (
+        "Danh sách thu hồi {path}, đến {until}",
+        "Revocation list {path}, until {until}",
+    ),
+    "doctor.database.missing": ("Chưa có cơ sở dữ liệu {path}", "The database {path} does not exist"),
+    "doctor.database.old": (
+        "Cơ sở dữ liệu ở bước {current}, phiên bản này cần {head}",
+        "The database is at step {current}, and this version needs {head}",
+    ),
+    "doctor.database.damaged": (
+        "Tệp cơ sở dữ liệu hỏng: {detail}. Dừng nút, phục hồi bản sao lưu",
+        "The database file is damaged: {detail}. Stop the node and restore the backup",
+    ),
+    "doctor.database.fine": (
+        "Cơ sở dữ liệu nguyên vẹn, bước {head}",
+        "The database is whole, at step {head}",
+    ),
+    "doctor.leases.stale": (
+        "{count} việc không ai làm tiếp ({tables}): tiến trình xử lý không chạy",
+        "{count} pieces of work lie idle ({tables}): no worker is running",
+    ),
+    "doctor.leases.fine": ("Không có việc bị bỏ quên", "No work was left lying"),
+    "doctor.agencies.none": ("Nút chưa phục vụ cơ quan nào", "This node speaks for no agency"),
+    "doctor.keys.none": (
+        "{code} không có khóa trao đổi dùng được: {detail}",
+        "{code} has no exchange key in force: {detail}",
+    ),
+    "doctor.keys.expiring": (
+        "Chứng thư số trao đổi của {code} hết hạn ngày {until}, còn {days} ngày",
+        "The exchange certificate of {code} ends on {until}, in {days} days",
+    ),
+    "doctor.keys.fine": ("Khóa trao đổi của {code}, đến {until}", "Exchange key of {code}, until {until}"),
+    "doctor.keys.unprotected": (
+        "Khóa không đặt mật khẩu: ai đọc được ổ đĩa hay bản sao lưu đều ký thay được. Đặt GATEWAY_KEYS_PASSWORD_FILE",
+        "Keys have no password: whoever reads the disk or a backup can sign. Set GATEWAY_KEYS_PASSWORD_FILE",
+    ),
+    "doctor.queues.fine": (
+        "Chờ gửi {waiting}, chờ kiểm tra {landed}, chờ văn bản gốc {parked}",
+        "{waiting} to send, {landed} to verify, {parked} waiting for their document",
+    ),
+    "doctor.queues.failed": (
+        "{failed} gói tin gửi lỗi, cần người xử lý",
+        "{failed} packets failed and need a person",
+    ),
+    "doctor.queues.held": (
+        "{held} gói tin tạm giữ, cách ly hoặc lỗi, cần người xem",
+        "{held} packets are held, in quarantine or malformed and need a person",
+    ),
+    "doctor.axis.fine": (
+        "Trục liên thông trả lời: {waiting} gói chờ, {leased} gói đang giao",
+        "The axis answers: {waiting} packets wait, {leased} are being handed over",
+    ),
+    "doctor.axis.none": ("Chưa có trục nào trong {path}", "There is no axis in {path} yet"),
+    "doctor.axis.dead": (
+        "{dead} gói tin giao nhiều lần không được, nằm ở hàng lỗi của trục",
+        "{dead} packets could not be handed over and lie in the axis's dead list",
+    ),
+}
+
+_EXPLAIN: dict[str, tuple[str, str]] = {
+    "explain.dialect": ("Dạng gói tin", "Dialect"),
+    "explain.kind": ("Loại gói tin", "Kind"),
+    "explain.kind.document": ("Văn bản mới", "Document"),
+    "explain.kind.update": ("Cập nhật", "Update"),
+    "explain.kind.recall": ("Thông báo thu hồi", "Recall notice"),
+    "explain.kind.replacement": ("Thay thế", "Replacement"),
+    "explain.kind.status": ("Trạng thái", "Status"),
+    "explain.from": ("Nơi gửi", "From"),
+    "explain.to": ("Nơi nhận", "To"),
+    "explain.number": ("Số, ký hiệu", "Number, symbol"),
+    "explain.document_id": ("Mã văn bản", "Document id"),
+    "explain.issued_date": ("Ngày văn bản", "Date"),
+    "explain.document_type": ("Loại văn bản", "Type"),
+    "explain.subject": ("Trích yếu", "Subject"),
+    "explain.signer": ("Người ký", "Signer"),
+    "explain.due_date": ("Hạn trả lời", "Due"),
+    "explain.urgency": ("Độ khẩn", "Urgency"),
+    "explain.replies_to": ("Về văn bản", "About"),
+    "explain.status": ("Trạng thái", "Status"),
+    "explain.attachment": ("Tệp", "File"),
+    "explain.signature": ("Chữ ký gói tin", "Signature"),
+    "explain.signature.absent": ("không có", "absent"),
+    "explain.signature.placeholder": (
+        "có chỗ ký nhưng không có chữ ký thật",
+        "a placeholder, no real signature",
+    ),
+    "explain.signature.present-not-verified": ("có, chưa kiểm tra", "present, not verified"),
+    "explain.signature.weak": ("yếu", "weak"),
+    "explain.finding": ("Lưu ý", "Finding"),
+}
+
+COMMANDS: dict[str, tuple[str, str]] = {**_TALK, **_ASK, **_INIT, **_COLUMNS, **_DOCTOR, **_EXPLAIN}

@@ -1,0 +1,349 @@
+"""Leases on jobs, outbox and inbox rows: one worker at a time, fenced, and never lost with a dead worker (G7)."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from gateway import errors
+from gateway.domain.document import Kind, Lane
+from gateway.domain.identity import DocumentId, PacketId
+from gateway.domain.receipt import StatusPacket
+from gateway.ports.rows import Lease, Target
+from gateway.store.store import SqlStore
+from tests.support.clock import ManualClock
+from tests.support.interleave import Order, orders, play
+from tests.support.stores import NORTH, SOUTH, inbox_item, opened, outbox_item
+
+LEASE_S = 60
+TABLES = ("job", "outbox", "inbox")
+
+
+async def put(store: SqlStore, clock: ManualClock, table: str) -> None:
+    async with store.begin(NORTH) as work:
+        if table == "job":
+            await work.jobs.put("pack", "msg-1")
+        elif table == "outbox":
+            await work.outbox.put(outbox_item(clock))
+        else:
+            await work.inbox.land(inbox_item(clock))
+        await work.commit()
+
+
+async def claim(store: SqlStore, table: str, limit: int = 10) -> Sequence[Lease]:
+    if table == "job":
+        return [job.lease for job in await store.claim_jobs("pack", limit, LEASE_S)]
+    if table == "outbox":
+        return [row.lease for row in await store.claim_outbox(limit, LEASE_S)]
+    return [row.lease for row in await store.claim_inbox(limit, LEASE_S)]
+
+
+async def finish(store: SqlStore, clock: ManualClock, table: str, lease: Lease) -> None:
+    async with store.begin(NORTH) as work:
+        if table == "job":
+            await work.jobs.done(lease)
+        elif table == "outbox":
+            await work.outbox.sent(lease, clock.now())
+        else:
+            item = await work.inbox.get(lease.id)
+            await work.inbox.settle(replace(item, state="done"), lease)
+        await work.commit()
+
+
+class Race:
+    """Two workers at one row, and the lease running out; beside them the plain model that says who must win."""
+
+    def __init__(self, store: SqlStore, clock: ManualClock, table: str) -> None:
+        self.store, self.clock, self.table = store, clock, table
+        self.leases: dict[str, Lease] = {}
+        self.holder: str | None = None
+        self.is_live = self.is_done = False
+        self.finished_by: list[str] = []
+
+    def steps(self) -> dict[str, Callable[[], Awaitable[None]]]:
+        return {
+            "A claims": lambda: self.claims("A"),
+            "A finishes": lambda: self.finishes("A"),
+            "B claims": lambda: self.claims("B"),
+            "B finishes": lambda: self.finishes("B"),
+            "lease runs out": self.runs_out,
+        }
+
+    async def claims(self, who: str) -> None:
+        expected = not self.is_done and not self.is_live
+        found = await claim(self.store, self.table)
+        assert bool(found) is expected
+        if found:
+            self.leases[who], self.holder, self.is_live = found[0], who, True
+
+    async def finishes(self, who: str) -> None:
+        if who not in self.leases:
+            return
+        if self.holder == who and not self.is_done:
+            await finish(self.store, self.clock, self.table, self.leases[who])
+            self.is_done = True
+            self.finished_by.append(who)
+        else:
+            with pytest.raises(errors.StaleLease):
+                await finish(self.store, self.clock, self.table, self.leases[who])
+
+    async def runs_out(self) -> None:
+        self.clock.advance(LEASE_S)
+        self.is_live = False
+
+
+@pytest.mark.parametrize("table", TABLES)
+@pytest.mark.parametrize(
+    "order",
+    orders(["A claims", "A finishes"], ["B claims", "B finishes"], ["lease runs out"]),
+    ids=", ".join,
+)
+async def test_g7_two_workers_in_any_order_finish_a_row_at_most_once(
+    store: SqlStore, clock: ManualClock, table: str, order: Order
+) -> None:
+    await put(store, clock, table)
+    race = Race(store, clock, table)
+
+    await play(order, race.steps())
+
+    assert len(race.finished_by) <= 1
+    clock.advance(LEASE_S)
+    assert bool(await claim(store, table)) is not race.is_done
+
+
+@pytest.mark.parametrize("table", TABLES)
+async def test_two_processes_claim_disjoint_rows_and_leave_none(
+    store: SqlStore, clock: ManualClock, tmp_path: Path, table: str
+) -> None:
+    for _ in range(12):
+        await put(store, clock, table)
+
+    async with opened(tmp_path / "node.db", clock) as second:
+        found = await asyncio.gather(*(claim(through, table, 2) for through in (store, second) * 4))
+
+    ids = [lease.id for leases in found for lease in leases]
+    assert len(ids) == len(set(ids)) == 12
+
+
+@pytest.mark.parametrize("table", TABLES)
+async def test_a_claim_counts_attempts_and_a_renewed_lease_holds_longer(
+    store: SqlStore, clock: ManualClock, table: str
+) -> None:
+    await put(store, clock, table)
+    (first,) = await claim(store, table)
+    clock.advance(LEASE_S - 1)
+    renewed = await store.renew(table, first, LEASE_S)
+    clock.advance(LEASE_S - 1)
+
+    assert await claim(store, table) == []
+    assert (first.attempt, renewed.token) == (1, first.token)
+    clock.advance(1)
+    (second,) = await claim(store, table)
+    assert second.attempt == 2
+    with pytest.raises(errors.StaleLease):
+        await store.renew(table, renewed, LEASE_S)
+    await finish(store, clock, table, second)
+    with pytest.raises(errors.StaleLease):
+        await store.renew(table, second, LEASE_S)
+
+
+async def test_a_lease_is_worth_nothing_in_another_agency(store: SqlStore, clock: ManualClock) -> None:
+    await put(store, clock, "job")
+    (lease,) = await claim(store, "job")
+
+    async with store.begin(SOUTH) as work:
+        with pytest.raises(errors.StaleLease):
+            await work.jobs.done(lease)
+
+
+async def test_renewing_asks_for_a_table_that_has_leases(store: SqlStore, clock: ManualClock) -> None:
+    await put(store, clock, "job")
+    (lease,) = await claim(store, "job")
+
+    with pytest.raises(errors.NotFound, match="job, outbox, inbox"):
+        await store.renew("event", lease, LEASE_S)
+
+
+async def test_a_discarded_result_takes_its_whole_transaction_along(
+    store: SqlStore, clock: ManualClock
+) -> None:
+    await put(store, clock, "job")
+    (late,) = await claim(store, "job")
+    clock.advance(LEASE_S)
+    (present,) = await claim(store, "job")
+
+    async def bring_late() -> None:
+        async with store.begin(NORTH) as work:
+            await work.outbox.put(outbox_item(clock))
+            await work.jobs.done(late)
+            await work.commit()
+
+    with pytest.raises(errors.StaleLease):
+        await bring_late()
+
+    assert await store.claim_outbox(10, LEASE_S) == []
+    await finish(store, clock, "job", present)
+
+
+async def test_r46_the_urgent_lane_goes_first_then_the_oldest(store: SqlStore, clock: ManualClock) -> None:
+    lanes = [Lane.NORMAL, Lane.NORMAL, Lane.URGENT, Lane.URGENT]
+    out_ids, in_ids = [], []
+    async with store.begin(NORTH) as work:
+        for lane in lanes:
+            item, landed = outbox_item(clock, lane=lane), inbox_item(clock, lane=lane)
+            await work.outbox.put(item)
+            await work.inbox.land(landed)
+            out_ids.append(item.id)
+            in_ids.append(landed.id)
+            clock.advance(1)
+        await work.commit()
+
+    outbox = [row.item.id for row in await store.claim_outbox(3, LEASE_S)]
+    inbox = [row.item.id for row in await store.claim_inbox(3, LEASE_S)]
+
+    assert outbox == [out_ids[2], out_ids[3], out_ids[0]]
+    assert inbox == [in_ids[2], in_ids[3], in_ids[0]]
+
+
+async def test_a_retried_outbox_row_waits_with_the_recipients_that_remain(
+    store: SqlStore, clock: ManualClock
+) -> None:
+    await put(store, clock, "outbox")
+    (taken,) = await store.claim_outbox(1, LEASE_S)
+    remaining = (Target(code="Z91.03", delivery_id="dlv-2"),)
+    later = clock.now() + timedelta(seconds=30)
+
+    async with store.begin(NORTH) as work:
+        await work.outbox.retry(taken.lease, later, remaining, "broker is away")
+        await work.commit()
+
+    assert await store.claim_outbox(1, LEASE_S) == []
+    clock.advance(30)
+    (again,) = await store.claim_outbox(1, LEASE_S)
+    assert again.item.targets == remaining
+    assert (again.item.attempts, again.lease.attempt, again.item.last_error) == (2, 2, "broker is away")
+    async with store.begin(NORTH) as work:
+        with pytest.raises(errors.StaleLease):
+            await work.outbox.failed(taken.lease, clock.now(), "too late")
+
+
+async def test_a_failed_or_sent_outbox_row_is_final(store: SqlStore, clock: ManualClock) -> None:
+    await put(store, clock, "outbox")
+    await put(store, clock, "outbox")
+    first, second = await store.claim_outbox(2, LEASE_S)
+
+    async with store.begin(NORTH) as work:
+        await work.outbox.sent(first.lease, clock.now())
+        await work.outbox.failed(second.lease, clock.now(), "no such recipient")
+        await work.commit()
+    clock.advance(LEASE_S)
+
+    assert await store.claim_outbox(2, LEASE_S) == []
+    async with store.read(NORTH) as view:
+        by_state = {one.state: one for one in await view.outbox.of_subject("msg-1")}
+        assert by_state["failed"].last_error == "no such recipient"
+        assert [one.id for one in (await view.outbox.page(limit=5, states=["sent"])).items] == [first.item.id]
+    assert (await store.counts())["outbox.sent"] == 1
+
+
+async def test_an_outbox_row_can_be_cancelled_only_before_any_courier_had_it(
+    store: SqlStore, clock: ManualClock
+) -> None:
+    fresh, had = outbox_item(clock), outbox_item(clock)
+    async with store.begin(NORTH) as work:
+        await work.outbox.put(had)
+        await work.commit()
+    await store.claim_outbox(1, LEASE_S)
+    clock.advance(LEASE_S)
+
+    async with store.begin(NORTH) as work:
+        await work.outbox.put(fresh)
+        assert await work.outbox.cancel(fresh.id) is True
+        assert await work.outbox.cancel(fresh.id) is False
+        assert await work.outbox.cancel(had.id) is False
+        await work.commit()
+
+    assert [row.item.id for row in await store.claim_outbox(5, LEASE_S)] == [had.id]
+
+
+async def test_jobs_wait_for_their_time_their_kind_and_their_turn(
+    store: SqlStore, clock: ManualClock
+) -> None:
+    async with store.begin(NORTH) as work:
+        await work.jobs.put("pack", "msg-late", not_before=clock.now() + timedelta(seconds=10))
+        await work.jobs.put("pack", "msg-1")
+        await work.jobs.put("answer", "box-1")
+        await work.commit()
+    clock.advance(1)
+    async with store.begin(SOUTH) as work:
+        await work.jobs.put("pack", "msg-2")
+        await work.commit()
+
+    due = await store.claim_jobs("pack", 10, LEASE_S)
+    clock.advance(10)
+    later = await store.claim_jobs("pack", 10, LEASE_S)
+
+    assert [(job.agency_id, job.subject_id) for job in due] == [
+        (NORTH.agency_id, "msg-1"),
+        (SOUTH.agency_id, "msg-2"),
+    ]
+    assert [job.subject_id for job in later] == ["msg-late"]
+    assert (await store.counts())["job.waiting"] == 4
+
+
+async def test_a_jobs_payload_comes_back_as_it_was(store: SqlStore, clock: ManualClock) -> None:
+    packet = StatusPacket(
+        packet_id=PacketId("p"),
+        sender_code="Z91.01",
+        to_code="Z91.02",
+        code="01",
+        document_id=DocumentId("d"),
+        document_code="12/UBND",
+        issued_on=clock.now().date(),
+        stated_at=clock.now(),
+    )
+    async with store.begin(NORTH) as work:
+        await work.jobs.put("answer", "box-1", payload=packet)
+        await work.commit()
+
+    (job,) = await store.claim_jobs("answer", 1, LEASE_S)
+
+    assert job.payload == packet
+
+
+async def test_a_job_says_why_it_waits_and_can_be_cancelled_unless_someone_is_at_it(
+    store: SqlStore, clock: ManualClock
+) -> None:
+    await put(store, clock, "job")
+    (lease,) = await claim(store, "job")
+
+    async with store.begin(NORTH) as work:
+        assert await work.jobs.cancel("pack", "msg-1") is False
+        assert await work.jobs.error_of("msg-1") is None
+        await work.jobs.retry(lease, clock.now() + timedelta(seconds=30), "the signer is down")
+        assert await work.jobs.error_of("msg-1") == "the signer is down"
+        with pytest.raises(errors.StaleLease):
+            await work.jobs.retry(lease, clock.now(), "again")
+        assert await work.jobs.cancel("pack", "msg-1") is True
+        assert await work.jobs.cancel("pack", "msg-1") is False
+        await work.commit()
+
+    clock.advance(30)
+    assert await claim(store, "job") == []
+
+
+async def test_the_outbox_keeps_an_item_once_and_as_it_was(store: SqlStore, clock: ManualClock) -> None:
+    item = outbox_item(clock, kind=Kind.STATUS, lane=Lane.URGENT, targets=(Target(code="Z91.02"),))
+
+    async with store.begin(NORTH) as work:
+        await work.outbox.put(item)
+        assert await work.outbox.get(item.id) == item
+        with pytest.raises(errors.Clash):
+            await work.outbox.put(item)
+        with pytest.raises(errors.NotFound):
+            await work.outbox.put(outbox_item(clock, scope=SOUTH))

@@ -1,0 +1,119 @@
+"""Idempotency keys: one request runs, its repeats hear the first answer, and a dead one does not block the key."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+
+from gateway import errors
+from gateway.ports.rows import Remembered
+from gateway.store.store import SqlStore
+from tests.support.clock import ManualClock
+from tests.support.stores import NORTH, SOUTH, outgoing
+
+
+async def begin(
+    store: SqlStore, clock: ManualClock, digest: str = "d", scope: object = NORTH
+) -> Remembered | None:
+    async with store.begin(NORTH if scope is NORTH else SOUTH) as work:
+        found = await work.idempotency.begin("prn_1", "key", digest, clock.now() + timedelta(seconds=60))
+        await work.commit()
+    return found
+
+
+async def finish(store: SqlStore, status: int = 201, body: str = "{}") -> None:
+    async with store.begin(NORTH) as work:
+        await work.idempotency.finish("prn_1", "key", status, body)
+        await work.commit()
+
+
+async def test_the_first_runs_and_its_repeats_hear_that_it_runs_then_its_answer(
+    store: SqlStore, clock: ManualClock
+) -> None:
+    first = await begin(store, clock)
+    while_running = await begin(store, clock)
+    await finish(store, 201, '{"id": 1}')
+    afterwards = await begin(store, clock, "other")
+
+    assert first is None
+    assert while_running == Remembered(digest="d", running=True)
+    assert afterwards == Remembered(digest="d", running=False, status=201, body='{"id": 1}')
+
+
+async def test_keys_are_apart_by_agency_and_owner(store: SqlStore, clock: ManualClock) -> None:
+    await begin(store, clock)
+
+    async with store.begin(NORTH) as work:
+        assert await work.idempotency.begin("prn_2", "key", "d", clock.now()) is None
+    assert await begin(store, clock, scope=SOUTH) is None
+
+
+async def test_a_dead_requests_key_is_taken_over_by_its_repeat_only(
+    store: SqlStore, clock: ManualClock
+) -> None:
+    await begin(store, clock)
+    clock.advance(60)
+
+    other = await begin(store, clock, "other")
+    repeat = await begin(store, clock)
+    third = await begin(store, clock)
+
+    assert other == Remembered(digest="d", running=True)
+    assert repeat is None
+    assert third == Remembered(digest="d", running=True)
+
+
+async def test_a_slow_request_that_was_taken_over_cannot_store_its_document_too(
+    store: SqlStore, clock: ManualClock
+) -> None:
+    await begin(store, clock)
+    clock.advance(60)
+    await begin(store, clock)
+    await finish(store)
+    document = outgoing(clock)
+
+    async def store_too() -> None:
+        async with store.begin(NORTH) as work:
+            await work.outgoing.add(document)
+            await work.idempotency.finish("prn_1", "key", 201, "{}")
+            await work.commit()
+
+    with pytest.raises(errors.Clash):
+        await store_too()
+
+    async with store.read(NORTH) as view:
+        assert await view.outgoing.by_packet_id(document.packet_id) is None
+
+
+async def test_a_failed_request_releases_its_key_and_an_answered_one_keeps_it(
+    store: SqlStore, clock: ManualClock
+) -> None:
+    async def release() -> None:
+        async with store.begin(NORTH) as work:
+            await work.idempotency.release("prn_1", "key")
+            await work.commit()
+
+    await begin(store, clock)
+    await release()
+    again = await begin(store, clock, "other")
+    await finish(store)
+    await release()
+    remembered = await begin(store, clock, "other")
+
+    assert again is None
+    assert remembered is not None
+    assert remembered.running is False
+
+
+async def test_keys_are_forgotten_after_their_days(store: SqlStore, clock: ManualClock) -> None:
+    await begin(store, clock)
+    await finish(store)
+    clock.advance(timedelta(days=7))
+
+    kept = await store.purge_idempotency(clock.now() - timedelta(days=7))
+    clock.advance(1)
+    purged = await store.purge_idempotency(clock.now() - timedelta(days=7))
+
+    assert (kept, purged) == (0, 1)
+    assert await begin(store, clock, "other") is None

@@ -1,0 +1,166 @@
+"""Inbox rows: landed once per file, settled by a worker or a person, reopened, and never dropped silently (G2, G4)."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from gateway import errors
+from gateway.domain.proof import Step
+from gateway.ports.rows import InboxItem, LeasedInbox
+from gateway.store.store import SqlStore
+from tests.support.clock import ManualClock
+from tests.support.stores import NORTH, SOUTH, inbox_item
+
+LEASE_S = 60
+
+
+async def landed(store: SqlStore, clock: ManualClock) -> LeasedInbox:
+    async with store.begin(NORTH) as work:
+        await work.inbox.land(inbox_item(clock))
+        await work.commit()
+    (taken,) = await store.claim_inbox(1, LEASE_S)
+    return taken
+
+
+async def settled(store: SqlStore, clock: ManualClock, **fields: object) -> InboxItem:
+    taken = await landed(store, clock)
+    async with store.begin(NORTH) as work:
+        await work.inbox.settle(replace(taken.item, **fields), taken.lease)  # type: ignore[arg-type]  # test fields
+        await work.commit()
+    async with store.read(NORTH) as view:
+        return await view.inbox.get(taken.item.id)
+
+
+async def test_a3_the_same_bytes_land_once_per_agency(store: SqlStore, clock: ManualClock) -> None:
+    first = inbox_item(clock)
+    again = replace(inbox_item(clock), file_digest=first.file_digest, transport_packet_id="other")
+    elsewhere = replace(inbox_item(clock, scope=SOUTH), file_digest=first.file_digest)
+
+    async with store.begin(NORTH) as work:
+        assert await work.inbox.land(first) == first
+        assert await work.inbox.land(again) == first
+        await work.commit()
+    async with store.begin(SOUTH) as work:
+        assert await work.inbox.land(elsewhere) == elsewhere
+        await work.commit()
+
+
+async def test_a3_transport_ids_claim_nothing(store: SqlStore, clock: ManualClock) -> None:
+    first = inbox_item(clock)
+    forged = replace(inbox_item(clock), transport_packet_id=first.transport_packet_id)
+
+    async with store.begin(NORTH) as work:
+        await work.inbox.land(first)
+
+        assert (await work.inbox.land(forged)).id == forged.id
+
+
+async def test_a_verdict_is_written_with_its_steps(store: SqlStore, clock: ManualClock) -> None:
+    steps = (Step(n=1, name="size", ok=True), Step(n=2, name="encoding", ok=False, detail="BOM"))
+
+    found = await settled(
+        store,
+        clock,
+        state="quarantined",
+        code="ENV-INVALID",
+        reason="BOM",
+        sender_code="Z91.02",
+        document_id="d",
+        kind="edoc",
+        steps=steps,
+    )
+
+    assert (found.state, found.code, found.reason, found.steps) == (
+        "quarantined",
+        "ENV-INVALID",
+        "BOM",
+        steps,
+    )
+    assert (found.settled_at, found.attempts) == (clock.now(), 1)
+    assert (await store.counts())["inbox.quarantined"] == 1
+
+
+async def test_a_postponed_packet_is_landed_and_due_later(store: SqlStore, clock: ManualClock) -> None:
+    taken = await landed(store, clock)
+
+    async with store.begin(NORTH) as work:
+        await work.inbox.postpone(taken.lease, clock.now() + timedelta(seconds=30), "revocation unknown")
+        with pytest.raises(errors.StaleLease):
+            await work.inbox.postpone(taken.lease, clock.now(), "again")
+        await work.commit()
+
+    assert await store.claim_inbox(1, LEASE_S) == []
+    clock.advance(30)
+    (again,) = await store.claim_inbox(1, LEASE_S)
+    assert (again.item.state, again.item.attempts) == ("landed", 2)
+
+
+async def test_a_person_acts_only_when_no_worker_holds_the_row(store: SqlStore, clock: ManualClock) -> None:
+    taken = await landed(store, clock)
+    discarded = replace(taken.item, state="discarded", reason="test packet")
+
+    async with store.begin(NORTH) as work:
+        with pytest.raises(errors.Clash):
+            await work.inbox.settle(discarded, None)
+        clock.advance(LEASE_S)
+        await work.inbox.settle(discarded, None)
+        with pytest.raises(errors.StaleLease):
+            await work.inbox.settle(replace(taken.item, state="done"), taken.lease)
+        with pytest.raises(errors.NotFound):
+            await work.inbox.settle(replace(discarded, id="none"), None)
+        assert (await work.inbox.get(taken.item.id)).state == "discarded"
+
+
+async def test_waiting_packets_are_found_by_what_they_need(store: SqlStore, clock: ManualClock) -> None:
+    waiting = await settled(store, clock, state="waiting", needs=("Z91.02", "d-1"))
+
+    async with store.read(NORTH) as view:
+        assert await view.inbox.waiting_for("z91.02", "d-1") == [waiting]
+        assert await view.inbox.waiting_for("Z91.02", "D-1") == []
+        assert await view.inbox.waiting_for("Z91.03", "d-1") == []
+    assert await store.overdue_waiting(waiting.received_at) == []
+    assert await store.overdue_waiting(waiting.received_at + timedelta(seconds=1)) == [waiting]
+
+
+@pytest.mark.parametrize("state", ["waiting", "held", "quarantined"])
+async def test_a_reopened_packet_is_verified_from_the_start(
+    store: SqlStore, clock: ManualClock, state: str
+) -> None:
+    before = await settled(store, clock, state=state, code="X", reason="y")
+
+    async with store.begin(NORTH) as work:
+        await work.inbox.reopen(before.id)
+        await work.commit()
+
+    (again,) = await store.claim_inbox(1, LEASE_S)
+    assert (again.item.id, again.item.code, again.item.attempts) == (before.id, None, 1)
+    async with store.begin(NORTH) as work:
+        with pytest.raises(errors.Clash):
+            await work.inbox.reopen(before.id)
+
+
+async def test_a_finished_packet_is_not_reopened(store: SqlStore, clock: ManualClock) -> None:
+    done = await settled(store, clock, state="done", incoming_id="inc-1")
+
+    async with store.begin(NORTH) as work:
+        with pytest.raises(errors.Clash, match="is done"):
+            await work.inbox.reopen(done.id)
+        with pytest.raises(errors.NotFound):
+            await work.inbox.reopen("none")
+
+
+async def test_inbox_pages_filter_by_state(store: SqlStore, clock: ManualClock) -> None:
+    held = await settled(store, clock, state="held")
+    clock.advance(1)
+    quarantined = await settled(store, clock, state="quarantined")
+
+    async with store.read(NORTH) as view:
+        everything = await view.inbox.page(limit=1)
+        rest = await view.inbox.page(limit=1, cursor=everything.next_cursor)
+        only_held = await view.inbox.page(limit=5, states=["held"])
+
+    assert (everything.items, rest.items, only_held.items) == ((quarantined,), (held,), (held,))
+    assert rest.next_cursor is None

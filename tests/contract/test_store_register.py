@@ -1,0 +1,83 @@
+"""The document register: numbers without gaps or repeats, and given numbers taken once (interfaces.md 1.6)."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from gateway import errors
+from gateway.domain.document import IncomingDocument
+from gateway.ports.rows import RegisterEntry
+from gateway.store.store import SqlStore
+from tests.support.clock import ManualClock
+from tests.support.stores import NORTH, SOUTH, incoming, seed_incoming
+
+
+def entry(document: IncomingDocument, number: str, book: str = "in", year: int = 2026) -> RegisterEntry:
+    return RegisterEntry(
+        incoming_id=document.id, book=book, year=year, number=number, entered_at=document.arrived_at
+    )
+
+
+async def take(store: SqlStore, commit: bool = True) -> int:
+    async with store.begin(NORTH) as work:
+        number = await work.register.next_number("in", 2026)
+        if commit:
+            await work.commit()
+        return number
+
+
+async def test_mode_b_numbers_are_dense_under_twenty_at_once(store: SqlStore) -> None:
+    taken = await asyncio.gather(*(take(store) for _ in range(20)))
+
+    assert sorted(taken) == list(range(1, 21))
+
+
+async def test_mode_b_a_rolled_back_number_is_given_again(store: SqlStore) -> None:
+    commits = [True, False, True, False, False, True]
+
+    taken = await asyncio.gather(*(take(store, commit) for commit in commits))
+
+    kept = [number for number, commit in zip(taken, commits, strict=True) if commit]
+    assert sorted(kept) == [1, 2, 3]
+    assert await take(store) == 4
+
+
+async def test_every_agency_book_and_year_counts_by_itself(store: SqlStore) -> None:
+    async with store.begin(NORTH) as work:
+        first = [await work.register.next_number("in", 2026) for _ in range(2)]
+        others = [await work.register.next_number("in", 2027), await work.register.next_number("out", 2026)]
+        await work.commit()
+    async with store.begin(SOUTH) as work:
+        south = await work.register.next_number("in", 2026)
+
+    assert (first, others, south) == ([1, 2], [1, 1], 1)
+
+
+async def test_a_number_is_taken_once_in_its_book_and_year(store: SqlStore, clock: ManualClock) -> None:
+    one = await seed_incoming(store, incoming(clock))
+    two = await seed_incoming(store, incoming(clock))
+
+    async with store.begin(NORTH) as work:
+        await work.register.enter(entry(one, "1245"))
+        with pytest.raises(errors.Clash, match="number 1245 is taken"):
+            await work.register.enter(entry(two, "1245"))
+        with pytest.raises(errors.Clash, match="entered already"):
+            await work.register.enter(entry(one, "1246"))
+        await work.register.enter(entry(two, "1245", year=2027))
+        assert await work.register.of(one.id) == entry(one, "1245")
+        assert await work.register.of("none") is None
+
+
+async def test_a_book_reads_by_number(store: SqlStore, clock: ManualClock) -> None:
+    numbers = ["10", "9", "12a", "1"]
+
+    async with store.begin(NORTH) as work:
+        for number in numbers:
+            document = incoming(clock)
+            await work.incoming.add(document)
+            await work.register.enter(entry(document, number))
+        book = await work.register.entries("in", 2026)
+
+    assert [one.number for one in book] == ["1", "9", "10", "12a"]

@@ -1,0 +1,225 @@
+"""The two paths behind one call: what is returned, which step fails with which code, and what is never read twice."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import replace
+
+import pytest
+
+from gateway.domain.document import Kind
+from gateway.domain.identity import Digest, PacketId
+from gateway.domain.proof import Binding, Step
+from gateway.domain.receipt import Receipt
+from gateway.edxml import verify
+from gateway.edxml.envelope import Envelope
+from gateway.edxml.policy import Limits, XmlPolicy
+from gateway.edxml.verify import TransportFacts
+from gateway.errors import BadSignature, InvalidEnvelope, MalformedXml, SignerMismatch, UnknownSender
+from tests.hostile import forge
+from tests.hostile.forge import AT, SIGNER
+from tests.support import envelopes, pki
+
+NATIVE = envelopes.native()
+REWRAPPED = NATIVE + b"\n"
+BOTH = pytest.mark.parametrize("data", [NATIVE, REWRAPPED], ids=["fast", "general"])
+
+
+def _examine(
+    data: bytes, *, bindings: list[Binding] | None = None, transport: TransportFacts | None = None
+) -> verify.Verified:
+    bound = [envelopes.binding(SIGNER)] if bindings is None else bindings
+    return verify.examine(
+        forge.source(data), policy=XmlPolicy(), bindings=lambda code: bound, at=AT, transport=transport
+    )
+
+
+def _refusal(data: bytes, **changes: object) -> InvalidEnvelope:
+    with pytest.raises(InvalidEnvelope) as found:
+        _examine(data, **changes)  # type: ignore[arg-type]  # tests name arguments freely
+    return found.value
+
+
+@pytest.mark.parametrize("case", envelopes.every_kind(), ids=lambda case: case[0])
+def test_every_kind_of_packet_is_good_and_alike_on_both_paths(
+    case: tuple[str, Envelope, envelopes.Files, Receipt | None],
+) -> None:
+    """G8 on the good: same model, body digest and key."""
+    _, model, files, of = case
+    signer = pki.signer(model.sender.organ_id or "")
+    data = envelopes.native(model, files, signer=signer, of=of)
+
+    fast = _examine(data, bindings=[envelopes.binding(signer)])
+    slow = _examine(data + b"\n", bindings=[envelopes.binding(signer)])
+
+    assert (fast.signed.path, slow.signed.path) == ("fast", "general")
+    assert (fast.canonical, slow.canonical is not None) == (None, True)
+    wrapper = {"path": "", "file_digest": Digest("0" * 64), "file_size": 0, "files": (), "steps": ()}
+    assert replace(fast.signed, **wrapper) == replace(slow.signed, **wrapper)  # type: ignore[arg-type]  # named above
+    assert fast.signed.model == model
+    assert fast.signed.receipt == of
+    assert [file.sha256 for file in fast.signed.files] == [file.sha256 for file in slow.signed.files]
+
+
+@BOTH
+def test_the_digests_name_the_body_and_the_file(data: bytes) -> None:
+    signed = _examine(data).signed
+
+    before, _, after = forge.split(NATIVE)
+    assert signed.body_digest == hashlib.sha256(before[39:] + after).hexdigest()
+    assert signed.file_digest == hashlib.sha256(data).hexdigest()
+    assert signed.file_size == len(data)
+
+
+@BOTH
+def test_the_steps_say_what_bytes_alone_can_show(data: bytes) -> None:
+    steps = _examine(data).signed.steps
+
+    assert [step.n for step in steps] == list(range(1, 13))
+    assert [step.n for step in steps if step.ok is None] == [9, 10, 12]
+
+
+def test_a_refusal_lists_the_steps_done_failed_and_not_reached() -> None:
+    refusal = _refusal(NATIVE.replace(b"<edXML:Subject>V/v", b"<edXML:Subject>V/V"))
+
+    steps = [step for step in refusal.steps if isinstance(step, Step)]
+    assert isinstance(refusal, BadSignature)
+    assert refusal.step == 7
+    assert [step.ok for step in steps] == [True] * 6 + [False] + [None] * 5
+
+
+def test_a_step_11_failure_leaves_the_certificate_unjudged() -> None:
+    refusal = _refusal(NATIVE, transport=TransportFacts(packet_id=PacketId("other")))
+
+    assert refusal.code == "MSG-ID"
+    assert [step.ok for step in refusal.steps if isinstance(step, Step)] == [True] * 8 + [
+        None,
+        None,
+        False,
+        None,
+    ]
+
+
+@BOTH
+def test_k1_a_code_without_a_binding_is_refused_on_both_paths(data: bytes) -> None:
+    other = replace(envelopes.binding(SIGNER), code="Z93.05")
+    refusals = [_refusal(data, bindings=[]), _refusal(data, bindings=[other])]
+
+    for refusal in refusals:
+        assert isinstance(refusal, UnknownSender)
+        assert (refusal.code, refusal.step) == ("SIG-NO-BINDING", 6)
+
+
+@BOTH
+def test_k1_a_binding_counts_only_while_it_is_in_force(data: bytes) -> None:
+    binding = envelopes.binding(SIGNER)
+
+    assert _examine(data, bindings=[replace(binding, valid_from=AT)]).signed.bound_from == AT
+    assert _refusal(data, bindings=[replace(binding, valid_to=AT)]).code == "SIG-NO-BINDING"
+
+
+@BOTH
+def test_k1_at_most_four_candidates_are_tried(data: bytes) -> None:
+    others = [replace(envelopes.binding(SIGNER), certificate_der=b"other %d" % n) for n in range(4)]
+
+    refusal = _refusal(data, bindings=[*others, envelopes.binding(SIGNER)])
+
+    assert isinstance(refusal, SignerMismatch)
+    assert refusal.code == "SIG-PIN"
+
+
+@BOTH
+def test_a_registry_that_knows_the_sender_to_be_closed_is_heard(data: bytes) -> None:
+    """SIG-SENDER is the registry's word; it comes out with the steps."""
+
+    def closed(code: str) -> list[Binding]:
+        raise UnknownSender("SIG-SENDER", f"{code} is closed", where="From/OrganId")
+
+    with pytest.raises(UnknownSender) as found:
+        verify.envelope(forge.source(data), policy=XmlPolicy(), bindings=closed, at=AT)
+
+    assert found.value.step == 6
+    assert len(found.value.steps) == 12
+
+
+@BOTH
+@pytest.mark.parametrize(
+    ("facts", "code"),
+    [
+        (TransportFacts(packet_id=envelopes.PACKET_ID, kind=Kind.DOCUMENT), None),
+        (TransportFacts(), None),
+        (TransportFacts(packet_id=PacketId("01JZ0000000000000000000002")), "MSG-ID"),
+        (TransportFacts(kind=Kind.RECALL), "MSG-ID"),
+    ],
+    ids=["agrees", "silent", "other-id", "other-kind"],
+)
+def test_109_the_transport_must_agree_with_the_signed_words(
+    data: bytes, facts: TransportFacts, code: str | None
+) -> None:
+    if code is None:
+        assert _examine(data, transport=facts).signed.packet_id == envelopes.PACKET_ID
+    else:
+        assert _refusal(data, transport=facts).code == code
+
+
+def test_110_a_receipt_of_another_status_than_the_envelopes_is_refused() -> None:
+    """R3: `gw:StatusCode` = `StatusCode`."""
+    model = envelopes.status("03")
+    signer = pki.signer(envelopes.RECEIVER)
+    native = envelopes.native(model, (), signer=signer, of=envelopes.receipt("03"))
+    data = forge.resign(native.replace(b"<gw:StatusCode>03<", b"<gw:StatusCode>02<"), native, signer)
+
+    refusal = _refusal(data, bindings=[envelopes.binding(signer)])
+
+    assert (refusal.code, refusal.step) == ("RCPT-DIGEST", 11)
+
+
+def test_f1_a_file_over_the_limit_is_not_opened() -> None:
+    def opened() -> Iterator[bytes]:
+        raise AssertionError("a file that is too large was opened")
+
+    given = verify.Source(open=opened, size=1 << 30)
+
+    with pytest.raises(MalformedXml) as found:
+        verify.envelope(given, policy=XmlPolicy(), bindings=lambda code: [], at=AT)
+    assert (found.value.code, found.value.step) == ("ENV-TOO-LARGE", 1)
+
+
+def test_g1_the_general_path_counts_what_it_reads_and_does_not_believe_the_size() -> None:
+    small = XmlPolicy(limits=Limits(general_max_bytes=1000))
+    given = verify.Source(open=lambda: [REWRAPPED], size=10)
+
+    with pytest.raises(MalformedXml) as found:
+        verify.envelope(given, policy=small, bindings=lambda code: [], at=AT)
+    assert found.value.code == "ENV-TOO-LARGE"
+
+
+def test_99_a_native_file_is_opened_once() -> None:
+    """F7: what is read is what was hashed; a file changed between two readings is not the question."""
+    opened = 0
+
+    def pieces() -> list[bytes]:
+        nonlocal opened
+        opened += 1
+        return [NATIVE]
+
+    given = verify.Source(open=pieces, size=len(NATIVE))
+    signed = verify.envelope(
+        given, policy=XmlPolicy(), bindings=lambda code: [envelopes.binding(SIGNER)], at=AT
+    )
+
+    assert signed.path == "fast"
+    assert opened == 1
+
+
+@pytest.mark.parametrize("piece", [1, 7, 4096])
+def test_the_verdict_does_not_depend_on_how_the_file_is_cut(piece: int) -> None:
+    for data in (NATIVE, REWRAPPED):
+        signed = verify.envelope(
+            forge.source(data, piece),
+            policy=XmlPolicy(),
+            bindings=lambda code: [envelopes.binding(SIGNER)],
+            at=AT,
+        )
+        assert signed.model == envelopes.document()

@@ -1,0 +1,108 @@
+"""Hosted agencies, principals and API keys."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from gateway import errors
+from gateway.domain.account import ApiScope, HostedAgency, NumberingMode, PrincipalKind
+from gateway.store.store import SqlStore
+from tests.support.clock import ManualClock
+from tests.support.stores import NORTH, SOUTH, digest
+
+
+async def test_a_hosted_agency_comes_back_as_it_was_and_is_found_by_code_or_alias(store: SqlStore) -> None:
+    agency = HostedAgency(
+        id="agy_west", code="Z91.03", name="West", numbering=NumberingMode.B, aliases=("Z91.OLD", "Z91.01")
+    )
+
+    await store.accounts.add_hosted(agency)
+
+    assert await store.accounts.hosted_by_code("z91.03") == agency
+    assert await store.accounts.hosted_by_code("z91.old") == agency
+    assert (await store.accounts.hosted_by_code("Z91.01")) != agency
+    assert await store.accounts.hosted_by_code("Z91.99") is None
+    assert [one.code for one in await store.hosted()] == ["Z91.01", "Z91.02", "Z91.03"]
+
+
+async def test_a_code_is_hosted_once(store: SqlStore) -> None:
+    with pytest.raises(errors.Clash, match=r"Z91\.01"):
+        await store.accounts.add_hosted(HostedAgency(id="agy_other", code="Z91.01", name="Other"))
+
+
+async def test_a_hosted_agency_can_be_changed(store: SqlStore) -> None:
+    north = await store.accounts.hosted_by_code("Z91.01")
+    assert north is not None
+
+    await store.accounts.save_hosted(replace(north, numbering=NumberingMode.C))
+
+    assert await store.accounts.hosted_by_code("Z91.01") == replace(north, numbering=NumberingMode.C)
+    with pytest.raises(errors.NotFound):
+        await store.accounts.save_hosted(replace(north, id="agy_none"))
+    with pytest.raises(errors.Clash):
+        await store.accounts.save_hosted(replace(north, code="Z91.02"))
+
+
+async def test_a_principal_is_made_once_per_kind_name_and_agency(store: SqlStore) -> None:
+    get = store.accounts.principal_for
+    first = await get(PrincipalKind.PROGRAM, "qlvb", NORTH.agency_id)
+
+    assert await get(PrincipalKind.PROGRAM, "qlvb", NORTH.agency_id) == first
+    assert (await get(PrincipalKind.PROGRAM, "qlvb", SOUTH.agency_id)).id != first.id
+    node = await get(PrincipalKind.NODE, "node")
+    assert node.agency_id is None
+    assert await get(PrincipalKind.NODE, "node") == node
+
+
+async def test_a_key_is_found_by_the_hash_of_its_secret_until_it_expires_or_is_revoked(
+    store: SqlStore, clock: ManualClock
+) -> None:
+    principal = await store.accounts.principal_for(PrincipalKind.PROGRAM, "qlvb", NORTH.agency_id)
+    scopes = {ApiScope.MESSAGES_SEND, ApiScope.INBOX_READ}
+    agencies = [NORTH.agency_id, SOUTH.agency_id]
+    key = await store.accounts.add_key(
+        secret_hash=digest("secret"), principal=principal, agency_ids=agencies, scopes=scopes
+    )
+    short = await store.accounts.add_key(
+        secret_hash=digest("short"),
+        principal=principal,
+        agency_ids=[NORTH.agency_id],
+        scopes=scopes,
+        expires_at=clock.now() + timedelta(days=1),
+    )
+
+    assert await store.accounts.find_key(digest("secret")) == key
+    assert await store.accounts.find_key(digest("short")) == short
+    assert await store.accounts.find_key(digest("guess")) is None
+    clock.advance(timedelta(days=1))
+    assert await store.accounts.find_key(digest("short")) is None
+    assert await store.accounts.revoke_key(key.id) is True
+    assert await store.accounts.revoke_key(key.id) is False
+    assert await store.accounts.find_key(digest("secret")) is None
+    listed = await store.accounts.list_keys()
+    assert [one.id for one in listed] == [key.id, short.id]
+    assert listed[0] == replace(key, revoked_at=clock.now())
+    with pytest.raises(errors.NotFound):
+        await store.accounts.revoke_key("key_none")
+
+
+async def test_a_key_needs_a_secret_of_its_own_and_agencies_that_are_hosted(store: SqlStore) -> None:
+    principal = await store.accounts.principal_for(PrincipalKind.OPERATOR, "operator")
+
+    async def add(secret: str, agency_id: str) -> None:
+        await store.accounts.add_key(
+            secret_hash=digest(secret),
+            principal=principal,
+            agency_ids=[agency_id],
+            scopes=[ApiScope.OPS_READ],
+        )
+
+    await add("secret", NORTH.agency_id)
+    with pytest.raises(errors.Clash, match="secret"):
+        await add("secret", NORTH.agency_id)
+    with pytest.raises(errors.Clash):
+        await add("other", "agy_none")
+    assert len(await store.accounts.list_keys()) == 1

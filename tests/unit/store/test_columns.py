@@ -1,0 +1,61 @@
+"""Column types: moments keep their instant, JSON keeps its types."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta, timezone
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sqlalchemy.dialects.sqlite import dialect
+
+from gateway.domain.document import Change, Kind
+from gateway.domain.identity import Digest, DocumentId
+from gateway.ports.rows import Target
+from gateway.store.columns import Moment, from_json, to_json
+
+_ZONES = st.integers(-14, 14).map(lambda hours: timezone(timedelta(hours=hours)))
+
+
+@settings(max_examples=100)
+@given(st.datetimes(datetime(1971, 1, 1), datetime(2900, 1, 1), timezones=_ZONES))
+def test_a_moment_comes_back_as_the_same_instant_in_utc(moment: datetime) -> None:
+    kept = Moment().process_bind_param(moment, dialect())
+    assert kept is not None
+
+    found = Moment().process_result_value(kept.replace(tzinfo=None), dialect())
+
+    assert found == moment
+    assert found is not None
+    assert found.tzinfo is UTC
+
+
+def test_a_time_without_zone_is_refused() -> None:
+    with pytest.raises(TypeError, match="no zone"):
+        Moment().process_bind_param(datetime(2026, 11, 20), dialect())
+
+
+def test_a_moment_may_be_absent() -> None:
+    assert Moment().process_bind_param(None, dialect()) is None
+    assert Moment().process_result_value(None, dialect()) is None
+
+
+def test_json_keeps_the_small_types_and_forgives_fields_of_a_newer_version() -> None:
+    change = Change(reason="r", target=DocumentId("d"), replaces=((DocumentId("x"), ("Z91",)),))
+
+    found = from_json(Change, to_json(Change, change)[:-1] + ', "added_later": 1}')
+
+    assert found == change
+    assert isinstance(found.target, DocumentId)
+
+
+def test_json_of_tuples_and_enums_comes_back_typed() -> None:
+    targets = (Target(code="Z91.02"), Target(code="Z91.03", delivery_id="d"))
+
+    assert from_json(tuple[Target, ...], to_json(tuple[Target, ...], targets)) == targets
+    assert from_json(Kind, to_json(Kind, Kind.RECALL)) is Kind.RECALL
+
+
+def test_a_stored_digest_that_is_none_is_refused() -> None:
+    with pytest.raises(ValueError, match="SHA-256"):
+        from_json(Digest, '"abc"')

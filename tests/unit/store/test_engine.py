@@ -1,0 +1,75 @@
+"""How the database is opened: what SQLite must promise, and which URLs are refused (design 6)."""
+
+from __future__ import annotations
+
+import sqlite3
+from importlib.util import find_spec
+from pathlib import Path
+
+import pytest
+from sqlalchemy import text
+from sqlalchemy.exc import OperationalError
+
+from gateway import errors
+from gateway.store.engine import Role, open_engine
+from gateway.store.store import SqlStore
+from gateway.store.transaction import transaction
+from tests.support.stores import NORTH
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["node.db", "mysql://host/db", "sqlite://", "sqlite:///:memory:"],
+    ids=["bare", "mysql", "none", "memory"],
+)
+def test_a_url_that_cannot_hold_what_must_not_be_lost_is_refused(url: str) -> None:
+    with pytest.raises(errors.Misconfigured, match=r"store\.url"):
+        open_engine(url, Role.WRITER)
+
+
+@pytest.mark.skipif(find_spec("asyncpg") is not None, reason="the driver is installed")
+def test_a_server_without_its_driver_is_named() -> None:
+    with pytest.raises(errors.Misconfigured, match="asyncpg"):
+        open_engine("postgresql://node@localhost/node", Role.WRITER)
+
+
+async def test_g1_the_writer_is_durable_and_checks_foreign_keys(tmp_path: Path) -> None:
+    engine = open_engine(f"sqlite:///{tmp_path / 'x.db'}", Role.WRITER)
+    async with engine.connect() as connection:
+        found = {
+            name: (await connection.execute(text(f"PRAGMA {name}"))).scalar()
+            for name in ("journal_mode", "synchronous", "foreign_keys", "busy_timeout")
+        }
+    await engine.dispose()
+
+    assert found == {"journal_mode": "wal", "synchronous": 2, "foreign_keys": 1, "busy_timeout": 10_000}
+
+
+async def test_the_reader_cannot_write(tmp_path: Path) -> None:
+    engine = open_engine(f"sqlite:///{tmp_path / 'x.db'}", Role.READER)
+    async with engine.connect() as connection:
+        with pytest.raises(OperationalError, match="readonly"):
+            await connection.execute(text("CREATE TABLE x (y)"))
+    await engine.dispose()
+
+
+async def test_begin_takes_the_write_lock_at_once(store: SqlStore, tmp_path: Path) -> None:
+    other = sqlite3.connect(tmp_path / "node.db", timeout=0, isolation_level=None)
+
+    async with store.begin(NORTH):
+        with pytest.raises(sqlite3.OperationalError, match="locked"):
+            other.execute("BEGIN IMMEDIATE")
+
+    other.execute("BEGIN IMMEDIATE")
+    other.close()
+
+
+async def test_a_database_that_breaks_off_says_so_without_the_values(store: SqlStore) -> None:
+    broken = text("SELECT * FROM nowhere WHERE x = :secret").bindparams(secret="hidden")
+
+    async with transaction(store._reader) as tx:
+        with pytest.raises(errors.StoreFailure) as caught:
+            await tx.tuples(broken)
+
+    assert "nowhere" in str(caught.value)
+    assert "hidden" not in str(caught.value)

@@ -1,0 +1,126 @@
+"""Migrations: forward only, expand by itself and contract when asked; the result is what the tables say."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.runtime.migration import MigrationContext
+from sqlalchemy import Connection, text
+from sqlmodel import SQLModel
+
+from gateway import errors
+from gateway.registry.tables import METADATA as REGISTRY
+from gateway.store import migrate
+from gateway.store.engine import Role, open_engine
+from gateway.store.migrate import Step
+from gateway.store.store import SqlStore
+from tests.support.clock import ManualClock
+
+
+@pytest.fixture
+def url(tmp_path: Path) -> str:
+    return f"sqlite:///{tmp_path / 'node.db'}"
+
+
+async def set_revision(url: str, revision: str) -> None:
+    engine = open_engine(url, Role.WRITER)
+    async with engine.begin() as connection:
+        await connection.execute(text("UPDATE alembic_version SET version_num = :to"), {"to": revision})
+    await engine.dispose()
+
+
+async def open_and_close(url: str) -> None:
+    store = SqlStore(url, ManualClock())
+    try:
+        await store.open()
+    finally:
+        await store.close()
+
+
+async def test_an_empty_database_is_brought_to_the_head_and_a_second_run_changes_nothing(url: str) -> None:
+    before = await migrate.status(url)
+    first = await migrate.up(url)
+    second = await migrate.up(url)
+
+    assert before.current is None
+    assert [step.revision for step in before.pending][:2] == ["0001", "0002"]
+    assert first == second == await migrate.status(url)
+    assert (first.current, first.pending) == (first.head, ())
+
+
+async def test_the_head_is_exactly_what_the_tables_say(url: str) -> None:
+    await migrate.up(url)
+    engine = open_engine(url, Role.READER)
+
+    def compare(connection: Connection) -> list[object]:
+        context = MigrationContext.configure(connection, opts={"compare_type": True})
+        return list(compare_metadata(context, [SQLModel.metadata, REGISTRY]))  # type: ignore[arg-type]  # also lists
+
+    async with engine.connect() as connection:
+        differences = await connection.run_sync(compare)
+    await engine.dispose()
+
+    assert differences == []
+
+
+async def test_every_revision_says_whether_it_expands_or_contracts(url: str) -> None:
+    pending = (await migrate.status(url)).pending
+
+    assert {step.phase for step in pending} <= {"expand", "contract"}
+    assert [int(step.revision) for step in pending] == list(range(1, len(pending) + 1))
+    assert all(step.says for step in pending)
+
+
+async def test_two_nodes_that_start_together_migrate_once(url: str) -> None:
+    found = await asyncio.gather(migrate.up(url), migrate.up(url))
+
+    assert found[0] == found[1]
+
+
+async def test_a_store_does_not_open_on_an_empty_or_older_schema(url: str) -> None:
+    with pytest.raises(errors.Misconfigured, match="gateway migrate up"):
+        await open_and_close(url)
+    await migrate.up(url)
+    await set_revision(url, "0001")
+    with pytest.raises(errors.Misconfigured, match="schema 0001 and this version needs"):
+        await open_and_close(url)
+
+
+async def test_a_store_opens_on_its_own_schema_and_on_the_next_one_only(url: str) -> None:
+    head = int((await migrate.up(url)).head)
+    await open_and_close(url)
+
+    await set_revision(url, f"{head + 1:04}")
+    await open_and_close(url)
+
+    await set_revision(url, f"{head + 2:04}")
+    with pytest.raises(errors.Misconfigured, match="newer version"):
+        await open_and_close(url)
+
+
+def test_contract_steps_wait_until_they_are_asked_for() -> None:
+    steps = tuple(
+        Step(revision=f"{n:04}", phase=phase, says="x")
+        for n, phase in enumerate(("expand", "expand", "contract", "expand"), start=1)
+    )
+    found = migrate.Status(current=None, head="0004", pending=steps)
+
+    assert migrate.target(found, contract=False) == "0002"
+    assert migrate.target(found, contract=True) == "0004"
+    assert (
+        migrate.target(migrate.Status(current="0002", head="0004", pending=steps[2:]), contract=False) is None
+    )
+
+
+async def test_a_database_that_cannot_be_opened_is_named(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path / 'missing' / 'node.db'}"
+
+    with pytest.raises(errors.Misconfigured, match=r"store\.url"):
+        await open_and_close(url)
+    with pytest.raises(errors.Misconfigured, match=r"store\.url"):
+        await migrate.status(url)
+    with pytest.raises(errors.StoreFailure):
+        await migrate.up(url)
