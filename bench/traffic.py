@@ -5,17 +5,17 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from datetime import datetime
 from functools import partial
 from pathlib import Path
 
+from bench.stage import RECEIVER, SENDER
 from gateway.bootstrap import Node
 from gateway.domain.account import AgencyScope
 from gateway.domain.document import Draft, FileRole, OutgoingDocument, Recipient, RecipientRole, Signer
 from gateway.domain.event import EventKind
 from gateway.outgoing import accept, intake
 from gateway.outgoing.order import Order
-
-from bench.stage import RECEIVER, SENDER
 
 PATIENCE_S = 300.0
 PIECE = 64 * 1024  # about what a socket gives at a time
@@ -78,11 +78,11 @@ async def answered(node: Node, scope: AgencyScope, document: OutgoingDocument) -
         raise Failed(f"{document.id} is still {state} after {PATIENCE_S:.0f} s; rows: {counts}") from late
 
 
-async def legs(node: Node, document: OutgoingDocument) -> dict[str, float]:
-    """Seconds from the document's acceptance to the end of each leg. Only where one node is both sides."""
+async def legs(node: Node, begun: datetime) -> dict[str, float]:
+    """Seconds from `begun`, before the one document since then was sent, to the end of each leg. Only where one node is
+    both sides."""
     ended: dict[str, float] = {}
     names = {kind: leg for leg, kind in LEGS.items()}
-    begun = document.created_at
     while await node.store.number_events():
         pass
     after = 0

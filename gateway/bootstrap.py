@@ -4,9 +4,9 @@ or a wrapper around each port. Out: an open `Node`, closed in reverse order what
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import TypeVar
 
@@ -37,6 +37,18 @@ from gateway.workers.loop import Bell, forever
 
 MB = 1024 * 1024
 P = TypeVar("P")
+Step = Callable[[], Coroutine[object, object, bool]]
+
+# Whom each loop makes work for, so that they look at once; what other processes do is found by polling.
+_THEN: Mapping[str, tuple[str, ...]] = {
+    "packer": ("dispatcher", "sequencer"),
+    "dispatcher": ("landing", "sequencer"),
+    "landing": ("receiver", "sequencer"),
+    "receiver": ("packer", "receiver", "sequencer"),
+    "sequencer": (),
+    "hosting": ("landing",),
+    "clocks": ("sequencer",),
+}
 
 
 class Wrap:
@@ -61,36 +73,31 @@ class Node:
     trust: Trust
     out: OutDesk
     inn: InDesk
-    bell: Bell = field(default_factory=Bell)
+    bells: Mapping[str, Bell]
 
     async def run_workers(self, stop: asyncio.Event) -> None:
         """Every loop of this process, until `stop`; then each finishes the step it is in."""
-        workers = self.settings.workers
-        clocks = Clocks()
-        hosted = _Hosted(self)
-        lease = float(workers.lease_s)
-        steps: dict[str, Callable[[], object]] = {}
+        workers, bells, lease = self.settings.workers, self.bells, float(self.settings.workers.lease_s)
+        hosted, clocks = _Hosted(self), Clocks()
+        steps: dict[str, Step] = {
+            "hosting": hosted.step,
+            "packer": lambda: packer.step(self.out, workers.pack_batch, lease),
+            "dispatcher": lambda: dispatcher.step(self.out, workers.send_batch, lease),
+            "landing": lambda: receiver.land(self.inn, workers.receive_batch, lease),
+            "receiver": lambda: receiver.work(self.inn, workers.receive_batch, lease),
+            "sequencer": lambda: sequencer.step(self.store),
+            "clocks": lambda: clocks.step(self.inn),
+        }
         async with asyncio.TaskGroup() as tasks:
-
-            def start(name: str, step: Callable[[], object]) -> None:
-                steps[name] = step
-                tasks.create_task(
-                    forever(name, step, self.bell, stop, workers.poll_s),  # type: ignore[arg-type]  # every step is async
-                    name=name,
-                )
-
-            start("hosting", hosted.step)
-            start("packer", lambda: packer.step(self.out, workers.pack_batch, lease))
-            start("dispatcher", lambda: dispatcher.step(self.out, workers.send_batch, lease))
-            start("landing", lambda: receiver.land(self.inn, workers.receive_batch, lease))
-            start("receiver", lambda: receiver.work(self.inn, workers.receive_batch, lease))
-            start("sequencer", lambda: sequencer.step(self.store))
-            start("clocks", lambda: clocks.step(self.inn))
+            for name, step in steps.items():
+                then = [bells[other] for other in _THEN.get(name, ())]
+                tasks.create_task(forever(name, step, bells[name], stop, workers.poll_s, then), name=name)
             tasks.create_task(self._ring_at_stop(stop))
 
     async def _ring_at_stop(self, stop: asyncio.Event) -> None:
         await stop.wait()
-        self.bell.ring()
+        for bell in self.bells.values():
+            bell.ring()
 
     def application(self) -> web.Application:
         """The API and the status page over this node."""
@@ -160,7 +167,13 @@ async def open_node(
             settings.keys.folder, password.reveal().encode() if password is not None else None
         )
         trust = _trust(settings)
-        bell = Bell()
+        bells = {name: Bell() for name in _THEN}
+
+        def wake() -> None:
+            """What a front door's act may have made: a job to pack, a packet to look at again, events."""
+            for name in ("packer", "receiver", "sequencer"):
+                bells[name].ring()
+
         shared = {
             "store": around("store", store),
             "blobs": around("blobs", blobs),
@@ -171,7 +184,7 @@ async def open_node(
             "pool": pool,
             "profile": profile(settings),
             "xml": xml_policy(settings),
-            "wake": bell.ring,
+            "wake": wake,
         }
         yield Node(
             settings=settings,
@@ -183,7 +196,7 @@ async def open_node(
             directory=directory,
             keys=keys,
             trust=trust,
-            bell=bell,
+            bells=bells,
             out=OutDesk(keys=around("keys", keys), **shared),  # type: ignore[arg-type]  # one table for two desks
             inn=InDesk(trust=around("trust", trust), trust_policy=trust_policy(settings), **shared),  # type: ignore[arg-type]  # as above
         )

@@ -22,6 +22,8 @@ _TALK: dict[str, tuple[str, str]] = {
         "Dry run: the document may be sent, to {count} recipients: {to}",
     ),
     "cli.waiting": ("{there} nơi nhận: {state}", "{there} recipients: {state}"),
+    "cli.not_yet": ("Chưa xong trong thời gian chờ", "Not there yet when the time was up"),
+    "cli.stuck": ("Chưa đóng gói được: {reason}", "It could not be packed yet: {reason}"),
     "cli.silent": ("chưa có trạng thái, quá {minutes} phút", "no status for {minutes} minutes"),
     "cli.correct_and_send": (
         "sửa văn bản theo lý do trên rồi gateway send",

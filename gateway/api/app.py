@@ -37,7 +37,6 @@ _SECURITY = {
     "Referrer-Policy": "no-referrer",
     "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'; sandbox",
     "Cache-Control": "no-store",
-    "Server": "gateway",
 }
 
 
@@ -133,9 +132,10 @@ def _no(request: web.Request, problem: problems.Problem) -> web.Response:
 
 
 async def _finish(request: web.Request, response: web.StreamResponse) -> None:
-    """Headers that every answer has; a page brings a policy of its own."""
-    response.headers.setdefault("X-Request-Id", request.get(REQUEST_ID, ""))
+    """Headers that every answer has; a page or a file brings a policy of its own."""
+    response.headers["X-Request-Id"] = request.get(REQUEST_ID, "")
     response.headers["Vary"] = "Accept-Language"
+    response.headers["Server"] = "gateway"
     for name, value in _SECURITY.items():
         response.headers.setdefault(name, value)
 

@@ -4,9 +4,11 @@ directory says of the sender today. Out: `InboxItem` and `Quarantined`. Pure."""
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Mapping
 
 from pydantic import Field
 
+from gateway.api.media import media_type
 from gateway.api.message_view import PersonOut
 from gateway.api.routes import BASE
 from gateway.api.shapes import Moment, Told
@@ -16,6 +18,16 @@ from gateway.ports import Handover
 from gateway.ports import InboxItem as InboxRow
 
 _BUSINESS = {Kind.DOCUMENT: "new", Kind.REPLACEMENT: "replace", Kind.UPDATE: "update", Kind.RECALL: "recall"}
+
+_CHECKS = (
+    "envelope_signature",
+    "pdf_signature",
+    "certificate_confirmed",
+    "revocation",
+    "digests",
+    "recipient",
+    "duplicate_of",
+)
 
 
 class DueOut(Told):
@@ -96,7 +108,7 @@ class InboxItem(Told):
     replaced_by: str | None
     marks: list[str]
     vouched_by: str
-    checks: dict[str, str | bool | None]
+    checks: dict[str, str | bool | None] = Field(description="What was checked on arrival; null was not")
     files: list[InboxFileOut]
     lease: LeaseOut | None
 
@@ -161,7 +173,7 @@ def inbox_item(
         replaced_by=document.replaced_by,
         marks=list(document.marks),
         vouched_by=document.vouched_by,
-        checks=dict(document.checks),
+        checks=_checks(document.checks),
         files=[_file(document, each) for each in document.files],
         lease=_lease(handover),
     )
@@ -201,12 +213,18 @@ def _file(document: IncomingDocument, item: IncomingFile) -> InboxFileOut:
         n=item.n,
         name=item.name,
         role=item.role,
-        content_type=item.content_type,
+        content_type=media_type(item.found_type or item.content_type),
         size=item.size,
         sha256=item.sha256,
         pages=item.pages,
         link=f"{BASE}/inbox/{document.id}/files/{item.n}",
     )
+
+
+def _checks(found: Mapping[str, str]) -> dict[str, str | bool | None]:
+    """Every check that there is, done or not."""
+    truths = {"true": True, "false": False}
+    return dict.fromkeys(_CHECKS) | {name: truths.get(word, word) for name, word in found.items()}
 
 
 def _lease(handover: Handover | None) -> LeaseOut | None:

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 from pydantic import Field
 
+from gateway.api.media import media_type
 from gateway.api.routes import BASE
 from gateway.api.shapes import Moment, Told
 from gateway.api.words import Lang, reason_text, say, state_word
@@ -187,7 +188,7 @@ def _file(item: FileItem) -> FileOut:
         n=item.n,
         name=item.name,
         role=item.role,
-        content_type=item.content_type,
+        content_type=media_type(item.content_type),
         size=item.size,
         sha256=item.sha256,
         pages_found=item.pages,

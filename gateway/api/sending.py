@@ -13,6 +13,7 @@ from urllib.parse import quote
 from aiohttp import web
 
 from gateway.api.call import Call
+from gateway.api.media import media_type
 from gateway.ports import Pool
 
 PIECE = 256 * 1024
@@ -59,7 +60,7 @@ def disposition(name: str) -> str:
 
 def _headers(name: str, content_type: str, sha256: str | None) -> dict[str, str]:
     headers = {
-        "Content-Type": content_type if _is_media(content_type) else "application/octet-stream",
+        "Content-Type": media_type(content_type),
         "Content-Disposition": disposition(name),
         "Content-Security-Policy": "default-src 'none'; sandbox",
     }
@@ -67,11 +68,3 @@ def _headers(name: str, content_type: str, sha256: str | None) -> dict[str, str]
         headers["X-Content-SHA256"] = sha256
         headers["ETag"] = f'"{sha256}"'
     return headers
-
-
-def _is_media(content_type: str) -> bool:
-    """A type that a sender made up may hold anything, line breaks too."""
-    kind, slash, rest = content_type.partition("/")
-    return bool(kind and slash and rest) and all(
-        c.isascii() and (c.isalnum() or c in "/.+-") for c in content_type
-    )

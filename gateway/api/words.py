@@ -93,7 +93,8 @@ def table(prefix: str, keys: Iterable[str] = ()) -> list[tuple[str, str, str]]:
     )
     # A word that names the other side's code shows where that code stands.
     return [
-        (key, *(labels.say(f"{prefix}.{key}", lang, code="NN") for lang in ("vi", "en"))) for key in chosen
+        (key, labels.say(f"{prefix}.{key}", "vi", code="NN"), labels.say(f"{prefix}.{key}", "en", code="NN"))
+        for key in chosen
     ]
 
 

@@ -43,7 +43,7 @@ def register(app: typer.Typer) -> None:
         "init",
         examples=(
             "gateway init",
-            'gateway --config /etc/gateway/gateway.toml init --data-dir /var/lib/gateway --code Z91.02 --name Trial'
+            "gateway --config /etc/gateway/gateway.toml init --data-dir /var/lib/gateway --code Z91.02 --name Trial"
             " --numbering A --port 8080 --ca ca.pem --yes",
         ),
         writes=True,

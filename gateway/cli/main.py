@@ -71,6 +71,10 @@ def run(args: Sequence[str]) -> int:
         code = build()(args=list(args), prog_name="gateway", standalone_mode=False)
         return code if isinstance(code, int) else failures.FINE
     except typer.TyperException as error:
+        if error.format_message().startswith("Usage: "):
+            # No words at all, or a noun without a verb: the help is the answer.
+            typer.echo(error.format_message(), err=True)
+            return failures.USAGE
         hint = "" if manner.json else _help_hint(args)
         return failures.tell_usage(error.format_message(), hint, manner, error.exit_code)
     except GatewayError as error:
@@ -96,7 +100,11 @@ def _help_hint(args: Sequence[str]) -> str:
     """The help of the command that was meant, as far as its words are known."""
     app = build()
     verbs = {each.name for each in app.registered_commands}
-    groups = {each.typer_instance.info.name: each.typer_instance for each in app.registered_groups if each.typer_instance}
+    groups = {
+        each.typer_instance.info.name: each.typer_instance
+        for each in app.registered_groups
+        if each.typer_instance
+    }
     for place, word in enumerate(args):
         if word in verbs:
             return f"gateway {word} --help"

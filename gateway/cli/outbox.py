@@ -131,11 +131,11 @@ async def _show(call: Call, text: str) -> None:
         found = await finding.outgoing(work, text)
         deliveries = await work.deliveries.of(found.id)
         facts = {each.id: await work.facts.of(each.id) for each in deliveries}
-        names = {each.code: each.name for each in await seat.node.store.hosted()}
+        stuck = await work.jobs.error_of(found.id)
     if call.output is Format.TABLE and not call.quiet:
-        output.lines(story.outgoing(call, found, deliveries, facts, names, seat.node.clock.now()))
+        output.lines(story.outgoing(call, found, deliveries, facts, stuck, seat.node.clock.now()))
         return
-    shown = shapes.outgoing(call, found, deliveries)
+    shown = shapes.outgoing(call, found, deliveries) | {"stuck": stuck}
     for told, delivery in zip(shown["recipients"], deliveries, strict=False):
         told["facts"] = [shapes.fact(each) for each in facts[delivery.id]]
     output.record(call, shown)

@@ -23,19 +23,21 @@ def outgoing(
     document: OutgoingDocument,
     deliveries: Sequence[Delivery],
     facts: Mapping[str, Sequence[Fact]],
-    names: Mapping[str, str],
+    stuck: str | None,
     now: datetime,
 ) -> list[str]:
-    """Everything about one outgoing document, as lines."""
+    """Everything about one outgoing document, as lines. `stuck` says why it could not be packed yet."""
     lines = [plain(_head(call, document))]
     if document.state in ("draft", "blocked", "cancelled"):
         lines.append(
             f"{sign(document.state)} {call.word(f'state.{document.state}')}  {document.state_reason or ''}"
         )
+    if stuck:
+        lines.append(plain(call.word("cli.stuck", reason=stuck)))
     if deliveries:
         lines.append(_summary(call, deliveries))
     ordered = sorted(deliveries, key=lambda each: (_place(each.state), each.recipient.code))
-    shown = [_row(call, each, facts.get(each.id, ()), names, now) for each in ordered]
+    shown = [_row(call, each, facts.get(each.id, ()), now) for each in ordered]
     widths = [max((len(row[n]) for row in shown), default=0) for n in range(4)]
     lines += [
         plain(
@@ -67,7 +69,7 @@ def _summary(call: Call, deliveries: Sequence[Delivery]) -> str:
 
 
 def _row(
-    call: Call, delivery: Delivery, facts: Sequence[Fact], names: Mapping[str, str], now: datetime
+    call: Call, delivery: Delivery, facts: Sequence[Fact], now: datetime
 ) -> tuple[str, str, str, str, str]:
     """Mark, code, name, state, and the rest: when, what they wrote, and who."""
     told = _telling(facts)
@@ -79,7 +81,7 @@ def _row(
     if told:
         rest += _said(call, told)
     rest += [labels.mark_text(mark, call.lang.value) for mark in delivery.marks]
-    name = delivery.recipient.name or names.get(delivery.recipient.code, "")
+    name = delivery.recipient.name or ""
     mark = "!" if silent else sign(delivery.state)
     return mark, delivery.recipient.code, name, _word(call, delivery.state), "  ".join(rest)
 

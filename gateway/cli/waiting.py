@@ -29,6 +29,13 @@ class Goal:
     within: timedelta
 
 
+class NotYet(Waiting):
+    """The time given was not enough; nothing is lost, and it goes on without us."""
+
+    code = "GW-NOT-YET"
+    label_key = "cli.not_yet"
+
+
 def goal(wait: str | None, timeout: str) -> Goal | None:
     """The goal of --wait and --timeout; a usage error that lists the states otherwise."""
     if wait is None:
@@ -67,7 +74,7 @@ async def until(call: Call, seat: Seat, document_id: str, goal: Goal) -> None:
         if deliveries and there == len(deliveries):
             return
         if seat.node.clock.now() >= ends:
-            raise Waiting(
+            raise NotYet(
                 f"{document_id}: {now} recipients are {goal.state} after {goal.within}",
                 hint=f"it goes on by itself while the node runs (gateway serve); look with: "
                 f"gateway outbox show {document_id}",

@@ -58,9 +58,13 @@ async def count(node: Node) -> Found:
 
 async def is_quiet(node: Node) -> bool:
     """Whether nothing is on its way: no job, no outbox row, no landed packet, no parcel on the axis."""
-    counts = await node.store.counts()
-    axis = await node.axis.counts()
-    return not any(counts.get(name, 0) for name in _MOVING) and not (axis["waiting"] or axis["leased"])
+    # Looked at twice, because a packet may slip from one place to the other between two looks.
+    for _ in range(2):
+        counts = await node.store.counts()
+        axis = await node.axis.counts()
+        if any(counts.get(name, 0) for name in _MOVING) or axis["waiting"] or axis["leased"]:
+            return False
+    return True
 
 
 async def keep_envelopes(node: Node, folder: Path) -> int:

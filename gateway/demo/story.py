@@ -112,7 +112,6 @@ async def at_work(node: Node) -> AsyncIterator[None]:
             yield
         finally:
             stop.set()
-            node.bell.ring()
 
 
 @dataclass(slots=True)
@@ -372,7 +371,15 @@ class Story:
             return all(one.state in states for one in await work.deliveries.of(document.id))
 
     async def settled(self) -> None:
-        """Nothing is on its way any more."""
+        """Every delivery is where the story leaves it, and nothing is on its way any more."""
+
+        async def told() -> bool:
+            return not await self.unexpected()
+
+        try:
+            await self._until(told)
+        except GatewayError as late:
+            raise GatewayError(f"{late}; {'; '.join(await self.unexpected())}") from late
         await self._until(lambda: audit.is_quiet(self.node))
 
     async def unexpected(self) -> list[str]:
@@ -395,7 +402,7 @@ class Story:
         try:
             async with asyncio.timeout(PATIENCE_S):
                 while not await true():
-                    await self.node.bell.heard(0.02)
+                    await self.node.clock.sleep(0.02)
         except TimeoutError as late:
             counts = await self.node.store.counts()
             raise GatewayError(

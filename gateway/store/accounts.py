@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Sequence
 from contextlib import AbstractAsyncContextManager
 from datetime import datetime
+from time import monotonic
 
 from sqlalchemy import ColumnElement, select, true, update
 from sqlmodel import col
@@ -17,6 +18,8 @@ from gateway.store.account_tables import ApiKeyAgencyRow, ApiKeyRow, HostedAgenc
 from gateway.store.columns import from_json, to_json
 from gateway.store.transaction import Transaction
 
+_REMEMBERED_S = 1.0
+
 Open = Callable[[], AbstractAsyncContextManager[Transaction]]
 
 
@@ -27,6 +30,7 @@ class Accounts:
         self._writing = writing
         self._reading = reading
         self._clock = clock
+        self._hosted: tuple[float, tuple[HostedAgency, ...]] | None = None
 
     async def add_hosted(self, agency: HostedAgency) -> None:
         """Clash when the id or the code is hosted already."""
@@ -34,6 +38,7 @@ class Accounts:
             if not await tx.put_new(to_hosted_row(agency)):
                 raise errors.Clash(f"the agency {agency.id} or its code {agency.code} is hosted here already")
             await tx.commit()
+        self._hosted = None
 
     async def save_hosted(self, agency: HostedAgency) -> None:
         """Replaces what is known about it; NotFound when it is not hosted, Clash when another has that code."""
@@ -43,12 +48,21 @@ class Accounts:
             if await tx.change(update(HostedAgencyRow).where(this).values(**values)) != 1:
                 raise errors.NotFound(f"no agency {agency.id} is hosted here")
             await tx.commit()
+        self._hosted = None
 
     async def hosted(self) -> Sequence[HostedAgency]:
-        """Every hosted agency, by code."""
+        """Every hosted agency, by code. Asked for every packet, so known for a second: an agency that another process
+        adds is seen within that time."""
+        known = self._hosted
+        if known is not None and monotonic() - known[0] < _REMEMBERED_S:
+            return known[1]
+        asked_at = monotonic()
         async with self._reading() as tx:
             query = select(HostedAgencyRow).order_by(col(HostedAgencyRow.code))
-            return [from_json(HostedAgency, row.body) for row in await tx.rows(HostedAgencyRow, query)]
+            rows = await tx.rows(HostedAgencyRow, query)
+        found = tuple(from_json(HostedAgency, row.body) for row in rows)
+        self._hosted = (asked_at, found)
+        return found
 
     async def hosted_by_code(self, code: str) -> HostedAgency | None:
         """By its present code or an alias; letter case aside. A present code goes before an alias."""

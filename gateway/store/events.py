@@ -54,6 +54,12 @@ class SqlEvents:
         return [to_domain(row) for row in rows]
 
 
+async def any_unnumbered(tx: Transaction) -> bool:
+    """Asked before the write lock is taken, because mostly there is nothing to do."""
+    query = select(col(_R.position)).where(col(_R.node_seq).is_(None)).limit(1)
+    return bool(await tx.tuples(query))
+
+
 async def number(tx: Transaction, limit: int) -> int:
     """Numbers up to `limit` committed events; 0 when there are none, or another process is numbering now."""
     counters = await _lock(tx)

@@ -105,6 +105,9 @@ class SqlStore:
             return await inbox.overdue_waiting(tx, before)
 
     async def number_events(self, limit: int = 500) -> int:
+        async with self.reading() as tx:
+            if not await events.any_unnumbered(tx):
+                return 0
         async with self.writing() as tx:
             numbered = await events.number(tx, limit)
             await tx.commit()

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
@@ -19,7 +19,7 @@ _log = logging.getLogger(__name__)
 
 @dataclass(slots=True)
 class Bell:
-    """Wakes the loops of this process as soon as one of them made work for another; polling is the net."""
+    """Wakes one loop of this process as soon as somebody made work for it; polling is the net."""
 
     _rung: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -27,9 +27,13 @@ class Bell:
         rung, self._rung = self._rung, asyncio.Event()
         rung.set()
 
-    async def heard(self, timeout_s: float) -> None:
-        """Returns at the next ring, or after the time."""
-        rung = self._rung
+    def ticket(self) -> asyncio.Event:
+        """Taken before looking for work: a ring while one looked is then not missed."""
+        return self._rung
+
+    async def heard(self, timeout_s: float, ticket: asyncio.Event | None = None) -> None:
+        """Returns at the first ring after the ticket was taken, or after the time."""
+        rung = ticket or self._rung
         try:
             async with asyncio.timeout(timeout_s):
                 await rung.wait()
@@ -38,10 +42,17 @@ class Bell:
 
 
 async def forever(
-    name: str, step: Callable[[], Awaitable[bool]], bell: Bell, stop: asyncio.Event, poll_s: float
+    name: str,
+    step: Callable[[], Awaitable[bool]],
+    bell: Bell,
+    stop: asyncio.Event,
+    poll_s: float,
+    then: Sequence[Bell] = (),
 ) -> None:
-    """Runs `step` until `stop` is set. A step that did something rings the bell and runs again at once."""
+    """Runs `step` until `stop` is set. A step that did something runs again at once, and rings the bells of those whom
+    it made work for."""
     while not stop.is_set():
+        ticket = bell.ticket()
         try:
             worked = await step()
         except Exception as error:  # the guard of this loop: nothing may end it but the stop
@@ -50,11 +61,12 @@ async def forever(
             )
             worked = False
         if worked:
-            bell.ring()
+            for other in then:
+                other.ring()
             # Gives the other tasks of this process their turn, even if no step ever waits.
             await asyncio.sleep(0)
         else:
-            await bell.heard(poll_s)
+            await bell.heard(poll_s, ticket)
     log.action(_log, f"{name}.stopped")
 
 

@@ -212,6 +212,18 @@ async def test_the_sweeper_spares_what_is_referred_to_while_it_looks(
     assert referred[0] == list(referred[1:]).count(False)
 
 
+async def test_the_sweeper_spares_what_is_kept_again_while_it_looks(
+    blobs: FileBlobs, clock: ManualClock, root: Path
+) -> None:
+    contents = [bytes([n]) for n in range(8)]
+    names = [await keep(blobs, content) for content in contents]
+    clock.advance(DAY + timedelta(seconds=1))
+
+    await asyncio.gather(blobs.sweep(clock.now()), *(keep(blobs, content) for content in contents))
+
+    assert [path_of(root, name).exists() for name in names] == [True] * 8
+
+
 async def test_content_that_was_swept_can_be_kept_anew(
     blobs: FileBlobs, store: SqlStore, clock: ManualClock
 ) -> None:

@@ -8,9 +8,10 @@ import hashlib
 import io
 import json
 import shutil
-from collections.abc import AsyncIterator, Collection, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -63,7 +64,9 @@ def meta(**fields: Any) -> dict[str, Any]:
     return {name: value for name, value in (values | fields).items() if value is not None}
 
 
-def form(said: Mapping[str, Any] | bytes, files: Sequence[tuple[str, str, bytes]] = (("lead", "15.pdf", PDF),)) -> FormData:
+def form(
+    said: Mapping[str, Any] | bytes, files: Sequence[tuple[str, str, bytes]] = (("lead", "15.pdf", PDF),)
+) -> FormData:
     """Meta first, then files as (field, name, bytes)."""
     data = FormData(quote_fields=False)
     raw = said if isinstance(said, bytes) else json.dumps(said).encode()
@@ -99,7 +102,9 @@ class Door:
     keys: dict[str, str] = field(default_factory=dict)
     used: int = 0
 
-    async def key(self, *codes: str, scopes: Collection[ApiScope] = ALL) -> str:
+    async def key(
+        self, *codes: str, scopes: Collection[ApiScope] = ALL, expires_at: datetime | None = None
+    ) -> str:
         """The secret of a new key for these agencies."""
         agencies = [await self.node.store.accounts.hosted_by_code(code) for code in codes]
         self.used += 1
@@ -113,6 +118,7 @@ class Door:
             principal=principal,
             agency_ids=[agency.id for agency in agencies if agency],
             scopes=scopes,
+            expires_at=expires_at,
         )
         return secret
 
@@ -150,17 +156,18 @@ class Door:
     async def carry(self) -> None:
         """Everything that waits goes its way, until nothing moves any more: as the workers do, one step at a time."""
         out, inn = self.node.out, self.node.inn
-        await inn.axis.host([code for each in await inn.store.hosted() for code in (each.code, *each.aliases)])
+        await inn.axis.host(
+            [code for each in await inn.store.hosted() for code in (each.code, *each.aliases)]
+        )
+        steps: tuple[Callable[[], Awaitable[bool]], ...] = (
+            lambda: packer.step(out, 10, 60.0),
+            lambda: dispatcher.step(out, 10, 60.0),
+            lambda: receiver.land(inn, 10, 60.0),
+            lambda: receiver.work(inn, 10, 60.0),
+        )
         moved = True
         while moved:
-            moved = False
-            for step in (
-                lambda: packer.step(out, 10, 60.0),
-                lambda: dispatcher.step(out, 10, 60.0),
-                lambda: receiver.land(inn, 10, 60.0),
-                lambda: receiver.work(inn, 10, 60.0),
-            ):
-                moved = await step() or moved
+            moved = any([await step() for step in steps])
         while await sequencer.step(self.node.store):
             pass
 

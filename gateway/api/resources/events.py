@@ -67,8 +67,9 @@ async def read_events(call: Call) -> web.Response:
 
 
 def event_id(event: Event) -> str:
-    """The event's ULID with its sequence, so that a cursor needs no look-up."""
-    return f"evt_{event.id.removeprefix('evt_')}-{event.agency_seq}"
+    """The event's ULID with its sequence once it has one, so that a cursor needs no look-up."""
+    bare = "evt_" + event.id.removeprefix("evt_")
+    return bare if event.agency_seq is None else f"{bare}-{event.agency_seq}"
 
 
 def sequence_of(after: str) -> int:

@@ -13,6 +13,7 @@ from gateway.api import message_view
 from gateway.api.call import Call
 from gateway.api.message_view import Message
 from gateway.api.paging import PageOut, Since, TextQuery, Words, page_of
+from gateway.api.resources.events import event_id
 from gateway.api.routes import BASE, Route
 from gateway.api.sending import download, slices
 from gateway.api.shapes import Moment, Told
@@ -120,7 +121,9 @@ async def read_timeline(call: Call) -> web.Response:
         id=document.id,
         recipients=[_timeline(call, each, list(known[each.id])) for each in deliveries],
         events=[
-            HappenedOut(id=each.id, type=each.kind, at=each.at, sequence=each.agency_seq, data=each.data)
+            HappenedOut(
+                id=event_id(each), type=each.kind, at=each.at, sequence=each.agency_seq, data=each.data
+            )
             for each in events
         ],
     )
@@ -151,7 +154,7 @@ async def found(call: Call) -> tuple[OutgoingDocument, list[Delivery]]:
 
 
 def _timeline(call: Call, delivery: Delivery, facts: list[Fact]) -> RecipientTimeline:
-    facts.sort(key=lambda fact: (fact.at, fact.code))
+    facts.sort(key=lambda fact: fact.at)
     return RecipientTimeline(
         code=delivery.recipient.code,
         name=delivery.recipient.name,

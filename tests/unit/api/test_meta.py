@@ -8,6 +8,7 @@ import pytest
 
 from gateway.api import problems
 from gateway.domain.status import CODES, STATES
+from gateway.errors import StoreFailure
 from tests.support.api import DEPARTMENT, PROVINCE, Door
 
 
@@ -41,7 +42,7 @@ async def test_health_needs_no_key(door: Door, path: str) -> None:
 
 async def test_a_node_whose_database_is_gone_is_not_ready(door: Door) -> None:
     async def failing() -> dict[str, int]:
-        raise problems.errors.StoreFailure("the disk is gone")
+        raise StoreFailure("the disk is gone")
 
     door.node.store.counts = failing  # type: ignore[method-assign]  # a disk cannot be pulled out in a test
 

@@ -1,0 +1,149 @@
+"""Meters between the flows and the ports: how often each promise is called and how long the calls take; and how busy the
+one writer of the database is. In: a `Wrap` for `open_node`, an engine. Out: tables of counts and seconds. A call's time
+contains its waiting, so the times of documents in work side by side add up to more than the clock's."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Iterator
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass, field
+from time import perf_counter
+from types import TracebackType
+from typing import Any, TypeVar, cast
+
+from sqlalchemy import event
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from gateway.bootstrap import Wrap
+
+P = TypeVar("P")
+
+
+@dataclass(slots=True)
+class Tally:
+    """Calls of one promise and their seconds together."""
+
+    calls: int = 0
+    seconds: float = 0.0
+
+    def add(self, seconds: float) -> None:
+        self.calls += 1
+        self.seconds += seconds
+
+
+@dataclass(slots=True)
+class Ports:
+    """Every promise that was called, by `port.method`."""
+
+    tallies: dict[str, Tally] = field(default_factory=dict)
+
+    def of(self, name: str) -> Tally:
+        return self.tallies.setdefault(name, Tally())
+
+    def reset(self) -> None:
+        self.tallies.clear()
+
+    def longest(self, most: int) -> Iterator[tuple[str, Tally]]:
+        """Those that took longest together, first."""
+        yield from sorted(self.tallies.items(), key=lambda row: -row[1].seconds)[:most]
+
+
+class Metered(Wrap):
+    """Puts a meter around each port."""
+
+    def __init__(self) -> None:
+        self.ports = Ports()
+
+    def __call__(self, name: str, port: P) -> P:
+        return cast("P", _Meter(name, port, self.ports))
+
+
+class _Meter:
+    """Stands in for a port; every method of it is timed."""
+
+    def __init__(self, name: str, port: object, ports: Ports) -> None:
+        self._name, self._port, self._ports = name, port, ports
+
+    def __getattr__(self, method: str) -> Any:  # Any: it answers for every port
+        real = getattr(self._port, method)
+        if not callable(real):
+            return real
+        return _timed(real, f"{self._name}.{method}", self._ports)
+
+
+def _timed(real: Callable[..., Any], name: str, ports: Ports) -> Callable[..., Any]:
+    def called(*args: object, **words: object) -> Any:
+        begun = perf_counter()
+        made = real(*args, **words)
+        if inspect.isawaitable(made):
+            return _awaited(made, name, ports, begun)
+        if isinstance(made, AbstractAsyncContextManager):
+            return _Entered(made, name, ports)
+        ports.of(name).add(perf_counter() - begun)
+        return made
+
+    return called
+
+
+async def _awaited(made: Any, name: str, ports: Ports, begun: float) -> Any:
+    try:
+        return await made
+    finally:
+        ports.of(name).add(perf_counter() - begun)
+
+
+class _Entered:
+    """A unit of work: waiting for it to begin and the work in it are two things."""
+
+    def __init__(self, made: AbstractAsyncContextManager[Any], name: str, ports: Ports) -> None:
+        self._made, self._name, self._ports = made, name, ports
+        self._begun = 0.0
+
+    async def __aenter__(self) -> Any:
+        asked = perf_counter()
+        entered = await self._made.__aenter__()
+        self._begun = perf_counter()
+        self._ports.of(f"{self._name}, waiting").add(self._begun - asked)
+        return entered
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> bool | None:
+        try:
+            return await self._made.__aexit__(kind, error, trace)
+        finally:
+            self._ports.of(f"{self._name}, open").add(perf_counter() - self._begun)
+
+
+@dataclass(slots=True)
+class Writer:
+    """The database's one writing connection: how often and for how long it was taken, and how much of that went into
+    commits. It serves one transaction at a time, so a time here is a share of the clock's."""
+
+    taken: Tally = field(default_factory=Tally)
+    committing: Tally = field(default_factory=Tally)
+    _since: float = 0.0
+    _asked: float | None = None
+
+    def watch(self, engine: AsyncEngine) -> None:
+        """Counts from now on."""
+        event.listen(engine.sync_engine, "begin", self._begin)
+        event.listen(engine.sync_engine, "commit", self._commit)
+        event.listen(engine.sync_engine.pool, "checkin", self._checkin)
+
+    def reset(self) -> None:
+        self.taken, self.committing = Tally(), Tally()
+
+    def _begin(self, connection: object) -> None:
+        self._since = perf_counter()
+
+    def _commit(self, connection: object) -> None:
+        self._asked = perf_counter()
+
+    def _checkin(self, connection: object, record: object) -> None:
+        now = perf_counter()
+        self.taken.add(now - self._since)
+        if self._asked is not None:
+            self.committing.add(now - self._asked)
+            self._asked = None

@@ -1,0 +1,92 @@
+"""Two nodes as two processes that share one embedded axis: the sender's and the receiver's costs can be told apart. In: a
+folder. Out: a `Pair` to send through and to ask. Also makes papers in a process that ends, so that what it took is given
+back before anything is measured."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+from asyncio.subprocess import PIPE, Process
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from bench import stage
+
+
+class Broken(Exception):
+    """A process of the bench ended before its work did; it has said why on stderr."""
+
+
+@dataclass(frozen=True, slots=True)
+class Side:
+    """One node's process."""
+
+    process: Process
+
+    async def ask(self, do: str, **words: str) -> dict[str, Any]:
+        """One question, one answer."""
+        if self.process.stdin is not None:
+            self.process.stdin.write(json.dumps({"do": do, **words}).encode() + b"\n")
+            await self.process.stdin.drain()
+        return await self.heard()
+
+    async def heard(self) -> dict[str, Any]:
+        line = await self.process.stdout.readline() if self.process.stdout is not None else b""
+        if not line:
+            raise Broken(f"the node's process ended with status {await self.process.wait()}")
+        answer: dict[str, Any] = json.loads(line)
+        return answer
+
+    async def stop(self) -> None:
+        if self.process.stdin is not None:
+            self.process.stdin.close()
+        await self.process.wait()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pair:
+    """A sender's node and a receiver's."""
+
+    sender: Side
+    receiver: Side
+
+    async def send(self, paper: Path, number: str) -> dict[str, Any]:
+        """Returns when the 01 is back at the sender."""
+        return await self.sender.ask("send", paper=str(paper), number=number)
+
+    async def ask(self, do: str) -> dict[str, dict[str, Any]]:
+        """The same question to both."""
+        return {"sender": await self.sender.ask(do), "receiver": await self.receiver.ask(do)}
+
+
+@asynccontextmanager
+async def opened(folder: Path) -> AsyncIterator[Pair]:
+    """Both nodes open and at work; stopped at the end whatever happened."""
+    await stage.prepare(folder, {"sender": [stage.SENDER], "receiver": [stage.RECEIVER]})
+    sides: list[Side] = []
+    try:
+        for name in ("sender", "receiver"):
+            sides.append(Side(await _start("bench.side", str(folder), name, piped=True)))
+            await sides[-1].heard()
+        yield Pair(sender=sides[0], receiver=sides[1])
+    finally:
+        for side in sides:
+            await side.stop()
+
+
+async def papers(folder: Path, size: int, count: int) -> list[Path]:
+    """Different PDFs of that size, written by a process of its own."""
+    folder.mkdir(parents=True, exist_ok=True)
+    process = await _start("bench.papers", str(folder), str(size), str(count))
+    if await process.wait():
+        raise Broken("the papers could not be made")
+    return sorted(folder.glob(f"{size}-*.pdf"))
+
+
+async def _start(module: str, *words: str, piped: bool = False) -> Process:
+    pipe = PIPE if piped else None
+    return await asyncio.create_subprocess_exec(sys.executable, "-m", module, *words, stdin=pipe, stdout=pipe)

@@ -1,0 +1,83 @@
+"""The figures in words. In: what the measurements gave. Out: lines for a person; the same figures as JSON are for
+programs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+from bench.machine import MB
+
+Figures = Mapping[str, Any]  # Any: each measurement has its own shape
+
+
+def machine(told: Figures) -> Iterator[str]:
+    yield (
+        f"{told['cores']} cores ({told['processor']}), {told['memory_gb']} GB, {told['system']}, "
+        f"Python {told['python']}, load {told['load']}"
+    )
+
+
+def there_and_back(told: Figures) -> Iterator[str]:
+    stalls, idle = told["stalls"], told["idle_stalls"]
+    yield f"{_size(told['bytes'])} there and back, one node: {told['seconds']:.3f} s (median of {told['rounds']})"
+    yield (
+        "  "
+        + ", ".join(f"{leg} {at:.3f}" for leg, at in told["legs"].items())
+        + " (seconds from the first byte)"
+    )
+    yield (
+        f"  event loop stalls: p50 {stalls['p50_ms']} ms, p99 {stalls['p99_ms']} ms, longest {stalls['max_ms']} ms "
+        f"(median round {stalls['median_max_ms']} ms); idle node: p99 {idle['p99_ms']} ms, longest {idle['max_ms']} ms"
+    )
+
+
+def memory(told: Figures) -> Iterator[str]:
+    above, idle = told["above_idle_mb"], told["idle_mb"]
+    verdict = "holds" if told["holds"] else "BROKEN"
+    yield (
+        f"{_size(told['bytes'])} from one process to another: {told['seconds']} s; memory above idle: "
+        f"sender {above['sender']} MB (idle {idle['sender']}), receiver {above['receiver']} MB "
+        f"(idle {idle['receiver']}); limit {told['limit_mb']:.0f} MB {verdict}"
+    )
+    yield f"  sender's event loop stalls: p99 {told['stalls']['p99_ms']} ms, longest {told['stalls']['max_ms']} ms"
+
+
+def cost(told: Figures) -> Iterator[str]:
+    yield "CPU of one document, both sides, from file to 01 (median):"
+    for size, row in told["sizes"].items():
+        yield (
+            f"  {_size(int(size)):>7}: {row['cpu_s'] * 1000:7.1f} ms (sender {row['sender_cpu_s'] * 1000:.1f}, "
+            f"receiver {row['receiver_cpu_s'] * 1000:.1f}) = {row['ratio']} x the bare primitives "
+            f"({row['primitives_cpu_s'] * 1000:.2f} ms); {row['seconds']} s by the clock"
+        )
+
+
+def throughput(told: Figures) -> Iterator[str]:
+    writer = told["writer"]
+    yield (
+        f"{_size(told['bytes'])} documents, {told['at_once']} at once, one node: {told['per_second']} a second there and "
+        f"back ({told['documents']} sent), {told['cpu_ms_per_document']} ms CPU each; "
+        f"longest stall {told['stalls']['max_ms']} ms"
+    )
+    yield (
+        f"  database writer {writer['busy']:.0%} busy: {writer['transactions_per_document']} transactions and "
+        f"{writer['commits_per_document']} commits a document, {writer['ms_per_transaction']} ms each, "
+        f"of which commit {writer['ms_per_commit']} ms"
+    )
+    yield "  where documents spend their time (waiting included), a document:"
+    for name, row in told["ports"].items():
+        yield f"    {name:<28} {row['calls_per_document']:>5} calls {row['ms_per_document']:>8} ms"
+
+
+WORDS: Mapping[str, Callable[[Figures], Iterator[str]]] = {
+    "machine": machine,
+    "there_and_back": there_and_back,
+    "memory": memory,
+    "cost": cost,
+    "throughput": throughput,
+}
+
+
+def _size(size: int) -> str:
+    return f"{size // MB} MB" if size >= MB else f"{size // 1000} KB"

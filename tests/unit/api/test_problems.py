@@ -1,0 +1,193 @@
+"""Every failure is problem+json, in the reader's language, with all its reasons, and never a stack trace."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from gateway import errors
+from gateway.api import problems
+from gateway.api.failing import BadCall, Fault
+from gateway.api.resources import inbox
+from gateway.api.words import Lang, say
+from gateway.labels_api import API
+from gateway.policy.verdict import ReasonCode, Verdict, reason
+from tests.support.api import Door, form, meta
+
+
+def tree(kind: type[errors.GatewayError] = errors.GatewayError) -> Iterator[type[errors.GatewayError]]:
+    yield kind
+    for below in kind.__subclasses__():
+        yield from tree(below)
+
+
+def made(kind: type[errors.GatewayError]) -> errors.GatewayError:
+    """One error of that class; two of them are made of something."""
+    if issubclass(kind, errors.Refused):
+        return kind(Verdict(reasons=(reason(ReasonCode.MISSING, "/number", field="number"),)))
+    if issubclass(kind, errors.InvalidEnvelope):
+        return kind("SIG-DIGEST", "the digest differs")
+    return kind("what happened")
+
+
+def test_every_class_of_the_tree_has_its_own_line_in_the_table() -> None:
+    ours = {kind for kind in tree() if kind.__module__ == "gateway.errors"}
+
+    assert ours == set(problems.SORTS)
+
+
+@pytest.mark.parametrize("kind", list(problems.SORTS), ids=lambda kind: kind.__name__)
+@pytest.mark.parametrize("lang", ["vi", "en"])
+def test_every_class_makes_a_problem(kind: type[errors.GatewayError], lang: Lang) -> None:
+    problem = problems.of_error(made(kind), lang)
+
+    assert 400 <= problem.status < 600
+    assert problem.sort.retryable is not kind.permanent
+    assert problem.detail
+    assert say(problem.sort.label, lang)
+
+
+def test_the_causes_of_our_own_troubles_are_not_told() -> None:
+    for kind, sort in problems.SORTS.items():
+        problem = problems.of_error(made(kind), "en")
+
+        assert ("cause" in problem.more) is (sort.told and kind is not errors.Refused), kind
+
+
+def test_every_slug_is_used_once() -> None:
+    slugs = [sort.slug for sort in (*problems.SORTS.values(), *problems.OWN_SORTS.values())]
+
+    assert len(slugs) == len(set(slugs))
+
+
+@pytest.mark.parametrize("slug", list(problems.OWN_SORTS))
+def test_every_kind_of_the_front_door_has_words(slug: str) -> None:
+    assert f"problem.{slug}" in API
+    assert f"problem.{slug}.text" in API
+
+
+def test_a_refusal_lists_every_reason_with_its_sentence() -> None:
+    verdict = Verdict(
+        reasons=(
+            reason(ReasonCode.MISSING, "/number", field="number"),
+            reason(ReasonCode.RECIPIENT_CLOSED, "/recipients/0/code", suggest="Z91.05", recipient="Z91.04", name="A"),
+        )
+    )
+
+    problem = problems.of_error(errors.Refused(verdict), "vi")
+
+    assert [each["pointer"] for each in problem.errors] == ["/number", "/recipients/0/code"]
+    assert problem.errors[1]["suggest"] == "Z91.05"
+    assert "số văn bản" in str(problem.errors[0]["detail"])
+
+
+def test_sizes_alone_are_413_and_beside_other_reasons_422() -> None:
+    size = reason(ReasonCode.FILE_TOO_LARGE, "/files/0", name="a.pdf", size_bytes=11, limit_bytes=10)
+    other = reason(ReasonCode.MISSING, "/number", field="number")
+
+    assert problems.of_error(errors.Refused(Verdict(reasons=(size,))), "vi").status == 413
+    assert problems.of_error(errors.Refused(Verdict(reasons=(size, other))), "vi").status == 422
+
+
+def test_a_denial_is_401_without_a_key_and_403_with_one() -> None:
+    unknown = problems.of_error(errors.Denied("no key"), "vi")
+    lacking = problems.of_error(errors.Denied("no scope", code="GW-403-SCOPE"), "vi")
+
+    assert unknown.status == 401
+    assert unknown.headers["WWW-Authenticate"].startswith("Bearer")
+    assert lacking.status == 403
+
+
+def test_a_request_still_running_says_when_to_come_again() -> None:
+    problem = problems.of_error(errors.Clash("at work", code="GW-IDEM-RUNNING"), "vi")
+
+    assert problem.status == 409
+    assert problem.headers["Retry-After"]
+    assert problem.sort.retryable
+
+
+def test_a_bad_call_with_one_fault_says_that_fault() -> None:
+    problem = problems.of_bad_call(BadCall("bad-request", Fault(code="twice", pointer="?limit")), "en")
+
+    assert problem.status == 400
+    assert problem.detail == problem.errors[0]["detail"]
+
+
+async def test_an_address_that_is_not_there_is_a_problem(door: Door) -> None:
+    answer = await door.ask("GET", "/nothing")
+
+    assert answer.status == 404
+    assert answer.headers["Content-Type"].startswith(problems.MEDIA)
+    assert answer.json["type"] == "/problems/no-such-page"
+    assert answer.json["instance"] == "/api/v1/nothing"
+
+
+async def test_a_method_that_is_not_taken_is_a_problem_and_names_those_that_are(door: Door) -> None:
+    answer = await door.ask("DELETE", "/messages")
+
+    assert answer.status == 405
+    assert answer.headers["Allow"] == "GET,POST"
+
+
+async def test_a_body_over_the_limit_is_a_problem(door: Door) -> None:
+    answer = await door.ask("POST", "/inbox/x/status", data=b" " * (1024 * 1024 + 1))
+
+    assert answer.status == 413
+    assert answer.json["type"] == "/problems/too-large"
+
+
+async def test_an_expectation_that_cannot_be_met_is_a_problem(door: Door) -> None:
+    answer = await door.ask("POST", "/inbox/x/status", headers={"Expect": "miracles"}, data=b"{}")
+
+    assert answer.status == 417
+    assert answer.json["type"] == "/problems/expectation-failed"
+
+
+async def test_problems_speak_the_language_asked_for(door: Door) -> None:
+    vi = await door.ask("GET", "/nothing")
+    en = await door.ask("GET", "/nothing", headers={"Accept-Language": "en-GB, vi;q=0.5"})
+
+    assert vi.headers["Content-Language"] == "vi"
+    assert en.headers["Content-Language"] == "en"
+    assert vi.json["title"] != en.json["title"]
+
+
+async def test_what_nobody_foresaw_is_a_500_with_the_request_id_and_nothing_else(
+    door: Door, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def broken(*_: object) -> None:
+        raise RuntimeError("the secret inside")
+
+    monkeypatch.setattr(inbox.inbox_view, "quarantined", broken)
+    monkeypatch.setattr(type(door.node.store), "read", broken)
+
+    answer = await door.ask("GET", "/inbox", headers={"X-Request-Id": "help-desk-7"})
+
+    assert answer.status == 500
+    assert answer.json["request_id"] == answer.headers["X-Request-Id"] == "help-desk-7"
+    assert "secret" not in answer.raw.decode()
+    assert "Traceback" not in answer.raw.decode()
+    assert any(getattr(record, "request_id", "") == "help-desk-7" for record in caplog.records)
+
+
+async def test_a_request_id_that_could_break_a_header_or_a_log_is_replaced(door: Door) -> None:
+    answer = await door.ask("GET", "/me", headers={"X-Request-Id": "a b<script>"})
+
+    assert answer.headers["X-Request-Id"].startswith("req_")
+
+
+async def test_every_fault_of_a_request_is_listed_at_once_and_nothing_is_stored(door: Door) -> None:
+    said = meta(pages="three", urgency="soon", colour="blue", subjekt="x")
+
+    answer = await door.ask("POST", "/messages", once="one", data=form(said))
+
+    assert answer.status == 400
+    assert {each["pointer"]: each["code"] for each in answer.json["errors"]} == {
+        "/pages": "wrong-type",
+        "/urgency": "bad-value",
+        "/colour": "unknown-field",
+        "/subjekt": "unknown-field",
+    }
+    assert next(e for e in answer.json["errors"] if e["pointer"] == "/subjekt")["suggest"] == "subject"
+    assert (await door.ask("GET", "/messages")).json["data"] == []

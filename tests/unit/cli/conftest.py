@@ -1,0 +1,55 @@
+"""A command line that tests can type at: words in, exit code and both outputs back, nothing left behind."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from gateway.cli import main
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Said:
+    """What one command line did."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.out)
+
+
+class Terminal:
+    """Types at the command line in this process."""
+
+    def __init__(self, capsys: pytest.CaptureFixture[str]) -> None:
+        self._capsys = capsys
+
+    def type(self, *words: str | Path) -> Said:
+        self._capsys.readouterr()
+        code = main.run([str(word) for word in words])
+        out, err = self._capsys.readouterr()
+        return Said(code=code, out=out, err=err)
+
+
+@pytest.fixture
+def terminal(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Terminal]:
+    """A terminal in an empty folder, without anybody's environment."""
+    for name in ("GATEWAY_CONFIG", "GATEWAY_AGENCY", "GATEWAY_LANG", "NO_COLOR"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.chdir(tmp_path)
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    yield Terminal(capsys)
+    root.handlers[:] = handlers
+    root.setLevel(level)

@@ -1,0 +1,129 @@
+"""Every command teaches itself: two whole examples, the common options, no heavy imports before it is asked for."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import typer
+
+from gateway.cli import main
+from tests.unit.cli.conftest import Terminal
+
+ROOT = Path(__file__).parents[3]
+DUE = {
+    *("serve", "demo", "init", "send", "verify", "explain", "doctor", "watch", "version"),
+    *("config show", "config check", "migrate status", "migrate up"),
+    *(
+        f"outbox {name}"
+        for name in ("list", "show", "events", "resend", "cancel", "recall", "update", "replace")
+    ),
+    *(
+        f"inbox {name}"
+        for name in (
+            "list",
+            "show",
+            "pull",
+            "accept",
+            "reject",
+            "status",
+            "assign",
+            "ack",
+            "release",
+            "discard",
+        )
+    ),
+    *(f"registry {name}" for name in ("list", "show", "resolve", "search", "import")),
+    *(f"keys {name}" for name in ("list", "new", "csr", "import", "pin")),
+    *(f"tokens {name}" for name in ("list", "new", "revoke")),
+}
+
+
+def commands(app: typer.Typer) -> Iterator[str]:
+    yield from (str(each.name) for each in app.registered_commands)
+    for group in app.registered_groups:
+        assert group.typer_instance is not None
+        name = group.typer_instance.info.name
+        yield from (f"{name} {each.name}" for each in group.typer_instance.registered_commands)
+
+
+def test_every_command_that_is_due_exists() -> None:
+    assert set(commands(main.build())) == DUE
+
+
+@pytest.mark.parametrize("command", sorted(DUE))
+def test_the_help_of_each_command_has_two_examples_of_itself(terminal: Terminal, command: str) -> None:
+    said = terminal.type(*command.split(), "--help")
+
+    examples = [line.strip() for line in said.out.split("Examples:")[1].splitlines() if line.strip()]
+    assert said.code == 0
+    assert len(examples) == 2
+    for example in examples:
+        without_options = re.sub(r"--config \S+ ", "", example)
+        assert without_options.startswith(f"gateway {command}")
+
+
+@pytest.mark.parametrize("command", sorted(DUE))
+def test_every_command_takes_the_common_options(terminal: Terminal, command: str) -> None:
+    out = terminal.type(*command.split(), "--help").out
+
+    for option in ("--output", "--quiet", "--lang", "--config", "--agency", "--verbose"):
+        assert option in out
+
+
+def test_examples_name_only_options_that_exist(terminal: Terminal) -> None:
+    for command in sorted(DUE):
+        out = terminal.type(*command.split(), "--help").out
+        usage, _, examples = out.partition("Examples:")
+        for option in re.findall(r"(?<=\s)(--[a-z-]+)", examples):
+            assert option in usage, f"{command}: {option}"
+
+
+@pytest.mark.parametrize(
+    ("words", "meant"),
+    [(("sned",), "'send'"), (("outbox", "lst"), "'list'"), (("outbox", "list", "--sate"), "--state")],
+)
+def test_a_typing_error_is_answered_with_what_was_probably_meant(
+    terminal: Terminal, words: tuple[str, ...], meant: str
+) -> None:
+    said = terminal.type(*words)
+
+    assert said.code == 2
+    assert meant in said.err
+    assert said.out == ""
+
+
+def test_a_wrong_use_points_to_the_help_of_that_command(terminal: Terminal) -> None:
+    assert "→ gateway outbox list --help" in terminal.type("--lang", "en", "outbox", "list", "--sate").err
+
+
+def test_no_words_at_all_show_the_help(terminal: Terminal) -> None:
+    said = terminal.type()
+
+    assert said.code == 2
+    assert said.err.startswith("Usage: gateway")
+
+
+def test_the_version_needs_none_of_the_heavy_libraries() -> None:
+    """What is not imported cannot be slow: a time would say the same less reliably."""
+    script = (
+        "import sys; from gateway.cli import main; main.run(['version', '-q']);"
+        "heavy = {'sqlalchemy', 'aiohttp', 'lxml', 'cryptography', 'signxml', 'rich', 'pypdf', 'alembic'};"
+        "print(sorted(heavy & set(sys.modules)))"
+    )
+
+    out = subprocess.run(
+        [sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True
+    ).stdout
+
+    assert out.splitlines()[-1] == "[]"
+
+
+def test_version_speaks_json_and_one_line_json(terminal: Terminal) -> None:
+    assert terminal.type("version", "-o", "json").json["gateway"] == "0.1.0"
+    assert terminal.type("version", "-o", "ndjson").out.count("\n") == 1
+    assert terminal.type("-o", "json", "version").json["gateway"] == "0.1.0"

@@ -1,0 +1,76 @@
+"""docs/states.md shows the tables of the code, word for word; docs/glossary.md names what the code names."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from gateway.domain.document import InState
+from gateway.domain.status import CODES, STATES
+from gateway.labels import KEYS, say
+
+DOCS = Path(__file__).parents[3] / "docs"
+PAGE = (DOCS / "states.md").read_text(encoding="utf-8")
+GLOSSARY = (DOCS / "glossary.md").read_text(encoding="utf-8")
+
+
+def words(key: str) -> tuple[str, str]:
+    return (say(key, "vi", code="NN"), say(key, "en", code="NN")) if key in KEYS else ("–", "–")
+
+
+def state_rows() -> list[str]:
+    rows = []
+    for row in STATES.values():
+        cells = (
+            *(f"`{row.key}`", row.track, row.wire or "–"),
+            *words(f"state.{row.key}"),
+            *words(f"state.in.{row.key}"),
+            *(f"{row.colour}, {row.shape}", row.set_by),
+        )
+        rows.append("| " + " | ".join(cells) + " |")
+    return rows
+
+
+def code_rows() -> list[str]:
+    return [f"| {row.code} | {row.track} | `{row.key}` | {row.set_by} |" for row in CODES.values()]
+
+
+def incoming_rows() -> list[str]:
+    return ["| `{}` | {} | {} |".format(state, *words(f"state.in.{state}")) for state in InState]
+
+
+@pytest.mark.parametrize("row", [*state_rows(), *code_rows(), *incoming_rows()])
+def test_the_page_has_the_row_of_the_code(row: str) -> None:
+    assert row in PAGE.splitlines()
+
+
+def test_the_page_has_no_row_that_the_code_does_not_have() -> None:
+    known = {*state_rows(), *code_rows(), *incoming_rows()}
+    shown = {line for line in PAGE.splitlines() if line.startswith(("| `", "| 0", "| 1"))}
+
+    assert shown == known
+
+
+@pytest.mark.parametrize(
+    "word",
+    [
+        *("packet", "document", "message", "registry", "register", "delivery", "fact", "standing", "request"),
+        *(
+            "recall",
+            "take_back",
+            "withdrawn",
+            "admit",
+            "clerk",
+            "axis",
+            "node",
+            "agency",
+            "symbol",
+            "subject",
+        ),
+        *("signer", "urgency", "secrecy", "sealed", "held", "quarantined", "waiting", "receipt", "envelope"),
+        *("exchange certificate", "lead", "source", "appendix", "reference", "evidence", "remind"),
+    ],
+)
+def test_the_glossary_has_the_word(word: str) -> None:
+    assert f"`{word}`" in GLOSSARY

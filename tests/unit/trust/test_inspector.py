@@ -1,0 +1,513 @@
+"""What a file is by its bytes (R10 to R12, threats 57 to 64): good files, lying files, and files made to harm."""
+
+from __future__ import annotations
+
+import io
+import random
+import struct
+import time
+import tracemalloc
+import zipfile
+import zlib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from pypdf import PdfWriter
+from pypdf.generic import ArrayObject, DictionaryObject, NameObject, NumberObject, TextStringObject
+
+from gateway import labels
+from gateway.domain.files import FileFacts
+from gateway.errors import StoreFailure
+from gateway.trust.inspector import FileInspector, InspectLimits
+
+SAMPLES = Path(__file__).parents[3] / "gateway" / "demo" / "samples"
+Look = Callable[..., FileFacts]
+
+
+@pytest.fixture
+def look(tmp_path: Path) -> Look:
+    def inspect(raw: bytes, name: str = "tệp", **limits: Any) -> FileFacts:
+        path = tmp_path / "content"
+        path.write_bytes(raw)
+        facts = FileInspector(InspectLimits(**limits)).inspect(path, name)
+        if facts.broken is not None:
+            assert f"why.{facts.broken}" in labels.KEYS
+        assert all(f"active.{kind}" in labels.KEYS for kind in facts.active)
+        return facts
+
+    return inspect
+
+
+def zipped(*members: tuple[str, bytes], packed: bool = True) -> bytes:
+    made = io.BytesIO()
+    with zipfile.ZipFile(made, "w", zipfile.ZIP_DEFLATED if packed else zipfile.ZIP_STORED) as archive:
+        for name, raw in members:
+            archive.writestr(name, raw)
+    return made.getvalue()
+
+
+def office(folder: str, *more: tuple[str, bytes]) -> bytes:
+    return zipped(("[Content_Types].xml", b"<Types/>"), (f"{folder}/document.xml", b"<x/>"), *more)
+
+
+def open_document(kind: str, *more: tuple[str, bytes]) -> bytes:
+    made = io.BytesIO()
+    with zipfile.ZipFile(made, "w") as archive:
+        archive.writestr("mimetype", f"application/vnd.oasis.opendocument.{kind}")
+        for name, raw in (("content.xml", b"<x/>"), *more):
+            archive.writestr(name, raw)
+    return made.getvalue()
+
+
+def pdf(
+    pages: int = 1, *, password: str | None = None, change: Callable[[PdfWriter], None] | None = None
+) -> bytes:
+    writer = PdfWriter()
+    for _ in range(pages):
+        writer.add_blank_page(595, 842)
+    if change is not None:
+        change(writer)
+    if password is not None:
+        writer.encrypt(password, algorithm="AES-256")
+    made = io.BytesIO()
+    writer.write(made)
+    return made.getvalue()
+
+
+def ole(*streams: str) -> bytes:
+    """The smallest compound file whose one directory sector names these streams."""
+    header = bytearray(512)
+    header[:8] = bytes.fromhex("d0cf11e0a1b11ae1")
+    struct.pack_into("<HHHH", header, 24, 0x3E, 3, 0xFFFE, 9)
+    struct.pack_into("<I", header, 48, 1)
+    struct.pack_into("<109I", header, 76, 0, *[0xFFFFFFFF] * 108)
+    fat = struct.pack("<128I", 0xFFFFFFFD, 0xFFFFFFFE, *[0xFFFFFFFF] * 126)
+    directory = b""
+    for name in ("Root Entry", *streams):
+        raw = (name + "\0").encode("utf-16-le")
+        directory += raw.ljust(64, b"\0") + struct.pack("<H", len(raw)) + bytes(62)
+    return bytes(header) + fat + directory.ljust(512, b"\0")
+
+
+JPEG = b"\xff\xd8\xff\xe0\0\x10JFIF\0" + bytes(200) + b"\xff\xd9"
+PNG = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR" + bytes(100)
+
+
+@pytest.mark.parametrize("sample", sorted(SAMPLES.glob("*.pdf")), ids=lambda path: path.stem)
+def test_the_sample_documents_are_sound_pdfs(sample: Path) -> None:
+    facts = FileInspector().inspect(sample, sample.name)
+
+    assert (facts.found_type, facts.broken, facts.encrypted, facts.active) == ("pdf", None, False, ())
+    assert facts.pages == (2 if sample.stem == "bao-cao" else 1)
+    assert facts.size < 60_000
+
+
+@pytest.mark.parametrize(
+    ("raw", "name", "found"),
+    [
+        (pdf(), "a.docx", "pdf"),
+        (b"\xef\xbb\xbf\r\n" + pdf(), "a.pdf", "pdf"),
+        (office("word"), "a.bin", "docx"),
+        (office("xl"), "a.bin", "xlsx"),
+        (office("ppt"), "a.bin", "pptx"),
+        (open_document("text"), "a", "odt"),
+        (open_document("spreadsheet"), "a", "ods"),
+        (ole("WordDocument"), "a.exe", "doc"),
+        (ole("Workbook"), "a", "xls"),
+        (ole("PowerPoint Document"), "a", "ppt"),
+        (b"{\\rtf1\\ansi Xin ch\\'e0o}", "a.txt", "rtf"),
+        ("Kính gửi\nÔng, bà\n".encode(), "a.txt", "txt"),
+        ("tên,số\nMẫu,1\n".encode(), "a.csv", "csv"),
+        ("Kính gửi".encode("utf-16"), "a.txt", "txt"),
+        (b"C\xabng v\xa8n", "a.txt", "txt"),
+        (JPEG, "a.pdf", "jpeg"),
+        (PNG, "a.jpg", "png"),
+        (zipped(("a.txt", b"x")), "a.docx", "zip"),
+        (zipped(), "a.zip", "zip"),
+        (b"Rar!\x1a\x07\x01\x00" + bytes(40), "a.zip", "rar"),
+    ],
+)
+def test_a_type_is_told_by_the_bytes_and_not_by_the_name_r10(
+    look: Look, raw: bytes, name: str, found: str
+) -> None:
+    facts = look(raw, name)
+
+    assert (facts.found_type, facts.broken) == (found, None)
+
+
+@pytest.mark.parametrize(
+    ("raw", "found"),
+    [
+        (b"MZ\x90\0" + bytes(200), "exe"),
+        (b"\x7fELF" + bytes(60), "elf"),
+        (b"#!/bin/sh\nrm -rf /\n", "script"),
+        (b"<!DOCTYPE html><script>alert(1)</script>", "html"),
+        (b"  <HTML><body onload=x>", "html"),
+        (b'<svg xmlns="http://www.w3.org/2000/svg" onload="x"/>', "svg"),
+        (b'<?xml version="1.0"?><a/>', "xml"),
+        (b"MIME-Version: 1.0\r\nContent-Type: text/html", "mht"),
+        (b"\x1f\x8b\x08" + bytes(30), "gzip"),
+        (bytes(range(256)) * 4, "unknown"),
+        (ole("Something"), "ole"),
+        (zipped(("META-INF/MANIFEST.MF", b""), ("A.class", b"\xca\xfe")), "jar"),
+        (zipped(("[Content_Types].xml", b"<x/>")), "ooxml"),
+    ],
+)
+def test_what_does_not_pass_is_named_61(look: Look, raw: bytes, found: str) -> None:
+    assert look(raw, "văn bản.pdf").found_type == found
+
+
+def test_an_empty_file_is_broken_66(look: Look) -> None:
+    assert look(b"").broken == "empty"
+
+
+@pytest.mark.parametrize("count", [1, 3, 250])
+def test_pages_are_counted_r57(look: Look, count: int) -> None:
+    assert look(pdf(count)).pages == count
+
+
+def test_a_pdf_that_asks_for_a_password_is_encrypted(look: Look) -> None:
+    facts = look(pdf(password="mo-khoa"))
+
+    assert (facts.encrypted, facts.pages, facts.broken) == (True, None, None)
+
+
+def test_a_pdf_that_only_limits_its_owner_opens(look: Look) -> None:
+    facts = look(pdf(2, password=""))
+
+    assert (facts.encrypted, facts.pages) == (False, 2)
+
+
+def javascript(writer: PdfWriter) -> None:
+    """Run on opening: the catalog's name tree."""
+    script = DictionaryObject(
+        {NameObject("/S"): NameObject("/JavaScript"), NameObject("/JS"): TextStringObject("x")}
+    )
+    tree = DictionaryObject(
+        {NameObject("/Names"): ArrayObject([TextStringObject("n"), writer._add_object(script)])}
+    )
+    writer._root_object[NameObject("/Names")] = DictionaryObject({NameObject("/JavaScript"): tree})
+
+
+def launch(writer: PdfWriter) -> None:
+    action = DictionaryObject(
+        {NameObject("/S"): NameObject("/Launch"), NameObject("/F"): TextStringObject("x")}
+    )
+    writer._root_object[NameObject("/OpenAction")] = writer._add_object(action)
+
+
+def hidden_javascript(writer: PdfWriter) -> None:
+    """Reached by clicking: page, annotation, additional action."""
+    action = DictionaryObject(
+        {NameObject("/S"): NameObject("/JavaScript"), NameObject("/JS"): TextStringObject("x")}
+    )
+    annotation = DictionaryObject(
+        {
+            NameObject("/Subtype"): NameObject("/Widget"),
+            NameObject("/AA"): DictionaryObject({NameObject("/E"): writer._add_object(action)}),
+        }
+    )
+    writer.pages[0][NameObject("/Annots")] = ArrayObject([writer._add_object(annotation)])
+
+
+def attachment(writer: PdfWriter) -> None:
+    writer.add_attachment("kem.xlsx", b"x")
+
+
+@pytest.mark.parametrize(
+    ("change", "kind"),
+    [
+        (javascript, "javascript"),
+        (hidden_javascript, "javascript"),
+        (launch, "launch"),
+        (attachment, "embedded-file"),
+    ],
+)
+def test_what_a_pdf_would_run_is_named_64(look: Look, change: Callable[[PdfWriter], None], kind: str) -> None:
+    facts = look(pdf(change=change))
+
+    assert facts.active == (kind,)
+    assert facts.pages == 1
+
+
+def test_a_page_tree_that_bites_its_tail_is_counted_once_and_ends(look: Look) -> None:
+    def loop(writer: PdfWriter) -> None:
+        pages = writer._root_object.raw_get("/Pages")
+        kids = pages.get_object()["/Kids"]
+        kids.append(pages)
+        pages.get_object()[NameObject("/Count")] = NumberObject(10**9)
+
+    assert look(pdf(2, change=loop)).pages == 2
+
+
+@pytest.mark.parametrize("cut", [0.1, 0.5, 0.95])
+def test_a_cut_pdf_never_raises(look: Look, cut: float) -> None:
+    whole = (SAMPLES / "bao-cao.pdf").read_bytes()
+
+    facts = look(whole[: int(len(whole) * cut)])
+
+    assert facts.found_type == "pdf"
+    assert facts.broken is not None or facts.pages is not None
+
+
+def test_a_pdf_without_pages_is_broken(look: Look) -> None:
+    assert look(b"%PDF-1.7\nnothing here\n%%EOF").broken in ("unreadable", "no-pages")
+
+
+def test_too_many_objects_stop_the_walk(look: Look) -> None:
+    assert look(pdf(60), pdf_objects=50).broken == "too-long-to-read"
+
+
+def test_a_pdf_past_its_time_stops(look: Look) -> None:
+    assert look(pdf(60), seconds=-1).broken == "too-long-to-read"
+
+
+def test_an_object_stream_that_inflates_without_end_is_not_inflated(look: Look) -> None:
+    bomb = zlib.compress(b"1 0 " + b" " * (64 * 1024 * 1024), 9)
+    raw = b"%%PDF-1.7\n5 0 obj<</Type/ObjStm/N 1/First 4/Filter/FlateDecode/Length %d>>stream\n" % len(bomb)
+    raw += bomb + b"\nendstream endobj\n"
+    xref = len(raw)
+    rows = struct.pack(">BHB", 0, 0, 0) + struct.pack(">BHB", 2, 5, 0)
+    raw += b"6 0 obj<</Type/XRef/Size 2/W[1 2 1]/Index[0 2]/Root 1 0 R/Length %d>>stream\n" % len(rows)
+    raw += rows + b"\nendstream endobj\nstartxref\n%d\n%%%%EOF" % xref
+
+    tracemalloc.start()
+    facts = look(raw)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+
+    assert facts.pages is None
+    assert facts.broken is not None
+    assert peak < 40 * 1024 * 1024
+
+
+def test_a_pdf_behind_something_else_is_a_polyglot_63(look: Look) -> None:
+    assert look(b"GIF89a" + bytes(20) + pdf()).broken == "junk-before"
+    late = look(b"<b>x</b>\n" + pdf())
+    assert (late.found_type, late.broken) == ("pdf", "junk-before")
+
+
+@pytest.mark.parametrize("front", [pdf(), JPEG, PNG, b"chi la chu\n"])
+def test_a_file_that_also_opens_as_zip_is_a_polyglot_63(look: Look, front: bytes) -> None:
+    assert look(front + zipped(("a.exe", b"MZ"))).broken == "junk-after"
+
+
+def test_the_members_of_an_archive_are_told_with_their_types(look: Look) -> None:
+    inner = zipped(("trong/anh.jpg", JPEG), ("a.pdf", pdf()))
+    raw = zipped(
+        ("Tờ trình.docx", office("word")), ("kèm.zip", inner), ("rỗng/", b""), ("x.pdf", b"MZ" + bytes(99))
+    )
+
+    facts = look(raw)
+
+    assert facts.broken is None
+    assert facts.nested_depth == 2
+    assert dict(zip(facts.members, facts.member_types, strict=True)) == {
+        "Tờ trình.docx": "docx",
+        "kèm.zip": "zip",
+        "kèm.zip/trong/anh.jpg": "jpeg",
+        "kèm.zip/a.pdf": "pdf",
+        "x.pdf": "exe",
+    }
+
+
+def test_what_a_member_would_run_is_named_for_the_archive(look: Look) -> None:
+    facts = look(zipped(("a/b.pdf", pdf(change=launch)), ("c.html", b"<html><script>x</script>")))
+
+    assert facts.active == ("launch", "script")
+
+
+def test_an_archive_in_an_archive_in_an_archive_is_too_deep_58(look: Look) -> None:
+    deep = zipped(("2.zip", zipped(("1.zip", zipped(("a.txt", b"x"))))))
+
+    facts = look(deep)
+
+    assert facts.broken == "too-deep"
+    assert facts.nested_depth == 3
+
+
+@pytest.mark.parametrize(("count", "broken"), [(500, None), (501, "too-many-members")])
+def test_members_are_counted_before_they_are_read_57(look: Look, count: int, broken: str | None) -> None:
+    assert look(zipped(*((f"{n}.txt", b"x") for n in range(count)))).broken == broken
+
+
+def test_members_of_inner_archives_count_too(look: Look) -> None:
+    inner = zipped(*((f"{n}.txt", b"x") for n in range(300)))
+
+    assert look(zipped(("1.zip", inner), ("2.zip", inner))).broken == "too-many-members"
+
+
+@pytest.mark.parametrize("wrap", [False, True])
+def test_a_flat_bomb_stops_at_the_ratio_in_little_memory_57(look: Look, wrap: bool) -> None:
+    raw = zipped(("0.txt", b"0" * 64 * 1024 * 1024))
+    raw = zipped(("a.zip", raw)) if wrap else raw
+
+    tracemalloc.start()
+    began = time.monotonic()
+    facts = look(raw)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+
+    assert facts.broken == "ratio"
+    assert peak < 8 * 1024 * 1024
+    assert time.monotonic() - began < 5
+
+
+def test_a_short_file_that_packs_well_is_no_bomb(look: Look) -> None:
+    assert look(zipped(("a.txt", b"0" * 100_000))).broken is None
+
+
+def patched(raw: bytes, at: bytes, offset: int, form: str, value: int, which: int = 0) -> bytes:
+    """The archive with one field of its `which`-th record of that signature changed."""
+    place = -1
+    for _ in range(which + 1):
+        place = raw.index(at, place + 1)
+    changed = bytearray(raw)
+    struct.pack_into(form, changed, place + offset, value)
+    return bytes(changed)
+
+
+LOCAL, CENTRAL, END = b"PK\x03\x04", b"PK\x01\x02", b"PK\x05\x06"
+TWO = zipped(("a.txt", b"mot hai ba bon" * 9), ("b.txt", b"nam sau" * 9))
+
+
+@pytest.mark.parametrize(
+    ("raw", "why"),
+    [
+        (zipped(("../ra.txt", b"x")), "member-name"),
+        (zipped(("a/../../ra.txt", b"x")), "member-name"),
+        (zipped(("/tuyet.txt", b"x")), "member-name"),
+        (zipped(("C:\\ra.txt", b"x")), "member-name"),
+        (zipped(("..\\ra.txt", b"x")), "member-name"),
+        (zipped(("A.txt", b"x"), ("a.TXT", b"y")), "member-twice"),
+        (patched(TWO, CENTRAL, 42, "<I", 0, 1), "member-header"),
+        (patched(TWO, LOCAL, 26, "<H", 4), "member-header"),
+        (patched(TWO, LOCAL, 8, "<H", 0), "member-header"),
+        (patched(TWO, CENTRAL, 24, "<I", 5), "member-header"),
+        (patched(TWO, CENTRAL, 10, "<H", 12), "member-header"),
+        (patched(patched(TWO, CENTRAL, 10, "<H", 12), LOCAL, 8, "<H", 12), "member-method"),
+        (patched(patched(TWO, CENTRAL, 16, "<I", 7), LOCAL, 14, "<I", 7), "member-header"),
+        (patched(TWO, END, 10, "<H", 1), "member-header"),
+        (patched(patched(TWO, END, 10, "<H", 9), END, 8, "<H", 9), "member-header"),
+        (patched(patched(TWO, END, 10, "<H", 60_000), END, 8, "<H", 60_000), "too-many-members"),
+        (patched(TWO, END, 16, "<I", 0xFFFFFFFF), "too-many-members"),
+        (TWO + b"rac", "junk-after"),
+        (LOCAL + b"rac" + TWO, "junk-before"),
+        (TWO[:-30], "truncated"),
+        (TWO[:40], "truncated"),
+    ],
+)
+def test_an_archive_that_lies_is_broken_59_60(look: Look, raw: bytes, why: str) -> None:
+    assert look(raw).broken == why
+
+
+def test_members_that_share_their_bytes_are_a_bomb_57(look: Look) -> None:
+    """Two directory entries, one body: the way to a thousand-fold bomb of a few kilobytes."""
+    one = zipped(("a.txt", b"mot hai ba bon" * 9))
+    directory = one.index(CENTRAL)
+    end = one.index(END)
+    entry = one[directory:end]
+    other = entry.replace(b"a.txt", b"b.txt")
+    local = one[:directory].replace(b"a.txt", b"b.txt")
+    # the second local header lies inside the first member's bytes
+    host = zipped(("a.txt", local), packed=False)
+    at = host.index(local, 1)
+    other = other[:42] + struct.pack("<I", at) + other[46:]
+    host_directory = host.index(CENTRAL, at + len(local))
+    host_end = host.index(END, host_directory)
+    body = host[:host_end] + other
+    tail = bytearray(host[host_end:])
+    struct.pack_into("<HHI", tail, 8, 2, 2, host_end - host_directory + len(other))
+
+    assert look(body + bytes(tail)).broken == "member-overlap"
+
+
+def test_a_link_inside_an_archive_is_broken_59(look: Look) -> None:
+    made = io.BytesIO()
+    with zipfile.ZipFile(made, "w") as archive:
+        link = zipfile.ZipInfo("lien-ket")
+        link.external_attr = 0o120777 << 16
+        archive.writestr(link, "/etc/passwd")
+
+    assert look(made.getvalue()).broken == "member-link"
+
+
+def test_an_encrypted_member_makes_the_archive_encrypted_60(look: Look) -> None:
+    raw = patched(patched(TWO, CENTRAL, 8, "<H", 1), LOCAL, 6, "<H", 1)
+
+    facts = look(raw)
+
+    assert facts.encrypted
+    assert facts.member_types[0] == "unknown"
+
+
+def test_nothing_is_written_beside_the_file_59(look: Look, tmp_path: Path) -> None:
+    look(zipped(("a.zip", zipped(("b.pdf", pdf()))), ("c.txt", b"x" * 3_000_000)))
+
+    assert [path.name for path in tmp_path.iterdir()] == ["content"]
+
+
+@pytest.mark.parametrize(
+    ("raw", "name", "found", "active"),
+    [
+        (office("word", ("word/vbaProject.bin", b"x")), "a.docx", "docm", ("macro",)),
+        (office("xl", ("xl/vbaProject.bin", b"x")), "a.xlsx", "xlsm", ("macro",)),
+        (office("word", ("word/embeddings/o.bin", b"x")), "a.docx", "docx", ("embedded-file",)),
+        (open_document("text", ("Basic/Standard/m.xml", b"x")), "a.odt", "odt", ("macro",)),
+        (ole("WordDocument", "Macros"), "a.doc", "doc", ("macro",)),
+        (ole("Workbook", "_VBA_PROJECT_CUR"), "a.xls", "xls", ("macro",)),
+        (b"{\\rtf1{\\object\\objdata 0105}}", "a.rtf", "rtf", ("embedded-file",)),
+    ],
+)
+def test_macros_and_embedded_objects_are_named_64(
+    look: Look, raw: bytes, name: str, found: str, active: tuple[str, ...]
+) -> None:
+    facts = look(raw, name)
+
+    assert (facts.found_type, facts.active, facts.members) == (found, active, ())
+
+
+def test_an_office_file_with_a_password_is_encrypted(look: Look) -> None:
+    facts = look(ole("EncryptionInfo", "EncryptedPackage"), "a.docx")
+
+    assert (facts.found_type, facts.encrypted) == ("docx", True)
+
+
+def test_a_file_that_is_not_there_is_the_stores_fault(tmp_path: Path) -> None:
+    with pytest.raises(StoreFailure, match="khong-co"):
+        FileInspector().inspect(tmp_path / "khong-co", "a.pdf")
+
+
+GOOD = (pdf(2), TWO, office("word"), ole("WordDocument"), zipped(("a.zip", TWO), ("b.pdf", pdf())))
+
+
+@given(which=st.sampled_from(range(len(GOOD))), seed=st.integers(0, 2**32))
+@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_no_damage_makes_it_raise(look: Look, which: int, seed: int) -> None:
+    dice = random.Random(seed)
+    raw = bytearray(GOOD[which])
+    for _ in range(dice.randrange(1, 6)):
+        at = dice.randrange(len(raw))
+        act = dice.randrange(3)
+        if act == 0:
+            raw[at] = dice.randrange(256)
+        elif act == 1:
+            del raw[at : at + dice.randrange(1, 40)]
+        else:
+            raw[at:at] = raw[max(0, at - dice.randrange(1, 60)) : at]
+        raw = raw or bytearray(b"x")
+
+    assert look(bytes(raw)).size == len(raw)
+
+
+@given(
+    raw=st.binary(max_size=2000),
+    front=st.sampled_from([b"", b"%PDF-1.4\n", LOCAL, END, bytes.fromhex("d0cf11e0a1b11ae1")]),
+)
+@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_no_bytes_make_it_raise(look: Look, raw: bytes, front: bytes) -> None:
+    assert look(front + raw).size == len(front + raw)
