@@ -22,7 +22,7 @@ async def measure(folder: Path) -> dict[str, Any]:
     async with pair.opened(folder) as nodes:
         await nodes.send(small, "1")
         idle = await nodes.ask("rest")
-        sent = await nodes.send(large, "2")
+        sent = await nodes.send(large, "2", do="watch")
         after = await nodes.ask("spent")
     above = {side: after[side]["peak"] - idle[side]["resident"] for side in after}
     return {

@@ -54,9 +54,9 @@ class Pair:
     sender: Side
     receiver: Side
 
-    async def send(self, paper: Path, number: str) -> dict[str, Any]:
+    async def send(self, paper: Path, number: str, do: str = "send") -> dict[str, Any]:
         """Returns when the 01 is back at the sender."""
-        return await self.sender.ask("send", paper=str(paper), number=number)
+        return await self.sender.ask(do, paper=str(paper), number=number)
 
     async def ask(self, do: str) -> dict[str, dict[str, Any]]:
         """The same question to both."""

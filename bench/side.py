@@ -1,6 +1,6 @@
 """One node in a process of its own, driven by its parent: one JSON object a line in, one out. `send` sends a paper and
-answers when the 01 is back; `rest` starts the count of the memory's peak; `spent` says CPU seconds and memory so far.
-The end of the input stops it. Started by `pair` as `python -m bench.side FOLDER NODE`."""
+answers when the 01 is back, `watch` does so under a heartbeat; `rest` starts the count of the memory's peak; `spent`
+says CPU seconds and memory so far. The end of the input stops it. Started by `pair` as `python -m bench.side FOLDER NODE`."""
 
 from __future__ import annotations
 
@@ -28,7 +28,11 @@ async def serve(folder: Path, name: str) -> None:
 async def _done(node: Node, asked: dict[str, str]) -> Answer:
     match asked["do"]:
         case "send":
-            return await _send(node, Path(asked["paper"]), asked["number"])
+            return {"seconds": await _send(node, Path(asked["paper"]), asked["number"])}
+        case "watch":
+            async with heartbeat.watched() as stalls:
+                seconds = await _send(node, Path(asked["paper"]), asked["number"])
+            return {"seconds": seconds, "stalls": stalls.as_json()}
         case "rest":
             machine.forget_peak()
             return _spent()
@@ -36,14 +40,12 @@ async def _done(node: Node, asked: dict[str, str]) -> Answer:
             return _spent()
 
 
-async def _send(node: Node, paper: Path, number: str) -> Answer:
+async def _send(node: Node, paper: Path, number: str) -> float:
     scope = await traffic.scope_of(node)
-    async with heartbeat.watched() as stalls:
-        begun = perf_counter()
-        document = await traffic.send(node, scope, paper, number)
-        await traffic.answered(node, scope, document)
-        seconds = perf_counter() - begun
-    return {"seconds": seconds, "stalls": stalls.as_json()}
+    begun = perf_counter()
+    document = await traffic.send(node, scope, paper, number)
+    await traffic.answered(node, scope, document)
+    return perf_counter() - begun
 
 
 def _spent() -> Answer:

@@ -23,7 +23,16 @@ _TEXTS: Mapping[str, tuple[str, str]] = MappingProxyType(
 KEYS: frozenset[str] = frozenset(_TEXTS)
 
 # Parameters of a reason that are themselves keys of a table.
-_TABLE_OF = {"field": "field", "why": "why", "kind": "active", "state": "state", "value": "category"}
+_TABLES_OF: Mapping[str, tuple[str, ...]] = MappingProxyType(
+    {
+        "field": ("field",),
+        "why": ("why",),
+        "kind": ("active",),
+        "state": ("state",),
+        "value": ("category",),
+        "finding": ("finding", "reason", "code"),
+    }
+)
 
 
 def say(key: str, /, lang: str = "vi", **params: object) -> str:
@@ -72,5 +81,8 @@ def _shown(name: str, value: str, lang: str) -> str:
         return megabytes(int(value), lang)
     if name.endswith("_on"):
         return day(value, lang)
-    key = f"{_TABLE_OF.get(name, '')}.{value}"
-    return say(key, lang) if has(key) and "{" not in _TEXTS[key][0] else value
+    for table in _TABLES_OF.get(name, ()):
+        key = f"{table}.{value}"
+        if has(key) and "{" not in _TEXTS[key][0]:
+            return say(key, lang)
+    return value

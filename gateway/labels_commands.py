@@ -265,11 +265,6 @@ _DOCTOR: dict[str, tuple[str, str]] = {
 _EXPLAIN: dict[str, tuple[str, str]] = {
     "explain.dialect": ("Dạng gói tin", "Dialect"),
     "explain.kind": ("Loại gói tin", "Kind"),
-    "explain.kind.document": ("Văn bản mới", "Document"),
-    "explain.kind.update": ("Cập nhật", "Update"),
-    "explain.kind.recall": ("Thông báo thu hồi", "Recall notice"),
-    "explain.kind.replacement": ("Thay thế", "Replacement"),
-    "explain.kind.status": ("Trạng thái", "Status"),
     "explain.from": ("Nơi gửi", "From"),
     "explain.to": ("Nơi nhận", "To"),
     "explain.number": ("Số, ký hiệu", "Number, symbol"),
@@ -291,6 +286,7 @@ _EXPLAIN: dict[str, tuple[str, str]] = {
     ),
     "explain.signature.present-not-verified": ("có, chưa kiểm tra", "present, not verified"),
     "explain.signature.weak": ("yếu", "weak"),
+    "explain.certificate": ("Chứng thư số", "Certificate"),
     "explain.finding": ("Lưu ý", "Finding"),
 }
 

@@ -35,6 +35,7 @@ MESSAGES: dict[str, tuple[str, str]] = {
         "Đây là gói tin dạng {dialect}, phần mềm chưa đọc được.",
         "This is a packet of dialect {dialect}, which cannot be read.",
     ),
+    "explain.certificate": ("Chứng thư số", "Certificate"),
     "cli.axis.up": ("Trục liên thông: kết nối tốt", "Axis: connected"),
     "cli.demo.ready": (
         "Đã sẵn sàng: hai cơ quan thử, một trục trên máy này. Nhấn Ctrl+C để dừng và xóa hết.",

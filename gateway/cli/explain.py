@@ -10,7 +10,7 @@ import typer
 
 from gateway.cli import output
 from gateway.cli.command import Call, Format, verb
-from gateway.cli.failures import FAILED
+from gateway.cli.failures import FAILED, Manner, tell
 
 
 def register(app: typer.Typer) -> None:
@@ -19,9 +19,7 @@ def register(app: typer.Typer) -> None:
     )
 
 
-def explain(
-    call: Call, file: Annotated[Path, typer.Argument(help="The envelope.", exists=True, dir_okay=False)]
-) -> None:
+def explain(call: Call, file: Annotated[Path, typer.Argument(help="The envelope.")]) -> None:
     """Say what an envelope says: who, to whom, what, which files. Nothing is checked; see: gateway verify."""
     from gateway.errors import GatewayError
     from gateway.ops import explain as reading
@@ -30,8 +28,10 @@ def explain(
         found = reading.explain(file)
     except GatewayError as error:
         if call.output is Format.TABLE:
-            raise
-        output.document(reading.failure(error))
+            tell(error, Manner(lang=call.lang.value))
+        else:
+            output.document(reading.failure(error))
+        # Whatever the reason, nothing was read: 1, and not the code of the reason's class.
         raise typer.Exit(FAILED) from error
     if call.output is Format.TABLE:
         output.lines(output.plain(line) for line in reading.to_text(found, call.lang.value).splitlines())

@@ -68,7 +68,7 @@ def exit_code(error: errors.GatewayError) -> int:
 def tell(error: errors.GatewayError, manner: Manner) -> int:
     """Says it and gives the exit code."""
     reasons = _reasons(error, manner.lang)
-    title = labels.say(error.label_key, manner.lang)
+    title = _title(error, manner.lang)
     if manner.json:
         document({"error": _as_json(error, title, reasons)})
         return exit_code(error)
@@ -102,6 +102,12 @@ def tell_internal(error: BaseException, manner: Manner) -> int:
     else:
         _line(f"✗ {text}")
     return FAILED
+
+
+def _title(error: errors.GatewayError, lang: str) -> str:
+    """What a code of verification means, where the error has one; else what its class means."""
+    code = f"code.{error.code}"
+    return labels.say(code if labels.has(code) else error.label_key, lang)
 
 
 def _as_json(error: errors.GatewayError, title: str, reasons: list[dict[str, Any]]) -> dict[str, Any]:

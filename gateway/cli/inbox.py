@@ -81,9 +81,10 @@ def list_(
 async def _list(call: Call, states: list[str], query: str | None, limit: int, cursor: str | None) -> None:
     async with at_agency(call) as seat, seat.node.store.read(seat.scope) as work:
         page = await work.incoming.page(limit=limit, cursor=cursor, states=states, query=query)
+        handovers = [await shapes.handover(work, each) for each in page.items]
     output.rows(
         call,
-        [shapes.incoming(call, each) for each in page.items],
+        [shapes.incoming(call, *each) for each in zip(page.items, handovers, strict=True)],
         _COLUMNS,
         [shapes.incoming_cells(each, call.word(f"state.in.{each.state}")) for each in page.items],
         extra={"next_cursor": page.next_cursor, "has_more": page.next_cursor is not None},
@@ -127,7 +128,8 @@ async def _show(call: Call, text: str) -> None:
             return
         found = await finding.incoming(work, text)
         facts = await work.facts.of(found.id)
-    shown = shapes.incoming(call, found)
+        handover = await shapes.handover(work, found)
+    shown = shapes.incoming(call, found, handover)
     if call.output is Format.TABLE and not call.quiet:
         output.lines(_told(call, found))
         output.lines(

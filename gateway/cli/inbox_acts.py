@@ -173,7 +173,9 @@ async def _set(call: Call, seat: Seat, document: IncomingDocument, said: StatusC
 
     done = await act.set_status(seat.node.inn, seat.scope, document.id, said)
     if call.output is not Format.TABLE:
-        output.record(call, shapes.incoming(call, done.document) | {"repeated": done.repeated})
+        async with seat.node.store.read(seat.scope) as work:
+            handover = await shapes.handover(work, done.document)
+        output.record(call, shapes.incoming(call, done.document, handover) | {"repeated": done.repeated})
         return
     output.lines([done.document.id])
     call.say(

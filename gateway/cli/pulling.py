@@ -66,7 +66,9 @@ async def _write(call: Call, seat: Seat, folder: Path, document: IncomingDocumen
     for each in document.files:
         opened = await files.open_file(seat.node.inn, seat.scope, document.id, each.n)
         await _pour(opened.pieces, making / safe_name(each.n, opened.name), opened.sha256)
-    shown = json.dumps(shapes.incoming(call, document), ensure_ascii=False, indent=2)
+    async with seat.node.store.read(seat.scope) as work:
+        handover = await shapes.handover(work, document)
+    shown = json.dumps(shapes.incoming(call, document, handover), ensure_ascii=False, indent=2)
     (making / "document.json").write_text(shown, encoding="utf-8")
     os.replace(making, final)
     return final

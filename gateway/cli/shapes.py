@@ -1,5 +1,5 @@
 """What outgoing and incoming documents look like to a reader of the command line: JSON with the names of the API, and
-the cells of tables. In: domain values. Out: plain mappings and texts. Pure."""
+the cells of tables. In: domain values. Out: plain mappings and texts."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ from gateway.cli.output import clock, day, stamp
 from gateway.domain.document import Delivery, IncomingDocument, OutgoingDocument
 from gateway.domain.event import Event
 from gateway.domain.status import STATES, Fact, worst
-from gateway.ports import InboxItem
+from gateway.errors import NotFound
+from gateway.ports import Handover, InboxItem, Work
 
 # A mark of one or two characters before a state, so that it is not told by colour alone.
 SIGNS: Mapping[str, str] = {
@@ -54,11 +55,19 @@ def outgoing(call: Call, document: OutgoingDocument, deliveries: Sequence[Delive
     return message(document, deliveries, call.lang.value).model_dump(mode="json", by_alias=True)
 
 
-def incoming(call: Call, document: IncomingDocument) -> dict[str, Any]:
+async def handover(work: Work, document: IncomingDocument) -> Handover | None:
+    """Where the hand-over to the document system stands; None for a document that is not offered."""
+    try:
+        return await work.handovers.get(document.id)
+    except NotFound:
+        return None
+
+
+def incoming(call: Call, document: IncomingDocument, handover: Handover | None) -> dict[str, Any]:
     """An incoming document as the API shows it."""
     from gateway.api.inbox_view import inbox_item
 
-    return inbox_item(document, None, None, call.lang.value).model_dump(mode="json", by_alias=True)
+    return inbox_item(document, handover, None, call.lang.value).model_dump(mode="json", by_alias=True)
 
 
 def packet(call: Call, item: InboxItem) -> dict[str, Any]:

@@ -94,11 +94,14 @@ def _telling(facts: Sequence[Fact]) -> Fact | None:
 
 def _said(call: Call, fact: Fact) -> list[str]:
     reason = f"reason.{fact.reason}"
+    # Every answer ends by naming the packet it is about, which is for machines.
+    reference = labels.say("status.reference", "vi", packet="").strip()
     words = [
         labels.say(reason, call.lang.value) if fact.reason and labels.has(reason) else fact.reason,
         fact.note,
     ]
-    told = [f'"{text}"' for text in dict.fromkeys(text for text in words if text)]
+    cut = (text.partition(reference)[0].strip() for text in words if text)
+    told = [f'"{text}"' for text in dict.fromkeys(cut) if text]
     if fact.staff:
         person = ", ".join(part for part in (fact.staff.name, fact.staff.phone) if part)
         told += [f"({person})"] if person else []

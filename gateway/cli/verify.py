@@ -28,10 +28,10 @@ def register(app: typer.Typer) -> None:
 
 def verify(
     call: Call,
-    file: Annotated[Path, typer.Argument(help="The envelope.", exists=True, dir_okay=False)],
+    file: Annotated[Path, typer.Argument(help="The envelope.")],
     trust: Annotated[
         Path,
-        typer.Option(help="Folder with ca.pem, bindings.csv, chain/ and crl/.", exists=True, file_okay=False),
+        typer.Option(help="Folder with ca.pem, bindings.csv, chain/ and crl/."),
     ],
     at: Annotated[str | None, typer.Option(help="As of this time (RFC 3339); default: now.")] = None,
 ) -> None:
@@ -55,7 +55,7 @@ def moment(text: str) -> datetime:
     except ValueError as why:
         raise typer.BadParameter(f"{text!r} is no time; write it as 2026-11-20T08:00:00+07:00") from why
     if at.tzinfo is None:
-        raise typer.BadParameter(f"{text!r} has no offset; write it as {text}+07:00")
+        raise typer.BadParameter(f"{text!r} has no offset; write it as 2026-11-20T08:00:00+07:00")
     return at
 
 

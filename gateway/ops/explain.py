@@ -3,7 +3,7 @@ a piece at a time. Out: plain data with fixed keys, or the same as lines for a p
 keys: `signature.verdict` says what is there, and `gateway verify` whether it holds. Raises `MalformedXml` for what
 cannot be read, naming dialect C; `failure` turns that into the JSON error. What the sender left out is None.
 
-`urgency` is {"value": 0-4, "name": its key in `domain.document`}, `from` and `to` are {"code", "name"}, an entry of
+`urgency` is the number as it stands in the file (rules.md 12.5 has 0 to 4), `from` and `to` are {"code", "name"}, an entry of
 `replies_to` is {"organ_id", "code", "document_id", "issued_date"}; in a status it is the document reported on."""
 
 from __future__ import annotations
@@ -71,7 +71,7 @@ def explain_pieces(pieces: Iterable[bytes], limits: Limits | None = None) -> dic
         "document_type": kind.name if kind else None,
         "subject": envelope.subject,
         "signer": signer.full_name if signer else None,
-        "urgency": _urgency(other.priority if other else None),
+        "urgency": other.priority if other else None,
         "due_date": _iso(envelope.due_date),
         "replies_to": [_reply(one) for one in envelope.response_for],
         "status": _status(found),
@@ -104,13 +104,6 @@ def _organisation(one: Organisation) -> dict[str, Any]:
 
 def _iso(day: Any) -> str | None:
     return None if day is None else str(day.isoformat())
-
-
-def _urgency(priority: int | None) -> dict[str, Any] | None:
-    if priority is None:
-        return None
-    known = {one.value: one.key for one in Urgency}
-    return {"value": priority, "name": known.get(priority)}
 
 
 def _reply(one: ResponseFor) -> dict[str, Any]:
@@ -198,8 +191,8 @@ def _lines(result: dict[str, Any], say: Callable[[str], str]) -> Iterator[tuple[
     yield say("explain.number"), _joined("/", result, "code_number", "code_notation")
     for key in ("document_id", "issued_date", "document_type", "subject", "signer", "due_date"):
         yield say(f"explain.{key}"), result[key] or ""
-    if urgency and urgency["name"]:
-        yield say("explain.urgency"), say(f"urgency.{urgency['name']}")
+    if urgency in set(Urgency):
+        yield say("explain.urgency"), say(f"urgency.{Urgency(urgency).key}")
     for one in result["replies_to"]:
         yield say("explain.replies_to"), _joined(", ", one, "organ_id", "code", "issued_date", "document_id")
     if status:

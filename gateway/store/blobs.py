@@ -78,7 +78,8 @@ class FileBlobs:
         path = sweeper.path_of(self._root, digest)
         if not await work.blobs.holds(digest):
             raise errors.NotFound(f"this agency has no content {digest}")
-        if not await self._pool.run(path.is_file):
+        # Not in the pool: its threads may all be waiting for a connection, and `work` holds one.
+        if not path.is_file():
             raise errors.NotFound(
                 f"the content {digest} is referred to but its file is gone; restore it from a backup"
             )

@@ -3,7 +3,9 @@ connections already keep our promises. The only module that speaks to SQLite as 
 
 from __future__ import annotations
 
+import os
 from enum import StrEnum
+from pathlib import Path
 from typing import Any
 
 from sqlalchemy import event, make_url
@@ -14,9 +16,7 @@ from sqlalchemy.pool import AsyncAdaptedQueuePool
 
 from gateway import errors
 
-BUSY_TIMEOUT_S = (
-    10  # longer than any transaction of ours; another process that holds on is reported, not awaited
-)
+BUSY_TIMEOUT_S = 10  # design 6: longer than any transaction of ours; whoever holds on longer is reported
 READERS = 4
 CONNECTIONS_TO_SERVER = 10  # measured: ten give three times the commits of one, and more give little
 _DRIVERS = {"sqlite": "sqlite+aiosqlite", "postgresql": "postgresql+asyncpg"}
@@ -48,8 +48,8 @@ def _parsed(url: str) -> URL:
     backend = parsed.get_backend_name()
     if backend not in _DRIVERS:
         raise errors.Misconfigured(f"store.url names the database {backend!r}; use sqlite or postgresql")
-    if backend == "sqlite" and parsed.database in (None, "", ":memory:"):
-        raise errors.Misconfigured("store.url names no file; what must not be lost cannot live in memory")
+    if backend == "sqlite":
+        _check_file(parsed.database or "")
     return parsed.set(drivername=_DRIVERS[backend])
 
 
@@ -66,6 +66,21 @@ def _server(url: URL, role: Role) -> AsyncEngine:
         raise errors.Misconfigured(
             "store.url names a PostgreSQL database and the driver asyncpg is not installed; install it, or use sqlite"
         ) from cause
+
+
+def _check_file(path: str) -> None:
+    """Before the driver tries: a connection of it that fails leaves its thread behind, answering a closed loop."""
+    if path in ("", ":memory:"):
+        raise errors.Misconfigured("store.url names no file; what must not be lost cannot live in memory")
+    file = Path(path)
+    if not file.parent.is_dir():
+        raise errors.Misconfigured(
+            f"store.url: the folder {file.parent} does not exist; create it for the node"
+        )
+    if file.is_dir() or not os.access(file if file.exists() else file.parent, os.R_OK | os.W_OK):
+        raise errors.Misconfigured(
+            f"store.url: {file} is not a file that the node may write; check its owner"
+        )
 
 
 def _sqlite(url: URL, role: Role) -> AsyncEngine:

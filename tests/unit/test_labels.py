@@ -123,6 +123,14 @@ def test_a_reason_names_its_field_date_and_suggestion() -> None:
     assert reason_text("recipient-unknown", {"recipient": "Z9"}, suggest="Z91").endswith("Có phải: Z91?")
 
 
+@pytest.mark.parametrize(
+    ("finding", "words"),
+    [("MISSING", "thiếu một thành phần"), ("DAMAGED", "Tệp lỗi, không mở được"), ("NEW-ONE", "NEW-ONE")],
+)
+def test_a_finding_is_told_in_words_where_there_are_some(finding: str, words: str) -> None:
+    assert words in reason_text("schema", {"finding": finding, "detail": "To[1]"})
+
+
 def test_text_from_outside_is_never_a_template() -> None:
     assert "{limit}" in reason_text("file-name", {"name": "{limit}"})
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Iterator
 
 import pytest
@@ -131,7 +132,7 @@ async def test_a_method_that_is_not_taken_is_a_problem_and_names_those_that_are(
 
 
 async def test_a_body_over_the_limit_is_a_problem(door: Door) -> None:
-    answer = await door.ask("POST", "/inbox/x/status", data=b" " * (1024 * 1024 + 1))
+    answer = await door.ask("POST", "/inbox/x/status", data=io.BytesIO(b" " * (1024 * 1024 + 1)))
 
     assert answer.status == 413
     assert answer.json["type"] == "/problems/too-large"

@@ -65,7 +65,7 @@ def test_a_document_is_told_in_full() -> None:
         "document_type": "Công văn",
         "subject": "V/v phối hợp kiểm thử liên thông văn bản",
         "signer": "Người Ký Mẫu",
-        "urgency": {"value": 0, "name": Urgency.NORMAL.key},
+        "urgency": int(Urgency.NORMAL),
         "due_date": "2031-03-20",
         "replies_to": [
             {

@@ -27,6 +27,13 @@ def test_a_url_that_cannot_hold_what_must_not_be_lost_is_refused(url: str) -> No
         open_engine(url, Role.WRITER)
 
 
+def test_a_file_that_cannot_be_opened_is_named_before_the_driver_tries(tmp_path: Path) -> None:
+    with pytest.raises(errors.Misconfigured, match="does not exist"):
+        open_engine(f"sqlite:///{tmp_path / 'missing' / 'node.db'}", Role.WRITER)
+    with pytest.raises(errors.Misconfigured, match="not a file"):
+        open_engine(f"sqlite:///{tmp_path}", Role.READER)
+
+
 @pytest.mark.skipif(find_spec("asyncpg") is not None, reason="the driver is installed")
 def test_a_server_without_its_driver_is_named() -> None:
     with pytest.raises(errors.Misconfigured, match="asyncpg"):

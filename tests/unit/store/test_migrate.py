@@ -115,8 +115,9 @@ def test_contract_steps_wait_until_they_are_asked_for() -> None:
     )
 
 
-async def test_a_database_that_cannot_be_opened_is_named(tmp_path: Path) -> None:
-    url = f"sqlite:///{tmp_path / 'missing' / 'node.db'}"
+async def test_a_file_that_is_no_database_is_named(tmp_path: Path) -> None:
+    (tmp_path / "node.db").write_bytes(b"something else, and long enough to be looked at" * 50)
+    url = f"sqlite:///{tmp_path / 'node.db'}"
 
     with pytest.raises(errors.Misconfigured, match=r"store\.url"):
         await open_and_close(url)
