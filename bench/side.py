@@ -1,6 +1,6 @@
 """One node in a process of its own, driven by its parent: one JSON object a line in, one out. `send` sends a paper and
 answers when the 01 is back, `watch` does so under a heartbeat; `rest` starts the count of the memory's peak; `spent`
-says CPU seconds and memory so far. The end of the input stops it. Started by `pair` as `python -m bench.side FOLDER NODE`."""
+says CPU seconds and memory so far. The end of the input stops it. `pair` starts it: python -m bench.side FOLDER NODE."""
 
 from __future__ import annotations
 

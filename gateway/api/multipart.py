@@ -66,8 +66,11 @@ async def _read_parts(
 
 
 async def _next(reader: MultipartReader) -> MultipartReader | BodyPartReader | None:
+    """The next part, its disposition already read: aiohttp looks at it lazily, and complains then."""
     with _as_multipart():
-        return await reader.next()
+        part = await reader.next()
+        _ = (part.name, part.filename) if isinstance(part, BodyPartReader) else None
+    return part
 
 
 @contextmanager
@@ -75,7 +78,8 @@ def _as_multipart() -> Iterator[None]:
     """What aiohttp raises for a boundary, a header or an ending that is not multipart, or is cut off."""
     try:
         yield
-    except (ValueError, HttpProcessingError, web.RequestPayloadError, ConnectionError) as why:
+    except (ValueError, HttpProcessingError, web.RequestPayloadError, ConnectionError, RuntimeWarning) as why:
+        # A disposition that cannot be read is a warning to aiohttp, and an error where warnings are errors.
         raise _bad("not-multipart") from why
 
 

@@ -100,7 +100,7 @@ def _said(call: Call, fact: Fact) -> list[str]:
         labels.say(reason, call.lang.value) if fact.reason and labels.has(reason) else fact.reason,
         fact.note,
     ]
-    cut = (text.partition(reference)[0].strip() for text in words if text)
+    cut = (text.partition(reference)[0].rstrip(" ·") for text in words if text)
     told = [f'"{text}"' for text in dict.fromkeys(cut) if text]
     if fact.staff:
         person = ", ".join(part for part in (fact.staff.name, fact.staff.phone) if part)

@@ -39,6 +39,7 @@ from gateway.incoming import act
 from gateway.incoming.act import StatusCall
 from gateway.outgoing import accept, intake, recall
 from gateway.outgoing.order import Order
+from gateway.ports import Clock
 
 # How long one step of the story may take before it is told as failed.
 PATIENCE_S = 60.0
@@ -73,15 +74,20 @@ class Result:
 
 
 async def once(
-    keep: Path | None = None, say: Callable[[str], None] = lambda line: None, wrap: Wrap | None = None
+    keep: Path | None = None,
+    say: Callable[[str], None] = lambda line: None,
+    wrap: Wrap | None = None,
+    clock: Clock | None = None,
+    envelopes: bool = True,
 ) -> Result:
-    """The whole story in its own folder. `keep`: where the node's data, the envelopes and the trust folder stay."""
+    """The whole story in its own folder. `keep`: where the node's data, the envelopes and the trust folder stay. Told
+    again in a folder where it was cut short, it ends as if it had not been."""
     began = monotonic()
     with tempfile.TemporaryDirectory(prefix="gateway-demo-") as temporary:
         folder = keep or Path(temporary)
         settings = stage.settings_for(folder)
-        await stage.prepare(settings)
-        async with open_node(settings, wrap=wrap) as node:
+        await stage.prepare(settings, clock)
+        async with open_node(settings, clock=clock, wrap=wrap) as node:
             await stage.register(node)
             async with at_work(node):
                 story = Story(node=node, cast=stage.cast(), say=say)
@@ -89,7 +95,7 @@ async def once(
                 await story.settled()
             wrong = await story.unexpected()
             found = await audit.count(node)
-            if keep is not None:
+            if keep is not None and envelopes:
                 await audit.keep_envelopes(node, keep / "envelopes")
     return Result(
         documents=found.documents,
@@ -390,9 +396,11 @@ class Story:
             async with self.node.store.read(await self._scope(sender)) as work:
                 document = await work.outgoing.by_external_id(f"story-{key}")
                 deliveries = await work.deliveries.of(document.id) if document else ()
-            for one in deliveries:
-                if one.recipient.code == self.cast.code(actor) and one.state != state:
-                    wrong.append(f"{key} to {actor}: expected {state}, found {one.state}")
+            wrong += [
+                f"{key} to {actor}: expected {state}, found {one.state}"
+                for one in deliveries
+                if one.recipient.code == self.cast.code(actor) and one.state != state
+            ]
             if not deliveries:
                 wrong.append(f"{key} to {actor}: expected {state}, found no delivery")
         return wrong

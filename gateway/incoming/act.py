@@ -72,12 +72,13 @@ async def set_status(
         facts = list(await work.facts.of(document.id))
         standing = fold_incoming(facts)
         permission = may_set_incoming(standing, call.code)
-        if not permission:
+        repeated = permission.repeat or _is_repeat(facts, call)
+        if not permission and not repeated:
             raise Clash(
                 f"{document.id} is {standing.state}: status {call.code} cannot be set now ({permission.reason})",
                 code="GW-STATUS",
             )
-        if permission.repeat or _is_repeat(facts, call):
+        if repeated:
             done = await _again(desk, work, agency, document, call)
         elif call.code in ("15", "16"):
             done = await _answer(desk, work, agency, document, facts, standing, call)

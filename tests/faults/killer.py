@@ -1,21 +1,25 @@
 """Wraps every port of a node and kills the process before or after one call. Run as a program: tells the demo story in a
-folder, `--count` prints how many calls it made, `--point N --when before|after` sends SIGKILL there."""
+folder once per line asked on stdin, and dies at the call it is asked to die at."""
 
 from __future__ import annotations
 
-import argparse
 import asyncio
 import inspect
 import json
 import os
 import signal
+import sqlite3
 import sys
+import traceback
 from collections.abc import Callable
+from contextlib import closing
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, TypeVar
 
-from gateway.bootstrap import Wrap
-from gateway.demo import story
+from gateway.bootstrap import Wrap, open_node
+from gateway.clock import SystemClock
+from gateway.demo import stage, story
 
 P = TypeVar("P")
 # Calls that only ask for the time of day or wait change nothing that a crash could tear.
@@ -104,17 +108,85 @@ class Killer(Wrap):
         return counted  # type: ignore[no-any-return]  # it answers like the port
 
 
-def main() -> int:
-    words = argparse.ArgumentParser()
-    words.add_argument("folder", type=Path)
-    words.add_argument("--point", type=int)
-    words.add_argument("--when", choices=("before", "after"), default="before")
-    told = words.parse_args()
-    counter = Counter(told.point, told.when)
-    result = asyncio.run(story.once(told.folder, wrap=Killer(counter)))
-    json.dump({"calls": counter.calls, "ok": result.ok, "wrong": result.wrong, **result.as_json()}, sys.stdout)
-    return 0 if result.ok else 1
+class LaterClock(SystemClock):
+    """Real time, shifted: after a crash the leases of the dead have run out."""
+
+    def __init__(self, offset: timedelta) -> None:
+        self._offset = offset
+
+    def now(self) -> datetime:
+        return super().now() + self._offset
+
+
+async def tell(folder: Path, point: int | None, when: str, offset_s: float) -> dict[str, Any]:
+    """The story in a staged folder, with the crash it is to have; then what the folder holds."""
+    counter = Counter(point, when)
+    clock = LaterClock(timedelta(seconds=offset_s))
+    result = await story.once(folder, wrap=Killer(counter), clock=clock, envelopes=False)
+    return {
+        "calls": counter.calls,
+        "ok": result.ok,
+        "wrong": result.wrong,
+        **result.as_json(),
+        **await leftovers(folder, clock),
+    }
+
+
+async def leftovers(folder: Path, clock: LaterClock) -> dict[str, Any]:
+    """After the sweeper: blobs without an owner, files without a row, gaps in mode B, statuses told twice."""
+    settings = stage.settings_for(folder)
+    async with open_node(settings, clock=clock) as node:
+        await node.blobs.sweep(clock.now() + timedelta(hours=25))
+    with closing(sqlite3.connect(folder / "gateway.db")) as rows:
+        blobs = {digest for (digest,) in rows.execute("select digest from blob")}
+        owned = {digest for (digest,) in rows.execute("select distinct digest from blob_ref")}
+        numbers: dict[str, list[int]] = {}
+        for agency, number in rows.execute("select agency_id, number from register_entry"):
+            numbers.setdefault(agency, []).append(int(number))
+        twice = rows.execute(
+            "select count(*) from (select 1 from fact where track = 'business' and code <> '04'"
+            " group by subject_id, code having count(*) > 1)"
+        ).fetchone()[0]
+    files = {path.name for path in (folder / "content").rglob("*") if path.is_file() and len(path.name) == 64}
+    runs = [sorted(found) for found in numbers.values()]
+    return {
+        "ownerless": len(blobs - owned),
+        "stray_files": len(files ^ blobs),
+        "gaps": [run for run in runs if run[0] == 1 and run != list(range(1, len(run) + 1))],
+        "registered": sum(map(len, runs)),
+        "told_twice": twice,
+    }
+
+
+def serve() -> None:
+    """Reads one request a line, forks a process that tells the story, and answers how it ended. Everything is imported
+    once, and the parent runs no event loop, so that the fork is clean."""
+    for line in sys.stdin:
+        asked = json.loads(line)
+        folder = Path(asked["folder"])
+        child = os.fork()
+        if child == 0:
+            try:
+                told = asyncio.run(tell(folder, asked["point"], asked["when"], asked["offset_s"]))
+            except BaseException as error:
+                told = {"ok": False, "error": repr(error), "trace": traceback.format_exc()}
+            (folder / "told.json").write_text(json.dumps(told))
+            os._exit(0)
+        _, status = os.waitpid(child, 0)
+        killed = os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGKILL
+        print(json.dumps({"killed": killed}), flush=True)
+
+
+async def set_up(folder: Path) -> None:
+    """A staged folder that each point gets a copy of."""
+    settings = stage.settings_for(folder)
+    await stage.prepare(settings)
+    async with open_node(settings) as node:
+        await stage.register(node)
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    if sys.argv[1:2] == ["--stage"]:
+        asyncio.run(set_up(Path(sys.argv[2])))
+    else:
+        serve()

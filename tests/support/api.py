@@ -11,7 +11,7 @@ import shutil
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +27,7 @@ from gateway.demo import stage
 from gateway.domain.account import ApiScope, PrincipalKind
 from gateway.web.app import add_pages
 from gateway.workers import dispatcher, packer, receiver, sequencer
-from tests.support.clock import ManualClock
+from tests.support.clock import START, ManualClock
 from tests.support.contract import complaints
 
 BASE = "/api/v1"
@@ -183,7 +183,8 @@ def staged(folder: Path) -> Path:
 
 
 async def _stage(folder: Path) -> None:
-    settings, clock = stage.settings_for(folder), ManualClock()
+    # A day earlier, so that no id made here is made again by a test's own clock.
+    settings, clock = stage.settings_for(folder), ManualClock(START - timedelta(days=1))
     await stage.prepare(settings, clock)
     async with open_node(settings, clock) as node:
         await stage.register(node)

@@ -217,7 +217,7 @@ ROUTES = (
         handler=read_file,
         summary="One file, as the sender attached it",
         scopes=READ,
-        media="application/octet-stream",
+        media="*/*",
         fails=(404, 409),
     ),
     Route(

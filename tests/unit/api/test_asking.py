@@ -45,7 +45,15 @@ def test_the_canonical_form_does_not_depend_on_order_or_spaces() -> None:
 
 @pytest.mark.parametrize(
     "raw",
-    [b"", b"{", b"\xff\xfe", b'{"reason": NaN}', b"[" * 100_000, b'"' + b"\\ud800" + b'"', b'{"reason": "\\ud800"}'],
+    [
+        b"",
+        b"{",
+        b"\xff\xfe",
+        b'{"reason": NaN}',
+        b"[" * 100_000,
+        b'"' + b"\\ud800" + b'"',
+        b'{"reason": "\\ud800"}',
+    ],
 )
 def test_what_is_not_json_is_refused_as_such(raw: bytes) -> None:
     with pytest.raises(BadCall) as refused:

@@ -10,7 +10,9 @@ from gateway.domain.account import ApiScope
 from tests.support.api import ALL, COMMUNE, DEPARTMENT, PROVINCE, Door
 
 
-@pytest.mark.parametrize("header", [None, "", "Bearer", "Bearer nothing", "Basic gwk_x", "Bearer gwk_unknown", "gwk_x"])
+@pytest.mark.parametrize(
+    "header", [None, "", "Bearer", "Bearer nothing", "Basic gwk_x", "Bearer gwk_unknown", "gwk_x"]
+)
 async def test_without_a_good_key_every_call_is_401(door: Door, header: str | None) -> None:
     headers = {} if header is None else {"Authorization": header}
 
@@ -96,7 +98,9 @@ async def test_an_agency_that_the_key_does_not_serve_answers_like_one_that_is_no
         ("POST", "/messages/{id}/resend"),
     ],
 )
-async def test_ids_of_another_agency_are_404_like_ids_that_never_were(door: Door, method: str, path: str) -> None:
+async def test_ids_of_another_agency_are_404_like_ids_that_never_were(
+    door: Door, method: str, path: str
+) -> None:
     id = (await door.send()).json["id"]
 
     foreign = await door.ask(method, path.format(id=id), agency=COMMUNE)

@@ -69,7 +69,15 @@ async def test_every_field_of_the_table_is_taken(door: Door) -> None:
     answer = await door.send(said)
 
     assert answer.status == 202, str(answer)
-    for name in ("external_id", "urgency", "signed_at", "pages", "delivery_mode", "reply_required", "reply_due"):
+    for name in (
+        "external_id",
+        "urgency",
+        "signed_at",
+        "pages",
+        "delivery_mode",
+        "reply_required",
+        "reply_due",
+    ):
         assert answer.json[name] == said[name]
 
 
@@ -194,7 +202,9 @@ async def test_a_file_over_the_limit_is_413_and_names_file_and_limit_R13(door: D
 
     exact = await door.send(files=(("lead", "15.pdf", PDF), ("source", "15.txt", b"a" * limit)))
     over = await door.send(
-        meta(number="16"), once="two", files=(("lead", "15.pdf", PDF), ("source", "16.txt", b"a" * (limit + 1)))
+        meta(number="16"),
+        once="two",
+        files=(("lead", "15.pdf", PDF), ("source", "16.txt", b"a" * (limit + 1))),
     )
 
     assert exact.status == 202, str(exact)
@@ -224,7 +234,14 @@ async def test_no_caller_sets_what_is_the_nodes_own_threat_87(door: Door) -> Non
 
 @pytest.mark.parametrize(
     "hostile",
-    ["<script>alert(1)</script>", "'; DROP TABLE outgoing; --", "{{ 7*7 }}", "${jndi:ldap://x}", "=1+1", "🙂𝔘"],
+    [
+        "<script>alert(1)</script>",
+        "'; DROP TABLE outgoing; --",
+        "{{ 7*7 }}",
+        "${jndi:ldap://x}",
+        "=1+1",
+        "🙂𝔘",
+    ],
 )
 async def test_markup_and_code_in_a_subject_are_only_text_threats_79_82(door: Door, hostile: str) -> None:
     answer = await door.send(meta(subject=hostile))
@@ -241,7 +258,10 @@ async def test_an_update_and_a_replacement_are_children_of_a_sent_document(door:
         "POST", f"/messages/{first['id']}/update", once="u", data=form(meta(reason="Thêm phụ lục"))
     )
     replacement = await door.ask(
-        "POST", f"/messages/{first['id']}/replace", once="r", data=form(meta(number="16", reason="Sai số liệu"))
+        "POST",
+        f"/messages/{first['id']}/replace",
+        once="r",
+        data=form(meta(number="16", reason="Sai số liệu")),
     )
 
     assert update.status == replacement.status == 202, f"{update} {replacement}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import io
 import json
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -33,7 +34,7 @@ def body(*parts: bytes, boundary: str = "b", end: bytes = b"--\r\n") -> bytes:
 
 async def post(door: Door, raw: bytes, boundary: str = "b", **headers: str) -> Answer:
     kind = {"Content-Type": f"multipart/form-data; boundary={boundary}"} | headers
-    return await door.ask("POST", "/messages", once="one", data=raw, headers=kind)
+    return await door.ask("POST", "/messages", once="one", data=io.BytesIO(raw), headers=kind)
 
 
 async def faults(door: Door, raw: bytes, boundary: str = "b", **headers: str) -> set[str]:
@@ -63,7 +64,10 @@ async def test_files_may_be_listed_with_their_roles(door: Door) -> None:
 
     answer = await door.send(said, files=(("file", "15.pdf", PDF), ("file", "15.txt", b"text")))
 
-    assert [(each["name"], each["role"]) for each in answer.json["files"]] == [("15.pdf", "lead"), ("15.txt", "source")]
+    assert [(each["name"], each["role"]) for each in answer.json["files"]] == [
+        ("15.pdf", "lead"),
+        ("15.txt", "source"),
+    ]
 
 
 async def test_meta_must_come_first(door: Door) -> None:
@@ -89,7 +93,9 @@ async def test_a_boundary_that_cannot_be_is_400(door: Door, boundary: str) -> No
 
 
 async def test_ten_thousand_parts_stop_at_the_limit(door: Door) -> None:
-    parts = [part(f'Content-Disposition: form-data; name="appendix"; filename="{n}.txt"', b"") for n in range(300)]
+    parts = [
+        part(f'Content-Disposition: form-data; name="appendix"; filename="{n}.txt"', b"") for n in range(300)
+    ]
 
     assert await faults(door, body(META_PART, *parts)) == {"too-many-parts"}
 
@@ -103,7 +109,9 @@ async def test_long_and_many_part_headers_are_400(door: Door) -> None:
 
 
 async def test_a_meta_over_its_limit_is_413(door: Door) -> None:
-    answer = await post(door, body(part('Content-Disposition: form-data; name="meta"', b" " * (1024 * 1024 + 1)), lead()))
+    answer = await post(
+        door, body(part('Content-Disposition: form-data; name="meta"', b" " * (1024 * 1024 + 1)), lead())
+    )
 
     assert answer.status == 413
 
@@ -135,7 +143,11 @@ async def test_a_name_in_vietnamese_comes_whole_and_in_nfc_threat_75(door: Door)
 @pytest.mark.parametrize(
     ("listed", "came", "code"),
     [
-        ([{"name": "15.pdf", "role": "lead"}, {"name": "b.pdf", "role": "appendix"}], ["15.pdf"], "file-absent"),
+        (
+            [{"name": "15.pdf", "role": "lead"}, {"name": "b.pdf", "role": "appendix"}],
+            ["15.pdf"],
+            "file-absent",
+        ),
         ([{"name": "15.pdf", "role": "lead"}], ["15.pdf", "c.pdf"], "file-not-listed"),
         ([{"name": "15.pdf", "role": "lead"}], ["15.pdf", "15.pdf"], "file-twice"),
         ([{"name": "15.pdf", "role": "lead", "size": 1}], ["15.pdf"], "size-differs"),
@@ -152,16 +164,19 @@ async def test_files_other_than_announced_are_400_threat_66(
     assert {each["code"] for each in answer.json["errors"]} == {code}
 
 
-@pytest.mark.parametrize("encoding", ["gzip", "deflate", "br"])
+@pytest.mark.parametrize("encoding", ["gzip", "deflate", "unheard-of"])
 async def test_a_compressed_request_is_not_inflated_threat_86(door: Door, encoding: str) -> None:
     sent = {"Content-Encoding": encoding, "Content-Type": "multipart/form-data; boundary=b"}
 
     answer = await door.ask("POST", "/messages", once="one", data=body(META_PART, lead()), headers=sent)
 
-    assert answer.status in (400, 415)
+    assert answer.status == 415
 
 
-@pytest.mark.parametrize("kind", ["text/plain", "application/xml", "multipart/mixed; boundary=b", "application/x-www-form-urlencoded"])
+@pytest.mark.parametrize(
+    "kind",
+    ["text/plain", "application/xml", "multipart/mixed; boundary=b", "application/x-www-form-urlencoded"],
+)
 async def test_another_media_type_is_415_and_names_those_taken(door: Door, kind: str) -> None:
     answer = await door.ask("POST", "/messages", once="one", data=b"x", headers={"Content-Type": kind})
 

@@ -72,7 +72,13 @@ def test_a_refusal_lists_every_reason_with_its_sentence() -> None:
     verdict = Verdict(
         reasons=(
             reason(ReasonCode.MISSING, "/number", field="number"),
-            reason(ReasonCode.RECIPIENT_CLOSED, "/recipients/0/code", suggest="Z91.05", recipient="Z91.04", name="A"),
+            reason(
+                ReasonCode.RECIPIENT_CLOSED,
+                "/recipients/0/code",
+                suggest="Z91.05",
+                recipient="Z91.04",
+                name="A",
+            ),
         )
     )
 

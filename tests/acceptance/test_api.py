@@ -1,0 +1,180 @@
+"""Two agencies exchange a document through the API of a running node: real workers, a real axis, a real database. Told
+in the words of the document systems that call."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import io
+import json
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from aiohttp import FormData
+from aiohttp.test_utils import TestClient, TestServer
+
+from gateway.bootstrap import Node, open_node
+from gateway.demo import stage
+from gateway.domain.account import ApiScope, PrincipalKind
+from tests.support.api import DEPARTMENT, PDF, PROVINCE
+from tests.support.contract import complaints
+
+pytestmark = pytest.mark.slow
+
+
+@dataclass(kw_only=True)
+class System:
+    """The document system of one agency, with nothing but its key and HTTP."""
+
+    client: TestClient[Any, Any]
+    key: str
+    after: str = "0"
+
+    async def call(self, method: str, path: str, **more: Any) -> tuple[int, Any, bytes]:
+        headers = {"Authorization": f"Bearer {self.key}"} | more.pop("headers", {})
+        async with self.client.request(method, f"/api/v1{path}", headers=headers, **more) as answer:
+            raw = await answer.read()
+            wrong = complaints(method, answer.url.path, answer.status, answer.content_type, raw)
+            assert not wrong, wrong
+            return answer.status, json.loads(raw) if answer.content_type.endswith("json") else None, raw
+
+    async def hears(self, kind: str, **data: str) -> dict[str, Any]:
+        """The next event of that kind with that data, as the feed brings it."""
+        async with asyncio.timeout(60):
+            while True:
+                _, feed, _ = await self.call("GET", f"/events?after={self.after}&wait=20&limit=1")
+                self.after = feed["next_after"]
+                for event in feed["data"]:
+                    if event["type"] == kind and data.items() <= event["data"].items():
+                        return dict(event)
+
+
+@dataclass(kw_only=True)
+class Story:
+    node: Node
+    department: System
+    province: System
+
+
+@pytest.fixture
+async def story(tmp_path: Path) -> AsyncIterator[Story]:
+    settings = stage.settings_for(tmp_path)
+    await stage.prepare(settings)
+    async with open_node(settings) as node:
+        await stage.register(node)
+        stop = asyncio.Event()
+        async with TestClient(TestServer(node.application())) as client, asyncio.TaskGroup() as tasks:
+            tasks.create_task(node.run_workers(stop))
+            yield Story(
+                node=node,
+                department=System(client=client, key=await _key(node, DEPARTMENT)),
+                province=System(client=client, key=await _key(node, PROVINCE)),
+            )
+            stop.set()
+
+
+async def _key(node: Node, code: str) -> str:
+    agency = await node.store.accounts.hosted_by_code(code)
+    assert agency is not None
+    secret = f"gwk_{code}"
+    await node.store.accounts.add_key(
+        secret_hash=hashlib.sha256(secret.encode()).hexdigest(),
+        principal=await node.store.accounts.principal_for(PrincipalKind.PROGRAM, code, agency.id),
+        agency_ids=[agency.id],
+        scopes=list(ApiScope),
+    )
+    return secret
+
+
+async def _send(story: Story, number: str = "15") -> dict[str, Any]:
+    said = {
+        "number": number,
+        "symbol": "STD-VP",
+        "date": story.node.out.today().isoformat(),
+        "type": "cong_van",
+        "subject": "Về việc báo cáo dự toán",
+        "signer": {"name": "Nguyễn Văn Mẫu"},
+        "reply_required": False,
+        "recipients": [{"code": PROVINCE, "role": "to_act"}],
+    }
+    form = FormData()
+    form.add_field("meta", json.dumps(said), content_type="application/json")
+    form.add_field("lead", io.BytesIO(PDF), filename="báo cáo.pdf")
+    status, told, raw = await story.department.call(
+        "POST", "/messages", data=form, headers={"Idempotency-Key": number}
+    )
+    assert status == 202, raw
+    return dict(told)
+
+
+async def test_a_document_goes_out_is_taken_in_and_the_sender_knows(story: Story) -> None:
+    sent = await _send(story)
+
+    await story.province.hears("inbox.received")
+    _, leased, _ = await story.province.call("GET", "/inbox?state=new&lease=60")
+    (item,) = leased["data"]
+    _, _, file = await story.province.call("GET", item["files"][0]["link"].removeprefix("/api/v1"))
+    await story.province.call("POST", f"/inbox/{item['id']}/ack")
+    said = {"code": "03", "register_no": "1245", "staff": {"name": "Trần Thị Mẫu"}}
+    status, done, _ = await story.province.call("POST", f"/inbox/{item['id']}/status", json=said)
+    heard = await story.department.hears("message.status", code="03")
+
+    assert file == PDF
+    assert item["files"][0]["name"] == "báo cáo.pdf"
+    assert (status, done["register_no"]) == (200, "1245")
+    assert heard["subject"] == sent["id"]
+    _, told, _ = await story.department.call("GET", f"/messages/{sent['id']}")
+    assert told["state"] == "accepted"
+
+
+async def test_a_refused_document_comes_back_with_its_reason(story: Story) -> None:
+    sent = await _send(story)
+    received = await story.province.hears("inbox.received")
+
+    said = {"code": "02", "reason": "MISSING_FILE", "note": "Thiếu phụ lục"}
+    await story.province.call("POST", f"/inbox/{received['subject']}/status", json=said)
+    await story.department.hears("message.status", code="02")
+
+    _, told, _ = await story.department.call("GET", f"/messages/{sent['id']}")
+    assert told["state"] == "rejected"
+
+
+async def test_a_recall_is_answered_by_the_other_side(story: Story) -> None:
+    sent = await _send(story)
+    received = await story.province.hears("inbox.received")
+    await story.province.call("POST", f"/inbox/{received['subject']}/status", json={"code": "03"})
+    await story.department.hears("message.status", code="03")
+
+    why = {"reason": "Sai thể thức", "approved_by": "Nguyễn Văn Mẫu", "notice_no": "1/TB"}
+    status, child, raw = await story.department.call(
+        "POST", f"/messages/{sent['id']}/recall", json=why, headers={"Idempotency-Key": "recall"}
+    )
+    assert status == 202, raw
+    await story.province.hears("inbox.request")
+    await story.province.call("POST", f"/inbox/{received['subject']}/status", json={"code": "15"})
+    await story.department.hears("message.recall.answered")
+
+    _, told, _ = await story.department.call("GET", f"/messages/{sent['id']}")
+    _, kept, _ = await story.province.call("GET", f"/inbox/{received['subject']}")
+    unreadable, _, _ = await story.province.call("GET", f"/inbox/{received['subject']}/files/1")
+    assert child["kind"] == "recall"
+    assert told["state"] == "request_agreed"
+    assert kept["state"] == "recalled"
+    assert unreadable == 409
+
+
+async def test_many_documents_at_once_are_each_accepted_once(story: Story) -> None:
+    numbers = [str(number) for number in range(20, 30)]
+
+    answers = await asyncio.gather(
+        *(_send(story, number) for number in numbers for _ in range(2)), return_exceptions=True
+    )
+
+    # A repeat while the first is at work is told to come again; nothing is ever sent twice.
+    _, listed, _ = await story.department.call("GET", "/messages?limit=100")
+    assert sorted(each["number"] for each in listed["data"]) == numbers
+    ids = {each["id"] for each in answers if isinstance(each, dict)}
+    assert ids == {each["id"] for each in listed["data"]}

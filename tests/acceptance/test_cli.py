@@ -1,0 +1,353 @@
+"""An operator sets up two offices on one machine with nothing but the command line, and a document goes from one to
+the other and is taken in. Everything runs as the real program in processes of its own."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cryptography.hazmat.primitives.serialization import Encoding
+
+from gateway.clock import SystemClock
+from gateway.trust.authority import Authority
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
+
+LETTER = Path(__file__).parents[2] / "gateway" / "demo" / "samples" / "bao-cao.pdf"
+AGENCIES = """code,name,alias,parent,valid_from,valid_to,successor,email,address,phone,decision
+Z91,Province Trial,,,,,,,,,
+Z91.01,Office One,,Z91,,,,,,,
+Z91.02,Office Two,,Z91,,,,,,,
+"""
+META = {
+    "symbol": "VP",
+    "date": "2026-01-15",
+    "type": "cong_van",
+    "signer": {"name": "A Signer"},
+    "reply_required": False,
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Done:
+    code: int
+    out: str
+    err: str
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.out)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Office:
+    """One node as its operator sees it."""
+
+    code: str
+    folder: Path
+
+    @property
+    def settings(self) -> Path:
+        return self.folder / "gateway.toml"
+
+    def type(self, *words: str | Path) -> Done:
+        return gateway("--config", self.settings, *words, cwd=self.folder)
+
+    def well(self, *words: str | Path) -> Any:
+        """The JSON of a command that must succeed."""
+        done = self.type(*words, "-o", "json")
+        assert done.code == 0, done.err + done.out
+        return done.json
+
+
+def gateway(*words: str | Path, cwd: Path) -> Done:
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("GATEWAY_")}
+    done = subprocess.run(
+        [sys.executable, "-m", "gateway", *map(str, words)],
+        cwd=cwd,
+        env=environment | {"PYTHONPATH": str(Path(__file__).parents[2])},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        stdin=subprocess.DEVNULL,
+    )
+    return Done(code=done.returncode, out=done.stdout, err=done.stderr)
+
+
+@pytest.fixture(scope="module")
+def offices(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Office, Office]]:
+    """Two offices, set up by hand, at work."""
+    folder = tmp_path_factory.mktemp("offices")
+    now = SystemClock().now()
+    authority = Authority.create("Trial", now)
+    authority.save(folder)
+    (folder / "agencies.csv").write_text(AGENCIES, encoding="utf-8")
+    pair = (Office(code="Z91.01", folder=folder / "one"), Office(code="Z91.02", folder=folder / "two"))
+    for office in pair:
+        set_up(office, authority, folder)
+    for office in pair:
+        for other in pair:
+            office.well("keys", "pin", other.code, other.folder / "cert.pem", *people(), "--yes")
+    running = [start(office) for office in pair]
+    try:
+        yield pair
+    finally:
+        for process in running:
+            process.terminate()
+        for process in running:
+            assert process.wait(timeout=60) == 0
+
+
+def people() -> tuple[str, ...]:
+    return "--proposed-by", "A. Clerk", "--approved-by", "A. Leader"
+
+
+def set_up(office: Office, authority: Authority, folder: Path) -> None:
+    office.folder.mkdir()
+    answers = ("--data-dir", office.folder / "data", "--code", office.code, "--name", f"Office {office.code}")
+    made = office.well("init", *answers, "--ca", folder / "ca.pem", "--port", "0", "--yes")
+    with office.settings.open("a", encoding="utf-8") as file:
+        file.write('\n[axis]\nfolder = "../axis"\n\n[workers]\npoll_s = 0.2\n')
+    request = Path(made["request"]).read_bytes()
+    certificate = authority.issue_for_request(request, SystemClock().now())
+    (office.folder / "cert.pem").write_bytes(certificate.public_bytes(Encoding.PEM))
+    office.well("keys", "import", office.folder / "cert.pem", "--yes")
+    office.well("registry", "import", folder / "agencies.csv", "--apply", "--yes")
+
+
+def start(office: Office) -> subprocess.Popen[str]:
+    """`gateway serve`, up when it says its address."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "gateway", "--config", str(office.settings), "--lang", "en", "serve"],
+        cwd=office.folder,
+        env=os.environ | {"PYTHONPATH": str(Path(__file__).parents[2])},
+        stderr=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        text=True,
+    )
+    assert process.stderr is not None
+    assert "http://127.0.0.1:" in process.stderr.readline()
+    return process
+
+
+def meta(office: Office, **said: object) -> Path:
+    path = office.folder / "meta.json"
+    path.write_text(json.dumps(META | said), encoding="utf-8")
+    return path
+
+
+def sent(office: Office, to: Office, number: str, *more: str) -> Any:
+    given = meta(office, number=number, subject=f"Letter {number}")
+    return office.well("send", LETTER, "--to", to.code, "--meta", given, *more)
+
+
+def eventually(office: Office, *words: str, has: str) -> Done:
+    """Types the same until the answer has that word: the other node works at its own pace."""
+    ends = time.monotonic() + 60
+    while True:
+        done = office.type(*words)
+        if has in done.out or time.monotonic() > ends:
+            assert has in done.out, done.out + done.err
+            return done
+        time.sleep(0.3)
+
+
+def test_a_document_is_sent_taken_in_and_seen_as_taken_in(offices: tuple[Office, Office]) -> None:
+    one, two = offices
+
+    told = sent(one, two, "88", "--wait", "delivered", "--timeout", "60s")
+    taken = two.well("inbox", "accept", "88/VP", "--register-no", "17", "--staff", "A Clerk", "--yes")
+
+    assert told["state"] == "delivered"
+    assert (taken["state"], taken["register_no"]) == ("accepted", "17")
+    shown = eventually(one, "outbox", "show", "88/VP", "--lang", "en", has="Accepted").out
+    assert shown.startswith("88/VP  15/01/2026  Letter 88\n1 recipients: 1 accepted\n")
+    assert "Z91.02  Office Two  Accepted" in shown
+    assert "(A Clerk)" in shown
+
+
+def test_lists_show_the_document_on_both_sides(offices: tuple[Office, Office]) -> None:
+    one, two = offices
+    document = sent(one, two, "89", "--wait", "delivered", "--timeout", "60s")
+
+    outgoing = one.well("outbox", "list", "--query", "89")["data"]
+    incoming = two.well("inbox", "list", "--query", "89")["data"]
+    events = [each["kind"] for each in one.well("outbox", "events", document["id"])["data"]]
+
+    assert [each["id"] for each in outgoing] == [document["id"]]
+    assert [each["from"]["code"] for each in incoming] == ["Z91.01"]
+    assert events[:3] == ["message.accepted", "message.queued", "message.sent"]
+    assert one.type("outbox", "list", "--query", "89", "-q").out == document["id"] + "\n"
+
+
+def test_a_refusal_goes_back_with_its_reason(offices: tuple[Office, Office]) -> None:
+    one, two = offices
+    sent(one, two, "90", "--wait", "delivered", "--timeout", "60s")
+
+    two.well("inbox", "reject", "90/VP", "--reason", "MISSING_FILE", "--note", "page 3", "--yes")
+
+    shown = eventually(one, "outbox", "show", "90/VP", has="✗").out
+    assert "page 3" in shown
+    assert "Z91.02" in shown
+
+
+def test_what_breaks_rules_is_refused_with_every_reason_and_nothing_is_stored(
+    offices: tuple[Office, Office],
+) -> None:
+    one, _ = offices
+
+    done = one.type("send", LETTER, "--to", "Z91.99", "--number", "91", "--subject", "Refused", "-o", "json")
+
+    assert done.code == 4
+    assert {each["pointer"] for each in done.json["error"]["reasons"]} >= {
+        "/recipients/0/code",
+        "/signer/name",
+        "/symbol",
+    }
+    assert one.well("outbox", "list", "--query", "Refused")["data"] == []
+
+
+def test_a_dry_run_checks_and_sends_nothing(offices: tuple[Office, Office]) -> None:
+    one, two = offices
+    given = meta(one, number="92", subject="Dry")
+
+    done = one.type("send", LETTER, "--to", two.code, "--meta", given, "--dry-run", "--lang", "en")
+
+    assert done.code == 0
+    assert "Dry run: the document may be sent, to 1 recipients: Z91.02" in done.err
+    assert one.well("outbox", "list", "--query", "Dry")["data"] == []
+
+
+def test_pulled_documents_are_whole_proved_and_offered_no_more(offices: tuple[Office, Office]) -> None:
+    one, two = offices
+    sent(one, two, "93", "--wait", "delivered", "--timeout", "60s")
+    trust = two.folder / "data" / "trust"
+    (trust / "one.pem").write_bytes((one.folder / "cert.pem").read_bytes())
+    (trust / "bindings.csv").write_text("code,certificate\nZ91.01,one.pem\n", encoding="utf-8")
+
+    pulled = two.well("inbox", "pull", two.folder / "pulled", "--yes")["data"]
+    mine = next(each for each in pulled if each["document_id"].endswith("93/VP"))
+    folder = Path(mine["folder"])
+
+    assert (folder / "01-bao-cao.pdf").read_bytes() == LETTER.read_bytes()
+    assert two.type("verify", folder / "envelope.edxml", "--trust", trust).code == 0
+    assert two.well("explain", folder / "envelope.edxml")["subject"] == "Letter 93"
+    assert two.well("inbox", "pull", two.folder / "pulled")["data"] == []
+
+
+def test_a_changed_envelope_is_not_valid_and_says_where(
+    offices: tuple[Office, Office], tmp_path: Path
+) -> None:
+    one, two = offices
+    sent(one, two, "94", "--wait", "delivered", "--timeout", "60s")
+    pulled = two.well("inbox", "pull", tmp_path / "pulled", "--keep")["data"]
+    envelope = Path(next(each["folder"] for each in pulled if each["document_id"].endswith("94/VP")))
+    forged = tmp_path / "forged.edxml"
+    forged.write_bytes((envelope / "envelope.edxml").read_bytes().replace(b"Letter 94", b"Letter 95"))
+    trust = tmp_path / "trust"
+    trust.mkdir()
+    (trust / "ca.pem").write_bytes((two.folder / "data" / "trust" / "ca.pem").read_bytes())
+    (trust / "one.pem").write_bytes((one.folder / "cert.pem").read_bytes())
+    (trust / "bindings.csv").write_text("code,certificate\nZ91.01,one.pem\n", encoding="utf-8")
+
+    done = two.type("verify", forged, "--trust", trust, "-o", "json")
+
+    assert done.code == 7
+    assert done.json["verdict"] == "invalid"
+    assert [step["n"] for step in done.json["steps"] if step["ok"] is False] == [7]
+
+
+def test_a_document_is_recalled_and_the_other_side_agrees(offices: tuple[Office, Office]) -> None:
+    one, two = offices
+    document = sent(one, two, "96", "--wait", "delivered", "--timeout", "60s")
+    two.well("inbox", "accept", "96/VP", "--register-no", "96", "--yes")
+    eventually(one, "outbox", "show", document["id"], "-o", "json", has='"accepted"')
+
+    why = ("--reason", "Wrong figures", "--approved-by", "A. Leader", "--notice-no", "1/TB")
+    one.well("outbox", "recall", "96/VP", *why, "--yes")
+    eventually(two, "inbox", "show", "96/VP", "-o", "json", has='"recall')
+    two.well("inbox", "status", "96/VP", "15", "--yes")
+
+    eventually(one, "outbox", "show", document["id"], "-o", "json", has='"request_agreed"')
+
+
+def test_the_doctor_finds_both_offices_able_to_work(offices: tuple[Office, Office]) -> None:
+    for office in offices:
+        done = office.type("doctor", "-o", "json")
+
+        assert done.code == 0, done.out
+        assert [each for each in done.json["checks"] if each["level"] == "red"] == []
+
+
+def test_a_key_is_shown_once_listed_without_its_secret_and_revoked(offices: tuple[Office, Office]) -> None:
+    one, _ = offices
+
+    made = one.well("tokens", "new", "qlvb", "--yes")
+    revoked = one.well("tokens", "revoke", made["id"], "--yes")
+
+    listed = one.type("tokens", "list", "-o", "json")
+    assert made["secret"].startswith("gwk_")
+    assert made["secret"] not in listed.out
+    assert revoked["revoked_now"] is True
+    states = {each["id"]: each["state"] for each in listed.json["data"]}
+    assert states[made["id"]] == "revoked"
+
+
+def test_the_feed_has_what_happened_as_lines(offices: tuple[Office, Office]) -> None:
+    one, two = offices
+    document = sent(one, two, "97", "--wait", "delivered", "--timeout", "60s")
+
+    lines = eventually(
+        one, "watch", "--id", document["id"], "--once", "-o", "ndjson", has="message.status"
+    ).out.splitlines()
+
+    events = [json.loads(line) for line in lines]
+    assert events[0]["kind"] == "message.accepted"
+    assert [each["seq"] for each in events] == sorted(each["seq"] for each in events)
+
+
+@pytest.mark.parametrize(
+    ("words", "code"),
+    [
+        (("outbox", "show", "no/such"), 3),
+        (("outbox", "list", "--agency", "Z91.77"), 3),
+        (("registry", "show", "Z77"), 3),
+        (("outbox", "cancel", "88/VP"), 2),
+        (("inbox", "status", "88/VP", "99"), 2),
+        (("verify", "none.edxml", "--trust", "."), 1),
+        (("explain", "none.edxml"), 1),
+    ],
+)
+def test_exit_codes_say_what_went_wrong(
+    offices: tuple[Office, Office], words: tuple[str, ...], code: int
+) -> None:
+    done = offices[0].type(*words)
+
+    assert done.code == code, done.err
+    assert "Traceback" not in done.err
+
+
+def test_nothing_is_made_where_no_node_was_set_up(tmp_path: Path) -> None:
+    done = gateway("outbox", "list", "--lang", "en", cwd=tmp_path)
+
+    assert done.code == 1
+    assert "→ set one up with: gateway init" in done.err
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_init_never_touches_a_settings_file_that_is_there(tmp_path: Path) -> None:
+    (tmp_path / "gateway.toml").write_text("[api]\nport = 1\n", encoding="utf-8")
+
+    done = gateway("init", "--code", "Z91.01", "--name", "Office", "--yes", cwd=tmp_path)
+
+    assert done.code == 4
+    assert (tmp_path / "gateway.toml").read_text(encoding="utf-8") == "[api]\nport = 1\n"
+    assert [each.name for each in tmp_path.iterdir()] == ["gateway.toml"]

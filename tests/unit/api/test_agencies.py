@@ -1,0 +1,115 @@
+"""The agency-code directory for programs: found, resolved, changed from a file."""
+
+from __future__ import annotations
+
+from urllib.parse import quote
+
+import pytest
+
+from tests.support.api import COMMUNE, DEPARTMENT, PROVINCE, Answer, Door
+
+HEAD = "code;alias;name;parent\n"
+
+
+async def load(door: Door, text: str, dry_run: bool = False, kind: str = "text/csv") -> Answer:
+    path = "/agencies:import" + ("?dry_run=true" if dry_run else "")
+    return await door.ask("POST", path, data=text.encode(), headers={"Content-Type": kind})
+
+
+async def test_pages_lead_through_every_agency_in_order_of_codes(door: Door) -> None:
+    codes: list[str] = []
+    path = "/agencies?limit=50"
+    while path:
+        answer = await door.ask("GET", path)
+        codes += [each["code"] for each in answer.json["data"]]
+        path = answer.headers.get("Link", "").removeprefix("<").partition(">")[0]
+
+    assert codes == sorted(set(codes))
+    assert {PROVINCE, DEPARTMENT, COMMUNE} <= set(codes)
+
+
+@pytest.mark.parametrize("text", ["Binh Mau", "BÌNH MẪU", COMMUNE, "000.00.12.Z91"])
+async def test_a_search_ignores_case_and_accents(door: Door, text: str) -> None:
+    answer = await door.ask("GET", f"/agencies?q={quote(text)}")
+
+    assert COMMUNE in {each["code"] for each in answer.json["data"]}
+
+
+async def test_one_agency_is_read_by_its_code(door: Door) -> None:
+    found = await door.ask("GET", f"/agencies/{COMMUNE.lower()}")
+    absent = await door.ask("GET", "/agencies/Z99.99")
+
+    assert (found.json["code"], found.json["parent"]) == (COMMUNE, PROVINCE)
+    assert absent.status == 404
+
+
+@pytest.mark.parametrize(
+    ("query", "standing", "code"),
+    [
+        (f"q={COMMUNE}", "active", COMMUNE),
+        ("q=000.00.12.Z91", "mapped", COMMUNE),
+        ("q=Z99.99", "unknown", None),
+    ],
+)
+async def test_a_code_is_resolved_and_never_guessed(
+    door: Door, query: str, standing: str, code: str | None
+) -> None:
+    told = (await door.ask("GET", f"/agencies:resolve?{query}")).json
+
+    assert told["standing"] == standing
+    assert (told["agency"] or {}).get("code") == code
+
+
+async def test_resolving_nothing_is_told(door: Door) -> None:
+    answer = await door.ask("GET", "/agencies:resolve")
+
+    assert answer.status == 422
+    assert answer.json["errors"][0]["pointer"] == "?q"
+
+
+async def test_a_dry_run_shows_the_plan_and_changes_nothing(door: Door) -> None:
+    text = HEAD + "Z91.55;;Sở Mới;Z91\n"
+
+    told = (await load(door, text, dry_run=True)).json
+
+    assert (told["dry_run"], told["applied"]) == (True, None)
+    assert told["added"] == [{"code": "Z91.55", "name": "Sở Mới"}]
+    assert (await door.ask("GET", "/agencies/Z91.55")).status == 404
+
+
+async def test_an_import_is_applied_once_and_told_in_the_feed_of_changes(door: Door) -> None:
+    text = HEAD + "Z91.55;;Sở Mới;Z91\n"
+
+    first = (await load(door, text)).json
+    again = (await load(door, text)).json
+    changes = (await door.ask("GET", "/agencies/changes")).json["data"]
+
+    assert first["counts"]["added"] == 1
+    assert (again["counts"]["added"], again["counts"]["changed"]) == (0, 0)
+    assert (await door.ask("GET", "/agencies/Z91.55")).json["name"] == "Sở Mới"
+    assert first["applied"] in {each["id"] for each in changes}
+
+
+async def test_changes_since_a_moment_leave_out_what_was_before(door: Door) -> None:
+    door.clock.advance(60)
+    since = "2026-11-20T08:00:30+07:00"
+    before = await door.ask("GET", f"/agencies/changes?since={since}")
+    await load(door, HEAD + "Z91.55;;Sở Mới;Z91\n")
+
+    after = await door.ask("GET", f"/agencies/changes?since={quote(since)}")
+
+    assert before.json["data"] == []
+    assert len(after.json["data"]) == 1
+
+
+async def test_a_file_with_bad_lines_is_refused_whole_with_every_line(door: Door) -> None:
+    answer = await load(door, HEAD + "Z91.55;;Sở Mới;Z91\nbad code;;x;\nZ91.56;;;Z91\n")
+
+    assert answer.status == 422
+    assert answer.json["type"] == "/problems/bad-file"
+    assert {each["pointer"].split("/")[2] for each in answer.json["errors"]} == {"3", "4"}
+    assert (await door.ask("GET", "/agencies/Z91.55")).status == 404
+
+
+async def test_a_registry_file_is_csv(door: Door) -> None:
+    assert (await load(door, "{}", kind="application/json")).status == 415

@@ -1,0 +1,128 @@
+"""The feed: in order, without gaps, and a poll that waits without holding anybody up."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from gateway.api.failing import BadCall
+from gateway.api.resources.events import sequence_of
+from tests.support.api import PROVINCE, Door
+from tests.support.api import meta as document
+
+
+async def happened(door: Door, number: str = "15") -> None:
+    assert (await door.send(document(number=number), once=number)).status == 202
+    await door.carry()
+
+
+async def test_events_come_in_order_without_gaps(door: Door) -> None:
+    await happened(door)
+
+    rows = (await door.ask("GET", "/events")).json["data"]
+
+    assert [row["sequence"] for row in rows] == list(range(1, len(rows) + 1))
+    assert rows[0]["type"] == "message.accepted"
+    assert all(row["id"].startswith("evt_") for row in rows)
+
+
+@pytest.mark.parametrize("name", ["id", "sequence"])
+async def test_a_cursor_is_an_event_id_or_a_sequence(door: Door, name: str) -> None:
+    await happened(door)
+    rows = (await door.ask("GET", "/events")).json["data"]
+
+    rest = (await door.ask("GET", f"/events?after={rows[1][name]}")).json["data"]
+
+    assert rest == rows[2:]
+
+
+async def test_next_after_goes_through_everything_once(door: Door) -> None:
+    await happened(door)
+    seen: list[dict[str, Any]] = []
+    after, more = "0", True
+    while more:
+        page = (await door.ask("GET", f"/events?after={after}&limit=2")).json
+        seen, after, more = seen + page["data"], page["next_after"], page["has_more"]
+
+    assert [row["sequence"] for row in seen] == list(range(1, len(seen) + 1))
+    assert (await door.ask("GET", f"/events?after={after}")).json["next_after"] == after
+
+
+async def test_a_poll_is_woken_by_the_next_event(door: Door) -> None:
+    waiting = asyncio.create_task(door.ask("GET", "/events?wait=30"))
+    await asyncio.sleep(0)
+    await happened(door)
+
+    answer = await asyncio.wait_for(waiting, 10)
+
+    assert answer.json["data"]
+
+
+async def test_a_poll_without_wait_answers_at_once(door: Door) -> None:
+    answer = await door.ask("GET", "/events", agency=PROVINCE)
+
+    assert (answer.json["data"], answer.json["next_after"]) == ([], "0")
+
+
+async def test_a_client_that_goes_away_frees_its_poll(door: Door) -> None:
+    secret = await door.key(PROVINCE)
+    asked = asyncio.Event()
+    left: list[int] = []
+    store = door.node.store
+    wait, ask = store.wait_events, store.events_after
+
+    async def counted(agency: str | None, after: int, limit: int) -> Any:
+        left.append(1)
+        return await ask(agency, after, limit)
+
+    async def noticed(timeout_s: float) -> None:
+        asked.set()
+        await wait(min(timeout_s, 0.05))
+
+    store.events_after = counted  # type: ignore[method-assign]  # counts how often the poll still looks
+    store.wait_events = noticed  # type: ignore[method-assign]  # the same wait, shorter
+    host, port = door.client.server.host, door.client.server.port
+    _, writer = await asyncio.open_connection(host, port)
+    writer.write(
+        f"GET /api/v1/events?wait=60 HTTP/1.1\r\nHost: {host}\r\nAuthorization: Bearer {secret}\r\n\r\n".encode()
+    )
+    await asyncio.wait_for(asked.wait(), 10)
+
+    writer.close()
+    await writer.wait_closed()
+
+    async with asyncio.timeout(10):
+        seen = -1
+        while seen != len(left):
+            seen = len(left)
+            await wait(0.2)
+
+
+async def test_a_node_that_stops_does_not_wait_for_its_polls(door: Door) -> None:
+    waiting = asyncio.create_task(door.ask("GET", "/events?wait=60"))
+    await asyncio.sleep(0)
+
+    async with asyncio.timeout(20):
+        answer = await _stopped(door, waiting)
+
+    assert answer is None or answer.json["data"] == []
+
+
+async def _stopped(door: Door, waiting: asyncio.Task[Any]) -> Any:
+    app = door.client.app
+    assert app is not None
+    await app.shutdown()
+    return await waiting
+
+
+@pytest.mark.parametrize("after", ["", "evt_", "evt_x", "-1", "1.5", "x" * 100, "9" * 19, "evt_01-"])
+def test_a_cursor_that_is_none_is_told(after: str) -> None:
+    with pytest.raises(BadCall):
+        sequence_of(after)
+
+
+@pytest.mark.parametrize("query", ["wait=61", "wait=-1", "after=abc", "limit=0"])
+async def test_a_feed_call_that_cannot_be_is_400(door: Door, query: str) -> None:
+    assert (await door.ask("GET", f"/events?{query}")).status == 400

@@ -1,0 +1,301 @@
+"""Incoming documents for the agency's document system: leasing, files, statuses, quarantine."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from gateway.api.sending import disposition
+from gateway.domain.account import AgencyScope
+from tests.support.api import COMMUNE, DEPARTMENT, PDF, PROVINCE, Door, meta
+from tests.support.stores import inbox_item
+
+
+async def arrived(
+    door: Door, agency: str = PROVINCE, numbers: tuple[str, ...] = ("15",)
+) -> list[dict[str, Any]]:
+    """Documents from the department, landed and admitted at `agency`; oldest first."""
+    for number in numbers:
+        said = meta(number=number, recipients=[{"code": agency, "role": "to_act"}])
+        answer = await door.send(said, once=f"n{number}")
+        assert answer.status == 202, str(answer)
+        door.clock.advance(1)
+        await door.carry()
+    items: list[dict[str, Any]] = (await door.ask("GET", "/inbox", agency=agency)).json["data"]
+    assert len(items) == len(numbers)
+    return items[::-1]
+
+
+async def status(door: Door, id: str, agency: str = PROVINCE, **said: Any) -> Any:
+    return await door.ask("POST", f"/inbox/{id}/status", agency=agency, json=said)
+
+
+async def test_an_arrived_document_is_shown_with_sender_checks_and_files(door: Door) -> None:
+    (item,) = await arrived(door)
+
+    assert item["state"] == "new"
+    assert item["from"]["code"] == DEPARTMENT
+    assert item["from"]["name_now"] == item["from"]["name"]
+    assert (item["number"], item["symbol"], item["business"]) == ("15", "STD-VP", "new")
+    assert item["checks"]["envelope_signature"] == "valid"
+    assert item["checks"]["certificate_confirmed"] is True
+    assert item["checks"]["duplicate_of"] is None
+    assert item["files"][0]["sha256"] == hashlib.sha256(PDF).hexdigest()
+    assert (item["handover"], item["lease"], item["assignment"]) == ("available", None, None)
+
+
+async def test_leased_rows_are_hidden_from_others_until_the_lease_runs_out(door: Door) -> None:
+    await arrived(door, numbers=("15", "16"))
+    other = await door.key(PROVINCE)
+
+    mine = await door.ask("GET", "/inbox?state=new&lease=120&limit=1", agency=PROVINCE)
+    theirs = await door.ask("GET", "/inbox?lease=120", key=other)
+    nobody = await door.ask("GET", "/inbox?lease=120", agency=PROVINCE)
+    door.clock.advance(121)
+    again = await door.ask("GET", "/inbox?lease=120", key=other)
+
+    (item,) = mine.json["data"]
+    me = (await door.ask("GET", "/me", agency=PROVINCE)).json["key"]
+    assert item["number"] == "15"
+    assert item["lease"]["by"] == me
+    assert item["lease"]["until"] > item["arrived_at"]
+    assert mine.json["has_more"] is True
+    assert [each["number"] for each in theirs.json["data"]] == ["16"]
+    assert nobody.json["data"] == []
+    assert len(again.json["data"]) == 2
+
+
+async def test_an_acknowledged_row_is_not_offered_again_and_twice_is_harmless(door: Door) -> None:
+    (item,) = await arrived(door)
+    await door.ask("GET", "/inbox?lease=60", agency=PROVINCE)
+
+    first = await door.ask("POST", f"/inbox/{item['id']}/ack", agency=PROVINCE)
+    again = await door.ask("POST", f"/inbox/{item['id']}/ack", agency=PROVINCE)
+    door.clock.advance(3600)
+
+    assert (first.status, first.json["repeated"]) == (200, False)
+    assert (again.status, again.json["repeated"]) == (200, True)
+    assert (await door.ask("GET", "/inbox?lease=60", agency=PROVINCE)).json["data"] == []
+    assert (await door.ask("GET", f"/inbox/{item['id']}", agency=PROVINCE)).json["handover"] == "acked"
+
+
+async def test_a_file_comes_byte_for_byte_and_no_browser_will_run_it(door: Door) -> None:
+    (item,) = await arrived(door)
+
+    answer = await door.ask("GET", item["files"][0]["link"], agency=PROVINCE)
+
+    assert answer.raw == PDF
+    assert answer.headers["Content-Type"] == "application/pdf"
+    assert answer.headers["Content-Length"] == str(len(PDF))
+    assert answer.headers["X-Content-Type-Options"] == "nosniff"
+    assert answer.headers["Content-Security-Policy"] == "default-src 'none'; sandbox"
+    assert answer.headers["Content-Disposition"] == "attachment; filename=\"15.pdf\"; filename*=UTF-8''15.pdf"
+
+
+async def test_the_envelope_comes_byte_for_byte(door: Door) -> None:
+    (item,) = await arrived(door)
+
+    answer = await door.ask("GET", f"/inbox/{item['id']}/envelope", agency=PROVINCE)
+
+    assert answer.status == 200
+    assert hashlib.sha256(answer.raw).hexdigest() == answer.headers["X-Content-SHA256"]
+
+
+@pytest.mark.parametrize("n", ["0", "2", "-1", "x", "1e9", "99999999999", "%31%00"])
+async def test_a_file_that_is_not_there_is_404(door: Door, n: str) -> None:
+    (item,) = await arrived(door)
+
+    assert (await door.ask("GET", f"/inbox/{item['id']}/files/{n}", agency=PROVINCE)).status == 404
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        'a".pdf',
+        "a\r\nX-Injected: 1.pdf",
+        "báo cáo.pdf",
+        "\u202efdp.exe",
+        "../../etc/passwd",
+        "a;b=c.pdf",
+        "𝔘.pdf",
+        "\ud800",
+    ],
+)
+def test_no_name_breaks_out_of_its_header_threats_77_78(name: str) -> None:
+    header = disposition(name)
+
+    header.encode("ascii")
+    assert header.count('"') == 2
+    assert not set(header) & set("\r\n\\")
+    assert header.startswith("attachment; filename=")
+
+
+async def test_each_status_is_said_and_the_sender_hears_it(door: Door) -> None:
+    (item,) = await arrived(door)
+
+    for code, state in (("03", "accepted"), ("assigned", "assigned"), ("5", "processing"), ("06", "done")):
+        answer = await status(door, item["id"], code=code)
+        await door.carry()
+
+        assert answer.status == 200, str(answer)
+        assert answer.json["item"]["state"] == state
+        assert answer.headers["ETag"] == f'"{answer.json["item"]["version"]}"'
+        assert (await door.ask("GET", "/messages")).json["data"][0]["state"] == state
+
+
+async def test_the_same_status_twice_is_harmless(door: Door) -> None:
+    (item,) = await arrived(door)
+    said = {"code": "03", "register_no": "1245", "register_year": 2026, "at": "2026-11-20T08:00:00+07:00"}
+
+    first = await status(door, item["id"], **said)
+    again = await status(door, item["id"], **said)
+
+    assert (first.json["repeated"], again.json["repeated"]) == (False, True)
+    assert first.json["register_no"] == again.json["register_no"] == "1245"
+
+
+async def test_in_mode_b_the_answer_returns_the_number_given(door: Door) -> None:
+    first, second = await arrived(door, COMMUNE, ("15", "16"))
+
+    numbers = [
+        (await status(door, each["id"], COMMUNE, code="03")).json["register_no"] for each in (first, second)
+    ]
+
+    assert numbers == ["1", "2"]
+
+
+async def test_a_refusal_needs_its_reason_and_the_sender_reads_it(door: Door) -> None:
+    (item,) = await arrived(door)
+
+    bare = await status(door, item["id"], code="02")
+    other = await status(door, item["id"], code="02", reason="OTHER")
+    given = await status(door, item["id"], code="rejected", reason="MISSING_FILE", note="Thiếu phụ lục 2")
+    await door.carry()
+
+    assert bare.json["errors"][0]["pointer"] == "/reason"
+    assert other.json["errors"][0]["pointer"] == "/note"
+    assert given.json["item"]["state"] == "rejected"
+    message = (await door.ask("GET", "/messages")).json["data"][0]["id"]
+    facts = (await door.ask("GET", f"/messages/{message}/events")).json["recipients"][0]["facts"]
+    assert "Thiếu phụ lục 2" in next(str(fact) for fact in facts if fact["code"] == "02")
+
+
+@pytest.mark.parametrize(
+    ("said", "expected"),
+    [
+        ({"code": "15"}, 409),
+        ({"code": "01"}, 409),
+        ({"code": "07"}, 400),
+        ({"code": "sent"}, 400),
+        ({"code": "02", "reason": "BORED"}, 400),
+        ({"code": "03", "colour": "blue"}, 400),
+        ({}, 422),
+    ],
+)
+async def test_a_status_that_cannot_be_set_is_told_why(
+    door: Door, said: dict[str, Any], expected: int
+) -> None:
+    (item,) = await arrived(door)
+
+    answer = await status(door, item["id"], **said)
+
+    assert answer.status == expected, str(answer)
+    assert answer.json["detail"]
+
+
+async def test_an_assignment_is_kept_and_shown(door: Door) -> None:
+    (item,) = await arrived(door)
+    given = {"lead_unit": "Phòng Tổng hợp", "coordinating_units": ["Phòng Tài vụ"], "deadline": "2026-11-27"}
+
+    answer = await door.ask("PUT", f"/inbox/{item['id']}/assignment", agency=PROVINCE, json=given)
+    stale = await door.ask(
+        "PUT", f"/inbox/{item['id']}/assignment", agency=PROVINCE, json=given, headers={"If-Match": '"1"'}
+    )
+
+    assert answer.json["assignment"] == given | {"instruction": None}
+    assert stale.status == 412
+
+
+async def test_a_status_on_another_version_is_412_and_sets_nothing(door: Door) -> None:
+    (item,) = await arrived(door)
+
+    answer = await door.ask(
+        "POST",
+        f"/inbox/{item['id']}/status",
+        agency=PROVINCE,
+        json={"code": "03"},
+        headers={"If-Match": '"7"'},
+    )
+
+    assert answer.status == 412
+    assert (await door.ask("GET", f"/inbox/{item['id']}", agency=PROVINCE)).json["state"] == "new"
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("GET", ""),
+        ("GET", "/files/1"),
+        ("GET", "/envelope"),
+        ("POST", "/ack"),
+        ("POST", "/status"),
+        ("PUT", "/assignment"),
+    ],
+)
+async def test_another_agencys_document_is_404_threat_87(door: Door, method: str, path: str) -> None:
+    (item,) = await arrived(door)
+    said = {"POST": {"code": "03"} if path == "/status" else {}, "PUT": {"lead_unit": "x"}}.get(method)
+
+    answer = await door.ask(method, f"/inbox/{item['id']}{path}", agency=COMMUNE, json=said)
+
+    assert answer.status == 404
+
+
+async def test_reading_is_never_a_status(door: Door) -> None:
+    (item,) = await arrived(door)
+
+    await door.ask("GET", f"/inbox/{item['id']}", agency=PROVINCE)
+    await door.ask("GET", item["files"][0]["link"], agency=PROVINCE)
+    await door.carry()
+
+    assert (await door.ask("GET", "/messages")).json["data"][0]["state"] == "delivered"
+
+
+async def test_quarantine_lists_what_is_known_and_nothing_of_the_content(door: Door) -> None:
+    agency = await door.node.store.accounts.hosted_by_code(PROVINCE)
+    assert agency is not None
+    row = replace(
+        inbox_item(door.clock),
+        agency_id=agency.id,
+        state="quarantined",
+        code="SIG-DIGEST",
+        sender_code="Z91.07",
+    )
+    async with door.node.store.begin(AgencyScope(agency_id=agency.id, principal_id="prn_test")) as work:
+        await work.inbox.land(row)
+        await work.commit()
+
+    (told,) = (await door.ask("GET", "/inbox?quarantine=true", agency=PROVINCE)).json["data"]
+
+    assert (told["id"], told["state"], told["code"], told["sender_claimed"]) == (
+        row.id,
+        "quarantined",
+        "SIG-DIGEST",
+        "Z91.07",
+    )
+    assert "subject" not in told
+    assert (await door.ask("GET", "/inbox?quarantine=true", agency=COMMUNE)).json["data"] == []
+
+
+async def test_two_clients_never_lease_the_same_row(door: Door) -> None:
+    await arrived(door, numbers=("15", "16", "17"))
+    keys = [await door.key(PROVINCE) for _ in range(4)]
+
+    answers = await asyncio.gather(*(door.ask("GET", "/inbox?lease=60&limit=1", key=key) for key in keys))
+
+    leased = [item["id"] for answer in answers for item in answer.json["data"]]
+    assert len(leased) == len(set(leased)) == 3

@@ -1,0 +1,276 @@
+"""Outgoing documents read and acted on: lists, timeline, envelope, versions, recall."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Any
+from urllib.parse import quote
+
+import pytest
+
+from tests.support.api import COMMUNE, DEPARTMENT, PROVINCE, Door, form, meta
+
+
+async def sent(door: Door, number: str = "15", **fields: Any) -> dict[str, Any]:
+    answer = await door.send(meta(number=number, **fields), once=f"n{number}")
+    assert answer.status == 202, str(answer)
+    told: dict[str, Any] = answer.json
+    return told
+
+
+async def test_pages_lead_through_every_message_newest_first(door: Door) -> None:
+    ids = []
+    for number in ("15", "16", "17"):
+        ids.append((await sent(door, number))["id"])
+        door.clock.advance(1)
+
+    first = await door.ask("GET", "/messages?limit=2")
+    target = first.headers["Link"].removeprefix("<").partition(">")[0]
+    second = await door.ask("GET", target)
+
+    assert [each["id"] for each in first.json["data"] + second.json["data"]] == ids[::-1]
+    assert first.json["has_more"] is True
+    assert quote(first.json["next_cursor"], safe="") in target
+    assert (second.json["next_cursor"], second.json["has_more"]) == (None, False)
+    assert "Link" not in second.headers
+
+
+async def test_a_page_keeps_its_filters(door: Door) -> None:
+    for number in ("15", "16"):
+        await sent(door, number)
+
+    answer = await door.ask("GET", "/messages?limit=1&state=queued&q=b%C3%A1o+c%C3%A1o")
+
+    assert "state=queued" in answer.headers["Link"]
+    assert "limit=1" in answer.headers["Link"]
+
+
+@pytest.mark.parametrize(
+    ("query", "found"),
+    [
+        ("state=queued", 1),
+        ("state=sent,rejected", 0),
+        ("q=bao+cao+du+toan", 1),
+        ("q=kh%C3%B4ng", 0),
+        ("created_at[gte]=2026-11-20", 1),
+        ("created_at[gte]=2026-11-20T08:00:01%2B07:00", 0),
+        ("created_at[gte]=2026-11-20T08:00:00+07:00", 1),
+        ("created_at[lt]=2026-11-20", 0),
+        ("sent_at[gte]=2026-11-19&sent_at[lt]=2026-11-21", 1),
+        ("sent_at[gte]=2026-11-19&created_at[gte]=2026-11-21", 0),
+    ],
+)
+async def test_filters_choose(door: Door, query: str, found: int) -> None:
+    await sent(door)
+
+    assert len((await door.ask("GET", f"/messages?{query}")).json["data"]) == found
+
+
+@pytest.mark.parametrize(
+    ("query", "pointer"),
+    [
+        ("colour=blue", "?colour"),
+        ("limit=0", "?limit"),
+        ("limit=201", "?limit"),
+        ("limit=many", "?limit"),
+        ("limit=1&limit=2", "?limit"),
+        ("cursor=notours", "?cursor"),
+        ("created_at[gte]=yesterday", "?created_at[gte]"),
+    ],
+)
+async def test_a_query_that_cannot_be_is_400_and_names_the_parameter(
+    door: Door, query: str, pointer: str
+) -> None:
+    answer = await door.ask("GET", f"/messages?{query}")
+
+    assert answer.status == 400
+    assert answer.json["errors"][0]["pointer"] == pointer
+
+
+async def test_the_timeline_tells_facts_and_events(door: Door) -> None:
+    id = (await sent(door))["id"]
+    await door.carry()
+
+    told = (await door.ask("GET", f"/messages/{id}/events")).json
+
+    (recipient,) = told["recipients"]
+    assert recipient["state"] == "delivered"
+    assert {"queued", "sent", "01"} <= {fact["code"] for fact in recipient["facts"]}
+    assert next(fact for fact in recipient["facts"] if fact["code"] == "01")["proved"] is True
+    assert [event["type"] for event in told["events"]][:2] == ["message.accepted", "message.queued"]
+
+
+async def test_the_envelope_is_the_signed_bytes(door: Door) -> None:
+    id = (await sent(door))["id"]
+    early = await door.ask("GET", f"/messages/{id}/envelope")
+    await door.carry()
+
+    answer = await door.ask("GET", f"/messages/{id}/envelope")
+
+    assert early.status == 409
+    assert answer.status == 200
+    assert hashlib.sha256(answer.raw).hexdigest() == answer.headers["X-Content-SHA256"]
+    assert answer.raw.startswith(b"<")
+    assert answer.headers["Content-Disposition"].startswith("attachment;")
+
+
+async def test_a_draft_is_sent_when_it_is_complete(door: Door) -> None:
+    draft = (await door.send(meta(send=False))).json
+
+    answer = await door.ask("POST", f"/messages/{draft['id']}/send", headers={"If-Match": '"1"'})
+
+    assert answer.status == 200
+    assert answer.json["state"] == "queued"
+    assert answer.headers["ETag"] == f'"{answer.json["version"]}"' != '"1"'
+
+
+async def test_a_draft_that_lacks_something_says_what(door: Door) -> None:
+    draft = (await door.send(meta(send=False, number=""))).json
+
+    answer = await door.ask("POST", f"/messages/{draft['id']}/send")
+
+    assert answer.status == 422
+    assert "/number" in {each["pointer"] for each in answer.json["errors"]}
+
+
+async def test_a_message_is_stopped_before_it_leaves_and_not_after(door: Door) -> None:
+    one, other = (await sent(door, "15"))["id"], (await sent(door, "16"))["id"]
+
+    stopped = await door.ask("POST", f"/messages/{one}/cancel")
+    await door.carry()
+    late = await door.ask("POST", f"/messages/{other}/cancel")
+
+    assert stopped.json["state"] == "cancelled"
+    assert late.status == 409
+
+
+@pytest.mark.parametrize("act", ["send", "cancel", "resend"])
+async def test_an_act_on_another_version_is_412(door: Door, act: str) -> None:
+    id = (await door.send(meta(send=False))).json["id"]
+
+    answer = await door.ask("POST", f"/messages/{id}/{act}", headers={"If-Match": '"9"'}, json={})
+
+    # What is not yet packed cannot be sent again whatever its version.
+    assert answer.status == 412
+
+
+@pytest.mark.parametrize("value", ["9", "abc", 'W/"1"', '"x"', '"1", "2"'])
+async def test_a_version_that_cannot_be_is_400(door: Door, value: str) -> None:
+    id = (await door.send(meta(send=False))).json["id"]
+
+    answer = await door.ask("POST", f"/messages/{id}/cancel", headers={"If-Match": value})
+
+    assert answer.status == 400
+
+
+async def test_a_packet_goes_again_to_those_named(door: Door) -> None:
+    id = (await sent(door))["id"]
+    await door.carry()
+
+    nobody = await door.ask("POST", f"/messages/{id}/resend")
+    named = await door.ask("POST", f"/messages/{id}/resend", json={"recipients": [PROVINCE]})
+
+    assert nobody.status == 409
+    assert named.status == 200
+
+
+def recall(**fields: Any) -> dict[str, Any]:
+    values = {"reason": "Sai thể thức", "approved_by": "Nguyễn Văn Mẫu", "notice_no": "12/TB-STD"}
+    return {name: value for name, value in (values | fields).items() if value is not None}
+
+
+async def test_a_recall_is_a_packet_of_its_own_and_asked_once(door: Door) -> None:
+    id = (await sent(door))["id"]
+    await door.carry()
+    await door.ask("POST", f"/inbox/{await only(door)}/status", agency=PROVINCE, json={"code": "03"})
+    await door.carry()
+
+    asked = await door.ask("POST", f"/messages/{id}/recall", once="r", json=recall())
+    again = await door.ask("POST", f"/messages/{id}/recall", once="r", json=recall())
+    second = await door.ask("POST", f"/messages/{id}/recall", once="s", json=recall())
+
+    assert asked.status == 202, str(asked)
+    assert (asked.json["kind"], asked.json["parent"], asked.json["reason"]) == ("recall", id, "Sai thể thức")
+    assert again.raw == asked.raw
+    assert again.headers["Idempotency-Replayed"] == "true"
+    assert second.status == 409
+    assert (await door.ask("GET", f"/messages/{id}")).json["state"] == "recall_asked"
+
+
+async def only(door: Door, agency: str = PROVINCE) -> str:
+    (item,) = (await door.ask("GET", "/inbox", agency=agency)).json["data"]
+    return str(item["id"])
+
+
+async def test_a_recall_names_its_leader_and_notice_R70(door: Door) -> None:
+    id = (await sent(door))["id"]
+    await door.carry()
+
+    answer = await door.ask(
+        "POST", f"/messages/{id}/recall", once="r", json=recall(approved_by=None, notice_no=None, reason="")
+    )
+    mended = await door.ask("POST", f"/messages/{id}/recall", once="r", json=recall())
+
+    assert answer.status == 422
+    assert {each["pointer"] for each in answer.json["errors"]} == {"/approved_by", "/notice_no", "/reason"}
+    assert mended.status == 202
+
+
+async def test_a_take_back_is_the_bare_13(door: Door) -> None:
+    id = (await sent(door))["id"]
+    await door.carry()
+
+    answer = await door.ask(
+        "POST", f"/messages/{id}/recall", once="r", json={"reason": "Gửi nhầm", "form": "take_back"}
+    )
+
+    assert answer.status == 202, str(answer)
+    assert answer.json["id"] == id
+    assert answer.json["state"] == "take_back_asked"
+
+
+async def test_the_same_key_for_another_recall_is_422(door: Door) -> None:
+    id = (await sent(door))["id"]
+    await door.carry()
+    await door.ask("POST", f"/messages/{id}/recall", once="r", json=recall())
+
+    answer = await door.ask("POST", f"/messages/{id}/recall", once="r", json=recall(notice_no="13/TB-STD"))
+
+    assert answer.status == 422
+    assert answer.json["type"] == "/problems/idempotency-other"
+
+
+async def test_a_document_with_several_recipients_shows_the_one_that_needs_a_person(door: Door) -> None:
+    said = meta(recipients=[{"code": PROVINCE, "role": "to_act"}, {"code": COMMUNE, "role": "to_know"}])
+    id = (await door.send(said)).json["id"]
+    await door.carry()
+    refusal = {"code": "02", "reason": "OUT_OF_AUTHORITY"}
+    await door.ask("POST", f"/inbox/{await only(door, COMMUNE)}/status", agency=COMMUNE, json=refusal)
+    await door.carry()
+
+    told = (await door.ask("GET", f"/messages/{id}")).json
+
+    assert told["state"] == "rejected"
+    assert {each["code"]: each["state"] for each in told["recipients"]} == {
+        PROVINCE: "delivered",
+        COMMUNE: "rejected",
+    }
+
+
+async def test_words_follow_the_language_and_times_the_offset(door: Door) -> None:
+    id = (await sent(door))["id"]
+
+    vi = (await door.ask("GET", f"/messages/{id}")).json
+    en = (await door.ask("GET", f"/messages/{id}", headers={"Accept-Language": "en"})).json
+
+    assert (vi["state_text"], en["state_text"]) == ("Chờ gửi", "Queued")
+    assert vi["created_at"] == "2026-11-20T08:00:00+07:00"
+
+
+async def test_an_update_may_not_be_sent_for_a_message_of_another_agency(door: Door) -> None:
+    id = (await sent(door))["id"]
+    said = meta(reason="x", recipients=[{"code": DEPARTMENT, "role": "to_act"}])
+
+    answer = await door.ask("POST", f"/messages/{id}/update", agency=COMMUNE, once="u", data=form(said))
+
+    assert answer.status == 404

@@ -1,0 +1,365 @@
+"""The pages say what the code does: what they name exists, and what exists has its entry. Where a page lacks a row the
+failing test names the row. Pages are read as text; nothing here needs a node."""
+
+from __future__ import annotations
+
+import importlib
+import re
+import unicodedata
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+import typer
+
+from gateway import errors, labels
+from gateway.api.problems import OWN_SORTS, SORTS
+from gateway.api.resources import ROUTES
+from gateway.cli import failures
+from gateway.cli.main import build
+from gateway.domain.document import InState, OutState
+from gateway.domain.event import EventKind
+from gateway.domain.status import CODES, STATES
+from gateway.policy.verdict import ReasonCode
+from gateway.settings import names
+
+ROOT = Path(__file__).parents[3]
+DOCS = ROOT / "docs"
+PAGES = sorted(
+    [ROOT / "README.md", ROOT / "CHANGELOG.md", ROOT / "schemas" / "README.md", *DOCS.rglob("*.md")]
+)
+SOURCES = sorted((ROOT / "gateway").rglob("*.py"))
+PACKAGES = {path.name for path in (ROOT / "gateway").iterdir() if (path / "__init__.py").is_file()}
+COMMON = {"-o", "--output", "-q", "--quiet", "--lang", "--config", "--agency", "-v", "--verbose", "--help"}
+WRITING = {"--yes", "--dry-run"}
+
+# Places outside of labels where letters of other alphabets belong, and why.
+LETTERS_ALLOWED = {
+    "gateway/edxml/names.py": "the words behind the wire's element names",
+    "gateway/policy/texts.py": "what old fonts leave behind, as patterns",
+}
+
+
+def text_of(page: Path) -> str:
+    return page.read_text(encoding="utf-8")
+
+
+def named(path: Path) -> str:
+    return path.relative_to(ROOT).as_posix()
+
+
+def fences(page: Path) -> list[tuple[str, str]]:
+    """Language and content of every fenced block."""
+    return re.findall(r"^```(\w*)\n(.*?)^```", text_of(page), flags=re.MULTILINE | re.DOTALL)
+
+
+def prose(page: Path) -> str:
+    return re.sub(r"^```.*?^```", "", text_of(page), flags=re.MULTILINE | re.DOTALL)
+
+
+@cache
+def spans(page: Path) -> frozenset[str]:
+    """What stands in single backticks."""
+    return frozenset(re.findall(r"`([^`\n]+)`", prose(page)))
+
+
+@cache
+def rows(page: str) -> dict[str, str]:
+    """Table rows of a page by the first code span of their first cell."""
+    found: dict[str, str] = {}
+    for line in text_of(DOCS / page).splitlines():
+        if (match := re.match(r"\| (?:· )*`([^`]+)`", line)) is not None:
+            found.setdefault(match[1], line)
+    return found
+
+
+def cell(text: str) -> str:
+    return text.replace("|", "\\|")
+
+
+# --- what pages name exists -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("page", PAGES, ids=named)
+def test_every_module_that_a_page_names_exists(page: Path) -> None:
+    settings = set(names())
+    wrong = [
+        span
+        for span in sorted(spans(page))
+        if span.removesuffix("()") not in settings and is_module_like(span) and not is_there(span)
+    ]
+
+    assert not wrong, f"{named(page)} names what is not there: {', '.join(wrong)}"
+
+
+def is_module_like(span: str) -> bool:
+    if re.fullmatch(r"(gateway|tests|docs|schemas|config)/[\w./*-]*|[\w/]+\.py", span):
+        return True
+    if re.search(r"\.(md|toml|pem|db)$", span):
+        return False
+    return re.fullmatch(r"[a-z_]+(\.\w+)+(\(\))?", span) is not None and span.partition(".")[0] in PACKAGES
+
+
+def is_there(span: str) -> bool:
+    if "/" in span or span.endswith(".py"):
+        return any(
+            any(base.glob(span.rstrip("/"))) for base in (ROOT, ROOT / "gateway", ROOT / "gateway" / "edxml")
+        )
+    found: Any = None
+    *path, last = ["gateway", *span.removesuffix("()").split(".")]
+    try:
+        importlib.import_module(".".join([*path, last]))
+    except ModuleNotFoundError:
+        for n in range(len(path), 0, -1):
+            try:
+                found = importlib.import_module(".".join(path[:n]))
+            except ModuleNotFoundError:
+                continue
+            for name in [*path[n:], last]:
+                found = getattr(found, name, None)
+            return found is not None
+    return True
+
+
+@pytest.mark.parametrize("page", PAGES, ids=named)
+def test_relative_links_resolve(page: Path) -> None:
+    broken = []
+    for target in re.findall(r"\]\(([^)\s]+)\)", prose(page)):
+        if re.match(r"[a-z]+:", target):
+            continue
+        path, _, anchor = target.partition("#")
+        goal = (page.parent / path).resolve() if path else page
+        if not goal.exists() or (anchor and anchor not in anchors(goal)):
+            broken.append(target)
+
+    assert not broken, f"{named(page)} has links that lead nowhere: {', '.join(broken)}"
+
+
+@cache
+def anchors(page: Path) -> set[str]:
+    """The anchors of a page's headings, as repository pages make them."""
+    headings = re.findall(r"^#+ (.+)$", prose(page), flags=re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", each.lower()).strip().replace(" ", "-") for each in headings}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=named)
+def test_no_page_names_a_path_of_somebodys_machine(page: Path) -> None:
+    """Absolute paths are those of the API or of an installed node."""
+    allowed = ("/api/", "/health/", "/problems", "/docs", "/etc/gateway", "/srv/gateway", "/var/lib/gateway")
+    found = re.findall(r"(?<![\w.\-/)}:<])/[a-z_.]+/[\w./-]*", text_of(page))
+
+    assert [path for path in found if not path.startswith((*allowed, "/run/secrets/"))] == []
+
+
+def test_every_address_that_integrators_read_is_a_route() -> None:
+    known = {(route.method, re.sub(r"\{\w+\}", "{}", route.path)) for route in ROUTES}
+    called = set()
+    for language, block in fences(DOCS / "integrators.md"):
+        if language == "sh":
+            for line in re.sub(r"\\\n", " ", block).splitlines():
+                called |= set(calls_in(line))
+
+    assert len(called) >= 8
+    assert called <= known
+
+
+def calls_in(line: str) -> Iterator[tuple[str, str]]:
+    address = re.search(r'\$NODE(/[^"?\s]*)', line)
+    if address is None:
+        return
+    method = re.search(r"-X (\w+)", line)
+    sends = re.search(r" -[Fd] ", line) is not None
+    path = re.sub(r"/\d+", "/{}", address[1].replace("$ID", "{}"))
+    yield (method[1] if method else "POST" if sends else "GET"), path
+
+
+# --- what exists has its entry --------------------------------------------------------------------------------
+
+
+def test_every_setting_has_its_entry() -> None:
+    assert set(names()) - rows("settings.md").keys() == set()
+
+
+def error_classes(
+    base: type[errors.GatewayError] = errors.GatewayError,
+) -> Iterator[type[errors.GatewayError]]:
+    yield base
+    for child in base.__subclasses__():
+        if child.__module__ == errors.__name__:
+            yield from error_classes(child)
+
+
+@pytest.mark.parametrize("kind", list(error_classes()), ids=lambda kind: str(kind.__name__))
+def test_every_error_class_has_its_row(kind: type[errors.GatewayError]) -> None:
+    """Code, whether again, status, exit code and words are those of the code."""
+    row = rows("errors.md").get(kind.__name__, "")
+    own = issubclass(kind, errors.InvalidEnvelope)
+    code = "code of the finding, see below" if own else f"`{kind.code}`"
+    again = "no" if kind.permanent else "yes"
+    exit_code = next(failures.EXIT_CODES[each] for each in kind.__mro__ if each in failures.EXIT_CODES)
+    words = cell(labels.say(kind.label_key, "en"))
+
+    assert row.endswith(
+        f"`{kind.__name__}` | {code} | {again} | {SORTS[kind].status} | {exit_code} | {words} |"
+    )
+
+
+def test_every_code_that_is_raised_has_its_entry() -> None:
+    """Codes of one case in errors.md, codes of verification in verification.md."""
+    known = rows("errors.md").keys() | rows("verification.md").keys()
+    raised = {
+        code
+        for path in SOURCES
+        for code in re.findall(r"code=\"((?:GW-|REQUEST-|WAITING-)[A-Z0-9-]+)\"", text_of(path))
+    }
+
+    assert len(raised) >= 8
+    assert raised - known == set()
+
+
+def test_every_code_of_verification_has_its_entry() -> None:
+    known = rows("errors.md").keys() | rows("verification.md").keys() | spans(DOCS / "errors.md")
+    codes = {key.removeprefix("code.") for key in labels.KEYS if key.startswith("code.")}
+
+    assert codes - known == set()
+
+
+def test_every_rule_fault_reason_and_problem_has_its_row() -> None:
+    known = rows("errors.md").keys()
+    wanted = {
+        *(str(code) for code in ReasonCode),
+        *(key.removeprefix("fault.") for key in labels.KEYS if key.startswith("fault.")),
+        *(key.removeprefix("reason.") for key in labels.KEYS if key.startswith("reason.")),
+        *OWN_SORTS,
+    }
+
+    assert wanted - known == set()
+
+
+def test_every_exit_code_has_its_row() -> None:
+    used = {value for name, value in vars(failures).items() if name.isupper() and isinstance(value, int)}
+    told = {
+        int(code) for code in re.findall(r"^\| (\d+) \|", text_of(DOCS / "errors.md"), flags=re.MULTILINE)
+    }
+
+    assert used - told == set()
+
+
+@cache
+def commands() -> dict[str, Any]:
+    """Every command by its words, as the parser knows it."""
+
+    def leaves(command: Any, words: tuple[str, ...] = ()) -> Iterator[tuple[str, Any]]:
+        for name, child in getattr(command, "commands", {}).items():
+            yield from leaves(child, (*words, name))
+        if not hasattr(command, "commands"):
+            yield " ".join(("gateway", *words)), command
+
+    return dict(leaves(typer.main.get_command(build())))
+
+
+def flags(command: Any) -> list[Any]:
+    return [each for each in command.params if each.param_type_name == "option"]
+
+
+def options(command: Any) -> set[str]:
+    return {word for each in flags(command) for word in (*each.opts, *each.secondary_opts)}
+
+
+@pytest.mark.parametrize("words", sorted(commands()))
+def test_every_command_has_its_row_with_its_options(words: str) -> None:
+    row = next((line for key, line in rows("commands.md").items() if (key + " ").startswith(words + " ")), "")
+    command = commands()[words]
+    first_names = {next(name for name in each.opts if name.startswith("--")) for each in flags(command)}
+    told = set(re.findall(r"--[\w-]+", row))
+
+    assert row, f"docs/commands.md has no row for {words}"
+    assert first_names - COMMON - WRITING - told == set()
+
+
+def test_no_row_stands_for_a_command_that_is_not_there() -> None:
+    told = {key for key in rows("commands.md") if key.startswith("gateway ")}
+    known = commands()
+
+    assert [key for key in told if not any((key + " ").startswith(words + " ") for words in known)] == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=named)
+def test_every_command_line_on_a_page_can_be_typed(page: Path) -> None:
+    lines = [span for span in spans(page) if span.startswith("gateway ")]
+    for language, block in fences(page):
+        if language == "sh":
+            lines += re.findall(r"(?:^|/)(gateway .+)$", block, flags=re.MULTILINE)
+
+    assert [line for line in lines if not is_typable(line)] == []
+
+
+def is_typable(line: str) -> bool:
+    """The noun and verb are there, and so is every option."""
+    words = re.sub(r"^gateway --lang en ", "gateway ", line).split()
+    known = commands()
+    if words[1].startswith("-") or not words[1][0].islower():
+        return True
+    found = next((known[key] for n in (3, 2) if (key := " ".join(words[:n])) in known), None)
+    if found is None:
+        return len(words) == 2 and any(key.split()[1] == words[1] for key in known)
+    given = {word for word in words if re.fullmatch(r"--?[a-z][\w-]*", word)}
+    return given <= options(found) | COMMON
+
+
+def test_every_state_has_its_entry() -> None:
+    page = spans(DOCS / "states.md")
+    text = text_of(DOCS / "states.md")
+    # Packed is never shown: to everybody outside, the document is still queued. Flow tells of it.
+    shown = {*OutState} - {OutState.PACKED}
+
+    assert {*STATES, *InState, *shown} - page == set()
+    assert OutState.PACKED in spans(DOCS / "flow.md")
+    assert [code for code in CODES if f"| {code} |" not in text] == []
+
+
+@pytest.mark.parametrize("kind", EventKind, ids=str)
+def test_every_kind_of_event_has_its_row(kind: EventKind) -> None:
+    """A kind that nothing writes is marked so, and no other."""
+    row = rows("events.md").get(kind.value, "")
+    uses = [path for path in SOURCES if path.name != "event.py" and f"EventKind.{kind.name}" in text_of(path)]
+
+    assert row, f"docs/events.md has no row for {kind}"
+    assert ("not written yet" in row) == (not uses)
+
+
+def test_every_finding_of_doctor_is_explained() -> None:
+    told = spans(DOCS / "operations.md")
+    source = text_of(ROOT / "gateway" / "ops" / "doctor.py")
+    checks = set(re.findall(r"check=\"([\w.]+)\"", source))
+
+    assert len(checks) >= 8
+    assert checks - told == set()
+
+
+def test_every_decision_is_listed() -> None:
+    pages = {path.name for path in (DOCS / "decisions").glob("[0-9]*.md")}
+
+    assert pages == set(re.findall(r"\]\((\d{4}-[\w-]+\.md)\)", text_of(DOCS / "decisions" / "README.md")))
+
+
+def test_the_readme_is_one_screen() -> None:
+    assert len(text_of(ROOT / "README.md").splitlines()) <= 60
+
+
+# --- languages ------------------------------------------------------------------------------------------------
+
+
+def test_vietnamese_letters_stand_in_labels_alone() -> None:
+    """Decision 0005. Signs such as ‖, — and … are no letters."""
+    found = []
+    for path in SOURCES:
+        if path.name.startswith("labels") or named(path) in LETTERS_ALLOWED:
+            continue
+        for n, line in enumerate(unicodedata.normalize("NFC", text_of(path)).splitlines(), start=1):
+            if any(ord(sign) > 127 and unicodedata.category(sign)[0] in "LM" for sign in line):
+                found.append(f"{named(path)}:{n}")
+
+    assert found == []
