@@ -18,6 +18,7 @@ from gateway.outgoing import accept, intake
 from gateway.outgoing.order import Order
 
 PATIENCE_S = 300.0
+LOOK_S = 0.02  # how late an answer may be noticed: part of every time measured here
 PIECE = 64 * 1024  # about what a socket gives at a time
 # What ends each leg of the way there and back, in order.
 LEGS = {
@@ -68,7 +69,7 @@ async def answered(node: Node, scope: AgencyScope, document: OutgoingDocument) -
     try:
         async with asyncio.timeout(PATIENCE_S):
             while state != "delivered":
-                await node.store.wait_events(0.05)
+                await node.store.wait_events(LOOK_S)
                 async with node.store.read(scope) as work:
                     state = (await work.deliveries.of(document.id))[0].state
                 if state in ("failed", "rejected"):

@@ -85,7 +85,7 @@ class Node:
             "dispatcher": lambda: dispatcher.step(self.out, workers.send_batch, lease),
             "landing": lambda: receiver.land(self.inn, workers.receive_batch, lease),
             "receiver": lambda: receiver.work(self.inn, workers.receive_batch, lease),
-            "sequencer": lambda: sequencer.step(self.store),
+            "sequencer": lambda: sequencer.paced(self.store),
             "clocks": lambda: clocks.step(self.inn),
         }
         async with asyncio.TaskGroup() as tasks:

@@ -37,9 +37,21 @@ MESSAGES: dict[str, tuple[str, str]] = {
     ),
     "explain.certificate": ("Chứng thư số", "Certificate"),
     "cli.axis.up": ("Trục liên thông: kết nối tốt", "Axis: connected"),
+    "cli.demo.staging": (
+        "Dựng ba cơ quan thử trong {folder} …",
+        "Setting up three trial agencies in {folder} …",
+    ),
+    "cli.demo.line": ("  {text}", "  {text}"),
+    "cli.demo.open": (
+        "Mở trang trạng thái: {url}/   ·   Tài liệu API: {url}/docs",
+        "Open the status page: {url}/   ·   API documentation: {url}/docs",
+    ),
+    "cli.demo.key": ("Khóa API của {code} ({name}): {secret}", "API key of {code} ({name}): {secret}"),
+    "cli.demo.try": ("Gõ thử ở cửa sổ lệnh khác:", "Try in another terminal:"),
+    "cli.demo.command": ("  {command}", "  {command}"),
     "cli.demo.ready": (
-        "Đã sẵn sàng: hai cơ quan thử, một trục trên máy này. Nhấn Ctrl+C để dừng và xóa hết.",
-        "Ready: two trial agencies and an axis on this machine. Ctrl+C stops and removes all.",
+        "Đã sẵn sàng. Nhấn Ctrl+C để dừng; thư mục tạm được xóa hết.",
+        "Ready. Ctrl+C stops; the temporary folder is removed.",
     ),
     "notice.axis_down": (
         "Trục liên thông không phản hồi từ {time}. {count} văn bản đang chờ, hệ thống sẽ tự gửi lại.",

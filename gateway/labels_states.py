@@ -77,6 +77,8 @@ STATES: dict[str, tuple[str, str]] = {
         "An answer (code {code}) without an open request",
     ),
     "mark.unknown": ("Trạng thái chưa xác định (mã {code})", "Undetermined status (code {code})"),
+    "mark.updated": ("Đã cập nhật theo yêu cầu của nơi gửi", "Updated as the sender asked"),
+    "mark.purged": ("Tệp đã xóa sau khi thu hồi", "Files purged after the recall"),
     "mark.overdue": ("Quá hạn", "Overdue"),
     "mark.skewed": ("Lệch giờ", "Clock differs"),
     "mark.replaced_by": ("Được thay thế bằng {number}", "Replaced by {number}"),

@@ -30,6 +30,10 @@ RefusalReason = Literal[
 ]
 
 
+# 01 is the node's own, 13 the sender's (interfaces.md 1.2).
+SETTABLE = ("02", "03", "04", "05", "06", "15", "16")
+
+
 class AssignmentIn(Asked):
     """Who works on it, and until when (R63)."""
 
@@ -51,7 +55,7 @@ class StatusIn(Asked):
     """What the agency did with the document: a code 02 to 06, 15, 16, or its word (`accepted`)."""
 
     code: Code = Field(description="02 to 06, 15, 16, or the word of /codes")
-    register_no: Line | None = Field(None, min_length=1, description="Arrival number (số đến), with 03")
+    register_no: Line | None = Field(None, min_length=1, description="Arrival number in your book, with 03")
     register_year: int | None = Field(None, ge=1900, le=2999)
     at: AwareDatetime | None = Field(None, description="When it was done, by your clock; now where absent")
     staff: StaffIn | None = None
@@ -62,12 +66,9 @@ class StatusIn(Asked):
 
     def to_call(self) -> StatusCall:
         code = code_of(self.code)
-        if code is None:
-            expected = "02, 03, 04, 05, 06, 15, 16"
-            raise BadCall(
-                "bad-request",
-                Fault(code="bad-value", pointer="/code", params={"field": "code", "expected": expected}),
-            )
+        if code not in SETTABLE:
+            params = {"field": "code", "expected": ", ".join(SETTABLE)}
+            raise BadCall("bad-request", Fault(code="bad-value", pointer="/code", params=params))
         return StatusCall(
             code=code,
             register_no=self.register_no,

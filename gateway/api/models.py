@@ -64,7 +64,7 @@ class StaffIn(Asked):
 
 
 class FileCodeIn(Asked):
-    """Mã hồ sơ (rules.md 12.3)."""
+    """The file that the document belongs to (rules.md 12.3)."""
 
     organ: Code
     year: int = Field(ge=1900, le=2999)

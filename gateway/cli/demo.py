@@ -1,11 +1,11 @@
-"""`gateway demo`: two agencies on this machine exchange a document before your eyes. Thin: the story is told by
+"""`gateway demo`: three agencies on this machine exchange documents before your eyes. Thin: the story is told by
 `gateway.demo.story`; here its options are read and its result printed."""
 
 from __future__ import annotations
 
 import tempfile
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -13,6 +13,11 @@ from gateway.cli import output
 from gateway.cli.command import Call, Format, verb
 from gateway.cli.failures import FAILED
 from gateway.cli.node import run
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from gateway.bootstrap import Node
 
 
 def register(app: typer.Typer) -> None:
@@ -25,12 +30,15 @@ def demo(
     keep: Annotated[
         Path | None, typer.Option(help="Keep everything in this folder; else it is deleted.", file_okay=False)
     ] = None,
+    port: Annotated[
+        int, typer.Option(help="Where the API listens; 0 takes any free port.", min=0, max=65535)
+    ] = 8080,
 ) -> None:
-    """Start two trial agencies and an axis in one folder, send a document, and show every step."""
+    """Start three trial agencies and an axis in one folder, tell their story, and stay at work for you to try."""
     if once:
         _tell_once(call, keep)
     else:
-        run(_live(call, keep))
+        run(_live(call, keep, port))
 
 
 def _tell_once(call: Call, keep: Path | None) -> None:
@@ -48,18 +56,13 @@ def _tell_once(call: Call, keep: Path | None) -> None:
         raise typer.Exit(FAILED)
 
 
-async def _live(call: Call, keep: Path | None) -> None:
+async def _live(call: Call, keep: Path | None, port: int) -> None:
     """The story once, then the node stays at work with its API until it is told to stop."""
-    from gateway.bootstrap import open_node
     from gateway.cli import serve
-    from gateway.demo import stage, story
+    from gateway.demo import live
+
+    async def answer(node: Node, ready: Callable[[str], None]) -> None:
+        await serve.answer(call, node, serve.stop_on_signal(), ready)
 
     with tempfile.TemporaryDirectory(prefix="gateway-demo-") as temporary:
-        settings = stage.settings_for(keep or Path(temporary))
-        await stage.prepare(settings)
-        async with open_node(settings) as node:
-            await stage.register(node)
-            async with story.at_work(node):
-                await story.Story(node=node, cast=stage.cast(), say=call.tell).tell()
-                call.say("cli.demo.ready")
-                await serve.answer(call, node, serve.stop_on_signal())
+        await live.serve(keep or Path(temporary), port, call.say, answer)

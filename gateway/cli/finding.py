@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 # More documents of one number than this need an id in any case.
 _LOOK = 50
 
+# A recall or update carries the number of the document it is about, and is not what a person means by it.
+_DOCUMENTS = (Kind.DOCUMENT, Kind.REPLACEMENT)
+
 
 async def outgoing(work: Work, text: str) -> OutgoingDocument:
     """The outgoing document meant by `text`."""
@@ -27,8 +30,7 @@ async def outgoing(work: Work, text: str) -> OutgoingDocument:
     found = [
         each
         for each in page.items
-        if each.kind in (Kind.DOCUMENT, Kind.REPLACEMENT)
-        and _same(each.draft.number, each.draft.symbol, text)
+        if each.kind in _DOCUMENTS and _same(each.draft.number, each.draft.symbol, text)
     ]
     if len(found) > 1:
         raise _several(text, [f"{each.id} ({each.draft.issued_on})" for each in found])
@@ -42,7 +44,7 @@ async def incoming(work: Work, text: str) -> IncomingDocument:
     if text.startswith("inb_"):
         return await work.incoming.get(text)
     page = await work.incoming.page(limit=_LOOK, query=text)
-    found = [each for each in page.items if each.id == text or _same(each.number, each.symbol, text)]
+    found = [each for each in page.items if each.kind in _DOCUMENTS and _same(each.number, each.symbol, text)]
     if len(found) > 1:
         raise _several(text, [f"{each.id} ({each.sender_code}, {each.issued_on})" for each in found])
     if not found:

@@ -11,6 +11,7 @@ import typer
 from gateway.cli import finding, inbox_acts, output, shapes
 from gateway.cli.command import Call, Format, noun, verb
 from gateway.cli.node import at_agency, run
+from gateway.domain.status import fold_incoming
 
 if TYPE_CHECKING:
     from gateway.domain.document import IncomingDocument
@@ -129,9 +130,10 @@ async def _show(call: Call, text: str) -> None:
         found = await finding.incoming(work, text)
         facts = await work.facts.of(found.id)
         handover = await shapes.handover(work, found)
-    shown = shapes.incoming(call, found, handover)
+    standing = fold_incoming(facts)
+    shown = shapes.incoming(call, found, handover) | {"shown": standing.shown}
     if call.output is Format.TABLE and not call.quiet:
-        output.lines(_told(call, found))
+        output.lines(_told(call, found, standing.shown))
         output.lines(
             f"  {output.clock(each.at)}  {each.track} {each.code}  {each.note or ''}" for each in facts
         )
@@ -139,13 +141,14 @@ async def _show(call: Call, text: str) -> None:
     output.record(call, shown | {"facts": [shapes.fact(each) for each in facts]})
 
 
-def _told(call: Call, document: IncomingDocument) -> list[str]:
+def _told(call: Call, document: IncomingDocument, state: str) -> list[str]:
+    """`state` is the word to show: an open request of the sender goes before the document's own state."""
     number = shapes.numbered(document.number, document.symbol)
     sender = f"{document.sender_code} {document.sender_name or ''}".strip()
     lines = [
         f"{number}  {output.day(document.issued_on)}  {document.subject}",
         f"{call.word('cli.column.from')}: {sender}  ({output.clock(document.arrived_at)})",
-        f"{call.word('cli.column.state')}: {call.word(f'state.in.{document.state}')}"
+        f"{call.word('cli.column.state')}: {call.word(f'state.in.{state}')}"
         + (f"  {call.word('cli.column.register_no')} {document.register_no}" if document.register_no else ""),
         *(f"  {name}: {verdict}" for name, verdict in document.checks.items()),
         *(f"  {each.n}. {each.name}  {each.size} B" for each in document.files),

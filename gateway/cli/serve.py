@@ -14,6 +14,8 @@ from gateway.cli.node import at_node, run
 from gateway.errors import GatewayError, Misconfigured
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from gateway.bootstrap import Node
 
 
@@ -45,7 +47,9 @@ async def _serve(call: Call, role: str) -> None:
             async with asyncio.TaskGroup() as tasks:
                 if role != "api":
                     tasks.create_task(node.run_workers(stop))
-                if role != "worker":
+                if role == "worker":
+                    call.say("cli.working", name=node.settings.node.name)
+                else:
                     tasks.create_task(answer(call, node, stop))
         except ExceptionGroup as several:
             # One named cause is worth more to a person than the group it came in.
@@ -64,8 +68,10 @@ def stop_on_signal() -> asyncio.Event:
     return stop
 
 
-async def answer(call: Call, node: Node, stop: asyncio.Event) -> None:
-    """The API until the stop; calls that are under way are answered first."""
+async def answer(
+    call: Call, node: Node, stop: asyncio.Event, ready: Callable[[str], None] | None = None
+) -> None:
+    """The API until the stop; calls that are under way are answered first. `ready` hears its address."""
     from aiohttp import web
 
     runner = web.AppRunner(node.application(), access_log=None)
@@ -81,6 +87,8 @@ async def answer(call: Call, node: Node, stop: asyncio.Event) -> None:
             ) from why
         host, port = runner.addresses[0][:2]
         call.say("cli.serving", url=f"http://{host}:{port}", name=node.settings.node.name)
+        if ready is not None:
+            ready(f"http://{host}:{port}")
         await stop.wait()
     finally:
         await runner.cleanup()

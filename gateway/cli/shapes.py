@@ -88,6 +88,7 @@ def fact(each: Fact) -> dict[str, Any]:
         "at": stamp(each.at),
         "stated_at": stamp(each.stated_at),
         "proved": each.proved,
+        "request": str(each.request_kind) if each.request_kind else None,
         "reason": each.reason,
         "note": each.note,
         "staff": {

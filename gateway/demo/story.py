@@ -112,12 +112,12 @@ async def once(
 async def at_work(node: Node) -> AsyncIterator[None]:
     """The node's workers run while the body does."""
     stop = asyncio.Event()
-    async with asyncio.TaskGroup() as tasks:
-        tasks.create_task(node.run_workers(stop))
-        try:
-            yield
-        finally:
-            stop.set()
+    working = asyncio.create_task(node.run_workers(stop))
+    try:
+        yield
+    finally:
+        stop.set()
+        await working
 
 
 @dataclass(slots=True)

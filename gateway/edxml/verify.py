@@ -5,7 +5,8 @@ steps are numbered as in docs/verification.md. The fast path is tried first; onl
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
@@ -67,14 +68,46 @@ def examine(
     transport: TransportFacts | None = None,
 ) -> Verified:
     """As `envelope`, with the canonical octets beside it where they are not a part of the file."""
-    told = transport or TransportFacts()
+    quick = examine_fast(given, policy=policy, bindings=bindings, at=at, transport=transport)
+    return quick or examine_general(given, policy=policy, bindings=bindings, at=at, transport=transport)
 
-    def candidates(code: str) -> tuple[Binding, ...]:
-        return binding.active(code, bindings(code), at)
 
-    try:
+def examine_fast(
+    given: Source,
+    *,
+    policy: XmlPolicy,
+    bindings: Callable[[str], Sequence[Binding]],
+    at: datetime,
+    transport: TransportFacts | None = None,
+) -> Verified | None:
+    """The fast path alone: None when the general path has to decide, which a caller may want to wait its turn for."""
+    with _steps_named():
         _check_size(given.size, policy)
-        return _fast(given, policy, candidates, told) or _general(given, policy, candidates, at, told)
+        return _fast(given, policy, _active(bindings, at), transport or TransportFacts())
+
+
+def examine_general(
+    given: Source,
+    *,
+    policy: XmlPolicy,
+    bindings: Callable[[str], Sequence[Binding]],
+    at: datetime,
+    transport: TransportFacts | None = None,
+) -> Verified:
+    """The general path alone; it holds the whole file as a tree, so its caller bounds how many run at once (G1)."""
+    with _steps_named():
+        return _general(given, policy, _active(bindings, at), at, transport or TransportFacts())
+
+
+def _active(bindings: Callable[[str], Sequence[Binding]], at: datetime) -> Callable[[str], Sequence[Binding]]:
+    return lambda code: binding.active(code, bindings(code), at)
+
+
+@contextmanager
+def _steps_named() -> Iterator[None]:
+    """A refusal leaves with its step and the steps that were not reached."""
+    try:
+        yield
     except InvalidEnvelope as refusal:
         refusal.step = refusal.step or checklist.CODES[refusal.code].step
         refusal.steps = checklist.failed(refusal.step, refusal.detail)

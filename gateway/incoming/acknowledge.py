@@ -16,7 +16,6 @@ from gateway.incoming.desk import InDesk
 from gateway.incoming.verify import Proved
 from gateway.ports import InboxItem, Work
 
-
 # The writer's maximum for Description (edxml.md 2.4).
 _LONGEST = 500
 

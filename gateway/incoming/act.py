@@ -221,9 +221,9 @@ async def _answer(
     await work.facts.add(document.id, fact)
     asked_by, child = await _asked_by(work, document, request)
     if child is not None:
-        await work.incoming.save(
-            replace(child, state=InState.DONE if call.code == "15" else InState.REJECTED)
-        )
+        word = "agreed" if call.code == "15" else "refused"
+        answer = f"request_{word}:{request.kind}"
+        await work.incoming.save(replace(child, state=InState.DONE, marks=(*child.marks, answer)))
         if call.code == "15" and request.kind is RequestKind.UPDATE:
             document = _updated(document, child)
     document = await settle.stand(work, document, [*facts, fact])

@@ -114,7 +114,6 @@ async def _document(
     )
     document = replace(
         document,
-        marks=tuple(sorted({str(one.code) for one in checked.ruling.verdict.warnings})),
         answers=await _answered(desk, work, agency, document),
     )
     await _add(desk, work, agency, leased, proved, document, held=held)
@@ -227,7 +226,10 @@ async def agree(
     agreed = Fact(track=Track.REQUEST, code="15", at=now, stated_at=now, request_id=request.packet_id)
     await work.facts.add(target.id, agreed)
     await settle.stand(work, await work.incoming.get(target.id), [*facts, agreed])
-    await work.incoming.save(replace(await work.incoming.get(request.id), state=InState.DONE))
+    stored = await work.incoming.get(request.id)
+    await work.incoming.save(
+        replace(stored, state=InState.DONE, marks=(*stored.marks, "request_agreed:recall"))
+    )
     await acknowledge.put(desk, work, agency, acknowledge.of_document(request), "15", stated_at=now)
     await work.events.append(EventKind.INBOX_STATUS, target.id, now, {"code": "15", "by_itself": True})
 

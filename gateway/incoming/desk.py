@@ -1,7 +1,8 @@
 """What every incoming step is handed: the ports, and the frozen values that say what is acceptable."""
 
+import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
@@ -11,6 +12,9 @@ from gateway.errors import NotFound
 from gateway.policy.profile import Profile
 from gateway.policy.trust import TrustPolicy
 from gateway.ports import Axis, Blobs, Clock, Directory, Inspector, Pool, Store, Trust
+
+# G1: each holds a whole file as a tree; native mail keeps the other threads of the pool.
+GENERAL_AT_ONCE = 2
 
 VIETNAM = ZoneInfo("Asia/Ho_Chi_Minh")
 
@@ -32,6 +36,7 @@ class InDesk:
     wake: Callable[[], None]
     """Called after a commit that made work: the workers of this process look at once, others when they poll."""
     trust_policy: TrustPolicy
+    general_turns: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(GENERAL_AT_ONCE))
 
     async def agency(self, agency_id: str) -> HostedAgency:
         """The hosted agency with this id; NotFound when this node does not host it."""

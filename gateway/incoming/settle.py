@@ -72,6 +72,7 @@ def checks(proved: Proved, checked: Checked) -> dict[str, str]:
         "recipient": "ours",
         "rules": str(checked.ruling.decision),
         "reasons": "; ".join(str(reason) for reason in checked.ruling.verdict.reasons),
+        "warnings": "; ".join(str(warning) for warning in checked.ruling.verdict.warnings),
         "signing_time": signed.signing_time.isoformat() if signed.signing_time else "",
     }
 

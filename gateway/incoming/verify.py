@@ -47,17 +47,22 @@ async def run(desk: InDesk, item: InboxItem) -> Proved:
         # Asked from a pool thread, once the sender's code is known; the directory lives on the event loop.
         return asyncio.run_coroutine_threadsafe(_bindings(desk, code), loop).result(timeout=30)
 
-    facts = _transport(item)
-    verified = await desk.pool.run(
-        lambda: envelopes.examine(
-            source, policy=desk.xml, bindings=bindings, at=item.received_at, transport=facts
-        )
+    ask = partial(
+        envelopes.examine_fast,
+        source,
+        policy=desk.xml,
+        bindings=bindings,
+        at=item.received_at,
+        transport=_transport(item),
     )
-    evidence = await desk.pool.run(
-        lambda: desk.trust.collect(verified.signed.certificate_der, item.received_at)
-    )
-    proved = trust.decide(verified.signed, evidence, _policy(desk, item), item.received_at)
-    return Proved(envelope=proved, octets=verified.canonical)
+    verified = await desk.pool.run(ask)
+    if verified is None:
+        async with desk.general_turns:
+            verified = await desk.pool.run(partial(envelopes.examine_general, *ask.args, **ask.keywords))
+    signed, canonical = verified.signed, verified.canonical
+    evidence = await desk.pool.run(lambda: desk.trust.collect(signed.certificate_der, item.received_at))
+    proved = trust.decide(signed, evidence, _policy(desk, item), item.received_at)
+    return Proved(envelope=proved, octets=canonical)
 
 
 def _policy(desk: InDesk, item: InboxItem) -> trust.TrustPolicy:

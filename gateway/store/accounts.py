@@ -135,19 +135,16 @@ class Accounts:
         return await self._keys(true())
 
     async def _keys(self, condition: ColumnElement[bool]) -> list[ApiKey]:
-        query = (
-            select(ApiKeyRow, PrincipalRow)
-            .join(PrincipalRow, col(PrincipalRow.id) == col(ApiKeyRow.principal_id))
-            .where(condition)
-            .order_by(col(ApiKeyRow.created_at), col(ApiKeyRow.id))
-        )
+        wanted = select(ApiKeyRow).where(condition).order_by(col(ApiKeyRow.created_at), col(ApiKeyRow.id))
         async with self._reading() as tx:
-            rows = await tx.tuples(query)
-            served: dict[str, list[str]] = {key.id: [] for key, _ in rows}
+            rows = await tx.rows(ApiKeyRow, wanted)
+            owners = select(PrincipalRow).where(col(PrincipalRow.id).in_([row.principal_id for row in rows]))
+            principals = {row.id: to_principal(row) for row in await tx.rows(PrincipalRow, owners)}
+            served: dict[str, list[str]] = {row.id: [] for row in rows}
             links = select(ApiKeyAgencyRow).where(col(ApiKeyAgencyRow.key_id).in_(served))
             for link in await tx.rows(ApiKeyAgencyRow, links.order_by(col(ApiKeyAgencyRow.agency_id))):
                 served[link.key_id].append(link.agency_id)
-        return [to_key(key, to_principal(principal), served[key.id]) for key, principal in rows]
+        return [to_key(row, principals[row.principal_id], served[row.id]) for row in rows]
 
 
 def _expired(key: ApiKey, now: datetime) -> bool:

@@ -68,7 +68,7 @@ class FileBlobs:
         now = self._clock.now()
         row = BlobRow(digest=digest, size=size, stored_at=now)
         async with self._store.writing() as tx:
-            await tx.put_over(row, {"stored_at": now})
+            await tx.put_over(row, "stored_at")
             target = sweeper.path_of(self._root, digest)
             await self._pool.run(partial(_place, scratch.path, target, size))
             await tx.commit()

@@ -78,7 +78,7 @@ async def number(tx: Transaction, limit: int) -> int:
     )
     for agency_id in {NODE, *(agency_id for _, agency_id in found)}:
         last = counters[agency_id]
-        await tx.put_over(EventCounterRow(agency_id=agency_id, last=last), {"last": last})
+        await tx.put_over(EventCounterRow(agency_id=agency_id, last=last), "last")
     return len(found)
 
 

@@ -78,7 +78,7 @@ class _Connection(AsyncAdapt_aiosqlite_connection):
     def rollback(self) -> None:
         """The pool rolls every connection back that returns to it; after a commit there is nothing to roll back."""
         driver: Any = self._connection
-        if driver.in_transaction:
+        if driver._connection and driver.in_transaction:
             super().rollback()
 
 

@@ -92,6 +92,15 @@ class FileSigner:
         return _raw_low_s(self._key.sign(data, ec.ECDSA(digest)), self._key.curve)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Known:
+    """One agency's keys as they were on disk at `stamp`."""
+
+    stamp: tuple[tuple[str, int], ...]
+    entries: tuple[KeyEntry, ...]
+    signers: dict[str, FileSigner]
+
+
 class KeyDirectory:
     """The keys below one directory: `<root>/<agency code>/<key id>.{key,csr,crt}.pem`.
 
@@ -102,9 +111,11 @@ class KeyDirectory:
     def __init__(self, root: Path, password: bytes | None) -> None:
         self._root = root
         self._password = password
+        self._known: dict[str, _Known] = {}
 
     def generate(self, agency_code: str, kind: KeyKind = "ecdsa-p256") -> KeyEntry:
         """A new key, durable on return, with no certificate yet."""
+        self._root.mkdir(mode=0o700, parents=True, exist_ok=True)
         key = _new_key(kind)
         entry = _entry(agency_code, key.public_key(), None)
         protection = (
@@ -156,9 +167,10 @@ class KeyDirectory:
 
     def signer(self, agency_code: str, at: datetime) -> FileSigner:
         """The key to sign with at that moment: of those inside their certificate's validity (W9) the newest."""
+        known = self._as_on_disk(agency_code)
         usable = [
             entry
-            for entry in self.entries(agency_code)
+            for entry in known.entries
             if entry.not_before is not None
             and entry.not_after is not None
             and entry.not_before <= at <= entry.not_after
@@ -169,11 +181,26 @@ class KeyDirectory:
                 hint="generate a key, have its request signed, then import the certificate",
             )
         newest = max(usable, key=lambda entry: (entry.not_before, entry.key_id))
-        certificate = read_certificate(
-            self._path(agency_code, newest.key_id, "crt").read_bytes(),
-            f"the certificate of key {newest.key_id}",
-        )
-        return FileSigner(agency_code, self._load_key(agency_code, newest.key_id), certificate)
+        signer = known.signers.get(newest.key_id)
+        if signer is None:
+            certificate = read_certificate(
+                self._path(agency_code, newest.key_id, "crt").read_bytes(),
+                f"the certificate of key {newest.key_id}",
+            )
+            signer = FileSigner(agency_code, self._load_key(agency_code, newest.key_id), certificate)
+            known.signers[newest.key_id] = signer
+        return signer
+
+    def _as_on_disk(self, agency_code: str) -> _Known:
+        """What was read of this agency's folder, read anew when a file of it changed: opening an encrypted key takes a
+        tenth of a second, and every envelope asks. Two threads that find a change both read; the last one stays."""
+        folder = self._folder(agency_code)
+        stamp = tuple(sorted((each.name, each.stat().st_mtime_ns) for each in folder.glob("*.pem")))
+        known = self._known.get(agency_code)
+        if known is None or known.stamp != stamp:
+            known = _Known(stamp=stamp, entries=self.entries(agency_code), signers={})
+            self._known[agency_code] = known
+        return known
 
     def _entry_of(self, agency_code: str, key_id: str) -> KeyEntry:
         path = self._path(agency_code, key_id, "crt")

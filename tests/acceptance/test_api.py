@@ -100,7 +100,7 @@ async def _send(story: Story, number: str = "15") -> dict[str, Any]:
         "reply_required": False,
         "recipients": [{"code": PROVINCE, "role": "to_act"}],
     }
-    form = FormData()
+    form = FormData(quote_fields=False)
     form.add_field("meta", json.dumps(said), content_type="application/json")
     form.add_field("lead", io.BytesIO(PDF), filename="báo cáo.pdf")
     status, told, raw = await story.department.call(

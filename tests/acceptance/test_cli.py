@@ -1,9 +1,12 @@
 """An operator sets up two offices on one machine with nothing but the command line, and a document goes from one to
-the other and is taken in. Everything runs as the real program in processes of its own."""
+the other and is taken in. The nodes run as processes of their own; commands are typed at the program's entry."""
 
 from __future__ import annotations
 
+import contextlib
+import io
 import json
+import logging
 import os
 import subprocess
 import sys
@@ -16,6 +19,7 @@ from typing import Any
 import pytest
 from cryptography.hazmat.primitives.serialization import Encoding
 
+from gateway.cli import main
 from gateway.clock import SystemClock
 from gateway.trust.authority import Authority
 
@@ -59,7 +63,7 @@ class Office:
         return self.folder / "gateway.toml"
 
     def type(self, *words: str | Path) -> Done:
-        return gateway("--config", self.settings, *words, cwd=self.folder)
+        return typed("--config", self.settings, *words)
 
     def well(self, *words: str | Path) -> Any:
         """The JSON of a command that must succeed."""
@@ -68,7 +72,22 @@ class Office:
         return done.json
 
 
+def typed(*words: str | Path) -> Done:
+    """The program's entry in this process: the same words and the same outputs, without a start for each."""
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    out, err = io.StringIO(), io.StringIO()
+    try:
+        with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+            code = main.run([str(word) for word in words])
+    finally:
+        root.handlers[:] = handlers
+        root.setLevel(level)
+    return Done(code=code, out=out.getvalue(), err=err.getvalue())
+
+
 def gateway(*words: str | Path, cwd: Path) -> Done:
+    """The real program in a process of its own."""
     environment = {name: value for name, value in os.environ.items() if not name.startswith("GATEWAY_")}
     done = subprocess.run(
         [sys.executable, "-m", "gateway", *map(str, words)],
@@ -104,6 +123,8 @@ def offices(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Office, 
             process.terminate()
         for process in running:
             assert process.wait(timeout=60) == 0
+            assert process.stderr is not None
+            process.stderr.close()
 
 
 def people() -> tuple[str, ...]:
@@ -273,7 +294,7 @@ def test_a_document_is_recalled_and_the_other_side_agrees(offices: tuple[Office,
 
     why = ("--reason", "Wrong figures", "--approved-by", "A. Leader", "--notice-no", "1/TB")
     one.well("outbox", "recall", "96/VP", *why, "--yes")
-    eventually(two, "inbox", "show", "96/VP", "-o", "json", has='"recall')
+    eventually(two, "inbox", "show", "96/VP", "-o", "json", has='"recall_asked"')
     two.well("inbox", "status", "96/VP", "15", "--yes")
 
     eventually(one, "outbox", "show", document["id"], "-o", "json", has='"request_agreed"')

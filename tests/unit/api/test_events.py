@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
 
 from gateway.api.failing import BadCall
 from gateway.api.resources.events import sequence_of
+from gateway.domain.event import Event
 from tests.support.api import PROVINCE, Door
 from tests.support.api import meta as document
 
@@ -73,9 +75,9 @@ async def test_a_client_that_goes_away_frees_its_poll(door: Door) -> None:
     store = door.node.store
     wait, ask = store.wait_events, store.events_after
 
-    async def counted(agency: str | None, after: int, limit: int) -> Any:
+    async def counted(agency_id: str | None, after_seq: int, limit: int) -> Sequence[Event]:
         left.append(1)
-        return await ask(agency, after, limit)
+        return await ask(agency_id, after_seq, limit)
 
     async def noticed(timeout_s: float) -> None:
         asked.set()

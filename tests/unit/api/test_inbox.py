@@ -149,7 +149,12 @@ async def test_each_status_is_said_and_the_sender_hears_it(door: Door) -> None:
 
 async def test_the_same_status_twice_is_harmless(door: Door) -> None:
     (item,) = await arrived(door)
-    said = {"code": "03", "register_no": "1245", "register_year": 2026, "at": "2026-11-20T08:00:00+07:00"}
+    said: dict[str, Any] = {
+        "code": "03",
+        "register_no": "1245",
+        "register_year": 2026,
+        "at": "2026-11-20T08:00:00+07:00",
+    }
 
     first = await status(door, item["id"], **said)
     again = await status(door, item["id"], **said)
@@ -188,7 +193,8 @@ async def test_a_refusal_needs_its_reason_and_the_sender_reads_it(door: Door) ->
     ("said", "expected"),
     [
         ({"code": "15"}, 409),
-        ({"code": "01"}, 409),
+        ({"code": "01"}, 400),
+        ({"code": "13"}, 400),
         ({"code": "07"}, 400),
         ({"code": "sent"}, 400),
         ({"code": "02", "reason": "BORED"}, 400),

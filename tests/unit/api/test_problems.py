@@ -10,7 +10,6 @@ import pytest
 from gateway import errors
 from gateway.api import problems
 from gateway.api.failing import BadCall, Fault
-from gateway.api.resources import inbox
 from gateway.api.words import Lang, say
 from gateway.labels_api import API
 from gateway.policy.verdict import ReasonCode, Verdict, reason
@@ -166,7 +165,6 @@ async def test_what_nobody_foresaw_is_a_500_with_the_request_id_and_nothing_else
     def broken(*_: object) -> None:
         raise RuntimeError("the secret inside")
 
-    monkeypatch.setattr(inbox.inbox_view, "quarantined", broken)
     monkeypatch.setattr(type(door.node.store), "read", broken)
 
     answer = await door.ask("GET", "/inbox", headers={"X-Request-Id": "help-desk-7"})

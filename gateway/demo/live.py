@@ -1,0 +1,101 @@
+"""The demonstration that stays: the story once, then the node at work with its API and status page until it is told to
+stop. In: a folder and a port. Out: what to open and what to type, ready to paste, with files to try it in the folder."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import secrets
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
+from pathlib import Path
+
+from gateway.bootstrap import Node, open_node
+from gateway.demo import stage, story
+from gateway.domain.account import ApiScope, PrincipalKind
+
+# What the demo's keys may do: everything there is, for one agency each.
+SCOPES = frozenset(ApiScope)
+Say = Callable[..., None]
+
+
+async def serve(
+    folder: Path, port: int, say: Say, answer: Callable[[Node, Callable[[str], None]], Awaitable[None]]
+) -> None:
+    """Stages the folder, tells the story, and answers until `answer` returns. `say(key, **params)` speaks to a person;
+    `answer(node, ready)` serves the API and calls `ready` with its address."""
+    settings = stage.settings_for(folder, port=port)
+    say("cli.demo.staging", folder=folder)
+    await stage.prepare(settings)
+    async with open_node(settings) as node:
+        await stage.register(node)
+        keys = {actor: await _key(node, actor) for actor in stage.ACTORS}
+        _write_samples(node, folder)
+        async with story.at_work(node):
+            tale = story.Story(node=node, cast=stage.cast(), say=lambda line: say("cli.demo.line", text=line))
+            await tale.tell()
+            await answer(node, lambda url: _explain(say, url, folder, keys))
+
+
+async def _key(node: Node, actor: str) -> str:
+    """A fresh API key; the store keeps its hash alone, so each run makes its own."""
+    code = stage.cast().code(actor)
+    agency = await node.store.accounts.hosted_by_code(code)
+    principal = await node.store.accounts.principal_for(PrincipalKind.PROGRAM, f"demo {actor}")
+    secret = "gwk_" + secrets.token_urlsafe(32)
+    await node.store.accounts.add_key(
+        secret_hash=hashlib.sha256(secret.encode()).hexdigest(),
+        principal=principal,
+        agency_ids=[agency.id] if agency else [],
+        scopes=SCOPES,
+        expires_at=node.clock.now() + timedelta(days=30),
+    )
+    return secret
+
+
+def _write_samples(node: Node, folder: Path) -> None:
+    """What the printed commands refer to: a document to send, and settings for the command line."""
+    cast = stage.cast()
+    told = cast.document("letter")
+    name, title, competence = told["signer"]
+    meta = {
+        "number": "200",
+        "symbol": told["symbol"],
+        "date": node.out.today().isoformat(),
+        "type": told["type"],
+        "subject": told["subject"],
+        "urgency": "thuong",
+        "secrecy": "none",
+        "signer": {"name": name, "title": title, "competence": competence},
+        "reply_required": False,
+        "recipients": [{"code": cast.code("department"), "role": "to_act"}],
+    }
+    (folder / "van-ban.json").write_text(json.dumps(meta, ensure_ascii=False, indent=2), "utf-8")
+    (folder / "van-ban.pdf").write_bytes(cast.sample("cong-van.pdf"))
+    (folder / "gateway.toml").write_text(f'[node]\nname = "demo"\ndata_dir = "{folder.resolve()}"\n', "utf-8")
+
+
+def _explain(say: Say, url: str, folder: Path, keys: dict[str, str]) -> None:
+    cast = stage.cast()
+    say("cli.demo.open", url=url)
+    for actor, key in keys.items():
+        say("cli.demo.key", code=cast.code(actor), name=cast.data[actor]["name"], secret=key)
+    say("cli.demo.try")
+    for command in _commands(url, folder, keys):
+        say("cli.demo.command", command=command)
+    say("cli.demo.ready")
+
+
+def _commands(url: str, folder: Path, keys: dict[str, str]) -> list[str]:
+    """One round trip by curl, and the same node by its command line."""
+    base = f"{url}/api/v1"
+    gateway = f".venv/bin/gateway --config {folder / 'gateway.toml'}"
+    return [
+        f'curl -sS {base}/messages -H "Authorization: Bearer {keys["province"]}" '
+        f'-H "Idempotency-Key: $(date +%s)" -F meta=@{folder / "van-ban.json"} -F lead=@{folder / "van-ban.pdf"}',
+        f'curl -sS "{base}/inbox?state=new" -H "Authorization: Bearer {keys["department"]}"',
+        f'curl -sS "{base}/events?wait=25" -H "Authorization: Bearer {keys["province"]}"',
+        f"{gateway} --agency {stage.cast().code('province')} outbox list",
+        f"{gateway} --agency {stage.cast().code('department')} inbox list",
+        f"{gateway} doctor",
+    ]

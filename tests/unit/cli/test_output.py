@@ -1,0 +1,194 @@
+"""Data on stdout in three forms, talk on stderr; nothing from outside can steer the terminal or leave a folder."""
+
+from __future__ import annotations
+
+import io
+import json
+import re
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+import typer
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gateway import labels
+from gateway.cli import output, shapes
+from gateway.cli.command import Call, Format, Lang
+from gateway.cli.pulling import safe_name
+from gateway.cli.send import day, recipients
+from gateway.cli.waiting import goal, span
+from gateway.domain.status import STATES
+from tests.unit.cli.conftest import Terminal
+
+ROOT = Path(__file__).parents[3]
+RECORDS = [{"id": "a", "n": 1}, {"id": "b", "n": 2}]
+COLUMNS = (("cli.column.id", ""), ("cli.column.number", ""))
+CELLS = [("a", "1"), ("b", "\x1b[31m2")]
+
+
+def printed(capsys: pytest.CaptureFixture[str], call: Call) -> str:
+    output.rows(call, RECORDS, COLUMNS, CELLS, extra={"next_cursor": None})
+    return capsys.readouterr().out
+
+
+def test_a_list_is_a_table_for_people(capsys: pytest.CaptureFixture[str]) -> None:
+    lines = printed(capsys, Call(lang=Lang.EN)).splitlines()
+
+    assert lines[0].split() == ["Id", "Number,", "symbol"]
+    assert lines[1].split() == ["a", "1"]
+    assert "\x1b" not in lines[2]
+
+
+def test_a_list_is_json_for_programs(capsys: pytest.CaptureFixture[str]) -> None:
+    told = json.loads(printed(capsys, Call(output=Format.JSON)))
+
+    assert told == {"data": RECORDS, "next_cursor": None}
+
+
+def test_a_list_is_one_object_a_line_for_pipes(capsys: pytest.CaptureFixture[str]) -> None:
+    assert [json.loads(line) for line in printed(capsys, Call(output=Format.NDJSON)).splitlines()] == RECORDS
+
+
+def test_quiet_prints_ids_alone(capsys: pytest.CaptureFixture[str]) -> None:
+    assert printed(capsys, Call(quiet=True)) == "a\nb\n"
+
+
+def test_an_empty_list_says_so_on_stderr_only(capsys: pytest.CaptureFixture[str]) -> None:
+    output.rows(Call(lang=Lang.EN), [], COLUMNS, [])
+
+    out, err = capsys.readouterr()
+    assert (out, err) == ("", "Nothing matches.\n")
+
+
+def test_a_long_cell_is_not_cut_in_a_pipe(capsys: pytest.CaptureFixture[str]) -> None:
+    long = "x" * 300
+
+    output.rows(Call(), [{"id": long}], COLUMNS[:1], [(long,)])
+
+    assert long in capsys.readouterr().out
+
+
+def test_times_are_those_of_viet_nam() -> None:
+    at = datetime(2026, 11, 20, 18, 30, tzinfo=UTC)
+
+    assert output.stamp(at) == "2026-11-21T01:30:00+07:00"
+    assert output.clock(at) == "21/11/2026 01:30"
+
+
+def test_every_state_has_a_mark_of_its_shape() -> None:
+    """A state is never told by colour alone (interfaces.md 1.2)."""
+    assert {state.shape for state in STATES.values()} == set(shapes.SIGNS)
+
+
+@given(st.text(max_size=300))
+def test_a_pulled_file_stays_in_its_folder_whatever_it_is_called(name: str) -> None:
+    safe = safe_name(1, name)
+
+    assert Path(safe).name == safe
+    assert safe.startswith("01-")
+    assert len(safe.encode()) <= 255
+    assert safe.isprintable()
+
+
+@pytest.mark.parametrize(
+    ("name", "safe"),
+    [("../../etc/passwd", "03-_.._etc_passwd"), ("báo cáo.pdf", "03-báo cáo.pdf"), ("...", "03-file")],
+)
+def test_a_pulled_file_keeps_as_much_of_its_name_as_is_safe(name: str, safe: str) -> None:
+    assert safe_name(3, name) == safe
+
+
+@pytest.mark.parametrize(("text", "seconds"), [("90s", 90), ("30m", 1800), ("2h", 7200), ("7d", 604_800)])
+def test_a_length_of_time_is_a_number_and_a_letter(text: str, seconds: int) -> None:
+    assert span(text) == timedelta(seconds=seconds)
+
+
+@pytest.mark.parametrize("text", ["", "5", "m", "1.5h", "-3m", "3 days"])
+def test_any_other_length_of_time_is_a_usage_error(text: str) -> None:
+    with pytest.raises(typer.BadParameter):
+        span(text)
+
+
+def test_waiting_for_what_no_delivery_becomes_is_a_usage_error() -> None:
+    assert goal(None, "30m") is None
+    with pytest.raises(typer.BadParameter, match="sent, delivered, accepted, done"):
+        goal("rejected", "30m")
+
+
+@pytest.mark.parametrize("text", ["2026-11-20", "20/11/2026"])
+def test_a_date_is_read_in_both_ways_of_writing(text: str) -> None:
+    assert day(text) == "2026-11-20"
+
+
+def test_a_recipient_has_a_role_and_acts_when_none_is_said() -> None:
+    assert recipients(["Z91.02", "Z91.03=to_know"]) == [
+        {"code": "Z91.02", "role": "to_act"},
+        {"code": "Z91.03", "role": "to_know"},
+    ]
+
+
+def test_what_would_write_is_not_done_without_a_terminal_or_yes(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("sys.stdin", io.StringIO())
+
+    assert Call(yes=True).agrees("cli.ask.revoke", id="key_1") is True
+    assert Call(dry_run=True, yes=True).agrees("cli.ask.revoke", id="key_1") is False
+    with pytest.raises(typer.BadParameter, match="--yes"):
+        Call(lang=Lang.EN).agrees("cli.ask.revoke", id="key_1")
+
+
+def test_config_show_names_value_and_source_and_masks_secrets(
+    terminal: Terminal, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "gateway.toml").write_text(
+        '[api]\nport = 9\n[keys]\npassword = "hunter-two"\n', encoding="utf-8"
+    )
+    monkeypatch.setenv("GATEWAY_LOG_LEVEL", "error")
+
+    said = terminal.type("config", "show", "-o", "json")
+
+    rows = {each["id"]: (each["value"], each["source"]) for each in said.json["data"]}
+    assert rows["api.port"] == (9, f"file {tmp_path / 'gateway.toml'}")
+    assert rows["log.level"] == ("error", "environment GATEWAY_LOG_LEVEL")
+    assert rows["keys.password"][0] == "********"
+    assert "hunter-two" not in said.out
+
+
+def test_config_check_tells_every_fault(terminal: Terminal, tmp_path: Path) -> None:
+    (tmp_path / "gateway.toml").write_text("[api]\nport = -1\nhots = 1\n", encoding="utf-8")
+
+    said = terminal.type("config", "check", "--lang", "en")
+
+    assert said.code == 1
+    assert "api.port: expected a whole number from 0 to 65535, found -1" in said.err
+    assert "did you mean api.host?" in said.err
+    assert terminal.type("--config", "other.toml", "config", "check").code == 1
+
+
+def test_every_word_the_command_line_says_has_its_label() -> None:
+    source = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "gateway" / "cli").glob("*.py"))
+
+    keys = set(re.findall(r'"(cli\.[a-z_.]+[a-z_])"', source))
+
+    assert sorted(key for key in keys if not labels.has(key)) == []
+
+
+def test_every_command_label_is_used() -> None:
+    from gateway.labels_commands import COMMANDS
+
+    source = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "gateway" / "cli").glob("*.py"))
+    source += (ROOT / "gateway" / "ops" / "doctor.py").read_text(encoding="utf-8")
+    made = ("cli.ask.", "cli.init.", "cli.token.", "explain.")
+
+    unused = [
+        key
+        for key in COMMANDS
+        if not key.startswith(made)
+        and f'"{key}"' not in source
+        and f'"{key.removeprefix("doctor.")}"' not in source
+    ]
+
+    assert unused == []

@@ -1,0 +1,139 @@
+"""One outgoing document as a clerk reads it: the example of interfaces.md section 4, recipient by recipient."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime, timedelta
+
+from gateway.cli import story
+from gateway.cli.command import Call, Lang
+from gateway.domain.document import (
+    Delivery,
+    Draft,
+    Kind,
+    OutgoingDocument,
+    OutState,
+    Recipient,
+    Signer,
+    Staff,
+    Urgency,
+)
+from gateway.domain.identity import DocumentId, PacketId
+from gateway.domain.status import Fact, Track
+
+NOW = datetime(2026, 11, 20, 7, 30, tzinfo=UTC)
+BEFORE = NOW - timedelta(minutes=65)
+
+
+def document(state: OutState = OutState.PACKED) -> OutgoingDocument:
+    draft = Draft(
+        number="1523",
+        symbol="STC-VP",
+        issued_on=date(2026, 11, 20),
+        type_name="Letter",
+        subject="Trial report",
+        signer=Signer(name="A Signer"),
+        urgency=Urgency.EXPRESS,
+    )
+    return OutgoingDocument(
+        id="msg_1",
+        agency_id="agy_1",
+        kind=Kind.DOCUMENT,
+        packet_id=PacketId("pkt_1"),
+        document_id=DocumentId("Z91,2026/11/20,1523/STC-VP"),
+        draft=draft,
+        files=(),
+        state=state,
+        created_at=BEFORE,
+        accepted_by="prn_1",
+    )
+
+
+def delivery(
+    code: str, state: str, name: str = "", at: datetime = BEFORE, marks: tuple[str, ...] = ()
+) -> Delivery:
+    return Delivery(
+        id=f"dlv_{code}",
+        agency_id="agy_1",
+        document_id="msg_1",
+        recipient=Recipient(code=code, name=name or None),
+        attempt=1,
+        state=state,
+        updated_at=at,
+        marks=marks,
+    )
+
+
+def told(
+    *deliveries: Delivery, facts: dict[str, list[Fact]] | None = None, stuck: str | None = None
+) -> list[str]:
+    return story.outgoing(Call(lang=Lang.EN), document(), deliveries, facts or {}, stuck, NOW)
+
+
+def test_the_head_says_number_date_urgency_and_subject() -> None:
+    assert told()[0] == "1523/STC-VP  20/11/2026  Express  Trial report"
+
+
+def test_the_summary_counts_states_those_that_need_a_person_first() -> None:
+    lines = told(delivery("Z91.1", "accepted"), delivery("Z91.2", "rejected"), delivery("Z91.3", "accepted"))
+
+    assert lines[1] == "3 recipients: 1 refused · 2 accepted"
+
+
+def test_a_refusal_comes_first_with_reason_note_and_whom_to_phone() -> None:
+    refused = Fact(
+        track=Track.BUSINESS,
+        code="02",
+        at=NOW - timedelta(minutes=10),
+        reason="MISSING_FILE",
+        note="Appendix 2 is missing",
+        staff=Staff(name="B Clerk", phone="0000 000 001"),
+    )
+
+    lines = told(
+        delivery("Z91.3", "delivered", "Office Three", NOW),
+        delivery("Z91.7", "rejected", "Office Seven"),
+        facts={"dlv_Z91.7": [refused]},
+    )
+
+    assert lines[2] == (
+        '✗   Z91.7  Office Seven  Refused    14:20  "Missing file or page"  "Appendix 2 is missing"'
+        "  (B Clerk, 0000 000 001)"
+    )
+    assert lines[3] == "✓✓  Z91.3  Office Three  Delivered  14:30"
+
+
+def test_a_recipient_that_stays_silent_is_marked() -> None:
+    lines = told(delivery("Z91.12", "sent", "Office Twelve"))
+
+    assert lines[2] == "!  Z91.12  Office Twelve  Sent  13:25  no status for 65 minutes"
+
+
+def test_the_packet_named_for_machines_is_not_read_to_people() -> None:
+    said = Fact(track=Track.BUSINESS, code="03", at=NOW, reason="Taken in · Mã gói tin: pkt_9")
+    bare = Fact(track=Track.BUSINESS, code="03", at=NOW, reason="Mã gói tin: pkt_9")
+
+    assert told(delivery("Z91.1", "accepted"), facts={"dlv_Z91.1": [said]})[2].endswith('14:30  "Taken in"')
+    assert told(delivery("Z91.1", "accepted"), facts={"dlv_Z91.1": [bare]})[2].endswith("14:30")
+
+
+def test_what_failed_comes_with_the_command_that_sends_it_again() -> None:
+    lines = told(delivery("Z91.1", "failed"), delivery("Z91.2", "accepted"))
+
+    assert lines[-1] == "What to do: gateway outbox resend msg_1 --to Z91.1"
+
+
+def test_a_document_that_cannot_be_packed_says_why() -> None:
+    assert "It could not be packed yet: no key" in told(delivery("Z91.1", "queued"), stuck="no key")
+
+
+def test_marks_are_told_in_words() -> None:
+    assert "ask them" in told(delivery("Z91.1", "accepted", marks=("contradiction",)))[2]
+
+
+def test_what_others_wrote_cannot_steer_the_terminal_or_fake_a_line() -> None:
+    note = Fact(track=Track.BUSINESS, code="02", at=NOW, note="\x1b[2J\nZ91.9  Accepted")
+
+    lines = told(delivery("Z91.1", "rejected"), facts={"dlv_Z91.1": [note]})
+
+    assert all(line.isprintable() for line in lines)
+    assert len(lines) == 4

@@ -1,0 +1,307 @@
+"""The doctor: a healthy node is green throughout, and each thing that can break is found, named and cured."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+import sqlite3
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from cryptography.hazmat.primitives.serialization import Encoding
+
+from gateway import labels
+from gateway.domain.account import AgencyScope, HostedAgency
+from gateway.domain.document import Lane
+from gateway.domain.identity import Digest
+from gateway.ops import doctor
+from gateway.ops.doctor import Finding, Patient
+from gateway.pool import ThreadPool
+from gateway.ports import InboxItem
+from gateway.store import migrate
+from gateway.store.store import SqlStore
+from gateway.transport.embedded import EmbeddedAxis
+from gateway.trust.authority import Authority
+from gateway.trust.keys import KeyDirectory
+from tests.support.clock import ManualClock
+
+AGENCY = HostedAgency(id="agy_trial", code="Z91.02", name="Trial")
+PASSWORD = b"invented"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ward:
+    """A healthy node, ready to be harmed."""
+
+    patient: Patient
+    authority: Authority
+    clock: ManualClock
+
+    def examine(self) -> list[Finding]:
+        return asyncio.run(doctor.examine(self.patient))
+
+    def found(self, check: str) -> list[Finding]:
+        return [each for each in self.examine() if each.check == check]
+
+
+@pytest.fixture(scope="module")
+def blank(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("blank") / "gateway.db"
+    asyncio.run(migrate.up(f"sqlite+aiosqlite:///{path}"))
+    return path
+
+
+@pytest.fixture
+def ward(tmp_path: Path, blank: Path) -> Iterator[Ward]:
+    clock = ManualClock(datetime.now(UTC))
+    pool = ThreadPool(1)
+    folders = {name: tmp_path / name for name in ("data", "axis", "keys", "trust")}
+    for folder in folders.values():
+        folder.mkdir(mode=0o700)
+    database = Path(shutil.copy(blank, folders["data"] / "gateway.db"))
+    patient = Patient(
+        node="trial",
+        database_url=f"sqlite+aiosqlite:///{database}",
+        database_file=database,
+        data_dir=folders["data"],
+        axis_folder=folders["axis"],
+        keys_folder=folders["keys"],
+        keys_password=PASSWORD,
+        trust_folder=folders["trust"],
+        clock=clock,
+        pool=pool,
+    )
+    authority = Authority.create("Trial", clock.now())
+    asyncio.run(furnished(patient, authority))
+    yield Ward(patient=patient, authority=authority, clock=clock)
+    pool.close()
+
+
+async def furnished(patient: Patient, authority: Authority) -> None:
+    """Anchors, a revocation list, a hosted agency with a certified key, and an axis that was opened once."""
+    now = patient.clock.now()
+    keys = KeyDirectory(patient.keys_folder, PASSWORD)
+    entry = keys.generate(AGENCY.code)
+    certificate = authority.issue_for_request(keys.request(AGENCY.code, entry.key_id, AGENCY.name), now)
+    keys.import_certificate(AGENCY.code, certificate.public_bytes(Encoding.PEM))
+    (patient.trust_folder / "ca.pem").write_bytes(authority.certificate.public_bytes(Encoding.PEM))
+    (patient.trust_folder / "crl").mkdir()
+    (patient.trust_folder / "crl" / "root.pem").write_bytes(authority.revocation_list((), now))
+    store = SqlStore(patient.database_url, patient.clock)
+    await store.accounts.add_hosted(AGENCY)
+    await store.close()
+    axis = EmbeddedAxis(patient.axis_folder, patient.node, patient.clock, patient.pool)
+    await axis.host([AGENCY.code])
+    await axis.close()
+
+
+def test_a_healthy_node_is_green_throughout(ward: Ward) -> None:
+    findings = ward.examine()
+
+    assert {each.level for each in findings} == {"green"}
+    assert doctor.worst(findings) == "green"
+    assert {each.check for each in findings} >= {
+        *("folder.data", "folder.axis", "folder.keys", "disk", "clock", "trust", "revocation"),
+        *("database", "leases", "keys", "queues", "axis"),
+    }
+
+
+def test_examining_changes_nothing(ward: Ward) -> None:
+    shutil.rmtree(ward.patient.axis_folder)
+    ward.patient.axis_folder.mkdir()
+    before = sorted(ward.patient.data_dir.parent.rglob("*"))
+
+    ward.examine()
+
+    after = [
+        each for each in ward.patient.data_dir.parent.rglob("*") if not each.name.endswith(("-wal", "-shm"))
+    ]
+    assert sorted(after) == [each for each in before if not each.name.endswith(("-wal", "-shm"))]
+
+
+def test_each_missing_folder_is_red_with_the_command_that_makes_it(ward: Ward) -> None:
+    gone = ward.patient.data_dir.parent / "gone"
+    patient = replace(ward.patient, data_dir=gone, axis_folder=gone, keys_folder=gone)
+
+    found = [each for each in replace(ward, patient=patient).examine() if each.cause == "folder.missing"]
+
+    assert [each.check for each in found] == ["folder.data", "folder.axis", "folder.keys"]
+    assert {(each.level, each.cure) for each in found} == {("red", f"mkdir -p {gone}")}
+
+
+def test_a_key_folder_that_others_can_read_is_red(ward: Ward) -> None:
+    ward.patient.keys_folder.chmod(0o755)
+
+    assert [each.cause for each in ward.found("folder.keys")] == ["folder.open"]
+
+
+def test_little_disk_space_is_yellow_and_almost_none_red(ward: Ward, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The disk is what cannot be filled in a test."""
+    levels = {}
+    for free in (10 << 30, 1 << 30, 1 << 20):
+        usage = type("Usage", (), {"free": free})
+        monkeypatch.setattr(shutil, "disk_usage", lambda path, usage=usage: usage)
+        levels[free] = [each.level for each in ward.found("disk")]
+
+    assert list(levels.values()) == [["green"], ["yellow"], ["red"]]
+
+
+def test_a_clock_behind_the_data_is_red(ward: Ward) -> None:
+    ward.clock.advance(timedelta(hours=-1))
+
+    assert [(each.level, each.cause) for each in ward.found("clock")] == [("red", "clock.behind")]
+
+
+def test_missing_anchors_are_red(ward: Ward) -> None:
+    (ward.patient.trust_folder / "ca.pem").unlink()
+
+    assert [(each.level, each.cause) for each in ward.found("trust")] == [("red", "trust.missing")]
+
+
+def test_anchors_that_cannot_be_read_are_red(ward: Ward) -> None:
+    (ward.patient.trust_folder / "ca.pem").write_text("no certificate", encoding="utf-8")
+
+    assert [(each.level, each.cause) for each in ward.found("trust")] == [("red", "failed")]
+
+
+def test_anchors_near_their_end_are_yellow_and_past_it_red(ward: Ward) -> None:
+    ward.clock.advance(timedelta(days=3640))
+    soon = ward.found("trust")
+    ward.clock.advance(timedelta(days=30))
+    past = ward.found("trust")
+
+    assert [(each.level, each.cause) for each in (*soon, *past)] == [
+        ("yellow", "trust.expiring"),
+        ("red", "trust.expiring"),
+    ]
+
+
+def test_a_revocation_list_that_ran_out_is_red_k4(ward: Ward) -> None:
+    ward.clock.advance(timedelta(days=400))
+
+    assert [(each.level, each.cause) for each in ward.found("revocation")] == [("red", "revocation.late")]
+
+
+def test_no_revocation_list_at_all_is_yellow(ward: Ward) -> None:
+    shutil.rmtree(ward.patient.trust_folder / "crl")
+
+    assert [(each.level, each.cause) for each in ward.found("revocation")] == [("yellow", "revocation.none")]
+
+
+def test_a_missing_database_is_red_and_the_rest_is_still_examined(ward: Ward) -> None:
+    assert ward.patient.database_file is not None
+    ward.patient.database_file.unlink()
+
+    findings = ward.examine()
+
+    assert [(each.level, each.cause) for each in findings if each.check == "database"] == [
+        ("red", "database.missing")
+    ]
+    assert "axis" in {each.check for each in findings}
+    assert not ward.patient.database_file.exists()
+
+
+def test_a_database_without_a_schema_is_red_with_the_command(ward: Ward) -> None:
+    assert ward.patient.database_file is not None
+    ward.patient.database_file.unlink()
+    sqlite3.connect(ward.patient.database_file).close()
+
+    found = ward.found("database")
+
+    assert [(each.level, each.cure) for each in found] == [("red", "gateway migrate up")]
+
+
+def test_a_damaged_database_is_red(ward: Ward) -> None:
+    assert ward.patient.database_file is not None
+    whole = ward.patient.database_file.read_bytes()
+    ward.patient.database_file.write_bytes(whole[: len(whole) // 2])
+
+    assert ward.found("database")[0].level == "red"
+
+
+def test_a_node_that_hosts_nobody_is_red(ward: Ward, blank: Path) -> None:
+    assert ward.patient.database_file is not None
+    shutil.copy(blank, ward.patient.database_file)
+
+    assert [(each.level, each.cause) for each in ward.found("agencies")] == [("red", "agencies.none")]
+
+
+def test_an_agency_without_a_key_is_red_with_the_command(ward: Ward) -> None:
+    shutil.rmtree(ward.patient.keys_folder / AGENCY.code)
+
+    found = ward.found("keys")
+
+    assert [(each.level, each.cause, each.cure) for each in found] == [
+        ("red", "keys.none", "gateway keys new --agency Z91.02")
+    ]
+
+
+def test_a_wrong_key_password_is_red(ward: Ward) -> None:
+    harmed = replace(ward, patient=replace(ward.patient, keys_password=b"wrong"))
+
+    assert [(each.level, each.cause) for each in harmed.found("keys")] == [("red", "keys.none")]
+
+
+@pytest.mark.parametrize(("days", "level"), [(680, "yellow"), (720, "red")])
+def test_a_certificate_near_its_end_is_told(ward: Ward, days: int, level: str) -> None:
+    ward.clock.advance(timedelta(days=days))
+
+    assert [(each.level, each.cause) for each in ward.found("keys")] == [(level, "keys.expiring")]
+
+
+def test_packets_that_need_a_person_are_yellow(ward: Ward) -> None:
+    asyncio.run(landed(ward, state="quarantined"))
+
+    found = ward.found("quarantine")
+
+    assert [(each.level, each.cure) for each in found] == [("yellow", "gateway inbox list --quarantine")]
+
+
+def test_work_that_nobody_took_up_again_is_yellow(ward: Ward) -> None:
+    asyncio.run(landed(ward, state="landed", claimed=True))
+    ward.clock.advance(timedelta(minutes=30))
+
+    found = ward.found("leases")
+
+    assert [(each.level, each.params["count"], each.params["tables"]) for each in found] == [
+        ("yellow", 1, "inbox")
+    ]
+
+
+async def landed(ward: Ward, *, state: str, claimed: bool = False) -> None:
+    store = SqlStore(ward.patient.database_url, ward.clock)
+    scope = AgencyScope(agency_id=AGENCY.id, principal_id="prn_trial")
+    item = InboxItem(
+        id="inx_1",
+        agency_id=AGENCY.id,
+        file_digest=Digest("a" * 64),
+        size=1,
+        received_at=ward.clock.now(),
+        transport_packet_id="pkt_1",
+        transport_kind="edoc",
+        transport_sender="Z91.03",
+        lane=Lane.NORMAL,
+    )
+    try:
+        async with store.begin(scope) as work:
+            item = await work.inbox.land(item)
+            if state != "landed":
+                await work.inbox.settle(replace(item, state=state), None)
+            await work.commit()
+        if claimed:
+            assert len(await store.claim_inbox(10, 60)) == 1
+    finally:
+        await store.close()
+
+
+def test_every_finding_has_words_in_both_languages(ward: Ward) -> None:
+    shutil.rmtree(ward.patient.trust_folder / "crl")
+    ward.patient.keys_folder.chmod(0o755)
+    ward.clock.advance(timedelta(days=690))
+
+    for each in ward.examine():
+        for lang in labels.LANGUAGES:
+            assert labels.say(f"doctor.{each.cause}", lang, **each.params)
