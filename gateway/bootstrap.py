@@ -103,8 +103,9 @@ class Node:
         """The API and the status page over this node."""
         from gateway.api.app import build
         from gateway.api.deps import ApiDeps
+        from gateway.web.app import add_pages
 
-        return build(
+        api = build(
             ApiDeps(
                 store=self.store,
                 accounts=self.store.accounts,
@@ -117,6 +118,7 @@ class Node:
                 version=__version__,
             )
         )
+        return add_pages(api, self.store, self.clock, __version__)
 
 
 class _Hosted:

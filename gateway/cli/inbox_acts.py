@@ -67,6 +67,11 @@ def register(group: typer.Typer) -> None:
         examples=("gateway inbox ack inb_01J…", "gateway inbox ack 88/SNV-VP --client qlvb"),
         writes=True,
     )(ack)
+    _register_packets(group)
+
+
+def _register_packets(group: typer.Typer) -> None:
+    """The acts on packets that did not become a document."""
     verb(
         group,
         "release",

@@ -106,14 +106,29 @@ def _asked(call: Call, given: Mapping[str, Any]) -> Answers:
             call.word("cli.init.ca"), default="", show_default=False, err=True
         )
         ca = Path(typed) if typed else None
+    if not str(answer["name"]).strip():
+        raise typer.BadParameter("the agency needs a name")
     return Answers(
         data_dir=Path(answer["data_dir"]),
         code=str(answer["code"]).strip(),
         name=str(answer["name"]).strip(),
-        numbering=NumberingMode(str(answer["numbering"]).strip().upper()),
-        port=int(answer["port"]),
+        numbering=_numbering(str(answer["numbering"])),
+        port=_port(str(answer["port"])),
         ca=ca,
     )
+
+
+def _numbering(text: str) -> NumberingMode:
+    try:
+        return NumberingMode(text.strip().upper())
+    except ValueError as why:
+        raise typer.BadParameter(f"{text!r} is no way of numbering; expected A, B or C") from why
+
+
+def _port(text: str) -> int:
+    if not text.strip().isdecimal() or int(text) > 65535:
+        raise typer.BadParameter(f"{text!r} is no port; expected a number from 0 to 65535")
+    return int(text)
 
 
 def _check_code(code: str) -> None:

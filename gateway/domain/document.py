@@ -23,7 +23,7 @@ class Kind(StrEnum):
 
 
 class Urgency(IntEnum):
-    """Mức độ khẩn, rules.md 12.5."""
+    """Urgency, rules.md 12.5."""
 
     NORMAL = 0
     URGENT = 1
@@ -117,7 +117,7 @@ class Staff:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FileCode:
-    """Mã hồ sơ, rules.md 12.3."""
+    """Code of a file of records, rules.md 12.3."""
 
     organ: str
     year: int
@@ -126,7 +126,7 @@ class FileCode:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReplyLink:
-    """The document that this one answers (hồi đáp)."""
+    """The document that this one answers."""
 
     agency: str
     number: str
@@ -186,7 +186,7 @@ class Draft:
 
     @property
     def code(self) -> str:
-        """Số, ký hiệu as printed: number / notation."""
+        """Number and symbol as printed: number / notation."""
         return f"{self.number}/{self.symbol}"
 
 

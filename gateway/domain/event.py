@@ -13,7 +13,6 @@ class EventKind(StrEnum):
 
     MESSAGE_ACCEPTED = "message.accepted"
     MESSAGE_QUEUED = "message.queued"
-    MESSAGE_BLOCKED = "message.blocked"
     MESSAGE_CANCELLED = "message.cancelled"
     DELIVERY_SENT = "message.sent"
     DELIVERY_RETRY = "message.retry"
@@ -21,7 +20,6 @@ class EventKind(StrEnum):
     DELIVERY_STATUS = "message.status"
     REQUEST_ASKED = "message.recall.requested"
     REQUEST_ANSWERED = "message.recall.answered"
-    REMINDED = "message.reminded"
     INBOX_LANDED = "inbox.landed"
     INBOX_RECEIVED = "inbox.received"
     INBOX_REPEATED = "inbox.repeated"
@@ -33,11 +31,6 @@ class EventKind(StrEnum):
     INBOX_REQUEST = "inbox.request"
     INBOX_ACKED = "inbox.acked"
     INBOX_ANSWERED = "inbox.answered"
-    STATUS_APPLIED = "status.applied"
-    STATUS_STRAY = "status.stray"
-    AGENCY_CHANGED = "agency.changed"
-    KEY_CHANGED = "key.changed"
-    NODE_STARTED = "node.started"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

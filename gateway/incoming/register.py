@@ -13,7 +13,7 @@ from gateway.incoming.desk import local
 from gateway.policy.verdict import ReasonCode, Verdict, reason
 from gateway.ports import RegisterEntry, Work
 
-# One book of incoming documents per agency at this stage (sổ văn bản đến).
+# One book of incoming documents per agency at this stage.
 BOOK = "incoming"
 
 

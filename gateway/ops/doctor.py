@@ -240,7 +240,9 @@ def _key(patient: Patient, keys: KeyDirectory, agency: HostedAgency) -> Finding:
     try:
         signer = keys.signer(agency.code, now)
     except GatewayError as error:
-        cure = f"gateway keys new --agency {agency.code}"
+        # A key that waits for its certificate needs that, and not another key.
+        waits = _waits_for_certificate(keys, agency)
+        cure = f"gateway keys {'import CERTIFICATE' if waits else 'new'} --agency {agency.code}"
         return Finding(
             check="keys", level=RED, cause="keys.none", params=told | {"detail": str(error)}, cure=cure
         )
@@ -251,6 +253,13 @@ def _key(patient: Patient, keys: KeyDirectory, agency: HostedAgency) -> Finding:
     level = RED if ends - now < EXPIRY_RED else YELLOW
     cure = f"gateway keys new --agency {agency.code}"
     return Finding(check="keys", level=level, cause="keys.expiring", params=told, cure=cure)
+
+
+def _waits_for_certificate(keys: KeyDirectory, agency: HostedAgency) -> bool:
+    try:
+        return any(entry.certificate_der is None for entry in keys.entries(agency.code))
+    except GatewayError:
+        return False
 
 
 async def _work(patient: Patient, store: SqlStore) -> list[Finding]:

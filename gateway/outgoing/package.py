@@ -102,9 +102,8 @@ async def _pack(
     scratch: Scratch,
     now: datetime,
 ) -> Packed:
-    signer = desk.keys.signer(agency.code, now)
-
     def write() -> Packed:
+        signer = desk.keys.signer(agency.code, now)
         written = build.write(envelope, contents, scratch.file, signer, qualifier, now)
         scratch.file.flush()
         return Packed(_proved(desk, scratch, written.size, signer, qualifier.packet_id, now))

@@ -294,6 +294,9 @@ class Store(Protocol):
 
     async def hosted(self) -> Sequence[HostedAgency]: ...
 
+    async def purge_idempotency(self, before: datetime) -> int:
+        """Forgets idempotency keys first used before that time; how many. `external_id` goes on to guard."""
+
     async def counts(self) -> Mapping[str, int]:
         """Rows by state for status pages: `outbox.waiting`, `inbox.quarantined`, `job.waiting`, …"""
 

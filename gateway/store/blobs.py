@@ -5,7 +5,7 @@ the sweeper and a `keep` of the same digest apart; the file is only touched whil
 from __future__ import annotations
 
 import os
-import tempfile
+import secrets
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
@@ -23,11 +23,12 @@ from gateway.store.tables import BlobRow
 
 
 class FileScratch:
-    """A temporary file and its open handle."""
+    """A temporary file and its open handle. It is made when its handle is first asked for, by whoever fills it: that
+    is a thread of the pool, and making a file can wait for the disk."""
 
-    def __init__(self, path: Path, file: BinaryIO) -> None:
+    def __init__(self, path: Path) -> None:
         self._path = path
-        self._file = file
+        self._file: BinaryIO | None = None
 
     @property
     def path(self) -> Path:
@@ -35,7 +36,30 @@ class FileScratch:
 
     @property
     def file(self) -> BinaryIO:
+        if self._file is None:
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            handle = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
+            self._file = os.fdopen(handle, "w+b")
         return self._file
+
+    def remove(self) -> None:
+        """Closed and gone, unless it was kept; the second time is nothing."""
+        if self._file is not None:
+            self._file.close()
+            self._path.unlink(missing_ok=True)
+
+
+@contextmanager
+def _disk_failures_named(folder: Path) -> Iterator[None]:
+    """A full or broken disk is the store's failure, whoever was writing; a lost connection of a caller is not."""
+    try:
+        yield
+    except (ConnectionError, TimeoutError):
+        raise
+    except OSError as cause:
+        raise errors.StoreFailure(
+            f"the content store does not take a file in {folder}: {cause.strerror or cause}; free space or mend the disk"
+        ) from cause
 
 
 class FileBlobs:
@@ -53,14 +77,12 @@ class FileBlobs:
     def scratch(self) -> Iterator[Scratch]:
         """Readable by the node's own user alone; in the same file system as the blobs, so that a rename is enough."""
         folder = self._root / sweeper.SCRATCH
-        folder.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(dir=folder)
-        path = Path(name)
-        with os.fdopen(handle, "w+b") as file:
+        scratch = FileScratch(folder / secrets.token_hex(16))
+        with _disk_failures_named(folder):
             try:
-                yield FileScratch(path, file)
+                yield scratch
             finally:
-                path.unlink(missing_ok=True)
+                scratch.remove()
 
     async def keep(self, scratch: Scratch, digest: Digest, size: int) -> None:
         """StoreFailure when the scratch file has another size, or the disk does not take it."""

@@ -44,11 +44,11 @@ def _parsed(url: str) -> URL:
         parsed = make_url(url)
     except ArgumentError as cause:
         raise errors.Misconfigured(
-            "store.url is not a database URL; write sqlite:///path/to/node.db or postgresql://user@host/name"
+            "database.url is not a database URL; write sqlite:///path/to/node.db or postgresql://user@host/name"
         ) from cause
     backend = parsed.get_backend_name()
     if backend not in _DRIVERS:
-        raise errors.Misconfigured(f"store.url names the database {backend!r}; use sqlite or postgresql")
+        raise errors.Misconfigured(f"database.url names the database {backend!r}; use sqlite or postgresql")
     if backend == "sqlite":
         _check_file(parsed.database or "")
     return parsed.set(drivername=_DRIVERS[backend])
@@ -65,22 +65,22 @@ def _server(url: URL, role: Role) -> AsyncEngine:
         )
     except ImportError as cause:
         raise errors.Misconfigured(
-            "store.url names a PostgreSQL database and the driver asyncpg is not installed; install it, or use sqlite"
+            "database.url names a PostgreSQL database and the driver asyncpg is not installed; install it, or use sqlite"
         ) from cause
 
 
 def _check_file(path: str) -> None:
     """Before the driver tries: a connection of it that fails leaves its thread behind, answering a closed loop."""
     if path in ("", ":memory:"):
-        raise errors.Misconfigured("store.url names no file; what must not be lost cannot live in memory")
+        raise errors.Misconfigured("database.url names no file; what must not be lost cannot live in memory")
     file = Path(path)
     if not file.parent.is_dir():
         raise errors.Misconfigured(
-            f"store.url: the folder {file.parent} does not exist; create it for the node"
+            f"database.url: the folder {file.parent} does not exist; create it for the node"
         )
     if file.is_dir() or not os.access(file if file.exists() else file.parent, os.R_OK | os.W_OK):
         raise errors.Misconfigured(
-            f"store.url: {file} is not a file that the node may write; check its owner"
+            f"database.url: {file} is not a file that the node may write; check its owner"
         )
 
 

@@ -59,7 +59,7 @@ async def status(url: str) -> Status:
         async with engine.connect() as connection:
             return await connection.run_sync(_status)
     except SQLAlchemyError as cause:
-        raise errors.Misconfigured(f"the database cannot be opened ({cause}); check store.url") from cause
+        raise errors.Misconfigured(f"the database cannot be opened ({cause}); check database.url") from cause
     finally:
         await engine.dispose()
 
@@ -70,7 +70,7 @@ async def check(engine: AsyncEngine) -> None:
         async with engine.connect() as connection:
             found = await connection.run_sync(_status)
     except SQLAlchemyError as cause:
-        raise errors.Misconfigured(f"the database cannot be opened ({cause}); check store.url") from cause
+        raise errors.Misconfigured(f"the database cannot be opened ({cause}); check database.url") from cause
     if any(step.phase == "expand" for step in found.pending):
         raise errors.Misconfigured(
             f"the database has schema {found.current or 'none'} and this version needs {found.head}; "

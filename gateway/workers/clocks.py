@@ -1,4 +1,5 @@
-"""What only time brings: packets that waited too long, blobs nobody refers to, recalled files past their days. In: the
+"""What only time brings: packets that waited too long, blobs nobody refers to, recalled files past their
+days, idempotency keys past theirs. In: the
 clock. Out: the same rows a person would have ended."""
 
 from __future__ import annotations
@@ -12,6 +13,8 @@ from gateway.incoming.desk import InDesk
 
 _log = logging.getLogger(__name__)
 EVERY = timedelta(minutes=10)
+# How long an idempotency key answers (interfaces.md 3.3).
+KEYS_KEPT = timedelta(days=7)
 
 
 class Clocks:
@@ -28,7 +31,8 @@ class Clocks:
         self._next = now + EVERY
         waited = await waiting.give_up_overdue(desk)
         purged = await purge.recalled(desk)
+        forgotten = await desk.store.purge_idempotency(now - KEYS_KEPT)
         swept = await desk.blobs.sweep(now)
-        if waited or purged or swept:
-            log.action(_log, "clocks.ran", waited=waited, purged=purged, swept=swept)
+        if waited or purged or forgotten or swept:
+            log.action(_log, "clocks.ran", waited=waited, purged=purged, forgotten=forgotten, swept=swept)
         return False

@@ -239,6 +239,13 @@ def test_an_agency_without_a_key_is_red_with_the_command(ward: Ward) -> None:
     ]
 
 
+def test_a_key_that_waits_for_its_certificate_needs_that_and_no_other_key(ward: Ward) -> None:
+    shutil.rmtree(ward.patient.keys_folder / AGENCY.code)
+    KeyDirectory(ward.patient.keys_folder, PASSWORD).generate(AGENCY.code)
+
+    assert [each.cure for each in ward.found("keys")] == ["gateway keys import CERTIFICATE --agency Z91.02"]
+
+
 def test_a_wrong_key_password_is_red(ward: Ward) -> None:
     harmed = replace(ward, patient=replace(ward.patient, keys_password=b"wrong"))
 

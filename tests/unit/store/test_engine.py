@@ -23,7 +23,7 @@ from tests.support.stores import NORTH
     ids=["bare", "mysql", "none", "memory"],
 )
 def test_a_url_that_cannot_hold_what_must_not_be_lost_is_refused(url: str) -> None:
-    with pytest.raises(errors.Misconfigured, match=r"store\.url"):
+    with pytest.raises(errors.Misconfigured, match=r"database\.url"):
         open_engine(url, Role.WRITER)
 
 

@@ -44,9 +44,11 @@ def look(tmp_path: Path) -> Look:
 
 def zipped(*members: tuple[str, bytes], packed: bool = True) -> bytes:
     made = io.BytesIO()
-    with zipfile.ZipFile(made, "w", zipfile.ZIP_DEFLATED if packed else zipfile.ZIP_STORED) as archive:
+    method = zipfile.ZIP_DEFLATED if packed else zipfile.ZIP_STORED
+    with zipfile.ZipFile(made, "w") as archive:
         for name, raw in members:
-            archive.writestr(name, raw)
+            # a fixed time, so that equal members make equal archives
+            archive.writestr(zipfile.ZipInfo(name, (2031, 3, 4, 9, 15, 0)), raw, method)
     return made.getvalue()
 
 

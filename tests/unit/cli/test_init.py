@@ -1,0 +1,77 @@
+"""Setting up a node without a terminal: what is missing or wrong is said before anything is made."""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from gateway.settings import load
+from tests.unit.cli.conftest import Terminal
+
+GOOD = ("init", "--data-dir", "state", "--code", "Z91.02", "--name", 'An "Office"', "--port", "0", "--yes")
+
+
+def test_what_cannot_be_asked_is_named(terminal: Terminal, tmp_path: Path) -> None:
+    said = terminal.type("init", "--data-dir", "state", "--yes")
+
+    assert said.code == 2
+    assert "--code, --name" in said.err
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("option", "value"), [("--code", "no code"), ("--numbering", "D"), ("--name", " "), ("--port", "70000")]
+)
+def test_an_answer_that_cannot_be_is_a_usage_error(
+    terminal: Terminal, tmp_path: Path, option: str, value: str
+) -> None:
+    assert terminal.type(*GOOD, option, value).code == 2
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_dry_run_prints_the_settings_and_makes_nothing(terminal: Terminal, tmp_path: Path) -> None:
+    said = terminal.type(*GOOD, "--dry-run")
+
+    assert said.code == 0
+    assert tomllib.loads(said.out)["node"] == {"name": "Z91.02", "data_dir": "state"}
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_new_node_has_settings_schema_agency_key_and_one_secret_shown_once(
+    terminal: Terminal, tmp_path: Path
+) -> None:
+    made = terminal.type(*GOOD, "-o", "json").json
+
+    settings = load(tmp_path / "gateway.toml", {})
+    listed = terminal.type("tokens", "list", "-o", "json")
+    keys = terminal.type("keys", "list", "-o", "json").json["data"]
+    assert settings.node.data_dir == tmp_path / "state"
+    assert terminal.type("migrate", "status", "-o", "json").json["pending"] == []
+    assert [each["id"] for each in keys] == [made["key_id"]]
+    assert [each["id"] for each in listed.json["data"]] == [made["token_id"]]
+    assert made["secret"] not in listed.out
+    assert made["secret"].encode() not in (tmp_path / "state" / "gateway.db").read_bytes()
+    assert (tmp_path / "gateway.toml").stat().st_mode & 0o077 == 0
+    assert settings.keys.folder.stat().st_mode & 0o077 == 0
+    assert Path(made["request"]).read_text(encoding="ascii").startswith("-----BEGIN CERTIFICATE REQUEST")
+
+
+def test_a_second_init_leaves_everything_as_it_is(terminal: Terminal, tmp_path: Path) -> None:
+    terminal.type(*GOOD)
+    before = (tmp_path / "gateway.toml").read_bytes()
+
+    said = terminal.type(*GOOD)
+
+    assert said.code == 4
+    assert (tmp_path / "gateway.toml").read_bytes() == before
+
+
+def test_a_node_without_anchors_says_where_they_belong(terminal: Terminal) -> None:
+    terminal.type(*GOOD)
+
+    said = terminal.type("outbox", "list", "--lang", "en")
+
+    assert said.code == 1
+    assert "ca.pem does not exist" in said.err
