@@ -82,14 +82,12 @@ async def _facts(desk: InDesk, opener: Callable[[], BinaryIO], part: FileSlice) 
     with desk.blobs.scratch() as scratch:
 
         def look() -> FileFacts:
-            with scratch.file as file:
-                for piece in decoded(opener, part.offset, part.length, part.coding):
-                    file.write(piece)
-            try:
-                return desk.inspector.inspect(scratch.path, part.name)
-            finally:
-                # Here, not at the end of the scratch: taking a large file off the disk would hold up the event loop.
-                scratch.path.unlink(missing_ok=True)
+            for piece in decoded(opener, part.offset, part.length, part.coding):
+                scratch.file.write(piece)
+            scratch.file.flush()
+            facts = desk.inspector.inspect(scratch.path, part.name)
+            scratch.discard()
+            return facts
 
         return await desk.pool.run(look)
 

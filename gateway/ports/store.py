@@ -310,6 +310,10 @@ class Scratch(Protocol):
     @property
     def file(self) -> BinaryIO: ...
 
+    def discard(self) -> None:
+        """Closed and off the disk. Its context does so at the end; a thread of the pool that is done with a large file
+        does it before, because taking it off the disk would hold up the event loop."""
+
 
 class Blobs(Protocol):
     """Bytes by digest. What `keep` returned for is durable; reading checks that a reference of one's own agency exists."""

@@ -4,6 +4,7 @@ the sweeper and a `keep` of the same digest apart; the file is only touched whil
 
 from __future__ import annotations
 
+import asyncio
 import os
 import secrets
 from collections.abc import Callable, Iterator
@@ -29,6 +30,7 @@ class FileScratch:
     def __init__(self, path: Path) -> None:
         self._path = path
         self._file: BinaryIO | None = None
+        self._gone = False
 
     @property
     def path(self) -> Path:
@@ -42,9 +44,9 @@ class FileScratch:
             self._file = os.fdopen(handle, "w+b")
         return self._file
 
-    def remove(self) -> None:
-        """Closed and gone, unless it was kept; the second time is nothing."""
-        if self._file is not None:
+    def discard(self) -> None:
+        if self._file is not None and not self._gone:
+            self._gone = True
             self._file.close()
             self._path.unlink(missing_ok=True)
 
@@ -82,7 +84,7 @@ class FileBlobs:
             try:
                 yield scratch
             finally:
-                scratch.remove()
+                scratch.discard()
 
     async def keep(self, scratch: Scratch, digest: Digest, size: int) -> None:
         """StoreFailure when the scratch file has another size, or the disk does not take it."""
@@ -92,7 +94,8 @@ class FileBlobs:
         async with self._store.writing() as tx:
             await tx.put_over(row, "stored_at")
             target = sweeper.path_of(self._root, digest)
-            await self._pool.run(partial(_place, scratch.path, target, size))
+            # Not in the pool: other writers wait, and its threads may have long work before them.
+            await asyncio.to_thread(_place, scratch, target, size)
             await tx.commit()
 
     async def open(self, work: Work, digest: Digest) -> Callable[[], BinaryIO]:
@@ -101,7 +104,7 @@ class FileBlobs:
         if not await work.blobs.holds(digest):
             raise errors.NotFound(f"this agency has no content {digest}")
         # Not in the pool: its threads may all be waiting for a connection, and `work` holds one.
-        if not path.is_file():
+        if not await asyncio.to_thread(path.is_file):
             raise errors.NotFound(
                 f"the content {digest} is referred to but its file is gone; restore it from a backup"
             )
@@ -127,15 +130,16 @@ def _make_durable(scratch: Scratch, size: int) -> None:
         )
 
 
-def _place(scratch: Path, target: Path, size: int) -> None:
+def _place(scratch: Scratch, target: Path, size: int) -> None:
     """Renames into place and makes the rename durable. A file that is there stays, unless its size shows damage."""
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         if not (target.is_file() and target.stat().st_size == size):
-            scratch.rename(target)
+            scratch.path.rename(target)
         # Each folder up to the root: another node may have made it a moment ago without syncing it yet.
         for folder in (target.parent, target.parent.parent, target.parent.parent.parent):
             _sync_folder(folder)
+        scratch.discard()
     except OSError as cause:
         raise errors.StoreFailure(
             f"the content store did not take the file ({cause}); check its disk"

@@ -184,14 +184,18 @@ class EmbeddedAxis:
         """The folded codes whose rows are committed: hosting is asked again inside the transaction."""
         with self._failures_named():
             draft = await self._pool.run(partial(self._files.copy_in, parcel))
+        adopted = False
         try:
             async with self._write() as queue:
                 hosted = await _hosted_of(queue, routes)
                 if hosted:
-                    await self._pool.run(partial(self._files.adopt, draft, parcel.digest))
+                    # Not in the pool: every node of this axis waits, and its threads may have long work before them.
+                    await asyncio.to_thread(self._files.adopt, draft, parcel.digest)
+                    adopted = True
                     await queue.executemany(sql.PUT, self._rows(parcel, routes, hosted))
         finally:
-            discard(draft)
+            if not adopted:
+                discard(draft)
         return hosted
 
     def _rows(
@@ -222,7 +226,8 @@ class EmbeddedAxis:
         file and not yet committed its rows."""
         async with self._write() as queue:
             needed = {row[0] for row in await queue.execute_fetchall(sql.NEEDED_OF, (json.dumps(digests),))}
-            await self._pool.run(partial(_remove_all, self._files, [d for d in digests if d not in needed]))
+            unneeded = [digest for digest in digests if digest not in needed]
+            await asyncio.to_thread(_remove_all, self._files, unneeded)
 
     async def _pause(self, seconds: float) -> None:
         """Until the bell rings or the clock has slept."""

@@ -119,9 +119,9 @@ async def test_a_file_that_is_no_database_is_named(tmp_path: Path) -> None:
     (tmp_path / "node.db").write_bytes(b"something else, and long enough to be looked at" * 50)
     url = f"sqlite:///{tmp_path / 'node.db'}"
 
-    with pytest.raises(errors.Misconfigured, match=r"store\.url"):
+    with pytest.raises(errors.Misconfigured, match=r"database\.url"):
         await open_and_close(url)
-    with pytest.raises(errors.Misconfigured, match=r"store\.url"):
+    with pytest.raises(errors.Misconfigured, match=r"database\.url"):
         await migrate.status(url)
     with pytest.raises(errors.StoreFailure):
         await migrate.up(url)
