@@ -39,6 +39,8 @@ MB = 1024 * 1024
 P = TypeVar("P")
 Step = Callable[[], Coroutine[object, object, bool]]
 
+# Other nodes' parcels ring no bell here, so this is what each of them waits; an empty look costs one read.
+LANDING_POLL_S = 0.2
 # Whom each loop makes work for, so that they look at once; what other processes do is found by polling.
 _THEN: Mapping[str, tuple[str, ...]] = {
     "packer": ("dispatcher", "sequencer"),
@@ -91,7 +93,8 @@ class Node:
         async with asyncio.TaskGroup() as tasks:
             for name, step in steps.items():
                 then = [bells[other] for other in _THEN.get(name, ())]
-                tasks.create_task(forever(name, step, bells[name], stop, workers.poll_s, then), name=name)
+                poll_s = min(workers.poll_s, LANDING_POLL_S) if name == "landing" else workers.poll_s
+                tasks.create_task(forever(name, step, bells[name], stop, poll_s, then), name=name)
             tasks.create_task(self._ring_at_stop(stop))
 
     async def _ring_at_stop(self, stop: asyncio.Event) -> None:
@@ -153,11 +156,15 @@ async def open_node(
         store = SqlStore(settings.database.url, time)
         stack.push_async_callback(store.close)
         await store.open()
+        # Its own two threads: it moves files while it holds the lock that all nodes of the axis wait for, and must not
+        # stand in line behind minutes of this node's own work then.
+        axis_pool = ThreadPool(2)
+        stack.callback(axis_pool.close)
         axis = EmbeddedAxis(
             settings.axis.folder,
             settings.node.name,
             time,
-            pool,
+            axis_pool,
             poison_limit=settings.axis.poison_limit,
             max_bytes=settings.limits.envelope_mb * MB,
         )

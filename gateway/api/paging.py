@@ -11,7 +11,8 @@ from pydantic import AwareDatetime, BeforeValidator, Field, StringConstraints
 
 from gateway.api.call import Call
 from gateway.api.failing import BadCall, Fault
-from gateway.api.shapes import HANOI, Asked, Line, Told
+from gateway.api.shapes import Asked, Line, Told
+from gateway.domain.wall_clock import VIETNAM
 from gateway.errors import NotFound
 from gateway.ports import Page
 
@@ -30,7 +31,7 @@ def _moment(text: object) -> object:
     if not isinstance(text, str):
         return text
     try:
-        return datetime.combine(date.fromisoformat(text), time.min, HANOI)
+        return datetime.combine(date.fromisoformat(text), time.min, VIETNAM)
     except ValueError:
         return text.replace(" ", "+")
 

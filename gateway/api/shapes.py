@@ -4,7 +4,7 @@ out, aware times in, and the two bases (strict about what is asked, exact about 
 from __future__ import annotations
 
 import unicodedata
-from datetime import datetime, timedelta, timezone
+from datetime import datetime
 from typing import Annotated, Any
 
 from pydantic import (
@@ -18,15 +18,16 @@ from pydantic import (
     WithJsonSchema,
 )
 
+from gateway.domain.wall_clock import VIETNAM
+
 # Viet Nam has had one offset and no summer time since 1975, so no time-zone table is needed to print a time.
-HANOI = timezone(timedelta(hours=7))
 
 _ALLOWED_CONTROLS = frozenset("\t\n\r")
 
 
 def stamp(at: datetime) -> str:
     """RFC 3339 with the offset of Viet Nam: `2026-11-20T14:02:11+07:00`."""
-    return at.astimezone(HANOI).isoformat(timespec="seconds")
+    return at.astimezone(VIETNAM).isoformat(timespec="seconds")
 
 
 def _one_line(text: str) -> str:

@@ -6,16 +6,16 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import date, datetime, timedelta, timezone
+from datetime import date, datetime
 from typing import TYPE_CHECKING, Any
 
 from gateway.cli.command import Call, Format
+from gateway.domain.wall_clock import VIETNAM
 
 if TYPE_CHECKING:
     from rich.console import Console
 
 # Viet Nam has had one offset and no summer time since 1975, so no time-zone table is needed to print a time.
-HANOI = timezone(timedelta(hours=7))
 
 # Wide enough that nothing is cut or wrapped when the table goes into a file or a pipe.
 _PIPE_WIDTH = 400
@@ -23,17 +23,17 @@ _PIPE_WIDTH = 400
 
 def stamp(at: datetime | None) -> str | None:
     """For programs: RFC 3339 with the offset of Viet Nam."""
-    return None if at is None else at.astimezone(HANOI).isoformat(timespec="seconds")
+    return None if at is None else at.astimezone(VIETNAM).isoformat(timespec="seconds")
 
 
 def clock(at: datetime | None) -> str:
     """For people: 20/11/2026 14:02."""
-    return "" if at is None else at.astimezone(HANOI).strftime("%d/%m/%Y %H:%M")
+    return "" if at is None else at.astimezone(VIETNAM).strftime("%d/%m/%Y %H:%M")
 
 
 def today(now: datetime) -> date:
     """The date on a clerk's calendar."""
-    return now.astimezone(HANOI).date()
+    return now.astimezone(VIETNAM).date()
 
 
 def day(on: date | None) -> str:

@@ -9,10 +9,11 @@ from datetime import datetime, timedelta
 
 from gateway import labels
 from gateway.cli.command import Call
-from gateway.cli.output import HANOI, day, plain
+from gateway.cli.output import day, plain
 from gateway.cli.shapes import numbered, sign
 from gateway.domain.document import Delivery, OutgoingDocument
 from gateway.domain.status import Fact, Track, worst
+from gateway.domain.wall_clock import VIETNAM
 
 # The axis has it and nobody has answered for this long: worth a look (T12 expects five minutes).
 SILENCE = timedelta(minutes=30)
@@ -126,8 +127,8 @@ def _word(call: Call, state: str) -> str:
 
 def _when(at: datetime, now: datetime) -> str:
     """The hour today, the date and hour before."""
-    local = at.astimezone(HANOI)
-    same_day = local.date() == now.astimezone(HANOI).date()
+    local = at.astimezone(VIETNAM)
+    same_day = local.date() == now.astimezone(VIETNAM).date()
     return local.strftime("%H:%M" if same_day else "%d/%m/%Y %H:%M")
 
 

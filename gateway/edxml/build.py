@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, BinaryIO, cast
 from gateway.domain.document import Kind
 from gateway.domain.identity import Digest
 from gateway.domain.proof import FileSlice
+from gateway.domain.wall_clock import VIETNAM
 from gateway.edxml import attachment, outline
-from gateway.edxml.dates import HANOI
 from gateway.edxml.names import (
     ATTACHMENT,
     ATTACHMENTS,
@@ -165,7 +165,7 @@ def _write_attachments(
 def _write_content(n: int, one: Attachment, content: Content, body: _Body, at: datetime) -> FileSlice:
     name, offset, plain = one.attachment_name or "", body.position, _Tally()
     for piece in attachment.encoded_pieces(
-        name, content.entry_name, plain.watch(content.open()), at.astimezone(HANOI)
+        name, content.entry_name, plain.watch(content.open()), at.astimezone(VIETNAM)
     ):
         body.put(piece)
     return FileSlice(

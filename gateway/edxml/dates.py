@@ -6,7 +6,8 @@ from __future__ import annotations
 import re
 from datetime import UTC, date, datetime, timedelta, timezone
 
-HANOI = timezone(timedelta(hours=7))
+from gateway.domain.wall_clock import VIETNAM
+
 """The wall clock of every date and time on the wire; a time without a zone is this one's."""
 
 _USUAL_DATE = re.compile(r"\d{4}/\d{2}/\d{2}", re.ASCII)
@@ -47,14 +48,14 @@ def _moment(text: str) -> datetime | None:
             int((part["f"] or "0").ljust(6, "0")[:6]),
             tzinfo=_zone(part["z"]),
         )
-        return moment.astimezone(HANOI)
+        return moment.astimezone(VIETNAM)
     except (ValueError, OverflowError):
         return None
 
 
 def _zone(text: str | None) -> timezone:
     if text is None:
-        return HANOI
+        return VIETNAM
     if text == "Z":
         return UTC
     offset = timedelta(hours=int(text[1:3]), minutes=int(text[-2:]))

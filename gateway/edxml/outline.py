@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from datetime import date, datetime
 from typing import TYPE_CHECKING, TypeAlias
 
-from gateway.edxml.dates import HANOI
+from gateway.domain.wall_clock import VIETNAM
 from gateway.errors import BreaksRule
 
 if TYPE_CHECKING:
@@ -194,7 +194,7 @@ def _time(value: datetime | None) -> str | None:
     if value.tzinfo is None:
         raise BreaksRule("a time without a zone cannot be written; give an aware time")
     try:
-        local = value.astimezone(HANOI)
+        local = value.astimezone(VIETNAM)
     except OverflowError as error:
         raise BreaksRule(f"the time {value} is out of range") from error
     return f"{_date(local)} {local.hour:02}:{local.minute:02}:{local.second:02}"

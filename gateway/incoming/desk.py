@@ -4,9 +4,9 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
-from zoneinfo import ZoneInfo
 
 from gateway.domain.account import HostedAgency
+from gateway.domain.wall_clock import VIETNAM
 from gateway.edxml.policy import XmlPolicy
 from gateway.errors import NotFound
 from gateway.policy.profile import Profile
@@ -15,8 +15,6 @@ from gateway.ports import Axis, Blobs, Clock, Directory, Inspector, Pool, Store,
 
 # G1: each holds a whole file as a tree; native mail keeps the other threads of the pool.
 GENERAL_AT_ONCE = 2
-
-VIETNAM = ZoneInfo("Asia/Ho_Chi_Minh")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,11 +52,6 @@ def ours(agency: HostedAgency) -> tuple[str, ...]:
 def is_ours(agency: HostedAgency, code: str | None) -> bool:
     """Routing compares codes without letter case and outer spaces (edxml.md 4)."""
     return code is not None and code.strip().casefold() in {one.casefold() for one in ours(agency)}
-
-
-def local(at: datetime) -> datetime:
-    """The same moment on a Vietnamese wall clock."""
-    return at.astimezone(VIETNAM)
 
 
 def from_wall_clock(at: datetime | None) -> datetime | None:

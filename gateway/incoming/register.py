@@ -8,8 +8,8 @@ from datetime import datetime
 
 from gateway.domain.account import HostedAgency, NumberingMode
 from gateway.domain.document import IncomingDocument
+from gateway.domain.wall_clock import local
 from gateway.errors import Refused
-from gateway.incoming.desk import local
 from gateway.policy.verdict import ReasonCode, Verdict, reason
 from gateway.ports import RegisterEntry, Work
 

@@ -2,14 +2,12 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import date, datetime
-from zoneinfo import ZoneInfo
+from datetime import date
 
+from gateway.domain.wall_clock import local
 from gateway.edxml.policy import XmlPolicy
 from gateway.policy.profile import Profile
 from gateway.ports import Axis, Blobs, Clock, Directory, Inspector, Keys, Pool, Store
-
-VIETNAM = ZoneInfo("Asia/Ho_Chi_Minh")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,8 +30,3 @@ class OutDesk:
     def today(self) -> date:
         """The date on a clerk's calendar now."""
         return local(self.clock.now()).date()
-
-
-def local(at: datetime) -> datetime:
-    """The same moment on a Vietnamese wall clock."""
-    return at.astimezone(VIETNAM)

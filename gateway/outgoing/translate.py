@@ -18,6 +18,7 @@ from gateway.domain.document import (
     Staff,
 )
 from gateway.domain.receipt import StatusPacket
+from gateway.domain.wall_clock import local
 from gateway.edxml import attachment
 from gateway.edxml.envelope import (
     Attachment,
@@ -37,7 +38,6 @@ from gateway.edxml.envelope import (
     StatusReport,
     TraceHeader,
 )
-from gateway.outgoing.desk import local
 
 # The number of BussinessDocType for each kind (edxml.md 2.4).
 _BUSINESS_TYPE = {Kind.DOCUMENT: 0, Kind.RECALL: 1, Kind.UPDATE: 2, Kind.REPLACEMENT: 3}

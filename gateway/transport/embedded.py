@@ -189,8 +189,7 @@ class EmbeddedAxis:
             async with self._write() as queue:
                 hosted = await _hosted_of(queue, routes)
                 if hosted:
-                    # Not in the pool: every node of this axis waits, and its threads may have long work before them.
-                    await asyncio.to_thread(self._files.adopt, draft, parcel.digest)
+                    await self._pool.run(partial(self._files.adopt, draft, parcel.digest))
                     adopted = True
                     await queue.executemany(sql.PUT, self._rows(parcel, routes, hosted))
         finally:
@@ -227,7 +226,7 @@ class EmbeddedAxis:
         async with self._write() as queue:
             needed = {row[0] for row in await queue.execute_fetchall(sql.NEEDED_OF, (json.dumps(digests),))}
             unneeded = [digest for digest in digests if digest not in needed]
-            await asyncio.to_thread(_remove_all, self._files, unneeded)
+            await self._pool.run(partial(_remove_all, self._files, unneeded))
 
     async def _pause(self, seconds: float) -> None:
         """Until the bell rings or the clock has slept."""

@@ -6,7 +6,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import timedelta, timezone
 from importlib import resources
 from typing import Protocol
 
@@ -14,11 +13,11 @@ from aiohttp import web
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 
 from gateway import labels
+from gateway.domain.wall_clock import VIETNAM
 from gateway.errors import GatewayError
 from gateway.ports import Clock
 
 # Viet Nam has had one offset and no summer time since 1975.
-_HANOI = timezone(timedelta(hours=7))
 _PAGES = Environment(
     loader=PackageLoader("gateway.web", "templates"),
     autoescape=select_autoescape(default=True),
@@ -93,7 +92,7 @@ def add_pages(app: web.Application, store: Counting, clock: Clock, version: str)
 
 
 async def _look(store: Counting, clock: Clock, version: str, lang: str) -> View:
-    asked_at = clock.now().astimezone(_HANOI).strftime("%H:%M:%S %d/%m/%Y")
+    asked_at = clock.now().astimezone(VIETNAM).strftime("%H:%M:%S %d/%m/%Y")
     try:
         counts = await store.counts()
     except GatewayError:

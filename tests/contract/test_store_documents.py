@@ -26,7 +26,7 @@ from gateway.store.store import SqlStore
 from tests.support.clock import ManualClock
 from tests.support.stores import NORTH, SOUTH, delivery, digest, draft, incoming, outgoing, seed_incoming
 
-HANOI = timezone(timedelta(hours=7))
+VIETNAM = timezone(timedelta(hours=7))
 
 
 async def test_an_outgoing_document_comes_back_as_it_was(store: SqlStore, clock: ManualClock) -> None:
@@ -34,7 +34,7 @@ async def test_an_outgoing_document_comes_back_as_it_was(store: SqlStore, clock:
         clock,
         draft=draft(
             external_id="qlvb-1",
-            due_at=datetime(2026, 11, 21, 8, 0, tzinfo=HANOI),
+            due_at=datetime(2026, 11, 21, 8, 0, tzinfo=VIETNAM),
             file_code=FileCode(organ="Z91", year=2026, notation="01.TH"),
             replies_to=(
                 ReplyLink(
@@ -281,7 +281,7 @@ async def test_deliveries_keep_the_order_of_the_recipients(store: SqlStore, cloc
 
 async def test_a_fact_is_added_once_whatever_is_absent_in_it(store: SqlStore, clock: ManualClock) -> None:
     bare = Fact(track=Track.TRANSPORT, code="sent", at=clock.now())
-    stated = replace(bare, stated_at=datetime(2026, 11, 20, 8, 0, tzinfo=HANOI))
+    stated = replace(bare, stated_at=datetime(2026, 11, 20, 8, 0, tzinfo=VIETNAM))
 
     async with store.begin(NORTH) as work:
         assert await work.facts.add("dlv-1", bare) is True

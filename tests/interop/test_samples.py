@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 
 from gateway.domain.document import Kind
+from gateway.domain.wall_clock import VIETNAM
 from gateway.edxml.attachment import decoded_pieces
-from gateway.edxml.dates import HANOI
 from gateway.edxml.envelope import Envelope, ResponseFor, StaffInfo
 from gateway.edxml.policy import Limits
 from gateway.edxml.reader import Read, read
@@ -178,7 +178,7 @@ READ = [
         facts=(
             _says(lambda e: e.sender.organization_in_charge, "UBND tỉnh Sao Mai"),
             _says(lambda e: e.other and e.other.typer_notation, "VT"),
-            _says(lambda e: e.trace[0].timestamp, datetime(2031, 3, 4, 9, 15, tzinfo=HANOI)),
+            _says(lambda e: e.trace[0].timestamp, datetime(2031, 3, 4, 9, 15, tzinfo=VIETNAM)),
         ),
     ),
     Row("content-id-doubled-prefix"),

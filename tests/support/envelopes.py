@@ -14,9 +14,9 @@ from gateway.domain.document import Kind
 from gateway.domain.identity import Digest, DocumentId, PacketId
 from gateway.domain.proof import Binding
 from gateway.domain.receipt import Receipt
+from gateway.domain.wall_clock import VIETNAM
 from gateway.edxml.attachment import coding_for, extension
 from gateway.edxml.build import Content, Qualifier, write
-from gateway.edxml.dates import HANOI
 from gateway.edxml.envelope import (
     Attachment,
     Business,
@@ -85,7 +85,7 @@ def document(files: Files = TWO_FILES, **changes: object) -> Envelope:
         ),
         steering_type=0,
         to_places=("Như trên", "Lưu: VT"),
-        trace=(TraceHeader(organ_id=SENDER, timestamp=datetime(2031, 3, 4, 9, 15, tzinfo=HANOI)),),
+        trace=(TraceHeader(organ_id=SENDER, timestamp=datetime(2031, 3, 4, 9, 15, tzinfo=VIETNAM)),),
         business=Business(doc_type=0, reason="Văn bản điện tử mới", paper=0, staff=(_staff(),)),
     )
     return replace(with_files(envelope, files), **changes)  # type: ignore[arg-type]  # tests name fields freely
@@ -140,7 +140,7 @@ def status(code: str = "03", *, sender: str = RECEIVER, about: str = SENDER) -> 
         status=StatusReport(
             code=code,
             description="Đã vào sổ văn bản đến",
-            timestamp=datetime(2031, 3, 4, 10, 2, 17, tzinfo=HANOI),
+            timestamp=datetime(2031, 3, 4, 10, 2, 17, tzinfo=VIETNAM),
             staff=_staff(),
         ),
     )

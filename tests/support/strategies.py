@@ -11,7 +11,7 @@ from typing import TypeVar
 from hypothesis import strategies as st
 
 from gateway.domain.document import Kind
-from gateway.edxml.dates import HANOI
+from gateway.domain.wall_clock import VIETNAM
 from gateway.edxml.envelope import (
     Business,
     Code,
@@ -60,7 +60,7 @@ def _some(strategy: st.SearchStrategy[T], most: int = 3) -> st.SearchStrategy[tu
 _numbers = st.integers(0, 999_999_999)
 _dates = st.dates(date(1900, 1, 1), date(2199, 12, 31))
 _times = st.datetimes(datetime(1900, 1, 1), datetime(2199, 12, 31)).map(
-    lambda at: at.replace(microsecond=0, tzinfo=HANOI)
+    lambda at: at.replace(microsecond=0, tzinfo=VIETNAM)
 )
 _ids = texts(75)
 _staffs = st.builds(

@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 from lxml import etree
 
 from gateway.domain.receipt import Receipt
+from gateway.domain.wall_clock import VIETNAM
 from gateway.edxml import names, schema
-from gateway.edxml.dates import HANOI
 from gateway.edxml.envelope import (
     Business,
     Code,
@@ -37,7 +37,7 @@ from tests.support import envelopes, strategies
 
 SAMPLES = Path(__file__).parents[2] / "interop" / "samples"
 LIMITS = Limits()
-DAY, MOMENT = date(2031, 3, 4), datetime(2031, 3, 4, 9, 15, tzinfo=HANOI)
+DAY, MOMENT = date(2031, 3, 4), datetime(2031, 3, 4, 9, 15, tzinfo=VIETNAM)
 
 
 def _sample(name: str) -> str:
