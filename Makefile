@@ -22,7 +22,7 @@ unit: $(VENV)/.dev ## run the unit tests alone, in seconds
 	$(BIN)/pytest -q tests/unit
 
 crash: $(VENV)/.dev ## kill the node before and after every call of every port (long)
-	$(BIN)/pytest -q -n 2 tests/faults --every-point
+	$(BIN)/python -m tests.faults.every_point
 
 lint: $(VENV)/.dev ## format and mend what can be mended
 	$(BIN)/ruff format gateway tests bench tools

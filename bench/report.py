@@ -63,7 +63,7 @@ def throughput(told: Figures) -> Iterator[str]:
     yield (
         f"  database writer {writer['busy']:.0%} busy: {writer['transactions_per_document']} transactions and "
         f"{writer['commits_per_document']} commits a document, {writer['ms_per_transaction']} ms each, "
-        f"of which commit {writer['ms_per_commit']} ms"
+        f"of which commit {writer['ms_per_commit']} ms (a bare commit on this disk: {told['bare_commit_ms']} ms)"
     )
     yield "  where documents spend their time (waiting included), a document:"
     for name, row in told["ports"].items():

@@ -11,15 +11,14 @@ from pathlib import Path
 from time import perf_counter, process_time
 
 from bench import heartbeat, machine, stage, traffic
-from gateway.bootstrap import Node, open_node
-from gateway.demo.story import at_work
+from gateway.bootstrap import Node
 
 Answer = dict[str, object]
 
 
 async def serve(folder: Path, name: str) -> None:
     """Answers until the input ends."""
-    async with open_node(stage.settings_of(folder, name)) as node, at_work(node):
+    async with stage.opened(folder, name) as node:
         _say({"ready": True})
         while line := await asyncio.to_thread(sys.stdin.readline):
             _say(await _done(node, json.loads(line)))

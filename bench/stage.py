@@ -6,14 +6,17 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 
-from gateway.bootstrap import open_node
+from gateway.bootstrap import Node, Wrap, open_node
+from gateway.cli.serve import keep_what_is_loaded
 from gateway.clock import SystemClock
+from gateway.demo.story import at_work
 from gateway.domain.account import HostedAgency
 from gateway.settings import Settings, load
 from gateway.store import migrate
@@ -55,6 +58,14 @@ async def prepare(folder: Path, nodes: Mapping[str, Sequence[str]]) -> None:
         settings = settings_of(folder, node)
         authority.write_trust(settings.trust.folder, certificates)
         await _register(settings, certificates)
+
+
+@asynccontextmanager
+async def opened(folder: Path, node: str, wrap: Wrap | None = None) -> AsyncIterator[Node]:
+    """That node open and at work, as `gateway serve` has it."""
+    async with open_node(settings_of(folder, node), wrap=wrap) as one, at_work(one):
+        keep_what_is_loaded()
+        yield one
 
 
 async def _host(settings: Settings, codes: Sequence[str]) -> None:

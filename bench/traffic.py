@@ -18,7 +18,7 @@ from gateway.outgoing import accept, intake
 from gateway.outgoing.order import Order
 
 PATIENCE_S = 300.0
-LOOK_S = 0.02  # how late an answer may be noticed: part of every time measured here
+LOOK_S = 0.1  # how late an answer may be noticed; looking more often would cost what is to be measured
 PIECE = 64 * 1024  # about what a socket gives at a time
 # What ends each leg of the way there and back, in order.
 LEGS = {

@@ -61,6 +61,17 @@ class Wrap:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Office:
+    """The node's accounts, registry and keys: what is there before trust and an axis are."""
+
+    clock: Clock
+    pool: ThreadPool
+    store: SqlStore
+    directory: SqlDirectory
+    keys: KeyDirectory
+
+
+@dataclass(frozen=True, kw_only=True)
 class Node:
     """One open node: its adapters and the two desks."""
 
@@ -80,12 +91,12 @@ class Node:
     async def run_workers(self, stop: asyncio.Event) -> None:
         """Every loop of this process, until `stop`; then each finishes the step it is in."""
         workers, bells, lease = self.settings.workers, self.bells, float(self.settings.workers.lease_s)
-        hosted, clocks = _Hosted(self), Clocks()
+        hosted, clocks, intake = _Hosted(self), Clocks(), receiver.Intake()
         steps: dict[str, Step] = {
             "hosting": hosted.step,
             "packer": lambda: packer.step(self.out, workers.pack_batch, lease),
             "dispatcher": lambda: dispatcher.step(self.out, workers.send_batch, lease),
-            "landing": lambda: receiver.land(self.inn, workers.receive_batch, lease),
+            "landing": lambda: intake.step(self.inn, workers.receive_batch, lease),
             "receiver": lambda: receiver.work(self.inn, workers.receive_batch, lease),
             "sequencer": lambda: sequencer.paced(self.store),
             "clocks": lambda: clocks.step(self.inn),
@@ -143,38 +154,59 @@ class _Hosted:
 
 
 @asynccontextmanager
-async def open_node(
-    settings: Settings, clock: Clock | None = None, wrap: Wrap | None = None
-) -> AsyncIterator[Node]:
-    """An open node on a migrated database. Misconfigured says what is missing and how to mend it."""
-    time = clock or SystemClock()
-    around = wrap or Wrap()
-    schema.load()
+async def open_office(settings: Settings, clock: Clock | None = None) -> AsyncIterator[Office]:
+    """The parts that need neither trust nor an axis: a new node must have keys and accounts before it can open whole."""
+    time, password = clock or SystemClock(), settings.keys.password
     async with AsyncExitStack() as stack:
         pool = ThreadPool(settings.workers.threads)
         stack.callback(pool.close)
         store = SqlStore(settings.database.url, time)
         stack.push_async_callback(store.close)
         await store.open()
-        # Its own two threads: it moves files while it holds the lock that all nodes of the axis wait for, and must not
-        # stand in line behind minutes of this node's own work then.
-        axis_pool = ThreadPool(2)
-        stack.callback(axis_pool.close)
-        axis = EmbeddedAxis(
+        yield Office(
+            clock=time,
+            pool=pool,
+            store=store,
+            directory=SqlDirectory(store.writer, store.reader, time, pool),
+            keys=KeyDirectory(
+                settings.keys.folder, password.reveal().encode() if password is not None else None
+            ),
+        )
+
+
+@asynccontextmanager
+async def open_axis(settings: Settings, clock: Clock | None = None) -> AsyncIterator[EmbeddedAxis]:
+    """The axis alone: for the node, and to look at what lies on its dead list."""
+    # Its own two threads: it moves files while it holds the lock that all nodes of the axis wait for, and must not
+    # stand in line behind minutes of this node's own work then.
+    pool = ThreadPool(2)
+    try:
+        async with EmbeddedAxis(
             settings.axis.folder,
             settings.node.name,
-            time,
-            axis_pool,
+            clock or SystemClock(),
+            pool,
             poison_limit=settings.axis.poison_limit,
             max_bytes=settings.limits.envelope_mb * MB,
-        )
-        stack.push_async_callback(axis.close)
+        ) as axis:
+            yield axis
+    finally:
+        pool.close()
+
+
+@asynccontextmanager
+async def open_node(
+    settings: Settings, clock: Clock | None = None, wrap: Wrap | None = None
+) -> AsyncIterator[Node]:
+    """An open node on a migrated database. Misconfigured says what is missing and how to mend it."""
+    around = wrap or Wrap()
+    schema.load()
+    async with AsyncExitStack() as stack:
+        office = await stack.enter_async_context(open_office(settings, clock))
+        time, pool, store = office.clock, office.pool, office.store
+        directory, keys = office.directory, office.keys
+        axis = await stack.enter_async_context(open_axis(settings, time))
         blobs = FileBlobs(settings.node.data_dir / "content", store, time, pool)
-        directory = SqlDirectory(store.writer, store.reader, time, pool)
-        password = settings.keys.password
-        keys = KeyDirectory(
-            settings.keys.folder, password.reveal().encode() if password is not None else None
-        )
         trust = _trust(settings)
         bells = {name: Bell() for name in _THEN}
 

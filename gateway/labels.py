@@ -64,10 +64,16 @@ def mark_text(mark: str, lang: str = "vi") -> str:
 
 
 def megabytes(count: int, lang: str = "vi") -> str:
-    """A byte count as people read it, never rounded down to a limit that it passes: 12,4 MB."""
-    tenths = -(-count * 10 // (1024 * 1024))
+    """A byte count as people read it, never rounded down to a limit that it passes: 12,4 MB; GB from ten on."""
+    unit, size = ("GB", 1024**3) if count >= 10 * 1024**3 else ("MB", 1024**2)
+    tenths = -(-count * 10 // size)
     text = f"{tenths // 10}.{tenths % 10}".removesuffix(".0")
-    return (text.replace(".", ",") if lang == "vi" else text) + " MB"
+    return f"{text.replace('.', ',') if lang == 'vi' else text} {unit}"
+
+
+def kilobytes(count: int, lang: str = "vi") -> str:
+    """The size of a file in a list: 33 KB, and MB from one on."""
+    return megabytes(count, lang) if count >= 1024 * 1024 else f"{-(-count // 1024)} KB"
 
 
 def day(iso: str, lang: str = "vi") -> str:

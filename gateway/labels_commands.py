@@ -48,6 +48,28 @@ _TALK: dict[str, tuple[str, str]] = {
     ),
     "cli.working": ("Nút {name} đang chạy. Nhấn Ctrl+C để dừng.", "Node {name} is at work. Ctrl+C stops it."),
     "cli.served": ("Đã dừng, không mất việc nào.", "Stopped; no work was lost."),
+    "cli.which_agency": (
+        "Nút này phục vụ nhiều cơ quan. Hãy thêm --agency MÃ.",
+        "This node speaks for several agencies. Add --agency CODE.",
+    ),
+    "cli.which_document": (
+        "Có nhiều văn bản cùng số, ký hiệu. Hãy dùng mã của văn bản.",
+        "Several documents have this number and symbol. Give the id of one.",
+    ),
+    "cli.quarantine_waits": (
+        "Có gói tin bị giữ lại, cần người xem: gateway inbox list --quarantine",
+        "Packets are held back and need a person: gateway inbox list --quarantine",
+    ),
+    "cli.packet.decide": (
+        "kiểm tra lại: gateway inbox release {id} · trả lại nơi gửi: gateway inbox return {id} · loại bỏ: gateway inbox "
+        "discard {id}",
+        "verify again: gateway inbox release {id} · give back: gateway inbox return {id} · set aside: gateway inbox "
+        "discard {id}",
+    ),
+    "cli.axis.state": (
+        "{waiting} gói chờ (khẩn: {urgent}), {leased} gói đang giao, {dead} gói ở hàng lỗi",
+        "{waiting} packets wait (urgent: {urgent}), {leased} are being handed over, {dead} on the dead list",
+    ),
     "cli.token.active": ("đang dùng", "active"),
     "cli.token.revoked": ("đã thu hồi khóa", "revoked"),
     "cli.token.expired": ("hết hạn", "expired"),
@@ -78,6 +100,16 @@ _ASK: dict[str, tuple[str, str]] = {
     "cli.ask.release": (
         "Kiểm tra lại gói tin {packet} từ đầu?",
         "Have the packet {packet} verified again from the start?",
+    ),
+    "cli.ask.return": (
+        "Trả gói tin {packet} lại nơi gửi, lý do: {reason}?",
+        "Return the packet {packet} to its sender, because: {reason}?",
+    ),
+    "cli.ask.send_draft": ("Gửi bản nháp {document} tới {to}?", "Send the draft {document} to {to}?"),
+    "cli.ask.dead_retry": ("Giao lại gói {parcel}?", "Hand the parcel {parcel} out again?"),
+    "cli.ask.dead_drop": (
+        "Bỏ hẳn gói {parcel}? Nơi nhận sẽ không có gói này.",
+        "Drop the parcel {parcel} for good? Its recipient will never have it.",
     ),
     "cli.ask.discard": ("Loại bỏ hẳn gói tin {packet}?", "Set the packet {packet} aside for good?"),
     "cli.ask.import": (
@@ -137,6 +169,7 @@ _COLUMNS: dict[str, tuple[str, str]] = {
     "cli.value": ("Giá trị", "Value"),
     "cli.source": ("Nguồn", "Source"),
     "cli.column.id": ("Mã", "Id"),
+    "cli.column.kind": ("Nghiệp vụ", "Kind"),
     "cli.column.number": ("Số, ký hiệu", "Number, symbol"),
     "cli.column.date": ("Ngày văn bản", "Date"),
     "cli.column.subject": ("Trích yếu", "Subject"),
@@ -146,6 +179,8 @@ _COLUMNS: dict[str, tuple[str, str]] = {
     "cli.column.created": ("Tạo lúc", "Created"),
     "cli.column.arrived": ("Đến lúc", "Arrived"),
     "cli.column.register_no": ("Số đến", "Arrival no."),
+    "cli.column.packet": ("Gói tin", "Packet"),
+    "cli.column.tries": ("Lần giao", "Tries"),
     "cli.column.at": ("Thời điểm", "Time"),
     "cli.column.event": ("Việc", "Event"),
     "cli.column.detail": ("Chi tiết", "Detail"),

@@ -90,6 +90,31 @@ ERRORS: dict[str, tuple[str, str]] = {
         "Trạng thái hiện tại không cho phép việc này. Tải lại để xem.",
         "The present state does not allow this. Reload to see it.",
     ),
+    # what exactly forbids it, where the error says
+    "clash.GW-ALREADY-SENT": (
+        "Văn bản đã giao cho trục liên thông, không hủy gửi được nữa. Hãy gửi thông báo thu hồi văn bản.",
+        "The document has been handed to the axis and cannot be cancelled any more. Send a recall notice instead.",
+    ),
+    "clash.GW-EXTERNAL-ID": (
+        "Mã của phần mềm gửi (external_id) này đã dùng cho một văn bản khác nội dung. Văn bản mới cần mã mới.",
+        "This external id names an earlier document with other content. A new document needs an id of its own.",
+    ),
+    "clash.GW-REQUEST-OPEN": (
+        "Nơi nhận chưa trả lời yêu cầu thu hồi, lấy lại hoặc cập nhật gửi trước. Hãy chờ trả lời rồi gửi tiếp.",
+        "The recipient has not yet answered the recall, take-back or update asked before. Wait for the answer.",
+    ),
+    "clash.GW-STATUS": (
+        "Văn bản đang ở trạng thái không báo được mã này. Hãy xem lại văn bản; 15 và 16 chỉ trả lời yêu cầu đang mở.",
+        "This status cannot be set on the document as it stands. Look at it; 15 and 16 answer an open request only.",
+    ),
+    "clash.GW-UNREADABLE": (
+        "Không mở được tệp: văn bản đã thu hồi hoặc đang niêm phong.",
+        "The files cannot be read: the document was recalled or is sealed.",
+    ),
+    "clash.GW-TWO-PEOPLE": (
+        "Việc này cần hai người khác nhau: người đề nghị và người phê duyệt.",
+        "This needs two different people: one who proposes and one who approves.",
+    ),
     "error.denied": (
         "Chưa đăng nhập hoặc không có quyền làm việc này.",
         "You are not signed in, or may not do this.",
@@ -203,6 +228,7 @@ ERRORS: dict[str, tuple[str, str]] = {
     "finding.MORE": ("còn điểm khác nữa", "there are more findings"),
     "finding.NULL-TEXT": ("chữ null thay cho giá trị trống", "the text null stands for no value"),
     "finding.NUMBER": ("số không đọc được", "a number cannot be read"),
+    "finding.RECEIVED-LATE": ("giờ nhận ghi sau giờ ký", "the receipt's time is after its signing time"),
     "finding.SCHEMA": ("không đúng lược đồ edXML", "it does not follow the edXML schema"),
     "finding.STATUS-FORM": ("mã trạng thái viết thiếu số 0", "a status code lacks its zero"),
     "finding.TEXT-BETWEEN": ("có chữ nằm ngoài chỗ, không đọc", "text out of place was not read"),

@@ -41,7 +41,34 @@ MESSAGES: dict[str, tuple[str, str]] = {
         "Dựng ba cơ quan thử trong {folder} …",
         "Setting up three trial agencies in {folder} …",
     ),
-    "cli.demo.line": ("  {text}", "  {text}"),
+    "demo.request": (
+        "  {code}: gửi tới hai cơ quan, cập nhật bằng {update}, được trả lời bằng {reply}",
+        "  {code}: sent to two agencies, updated by {update}, answered by {reply}",
+    ),
+    "demo.replaced": (
+        "  {code}: hỏa tốc, được thay thế bằng {replacement}",
+        "  {code}: express, replaced by {replacement}",
+    ),
+    "demo.secret": (
+        "  Văn bản có khai độ mật: bị chặn, chưa lưu nội dung nào",
+        "  a document declared secret: refused before anything was stored",
+    ),
+    "demo.corrected": (
+        "  {code}: xã từ chối tiếp nhận, sửa và gửi lại, đã tiếp nhận",
+        "  {code}: refused by the commune, corrected, taken in",
+    ),
+    "demo.recalled": (
+        "  {code}: thu hồi văn bản khi chưa tiếp nhận, nút nơi nhận tự đồng ý",
+        "  {code}: recalled before it was taken in, agreed by itself",
+    ),
+    "demo.recall_refused": (
+        "  {code}: từ chối thu hồi văn bản vì đang xử lý",
+        "  {code}: recall refused, work had begun",
+    ),
+    "demo.taken_back": (
+        "  {code}: lấy lại văn bản, nơi nhận đồng ý",
+        "  {code}: taken back by agreement",
+    ),
     "cli.demo.open": (
         "Mở trang trạng thái: {url}/   ·   Tài liệu API: {url}/docs",
         "Open the status page: {url}/   ·   API documentation: {url}/docs",
@@ -50,8 +77,8 @@ MESSAGES: dict[str, tuple[str, str]] = {
     "cli.demo.try": ("Gõ thử ở cửa sổ lệnh khác:", "Try in another terminal:"),
     "cli.demo.command": ("  {command}", "  {command}"),
     "cli.demo.ready": (
-        "Đã sẵn sàng. Nhấn Ctrl+C để dừng; thư mục tạm được xóa hết.",
-        "Ready. Ctrl+C stops; the temporary folder is removed.",
+        "Đã sẵn sàng. Nhấn Ctrl+C để dừng; không có --keep thì mọi thứ được xóa hết.",
+        "Ready. Ctrl+C stops; without --keep everything is removed then.",
     ),
     "notice.axis_down": (
         "Trục liên thông không phản hồi từ {time}. {count} văn bản đang chờ, hệ thống sẽ tự gửi lại.",

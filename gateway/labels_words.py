@@ -84,6 +84,12 @@ _FIELDS: dict[str, tuple[str, str]] = {
     "secrecy": ("độ mật", "secrecy"),
     "urgency": ("mức độ khẩn", "urgency"),
     "files": ("tệp đính kèm", "files"),
+    "lead_unit": ("đơn vị chủ trì", "unit in charge"),
+    "coordinating_units": ("đơn vị phối hợp", "coordinating units"),
+    "deadline": ("hạn xử lý", "deadline"),
+    "instruction": ("ý kiến chỉ đạo", "instruction"),
+    # the same name in another place means another thing
+    "/code": ("mã trạng thái", "status code"),
 }
 
 WORDS: dict[str, tuple[str, str]] = {

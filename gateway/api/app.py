@@ -10,6 +10,7 @@ import re
 from collections.abc import Awaitable, Callable, Iterable
 
 from aiohttp import web
+from aiohttp.http import HttpProcessingError
 from aiohttp.typedefs import Middleware
 
 from gateway import errors
@@ -47,10 +48,27 @@ def build(deps: ApiDeps, routes: Iterable[Route] = ROUTES) -> web.Application:
     app[STOPPING] = asyncio.Event()
     app[DOCUMENT] = openapi.document(table, deps.version)
     for route in table:
-        app.router.add_route(route.method, route.path, _handler(route, deps), expect_handler=_expect)
+        app.router.add_route(route.method, route.path, _handler(route, deps), expect_handler=_expect(deps))
     app.on_response_prepare.append(_finish)
     app.on_shutdown.append(_stop)
     return app
+
+
+def server_log() -> logging.Logger:
+    """Where the server complains, without the bytes of requests that are not HTTP: a key may be among them, and whoever
+    knocks with rubbish must not fill the log."""
+    log = logging.getLogger(f"{__name__}.server")
+    if not log.filters:
+        log.addFilter(_without_bytes)
+    return log
+
+
+def _without_bytes(record: logging.LogRecord) -> bool:
+    error = record.exc_info[1] if record.exc_info else None
+    if isinstance(error, HttpProcessingError):
+        _LOG.info("a request was not HTTP", extra={"action": "api.not_http", "error": type(error).__name__})
+        return False
+    return True
 
 
 def _guard(deps: ApiDeps) -> Middleware:
@@ -112,15 +130,21 @@ async def _with_body(call: Call, route: Route) -> Call:
     return call.with_body(asked)
 
 
-async def _expect(request: web.Request) -> web.StreamResponse | None:
+def _expect(deps: ApiDeps) -> Callable[[web.Request], Awaitable[web.StreamResponse | None]]:
     """Only 100-continue can be met; anything else is told so, like every other failure (threats.md 86)."""
-    if request.headers.get("Expect", "").lower() == "100-continue":
-        await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
-        request.writer.output_size = 0
-        return None
-    lang = language(request.headers.get("Accept-Language", ""))
-    problem = problems.of_http(web.HTTPExpectationFailed(), lang)
-    return problems.answer(problem, "", request.path, lang)
+
+    async def expect(request: web.Request) -> web.StreamResponse | None:
+        if request.headers.get("Expect", "").lower() == "100-continue":
+            await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+            request.writer.output_size = 0
+            return None
+        # The guard has not seen this request yet, so it has no name.
+        request[REQUEST_ID] = deps.clock.new_id("req_")
+        lang = language(request.headers.get("Accept-Language", ""))
+        problem = problems.of_http(web.HTTPExpectationFailed(), lang)
+        return problems.answer(problem, request[REQUEST_ID], request.path, lang)
+
+    return expect
 
 
 def _no(request: web.Request, problem: problems.Problem) -> web.Response:

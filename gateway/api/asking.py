@@ -38,6 +38,21 @@ _FAULTS = {
 }
 
 
+# How what pydantic wanted is written, the same in every language.
+_BOUNDS = {"expected": "", "max_length": "", "min_length": "", "le": "≤ ", "ge": "≥ ", "pattern": ""}
+_KINDS = {
+    "datetime": "2026-11-20T14:02:11+07:00",
+    "timezone": "2026-11-20T14:02:11+07:00",
+    "date": "2026-11-20",
+    "int": "1, 2, 3 …",
+    "bool": "true, false",
+    "string": '"…"',
+    "list": "[…]",
+    "model": "{…}",
+    "dict": "{…}",
+}
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Asked(Generic[M_co]):
     """A checked request: the model, its canonical JSON (for idempotency), and whether NFC changed some text."""
@@ -50,14 +65,15 @@ class Asked(Generic[M_co]):
 def from_json(raw: bytes, model: type[M], *, at: str = "") -> Asked[M]:
     """The model of a JSON text. BadCall names every fault; `at` stands before each pointer."""
     try:
-        given = json.loads(raw.decode("utf-8"), object_pairs_hook=_once_each, parse_constant=_no_constant)
+        # Windows programs put a byte order mark before UTF-8; a reader may ignore it (RFC 8259, 8.1).
+        given = json.loads(raw.decode("utf-8-sig"), object_pairs_hook=_once_each, parse_constant=_no_constant)
         tidy = _nfc(given)
         canonical = json.dumps(tidy, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
         canonical.encode("utf-8")
     except BadCall:
         raise
     except (ValueError, RecursionError) as why:
-        raise BadCall("bad-json", Fault(code="bad-json", pointer=at, params=_place(why))) from why
+        raise BadCall("bad-json", _unreadable(why, at)) from why
     if not isinstance(tidy, dict):
         raise BadCall("bad-json", Fault(code="not-an-object", pointer=at))
     try:
@@ -132,10 +148,11 @@ def _fault(error: Mapping[str, Any], model: type[BaseModel], at: str) -> Fault:
 def _expected(error: Mapping[str, Any]) -> str:
     """What pydantic wanted, shortly; never what was given."""
     context = error.get("ctx") or {}
-    for key in ("expected", "max_length", "min_length", "le", "ge", "pattern"):
+    for key, sign in _BOUNDS.items():
         if key in context:
-            return str(context[key])
-    return str(error["type"]).removesuffix("_type").removesuffix("_parsing").replace("_", "-")
+            return (sign + str(context[key])).replace("'", "").replace(" or ", ", ")
+    kind = str(error["type"]).removesuffix("_type").removesuffix("_parsing")
+    return next((shown for name, shown in _KINDS.items() if kind.startswith(name)), kind.replace("_", "-"))
 
 
 def _field_names(model: type[BaseModel]) -> list[str]:
@@ -166,7 +183,9 @@ def _nfc(value: Any) -> Any:
     return value
 
 
-def _place(why: Exception) -> dict[str, str]:
+def _unreadable(why: Exception, at: str) -> Fault:
+    """Where the text stops being JSON; or, where it is JSON that no program reads alike, what that may be."""
     if isinstance(why, json.JSONDecodeError):
-        return {"line": str(why.lineno), "column": str(why.colno)}
-    return {"line": "-", "column": "-"}
+        place = {"line": str(why.lineno), "column": str(why.colno)}
+        return Fault(code="bad-json", pointer=at, params=place)
+    return Fault(code="odd-json", pointer=at)

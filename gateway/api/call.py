@@ -90,7 +90,7 @@ class Call:
         bare = given.removeprefix('"').removesuffix('"')
         if not (bare.isascii() and bare.isdigit()) or len(bare) > 12 or given != f'"{bare}"':
             fault = Fault(
-                code="bad-value", pointer="/headers/If-Match", params={"expected": '"3"', "field": ""}
+                code="bad-value", pointer="/headers/If-Match", params={"expected": '"3"', "field": "If-Match"}
             )
             raise BadCall("bad-request", fault)
         return int(bare)

@@ -12,7 +12,7 @@ from gateway.api.media import media_type
 from gateway.api.message_view import PersonOut
 from gateway.api.routes import BASE
 from gateway.api.shapes import Moment, Told
-from gateway.api.words import Lang, in_state_word, packet_word
+from gateway.api.words import Lang, incoming_word, packet_word
 from gateway.domain.document import Assignment, IncomingDocument, IncomingFile, Kind
 from gateway.ports import Handover
 from gateway.ports import InboxItem as InboxRow
@@ -138,7 +138,7 @@ def inbox_item(
     return InboxItem(
         id=document.id,
         state=document.state,
-        state_text=in_state_word(document.state, lang),
+        state_text=incoming_word(document.kind, document.state, lang),
         version=document.version,
         handover=handover.state if handover else "available",
         arrived_at=document.arrived_at,

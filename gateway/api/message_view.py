@@ -57,7 +57,6 @@ class LinksOut(Told):
     self: str
     events: str
     envelope: str | None
-    ui: str
 
 
 class PersonOut(Told):
@@ -201,7 +200,6 @@ def _links(document: OutgoingDocument) -> LinksOut:
         self=here,
         events=f"{here}/events",
         envelope=f"{here}/envelope" if document.envelope_digest else None,
-        ui=f"/van-ban-di/{document.id}",
     )
 
 

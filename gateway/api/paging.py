@@ -3,8 +3,9 @@ with its cursor and its Link header. Cursors are the store's; the API only hands
 
 from __future__ import annotations
 
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Iterable
 from datetime import date, datetime, time
+from difflib import get_close_matches
 from typing import Annotated, Generic, TypeVar
 
 from pydantic import AwareDatetime, BeforeValidator, Field, StringConstraints
@@ -61,6 +62,23 @@ class PageOut(Told, Generic[T]):
     data: list[T]
     next_cursor: str | None = Field(description="`cursor` of the next page")
     has_more: bool
+
+
+def check_states(given: Iterable[str], known: Iterable[str]) -> None:
+    """BadCall for a state that no row can be in: a typing error must not look like an empty list."""
+    expected = ", ".join(dict.fromkeys(known))
+    faults = [
+        Fault(
+            code="bad-value",
+            pointer="?state",
+            params={"field": "state", "expected": expected},
+            suggest=next(iter(get_close_matches(each, expected.split(", "), n=1)), None),
+        )
+        for each in given
+        if each not in expected.split(", ")
+    ]
+    if faults:
+        raise BadCall("bad-request", *faults)
 
 
 async def page_of(call: Call, asked: Awaitable[Page[T]]) -> Page[T]:

@@ -11,7 +11,7 @@ from types import MappingProxyType
 
 from aiohttp import web
 
-from gateway import errors
+from gateway import errors, labels
 from gateway.api.failing import BadCall, Fault
 from gateway.api.words import Lang, fault_text, reason_text, say
 from gateway.policy.verdict import Reason, ReasonCode, Verdict
@@ -131,8 +131,8 @@ def of_error(error: errors.GatewayError, lang: Lang) -> Problem:
     sort = _sort_of(error)
     if isinstance(error, errors.Refused):
         return _of_refusal(error, sort, lang)
-    if isinstance(error, errors.Denied) and error.code != errors.Denied.code:
-        sort = OWN_SORTS["forbidden"]
+    if isinstance(error, errors.Denied):
+        sort = OWN_SORTS["unauthorized" if error.code == errors.Denied.code else "forbidden"]
     headers = {"WWW-Authenticate": 'Bearer realm="gateway"'} if sort.status == 401 else {}
     if sort.retryable or error.code == "GW-IDEM-RUNNING":
         headers["Retry-After"] = _RETRY_AFTER_S
@@ -237,6 +237,8 @@ def _detail(sort: Sort, error: errors.GatewayError, lang: Lang) -> str:
     """In English the error's own sentence; in Vietnamese the label's, since errors speak English alone."""
     if lang == "en" and sort.told and error.detail:
         return error.detail
+    if labels.has(f"clash.{error.code}"):
+        return say(f"clash.{error.code}", lang)
     return say(f"{sort.label}.text" if sort.slug in OWN_SORTS else sort.label, lang)
 
 
@@ -253,6 +255,6 @@ def _of_fault(fault: Fault, lang: Lang) -> dict[str, object]:
     return {
         "pointer": fault.pointer,
         "code": fault.code,
-        "detail": fault_text(fault.code, fault.params, lang),
+        "detail": fault_text(fault.code, fault.params, lang, fault.pointer),
         "suggest": fault.suggest,
     }

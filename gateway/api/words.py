@@ -7,10 +7,13 @@ from collections.abc import Iterable, Mapping
 from typing import Literal
 
 from gateway import labels
+from gateway.domain.document import Kind
 from gateway.domain.status import CODES, Track
 from gateway.policy.verdict import Reason
 
 Lang = Literal["vi", "en"]
+
+_REQUESTS = frozenset({Kind.RECALL, Kind.UPDATE})
 
 
 def language(accept: str) -> Lang:
@@ -43,13 +46,16 @@ def reason_text(reason: Reason, lang: Lang) -> str:
     return labels.reason_text(reason.code, reason.params, lang, suggest=reason.suggest)
 
 
-def fault_text(code: str, params: Mapping[str, str], lang: Lang) -> str:
-    """The sentence for one fault of a request."""
+def fault_text(code: str, params: Mapping[str, str], lang: Lang, where: str = "") -> str:
+    """The sentence for one fault of a request. `where` is its pointer: a name may mean another thing in one place."""
     told = dict(params)
-    if labels.has(f"field.{told.get('field')}"):
-        told["field"] = f"{labels.say('field.' + told['field'], lang)} ({told['field']})"
+    bare = told.get("field", "")
+    key = next((key for key in (f"field.{where}", f"field.{bare}") if labels.has(key)), None)
+    if key is not None:
+        told["field"] = f"{labels.say(key, lang)} ({bare})"
     text = say(f"fault.{code}", lang, **told)
-    return text[:1].upper() + text[1:]
+    # A sentence begins with a capital, but a name that a program must write is left as it is written.
+    return text if key is None and bare and text.startswith(bare) else text[:1].upper() + text[1:]
 
 
 def state_word(state: str, lang: Lang) -> str:
@@ -62,6 +68,12 @@ def in_state_word(state: str, lang: Lang) -> str:
     return _word(f"state.in.{state}", state, lang)
 
 
+def incoming_word(kind: str, state: str, lang: Lang) -> str:
+    """The word for an incoming item: a recall or an update is asked and answered, never taken in."""
+    asked = f"state.in.request.{state}"
+    return say(asked, lang) if kind in _REQUESTS and labels.has(asked) else in_state_word(state, lang)
+
+
 def fact_word(track: Track, code: str, lang: Lang) -> str:
     """The words for one fact: of our own transport, of the other side's codes, or of a request."""
     if track is Track.REQUEST:
@@ -71,6 +83,12 @@ def fact_word(track: Track, code: str, lang: Lang) -> str:
     return (
         state_word(CODES[code].key, lang) if code in CODES else labels.say("state.unknown", lang, code=code)
     )
+
+
+def without_reference(text: str | None) -> str | None:
+    """What a person wrote in a status, without the packet id that every answer ends with for machines."""
+    reference = labels.say("status.reference", "vi", packet="").strip()
+    return (text or "").partition(reference)[0].rstrip(" ·") or None
 
 
 def packet_word(state: str, lang: Lang) -> str:

@@ -105,9 +105,9 @@ def tell_internal(error: BaseException, manner: Manner) -> int:
 
 
 def _title(error: errors.GatewayError, lang: str) -> str:
-    """What a code of verification means, where the error has one; else what its class means."""
-    code = f"code.{error.code}"
-    return labels.say(code if labels.has(code) else error.label_key, lang)
+    """What the error's code means, of verification or of a clash, where it has such a one; else what its class means."""
+    keys = (f"code.{error.code}", f"clash.{error.code}", error.label_key)
+    return labels.say(next(key for key in keys if labels.has(key)), lang)
 
 
 def _as_json(error: errors.GatewayError, title: str, reasons: list[dict[str, Any]]) -> dict[str, Any]:

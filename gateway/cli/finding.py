@@ -3,7 +3,11 @@ document; NotFound when there is none, Clash that lists them when there are seve
 
 from __future__ import annotations
 
+from collections.abc import Collection, Iterable
+from difflib import get_close_matches
 from typing import TYPE_CHECKING
+
+import typer
 
 from gateway.cli.shapes import numbered
 from gateway.domain.document import IncomingDocument, Kind, OutgoingDocument
@@ -17,6 +21,26 @@ _LOOK = 50
 
 # A recall or update carries the number of the document it is about, and is not what a person means by it.
 _DOCUMENTS = (Kind.DOCUMENT, Kind.REPLACEMENT)
+
+
+class Several(Clash):
+    """More than one document is called that."""
+
+    code = "GW-SEVERAL"
+    label_key = "cli.which_document"
+
+
+def states(given: Iterable[str], known: Collection[str]) -> list[str]:
+    """The states to list; a usage error for one that nothing can be in, because an empty list would look like none."""
+    wanted = list(given)
+    for each in wanted:
+        if each not in known:
+            near = get_close_matches(each, known, n=1)
+            hint = f"did you mean {near[0]}? " if near else ""
+            raise typer.BadParameter(
+                f"{each!r} is no state; {hint}expected one of {', '.join(sorted(known))}"
+            )
+    return wanted
 
 
 async def outgoing(work: Work, text: str) -> OutgoingDocument:
@@ -56,7 +80,7 @@ def _same(number: str, symbol: str, text: str) -> bool:
     return numbered(number, symbol).casefold() == text.strip().casefold()
 
 
-def _several(text: str, ids: list[str]) -> Clash:
-    return Clash(
+def _several(text: str, ids: list[str]) -> Several:
+    return Several(
         f"{len(ids)} documents are called {text}: {', '.join(ids)}", hint="give the id of one of them"
     )

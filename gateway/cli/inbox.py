@@ -11,16 +11,17 @@ import typer
 from gateway.cli import finding, inbox_acts, output, shapes
 from gateway.cli.command import Call, Format, noun, verb
 from gateway.cli.node import at_agency, run
+from gateway.domain.document import InState
 from gateway.domain.status import fold_incoming
 
 if TYPE_CHECKING:
-    from gateway.domain.document import IncomingDocument
     from gateway.ports import InboxItem
 
 Which = Annotated[str, typer.Argument(help="Id, or number/symbol.")]
 
 _COLUMNS = (
     ("cli.column.id", "dim"),
+    ("cli.column.kind", ""),
     ("cli.column.from", ""),
     ("cli.column.number", ""),
     ("cli.column.date", ""),
@@ -38,6 +39,7 @@ _PACKET_COLUMNS = (
     ("cli.column.arrived", ""),
 )
 _QUARANTINE = ("waiting", "held", "quarantined", "malformed", "sealed")
+_PACKET_STATES = (*_QUARANTINE, "landed", "done", "released", "returned", "discarded")
 
 
 def register(app: typer.Typer) -> None:
@@ -72,25 +74,27 @@ def list_(
     cursor: Annotated[str | None, typer.Option(help="Go on where the last list ended.")] = None,
 ) -> None:
     """List incoming documents, newest first; or packets in quarantine."""
-    run(
-        _packets(call, state or [], limit, cursor)
-        if quarantine
-        else _list(call, state or [], query, limit, cursor)
-    )
+    if quarantine:
+        run(_packets(call, finding.states(state or [], _PACKET_STATES), limit, cursor))
+    else:
+        run(_list(call, finding.states(state or [], [*InState]), query, limit, cursor))
 
 
 async def _list(call: Call, states: list[str], query: str | None, limit: int, cursor: str | None) -> None:
     async with at_agency(call) as seat, seat.node.store.read(seat.scope) as work:
         page = await work.incoming.page(limit=limit, cursor=cursor, states=states, query=query)
         handovers = [await shapes.handover(work, each) for each in page.items]
+        aside = await work.inbox.page(limit=1, states=("held", "quarantined", "malformed"))
     output.rows(
         call,
         [shapes.incoming(call, *each) for each in zip(page.items, handovers, strict=True)],
         _COLUMNS,
-        [shapes.incoming_cells(each, call.word(f"state.in.{each.state}")) for each in page.items],
+        [shapes.incoming_cells(call, each) for each in page.items],
         extra={"next_cursor": page.next_cursor, "has_more": page.next_cursor is not None},
     )
     _more(call, page.next_cursor)
+    if aside.items and call.output is Format.TABLE:
+        call.say("cli.quarantine_waits")
 
 
 async def _packets(call: Call, states: list[str], limit: int, cursor: str | None) -> None:
@@ -109,7 +113,7 @@ async def _packets(call: Call, states: list[str], limit: int, cursor: str | None
 def _packet_cells(call: Call, item: InboxItem) -> tuple[str, ...]:
     sender = item.sender_code or item.transport_sender
     state = call.word(f"packet.{item.state}")
-    return item.id, state, item.code or "", sender, item.reason or "", output.clock(item.received_at)
+    return item.id, state, item.code or "", sender, shapes.why(call, item), output.clock(item.received_at)
 
 
 def _more(call: Call, cursor: str | None) -> None:
@@ -123,9 +127,15 @@ def show(call: Call, document: Which) -> None:
 
 
 async def _show(call: Call, text: str) -> None:
+    from gateway.cli import story_in
+
     async with at_agency(call) as seat, seat.node.store.read(seat.scope) as work:
         if text.startswith("inx_"):
-            output.record(call, shapes.packet(call, await work.inbox.get(text)))
+            item = await work.inbox.get(text)
+            if call.output is Format.TABLE and not call.quiet:
+                output.lines(story_in.packet(call, item))
+            else:
+                output.record(call, shapes.packet(call, item))
             return
         found = await finding.incoming(work, text)
         facts = await work.facts.of(found.id)
@@ -133,27 +143,9 @@ async def _show(call: Call, text: str) -> None:
     standing = fold_incoming(facts)
     shown = shapes.incoming(call, found, handover) | {"shown": standing.shown}
     if call.output is Format.TABLE and not call.quiet:
-        output.lines(_told(call, found, standing.shown))
-        output.lines(
-            f"  {output.clock(each.at)}  {each.track} {each.code}  {each.note or ''}" for each in facts
-        )
+        output.lines(story_in.incoming(call, found, standing.shown, facts))
         return
     output.record(call, shown | {"facts": [shapes.fact(each) for each in facts]})
-
-
-def _told(call: Call, document: IncomingDocument, state: str) -> list[str]:
-    """`state` is the word to show: an open request of the sender goes before the document's own state."""
-    number = shapes.numbered(document.number, document.symbol)
-    sender = f"{document.sender_code} {document.sender_name or ''}".strip()
-    lines = [
-        f"{number}  {output.day(document.issued_on)}  {document.subject}",
-        f"{call.word('cli.column.from')}: {sender}  ({output.clock(document.arrived_at)})",
-        f"{call.word('cli.column.state')}: {call.word(f'state.in.{state}')}"
-        + (f"  {call.word('cli.column.register_no')} {document.register_no}" if document.register_no else ""),
-        *(f"  {name}: {verdict}" for name, verdict in document.checks.items()),
-        *(f"  {each.n}. {each.name}  {each.size} B" for each in document.files),
-    ]
-    return [output.plain(line) for line in lines]
 
 
 def pull(

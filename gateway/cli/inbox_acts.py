@@ -20,6 +20,7 @@ Which = Annotated[str, typer.Argument(help="Id, or number/symbol.")]
 Packet = Annotated[str, typer.Argument(help="Id of the packet, from: gateway inbox list --quarantine")]
 Note = Annotated[str | None, typer.Option(help="Text that the sender reads.")]
 Staff = Annotated[str | None, typer.Option(help="Who did it; the sender reads the name.")]
+Refusal = Annotated[str, typer.Option(help="A code such as MISSING_FILE, WRONG_ADDRESSEE, OTHER.")]
 Why = Annotated[str, typer.Option(help="Why; it is recorded.")]
 
 
@@ -83,6 +84,15 @@ def _register_packets(group: typer.Typer) -> None:
     )(release)
     verb(
         group,
+        "return",
+        examples=(
+            "gateway inbox return inx_01J… --reason BAD_FORM --note 'The date is missing'",
+            "gateway inbox return inx_01J… --reason WRONG_ADDRESSEE --note 'Not for us' --yes",
+        ),
+        writes=True,
+    )(return_)
+    verb(
+        group,
         "discard",
         examples=(
             "gateway inbox discard inx_01J… --reason 'Forged'",
@@ -108,7 +118,7 @@ def accept(
 def reject(
     call: Call,
     document: Which,
-    reason: Annotated[str, typer.Option(help="A code such as MISSING_FILE, WRONG_ADDRESSEE, OTHER.")],
+    reason: Refusal,
     staff: Staff = None,
     note: Note = None,
 ) -> None:
@@ -253,6 +263,26 @@ async def _ack(call: Call, text: str, client: str) -> None:
 def release(call: Call, packet: Packet, reason: Why) -> None:
     """Let a held packet be verified and judged again from the start."""
     run(_decide(call, packet, "release", reason))
+
+
+def return_(
+    call: Call,
+    packet: Packet,
+    reason: Refusal,
+    note: Annotated[str, typer.Option(help="What is wrong; the sender reads it.")],
+) -> None:
+    """Give a held packet back: once its sender is proved again, it gets status 02 with the reason."""
+    _known_reason(reason)
+    run(_return(call, packet, reason, note))
+
+
+async def _return(call: Call, id: str, reason: str, note: str) -> None:
+    from gateway.incoming import decide
+
+    async with at_agency(call) as seat:
+        if call.agrees("cli.ask.return", packet=id, reason=call.word(f"reason.{reason}")):
+            item = await decide.give_back(seat.node.inn, seat.scope, id, note, reason)
+            output.record(call, {"id": item.id, "state": item.state, "reason": reason})
 
 
 def discard(call: Call, packet: Packet, reason: Why) -> None:

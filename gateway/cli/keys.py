@@ -12,8 +12,11 @@ import typer
 from gateway.cli import output
 from gateway.cli.command import Call, noun, verb
 from gateway.cli.node import at_office, chosen, run
+from gateway.errors import Clash
 
 if TYPE_CHECKING:
+    from cryptography.x509 import Certificate
+
     from gateway.trust.keys import KeyEntry, KeyKind
 
 
@@ -124,7 +127,10 @@ def import_(
 
 
 async def _import(call: Call, file: Path) -> None:
+    from gateway.trust.keys import read_certificate
+
     pem = file.read_bytes()
+    _made_for_signing(read_certificate(pem, str(file)), file)
     async with at_office(call.settings()) as office:
         agency = chosen(await office.store.hosted(), call.agency)
         if not call.agrees("cli.ask.import_certificate", file=file, code=agency.code):
@@ -151,6 +157,7 @@ async def _pin(call: Call, code: str, file: Path, proposed_by: str, approved_by:
     from gateway.trust.keys import read_certificate
 
     certificate = read_certificate(file.read_bytes(), str(file))
+    _made_for_signing(certificate, file)
     der = certificate.public_bytes(Encoding.DER)
     async with at_office(call.settings()) as office:
         if not call.agrees("cli.ask.pin", code=code, fingerprint=fingerprint(der)):
@@ -172,6 +179,18 @@ async def _pin(call: Call, code: str, file: Path, proposed_by: str, approved_by:
             "valid_to": output.stamp(bound.valid_to),
         },
     )
+
+
+def _made_for_signing(certificate: Certificate, file: Path) -> None:
+    """Clash for a certificate that every receiver would refuse at step 9: better told here than found in quarantines."""
+    from gateway.trust.chain import usage_holds
+
+    if not usage_holds(certificate):
+        raise Clash(
+            f"{file} is not made for signing: no receiver would take what is signed with it",
+            code="CERT-USAGE",
+            hint="have it issued anew with the key usage digitalSignature or nonRepudiation, and without CA rights",
+        )
 
 
 def _shown(entry: KeyEntry) -> dict[str, Any]:

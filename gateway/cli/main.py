@@ -13,6 +13,7 @@ import typer
 
 from gateway import log
 from gateway.cli import (
+    axis,
     config,
     demo,
     doctor,
@@ -42,7 +43,7 @@ Data goes to stdout, talk to stderr. Exit codes: 0 fine, 1 failed, 2 usage, 3 no
 5 authentication, 6 network or axis, 7 verification failed, 75 try later."""
 
 _NOUNS = (
-    *(serve, demo, init, config, send, outbox, inbox, watch, registry, keys, tokens),
+    *(serve, demo, init, config, send, outbox, inbox, watch, registry, keys, tokens, axis),
     *(verify, explain, doctor, migrate, version),
 )
 
@@ -98,18 +99,16 @@ def main() -> NoReturn:
 
 def _help_hint(args: Sequence[str]) -> str:
     """The help of the command that was meant, as far as its words are known."""
-    app = build()
-    verbs = {each.name for each in app.registered_commands}
-    groups = {
-        each.typer_instance.info.name: each.typer_instance
-        for each in app.registered_groups
-        if each.typer_instance
-    }
-    for place, word in enumerate(args):
-        if word in verbs:
-            return f"gateway {word} --help"
+    app, known = build(), ["gateway"]
+    for word in args:
+        groups = {
+            each.typer_instance.info.name: each.typer_instance
+            for each in app.registered_groups
+            if each.typer_instance
+        }
         if word in groups:
-            known = {each.name for each in groups[word].registered_commands}
-            verb = next((each for each in args[place + 1 :] if each in known), "")
-            return " ".join(filter(None, ("gateway", word, verb, "--help")))
-    return "gateway --help"
+            app = groups[word]
+            known.append(word)
+        elif word in {each.name for each in app.registered_commands}:
+            return " ".join((*known, word, "--help"))
+    return " ".join((*known, "--help"))

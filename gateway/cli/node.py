@@ -16,12 +16,9 @@ from gateway.domain.account import AgencyScope, HostedAgency, Principal, Princip
 from gateway.errors import Misconfigured, NotFound
 
 if TYPE_CHECKING:
-    from gateway.bootstrap import Node
-    from gateway.ports import Clock
-    from gateway.registry.directory import SqlDirectory
+    from gateway.bootstrap import Node, Office
     from gateway.settings import Settings
     from gateway.store.store import SqlStore
-    from gateway.trust.keys import KeyDirectory
 
 T = TypeVar("T")
 
@@ -35,14 +32,11 @@ class Seat:
     scope: AgencyScope
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Office:
-    """The node's accounts, registry and keys."""
+class WhichAgency(NotFound):
+    """Several agencies live here, and the command does not say which one it is about."""
 
-    clock: Clock
-    store: SqlStore
-    directory: SqlDirectory
-    keys: KeyDirectory
+    code = "GW-WHICH-AGENCY"
+    label_key = "cli.which_agency"
 
 
 def run(work: Coroutine[object, object, T]) -> T:
@@ -75,24 +69,11 @@ async def at_agency(call: Call) -> AsyncIterator[Seat]:
 @asynccontextmanager
 async def at_office(settings: Settings) -> AsyncIterator[Office]:
     """The parts that do not need trust or an axis: a new node must have keys and accounts before it can open whole."""
-    from gateway.clock import SystemClock
-    from gateway.registry.directory import SqlDirectory
-    from gateway.store.store import SqlStore
-    from gateway.trust.keys import KeyDirectory
+    from gateway.bootstrap import open_office
 
     must_exist(settings)
-    clock, password = SystemClock(), settings.keys.password
-    store = SqlStore(settings.database.url, clock)
-    try:
-        await store.open()
-        yield Office(
-            clock=clock,
-            store=store,
-            directory=SqlDirectory(store.writer, store.reader, clock),
-            keys=KeyDirectory(settings.keys.folder, password.reveal().encode() if password else None),
-        )
-    finally:
-        await store.close()
+    async with open_office(settings) as office:
+        yield office
 
 
 def must_exist(settings: Settings) -> None:
@@ -113,7 +94,7 @@ def chosen(hosted: Sequence[HostedAgency], code: str | None) -> HostedAgency:
     if code is None:
         if len(hosted) == 1:
             return hosted[0]
-        raise NotFound(
+        raise WhichAgency(
             f"this node hosts {len(hosted)} agencies ({codes}); which one is meant?",
             hint="add: --agency CODE",
         )

@@ -21,6 +21,7 @@ Reason = Annotated[str, typer.Option(help="Why; the recipients read it.")]
 
 _COLUMNS = (
     ("cli.column.id", "dim"),
+    ("cli.column.kind", ""),
     ("cli.column.number", ""),
     ("cli.column.date", ""),
     ("cli.column.subject", ""),
@@ -48,6 +49,12 @@ def register(app: typer.Typer) -> None:
         "events",
         examples=("gateway outbox events 1523/STC-VP", "gateway outbox events msg_01J… -o ndjson"),
     )(events)
+    verb(
+        group,
+        "send",
+        examples=("gateway outbox send msg_01J…", "gateway outbox send 1523/STC-VP --yes"),
+        writes=True,
+    )(send_draft)
     verb(
         group,
         "resend",
@@ -100,7 +107,9 @@ def list_(
     cursor: Annotated[str | None, typer.Option(help="Go on where the last list ended.")] = None,
 ) -> None:
     """List outgoing documents, newest first."""
-    run(_list(call, state or [], query, limit, cursor))
+    from gateway.domain.status import STATES
+
+    run(_list(call, finding.states(state or [], STATES), query, limit, cursor))
 
 
 async def _list(call: Call, states: list[str], query: str | None, limit: int, cursor: str | None) -> None:
@@ -112,7 +121,7 @@ async def _list(call: Call, states: list[str], query: str | None, limit: int, cu
         call,
         [shapes.outgoing(call, *each) for each in found],
         _COLUMNS,
-        [shapes.outgoing_cells(*each, call.word(f"state.{shapes.state_of(*each)}")) for each in found],
+        [shapes.outgoing_cells(call, *each) for each in found],
         extra={"next_cursor": page.next_cursor, "has_more": page.next_cursor is not None},
     )
     if page.next_cursor and call.output is Format.TABLE:
@@ -156,6 +165,22 @@ async def _events(call: Call, text: str) -> None:
         (("cli.column.at", ""), ("cli.column.event", ""), ("cli.column.detail", "dim")),
         [(output.clock(each.at), str(each.kind), shapes.detail(each)) for each in told],
     )
+
+
+def send_draft(call: Call, document: Which) -> None:
+    """Send a draft that was kept; it is checked anew, and every broken rule is told at once (exit 4)."""
+    run(_send_draft(call, document))
+
+
+async def _send_draft(call: Call, text: str) -> None:
+    from gateway.outgoing import manage
+
+    async with at_agency(call) as seat:
+        async with seat.node.store.read(seat.scope) as work:
+            found = await finding.outgoing(work, text)
+        to = ", ".join(each.code or each.name or "" for each in found.draft.recipients) or "-"
+        if call.agrees("cli.ask.send_draft", document=_name(found), to=to):
+            _done(call, await manage.send_draft(seat.node.out, seat.scope, found.id))
 
 
 def resend(call: Call, document: Which, to: ToCodes = None) -> None:

@@ -135,7 +135,7 @@ def asked(meta: Path | None, given: dict[str, Any]) -> MessageIn:
     from gateway.api.models import MessageIn
 
     try:
-        base = json.loads(meta.read_text(encoding="utf-8")) if meta else {}
+        base = json.loads(meta.read_text(encoding="utf-8-sig")) if meta else {}
     except (OSError, ValueError) as why:
         raise typer.BadParameter(f"{meta} is not JSON in UTF-8: {why}") from why
     if not isinstance(base, dict):

@@ -80,6 +80,14 @@ def packet(call: Call, item: InboxItem) -> dict[str, Any]:
     return shown
 
 
+def why(call: Call, item: InboxItem) -> str:
+    """Why a packet did not become a document: what its code means, else the reason as it was kept."""
+    from gateway import labels
+
+    code = f"code.{item.code}"
+    return call.word(code) if labels.has(code) else item.reason or ""
+
+
 def fact(each: Fact) -> dict[str, Any]:
     """One fact about a delivery or an incoming document."""
     return {
@@ -120,31 +128,35 @@ def numbered(number: str, symbol: str) -> str:
     return "/".join(each for each in (number, symbol) if each)
 
 
-def outgoing_cells(document: OutgoingDocument, deliveries: Sequence[Delivery], word: str) -> tuple[str, ...]:
+def outgoing_cells(call: Call, document: OutgoingDocument, deliveries: Sequence[Delivery]) -> tuple[str, ...]:
     """A row of the outgoing list."""
-    draft = document.draft
+    draft, state = document.draft, state_of(document, deliveries)
     codes = [each.recipient.code for each in deliveries] or [each.code for each in draft.recipients]
     to = codes[0] + (f" +{len(codes) - 1}" if len(codes) > 1 else "") if codes else ""
     return (
         document.id,
+        call.word(f"kind.{document.kind}"),
         numbered(draft.number, draft.symbol),
         day(draft.issued_on),
         draft.subject,
         to,
-        f"{sign(state_of(document, deliveries))} {word}",
+        f"{sign(state)} {call.word(f'state.{state}', code='')}".rstrip(),
         clock(document.created_at),
     )
 
 
-def incoming_cells(document: IncomingDocument, word: str) -> tuple[str, ...]:
+def incoming_cells(call: Call, document: IncomingDocument) -> tuple[str, ...]:
     """A row of the incoming list."""
+    from gateway.api.words import incoming_word
+
     return (
         document.id,
+        call.word(f"kind.{document.kind}"),
         document.sender_code,
         numbered(document.number, document.symbol),
         day(document.issued_on),
         document.subject,
-        word,
+        incoming_word(document.kind, document.state, call.lang.value),
         document.register_no or "",
         clock(document.arrived_at),
     )

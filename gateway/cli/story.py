@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 
 from gateway import labels
+from gateway.api.words import without_reference
 from gateway.cli.command import Call
 from gateway.cli.output import day, plain
 from gateway.cli.shapes import numbered, sign
@@ -95,13 +96,11 @@ def _telling(facts: Sequence[Fact]) -> Fact | None:
 
 def _said(call: Call, fact: Fact) -> list[str]:
     reason = f"reason.{fact.reason}"
-    # Every answer ends by naming the packet it is about, which is for machines.
-    reference = labels.say("status.reference", "vi", packet="").strip()
     words = [
         labels.say(reason, call.lang.value) if fact.reason and labels.has(reason) else fact.reason,
         fact.note,
     ]
-    cut = (text.partition(reference)[0].rstrip(" ·") for text in words if text)
+    cut = map(without_reference, words)
     told = [f'"{text}"' for text in dict.fromkeys(cut) if text]
     if fact.staff:
         person = ", ".join(part for part in (fact.staff.name, fact.staff.phone) if part)

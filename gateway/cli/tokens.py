@@ -12,9 +12,10 @@ import typer
 
 from gateway.cli import output
 from gateway.cli.command import Call, noun, verb
-from gateway.cli.node import Office, at_office, chosen, run
+from gateway.cli.node import at_office, chosen, run
 
 if TYPE_CHECKING:
+    from gateway.bootstrap import Office
     from gateway.domain.account import ApiKey, HostedAgency
 
 # What a document system needs every day; administration is asked for by name.

@@ -64,7 +64,8 @@ def _read_aloud(call: Call, found: dict[str, Any]) -> None:
     for step in found["steps"]:
         mark, word = marks[step["ok"]]
         detail = f"  ({output.plain(step['detail'])})" if step["detail"] else ""
-        output.lines([f"{mark} {step['n']:>2}  {step['name']}: {call.word(f'cli.step.{word}')}{detail}"])
+        name, outcome = call.word(f"step.{step['n']}"), call.word(f"cli.step.{word}")
+        output.lines([f"{mark} {step['n']:>2}  {name}: {outcome}{detail}"])
     output.lines([_conclusion(call, found)])
 
 

@@ -32,7 +32,7 @@ async def serve(
         keys = {actor: await _key(node, actor) for actor in stage.ACTORS}
         _write_samples(node, folder)
         async with story.at_work(node):
-            tale = story.Story(node=node, cast=stage.cast(), say=lambda line: say("cli.demo.line", text=line))
+            tale = story.Story(node=node, cast=stage.cast(), say=say)
             await tale.tell()
             await answer(node, lambda url: _explain(say, url, folder, keys))
 

@@ -6,43 +6,27 @@ from __future__ import annotations
 
 import asyncio
 import tempfile
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from datetime import timedelta
 from pathlib import Path
 from time import monotonic
 from typing import Any
 
 from gateway.bootstrap import Node, Wrap, open_node
 from gateway.demo import audit, stage
-from gateway.demo.stage import Cast
-from gateway.domain.account import AgencyScope
+from gateway.demo.acts import Acts
 from gateway.domain.document import (
-    Assignment,
     Change,
-    DeliveryMode,
-    Draft,
-    FileRole,
-    IncomingDocument,
     Kind,
-    OutgoingDocument,
-    Recipient,
-    RecipientRole,
-    ReplyLink,
-    Signer,
-    Staff,
     Urgency,
 )
 from gateway.errors import GatewayError, Refused
-from gateway.incoming import act
 from gateway.incoming.act import StatusCall
-from gateway.outgoing import accept, intake, recall
-from gateway.outgoing.order import Order
+from gateway.outgoing import recall
 from gateway.ports import Clock
 
-# How long one step of the story may take before it is told as failed.
-PATIENCE_S = 60.0
+Say = Callable[..., None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,7 +59,7 @@ class Result:
 
 async def once(
     keep: Path | None = None,
-    say: Callable[[str], None] = lambda line: None,
+    say: Say = lambda key, **params: None,
     wrap: Wrap | None = None,
     clock: Clock | None = None,
     envelopes: bool = True,
@@ -121,12 +105,10 @@ async def at_work(node: Node) -> AsyncIterator[None]:
 
 
 @dataclass(slots=True)
-class Story:
-    """The story on an open node whose workers run."""
+class Story(Acts):
+    """The story on an open node whose workers run. `say(key, **params)` hears what happened, as a key of the labels."""
 
-    node: Node
-    cast: Cast
-    say: Callable[[str], None]
+    say: Say
     expected: dict[tuple[str, str], str] = field(default_factory=dict)
 
     async def tell(self) -> None:
@@ -141,10 +123,10 @@ class Story:
 
     async def _request_and_reply(self) -> None:
         """A document to two agencies; one handles it to the end and replies; its deadline is moved by an update."""
-        request = await self._send("province", "request", ("department", "commune"), due_in=7)
-        await self._take_in("department", request, ("03", "04", "05"))
-        await self._take_in("commune", request, ("03",))
-        update = await self._send(
+        request = await self.send("province", "request", ("department", "commune"), due_in=7)
+        await self.take_in("department", request, ("03", "04", "05"))
+        await self.take_in("commune", request, ("03",))
+        update = await self.send(
             "province",
             "request-updated",
             ("department",),
@@ -153,22 +135,20 @@ class Story:
             parent=request,
             change=Change(reason=self.cast.words("update_reason"), target=request.document_id),
         )
-        await self._answer("department", request, "15")
-        reply = await self._send("department", "reply", ("province",), replies_to=request)
-        await self._take_in("province", reply, ("03",), register_no="1245")
-        await self._take_in("department", request, ("06",))
+        await self.answer("department", request, "15")
+        reply = await self.send("department", "reply", ("province",), replies_to=request)
+        await self.take_in("province", reply, ("03",), register_no="1245")
+        await self.take_in("department", request, ("06",))
         self._expect("request", "department", "done")
         self._expect("request", "commune", "accepted")
         self._expect("reply", "province", "accepted")
         self._expect("request-updated", "department", "delivered")
-        self.say(
-            f"{request.draft.code}: sent to two agencies, updated by {update.id}, answered by {reply.draft.code}"
-        )
+        self.say("demo.request", code=request.draft.code, update=update.id, reply=reply.draft.code)
 
     async def _urgent_and_replaced(self) -> None:
-        invitation = await self._send("province", "invitation", ("department",), urgency=Urgency.EXPRESS)
-        await self._take_in("department", invitation, ("03",))
-        replacement = await self._send(
+        invitation = await self.send("province", "invitation", ("department",), urgency=Urgency.EXPRESS)
+        await self.take_in("department", invitation, ("03",))
+        replacement = await self.send(
             "province",
             "invitation-replaced",
             ("department",),
@@ -180,62 +160,62 @@ class Story:
                 replaces=((invitation.document_id, (self.cast.code("department"),)),),
             ),
         )
-        await self._take_in("department", replacement, ("03",))
+        await self.take_in("department", replacement, ("03",))
         self._expect("invitation", "department", "accepted")
         self._expect("invitation-replaced", "department", "accepted")
-        self.say(f"{invitation.draft.code}: express, replaced by {replacement.draft.code}")
+        self.say("demo.replaced", code=invitation.draft.code, replacement=replacement.draft.code)
 
     async def _refused_by_a_rule(self) -> None:
         try:
-            await self._send("province", "secret", ("commune",), secrecy="mat")
-        except Refused as refusal:
-            self.say(f"refused before anything was stored: {refusal.verdict}")
+            await self.send("province", "secret", ("commune",), secrecy="mat")
+        except Refused:
+            self.say("demo.secret")
             return
         raise GatewayError("the story expects a declared secret to be refused")
 
     async def _refused_and_corrected(self) -> None:
-        notice = await self._send("province", "notice", ("commune",))
-        await self._status(
+        notice = await self.send("province", "notice", ("commune",))
+        await self.status(
             "commune",
             notice,
             StatusCall(
                 code="02",
                 reason="MISSING_FILE",
                 note=self.cast.words("missing_appendix"),
-                staff=self._clerk(),
+                staff=self.clerk(),
             ),
         )
-        await self._until(lambda: self._is("province", notice, "rejected"))
-        corrected = await self._send("province", "notice-corrected", ("commune",))
-        await self._take_in("commune", corrected, ("03",))
+        await self.until(lambda: self.stands("province", notice, "rejected"))
+        corrected = await self.send("province", "notice-corrected", ("commune",))
+        await self.take_in("commune", corrected, ("03",))
         self._expect("notice", "commune", "rejected")
         self._expect("notice-corrected", "commune", "accepted")
-        self.say(f"{notice.draft.code}: refused by the commune, corrected, taken in")
+        self.say("demo.corrected", code=notice.draft.code)
 
     async def _recalled_before_it_was_taken_in(self) -> None:
-        decision = await self._send("province", "decision", ("commune",))
-        await self._arrived("commune", decision)
-        await self._until(lambda: self._is("province", decision, "delivered", "request_agreed"))
-        await self._recall(decision)
+        decision = await self.send("province", "decision", ("commune",))
+        await self.arrived("commune", decision)
+        await self.until(lambda: self.stands("province", decision, "delivered", "request_agreed"))
+        await self.recall(decision)
         self._expect("decision", "commune", "request_agreed")
-        self.say(f"{decision.draft.code}: recalled before it was taken in, agreed by itself")
+        self.say("demo.recalled", code=decision.draft.code)
 
     async def _recall_refused(self) -> None:
-        plan = await self._send("province", "plan", ("department",))
-        await self._take_in("department", plan, ("03", "04"))
-        await self._recall(plan)
-        await self._answer("department", plan, "16", note=self.cast.words("recall_refused"))
+        plan = await self.send("province", "plan", ("department",))
+        await self.take_in("department", plan, ("03", "04"))
+        await self.recall(plan)
+        await self.answer("department", plan, "16", note=self.cast.words("recall_refused"))
         self._expect("plan", "department", "assigned")
-        self.say(f"{plan.draft.code}: recall refused, work had begun")
+        self.say("demo.recall_refused", code=plan.draft.code)
 
     async def _taken_back(self) -> None:
-        letter = await self._send("province", "letter", ("commune",))
-        await self._take_in("commune", letter, ("03",))
-        await self._until(
-            lambda: self._is("province", letter, "accepted", "take_back_asked", "request_agreed")
+        letter = await self.send("province", "letter", ("commune",))
+        await self.take_in("commune", letter, ("03",))
+        await self.until(
+            lambda: self.stands("province", letter, "accepted", "take_back_asked", "request_agreed")
         )
-        if await self._requests(letter) == 0:
-            scope = await self._scope("province")
+        if await self.asked_of(letter) == 0:
+            scope = await self.scope("province")
             await recall.recall(
                 self.node.out,
                 scope,
@@ -245,136 +225,9 @@ class Story:
                 notice_no=None,
                 take_back=True,
             )
-        await self._answer("commune", letter, "15")
+        await self.answer("commune", letter, "15")
         self._expect("letter", "commune", "request_agreed")
-        self.say(f"{letter.draft.code}: taken back by agreement")
-
-    # --- the acts that scenes are made of; each may be repeated ----------------------------------------------
-
-    async def _send(
-        self,
-        sender: str,
-        key: str,
-        receivers: Sequence[str],
-        *,
-        urgency: Urgency = Urgency.NORMAL,
-        due_in: int | None = None,
-        secrecy: str = "none",
-        replies_to: OutgoingDocument | None = None,
-        kind: Kind = Kind.DOCUMENT,
-        parent: OutgoingDocument | None = None,
-        change: Change | None = None,
-    ) -> OutgoingDocument:
-        scope = await self._scope(sender)
-        told = self.cast.document(key)
-        today = self.node.out.today()
-        name, title, competence = told["signer"]
-        draft = Draft(
-            external_id=f"story-{key}",
-            number=told["number"],
-            symbol=told["symbol"],
-            issued_on=today,
-            type_name=told["type"],
-            subject=told["subject"],
-            place=self.cast.words("place"),
-            signer=Signer(name=name, title=title, competence=competence),
-            recipients=tuple(
-                Recipient(code=self.cast.code(one), role=RecipientRole.TO_ACT) for one in receivers
-            ),
-            reply_required=due_in is not None,
-            reply_due=today + timedelta(days=due_in) if due_in is not None else None,
-            urgency=urgency,
-            secrecy=secrecy,
-            delivery_mode=DeliveryMode.ELECTRONIC,
-            replies_to=(_link(replies_to),) if replies_to else (),
-            staff=self._clerk(),
-        )
-        order = Order(draft=draft, kind=kind, parent_id=parent.id if parent else None, change=change)
-        async with intake.tray(self.node.out) as tray:
-            for n, file in enumerate(told["files"]):
-                role = FileRole.LEAD if n == 0 else FileRole.APPENDIX
-                await tray.add(role, file, role, _one(self.cast.sample(file)))
-            accepted = await accept.accept(self.node.out, scope, order, tray)
-        if accepted.document is None:
-            raise GatewayError(f"the story's document {key} was not accepted")
-        return accepted.document
-
-    async def _take_in(
-        self, actor: str, document: OutgoingDocument, codes: Sequence[str], register_no: str | None = None
-    ) -> None:
-        for code in codes:
-            assignment = (
-                Assignment(lead_unit=self.cast.words("lead_unit"), instruction=self.cast.words("instruction"))
-                if code == "04" and not await self._has(actor, document, "04")
-                else None
-            )
-            call = StatusCall(
-                code=code,
-                staff=self._clerk(),
-                register_no=register_no if code == "03" else None,
-                assignment=assignment,
-            )
-            await self._status(actor, document, call)
-
-    async def _status(self, actor: str, document: OutgoingDocument, call: StatusCall) -> None:
-        arrived = await self._arrived(actor, document)
-        await act.set_status(self.node.inn, await self._scope(actor), arrived.id, call)
-
-    async def _answer(
-        self, actor: str, document: OutgoingDocument, code: str, note: str | None = None
-    ) -> None:
-        """Answers the request once it is there; an answer given before is not given again."""
-        if await self._has(actor, document, code):
-            return
-        await self._until(lambda: self._has(actor, document, "asked"))
-        await self._status(actor, document, StatusCall(code=code, note=note, staff=self._clerk()))
-
-    async def _recall(self, document: OutgoingDocument) -> None:
-        scope = await self._scope("province")
-        async with self.node.store.read(scope) as work:
-            asked = [one for one in await work.outgoing.children(document.id) if one.kind is Kind.RECALL]
-        if not asked:
-            await self._until(lambda: self._is("province", document, "delivered", "accepted", "assigned"))
-            await recall.recall(
-                self.node.out,
-                scope,
-                document.id,
-                reason=self.cast.words("recall_reason"),
-                approved_by=self.cast.words("approved_by"),
-                notice_no=f"TB-{document.draft.number}",
-            )
-
-    # --- what scenes wait for --------------------------------------------------------------------------------
-
-    async def _arrived(self, actor: str, document: OutgoingDocument) -> IncomingDocument:
-        """The document as the receiver has it, once it has it."""
-        found: list[IncomingDocument] = []
-
-        async def here() -> bool:
-            async with self.node.store.read(await self._scope(actor)) as work:
-                rows = await work.incoming.by_document_id(
-                    document.document_id.split(",", 1)[0], document.document_id
-                )
-            found[:] = [one for one in rows if one.packet_id == document.packet_id]
-            return bool(found)
-
-        await self._until(here)
-        return found[0]
-
-    async def _has(self, actor: str, document: OutgoingDocument, code: str) -> bool:
-        arrived = await self._arrived(actor, document)
-        async with self.node.store.read(await self._scope(actor)) as work:
-            return any(fact.code == code for fact in await work.facts.of(arrived.id))
-
-    async def _requests(self, document: OutgoingDocument) -> int:
-        async with self.node.store.read(await self._scope("province")) as work:
-            deliveries = await work.deliveries.of(document.id)
-            facts = [fact for one in deliveries for fact in await work.facts.of(one.id)]
-        return sum(fact.code == "asked" for fact in facts)
-
-    async def _is(self, actor: str, document: OutgoingDocument, *states: str) -> bool:
-        async with self.node.store.read(await self._scope(actor)) as work:
-            return all(one.state in states for one in await work.deliveries.of(document.id))
+        self.say("demo.taken_back", code=letter.draft.code)
 
     async def settled(self) -> None:
         """Every delivery is where the story leaves it, and nothing is on its way any more."""
@@ -383,17 +236,17 @@ class Story:
             return not await self.unexpected()
 
         try:
-            await self._until(told)
+            await self.until(told)
         except GatewayError as late:
             raise GatewayError(f"{late}; {'; '.join(await self.unexpected())}") from late
-        await self._until(lambda: audit.is_quiet(self.node))
+        await self.until(lambda: audit.is_quiet(self.node))
 
     async def unexpected(self) -> list[str]:
         """Deliveries that are not where the story left them."""
         wrong = []
         for (key, actor), state in self.expected.items():
             sender = "department" if key == "reply" else "province"
-            async with self.node.store.read(await self._scope(sender)) as work:
+            async with self.node.store.read(await self.scope(sender)) as work:
                 document = await work.outgoing.by_external_id(f"story-{key}")
                 deliveries = await work.deliveries.of(document.id) if document else ()
             wrong += [
@@ -405,42 +258,5 @@ class Story:
                 wrong.append(f"{key} to {actor}: expected {state}, found no delivery")
         return wrong
 
-    async def _until(self, true: Callable[[], Awaitable[bool]]) -> None:
-        """Waits for the workers; says what did not happen rather than waiting for ever."""
-        try:
-            async with asyncio.timeout(PATIENCE_S):
-                while not await true():
-                    await self.node.clock.sleep(0.02)
-        except TimeoutError as late:
-            counts = await self.node.store.counts()
-            raise GatewayError(
-                f"the story waited {PATIENCE_S:.0f} s in vain; rows by state: {counts}"
-            ) from late
-
-    async def _scope(self, actor: str) -> AgencyScope:
-        agency = await self.node.store.accounts.hosted_by_code(self.cast.code(actor))
-        if agency is None:
-            raise GatewayError(f"the stage has no agency {actor}")
-        return AgencyScope(agency_id=agency.id, principal_id="demo")
-
-    def _clerk(self) -> Staff:
-        return Staff(**self.cast.data["clerk"])
-
     def _expect(self, key: str, actor: str, state: str) -> None:
         self.expected[key, actor] = state
-
-
-def _link(document: OutgoingDocument) -> ReplyLink:
-    issued = document.draft.issued_on
-    if issued is None:
-        raise GatewayError(f"{document.id} has no date to answer it by")
-    return ReplyLink(
-        agency=document.document_id.split(",", 1)[0],
-        number=document.draft.code,
-        date=issued,
-        document_id=document.document_id,
-    )
-
-
-async def _one(content: bytes) -> AsyncIterator[bytes]:
-    yield content

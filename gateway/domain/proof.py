@@ -65,6 +65,16 @@ class Binding:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Contradiction:
+    """Step 11: the signed words against the envelope or the transport. It is found with the signature and refused
+    by `policy.trust`, after the certificate: the first step that fails gives the code."""
+
+    code: str
+    detail: str
+    where: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SignedEnvelope(Generic[M]):
     """Bytes that are signed as they say by a certificate bound to the claimed sender. Says nothing about that
     certificate's chain, time or revocation."""
@@ -87,6 +97,7 @@ class SignedEnvelope(Generic[M]):
     files: tuple[FileSlice, ...] = ()
     findings: tuple[Finding, ...] = ()
     steps: tuple[Step, ...] = ()
+    contradiction: Contradiction | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

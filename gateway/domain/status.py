@@ -200,7 +200,8 @@ def open_request(standing: DeliveryStanding | IncomingStanding) -> RequestStandi
 
 def may_set_incoming(standing: IncomingStanding, code: str) -> Permission:
     """Whether this status call is allowed now (interfaces.md 3.3): 02 to 06 in any order and twice, 15 and 16 only as
-    the answer to the open request, nothing about a sealed document, and nothing but 15 again about a recalled one."""
+    the answer to the open request, nothing about a sealed document; about a recalled one 15 again, or the answer that
+    leaves it recalled."""
     if code not in CODES:
         return Permission(allowed=False, reason="status.unknown_code")
     if code in ("01", "13"):
@@ -369,7 +370,12 @@ def _odd(fact: Fact, asked: set[str]) -> str | None:
 
 
 def _may_answer(standing: IncomingStanding, code: str) -> Permission:
-    if _first_open(standing.requests) is not None and standing.state is not InState.RECALLED:
+    waiting = _first_open(standing.requests)
+    if waiting is not None:
+        # A recalled document stays recalled: to recall it again is agreed to, to change it is refused.
+        fitting = "15" if waiting.kind in _CANCELLING else "16"
+        if standing.state is InState.RECALLED and code != fitting:
+            return Permission(allowed=False, reason="status.recalled")
         return Permission(allowed=True)
     answered = [request for request in standing.requests if request.answered_at is not None]
     last = max(answered, key=lambda request: (request.answered_at, request.request_id), default=None)

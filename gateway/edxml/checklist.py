@@ -80,15 +80,8 @@ def passed(details: Mapping[int, str]) -> tuple[Step, ...]:
 
 
 def failed(n: int, detail: str) -> tuple[Step, ...]:
-    """Every step before `n` done, `n` failed, later ones not reached. A qualifier is read before the certificate is
-    judged, so a failure at 11 leaves 9 and 10 not reached."""
+    """Every step before `n` done, `n` failed, later ones not reached."""
     return tuple(
-        Step(n=m, name=name, ok=False if m == n else _before(m, n), detail=detail if m == n else "")
+        Step(n=m, name=name, ok=None if m > n else m < n, detail=detail if m == n else "")
         for m, name in STEPS.items()
     )
-
-
-def _before(m: int, n: int) -> bool | None:
-    if m > n or (n == 11 and m in (9, 10)):
-        return None
-    return True

@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from gateway.edxml.tree import Notes
 
 _SEPARATOR = "\x1f"  # stands in no well-formed XML, so in no namespace
-_ATTRIBUTES = 32
 _FLUSH = 64 * 1024
 _LONGEST_TOKEN = 4 * 1024 * 1024
 _ENTITY_ERRORS = frozenset({expat.errors.codes[expat.errors.XML_ERROR_UNDEFINED_ENTITY]})
@@ -52,6 +51,7 @@ class _Driver:
         self._skipped = 0
         self._fed = 0
         self._depth = 0
+        self._declared = 0
         self._comments = 0
         self._instructions = 0
         self._held: list[str] = []
@@ -90,6 +90,7 @@ class _Driver:
         parser.ordered_attributes = True
         parser.SetParamEntityParsing(expat.XML_PARAM_ENTITY_PARSING_NEVER)
         parser.XmlDeclHandler = self._declaration
+        parser.StartNamespaceDeclHandler = self._namespace
         parser.StartElementHandler = self._start
         parser.EndElementHandler = self._end
         parser.CharacterDataHandler = self._data
@@ -109,19 +110,27 @@ class _Driver:
             raise MalformedXml("ENV-ENCODING", detail, step=2, where="line 1")
         if version != "1.0":
             detail = f"XML {version[:10]!r}; only XML 1.0 is read"
-            raise MalformedXml("ENV-ENCODING", detail, step=2, where="line 1")
+            raise MalformedXml("ENV-NOT-XML", detail, step=3, where="line 1")
 
     def _start(self, name: str, attributes: list[str]) -> None:
         self._flush()
         self._depth += 1
         if self._depth > self._limits.general_depth:
             self._over(f"elements nest deeper than {self._limits.general_depth}")
-        if len(attributes) > 2 * _ATTRIBUTES:
-            self._over(f"an element has more than {_ATTRIBUTES} attributes")
-        if len(name) + sum(map(len, attributes)) > self._limits.name_bytes:
-            self._over(f"a start tag is longer than {self._limits.name_bytes} characters")
+        (ns, local), self._declared = _split(name), 0
         pairs = zip(attributes[::2], attributes[1::2], strict=True)
-        self._events.start(*_split(name), [(*_split(key), value) for key, value in pairs])
+        attrs = [(*_split(key), value) for key, value in pairs]
+        self._check_tag(len(local) + sum(len(key) + len(value) for _, key, value in attrs))
+        self._events.start(ns, local, attrs)
+
+    def _namespace(self, prefix: str | None, uri: str | None) -> None:
+        self._declared += len(prefix or "") + len(uri or "")
+        self._check_tag(self._declared)
+
+    def _check_tag(self, size: int) -> None:
+        """Never more than is written: a resolved name is longer than its prefix, and counts without its namespace."""
+        if size > self._limits.name_bytes:
+            self._over(f"a start tag is longer than {self._limits.name_bytes} characters")
 
     def _end(self, _name: str) -> None:
         self._flush()

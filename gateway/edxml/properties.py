@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from gateway.edxml.policy import XmlPolicy
 
 _MOMENT = re.compile(r"\d{4}-\d\d-\d\dT([01]\d|2[0-3]):\d\d:\d\d(\.\d{1,9})?(Z|[+-]\d\d:\d\d)", re.ASCII)
+_KINDS: Final = {kind.value: kind for kind in Kind}
 _RECEIPT: Final = (
     "OfMessageId",
     "OfDocumentId",
@@ -38,10 +39,10 @@ _RECEIPT: Final = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Qualifier:
-    """`gw:Message`: what the signature says about the packet."""
+    """`gw:Message`: what the signature says about the packet. `kind` None: a word that is no kind of ours."""
 
     packet_id: PacketId
-    kind: Kind
+    kind: Kind | None
     receipt: Receipt | None = None
 
 
@@ -137,12 +138,12 @@ def _commitment(element: etree._Element) -> Qualifier | None:
     if len(children) == 2:
         return None
     qualifiers = group(children[2], _x("CommitmentTypeQualifiers"))
-    if len(qualifiers) != 1:
+    if len(qualifiers) > 1:
         raise fault(children[2], "must hold one CommitmentTypeQualifier")
-    messages = group(qualifiers[0], _x("CommitmentTypeQualifier"))
-    if len(messages) != 1:
+    messages = group(qualifiers[0], _x("CommitmentTypeQualifier")) if qualifiers else []
+    if len(messages) > 1:
         raise fault(qualifiers[0], "must hold one gw:Message")
-    return _message(messages[0], receipt=identifier == names.PROOF_OF_RECEIPT)
+    return _message(messages[0], receipt=identifier == names.PROOF_OF_RECEIPT) if messages else None
 
 
 def _message(element: etree._Element, *, receipt: bool) -> Qualifier:
@@ -153,14 +154,11 @@ def _message(element: etree._Element, *, receipt: bool) -> Qualifier:
         raise fault(element, "must hold Id and Kind, and Receipt exactly in a proof of receipt")
     packet_id = PacketId(leaf(children[0], _g("Id")))
     word = leaf(children[1], _g("Kind"))
-    try:
-        kind = Kind(word)
-    except ValueError as why:
-        raise fault(children[1], f"{word[:40]!r} is no kind of packet") from why
     told = _receipt(children[2]) if receipt else None
-    if told is not None and (kind is not Kind.STATUS or told.status_code == "13"):
-        raise fault(children[2], "stands only in a status, and not in a 13")
-    return Qualifier(packet_id=packet_id, kind=kind, receipt=told)
+    if told is not None and told.status_code == "13":
+        raise fault(children[2], "does not stand in a 13")
+    # a kind that is not the envelope's, or none at all, is a contradiction of step 11
+    return Qualifier(packet_id=packet_id, kind=_KINDS.get(word), receipt=told)
 
 
 def _receipt(element: etree._Element) -> Receipt:

@@ -198,7 +198,10 @@ class ModelBuilder:
         count = frame.seen[name] = frame.seen.get(name, 0) + 1
         where = "/".join(filter(None, [frame.node.where, f"{name}[{count}]" if slot.many else name]))
         if count > 1 and not slot.many:
-            self._object("DOUBLED", where, "stands more than once; the first is read")
+            if slot.holds is Holds.SIGNATURE:  # how many there may be is step 5, and SIG-MANY
+                self._notes.add("DOUBLED", where, "stands more than once; the first is read")
+            else:
+                self._object("DOUBLED", where, "stands more than once; the first is read")
             self._skipped += 1
             return
         self._check_count(slot.type, name, count)

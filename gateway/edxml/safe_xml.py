@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from gateway.edxml.policy import Limits
 
 _PIECE = 256 * 1024
+# A whole start tag as it is written; a `>` may stand inside a value.
+_TAG = re.compile(rb"""<(?:[^>"']|"[^"]*"|'[^']*')*+>""")
+_SIGNATURE_END: Final = re.compile(rb"</[^>]*>")
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:")
 
 # G2: inside these a comment could cut a value in two that another reader reads whole.
@@ -81,7 +84,8 @@ class _Scan:
         self._text: list[int] = []
         self._in_file = False
         self._total = 0
-        self._tag = 0
+        self._data = b""
+        self._declared = 0
         self._attachments = 0
         self._recipients = 0
         self._signature_from: int | None = None
@@ -89,6 +93,7 @@ class _Scan:
         self._parser = self._prepared()
 
     def run(self, data: bytes) -> None:
+        self._data = data
         try:
             for at in range(0, len(data), _PIECE):
                 self._parser.Parse(data[at : at + _PIECE], False)
@@ -136,8 +141,8 @@ class _Scan:
             raise self._refusal("ENV-FORBIDDEN", "a comment in the envelope's header or in a signature")
 
     def _namespace(self, prefix: str | None, uri: str | None) -> None:
-        self._tag += len(prefix or "") + len((uri or "").encode())
-        self._check_tag()
+        self._declared += len(prefix or "") + len((uri or "").encode())
+        self._check_tag(self._declared)
         if uri and not _SCHEME.match(uri):
             raise self._refusal(
                 "ENV-FORBIDDEN", "a relative namespace URI: canonical form may lose the element"
@@ -145,9 +150,8 @@ class _Scan:
 
     def _start(self, name: str, attributes: list[str]) -> None:
         local = name.rpartition(" ")[2]
-        self._tag += len(name.encode()) + sum(len(each.encode()) for each in attributes)
-        self._check_tag()
-        self._tag = 0
+        self._declared = 0
+        self._check_tag(self._written(_TAG))
         self._count(local)
         self._path.append(local)
         self._text.append(0)
@@ -164,7 +168,7 @@ class _Scan:
         self._guarded -= local in _COMMENT_FREE
         self._in_file = False
         if self._signature_from is not None:
-            size = self._parser.CurrentByteIndex - self._signature_from
+            size = self._parser.CurrentByteIndex + self._written(_SIGNATURE_END) - self._signature_from
             if size > self._limits.signature_bytes:
                 raise self._refusal(
                     "ENV-LIMIT", f"a Signature of more than {self._limits.signature_bytes} bytes"
@@ -191,8 +195,13 @@ class _Scan:
         if self._recipients > self._limits.recipients:
             raise self._refusal("ENV-LIMIT", f"more than {self._limits.recipients} recipients")
 
-    def _check_tag(self) -> None:
-        if self._tag > self._limits.name_bytes:
+    def _written(self, form: re.Pattern[bytes]) -> int:
+        """The length in bytes of the tag that the parser stands at."""
+        found = form.match(self._data, self._parser.CurrentByteIndex)
+        return len(found.group()) if found else 0
+
+    def _check_tag(self, size: int) -> None:
+        if size > self._limits.name_bytes:
             raise self._refusal("ENV-LIMIT", f"a start tag of more than {self._limits.name_bytes} bytes")
 
     def _refusal(self, code: str, what: str, *, step: int = 3) -> MalformedXml:

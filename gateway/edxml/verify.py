@@ -1,6 +1,7 @@
 """Decides whether envelope bytes are signed as they say. In: bytes, XmlPolicy, bound certificates. Out: SignedEnvelope,
-or the InvalidEnvelope that names the failed step. Pure; says nothing about the certificate's chain or revocation; the
-steps are numbered as in docs/verification.md. The fast path is tried first; only the general path ever refuses."""
+or the InvalidEnvelope that names the failed step. Pure; says nothing about the certificate's chain or revocation, and
+what contradicts at step 11 it leaves to `policy.trust`, which comes to it after them. The steps are numbered as in
+docs/verification.md. The fast path is tried first; only the general path ever refuses."""
 
 from __future__ import annotations
 
@@ -8,19 +9,22 @@ import hashlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import datetime
-from typing import TYPE_CHECKING
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Final
 
 from gateway.domain.document import Kind
 from gateway.domain.identity import Digest, PacketId
-from gateway.domain.proof import Binding, SignedEnvelope
+from gateway.domain.proof import Binding, Contradiction, Finding, SignedEnvelope
 from gateway.edxml import binding, canonical, checklist, general
 from gateway.edxml.envelope import Envelope
-from gateway.errors import BadSignature, InvalidEnvelope, MalformedXml
+from gateway.errors import InvalidEnvelope, MalformedXml
 
 if TYPE_CHECKING:
+    from gateway.domain.receipt import Receipt
     from gateway.edxml.policy import XmlPolicy
     from gateway.edxml.properties import Qualifier
+
+_CLOCK_ERROR: Final = timedelta(minutes=10)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -158,7 +162,7 @@ def _fast(
         bound_to=chosen.valid_to,
         receipt=parts.receipt,
         files=fast.files,
-        findings=fast.findings,
+        findings=(*fast.findings, *_odd_receipt(parts.receipt, parts.signing_time)),
         steps=checklist.passed({1: f"{fast.size} bytes", 8: parts.algorithm}),
     )
     return Verified(signed=signed, canonical=None)
@@ -176,7 +180,8 @@ def _general(
     properties = found.shape.properties
     qualifier = properties.qualifier if properties is not None else None
     model = found.read.envelope
-    _check_qualifier(model, qualifier, policy, told)
+    receipt = qualifier.receipt if qualifier is not None else None
+    time = properties.signing_time if properties is not None else None
     signed = SignedEnvelope(
         model=model,
         kind=model.kind,
@@ -186,19 +191,34 @@ def _general(
         file_digest=Digest.of_bytes(hashlib.sha256(data).digest()),
         file_size=len(data),
         packet_id=qualifier.packet_id if qualifier is not None else None,
-        signing_time=properties.signing_time if properties is not None else None,
+        signing_time=time,
         certificate_der=found.binding.certificate_der,
         algorithm=found.shape.method,
         bound_from=found.binding.valid_from,
         bound_to=found.binding.valid_to,
         weak=found.shape.weak,
         # G7: what SHA-1 signed is never a receipt's proof.
-        receipt=qualifier.receipt if qualifier is not None and not found.shape.weak else None,
+        receipt=receipt if not found.shape.weak else None,
         files=found.read.files,
-        findings=(*found.read.findings, *(properties.findings if properties is not None else ())),
+        findings=(
+            *found.read.findings,
+            *(properties.findings if properties is not None else ()),
+            *_odd_receipt(receipt, time),
+        ),
         steps=checklist.passed({1: f"{len(data)} bytes", 8: found.shape.method}),
+        contradiction=_contradiction(model, qualifier, policy, told),
     )
     return Verified(signed=signed, canonical=found.canonical)
+
+
+def _odd_receipt(receipt: Receipt | None, signed_at: datetime | None) -> tuple[Finding, ...]:
+    """Section 12.10: who says that it received a packet after it signed the answer has a clock that is wrong."""
+    if receipt is None or receipt.received_at is None or signed_at is None:
+        return ()
+    if receipt.received_at - signed_at <= _CLOCK_ERROR:
+        return ()
+    detail = f"gw:Received is more than {_CLOCK_ERROR} after SigningTime"
+    return (Finding(code="RECEIVED-LATE", where="gw:Received", detail=detail),)
 
 
 def _whole(given: Source, policy: XmlPolicy) -> bytes:
@@ -215,30 +235,27 @@ def _whole(given: Source, policy: XmlPolicy) -> bytes:
     return bytes(data)
 
 
-def _check_qualifier(
+def _contradiction(
     model: Envelope, qualifier: Qualifier | None, policy: XmlPolicy, told: TransportFacts
-) -> None:
+) -> Contradiction | None:
     """Step 11, as far as the file goes: the signed words against the model and against the transport (F12, A2)."""
     if qualifier is None:
         if policy.own_axis:
-            raise _contradiction(
-                "MSG-ID", "the signature has no gw:Message, which our axis needs", "gw:Message"
-            )
-        return
-    if qualifier.kind is not model.kind:
-        raise _contradiction(
-            "MSG-ID", f"gw:Kind says {qualifier.kind}, the envelope is of kind {model.kind}", "gw:Kind"
-        )
-    if told.kind is not None and told.kind is not qualifier.kind:
-        raise _contradiction("MSG-ID", f"gw:Kind says {qualifier.kind}, the transport {told.kind}", "gw:Kind")
+            return _against("MSG-ID", "gw:Message", "the signature has no gw:Message, which our axis needs")
+        return None
+    kind, receipt, status = qualifier.kind, qualifier.receipt, model.status
+    if kind is not model.kind:
+        said = "names no kind of packet" if kind is None else f"says {kind}"
+        return _against("MSG-ID", "gw:Kind", f"gw:Kind {said}, the envelope is of kind {model.kind}")
+    if told.kind is not None and told.kind is not kind:
+        return _against("MSG-ID", "gw:Kind", f"gw:Kind says {kind}, the transport {told.kind}")
     if told.packet_id is not None and told.packet_id != qualifier.packet_id:
-        raise _contradiction("MSG-ID", "gw:Id is not the packet id of the transport", "gw:Id")
-    receipt, status = qualifier.receipt, model.status
+        return _against("MSG-ID", "gw:Id", "gw:Id is not the packet id of the transport")
     if receipt is not None and (status is None or receipt.status_code != status.code):
-        raise _contradiction(
-            "RCPT-DIGEST", "gw:StatusCode is not the StatusCode of the envelope", "gw:StatusCode"
-        )
+        detail = "gw:StatusCode is not the StatusCode of the envelope"
+        return _against("RCPT-DIGEST", "gw:StatusCode", detail)
+    return None
 
 
-def _contradiction(code: str, detail: str, where: str) -> BadSignature:
-    return BadSignature(code, detail, step=11, where=where)
+def _against(code: str, where: str, detail: str) -> Contradiction:
+    return Contradiction(code=code, detail=detail, where=where)

@@ -16,15 +16,17 @@ from gateway.domain.status import (
     CODES,
     Fact,
     IncomingStanding,
+    Permission,
     RequestKind,
     RequestStanding,
+    RequestState,
     Track,
     fold_incoming,
     may_set_incoming,
     open_request,
 )
 from gateway.errors import Clash, Refused
-from gateway.incoming import acknowledge, register, settle
+from gateway.incoming import acknowledge, register, settle, stale
 from gateway.incoming.acknowledge import Answered
 from gateway.incoming.desk import InDesk
 from gateway.policy.verdict import ReasonCode, Verdict, reason
@@ -64,15 +66,18 @@ async def set_status(
     _complete(call)
     agency = await desk.agency(scope.agency_id)
     async with desk.store.begin(scope) as work:
-        document = await work.incoming.get(incoming_id)
-        if document.kind in (Kind.RECALL, Kind.UPDATE) and document.target_id is not None:
-            document = await work.incoming.get(document.target_id)
+        addressed = await work.incoming.get(incoming_id)
         if expect_version is not None:
-            document = await work.incoming.save(document, expect_version=expect_version)
+            addressed = await work.incoming.save(addressed, expect_version=expect_version)
+        target = addressed.target_id
+        document = addressed if target is None else await work.incoming.get(target)
         facts = list(await work.facts.of(document.id))
         standing = fold_incoming(facts)
-        permission = may_set_incoming(standing, call.code)
-        repeated = permission.repeat or _is_repeat(facts, call)
+        if target is None:
+            permission = may_set_incoming(standing, call.code)
+        else:
+            permission = _may_answer(standing, addressed, call.code)
+        repeated = permission.repeat or (target is None and _is_repeat(facts, call))
         if not permission and not repeated:
             raise Clash(
                 f"{document.id} is {standing.state}: status {call.code} cannot be set now ({permission.reason})",
@@ -102,10 +107,21 @@ def _complete(call: StatusCall) -> None:
         raise Refused(Verdict(reasons=tuple(lacks)))
 
 
+def _may_answer(standing: IncomingStanding, asked: IncomingDocument, code: str) -> Permission:
+    """About a recall or update only its own answer: 02 or 03 said to it would refuse or take in the document."""
+    mine = next((one for one in standing.requests if one.request_id == asked.packet_id), None)
+    if mine is None or code not in ("15", "16"):
+        return Permission(allowed=False, reason="status.no_open_request")
+    if mine.state is RequestState.ASKED:
+        return may_set_incoming(standing, code)
+    same = mine.state is (RequestState.AGREED if code == "15" else RequestState.REFUSED)
+    return Permission(allowed=same, repeat=same, reason="" if same else "status.no_open_request")
+
+
 def _is_repeat(facts: Sequence[Fact], call: StatusCall) -> bool:
     """The same code again without a time of its own, or with the same time, says nothing new. An assignment does."""
     said = [fact for fact in facts if fact.track is Track.BUSINESS and fact.code == call.code]
-    if not said or call.assignment is not None:
+    if not said or call.assignment is not None or call.code == "01":
         return False
     return call.at is None or any(fact.stated_at == call.at for fact in said)
 
@@ -178,20 +194,24 @@ async def _take_in(
         await work.facts.add(document.id, Fact(track=Track.OTHER, code="released", at=now))
         await work.handovers.offer(document.id)
     if document.kind is Kind.REPLACEMENT and document.change is not None:
-        await _replace(work, document, document.change, now)
+        return await _replace(work, document, document.change, now)
     return document
 
 
-async def _replace(work: Work, document: IncomingDocument, change: Change, now: datetime) -> None:
+async def _replace(work: Work, document: IncomingDocument, change: Change, now: datetime) -> IncomingDocument:
     """The documents that this one replaces show so from the moment it is taken in (interfaces.md 1.3)."""
     for replaced_id, _ in change.replaces:
         for old in await work.incoming.by_document_id(document.sender_code, replaced_id):
             if old.kind not in (Kind.DOCUMENT, Kind.REPLACEMENT) or old.id == document.id:
                 continue
+            if await stale.is_stale(work, old, document):
+                document = replace(document, marks=tuple({*document.marks, stale.STALE}))
+                continue
             facts = list(await work.facts.of(old.id))
             replaced = Fact(track=Track.OTHER, code="replaced", at=now, note=document.id)
             await work.facts.add(old.id, replaced)
             await settle.stand(work, replace(old, replaced_by=document.id), [*facts, replaced])
+    return document
 
 
 async def _answer(

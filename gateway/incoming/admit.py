@@ -12,8 +12,8 @@ from gateway.domain.document import IncomingDocument, InState, Kind
 from gateway.domain.event import EventKind
 from gateway.domain.identity import PacketId
 from gateway.domain.status import Fact, RequestKind, Track, fold_incoming, open_request
-from gateway.errors import Conflict, OtherContent
-from gateway.incoming import acknowledge, repeat, settle, translate, verify
+from gateway.errors import BadSignature, BreaksRule, Conflict, OtherContent
+from gateway.incoming import acknowledge, repeat, settle, stale, translate, verify
 from gateway.incoming.check import Checked
 from gateway.incoming.desk import InDesk, is_ours
 from gateway.incoming.verify import Proved
@@ -57,6 +57,8 @@ async def _repeat(desk: InDesk, work: Work, leased: LeasedInbox, proved: Proved,
     await repeat.answer_again(desk, work, await work.inbox.get(first.inbox_id))
     done = settle.known(leased.item, proved, state="done", code="MSG-REPEAT", incoming_id=first.incoming_id)
     await work.inbox.settle(done, leased.lease)
+    # The first has the same content. Copies would fill the disk, and outlive the purge of a recalled document.
+    await work.blobs.drop("inbox", leased.item.id)
 
 
 async def _same_id_other_body(work: Work, proved: Proved) -> None:
@@ -138,15 +140,18 @@ async def _attempt(work: Work, proved: Proved, document_id: str, *, released: bo
 async def _request(
     desk: InDesk, work: Work, agency: HostedAgency, leased: LeasedInbox, proved: Proved, checked: Checked
 ) -> None:
-    """An update or recall: it changes nothing before it is answered. Without its document it waits."""
+    """An update or recall: it changes nothing before it is answered. Without its document it waits. One that breaks a
+    rule is held: a recall may be agreed to by itself, and an update's files go into a document that is taken in."""
     item, model = leased.item, proved.envelope.model
+    if checked.ruling.decision is not Decision.ALLOWED and not verify.is_released(item):
+        raise BreaksRule(
+            f"the {model.kind} of {proved.envelope.sender} breaks a rule: {checked.ruling.verdict}"
+        )
     target_id = translate.target_of(model) or ""
-    found = await work.incoming.by_document_id(proved.envelope.sender, target_id)
-    originals = [one for one in found if one.kind in _NEW]
-    if not originals:
+    target = await acted_on(work, proved.envelope.sender, target_id)
+    if target is None:
         await _wait(desk, work, agency, leased, proved, target_id)
         return
-    target = originals[0]
     request = translate.document(
         desk.clock.new_id("inb_"),
         item,
@@ -158,6 +163,10 @@ async def _request(
         target_id=target.id,
         checks=settle.checks(proved, checked),
     )
+    if model.kind is Kind.UPDATE and await stale.is_stale(work, target, request):
+        request = replace(request, state=InState.DONE, marks=(stale.STALE,))
+        await _add(desk, work, agency, leased, proved, request, held=False, code=stale.CODE)
+        return
     await ask(
         desk,
         work,
@@ -176,6 +185,20 @@ async def _request(
     )
     if "15" in sent and agency.answer_recall:
         await agree(desk, work, agency, target, request)
+
+
+async def acted_on(work: Work, sender: str, document_id: str) -> IncomingDocument | None:
+    """The document that this sender's request acts on; None when it is not here. It must be its own (A5)."""
+    found = await work.incoming.by_document_id(sender, document_id)
+    originals = [one for one in found if one.kind in _NEW]
+    if originals:
+        return originals[0]
+    issuer = document_id.split(",", 1)[0].strip()
+    if issuer.casefold() != sender.casefold() and await work.incoming.by_document_id(issuer, document_id):
+        raise BadSignature(
+            "MSG-NOT-PARTY", f"{sender} acts on document {document_id}, which {issuer} issued", step=11
+        )
+    return None
 
 
 async def _wait(
@@ -243,6 +266,7 @@ async def _add(
     document: IncomingDocument,
     *,
     held: bool,
+    code: str | None = None,
 ) -> None:
     item, now = leased.item, desk.clock.now()
     await claim(work, item, proved, document.id, now)
@@ -253,13 +277,14 @@ async def _add(
     else:
         await work.handovers.offer(document.id)
     await _arrived(desk, work, agency, item, proved, Ending.HELD if held else Ending.ADMITTED)
-    done = settle.known(item, proved, state="done", incoming_id=document.id)
+    done = settle.known(item, proved, state="done", code=code, incoming_id=document.id)
     await work.inbox.settle(done, leased.lease)
+    told = {"from": document.sender_code, "kind": document.kind, "document_id": document.document_id}
     await work.events.append(
         EventKind.INBOX_HELD if held else EventKind.INBOX_RECEIVED,
         document.id,
         now,
-        {"from": document.sender_code, "kind": document.kind, "document_id": document.document_id},
+        told | ({"code": code} if code else {}),
     )
 
 

@@ -27,23 +27,22 @@ async def release(desk: InDesk, scope: AgencyScope, inbox_id: str, why: str) -> 
 async def give_back(desk: InDesk, scope: AgencyScope, inbox_id: str, why: str, code: str) -> InboxItem:
     """02 to the sender, who is proved once more before anything is said (A7)."""
     agency = await desk.agency(scope.agency_id)
+    _given(why)
+    words = settle.refusal_text(code, why)
     async with desk.store.read(scope) as work:
-        item = await work.inbox.get(inbox_id)
-    if item.state not in _OPEN:
-        raise Clash(
-            f"{inbox_id} is {item.state}; only a packet that is held or in quarantine can be returned"
-        )
+        item = _open(await work.inbox.get(inbox_id))
     proved = await verify.run(desk, replace(item, code=verify.RELEASED))
     if proved.envelope.model.kind is Kind.STATUS:
         raise Clash("a status packet is never answered by a status; discard it with its reason")
     async with desk.store.begin(scope) as work:
+        _open(await work.inbox.get(inbox_id))
         await acknowledge.put(
             desk,
             work,
             agency,
             acknowledge.of_packet(item, proved),
             "02",
-            description=settle.refusal_text(code, why),
+            description=words,
         )
         returned = settle.known(item, proved, state="returned", code=code, reason=why)
         await work.inbox.settle(returned, None)
@@ -61,14 +60,9 @@ async def discard(desk: InDesk, scope: AgencyScope, inbox_id: str, why: str) -> 
 
 
 async def _end(desk: InDesk, scope: AgencyScope, inbox_id: str, state: str, why: str) -> InboxItem:
-    if not why.strip():
-        raise Refused(Verdict(reasons=(reason(ReasonCode.MISSING, "/reason", field="reason"),)))
+    _given(why)
     async with desk.store.begin(scope) as work:
-        item = await work.inbox.get(inbox_id)
-        if item.state not in _OPEN:
-            raise Clash(
-                f"{inbox_id} is {item.state}; only a packet that is held or in quarantine can be decided"
-            )
+        item = _open(await work.inbox.get(inbox_id))
         if state == "landed":
             await work.inbox.settle(replace(item, state="landed", code=verify.RELEASED, reason=None), None)
         else:
@@ -83,3 +77,15 @@ async def _end(desk: InDesk, scope: AgencyScope, inbox_id: str, state: str, why:
         await work.commit()
     desk.wake()
     return ended
+
+
+def _given(why: str) -> None:
+    if not why.strip():
+        raise Refused(Verdict(reasons=(reason(ReasonCode.MISSING, "/reason", field="reason"),)))
+
+
+def _open(item: InboxItem) -> InboxItem:
+    """Asked again inside the deciding transaction: a worker or another person may have ended it meanwhile."""
+    if item.state not in _OPEN:
+        raise Clash(f"{item.id} is {item.state}; only a packet that is held or in quarantine can be decided")
+    return item

@@ -14,6 +14,7 @@ from gateway.errors import Clash, NotFound
 from gateway.incoming.check import decoded
 from gateway.incoming.desk import InDesk
 from gateway.incoming.verify import pieces
+from gateway.ports import Work
 
 _UNREADABLE = {
     InState.RECALLED: "its sender recalled it and the recall was agreed",
@@ -35,8 +36,7 @@ class OpenFile:
 async def open_file(desk: InDesk, scope: AgencyScope, incoming_id: str, n: int) -> OpenFile:
     """The n-th file as a person would open it; NotFound when there is none, Clash when it may not be read."""
     async with desk.store.read(scope) as work:
-        document = await work.incoming.get(incoming_id)
-        _is_readable(document)
+        document = await _readable(work, incoming_id)
         file = next((one for one in document.files if one.n == n), None)
         if file is None:
             raise NotFound(f"{incoming_id} has {len(document.files)} files; there is no file {n}")
@@ -53,8 +53,7 @@ async def open_file(desk: InDesk, scope: AgencyScope, incoming_id: str, n: int) 
 async def open_envelope(desk: InDesk, scope: AgencyScope, incoming_id: str) -> OpenFile:
     """The envelope as it arrived."""
     async with desk.store.read(scope) as work:
-        document = await work.incoming.get(incoming_id)
-        _is_readable(document)
+        document = await _readable(work, incoming_id)
         opener = await desk.blobs.open(work, document.envelope_digest)
     return OpenFile(
         name=f"{incoming_id}.edxml",
@@ -65,10 +64,14 @@ async def open_envelope(desk: InDesk, scope: AgencyScope, incoming_id: str) -> O
     )
 
 
-def _is_readable(document: IncomingDocument) -> None:
-    why = _UNREADABLE.get(document.state)
-    if why is not None:
-        raise Clash(f"the files of {document.id} cannot be read: {why}", code="GW-UNREADABLE")
+async def _readable(work: Work, incoming_id: str) -> IncomingDocument:
+    """An update of a recalled document brought that document's files, so it is as unreadable."""
+    document = await work.incoming.get(incoming_id)
+    whose = document if document.target_id is None else await work.incoming.get(document.target_id)
+    for one in (document, whose):
+        if (why := _UNREADABLE.get(one.state)) is not None:
+            raise Clash(f"the files of {one.id} cannot be read: {why}", code="GW-UNREADABLE")
+    return document
 
 
 async def _streamed(desk: InDesk, start: Callable[[], Iterator[bytes]]) -> AsyncIterator[bytes]:

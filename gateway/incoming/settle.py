@@ -10,6 +10,7 @@ from gateway import labels
 from gateway.domain.document import IncomingDocument
 from gateway.domain.proof import Step
 from gateway.domain.status import Fact, fold_incoming
+from gateway.errors import NotFound
 from gateway.incoming.check import Checked
 from gateway.incoming.verify import Proved
 from gateway.ports import InboxItem, Work
@@ -78,6 +79,9 @@ def checks(proved: Proved, checked: Checked) -> dict[str, str]:
 
 
 def refusal_text(code: str, detail: str | None) -> str:
-    """The words that the sender's clerk reads in a 02: our label in Vietnamese, and the detail."""
+    """The words that the sender's clerk reads in a 02: our label in Vietnamese, and the detail. NotFound for a code
+    that is not in the table of interfaces.md 1.8."""
+    if not (code.isupper() and labels.has(f"reason.{code}")):
+        raise NotFound(f"there is no reason {code[:40]!r} for refusing; use one such as BAD_FORM or OTHER")
     words = labels.say(f"reason.{code}", "vi")
     return f"{words}: {detail}"[:500] if detail else words

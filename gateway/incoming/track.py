@@ -58,12 +58,10 @@ async def _take_back(
     """13: the sender asks for its document back. It waits for the clerk, who answers 15 or 16."""
     item, signed = leased.item, proved.envelope.signed
     document_id = proved.envelope.model.response_for[0].document_id or ""
-    found = await work.incoming.by_document_id(proved.envelope.sender, document_id)
-    originals = [one for one in found if one.kind in (Kind.DOCUMENT, Kind.REPLACEMENT)]
-    if not originals:
+    target = await admit.acted_on(work, proved.envelope.sender, document_id)
+    if target is None:
         await _wait(desk, work, leased, proved, document_id)
         return
-    target = originals[0]
     request_id = signed.packet_id or PacketId(item.id)
     await admit.ask(desk, work, target, RequestKind.TAKE_BACK, request_id, status.description)
     await admit.claim(work, item, proved, target.id, desk.clock.now())
@@ -132,16 +130,14 @@ async def _by_receipt(
     """R3: the receipt names one packet of ours to this sender, and the bytes we sent."""
     if not is_ours(agency, receipt.of_sender):
         raise _not_party(f"the receipt is for a packet of {receipt.of_sender}, not of {agency.code}")
+    told = proved.envelope.model.response_for[0].document_id
+    if told != receipt.of_document_id:
+        raise _not_what_was_sent(proved, receipt, f"the status itself is about document {told}")
     packet = await work.outgoing.by_packet_id(receipt.of_packet_id or "")
     if packet is None:
         return await _by_take_back(work, proved, receipt)
     if receipt.of_document_id != packet.document_id or receipt.body_digest != packet.body_digest:
-        raise BadSignature(
-            "RCPT-DIGEST",
-            f"the receipt of {proved.envelope.sender} for packet {packet.packet_id} names document "
-            f"{receipt.of_document_id} and body {receipt.body_digest}, which is not what was sent",
-            step=11,
-        )
+        raise _not_what_was_sent(proved, receipt, f"body {packet.body_digest} was sent")
     delivery = _to(await work.deliveries.of(packet.id), proved.envelope.sender)
     if delivery is None:
         raise _not_party(f"{proved.envelope.sender} was no recipient of packet {packet.packet_id}")
@@ -153,22 +149,23 @@ async def _by_receipt(
 
 
 async def _by_take_back(work: Work, proved: Proved, receipt: Receipt) -> _About | None:
-    """The packet answered is a 13 of ours: proved when its bytes are those we sent."""
-    asked = await _by_document(work, proved, None)
-    if asked is None:
+    """The packet answered is a 13 of ours, or the receipt names none that we sent about this document. Of a 13 its
+    file digest is kept, so a receipt of the same file alone is a proof."""
+    documents = await _sent(work, receipt.of_document_id or "")
+    for document in documents:
+        delivery = _to(await work.deliveries.of(document.id), proved.envelope.sender)
+        if delivery is None:
+            continue
+        for row in await work.outbox.of_subject(delivery.id):
+            if row.packet_id == receipt.of_packet_id:
+                same = row.envelope_digest == receipt.file_digest
+                return _About(delivery=delivery, proved=same, request_id=receipt.of_packet_id)
+    if not documents:
         return None
-    sent = [
-        row
-        for row in await work.outbox.of_subject(asked.delivery.id)
-        if row.packet_id == receipt.of_packet_id
-    ]
-    if not sent:
-        return asked
-    same = any(row.envelope_digest == receipt.file_digest for row in sent)
-    return _About(delivery=asked.delivery, proved=same, request_id=receipt.of_packet_id)
+    raise _not_what_was_sent(proved, receipt, "no such packet was sent")
 
 
-async def _by_document(work: Work, proved: Proved, status: StatusReport | None) -> _About | None:
+async def _by_document(work: Work, proved: Proved, status: StatusReport) -> _About | None:
     """Without a receipt of a packet: the newest document of that id which went to this sender; counts as unproved."""
     document_id = proved.envelope.model.response_for[0].document_id or ""
     documents = await _sent(work, document_id)
@@ -178,7 +175,7 @@ async def _by_document(work: Work, proved: Proved, status: StatusReport | None) 
         delivery = _to(await work.deliveries.of(document.id), proved.envelope.sender)
         if delivery is not None:
             request = open_request(fold_delivery(await work.facts.of(delivery.id)))
-            request_id = request.request_id if request and status and status.code in ("15", "16") else None
+            request_id = request.request_id if request and status.code in ("15", "16") else None
             return _About(delivery=delivery, proved=False, request_id=request_id)
     raise _not_party(f"{proved.envelope.sender} was no recipient of document {document_id}")
 
@@ -216,6 +213,15 @@ def _staff(status: StatusReport) -> Staff | None:
         department=status.staff.department,
         phone=status.staff.mobile,
         email=status.staff.email,
+    )
+
+
+def _not_what_was_sent(proved: Proved, receipt: Receipt, why: str) -> InvalidEnvelope:
+    return BadSignature(
+        "RCPT-DIGEST",
+        f"the receipt of {proved.envelope.sender} names packet {receipt.of_packet_id}, document "
+        f"{receipt.of_document_id} and body {receipt.body_digest}: {why}",
+        step=11,
     )
 
 

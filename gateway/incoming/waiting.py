@@ -7,28 +7,33 @@ from dataclasses import replace
 
 from gateway.domain.account import AgencyScope
 from gateway.domain.event import EventKind
-from gateway.errors import Clash, StaleLease
+from gateway.errors import Clash
 from gateway.incoming.desk import InDesk
+from gateway.ports import InboxItem
 
 
 async def give_up_overdue(desk: InDesk) -> int:
     """Moves packets that waited too long to quarantine; how many."""
-    now = desk.clock.now()
-    moved = 0
-    for item in await desk.store.overdue_waiting(now - desk.profile.waiting_for):
-        scope = AgencyScope(agency_id=item.agency_id, principal_id="node")
-        needs = item.needs[1] if item.needs else "its document"
-        row = replace(
-            item, state="quarantined", code="WAITING-OVER", reason=f"the document {needs} never came"
-        )
-        try:
-            async with desk.store.begin(scope) as work:
-                await work.inbox.settle(row, None)
-                await work.events.append(
-                    EventKind.INBOX_INVALID, item.id, now, {"state": "quarantined", "code": "WAITING-OVER"}
-                )
-                await work.commit()
-        except (Clash, StaleLease):
-            continue
-        moved += 1
-    return moved
+    before = desk.clock.now() - desk.profile.waiting_for
+    return sum([await give_up(desk, item) for item in await desk.store.overdue_waiting(before)])
+
+
+async def give_up(desk: InDesk, found: InboxItem) -> bool:
+    """Moves one to quarantine, unless its document came, or a person decided, since it was found."""
+    scope = AgencyScope(agency_id=found.agency_id, principal_id="node")
+    try:
+        async with desk.store.begin(scope) as work:
+            item = await work.inbox.get(found.id)
+            if item.state != "waiting":
+                return False
+            needs = item.needs[1] if item.needs else "its document"
+            over = replace(
+                item, state="quarantined", code="WAITING-OVER", reason=f"the document {needs} never came"
+            )
+            await work.inbox.settle(over, None)
+            told = {"state": "quarantined", "code": "WAITING-OVER", "needs": needs}
+            await work.events.append(EventKind.INBOX_INVALID, item.id, desk.clock.now(), told)
+            await work.commit()
+    except Clash:
+        return False
+    return True

@@ -9,7 +9,6 @@ cannot be read, naming dialect C; `failure` turns that into the JSON error. What
 from __future__ import annotations
 
 import base64
-import binascii
 import re
 import warnings
 from typing import TYPE_CHECKING, Any
@@ -20,6 +19,7 @@ from gateway import labels
 from gateway.domain.document import Kind, Urgency
 from gateway.edxml.policy import Limits
 from gateway.edxml.reader import Read, read
+from gateway.edxml.tree import XML_SPACE
 from gateway.errors import GatewayError, InvalidEnvelope, NotFound
 
 if TYPE_CHECKING:
@@ -99,7 +99,12 @@ def to_text(result: dict[str, Any], lang: str = "vi") -> str:
 
 
 def _organisation(one: Organisation) -> dict[str, Any]:
-    return {"code": one.organ_id, "name": one.organ_name}
+    return {"code": _shown(one.organ_id), "name": one.organ_name}
+
+
+def _shown(code: str | None) -> str | None:
+    """For a person a code is the trimmed text (edxml.md 4); what is bound to it goes by the exact one."""
+    return None if code is None else code.strip(XML_SPACE)
 
 
 def _iso(day: Any) -> str | None:
@@ -108,7 +113,7 @@ def _iso(day: Any) -> str | None:
 
 def _reply(one: ResponseFor) -> dict[str, Any]:
     return {
-        "organ_id": one.organ_id,
+        "organ_id": _shown(one.organ_id),
         "code": one.code,
         "document_id": one.document_id,
         "issued_date": _iso(one.promulgation_date),
@@ -177,7 +182,7 @@ def _subject(certificate: str | None) -> str | None:
 def _decoded(text: str | None) -> bytes | None:
     try:
         return base64.b64decode("".join((text or "").split()), validate=True) or None
-    except binascii.Error:
+    except ValueError:  # letters beyond ASCII are one too, and no binascii.Error
         return None
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from datetime import timedelta
 
 from gateway.domain.account import AgencyScope, HostedAgency
@@ -18,9 +18,10 @@ from gateway.domain.document import (
 )
 from gateway.domain.event import EventKind
 from gateway.domain.identity import PacketId
-from gateway.domain.status import Fact, RequestKind, Track, fold_delivery, open_request
+from gateway.domain.status import Fact, RequestKind, Track
 from gateway.errors import Clash, GatewayError, Refused
 from gateway.outgoing import check as checking
+from gateway.outgoing import request
 from gateway.outgoing.desk import OutDesk
 from gateway.outgoing.intake import Tray
 from gateway.outgoing.order import Accepted, Once, Order
@@ -30,6 +31,7 @@ from gateway.ports import Work
 
 # How long a request may be at work before its key can be taken over (interfaces.md 3.3).
 IN_FLIGHT = timedelta(seconds=60)
+_ASKS = {Kind.UPDATE: RequestKind.UPDATE, Kind.RECALL: RequestKind.RECALL}
 
 
 async def validate(desk: OutDesk, scope: AgencyScope, order: Order, tray: Tray) -> tuple[Draft, Verdict]:
@@ -85,7 +87,8 @@ def _request_digest(once: Once, tray: Tray) -> str:
 async def _accept(desk: OutDesk, scope: AgencyScope, order: Order, tray: Tray, once: Once | None) -> Accepted:
     agency = await checking.hosted_agency(desk, scope)
     digest = _content_digest(order, tray)
-    repeated = await _same_external_id(desk, scope, order, digest)
+    async with desk.store.read(scope) as work:
+        repeated = await _same_external_id(work, order, digest)
     if repeated is not None:
         if once is not None:
             await _remember_repeat(desk, scope, once, repeated)
@@ -102,6 +105,12 @@ async def _accept(desk: OutDesk, scope: AgencyScope, order: Order, tray: Tray, o
     for received in tray.received:
         await desk.blobs.keep(received.scratch, received.item.sha256, received.item.size)
     async with desk.store.begin(scope) as work:
+        # Looked for once more under the writer's lock: another request may have been committed meanwhile.
+        repeated = await _same_external_id(work, order, digest)
+        if repeated is not None:
+            return await _finish(work, once, repeated)
+        if order.send and (taken := await checking.number_taken(work, agency, draft, order, tray)):
+            raise Refused(Verdict(reasons=(taken,)))
         document = await _document(desk, work, agency, scope, order, draft, tray, digest)
         await work.outgoing.add(document)
         for received in tray.received:
@@ -113,14 +122,18 @@ async def _accept(desk: OutDesk, scope: AgencyScope, order: Order, tray: Tray, o
             {"kind": document.kind, "document_id": document.document_id, "code": draft.code},
         )
         deliveries = await queue(desk, work, document) if order.send else ()
-        if order.kind is Kind.UPDATE:
-            await ask(desk, work, document, RequestKind.UPDATE)
         accepted = Accepted(document=document, deliveries=deliveries, warnings=verdict.warnings)
-        if once is not None:
-            status, body = once.render(accepted)
-            await work.idempotency.finish(once.owner, once.key, status, body)
-        await work.commit()
+        await _finish(work, once, accepted)
     desk.wake()
+    return accepted
+
+
+async def _finish(work: Work, once: Once | None, accepted: Accepted) -> Accepted:
+    """The answer is remembered under its key, in the transaction that makes it true."""
+    if once is not None:
+        status, body = once.render(accepted)
+        await work.idempotency.finish(once.owner, once.key, status, body)
+    await work.commit()
     return accepted
 
 
@@ -133,14 +146,13 @@ def _content_digest(order: Order, tray: Tray) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-async def _same_external_id(desk: OutDesk, scope: AgencyScope, order: Order, digest: str) -> Accepted | None:
+async def _same_external_id(work: Work, order: Order, digest: str) -> Accepted | None:
     if order.draft.external_id is None:
         return None
-    async with desk.store.read(scope) as work:
-        earlier = await work.outgoing.by_external_id(order.draft.external_id)
-        if earlier is None:
-            return None
-        deliveries = tuple(await work.deliveries.of(earlier.id))
+    earlier = await work.outgoing.by_external_id(order.draft.external_id)
+    if earlier is None:
+        return None
+    deliveries = tuple(await work.deliveries.of(earlier.id))
     if earlier.content_digest != digest:
         raise Clash(
             f"external_id {order.draft.external_id!r} already names {earlier.id} ({earlier.draft.code}) with other "
@@ -151,10 +163,8 @@ async def _same_external_id(desk: OutDesk, scope: AgencyScope, order: Order, dig
 
 
 async def _remember_repeat(desk: OutDesk, scope: AgencyScope, once: Once, repeated: Accepted) -> None:
-    status, body = once.render(repeated)
     async with desk.store.begin(scope) as work:
-        await work.idempotency.finish(once.owner, once.key, status, body)
-        await work.commit()
+        await _finish(work, once, repeated)
 
 
 async def _document(
@@ -190,7 +200,7 @@ async def _document(
 
 
 async def queue(desk: OutDesk, work: Work, document: OutgoingDocument) -> tuple[Delivery, ...]:
-    """Deliveries, their first facts and the `pack` job, in the caller's transaction."""
+    """Deliveries, their first facts and the `pack` job, in the caller's transaction; an update asks from now on."""
     now = desk.clock.now()
     deliveries = tuple(
         Delivery(
@@ -208,53 +218,6 @@ async def queue(desk: OutDesk, work: Work, document: OutgoingDocument) -> tuple[
     for delivery in deliveries:
         await work.facts.add(delivery.id, Fact(track=Track.TRANSPORT, code="queued", at=now))
     await work.jobs.put("pack", document.id)
+    if document.kind in _ASKS:
+        await request.ask(desk, work, document, _ASKS[document.kind])
     return deliveries
-
-
-async def ask(desk: OutDesk, work: Work, child: OutgoingDocument, kind: RequestKind) -> None:
-    """Opens the request on each delivery of the parent that the child goes to; Clash while another is open."""
-    if child.parent_id is None:
-        return
-    codes = {recipient.code.casefold() for recipient in child.draft.recipients}
-    for delivery in await work.deliveries.of(child.parent_id):
-        if delivery.recipient.code.casefold() not in codes:
-            continue
-        await ask_one(
-            desk, work, delivery, kind, child.packet_id, child.change.reason if child.change else None
-        )
-
-
-async def ask_one(
-    desk: OutDesk, work: Work, delivery: Delivery, kind: RequestKind, packet_id: str, reason: str | None
-) -> None:
-    """One request on one delivery. At most one may be open (interfaces.md 1.1)."""
-    facts = list(await work.facts.of(delivery.id))
-    standing = fold_delivery(facts)
-    if (open_now := open_request(standing)) is not None:
-        raise Clash(
-            f"{delivery.recipient.code} has not yet answered the {open_now.kind} asked on "
-            f"{open_now.asked_at:%Y-%m-%d %H:%M}; wait for the answer",
-            code="GW-REQUEST-OPEN",
-        )
-    fact = Fact(
-        track=Track.REQUEST,
-        code="asked",
-        at=desk.clock.now(),
-        request_id=packet_id,
-        request_kind=kind,
-        reason=reason,
-    )
-    await work.facts.add(delivery.id, fact)
-    standing = fold_delivery([*facts, fact])
-    await work.deliveries.save_state(delivery.id, standing.shown, standing.marks, desk.clock.now())
-    await work.events.append(
-        EventKind.REQUEST_ASKED,
-        delivery.document_id,
-        desk.clock.now(),
-        {"delivery": delivery.id, "to": delivery.recipient.code, "kind": kind, "request": packet_id},
-    )
-
-
-def queued_again(document: OutgoingDocument) -> OutgoingDocument:
-    """A draft that is now to be sent."""
-    return replace(document, state=OutState.QUEUED)

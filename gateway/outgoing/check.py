@@ -10,7 +10,7 @@ from gateway.domain.account import AgencyScope, HostedAgency
 from gateway.domain.document import Delivery, Draft, Kind, OutgoingDocument, Recipient
 from gateway.domain.identity import DocumentId
 from gateway.domain.registry import Resolution, Standing
-from gateway.errors import NotFound
+from gateway.errors import NotFound, Refused
 from gateway.outgoing.desk import OutDesk
 from gateway.outgoing.intake import Tray
 from gateway.outgoing.order import Order
@@ -33,7 +33,7 @@ async def check(desk: OutDesk, scope: AgencyScope, order: Order, tray: Tray) -> 
     )
     async with desk.store.read(scope) as work:
         parent = await work.outgoing.get(order.parent_id) if order.parent_id else None
-        taken = await _number_taken(work, agency, draft, order, tray)
+        taken = await number_taken(work, agency, draft, order, tray)
     verdict = rules.check(
         draft,
         [(received.item, received.facts) for received in tray.received],
@@ -81,7 +81,7 @@ def _resolved(recipient: Recipient, answer: Resolution) -> Recipient:
     )
 
 
-async def _number_taken(
+async def number_taken(
     work: Work, agency: HostedAgency, draft: Draft, order: Order, tray: Tray
 ) -> Reason | None:
     """R117: number, notation and date name one document. They may be used again only for the same recipients once
@@ -105,3 +105,17 @@ def _may_follow(
     again = {recipient.code.casefold() for recipient in draft.recipients}
     clear = all(d.state in OVER for d in deliveries if d.recipient.code.casefold() in again)
     return clear and [item.sha256 for item in earlier.files] == list(files)
+
+
+def named(deliveries: Sequence[Delivery], codes: Sequence[str]) -> list[Delivery]:
+    """The deliveries to these recipients; Refused when one of them is no recipient of the document."""
+    known = {delivery.recipient.code.casefold() for delivery in deliveries}
+    unknown = tuple(
+        reason(ReasonCode.RECIPIENT_UNKNOWN, f"/recipients/{n}", recipient=code)
+        for n, code in enumerate(codes)
+        if code.casefold() not in known
+    )
+    if unknown:
+        raise Refused(Verdict(reasons=unknown))
+    wanted = {code.casefold() for code in codes}
+    return [one for one in deliveries if one.recipient.code.casefold() in wanted]

@@ -13,7 +13,7 @@ from gateway import log
 from gateway.domain.account import AgencyScope
 from gateway.domain.event import EventKind
 from gateway.domain.status import Fact, Track, fold_delivery
-from gateway.errors import StaleLease, TransportFailure
+from gateway.errors import GatewayError, StaleLease, TransportFailure
 from gateway.outgoing.desk import OutDesk
 from gateway.policy import retry
 from gateway.ports import Fate, LeasedOutbox, Outcome, Parcel, Target, Work
@@ -31,6 +31,8 @@ async def run(desk: OutDesk, leased: LeasedOutbox) -> None:
         await _record(desk, scope, leased, targets, outcomes)
     except StaleLease:
         log.action(_log, "outbox.discarded", "another courier owns this row now", outbox=item.id)
+    except GatewayError as error:
+        await _put_off(desk, scope, leased, error)
 
 
 async def _prepare(
@@ -38,14 +40,14 @@ async def _prepare(
 ) -> tuple[Parcel, tuple[Target, ...]]:
     """Marks the deliveries as being sent, and leaves out those that were cancelled meanwhile."""
     item = leased.item
-    async with desk.store.begin(scope) as work:
-        targets = []
-        for target in item.targets:
-            if target.delivery_id is None:
-                targets.append(target)
-                continue
-            if await _note(desk, work, target.delivery_id, "sending"):
-                targets.append(target)
+    # A status has no delivery to mark: it need not wait for the one writer.
+    unit = desk.store.begin if any(target.delivery_id for target in item.targets) else desk.store.read
+    async with unit(scope) as work:
+        targets = [
+            target
+            for target in item.targets
+            if target.delivery_id is None or await _note(desk, work, target.delivery_id, "sending")
+        ]
         opener = await desk.blobs.open(work, item.envelope_digest)
         await work.commit()
     parcel = Parcel(
@@ -138,6 +140,18 @@ async def _note(
         standing = fold_delivery([*facts, fact])
         await work.deliveries.save_state(delivery_id, standing.shown, standing.marks, now)
     return True
+
+
+async def _put_off(desk: OutDesk, scope: AgencyScope, leased: LeasedOutbox, error: GatewayError) -> None:
+    """Our own storage stood in the way, such as an envelope whose file is gone: tried again later like an axis that is
+    down, and failed for everyone to see once the time for that is over."""
+    item = leased.item
+    log.action(_log, "outbox.postponed", str(error), outbox=item.id, code=error.code)
+    outcome = Outcome(fate=Fate.LATER, code=error.code, detail=str(error))
+    try:
+        await _record(desk, scope, leased, item.targets, {one.code: outcome for one in item.targets})
+    except StaleLease:
+        log.action(_log, "outbox.discarded", "another courier owns this row now", outbox=item.id)
 
 
 async def _tell_retry(

@@ -13,12 +13,20 @@ from gateway.domain.document import Delivery, OutgoingDocument, OutState
 from gateway.domain.event import EventKind
 from gateway.domain.status import Fact, Track, fold_delivery, own_fact
 from gateway.errors import Clash, Refused
-from gateway.outgoing import accept, check
+from gateway.outgoing import accept, check, request
 from gateway.outgoing.desk import OutDesk
 from gateway.outgoing.intake import tray
 from gateway.outgoing.order import Order
 from gateway.outgoing.package import pieces
+from gateway.policy.verdict import Verdict
 from gateway.ports import Target, Work
+
+# What the same bytes cannot mend.
+_NOT_AGAIN = {
+    "cancelled": "it was to receive nothing; send a new document",
+    "rejected": "it refused this document; correct it and send it as a new one",
+    "request_agreed": "it cancelled this document as you asked; send a new one",
+}
 
 
 async def send_draft(
@@ -37,7 +45,10 @@ async def send_draft(
         resolved, verdict = await check.check(desk, scope, order, held)
     if not verdict.allowed:
         raise Refused(verdict)
+    agency = await check.hosted_agency(desk, scope)
     async with desk.store.begin(scope) as work:
+        if taken := await check.number_taken(work, agency, resolved, order, held):
+            raise Refused(Verdict(reasons=(taken,)))
         sent = await work.outgoing.save(
             replace(draft, draft=resolved, state=OutState.QUEUED),
             expect_version=expect_version if expect_version is not None else draft.version,
@@ -56,6 +67,8 @@ async def cancel(
     async with desk.store.begin(scope) as work:
         document = await work.outgoing.get(id)
         deliveries = await work.deliveries.of(id)
+        if document.state is OutState.CANCELLED:
+            raise Clash(f"{id} is cancelled already; nothing of it can leave any more")
         if document.state not in (OutState.DRAFT, OutState.BLOCKED):
             await _stop(work, document, deliveries)
         cancelled = await work.outgoing.save(
@@ -63,6 +76,7 @@ async def cancel(
         )
         for delivery in deliveries:
             await _transport(desk, work, delivery, own_fact(Track.TRANSPORT, "cancelled", desk.clock.now()))
+        await request.withdraw(desk, work, document)
         await work.blobs.drop("source", id)
         await work.events.append(EventKind.MESSAGE_CANCELLED, id, desk.clock.now())
         await work.commit()
@@ -127,14 +141,14 @@ async def _stop(work: Work, document: OutgoingDocument, deliveries: Sequence[Del
 
 
 def _again(deliveries: Sequence[Delivery], recipients: Sequence[str]) -> list[Delivery]:
-    wanted = {code.casefold() for code in recipients}
-    chosen = [
-        delivery
-        for delivery in deliveries
-        if (delivery.recipient.code.casefold() in wanted if wanted else delivery.state == "failed")
-    ]
+    chosen = (
+        check.named(deliveries, recipients) if recipients else [d for d in deliveries if d.state == "failed"]
+    )
     if not chosen:
         raise Clash("no recipient of this document is waiting to be sent to again; name them in `recipients`")
+    for delivery in chosen:
+        if delivery.state in _NOT_AGAIN:
+            raise Clash(f"{delivery.recipient.code} is {delivery.state}: {_NOT_AGAIN[delivery.state]}")
     return chosen
 
 

@@ -14,11 +14,11 @@ from gateway.domain.identity import PacketId
 from gateway.domain.receipt import StatusPacket
 from gateway.domain.status import RequestKind
 from gateway.errors import Clash, Refused
-from gateway.outgoing import accept
-from gateway.outgoing.check import hosted_agency
+from gateway.outgoing import accept, request
+from gateway.outgoing.check import hosted_agency, named
 from gateway.outgoing.desk import OutDesk
 from gateway.policy import change as rules
-from gateway.policy.verdict import ReasonCode, Verdict, reason
+from gateway.policy.verdict import Verdict
 from gateway.ports import Work
 
 # What has not left cannot be recalled: it is cancelled, or has failed.
@@ -44,6 +44,7 @@ async def recall(
         parent = await work.outgoing.get(id)
         _is_recallable(parent, change, take_back)
         chosen = _chosen(await work.deliveries.of(id), recipients)
+        await _is_latest(work, parent, chosen)
         parent = await work.outgoing.save(parent, expect_version=expect_version)
         if take_back:
             await _take_back(desk, work, scope, parent, chosen, reason)
@@ -66,23 +67,24 @@ def _is_recallable(parent: OutgoingDocument, change: Change, take_back: bool) ->
 
 
 def _chosen(deliveries: Sequence[Delivery], recipients: Sequence[str]) -> list[Delivery]:
-    wanted = {code.casefold() for code in recipients}
-    known = {delivery.recipient.code.casefold() for delivery in deliveries}
-    unknown = [code for code in recipients if code.casefold() not in known]
-    if unknown:
-        raise Refused(
-            Verdict(
-                reasons=tuple(
-                    reason(ReasonCode.RECIPIENT_UNKNOWN, f"/recipients/{n}", recipient=code)
-                    for n, code in enumerate(unknown)
-                )
-            )
-        )
-    chosen = [d for d in deliveries if not wanted or d.recipient.code.casefold() in wanted]
+    chosen = named(deliveries, recipients) if recipients else deliveries
     left = [d for d in chosen if d.state not in _NEVER_LEFT]
     if not left:
         raise Clash("the document has not left for any of these recipients; cancel it instead")
     return left
+
+
+async def _is_latest(work: Work, parent: OutgoingDocument, chosen: Sequence[Delivery]) -> None:
+    """The request names the DocumentId alone, so its receiver takes it to mean the newest attempt it has."""
+    codes = {delivery.recipient.code.casefold() for delivery in chosen}
+    for other in await work.outgoing.by_document_id(parent.document_id):
+        if other.kind not in (Kind.DOCUMENT, Kind.REPLACEMENT) or other.created_at <= parent.created_at:
+            continue
+        again = {one.recipient.code.casefold() for one in await work.deliveries.of(other.id)}
+        if other.state is not OutState.CANCELLED and codes & again:
+            raise Clash(
+                f"{other.id} brought {parent.draft.code} anew to the same recipients; recall that one"
+            )
 
 
 async def _notice(
@@ -117,7 +119,6 @@ async def _notice(
         {"kind": child.kind, "document_id": child.document_id, "parent": parent.id},
     )
     await accept.queue(desk, work, child)
-    await accept.ask(desk, work, child, RequestKind.RECALL)
     return child
 
 
@@ -145,4 +146,4 @@ async def _take_back(
             urgent=parent.draft.urgency > Urgency.NORMAL,
         )
         await work.jobs.put("answer", delivery.id, payload=packet)
-        await accept.ask_one(desk, work, delivery, RequestKind.TAKE_BACK, packet.packet_id, why)
+        await request.ask_one(desk, work, delivery, RequestKind.TAKE_BACK, packet.packet_id, why)

@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Sequence
 from datetime import date
 
-from gateway.domain.document import Draft, FileItem, FileRole, Urgency
+from gateway.domain.document import Draft, FileItem, FileRole, Recipient, Urgency
 from gateway.domain.files import FileFacts
 from gateway.domain.registry import Resolution, Standing
 from gateway.policy.contents import judge
@@ -143,14 +143,17 @@ def _recipients(draft: Draft, resolutions: Sequence[Resolution], own_codes: Coll
         if code and code.casefold() in seen:
             reasons.append(reason(ReasonCode.RECIPIENT_TWICE, pointer, recipient=code))
         seen.add(code.casefold())
-        verdict += Verdict(reasons=tuple(reasons)) + _standing(
-            recipient.code or recipient.name or "", resolution, pointer
-        )
+        verdict += Verdict(reasons=tuple(reasons)) + _standing(recipient, resolution, pointer, bool(code))
     return verdict
 
 
-def _standing(given: str, resolution: Resolution | None, pointer: str) -> Verdict:
-    """Only an imported or synced row refuses or redirects; where starter rows alone speak it warns (R48)."""
+def _standing(recipient: Recipient, resolution: Resolution | None, pointer: str, has_code: bool) -> Verdict:
+    """Only an imported or synced row refuses or redirects; where starter rows alone speak it warns (R48). A name that
+    led to no code is always refused: there is nowhere to send to."""
+    given = recipient.code or recipient.name or ""
+    if not given.strip():
+        # Named as missing by the fields already.
+        return Verdict()
     if resolution is None:
         return Verdict(reasons=(reason(ReasonCode.RECIPIENT_UNKNOWN, pointer, recipient=given),))
     codes = {
@@ -166,7 +169,8 @@ def _standing(given: str, resolution: Resolution | None, pointer: str) -> Verdic
     if entry is not None and entry.valid_to is not None:
         told["closed_on"] = entry.valid_to.isoformat()
     broken = reason(found[0], pointer, suggest=found[1], **told)
-    return Verdict(reasons=(broken,)) if resolution.may_refuse else Verdict(warnings=(broken,))
+    may_refuse = resolution.may_refuse or not has_code
+    return Verdict(reasons=(broken,)) if may_refuse else Verdict(warnings=(broken,))
 
 
 def _files(draft: Draft, files: Sequence[tuple[FileItem, FileFacts]], profile: Profile) -> Verdict:

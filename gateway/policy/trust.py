@@ -1,6 +1,7 @@
 """Decides whether a signed envelope's signer may speak for its sender at the time of arrival. In: SignedEnvelope,
 Evidence, TrustPolicy, time. Out: the VerifiedEnvelope that everything after verification needs, or the error with
-the code and step of `docs/verification.md` (9 chain and time, 10 revocation). Pure; the only place that can make one."""
+the code and step of `docs/verification.md` (9 chain and time, 10 revocation, 11 agreement). Pure; the only place that
+can make one."""
 
 from __future__ import annotations
 
@@ -51,13 +52,15 @@ def decide(
     steps = _stopped_at(
         signed.steps, 10, None, notes[0].detail if notes else f"{evidence.revocation} at arrival"
     )
+    steps = tuple(replace(step, detail=evidence.chain_detail) if step.n == 9 else step for step in steps)
+    _agreement(signed, steps)
     return VerifiedEnvelope(
         signed=signed,
         sender=signed.sender_code,
         verdict="valid",
         received_at=at,
         notes=(*signed.findings, *notes),
-        steps=tuple(replace(step, detail=evidence.chain_detail) if step.n == 9 else step for step in steps),
+        steps=steps,
         seal=_SEAL,
     )
 
@@ -101,7 +104,7 @@ def _signing_time(signed: SignedEnvelope[M], evidence: Evidence, policy: TrustPo
     claimed = signed.signing_time
     if claimed is None:
         return
-    if claimed > at + policy.signing_absurd:
+    if claimed - at > policy.signing_absurd:
         detail = (
             f"SigningTime {claimed.isoformat()} is more than {policy.signing_absurd} after {at.isoformat()}"
         )
@@ -121,9 +124,9 @@ def _signing_time(signed: SignedEnvelope[M], evidence: Evidence, policy: TrustPo
 def _oddity(
     claimed: datetime, bound_from: datetime | None, evidence: Evidence, policy: TrustPolicy, at: datetime
 ) -> str | None:
-    if claimed > at + policy.signing_future:
+    if claimed - at > policy.signing_future:
         return f"more than {policy.signing_future} after the arrival at {at.isoformat()}"
-    if claimed < at - policy.signing_past:
+    if at - claimed > policy.signing_past:
         return f"more than {policy.signing_past.days} days before the arrival at {at.isoformat()}"
     if not evidence.not_before <= claimed <= evidence.not_after:
         return f"outside the validity of the certificate {evidence.serial}"
@@ -153,6 +156,19 @@ def _revocation(signed: SignedEnvelope[M], evidence: Evidence, policy: TrustPoli
         step=10,
         steps=_stopped_at(signed.steps, 10, False, detail),
     )
+
+
+def _agreement(signed: SignedEnvelope[M], steps: tuple[Step, ...]) -> None:
+    """Step 11, after the certificate: what `edxml.verify` found the signed words to contradict (F12, A2)."""
+    found = signed.contradiction
+    if found is not None:
+        raise BadSignature(
+            found.code,
+            found.detail,
+            step=11,
+            steps=_stopped_at(steps, 11, False, found.detail),
+            where=found.where,
+        )
 
 
 def _refused(signed: SignedEnvelope[M], n: int, code: str, detail: str) -> UntrustedSigner:

@@ -43,7 +43,8 @@ async def bind(
     """The certificate speaks for exactly this code in that time. The same binding again changes nothing."""
     if proposed_by.strip().casefold() == approved_by.strip().casefold():
         raise Denied(
-            f"binding a certificate to {code} needs two people, and {proposed_by!r} stands twice (K6)"
+            f"binding a certificate to {code} needs two people, and {proposed_by!r} stands twice (K6)",
+            code="GW-TWO-PEOPLE",
         )
     if valid_from is not None and valid_to is not None and valid_to <= valid_from:
         raise Refused(

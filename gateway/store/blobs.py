@@ -74,6 +74,7 @@ class FileBlobs:
         self._store = store
         self._clock = clock
         self._pool = pool
+        self._synced = bytearray(1 << 16)  # one flag for each folder aa/bb that is surely on disk
 
     @contextmanager
     def scratch(self) -> Iterator[Scratch]:
@@ -95,7 +96,7 @@ class FileBlobs:
             await tx.put_over(row, "stored_at")
             target = sweeper.path_of(self._root, digest)
             # Not in the pool: other writers wait, and its threads may have long work before them.
-            await asyncio.to_thread(_place, scratch, target, size)
+            await asyncio.to_thread(_place, scratch, target, size, self._synced)
             await tx.commit()
 
     async def open(self, work: Work, digest: Digest) -> Callable[[], BinaryIO]:
@@ -130,15 +131,21 @@ def _make_durable(scratch: Scratch, size: int) -> None:
         )
 
 
-def _place(scratch: Scratch, target: Path, size: int) -> None:
+def _place(scratch: Scratch, target: Path, size: int, synced: bytearray) -> None:
     """Renames into place and makes the rename durable. A file that is there stays, unless its size shows damage."""
+    folder, place = target.parent, int(target.name[:4], 16)
     try:
-        target.parent.mkdir(parents=True, exist_ok=True)
+        if not folder.is_dir():
+            folder.mkdir(parents=True, exist_ok=True)
+            synced[place] = False
         if not (target.is_file() and target.stat().st_size == size):
             scratch.path.rename(target)
-        # Each folder up to the root: another node may have made it a moment ago without syncing it yet.
-        for folder in (target.parent, target.parent.parent, target.parent.parent.parent):
-            _sync_folder(folder)
+        _sync_folder(folder)
+        if not synced[place]:
+            # Up to the root: another node may have made it a moment ago without syncing it yet. Once is enough.
+            _sync_folder(folder.parent)
+            _sync_folder(folder.parent.parent)
+            synced[place] = True
         scratch.discard()
     except OSError as cause:
         raise errors.StoreFailure(

@@ -176,7 +176,9 @@ def _extensions(certificates: tuple[x509.Certificate, ...], at: datetime) -> tup
 
 def _authorities(certificates: tuple[x509.Certificate, ...], at: datetime) -> tuple[str, str] | None:
     below = 0  # authorities under this one that are not self-issued: what pathLen counts
-    for each in certificates[1:]:
+    for each in (
+        certificates[1:] or certificates
+    ):  # an anchor that is itself the signer is judged as an anchor
         if not is_authority(each):
             return "CERT-CHAIN", f"{_label(each)} may not sign certificates"
         basic = _extension(each, x509.BasicConstraints)

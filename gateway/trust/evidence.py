@@ -31,10 +31,12 @@ class Trust:
         lists: Sequence[x509.CertificateRevocationList] = (),
         *,
         lists_expected: bool | None = None,
+        check_anchors: bool = True,
     ) -> None:
-        """`lists_expected` says that revocation lists are configured here; by default, when there are any."""
+        """`lists_expected` says that revocation lists are configured here; by default, when there are any.
+        `check_anchors` False: an anchor that is no authority breaks every chain to it and is no error here."""
         for anchor in anchors:
-            if not chain.is_authority(anchor):
+            if check_anchors and not chain.is_authority(anchor):
                 raise Misconfigured(
                     f"the trust anchor {anchor.subject.rfc4514_string()!r} is no certificate authority",
                     hint="anchors are root certificates; intermediates belong in the chain folder",
@@ -46,7 +48,12 @@ class Trust:
 
     @classmethod
     def from_files(
-        cls, anchors: Path, chain_files: Iterable[Path] = (), crl_files: Iterable[Path] | None = None
+        cls,
+        anchors: Path,
+        chain_files: Iterable[Path] = (),
+        crl_files: Iterable[Path] | None = None,
+        *,
+        check_anchors: bool = True,
     ) -> Trust:
         """Reads PEM files. `crl_files` None: no revocation lists are configured. Misconfigured names a bad file."""
         found = _certificates(anchors)
@@ -56,7 +63,7 @@ class Trust:
             )
         between = [each for path in chain_files for each in _certificates(path)]
         lists = [each for path in crl_files or () for each in _revocation_lists(path)]
-        return cls(found, between, lists, lists_expected=crl_files is not None)
+        return cls(found, between, lists, lists_expected=crl_files is not None, check_anchors=check_anchors)
 
     def collect(self, certificate_der: bytes, at: datetime) -> Evidence:
         """The evidence at that time. Never raises for what the certificate says; never decides."""

@@ -37,13 +37,22 @@ def read(folder: Path) -> TrustFolder:
         raise Misconfigured(
             f"the trust folder {folder} is not there", hint="give a folder with ca.pem and bindings.csv"
         )
-    lists = folder / "crl"
     trust = Trust.from_files(
         folder / "ca.pem",
-        sorted((folder / "chain").glob("*.pem")),
-        sorted(lists.glob("*.pem")) if lists.is_dir() else None,
+        _inside(folder / "chain") or (),
+        _inside(folder / "crl"),
+        check_anchors=False,  # what an anchor lacks is the file's verdict, CERT-CHAIN (K3)
     )
     return TrustFolder(trust, tuple(_bindings(folder)))
+
+
+def _inside(folder: Path) -> list[Path] | None:
+    """The PEM files of a folder that need not be there."""
+    if folder.is_dir():
+        return sorted(folder.glob("*.pem"))
+    if folder.exists() or folder.is_symlink():
+        raise Misconfigured(f"{folder} is no folder", hint="make it a folder of PEM files, or remove it")
+    return None
 
 
 def _bindings(folder: Path) -> list[Binding]:
@@ -51,7 +60,7 @@ def _bindings(folder: Path) -> list[Binding]:
     owners: dict[bytes, str] = {}
     found = []
     for line, code, name in _rows(table):
-        if not name or Path(name).name != name:
+        if not name or Path(name).name != name or "\0" in name:
             raise Misconfigured(
                 f"{table} line {line}: {name!r} is not a file name",
                 hint="name a PEM file beside bindings.csv",

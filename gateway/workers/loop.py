@@ -11,7 +11,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
 from gateway import log
-from gateway.errors import StaleLease
+from gateway.errors import StaleLease, StoreFailure
 from gateway.ports import Lease, Store
 
 _log = logging.getLogger(__name__)
@@ -89,9 +89,15 @@ async def _renew(store: Store, table: str, lease: Lease, lease_s: float) -> None
             lease = await store.renew(table, lease, lease_s)
         except StaleLease:
             return
+        except StoreFailure as error:
+            log.action(_log, "lease.not_renewed", str(error), table=table, row=lease.id, code=error.code)
 
 
 async def together(works: list[Awaitable[None]]) -> bool:
-    """Runs a claimed batch side by side; whether there was anything to run."""
-    await asyncio.gather(*works)
+    """Runs a claimed batch side by side; whether there was anything to run. One that breaks stops none of the others,
+    and the next batch is not claimed before each has ended."""
+    ends = await asyncio.gather(*works, return_exceptions=True)
+    for end in ends:
+        if isinstance(end, BaseException):
+            raise end
     return bool(works)

@@ -3,10 +3,35 @@ batch bounds memory: no more than that many packets are in hand."""
 
 from __future__ import annotations
 
+import hashlib
+
+from gateway.domain.identity import Digest
+from gateway.errors import StoreFailure
 from gateway.incoming import process, receive
 from gateway.incoming.desk import InDesk
 from gateway.ports import LeasedInbox
 from gateway.workers.loop import kept, together
+
+_PROBE = b"does the content store take a file?"
+
+
+class Intake:
+    """Lands batch after batch. Once the node's storage failed it takes nothing more from the axis until a small file
+    went in: each taking counts as a delivery, and a disk that was full for an hour would bury good parcels as poison."""
+
+    def __init__(self) -> None:
+        self._failed = False
+
+    async def step(self, desk: InDesk, batch: int, lease_s: float) -> bool:
+        """One batch. StoreFailure while the storage does not take anything; the loop asks again later."""
+        if self._failed:
+            await _probe(desk)
+            self._failed = False
+        try:
+            return await land(desk, batch, lease_s)
+        except StoreFailure:
+            self._failed = True
+            raise
 
 
 async def land(desk: InDesk, batch: int, lease_s: float) -> bool:
@@ -19,6 +44,18 @@ async def work(desk: InDesk, batch: int, lease_s: float) -> bool:
     """Takes one batch of landed packets to their ends."""
     rows = await desk.store.claim_inbox(batch, lease_s)
     return await together([_run(desk, row, lease_s) for row in rows])
+
+
+async def _probe(desk: InDesk) -> None:
+    """File and database, as for a parcel; nobody owns the file, so it is swept."""
+    with desk.blobs.scratch() as scratch:
+
+        def write() -> None:
+            scratch.file.write(_PROBE)
+            scratch.file.flush()
+
+        await desk.pool.run(write)
+        await desk.blobs.keep(scratch, Digest(hashlib.sha256(_PROBE).hexdigest()), len(_PROBE))
 
 
 async def _run(desk: InDesk, row: LeasedInbox, lease_s: float) -> None:

@@ -27,16 +27,15 @@ _HARMLESS = frozenset({"wait", "wait_events", "counts", "hosted"})
 
 
 class Counter:
-    """Counts calls over all ports, and dies at one of them."""
+    """Counts calls over all ports, and dies at one of them. With `stops` it stops itself at each one instead, for its
+    parent to look at the folder: a stopped process leaves the very files that a killed one leaves."""
 
-    def __init__(self, point: int | None, when: str) -> None:
+    def __init__(self, point: int | None, when: str, *, stops: bool = False) -> None:
         self.calls = 0
-        self.names: list[str] = []
-        self._point, self._when = point, when
+        self._point, self._when, self._stops = point, when, stops
 
     def before(self, name: str) -> int:
         self.calls += 1
-        self.names.append(name)
         self._die(self.calls, "before")
         return self.calls
 
@@ -44,7 +43,9 @@ class Counter:
         self._die(number, "after")
 
     def _die(self, number: int, when: str) -> None:
-        if number == self._point and when == self._when:
+        if self._stops:
+            os.kill(os.getpid(), signal.SIGSTOP)
+        elif number == self._point and when == self._when:
             os.kill(os.getpid(), signal.SIGKILL)
 
 
@@ -118,9 +119,11 @@ class LaterClock(SystemClock):
         return super().now() + self._offset
 
 
-async def tell(folder: Path, point: int | None, when: str, offset_s: float) -> dict[str, Any]:
+async def tell(
+    folder: Path, point: int | None, when: str, offset_s: float, *, stops: bool = False
+) -> dict[str, Any]:
     """The story in a staged folder, with the crash it is to have; then what the folder holds."""
-    counter = Counter(point, when)
+    counter = Counter(point, when, stops=stops)
     clock = LaterClock(timedelta(seconds=offset_s))
     result = await story.once(folder, wrap=Killer(counter), clock=clock, envelopes=False)
     return {
@@ -130,6 +133,20 @@ async def tell(folder: Path, point: int | None, when: str, offset_s: float) -> d
         **result.as_json(),
         **await leftovers(folder, clock),
     }
+
+
+def torn(found: dict[str, Any]) -> list[str]:
+    """Everything that a crash tore, in words; nothing when the folder is as if there had been none."""
+    if found.get("error") is not None:
+        return [f"the story broke: {found['error']}", found["trace"]]
+    wrong = [f"unexpected state: {each}" for each in found["wrong"]]
+    wrong += [
+        f"{name}: {found[name]}"
+        for name in ("lost", "doubled", "ownerless", "stray_files", "told_twice")
+        if found[name]
+    ]
+    wrong += [f"arrival numbers with gaps: {run}" for run in found["gaps"]]
+    return wrong
 
 
 async def leftovers(folder: Path, clock: LaterClock) -> dict[str, Any]:

@@ -99,6 +99,8 @@ def judge(
         )
     except InvalidEnvelope as refusal:
         return Verdict(None, refusal.code, refusal.step)
+    if signed.contradiction is not None:
+        return Verdict(None, signed.contradiction.code, 11)
     return Verdict(signed.path, None)
 
 

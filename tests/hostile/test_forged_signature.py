@@ -19,6 +19,7 @@ C14N = names.EXC_C14N.encode()
 ENVELOPED = b'<ds:Transform Algorithm="http://www.w3.org/2000/09/xmldsig#enveloped-signature"></ds:Transform>'
 EXCLUSIVE = b'<ds:Transform Algorithm="' + C14N + b'"></ds:Transform>'
 METHOD = b"http://www.w3.org/2001/04/xmldsig-more#rsa-sha256"
+HMAC = b"http://www.w3.org/2001/04/xmldsig-more#hmac-sha256"
 INFO_C14N = b'<ds:CanonicalizationMethod Algorithm="' + C14N + b'">'
 POLICY = (
     b"<xades:SignaturePolicyIdentifier><xades:SignaturePolicyImplied></xades:SignaturePolicyImplied>"
@@ -146,7 +147,12 @@ OWNED: list[tuple[str, Mutation, str]] = [
     ("31-transform-c14n-1.0", swap(EXCLUSIVE, _transform(C14N_10)), "SIG-STRUCTURE"),
     ("32-sha1-digest", swap(DIGEST, b"http://www.w3.org/2000/09/xmldsig#sha1"), "SIG-ALGORITHM"),
     ("32-rsa-sha1", swap(METHOD, b"http://www.w3.org/2000/09/xmldsig#rsa-sha1"), "SIG-ALGORITHM"),
-    ("34-hmac", swap(METHOD, b"http://www.w3.org/2001/04/xmldsig-more#hmac-sha256"), "SIG-ALGORITHM"),
+    ("34-hmac", swap(METHOD, HMAC), "SIG-ALGORITHM"),
+    (
+        "34-hmac-and-output-length",
+        swap(METHOD + b'">', HMAC + b'"><ds:HMACOutputLength>1</ds:HMACOutputLength>'),
+        "SIG-ALGORITHM",
+    ),
     (
         "34-hmac-output-length",
         swap(METHOD + b'">', METHOD + b'"><ds:HMACOutputLength>1</ds:HMACOutputLength>'),
@@ -188,7 +194,13 @@ OWNED: list[tuple[str, Mutation, str]] = [
     ("12.2-unknown-version", swap(b'version="1"><gw:Id>', b'version="2"><gw:Id>'), "SIG-STRUCTURE"),
     ("12.2-doubled-id", swap(b"<gw:Kind>", b"<gw:Id>x</gw:Id><gw:Kind>"), "SIG-STRUCTURE"),
     ("109-kind-of-another-packet", swap(b"<gw:Kind>edoc<", b"<gw:Kind>recall<"), "MSG-ID"),
-    ("109-unknown-kind", swap(b"<gw:Kind>edoc<", b"<gw:Kind>other<"), "SIG-STRUCTURE"),
+    ("109-unknown-kind", swap(b"<gw:Kind>edoc<", b"<gw:Kind>other<"), "MSG-ID"),
+    ("12.2-message-absent", _cut(b"<gw:Message", b"</xades:CommitmentTypeQualifier>"), "MSG-ID"),
+    (
+        "12.2-qualifiers-empty",
+        _cut(b"<xades:CommitmentTypeQualifier>", b"</xades:CommitmentTypeQualifiers>"),
+        "MSG-ID",
+    ),
 ]
 
 # What somebody without the key does to a good file.

@@ -45,6 +45,11 @@ def _placeholder(data: bytes) -> bytes:
     return head + b"<edXML:Signature><edXML:SignedInfo></edXML:SignedInfo></edXML:Signature>" + tail
 
 
+def _two_placeholders(data: bytes) -> bytes:
+    head, _, tail = forge.split(data)
+    return head + b"<edXML:Signature></edXML:Signature>" * 2 + tail
+
+
 CASES: list[tuple[str, Mutation, str]] = [
     ("17-absent", _remove, "SIG-ABSENT"),
     ("17-placeholder-of-the-vendor", _placeholder, "SIG-PLACEHOLDER"),
@@ -53,6 +58,7 @@ CASES: list[tuple[str, Mutation, str]] = [
         swap(b"http://www.w3.org/2001/10/xml-exc-c14n#", b"http://www.w3.org/TR/xml-exc-c14n#"),
         "SIG-PLACEHOLDER",
     ),
+    ("17-two-placeholders", _two_placeholders, "SIG-PLACEHOLDER"),
     ("18-doubled", _double, "SIG-MANY"),
     ("18-nested-in-its-object", _nest(b"<ds:Object>"), "SIG-MANY"),
     ("18-nested-in-key-info", _nest(b"<ds:X509Data>"), "SIG-MANY"),

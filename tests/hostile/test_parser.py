@@ -235,3 +235,37 @@ def test_no_python_code_opens_a_socket_while_an_envelope_is_judged() -> None:
     watching = False
 
     assert seen == []
+
+
+def _tag_of(size: int, native: bytes) -> bytes:
+    """An owner's start tag of that many bytes, in an element whose prefix stands for a long namespace."""
+    blank = b'<edXML:Subject a=">">'
+    tag = blank[:-2] + b"x" * (size - len(blank)) + blank[-2:]
+    return forge.resign(forge.swap(b"<edXML:Subject>", tag)(native), native)
+
+
+@pytest.mark.parametrize(("size", "code"), [(1024, None), (1025, "ENV-LIMIT")])
+def test_f3_a_start_tag_is_measured_as_it_is_written(size: int, code: str | None) -> None:
+    assert forge.judge(_tag_of(size, envelopes.native())).code == code
+
+
+def test_g2_the_number_of_attributes_has_no_limit_of_its_own_on_the_general_path() -> None:
+    native = envelopes.native()
+    attributes = b" ".join(b'a%d=""' % n for n in range(100))
+    data = forge.resign(
+        forge.swap(b"<edXML:Subject>", b"<edXML:Subject " + attributes + b">")(native), native
+    )
+
+    assert forge.judge(data) == forge.Verdict("general", None)
+    assert forge.xmlsec_valid(data)
+
+
+@pytest.mark.parametrize(("size", "code"), [(65_536, None), (65_537, "ENV-LIMIT")])
+def test_f3_a_signature_is_measured_with_both_its_tags(size: int, code: str | None) -> None:
+    native = envelopes.native()
+    pad = size - len(forge.split(native)[1]) - len(b"<ds:X509SubjectName></ds:X509SubjectName>")
+    name = b"<ds:X509SubjectName>" + b"x" * pad + b"</ds:X509SubjectName>"
+    data = forge.resign(forge.swap(b"<ds:X509Certificate>", name + b"<ds:X509Certificate>")(native), native)
+
+    assert len(forge.split(data)[1]) == size
+    assert forge.judge(data).code == code

@@ -221,7 +221,7 @@ def _row(change: RowChange) -> PlanChange:
 
 
 def _fault(problem: RowProblem) -> Fault:
-    params = {"line": str(problem.line), "found": problem.found, "advice": problem.advice}
+    params = {"line": str(problem.line), "found": problem.found or "∅", "advice": problem.advice}
     return Fault(code="row", pointer=pointer("lines", problem.line, problem.column), params=params)
 
 

@@ -4,6 +4,8 @@ under the same Idempotency-Key gets the first answer again."""
 
 from __future__ import annotations
 
+import json
+
 from aiohttp import web
 from pydantic import Field
 
@@ -130,6 +132,7 @@ def _answer(call: Call, accepted: Accepted) -> web.Response:
     if accepted.replayed is not None:
         status, body = accepted.replayed
         call.headers["Idempotency-Replayed"] = "true"
+        call.headers["Location"] = json.loads(body)["links"]["self"]
         return call.tell_text(body, status=status)
     document = known(accepted)
     call.headers["Location"] = f"{BASE}/messages/{document.id}"

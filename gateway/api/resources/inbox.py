@@ -15,18 +15,20 @@ from gateway.api.call import Call
 from gateway.api.inbox_models import AssignmentIn, StatusIn
 from gateway.api.inbox_view import InboxItem, Quarantined
 from gateway.api.models import NothingIn
-from gateway.api.paging import PageOut, TextQuery, Words, page_of
+from gateway.api.paging import PageOut, TextQuery, Words, check_states, page_of
 from gateway.api.routes import BASE, Body, Route
 from gateway.api.samples import ASSIGNMENT, STATUS
 from gateway.api.sending import download
 from gateway.api.shapes import Told
 from gateway.domain.account import ApiScope
-from gateway.domain.document import IncomingDocument
+from gateway.domain.document import IncomingDocument, InState
 from gateway.errors import NotFound
 from gateway.incoming import act, files
 from gateway.ports import Work
 
 _SET_ASIDE = ("waiting", "held", "quarantined", "malformed", "sealed")
+# Every state that a packet may be in, from its landing to its end.
+PACKET_STATES = (*_SET_ASIDE, "landed", "done", "released", "returned", "discarded")
 
 
 class InboxQuery(TextQuery):
@@ -63,6 +65,7 @@ class StatusSet(Told):
 
 async def list_inbox(call: Call) -> web.Response:
     query = call.query_of(InboxQuery)
+    check_states(query.state, PACKET_STATES if query.quarantine else InState)
     if query.quarantine:
         return await _quarantine(call, query)
     if query.lease is not None:

@@ -12,15 +12,15 @@ from pydantic import Field
 from gateway.api import message_view
 from gateway.api.call import Call
 from gateway.api.message_view import Message
-from gateway.api.paging import PageOut, Since, TextQuery, Words, page_of
+from gateway.api.paging import PageOut, Since, TextQuery, Words, check_states, page_of
 from gateway.api.resources.events import event_id
 from gateway.api.routes import BASE, Route
 from gateway.api.sending import download, slices
 from gateway.api.shapes import Moment, Told
-from gateway.api.words import fact_word, state_word
+from gateway.api.words import fact_word, state_word, without_reference
 from gateway.domain.account import ApiScope
-from gateway.domain.document import Delivery, OutgoingDocument
-from gateway.domain.status import Fact, is_skewed
+from gateway.domain.document import Delivery, OutgoingDocument, OutState
+from gateway.domain.status import STATES, Fact, is_skewed
 from gateway.errors import Clash
 
 
@@ -88,6 +88,7 @@ class Timeline(Told):
 
 async def list_messages(call: Call) -> web.Response:
     query = call.query_of(MessagesQuery)
+    check_states(query.state, (*STATES, *OutState))
     async with call.deps.store.read(call.scope()) as work:
         page = await page_of(
             call,
@@ -175,8 +176,8 @@ def _fact(call: Call, fact: Fact) -> FactOut:
         skewed=is_skewed(fact),
         proved=fact.proved,
         request=fact.request_kind,
-        reason=fact.reason,
-        note=fact.note,
+        reason=without_reference(fact.reason),
+        note=without_reference(fact.note),
         staff=StaffOut(name=staff.name, department=staff.department, phone=staff.phone, email=staff.email)
         if staff
         else None,

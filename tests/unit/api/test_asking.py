@@ -138,3 +138,29 @@ def test_any_bytes_are_a_request_or_a_bad_call(raw: bytes) -> None:
     except BadCall:
         return
     assert asking.from_json(asked.canonical.encode(), RecallIn).value == asked.value
+
+
+def test_a_byte_order_mark_before_the_text_is_ignored() -> None:
+    assert asking.from_json(b'\xef\xbb\xbf{"reason": "a"}', RecallIn).value.reason == "a"
+
+
+@pytest.mark.parametrize("raw", [b'{"pages": NaN}', b'{"subject": "\\ud800"}', b"[" * 100_000, b"\xff\xfe"])
+def test_json_that_cannot_be_used_is_told_apart_from_a_place_where_it_ends(raw: bytes) -> None:
+    assert faults(raw) == {"": "odd-json"}
+    assert faults(b'{"a":') == {"": "bad-json"}
+
+
+@pytest.mark.parametrize(
+    ("raw", "expected"),
+    [
+        (b'{"date": "today"}', "2026-11-20"),
+        (b'{"signed_at": "2026-11-20T10:00:00"}', "2026-11-20T14:02:11+07:00"),
+        (b'{"pages": -1}', "\u2265 0"),
+        (b'{"urgency": "now"}', "thuong, khan, thuong_khan, hoa_toc, hoa_toc_hen_gio"),
+    ],
+)
+def test_a_bad_value_is_answered_with_what_a_good_one_looks_like(raw: bytes, expected: str) -> None:
+    with pytest.raises(BadCall) as refused:
+        asking.from_json(raw, MessageIn)
+
+    assert [fault.params["expected"] for fault in refused.value.faults] == [expected]

@@ -88,6 +88,7 @@ async def test_the_same_key_and_request_get_the_first_answer_again(door: Door) -
     assert again.status == first.status == 202
     assert again.raw == first.raw
     assert again.headers["Idempotency-Replayed"] == "true"
+    assert again.headers["Location"] == first.headers["Location"]
     assert "Idempotency-Replayed" not in first.headers
     assert len(await listed(door)) == 1
 

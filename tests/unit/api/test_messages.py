@@ -87,6 +87,23 @@ async def test_a_query_that_cannot_be_is_400_and_names_the_parameter(
     assert answer.json["errors"][0]["pointer"] == pointer
 
 
+@pytest.mark.parametrize(
+    ("path", "suggested"),
+    [
+        ("/messages?state=sent,delivred", "delivered"),
+        ("/inbox?state=accept", "accepted"),
+        ("/inbox?state=new&quarantine=true", None),
+    ],
+)
+async def test_a_state_that_nothing_can_be_in_is_no_empty_list(
+    door: Door, path: str, suggested: str | None
+) -> None:
+    answer = await door.ask("GET", path)
+
+    assert answer.status == 400
+    assert [(each["pointer"], each["suggest"]) for each in answer.json["errors"]] == [("?state", suggested)]
+
+
 async def test_the_timeline_tells_facts_and_events(door: Door) -> None:
     id = (await sent(door))["id"]
     await door.carry()

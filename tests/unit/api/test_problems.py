@@ -101,8 +101,29 @@ def test_a_denial_is_401_without_a_key_and_403_with_one() -> None:
     lacking = problems.of_error(errors.Denied("no scope", code="GW-403-SCOPE"), "vi")
 
     assert unknown.status == 401
+    assert "Authorization: Bearer" in unknown.detail
     assert unknown.headers["WWW-Authenticate"].startswith("Bearer")
     assert lacking.status == 403
+
+
+@pytest.mark.parametrize(
+    "code", ["GW-ALREADY-SENT", "GW-EXTERNAL-ID", "GW-REQUEST-OPEN", "GW-STATUS", "GW-UNREADABLE"]
+)
+def test_a_clash_says_in_vietnamese_what_forbids_it(code: str) -> None:
+    problem = problems.of_error(errors.Clash("the detail", code=code), "vi")
+
+    assert problem.status == 409
+    assert problem.detail != problems.of_error(errors.Clash("the detail"), "vi").detail
+
+
+def test_the_same_name_in_another_place_has_another_word() -> None:
+    fault = Fault(code="missing", pointer="/code", params={"field": "code"})
+    other = Fault(code="missing", pointer="/recipients/0/code", params={"field": "code"})
+
+    first, second = problems.of_bad_call(BadCall("missing-field", fault, other), "vi").errors
+
+    assert "mã trạng thái" in str(first["detail"])
+    assert "mã cơ quan nhận" in str(second["detail"])
 
 
 def test_a_request_still_running_says_when_to_come_again() -> None:

@@ -20,7 +20,7 @@ DUE = {
     *("config show", "config check", "migrate status", "migrate up"),
     *(
         f"outbox {name}"
-        for name in ("list", "show", "events", "resend", "cancel", "recall", "update", "replace")
+        for name in ("list", "show", "events", "send", "resend", "cancel", "recall", "update", "replace")
     ),
     *(
         f"inbox {name}"
@@ -34,12 +34,14 @@ DUE = {
             "assign",
             "ack",
             "release",
+            "return",
             "discard",
         )
     ),
     *(f"registry {name}" for name in ("list", "show", "resolve", "search", "import")),
     *(f"keys {name}" for name in ("list", "new", "csr", "import", "pin")),
     *(f"tokens {name}" for name in ("list", "new", "revoke")),
+    *(f"axis {name}" for name in ("status", "dead list", "dead retry", "dead drop")),
 }
 
 
@@ -47,8 +49,7 @@ def commands(app: typer.Typer) -> Iterator[str]:
     yield from (str(each.name) for each in app.registered_commands)
     for group in app.registered_groups:
         assert group.typer_instance is not None
-        name = group.typer_instance.info.name
-        yield from (f"{name} {each.name}" for each in group.typer_instance.registered_commands)
+        yield from (f"{group.typer_instance.info.name} {name}" for name in commands(group.typer_instance))
 
 
 def test_every_command_that_is_due_exists() -> None:
@@ -99,6 +100,7 @@ def test_a_typing_error_is_answered_with_what_was_probably_meant(
 
 def test_a_wrong_use_points_to_the_help_of_that_command(terminal: Terminal) -> None:
     assert "→ gateway outbox list --help" in terminal.type("--lang", "en", "outbox", "list", "--sate").err
+    assert "→ gateway axis dead drop --help" in terminal.type("axis", "dead", "drop", "7").err
 
 
 def test_no_words_at_all_show_the_help(terminal: Terminal) -> None:

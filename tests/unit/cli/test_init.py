@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 import tomllib
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.x509.oid import NameOID
 
 from gateway.settings import load
 from tests.unit.cli.conftest import Terminal
 
 GOOD = ("init", "--data-dir", "state", "--code", "Z91.02", "--name", 'An "Office"', "--port", "0", "--yes")
+PEOPLE = ("--proposed-by", "A. Clerk", "--approved-by", "A. Leader")
 
 
 def test_what_cannot_be_asked_is_named(terminal: Terminal, tmp_path: Path) -> None:
@@ -75,3 +82,26 @@ def test_a_node_without_anchors_says_where_they_belong(terminal: Terminal) -> No
 
     assert said.code == 1
     assert "ca.pem does not exist" in said.err
+
+
+@pytest.mark.parametrize("command", ["import", "pin"])
+def test_a_certificate_that_cannot_sign_is_refused_before_anybody_relies_on_it(
+    terminal: Terminal, tmp_path: Path, command: str
+) -> None:
+    """Every receiver refuses it at step 9, so an operator would only see packets vanish into quarantines (K3)."""
+    terminal.type("init", "--code", "Z91.01", "--name", "Office", "--yes")
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "Z91.01")])
+    day = datetime(2026, 1, 1, tzinfo=UTC)
+    without_usage = (
+        x509.CertificateBuilder(name, name, key.public_key(), 7, day, day + timedelta(days=365))
+        .sign(key, hashes.SHA256())
+        .public_bytes(Encoding.PEM)
+    )
+    (tmp_path / "cert.pem").write_bytes(without_usage)
+    words = ("cert.pem",) if command == "import" else ("Z91.01", "cert.pem", *PEOPLE)
+
+    said = terminal.type("keys", command, *words, "--yes", "-o", "json")
+
+    assert said.code == 4
+    assert said.json["error"]["code"] == "CERT-USAGE"

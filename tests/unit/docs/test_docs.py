@@ -302,7 +302,7 @@ def is_typable(line: str) -> bool:
     known = commands()
     if words[1].startswith("-") or not words[1][0].islower():
         return True
-    found = next((known[key] for n in (3, 2) if (key := " ".join(words[:n])) in known), None)
+    found = next((known[key] for n in (4, 3, 2) if (key := " ".join(words[:n])) in known), None)
     if found is None:
         return len(words) == 2 and any(key.split()[1] == words[1] for key in known)
     given = {word for word in words if re.fullmatch(r"--?[a-z][\w-]*", word)}

@@ -360,11 +360,28 @@ def test_the_same_answer_again_is_a_harmless_repeat() -> None:
 
 
 def test_nothing_is_set_after_recalled_but_15_again() -> None:
-    recalled = fold_incoming([said("01", 0), asked(1), answered("15", 2), asked(3, request="r2")])
+    recalled = fold_incoming([said("01", 0), asked(1), answered("15", 2)])
 
     assert may_set_incoming(recalled, "15").repeat
     for code in ("02", "03", "06", "16"):
         assert may_set_incoming(recalled, code).reason == "status.recalled"
+
+
+@pytest.mark.parametrize(
+    ("kind", "fitting", "other"),
+    [(RequestKind.RECALL, "15", "16"), (RequestKind.TAKE_BACK, "15", "16"), (RequestKind.UPDATE, "16", "15")],
+)
+def test_a_further_request_about_a_recalled_document_is_answered_so_that_it_stays_recalled(
+    kind: RequestKind, fitting: str, other: str
+) -> None:
+    facts = [said("01", 0), asked(1), answered("15", 2), asked(3, kind, request="r2")]
+    recalled = fold_incoming(facts)
+
+    permission = may_set_incoming(recalled, fitting)
+    assert (permission.allowed, permission.repeat) == (True, False)
+    assert may_set_incoming(recalled, other).reason == "status.recalled"
+    after = fold_incoming([*facts, answered(fitting, 4, request="r2")])
+    assert (after.state, after.shown) == (InState.RECALLED, "recalled")
 
 
 def test_sealed_unknown_and_foreign_codes_are_not_set() -> None:

@@ -334,7 +334,7 @@ DEEP = "<OtherInfo>" * 70 + "</OtherInfo>" * 70
         (envelope(message="<Odd>" + "x" * 5000 + "</Odd>"), Limits(text_total=4000), "ENV-LIMIT"),
         (envelope(message=DEEP), LIMITS, "ENV-LIMIT"),
         (envelope(message=f"<To {'a' * 2000}='1'/>"), LIMITS, "ENV-LIMIT"),
-        (envelope(message="<To " + "".join(f"a{n}='' " for n in range(40)) + "/>"), LIMITS, "ENV-LIMIT"),
+        (envelope(message="<To " + "".join(f"a{n}='' " for n in range(400)) + "/>"), LIMITS, "ENV-LIMIT"),
         (envelope(message="<To/>" * 4), Limits(recipients=3), "ENV-LIMIT"),
         (envelope(attachments=attached("1") * 4), Limits(attachments=3), "ENV-LIMIT"),
         (envelope(manifest=line("1") * 4), Limits(attachments=3), "ENV-LIMIT"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 
@@ -89,16 +90,13 @@ def test_a_refusal_lists_the_steps_done_failed_and_not_reached() -> None:
     assert [step.ok for step in steps] == [True] * 6 + [False] + [None] * 5
 
 
-def test_a_step_11_failure_leaves_the_certificate_unjudged() -> None:
-    refusal = _refusal(NATIVE, transport=TransportFacts(packet_id=PacketId("other")))
+def test_a_contradiction_at_step_11_waits_for_the_certificate_to_be_judged() -> None:
+    """The first step that fails gives the code, and 9 and 10 come first."""
+    signed = _examine(NATIVE, transport=TransportFacts(packet_id=PacketId("other"))).signed
 
-    assert refusal.code == "MSG-ID"
-    assert [step.ok for step in refusal.steps if isinstance(step, Step)] == [True] * 8 + [
-        None,
-        None,
-        False,
-        None,
-    ]
+    assert signed.contradiction is not None
+    assert (signed.contradiction.code, signed.contradiction.where) == ("MSG-ID", "gw:Id")
+    assert signed.path == "general", "the fast path answers only for what agrees (F12)"
 
 
 @BOTH
@@ -157,10 +155,10 @@ def test_a_registry_that_knows_the_sender_to_be_closed_is_heard(data: bytes) -> 
 def test_109_the_transport_must_agree_with_the_signed_words(
     data: bytes, facts: TransportFacts, code: str | None
 ) -> None:
-    if code is None:
-        assert _examine(data, transport=facts).signed.packet_id == envelopes.PACKET_ID
-    else:
-        assert _refusal(data, transport=facts).code == code
+    signed = _examine(data, transport=facts).signed
+
+    assert signed.packet_id == envelopes.PACKET_ID
+    assert (signed.contradiction.code if signed.contradiction else None) == code
 
 
 def test_110_a_receipt_of_another_status_than_the_envelopes_is_refused() -> None:
@@ -170,9 +168,45 @@ def test_110_a_receipt_of_another_status_than_the_envelopes_is_refused() -> None
     native = envelopes.native(model, (), signer=signer, of=envelopes.receipt("03"))
     data = forge.resign(native.replace(b"<gw:StatusCode>03<", b"<gw:StatusCode>02<"), native, signer)
 
-    refusal = _refusal(data, bindings=[envelopes.binding(signer)])
+    signed = _examine(data, bindings=[envelopes.binding(signer)]).signed
 
-    assert (refusal.code, refusal.step) == ("RCPT-DIGEST", 11)
+    assert signed.contradiction is not None
+    assert signed.contradiction.code == "RCPT-DIGEST"
+
+
+@pytest.mark.parametrize("kind", [b"edoc", b"nothing"])
+def test_109_a_kind_that_is_not_the_status_with_its_receipt_is_a_contradiction(kind: bytes) -> None:
+    signer = pki.signer(envelopes.RECEIVER)
+    native = envelopes.native(envelopes.status("03"), (), signer=signer, of=envelopes.receipt("03"))
+    data = forge.resign(forge.swap(b"<gw:Kind>status", b"<gw:Kind>" + kind)(native), native, signer)
+
+    signed = _examine(data, bindings=[envelopes.binding(signer)]).signed
+
+    assert signed.contradiction is not None
+    assert signed.contradiction.code == "MSG-ID"
+
+
+@pytest.mark.parametrize("suffix", [b"", b"\n"], ids=["fast", "general"])
+@pytest.mark.parametrize(("late", "codes"), [(600, []), (601, ["RECEIVED-LATE"])])
+def test_12_10_a_receipt_from_after_its_own_signature_is_a_finding(
+    late: int, codes: list[str], suffix: bytes
+) -> None:
+    of = replace(envelopes.receipt("03"), received_at=envelopes.SIGNED_AT + timedelta(seconds=late))
+    signer = pki.signer(envelopes.RECEIVER)
+    data = envelopes.native(envelopes.status("03"), (), signer=signer, of=of) + suffix
+
+    signed = _examine(data, bindings=[envelopes.binding(signer)]).signed
+
+    assert [each.code for each in signed.findings] == codes
+
+
+def test_49_a_receipt_signed_at_the_end_of_the_calendar_is_read() -> None:
+    signer = pki.signer(envelopes.RECEIVER)
+    native = envelopes.native(envelopes.status("03"), (), signer=signer, of=envelopes.receipt("03"))
+    late = forge.swap(b"SigningTime>2031-03-04T02:15:00Z", b"SigningTime>9999-12-31T23:59:59Z")
+    data = forge.resign(late(native), native, signer)
+
+    assert _examine(data, bindings=[envelopes.binding(signer)]).signed.findings == ()
 
 
 def test_f1_a_file_over_the_limit_is_not_opened() -> None:

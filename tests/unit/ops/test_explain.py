@@ -273,3 +273,28 @@ def test_the_subject_is_that_of_the_certificate() -> None:
 
     certificate = x509.load_der_x509_certificate(signer.certificate_der)
     assert told["signature"]["subject"] == certificate.subject.rfc4514_string()
+
+
+def test_a_code_is_shown_trimmed_and_the_space_is_a_finding(tmp_path: Path) -> None:
+    """edxml.md 4: for display a code is the trimmed text; a certificate is bound to the exact one (F10)."""
+    path = tmp_path / "spaced.edxml"
+    written = (
+        sample("a-new")
+        .read_bytes()
+        .replace(b">000.00.07.Z91</edXML:OrganId>", b"> 000.00.07.Z91\n</edXML:OrganId>")
+    )
+    path.write_bytes(written)
+
+    told = explain.explain(path)
+
+    assert told["from"]["code"] == "000.00.07.Z91"
+    assert "ID-SPACE" in [one["code"] for one in told["findings"]]
+
+
+@pytest.mark.parametrize("element", [b"X509Certificate", b"SignatureValue"])
+def test_a_signature_of_letters_that_are_no_base64_is_a_placeholder(tmp_path: Path, element: bytes) -> None:
+    path = tmp_path / "letters.edxml"
+    tag = b"<ds:" + element + b">"
+    path.write_bytes(envelopes.native().replace(tag, tag + "chữ ký".encode()))
+
+    assert explain.explain(path)["signature"]["verdict"] == "placeholder"

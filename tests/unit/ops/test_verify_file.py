@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding
 
+from gateway.domain.document import Kind
 from gateway.errors import GatewayError, Misconfigured, NotFound
 from gateway.ops.verify_file import verify_file
 from gateway.trust.authority import Authority
@@ -90,7 +92,7 @@ def test_k7_what_a_file_holds_is_a_verdict_and_never_an_error(
 
     report = verify_file(file, trust, AT)
 
-    assert (report["verdict"], report["code"]) == ("invalid", code)
+    assert (report["verdict"], report["code"], report["path"]) == ("invalid", code, "general")
     assert [step["ok"] for step in report["steps"]].count(False) == 1
 
 
@@ -176,6 +178,13 @@ BROKEN: list[tuple[str, Any, str]] = [
         "is bound to",
     ),
     ("not-text", lambda folder: (folder / "bindings.csv").write_bytes(b"\xff\xfe"), "UTF-8"),
+    (
+        "nul-in-name",
+        lambda folder: _break_table(folder, "code,certificate\nZ91,a\0.pem\n"),
+        "not a file name",
+    ),
+    ("lists-no-folder", lambda folder: (folder / "crl").write_bytes(b""), "no folder"),
+    ("chain-no-folder", lambda folder: (folder / "chain").write_bytes(b""), "no folder"),
 ]
 
 
@@ -201,3 +210,27 @@ def test_a_file_that_is_not_there_is_an_error(trust: Path) -> None:
         with pytest.raises(NotFound) as found:
             verify_file(path, trust, AT)
         assert isinstance(found.value, GatewayError)
+
+
+@pytest.mark.parametrize(("moved", "code"), [(0, "MSG-ID"), (5000, "CERT-TIME")], ids=["good", "expired"])
+def test_a_contradiction_gives_the_code_only_when_the_certificate_holds(
+    moved: int, code: str, file: Path, trust: Path
+) -> None:
+    signer = FileSigner(envelopes.SENDER, KEY, CERTIFICATE)
+    before, after = envelopes.split(NATIVE)[::2]
+    of = replace(envelopes.qualifier(envelopes.document()), kind=Kind.RECALL)
+    file.write_bytes(envelopes.sign_bytes(before, after, signer, of))
+
+    report = verify_file(file, trust, AT + moved * DAY)
+
+    assert (report["verdict"], report["code"]) == ("invalid", code)
+    assert report["signer"]["code"] == envelopes.SENDER
+
+
+def test_44_an_anchor_that_is_no_authority_breaks_the_chain(file: Path, trust: Path) -> None:
+    """K3: the signer's own certificate among the anchors proves nothing either."""
+    (trust / "ca.pem").write_bytes(CERTIFICATE.public_bytes(Encoding.PEM))
+
+    report = verify_file(file, trust, AT)
+
+    assert (report["verdict"], report["code"]) == ("invalid", "CERT-CHAIN")

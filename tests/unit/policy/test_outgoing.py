@@ -248,6 +248,23 @@ def test_a_recipient_may_be_a_name_that_was_found() -> None:
     assert verdict.allowed
 
 
+def test_a_name_that_led_to_no_code_is_refused_though_only_starter_rows_speak_r48() -> None:
+    unknown = Resolution(given="Sở Lạ", standing=Standing.UNKNOWN, may_refuse=False)
+
+    verdict = judge(draft(recipients=(Recipient(name="Sở Lạ", parent="Z92"),)), resolutions=(unknown,))
+
+    assert broken(verdict) == {("recipient-unknown", "/recipients/0/code")}
+
+
+def test_a_recipient_without_code_and_name_is_missing_and_nothing_else() -> None:
+    nobody = Resolution(given="", standing=Standing.UNKNOWN, may_refuse=False)
+
+    verdict = judge(draft(recipients=(Recipient(),)), resolutions=(nobody,))
+
+    assert broken(verdict) == {("missing", "/recipients/0/code")}
+    assert not warned(verdict)
+
+
 @pytest.mark.parametrize("count", [0, 2])
 def test_there_is_exactly_one_lead(count: int) -> None:
     files = (item("goc.docx", FileRole.SOURCE, "docx"), *(item() for _ in range(count)))

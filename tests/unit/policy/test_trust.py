@@ -9,7 +9,15 @@ import pytest
 
 from gateway.domain.document import Kind
 from gateway.domain.identity import Digest, PacketId
-from gateway.domain.proof import Evidence, Finding, SignedEnvelope, Step, VerifiedEnvelope, claim_seal
+from gateway.domain.proof import (
+    Contradiction,
+    Evidence,
+    Finding,
+    SignedEnvelope,
+    Step,
+    VerifiedEnvelope,
+    claim_seal,
+)
 from gateway.errors import BadSignature, CannotTell, InvalidEnvelope, UnknownSender, UntrustedSigner
 from gateway.policy.trust import TrustPolicy, decide
 
@@ -180,3 +188,44 @@ def test_only_this_module_can_make_a_verified_envelope() -> None:
         claim_seal()
     with pytest.raises(TypeError, match=r"policy\.trust"):
         VerifiedEnvelope(signed=_signed(), sender="x", verdict="valid", received_at=AT, seal=object())  # type: ignore[arg-type]  # a forged seal
+
+
+AGAINST = Contradiction(code="MSG-ID", detail="gw:Kind says recall", where="gw:Kind")
+
+
+def test_a_contradiction_is_refused_at_step_11_once_the_certificate_holds() -> None:
+    with pytest.raises(BadSignature) as found:
+        _decide({"contradiction": AGAINST}, {})
+
+    assert (found.value.code, found.value.step, found.value.where) == ("MSG-ID", 11, "gw:Kind")
+    steps = [step for step in found.value.steps if isinstance(step, Step)]
+    assert [step.ok for step in steps] == [True] * 10 + [False, None]
+    assert [step.detail for step in steps][8:11] == ["a < b", "good at arrival", "gw:Kind says recall"]
+
+
+@pytest.mark.parametrize(
+    ("signed", "evidence", "code"),
+    [
+        ({}, {"not_after": AT - DAY}, "CERT-TIME"),
+        ({}, {"chain_code": "CERT-CHAIN"}, "CERT-CHAIN"),
+        ({}, {"revocation": "revoked", "revoked_at": AT - DAY}, "CERT-REVOKED"),
+        ({"signing_time": AT - 31 * DAY}, {}, "SIG-TIME"),
+        ({}, {"revocation": "unknown", "revocation_age_s": None}, "CERT-REVOCATION-UNKNOWN"),
+    ],
+    ids=["expired", "no-chain", "revoked", "odd-time", "not-known"],
+)
+def test_the_first_failing_step_gives_the_code_before_a_contradiction(
+    signed: dict[str, object], evidence: dict[str, object], code: str
+) -> None:
+    with pytest.raises((InvalidEnvelope, CannotTell)) as found:
+        _decide({"contradiction": AGAINST, **signed}, evidence)
+
+    assert found.value.code == code
+
+
+@pytest.mark.parametrize("at", [datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)])
+def test_49_the_ends_of_the_calendar_are_times_like_others(at: datetime) -> None:
+    always = {"not_before": datetime.min.replace(tzinfo=UTC), "not_after": datetime.max.replace(tzinfo=UTC)}
+    signed = _signed(bound_from=None, signing_time=at)
+
+    assert decide(signed, _evidence(**always), TrustPolicy(), at).received_at == at

@@ -1,0 +1,198 @@
+"""What stays when everything is done: every file of every document readable and equal by digest, no blob without an
+owner after the sweeper, events numbered densely with every act among them."""
+
+from __future__ import annotations
+
+import hashlib
+from datetime import timedelta
+
+import pytest
+
+from gateway.domain.document import IncomingFile
+from gateway.errors import Refused
+from gateway.incoming import decide, purge
+from gateway.outgoing import manage
+from gateway.workers.clocks import Clocks
+from tests.hostile import forge as forging
+from tests.support.api import pdf
+from tests.support.node import (
+    COMMUNE,
+    DEPARTMENT,
+    PDF,
+    PROVINCE,
+    Town,
+    document,
+    recall_of,
+    resigned,
+    update_of,
+)
+
+FILES = (("van-ban.pdf", PDF), ("phu-luc.pdf", pdf(3)))
+
+
+async def everything(town: Town) -> None:
+    """One of each ending."""
+    sent = await town.send("15", PROVINCE, COMMUNE, files=FILES)
+    draft = await town.send("16", send=False)
+    cancelled = await town.send("17")
+    await manage.cancel(town.node.out, await town.scope(DEPARTMENT), cancelled.id)
+    await town.carry()
+    await town.update(sent, "Mới", (("moi.pdf", pdf(2)),))
+    await town.carry()
+    await town.status(await town.only(), "15")
+    await town.status(await town.only(COMMUNE), "16")
+    recalled = await town.send("18", files=(("thu-hoi.pdf", pdf(4)),))
+    await town.carry()
+    await town.recall(recalled)
+    packet = town.forge(document(files=FILES), FILES)
+    await town.brought(packet)
+    await town.brought(town.forge(document(files=FILES), FILES))  # the same body
+    held = await town.brought(town.forge(document(files=FILES, subject="Khác"), FILES))
+    await decide.discard(town.node.inn, await town.scope(PROVINCE), held.id, "Trùng")
+    await town.brought(town.forge(recall_of("404")))
+    await town.brought(town.forge(document("405", FILES, to=(COMMUNE,)), FILES))
+    await town.brought(resigned(town, town.forge(document("406", FILES), FILES), indented))
+    assert draft.state == "draft"
+
+
+def indented(raw: bytes) -> bytes:
+    """Laid out by another system: a line and an indent before each element outside the Signature."""
+    before, signature, after = forging.split(raw)
+    return laid_out(before) + signature + laid_out(after)
+
+
+def laid_out(raw: bytes) -> bytes:
+    return raw.replace(b"><edXML:", b">\r\n    <edXML:").replace(b"></edXML:", b">\r\n</edXML:")
+
+
+async def test_an_envelope_laid_out_by_another_system_is_admitted_with_its_files(town: Town) -> None:
+    """The general path (G): indented, CRLF; its files are slices of the canonical octets, kept beside the envelope."""
+    packet = resigned(town, town.forge(document(files=FILES), FILES), indented)
+    assert b"\r\n" in packet.raw
+
+    row = await town.brought(packet)
+
+    assert (row.state, row.code) == ("done", None), row.reason
+    arrived = await town.only()
+    assert arrived.checks["envelope_signature"] == "valid"
+    assert [await town.read(arrived, n) for n in (1, 2)] == [raw for _, raw in FILES]
+    assert {file.source for file in arrived.files}.isdisjoint({packet.digest})
+    assert arrived.envelope_digest == packet.digest
+    town.clock.advance(timedelta(days=3))
+    await town.node.blobs.sweep(town.clock.now())
+    assert [await town.read(arrived, n) for n in (1, 2)] == [raw for _, raw in FILES]
+    await town.status(arrived, "03")
+    await town.carry()
+    assert await town.statuses(PROVINCE) == 2
+
+
+async def test_a_recalled_general_path_document_leaves_no_octets_behind(town: Town) -> None:
+    await town.brought(resigned(town, town.forge(document(files=FILES), FILES), indented))
+    arrived = await town.only()
+    await town.brought(town.forge(recall_of()))
+    town.clock.advance(timedelta(days=31))
+
+    assert await purge.recalled(town.node.inn) == 1
+
+    async with town.node.store.read(await town.scope(PROVINCE)) as work:
+        assert not await work.blobs.holds(arrived.envelope_digest)
+        assert not await work.blobs.holds(arrived.files[0].source)
+
+
+async def test_after_everything_and_the_sweeper_each_blob_has_an_owner_and_each_file_is_whole(
+    town: Town,
+) -> None:
+    await everything(town)
+
+    town.clock.advance(timedelta(days=40))
+    await Clocks().step(town.node.inn)
+    assert await town.ownerless() == 0
+
+    readable = 0
+    for agency in (PROVINCE, COMMUNE, DEPARTMENT):
+        for each in await town.incoming(agency):
+            if each.state == "recalled":
+                assert "purged" in each.marks
+                continue
+            if each.target_id is not None and await of_recalled(town, each.target_id, agency):
+                continue
+            for file in each.files:
+                assert digest(await town.read(each, file.n)) == file.sha256
+                readable += 1
+    assert readable >= 8
+
+
+async def of_recalled(town: Town, target: str, agency: str) -> bool:
+    return any(one.id == target and one.state == "recalled" for one in await town.incoming(agency))
+
+
+def digest(raw: bytes) -> str:
+    return hashlib.sha256(raw).hexdigest()
+
+
+async def test_events_are_numbered_densely_and_tell_every_act(town: Town) -> None:
+    await everything(town)
+    await town.number()
+
+    events = await town.node.store.events_after(None, 0, 10_000)
+    assert [event.node_seq for event in events] == list(range(1, len(events) + 1))
+    for agency in (PROVINCE, COMMUNE, DEPARTMENT):
+        mine = await town.node.store.events_after((await town.agency(agency)).id, 0, 10_000)
+        assert [event.agency_seq for event in mine] == list(range(1, len(mine) + 1))
+    kinds = {event.kind.value for event in events}
+    assert kinds >= {
+        "message.accepted",
+        "message.queued",
+        "message.cancelled",
+        "message.sent",
+        "message.status",
+        "message.recall.requested",
+        "message.recall.answered",
+        "inbox.landed",
+        "inbox.received",
+        "inbox.waiting",
+        "inbox.held",
+        "inbox.invalid",
+        "inbox.returned",
+        "inbox.status",
+        "inbox.request",
+    }
+
+
+async def test_every_inbox_row_that_ended_has_an_event_that_tells_how(town: Town) -> None:
+    """G4."""
+    await everything(town)
+
+    for agency in (PROVINCE, COMMUNE, DEPARTMENT):
+        for row in await town.inbox(agency):
+            told = [event.kind for event in await town.events(agency, row.id)]
+            assert told[0] == "inbox.landed"
+            ends = row.incoming_id is not None or row.kind == "status" or len(told) > 1
+            assert ends, (row.state, row.code, told)
+
+
+@pytest.mark.parametrize("send", [True, False])
+async def test_a_declared_secret_is_refused_with_nothing_stored(town: Town, send: bool) -> None:
+    """R2."""
+    tables = ("outgoing_document", "delivery", "fact", "job", "blob", "blob_ref", "event")
+    before = {table: await town.count(table) for table in tables}
+
+    with pytest.raises(Refused, match="secrecy-declared"):
+        await town.send("15", secrecy="mat", send=send)
+
+    assert {table: await town.count(table) for table in tables} == before
+    folder = town.node.settings.node.data_dir / "content"
+    assert [path for path in folder.rglob("*") if path.is_file()] == []
+
+
+async def test_an_update_of_another_agencys_layout_is_applied_with_readable_files(town: Town) -> None:
+    await town.brought(town.forge(document(files=FILES), FILES))
+    new = (("moi.pdf", pdf(5)),)
+    row = await town.brought(resigned(town, town.forge(update_of(files=new), new), indented))
+    assert row.state == "done", row.reason
+
+    await town.status(await town.only(), "15")
+
+    arrived = await town.only()
+    assert await town.read(arrived) == new[0][1]
+    assert isinstance(arrived.files[0], IncomingFile)

@@ -1,0 +1,157 @@
+"""Arrival numbers (interfaces 1.6): modes A, B and C, the year of Asia/Ho_Chi_Minh, no number before 03, none for a 02,
+and no gaps in the node's own book."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from gateway.domain.account import NumberingMode
+from gateway.domain.document import IncomingDocument, InState
+from gateway.errors import Clash, Refused
+from tests.support.clock import ManualClock
+from tests.support.node import COMMUNE, PROVINCE, Town, opened
+
+
+async def arrived(town: Town, count: int = 1, at: str = COMMUNE) -> list[IncomingDocument]:
+    """So many new documents, oldest first."""
+    day = town.node.out.today()
+    for n in range(count):
+        await town.send(str(500 + n), at, issued_on=day)
+        await town.carry()
+        town.clock.advance(1)
+    return [one for one in reversed(await town.incoming(at)) if one.state is InState.NEW]
+
+
+async def numbers(town: Town, year: int = 2026, at: str = COMMUNE) -> list[str]:
+    async with town.node.store.read(await town.scope(at)) as work:
+        return [entry.number for entry in await work.register.entries("incoming", year)]
+
+
+async def mode(town: Town, wanted: NumberingMode, at: str = COMMUNE) -> None:
+    agency = await town.agency(at)
+    await town.node.store.accounts.save_hosted(replace(agency, numbering=wanted))
+
+
+async def test_mode_b_gives_the_next_number_with_the_03_and_leaves_no_gap(town: Town) -> None:
+    first, second, third, fourth = await arrived(town, 4)
+
+    assert (await town.status(third, "03")).register_no == "1"
+    refused = await town.status(first, "02")
+    assert refused.register_no is None
+    assert (
+        await town.status(second, "03", register_no="99")
+    ).register_no == "2"  # the book's own number rules
+    await town.status(fourth, "04")  # assigned without being taken in: no number
+    assert (await town.status(fourth, "03")).register_no == "3"
+
+    assert await numbers(town) == ["1", "2", "3"]
+
+
+async def test_two_03_at_once_take_one_number(town: Town) -> None:
+    (document,) = await arrived(town)
+
+    done = await asyncio.gather(*(town.status(document, "03") for _ in range(5)))
+
+    assert {one.register_no for one in done} == {"1"}
+    assert sum(not one.repeated for one in done) == 1
+    assert await numbers(town) == ["1"]
+    await town.carry()
+    assert await town.statuses(COMMUNE) == 2
+
+
+async def test_many_documents_taken_in_at_once_are_numbered_without_gap_or_double(town: Town) -> None:
+    documents = await arrived(town, 6)
+
+    await asyncio.gather(*(town.status(one, "03") for one in documents))
+
+    assert await numbers(town) == ["1", "2", "3", "4", "5", "6"]
+
+
+async def test_a_03_that_fails_gives_its_number_back(town: Town) -> None:
+    """The counter lives in the transaction of the 03."""
+    first, second = await arrived(town, 2)
+    with pytest.raises(Clash):
+        await town.status(replace(first, id="inb_unknown"), "15") if False else await town.status(first, "15")
+
+    assert (await town.status(second, "03")).register_no == "1"
+    assert (await town.status(first, "03")).register_no == "2"
+
+
+async def test_a_document_taken_in_then_refused_keeps_its_line_and_its_number_is_not_used_again(
+    town: Town,
+) -> None:
+    first, second = await arrived(town, 2)
+    await town.status(first, "03")
+    town.clock.advance(1)
+    await town.status(first, "02")
+    town.clock.advance(1)
+    await town.status(first, "03", at=town.clock.now())
+
+    assert (await town.status(second, "03")).register_no == "2"
+    assert (await town.reload(first)).register_no == "1"
+    assert await numbers(town) == ["1", "2"]
+
+
+async def test_the_year_of_the_book_turns_at_midnight_in_vietnam(tmp_path: Path) -> None:
+    """17:00 UTC on 31 December is the new year there."""
+    before = datetime(2026, 12, 31, 16, 59, 50, tzinfo=UTC)
+    async with opened(tmp_path / "node", ManualClock(before)) as town:
+        first, second, third = await arrived(town, 3)
+        old = await town.status(first, "03")
+        town.clock.advance(timedelta(seconds=20))
+        new = await town.status(second, "03")
+        next_one = await town.status(third, "03")
+
+        assert [(one.register_no, one.document.register_year) for one in (old, new, next_one)] == [
+            ("1", 2026),
+            ("1", 2027),
+            ("2", 2027),
+        ]
+        assert (await numbers(town, 2026), await numbers(town, 2027)) == (["1"], ["1", "2"])
+
+
+async def test_mode_a_stores_what_the_document_system_gives_and_may_bring_it_later(town: Town) -> None:
+    first, second = await arrived(town, 2, PROVINCE)
+
+    assert (await town.status(first, "03")).register_no is None
+    later = await town.status(first, "03", register_no="1245", register_year=2026)
+    assert (later.repeated, later.register_no) == (True, "1245")
+    with pytest.raises(Clash):
+        await town.status(second, "03", register_no="1245")
+
+    assert (await town.reload(second)).state is InState.NEW  # the whole act is undone
+    assert (await town.status(second, "03", register_no="1250")).register_no == "1250"
+    assert await numbers(town, at=PROVINCE) == ["1245", "1250"]  # gaps as found
+    assert (await town.status(first, "03", register_no="7")).register_no == "1245"
+
+
+async def test_mode_c_needs_the_number_and_refuses_doubles(town: Town) -> None:
+    await mode(town, NumberingMode.C)
+    first, second = await arrived(town, 2)
+
+    with pytest.raises(Refused):
+        await town.status(first, "03")
+    assert (await town.status(first, "03", register_no="12a")).register_no == "12a"
+    with pytest.raises(Clash):
+        await town.status(second, "03", register_no="12a")
+
+    assert await numbers(town) == ["12a"]
+    assert (await town.status(second, "03", register_no="12a", register_year=2025)).register_no == "12a"
+    await town.carry()
+    assert await town.statuses(COMMUNE) == 4  # two 01 and two 03: what was refused told nobody
+
+
+@pytest.mark.parametrize("wanted", list(NumberingMode))
+async def test_02_never_takes_a_number(town: Town, wanted: NumberingMode) -> None:
+    await mode(town, wanted)
+    (document,) = await arrived(town)
+
+    done = await town.status(document, "02", register_no="5")
+
+    assert (done.register_no, done.document.state) == (None, InState.REJECTED)
+    assert await numbers(town) == []

@@ -1,0 +1,300 @@
+"""Exactly once admitted (G3, section 6 of the verification rules): repeats are answered again, conflicts stay out, old
+packets played again change nothing, and who comes first with rubbish takes nobody's place."""
+
+from __future__ import annotations
+
+import random
+from datetime import timedelta
+
+import pytest
+
+from gateway.domain.document import InState, Kind
+from gateway.incoming import decide, process, purge, receive
+from tests.support.node import (
+    COMMUNE,
+    DEPARTMENT,
+    LEASE_S,
+    PDF,
+    PROVINCE,
+    Packet,
+    Town,
+    document,
+    receipt_for,
+    status_about,
+    update_of,
+)
+
+FILES = (("van-ban.pdf", PDF),)
+MINUTE = timedelta(minutes=2)
+
+
+async def test_the_same_bytes_again_are_the_same_row_and_are_answered_again(town: Town) -> None:
+    packet = town.forge(document(), FILES)
+    first = await town.brought(packet)
+    town.clock.advance(MINUTE)
+
+    again = await town.brought(packet)
+
+    assert again.id == first.id
+    assert len(await town.inbox()) == 1
+    assert len(await town.incoming()) == 1
+    told = await town.outbox(PROVINCE, Kind.STATUS)
+    assert len(told) == 2
+    assert len({item.envelope_digest for item in told}) == 1  # the same signed answer
+    kinds = [event.kind for event in await town.events(PROVINCE, first.id)]
+    assert "inbox.repeated" in kinds
+
+
+async def test_the_same_body_under_another_packet_id_is_a_repeat(town: Town) -> None:
+    """A4: one admission, answered again, and the copy's bytes are not kept."""
+    first = await town.brought(town.forge(document(), FILES))
+    town.clock.advance(MINUTE)
+    copy = town.forge(document(), FILES)
+
+    row = await town.brought(copy)
+
+    assert (row.state, row.code, row.incoming_id) == ("done", "MSG-REPEAT", first.incoming_id)
+    assert len(await town.incoming()) == 1
+    assert await town.statuses(PROVINCE) == 2
+    assert await town.read(await town.only()) == PDF
+    async with town.node.store.read(await town.scope(PROVINCE)) as work:
+        assert not await work.blobs.holds(copy.digest)
+        assert await work.blobs.holds(first.file_digest)
+
+
+async def test_the_same_packet_id_with_another_body_is_a_conflict_and_the_first_stays(town: Town) -> None:
+    """A4, threat 51."""
+    await town.brought(town.forge(document(), FILES, id="twice"))
+    before = await town.only()
+
+    row = await town.brought(town.forge(document("201"), FILES, id="twice"))
+
+    assert (row.state, row.code) == ("quarantined", "MSG-CONFLICT")
+    assert "the first stays" in (row.reason or "")
+    assert await town.only() == before
+    assert await town.statuses(PROVINCE) == 1
+
+
+async def test_two_statuses_under_one_packet_id_conflict_too(town: Town) -> None:
+    sent = await town.send("15")
+    await town.carry()
+    sent = await town.document(sent)
+    first = town.forge(status_about("03", sent.document_id), id="s", receipt=receipt_for(sent, "03"))
+    second = town.forge(status_about("06", sent.document_id), id="s", receipt=receipt_for(sent, "06"))
+
+    await town.brought(first, DEPARTMENT)
+    row = await town.brought(second, DEPARTMENT)
+
+    assert (row.state, row.code) == ("quarantined", "MSG-CONFLICT")
+    assert (await town.delivery(sent)).state == "accepted"
+
+
+async def test_rubbish_under_a_true_packet_id_takes_nobodys_place(town: Town) -> None:
+    """A3, threat 103: landing is not identity."""
+    true = town.forge(document(), FILES, id="the-id")
+    rubbish = Packet(raw=true.raw.replace(b"200", b"201"), id="the-id", kind="edoc", sender=DEPARTMENT)
+    noise = Packet(raw=b"noise", id="the-id", kind="edoc", sender=DEPARTMENT)
+
+    for bad in (rubbish, noise):
+        assert (await town.brought(bad)).state in ("quarantined", "malformed")
+    row = await town.brought(true)
+
+    assert row.state == "done"
+    assert (await town.only()).packet_id == "the-id"
+    assert await town.count("identity") == 1  # of the true one alone
+
+
+@pytest.mark.parametrize("code", ["02", "15", "16"])
+async def test_an_old_status_played_again_changes_nothing(town: Town, code: str) -> None:
+    """A4, threat 105: from the recipient's own signed past, under another transport."""
+    sent = await town.send("15")
+    await town.carry()
+    arrived = await town.only()
+    if code == "02":
+        await town.status(arrived, "02")
+        await town.carry()
+        await town.status(arrived, "03", at=town.clock.now() + timedelta(minutes=1))
+    else:
+        await town.update(sent)
+        await town.carry()
+        await town.status(arrived, code)
+    await town.carry()
+    (old,) = [
+        one for one in await town.crossed(PROVINCE, Kind.STATUS) if f"StatusCode>{code}<".encode() in one.raw
+    ]
+    before = (await town.standing(sent), await town.count("fact"))
+    town.clock.advance(timedelta(days=20))
+
+    await town.brought(old, DEPARTMENT)
+    row = await town.brought(town.forge(town.model(old), id="another-id"), DEPARTMENT)
+
+    assert (row.state, row.code) == ("done", "MSG-REPEAT")
+    assert (await town.standing(sent), await town.count("fact")) == before
+
+
+async def test_an_old_take_back_played_again_opens_nothing(town: Town) -> None:
+    """A4, threat 105."""
+    sent = await town.send("15")
+    await town.carry()
+    await town.recall(sent, take_back=True)
+    await town.carry()
+    arrived = await town.only()
+    await town.status(arrived, "16")
+    await town.carry()
+    (old,) = await town.crossed(DEPARTMENT, Kind.STATUS)
+
+    await town.deliver(old)
+    await town.brought(town.forge(town.model(old), id="again"))
+
+    row = (await town.inbox())[0]
+    assert (row.state, row.code) == ("done", "MSG-REPEAT")
+    assert (await town.reload(arrived)).state is InState.NEW
+    assert len([e for e in await town.events(PROVINCE, arrived.id) if e.kind == "inbox.request"]) == 1
+
+
+async def test_an_old_update_played_again_after_a_newer_one_is_a_repeat(town: Town) -> None:
+    """A4, A6, threat 105."""
+    sent = await town.send("15")
+    await town.carry()
+    arrived = await town.only()
+    first = await town.update(sent, "Lần một")
+    await town.carry()
+    await town.status(arrived, "15")
+    await town.carry()
+    await town.update(sent, "Lần hai")
+    await town.carry()
+    await town.status(arrived, "15")
+    await town.carry()
+    (old,) = [one for one in await town.crossed(DEPARTMENT, Kind.UPDATE) if one.id == first.packet_id]
+
+    row = await town.brought(old)
+
+    assert row.state == "done"
+    assert len(await town.incoming()) == 3
+    assert (await town.reload(arrived)).subject == "Lần hai"
+
+
+async def test_an_update_signed_before_one_already_applied_is_shown_and_not_applied(town: Town) -> None:
+    """A6, MSG-STALE: a delayed packet must not roll back."""
+    await town.brought(town.forge(document(), FILES))
+    arrived = await town.only()
+    delayed = town.forge(update_of(subject="Bản cũ"), FILES)
+    town.clock.advance(timedelta(hours=1))
+    await town.brought(town.forge(update_of(subject="Bản mới"), FILES))
+    await town.status(arrived, "15")
+    assert (await town.reload(arrived)).subject == "Bản mới"
+    told = await town.statuses(PROVINCE)
+
+    row = await town.brought(delayed)
+
+    assert (row.state, row.code) == ("done", "MSG-STALE")
+    shown = [one for one in await town.incoming() if one.id == row.incoming_id]
+    assert [(one.state, one.marks, one.subject) for one in shown] == [(InState.DONE, ("stale",), "Bản cũ")]
+    after = await town.reload(arrived)
+    assert (after.subject, after.state) == ("Bản mới", InState.NEW)
+    assert await town.statuses(PROVINCE) == told + 2  # the 15 on its way, and 01: it is stored
+    newer = await town.brought(town.forge(update_of(subject="Bản mới nhất"), FILES))
+    assert (newer.state, newer.code) == ("done", None)
+
+
+async def test_a_storm_of_copies_is_one_registration_and_one_receipt_per_status(town: Town) -> None:
+    """Threat 55, scaled down: 200 copies in random order, claimed by two workers in turn."""
+    packets = [town.forge(document(str(300 + n)), FILES) for n in range(4)]
+    storm = packets * 50
+    random.Random(7).shuffle(storm)
+    for packet in storm:
+        await town.deliver(packet)
+
+    while True:
+        arrivals = await town.node.inn.axis.take(30, LEASE_S)
+        rows = [
+            *await town.node.store.claim_inbox(1, LEASE_S),
+            *await town.node.store.claim_inbox(1, LEASE_S),
+        ]
+        for arrival in arrivals:
+            await receive.run(town.node.inn, arrival)
+        for row in rows:
+            await process.run(town.node.inn, row)
+        if not arrivals and not rows:
+            break
+    await town.carry()
+
+    documents = await town.incoming()
+    assert len(documents) == 4
+    assert len(await town.inbox()) == 4
+    assert await town.statuses(PROVINCE) == 4
+    for each in documents:
+        done = await town.status(each, "03", register_no=each.number)
+        assert done.register_no == each.number
+        assert (await town.status(each, "03", register_no=each.number)).repeated
+    await town.carry()
+    assert await town.statuses(PROVINCE) == 8
+    assert await town.count("register_entry") == 4
+
+
+async def test_after_02_the_corrected_document_is_a_new_attempt_and_takes_the_number(town: Town) -> None:
+    """A9, R117."""
+    sent = await town.send("15", COMMUNE)
+    await town.carry()
+    refused = await town.status(await town.only(COMMUNE), "02")
+    await town.carry()
+    assert refused.register_no is None
+
+    corrected = await town.send("15", COMMUNE, subject="Đã sửa")
+    await town.carry()
+
+    assert corrected.attempt == 2
+    newest, first = await town.incoming(COMMUNE)
+    assert (newest.attempt, first.attempt) == (2, 1)
+    assert (newest.state, first.state) == (InState.NEW, InState.REJECTED)
+    assert (await town.status(newest, "03")).register_no == "1"
+    await town.carry()
+    assert (await town.delivery(sent)).state == "rejected"
+    assert (await town.delivery(corrected)).state == "accepted"
+
+
+async def test_a_known_number_with_other_content_is_held_when_nothing_was_refused(town: Town) -> None:
+    """R117 on receipt."""
+    await town.brought(town.forge(document(), FILES))
+    await town.status(await town.only(), "03", register_no="8")
+
+    row = await town.brought(town.forge(document(subject="Nội dung khác"), FILES))
+
+    assert (row.state, row.code) == ("held", "OTHER-CONTENT")
+    assert len(await town.incoming()) == 1
+    assert [e.kind for e in await town.events(PROVINCE, row.id)][-1] == "inbox.held"
+
+
+async def test_a_packet_id_or_body_that_was_held_is_not_claimed(town: Town) -> None:
+    await town.brought(town.forge(document(), FILES))
+    other = document(subject="Nội dung khác")
+    held = await town.brought(town.forge(other, FILES, id="h"))
+    again = await town.brought(town.forge(other, FILES, id="h2"))
+    assert [held.state, again.state] == ["held", "held"]
+
+    await decide.release(town.node.inn, await town.scope(PROVINCE), held.id, "Nhận")
+    await town.carry()
+    await decide.release(town.node.inn, await town.scope(PROVINCE), again.id, "Nhận")
+    await town.carry()
+
+    states = {row.id: (row.state, row.code) for row in await town.inbox()}
+    assert states[held.id][0] == "done"
+    assert states[again.id] == ("done", "MSG-REPEAT")
+    assert len(await town.incoming()) == 2
+
+
+async def test_repeats_of_a_purged_document_are_still_repeats(town: Town) -> None:
+    """Threat 50: tombstones outlive the purge."""
+    sent = await town.send("15")
+    await town.carry()
+    await town.recall(sent)
+    await town.carry()
+    town.clock.advance(timedelta(days=31))
+    assert await purge.recalled(town.node.inn) == 1
+    await town.node.blobs.sweep(town.clock.now() + timedelta(days=2))
+
+    (old,) = await town.crossed(DEPARTMENT, Kind.DOCUMENT)
+    await town.brought(old)
+
+    assert len(await town.incoming()) == 2
+    assert (await town.only()).state is InState.RECALLED

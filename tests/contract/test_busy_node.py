@@ -1,0 +1,99 @@
+"""What must go on while everything else of a node is busy: the thread pool, the writer, the disk."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import aiosqlite
+import pytest
+
+from gateway.domain.identity import Digest
+from gateway.pool import ThreadPool
+from gateway.store.blobs import FileBlobs
+from gateway.store.store import SqlStore
+from tests.support.clock import ManualClock
+from tests.support.stores import NORTH, digest
+
+
+@pytest.fixture
+def pool() -> Iterator[ThreadPool]:
+    threads = ThreadPool(1)
+    yield threads
+    threads.close()
+
+
+@pytest.fixture
+def blobs(tmp_path: Path, store: SqlStore, clock: ManualClock, pool: ThreadPool) -> FileBlobs:
+    return FileBlobs(tmp_path / "content", store, clock, pool)
+
+
+async def kept(blobs: FileBlobs, store: SqlStore, content: bytes) -> Digest:
+    name = digest(content.decode())
+    with blobs.scratch() as scratch:
+        scratch.file.write(content)
+        await blobs.keep(scratch, name, len(content))
+    async with store.begin(NORTH) as work:
+        await work.blobs.add(name, "document", "msg-1")
+        await work.commit()
+    return name
+
+
+async def test_content_can_be_opened_while_every_thread_of_the_pool_is_taken(
+    blobs: FileBlobs, store: SqlStore, pool: ThreadPool
+) -> None:
+    """Threads that verify wait for a connection: a connection must never wait for a thread, or both wait for ever."""
+    name = await kept(blobs, store, b"content")
+    go_on = threading.Event()
+    taken = asyncio.create_task(pool.run(go_on.wait))
+
+    async with asyncio.timeout(10):
+        async with store.read(NORTH) as work:
+            opener = await blobs.open(work, name)
+    with opener() as file:
+        content = file.read()
+
+    go_on.set()
+    await taken
+    assert content == b"content"
+
+
+async def test_a_scratch_that_nobody_fills_never_touches_the_disk(blobs: FileBlobs, tmp_path: Path) -> None:
+    with blobs.scratch() as scratch:
+        path = scratch.path
+
+    assert not path.parent.exists()
+
+
+async def test_a_scratch_may_be_discarded_before_its_end(blobs: FileBlobs) -> None:
+    with blobs.scratch() as scratch:
+        scratch.file.write(b"content")
+        scratch.discard()
+        gone = not scratch.path.exists()
+        scratch.discard()
+
+    assert gone
+
+
+async def test_a_statement_is_one_hop_to_the_thread_of_the_database(
+    store: SqlStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Begin, two statements, commit: four hops, and none for the roll back of what is committed."""
+    hops = []
+    real: Any = aiosqlite.Connection._execute
+
+    async def counted(self: aiosqlite.Connection, function: object, *values: object) -> object:
+        hops.append(function)
+        return await real(self, function, *values)
+
+    monkeypatch.setattr(aiosqlite.Connection, "_execute", counted)
+    async with store.begin(NORTH) as work:
+        await work.jobs.put("pack", "msg-1")
+        found = await work.jobs.error_of("msg-1")
+        await work.commit()
+
+    assert found is None
+    assert len(hops) == 4

@@ -1,0 +1,131 @@
+"""Every point of the story, by `make crash`. Tells the story once in a process that stops itself before and after each
+call of each port; while it stands still, its folder is copied. A stopped process leaves on disk exactly what a killed
+one leaves, so each copy is a crash at that point. Points that leave the same bytes are one case. Then the story is told
+again in each copy, as after a restart, and what a crash could have torn is looked for."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from queue import Empty, SimpleQueue
+from typing import Any
+
+from tests.faults import killer
+from tests.faults.test_crash import LATER_S
+
+# SQLite rebuilds the shared-memory index at the first opening after a crash; what it held says nothing.
+_REBUILT = "-shm"
+
+
+def main() -> int:
+    """Takes every point; 0 when nothing was torn anywhere."""
+    began = time.monotonic()
+    with tempfile.TemporaryDirectory(prefix="gateway-crash-") as temporary:
+        root = Path(temporary)
+        asyncio.run(killer.set_up(root / "told"))
+        points, cases = walk(root)
+        print(
+            f"{points} points leave {len(cases)} different folders; telling the story again in each",
+            flush=True,
+        )
+        wrong = recover(cases)
+    for case, told in wrong:
+        print(f"TORN at {case}: " + "; ".join(told))
+    print(f"{points} points, {len(cases)} folders, {len(wrong)} torn, {time.monotonic() - began:.0f} s")
+    return 1 if wrong else 0
+
+
+def walk(root: Path) -> tuple[int, dict[str, Path]]:
+    """Tells the story step by step; how many points it has, and a copy of each different folder by its first point."""
+    folder, cases, seen, points = root / "told", {}, set(), 0
+    child = os.fork()
+    if child == 0:
+        asyncio.run(killer.tell(folder, None, "before", 0.0, stops=True))
+        os._exit(0)
+    while True:
+        _, status = os.waitpid(child, os.WUNTRACED)
+        if not os.WIFSTOPPED(status):
+            break
+        points += 1
+        digest = _digest(folder)
+        if digest not in seen:
+            seen.add(digest)
+            cases[f"point-{points}"] = root / f"point-{points}"
+            shutil.copytree(folder, root / f"point-{points}")
+        os.kill(child, signal.SIGCONT)
+    if os.waitstatus_to_exitcode(status) != 0:
+        raise SystemExit("the story did not end well even without a crash")
+    return points, cases
+
+
+def _digest(folder: Path) -> bytes:
+    whole = hashlib.sha256()
+    for path in sorted(folder.rglob("*")):
+        if path.is_file() and not path.name.endswith(_REBUILT):
+            whole.update(str(path.relative_to(folder)).encode() + b"\0" + path.read_bytes() + b"\0")
+    return whole.digest()
+
+
+def recover(cases: dict[str, Path]) -> list[tuple[str, list[str]]]:
+    """The story again in each copy, on as many cores as there are; what was torn, by point."""
+    waiting: SimpleQueue[tuple[str, Path]] = SimpleQueue()
+    for case in cases.items():
+        waiting.put(case)
+    wrong: list[tuple[str, list[str]]] = []
+    tellers = [
+        threading.Thread(target=_teller, args=(waiting, len(cases), wrong))
+        for _ in range(os.cpu_count() or 1)
+    ]
+    for teller in tellers:
+        teller.start()
+    for teller in tellers:
+        teller.join()
+    return sorted(wrong)
+
+
+def _teller(waiting: SimpleQueue[tuple[str, Path]], cases: int, wrong: list[tuple[str, list[str]]]) -> None:
+    command = [sys.executable, "-m", "tests.faults.killer"]
+    with subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1
+    ) as teller:
+        for case, folder in _taken(waiting):
+            told = killer.torn(_tell(teller, folder))
+            if told:
+                wrong.append((case, told))
+            shutil.rmtree(folder)
+            if (left := waiting.qsize()) % 50 == 0:
+                print(f"{cases - left} of {cases}, {len(wrong)} torn", file=sys.stderr, flush=True)
+
+
+def _taken(waiting: SimpleQueue[tuple[str, Path]]) -> Iterator[tuple[str, Path]]:
+    while True:
+        try:
+            yield waiting.get_nowait()
+        except Empty:
+            return
+
+
+def _tell(teller: subprocess.Popen[str], folder: Path) -> dict[str, Any]:
+    assert teller.stdin is not None
+    assert teller.stdout is not None
+    asked = {"folder": str(folder), "point": None, "when": "before", "offset_s": LATER_S}
+    teller.stdin.write(json.dumps(asked) + "\n")
+    teller.stdin.flush()
+    teller.stdout.readline()
+    found: dict[str, Any] = json.loads((folder / "told.json").read_text())
+    return found
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,161 @@
+"""What clerks and document systems do with an incoming document: statuses twice and in any order, versions, hand-over."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+
+from gateway.domain.document import Assignment, InState
+from gateway.errors import Clash, NotFound, Refused, StaleVersion
+from gateway.incoming import act, decide
+from gateway.incoming.act import StatusCall
+from tests.support.node import COMMUNE, PDF, PROVINCE, Town, document, recall_of
+
+FILES = (("van-ban.pdf", PDF),)
+
+
+async def test_a_status_said_twice_is_told_once(town: Town) -> None:
+    sent = await town.send("15")
+    await town.carry()
+    arrived = await town.only()
+
+    first = await town.status(arrived, "03", register_no="4")
+    again = await town.status(arrived, "03")
+    at = town.clock.now() + timedelta(minutes=1)
+    timed = await town.status(arrived, "05", at=at)
+    timed_again = await town.status(arrived, "05", at=at)
+
+    assert [one.repeated for one in (first, again, timed, timed_again)] == [False, True, False, True]
+    assert again.register_no == "4"
+    await town.carry()
+    assert await town.statuses(PROVINCE) == 3  # 01, 03, 05
+    assert (await town.delivery(sent)).state == "processing"
+
+
+async def test_an_assignment_said_again_with_04_is_new(town: Town) -> None:
+    await town.brought(town.forge(document(), FILES))
+    arrived = await town.only()
+
+    await town.status(arrived, "04", assignment=Assignment(lead_unit="Phòng A"))
+    town.clock.advance(1)
+    done = await town.status(arrived, "04", assignment=Assignment(lead_unit="Phòng B"))
+
+    assert not done.repeated
+    assert done.document.assignment == Assignment(lead_unit="Phòng B")
+
+
+@pytest.mark.parametrize(
+    ("call", "lacks"),
+    [
+        (StatusCall(code="02"), "reason"),
+        (StatusCall(code="02", reason="OTHER"), "note"),
+        (StatusCall(code="07"), "07"),
+    ],
+)
+async def test_a_call_that_lacks_something_is_refused_and_changes_nothing(
+    town: Town, call: StatusCall, lacks: str
+) -> None:
+    await town.brought(town.forge(document(), FILES))
+    arrived = await town.only()
+
+    with pytest.raises(Refused, match=lacks):
+        await act.set_status(town.node.inn, await town.scope(PROVINCE), arrived.id, call)
+
+    assert await town.only() == arrived
+
+
+@pytest.mark.parametrize("code", ["01", "13", "15", "16"])
+async def test_codes_that_nobody_may_say_now_are_refused(town: Town, code: str) -> None:
+    await town.brought(town.forge(document(), FILES))
+
+    with pytest.raises(Clash):
+        await town.status(await town.only(), code)
+
+
+async def test_a_reason_that_is_not_in_the_table_is_named_and_nothing_is_sent(town: Town) -> None:
+    await town.brought(town.forge(document(), FILES))
+    arrived = await town.only()
+    held = await town.brought(town.forge(document(subject="Khác"), FILES))
+    before = await town.count("job")
+
+    with pytest.raises(NotFound, match="NONSENSE"):
+        await town.status(arrived, "02", reason="NONSENSE")
+    with pytest.raises(NotFound, match="missing"):
+        await decide.give_back(town.node.inn, await town.scope(PROVINCE), held.id, "Trả", "missing")
+
+    assert (await town.only()).state is InState.NEW
+    assert await town.count("job") == before
+
+
+async def test_nothing_but_15_is_said_about_a_recalled_document(town: Town) -> None:
+    await town.brought(town.forge(document(), FILES))
+    await town.brought(town.forge(recall_of()))
+    arrived = await town.only()
+    told = await town.statuses(PROVINCE)
+
+    for code in ("02", "03", "04", "06", "16"):
+        with pytest.raises(Clash):
+            await town.status(arrived, code)
+    assert (await town.status(arrived, "15")).repeated
+    await town.carry()
+
+    assert await town.statuses(PROVINCE) == told
+
+
+async def test_a_version_that_somebody_changed_is_refused_and_nothing_is_taken_in(town: Town) -> None:
+    await town.brought(town.forge(document(), FILES))
+    arrived = await town.only()
+    scope = await town.scope(PROVINCE)
+    await act.set_status(town.node.inn, scope, arrived.id, StatusCall(code="04"), arrived.version)
+
+    with pytest.raises(StaleVersion):
+        await act.set_status(town.node.inn, scope, arrived.id, StatusCall(code="03"), arrived.version)
+
+    assert (await town.only()).state is InState.ASSIGNED
+
+
+async def test_the_version_of_a_request_is_that_of_the_request(town: Town) -> None:
+    sent = await town.send("15")
+    await town.carry()
+    await town.status(await town.only(), "04")
+    update = await town.update(sent)
+    await town.carry()
+    child = await town.as_incoming(update)
+
+    done = await act.set_status(
+        town.node.inn, await town.scope(PROVINCE), child.id, StatusCall(code="15"), child.version
+    )
+
+    assert done.document.subject == "Nội dung đã sửa"
+
+
+async def test_another_agencys_document_is_not_there(town: Town) -> None:
+    """Threat 87."""
+    await town.brought(town.forge(document(), FILES))
+    arrived = await town.only()
+    row = (await town.inbox())[0]
+    stranger = await town.scope(COMMUNE)
+
+    with pytest.raises(NotFound):
+        await act.set_status(town.node.inn, stranger, arrived.id, StatusCall(code="03"))
+    with pytest.raises(NotFound):
+        await decide.discard(town.node.inn, stranger, row.id, "x")
+
+
+async def test_a_row_leased_to_a_client_comes_back_when_the_lease_runs_out_until_it_is_acknowledged(
+    town: Town,
+) -> None:
+    await town.brought(town.forge(document(), FILES))
+    scope = await town.scope(PROVINCE)
+
+    (first,) = await act.lease(town.node.inn, scope, "one", 10, 60)
+    assert await act.lease(town.node.inn, scope, "two", 10, 60) == []
+    town.clock.advance(61)
+    (again,) = await act.lease(town.node.inn, scope, "two", 10, 60)
+    assert again.id == first.id
+
+    assert await act.ack(town.node.inn, scope, first.id, "two") is True
+    assert await act.ack(town.node.inn, scope, first.id, "two") is False
+    town.clock.advance(61)
+    assert await act.lease(town.node.inn, scope, "two", 10, 60) == []

@@ -1,0 +1,134 @@
+"""Landing and processing when the node's own storage fails, and when two workers have one packet."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from gateway.errors import StoreFailure
+from gateway.incoming import decide, process
+from gateway.workers import receiver
+from tests.support.faulty import Faulty
+from tests.support.node import (
+    COMMUNE,
+    LEASE_S,
+    PDF,
+    PROVINCE,
+    Town,
+    document,
+    opened,
+)
+
+FILES = (("van-ban.pdf", PDF),)
+
+
+async def test_a_disk_that_takes_nothing_loses_nothing_and_intake_goes_on_by_itself(tmp_path: Path) -> None:
+    """G2, threat 91: the axis keeps what was not landed, however long that lasts."""
+    blobs = Faulty("blobs", "keep")
+    async with opened(tmp_path / "node", wrap=blobs) as town:
+        packet = town.forge(document(), FILES)
+        await town.deliver(packet)
+        blobs.error = StoreFailure("no space left on the disk")
+        intake = receiver.Intake()
+        for _ in range(30):
+            with pytest.raises(StoreFailure):
+                await intake.step(town.node.inn, 10, LEASE_S)
+            town.clock.advance(LEASE_S + 1)
+        assert await town.inbox() == ()
+
+        blobs.error = None
+        assert await intake.step(town.node.inn, 10, LEASE_S) is True
+        await town.carry()
+
+        assert (await town.row(PROVINCE, packet)).state == "done"
+        assert await town.node.axis.dead_list() == []
+
+
+async def test_a_store_that_fails_while_a_packet_is_looked_at_puts_it_off_and_it_heals(
+    tmp_path: Path,
+) -> None:
+    trust = Faulty("trust", "collect")
+    async with opened(tmp_path / "node", wrap=trust) as town:
+        packet = town.forge(document(), FILES)
+        trust.error = StoreFailure("the folder of revocation lists cannot be read")
+        await town.brought(packet)
+        assert (await town.row(PROVINCE, packet)).state == "landed"
+        assert await town.process() == 0
+
+        trust.error = None
+        town.clock.advance(5)
+        await town.carry()
+
+        assert (await town.row(PROVINCE, packet)).state == "done"
+
+
+async def test_two_workers_with_one_packet_admit_it_once(town: Town) -> None:
+    """G3, G7: the first one's lease ran out."""
+    packet = town.forge(document(), FILES)
+    await town.deliver(packet)
+    await town.land()
+    (slow,) = await town.node.store.claim_inbox(10, LEASE_S)
+    town.clock.advance(LEASE_S + 1)
+    (quick,) = await town.node.store.claim_inbox(10, LEASE_S)
+
+    await process.run(town.node.inn, quick)
+    await process.run(town.node.inn, slow)
+    await town.carry()
+
+    assert len(await town.incoming()) == 1
+    assert await town.statuses(PROVINCE) == 1
+    assert (await town.row(PROVINCE, packet)).code is None
+
+
+@pytest.mark.parametrize("winner", ["worker", "person"])
+async def test_a_person_and_a_worker_do_not_decide_one_packet_twice(town: Town, winner: str) -> None:
+    await town.brought(town.forge(document(), FILES))
+    held = await town.brought(town.forge(document(subject="Khác"), FILES))
+    scope = await town.scope(PROVINCE)
+    await decide.release(town.node.inn, scope, held.id, "Nhận")
+    (leased,) = await town.node.store.claim_inbox(10, LEASE_S)
+
+    from gateway.errors import Clash
+
+    with pytest.raises(Clash):
+        await decide.discard(town.node.inn, scope, held.id, "Bỏ")
+    if winner == "worker":
+        await process.run(town.node.inn, leased)
+    with pytest.raises(Clash):
+        await decide.give_back(town.node.inn, scope, held.id, "Trả", "OTHER")
+    await town.carry()
+    town.clock.advance(LEASE_S + 1)
+    await town.carry()
+
+    assert len(await town.incoming()) == 2
+
+
+async def test_one_bad_packet_in_a_batch_stops_none_of_the_others(town: Town) -> None:
+    from tests.support.node import Packet
+
+    good = [town.forge(document(str(300 + n)), FILES) for n in range(3)]
+    bad = [
+        Packet(raw=b"<a/>", id="x", kind="edoc", sender="Z91.07"),
+        Packet(raw=b"\0", id="y", kind="?", sender="?"),
+    ]
+    for packet in (good[0], bad[0], good[1], bad[1], good[2]):
+        await town.deliver(packet)
+
+    await receiver.land(town.node.inn, 10, LEASE_S)
+    await receiver.work(town.node.inn, 10, LEASE_S)
+
+    assert len(await town.incoming()) == 3
+    rows = [await town.row(PROVINCE, one) for one in bad]
+    assert all(row.reason for row in rows)
+
+
+async def test_one_file_for_two_agencies_of_a_node_is_two_rows_and_one_blob(town: Town) -> None:
+    packet = town.forge(document(to=(PROVINCE, COMMUNE)), FILES)
+
+    for code in (PROVINCE, COMMUNE):
+        await town.deliver(packet, code)
+    await town.carry()
+
+    assert (await town.only()).envelope_digest == (await town.only(COMMUNE)).envelope_digest
+    assert await town.read(await town.only(COMMUNE)) == PDF

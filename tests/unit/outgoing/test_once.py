@@ -1,0 +1,121 @@
+"""A caller that repeats itself (interfaces 3.3): the idempotency key, `external_id`, and both at once."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from gateway.errors import Clash, Refused
+from gateway.outgoing.order import Accepted, Once, Order
+from tests.support.api import pdf
+from tests.support.node import PDF, PROVINCE, Town, draft
+
+FILES = (("15.pdf", PDF),)
+
+
+def once(key: str = "k", meta: str = "{}", owner: str = "prn_1") -> Once:
+    def render(accepted: Accepted) -> tuple[int, str]:
+        assert accepted.document is not None
+        return 202, accepted.document.id
+
+    return Once(owner=owner, key=key, method="POST", path="/messages", meta=meta, render=render)
+
+
+async def post(
+    town: Town, number: str = "15", key: Once | None = None, files: Any = FILES, **more: Any
+) -> Accepted:
+    return await town.order(Order(draft=draft(number, PROVINCE, **more)), files, once=key)
+
+
+async def test_the_same_key_and_request_give_the_first_answer_again(town: Town) -> None:
+    first = await post(town, key=once())
+    assert first.document is not None
+
+    again = await post(town, key=once())
+
+    assert (again.document, again.replayed) == (None, (202, first.document.id))
+    assert await town.count("outgoing_document") == 1
+
+
+@pytest.mark.parametrize("other", ["meta", "file", "file name"])
+async def test_the_same_key_with_another_request_is_refused(town: Town, other: str) -> None:
+    await post(town, key=once())
+    files = {"file": (("15.pdf", pdf(2)),), "file name": (("16.pdf", PDF),)}.get(other, FILES)
+
+    with pytest.raises(Refused, match="idempotency-other"):
+        await post(town, key=once(meta='{"a":1}' if other == "meta" else "{}"), files=files)
+
+    assert await town.count("outgoing_document") == 1
+
+
+async def test_the_same_key_of_another_owner_is_another_key(town: Town) -> None:
+    await post(town, "15", once())
+    await post(town, "16", once(owner="prn_2"))
+
+    assert await town.count("outgoing_document") == 2
+
+
+async def test_a_request_that_runs_makes_the_second_wait_and_an_abandoned_one_is_taken_over(
+    town: Town,
+) -> None:
+    outcomes = await asyncio.gather(post(town, key=once()), post(town, key=once()), return_exceptions=True)
+    clashes = [one for one in outcomes if isinstance(one, Clash)]
+    assert [one.code for one in clashes] in (["GW-IDEM-RUNNING"], [])
+    assert await town.count("outgoing_document") == 1
+
+    scope = await town.scope("Z91.07")
+    async with town.node.store.begin(scope) as work:
+        from datetime import timedelta
+
+        from gateway.outgoing.accept import _request_digest
+        from gateway.outgoing.intake import tray
+
+        async with tray(town.node.out) as empty:
+            digest = _request_digest(once("left"), empty)
+        await work.idempotency.begin("prn_1", "left", digest, town.clock.now() + timedelta(seconds=60))
+        await work.commit()
+    with pytest.raises((Clash, Refused)):
+        await post(town, "16", once("left"))
+
+
+async def test_a_refused_request_gives_its_key_back(town: Town) -> None:
+    with pytest.raises(Refused):
+        await post(town, "", once())
+
+    accepted = await post(town, "15", once())
+
+    assert accepted.document is not None
+
+
+async def test_the_same_external_id_and_content_is_the_same_document_under_any_key(town: Town) -> None:
+    first = await post(town, key=once("a"), external_id="q-1")
+    second = await post(town, key=once("b"), external_id="q-1")
+    third = await post(town, key=once("b"), external_id="q-1")
+    fourth = await post(town, external_id="q-1")
+    assert first.document is not None
+
+    assert second.document == fourth.document == first.document
+    assert third.replayed == (202, first.document.id)
+    assert await town.count("outgoing_document") == 1
+
+
+async def test_the_same_external_id_with_other_content_names_the_earlier_document(town: Town) -> None:
+    first = await post(town, external_id="q-1")
+    assert first.document is not None
+
+    with pytest.raises(Clash, match=first.document.id) as clash:
+        await post(town, "16", once(), external_id="q-1")
+    assert clash.value.code == "GW-EXTERNAL-ID"
+
+    assert (await post(town, "16", once(), external_id="q-2")).document is not None
+
+
+async def test_one_external_id_sent_many_times_at_once_is_one_document(town: Town) -> None:
+    outcomes = await asyncio.gather(*(post(town, key=once(f"k{n}"), external_id="q-1") for n in range(5)))
+
+    ids = {one.document.id for one in outcomes if one.document is not None}
+    assert len(ids) == 1
+    await town.carry()
+    assert len(await town.incoming()) == 1

@@ -1,0 +1,134 @@
+"""The loops themselves: a batch ends together, a step that breaks ends no loop, a lease is kept while its work runs."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import timedelta
+
+import pytest
+
+from gateway.errors import NotFound, StaleLease, StoreFailure
+from gateway.incoming import waiting
+from gateway.ports import Lease
+from gateway.workers import dispatcher, loop, packer, receiver, sequencer
+from gateway.workers.clocks import Clocks
+from tests.support.node import DEPARTMENT, LEASE_S, PROVINCE, Town, recall_of
+
+
+async def test_one_that_breaks_lets_the_others_of_its_batch_finish_first() -> None:
+    finished = []
+    gate = asyncio.Event()
+
+    async def breaks() -> None:
+        gate.set()
+        raise NotFound("gone")
+
+    async def works() -> None:
+        await gate.wait()
+        for _ in range(10):
+            await asyncio.sleep(0)
+        finished.append(True)
+
+    with pytest.raises(NotFound):
+        await loop.together([breaks(), works(), works()])
+
+    assert finished == [True, True]
+
+
+async def test_a_step_that_breaks_is_tried_again_and_the_loop_ends_with_its_stop() -> None:
+    stop, bell, turns = asyncio.Event(), loop.Bell(), 0
+
+    async def step() -> bool:
+        nonlocal turns
+        turns += 1
+        if turns == 3:
+            stop.set()
+            return False
+        bell.ring()
+        raise RuntimeError("broken step")
+
+    await asyncio.wait_for(loop.forever("test", step, bell, stop, 0.001), 5)
+
+    assert turns == 3
+
+
+async def test_a_ring_while_one_looked_is_not_missed() -> None:
+    stop, bell, turns = asyncio.Event(), loop.Bell(), 0
+
+    async def step() -> bool:
+        nonlocal turns
+        turns += 1
+        if turns == 1:
+            bell.ring()
+        else:
+            stop.set()
+            bell.ring()
+        return False
+
+    await asyncio.wait_for(loop.forever("test", step, bell, stop, 3600.0), 5)
+
+    assert turns == 2
+
+
+async def test_a_renewal_that_fails_once_is_tried_again_and_a_lost_lease_ends_it(town: Town) -> None:
+    await town.send("15")
+    (job,) = await town.node.store.claim_jobs("pack", 1, LEASE_S)
+    renewed: list[str] = []
+    third = asyncio.Event()
+
+    class Store:
+        """The node's store, whose first renewal fails."""
+
+        async def renew(self, table: str, lease: Lease, lease_s: float) -> Lease:
+            renewed.append(table)
+            if len(renewed) == 1:
+                raise StoreFailure("busy")
+            if len(renewed) == 3:
+                third.set()
+                raise StaleLease("lost")
+            return await town.node.store.renew(table, lease, LEASE_S)
+
+    async with loop.kept(Store(), "job", job.lease, 0.003):  # type: ignore[arg-type]  # renew is all that is asked
+        await asyncio.wait_for(third.wait(), 5)
+
+    assert renewed == ["job"] * 3
+
+
+async def test_the_workers_carry_a_document_there_and_its_answer_back(town: Town) -> None:
+    await town._host()
+    sent = await town.send("15")
+
+    moved = True
+    while moved:
+        moved = any(
+            [
+                await packer.step(town.node.out, 10, LEASE_S),
+                await dispatcher.step(town.node.out, 10, LEASE_S),
+                await receiver.land(town.node.inn, 10, LEASE_S),
+                await receiver.work(town.node.inn, 10, LEASE_S),
+                await sequencer.step(town.node.store),
+            ]
+        )
+
+    assert (await town.delivery(sent)).state == "delivered"
+    events = await town.node.store.events_after(None, 0, 1000)
+    assert [event.node_seq for event in events] == list(range(1, len(events) + 1))
+
+
+async def test_the_clock_looks_every_ten_minutes_and_at_start(town: Town) -> None:
+    packet = town.forge(recall_of())
+    await town.brought(packet)
+    town.clock.advance(timedelta(days=2, hours=23, minutes=55))
+    clocks = Clocks()
+    assert await clocks.step(town.node.inn) is False
+    assert (await town.row(PROVINCE, packet)).state == "waiting"
+
+    town.clock.advance(timedelta(minutes=6))
+    await clocks.step(town.node.inn)
+    assert (await town.row(PROVINCE, packet)).state == "waiting"
+    town.clock.advance(timedelta(minutes=5))
+    await clocks.step(town.node.inn)
+
+    assert (await town.row(PROVINCE, packet)).state == "quarantined"
+    assert await waiting.give_up_overdue(town.node.inn) == 0
+    assert (await town.inbox(DEPARTMENT))[0].state == "quarantined"
