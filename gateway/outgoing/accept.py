@@ -59,7 +59,7 @@ async def accept(
 
 
 async def _begin(desk: OutDesk, scope: AgencyScope, once: Once, tray: Tray) -> Accepted | None:
-    digest = _request_digest(once, tray)
+    digest = request_digest(once, tray)
     async with desk.store.begin(scope) as work:
         known = await work.idempotency.begin(once.owner, once.key, digest, desk.clock.now() + IN_FLIGHT)
         await work.commit()
@@ -77,7 +77,7 @@ async def _begin(desk: OutDesk, scope: AgencyScope, once: Once, tray: Tray) -> A
     return Accepted(document=None, replayed=(known.status, known.body))
 
 
-def _request_digest(once: Once, tray: Tray) -> str:
+def request_digest(once: Once, tray: Tray) -> str:
     """Other multipart boundaries do not matter: only method, path, meta and each file's field, name and bytes do."""
     files = [(received.field, received.item.name, received.item.sha256) for received in tray.received]
     text = json.dumps([once.method, once.path, once.meta, files], ensure_ascii=False, separators=(",", ":"))

@@ -3,11 +3,13 @@ request at a time on both sides; recalled files unreadable at once and purged wh
 
 from __future__ import annotations
 
+import asyncio
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 
-from gateway.domain.document import InState, Kind
+from gateway.domain.document import Change, InState, Kind
 from gateway.errors import Clash, Refused
 from gateway.incoming import decide, files, purge
 from gateway.outgoing import manage, recall
@@ -19,7 +21,6 @@ from tests.support.node import (
     PROVINCE,
     Town,
     document,
-    draft,
     recall_of,
     replacement_of,
     update_of,
@@ -53,8 +54,6 @@ async def test_a_recall_before_taking_in_is_agreed_by_itself_and_the_files_are_u
 
 
 async def test_a_profile_may_leave_the_recall_to_the_clerk(town: Town) -> None:
-    from dataclasses import replace
-
     agency = await town.agency(PROVINCE)
     await town.node.store.accounts.save_hosted(replace(agency, answer_recall=False))
     sent = await town.send("15")
@@ -295,8 +294,6 @@ async def test_a_cancelled_update_leaves_no_open_request(town: Town) -> None:
 
 
 async def test_a_draft_update_asks_nothing_before_it_is_sent(town: Town) -> None:
-    from gateway.domain.document import Change
-
     sent = await town.send("15")
     await town.carry()
     change = Change(reason="Sửa", target=sent.document_id)
@@ -325,8 +322,6 @@ async def test_a_request_whose_packet_was_refused_may_be_asked_again(town: Town)
     await town.land()
     row = next(one for one in await town.inbox() if one.transport_packet_id == held)
     async with town.node.store.begin(await town.scope(PROVINCE)) as work:
-        from dataclasses import replace
-
         await work.inbox.settle(replace(row, state="held", code="GW-I-100"), None)
         await work.commit()
     await decide.give_back(town.node.inn, await town.scope(PROVINCE), row.id, "Tệp hỏng", "DAMAGED")
@@ -381,8 +376,6 @@ async def test_what_has_not_left_cannot_be_recalled(town: Town) -> None:
 
 async def test_a_used_number_is_refused_on_the_way_out_even_when_two_ask_at_once(town: Town) -> None:
     """R117 at the sender."""
-    import asyncio
-
     outcomes = await asyncio.gather(
         *(town.send("15", subject=f"Bản {n}") for n in range(4)), return_exceptions=True
     )
@@ -395,4 +388,3 @@ async def test_a_used_number_is_refused_on_the_way_out_even_when_two_ask_at_once
     with pytest.raises(Refused, match="number-taken"):
         await town.send("15", COMMUNE, files=(("khac.pdf", OTHER),))
     await town.send("15", COMMUNE)  # the very same files to a further recipient
-    assert draft("15").code == "15/STD-VP"

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -23,7 +24,10 @@ from tests.support.node import (
     Packet,
     Town,
     document,
+    document_id,
     recall_of,
+    resigned,
+    status_about,
     update_of,
 )
 
@@ -96,8 +100,6 @@ async def test_an_update_refused_changes_nothing(town: Town) -> None:
 async def test_a_request_that_overtakes_its_document_waits_and_is_applied(town: Town, kind: str) -> None:
     models = {"update": update_of, "recall": recall_of}
     if kind == "take-back":
-        from tests.support.node import document_id, status_about
-
         request = town.forge(status_about("13", document_id(), sender=DEPARTMENT, to=PROVINCE))
     else:
         request = town.forge(models[kind](), FILES if kind == "update" else ())
@@ -231,8 +233,6 @@ async def test_a_damaged_file_is_returned_by_itself(town: Town) -> None:
 
 
 async def damaged(town: Town, good: Packet) -> Packet:
-    from tests.support.node import resigned
-
     def spoil(raw: bytes) -> bytes:
         return re.sub(rb"(ContentTransferEncoded[^>]*>)[A-Za-z0-9+/]{4}", rb"\1!!!!", raw)
 
@@ -271,7 +271,7 @@ UNPROVED: dict[str, tuple[Callable[[Town], Packet], str]] = {
 }
 
 
-@pytest.mark.parametrize("make,code", UNPROVED.values(), ids=UNPROVED)
+@pytest.mark.parametrize(("make", "code"), UNPROVED.values(), ids=UNPROVED)
 async def test_an_unproved_packet_is_in_quarantine_with_its_reason_and_answered_by_nobody(
     town: Town, make: Callable[[Town], Packet], code: str
 ) -> None:
@@ -438,13 +438,7 @@ async def test_the_old_code_of_an_agency_is_ours_too(town: Town) -> None:
 async def test_one_recipient_named_twice_is_one_document(town: Town) -> None:
     """Threat 56."""
     twice = (Organisation(organ_id=PROVINCE), Organisation(organ_id=PROVINCE))
-    row = await town.brought(town.forge(document(to=()) if False else _with_to(twice), FILES))
+    row = await town.brought(town.forge(replace(document(), to=twice), FILES))
 
     assert row.state in ("done", "held")
     assert len(await town.incoming()) == 1
-
-
-def _with_to(to: tuple[Organisation, ...]):  # type: ignore[no-untyped-def]
-    from dataclasses import replace
-
-    return replace(document(), to=to)

@@ -3,6 +3,7 @@ not asked is not heard, and contradictions stand as told whatever the order of a
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -11,6 +12,7 @@ import pytest
 from gateway.domain.document import Kind, OutgoingDocument
 from gateway.domain.identity import Digest, DocumentId, PacketId
 from gateway.errors import Clash
+from gateway.incoming import waiting
 from gateway.ports import InboxItem
 from tests.support.clock import START
 from tests.support.node import (
@@ -20,9 +22,11 @@ from tests.support.node import (
     PROVINCE,
     Town,
     document_id,
+    recall_of,
     receipt_for,
     resigned,
     status_about,
+    update_of,
 )
 
 
@@ -221,8 +225,6 @@ async def test_an_unknown_code_is_kept_and_moves_nothing(town: Town) -> None:
 
 async def test_a_status_about_an_unknown_document_waits_and_ends_in_quarantine(town: Town) -> None:
     """Threat 53: held, then refused."""
-    from gateway.incoming import waiting
-
     model = status_about("03", document_id("88"), sender=PROVINCE)
     packet = town.forge(model)
     row = await town.brought(packet, DEPARTMENT)
@@ -319,8 +321,6 @@ async def test_a_later_answer_to_a_take_back_of_an_earlier_attempt_stays_with_th
 
 async def test_only_the_issuer_may_recall_update_or_take_back(town: Town) -> None:
     """A5, threat 54: MSG-NOT-PARTY, and nobody is answered."""
-    from tests.support.node import recall_of, update_of
-
     sent = await sent_and_arrived(town)
     files = (("van-ban.pdf", PDF),)
     before = await town.statuses(PROVINCE)
@@ -339,6 +339,4 @@ async def test_only_the_issuer_may_recall_update_or_take_back(town: Town) -> Non
 
 
 def _update(model: Any, target: str) -> Any:
-    from dataclasses import replace
-
     return replace(model, business=replace(model.business, document_id=target))

@@ -12,7 +12,9 @@ import pytest
 
 from gateway.domain.account import NumberingMode
 from gateway.domain.document import IncomingDocument, InState
-from gateway.errors import Clash, Refused
+from gateway.errors import Clash, Refused, StaleVersion
+from gateway.incoming import act
+from gateway.incoming.act import StatusCall
 from tests.support.clock import ManualClock
 from tests.support.node import COMMUNE, PROVINCE, Town, opened
 
@@ -75,8 +77,10 @@ async def test_many_documents_taken_in_at_once_are_numbered_without_gap_or_doubl
 async def test_a_03_that_fails_gives_its_number_back(town: Town) -> None:
     """The counter lives in the transaction of the 03."""
     first, second = await arrived(town, 2)
-    with pytest.raises(Clash):
-        await town.status(replace(first, id="inb_unknown"), "15") if False else await town.status(first, "15")
+    with pytest.raises(StaleVersion):
+        await act.set_status(
+            town.node.inn, await town.scope(COMMUNE), first.id, StatusCall(code="03"), expect_version=99
+        )
 
     assert (await town.status(second, "03")).register_no == "1"
     assert (await town.status(first, "03")).register_no == "2"

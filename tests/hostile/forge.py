@@ -17,6 +17,7 @@ from gateway.domain.proof import Binding
 from gateway.edxml import names, signature, verify
 from gateway.edxml.policy import XmlPolicy
 from gateway.errors import InvalidEnvelope
+from gateway.ports import EnvelopeSigner
 from tests.support import envelopes, oracles, pki
 
 Mutation = Callable[[bytes], bytes]
@@ -56,7 +57,7 @@ def swap(old: bytes, new: bytes, count: int = 1) -> Mutation:
 def resign(
     mutated: bytes,
     native: bytes,
-    signer: pki.KeySigner = SIGNER,
+    signer: EnvelopeSigner = SIGNER,
     *,
     raw: bool = False,
     exclusive: bool = True,

@@ -41,6 +41,7 @@ from gateway.domain.event import Event
 from gateway.domain.identity import Digest, DocumentId, PacketId
 from gateway.domain.receipt import Receipt
 from gateway.domain.status import DeliveryStanding, Fact, fold_delivery
+from gateway.domain.wall_clock import local
 from gateway.edxml import verify
 from gateway.edxml.build import Qualifier, write
 from gateway.edxml.envelope import (
@@ -314,7 +315,7 @@ class Town:
 
     def model(self, packet: Packet) -> Envelope:
         """What a native packet says."""
-        own = envelopes.binding(self.node.keys.signer(packet.sender, self.clock.now()))  # type: ignore[arg-type]
+        own = envelopes.binding(self.node.keys.signer(packet.sender, self.clock.now()))
         source = verify.Source(size=len(packet.raw), open=lambda: [packet.raw])
         policy = self.node.inn.xml
         signed = verify.envelope(source, policy=policy, bindings=lambda code: (own,), at=self.clock.now())
@@ -468,10 +469,12 @@ async def _chunks(raw: bytes) -> AsyncIterator[bytes]:
 
 
 def resigned(
-    town: Town, good: Packet, change: Callable[[bytes], bytes], *, signer: EnvelopeSigner | None = None
+    town: Town,
+    good: Packet,
+    change: Callable[[bytes], bytes],
 ) -> Packet:
     """The packet with its bytes changed and signed anew by the owner of the key, over the canonical form."""
-    key = signer or town.node.keys.signer(good.sender, town.clock.now())
+    key = town.node.keys.signer(good.sender, town.clock.now())
     raw = forge.resign(change(good.raw), good.raw, key)
     return Packet(raw=raw, id=good.id, kind=good.kind, sender=good.sender)
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.errors import StoreFailure
+from gateway.errors import Clash, StoreFailure
 from gateway.incoming import decide, process
 from gateway.workers import receiver
 from tests.support.faulty import Faulty
@@ -15,6 +15,7 @@ from tests.support.node import (
     LEASE_S,
     PDF,
     PROVINCE,
+    Packet,
     Town,
     document,
     opened,
@@ -89,8 +90,6 @@ async def test_a_person_and_a_worker_do_not_decide_one_packet_twice(town: Town, 
     await decide.release(town.node.inn, scope, held.id, "Nhận")
     (leased,) = await town.node.store.claim_inbox(10, LEASE_S)
 
-    from gateway.errors import Clash
-
     with pytest.raises(Clash):
         await decide.discard(town.node.inn, scope, held.id, "Bỏ")
     if winner == "worker":
@@ -105,8 +104,6 @@ async def test_a_person_and_a_worker_do_not_decide_one_packet_twice(town: Town, 
 
 
 async def test_one_bad_packet_in_a_batch_stops_none_of_the_others(town: Town) -> None:
-    from tests.support.node import Packet
-
     good = [town.forge(document(str(300 + n)), FILES) for n in range(3)]
     bad = [
         Packet(raw=b"<a/>", id="x", kind="edoc", sender="Z91.07"),

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from gateway.domain.document import OutState
-from gateway.errors import BrokerRefused, Unreachable
+from gateway.errors import BrokerRefused, Misconfigured, Unreachable
 from gateway.outgoing import dispatch, manage, package
 from gateway.store import sweeper
 from tests.support.faulty import Faulty
@@ -149,8 +149,6 @@ async def test_a_signer_that_is_down_leaves_the_document_queued_with_its_reason_
     tmp_path: Path,
 ) -> None:
     """Design 4.3."""
-    from gateway.errors import Misconfigured
-
     keys = Faulty("keys", "signer")
     async with opened(tmp_path / "node", wrap=keys) as town:
         keys.error = Misconfigured("the token is not plugged in")
@@ -174,8 +172,6 @@ async def test_a_signer_that_is_down_leaves_the_document_queued_with_its_reason_
 
 
 async def test_a_signer_that_is_down_holds_back_answers_too_and_none_is_lost(tmp_path: Path) -> None:
-    from gateway.errors import Misconfigured
-
     keys = Faulty("keys", "signer")
     async with opened(tmp_path / "node", wrap=keys) as town:
         sent = await town.send("15")

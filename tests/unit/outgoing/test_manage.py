@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 
 from gateway.domain.document import OutState
@@ -30,8 +32,6 @@ async def test_a_draft_may_be_incomplete_goes_nowhere_and_is_checked_when_it_is_
 
 
 async def test_a_draft_sent_by_two_at_once_leaves_once(town: Town) -> None:
-    import asyncio
-
     draft = await town.send("15", send=False)
     scope = await town.scope(DEPARTMENT)
 
