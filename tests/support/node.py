@@ -10,10 +10,10 @@ import hashlib
 import itertools
 import shutil
 import tempfile
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field, replace
-from datetime import date, datetime, timedelta
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from functools import cache
 from io import BytesIO
 from pathlib import Path
@@ -28,31 +28,20 @@ from gateway.domain.account import AgencyScope, HostedAgency
 from gateway.domain.document import (
     Change,
     Delivery,
-    Draft,
     FileRole,
     IncomingDocument,
     Kind,
     Lane,
     OutgoingDocument,
-    Recipient,
-    Signer,
 )
 from gateway.domain.event import Event
-from gateway.domain.identity import Digest, DocumentId, PacketId
+from gateway.domain.identity import Digest, PacketId
 from gateway.domain.receipt import Receipt
 from gateway.domain.status import DeliveryStanding, Fact, fold_delivery
-from gateway.domain.wall_clock import local
 from gateway.edxml import verify
 from gateway.edxml.build import Qualifier, write
 from gateway.edxml.envelope import (
-    Business,
-    Code,
     Envelope,
-    Organisation,
-    ReplacementInfo,
-    ResponseFor,
-    StatusReport,
-    TraceHeader,
 )
 from gateway.incoming import act, files, process, receive
 from gateway.incoming.act import StatusCall, StatusDone
@@ -61,14 +50,22 @@ from gateway.outgoing.order import Accepted, Once, Order
 from gateway.ports import EnvelopeSigner, InboxItem, OutboxItem, Parcel
 from tests.hostile import forge
 from tests.support import envelopes
-from tests.support.api import pdf
 from tests.support.clock import START, ManualClock
+from tests.support.packets import COMMUNE as COMMUNE
+from tests.support.packets import DEPARTMENT as DEPARTMENT
+from tests.support.packets import PDF as PDF
+from tests.support.packets import PROVINCE as PROVINCE
+from tests.support.packets import document as document
+from tests.support.packets import document_id as document_id
+from tests.support.packets import draft as draft
+from tests.support.packets import recall_of as recall_of
+from tests.support.packets import receipt_for as receipt_for
+from tests.support.packets import replacement_of as replacement_of
+from tests.support.packets import status_about as status_about
+from tests.support.packets import update_of as update_of
 from tests.support.strategies import Files
 
-PROVINCE, DEPARTMENT, COMMUNE = (stage.cast().code(actor) for actor in stage.ACTORS)
-PDF = pdf()
 LEASE_S = 60.0
-TODAY = START.date()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -361,103 +358,6 @@ class Town:
     async def _host(self) -> None:
         hosted = await self.node.store.hosted()
         await self.node.inn.axis.host([code for one in hosted for code in (one.code, *one.aliases)])
-
-
-def draft(number: str, *to: str, **fields: Any) -> Draft:
-    """Metadata of a document that may be sent."""
-    values: dict[str, Any] = {
-        "number": number,
-        "symbol": "STD-VP",
-        "issued_on": TODAY,
-        "type_name": "Công văn",
-        "subject": "Về việc báo cáo dự toán",
-        "signer": Signer(name="Nguyễn Văn Mẫu"),
-        "recipients": tuple(Recipient(code=code) for code in to),
-        "reply_required": False,
-    }
-    return Draft(**(values | fields))
-
-
-def document(
-    number: str = "200",
-    files: Files = (("van-ban.pdf", PDF),),
-    *,
-    sender: str = DEPARTMENT,
-    to: Sequence[str] = (PROVINCE,),
-    **changes: Any,
-) -> Envelope:
-    """The model of a good incoming document from a hosted agency."""
-    values: dict[str, Any] = {
-        "sender": Organisation(organ_id=sender, organ_name="Cơ quan Mẫu"),
-        "to": tuple(Organisation(organ_id=code) for code in to),
-        "document_id": document_id(number, sender),
-        "code": Code(number=number, notation="STD-VP"),
-        "promulgation_date": TODAY,
-        "due_date": None,
-        "response_for": (),
-        "trace": (TraceHeader(organ_id=sender, timestamp=local(START)),),
-    }
-    return envelopes.document(files, **(values | changes))
-
-
-def update_of(
-    number: str = "200", *, sender: str = DEPARTMENT, files: Files = (("van-ban.pdf", PDF),), **changes: Any
-) -> Envelope:
-    business = replace(_business(envelopes.update()), document_id=document_id(number, sender))
-    return document(number, files, sender=sender, kind=Kind.UPDATE, business=business, **changes)
-
-
-def recall_of(number: str = "200", *, sender: str = DEPARTMENT, target: str | None = None) -> Envelope:
-    wanted = target or document_id(number, sender)
-    business = Business(doc_type=1, document_id=wanted, reason="Ban hành nhầm")
-    return document(number, (), sender=sender, kind=Kind.RECALL, business=business)
-
-
-def replacement_of(replaced: str, number: str, *, sender: str = DEPARTMENT) -> Envelope:
-    info = ReplacementInfo(document_id=document_id(replaced, sender), organ_ids=(PROVINCE,))
-    business = Business(doc_type=3, reason="Thay thế", paper=0, replacements=(info,))
-    return document(number, sender=sender, kind=Kind.REPLACEMENT, business=business)
-
-
-def status_about(
-    code: str,
-    about: str,
-    *,
-    sender: str = PROVINCE,
-    to: str = DEPARTMENT,
-    at: datetime = START,
-    note: str = "Ghi chú",
-) -> Envelope:
-    """The model of a status of `sender` about the document with this DocumentId, told to `to`."""
-    told = ResponseFor(organ_id=to, code="15/STD-VP", document_id=about, promulgation_date=TODAY)
-    report = StatusReport(code=code, description=note, timestamp=local(at))
-    organisation = Organisation(organ_id=sender, organ_name="Cơ quan Mẫu")
-    return Envelope(kind=Kind.STATUS, sender=organisation, response_for=(told,), status=report)
-
-
-def receipt_for(sent: OutgoingDocument, code: str, **changes: Any) -> Receipt:
-    """A true receipt for what we sent, unless a field is changed."""
-    true = Receipt(
-        of_packet_id=sent.packet_id,
-        of_document_id=sent.document_id,
-        of_sender=sent.document_id.split(",", 1)[0],
-        body_digest=sent.body_digest,
-        file_digest=sent.envelope_digest,
-        size=sent.envelope_size,
-        received_at=START,
-        status_code=code,
-        verdict="valid",
-    )
-    return replace(true, **changes)
-
-
-def document_id(number: str = "200", sender: str = DEPARTMENT, day: date = TODAY) -> DocumentId:
-    return DocumentId(f"{sender},{day:%Y/%m/%d},{number}/STD-VP")
-
-
-def _business(model: Envelope) -> Business:
-    assert model.business is not None
-    return model.business
 
 
 def _owner(document: OutgoingDocument) -> AgencyScope:
