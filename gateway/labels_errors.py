@@ -208,6 +208,7 @@ ERRORS: dict[str, tuple[str, str]] = {
     "code.MSG-CONFLICT": ("Trùng mã gói tin, khác nội dung", "Same packet id, other content"),
     "code.MSG-STALE": ("Bản cập nhật cũ hơn bản đã áp dụng", "The update is older than one applied"),
     "code.WAITING": ("Văn bản gốc chưa đến", "Its document has not come yet"),
+    "code.GW-POISON": ("Xử lý nhiều lần không xong", "Tried many times, never came to an end"),
     "code.OTHER-CONTENT": ("Cùng mã văn bản, khác nội dung", "Same document id, other content"),
     "code.SECRET": ("Có khai độ mật; đã niêm phong", "Secrecy was declared; it is sealed"),
     # what the reader noticed and read all the same

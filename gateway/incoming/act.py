@@ -62,11 +62,14 @@ async def set_status(
     call: StatusCall,
     expect_version: int | None = None,
 ) -> StatusDone:
-    """The status is recorded and its answer will go out. Refused names what is missing; Clash what stands against it."""
+    """The status is recorded and its answer will go out. Refused names what is missing, Clash what stands against it,
+    NotFound a document that is not ours."""
     _complete(call)
     agency = await desk.agency(scope.agency_id)
     async with desk.store.begin(scope) as work:
         addressed = await work.incoming.get(incoming_id)
+        if call.answered_by is not None:
+            await work.outgoing.get(call.answered_by)
         if expect_version is not None:
             addressed = await work.incoming.save(addressed, expect_version=expect_version)
         target = addressed.target_id

@@ -64,7 +64,7 @@ async def _end(desk: InDesk, scope: AgencyScope, inbox_id: str, state: str, why:
     async with desk.store.begin(scope) as work:
         item = _open(await work.inbox.get(inbox_id))
         if state == "landed":
-            await work.inbox.settle(replace(item, state="landed", code=verify.RELEASED, reason=None), None)
+            await work.inbox.reopen(inbox_id, verify.RELEASED)
         else:
             await work.inbox.settle(replace(item, state=state, reason=why), None)
         await work.events.append(

@@ -21,6 +21,7 @@ from gateway.errors import (
     MalformedXml,
     OtherContent,
     StaleLease,
+    StoreFailure,
 )
 from gateway.incoming import admit, check, settle, track, verify
 from gateway.incoming.desk import InDesk
@@ -29,10 +30,16 @@ from gateway.policy import retry
 from gateway.ports import InboxItem, LeasedInbox
 
 _log = logging.getLogger(__name__)
+# Storage that fails is tried again for some hours by `policy.retry`; a packet that kills the process for that many leases.
+MOST_TRIES = 12
 
 
 async def run(desk: InDesk, leased: LeasedInbox) -> None:
-    """One packet, to its end. What the node's own storage refuses is put off and tried again."""
+    """One packet, to its end. What the node's own storage refuses is put off and tried again; what broke every try, even
+    by killing the process, is not tried for ever."""
+    if leased.lease.attempt > MOST_TRIES:
+        await _keep_out(desk, leased, "quarantined", _poison(leased), None)
+        return
     proved: Proved | None = None
     try:
         proved = await verify.run(desk, leased.item)
@@ -47,6 +54,14 @@ async def run(desk: InDesk, leased: LeasedInbox) -> None:
         await _keep_out(desk, leased, "held", error, proved)
     except GatewayError as error:
         await _put_off(desk, leased, error)
+
+
+def _poison(leased: LeasedInbox) -> GatewayError:
+    return StoreFailure(
+        f"packet {leased.item.id} was taken {leased.lease.attempt - 1} times and never came to an end; look into the log "
+        "for its id, then release it to try once more",
+        code="GW-POISON",
+    )
 
 
 async def _after_proof(desk: InDesk, leased: LeasedInbox, proved: Proved) -> None:

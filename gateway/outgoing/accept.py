@@ -17,7 +17,7 @@ from gateway.domain.document import (
     OutState,
 )
 from gateway.domain.event import EventKind
-from gateway.domain.identity import PacketId
+from gateway.domain.identity import DocumentId, PacketId
 from gateway.domain.status import Fact, RequestKind, Track
 from gateway.errors import Clash, GatewayError, Refused
 from gateway.outgoing import check as checking
@@ -180,7 +180,6 @@ async def _document(
     document_id = checking.document_id_of(agency, draft)
     if order.kind is Kind.UPDATE and order.parent_id:
         document_id = (await work.outgoing.get(order.parent_id)).document_id
-    earlier = [d for d in await work.outgoing.by_document_id(document_id) if d.kind is order.kind]
     return OutgoingDocument(
         id=desk.clock.new_id("msg_"),
         agency_id=scope.agency_id,
@@ -192,11 +191,17 @@ async def _document(
         state=OutState.QUEUED if order.send else OutState.DRAFT,
         created_at=desk.clock.now(),
         accepted_by=scope.principal_id,
-        attempt=len(earlier) + 1,
+        attempt=await attempt_of(work, order.kind, document_id),
         parent_id=order.parent_id,
         change=order.change,
         content_digest=digest,
     )
+
+
+async def attempt_of(work: Work, kind: Kind, document_id: DocumentId) -> int:
+    """Which try this is to bring a document of that identity to its recipients; what is still a draft is none."""
+    earlier = await work.outgoing.by_document_id(document_id)
+    return 1 + sum(one.kind is kind and one.state is not OutState.DRAFT for one in earlier)
 
 
 async def queue(desk: OutDesk, work: Work, document: OutgoingDocument) -> tuple[Delivery, ...]:

@@ -49,8 +49,9 @@ async def send_draft(
     async with desk.store.begin(scope) as work:
         if taken := await check.number_taken(work, agency, resolved, order, held):
             raise Refused(Verdict(reasons=(taken,)))
+        attempt = await accept.attempt_of(work, draft.kind, draft.document_id)
         sent = await work.outgoing.save(
-            replace(draft, draft=resolved, state=OutState.QUEUED),
+            replace(draft, draft=resolved, state=OutState.QUEUED, attempt=attempt),
             expect_version=expect_version if expect_version is not None else draft.version,
         )
         await accept.queue(desk, work, sent)

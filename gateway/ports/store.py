@@ -182,8 +182,9 @@ class Inbox(Protocol):
 
     async def waiting_for(self, sender: str, document_id: str) -> Sequence[InboxItem]: ...
 
-    async def reopen(self, id: str) -> None:
-        """A waiting, held or quarantined row is landed again, to be verified from the start."""
+    async def reopen(self, id: str, code: str | None = None) -> None:
+        """A waiting, held, quarantined or malformed row is landed again, to be verified from the start, its tries counted
+        anew. `code` marks who opened it. Clash in any other state."""
 
     async def page(
         self, *, limit: int, states: Sequence[str] = (), cursor: str | None = None

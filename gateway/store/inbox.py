@@ -21,7 +21,7 @@ from gateway.store.tables import InboxRow
 from gateway.store.transaction import Transaction
 
 LANDED, WAITING = "landed", "waiting"
-_REOPENABLE = (WAITING, "held", "quarantined")
+_REOPENABLE = (WAITING, "held", "quarantined", "malformed")
 _R = InboxRow
 
 
@@ -90,9 +90,9 @@ class SqlInbox:
         rows = await self._tx.rows(_R, query.order_by(col(_R.received_at), col(_R.id)))
         return [to_domain(row, row.attempts) for row in rows]
 
-    async def reopen(self, id: str) -> None:
+    async def reopen(self, id: str, code: str | None = None) -> None:
         """Clash when the row is in no state to be opened again."""
-        fresh = {"state": LANDED, "attempts": 0, "code": None, "reason": None, "settled_at": None}
+        fresh = {"state": LANDED, "attempts": 0, "code": code, "reason": None, "settled_at": None}
         values = fresh | leases.released(None, None)
         if not await self._change_unheld(id, values, col(_R.state).in_(_REOPENABLE)):
             found = await self.get(id)

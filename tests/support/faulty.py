@@ -6,7 +6,6 @@ from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar, cast
 
 from gateway.bootstrap import Wrap
-from gateway.errors import GatewayError
 
 P = TypeVar("P")
 
@@ -16,7 +15,7 @@ class Faulty(Wrap):
 
     def __init__(self, port: str, call: str) -> None:
         self.port, self.call = port, call
-        self.error: GatewayError | None = None
+        self.error: Exception | None = None
         self.calls = 0
 
     def __call__(self, name: str, port: P) -> P:

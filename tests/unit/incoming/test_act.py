@@ -159,3 +159,13 @@ async def test_a_row_leased_to_a_client_comes_back_when_the_lease_runs_out_until
     assert await act.ack(town.node.inn, scope, first.id, "two") is False
     town.clock.advance(61)
     assert await act.lease(town.node.inn, scope, "two", 10, 60) == []
+
+
+async def test_an_answer_that_is_not_ours_closes_nothing(town: Town) -> None:
+    await town.brought(town.forge(document(), FILES))
+    arrived = await town.only()
+
+    with pytest.raises(NotFound):
+        await town.status(arrived, "06", answered_by="msg_of_nobody")
+
+    assert (await town.reload(arrived)).state is InState.NEW

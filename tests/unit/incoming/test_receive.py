@@ -129,3 +129,27 @@ async def test_one_file_for_two_agencies_of_a_node_is_two_rows_and_one_blob(town
 
     assert (await town.only()).envelope_digest == (await town.only(COMMUNE)).envelope_digest
     assert await town.read(await town.only(COMMUNE)) == PDF
+
+
+async def test_a_packet_that_breaks_every_try_ends_in_quarantine_and_stops_nobody(tmp_path: Path) -> None:
+    """G4: what our own code cannot get through is not tried for ever; a person sees it, byte for byte."""
+    trust = Faulty("trust", "collect")
+    async with opened(tmp_path / "node", wrap=trust) as town:
+        packet = town.forge(document(), FILES)
+        await town.deliver(packet)
+        await town.land()
+        trust.error = RuntimeError("a fault of our own")
+        for _ in range(process.MOST_TRIES):
+            with pytest.raises(RuntimeError):
+                await town.process()
+            town.clock.advance(LEASE_S + 1)
+        await town.process()
+
+        row = await town.row(PROVINCE, packet)
+        assert (row.state, row.code) == ("quarantined", "GW-POISON")
+        trust.error = None
+        assert (await town.brought(town.forge(document("999"), FILES))).state == "done"
+
+        await decide.release(town.node.inn, await town.scope(PROVINCE), row.id, "mended")
+        await town.carry()
+        assert (await town.row(PROVINCE, packet)).state == "done"
