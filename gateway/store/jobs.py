@@ -22,9 +22,13 @@ _R = JobRow
 
 async def claim(tx: Transaction, clock: Clock, kind: str, limit: int, lease_s: float) -> list[Job]:
     """Due jobs of that kind, of every agency, oldest first."""
-    among, order = col(_R.kind) == kind, (col(_R.created_at), col(_R.id))
-    found = await leases.claim(tx, _R, clock, lease_s, among=among, order=order, limit=limit)
+    order = (col(_R.created_at), col(_R.id))
+    found = await leases.claim(tx, _R, clock, lease_s, among=is_of(kind), order=order, limit=limit)
     return [to_domain(row, lease) for row, lease in found]
+
+
+def is_of(kind: str) -> ColumnElement[bool]:
+    return col(_R.kind) == kind
 
 
 def is_open() -> ColumnElement[bool]:

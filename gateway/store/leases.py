@@ -33,8 +33,7 @@ async def claim(
 ) -> list[tuple[Claimable, Lease]]:
     """Leases the first `limit` due rows, in that order; they are ours once the transaction commits."""
     now = clock.now()
-    due = or_(col(table.not_before).is_(None), col(table.not_before) <= now)
-    query = select(table).where(among, due, unheld(table, now)).order_by(*order).limit(limit)
+    query = select(table).where(among, due(table, now), unheld(table, now)).order_by(*order).limit(limit)
     # SKIP LOCKED: workers on a server do not queue behind each other's rows. SQLite has one writer and ignores it.
     rows = await tx.rows(table, query.with_for_update(skip_locked=True))
     if not rows:
@@ -47,6 +46,17 @@ async def claim(
         .values(lease_token=token, lease_until=until, attempts=col(table.attempts) + 1)
     )
     return [(row, Lease(id=row.id, token=token, until=until, attempt=row.attempts + 1)) for row in rows]
+
+
+async def any_due(tx: Transaction, table: AnyClaimable, now: datetime, among: ColumnElement[bool]) -> bool:
+    """Asked before the write lock is taken: mostly there is nothing, and a worker that looks must hold nobody up."""
+    query = select(col(table.id)).where(among, due(table, now), unheld(table, now)).limit(1)
+    return bool(await tx.tuples(query))
+
+
+def due(table: AnyClaimable, now: datetime) -> ColumnElement[bool]:
+    """Not put off to a later time."""
+    return or_(col(table.not_before).is_(None), col(table.not_before) <= now)
 
 
 def unheld(table: AnyClaimable, now: datetime) -> ColumnElement[bool]:

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import datetime, timedelta
 
-from sqlalchemy import func, select
+from sqlalchemy import ColumnElement, func, select
 from sqlalchemy.ext.asyncio import AsyncEngine
 from sqlmodel import col
 
@@ -73,22 +73,32 @@ class SqlStore:
         return transaction(self._reader)
 
     async def claim_jobs(self, kind: str, limit: int, lease_s: float) -> Sequence[Job]:
+        if not await self._any_due(JobRow, jobs.is_of(kind)):
+            return []
         async with self.writing() as tx:
             found = await jobs.claim(tx, self._clock, kind, limit, lease_s)
             await tx.commit()
         return found
 
     async def claim_outbox(self, limit: int, lease_s: float) -> Sequence[LeasedOutbox]:
+        if not await self._any_due(OutboxRow, outbox.is_open()):
+            return []
         async with self.writing() as tx:
             found = await outbox.claim(tx, self._clock, limit, lease_s)
             await tx.commit()
         return found
 
     async def claim_inbox(self, limit: int, lease_s: float) -> Sequence[LeasedInbox]:
+        if not await self._any_due(InboxRow, inbox.is_open()):
+            return []
         async with self.writing() as tx:
             found = await inbox.claim(tx, self._clock, limit, lease_s)
             await tx.commit()
         return found
+
+    async def _any_due(self, table: leases.AnyClaimable, among: ColumnElement[bool]) -> bool:
+        async with self.reading() as tx:
+            return await leases.any_due(tx, table, self._clock.now(), among)
 
     async def renew(self, table: str, lease: Lease, lease_s: float) -> Lease:
         open_rows = {"job": jobs.is_open, "outbox": outbox.is_open, "inbox": inbox.is_open}
