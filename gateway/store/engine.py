@@ -15,7 +15,6 @@ from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.pool import AsyncAdaptedQueuePool
 
 from gateway import errors
-from gateway.store import one_hop
 
 BUSY_TIMEOUT_S = 10  # design 6: longer than any transaction of ours; whoever holds on longer is reported
 READERS = 4
@@ -107,7 +106,6 @@ def _sqlite(url: URL, role: Role) -> AsyncEngine:
     def begin(connection: Connection) -> None:
         connection.exec_driver_sql(start)
 
-    one_hop.use(engine)
     event.listen(engine.sync_engine, "connect", prepare)
     event.listen(engine.sync_engine, "begin", begin)
     return engine

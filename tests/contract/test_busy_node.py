@@ -6,9 +6,7 @@ import asyncio
 import threading
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
-import aiosqlite
 import pytest
 
 from gateway.domain.identity import Digest
@@ -76,24 +74,3 @@ async def test_a_scratch_may_be_discarded_before_its_end(blobs: FileBlobs) -> No
         scratch.discard()
 
     assert gone
-
-
-async def test_a_statement_is_one_hop_to_the_thread_of_the_database(
-    store: SqlStore, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Begin, two statements, commit: four hops, and none for the roll back of what is committed."""
-    hops = []
-    real: Any = aiosqlite.Connection._execute
-
-    async def counted(self: aiosqlite.Connection, function: object, *values: object) -> object:
-        hops.append(function)
-        return await real(self, function, *values)
-
-    monkeypatch.setattr(aiosqlite.Connection, "_execute", counted)
-    async with store.begin(NORTH) as work:
-        await work.jobs.put("pack", "msg-1")
-        found = await work.jobs.error_of("msg-1")
-        await work.commit()
-
-    assert found is None
-    assert len(hops) == 4
