@@ -15,7 +15,8 @@ from gateway.cli.node import run
 from gateway.errors import Misconfigured
 
 if TYPE_CHECKING:
-    from gateway.transport.embedded import DeadParcel, EmbeddedAxis
+    from gateway.ports import DeadParcel
+    from gateway.transport.embedded import EmbeddedAxis
 
 Parcel = Annotated[str, typer.Argument(help="Id of the parcel, from: gateway axis dead list")]
 

@@ -31,6 +31,8 @@ class AgencyEntry:
     address: str | None = None
     phone: str | None = None
     check: str | None = None
+    host: str | None = None
+    """The node that speaks for this code on the axis, where the registry says so."""
 
 
 class Standing(StrEnum):

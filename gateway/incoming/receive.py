@@ -69,5 +69,6 @@ def _row(desk: InDesk, arrival: Arrival, agency_id: str, digest: Digest, size: i
         transport_packet_id=arrival.packet_id,
         transport_kind=arrival.kind,
         transport_sender=arrival.sender,
+        transport_node=arrival.node,
         lane=arrival.lane,
     )

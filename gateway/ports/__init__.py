@@ -1,7 +1,7 @@
 """The promises that the flows need kept. Adapters do not inherit from these; contract tests prove that they
 conform. Each docstring says what is durable on return, what can go wrong, and whether a repeat is harmless."""
 
-from gateway.ports.axis import Arrival, Axis, Fate, Outcome, Parcel
+from gateway.ports.axis import Arrival, Axis, AxisDesk, DeadParcel, Fate, Outcome, Parcel
 from gateway.ports.rows import (
     Handover,
     Identity,
@@ -40,9 +40,11 @@ from gateway.ports.store import (
 __all__ = [
     "Arrival",
     "Axis",
+    "AxisDesk",
     "BlobRefs",
     "Blobs",
     "Clock",
+    "DeadParcel",
     "Deliveries",
     "Directory",
     "DocumentRegister",

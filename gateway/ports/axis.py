@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
 from typing import BinaryIO, Protocol, TypeVar
 
@@ -43,7 +44,9 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Arrival:
-    """One parcel handed to a node for one of its agencies, until `settle`. `token` is the adapter's own."""
+    """One parcel handed to a node for one of its agencies, until `settle`. `token` is the adapter's own. `node` is the
+    node that the axis vouches for as the publisher (A1), None where it vouches for nobody. `flaw` says why the bytes
+    are not a whole parcel, such as parts that never came: it lands in quarantine with these words, never in the flow."""
 
     token: str
     recipient: str
@@ -55,6 +58,26 @@ class Arrival:
     size: int
     deliveries: int
     open: Callable[[], BinaryIO]
+    node: str | None = None
+    flaw: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeadParcel:
+    """A parcel that was delivered too often and never settled; it waits for a person. `recipient` names every code it
+    was for, separated by spaces."""
+
+    id: str
+    recipient: str
+    packet_id: str
+    kind: str
+    sender: str
+    lane: Lane
+    digest: Digest
+    size: int
+    deliveries: int
+    dead_at: datetime | None
+    reason: str
 
 
 class Axis(Protocol):
@@ -77,3 +100,26 @@ class Axis(Protocol):
 
     async def wait(self, timeout_s: float) -> None:
         """Returns when something may have arrived, or after the time."""
+
+    async def close(self) -> None:
+        """What is leased comes again to whoever takes next. A second call does nothing."""
+
+
+class AxisDesk(Axis, Protocol):
+    """An axis as a person looks after it: what is under way, and what was put aside."""
+
+    async def counts(self) -> Mapping[str, int]:
+        """Parcels `waiting` (of which `urgent`), `leased` and `dead`, as far as this node may see."""
+
+    async def dead_list(self) -> Sequence[DeadParcel]:
+        """Oldest first."""
+
+    async def dead_open(self, id: str) -> BinaryIO:
+        """The bytes of a dead parcel, to look into. NotFound when it is not on the dead list."""
+
+    async def dead_retry(self, id: str) -> None:
+        """It is due again with its deliveries counted from zero; nothing is lost whenever this is cut short. NotFound
+        when it is not on the dead list."""
+
+    async def dead_drop(self, id: str, reason: str) -> None:
+        """It is gone for good; the log keeps the reason. NotFound when it is not on the dead list."""

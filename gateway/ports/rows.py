@@ -86,6 +86,7 @@ class InboxItem:
     transport_kind: str
     transport_sender: str
     lane: Lane
+    transport_node: str | None = None
     state: str = "landed"
     code: str | None = None
     reason: str | None = None

@@ -48,6 +48,7 @@ class AgencyRow(RegistryModel, table=True):
     scheme: str = DEFAULT_SCHEME
     decision: str | None = None
     updated_at: datetime = Field(sa_type=DateTime(timezone=True))
+    host: str | None = None
 
 
 class BindingRow(RegistryModel, table=True):
@@ -110,6 +111,7 @@ def to_entry(row: Row[Any]) -> AgencyEntry:
         address=row.address,
         phone=row.phone,
         check=row.check_note,
+        host=row.host,
     )
 
 

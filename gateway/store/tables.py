@@ -248,6 +248,7 @@ class InboxRow(Leasable, table=True):
     transport_packet_id: str
     transport_kind: str
     transport_sender: str
+    transport_node: str | None = None
     lane: str
     state: str
     code: str | None = None

@@ -12,7 +12,6 @@ import logging
 import secrets
 import sqlite3
 from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -26,7 +25,7 @@ from gateway.domain.document import Lane
 from gateway.domain.identity import Digest
 from gateway.errors import Misconfigured, NotFound, Unreachable
 from gateway.log import action
-from gateway.ports import Arrival, Clock, Fate, Outcome, Parcel, Pool
+from gateway.ports import Arrival, Clock, DeadParcel, Fate, Outcome, Parcel, Pool
 from gateway.transport import queue_sql as sql
 from gateway.transport.bell import Bell, ring
 from gateway.transport.parcel import PayloadFolder, discard
@@ -37,23 +36,6 @@ _LANES = (Lane.URGENT, Lane.NORMAL)  # the number stored is the place here: urge
 
 _log = logging.getLogger(__name__)
 _DELIVERED = Outcome(fate=Fate.DELIVERED)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DeadParcel:
-    """A parcel that was delivered too often and never settled; it waits for a person."""
-
-    id: str
-    recipient: str
-    packet_id: str
-    kind: str
-    sender: str
-    lane: Lane
-    digest: Digest
-    size: int
-    deliveries: int
-    dead_at: datetime
-    reason: str
 
 
 class EmbeddedAxis:
@@ -157,6 +139,13 @@ class EmbeddedAxis:
         """Oldest first, of all nodes."""
         async with self._read() as queue:
             return [_dead(row) for row in await queue.execute_fetchall(sql.DEAD)]
+
+    async def dead_open(self, id: str) -> BinaryIO:
+        """Its payload, to look into."""
+        found = [each for each in await self.dead_list() if each.id == id]
+        if not found:
+            raise _not_dead(id)
+        return await self._pool.run(partial(_open_payload, self._files.path(found[0].digest)))
 
     async def dead_retry(self, id: str) -> None:
         """It is due again with its deliveries counted from zero. NotFound when it is not on the dead list."""
