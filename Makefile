@@ -15,8 +15,8 @@ setup: $(VENV)/.dev ## make .venv with everything for work on the code
 run: $(VENV)/.run ## serve a demonstration: axis, authority, three agencies, sample documents
 	$(BIN)/gateway demo
 
-test: $(VENV)/.dev ## run every test
-	$(BIN)/pytest -n 2 --dist loadgroup
+test: $(VENV)/.dev ## run every test, on a real RabbitMQ and PostgreSQL that it brings up
+	$(BIN)/python -m tests.services $(BIN)/pytest -n 2 --dist loadgroup
 
 unit: $(VENV)/.dev ## run the unit tests alone, in seconds
 	$(BIN)/pytest -q tests/unit

@@ -1,0 +1,41 @@
+"""The services that any test may ask for."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+
+import pytest
+
+from tests.support.broker import Broker, fresh_vhost
+from tests.support.databases import fresh_database, migrated_template
+
+
+@pytest.fixture
+def broker() -> Iterator[Broker]:
+    """A vhost of its own on a real RabbitMQ."""
+    with fresh_vhost() as made:
+        yield made
+
+
+@pytest.fixture
+async def postgres_url() -> AsyncIterator[str]:
+    """A real, empty PostgreSQL database."""
+    async with fresh_database() as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
+def postgres_template() -> Iterator[str]:
+    """One database with our schema for the whole session; its own loop, because sessions outlive the tests' loops."""
+    with asyncio.Runner() as runner:
+        making = migrated_template()
+        yield runner.run(making.__aenter__())
+        runner.run(making.__aexit__(None, None, None))
+
+
+@pytest.fixture
+async def migrated_postgres_url(postgres_template: str) -> AsyncIterator[str]:
+    """A real PostgreSQL database with our schema and nothing in it."""
+    async with fresh_database(postgres_template) as url:
+        yield url

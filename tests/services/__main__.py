@@ -1,0 +1,68 @@
+"""`python -m tests.services COMMAND...`: brings up what the tests need, runs the command with the addresses in its
+environment, and stops what it brought up. A service whose address is in the environment already is used as it is; one
+that is not installed is installed where that is allowed, and otherwise left out: tests say then what they missed."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import tempfile
+from contextlib import ExitStack
+from pathlib import Path
+
+from tests.services import installing, postgres, rabbit
+from tests.support.services import AMQP, POSTGRES, RABBIT_API
+
+_PACKAGES = {"RabbitMQ": ("rabbitmq-server",), "PostgreSQL": ("postgresql",)}
+
+
+def main(command: list[str]) -> int:
+    if not command:
+        print(__doc__, file=sys.stderr)
+        return 2
+    with ExitStack() as stack:
+        env = _services(stack)
+        return subprocess.run(command, env=env, check=False).returncode
+
+
+def _services(stack: ExitStack) -> dict[str, str]:
+    """The environment with the addresses of all that is up; what was started here stops with the stack."""
+    env = dict(os.environ)
+    missing = [
+        name
+        for name, there in (
+            ("RabbitMQ", AMQP in env or rabbit.installed()),
+            ("PostgreSQL", POSTGRES in env or postgres.installed()),
+        )
+        if not there
+    ]
+    if missing and installing.may_install():
+        _say(f"installing {' and '.join(missing)}")
+        installing.install([package for name in missing for package in _PACKAGES[name]])
+        missing = []
+    folder = Path(
+        stack.enter_context(
+            tempfile.TemporaryDirectory(prefix="gateway-services-", ignore_cleanup_errors=True)
+        )
+    )
+    folder.chmod(0o755)  # PostgreSQL runs as a user of its own
+    for name in missing:
+        _say(f"{name} is not installed and cannot be installed here: its tests will say so")
+    if "PostgreSQL" not in missing and POSTGRES not in env:
+        server = postgres.start(folder / "postgres")
+        stack.callback(server.stop)
+        env[POSTGRES] = server.url
+    if "RabbitMQ" not in missing and AMQP not in env:
+        cluster = rabbit.start(folder)
+        stack.callback(cluster.stop)
+        env |= {AMQP: cluster.nodes[0].amqp, RABBIT_API: cluster.nodes[0].api}
+    return env
+
+
+def _say(words: str) -> None:
+    print(f"services: {words}", file=sys.stderr, flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,111 @@
+"""A private PostgreSQL. In: a folder. Out: a `Server` that can be restarted as a power cut would do it."""
+
+from __future__ import annotations
+
+import os
+import pwd
+import shutil
+import subprocess
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.services.process import ServiceFailed, free_ports, tell
+
+ADMIN = "admin"
+_PROGRAMS = Path("/usr/lib/postgresql")
+
+
+def installed() -> bool:
+    return bool(_bins())
+
+
+def _bins() -> list[Path]:
+    return sorted(_PROGRAMS.glob("*/bin/initdb"))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Server:
+    """One database server with its own data folder."""
+
+    folder: Path
+    port: int
+
+    @property
+    def url(self) -> str:
+        return f"postgresql://{ADMIN}@127.0.0.1:{self.port}/postgres"
+
+    def start(self) -> None:
+        options = (
+            f"-p {self.port} -k {self.folder} -c listen_addresses=127.0.0.1 -c max_connections=300"
+            " -c log_min_messages=warning"
+        )
+        self._ctl("-o", options, "-l", str(self.folder / "log"), "-w", "start")
+
+    def stop(self) -> None:
+        self._ctl("-m", "fast", "-w", "stop")
+
+    def restart_immediate(self) -> None:
+        """Every process of it killed, then recovery from its log."""
+        self._ctl("-m", "immediate", "-w", "stop")
+        self.start()
+
+    def _ctl(self, *words: str) -> None:
+        _as_owner([str(_bins()[-1].with_name("pg_ctl")), "-D", str(self.folder / "data"), *words])
+
+
+def start(folder: Path) -> Server:
+    """A new, empty server in that folder, ready to be used."""
+    folder.mkdir(parents=True, exist_ok=True)
+    owner = _owner()
+    if owner is not None:
+        shutil.chown(folder, owner)
+    data = str(folder / "data")
+    _as_owner(
+        [
+            str(_bins()[-1]),
+            "-D",
+            data,
+            "-A",
+            "trust",
+            "-U",
+            ADMIN,
+            "-E",
+            "UTF8",
+            "--locale=C.UTF-8",
+            "--no-sync",
+        ]
+    )
+    server = Server(folder=folder, port=free_ports(1)[0])
+    server.start()
+    return server
+
+
+def _owner() -> str | None:
+    """Whom the server runs as: it refuses root."""
+    if os.geteuid() != 0:
+        return None
+    try:
+        return pwd.getpwnam("postgres").pw_name
+    except KeyError:
+        raise ServiceFailed("PostgreSQL refuses to run as root and there is no user postgres") from None
+
+
+def _as_owner(command: Sequence[str]) -> None:
+    owner = _owner()
+    if owner is None:
+        tell(command)
+        return
+    # Output to a file handle of ours would be held open by the server for ever: `tell` would wait for its end.
+    done = subprocess.run(
+        ["runuser", "-u", owner, "--", *command],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE if command[-1] not in ("start",) else subprocess.DEVNULL,
+        cwd="/",
+        check=False,
+    )
+    if done.returncode != 0:
+        raise ServiceFailed(
+            f"{Path(command[0]).name} {command[-1]}: exit {done.returncode}: {(done.stderr or b'').decode()}"
+        )

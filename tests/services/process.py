@@ -1,0 +1,79 @@
+"""What both servers need: a free port, a file owned by the right user, waiting for an answer, an end that is sure."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import time
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+
+PAUSE_S = 0.1
+
+
+class ServiceFailed(Exception):
+    """A server did not do what it was told; the message says which, and where its log is."""
+
+
+def free_ports(count: int) -> list[int]:
+    """Ports that nobody has now, all different."""
+    sockets = [socket.socket() for _ in range(count)]
+    try:
+        for each in sockets:
+            each.bind(("127.0.0.1", 0))
+        return [each.getsockname()[1] for each in sockets]
+    finally:
+        for each in sockets:
+            each.close()
+
+
+def wait_until(ready: Callable[[], bool], what: str, timeout_s: float = 90.0) -> None:
+    """Asks again and again, for servers cannot tell us by themselves when they are ready."""
+    end = time.monotonic() + timeout_s
+    while not ready():
+        if time.monotonic() > end:
+            raise ServiceFailed(f"{what} not within {timeout_s:.0f} s")
+        time.sleep(PAUSE_S)
+
+
+def tell(command: Sequence[str], env: dict[str, str] | None = None, timeout_s: float = 120.0) -> str:
+    """Runs a command to its end and gives what it said; ServiceFailed with its words when it went wrong."""
+    done = subprocess.run(
+        command,
+        env=env,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=timeout_s,
+        check=False,
+    )
+    if done.returncode != 0:
+        raise ServiceFailed(
+            f"{' '.join(command[:3])}: exit {done.returncode}: {(done.stderr or done.stdout).strip()}"
+        )
+    return done.stdout
+
+
+def gone(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return True
+    return False
+
+
+def kill(pid: int, how: signal.Signals) -> None:
+    """Signals the process and waits until it is gone."""
+    try:
+        os.kill(pid, how)
+    except ProcessLookupError:
+        return
+    wait_until(lambda: _reaped(pid), f"the end of process {pid}")
+
+
+def _reaped(pid: int) -> bool:
+    with suppress(ChildProcessError):  # not a child of ours
+        os.waitpid(pid, os.WNOHANG)
+    return gone(pid)

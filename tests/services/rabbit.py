@@ -1,0 +1,253 @@
+"""A private RabbitMQ: one node, or a cluster of several on the loopback. In: a folder. Out: a `Cluster` whose nodes can be
+stopped, killed, started again and put under a memory alarm."""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import secrets
+import signal
+import subprocess
+import urllib.error
+import urllib.parse
+import urllib.request
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tests.services.process import ServiceFailed, free_ports, gone, kill, tell, wait_until
+
+SERVER = Path("/usr/lib/rabbitmq/bin/rabbitmq-server")
+ADMIN = "admin"
+MAX_MESSAGE = (
+    16 * 1024 * 1024
+)  # what RabbitMQ 4 takes by default, so that nothing here leans on older, larger limits
+# Two cores are shared with everything else: schedulers that find nothing to do must sleep.
+_launched: list[subprocess.Popen[bytes]] = []  # kept, because one that is forgotten while it runs warns
+_QUIET = "+sbwt none +sbwtdcpu none +sbwtdio none"
+
+
+def installed() -> bool:
+    return SERVER.exists()
+
+
+@dataclass(frozen=True, kw_only=True)
+class BrokerNode:
+    """One broker process: its ports, and the ways to hurt it."""
+
+    name: str
+    folder: Path
+    amqp_port: int
+    api_port: int
+    dist_port: int
+    password: str
+    peers: tuple[str, ...]
+    extra: tuple[str, ...] = ()
+
+    @property
+    def amqp(self) -> str:
+        return f"amqp://{ADMIN}:{self.password}@127.0.0.1:{self.amqp_port}/"
+
+    @property
+    def api(self) -> str:
+        return f"http://{ADMIN}:{self.password}@127.0.0.1:{self.api_port}"
+
+    def launch(self) -> None:
+        """Starts it; `await_ready` says when it answers."""
+        self._write_settings()
+        with (self.folder / "out").open("ab") as out:
+            started = subprocess.Popen(
+                [str(SERVER)],
+                env=self._environment(),
+                stdin=subprocess.DEVNULL,
+                stdout=out,
+                stderr=out,
+                start_new_session=True,
+            )
+        _launched.append(started)
+
+    def start(self) -> None:
+        self.launch()
+        self.await_ready()
+
+    def await_ready(self) -> None:
+        wait_until(self.answers, f"an answer of broker {self.name} (log: {self.folder / 'log'})")
+
+    def answers(self) -> bool:
+        try:
+            call(self.api, "GET", "/api/overview")
+        except (OSError, ServiceFailed):
+            return False
+        return True
+
+    def stop(self) -> None:
+        """Lets it end in order."""
+        self._signal(signal.SIGTERM)
+
+    def kill(self) -> None:
+        """Takes it away in the middle of whatever it does."""
+        self._signal(signal.SIGKILL)
+
+    def alarm(self, on: bool) -> None:
+        """Sets the memory alarm, which blocks all publishers, or lifts it."""
+        self.ctl("set_vm_memory_high_watermark", "0.0000001" if on else "0.4")
+
+    def ctl(self, *words: str) -> str:
+        (program,) = sorted(Path("/usr/lib/rabbitmq/lib").glob("*/sbin/rabbitmqctl"))[-1:]
+        return tell([str(program), "-n", self.name, *words], env=self._environment())
+
+    def _signal(self, how: signal.Signals) -> None:
+        file = self.folder / "pid"
+        if not file.exists():
+            return
+        pid = int(file.read_text())
+        kill(pid, how)
+        assert gone(pid)
+        file.unlink(missing_ok=True)
+
+    def _write_settings(self) -> None:
+        for sub in ("home", "mnesia", "log"):
+            (self.folder / sub).mkdir(parents=True, exist_ok=True)
+        lines = [
+            f"listeners.tcp.1 = 127.0.0.1:{self.amqp_port}",
+            "management.tcp.ip = 127.0.0.1",
+            f"management.tcp.port = {self.api_port}",
+            f"max_message_size = {MAX_MESSAGE}",
+            f"default_user = {ADMIN}",
+            f"default_pass = {self.password}",
+            "log.file.level = warning",
+            "disk_free_limit.absolute = 50MB",
+            "collect_statistics_interval = 1000",
+            *self.extra,
+        ]
+        if len(self.peers) > 1:
+            lines.append("cluster_formation.peer_discovery_backend = classic_config")
+            lines += [
+                f"cluster_formation.classic_config.nodes.{n} = {peer}" for n, peer in enumerate(self.peers, 1)
+            ]
+        (self.folder / "rabbitmq.conf").write_text("\n".join(lines) + "\n")
+        (self.folder / "plugins").write_text("[rabbitmq_management].\n")
+        cookie = self.folder / "home" / ".erlang.cookie"
+        if not cookie.exists():  # one cookie for all nodes of a cluster
+            cookie.write_text(self.password)
+            cookie.chmod(0o400)
+
+    def _environment(self) -> dict[str, str]:
+        at = {name: str(self.folder / file) for name, file in _FILES.items()}
+        return (
+            os.environ
+            | at
+            | {
+                "RABBITMQ_NODENAME": self.name,
+                "RABBITMQ_DIST_PORT": str(self.dist_port),
+                "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": _QUIET,
+            }
+        )
+
+
+_FILES = {
+    "HOME": "home",
+    "RABBITMQ_MNESIA_BASE": "mnesia",
+    "RABBITMQ_LOG_BASE": "log",
+    "RABBITMQ_PID_FILE": "pid",
+    "RABBITMQ_CONFIG_FILE": "rabbitmq.conf",
+    "RABBITMQ_ENABLED_PLUGINS_FILE": "plugins",
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cluster:
+    """All nodes of one broker; of a single node, a cluster of one."""
+
+    nodes: tuple[BrokerNode, ...]
+
+    @property
+    def amqp(self) -> Sequence[str]:
+        return [node.amqp for node in self.nodes]
+
+    def stop(self) -> None:
+        """For good: what it held is thrown away with its folder, so it need not end in order."""
+        for node in self.nodes:
+            node.kill()
+
+    def restart(self) -> None:
+        """All of it down at once, then up: the nodes of a cluster wait for each other."""
+        for node in self.nodes:
+            node.kill()
+        for node in self.nodes:
+            node.launch()
+        for node in self.nodes:
+            node.await_ready()
+
+    def leader_of(self, vhost: str, queue: str) -> BrokerNode:
+        """The node that leads a quorum queue now."""
+        told = self.ask("GET", f"/api/queues/{quoted(vhost)}/{quoted(queue)}")
+        return next(node for node in self.nodes if node.name == told["leader"])
+
+    def ask(self, method: str, path: str, body: object = None) -> Any:  # Any: JSON
+        """Asks the first node that answers."""
+        alive = next((node for node in self.nodes if node.answers()), self.nodes[0])
+        return call(alive.api, method, path, body)
+
+
+def start(folder: Path, nodes: int = 1, extra: Sequence[str] = ()) -> Cluster:
+    """A broker in that folder, ready to be used; `extra` are lines for rabbitmq.conf."""
+    run = secrets.token_hex(3)
+    names = tuple(f"gw{run}n{n}@localhost" for n in range(1, nodes + 1))
+    password, ports = secrets.token_hex(12), free_ports(3 * nodes)
+    made = [
+        BrokerNode(
+            name=name,
+            folder=folder / f"rabbit-{n}",
+            amqp_port=ports[3 * n],
+            api_port=ports[3 * n + 1],
+            dist_port=ports[3 * n + 2],
+            password=password,
+            peers=names,
+            extra=tuple(extra),
+        )
+        for n, name in enumerate(names)
+    ]
+    for node in made:
+        node.launch()
+    cluster = Cluster(nodes=tuple(made))
+    try:
+        for node in made:
+            node.await_ready()
+        wait_until(lambda: _all_joined(cluster), "a whole cluster")
+    except BaseException:
+        cluster.stop()
+        raise
+    return cluster
+
+
+def _all_joined(cluster: Cluster) -> bool:
+    running = {each["name"] for each in cluster.ask("GET", "/api/nodes") if each.get("running")}
+    return running >= {node.name for node in cluster.nodes}
+
+
+def quoted(text: str) -> str:
+    return urllib.parse.quote(text, safe="")
+
+
+def call(api: str, method: str, path: str, body: object = None) -> Any:  # Any: JSON
+    """One call of the management API. ServiceFailed with the broker's own words when it says no."""
+    parts = urllib.parse.urlsplit(api)
+    login = base64.b64encode(f"{parts.username}:{parts.password}".encode()).decode()
+    asked = urllib.request.Request(
+        f"http://{parts.hostname}:{parts.port}{path}",
+        method=method,
+        data=None if body is None else json.dumps(body).encode(),
+        headers={"Authorization": f"Basic {login}", "Content-Type": "application/json"},
+    )
+    try:
+        with urllib.request.urlopen(asked, timeout=30) as answer:  # noqa: S310 - as above
+            content = answer.read()
+    except urllib.error.HTTPError as error:
+        with error:
+            raise ServiceFailed(
+                f"{method} {path}: {error.code} {error.read().decode(errors='replace')}"
+            ) from None
+    return json.loads(content) if content else None

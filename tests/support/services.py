@@ -1,0 +1,24 @@
+"""The services that tests find in the environment, and what happens when one is missing: in CI the test fails, elsewhere
+it is skipped and says why."""
+
+from __future__ import annotations
+
+import os
+from typing import NoReturn
+
+import pytest
+
+AMQP = "GATEWAY_TEST_AMQP"
+RABBIT_API = "GATEWAY_TEST_RABBIT_API"
+POSTGRES = "GATEWAY_TEST_POSTGRES"
+
+
+def address(name: str) -> str:
+    """The address of a service, or the end of the test that needs it."""
+    return os.environ.get(name) or missing(f"{name} is not set; `make test` brings the service up")
+
+
+def missing(reason: str) -> NoReturn:
+    if os.environ.get("CI"):
+        pytest.fail(reason)
+    pytest.skip(reason)
