@@ -1,0 +1,88 @@
+"""Where the broker is and who asks. In: the settings' texts. Out: an `Access`, or Misconfigured that says what is wrong.
+A server is written `amqp://host:port` or `amqps://host:port`; user, password and vhost stand apart from it."""
+
+from __future__ import annotations
+
+import ssl
+from dataclasses import dataclass, field
+from pathlib import Path
+from urllib.parse import SplitResult, urlsplit
+
+from gateway.errors import Misconfigured
+
+PORTS = {"amqp": 5672, "amqps": 5671}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Server:
+    """One member of the broker's cluster."""
+
+    host: str
+    port: int
+    tls: bool
+
+    def __str__(self) -> str:
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"{'amqps' if self.tls else 'amqp'}://{host}:{self.port}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Access:
+    """All that is needed to connect. Any server of the cluster will do."""
+
+    servers: tuple[Server, ...]
+    vhost: str
+    user: str
+    password: str = field(repr=False)
+    ca: Path | None = None
+    certificate: Path | None = None
+    key: Path | None = None
+    heartbeat_s: int = 10
+    connect_s: float = 10.0
+
+    def tls_context(self) -> ssl.SSLContext:
+        """Checks the broker's certificate and name always; shows our own certificate where one is set."""
+        try:
+            context = ssl.create_default_context(cafile=self.ca)
+            context.minimum_version = ssl.TLSVersion.TLSv1_2
+            if self.certificate is not None:
+                context.load_cert_chain(self.certificate, self.key)
+        except (OSError, ssl.SSLError) as cause:
+            raise Misconfigured(
+                f"the certificates for the broker cannot be used: {cause}",
+                hint="check amqp.ca, amqp.certificate and amqp.key",
+            ) from cause
+        return context
+
+
+def read_servers(text: str) -> tuple[Server, ...]:
+    """Addresses with commas between them."""
+    servers = tuple(_server(each.strip()) for each in text.split(",") if each.strip())
+    if not servers:
+        raise _wrong(text, "there is none")
+    return servers
+
+
+def _server(text: str) -> Server:
+    try:
+        parts = urlsplit(text)
+        port = parts.port
+    except ValueError as cause:
+        raise _wrong(text, str(cause)) from cause
+    if parts.scheme not in PORTS or not parts.hostname:
+        raise _wrong(text, "it does not name a host after amqp:// or amqps://")
+    if _has_more(parts):
+        raise _wrong(text, "user, password and vhost are settings of their own")
+    return Server(host=parts.hostname, port=port or PORTS[parts.scheme], tls=parts.scheme == "amqps")
+
+
+def _has_more(parts: SplitResult) -> bool:
+    return "@" in parts.netloc or parts.path.strip("/") != "" or bool(parts.query or parts.fragment)
+
+
+def _wrong(text: str, why: str) -> Misconfigured:
+    shown = text.rpartition("@")[2]  # somebody may have put a password before it
+    return Misconfigured(
+        f"amqp.servers: {shown!r} is no broker address: {why}",
+        hint="write amqps://host:5671, several with commas between them",
+    )

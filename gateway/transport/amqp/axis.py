@@ -1,0 +1,179 @@
+"""The axis over RabbitMQ. In: parcels to publish, codes to host. Out: outcomes, arrivals under a lease, and the dead list.
+Two lines to the broker: an alarm stops whoever publishes, and must not stop those who acknowledge."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO, Self
+
+from gateway.domain.document import Lane
+from gateway.errors import Misconfigured, Unreachable
+from gateway.ports import Arrival, AxisState, Clock, DeadParcel, Outcome, Parcel, Pool
+from gateway.transport.amqp import topology as names
+from gateway.transport.amqp.access import Access
+from gateway.transport.amqp.assembly import Assembly
+from gateway.transport.amqp.connection import Link, answered
+from gateway.transport.amqp.consumer import ANSWER_S, REST_S, Consumer
+from gateway.transport.amqp.dead import DeadDesk
+from gateway.transport.amqp.failures import BROKEN, is_missing, said
+from gateway.transport.amqp.handout import HandOut
+from gateway.transport.amqp.hosted import Hosted
+from gateway.transport.amqp.parts_label import PartLimits
+from gateway.transport.amqp.parts_spool import Spool
+from gateway.transport.amqp.publisher import Publisher
+
+MB = 1024 * 1024
+ASK_S = 10.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AmqpOptions:
+    """What of the axis can be set. Memory: about 2 x prefetch messages of up to `part_bytes`."""
+
+    max_bytes: int = 100 * MB
+    part_bytes: int = 4 * MB
+    prefetch: int = 16
+    confirm_s: float = 30.0
+    rest_s: float = REST_S
+    delivery_limit: int = names.DELIVERY_LIMIT
+
+
+class AmqpAxis:
+    """The `AxisDesk` promise over a broker. It begins to fetch at the first `take`; whoever made it calls `close`."""
+
+    def __init__(
+        self, access: Access, node: str, parts: Path, clock: Clock, pool: Pool, options: AmqpOptions
+    ) -> None:
+        self._access, self._node, self._closed = access, node, False
+        self._out, self._in = Link(access, f"{node} sends", clock), Link(access, f"{node} receives", clock)
+        self._hosted, self._handout = Hosted(), HandOut()
+        limits = PartLimits(set_bytes=options.max_bytes)
+        spool = Spool(parts, limits, clock)
+        self._assembly = Assembly(spool, limits, self._hosted, self._handout, clock, pool)
+        self._consumer = Consumer(
+            self._in,
+            node,
+            self._hosted,
+            self._handout,
+            self._assembly,
+            prefetch=options.prefetch,
+            rest_s=options.rest_s,
+        )
+        self._publisher = Publisher(
+            self._out,
+            user=access.user,
+            clock=clock,
+            pool=pool,
+            max_bytes=options.max_bytes,
+            part_bytes=options.part_bytes,
+            confirm_s=options.confirm_s,
+        )
+        self._dead = DeadDesk(self._in, self._publisher, node, options.delivery_limit)
+
+    async def __aenter__(self) -> Self:
+        self._out.start()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        if self._closed:
+            return
+        self._closed = True
+        await self._consumer.close()
+        await self._handout.close()
+        await self._assembly.close()
+        await asyncio.gather(self._out.close(), self._in.close())
+
+    async def host(self, codes: Sequence[str]) -> None:
+        """Remembers the codes; bindings are the administrator's. Misconfigured when the broker does not know this node.
+        A broker that is down is no reason to fail: what is missing is found when it is back."""
+        self._hosted.set(codes)
+        await self._assembly.hosting_changed()
+        with contextlib.suppress(Unreachable):
+            await self._depths(names.LANES)
+
+    async def publish(self, parcel: Parcel, routes: Sequence[str]) -> Mapping[str, Outcome]:
+        return await self._publisher.publish(parcel, routes)
+
+    async def take(self, limit: int, lease_s: float) -> Sequence[Arrival]:
+        """What the broker has pushed so far, and parts that became whole; urgent lane first."""
+        if not self._hosted or self._closed:
+            return ()
+        self._consumer.ask()
+        if self._handout.waiting() < limit:
+            await self._assembly.offer(limit)
+        return self._handout.take(limit, lease_s)
+
+    async def settle(self, arrival: Arrival, *, done: bool) -> None:
+        await self._handout.settle(arrival.token, done=done)
+
+    async def wait(self, timeout_s: float) -> None:
+        wanted = self._consumer.wanted() if self._hosted else contextlib.nullcontext()
+        with wanted, contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(timeout_s):
+                await self._handout.something()
+
+    def state(self) -> AxisState:
+        """Connected as soon as one of the two lines is; blocked when publishing is."""
+        lines = [self._out, self._in]
+        up = [line.connected_since for line in lines if line.connected_since is not None]
+        down = [line.down_since for line in lines if line.down_since is not None]
+        reasons = [self._out.reason, self._in.reason, self._consumer.reason]
+        return AxisState(
+            connected_since=max(up) if up and not down else None,
+            down_since=min(down) if down else None,
+            blocked_since=self._out.blocked_since,
+            reason=next((reason for reason in reasons if reason), ""),
+            servers=tuple(str(server) for server in self._access.servers),
+        )
+
+    async def counts(self) -> Mapping[str, int]:
+        """Of this node alone; `fetched` of those waiting are here already."""
+        urgent, normal = await self._depths(names.LANES)
+        dead = await self._depth(names.dead_queue(self._node))
+        fetched = self._handout.waiting()
+        return {
+            "waiting": urgent + normal + fetched,
+            "urgent": urgent + self._handout.waiting(Lane.URGENT),
+            "leased": self._handout.leased,
+            "dead": dead,
+            "fetched": fetched,
+        }
+
+    async def dead_list(self) -> Sequence[DeadParcel]:
+        return await self._dead.list()
+
+    async def dead_open(self, id: str) -> BinaryIO:
+        return await self._dead.open(id)
+
+    async def dead_retry(self, id: str) -> None:
+        await self._dead.retry(id)
+
+    async def dead_drop(self, id: str, reason: str) -> None:
+        await self._dead.drop(id, reason)
+
+    async def _depths(self, lanes: Sequence[Lane]) -> list[int]:
+        return [await self._depth(names.lane_queue(self._node, lane)) for lane in lanes]
+
+    async def _depth(self, queue: str) -> int:
+        """Messages ready in a queue of this node."""
+        channel = await self._in.channel(ASK_S)
+        try:
+            declared = await answered(channel.declare_queue(queue, passive=True), ANSWER_S)
+            return declared.declaration_result.message_count or 0
+        except BROKEN as cause:
+            if is_missing(cause):
+                raise Misconfigured(
+                    f"the broker has no queue {queue}: it does not know node {self._node}",
+                    hint="the axis's administrator runs: gateway axis apply",
+                ) from cause
+            raise Unreachable(f"the broker does not answer: {said(cause)}") from cause
+        finally:
+            with contextlib.suppress(*BROKEN):
+                await answered(channel.close(), ANSWER_S)

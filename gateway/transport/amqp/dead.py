@@ -1,0 +1,182 @@
+"""Looks after the node's dead queue. In: an id from the list. Out: what is there, its bytes, or the parcel sent again or
+gone. Messages are looked at by taking them and giving them back; while one person looks, another sees fewer. Nothing is
+taken away before the broker has confirmed what replaces it, so a crash doubles and loses nothing."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import io
+import logging
+from collections.abc import AsyncIterator, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any, BinaryIO
+
+from aio_pika import DeliveryMode, Message
+from aio_pika.abc import AbstractIncomingMessage, AbstractQueue
+
+from gateway.domain.document import Lane
+from gateway.errors import NotFound, Unreachable
+from gateway.log import action
+from gateway.ports import DeadParcel
+from gateway.transport.amqp import label
+from gateway.transport.amqp import topology as names
+from gateway.transport.amqp.connection import Link, answered
+from gateway.transport.amqp.failures import BROKEN, said
+from gateway.transport.amqp.parts_label import PART
+from gateway.transport.amqp.publisher import Publisher
+
+LISTED = 1000  # looked at in one go: labels only are kept, the bodies one at a time
+WITHIN_S = 10.0
+_BROKERS_OWN = ("x-death", "x-first-death", "x-last-death", names.RETURNED, names.MORE_RECIPIENTS)
+
+_log = logging.getLogger(__name__)
+
+
+class DeadDesk:
+    """What was delivered too often, or could not be taken at all."""
+
+    def __init__(self, link: Link, publisher: Publisher, node: str, delivery_limit: int) -> None:
+        self._link, self._publisher, self._node = link, publisher, node
+        # The broker does not say how often it delivered what died, but it buries at the first return over the limit.
+        self._deliveries = delivery_limit + 1
+
+    async def list(self) -> Sequence[DeadParcel]:
+        """Oldest first."""
+        async with self._messages() as messages:
+            return [self._parcel(each) async for each in messages]
+
+    async def open(self, id: str) -> BinaryIO:
+        async with self._found(id) as message:
+            return io.BytesIO(message.body)
+
+    async def retry(self, id: str) -> None:
+        """What nobody could settle goes to this node again, and to no other recipient of the first time. What was
+        refused goes where its codes are bound today: it may have come to the wrong node."""
+        async with self._found(id) as message:
+            shown = self._parcel(message)
+            keys = _recipients(message)
+            again = _again(message)
+            if _why(message) == "rejected":
+                key = keys[0]
+                if len(keys) > 1:
+                    again.headers[names.MORE_RECIPIENTS] = list(keys[1:])
+            else:
+                key = names.routing_key(names.node_route(self._node))
+                again.headers[names.FIRST_RECIPIENTS] = list(keys)
+            await self._publisher.resend(again, names.lane_exchange(shown.lane), key)
+            await message.ack()
+        action(_log, "axis.dead_retried", packet_id=shown.packet_id, recipient=shown.recipient)
+
+    async def drop(self, id: str, reason: str) -> None:
+        async with self._found(id) as message:
+            shown = self._parcel(message)
+            await message.ack()
+        about = {"packet_id": shown.packet_id, "recipient": shown.recipient, "digest": shown.digest}
+        action(_log, "axis.dead_dropped", reason, **about)
+
+    def _parcel(self, message: AbstractIncomingMessage) -> DeadParcel:
+        read, refused = label.guessed(message), _why(message) == "rejected"
+        deliveries = 1 if refused else self._deliveries
+        return DeadParcel(
+            id=_id(message),
+            recipient=" ".join(_recipients(message)),
+            packet_id=read.packet_id,
+            kind=read.kind,
+            sender=read.sender,
+            lane=_lane(message),
+            digest=read.digest,
+            size=read.size,
+            deliveries=deliveries,
+            dead_at=_died_at(message),
+            reason=_refusal(message) if refused else f"delivered {deliveries} times and never settled",
+        )
+
+    @contextlib.asynccontextmanager
+    async def _found(self, id: str) -> AsyncIterator[AbstractIncomingMessage]:
+        async with self._messages() as messages:
+            async for each in messages:
+                if _id(each) == id:
+                    yield each
+                    return
+            raise NotFound(f"no parcel {id!r} on the dead list of node {self._node}; list it again")
+
+    @contextlib.asynccontextmanager
+    async def _messages(self) -> AsyncIterator[AsyncIterator[AbstractIncomingMessage]]:
+        """All of the dead queue, held until the end and then given back with the channel."""
+        channel = await self._link.channel(WITHIN_S)
+        try:
+            yield _each(await channel.get_queue(names.dead_queue(self._node), ensure=False))
+        except BROKEN as cause:
+            if isinstance(cause, Unreachable):
+                raise
+            raise Unreachable(
+                f"the dead queue of node {self._node} does not answer: {said(cause)}"
+            ) from cause
+        finally:
+            with contextlib.suppress(*BROKEN):
+                await answered(channel.close(), WITHIN_S)
+
+
+async def _each(queue: AbstractQueue) -> AsyncIterator[AbstractIncomingMessage]:
+    for _ in range(LISTED):
+        message = await answered(queue.get(fail=False, timeout=None), WITHIN_S)
+        if message is None:
+            return
+        yield message
+
+
+def _again(message: AbstractIncomingMessage) -> Message:
+    """As it was, without what the broker wrote on it. It names no node: the one that sends it again is not the one that
+    made it."""
+    headers: dict[str, Any] = {
+        name: value for name, value in message.headers.items() if not name.startswith(_BROKERS_OWN)
+    }
+    return Message(
+        message.body,
+        headers=headers,
+        delivery_mode=DeliveryMode.PERSISTENT,
+        message_id=message.message_id,
+        type=message.type,
+        app_id=message.app_id,
+        timestamp=message.timestamp,
+    )
+
+
+def _id(message: AbstractIncomingMessage) -> str:
+    """The same whenever it is looked at: of what it is, whom it was for and when it died."""
+    told = (message.message_id, message.headers.get(PART), _recipients(message), _died_at(message))
+    return hashlib.sha256(repr(told).encode()).hexdigest()[:16]
+
+
+def _death(message: AbstractIncomingMessage) -> Mapping[str, Any]:
+    deaths = message.headers.get("x-death")
+    first = deaths[0] if isinstance(deaths, list) and deaths else {}
+    return first if isinstance(first, dict) else {}
+
+
+def _recipients(message: AbstractIncomingMessage) -> tuple[str, ...]:
+    """Whom it was published to, before the broker wrote the dead queue's key over it."""
+    first = label.texts(message.headers.get(names.FIRST_RECIPIENTS))
+    return first or label.texts(_death(message).get("routing-keys")) or label.recipients(message)
+
+
+def _why(message: AbstractIncomingMessage) -> str:
+    return str(_death(message).get("reason") or "")
+
+
+def _died_at(message: AbstractIncomingMessage) -> datetime | None:
+    at = _death(message).get("time")
+    return at.astimezone(UTC) if isinstance(at, datetime) else None
+
+
+def _lane(message: AbstractIncomingMessage) -> Lane:
+    return next((lane for lane in Lane if lane.value == message.headers.get(names.LANE)), Lane.NORMAL)
+
+
+def _refusal(message: AbstractIncomingMessage) -> str:
+    try:
+        label.read(message)
+    except label.Unreadable as why:
+        return f"its label cannot be read: {why}"
+    return "this node could not take it: none of its codes is hosted here, or its set of parts was refused"

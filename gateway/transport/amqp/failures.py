@@ -1,0 +1,60 @@
+"""Turns what the broker's library raises into sentences and outcomes of ours. In: an exception. Out: words, or an
+`Outcome` that says whether the same parcel may go later. No exception of the library is seen outside of this package."""
+
+from __future__ import annotations
+
+import re
+import ssl
+
+from aio_pika import exceptions as amqp
+from aiormq.exceptions import ChannelAccessRefused, ChannelInvalidStateError, ProbableAuthenticationError
+
+from gateway.errors import Misconfigured, Unreachable
+from gateway.ports import Fate, Outcome
+
+# What a broken line, a closed channel or a broker that says no can raise; a bug of ours is none of these.
+BROKEN: tuple[type[BaseException], ...] = (
+    amqp.AMQPError,
+    ChannelInvalidStateError,
+    OSError,
+    TimeoutError,
+    Misconfigured,
+    Unreachable,
+)
+_CURES = (
+    (ProbableAuthenticationError, "the broker refuses this user: check amqp.user and the password"),
+    (amqp.AuthenticationError, "the broker offers no way to log in that this program knows"),
+    (amqp.ChannelNotFoundEntity, "what this node needs is not on the broker: run gateway axis apply"),
+    (ChannelAccessRefused, "this node's user may not do this: run gateway axis apply"),
+)
+
+
+def said(error: BaseException) -> str:
+    """One sentence without a trace, with the cure where it is known."""
+    text = re.sub(r"\s+", " ", str(error)).strip() or type(error).__name__
+    if isinstance(error, TimeoutError) and not error.args:
+        text = "no answer in time"
+    if isinstance(error, ssl.SSLCertVerificationError):
+        text = f"the broker's certificate is not accepted: {error.verify_message}; check amqp.ca and the host's name"
+    cure = next((cure for kind, cure in _CURES if isinstance(error, kind)), "")
+    return f"{cure} ({text})" if cure else text
+
+
+def later(error: BaseException) -> Outcome:
+    """Nothing of these is the parcel's own fault, so the same parcel may go another time."""
+    return Outcome(fate=Fate.LATER, code=_code(error), detail=said(error))
+
+
+def _code(error: BaseException) -> str:
+    if isinstance(error, TimeoutError):
+        return "axis-slow"
+    if isinstance(error, amqp.DeliveryError | amqp.ChannelPreconditionFailed):
+        return "axis-refused"
+    if isinstance(error, amqp.ChannelNotFoundEntity | ChannelAccessRefused):
+        return "axis-rights"
+    return "axis-down"
+
+
+def is_missing(error: BaseException) -> bool:
+    """Whether the broker does not know the queue or exchange that was named."""
+    return isinstance(error, amqp.ChannelNotFoundEntity)

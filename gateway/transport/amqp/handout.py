@@ -1,0 +1,109 @@
+"""The counter where deliveries are handed out under a lease and settled. In: deliveries as they come. Out: arrivals, urgent
+lane first; each delivery is ended once: as done when every arrival of it was, else as given back. In memory alone: what a
+crash leaves here, the broker or the spool gives again."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections import deque
+from collections.abc import Awaitable
+
+from gateway.domain.document import Lane
+from gateway.ports import Arrival
+from gateway.transport.amqp.delivery import Delivery
+from gateway.transport.amqp.topology import LANES
+
+
+class HandOut:
+    """Whoever puts deliveries here bounds how many there are."""
+
+    def __init__(self) -> None:
+        self._ready: dict[Lane, deque[Delivery]] = {lane: deque() for lane in LANES}
+        self._open: dict[str, Delivery] = {}
+        self._something = asyncio.Event()
+        self._ending: set[asyncio.Future[None]] = set()
+
+    @property
+    def leased(self) -> int:
+        """Arrivals handed out and not settled."""
+        return len(self._open)
+
+    def waiting(self, *lanes: Lane) -> int:
+        """Deliveries that are here and not all handed out."""
+        return sum(len(self._ready[lane]) for lane in lanes or LANES)
+
+    def put(self, delivery: Delivery) -> None:
+        self._ready[delivery.lane].append(delivery)
+        self._something.set()
+
+    def take(self, limit: int, lease_s: float) -> list[Arrival]:
+        """What is here already."""
+        arrivals: list[Arrival] = []
+        for lane in LANES:
+            ready = self._ready[lane]
+            while ready and len(arrivals) < limit:
+                delivery = ready[0]
+                arrivals.append(self._hand_out(delivery, lease_s))
+                if delivery.handed_out:
+                    ready.popleft()
+        self._note()
+        return arrivals
+
+    async def settle(self, token: str, *, done: bool) -> None:
+        """With a stale token nothing changes."""
+        delivery = self._open.pop(token, None)
+        if delivery is None:
+            return
+        delivery.tokens.discard(token)
+        delivery.failed |= not done
+        if delivery.settled:
+            delivery.end_lease()
+            await delivery.end(not delivery.failed)
+
+    async def something(self) -> None:
+        """Returns when there is something to take."""
+        await self._something.wait()
+
+    def forget_channel(self) -> None:
+        """What came over the channel is gone with it; its tokens are stale."""
+        for delivery in {*self._open.values(), *(one for lane in LANES for one in self._ready[lane])}:
+            if delivery.from_channel:
+                self._let_go(delivery)
+
+    async def close(self) -> None:
+        """Whatever has not ended is given back by whoever put it here."""
+        for delivery in {*self._open.values()}:
+            self._let_go(delivery)
+        for ended in self._ending:
+            ended.cancel()
+        await asyncio.gather(*self._ending, return_exceptions=True)
+
+    def later(self, work: Awaitable[None]) -> None:
+        """Something that ends by itself, within its own time limit."""
+        ending = asyncio.ensure_future(work)
+        self._ending.add(ending)
+        ending.add_done_callback(self._ending.discard)
+
+    def _hand_out(self, delivery: Delivery, lease_s: float) -> Arrival:
+        arrival = delivery.next()
+        self._open[arrival.token] = delivery
+        delivery.lease(asyncio.get_running_loop().call_later(lease_s, self._run_out, delivery))
+        return arrival
+
+    def _run_out(self, delivery: Delivery) -> None:
+        """The lease is over: it is given back whole, and its tokens are stale."""
+        self._let_go(delivery)
+        self.later(delivery.end(False))
+
+    def _let_go(self, delivery: Delivery) -> None:
+        for token in delivery.tokens:
+            self._open.pop(token, None)
+        delivery.end_lease()
+        with contextlib.suppress(ValueError):
+            self._ready[delivery.lane].remove(delivery)
+        self._note()
+
+    def _note(self) -> None:
+        if not any(self._ready.values()):
+            self._something.clear()

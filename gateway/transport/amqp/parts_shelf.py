@@ -1,0 +1,253 @@
+"""The sets of one node on disk: which parts may be kept, and which sets are over. In: a label that was read, the bytes,
+the recipients. Out: KEPT once they are on disk, REPEAT, or REFUSED with the reason. One lock for each node, so that its
+quota is exact whatever number of processes land its parts. Nothing here knows another node's sets: they never join.
+
+A set is named by (set id, recipients): bytes sent again to fewer recipients are a set of their own, so that none of them
+gets what was sent to another, and none loses its copy to another's."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import os
+import secrets
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from pathlib import Path
+from typing import Self
+
+from gateway.domain.agency_code import fold_code
+from gateway.log import action
+from gateway.transport.amqp import parts_disk as disk
+from gateway.transport.amqp.parts_label import PartLabel, PartLimits
+from gateway.transport.amqp.parts_set import REFUSED, Kept, PartSet, part_name
+
+_log = logging.getLogger(__name__)
+
+
+class Landed(StrEnum):
+    """KEPT and REPEAT: acknowledge it. REFUSED: reject it, so that it lies visibly with the dead."""
+
+    KEPT = "kept"
+    REPEAT = "repeat"
+    REFUSED = "refused"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Landing:
+    """What became of one part; `reason` says why it was refused."""
+
+    landed: Landed
+    reason: str = ""
+
+
+KEPT, REPEAT = Landing(landed=Landed.KEPT), Landing(landed=Landed.REPEAT)
+
+
+def refused(reason: str) -> Landing:
+    return Landing(landed=Landed.REFUSED, reason=reason)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Over:
+    """What is remembered of a set that is over: small, and forgotten after `PartLimits.age`."""
+
+    about: Mapping[str, str | int]
+    recipients: tuple[str, ...]
+    refusal: str = ""
+
+
+class Shelf:
+    """One node's folder."""
+
+    def __init__(self, folder: Path, limits: PartLimits) -> None:
+        self.folder = folder
+        self._sets, self._over, self._drafts = folder / "sets", folder / "over", folder / "drafts"
+        self._limits = limits
+
+    @classmethod
+    def of(cls, root: Path, user: str | None, limits: PartLimits) -> Self:
+        """The shelf of this node, or the one for parts that no node is vouched for."""
+        return cls(root / (_name(user) if user is not None else "nobody"), limits)
+
+    def land(self, label: PartLabel, body: bytes, recipients: Sequence[str], now: datetime) -> Landing:
+        """KEPT: on disk, whatever happens next. A contradiction refuses the whole set."""
+        to = tuple(sorted({fold_code(code) for code in recipients}))
+        name = f"{_name(label.set_id)}-{_name(*to)}"
+        for folder in (self._sets, self._over, self._drafts):
+            disk.make_folder(folder)
+        with self._locked():
+            over = self._remembered(name)
+            if over is not None:
+                return _after_the_end(over, label)
+            found = PartSet.read(self._sets / name)
+            if found is None:
+                return self._begin(name, label, body, to, now)
+            return self._add(found, label, body)
+
+    def sets(self) -> Iterator[PartSet]:
+        """Those that are open, in no promised order."""
+        for folder in disk.entries(self._sets):
+            try:
+                found = PartSet.read(folder)
+            except OSError as error:  # the others are not to suffer from it
+                action(_log, "parts.unreadable", str(error), folder=folder.name)
+                continue
+            if found is not None:
+                yield found
+
+    def refuse(self, found: PartSet, reason: str) -> None:
+        """No part of it is taken any more; the first reason stays."""
+        with self._locked():
+            self._refuse(found, reason)
+
+    def is_over(self, found: PartSet) -> bool:
+        return self._remembered(found.folder.name) is not None
+
+    def served(self, found: PartSet) -> frozenset[str]:
+        """Who got the same set whole, sent at another time with other recipients beside them."""
+        same = found.folder.name.partition("-")[0]
+        names = [path.name for path in disk.entries(self._over) if path.name.startswith(f"{same}-")]
+        over = [self._remembered(name) for name in names]
+        return frozenset(
+            code for one in over if one is not None and not one.refusal for code in one.recipients
+        )
+
+    def end(self, found: PartSet, now: datetime) -> None:
+        """The set is over: remembered first, then gone. A crash between the two leaves it for the next who looks."""
+        with self._locked():
+            if not self.is_over(found):
+                self._remember(found, now)
+            self._remove(found)
+
+    def give_up(self, found: PartSet, parts: Collection[int]) -> None:
+        """The unfinished set is gone and not remembered, so that it may be sent again; unless more than these parts have
+        come meanwhile."""
+        with self._locked():
+            if set(found.parts()) == set(parts):
+                self._remove(found)
+
+    def forget(self, before: datetime) -> None:
+        """What ended before then is remembered no longer."""
+        with self._locked():
+            for path in disk.entries(self._over):
+                if path.stat().st_mtime < before.timestamp():
+                    disk.remove(path)
+
+    # --- with the lock held -----------------------------------------------------------------------------------
+
+    @contextmanager
+    def _locked(self) -> Iterator[None]:
+        with disk.locked(self.folder / "lock"):
+            for left_by_a_crash in disk.entries(self._drafts):
+                disk.remove(left_by_a_crash)
+            yield
+
+    def _begin(
+        self, name: str, label: PartLabel, body: bytes, recipients: tuple[str, ...], now: datetime
+    ) -> Landing:
+        fault = self._over_quota(label) or _size_fault(label, {}, body)
+        if fault:
+            return refused(fault)
+        new = PartSet(folder=self._sets / name, label=label, recipients=recipients, began=now)
+        draft = self._drafts / secrets.token_hex(8)
+        new.write_new(draft, body)
+        disk.move(draft, new.folder)
+        return KEPT
+
+    def _over_quota(self, label: PartLabel) -> str:
+        open_now = list(self.sets())
+        if len(open_now) >= self._limits.open_sets:
+            return (
+                f"{len(open_now)} sets of this node are open already, at most {self._limits.open_sets} may be"
+            )
+        announced = sum(one.label.whole_size for one in open_now) + label.whole_size
+        if announced > self._limits.open_bytes:
+            return f"the open sets of this node would have {announced} bytes, at most {self._limits.open_bytes} may be kept"
+        return ""
+
+    def _add(self, found: PartSet, label: PartLabel, body: bytes) -> Landing:
+        if reason := found.refusal:
+            return refused(reason)
+        parts, name = found.parts(), part_name(label.n, body)
+        fault = _difference(found.label.about_the_set, label)
+        same = parts.get(label.n)
+        if not fault and same is not None:
+            if same.path.name == name:
+                return REPEAT
+            fault = f"part {label.n} came twice with different bytes"
+        fault = fault or _size_fault(label, parts, body)
+        if fault:
+            self._refuse(found, fault)
+            return refused(fault)
+        draft = self._drafts / secrets.token_hex(8)
+        disk.write(draft, body)
+        disk.move(draft, found.folder / name)
+        return KEPT
+
+    def _refuse(self, found: PartSet, reason: str) -> None:
+        if found.refusal or not found.folder.exists():
+            return
+        draft = self._drafts / secrets.token_hex(8)
+        disk.write(draft, reason.encode())
+        disk.move(draft, found.folder / REFUSED)
+        action(_log, "parts.refused", reason, packet=found.label.packet_id, node=found.label.user)
+
+    def _remove(self, found: PartSet) -> None:
+        if found.folder.exists():
+            going = self._drafts / secrets.token_hex(8)
+            found.folder.rename(going)
+            disk.remove(going)
+
+    def _remember(self, found: PartSet, now: datetime) -> None:
+        kept = {
+            "about": found.label.about_the_set,
+            "recipients": found.recipients,
+            "refusal": found.refusal,
+        }
+        draft = self._drafts / secrets.token_hex(8)
+        disk.write(draft, json.dumps(kept).encode())
+        os.utime(draft, (now.timestamp(), now.timestamp()))
+        disk.move(draft, self._over / found.folder.name)
+        everything = disk.entries(self._over)
+        if len(everything) > self._limits.remembered:
+            disk.remove(min(everything, key=lambda path: path.stat().st_mtime))
+
+    def _remembered(self, name: str) -> Over | None:
+        try:
+            kept = json.loads((self._over / name).read_bytes())
+        except FileNotFoundError:
+            return None
+        return Over(about=kept["about"], recipients=tuple(kept["recipients"]), refusal=kept["refusal"])
+
+
+def _after_the_end(over: Over, label: PartLabel) -> Landing:
+    reason = over.refusal or _difference(over.about, label)
+    return refused(reason) if reason else REPEAT
+
+
+def _difference(about: Mapping[str, str | int], label: PartLabel) -> str:
+    for name, value in label.about_the_set.items():
+        if about[name] != value:
+            return f"part {label.n} says {name} {value!r}, the set began with {about[name]!r}"
+    return ""
+
+
+def _size_fault(label: PartLabel, parts: Mapping[int, Kept], body: bytes) -> str:
+    """Each part that is still to come has one byte at the least, and the last one makes up the whole."""
+    size = sum(part.size for part in parts.values()) + len(body)
+    to_come = label.of - len(parts) - 1
+    if not body:
+        return f"part {label.n} is empty"
+    if size + to_come > label.whole_size or (to_come == 0 and size != label.whole_size):
+        return f"the parts have {size} bytes and {to_come} are to come, the whole was announced with {label.whole_size}"
+    return ""
+
+
+def _name(*texts: str) -> str:
+    """A name that no text can lead astray."""
+    return hashlib.sha256("\0".join(texts).encode("utf-8", "surrogatepass")).hexdigest()

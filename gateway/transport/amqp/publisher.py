@@ -1,0 +1,215 @@
+"""Publishes parcels and waits for the broker's word on each. In: a parcel and its recipients. Out: an `Outcome` for each.
+One upload serves many recipients, so the broker's "nobody is bound" would tell of all or none: who hosts each code is
+asked for apart, before the upload and once more after it."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from functools import partial
+from weakref import WeakValueDictionary
+
+from aio_pika import Message
+from aio_pika.abc import AbstractChannel
+from aio_pika.exceptions import PublishError
+
+from gateway.errors import BrokerRefused, Unreachable
+from gateway.ports import Clock, Fate, Outcome, Parcel, Pool
+from gateway.transport.amqp import label
+from gateway.transport.amqp import topology as names
+from gateway.transport.amqp.connection import Link, answered
+from gateway.transport.amqp.failures import BROKEN, later, said
+from gateway.transport.amqp.parts_split import pieces
+
+SMALL = 256 * 1024  # what is larger waits for nobody and makes nobody wait: it has a channel of its own
+SMALL_AT_ONCE, LARGE_AT_ONCE = 64, 4  # unconfirmed messages in memory (G8)
+KEYS = 1000  # recipients of one upload: what a receiver takes with a part
+KEYS_BYTES = 64 * 1024  # of recipients on one message: its header must fit into one frame of 128 KiB
+LONGEST_KEY = 255  # AMQP's own
+DIAL_S = 1.0  # a line that broke a moment ago is waited for, one that is down is not
+
+_DELIVERED = Outcome(fate=Fate.DELIVERED)
+
+
+class Publisher:
+    """Publishes for one node. Safe to be called many times at once; memory is bounded by the two windows."""
+
+    def __init__(
+        self,
+        link: Link,
+        *,
+        user: str,
+        clock: Clock,
+        pool: Pool,
+        max_bytes: int,
+        part_bytes: int,
+        confirm_s: float,
+    ) -> None:
+        self._link, self._user, self._clock, self._pool = link, user, clock, pool
+        self._max_bytes, self._part_bytes, self._confirm_s = max_bytes, part_bytes, confirm_s
+        self._small, self._large = _Channel(link, SMALL_AT_ONCE), _Channel(link, LARGE_AT_ONCE)
+        # The library finds the publish of a returned message by its id: one id, one publish at a time.
+        self._flying: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+
+    async def publish(self, parcel: Parcel, routes: Sequence[str]) -> Mapping[str, Outcome]:
+        """Ends within the time limit whatever the broker does."""
+        if parcel.size > self._max_bytes:
+            return dict.fromkeys(routes, _too_large(parcel.size, self._max_bytes))
+        spelled = {route: names.routing_key(route) for route in routes}
+        keys = [key for key in dict.fromkeys(spelled.values()) if _fits(key)]
+        outcomes: dict[str, Outcome] = {}
+        for group in _groups(keys):
+            outcomes |= await self._upload(parcel, group)
+        return {route: _spelled(route, outcomes.get(key)) for route, key in spelled.items()}
+
+    async def resend(self, message: Message, exchange: str, key: str) -> None:
+        """One message as it is, confirmed by the broker on return; Unreachable or BrokerRefused when it is not."""
+        channel = self._small if len(message.body) <= SMALL else self._large
+        try:
+            async with self._alone(message.message_id or "", channel):
+                await channel.publish(exchange, message, key, self._confirm_s)
+        except PublishError as cause:
+            raise BrokerRefused(
+                f"nobody is bound for {key}", hint="gateway axis apply brings the bindings in line"
+            ) from cause
+        except BlockedNow as cause:
+            raise Unreachable(str(cause)) from cause
+        except BROKEN as cause:
+            raise Unreachable(f"the broker did not take it: {said(cause)}") from cause
+
+    async def _upload(self, parcel: Parcel, keys: Sequence[str]) -> Mapping[str, Outcome]:
+        """One upload for these keys."""
+        outcomes: dict[str, Outcome] = {}
+        try:
+            async with asyncio.timeout(self._confirm_s * (2 + parcel.size // self._part_bytes)):
+                absent = await self._absent(keys)
+                outcomes |= {key: _unroutable(key) for key in absent}
+                if there := [key for key in keys if key not in absent]:
+                    await self._send_all(parcel, there)
+                    moved = await self._absent(there)
+                    outcomes |= {key: _moving(key) if key in moved else _DELIVERED for key in there}
+        except PublishError:
+            outcomes |= {key: _came_back(key, len(keys)) for key in keys if key not in outcomes}
+        except BlockedNow as alarm:
+            outcomes |= dict.fromkeys((key for key in keys if key not in outcomes), alarm.outcome)
+        except BROKEN as error:
+            outcomes |= dict.fromkeys((key for key in keys if key not in outcomes), later(error))
+        return outcomes
+
+    async def _send_all(self, parcel: Parcel, keys: Sequence[str]) -> None:
+        """The parcel as one message, or as its parts in order; each is in memory until it is confirmed."""
+        channel = self._small if parcel.size <= SMALL else self._large
+        async with self._alone(parcel.packet_id, channel):
+            parts = pieces(parcel, self._part_bytes)
+            while (part := await self._pool.run(partial(next, parts, None))) is not None:
+                more = part.headers() if part.of > 1 else None
+                at = self._clock.now()
+                message = label.written(parcel, part.body, keys, user=self._user, at=at, more=more)
+                await channel.publish(names.lane_exchange(parcel.lane), message, keys[0], self._confirm_s)
+
+    async def _absent(self, keys: Sequence[str]) -> frozenset[str]:
+        """The keys that nobody hosts. A single key needs no question: its own message would come back."""
+        if len(keys) == 1:
+            return frozenset()
+        asked = await asyncio.gather(*(self._is_hosted(key) for key in keys), return_exceptions=True)
+        for answer in asked:
+            if isinstance(answer, BaseException):
+                raise answer
+        return frozenset(key for key, hosted in zip(keys, asked, strict=True) if not hosted)
+
+    async def _is_hosted(self, key: str) -> bool:
+        question = Message(b"", app_id=names.APP_ID)
+        try:
+            async with self._small.window:
+                await self._small.publish(names.HOSTED_EXCHANGE, question, key, self._confirm_s)
+        except PublishError:
+            return False
+        return True
+
+    @contextlib.asynccontextmanager
+    async def _alone(self, message_id: str, channel: _Channel) -> AsyncIterator[None]:
+        lock = self._flying.setdefault(message_id, asyncio.Lock())
+        async with lock, channel.window:
+            yield
+
+
+class BlockedNow(Exception):
+    """The broker has set an alarm: it reads nothing more from us until it is over."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.outcome = Outcome(fate=Fate.LATER, code="axis-blocked", detail=reason)
+
+
+class _Channel:
+    """One channel with confirms and its window; opened anew after the broker closed it."""
+
+    def __init__(self, link: Link, window: int) -> None:
+        self._link = link
+        self.window = asyncio.Semaphore(window)
+        self._channel: AbstractChannel | None = None
+        self._opening = asyncio.Lock()
+
+    async def publish(self, exchange: str, message: Message, key: str, within_s: float) -> None:
+        """Confirmed on return. An alarm of the broker ends the waiting at once."""
+        channel = await self._open()
+        if self._link.blocked_since is not None:
+            raise BlockedNow(self._link.reason)
+        target = await channel.get_exchange(exchange, ensure=False)
+        try:
+            await answered(target.publish(message, key, mandatory=True), within_s, self._link.trouble)
+        except ConnectionError:
+            if self._link.blocked_since is not None:
+                raise BlockedNow(self._link.reason) from None
+            raise
+
+    async def _open(self) -> AbstractChannel:
+        async with self._opening:
+            if self._channel is None or self._channel.is_closed:
+                self._channel = await self._link.channel(DIAL_S, confirms=True)
+            return self._channel
+
+
+def _fits(key: str) -> bool:
+    return 0 < len(key.encode()) <= LONGEST_KEY
+
+
+def _groups(keys: Sequence[str]) -> Iterator[Sequence[str]]:
+    """So many keys as one message may carry."""
+    group: list[str] = []
+    size = 0
+    for key in keys:
+        if len(group) == KEYS or (group and size + len(key.encode()) > KEYS_BYTES):
+            yield group
+            group, size = [], 0
+        group.append(key)
+        size += len(key.encode()) + 5
+    if group:
+        yield group
+
+
+def _too_large(size: int, limit: int) -> Outcome:
+    detail = f"the packet has {size} bytes, this axis takes at most {limit}; send fewer or smaller files"
+    return Outcome(fate=Fate.NEVER, code="too-large", detail=detail)
+
+
+def _spelled(route: str, outcome: Outcome | None) -> Outcome:
+    """In the words of whoever asked; a key that fits no message leads nowhere."""
+    return _unroutable(route) if outcome is None or outcome.code == "unroutable" else outcome
+
+
+def _unroutable(route: str) -> Outcome:
+    return Outcome(fate=Fate.NEVER, code="unroutable", detail=f"{route} is not connected to the axis")
+
+
+def _came_back(key: str, asked: int) -> Outcome:
+    if asked == 1:
+        return _unroutable(key)
+    detail = f"{key} is hosted, but its queue is not bound to this lane; run gateway axis apply"
+    return Outcome(fate=Fate.LATER, code="axis-bindings", detail=detail)
+
+
+def _moving(key: str) -> Outcome:
+    detail = f"{key} left its node while this was under way; it is asked for again"
+    return Outcome(fate=Fate.LATER, code="axis-bindings", detail=detail)

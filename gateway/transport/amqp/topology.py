@@ -1,0 +1,86 @@
+"""Names every exchange, queue, right and header of the axis on a broker. In: a node, a lane, a code. Out: texts.
+Pure: the node's own adapter and the administrator's tools must never disagree about a name."""
+
+from __future__ import annotations
+
+import re
+
+from gateway.domain.agency_code import fold_code
+from gateway.domain.document import Lane
+
+DEFAULT_VHOST = "lienthong"
+APP_ID = "lienthong/1"
+
+LANES = (Lane.URGENT, Lane.NORMAL)  # urgent first, wherever both are asked
+HOSTED_EXCHANGE = "lienthong.hosted"  # the question "does anybody host this code?"
+DEAD_EXCHANGE = "lienthong.dead"
+SINK_QUEUE = "lienthong.sink"  # keeps nothing: it only makes the question routable
+SINK_POLICY = "lienthong.sink"
+DELIVERY_LIMIT = 5
+
+SENDER, LANE, DIGEST, SIZE = "x-sender", "x-lane", "x-digest", "x-size"
+MORE_RECIPIENTS = "CC"  # the broker's own header: further routing keys of the same message
+RETURNED = "x-delivery-count"  # the broker's own: how often it took the message back
+FIRST_RECIPIENTS = "x-recipients"  # of a dead parcel that is sent again to its node: whom it was for
+
+
+def lane_exchange(lane: Lane) -> str:
+    return f"lienthong.{lane.value}"
+
+
+EXCHANGES = (*(lane_exchange(lane) for lane in LANES), HOSTED_EXCHANGE, DEAD_EXCHANGE)
+
+
+def lane_queue(node: str, lane: Lane) -> str:
+    return f"lienthong.{node}.{lane.value}"
+
+
+def dead_queue(node: str) -> str:
+    return f"lienthong.{node}.dead"
+
+
+def routing_key(route: str) -> str:
+    """Of an agency's code, an alias, or a node (`@name`): letter case says nothing."""
+    return fold_code(route)
+
+
+def node_route(node: str) -> str:
+    """What reaches the node itself rather than one of its agencies."""
+    return f"@{node}"
+
+
+def node_policy(node: str) -> str:
+    return f"lienthong.{node}"
+
+
+def node_policy_pattern(node: str) -> str:
+    """The node's two lane queues and nothing else."""
+    return rf"^lienthong\.{_escaped(node)}\.(urgent|normal)$"
+
+
+def node_policy_definition(node: str, delivery_limit: int = DELIVERY_LIMIT) -> dict[str, str | int]:
+    """A parcel returned too often goes to the node's dead queue, without being lost on the way there."""
+    return {
+        "delivery-limit": delivery_limit,
+        "dead-letter-exchange": DEAD_EXCHANGE,
+        "dead-letter-routing-key": node,
+        "dead-letter-strategy": "at-least-once",
+        "overflow": "reject-publish",
+    }
+
+
+def sink_policy_definition() -> dict[str, str | int]:
+    return {"max-length": 0, "overflow": "drop-head"}
+
+
+# What a node's user may do: it makes nothing, sends to the lanes and reads its own queues.
+CONFIGURE = "^$"
+WRITE = r"^lienthong\.(urgent|normal|hosted)$"
+
+
+def read_right(node: str) -> str:
+    return rf"^lienthong\.{_escaped(node)}\.(urgent|normal|dead)$"
+
+
+def _escaped(node: str) -> str:
+    return re.sub(r"([^A-Za-z0-9_])", r"\\\1", node)

@@ -1,0 +1,353 @@
+"""Threat 107 and the rest of 109: a packet that another node than the sender's own published, and bytes that are not
+those which the axis announced. Also the way back: whoever publishes a copy first must not keep the true one out."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import replace
+from io import BytesIO
+
+import pytest
+from sqlalchemy import text
+
+from gateway.domain.document import Kind, Lane
+from gateway.domain.identity import Digest
+from gateway.edxml.envelope import Envelope
+from gateway.incoming import decide, receive
+from gateway.ports import Arrival, InboxItem, Parcel
+from gateway.transport.embedded import EmbeddedAxis
+from tests.support.node import (
+    DEPARTMENT,
+    LEASE_S,
+    PDF,
+    PROVINCE,
+    Packet,
+    Town,
+    document,
+    recall_of,
+    status_about,
+    update_of,
+)
+from tests.support.node import town as town
+
+FILES = (("van-ban.pdf", PDF),)
+THIEF = "thief"
+
+
+async def hosted_by(town: Town, node: str | None, code: str = DEPARTMENT) -> None:
+    """The registry's word on who speaks for this code."""
+    async with town.node.store.writer.begin() as connection:
+        done = await connection.execute(
+            text("UPDATE agency SET host = :node WHERE code = :code"), {"node": node, "code": code}
+        )
+    assert done.rowcount == 1
+
+
+async def published(town: Town, packet: Packet, node: str, to: str = PROVINCE) -> None:
+    """The same axis, reached by another node."""
+    await town._host()
+    async with EmbeddedAxis(town.node.settings.axis.folder, node, town.clock, town.node.pool) as axis:
+        parcel = Parcel(
+            packet_id=packet.id,
+            kind=packet.kind,
+            sender=packet.sender,
+            lane=Lane.NORMAL,
+            digest=packet.digest,
+            size=len(packet.raw),
+            open=lambda: BytesIO(packet.raw),
+        )
+        assert (await axis.publish(parcel, [to]))[to].fate == "delivered"
+
+
+def own(town: Town) -> str:
+    return town.node.settings.node.name
+
+
+def arrival_of(packet: Packet, **changes: object) -> Arrival:
+    """As an axis with other words would hand it over."""
+    arrival = Arrival(
+        token="t",
+        recipient=PROVINCE,
+        packet_id=packet.id,
+        kind=packet.kind,
+        sender=packet.sender,
+        lane=Lane.NORMAL,
+        digest=packet.digest,
+        size=len(packet.raw),
+        deliveries=1,
+        open=lambda: BytesIO(packet.raw),
+    )
+    return replace(arrival, **changes)  # type: ignore[arg-type]  # tests name fields freely
+
+
+async def landed(town: Town, arrival: Arrival) -> InboxItem:
+    """Landed and carried on as far as it goes."""
+    await receive.run(town.node.inn, arrival)
+    await town.carry()
+    with arrival.open() as source:
+        digest = Digest(hashlib.sha256(source.read()).hexdigest())
+    (row,) = [one for one in await town.inbox() if one.file_digest == digest]
+    return row
+
+
+# --- AXIS-NODE ------------------------------------------------------------------------------------------------
+
+
+async def test_107_a_packet_signed_with_a_stolen_key_on_a_foreign_node_is_kept_out(town: Town) -> None:
+    await hosted_by(town, own(town))
+    packet = town.forge(document(), FILES)
+
+    await published(town, packet, THIEF)
+    await town.carry()
+
+    row = await town.row(PROVINCE, packet)
+    assert (row.state, row.code, row.transport_node) == ("quarantined", "AXIS-NODE", THIEF)
+    assert row.sender_code is None
+    assert [step.n for step in row.steps if step.ok is False] == [11]
+    assert await town.incoming() == ()
+    assert await town.statuses(PROVINCE) == 0
+    events = [event.kind for event in await town.events(PROVINCE, row.id)]
+    assert events == ["inbox.landed", "inbox.invalid"]
+
+
+async def test_107_the_node_that_hosts_the_sender_is_believed(town: Town) -> None:
+    await hosted_by(town, own(town))
+
+    row = await town.brought(town.forge(document(), FILES))
+
+    assert (row.state, row.transport_node) == ("done", own(town))
+    assert row.steps[10].detail == f"published by {own(town)}, which hosts the sender"
+    (told, *_) = await town.events(PROVINCE, row.id)
+    assert told.data["node"] == own(town)
+
+
+async def test_107_a_former_code_is_hosted_by_the_node_of_the_code_that_it_became(town: Town) -> None:
+    """An old code in From must not be a way around the check."""
+    await hosted_by(town, own(town))
+    async with town.node.store.writer.begin() as connection:
+        moved = {"new": "Z91.99", "old": DEPARTMENT}
+        asked = "UPDATE agency SET code = :new, alias = :old WHERE code = :old"
+        await connection.execute(text(asked), moved)
+
+    packet = town.forge(document(), FILES)
+    await published(town, packet, THIEF)
+    await town.carry()
+
+    assert (await town.row(PROVINCE, packet)).code == "AXIS-NODE"
+
+
+@pytest.mark.parametrize(
+    "model", [update_of(), recall_of(), status_about("03", "201")], ids=["update", "recall", "status"]
+)
+async def test_107_other_kinds_of_packets_are_held_to_it_too(town: Town, model: Envelope) -> None:
+    await hosted_by(town, own(town), model.sender.organ_id or "")
+    packet = town.forge(model, FILES if model.kind is Kind.UPDATE else ())
+
+    await published(town, packet, THIEF)
+    await town.carry()
+
+    assert (await town.row(PROVINCE, packet)).code == "AXIS-NODE"
+
+
+async def test_a1_where_the_registry_is_silent_the_signature_decides_and_it_is_noted(town: Town) -> None:
+    packet = town.forge(document(), FILES)
+
+    await published(town, packet, "somewhere")
+    await town.carry()
+
+    row = await town.row(PROVINCE, packet)
+    assert row.state == "done"
+    assert "the registry does not say which node hosts the sender" in row.steps[10].detail
+
+
+async def test_a1_where_the_axis_vouches_for_nobody_the_signature_decides_and_it_is_noted(
+    town: Town,
+) -> None:
+    await hosted_by(town, own(town))
+
+    row = await landed(town, arrival_of(town.forge(document(), FILES), node=None))
+
+    assert row.state == "done"
+    assert row.steps[10].detail == "the axis vouches for no publisher"
+
+
+async def test_the_true_packet_is_taken_in_after_a_thiefs_copy_of_it(town: Town) -> None:
+    """The same bytes: landing takes them for one row, and a copy that came first must not stand for the true one."""
+    await hosted_by(town, own(town))
+    packet = town.forge(document(), FILES)
+    await published(town, packet, THIEF)
+    await town.carry()
+
+    await town.deliver(packet)
+    await town.carry()
+
+    row = await town.row(PROVINCE, packet)
+    assert (row.state, row.code) == ("done", None)
+    assert len(await town.incoming()) == 1
+
+
+async def test_the_true_packet_is_not_swallowed_while_the_copy_is_not_judged_yet(town: Town) -> None:
+    await hosted_by(town, own(town))
+    packet = town.forge(document(), FILES)
+    await published(town, packet, THIEF)
+    await town.land()
+
+    await town.deliver(packet)
+    await town.land()
+    await town.carry()
+    assert (await town.row(PROVINCE, packet)).code == "AXIS-NODE"
+    town.clock.advance(LEASE_S + 1)
+    await town.carry()
+
+    assert (await town.row(PROVINCE, packet)).state == "done"
+    assert (await town.node.axis.counts())["waiting"] == 0
+
+
+async def test_a_thiefs_copy_after_the_true_packet_changes_nothing(town: Town) -> None:
+    await hosted_by(town, own(town))
+    packet = town.forge(document(), FILES)
+    await town.brought(packet)
+
+    await published(town, packet, THIEF)
+    await town.carry()
+
+    assert (await town.row(PROVINCE, packet)).state == "done"
+    assert len(await town.incoming()) == 1
+
+
+async def test_a_thief_who_repeats_itself_is_not_looked_at_again(town: Town) -> None:
+    await hosted_by(town, own(town))
+    packet = town.forge(document(), FILES)
+    for _ in range(3):
+        await published(town, packet, THIEF)
+        await town.carry()
+
+    row = await town.row(PROVINCE, packet)
+    events = [event.kind for event in await town.events(PROVINCE, row.id)]
+    assert events == ["inbox.landed", "inbox.invalid"]
+
+
+async def test_a_release_does_not_bear_with_a_foreign_publisher_until_the_registry_says_so(
+    town: Town,
+) -> None:
+    """The agency moved to another node; the registry learns of it later."""
+    await hosted_by(town, own(town))
+    packet = town.forge(document(), FILES)
+    await published(town, packet, "its-new-node")
+    await town.carry()
+    row = await town.row(PROVINCE, packet)
+
+    await decide.release(town.node.inn, await town.scope(PROVINCE), row.id, "Xem lại")
+    await town.carry()
+    assert (await town.row(PROVINCE, packet)).code == "AXIS-NODE"
+
+    await hosted_by(town, "its-new-node")
+    await decide.release(town.node.inn, await town.scope(PROVINCE), row.id, "Đã cập nhật danh mục")
+    await town.carry()
+    assert (await town.row(PROVINCE, packet)).state == "done"
+
+
+# --- other bytes than were announced (A2, threat 109) ---------------------------------------------------------
+
+
+async def test_109_bytes_that_are_not_those_announced_are_quarantined_and_answered_by_nobody(
+    town: Town,
+) -> None:
+    packet = town.forge(document(), FILES)
+
+    row = await landed(town, arrival_of(packet, digest=Digest("ab" * 32)))
+
+    assert (row.state, row.code) == ("quarantined", "MSG-ID")
+    assert row.reason == f"the axis announced SHA-256 {'ab' * 32}, the bytes that came have {packet.digest}"
+    assert await town.statuses(PROVINCE) == 0
+    assert [event.kind for event in await town.events(PROVINCE, row.id)] == ["inbox.landed", "inbox.invalid"]
+
+
+async def test_109_another_sender_than_the_signed_one_is_quarantined(town: Town) -> None:
+    packet = town.forge(document(), FILES)
+
+    row = await landed(town, arrival_of(packet, sender="Z91.55"))
+
+    assert (row.state, row.code) == ("quarantined", "MSG-ID")
+    assert "the axis names the sender 'Z91.55'" in (row.reason or "")
+
+
+@pytest.mark.parametrize(
+    "lie", [{"packet_id": "another"}, {"kind": "recall"}, {"kind": "?"}, {"sender": "Z91.55"}], ids=repr
+)
+async def test_109_a_copy_under_false_words_does_not_keep_the_true_packet_out(
+    town: Town, lie: dict[str, str]
+) -> None:
+    """Rubbish under another's packet comes first; the true one registers (A3)."""
+    packet = town.forge(document(), FILES)
+    assert (await landed(town, arrival_of(packet, **lie))).code == "MSG-ID"
+    assert (await landed(town, arrival_of(packet, **lie))).code == "MSG-ID"
+
+    row = await town.brought(packet)
+
+    assert (row.state, row.code) == ("done", None)
+    assert len(await town.incoming()) == 1
+
+
+async def test_the_same_bytes_rightly_announced_are_taken_in_afterwards(town: Town) -> None:
+    packet = town.forge(document(), FILES)
+    await landed(town, arrival_of(packet, digest=Digest("ab" * 32)))
+
+    row = await town.brought(packet)
+
+    assert (row.state, row.code) == ("done", None)
+    assert len(await town.incoming()) == 1
+
+
+# --- parts that never came (threat 108) -----------------------------------------------------------------------
+
+
+async def test_108_a_flawed_parcel_is_seen_in_quarantine_with_its_words_and_never_looked_into(
+    town: Town,
+) -> None:
+    packet = town.forge(document(), FILES)
+    half = packet.raw[: len(packet.raw) // 2]
+    flawed = arrival_of(
+        packet, open=lambda: BytesIO(half), size=len(half), flaw="3 of 7 parts came", digest=Digest("ab" * 32)
+    )
+
+    row = await landed(town, flawed)
+
+    assert (row.state, row.code) == ("quarantined", "AXIS-PARTS")
+    assert row.reason == "the axis has no whole packet: 3 of 7 parts came"
+    assert row.steps == ()
+    assert row.settled_at is not None
+    assert [event.kind for event in await town.events(PROVINCE, row.id)] == ["inbox.landed", "inbox.invalid"]
+    assert await town.statuses(PROVINCE) == 0
+    assert (await town.brought(packet)).state == "done"
+
+
+async def test_108_true_bytes_under_a_false_flaw_do_not_keep_the_true_packet_out(town: Town) -> None:
+    """A liar sends all bytes of another's packet, and announces one part more."""
+    await hosted_by(town, own(town))
+    packet = town.forge(document(), FILES)
+    await landed(town, arrival_of(packet, flaw="7 of 8 parts came", node=THIEF))
+
+    row = await town.brought(packet)
+
+    assert (row.state, row.code) == ("done", None)
+
+
+async def test_108_a_flawed_copy_of_a_packet_that_is_here_changes_nothing(town: Town) -> None:
+    packet = town.forge(document(), FILES)
+    await town.brought(packet)
+    answers = await town.statuses(PROVINCE)
+    town.clock.advance(120)
+
+    row = await landed(town, arrival_of(packet, flaw="7 of 8 parts came"))
+
+    assert row.state == "done"
+    assert await town.statuses(PROVINCE) == answers
+
+
+async def test_108_a_flawed_parcel_without_a_byte_lands_too(town: Town) -> None:
+    packet = town.forge(document(), FILES)
+
+    row = await landed(town, arrival_of(packet, open=lambda: BytesIO(b""), size=0, flaw="0 of 7 parts came"))
+
+    assert (row.state, row.code, row.size) == ("quarantined", "AXIS-PARTS", 0)

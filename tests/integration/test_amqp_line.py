@@ -1,0 +1,256 @@
+"""The line to the broker breaks, falls silent or was never there: nothing is lost, nothing hangs, and the state says so."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import os
+import socket
+from dataclasses import replace
+from typing import BinaryIO
+
+import pytest
+
+from gateway.clock import SystemClock
+from gateway.errors import Misconfigured
+from gateway.ports import Fate
+from gateway.transport.amqp import topology as names
+from gateway.transport.amqp.access import Server
+from gateway.transport.amqp.axis import AmqpAxis, AmqpOptions
+from gateway.transport.amqp.publisher import SMALL_AT_ONCE
+from tests.services.rabbit import quoted
+from tests.support.amqp_stage import Stage, until_delivered
+from tests.support.axis_rigs import until, until_told
+from tests.support.parcels import LEASE_S, bytes_of, nothing_more, parcel, received, settled
+from tests.support.tcp_proxy import Way
+
+MB = 1024 * 1024
+
+
+@pytest.mark.parametrize("passing", [1, 1000, 400_000, 999_000])
+async def test_a_line_cut_in_the_middle_of_a_publish_says_later_and_loses_nothing(
+    stage: Stage, passing: int
+) -> None:
+    one, two = await stage.sender(), await stage.receiver()
+    content = os.urandom(MB)
+    await one.publish(parcel("before"), ["Z92"])
+
+    stage.out_line.cut_after(passing)
+    async with asyncio.timeout(15):
+        cut = await one.publish(parcel("p1", content), ["Z92"])
+    stage.out_line.heal()
+    again = await until_delivered(one, content)
+
+    assert cut["Z92"].fate is Fate.LATER
+    assert cut["Z92"].code == "axis-down"
+    assert again
+    arrivals = await received(two, count=2)
+    assert {each.packet_id for each in arrivals} == {"before", "p1"}
+    assert next(bytes_of(each) for each in arrivals if each.packet_id == "p1") == content
+
+
+async def test_a_confirm_that_is_lost_on_its_way_doubles_and_loses_nothing(stage: Stage) -> None:
+    one, two = await stage.sender(), await stage.receiver()
+    content = os.urandom(1000)
+    await one.publish(parcel("before"), ["Z92"])
+
+    stage.out_line.cut_after(0, Way.BACK)
+    lost = await one.publish(parcel("p1", content), ["Z92"])
+    stage.out_line.heal()
+    await until_delivered(one, content)
+
+    assert lost["Z92"].fate is Fate.LATER
+    arrivals = await received(two, count=3)
+    assert sorted(each.packet_id for each in arrivals) == ["before", "p1", "p1"]
+    assert {bytes_of(each) for each in arrivals if each.packet_id == "p1"} == {content}
+
+
+@pytest.mark.parametrize("passing", [0, 1000, 400_000])
+async def test_a_line_cut_in_the_middle_of_a_delivery_brings_it_again_whole(
+    stage: Stage, passing: int
+) -> None:
+    one, two = await stage.sender(), await stage.receiver()
+    content = os.urandom(MB)
+    await nothing_more(two)
+
+    stage.in_line.cut_after(passing, Way.BACK)
+    await one.publish(parcel("p1", content), ["Z92"])
+    await until(lambda: stage.in_line.passed[Way.BACK] > 0 and two.state().down_since is not None, "the cut")
+    stage.in_line.heal()
+    (arrival,) = await received(two)
+
+    assert bytes_of(arrival) == content
+    await settled(two, [arrival])
+    await nothing_more(two)
+
+
+async def test_what_was_taken_before_the_line_broke_comes_again_and_the_old_token_is_stale(
+    stage: Stage,
+) -> None:
+    one, two = await stage.sender(), await stage.receiver()
+    await one.publish(parcel("p1"), ["Z92"])
+    (first,) = await received(two)
+
+    await stage.in_line.cut()
+    (second,) = await received(two)
+    await two.settle(first, done=True)
+    await stage.in_line.cut()
+    (third,) = await received(two)
+
+    assert (first.deliveries, second.deliveries, third.deliveries) == (1, 2, 3)
+
+
+async def test_while_the_broker_is_gone_publishing_says_later_and_the_state_says_why(stage: Stage) -> None:
+    one = await stage.sender()
+    await stage.out_line.refuse()
+
+    async with asyncio.timeout(15):
+        outcomes = await one.publish(parcel(), ["Z92", "Z93"])
+        taken = await one.take(10, LEASE_S)
+    state = one.state()
+    stage.out_line.heal()
+    healed = await until_delivered(one, b"bytes of a packet")
+
+    assert {(each.fate, each.code) for each in outcomes.values()} == {(Fate.LATER, "axis-down")}
+    assert not taken
+    assert state.connected_since is None
+    assert state.down_since is not None
+    assert state.reason
+    assert healed
+    await until(lambda: one.state().connected_since is not None, "connected again")
+    assert (one.state().down_since, one.state().reason) == (None, "")
+
+
+async def test_a_silent_broker_holds_nobody_up_for_longer_than_the_limit(stage: Stage) -> None:
+    one, two = await stage.sender(AmqpOptions(confirm_s=0.3)), await stage.receiver()
+    await one.publish(parcel("before"), ["Z92"])
+
+    stage.out_line.stall()
+    async with asyncio.timeout(10):
+        outcomes = await asyncio.gather(*(one.publish(parcel(f"p{n}"), ["Z92"]) for n in range(3)))
+    stage.out_line.heal()
+    await until_delivered(one, b"bytes of a packet")
+
+    assert {each["Z92"].code for each in outcomes} == {"axis-slow"}
+    assert {each["Z92"].fate for each in outcomes} == {Fate.LATER}
+    assert "before" in {each.packet_id for each in await received(two, count=2)}
+
+
+async def test_the_next_server_of_a_cluster_is_tried(stage: Stage) -> None:
+    with socket.socket() as nobody:
+        nobody.bind(("127.0.0.1", 0))
+        dead = Server(host="127.0.0.1", port=nobody.getsockname()[1], tls=False)
+        access = stage.topology.access("one", stage.out_line.port)
+        both = replace(access, servers=(dead, *access.servers, dead))
+        axis = AmqpAxis(
+            both, stage.topology.name("one"), stage.folder, SystemClock(), stage.pool, AmqpOptions()
+        )
+        async with axis:
+            await until(lambda: axis.state().connected_since is not None, "connected")
+
+            assert axis.state().servers == tuple(str(server) for server in both.servers)
+
+
+class Counted(io.BytesIO):
+    """A payload that tells that it was opened."""
+
+    def __init__(self, content: bytes, opened: list[int]) -> None:
+        super().__init__(content)
+        opened.append(1)
+
+
+async def test_only_so_many_payloads_wait_for_their_confirm_at_once(stage: Stage) -> None:
+    """G8: three hundred at once, and a line on which nothing moves."""
+    one, two = await stage.sender(), await stage.receiver()
+    await one.publish(parcel("before"), ["Z92"])
+    opened: list[int] = []
+    content = b"x" * 10_000
+
+    def counted() -> BinaryIO:
+        return Counted(content, opened)
+
+    stage.out_line.stall()
+    sending = [
+        asyncio.create_task(one.publish(replace(parcel(f"p{n}", content), open=counted), ["Z92"]))
+        for n in range(300)
+    ]
+    await until(lambda: len(opened) == SMALL_AT_ONCE, "as many as may be")
+    for _ in range(100):
+        await asyncio.sleep(0)
+    open_while_stalled = len(opened)
+    stage.out_line.heal()
+    outcomes = await asyncio.gather(*sending)
+
+    assert open_while_stalled == SMALL_AT_ONCE
+    assert {each["Z92"].fate for each in outcomes} == {Fate.DELIVERED}
+    names_seen: set[str] = set()
+    while len(names_seen) < 301:
+        arrivals = await received(two)
+        names_seen |= {each.packet_id for each in arrivals}
+        await settled(two, arrivals)
+    assert len(opened) == 300
+
+
+async def test_a_lease_that_runs_out_gives_the_parcel_back(stage: Stage) -> None:
+    one, two = await stage.sender(), await stage.receiver()
+    await one.publish(parcel("p1"), ["Z92"])
+
+    (first,) = await received(two, lease_s=0.1)
+    (second,) = await received(two)
+    await two.settle(first, done=True)
+
+    assert (first.deliveries, second.deliveries) == (1, 2)
+    await settled(two, [second])
+    await nothing_more(two)
+
+
+async def test_what_nobody_takes_goes_back_to_the_broker_and_comes_when_it_is_asked_for(stage: Stage) -> None:
+    """A worker whose disk is full does not keep the broker waiting until that breaks the line."""
+    one, two = await stage.sender(), await stage.receiver(AmqpOptions(rest_s=0.3))
+    await two.wait(0.01)
+    await one.publish(parcel("p1"), ["Z92"])
+    await two.wait(20)
+    assert (await two.counts())["fetched"] == 1
+
+    async def back_at_the_broker() -> bool:
+        counts = await two.counts()
+        return (counts["waiting"], counts["fetched"]) == (1, 0)
+
+    await until_told(back_at_the_broker, "back at the broker")
+    (arrival,) = await received(two)
+
+    assert arrival.packet_id == "p1"
+
+
+async def test_a_node_that_the_broker_does_not_know_is_told_the_cure(stage: Stage) -> None:
+    access = stage.topology.access("one")
+    async with AmqpAxis(access, "stranger", stage.folder, SystemClock(), stage.pool, AmqpOptions()) as axis:
+        with pytest.raises(Misconfigured) as caught:
+            await axis.host(["Z91"])
+
+    assert "lienthong.stranger.urgent" in str(caught.value)
+    assert "gateway axis apply" in caught.value.hint
+
+
+async def test_a_wrong_password_is_named_in_the_state(stage: Stage) -> None:
+    access = replace(stage.topology.access("one"), password="not-this-one")
+    async with AmqpAxis(
+        access, stage.topology.name("one"), stage.folder, SystemClock(), stage.pool, AmqpOptions()
+    ) as axis:
+        await until(lambda: bool(axis.state().reason), "a reason")
+
+        assert "check amqp.user and the password" in axis.state().reason
+        assert "not-this-one" not in axis.state().reason
+
+
+async def test_a_queue_that_was_removed_and_made_again_is_fetched_from_again(stage: Stage) -> None:
+    one, two = await stage.sender(), await stage.receiver()
+    await nothing_more(two)
+    queue = quoted(names.lane_queue(stage.topology.name("two"), names.LANES[1]))
+
+    stage.topology.broker.ask("DELETE", f"/api/queues/{{vhost}}/{queue}")
+    await until(lambda: "gateway axis apply" in two.state().reason, "the reason in the state")
+    stage.topology.host({"two": ["Z92"]})
+    await until_delivered(one, b"bytes of a packet")
+
+    assert [each.packet_id for each in await received(two)] == ["p1"]

@@ -1,0 +1,57 @@
+"""Parcels for tests of an axis, and how to wait for them. In: bytes and recipients. Out: parcels, arrivals."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import io
+from collections.abc import Sequence
+
+from gateway.domain.document import Lane
+from gateway.domain.identity import Digest
+from gateway.ports import Arrival, Axis, Fate, Parcel
+
+LEASE_S = 60.0
+
+
+def parcel(packet_id: str = "p1", content: bytes = b"bytes of a packet", lane: Lane = Lane.NORMAL) -> Parcel:
+    return Parcel(
+        packet_id=packet_id,
+        kind="document",
+        sender="Z91.07",
+        lane=lane,
+        digest=Digest(hashlib.sha256(content).hexdigest()),
+        size=len(content),
+        open=lambda: io.BytesIO(content),
+    )
+
+
+def bytes_of(arrival: Arrival) -> bytes:
+    with arrival.open() as source:
+        return source.read()
+
+
+async def received(*axes: Axis, count: int = 1, limit: int = 10, lease_s: float = LEASE_S) -> list[Arrival]:
+    """So many arrivals, at whichever consumer; a broker pushes them when it likes."""
+    arrivals: list[Arrival] = []
+    async with asyncio.timeout(30):
+        while len(arrivals) < count:
+            for axis in axes:
+                arrivals += await axis.take(limit, lease_s)
+                if len(arrivals) < count:
+                    await axis.wait(0.02)
+    return arrivals
+
+
+async def nothing_more(*axes: Axis, code: str = "Z92") -> None:
+    """What comes next is a parcel published now: nothing was before it. It leaves no trace."""
+    assert (await axes[0].publish(parcel("marker", b"marker"), [code]))[code].fate is Fate.DELIVERED
+    came = await received(*axes)
+    assert [each.packet_id for each in came] == ["marker"]
+    for axis in axes:
+        await axis.settle(came[0], done=True)
+
+
+async def settled(axis: Axis, arrivals: Sequence[Arrival], *, done: bool = True) -> None:
+    for arrival in arrivals:
+        await axis.settle(arrival, done=done)

@@ -1,0 +1,156 @@
+"""A line between a program and a service that tests can cut: at once, after so many bytes in a direction, or stalled
+without a word. Counts the bytes of each direction, over all connections. In: the service's address. Out: an address to
+use instead of it."""
+
+from __future__ import annotations
+
+import asyncio
+from enum import StrEnum
+from types import TracebackType
+from typing import Self
+
+_PIECE = 64 * 1024
+
+
+class Way(StrEnum):
+    """To the service, or back from it."""
+
+    TO = "to"
+    BACK = "back"
+
+
+class TcpProxy:
+    """`async with TcpProxy(host, port) as line:` then use `line.host` and `line.port`."""
+
+    host = "127.0.0.1"
+
+    def __init__(self, host: str, port: int, own_port: int = 0) -> None:
+        self._target = (host, port)
+        self.port = own_port
+        self.passed = {Way.TO: 0, Way.BACK: 0}
+        self.connections = 0
+        self._lines: set[asyncio.Task[None]] = set()
+        self._cut_after: dict[Way, int] = {}
+        self._flowing = asyncio.Event()
+        self._flowing.set()
+        self._open = True
+        self._quiet = asyncio.Condition()
+        self._server: asyncio.Server | None = None
+
+    async def __aenter__(self) -> Self:
+        self._server = await asyncio.start_server(self._accept, self.host, self.port)
+        self.port = self._server.sockets[0].getsockname()[1]
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        self._open = False
+        if self._server is not None:
+            self._server.close()
+        await self.cut()
+
+    async def cut(self) -> None:
+        """Every connection breaks now, without goodbye; new ones are taken as before."""
+        lines = list(self._lines)
+        for line in lines:
+            line.cancel()
+        await asyncio.gather(*lines, return_exceptions=True)
+
+    def cut_after(self, passing: int, way: Way = Way.TO) -> None:
+        """Every connection breaks once so many more bytes have passed that way; exactly so many get through."""
+        self._cut_after[way] = self.passed[way] + passing
+
+    async def refuse(self) -> None:
+        """The service is gone: connections break now and new ones are dropped at once, until `heal`."""
+        self._open = False
+        await self.cut()
+
+    def stall(self) -> None:
+        """Nothing passes, and nobody is told, until `heal`."""
+        self._flowing.clear()
+
+    def heal(self) -> None:
+        self._cut_after.clear()
+        self._open = True
+        self._flowing.set()
+
+    async def until_passed(self, total: int, way: Way = Way.TO, timeout_s: float = 30.0) -> None:
+        """Returns once so many bytes have passed that way since the start."""
+        async with asyncio.timeout(timeout_s), self._quiet:
+            await self._quiet.wait_for(lambda: self.passed[way] >= total)
+
+    async def until_connected(self, count: int = 1, timeout_s: float = 30.0) -> None:
+        """Returns once so many connections have been made since the start."""
+        async with asyncio.timeout(timeout_s), self._quiet:
+            await self._quiet.wait_for(lambda: self.connections >= count)
+
+    async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        line = asyncio.current_task()
+        assert line is not None
+        self._lines.add(line)
+        far: asyncio.StreamWriter | None = None
+        try:
+            if self._open:
+                back, far = await asyncio.open_connection(*self._target)
+                await self._count_connection()
+                await self._both_ways(reader, writer, back, far)
+        except (OSError, asyncio.CancelledError, _Cut):
+            pass  # a broken line is what this is for
+        finally:
+            for end in (writer, far):
+                if end is not None:
+                    end.transport.abort()
+            self._lines.discard(line)
+
+    async def _both_ways(
+        self,
+        reader: asyncio.StreamReader,
+        writer: asyncio.StreamWriter,
+        back: asyncio.StreamReader,
+        far: asyncio.StreamWriter,
+    ) -> None:
+        ways = [
+            asyncio.create_task(self._pump(reader, far, Way.TO)),
+            asyncio.create_task(self._pump(back, writer, Way.BACK)),
+        ]
+        try:
+            await asyncio.wait(ways, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for way in ways:
+                way.cancel()
+            await asyncio.gather(*ways, return_exceptions=True)
+
+    async def _pump(self, source: asyncio.StreamReader, target: asyncio.StreamWriter, way: Way) -> None:
+        while piece := await source.read(_PIECE):
+            await self._flowing.wait()
+            limit = self._cut_after.get(way)
+            kept = piece if limit is None else piece[: max(0, limit - self.passed[way])]
+            target.write(kept)
+            await target.drain()
+            await self._count(way, len(kept))
+            if limit is not None and self.passed[way] >= limit:
+                await self._break_others()
+                raise _Cut
+
+    async def _break_others(self) -> None:
+        mine = {asyncio.current_task()}
+        for line in self._lines - mine:
+            line.cancel()
+
+    async def _count(self, way: Way, passing: int) -> None:
+        async with self._quiet:
+            self.passed[way] += passing
+            self._quiet.notify_all()
+
+    async def _count_connection(self) -> None:
+        async with self._quiet:
+            self.connections += 1
+            self._quiet.notify_all()
+
+
+class _Cut(Exception):
+    """The line is to break here."""

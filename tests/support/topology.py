@@ -1,0 +1,108 @@
+"""Brings a test's vhost to the topology of the axis, as its administrator does with `gateway axis apply`. In: a broker and
+which node hosts which codes. Out: queues, rights and bindings in force, and a user with a password per node. A change of
+hosts is brought about the same way. What it should be is worked out by the program's own code."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from gateway.clock import SystemClock
+from gateway.pool import ThreadPool
+from gateway.ports import Clock
+from gateway.transport.amqp import topology as names
+from gateway.transport.amqp.access import Access, Server
+from gateway.transport.amqp.axis import AmqpAxis, AmqpOptions
+from gateway.transport.broker import layout
+from gateway.transport.broker.definitions import document
+from gateway.transport.broker.things import Binding, Policy, Thing
+from tests.services.rabbit import quoted
+from tests.support.broker import Broker
+
+
+class Topology:
+    """The axis on one vhost. Users belong to the whole broker, so nodes are told apart by the vhost too."""
+
+    def __init__(self, broker: Broker, delivery_limit: int = names.DELIVERY_LIMIT) -> None:
+        self.broker = broker
+        self.passwords: dict[str, str] = {}
+        self._limit = delivery_limit
+        self._hosts: dict[str, Sequence[str]] = {}
+        self._bound: frozenset[Binding] = frozenset()
+
+    def name(self, node: str) -> str:
+        """What a node of a test is called on the broker."""
+        return f"{node}-{self.broker.vhost}"
+
+    def host(self, hosts: Mapping[str, Sequence[str]]) -> None:
+        """These nodes host these codes from now on; other nodes are left as they are."""
+        self._hosts |= {self.name(node): codes for node, codes in hosts.items()}
+        keys = {names.routing_key(code): node for node, codes in self._hosts.items() for code in codes}
+        axis = layout.Layout(vhost=self.broker.vhost, nodes=tuple(self._hosts), hosts=keys)
+        bound = frozenset(layout.bindings(axis))
+        policies = [self._policy(each) for each in layout.policies(axis.nodes)]
+        things: list[Thing] = [*layout.exchanges(), *layout.queues(axis.nodes), *policies, *bound]
+        self.broker.ask("POST", "/api/definitions/{vhost}", document(things, self.broker.vhost))
+        for old in self._bound - bound:
+            key = quoted(old.key)
+            self.broker.ask(
+                "DELETE", f"/api/bindings/{{vhost}}/e/{old.source}/q/{quoted(old.destination)}/{key}"
+            )
+        self._bound = bound
+        for node in axis.nodes:
+            self._let_in(node)
+
+    def access(self, node: str, port: int | None = None) -> Access:
+        """How this node connects; another port where a line is laid between."""
+        return Access(
+            servers=(Server(host=self.broker.host, port=port or self.broker.port, tls=False),),
+            vhost=self.broker.vhost,
+            user=self.name(node),
+            password=self.passwords[self.name(node)],
+        )
+
+    def remove(self) -> None:
+        for user in self.passwords:
+            self.broker.ask("DELETE", f"/api/users/{quoted(user)}")
+
+    def _policy(self, policy: Policy) -> Policy:
+        if policy.name == names.SINK_POLICY:
+            return policy
+        node = policy.name.removeprefix("lienthong.")
+        return Policy(
+            name=policy.name,
+            pattern=policy.pattern,
+            definition=names.node_policy_definition(node, self._limit),
+        )
+
+    def _let_in(self, node: str) -> None:
+        if node not in self.passwords:
+            self.passwords[node] = secrets.token_hex(8)
+            self.broker.ask(
+                "PUT", f"/api/users/{quoted(node)}", {"password": self.passwords[node], "tags": ""}
+            )
+        rights = layout.rights(node)
+        told = {"configure": rights.configure, "write": rights.write, "read": rights.read}
+        self.broker.ask("PUT", f"/api/permissions/{{vhost}}/{quoted(node)}", told)
+
+
+def axis_of(
+    topology: Topology,
+    node: str,
+    folder: Path,
+    pool: ThreadPool,
+    *,
+    port: int | None = None,
+    clock: Clock | None = None,
+    options: AmqpOptions | None = None,
+) -> AmqpAxis:
+    """A node's own axis; whoever asked closes it."""
+    return AmqpAxis(
+        topology.access(node, port),
+        topology.name(node),
+        folder / f"parts-{node}",
+        clock or SystemClock(),
+        pool,
+        options or AmqpOptions(),
+    )

@@ -1,0 +1,266 @@
+"""What a plan promises, whatever the broker looked like before: it ends as the registry says, and no code that is
+hosted before and after is ever out of reach on the way."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gateway.domain.registry import Hosting
+from gateway.errors import Clash, Misconfigured
+from gateway.transport.amqp import topology
+from gateway.transport.broker.apply import batches
+from gateway.transport.broker.layout import Layout, layout, wanted
+from gateway.transport.broker.plan import Plan, Sign, Step, plan
+from gateway.transport.broker.things import Binding, Policy, Queue, Rights, State, User, Vhost
+
+ADMIN = "boss"
+NODES = ("north", "south", "east")
+CODES = ("Z91", "Z91.02", "Z92.01", "Z92.05", "000.00.07.Z91")
+_PLACES = {
+    "Exchange": "exchanges",
+    "Queue": "queues",
+    "Policy": "policies",
+    "User": "users",
+    "Rights": "rights",
+}
+
+
+def axis_of(where: Mapping[str, str]) -> Layout:
+    return layout("v", [Hosting(node=node, code=code) for code, node in where.items()])
+
+
+def as_live(axis: Layout, **counts: int) -> State:
+    """The state of a broker that was brought to this layout; `counts` are messages by queue, dots as underscores."""
+    state = wanted(axis, dict.fromkeys(axis.nodes, "hash"))
+    queues = {
+        name: replace(queue, messages=counts.get(name.replace(".", "_"), 0))
+        for name, queue in state.queues.items()
+    }
+    seen = frozenset(each._replace(props=f"{each.key}~") for each in state.bindings)
+    return replace(state, queues=queues, bindings=seen, users={**state.users, ADMIN: boss()})
+
+
+def boss() -> User:
+    return User(name=ADMIN, tags=frozenset({"administrator"}), password_hash="hash")
+
+
+def after(state: State, step: Step) -> State:
+    """A broker that does what it is told."""
+    thing, removed = step.thing, step.sign is Sign.REMOVE
+    if isinstance(thing, Vhost):
+        return replace(state, exists=True)
+    if isinstance(thing, Binding):
+        return replace(state, bindings=state.bindings - {thing} if removed else state.bindings | {thing})
+    place = _PLACES[type(thing).__name__]
+    name = thing.user if isinstance(thing, Rights) else thing.name
+    left = {key: value for key, value in getattr(state, place).items() if key != name}
+    changed: Any = {place: left if removed else {**left, name: thing}}
+    state = replace(state, **changed)
+    if removed and isinstance(thing, Queue):
+        return replace(state, bindings=frozenset(each for each in state.bindings if each.destination != name))
+    return state
+
+
+def walked(state: State, made: Plan) -> Iterator[State]:
+    for step in made.steps:
+        state = after(state, step)
+        yield state
+
+
+def ends(state: State) -> set[Binding]:
+    return {each.ends for each in state.bindings}
+
+
+hostings = st.dictionaries(st.sampled_from(CODES), st.sampled_from(NODES))
+strays = st.frozensets(
+    st.builds(
+        Binding,
+        st.sampled_from(topology.EXCHANGES),
+        st.sampled_from(["spy", "lienthong.west.normal", *map(topology.dead_queue, NODES)]),
+        st.sampled_from(["z91", "z99", "@west"]),
+        st.sampled_from(["queue", "exchange"]),
+        st.just("some"),
+    ),
+    max_size=4,
+)
+
+
+@given(before=hostings, later=hostings, stray=strays, empty=st.booleans(), remove=st.booleans())
+def test_any_state_becomes_what_the_registry_says_and_no_code_is_lost_on_the_way(
+    before: dict[str, str], later: dict[str, str], stray: frozenset[Binding], empty: bool, remove: bool
+) -> None:
+    old = as_live(axis_of(before))
+    live = State(vhost="v", exists=False, users={ADMIN: boss()}) if empty else old
+    live = replace(live, bindings=live.bindings if empty else live.bindings | stray)
+    goal = wanted(axis_of(later), dict.fromkeys(axis_of(later).nodes, "hash"))
+    made = plan(live, goal, admin=ADMIN, remove_nodes=remove)
+    staying = {topology.routing_key(code) for code in ({} if empty else before)} & axis_of(later).hosts.keys()
+
+    end = live
+    for state in walked(live, made):
+        end = state
+        reached = ends(state)
+        for exchange in (*map(topology.lane_exchange, topology.LANES), topology.HOSTED_EXCHANGE):
+            at = {
+                each.key for each in reached if each.source == exchange and each.destination in state.queues
+            }
+            assert staying <= at, f"{staying - at} out of reach of {exchange}"
+        for each in reached - ends(live):
+            assert each.destination in state.queues, "bound before there is a queue"
+
+    left = {node for node in NODES if topology.dead_queue(node) in end.queues} - set(axis_of(later).nodes)
+    dead = {Binding(topology.DEAD_EXCHANGE, topology.dead_queue(node), node) for node in left}
+    assert ends(end) - dead == goal.bindings
+    assert not (remove and left)
+    for place in ("exchanges", "queues", "policies", "rights"):
+        assert getattr(goal, place).items() <= getattr(end, place).items()
+    assert ADMIN not in end.rights
+    assert end.users[ADMIN] == boss()
+    assert plan(end, goal, admin=ADMIN, remove_nodes=remove).steps == ()
+
+
+@given(before=hostings, later=hostings)
+def test_what_shares_a_call_may_be_done_in_any_order(before: dict[str, str], later: dict[str, str]) -> None:
+    """A call adds things of one kind, bindings of one exchange; its order inside is the broker's."""
+    made = plan(as_live(axis_of(before)), wanted(axis_of(later), {}), admin=ADMIN, remove_nodes=True)
+
+    for batch in batches(made.steps):
+        kinds = {(type(step.thing), step.sign is Sign.REMOVE) for step in batch}
+        assert len(kinds) == 1
+        assert len({step.thing.source for step in batch if isinstance(step.thing, Binding)}) <= 1
+    assert [step for batch in batches(made.steps) for step in batch] == list(made.steps)
+
+
+def test_a_code_is_hosted_last_and_asked_about_no_more_first() -> None:
+    """Whoever hears that a code is hosted must find its lane."""
+    made = plan(
+        as_live(axis_of({"Z91": "north", "Z92": "south"})),
+        wanted(axis_of({"Z91": "north", "Z93": "south"}), {}),
+        admin=ADMIN,
+    )
+    moves = [(str(step.sign), step.thing.source) for step in made.steps if isinstance(step.thing, Binding)]
+
+    assert moves == [
+        ("+", "lienthong.urgent"),
+        ("+", "lienthong.normal"),
+        ("+", "lienthong.hosted"),
+        ("-", "lienthong.hosted"),
+        ("-", "lienthong.normal"),
+        ("-", "lienthong.urgent"),
+    ]
+
+
+@pytest.mark.parametrize("queue", ["urgent", "normal", "dead"])
+def test_a_node_that_left_keeps_everything_while_one_queue_holds_a_message(queue: str) -> None:
+    live = as_live(axis_of({"Z91": "north", "Z92": "south"}), **{f"lienthong_south_{queue}": 3})
+    goal = wanted(axis_of({"Z91": "north", "Z92": "north"}), {})
+
+    made = plan(live, goal, admin=ADMIN, remove_nodes=True)
+
+    assert [(each.key, each.params["name"], each.params["messages"]) for each in made.remarks] == [
+        ("queue_kept", f"lienthong.south.{queue}", 3)
+    ]
+    gone = [step.thing for step in made.steps if step.sign is Sign.REMOVE]
+    assert {type(thing) for thing in gone} <= {Binding, Rights}
+    assert all(thing.key in ("z92", "@south") for thing in gone if isinstance(thing, Binding))
+    assert "south" not in [thing.user for thing in gone if isinstance(thing, Rights)]
+
+
+def test_a_node_that_left_is_removed_only_when_asked_with_user_rights_and_limits() -> None:
+    live = as_live(axis_of({"Z91": "north", "Z92": "south"}))
+    goal = wanted(axis_of({"Z91": "north"}), {})
+
+    told = plan(live, goal, admin=ADMIN)
+    done = plan(live, goal, admin=ADMIN, remove_nodes=True)
+
+    assert [each.key for each in told.remarks] == ["node_left"]
+    assert done.remarks == ()
+    *_, end = walked(live, done)
+    assert set(end.queues) == set(goal.queues)
+    assert set(end.users) == {"north", ADMIN}
+    assert set(end.policies) == set(goal.policies)
+
+
+def test_the_user_of_a_node_that_left_stays_where_it_has_rights_in_another_vhost() -> None:
+    live = replace(as_live(axis_of({"Z92": "south"})), elsewhere=frozenset({"south"}))
+
+    made = plan(live, wanted(axis_of({}), {}), admin=ADMIN, remove_nodes=True)
+
+    assert [step.thing for step in made.steps if isinstance(step.thing, User)] == []
+
+
+def test_too_many_rights_and_tags_are_taken_back() -> None:
+    axis = axis_of({"Z91": "north"})
+    live = as_live(axis)
+    wide = Rights(user="north", configure=".*", write=".*", read=".*")
+    forger = User(name="north", tags=frozenset({"impersonator"}), password_hash="kept")
+    live = replace(live, rights={"north": wide}, users={**live.users, "north": forger})
+
+    made = plan(live, wanted(axis, {}), admin=ADMIN)
+
+    assert [step.thing for step in made.steps] == [
+        User(name="north", password_hash="kept"),
+        wanted(axis, {}).rights["north"],
+    ]
+
+
+def test_strangers_other_kinds_and_policies_over_ours_are_told() -> None:
+    axis = axis_of({"Z91": "north"})
+    live = as_live(axis)
+    everything = Policy(name="all", pattern=".*", definition={"max-length": 1}, priority=9)
+    live = replace(
+        live,
+        rights={**live.rights, "spy": Rights(user="spy", configure="", write="", read=".*")},
+        queues={
+            **live.queues,
+            "lienthong.north.normal": Queue(name="lienthong.north.normal", kind="classic"),
+        },
+        policies={**live.policies, "all": everything},
+    )
+
+    made = plan(live, wanted(axis, {}), admin=ADMIN)
+
+    assert made.steps == ()
+    assert {(each.key, each.serious) for each in made.remarks} == {
+        ("stranger", False),
+        ("other_kind", True),
+        ("foreign_policy", True),
+    }
+
+
+def test_the_administrator_is_never_made_a_node() -> None:
+    axis = axis_of({"Z91": ADMIN})
+    live = State(vhost="v", users={ADMIN: boss()})
+
+    made = plan(live, wanted(axis, {ADMIN: "other"}), admin=ADMIN)
+
+    assert [each.key for each in made.remarks] == ["admin_is_node"]
+    assert [step for step in made.steps if isinstance(step.thing, User | Rights)] == []
+
+
+def test_an_alias_leads_to_its_code_and_letter_case_makes_no_other_key() -> None:
+    axis = layout("v", [Hosting(node="north", code="Z91", alias="000.00.00.Z91")])
+
+    assert axis.hosts == {"z91": "north", "000.00.00.z91": "north"}
+
+
+@pytest.mark.parametrize(
+    ("hosted", "error", "words"),
+    [
+        ([("north", "Z91", None), ("south", "Z92", "z91")], Clash, "z91 would lead to two nodes"),
+        ([("north", "Z91", None), ("North", "Z92", None)], Misconfigured, "letter case tells none apart"),
+        ([("sink", "Z91", None)], Misconfigured, "no node may be called sink"),
+        ([("../x", "Z91", None)], Misconfigured, "a node's name has letters"),
+    ],
+)
+def test_what_no_broker_could_hold_apart_is_refused(
+    hosted: list[tuple[str, str, str | None]], error: type[Exception], words: str
+) -> None:
+    with pytest.raises(error, match=words):
+        layout("v", [Hosting(node=node, code=code, alias=alias) for node, code, alias in hosted])

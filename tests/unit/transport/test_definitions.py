@@ -1,0 +1,193 @@
+"""The definitions file holds exactly the axis that a plan would make, and passwords only as salted hashes."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import re
+import tracemalloc
+from itertools import chain
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gateway.domain.registry import Hosting
+from gateway.errors import Misconfigured
+from gateway.transport.amqp import topology
+from gateway.transport.broker import definitions, passwords
+from gateway.transport.broker.layout import Layout, layout, wanted
+
+TWO = [
+    Hosting(node="north", code="Z91", alias="000.00.00.Z91"),
+    Hosting(node="south.2", code="Z92.01"),
+]
+
+
+def file_of(axis: Layout, hashes: dict[str, str] | None = None) -> dict[str, list[dict[str, Any]]]:
+    found: dict[str, list[dict[str, Any]]] = json.loads("".join(definitions.pieces(axis, hashes or {})))
+    return found
+
+
+def test_the_file_holds_what_a_plan_would_make() -> None:
+    axis = layout("v", TWO)
+    goal = wanted(axis, {"north": "hash"})
+    things = [
+        *chain(goal.exchanges.values(), goal.queues.values(), goal.policies.values()),
+        *chain(goal.users.values(), goal.rights.values(), goal.bindings),
+    ]
+
+    whole = file_of(axis, {"north": "hash"})
+    apart = definitions.document(things, "v")
+
+    assert whole.pop("vhosts") == [{"name": "v"}]
+    for section, told in whole.items():
+        assert sorted(map(str, told)) == sorted(map(str, apart[section])), section
+
+
+def test_a_node_has_two_lanes_and_a_dead_queue_tied_to_its_codes_aliases_and_itself() -> None:
+    told = file_of(layout("v", TWO))
+
+    assert [(each["name"], each["arguments"]["x-queue-type"]) for each in told["queues"]] == [
+        ("lienthong.sink", "classic"),
+        *((f"lienthong.north.{which}", "quorum") for which in ("urgent", "normal", "dead")),
+        *((f"lienthong.south.2.{which}", "quorum") for which in ("urgent", "normal", "dead")),
+    ]
+    ties = {(each["source"], each["destination"], each["routing_key"]) for each in told["bindings"]}
+    keys = {"north": ("z91", "000.00.00.z91", "@north"), "south.2": ("z92.01", "@south.2")}
+    assert ties == {
+        *(
+            (f"lienthong.{lane}", f"lienthong.{node}.{lane}", key)
+            for node in keys
+            for lane in ("urgent", "normal")
+            for key in keys[node]
+        ),
+        *(("lienthong.hosted", "lienthong.sink", key) for node in keys for key in keys[node]),
+        *(("lienthong.dead", f"lienthong.{node}.dead", node) for node in keys),
+    }
+    assert len(told["bindings"]) == len(ties)
+    assert all(each["durable"] for each in chain(told["queues"], told["exchanges"]))
+    assert {each["name"]: each["type"] for each in told["exchanges"]} == dict.fromkeys(
+        topology.EXCHANGES, "direct"
+    )
+
+
+def test_each_policy_means_the_queues_of_one_node_and_no_other() -> None:
+    told = file_of(
+        layout("v", [*TWO, Hosting(node="south-2", code="Z93"), Hosting(node="urgent", code="Z94")])
+    )
+    names = [each["name"] for each in told["queues"]]
+
+    meant = {
+        each["name"]: [name for name in names if re.search(each["pattern"], name)]
+        for each in told["policies"]
+    }
+
+    assert meant == {
+        "lienthong.sink": ["lienthong.sink"],
+        **{
+            f"lienthong.{node}": [f"lienthong.{node}.urgent", f"lienthong.{node}.normal"]
+            for node in ("north", "south.2", "south-2", "urgent")
+        },
+    }
+    limits = next(each for each in told["policies"] if each["name"] == "lienthong.south.2")["definition"]
+    assert (limits["dead-letter-routing-key"], limits["delivery-limit"]) == ("south.2", 5)
+    assert (limits["dead-letter-strategy"], limits["overflow"]) == ("at-least-once", "reject-publish")
+
+
+names = st.from_regex(r"[A-Za-z0-9](?:[A-Za-z0-9_-]{0,5}(?:\.[a-z0-9])?)?", fullmatch=True).filter(
+    lambda name: name.casefold() not in ("sink", "guest") and name[-1].isalnum()
+)
+
+
+@given(nodes=st.lists(names, min_size=2, max_size=4, unique_by=str.casefold))
+def test_a_node_may_read_its_own_queues_and_nothing_else(nodes: list[str]) -> None:
+    told = file_of(layout("v", [Hosting(node=node, code=f"Z{n}") for n, node in enumerate(nodes)]))
+    queues = [each["name"] for each in told["queues"]]
+
+    for right in told["permissions"]:
+        read = {name for name in queues if re.search(right["read"], name)}
+        assert read == {f"lienthong.{right['user']}.{which}" for which in ("urgent", "normal", "dead")}
+        written = [
+            name for name in [*queues, *topology.EXCHANGES, "amq.default"] if re.search(right["write"], name)
+        ]
+        assert written == ["lienthong.urgent", "lienthong.normal", "lienthong.hosted"]
+        assert not any(re.search(right["configure"], name) for name in queues)
+
+
+def test_users_have_no_tags_and_no_password_that_can_be_read() -> None:
+    axis = layout("v", TWO)
+    hashes = passwords.hashes({"north": "open sesame"}, {})
+
+    users = file_of(axis, hashes)["users"]
+
+    assert {each["name"]: each["tags"] for each in users} == {"north": "", "south.2": ""}
+    assert [each["password_hash"] for each in users] == [hashes["north"], ""]
+    assert "open sesame" not in "".join(definitions.pieces(axis, hashes))
+
+
+@given(password=st.text(min_size=1), salt=st.binary(min_size=4, max_size=4))
+def test_a_hash_is_salt_and_digest_as_the_broker_reads_it(password: str, salt: bytes) -> None:
+    raw = base64.b64decode(passwords.hashed(password, salt))
+
+    assert raw == salt + hashlib.sha256(salt + password.encode()).digest()
+    assert passwords.matches(password, passwords.hashed(password, salt))
+    assert not passwords.matches(password + "x", passwords.hashed(password, salt))
+
+
+def test_a_password_in_force_keeps_its_hash_and_another_gets_a_new_one() -> None:
+    kept = passwords.hashed("same", b"salt")
+
+    again = passwords.hashes({"north": "same", "south": "new"}, {"north": kept, "south": kept})
+
+    assert again["north"] == kept
+    assert again["south"] != kept
+    assert passwords.matches("new", again["south"])
+    assert not passwords.matches("x", "no base64!")
+
+
+def test_missing_passwords_are_made_for_their_owner_alone_and_never_made_twice(tmp_path: Path) -> None:
+    folder = tmp_path / "passwords"
+    with pytest.raises(Misconfigured, match="password of the node north cannot be read"):
+        passwords.read(folder, ["north"], make=False)
+
+    first = passwords.read(folder, ["north", "south"], make=True)
+    second = passwords.read(folder, ["north", "south"], make=True)
+
+    assert first == second
+    assert len(first["north"]) >= 40
+    assert first["north"] != first["south"]
+    assert {file.stat().st_mode & 0o777 for file in folder.iterdir()} == {0o600}
+    assert folder.stat().st_mode & 0o777 == 0o700
+
+
+@pytest.mark.parametrize(
+    ("content", "mode", "words"), [("secret\n", 0o640, "others on this machine"), ("\n", 0o600, "is empty")]
+)
+def test_a_password_file_that_guards_nothing_is_refused(
+    tmp_path: Path, content: str, mode: int, words: str
+) -> None:
+    (tmp_path / "north").write_text(content)
+    (tmp_path / "north").chmod(mode)
+
+    with pytest.raises(Misconfigured, match=words):
+        passwords.read(tmp_path, ["north"], make=True)
+
+
+def test_a_large_axis_is_written_piece_by_piece(tmp_path: Path) -> None:
+    """What is held grows with the codes, not with the file."""
+    axis = layout("v", [Hosting(node=f"n{n % 20}", code=f"Z{n:05}") for n in range(20_000)])
+    file = tmp_path / "definitions.json"
+
+    tracemalloc.start()
+    before = tracemalloc.get_traced_memory()[0]
+    with file.open("w") as out:
+        for piece in definitions.pieces(axis, {}):
+            out.write(piece)
+    peak = tracemalloc.get_traced_memory()[1] - before
+    tracemalloc.stop()
+
+    assert peak < file.stat().st_size / 2

@@ -1,0 +1,97 @@
+"""The embedded axis vouches for the node that published a parcel, and takes over a queue file from before it did."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import io
+import sqlite3
+from collections.abc import Iterator
+from contextlib import AsyncExitStack, closing
+from pathlib import Path
+
+import pytest
+
+from gateway.domain.document import Lane
+from gateway.domain.identity import Digest
+from gateway.pool import ThreadPool
+from gateway.ports import Parcel
+from gateway.transport import queue_sql
+from gateway.transport.embedded import EmbeddedAxis
+from tests.support.clock import ManualClock
+
+CONTENT = b"a packet"
+PARCEL = Parcel(
+    packet_id="p1",
+    kind="edoc",
+    sender="Z91",
+    lane=Lane.NORMAL,
+    digest=Digest(hashlib.sha256(CONTENT).hexdigest()),
+    size=len(CONTENT),
+    open=lambda: io.BytesIO(CONTENT),
+)
+# As the first version of the program made it.
+FIRST = """
+CREATE TABLE hosting (folded TEXT NOT NULL, node TEXT NOT NULL, code TEXT NOT NULL, PRIMARY KEY (folded, node))
+WITHOUT ROWID;
+CREATE TABLE queue (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    folded TEXT NOT NULL, lane INTEGER NOT NULL, recipient TEXT NOT NULL, packet_id TEXT NOT NULL,
+    kind TEXT NOT NULL, sender TEXT NOT NULL, digest TEXT NOT NULL, size INTEGER NOT NULL,
+    published_at REAL NOT NULL, deliveries INTEGER NOT NULL DEFAULT 0,
+    token TEXT, leased_until REAL NOT NULL DEFAULT 0, dead_at REAL, dead_reason TEXT
+);
+PRAGMA user_version = 1;
+"""
+
+
+@pytest.fixture
+def pool() -> Iterator[ThreadPool]:
+    threads = ThreadPool(2)
+    yield threads
+    threads.close()
+
+
+async def test_an_arrival_names_the_node_that_published_it(tmp_path: Path, pool: ThreadPool) -> None:
+    clock = ManualClock()
+    async with (
+        EmbeddedAxis(tmp_path, "one", clock, pool) as one,
+        EmbeddedAxis(tmp_path, "two", clock, pool) as two,
+    ):
+        await two.host(["Z92"])
+        await one.publish(PARCEL, ["Z92"])
+        await two.publish(PARCEL, ["Z92"])
+
+        assert [arrival.node for arrival in await two.take(10, 60)] == ["one", "two"]
+
+
+async def test_a_queue_file_of_the_first_version_is_taken_over_with_what_lies_in_it(
+    tmp_path: Path, pool: ThreadPool
+) -> None:
+    """By several processes at once: the format is changed once, and nobody is vouched for who was not asked."""
+    (tmp_path / "payload").mkdir()
+    (tmp_path / "payload" / PARCEL.digest).write_bytes(CONTENT)
+    row = ("z92", 1, "Z92", "old", "edoc", "Z91", PARCEL.digest, PARCEL.size, 0.0)
+    with closing(sqlite3.connect(tmp_path / "axis.sqlite")) as queue:
+        queue.executescript(FIRST)
+        queue.execute(
+            "INSERT INTO queue (folded, lane, recipient, packet_id, kind, sender, digest, size, published_at)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            row,
+        )
+        queue.commit()
+
+    async with AsyncExitStack() as stack:
+        axes = [
+            await stack.enter_async_context(EmbeddedAxis(tmp_path, "one", ManualClock(), pool))
+            for _ in range(4)
+        ]
+        await asyncio.gather(*(axis.counts() for axis in axes))
+        await axes[0].host(["Z92"])
+        await axes[0].publish(PARCEL, ["Z92"])
+
+        told = [(arrival.packet_id, arrival.node) for arrival in await axes[1].take(10, 60)]
+
+    assert told == [("old", None), ("p1", "one")]
+    with closing(sqlite3.connect(tmp_path / "axis.sqlite")) as queue:
+        assert queue.execute("PRAGMA user_version").fetchone() == (queue_sql.SCHEMA_VERSION,)

@@ -1,0 +1,440 @@
+"""Parts that come in any order, repeated, interleaved and in several processes become each whole once; what never
+becomes whole is told, and nothing that was kept is lost."""
+
+from __future__ import annotations
+
+import random
+import resource
+import subprocess
+import sys
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, invariant, rule
+
+from gateway.domain.identity import Digest
+from gateway.errors import StoreFailure
+from gateway.transport.amqp.parts_spool import Joined, Landed, Spool
+from tests.support.clock import ManualClock
+from tests.support.parts import LIMITS, TO, bytes_of, cut, files_in, label_of, land, opened, parcel
+
+WHOLE = b"the bytes of one large packet, cut into parts"
+MB = 1024 * 1024
+ROOT = Path(__file__).parents[3]
+
+
+@pytest.fixture
+def clock() -> ManualClock:
+    return ManualClock()
+
+
+@pytest.fixture
+def spool(tmp_path: Path, clock: ManualClock) -> Spool:
+    return opened(tmp_path / "parts", clock)
+
+
+def landed(spool: Spool, *numbers: int, content: bytes = WHOLE, to: Sequence[str] = TO) -> list[Landed]:
+    """Lands these parts, counted from 1; all of them when none is named."""
+    parts = cut(content)
+    chosen = numbers or range(1, len(parts) + 1)
+    return [land(spool, parts[n - 1], to=to).landed for n in chosen]
+
+
+def only(found: Sequence[Joined]) -> Joined:
+    (joined,) = found
+    return joined
+
+
+# --- becoming whole -------------------------------------------------------------------------------------------
+
+
+def test_a_set_is_handed_out_once_it_is_whole(spool: Spool) -> None:
+    assert landed(spool, 1, 2, 3, 4) == [Landed.KEPT] * 4
+    assert spool.complete(10) == []
+
+    assert landed(spool, 5) == [Landed.KEPT]
+    joined = only(spool.complete(10))
+
+    assert bytes_of(joined) == WHOLE
+    assert (joined.digest, joined.size) == (parcel(WHOLE).digest, len(WHOLE))
+    assert (joined.label.packet_id, joined.label.sender, joined.label.user) == ("p1", "Z91.07", "n1")
+    assert joined.recipients == ("z92.01", "z92.02")
+    assert joined.flaw == ""
+
+
+@given(st.randoms(use_true_random=False), st.integers(1, 4))
+@settings(max_examples=30, deadline=None)
+def test_any_order_with_repeats_of_interleaved_sets_gives_each_whole_once(
+    chance: random.Random, sets: int
+) -> None:
+    contents = [bytes([65 + n]) * (11 + 13 * n) for n in range(sets)]
+    flood = [part for content in contents for part in cut(content) for _ in range(chance.randint(1, 3))]
+    chance.shuffle(flood)
+    with TemporaryDirectory() as folder:
+        spool = opened(Path(folder))
+        for part in flood:
+            assert land(spool, part).landed is not Landed.REFUSED
+        joined = spool.complete(10)
+
+        assert sorted(bytes_of(one) for one in joined) == sorted(contents)
+        for one in joined:
+            spool.done(one.token)
+        assert {land(spool, part).landed for part in flood} == {Landed.REPEAT}
+        assert spool.complete(10) == []
+
+
+def test_the_oldest_whole_sets_come_first_and_no_more_than_asked(spool: Spool, clock: ManualClock) -> None:
+    for name in (b"first" * 5, b"second" * 5, b"third" * 5):
+        landed(spool, content=name)
+        clock.advance(1)
+
+    assert [bytes_of(one)[:5] for one in spool.complete(2)] == [b"first", b"secon"]
+
+
+def test_a_payload_can_be_opened_more_than_once_and_read_in_pieces(spool: Spool) -> None:
+    landed(spool)
+    joined = only(spool.complete(1))
+
+    assert bytes_of(joined) == bytes_of(joined)
+    with joined.open() as source:
+        assert b"".join(iter(lambda: source.read(7), b"")) == WHOLE
+
+
+def test_a_set_of_one_part_is_a_set(spool: Spool) -> None:
+    landed(spool, content=b"x")
+
+    assert bytes_of(only(spool.complete(1))) == b"x"
+
+
+# --- handing out ----------------------------------------------------------------------------------------------
+
+
+def test_a_set_that_is_handed_out_is_not_given_to_another(tmp_path: Path, spool: Spool) -> None:
+    landed(spool)
+    joined = only(spool.complete(1))
+
+    assert spool.complete(1) == []
+    assert opened(tmp_path / "parts").complete(1) == []
+    spool.release(joined.token)
+    assert bytes_of(only(opened(tmp_path / "parts").complete(1))) == WHOLE
+
+
+def test_what_a_process_held_when_it_was_lost_is_given_to_another(tmp_path: Path, spool: Spool) -> None:
+    landed(spool)
+    holder = "import sys; from pathlib import Path; from tests.support.parts import opened;"
+    holder += "print(len(opened(Path(sys.argv[1])).complete(1)), flush=True); sys.stdin.read()"
+    child = subprocess.Popen(
+        [sys.executable, "-c", holder, str(tmp_path / "parts")],
+        cwd=ROOT,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    with child:
+        assert child.stdout is not None
+        assert child.stdout.readline() == "1\n"
+        assert spool.complete(1) == []
+        child.kill()
+
+    assert bytes_of(only(spool.complete(1))) == WHOLE
+
+
+def test_a_token_that_is_over_changes_nothing(spool: Spool) -> None:
+    landed(spool)
+    first = only(spool.complete(1))
+    spool.release(first.token)
+    second = only(spool.complete(1))
+
+    spool.done(first.token)
+    spool.release(first.token)
+
+    assert bytes_of(second) == WHOLE
+    assert spool.complete(1) == []
+    spool.close()
+    assert len(spool.complete(1)) == 1
+
+
+# --- afterwards -----------------------------------------------------------------------------------------------
+
+
+def test_a_set_that_is_done_leaves_little_and_its_late_parts_make_no_new_one(
+    tmp_path: Path, spool: Spool, clock: ManualClock
+) -> None:
+    landed(spool)
+    spool.done(only(spool.complete(1)).token)
+
+    assert landed(spool) == [Landed.REPEAT] * 5
+    assert spool.complete(1) == []
+    assert files_in(tmp_path / "parts") < 1000
+    assert spool.counts() == {"sets": 0, "whole": 0, "refused": 0, "parts": 0, "bytes": 0}
+
+    clock.advance(LIMITS.age + timedelta(seconds=1))
+    spool.overdue(clock.now())
+    assert files_in(tmp_path / "parts") == 0
+    assert landed(spool, 1) == [Landed.KEPT]
+
+
+def test_bytes_sent_again_to_another_recipient_are_not_taken_for_a_repeat(spool: Spool) -> None:
+    """What was done for one is not yet done for another."""
+    landed(spool, to=["Z92.01"])
+    spool.done(only(spool.complete(1)).token)
+
+    assert landed(spool, to=["Z92.02"]) == [Landed.KEPT] * 5
+    assert only(spool.complete(1)).recipients == ("z92.02",)
+
+
+def test_a_recipient_left_out_at_the_second_try_gets_nothing_of_it(spool: Spool) -> None:
+    landed(spool, 1, 2, 3, to=["Z92.01", "Z92.02"])
+    landed(spool, to=["Z92.01"])
+
+    assert only(spool.complete(10)).recipients == ("z92.01",)
+
+
+def test_recipients_are_compared_as_routing_compares_them(spool: Spool) -> None:
+    landed(spool, 1, 2, 3, to=["z92.02", "Z92.01"])
+
+    assert landed(spool, 3, 4, 5, to=[" Z92.01", "Z92.02 "]) == [Landed.REPEAT, Landed.KEPT, Landed.KEPT]
+
+
+# --- never whole ----------------------------------------------------------------------------------------------
+
+
+def test_a_set_never_finished_is_handed_out_with_its_flaw(spool: Spool, clock: ManualClock) -> None:
+    landed(spool, 1, 3, 5)
+    clock.advance(LIMITS.age - timedelta(seconds=1))
+    assert spool.overdue(clock.now()) == []
+
+    clock.advance(1)
+    flawed = only(spool.overdue(clock.now()))
+
+    assert flawed.flaw == "3 of 5 parts came since 2026-11-20 01:00 UTC; missing: 2, 4"
+    assert bytes_of(flawed) == WHOLE[:10] + WHOLE[20:30] + WHOLE[40:]
+    assert (flawed.size, flawed.digest) == (25, parcel(bytes_of(flawed)).digest)
+    assert flawed.recipients == ("z92.01", "z92.02")
+    assert spool.overdue(clock.now()) == []
+    spool.done(flawed.token)
+    assert spool.overdue(clock.now()) == []
+    assert spool.counts()["sets"] == 0
+
+
+def test_what_was_never_finished_may_be_sent_again_whole(spool: Spool, clock: ManualClock) -> None:
+    landed(spool, 1, 3, 5)
+    clock.advance(LIMITS.age)
+    spool.done(only(spool.overdue(clock.now())).token)
+
+    assert landed(spool) == [Landed.KEPT] * 5
+    assert bytes_of(only(spool.complete(1))) == WHOLE
+
+
+def test_parts_that_come_while_the_flaw_is_told_are_not_lost(spool: Spool, clock: ManualClock) -> None:
+    landed(spool, 1, 3, 5)
+    clock.advance(LIMITS.age)
+    flawed = only(spool.overdue(clock.now()))
+
+    landed(spool, 2, 4)
+    spool.done(flawed.token)
+
+    assert bytes_of(only(spool.complete(1))) == WHOLE
+
+
+def test_a_try_that_broke_off_is_not_told_when_a_later_one_brought_the_same_bytes(
+    spool: Spool, clock: ManualClock
+) -> None:
+    landed(spool, 1, 2, to=["Z92.01", "Z92.02"])
+    clock.advance(60)
+    landed(spool, to=["Z92.01"])
+    spool.done(only(spool.complete(1)).token)
+    clock.advance(60)
+    landed(spool, to=["Z92.02"])
+    spool.done(only(spool.complete(1)).token)
+
+    clock.advance(LIMITS.age - timedelta(seconds=120))
+
+    assert spool.overdue(clock.now()) == []
+    assert spool.counts()["sets"] == 0
+
+
+def test_only_who_got_nothing_is_told_of_a_try_that_broke_off(spool: Spool, clock: ManualClock) -> None:
+    landed(spool, 1, 2, to=["Z92.01", "Z92.02"])
+    landed(spool, to=["Z92.01"])
+    spool.done(only(spool.complete(1)).token)
+
+    clock.advance(LIMITS.age)
+
+    assert only(spool.overdue(clock.now())).recipients == ("z92.02",)
+
+
+# --- storage --------------------------------------------------------------------------------------------------
+
+
+def test_a_folder_that_cannot_be_written_is_the_nodes_own_storage_failing(tmp_path: Path) -> None:
+    (tmp_path / "parts").write_bytes(b"a file where a folder should be")
+
+    with pytest.raises(StoreFailure, match=r"folder of parts .*free space or mend the disk"):
+        landed(opened(tmp_path / "parts"), 1)
+
+
+@pytest.mark.parametrize("damage", [b"", b"{", b'{"label": 1}', b"\xff"], ids=repr)
+def test_a_set_whose_label_is_damaged_stops_no_other(tmp_path: Path, spool: Spool, damage: bytes) -> None:
+    landed(spool, 1)
+    (found,) = (tmp_path / "parts").rglob("label.json")
+    found.write_bytes(damage)
+
+    landed(spool, content=b"another packet, whole")
+
+    assert bytes_of(only(spool.complete(10))) == b"another packet, whole"
+    with pytest.raises(StoreFailure):
+        landed(spool, 2)
+
+
+def test_a_part_that_rots_on_the_disk_is_told_and_never_joined(
+    tmp_path: Path, spool: Spool, clock: ManualClock
+) -> None:
+    landed(spool)
+    (part,) = (tmp_path / "parts").rglob("000000003-*")
+    part.write_bytes(b"0123456789")
+
+    assert spool.complete(10) == []
+    assert "the set was refused: the parts together have SHA-256" in only(spool.overdue(clock.now())).flaw
+
+
+def test_what_lies_there_is_for_the_nodes_own_user_alone(tmp_path: Path, spool: Spool) -> None:
+    landed(spool, 1)
+
+    assert {path.stat().st_mode & 0o077 for path in (tmp_path / "parts").rglob("*")} == {0}
+
+
+# --- many at once ---------------------------------------------------------------------------------------------
+
+
+class Consumers(RuleBasedStateMachine):
+    """Two processes on one folder, of which one may be lost at any moment, and a broker that delivers again what was not
+    acknowledged. Each whole packet is landed with its next owner at least once, and none is told as flawed."""
+
+    handed = Bundle("handed")
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.folder = TemporaryDirectory()
+        self.clock = ManualClock()
+        self.spools = [opened(Path(self.folder.name), self.clock) for _ in range(2)]
+        self.contents = [bytes([65 + n]) * (15 + 10 * n) for n in range(3)]
+        self.kept: dict[bytes, set[int]] = {content: set() for content in self.contents}
+        self.owned: set[bytes] = set()
+
+    @rule(which=st.integers(0, 1), content=st.integers(0, 2), n=st.integers(0, 9))
+    def a_part_comes(self, which: int, content: int, n: int) -> None:
+        parts = cut(self.contents[content])
+        part = parts[n % len(parts)]
+        told = land(self.spools[which], part).landed
+        known = part.n in self.kept[self.contents[content]]
+        assert told is (Landed.REPEAT if known else Landed.KEPT)
+        self.kept[self.contents[content]].add(part.n)
+
+    @rule(target=handed, which=st.integers(0, 1))
+    def whole_ones_are_asked_for(self, which: int) -> tuple[int, str, bytes] | None:
+        joined = self.spools[which].complete(1)
+        return (which, joined[0].token, bytes_of(joined[0])) if joined else None
+
+    @rule(one=consumes(handed))
+    def the_next_owner_has_it(self, one: tuple[int, str, bytes] | None) -> None:
+        if one is not None:
+            which, token, content = one
+            self.owned.add(content)
+            self.spools[which].done(token)
+
+    @rule(which=st.integers(0, 1))
+    def a_process_is_lost(self, which: int) -> None:
+        self.spools[which].close()
+        self.spools[which] = opened(Path(self.folder.name), self.clock)
+
+    @invariant()
+    def nothing_else_lies_there(self) -> None:
+        counts = self.spools[0].counts()
+        assert counts["refused"] == 0
+        assert self.spools[0].overdue(self.clock.now()) == []
+
+    def teardown(self) -> None:
+        for spool in self.spools:
+            spool.close()
+        due = {c for c, numbers in self.kept.items() if len(numbers) == len(cut(c))}
+        left = {bytes_of(one) for one in self.spools[0].complete(10)}
+        assert due - self.owned <= left
+        assert left <= due
+        self.spools[0].close()
+        self.folder.cleanup()
+
+
+TestConsumers = Consumers.TestCase
+TestConsumers.settings = settings(max_examples=25, stateful_step_count=25, deadline=None)
+
+
+_JOIN = """
+import sys
+from pathlib import Path
+from gateway.transport.amqp.parts_spool import PartLimits
+from tests.support.parts import opened
+(joined,) = opened(Path(sys.argv[1]), limits=PartLimits()).complete(1)
+read = 0
+with joined.open() as source:
+    while piece := source.read(262144):
+        read += len(piece)
+peak = [line for line in open("/proc/self/status") if line.startswith("VmHWM")]
+print(read, int(peak[0].split()[1]) // 1024)
+"""
+
+
+def test_a_hundred_megabytes_are_joined_in_the_memory_of_a_small_program(tmp_path: Path) -> None:
+    """G8: the parts are streamed, so the size of a set does not matter."""
+    limits = replace(LIMITS, part_bytes=4 * MB, set_bytes=100 * MB)
+    part = b"\x5a" * (4 * MB)
+    size, of = 100 * MB, 25
+    spool = opened(tmp_path / "parts", limits=limits)
+    first = cut(b"x")[0]
+    whole = parcel(part * of).digest
+    for n in range(1, of + 1):
+        label = replace(label_of(first), n=n, of=of, whole_size=size, whole_digest=Digest(whole))
+        assert spool.land(label, part, TO).landed is Landed.KEPT
+
+    told = subprocess.run(
+        [sys.executable, "-c", _JOIN, str(tmp_path / "parts")],
+        cwd=ROOT,
+        check=True,
+        capture_output=True,
+        text=True,
+    ).stdout.split()
+
+    assert int(told[0]) == size
+    assert int(told[1]) < 80  # the bare program with its imports has about 40
+
+
+def test_nothing_stays_open(spool: Spool, clock: ManualClock) -> None:
+    """A node that runs for a year must not run out of handles."""
+
+    def handles() -> int:
+        return len(list(Path("/proc/self/fd").iterdir()))
+
+    def round_trip() -> None:
+        landed(spool)
+        landed(spool, 1, content=b"never finished, this one")
+        joined = only(spool.complete(1))
+        bytes_of(joined)
+        spool.done(joined.token)
+        clock.advance(LIMITS.age)
+        for flawed in spool.overdue(clock.now()):
+            spool.done(flawed.token)
+        clock.advance(LIMITS.age)
+        spool.overdue(clock.now())
+
+    round_trip()
+    before = handles()
+    for _ in range(5):
+        round_trip()
+
+    assert handles() == before < resource.getrlimit(resource.RLIMIT_NOFILE)[0]
