@@ -1,0 +1,239 @@
+"""`gateway axis definitions` and `apply`: the axis on a broker, as the registry says it. In: the registry, and the
+administrator's way in. Out: a definitions file; or what is to be added and removed, and then the broker brought in line."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+from urllib.parse import urlsplit
+
+import typer
+
+from gateway.cli import output
+from gateway.cli.command import Call, Format, verb
+from gateway.cli.failures import FAILED
+from gateway.cli.node import at_office, run
+from gateway.errors import Misconfigured
+
+if TYPE_CHECKING:
+    from gateway.bootstrap import Office
+    from gateway.transport.broker.layout import Layout
+    from gateway.transport.broker.management import Management
+    from gateway.transport.broker.plan import Plan, Step
+    from gateway.transport.broker.things import State
+
+LINES_SHOWN = 200
+_THIS_MACHINE = ("127.0.0.1", "::1", "localhost")
+
+Vhost = Annotated[str | None, typer.Option(help="The axis's vhost; default: amqp.vhost of the settings.")]
+Passwords = Annotated[
+    Path | None,
+    typer.Option(help="Folder with one file per node, its first line the password.", file_okay=False),
+]
+Make = Annotated[bool, typer.Option("--make-passwords", help="Make the files that are not there.")]
+
+
+def register(group: typer.Typer) -> None:
+    """Into the group `gateway axis`."""
+    verb(
+        group,
+        "definitions",
+        examples=(
+            "gateway axis definitions --passwords secrets --make-passwords --out axis.json",
+            "gateway axis definitions --vhost trial",
+        ),
+    )(definitions)
+    verb(
+        group,
+        "apply",
+        examples=(
+            "gateway axis apply --api https://broker.example:15671 --user boss --password-file boss.txt --preview",
+            "gateway axis apply --api https://broker.example:15671 --user boss --password-file boss.txt"
+            " --passwords secrets --make-passwords --yes",
+        ),
+        writes=True,
+    )(apply)
+
+
+def definitions(
+    call: Call,
+    vhost: Vhost = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Write this file; default: stdout.", dir_okay=False)
+    ] = None,
+    passwords: Passwords = None,
+    make_passwords: Make = False,
+) -> None:
+    """Write the whole axis, as the registry says it, as one definitions file that RabbitMQ imports."""
+    run(_definitions(call, vhost, out, _folder(passwords, make_passwords), make_passwords))
+
+
+async def _definitions(
+    call: Call, vhost: str | None, out: Path | None, passwords: Path | None, make: bool
+) -> None:
+    from gateway.transport.broker.definitions import pieces
+    from gateway.transport.broker.passwords import hashes
+
+    async with at_office(call.settings()) as office:
+        axis = await _layout(call, office, vhost)
+        told = hashes(await _secrets(office, axis, passwords, make), {})
+    if passwords is None:
+        call.say("broker.no_passwords")
+    if out is None:
+        for piece in pieces(axis, told):
+            print(piece, end="")
+        return
+    part = out.with_name(f".{out.name}.part")
+    part.unlink(missing_ok=True)
+    # The hashes of passwords stand in it.
+    with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:
+        file.writelines(pieces(axis, told))
+    part.replace(out)
+    call.say("broker.written", file=out, nodes=len(axis.nodes), codes=len(axis.hosts))
+
+
+def apply(
+    call: Call,
+    api: Annotated[str, typer.Option(help="Address of the broker's management API.")],
+    user: Annotated[str, typer.Option(help="A user of the broker with the tag administrator.")],
+    password_file: Annotated[
+        Path,
+        typer.Option(help="A file whose first line is that user's password.", exists=True, dir_okay=False),
+    ],
+    vhost: Vhost = None,
+    passwords: Passwords = None,
+    make_passwords: Make = False,
+    ca: Annotated[
+        Path | None, typer.Option(help="Root certificates of the API (PEM).", exists=True, dir_okay=False)
+    ] = None,
+    remove_nodes: Annotated[
+        bool, typer.Option("--remove-nodes", help="Also remove what nodes left behind, where it is empty.")
+    ] = False,
+    preview: Annotated[bool, typer.Option("--preview", help="Show the plan and do nothing.")] = False,
+) -> None:
+    """Bring the broker in line with the registry: show what is to be added and removed, ask, do it. Exit 1 when
+    something is left that no step can mend."""
+    from gateway.transport.broker.management import opened
+
+    if urlsplit(api).scheme == "http" and urlsplit(api).hostname not in _THIS_MACHINE:
+        call.say("broker.in_clear", api=api)
+    folder = _folder(passwords, make_passwords)
+    password = password_file.read_text(encoding="utf-8").split("\n", 1)[0].rstrip("\r")
+
+    async def work() -> Plan:
+        async with at_office(call.settings()) as office:
+            axis = await _layout(call, office, vhost)
+            looking = preview or call.dry_run
+            secrets = await _secrets(office, axis, folder, make_passwords, keep=not looking)
+        async with opened(api, user, password, axis.vhost, str(ca) if ca else None) as broker:
+            live = await broker.state()
+            made = _planned(live, axis, secrets, user, remove_nodes)
+            await _carry_out(call, broker, made, preview)
+        return made
+
+    if any(remark.serious for remark in run(work()).remarks):
+        raise typer.Exit(FAILED)
+
+
+def _planned(live: State, axis: Layout, secrets: Mapping[str, str], admin: str, remove_nodes: bool) -> Plan:
+    from gateway.transport.broker import layout
+    from gateway.transport.broker.passwords import hashes
+    from gateway.transport.broker.plan import plan
+
+    known = {name: user.password_hash for name, user in live.users.items()}
+    wanted = layout.wanted(axis, hashes(secrets, known))
+    return plan(live, wanted, admin=admin, remove_nodes=remove_nodes)
+
+
+async def _carry_out(call: Call, broker: Management, plan: Plan, preview: bool) -> None:
+    from gateway.transport.broker.apply import done
+
+    counts = _counts(plan)
+    if call.output is Format.TABLE:
+        _read_aloud(call, plan)
+    finished = 0
+    try:
+        if preview:
+            call.say("broker.preview")
+        elif plan.steps and call.agrees("broker.ask", vhost=broker.vhost, **counts):
+            async for _ in done(broker, plan.steps):
+                finished += 1
+    finally:
+        # What is done is told also where a later step failed.
+        if finished:
+            call.say("broker.done", count=finished)
+        if call.output is not Format.TABLE:
+            output.document(_shown(call, plan) | counts | {"done": finished})
+
+
+def _counts(plan: Plan) -> dict[str, int]:
+    signs = [str(step.sign) for step in plan.steps]
+    return {"added": signs.count("+"), "changed": signs.count("~"), "removed": signs.count("-")}
+
+
+def _read_aloud(call: Call, plan: Plan) -> None:
+    lines = [f"{step.sign} {_step(call, step)}" for step in plan.steps[:LINES_SHOWN]]
+    if len(plan.steps) > LINES_SHOWN:
+        lines.append(call.word("broker.more", count=len(plan.steps) - LINES_SHOWN))
+    lines += [f"! {call.word(f'broker.told.{each.key}', **each.params)}" for each in plan.remarks]
+    output.lines(output.plain(line) for line in lines)
+    if not plan.steps:
+        call.say("broker.nothing")
+
+
+def _shown(call: Call, plan: Plan) -> dict[str, Any]:
+    return {
+        "steps": [{"sign": str(step.sign), "does": _step(call, step)} for step in plan.steps],
+        "remarks": [
+            {
+                "remark": each.key,
+                "serious": each.serious,
+                "says": call.word(f"broker.told.{each.key}", **each.params),
+                **each.params,
+            }
+            for each in plan.remarks
+        ],
+    }
+
+
+def _step(call: Call, step: Step) -> str:
+    from gateway.transport.broker.things import Binding, Rights
+
+    thing = step.thing
+    if isinstance(thing, Binding):
+        parts = {"code": thing.key, "destination": thing.destination, "source": thing.source}
+        return call.word("broker.part.binding", **parts)
+    name = thing.user if isinstance(thing, Rights) else thing.name
+    return call.word(f"broker.part.{type(thing).__name__.lower()}", name=name)
+
+
+def _folder(passwords: Path | None, make: bool) -> Path | None:
+    if make and passwords is None:
+        raise typer.BadParameter("--make-passwords needs --passwords FOLDER")
+    return passwords
+
+
+async def _layout(call: Call, office: Office, vhost: str | None) -> Layout:
+    """Misconfigured where the registry names no host at all: the axis would be emptied."""
+    from gateway.transport.broker.layout import layout
+
+    today = output.today(office.clock.now())
+    hostings = [each async for each in office.directory.hosting(today)]
+    if not hostings:
+        raise Misconfigured(
+            "the registry names no node for any agency, so there is no axis to make",
+            hint="gateway registry set-host CODE NODE, or a column host in the file of: gateway registry import",
+        )
+    return layout(vhost or call.settings().amqp.vhost, hostings)
+
+
+async def _secrets(
+    office: Office, axis: Layout, folder: Path | None, make: bool, *, keep: bool = True
+) -> Mapping[str, str]:
+    from gateway.transport.broker import passwords
+
+    if folder is None:
+        return {}
+    return await office.pool.run(lambda: passwords.read(folder, axis.nodes, make=make, keep=keep))

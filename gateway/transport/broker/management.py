@@ -1,0 +1,225 @@
+"""Talks to the management API of the broker, as its administrator. In: an address, a user, a password. Out: the state of
+one vhost; things added, changed or removed there. Driver errors leave as our own, with what to do."""
+
+from __future__ import annotations
+
+import base64
+import ssl
+from collections.abc import AsyncIterator, Iterable, Mapping
+from contextlib import asynccontextmanager
+from typing import Any
+from urllib.parse import quote
+
+import aiohttp
+
+from gateway.errors import BrokerRefused, Clash, Denied, Misconfigured, Unreachable
+from gateway.transport.amqp import topology
+from gateway.transport.broker.definitions import document
+from gateway.transport.broker.things import (
+    Binding,
+    Exchange,
+    Policy,
+    Queue,
+    Rights,
+    State,
+    Thing,
+    User,
+    Vhost,
+)
+
+_CONNECT_S, _ANSWER_S = (
+    10.0,
+    300.0,
+)  # listing or importing a hundred thousand bindings takes the broker many seconds
+_MISSING = 404
+
+
+class Management:
+    """One administrator's way in, to one vhost. Get it from `opened`."""
+
+    def __init__(self, session: aiohttp.ClientSession, api: str, user: str, vhost: str) -> None:
+        self._session, self._api = session, api.rstrip("/")
+        self.user, self.vhost = user, vhost
+
+    async def state(self) -> State:
+        """Everything that a plan compares. Bindings are read exchange by exchange, so that no answer is larger than
+        one exchange's."""
+        v = quote(self.vhost, safe="")
+        users = {each["name"]: _user(each) for each in await self._list("/api/users")}
+        everyone = await self._list("/api/permissions")
+        elsewhere = frozenset(each["user"] for each in everyone if each["vhost"] != self.vhost)
+        if await self._ask("GET", f"/api/vhosts/{v}") is None:
+            return State(vhost=self.vhost, exists=False, users=users, elsewhere=elsewhere)
+        exchanges = [_exchange(each) for each in await self._list(f"/api/exchanges/{v}")]
+        queues = [_queue(each) for each in await self._list(f"/api/queues/{v}")]
+        policies = [_policy(each) for each in await self._list(f"/api/policies/{v}")]
+        ours = [each.name for each in exchanges if each.name in topology.EXCHANGES]
+        return State(
+            vhost=self.vhost,
+            exchanges={each.name: each for each in exchanges},
+            queues={each.name: each for each in queues},
+            policies={each.name: each for each in policies},
+            users=users,
+            rights={each["user"]: _rights(each) for each in everyone if each["vhost"] == self.vhost},
+            bindings=frozenset([each for name in ours for each in await self._bindings(name)]),
+            elsewhere=elsewhere,
+        )
+
+    async def _bindings(self, exchange: str) -> list[Binding]:
+        columns = "source,destination,destination_type,routing_key,properties_key"
+        path = f"/api/exchanges/{quote(self.vhost, safe='')}/{exchange}/bindings/source?columns={columns}"
+        # One text for each name, however many bindings have it.
+        names: dict[str, str] = {}
+        return [
+            Binding(
+                exchange,
+                names.setdefault(each["destination"], each["destination"]),
+                each["routing_key"],
+                names.setdefault(each["destination_type"], each["destination_type"]),
+                each["properties_key"],
+            )
+            for each in await self._list(path)
+        ]
+
+    async def put(self, thing: Thing) -> None:
+        """A vhost, user or right is there, as given. What lies inside the vhost is for `add`."""
+        v = quote(self.vhost, safe="")
+        match thing:
+            case Vhost():
+                await self._ask("PUT", f"/api/vhosts/{v}", {})
+            case User():
+                body = document([thing], self.vhost)["users"][0]
+                await self._ask("PUT", f"/api/users/{quote(thing.name, safe='')}", body)
+            case Rights():
+                body = {"configure": thing.configure, "write": thing.write, "read": thing.read}
+                await self._ask("PUT", f"/api/permissions/{v}/{quote(thing.user, safe='')}", body)
+            case _:
+                await self.add([thing])
+
+    async def add(self, things: Iterable[Thing]) -> None:
+        """All of them are there, in one call. A repeat changes nothing."""
+        path = f"/api/definitions/{quote(self.vhost, safe='')}"
+        await self._ask("POST", path, document(things, self.vhost))
+
+    async def remove(self, thing: Thing) -> None:
+        """It is gone; what was gone before is fine. Clash for a queue that holds messages or is being read."""
+        if isinstance(thing, Queue):
+            await self._must_be_empty(thing.name)
+        await self._ask("DELETE", self._path(thing))
+
+    def _path(self, thing: Thing) -> str:
+        v = quote(self.vhost, safe="")
+        match thing:
+            case Binding():
+                parts = (thing.source, thing.to[0], thing.destination, thing.props)
+                source, kind, destination, props = (quote(part, safe="") for part in parts)
+                return f"/api/bindings/{v}/e/{source}/{kind}/{destination}/{props}"
+            case Rights(user=user):
+                return f"/api/permissions/{v}/{quote(user, safe='')}"
+            case User(name=name):
+                return f"/api/users/{quote(name, safe='')}"
+            case Queue(name=name):
+                return f"/api/queues/{v}/{quote(name, safe='')}"
+            case Policy(name=name):
+                return f"/api/policies/{v}/{quote(name, safe='')}"
+        raise Misconfigured(f"{thing} is never removed")
+
+    async def _must_be_empty(self, name: str) -> None:
+        """By the queue itself: the counts of the API are seconds old. Looking puts the message back."""
+        path = f"/api/queues/{quote(self.vhost, safe='')}/{quote(name, safe='')}"
+        seen = await self._ask("GET", path)
+        if seen is None:
+            return
+        look = {"count": 1, "ackmode": "ack_requeue_true", "encoding": "base64", "truncate": 1}
+        if seen.get("consumers") or seen.get("messages") or await self._ask("POST", f"{path}/get", look):
+            raise Clash(
+                f"the queue {name} holds messages or is being read; it was kept, and what comes after it too",
+                hint="let its node take them, or look into them, then run gateway axis apply again",
+            )
+
+    async def _list(self, path: str) -> list[dict[str, Any]]:  # Any: JSON
+        return list(await self._ask("GET", path) or ())
+
+    async def _ask(self, method: str, path: str, body: object = None) -> Any:  # Any: JSON
+        """The answer; None where there is no such thing."""
+        from yarl import URL
+
+        url = URL(self._api + path, encoded=True)
+        try:
+            async with self._session.request(method, url, json=body) as answer:
+                if answer.status == _MISSING:
+                    return None
+                if answer.status >= 400:
+                    raise _refused(answer.status, method, path, await answer.text())
+                return await answer.json(content_type=None) if answer.status == 200 else None
+        except (aiohttp.ClientConnectorCertificateError, ssl.SSLError) as why:
+            raise Unreachable(
+                f"{self._api} has a certificate that is not trusted: {why}",
+                hint="name its authority with --ca",
+            ) from why
+        except (aiohttp.ClientError, TimeoutError) as why:
+            raise Unreachable(
+                f"the management API at {self._api} does not answer: {why or type(why).__name__}",
+                hint="check --api, and that the broker has the plugin rabbitmq_management",
+            ) from why
+        except ValueError as why:
+            raise Unreachable(f"{self._api} answers, but not as a management API does: {why}") from why
+
+
+@asynccontextmanager
+async def opened(
+    api: str, user: str, password: str, vhost: str, ca_file: str | None = None
+) -> AsyncIterator[Management]:
+    """The administrator's way in; closed at the end."""
+    proof = base64.b64encode(f"{user}:{password}".encode()).decode()
+    trusted = ssl.create_default_context(cafile=ca_file) if ca_file is not None else True
+    async with aiohttp.ClientSession(
+        headers={"Authorization": f"Basic {proof}"},
+        timeout=aiohttp.ClientTimeout(total=_ANSWER_S, sock_connect=_CONNECT_S),
+        connector=aiohttp.TCPConnector(ssl=trusted, limit=8),
+    ) as session:
+        yield Management(session, api, user, vhost)
+
+
+def _refused(status: int, method: str, path: str, text: str) -> Exception:
+    if status == 401:
+        return Denied(
+            "the broker does not let this user administer it",
+            hint="check --user and --password-file; the user needs the tag administrator",
+        )
+    return BrokerRefused(f"the broker refused {method} {path} ({status}): {text[:500]}")
+
+
+def _user(told: Mapping[str, Any]) -> User:
+    tags = told["tags"].split(",") if isinstance(told["tags"], str) else told["tags"]
+    return User(
+        name=told["name"], tags=frozenset(filter(None, tags)), password_hash=told.get("password_hash", "")
+    )
+
+
+def _exchange(told: Mapping[str, Any]) -> Exchange:
+    return Exchange(name=told["name"], kind=told["type"], durable=told["durable"])
+
+
+def _queue(told: Mapping[str, Any]) -> Queue:
+    return Queue(
+        name=told["name"],
+        kind=told.get("type") or told.get("arguments", {}).get("x-queue-type", "classic"),
+        durable=told["durable"],
+        messages=told.get("messages", 0),
+        consumers=told.get("consumers", 0),
+    )
+
+
+def _policy(told: Mapping[str, Any]) -> Policy:
+    return Policy(
+        name=told["name"],
+        pattern=told["pattern"],
+        definition=told["definition"],
+        applies_to=told["apply-to"],
+        priority=told["priority"],
+    )
+
+
+def _rights(told: Mapping[str, Any]) -> Rights:
+    return Rights(user=told["user"], configure=told["configure"], write=told["write"], read=told["read"])

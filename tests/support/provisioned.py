@@ -1,0 +1,99 @@
+"""Nodes on a real broker, brought up by our own plan: their names, users and passwords. Users belong to the whole broker,
+so every name is new, and goes when the test ends."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass, field
+from urllib.parse import urlsplit
+
+import aio_pika
+from aio_pika.abc import AbstractConnection
+
+from gateway.domain.registry import Hosting
+from gateway.transport.broker import apply, layout, management, passwords
+from gateway.transport.broker.layout import Layout
+from gateway.transport.broker.management import Management
+from gateway.transport.broker.plan import Plan, plan
+from tests.support.broker import Broker
+
+
+@dataclass(kw_only=True)
+class Province:
+    """Nodes with made-up names, by the short names that a test gives them."""
+
+    broker: Broker
+    names: dict[str, str] = field(default_factory=dict)
+    passwords: dict[str, str] = field(default_factory=dict)
+
+    def node(self, short: str) -> str:
+        """Its real name; made on first asking."""
+        if short not in self.names:
+            self.names[short] = f"{short}-{secrets.token_hex(4)}"
+            self.passwords[self.names[short]] = secrets.token_hex(12)
+        return self.names[short]
+
+    def layout(self, where: Mapping[str, str]) -> Layout:
+        """Codes by the short name of their node."""
+        return layout.layout(
+            self.broker.vhost, [Hosting(node=self.node(short), code=code) for code, short in where.items()]
+        )
+
+    @asynccontextmanager
+    async def opened(self) -> AsyncIterator[Management]:
+        """The administrator's way in."""
+        way = management.opened(self.api, self.broker.user, self.broker.password, self.broker.vhost)
+        async with way as found:
+            yield found
+
+    @property
+    def api(self) -> str:
+        """Without the credentials that stand in the test's own address."""
+        parts = urlsplit(self.broker.api)
+        return f"{parts.scheme}://{parts.hostname}:{parts.port}"
+
+    async def plan(self, where: Mapping[str, str], *, remove_nodes: bool = False) -> Plan:
+        """What it takes to get there from what there is."""
+        async with self.opened() as found:
+            live = await found.state()
+        axis = self.layout(where)
+        known = {name: user.password_hash for name, user in live.users.items()}
+        hashes = passwords.hashes({node: self.passwords[node] for node in axis.nodes}, known)
+        goal = layout.wanted(axis, hashes)
+        return plan(live, goal, admin=self.broker.user, remove_nodes=remove_nodes)
+
+    async def bring(self, where: Mapping[str, str], *, remove_nodes: bool = False) -> Plan:
+        """The broker is as the registry says; the plan that did it."""
+        made = await self.plan(where, remove_nodes=remove_nodes)
+        async with self.opened() as found:
+            async for _ in apply.done(found, made.steps):
+                pass
+        return made
+
+    @asynccontextmanager
+    async def session(self, short: str) -> AsyncIterator[AbstractConnection]:
+        """A connection with the node's own rights."""
+        name = self.node(short)
+        connection = await aio_pika.connect(
+            host=self.broker.host,
+            port=self.broker.port,
+            login=name,
+            password=self.passwords[name],
+            virtualhost=self.broker.vhost,
+        )
+        async with connection:
+            yield connection
+
+
+@contextmanager
+def province(broker: Broker) -> Iterator[Province]:
+    """Removes at the end every user that it made."""
+    made = Province(broker=broker)
+    try:
+        yield made
+    finally:
+        there = {each["name"] for each in broker.ask("GET", "/api/users")}
+        for name in there & set(made.names.values()):
+            broker.ask("DELETE", f"/api/users/{name}")

@@ -1,0 +1,83 @@
+"""Which node speaks for a code is a column of the registry like others: imported, shown, moved, and listed by day."""
+
+from __future__ import annotations
+
+from datetime import date
+
+import pytest
+
+from gateway.domain.registry import Hosting
+from gateway.registry.directory import SqlDirectory
+
+LIST = """code,alias,name,valid_from,valid_to,host
+Z91,000.00.00.Z91,One,,,north
+Z91.02,,Two,2026-01-01,2026-06-30,north
+Z92,,Three,,,south.2
+Z93,,Four,,,
+"""
+
+
+async def taken_in(directory: SqlDirectory, text: str) -> None:
+    await directory.apply(await directory.plan_import(text.encode()), "operator")
+
+
+async def on(directory: SqlDirectory, day: date) -> list[Hosting]:
+    return [each async for each in directory.hosting(day)]
+
+
+async def test_a_day_lists_the_codes_in_force_that_have_a_node(directory: SqlDirectory) -> None:
+    await taken_in(directory, LIST)
+
+    one = Hosting(node="north", code="Z91", alias="000.00.00.Z91")
+    two = Hosting(node="north", code="Z91.02")
+    three = Hosting(node="south.2", code="Z92")
+    assert await on(directory, date(2026, 6, 30)) == [one, two, three]
+    assert await on(directory, date(2026, 7, 1)) == [one, three]
+    assert await on(directory, date(2025, 12, 31)) == [one, three]
+
+
+async def test_a_move_is_a_recorded_change_and_touches_nothing_else(directory: SqlDirectory) -> None:
+    await taken_in(directory, LIST)
+    before = await directory.entry("Z91")
+
+    planned = await directory.plan_import(b"code,name,host\nZ91,One,south.2\n")
+    change = await directory.apply(planned, "operator")
+    after = await directory.entry("Z91")
+
+    assert [dict(each.fields) for each in planned.changed] == [{"host": ("north", "south.2")}]
+    assert change.summary["changed"] == 1
+    assert before is not None
+    assert after is not None
+    assert (after.host, after.alias, after.name) == ("south.2", before.alias, before.name)
+
+
+async def test_an_empty_cell_leaves_a_code_without_a_node_and_no_column_keeps_it(
+    directory: SqlDirectory,
+) -> None:
+    await taken_in(directory, LIST)
+    await taken_in(directory, "code,name\nZ91,One\n")
+    kept = await directory.entry("Z91")
+    await taken_in(directory, "code,name,host\nZ91,One,\n")
+    emptied = await directory.entry("Z91")
+
+    assert kept is not None
+    assert emptied is not None
+    assert (kept.host, emptied.host) == ("north", None)
+
+
+@pytest.mark.parametrize(
+    "name", ["sink", "Guest", "a/b", "a b", ".a", "a-", "a..b", "@a", "x" * 64, "nút", "a*", "a#"]
+)
+async def test_a_name_that_no_node_can_have_is_a_problem_of_its_line(
+    directory: SqlDirectory, name: str
+) -> None:
+    planned = await directory.plan_import(f"code,name,host\nZ91,One,{name}\n".encode())
+
+    assert [(each.line, each.column) for each in planned.problems] == [(2, "host")]
+
+
+@pytest.mark.parametrize("name", ["n", "Z91.02", "province-1", "a_b", "x" * 63])
+async def test_a_name_that_a_node_can_have_is_taken(directory: SqlDirectory, name: str) -> None:
+    await taken_in(directory, f"code,name,host\nZ91,One,{name}\n")
+
+    assert [each.node for each in await on(directory, date(2026, 11, 20))] == [name]
