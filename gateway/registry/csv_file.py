@@ -1,9 +1,10 @@
 """Reads a registry file: CSV in UTF-8 (with or without BOM), cells apart by `;` or `,`, first line the column names.
 
-Columns: code, alias, name, parent, valid_from, valid_to, successor, email, address, phone, decision, in any order;
-`code` and `name` must be there. A column that is absent leaves that field as it is; an empty cell empties it, but an
+Columns: code, alias, name, parent, valid_from, valid_to, successor, email, address, phone, decision, host, in any
+order; `code` and `name` must be there. A column that is absent leaves that field as it is; an empty cell empties it, but an
 empty `parent` means the code one group shorter where that one is known. Codes are written in capitals, in full;
-`alias` is one older code; dates are 2031-03-04 or 04/03/2031; `valid_to` is the last day.
+`alias` is one older code; dates are 2031-03-04 or 04/03/2031; `valid_to` is the last day; `host` is the name of the node
+that speaks for the code on the axis.
 In: bytes. Out: cells per line, already of their type, and every problem found. Pure."""
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from datetime import date
 from typing import TypeAlias
 
 from gateway.domain.agency_code import AgencyCode, BadCode, CodeForm
+from gateway.domain.node_name import node_name_fault
 from gateway.domain.registry_change import RowProblem
 
 COLUMNS = (
@@ -32,6 +34,7 @@ COLUMNS = (
     "address",
     "phone",
     "decision",
+    "host",
 )
 REQUIRED = ("code", "name")
 LARGEST_FILE = 64 * 1024 * 1024  # 120 000 agencies need about 15 MB
@@ -176,6 +179,12 @@ def _alias(text: str) -> str:
     return str(code) if code.form is CodeForm.OLD else written
 
 
+def _host(text: str) -> str:
+    if (fault := node_name_fault(text)) is not None:
+        raise ValueError(fault)
+    return text
+
+
 def _date(text: str) -> date:
     if match := _ISO_DATE.fullmatch(text):
         year, month, day = match.groups()
@@ -196,6 +205,7 @@ _READERS: Mapping[str, Callable[[str], Cell]] = {
     "valid_from": _date,
     "valid_to": _date,
     "successor": _code,
+    "host": _host,
 }
 
 

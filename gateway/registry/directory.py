@@ -14,7 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from gateway.domain.identity import Digest
 from gateway.domain.proof import Binding
-from gateway.domain.registry import AgencyEntry, Resolution
+from gateway.domain.registry import AgencyEntry, Hosting, Resolution
 from gateway.domain.registry_change import Plan, RegistryChange
 from gateway.ports import Clock, Page, Pool
 from gateway.registry import binding, importing, lookup, resolving, starter
@@ -70,6 +70,12 @@ class SqlDirectory:
             rows = await lookup.after(connection, cursor or "", limit + 1)
         more = rows[limit - 1].code if len(rows) > limit else None
         return Page(items=tuple(rows[:limit]), next_cursor=more)
+
+    async def hosting(self, on: date) -> AsyncIterator[Hosting]:
+        """Which node speaks for which code on that day, by node and code; never held whole."""
+        async with self._reading() as connection:
+            async for each in lookup.hosting(connection, on):
+                yield each
 
     async def changes(self, since: datetime | None = None, limit: int = 100) -> Sequence[RegistryChange]:
         """Applied changes since that moment, oldest first."""

@@ -4,17 +4,19 @@ a bounded range. Says nothing about dates: `resolving` judges."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import AsyncIterator, Collection, Sequence
+from datetime import date
 
 from sqlalchemy import ColumnElement, Select, and_, case, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.domain.agency_code import AgencyCode
-from gateway.domain.registry import AgencyEntry, RowSource
+from gateway.domain.registry import AgencyEntry, Hosting, RowSource
 from gateway.domain.text import fold
 from gateway.registry.tables import agency_table, to_entry
 
 CANDIDATES = 200  # a nearest match looks at no more than this many rows of each kind
+AT_ONCE = 1000  # rows of a long list between two turns of the event loop
 _AFTER_ALL = "\uffff"  # sorts behind every letter of a code or a folded name
 _NAME_PREFIX = 6  # letters a misspelt name must still share with its row
 
@@ -92,6 +94,23 @@ async def may_refuse(connection: AsyncConnection, text: str) -> bool:
         code = code.parent
     query = select(AGENCY.c.code).where(AGENCY.c.source != RowSource.STARTER.value).limit(1)
     return (await connection.execute(query)).first() is not None
+
+
+async def hosting(connection: AsyncConnection, on: date) -> AsyncIterator[Hosting]:
+    """Every code in force on that day that has a node, by node and code; read in parts, whatever the size."""
+    query = (
+        select(AGENCY.c.host, AGENCY.c.code, AGENCY.c.alias)
+        .where(
+            AGENCY.c.host.is_not(None),
+            or_(AGENCY.c.valid_from.is_(None), AGENCY.c.valid_from <= on),
+            or_(AGENCY.c.valid_to.is_(None), AGENCY.c.valid_to >= on),
+        )
+        .order_by(AGENCY.c.host, AGENCY.c.code)
+    )
+    async with connection.stream(query) as result:
+        async for part in result.partitions(AT_ONCE):
+            for node, code, alias in part:
+                yield Hosting(node=node, code=code, alias=alias)
 
 
 def code_query(code: str) -> Select[tuple[object, ...]]:

@@ -7,13 +7,16 @@ from __future__ import annotations
 from datetime import UTC, date, datetime
 from typing import Any, ClassVar
 
-from sqlalchemy import DateTime, Index, MetaData, Row, Table, Text, UniqueConstraint
+from sqlalchemy import DateTime, Index, MetaData, Row, String, Table, Text, UniqueConstraint
 from sqlalchemy.orm import registry
 from sqlmodel import Field, SQLModel
 
 from gateway.domain.registry import AgencyEntry, RowSource
 
 DEFAULT_SCHEME = "VN-GOV"  # R76
+# In the order of its characters on every server: a range of what begins alike is not one in the order of a language.
+_CODE: Any = String().with_variant(String(collation="C"), "postgresql")
+_FOLDED: Any = Text().with_variant(Text(collation="C"), "postgresql")
 
 
 class RegistryModel(SQLModel, registry=registry()):
@@ -32,11 +35,11 @@ class AgencyRow(RegistryModel, table=True):
         Index("ix_agency_parent", "parent", "code"),
     )
 
-    code: str = Field(primary_key=True)
-    alias: str | None = None
+    code: str = Field(primary_key=True, sa_type=_CODE)
+    alias: str | None = Field(default=None, sa_type=_CODE)
     name: str
-    folded: str = Field(sa_type=Text)
-    parent: str | None = None
+    folded: str = Field(sa_type=_FOLDED)
+    parent: str | None = Field(default=None, sa_type=_CODE)
     valid_from: date | None = None
     valid_to: date | None = None
     successor: str | None = None

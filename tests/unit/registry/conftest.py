@@ -1,4 +1,4 @@
-"""A registry on a migrated SQLite file, with a clock the tests own."""
+"""A registry on a migrated database of each kind, with a clock the tests own."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from gateway.registry.directory import SqlDirectory
-from gateway.store import migrate
 from gateway.store.engine import Role, open_engine
 from tests.support.clock import ManualClock
+from tests.support.stores import copied, migrated
 
 
 @pytest.fixture
@@ -19,10 +19,16 @@ def clock() -> ManualClock:
     return ManualClock()
 
 
-@pytest.fixture
-async def url(tmp_path: Path) -> str:
-    database = f"sqlite:///{tmp_path}/node.db"
-    await migrate.up(database)
+@pytest.fixture(scope="session")
+def blank_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return migrated(tmp_path_factory.mktemp("blank"))
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def url(request: pytest.FixtureRequest) -> str:
+    if request.param == "sqlite":
+        return copied(request.getfixturevalue("blank_database"), request.getfixturevalue("tmp_path"))
+    database: str = request.getfixturevalue("migrated_postgres_url")
     return database
 
 

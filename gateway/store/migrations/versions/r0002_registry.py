@@ -11,16 +11,19 @@ down_revision = "0001"
 phase = "expand"
 
 _WHEN = sa.DateTime(timezone=True)
+# Ranges of what begins alike are asked for, and those must not depend on the language of a server.
+_CODE = sa.String().with_variant(sa.String(collation="C"), "postgresql")
+_FOLDED = sa.Text().with_variant(sa.Text(collation="C"), "postgresql")
 
 
 def upgrade() -> None:
     op.create_table(
         "agency",
-        sa.Column("code", sa.String(), primary_key=True),
-        sa.Column("alias", sa.String()),
+        sa.Column("code", _CODE, primary_key=True),
+        sa.Column("alias", _CODE),
         sa.Column("name", sa.String(), nullable=False),
-        sa.Column("folded", sa.Text(), nullable=False),
-        sa.Column("parent", sa.String()),
+        sa.Column("folded", _FOLDED, nullable=False),
+        sa.Column("parent", _CODE),
         sa.Column("valid_from", sa.Date()),
         sa.Column("valid_to", sa.Date()),
         sa.Column("successor", sa.String()),

@@ -1,0 +1,287 @@
+"""`gateway registry export|diff|verify|sync|publish`: signed lists of agencies between nodes. In: a registry, a feed key,
+feed files. Out: files that other nodes take, what a file would do here, and a file put in force."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from gateway.cli import output, registry_feed_state
+from gateway.cli.command import Call, Format, verb
+from gateway.cli.failures import NETWORK, REFUSED, VERIFICATION
+from gateway.cli.node import at_office, operator, run
+
+if TYPE_CHECKING:
+    from gateway.ports import FeedOutcome, Outcome, Parcel
+    from gateway.registry.feed_form import Header
+    from gateway.registry.snapshot import Difference
+    from gateway.settings import Settings
+    from gateway.trust.keys import FileSigner
+
+PASSWORD = "REGISTRY_FEED_PASSWORD"  # noqa: S105 - the name of a variable
+Feed = Annotated[Path, typer.Argument(help="A feed file.", exists=True, dir_okay=False)]
+
+_ROUTES = (("cli.column.to", ""), ("cli.column.state", ""), ("cli.column.reason", ""))
+
+
+def register(group: typer.Typer) -> None:
+    """Adds the commands to the `registry` group."""
+    verb(
+        group,
+        "export",
+        examples=(
+            "gateway registry export list-8.feed --sign feed.key.pem --certificate feed.pem --since list-7.feed",
+            "gateway registry export new.feed --sign feed.key.pem --certificate feed.pem --since list-7.feed --changes",
+        ),
+    )(export)
+    verb(
+        group,
+        "diff",
+        examples=(
+            "gateway registry diff list-7.feed list-8.feed",
+            "gateway registry diff list-7.feed list-8.feed -o ndjson",
+        ),
+    )(diff)
+    verb(
+        group,
+        "verify",
+        examples=("gateway registry verify list-8.feed", "gateway registry verify list-8.feed -o json"),
+    )(verify)
+    verb(
+        group,
+        "sync",
+        examples=("gateway registry sync list-8.feed", "gateway registry sync list-8.feed --yes -o json"),
+        writes=True,
+    )(sync)
+    verb(
+        group,
+        "publish",
+        examples=(
+            "gateway registry publish list-8.feed --to north --to south",
+            "gateway registry publish list-8.feed --all --yes",
+        ),
+        writes=True,
+    )(publish)
+    registry_feed_state.register(group)
+
+
+def export(
+    call: Call,
+    file: Annotated[Path, typer.Argument(help="The feed to write.", dir_okay=False)],
+    sign: Annotated[Path, typer.Option(help="The feed key, in PEM.", exists=True, dir_okay=False)],
+    certificate: Annotated[Path, typer.Option(help="Its certificate, in PEM.", exists=True, dir_okay=False)],
+    password_file: Annotated[
+        Path | None, typer.Option(help=f"Its first line opens the key; else ${PASSWORD}.", exists=True)
+    ] = None,
+    since: Annotated[
+        Path | None,
+        typer.Option(help="The snapshot before; the number follows it.", exists=True, dir_okay=False),
+    ] = None,
+    changes: Annotated[bool, typer.Option("--changes", help="Only what changed since then.")] = False,
+    sequence: Annotated[int, typer.Option(help="Number of a first snapshot.", min=1)] = 1,
+) -> None:
+    """Write the registry as a signed list for other nodes; rows of the starter list are left out."""
+    if changes and since is None:
+        raise typer.BadParameter("changes need --since: the snapshot that the other nodes have")
+    run(_export(call, file, _signer(sign, certificate, password_file), since, changes, sequence))
+
+
+async def _export(
+    call: Call, file: Path, signer: FileSigner, since: Path | None, changes: bool, sequence: int
+) -> None:
+    async with at_office(call.settings()) as office:
+        if changes and since is not None:
+            header = await office.feed.export_changes(file, signer, since)
+        else:
+            header = await office.feed.export(file, signer, sequence=sequence, since=since)
+    output.record(call, _header(header) | {"file": str(file)})
+
+
+def diff(call: Call, older: Feed, newer: Feed) -> None:
+    """Say what two snapshots differ in, row by row. Signatures are not looked at: see verify."""
+    from gateway.registry.snapshot import differences
+
+    if call.output is Format.JSON:
+        output.document({"data": [_difference(each) for each in differences(older, newer)]})
+        return
+    for each in differences(older, newer):
+        if call.quiet:
+            output.lines([each.code])
+        elif call.output is Format.NDJSON:
+            output.stream(_difference(each))
+        else:
+            output.lines(output.plain(line) for line in _read_aloud(call, each))
+
+
+def verify(call: Call, file: Feed) -> None:
+    """Say whether this node would take a feed now, and why not; nothing is changed. Exit 7 when it would not."""
+    outcome = run(_verify(call, file))
+    output.record(call, _outcome(outcome))
+    if outcome.verdict == "refused":
+        _say_why(call, outcome)
+        raise typer.Exit(VERIFICATION)
+
+
+async def _verify(call: Call, file: Path) -> FeedOutcome:
+    async with at_office(call.settings()) as office:
+        return await office.feed.check(file)
+
+
+def sync(call: Call, file: Feed) -> None:
+    """Put a feed in force, whole or not at all. A refused one is kept with its reason; exit 4."""
+    run(_sync(call, file))
+
+
+async def _sync(call: Call, file: Path) -> None:
+    async with at_office(call.settings()) as office:
+        if not call.agrees("cli.ask.sync", file=file.name):
+            return
+        outcome = await office.feed.accept(file, (await operator(office.store)).id)
+    output.record(call, _outcome(outcome))
+    if outcome.verdict == "refused":
+        _say_why(call, outcome)
+        raise typer.Exit(REFUSED)
+
+
+def publish(
+    call: Call,
+    file: Feed,
+    to: Annotated[list[str] | None, typer.Option(help="A node; may stand more than once.")] = None,
+    all_: Annotated[bool, typer.Option("--all", help="Every node that the registry names.")] = False,
+) -> None:
+    """Send a feed to nodes over the axis; each judges it for itself. Exit 6 when one could not be reached."""
+    if all_ == bool(to):
+        raise typer.BadParameter("name nodes with --to, or give --all")
+    settings = call.settings()
+    run(_publish(call, settings, _parcel(file, settings.node.name), to or []))
+
+
+async def _publish(call: Call, settings: Settings, parcel: Parcel, to: Sequence[str]) -> None:
+    from gateway.bootstrap import open_axis
+    from gateway.incoming.feed import TO_NODE
+    from gateway.ports import Fate
+
+    async with at_office(settings) as office:
+        nodes = list(to) or [each for each in await office.feed.hosts() if each != settings.node.name]
+    if not nodes:
+        call.say("cli.nothing")
+        return
+    if not call.agrees("cli.ask.publish_feed", packet=parcel.packet_id, nodes=", ".join(nodes)):
+        return
+    async with open_axis(settings) as axis:
+        outcomes = await axis.publish(parcel, [f"{TO_NODE}{node}" for node in nodes])
+    told = [(node, outcomes[f"{TO_NODE}{node}"]) for node in nodes]
+    output.rows(call, [_sent(*each) for each in told], _ROUTES, [_sent_cells(call, *each) for each in told])
+    if any(outcome.fate is not Fate.DELIVERED for _, outcome in told):
+        raise typer.Exit(NETWORK)
+
+
+def _parcel(file: Path, node: str) -> Parcel:
+    """The file as the axis moves it, named by what it says of itself."""
+    from gateway.domain.document import Lane
+    from gateway.domain.identity import Digest
+    from gateway.incoming.feed import TO_NODE
+    from gateway.ports import Parcel
+    from gateway.registry.feed_file import ends
+
+    header = ends(file).header
+    with file.open("rb") as opened:
+        digest = hashlib.file_digest(opened, "sha256").hexdigest()
+    return Parcel(
+        packet_id=f"registry-{header.sequence}-{digest[:16]}",
+        kind="registry",
+        sender=f"{TO_NODE}{node}",
+        lane=Lane.NORMAL,
+        digest=Digest(digest),
+        size=file.stat().st_size,
+        open=lambda: file.open("rb"),
+    )
+
+
+def _signer(key: Path, certificate: Path, password_file: Path | None) -> FileSigner:
+    """The feed key. Misconfigured when it does not open, or the certificate is not of it."""
+    from cryptography.exceptions import UnsupportedAlgorithm
+    from cryptography.hazmat.primitives.asymmetric import ec, rsa
+    from cryptography.hazmat.primitives.serialization import load_pem_private_key
+
+    from gateway.errors import Misconfigured
+    from gateway.trust.keys import FileSigner, password_from, read_certificate
+
+    password = password_from(file=password_file, environment=PASSWORD)
+    try:
+        opened = load_pem_private_key(key.read_bytes(), password)
+    except (ValueError, TypeError, UnsupportedAlgorithm) as cause:
+        raise Misconfigured(
+            f"the feed key {key.name} does not open with the given password",
+            hint=f"give it with --password-file, or in the variable {PASSWORD}",
+        ) from cause
+    if not isinstance(opened, rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey):
+        raise Misconfigured(f"the feed key {key.name} is neither RSA nor elliptic curve")
+    return FileSigner("", opened, read_certificate(certificate.read_bytes(), str(certificate)))
+
+
+def _header(header: Header) -> dict[str, Any]:
+    return {
+        "id": header.digest,
+        "kind": str(header.kind),
+        "issuer": header.issuer,
+        "sequence": header.sequence,
+        "base": header.base,
+        "made_at": output.stamp(header.made_at),
+        "rows": header.rows,
+        "bytes": header.bytes,
+    }
+
+
+def _outcome(outcome: FeedOutcome) -> dict[str, Any]:
+    return {
+        "verdict": outcome.verdict,
+        "code": outcome.code or None,
+        "reason": outcome.reason or None,
+        "issuer": outcome.issuer or None,
+        "sequence": outcome.sequence or None,
+        "added": outcome.added,
+        "changed": outcome.changed,
+        "closed": outcome.closed,
+        "proposed": outcome.proposed,
+    }
+
+
+def _say_why(call: Call, outcome: FeedOutcome) -> None:
+    call.say(f"clash.{outcome.code}")
+
+
+def _difference(each: Difference) -> dict[str, Any]:
+    kind = "changed" if each.older and each.newer else "added" if each.newer else "gone"
+    return {
+        "id": each.code,
+        "code": each.code,
+        "what": "proposal" if each.is_proposal else "agency",
+        "kind": kind,
+        "fields": {name: list(pair) for name, pair in each.fields.items()},
+    }
+
+
+def _read_aloud(call: Call, each: Difference) -> list[str]:
+    mark = "~" if each.older and each.newer else "+" if each.newer else "–"
+    named = call.word("cli.feed.certificate", code=each.code) if each.is_proposal else each.code
+    told = [f"{mark} {named}"]
+    return told + [f"    {name}: {old or '∅'} → {new or '∅'}" for name, (old, new) in each.fields.items()]
+
+
+def _sent(node: str, outcome: Outcome) -> dict[str, Any]:
+    return {
+        "id": node,
+        "node": node,
+        "fate": str(outcome.fate),
+        "code": outcome.code or None,
+        "detail": outcome.detail or None,
+    }
+
+
+def _sent_cells(call: Call, node: str, outcome: Outcome) -> tuple[str, ...]:
+    return node, call.word(f"cli.feed.fate.{outcome.fate}"), outcome.detail

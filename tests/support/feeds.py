@@ -1,0 +1,97 @@
+"""Registry feeds made by hand: good ones, and ones that are wrong in one stated way but signed all the same."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding
+
+from gateway.registry import feed_form, feed_signature
+from gateway.registry.feed_form import AgencyLine, FeedKind, Header, ProposalLine
+from gateway.registry.feed_judge import FeedRoom
+from tests.support import pki
+from tests.support.clock import START
+
+MADE_AT = START - timedelta(hours=1)
+ISSUER = pki.KeySigner(
+    agency_code="",
+    certificate_der=pki.der(
+        pki.root().issue("", pki.key("p256", "registry issuer"), subject="Registry issuer")
+    ),
+    algorithm="ecdsa-sha256",
+    private_key=pki.key("p256", "registry issuer"),
+)
+STRANGER = pki.KeySigner(
+    agency_code="",
+    certificate_der=pki.der(pki.root().issue("", pki.key("p256", "stranger"), subject="Registry issuer")),
+    algorithm="ecdsa-sha256",
+    private_key=pki.key("p256", "stranger"),
+)
+
+
+def agency(code: str, name: str = "", **more: Any) -> AgencyLine:
+    """A row as it would be written, whether a receiver would take it or not."""
+    return AgencyLine.model_construct(**{"code": code, "name": name or f"Agency {code}", **more})
+
+
+def proposal(code: str, certificate_der: bytes, **more: Any) -> ProposalLine:
+    return ProposalLine.model_construct(
+        proposal=code,
+        sha256=hashlib.sha256(certificate_der).hexdigest(),
+        certificate=base64.b64encode(certificate_der).decode(),
+        **more,
+    )
+
+
+def feed(
+    lines: Sequence[AgencyLine | ProposalLine | bytes],
+    sequence: int = 1,
+    *,
+    signer: pki.KeySigner = ISSUER,
+    base: Header | None = None,
+    kind: FeedKind = FeedKind.SNAPSHOT,
+    made_at: datetime = MADE_AT,
+    **header: Any,
+) -> bytes:
+    """A signed feed of these lines; `header` overwrites what would be true."""
+    body = b"".join(each if isinstance(each, bytes) else feed_form.encoded(each) for each in lines)
+    digest = hashlib.sha256(body).hexdigest()
+    values = {
+        "format": "lienthong-registry/1",
+        "kind": kind,
+        "issuer": "Registry issuer",
+        "sequence": sequence,
+        "digest": digest,
+        "base": base.sequence if base else None,
+        "base_digest": base.digest if base else None,
+        "made_at": made_at,
+        "rows": len(lines),
+        "bytes": len(body),
+        "body": digest,
+    }
+    first = feed_form.encoded(Header.model_construct(**{**values, **header}))
+    return first + body + feed_signature.seal(first, signer)
+
+
+def header_of(raw: bytes) -> Header:
+    return Header.model_validate_json(raw.split(b"\n", 1)[0])
+
+
+def permit(room: FeedRoom, *signers: pki.KeySigner) -> None:
+    """These may sign feeds from now on, and no others."""
+    room.issuers.mkdir(parents=True, exist_ok=True)
+    for old in room.issuers.glob("*.pem"):
+        old.unlink()
+    for n, signer in enumerate(signers):
+        write_certificate(room.issuers / f"{n}.pem", signer)
+
+
+def write_certificate(path: Path, signer: pki.KeySigner) -> None:
+    certificate = x509.load_der_x509_certificate(signer.certificate_der)
+    path.write_bytes(certificate.public_bytes(Encoding.PEM))

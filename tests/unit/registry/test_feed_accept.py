@@ -1,0 +1,353 @@
+"""A feed that is in order comes into force whole; the same list again changes nothing; each rule of the number holds."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from cryptography import x509
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from gateway.domain.registry import AgencyEntry, RowSource, Standing
+from gateway.errors import Denied, NotFound, StoreFailure
+from gateway.pool import ThreadPool
+from gateway.ports import FeedOutcome
+from gateway.registry import feed_apply, feed_judge
+from gateway.registry.directory import SqlDirectory
+from gateway.registry.feed import SqlFeed
+from gateway.registry.feed_form import AgencyLine, FeedKind, ProposalLine
+from gateway.registry.feed_judge import FeedRoom
+from gateway.store.engine import Role, open_engine
+from tests.support import feeds, pki, stores
+from tests.support.clock import ManualClock
+
+LIST = [
+    feeds.agency("Z91", "UBND tỉnh Sao Mai"),
+    feeds.agency("Z91.01", "Sở Một", parent="Z91", host="north"),
+    feeds.agency("Z91.02", "Sở Hai", parent="Z91", alias="000.00.02.Z91"),
+]
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """Both databases, migrated."""
+    if request.param == "sqlite":
+        return f"sqlite:///{stores.migrated(tmp_path)}"
+    found: str = request.getfixturevalue("migrated_postgres_url")
+    return found
+
+
+@pytest.fixture
+async def writer(url: str) -> AsyncIterator[AsyncEngine]:
+    engine = open_engine(url, Role.WRITER)
+    yield engine
+    await engine.dispose()
+
+
+@pytest.fixture
+async def room(url: str, writer: AsyncEngine, clock: ManualClock, tmp_path: Path) -> AsyncIterator[FeedRoom]:
+    pool, reader = ThreadPool(2), open_engine(url, Role.READER)
+    made = FeedRoom(
+        writer=writer, reader=reader, clock=clock, pool=pool, issuers=tmp_path / "feed", scratch=tmp_path
+    )
+    feeds.permit(made, feeds.ISSUER)
+    yield made
+    await reader.dispose()
+    pool.close()
+
+
+@pytest.fixture
+def feed(room: FeedRoom) -> SqlFeed:
+    return SqlFeed(room)
+
+
+@pytest.fixture
+def directory(room: FeedRoom, clock: ManualClock) -> SqlDirectory:
+    return SqlDirectory(room.writer, room.reader, clock, room.pool)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    return tmp_path
+
+
+async def given(feed: SqlFeed, folder: Path, raw: bytes) -> FeedOutcome:
+    path = folder / "given.feed"
+    path.write_bytes(raw)
+    return await feed.accept(path, "operator")
+
+
+async def everything(directory: SqlDirectory) -> dict[str, AgencyEntry]:
+    return {entry.code: entry for entry in (await directory.entries(limit=1000)).items}
+
+
+async def test_a_first_snapshot_comes_into_force_whole(
+    feed: SqlFeed, directory: SqlDirectory, folder: Path
+) -> None:
+    done = await given(feed, folder, feeds.feed(LIST, 7))
+
+    assert (done.verdict, done.sequence, done.added, done.closed) == ("applied", 7, 3, 0)
+    rows = await everything(directory)
+    assert list(rows) == ["Z91", "Z91.01", "Z91.02"]
+    assert (rows["Z91.01"].source, rows["Z91.01"].host) == (RowSource.SYNCED, "north")
+    in_force = await feed.in_force()
+    assert in_force is not None
+    assert (in_force.issuer, in_force.sequence, in_force.kind) == ("Registry issuer", 7, "snapshot")
+    (change,) = await directory.changes()
+    assert (change.by, change.summary["added"]) == ("operator", 3)
+    assert change.summary["feed"] == {"issuer": "Registry issuer", "sequence": 7, "kind": "snapshot"}
+    assert not list(folder.glob(".feed*"))
+
+
+async def test_the_same_list_again_is_a_repeat(feed: SqlFeed, directory: SqlDirectory, folder: Path) -> None:
+    raw = feeds.feed(LIST, 7)
+    await given(feed, folder, raw)
+
+    assert (await given(feed, folder, raw)).verdict == "repeat"
+    assert len(await directory.changes()) == 1
+    assert await feed.refusals() == []
+
+
+async def test_changes_lead_to_the_list_that_its_snapshot_names(
+    feed: SqlFeed, directory: SqlDirectory, folder: Path
+) -> None:
+    first = feeds.feed(LIST, 7)
+    await given(feed, folder, first)
+    renamed = feeds.agency("Z91.01", "Sở Một mới", parent="Z91", host="south")
+    later = feeds.feed([LIST[0], renamed, LIST[2]], 8, base=feeds.header_of(first))
+    changes = feeds.feed(
+        [renamed], 8, base=feeds.header_of(first), kind=FeedKind.CHANGES, digest=feeds.header_of(later).digest
+    )
+
+    done = await given(feed, folder, changes)
+
+    assert (done.verdict, done.added, done.changed) == ("applied", 0, 1)
+    assert (await everything(directory))["Z91.01"].host == "south"
+    assert (await given(feed, folder, later)).verdict == "repeat"
+
+
+async def test_a_code_that_a_later_snapshot_lacks_is_closed_the_day_before(
+    feed: SqlFeed, directory: SqlDirectory, folder: Path
+) -> None:
+    await given(feed, folder, feeds.feed(LIST, 7))
+    heir = feeds.agency("Z91.03", "Sở Ba", parent="Z91", alias="000.00.02.Z91")
+
+    done = await given(feed, folder, feeds.feed([*LIST[:2], heir], 9))
+
+    assert (done.added, done.changed, done.closed) == (1, 0, 1)
+    gone = (await everything(directory))["Z91.02"]
+    assert (gone.valid_to, gone.alias) == (date(2026, 11, 19), None)
+    assert (await directory.resolve("Z91.02", date(2026, 11, 20))).standing is Standing.CLOSED
+    mapped = await directory.resolve("000.00.02.Z91", date(2026, 11, 20))
+    assert mapped.entry is not None
+    assert mapped.entry.code == "Z91.03"
+
+
+async def test_rows_that_were_imported_here_stay(
+    feed: SqlFeed, directory: SqlDirectory, folder: Path
+) -> None:
+    await directory.load_starter()
+    plan = await directory.plan_import(b"code,name\nZ95,Own\nZ91.01,Old name\n")
+    await directory.apply(plan, "operator")
+    await given(feed, folder, feeds.feed(LIST, 1))
+    await given(feed, folder, feeds.feed(LIST[:1], 2))
+
+    rows = await everything(directory)
+
+    assert (rows["Z95"].source, rows["Z95"].valid_to) == (RowSource.IMPORTED, None)
+    assert (rows["Z91.01"].source, rows["Z91.01"].name) == (RowSource.SYNCED, "Sở Một")
+    assert rows["Z91.01"].valid_to == date(2026, 11, 19)
+    assert any(row.source is RowSource.STARTER for row in rows.values())
+
+
+@pytest.mark.parametrize(
+    ("sequence", "lines", "code"),
+    [(6, LIST, "FEED-ROLLED-BACK"), (7, LIST[:2], "FEED-CONFLICT")],
+    ids=["rolled back", "two lists of one number"],
+)
+async def test_a_number_that_does_not_follow_is_refused(
+    feed: SqlFeed,
+    directory: SqlDirectory,
+    folder: Path,
+    sequence: int,
+    lines: list[AgencyLine],
+    code: str,
+) -> None:
+    await given(feed, folder, feeds.feed(LIST, 7))
+    before = await everything(directory)
+
+    done = await given(feed, folder, feeds.feed(lines, sequence))
+
+    assert (done.verdict, done.code) == ("refused", code)
+    assert await everything(directory) == before
+    (kept,) = await feed.refusals()
+    assert (kept.code, kept.sequence, kept.by) == (code, sequence, "operator")
+    in_force = await feed.in_force()
+    assert in_force is not None
+    assert in_force.sequence == 7
+
+
+async def test_changes_on_another_base_are_refused(feed: SqlFeed, folder: Path) -> None:
+    first, other = feeds.feed(LIST, 7), feeds.feed(LIST[:2], 7)
+    later = feeds.feed(LIST, 8, base=feeds.header_of(first))
+
+    def changes(base: bytes, sequence: int = 8) -> bytes:
+        return feeds.feed(LIST[:1], sequence, base=feeds.header_of(base), kind=FeedKind.CHANGES)
+
+    assert (await given(feed, folder, changes(first))).code == "FEED-GAP"
+    await given(feed, folder, first)
+    assert (await given(feed, folder, changes(later, 9))).code == "FEED-GAP"
+    assert (await given(feed, folder, changes(other))).code == "FEED-CONFLICT"
+    forked = feeds.feed(LIST, 8, base=feeds.header_of(other))
+    assert (await given(feed, folder, forked)).code == "FEED-CONFLICT"
+    assert (await given(feed, folder, feeds.feed(LIST, 8))).verdict == "applied"
+
+
+async def test_a_certificate_of_a_feed_waits_for_two_people(
+    feed: SqlFeed, directory: SqlDirectory, folder: Path
+) -> None:
+    """Threat 115: the binding in force stays as it is."""
+    pinned, fresh = pki.signer("Z91.01", "p256"), pki.signer("Z91.01", "rsa-2048")
+    certificate = x509.load_der_x509_certificate(pinned.certificate_der)
+    times = (certificate.not_valid_before_utc, certificate.not_valid_after_utc)
+    await directory.bind("Z91.01", pinned.certificate_der, *times, "one", "two")
+    before = await directory.bindings("Z91.01")
+
+    done = await given(feed, folder, feeds.feed([*LIST, feeds.proposal("Z91.01", fresh.certificate_der)], 1))
+
+    assert (done.verdict, done.proposed) == ("applied", 1)
+    assert await directory.bindings("Z91.01") == before
+    (waiting,) = await feed.proposals()
+    with pytest.raises(Denied):
+        await feed.confirm(waiting, "one", "ONE ")
+    assert await directory.bindings("Z91.01") == before
+    found = await feed.proposal("z91.01", waiting.fingerprint.upper())
+    await feed.confirm(found, "one", "two")
+    assert len(await directory.bindings("Z91.01")) == 2
+    assert await feed.proposals() == []
+    with pytest.raises(NotFound):
+        await feed.proposal("Z91.01", waiting.fingerprint)
+
+
+async def test_a_snapshot_takes_back_what_it_no_longer_proposes(feed: SqlFeed, folder: Path) -> None:
+    own = feeds.proposal("Z91.01", pki.signer("Z91.01", "p256").certificate_der)
+    await given(feed, folder, feeds.feed([*LIST, own], 1))
+
+    await given(feed, folder, feeds.feed(LIST, 2))
+
+    assert await feed.proposals() == []
+
+
+async def test_a_key_bound_to_one_code_cannot_be_proposed_for_another(
+    feed: SqlFeed, directory: SqlDirectory, folder: Path
+) -> None:
+    """Threat 90: a certificate moved between codes; the key counts, whatever certificate carries it."""
+    key = pki.key("p256", "moved")
+    one, other = (pki.der(pki.root().issue(code, key)) for code in ("Z91.01", "Z91.02"))
+    span = (datetime(2026, 1, 1, tzinfo=UTC), datetime(2036, 1, 1, tzinfo=UTC))
+    await directory.bind("Z91.01", one, *span, "one", "two")
+
+    moved = await given(feed, folder, feeds.feed([*LIST, feeds.proposal("Z91.02", other)], 1))
+
+    assert (moved.verdict, moved.code) == ("refused", "FEED-BINDING")
+    assert await everything(directory) == {}
+    assert await feed.proposals() == []
+
+
+async def test_what_waits_for_confirmation_holds_its_key_too(feed: SqlFeed, folder: Path) -> None:
+    key = pki.key("p256", "twice")
+    one, other = (feeds.proposal(c, pki.der(pki.root().issue(c, key))) for c in ("Z91.01", "Z91.02"))
+    first = feeds.feed([*LIST, one], 1)
+    await given(feed, folder, first)
+
+    both = feeds.feed([*LIST, one, other], 2)
+    added = feeds.feed([other], 2, base=feeds.header_of(first), kind=FeedKind.CHANGES)
+
+    assert (await given(feed, folder, both)).code == "FEED-BINDING"
+    assert (await given(feed, folder, added)).code == "FEED-BINDING"
+
+
+async def test_a_successor_certificate_of_the_same_name_is_the_same_issuer(
+    feed: SqlFeed, room: FeedRoom, folder: Path
+) -> None:
+    await given(feed, folder, feeds.feed(LIST, 1))
+    feeds.permit(room, feeds.STRANGER)
+
+    assert (await given(feed, folder, feeds.feed(LIST[:2], 2))).code == "FEED-ISSUER"
+    assert (await given(feed, folder, feeds.feed(LIST[:2], 2, signer=feeds.STRANGER))).verdict == "applied"
+
+
+async def test_another_issuer_does_not_take_over(feed: SqlFeed, room: FeedRoom, folder: Path) -> None:
+    other = pki.signer("Z95", "p384")
+    feeds.permit(room, feeds.ISSUER, other)
+    await given(feed, folder, feeds.feed(LIST, 1))
+
+    taken = await given(feed, folder, feeds.feed(LIST[:1], 2, signer=other, issuer="Agency Z95"))
+
+    assert (taken.verdict, taken.code) == ("refused", "FEED-ISSUER")
+
+
+async def test_checking_writes_nothing(feed: SqlFeed, directory: SqlDirectory, folder: Path) -> None:
+    path = folder / "given.feed"
+    path.write_bytes(feeds.feed(LIST, 3))
+    fine = await feed.check(path)
+    path.write_bytes(feeds.feed(LIST, 3, signer=feeds.STRANGER))
+    bad = await feed.check(path)
+
+    assert (fine.verdict, bad.verdict, bad.code) == ("acceptable", "refused", "FEED-ISSUER")
+    assert (await everything(directory), await feed.in_force(), await feed.refusals()) == ({}, None, [])
+
+
+async def test_an_import_between_judging_and_applying_is_not_overwritten(
+    feed: SqlFeed, room: FeedRoom, directory: SqlDirectory, folder: Path
+) -> None:
+    path = folder / "given.feed"
+    path.write_bytes(feeds.feed(LIST, 1))
+    async with feed_judge.judged(room, path) as found:
+        plan = await directory.plan_import(b"code,name\nZ95,Own\n")
+        await directory.apply(plan, "operator")
+        with pytest.raises(StoreFailure, match="take it again"):
+            await feed_apply.apply(room, found, "operator")
+
+    assert list(await everything(directory)) == ["Z95"]
+    assert (await feed.accept(path, "operator")).verdict == "applied"
+
+
+async def test_the_oldest_refusals_give_way(
+    feed: SqlFeed, clock: ManualClock, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(feed_apply, "REFUSALS_KEPT", 3)
+    for sequence in range(1, 6):
+        clock.advance(timedelta(seconds=1))
+        await given(feed, folder, feeds.feed(LIST, sequence, signer=feeds.STRANGER))
+
+    assert [each.sequence for each in await feed.refusals()] == [5, 4, 3]
+
+
+async def test_a_row_still_to_begin_never_was_in_force_when_it_goes(
+    feed: SqlFeed, directory: SqlDirectory, folder: Path
+) -> None:
+    to_come = feeds.agency("Z91.05", valid_from=date(2027, 1, 1))
+    await given(feed, folder, feeds.feed([LIST[0], to_come], 1))
+
+    done = await given(feed, folder, feeds.feed(LIST[:1], 2))
+    again = await given(feed, folder, feeds.feed(LIST[:1], 3))
+
+    gone = (await everything(directory))["Z91.05"]
+    assert (gone.valid_from, gone.valid_to) == (date(2026, 11, 19), date(2026, 11, 19))
+    assert (done.closed, again.closed) == (1, 0)
+
+
+async def test_proposals_need_a_row_and_a_whole_certificate(feed: SqlFeed, folder: Path) -> None:
+    der = pki.signer("Z91.01", "p256").certificate_der
+    wrong: list[ProposalLine] = [
+        feeds.proposal("Z95", der),
+        feeds.proposal("Z91.01", b"no certificate"),
+        feeds.proposal("Z91.01", der).model_copy(update={"sha256": "0" * 64}),
+    ]
+
+    codes = [(await given(feed, folder, feeds.feed([*LIST, each], 1))).code for each in wrong]
+
+    assert codes == ["FEED-ROWS"] * 3

@@ -1,0 +1,209 @@
+"""What one registry gives is what another one has afterwards, by snapshots or by changes; and two lists compared."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from datetime import date
+from itertools import count
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from sqlalchemy import insert
+
+from gateway.domain.registry import AgencyEntry, RowSource
+from gateway.domain.registry_change import AgencyRecord
+from gateway.pool import ThreadPool
+from gateway.registry import feed_file, snapshot
+from gateway.registry.directory import SqlDirectory
+from gateway.registry.feed import SqlFeed
+from gateway.registry.feed_form import FeedKind, FeedRefused
+from gateway.registry.feed_judge import AGENCY, FeedRoom
+from gateway.registry.importing import row_values
+from gateway.store.engine import Role, open_engine
+from tests.support import feeds, pki, stores
+from tests.support.clock import ManualClock
+
+CODES = ["Z91", "Z91.01", "Z91.02", "Z91.A", "Z92", "Z92.01.02"]
+names = st.text(st.characters(codec="utf-8", exclude_categories=("Cc", "Cs", "Z")), min_size=1, max_size=20)
+days = st.none() | st.dates(date(2026, 12, 1), date(2030, 1, 1))
+
+
+@st.composite
+def lists(draw: st.DrawFn) -> dict[str, AgencyRecord]:
+    """Rows as an import may leave them: no parents, so that any set of codes goes together."""
+    import unicodedata
+
+    found = {}
+    for code in draw(st.lists(st.sampled_from(CODES), unique=True)):
+        text = unicodedata.normalize("NFC", draw(names)).strip() or "x"
+        found[code] = AgencyRecord(
+            code=code, name=text, valid_to=draw(days), host=draw(st.sampled_from([None, "north"]))
+        )
+    return found
+
+
+class Side:
+    """One node's registry."""
+
+    def __init__(self, room: FeedRoom, folder: Path) -> None:
+        self.room, self.folder = room, folder
+        self.feed = SqlFeed(room)
+        self.directory = SqlDirectory(room.writer, room.reader, room.clock, room.pool)
+
+    async def holds(self, rows: Mapping[str, AgencyRecord]) -> None:
+        """Exactly these, as imported."""
+        async with self.room.writer.begin() as connection:
+            await connection.execute(AGENCY.delete())
+            values = [row_values(row, RowSource.IMPORTED, self.room.clock.now()) for row in rows.values()]
+            if values:
+                await connection.execute(insert(AGENCY), values)
+
+    async def shows(self) -> dict[str, AgencyEntry]:
+        found = (await self.directory.entries(limit=1000)).items
+        return {entry.code: replace(entry, source=RowSource.SYNCED) for entry in found}
+
+
+@asynccontextmanager
+async def side(folder: Path, url: str | None = None) -> AsyncIterator[Side]:
+    folder.mkdir()
+    url = url or f"sqlite:///{await asyncio.to_thread(stores.migrated, folder)}"
+    pool, clock = ThreadPool(2), ManualClock()
+    room = FeedRoom(
+        writer=open_engine(url, Role.WRITER),
+        reader=open_engine(url, Role.READER),
+        clock=clock,
+        pool=pool,
+        issuers=folder / "feed",
+        scratch=folder,
+    )
+    feeds.permit(room, feeds.ISSUER)
+    yield Side(room, folder)
+    await room.writer.dispose()
+    await room.reader.dispose()
+    pool.close()
+
+
+@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(first=lists(), second=lists())
+def test_another_registry_comes_to_the_same_rows(
+    first: dict[str, AgencyRecord], second: dict[str, AgencyRecord], tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """By snapshots: rows that go are closed. By changes, where none goes: the same list."""
+    folder = tmp_path_factory.mktemp("sides")
+
+    async def tell() -> None:
+        async with side(folder / "issuer") as issuer, side(folder / "taker") as taker:
+            await issuer.holds(first)
+            await issuer.feed.export(folder / "1.feed", feeds.ISSUER)
+            assert (await taker.feed.accept(folder / "1.feed", "x")).verdict == "applied"
+            assert await taker.shows() == await issuer.shows()
+            grown = {**first, **second}
+            await issuer.holds(grown)
+            await issuer.feed.export(folder / "2.feed", feeds.ISSUER, since=folder / "1.feed")
+            header = await issuer.feed.export_changes(folder / "2c.feed", feeds.ISSUER, folder / "1.feed")
+            assert header.rows == sum(first.get(code) != row for code, row in grown.items())
+            assert (await taker.feed.accept(folder / "2c.feed", "x")).verdict == "applied"
+            assert await taker.shows() == await issuer.shows()
+            assert (await taker.feed.accept(folder / "2.feed", "x")).verdict == "repeat"
+            await issuer.holds(second)
+            await issuer.feed.export(folder / "3.feed", feeds.ISSUER, since=folder / "2.feed")
+            assert (await taker.feed.accept(folder / "3.feed", "x")).verdict == "applied"
+            shown = await taker.shows()
+            assert {code: shown[code] for code in second} == await issuer.shows()
+            gone = [shown[code].valid_to for code in grown.keys() - second.keys()]
+            assert set(gone) <= {date(2026, 11, 19)}
+
+    asyncio.run(tell())
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def issuer_url(request: pytest.FixtureRequest) -> str | None:
+    return None if request.param == "sqlite" else str(request.getfixturevalue("migrated_postgres_url"))
+
+
+async def test_rows_stand_by_their_bytes_on_both_databases(issuer_url: str | None, tmp_path: Path) -> None:
+    """A database may sort by language; a feed never does."""
+    codes = ["Z91", "Z91.01", "Z91.A", "Z91.10.01", "Z92", "000.00.07.Z91"]
+    rows = {code: AgencyRecord(code=code, name=f"Sở {code}") for code in codes}
+    async with side(tmp_path / "issuer", issuer_url) as issuer:
+        await issuer.holds(rows)
+        certificate = pki.signer("Z91.A", "p256").certificate_der
+        await issuer.directory.bind("Z91.A", certificate, pki.NOT_BEFORE, pki.NOT_AFTER, "one", "two")
+
+        header = await issuer.feed.export(tmp_path / "1.feed", feeds.ISSUER, sequence=3)
+
+        found = feed_file.ends(tmp_path / "1.feed")
+        places = [feed_file.place(line) for line in feed_file.lines(tmp_path / "1.feed", found)]
+        assert [place[1] for place in places[:-1]] == sorted(codes)
+        assert places[-1][0] == "~Z91.A"
+        assert (header.kind, header.sequence, header.rows) == (FeedKind.SNAPSHOT, 3, 7)
+        assert not [each for each in tmp_path.iterdir() if each.name.startswith(".")]
+
+
+async def test_starter_rows_are_not_given_on(tmp_path: Path) -> None:
+    async with side(tmp_path / "issuer") as issuer:
+        assert await issuer.directory.load_starter() > 0
+
+        assert (await issuer.feed.export(tmp_path / "1.feed", feeds.ISSUER)).rows == 0
+
+
+async def test_a_row_that_no_receiver_would_take_stops_the_export(tmp_path: Path) -> None:
+    async with side(tmp_path / "issuer") as issuer:
+        await issuer.holds({"Z91": AgencyRecord(code="Z91", name=" spaces ")})
+
+        with pytest.raises(FeedRefused, match="Z91 cannot stand in a feed"):
+            await issuer.feed.export(tmp_path / "1.feed", feeds.ISSUER)
+        assert [each.name for each in tmp_path.iterdir()] == ["issuer"]
+
+
+def write(path: Path, raw: bytes) -> Path:
+    path.write_bytes(raw)
+    return path
+
+
+async def test_two_lists_are_compared_row_by_row(tmp_path: Path) -> None:
+    der = pki.signer("Z91", "p256").certificate_der
+    one = write(tmp_path / "1", feeds.feed([feeds.agency("Z91", "A"), feeds.agency("Z92")], 1))
+    two = write(
+        tmp_path / "2",
+        feeds.feed([feeds.agency("Z91", "B"), feeds.agency("Z93"), feeds.proposal("Z91", der)], 2),
+    )
+
+    found = list(snapshot.differences(one, two))
+
+    assert [(each.code, each.is_proposal, each.older, each.newer) for each in found] == [
+        ("Z91", False, True, True),
+        ("Z92", False, True, False),
+        ("Z93", False, False, True),
+        ("Z91", True, False, True),
+    ]
+    assert found[0].fields == {"name": ("A", "B")}
+    assert "certificate" not in found[3].fields
+
+
+async def test_changes_cannot_say_that_a_row_went(tmp_path: Path) -> None:
+    numbers = count(1)
+    one, two = (
+        write(tmp_path / name, feeds.feed(rows, next(numbers)))
+        for name, rows in (("1", [feeds.agency("Z91"), feeds.agency("Z92")]), ("2", [feeds.agency("Z91")]))
+    )
+
+    with pytest.raises(FeedRefused, match="Z92 is no longer in the list"):
+        snapshot.write_changes(one, two, tmp_path / "c", feeds.ISSUER)
+    with pytest.raises(FeedRefused, match="2 is not older than 1"):
+        snapshot.write_changes(two, one, tmp_path / "c", feeds.ISSUER)
+    assert sorted(each.name for each in tmp_path.iterdir()) == ["1", "2"]
+
+
+async def test_a_damaged_list_is_not_compared(tmp_path: Path) -> None:
+    raw = feeds.feed([feeds.agency("Z91", "Abc")], 1)
+    good = write(tmp_path / "1", raw)
+    bad = write(tmp_path / "2", raw.replace(b"Abc", b"Xyz"))
+
+    with pytest.raises(FeedRefused):
+        list(snapshot.differences(good, bad))
