@@ -1,0 +1,295 @@
+"""`gateway restore` and `gateway restored`: a backup put back, or proved in a scratch place; and the look that two people
+take at a restored node before it works again. In: a backup and its passphrase; then two names and the last arrival
+numbers. Out: how much was found equal; what an older copy brings back."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from gateway.cli import output
+from gateway.cli.backup import PassphraseFile
+from gateway.cli.command import Call, Format, verb
+from gateway.cli.node import at_office, run
+from gateway.errors import Clash, Denied, NotFound
+
+if TYPE_CHECKING:
+    from gateway.bootstrap import Office
+    from gateway.domain.event import Event
+    from gateway.ops.restore import Restored, Target
+    from gateway.pool import ThreadPool
+    from gateway.settings import Settings
+    from gateway.store.restored import Counter
+
+
+def register(app: typer.Typer) -> None:
+    verb(
+        app,
+        "restore",
+        examples=(
+            "gateway restore node.backup --drill --passphrase-file passphrase.txt",
+            "gateway restore node.backup --passphrase-file passphrase.txt --yes",
+        ),
+        writes=True,
+    )(restore)
+    verb(
+        app,
+        "restored",
+        examples=(
+            "gateway restored",
+            "gateway restored --number Z91.02=57 --confirmed-by 'A. Operator' --approved-by 'A. Leader' --yes",
+        ),
+        writes=True,
+    )(restored)
+
+
+def restore(
+    call: Call,
+    passphrase_file: PassphraseFile,
+    file: Annotated[
+        Path | None,
+        typer.Argument(help="The backup; with --drill the last one made unless it is named.", dir_okay=False),
+    ] = None,
+    drill: Annotated[
+        bool, typer.Option("--drill", help="Only prove that it can be restored; touches nothing of the node.")
+    ] = False,
+    scratch: Annotated[
+        Path | None,
+        typer.Option(
+            help="Folder for a drill; default: where the backup lies.", exists=True, file_okay=False
+        ),
+    ] = None,
+    scratch_url: Annotated[
+        str | None,
+        typer.Option(help="Empty database for a drill; default: a SQLite file in the scratch folder."),
+    ] = None,
+) -> None:
+    """Put a backup into an empty node, or prove with --drill that it can be; what is there is compared, row and file."""
+    if not drill and (file is None or scratch or scratch_url):
+        raise typer.BadParameter("name the backup; --scratch and --scratch-url go with --drill")
+    run(_restore(call, passphrase_file, file, drill, scratch, scratch_url))
+
+
+async def _restore(
+    call: Call, passphrase_file: Path, file: Path | None, drill: bool, scratch: Path | None, url: str | None
+) -> None:
+    from gateway.ops.backup_file import passphrase_of
+    from gateway.pool import ThreadPool
+
+    settings = call.settings()
+    chosen = _existing(settings, file)
+    if not drill and not call.agrees("cli.ask.restore", file=chosen, folder=settings.node.data_dir):
+        return
+    passphrase, pool = passphrase_of(passphrase_file), ThreadPool(1)
+    try:
+        if drill:
+            done = await _drill(call, settings, chosen, passphrase, scratch or chosen.parent, url, pool)
+        else:
+            done = await _put_back(call, settings, chosen, passphrase, pool)
+    finally:
+        pool.close()
+    _tell(call, chosen, done, drill)
+
+
+def _existing(settings: Settings, file: Path | None) -> Path:
+    from gateway.ops.backup import last
+
+    named = str(file or last(settings.node.data_dir).get("path") or "")
+    if not named or not Path(named).is_file():
+        raise NotFound(f"there is no backup {named or 'known to this node'}", hint="name its file")
+    return Path(named).absolute()
+
+
+async def _drill(
+    call: Call,
+    settings: Settings,
+    file: Path,
+    passphrase: bytes,
+    scratch: Path,
+    url: str | None,
+    pool: ThreadPool,
+) -> Restored:
+    from gateway.clock import SystemClock
+    from gateway.ops import backup, restore
+
+    clock = SystemClock()
+    done = await restore.drill(file, passphrase, scratch, url, clock, pool, _progress(call))
+    if settings.node.data_dir.is_dir():
+        backup.note(settings.node.data_dir, file, done.about.at, clock.now())
+    return done
+
+
+async def _put_back(
+    call: Call, settings: Settings, file: Path, passphrase: bytes, pool: ThreadPool
+) -> Restored:
+    from gateway.clock import SystemClock
+    from gateway.ops import restore
+
+    settings.node.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+    return await restore.restore(file, passphrase, _target(settings), SystemClock(), pool, _progress(call))
+
+
+def _progress(call: Call) -> Any:
+    return lambda what, count: call.say("cli.backup.copied", what=what, count=count)
+
+
+def _target(settings: Settings) -> Target:
+    from gateway.ops.restore import Target
+
+    return Target(
+        database_url=settings.database.url,
+        data_dir=settings.node.data_dir,
+        content=settings.node.data_dir / "content",
+        keys=settings.keys.folder,
+        trust=settings.trust.folder,
+    )
+
+
+def _tell(call: Call, file: Path, done: Restored, drill: bool) -> None:
+    output.record(
+        call,
+        {
+            "path": str(file),
+            "copied_at": output.stamp(done.about.at),
+            "node": done.about.node,
+            "rows": done.manifest.rows,
+            "files": done.files,
+            "lacks": [{"sha256": digest, "why": why} for digest, why in sorted(done.manifest.lacks.items())],
+            "equal": True,
+        },
+        id_key="path",
+    )
+    call.say("cli.restore.equal", rows=done.manifest.rows, files=done.files)
+    if done.kept_trust:
+        call.say("cli.restore.kept_trust")
+    if not drill:
+        call.say("cli.restore.next")
+
+
+def restored(
+    call: Call,
+    number: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="CODE=N: last arrival number that was given in this year's book; once for each agency."
+        ),
+    ] = None,
+    withdraw: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="CODE=FINGERPRINT: a certificate that was withdrawn after the backup; once for each."
+        ),
+    ] = None,
+    confirmed_by: Annotated[str | None, typer.Option(help="Who looked at what is shown.")] = None,
+    approved_by: Annotated[str | None, typer.Option(help="The second person.")] = None,
+) -> None:
+    """Show what to check on a restored node; with two names, confirm it, and let it work again."""
+    run(_restored(call, number or [], withdraw or [], confirmed_by, approved_by))
+
+
+async def _restored(
+    call: Call,
+    number: Sequence[str],
+    withdraw: Sequence[str],
+    confirmed_by: str | None,
+    approved_by: str | None,
+) -> None:
+    from gateway.domain.wall_clock import local
+    from gateway.incoming.register import BOOK
+    from gateway.store import restored as gate
+
+    async with at_office(call.settings()) as office:
+        found = await gate.waiting(office.store)
+        if found is None:
+            call.say("cli.restored.none")
+            return
+        year = local(office.clock.now()).year
+        counters = await gate.counters(office.store, BOOK, year)
+        if confirmed_by is None or approved_by is None:
+            await _show(call, office, found, counters)
+            return
+        _two(confirmed_by, approved_by)
+        last, gone = _numbers(number, counters), [_certificate(each) for each in withdraw]
+        if call.agrees("cli.ask.restored", at=found.data.get("copied_at")):
+            for code, fingerprint in gone:
+                await office.directory.unbind(code, fingerprint)
+            await gate.confirm(office.store, office.clock, BOOK, year, last, (confirmed_by, approved_by))
+            output.record(call, {"confirmed": True, "confirmed_by": confirmed_by, "approved_by": approved_by})
+
+
+def _certificate(text: str) -> tuple[str, str]:
+    code, _, fingerprint = text.partition("=")
+    if not code or not fingerprint:
+        raise typer.BadParameter(f"{text!r} is not CODE=FINGERPRINT, as gateway restored shows them")
+    return code.strip(), fingerprint.strip().lower()
+
+
+def _two(confirmed_by: str, approved_by: str) -> None:
+    if confirmed_by.strip().casefold() == approved_by.strip().casefold():
+        raise Denied(
+            f"confirming a restore needs two people, and {confirmed_by!r} stands twice", code="GW-TWO-PEOPLE"
+        )
+
+
+def _numbers(given: Sequence[str], counters: Sequence[Counter]) -> Mapping[str, int]:
+    """The last number of each agency that the node numbers for; none may be left out or lie below what is known."""
+    told = {}
+    for each in given:
+        match = re.fullmatch(r"([^=]+)=([0-9]{1,9})", each)
+        if match is None:
+            raise typer.BadParameter(f"{each!r} is not CODE=N, for example Z91.02=57")
+        told[match[1].strip().casefold()] = int(match[2])
+    last = {}
+    for counter in counters:
+        number = told.pop(counter.code.casefold(), None)
+        if number is None or number < counter.last:
+            raise Clash(
+                f"the last arrival number of {counter.code} is missing or below {counter.last}, which the copy knows",
+                hint=f"look at the book on paper or at the stamps, then add: --number {counter.code}=N",
+            )
+        last[counter.agency_id] = number
+    if told:
+        raise NotFound(f"this node gives no arrival numbers for {', '.join(sorted(told))}")
+    return last
+
+
+async def _show(call: Call, office: Office, found: Event, counters: Sequence[Counter]) -> None:
+    from gateway.registry.in_force import in_force
+
+    bound = await in_force(office.store.reader, office.clock.now())
+    waits = await office.store.counts()
+    told: dict[str, Any] = {
+        "copied_at": found.data.get("copied_at"),
+        "restored_at": output.stamp(found.at),
+        "sent_again": waits.get("outbox.waiting", 0) + waits.get("job.waiting", 0),
+        "numbers": [{"code": each.code, "last": each.last} for each in counters],
+        "certificates": [
+            {
+                "code": each.code,
+                "fingerprint": each.fingerprint,
+                "bound_at": output.stamp(each.bound_at),
+                "proposed_by": each.proposed_by,
+                "approved_by": each.approved_by,
+            }
+            for each in bound
+        ],
+    }
+    if call.output is not Format.TABLE:
+        output.record(call, told)
+        return
+    output.record(call, {key: told[key] for key in ("copied_at", "restored_at", "sent_again")})
+    output.lines(call.word("cli.restored.number", code=each.code, last=each.last) for each in counters)
+    output.lines(
+        call.word(
+            "cli.restored.certificate",
+            code=each.code,
+            fingerprint=each.fingerprint,
+            day=output.clock(each.bound_at),
+        )
+        for each in bound
+    )
+    call.say("cli.restored.check")

@@ -1,0 +1,255 @@
+"""Makes one consistent, sealed copy of a node that is at work. In: where the node keeps its things, and a passphrase. Out:
+one file that `ops.restore` reads, and its manifest. Rows are those of one moment; content is checked while it is copied."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import datetime
+from functools import partial
+from pathlib import Path
+from typing import IO, BinaryIO
+
+from gateway import __version__, errors
+from gateway.domain.identity import Digest
+from gateway.ops import backup_file as form
+from gateway.ports import Clock, Pool
+from gateway.store import dump
+from gateway.store.sweeper import path_of
+
+# Lines are packed in parts of this size: a member's size must be known before its first byte.
+PART = 4 * 1024 * 1024
+# More than this is no damage but another folder.
+MOST_LACKING = 1000
+MISSING, DAMAGED, RELEASED = "missing", "damaged", "released"
+_DIGITS = 64
+_FILES_AT_ONCE = 200
+
+Tell = Callable[[str, int], None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Source:
+    """Where a node keeps what is copied."""
+
+    node: str
+    database_url: str
+    content: Path
+    keys: Path
+    trust: Path
+    settings: Path | None
+
+
+@dataclass(kw_only=True)
+class _Copied:
+    """What has been copied so far."""
+
+    tables: dict[str, dump.Sum] = field(default_factory=dict)
+    contents: int = 0
+    content_bytes: int = 0
+    lacks: dict[str, str] = field(default_factory=dict)
+    files: dict[str, str] = field(default_factory=dict)
+
+    def manifest(self) -> form.Manifest:
+        return form.Manifest(
+            tables=self.tables,
+            contents=self.contents,
+            content_bytes=self.content_bytes,
+            lacks=self.lacks,
+            files=self.files,
+        )
+
+
+async def make(
+    source: Source, target: Path, passphrase: bytes, clock: Clock, pool: Pool, tell: Tell
+) -> form.Manifest:
+    """The copy under exactly that name, durable on return; Clash when there is one. `tell` hears how far it is. Content
+    that rows refer to and that is gone or damaged stands in the manifest's `lacks`: the rest is worth keeping."""
+    async with _new_file(target, pool) as file:
+        writer = await pool.run(partial(form.BackupWriter, file, passphrase))
+        copied = _Copied()
+        with tempfile.TemporaryFile(dir=target.parent) as wanted:
+            async with dump.snapshot(source.database_url) as view:
+                await pool.run(partial(writer.put, form.ABOUT, _about(source, view, clock)))
+                for shape in view.shapes:
+                    copied.tables[shape.name] = await _table(view, shape.name, writer, pool)
+                    tell(shape.name, copied.tables[shape.name].rows)
+                async for batch in view.contents():
+                    wanted.write(b"".join(b"%s %d\n" % (each.digest.encode(), each.size) for each in batch))
+            # The transaction is over: copying content takes hours, and no database likes a view that old.
+            await _contents(source, wanted, writer, copied, pool, tell)
+        for name, path in _small_files(source):
+            copied.files[name] = await pool.run(partial(_small, writer, name, path))
+        manifest = copied.manifest()
+        await pool.run(partial(writer.put, form.MANIFEST, form.MANIFEST_JSON.dump_json(manifest)))
+        await pool.run(writer.finish)
+    return manifest
+
+
+@asynccontextmanager
+async def _new_file(target: Path, pool: Pool) -> AsyncIterator[BinaryIO]:
+    """A file that has its name only when it is whole and on disk."""
+    _must_not_exist(target)
+    growing = target.with_name(f".{target.name}.new")
+    try:
+        target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with open(os.open(growing, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
+            yield file
+            await pool.run(partial(_to_disk, file))
+        _must_not_exist(target)
+        growing.rename(target)
+        await pool.run(partial(_folder_to_disk, target.parent))
+    except OSError as cause:
+        raise errors.StoreFailure(
+            f"the backup could not be written to {target}: {cause.strerror or cause}; free space or name another place"
+        ) from cause
+    finally:
+        growing.unlink(missing_ok=True)
+
+
+def _must_not_exist(target: Path) -> None:
+    if target.exists():
+        raise errors.Clash(f"{target} exists; a backup never overwrites anything, name another file")
+
+
+def _to_disk(file: BinaryIO) -> None:
+    file.flush()
+    os.fsync(file.fileno())
+
+
+def _folder_to_disk(folder: Path) -> None:
+    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def _about(source: Source, view: dump.Snapshot, clock: Clock) -> bytes:
+    return form.ABOUT_JSON.dump_json(
+        form.About(
+            format=form.FORMAT,
+            at=clock.now(),
+            node=source.node,
+            program=__version__,
+            database=source.database_url.partition(":")[0].partition("+")[0],
+            revision=view.revision,
+            shapes=view.shapes,
+        )
+    )
+
+
+async def _table(view: dump.Snapshot, table: str, writer: form.BackupWriter, pool: Pool) -> dump.Sum:
+    summing, held, size, part = form.Summing(), list[bytes](), 0, 0
+
+    async def write() -> None:
+        await pool.run(partial(_part, writer, f"{form.TABLES}{table}/{part:06}.gz", held))
+
+    async for lines in view.lines(table):
+        summing.add(lines)
+        held += lines
+        size += sum(map(len, lines))
+        if size >= PART:
+            await write()
+            held, size, part = [], 0, part + 1
+    if held:
+        await write()
+    return summing.sum()
+
+
+def _part(writer: form.BackupWriter, name: str, lines: list[bytes]) -> None:
+    writer.put(name, gzip.compress(b"".join(lines), compresslevel=1, mtime=0))
+
+
+async def _contents(
+    source: Source, wanted: IO[bytes], writer: form.BackupWriter, copied: _Copied, pool: Pool, tell: Tell
+) -> None:
+    wanted.seek(0)
+    while batch := [line for _, line in zip(range(_FILES_AT_ONCE), wanted, strict=False)]:
+        await pool.run(partial(_blobs, source, batch, writer, copied))
+        tell("content", copied.contents)
+        if len(copied.lacks) > MOST_LACKING:
+            raise errors.StoreFailure(
+                f"more than {MOST_LACKING} files of the content are missing or damaged in {source.content}; "
+                "it is another folder, or its disk is broken: nothing was kept of this backup"
+            )
+    if copied.lacks:
+        await _what_was_let_go(source, copied)
+
+
+def _blobs(source: Source, batch: list[bytes], writer: form.BackupWriter, copied: _Copied) -> None:
+    for line in batch:
+        digest, size = Digest(line[:_DIGITS].decode("ascii")), int(line[_DIGITS:])
+        path = path_of(source.content, digest)
+        try:
+            found = writer.copy(form.CONTENT + digest, path, size)
+        except FileNotFoundError:
+            copied.lacks[digest] = MISSING
+            continue
+        if found == digest:
+            copied.contents += 1
+            copied.content_bytes += size
+        else:
+            copied.lacks[digest] = DAMAGED
+
+
+async def _what_was_let_go(source: Source, copied: _Copied) -> None:
+    """Missing, because nobody refers to it since the copy of the rows began: that is no damage."""
+    async with dump.snapshot(source.database_url) as now:
+        needed = await now.needed(list(copied.lacks))
+    copied.lacks.update((digest, RELEASED) for digest in copied.lacks.keys() - needed)
+
+
+def _small_files(source: Source) -> Iterator[tuple[str, Path]]:
+    for head, folder in ((form.KEYS, source.keys), (form.TRUST, source.trust)):
+        for path in sorted(folder.rglob("*")):
+            # A name that begins with a point is a file of another hand, half written.
+            if path.is_file() and not path.name.startswith("."):
+                yield head + path.relative_to(folder).as_posix(), path
+    if source.settings is not None:
+        yield form.SETTINGS, source.settings
+
+
+def _small(writer: form.BackupWriter, name: str, path: Path) -> str:
+    digest = writer.copy(name, path, path.stat().st_size)
+    if not digest:
+        raise errors.StoreFailure(f"{path} was changed while it was copied; make the backup again")
+    return digest
+
+
+def note(data_dir: Path, target: Path, at: datetime, verified_at: datetime | None = None) -> None:
+    """Leaves word of the last backup where the node's health is read. A backup keeps what was verified before it."""
+    file = data_dir / "backup.json"
+    known = last(data_dir).get("verified_at")
+    told = {
+        "at": at.isoformat(),
+        "path": str(target),
+        "verified_at": known if verified_at is None else verified_at.isoformat(),
+    }
+    growing = file.with_name(f".{file.name}.new")
+    growing.write_text(json.dumps(told), encoding="utf-8")
+    growing.replace(file)
+
+
+def last(data_dir: Path) -> dict[str, str | None]:
+    """What `note` left, or nothing."""
+    try:
+        told = json.loads((data_dir / "backup.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return told if isinstance(told, dict) else {}
+
+
+def room_for(folder: Path, size: int) -> None:
+    """StoreFailure before hours of work that would end on a full disk."""
+    free = shutil.disk_usage(folder).free
+    if free < size:
+        raise errors.StoreFailure(
+            f"{folder} has {free} bytes free and {size} are needed; name another folder"
+        )

@@ -1,0 +1,148 @@
+"""Reads a whole database as it stood at one moment, while others go on writing. In: a URL. Out: a `Snapshot`: the tables
+as they are there, their rows in neutral lines, and which content they refer to. Memory is bounded by one batch."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from alembic.runtime.migration import MigrationContext
+from sqlalchemy import Column, Connection, MetaData, Select, Table, collate, exists, null, select
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from gateway import errors
+from gateway.store import neutral
+from gateway.store.engine import Role, open_engine
+
+AT_ONCE = 500
+VERSION_TABLE = "alembic_version"
+# A copy holds no leases: whoever held one is not at work on the copy.
+_LEASE = frozenset({"lease_token", "lease_until"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shape:
+    """One table as a copy describes it."""
+
+    name: str
+    columns: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sum:
+    """How many rows, and the SHA-256 of their lines in the order of the key."""
+
+    rows: int
+    digest: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Content:
+    """One blob that rows refer to."""
+
+    digest: str
+    size: int
+
+
+class Snapshot:
+    """One view of every table. It lives as long as its transaction; others are neither seen nor held up."""
+
+    def __init__(self, connection: AsyncConnection, tables: MetaData, revision: str) -> None:
+        self._connection = connection
+        self._tables = tables.tables
+        self.revision = revision
+        self.shapes = tuple(_shape(each) for each in tables.sorted_tables)
+
+    async def lines(self, table: str) -> AsyncIterator[list[bytes]]:
+        """Every row of a table, in batches, in the order of its key."""
+        async for batch in self._stream(_rows(self._tables[table], self._connection)):
+            yield [neutral.line(row) for row in batch]
+
+    async def sum(self, table: str) -> Sum:
+        """What `lines` would give, counted and hashed."""
+        count, hashed = 0, hashlib.sha256()
+        async for batch in self.lines(table):
+            count += len(batch)
+            hashed.update(b"".join(batch))
+        return Sum(rows=count, digest=hashed.hexdigest())
+
+    async def contents(self) -> AsyncIterator[list[Content]]:
+        """Every blob that is referred to, in batches, by digest."""
+        blob = self._tables["blob"]
+        wanted = select(blob.c.digest, blob.c.size).where(_wanted(blob)).order_by(blob.c.digest)
+        async for batch in self._stream(wanted):
+            yield [Content(digest=row[0], size=row[1]) for row in batch]
+
+    async def needed(self, digests: Sequence[str]) -> set[str]:
+        """Which of them are referred to."""
+        refs = self._tables["blob_ref"]
+        found = await self._connection.execute(select(refs.c.digest).where(refs.c.digest.in_(digests)))
+        return set(found.scalars())
+
+    async def _stream(self, query: Select[Any]) -> AsyncIterator[Sequence[Any]]:
+        try:
+            async with self._connection.stream(query.execution_options(yield_per=AT_ONCE)) as result:
+                async for batch in result.partitions(AT_ONCE):
+                    yield batch
+        except SQLAlchemyError as cause:
+            raise errors.StoreFailure(f"the database could not be copied ({cause})") from cause
+
+
+@asynccontextmanager
+async def snapshot(url: str) -> AsyncIterator[Snapshot]:
+    """The database at this moment. Misconfigured when it cannot be opened or holds no schema of ours."""
+    engine = open_engine(url, Role.READER)
+    try:
+        async with engine.connect() as connection:
+            yield await seen(connection)
+    except SQLAlchemyError as cause:
+        raise errors.Misconfigured(f"the database cannot be opened ({cause}); check database.url") from cause
+    finally:
+        await engine.dispose()
+
+
+async def seen(connection: AsyncConnection) -> Snapshot:
+    """What that connection's transaction sees."""
+    revision = await connection.run_sync(revision_of)
+    if revision is None:
+        raise errors.Misconfigured("the database holds no schema of this program; check database.url")
+    return Snapshot(connection, await connection.run_sync(reflected), revision)
+
+
+def revision_of(connection: Connection) -> str | None:
+    return MigrationContext.configure(connection).get_current_revision()
+
+
+def reflected(connection: Connection) -> MetaData:
+    """The tables as they are in the database, which may be one version newer than this program's own."""
+    tables = MetaData()
+    tables.reflect(connection, only=lambda name, _: name != VERSION_TABLE)
+    return tables
+
+
+def _shape(table: Table) -> Shape:
+    return Shape(name=table.name, columns=tuple((each.name, neutral.kind_of(each)) for each in table.columns))
+
+
+def _rows(table: Table, connection: AsyncConnection) -> Select[Any]:
+    leasable = {each.name for each in table.columns} >= _LEASE
+    asked = [null() if leasable and each.name in _LEASE else each for each in table.columns]
+    order = [_in_order(each, connection) for each in table.primary_key.columns]
+    query = select(*asked).order_by(*order)
+    return query.where(_wanted(table)) if table.name == "blob" else query
+
+
+def _in_order(column: Column[Any], connection: AsyncConnection) -> Any:
+    """By bytes on both databases: a server would sort text by the rules of its language."""
+    is_text = neutral.kind_of(column) == "text"
+    return collate(column, "C") if is_text and connection.dialect.name == "postgresql" else column
+
+
+def _wanted(blob: Table) -> Any:
+    """Content that nobody refers to yet, or any more, belongs to no state that could be restored."""
+    refs = blob.metadata.tables["blob_ref"]
+    return exists().where(refs.c.digest == blob.c.digest)

@@ -1,0 +1,381 @@
+"""A backup that is made while the node takes documents in is one consistent moment, comes back equal on either database,
+and says so when it does not."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import os
+from collections.abc import AsyncIterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from gateway import errors
+from gateway.domain.event import EventKind
+from gateway.domain.identity import Digest
+from gateway.ops import backup, backup_seal, restore
+from gateway.ops.backup_file import Manifest
+from gateway.ops.backup_seal import Damaged
+from gateway.pool import ThreadPool
+from gateway.store import dump, restored
+from gateway.store.blobs import FileBlobs
+from gateway.store.store import SqlStore
+from gateway.store.sweeper import path_of
+from tests.support.clock import ManualClock
+from tests.support.stores import NORTH, SOUTH, copied, migrated, opened, outbox_item, outgoing, with_agencies
+
+WORDS = b"words that nobody guesses"
+
+
+def _silent(what: str, count: int) -> None:
+    """Progress that nobody looks at."""
+
+
+@pytest.fixture(autouse=True)
+def _cheap(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(backup_seal, "COST_LOG2", 4)
+
+
+@pytest.fixture(scope="module")
+def blank(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return migrated(tmp_path_factory.mktemp("blank"))
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    if request.param == "sqlite":
+        return copied(request.getfixturevalue("blank"), tmp_path)
+    found: str = request.getfixturevalue("migrated_postgres_url")
+    return found
+
+
+@dataclass(kw_only=True)
+class Office:
+    """A node's keeping places, and a driver that fills them."""
+
+    url: str
+    folder: Path
+    store: SqlStore
+    blobs: FileBlobs
+    clock: ManualClock
+    pool: ThreadPool
+
+    @property
+    def source(self) -> backup.Source:
+        return backup.Source(
+            node="north",
+            database_url=self.url,
+            content=self.folder / "content",
+            keys=self.folder / "keys",
+            trust=self.folder / "trust",
+            settings=self.folder / "gateway.toml",
+        )
+
+    async def admit(self, n: int) -> Digest:
+        """Content, then a document with its reference and its event in one transaction, as accepting does."""
+        data = os.urandom(20_000 + n)
+        digest = Digest(hashlib.sha256(data).hexdigest())
+        with self.blobs.scratch() as scratch:
+            scratch.file.write(data)
+            await self.blobs.keep(scratch, digest, len(data))
+        document = outgoing(self.clock)
+        async with self.store.begin(NORTH) as work:
+            await work.outgoing.add(document)
+            await work.blobs.add(digest, "document", document.id)
+            await work.events.append(EventKind.MESSAGE_ACCEPTED, document.id, self.clock.now(), {"n": n})
+            await work.commit()
+        return digest
+
+    async def back_up(self, tell: backup.Tell = _silent) -> tuple[Path, Manifest]:
+        target = self.folder / "node.backup"
+        return target, await backup.make(self.source, target, WORDS, self.clock, self.pool, tell)
+
+    def target(self, folder: Path, url: str | None = None) -> restore.Target:
+        folder.mkdir(exist_ok=True)
+        return restore.Target(
+            database_url=url or f"sqlite:///{folder / 'gateway.db'}",
+            data_dir=folder,
+            content=folder / "content",
+            keys=folder / "keys",
+            trust=folder / "trust",
+        )
+
+    async def put_back(self, file: Path, target: restore.Target) -> restore.Restored:
+        return await restore.restore(file, WORDS, target, self.clock, self.pool, _silent)
+
+    async def prove(self, file: Path, url: str | None = None) -> restore.Restored:
+        return await restore.drill(file, WORDS, self.folder, url, self.clock, self.pool, _silent)
+
+
+@pytest.fixture
+async def office(url: str, tmp_path: Path) -> AsyncIterator[Office]:
+    clock, pool = ManualClock(), ThreadPool(2)
+    folder = tmp_path / "office"
+    (folder / "keys" / "Z91.01").mkdir(parents=True)
+    (folder / "trust" / "chain").mkdir(parents=True)
+    (folder / "keys" / "Z91.01" / "0123456789abcdef.key.pem").write_text("-----BEGIN PRIVATE KEY-----")
+    (folder / "trust" / "ca.pem").write_text("an anchor")
+    (folder / "gateway.toml").write_text('[node]\nname = "north"\n')
+    try:
+        async with with_agencies(url, clock) as store:
+            blobs = FileBlobs(folder / "content", store, clock, pool)
+            yield Office(url=url, folder=folder, store=store, blobs=blobs, clock=clock, pool=pool)
+    finally:
+        pool.close()
+
+
+@asynccontextmanager
+async def under_load(office: Office) -> AsyncIterator[list[Digest]]:
+    """Documents come in until the end of the block; the list grows with them."""
+    admitted, over = [await office.admit(n) for n in range(20)], asyncio.Event()
+
+    async def drive() -> None:
+        while not over.is_set():
+            admitted.append(await office.admit(len(admitted)))
+
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(drive())
+        try:
+            yield admitted
+        finally:
+            over.set()
+
+
+async def sums(url: str) -> dict[str, dump.Sum]:
+    async with dump.snapshot(url) as view:
+        return {each.name: await view.sum(each.name) for each in view.shapes}
+
+
+def everything(folder: Path) -> dict[str, bytes]:
+    return {
+        path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()
+    }
+
+
+async def test_a_backup_under_load_is_one_moment_and_comes_back_equal(office: Office, tmp_path: Path) -> None:
+    async with under_load(office) as admitted:
+        before = len(admitted)
+        file, manifest = await office.back_up()
+        after = len(admitted)
+
+    done = await office.put_back(file, office.target(tmp_path / "new"))
+
+    assert before < after, "nothing came in meanwhile, so nothing was proved"
+    count = manifest.tables["outgoing_document"].rows
+    assert before <= count <= after
+    assert manifest.tables["event"].rows == manifest.tables["blob_ref"].rows == count == manifest.contents
+    assert manifest.lacks == {}
+    assert done.manifest == manifest
+    assert {path.name for path in (tmp_path / "new" / "content").glob("*/*/*")} == set(admitted[:count])
+
+
+async def test_a_drill_proves_it_and_leaves_nothing(office: Office) -> None:
+    async with under_load(office):
+        file, manifest = await office.back_up()
+    there = everything(office.folder).keys()
+
+    done = await office.prove(file)
+
+    assert (done.manifest.rows, done.files) == (manifest.rows, manifest.contents + 3)
+    assert everything(office.folder).keys() == there
+
+
+async def test_what_one_database_wrote_the_other_holds_equal(
+    office: Office, blank: Path, postgres_url: str, tmp_path: Path
+) -> None:
+    """Both ways: the other database is SQLite for PostgreSQL and PostgreSQL for SQLite."""
+    for n in range(5):
+        await office.admit(n)
+    file, manifest = await office.back_up()
+    other = postgres_url if office.url.startswith("sqlite") else None
+    target = office.target(tmp_path / "new", other)
+
+    await office.put_back(file, target)
+
+    found = await sums(target.database_url)
+    assert {name: found[name] for name in found if name != "event"} == {
+        name: told for name, told in manifest.tables.items() if name != "event"
+    }
+    assert found["event"].rows == manifest.tables["event"].rows + 1  # that it was restored
+    async with opened(target.database_url, office.clock) as store, store.begin(SOUTH) as work:
+        await work.outgoing.add(outgoing(office.clock, scope=SOUTH))
+        await work.events.append(EventKind.MESSAGE_ACCEPTED, "msg", office.clock.now())
+        await work.commit()
+
+
+async def test_a_drill_in_a_server_leaves_the_scratch_database_empty(
+    office: Office, postgres_url: str
+) -> None:
+    await office.admit(1)
+    file, _ = await office.back_up()
+
+    await office.prove(file, postgres_url)
+    await office.prove(file, postgres_url)  # a second one finds it as empty as the first did
+
+    with pytest.raises(errors.Misconfigured, match="no schema"):
+        await sums(postgres_url)
+
+
+async def test_keys_trust_and_settings_come_back_and_are_not_readable_before(
+    office: Office, tmp_path: Path
+) -> None:
+    file, _ = await office.back_up()
+    new = tmp_path / "new"
+
+    await office.put_back(file, office.target(new))
+
+    assert b"PRIVATE KEY" not in file.read_bytes()
+    assert file.stat().st_mode & 0o077 == 0
+    assert everything(new / "keys") == everything(office.folder / "keys")
+    assert everything(new / "trust") == everything(office.folder / "trust")
+    assert (new / restore.SETTINGS_FILE).read_text() == (office.folder / "gateway.toml").read_text()
+    assert (new / "keys" / "Z91.01" / "0123456789abcdef.key.pem").stat().st_mode & 0o077 == 0
+
+
+async def test_leased_work_is_free_in_the_copy(office: Office, tmp_path: Path) -> None:
+    item = outbox_item(office.clock)
+    async with office.store.begin(NORTH) as work:
+        await work.outbox.put(item)
+        await work.commit()
+    assert len(await office.store.claim_outbox(10, 600)) == 1
+    file, _ = await office.back_up()
+    target = office.target(tmp_path / "new")
+    await office.put_back(file, target)
+
+    async with opened(target.database_url, office.clock) as store:
+        (again,) = await store.claim_outbox(10, 600)
+
+    assert (again.item.id, again.lease.attempt) == (item.id, 2)
+
+
+async def test_content_that_is_gone_or_damaged_is_named_and_the_rest_is_kept(office: Office) -> None:
+    whole, gone, changed, short = [await office.admit(n) for n in range(4)]
+    path_of(office.source.content, gone).unlink()
+    bad = path_of(office.source.content, changed)
+    bad.write_bytes(bad.read_bytes()[:-1] + b"?")
+    path_of(office.source.content, short).write_bytes(b"cut")
+
+    file, manifest = await office.back_up()
+    done = await office.prove(file)
+
+    assert manifest.lacks == {gone: "missing", changed: "damaged", short: "damaged"}
+    assert done.manifest.contents == 1
+    assert path_of(office.source.content, whole).is_file()
+
+
+async def test_content_that_was_let_go_meanwhile_is_no_damage(office: Office) -> None:
+    """Between the copy of the rows and of the files the last reference may go, and the sweeper takes the file."""
+    digest = await office.admit(1)
+    path_of(office.source.content, digest).unlink()
+
+    async def drop() -> None:
+        async with opened(office.url, ManualClock()) as store, store.begin(NORTH) as work:
+            (document,) = (await work.outgoing.page(limit=1)).items
+            await work.blobs.drop("document", document.id)
+            await work.commit()
+
+    def let_go(what: str, count: int) -> None:
+        if what == "content":  # the rows are copied, and with them the reference
+            with ThreadPoolExecutor(1) as other:
+                other.submit(asyncio.run, drop()).result()
+
+    _, manifest = await office.back_up(tell=let_go)
+
+    assert manifest.lacks == {digest: "released"}
+
+
+@pytest.mark.parametrize("place", [0, 9, 30, 0.2, 0.5, 0.8, -40, -1])
+async def test_a_changed_byte_is_named_and_nothing_is_restored(
+    office: Office, tmp_path: Path, place: float
+) -> None:
+    for n in range(60):
+        await office.admit(n)
+    file, _ = await office.back_up()
+    whole = file.read_bytes()
+    at = int(len(whole) * place) if isinstance(place, float) else place % len(whole)
+    file.write_bytes(whole[:at] + bytes([whole[at] ^ 0x20]) + whole[at + 1 :])
+    target = office.target(tmp_path / "new")
+
+    with pytest.raises(Damaged, match="byte"):
+        await office.put_back(file, target)
+
+    left = {Path(name).name for name in everything(target.data_dir)}
+    assert left <= {"gateway.db", "gateway.db-wal", "gateway.db-shm"}
+    file.write_bytes(whole)
+    await office.put_back(file, target)  # what failed left nothing in the way
+
+
+async def test_another_passphrase_is_told_as_such(office: Office, tmp_path: Path) -> None:
+    file, _ = await office.back_up()
+
+    with pytest.raises(Damaged, match="passphrase does not open"):
+        await restore.restore(
+            file,
+            b"other words altogether",
+            office.target(tmp_path / "new"),
+            office.clock,
+            office.pool,
+            _silent,
+        )
+
+
+async def test_a_used_node_is_never_restored_into(office: Office, tmp_path: Path) -> None:
+    file, _ = await office.back_up()
+    with_rows = restore.Target(
+        database_url=office.url,
+        data_dir=tmp_path,
+        content=tmp_path / "c",
+        keys=tmp_path / "k",
+        trust=tmp_path / "t",
+    )
+    with_content = office.target(tmp_path / "new")
+    (with_content.content / "aa").mkdir(parents=True)
+
+    with pytest.raises(errors.Clash, match="has rows"):
+        await office.put_back(file, with_rows)
+    with pytest.raises(errors.Clash, match="holds aa"):
+        await office.put_back(file, with_content)
+
+
+async def test_a_backup_never_overwrites_one(office: Office) -> None:
+    file, _ = await office.back_up()
+    before = file.read_bytes()
+
+    with pytest.raises(errors.Clash, match="never overwrites"):
+        await office.back_up()
+
+    assert file.read_bytes() == before
+    assert [each.name for each in office.folder.glob(".*")] == []
+
+
+async def test_a_restored_node_waits_until_two_people_confirmed_it(office: Office, tmp_path: Path) -> None:
+    file, _ = await office.back_up()
+    target = office.target(tmp_path / "new")
+    await office.put_back(file, target)
+
+    async with opened(target.database_url, office.clock) as store:
+        with pytest.raises(errors.Misconfigured, match="nobody has confirmed"):
+            await restored.refuse_unconfirmed(store)
+        await restored.confirm(store, office.clock, "incoming", 2026, {NORTH.agency_id: 41}, ("A", "B"))
+        await restored.refuse_unconfirmed(store)
+        async with store.begin(NORTH) as work:
+            assert await work.register.next_number("incoming", 2026) == 42
+        with pytest.raises(errors.Clash):
+            await restored.confirm(store, office.clock, "incoming", 2026, {}, ("A", "B"))
+
+
+def test_word_of_the_last_backup_keeps_what_was_verified(tmp_path: Path) -> None:
+    first, second = datetime(2026, 11, 20, tzinfo=UTC), datetime(2026, 11, 21, tzinfo=UTC)
+    backup.note(tmp_path, tmp_path / "a", first, verified_at=first)
+    backup.note(tmp_path, tmp_path / "b", second)
+
+    assert backup.last(tmp_path) == {
+        "at": second.isoformat(),
+        "path": str(tmp_path / "b"),
+        "verified_at": first.isoformat(),
+    }

@@ -1,0 +1,163 @@
+"""The metrics of a real node that carries documents: read by the library's own parser, true, and free of ids."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
+from gateway.ops.metrics import Scrape
+from gateway.workers import dispatcher, packer, receiver, sequencer
+from tests.support.node import LEASE_S, PROVINCE, Town
+
+
+async def scraped(town: Town) -> dict[tuple[str, frozenset[tuple[str, str]]], float]:
+    """Every sample by name and labels."""
+    text = (await Scrape(node=town.node).text()).decode()
+    families = list(text_string_to_metric_families(text))
+    assert len({family.name for family in families}) == len(families)
+    return {
+        (sample.name, frozenset(sample.labels.items())): sample.value
+        for family in families
+        for sample in family.samples
+    }
+
+
+class Samples:
+    """One scrape, asked by name."""
+
+    def __init__(self, found: dict[tuple[str, frozenset[tuple[str, str]]], float]) -> None:
+        self.found = found
+
+    def __call__(self, name: str, **labels: str) -> float:
+        return self.found.get((f"gateway_{name}", frozenset(labels.items())), 0.0)
+
+
+@pytest.fixture
+async def look(town: Town) -> Samples:
+    return Samples(await scraped(town))
+
+
+async def test_every_part_of_a_healthy_node_is_up(look: Samples) -> None:
+    assert [look("up", part=part) for part in ("database", "axis", "disk", "keys")] == [1, 1, 1, 1]
+    assert look("certificate_days_left", agency=PROVINCE) > 0
+    assert look("disk_free_bytes") > 0
+    assert look("axis_connected") == 1
+    assert look("axis_blocked") == look("axis_down_seconds") == 0
+
+
+async def test_what_waits_is_told_with_its_age_and_is_gone_when_it_is_done(town: Town) -> None:
+    await town._host()
+    await town.send("15")
+    town.clock.advance(timedelta(seconds=90))
+
+    queued = Samples(await scraped(town))
+    await packer.step(town.node.out, 10, LEASE_S)
+    packed = Samples(await scraped(town))
+    await dispatcher.step(town.node.out, 10, LEASE_S)
+    sent = Samples(await scraped(town))
+    await receiver.land(town.node.inn, 10, LEASE_S)
+    landed = Samples(await scraped(town))
+
+    assert (queued("jobs", kind="pack"), queued("jobs_oldest_seconds", kind="pack")) == (1, 90)
+    assert (packed("jobs", kind="pack"), packed("outbox", lane="normal")) == (0, 1)
+    assert (sent("outbox", lane="normal"), sent("axis_parcels", state="waiting")) == (0, 1)
+    assert (sent("deliveries", state="sent"), sent("late_deliveries")) == (1, 0)
+    assert (landed("inbox", state="landed"), landed("axis_parcels", state="waiting")) == (1, 0)
+    assert landed("events_unnumbered") > 0
+
+
+async def test_the_way_of_a_document_is_counted_and_timed(town: Town) -> None:
+    await town._host()
+    before = Samples(await scraped(town))
+    await town.send("15")
+    town.clock.advance(timedelta(seconds=20))
+    moved = True
+    while moved:
+        moved = any(
+            [
+                await packer.step(town.node.out, 10, LEASE_S),
+                await dispatcher.step(town.node.out, 10, LEASE_S),
+                await receiver.land(town.node.inn, 10, LEASE_S),
+                await receiver.work(town.node.inn, 10, LEASE_S),
+                await sequencer.step(town.node.store),
+            ]
+        )
+    after = Samples(await scraped(town))
+
+    def grown(name: str, **labels: str) -> float:
+        return after(name, **labels) - before(name, **labels)
+
+    assert grown("accepted_total") == 1
+    # The document, and its 01 on the way back.
+    assert grown("published_total", lane="normal") == grown("confirmed_total", lane="normal") == 2
+    assert grown("received_total", lane="normal") == 2
+    assert grown("settled_total", state="done", code="") == 2
+    assert grown("accepted_to_sent_seconds_count") == 1
+    assert grown("accepted_to_sent_seconds_sum") == 20
+    assert grown("landed_to_verdict_seconds_count", state="done") == 2
+    assert grown("publish_seconds_count", lane="normal") == 2
+    assert grown("transaction_seconds_count", kind="writing") > 5
+
+
+async def test_an_unroutable_recipient_and_a_repeat_are_counted_as_such(town: Town) -> None:
+    before = Samples(await scraped(town))
+    await town.node.inn.axis.host([])
+    await town.send("15")
+    await packer.step(town.node.out, 10, LEASE_S)
+    await dispatcher.step(town.node.out, 10, LEASE_S)
+    after = Samples(await scraped(town))
+
+    unroutable = {"code": "unroutable"}
+    assert after("returned_total", **unroutable) - before("returned_total", **unroutable) == 1
+    assert after("outbox_failed") == 1
+
+
+async def test_a_silent_recipient_is_late_after_half_an_hour(town: Town) -> None:
+    await town._host()
+    await town.send("15")
+    await packer.step(town.node.out, 10, LEASE_S)
+    await dispatcher.step(town.node.out, 10, LEASE_S)
+    town.clock.advance(timedelta(minutes=30))
+    assert Samples(await scraped(town))("late_deliveries") == 0
+
+    town.clock.advance(timedelta(seconds=1))
+
+    assert Samples(await scraped(town))("late_deliveries") == 1
+
+
+async def test_a_lease_is_counted_while_it_runs(town: Town) -> None:
+    await town.send("15")
+    await town.node.store.claim_jobs("pack", 1, LEASE_S)
+    assert Samples(await scraped(town))("leases", table="job") == 1
+
+    town.clock.advance(timedelta(seconds=LEASE_S))
+
+    assert Samples(await scraped(town))("leases", table="job") == 0
+
+
+async def test_a_database_that_is_gone_leaves_the_rest_of_the_scrape(town: Town) -> None:
+    await town.node.store.close()
+    folder = town.node.settings.node.data_dir
+    for file in folder.glob("gateway.db*"):
+        file.write_bytes(b"this is no database " * 1000)
+
+    look = Samples(await scraped(town))
+
+    assert look("up", part="database") == 0
+    assert look("up", part="axis") == 1
+    assert look("disk_free_bytes") > 0
+    assert look("outbox", lane="normal") == 0
+
+
+async def test_no_label_names_a_document_or_a_packet(town: Town) -> None:
+    await town._host()
+    document = await town.send("15")
+    await packer.step(town.node.out, 10, LEASE_S)
+    await dispatcher.step(town.node.out, 10, LEASE_S)
+
+    text = (await Scrape(node=town.node).text()).decode()
+
+    for secret in (document.id, document.packet_id, document.document_id, document.draft.subject):
+        assert secret not in text

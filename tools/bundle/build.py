@@ -1,0 +1,132 @@
+"""Makes the offline bundle: everything that a machine without a network needs to install this version, with sums and a
+signature. In: the tree, the lock, a signing key. Out: one tar file. Run it on the same system and Python version as
+the machines that it is for: compiled wheels fit no others."""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tarfile
+import tempfile
+from pathlib import Path
+
+import sbom
+import sign
+
+HERE = Path(__file__).resolve().parent
+ROOT = HERE.parents[1]
+SCRIPTS = ("check.sh", "install.sh", "upgrade.sh", "rollback.sh", "gateway-node")
+BESIDE = ("CHANGELOG.md", "LICENSE", "README.md")
+# The last moment before which no file of ours can be, so that the same tree gives the same bundle.
+EPOCH = 1_767_225_600
+
+
+def main() -> None:
+    words = argparse.ArgumentParser(description=__doc__)
+    words.add_argument("--out", type=Path, default=ROOT / "dist", help="folder for the bundle")
+    words.add_argument("--key", type=Path, required=True, help="Ed25519 key; made when it is not there")
+    given = words.parse_args()
+    key = sign.load_or_make(given.key)
+    given.out.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory() as work:
+        folder = Path(work) / f"gateway-{version()}"
+        fill(folder)
+        sums(folder)
+        sign.sign(folder / "SHA256SUMS", key)
+        bundle = given.out / f"{folder.name}-bundle.tar"
+        pack(folder, bundle)
+    public = given.out / f"{folder.name}-bundle.pub"
+    public.write_text(sign.public_pem(key))
+    print(bundle)
+    print(f"public key, to be handed over another way ({public}):")
+    print(sign.public_pem(key), end="")
+
+
+def version() -> str:
+    text = (ROOT / "gateway" / "__init__.py").read_text(encoding="utf-8")
+    found: list[str] = re.findall(r'__version__ = "([^"]+)"', text)
+    return found[0]
+
+
+def fill(folder: Path) -> None:
+    """Wheels of the lock and of ourselves, scripts, settings and pages."""
+    wheels = folder / "wheels"
+    wheels.mkdir(parents=True)
+    fetch(wheels)
+    ours = wheel(wheels)
+    lock = (ROOT / "requirements.lock").read_text(encoding="utf-8")
+    own = f"{sbom.read(ours).name}=={version()} \\\n    --hash=sha256:{sha256(ours)}\n"
+    (folder / "requirements.txt").write_text(lock + own, encoding="utf-8")
+    (folder / "VERSION").write_text(version() + "\n", encoding="utf-8")
+    for name in SCRIPTS:
+        shutil.copy(HERE / name, folder / name)
+        (folder / name).chmod(0o755)
+    for name in BESIDE:
+        shutil.copy(ROOT / name, folder / name)
+    for name in ("config", "docs", "schemas"):
+        shutil.copytree(ROOT / name, folder / name)
+    made = sbom.of(sorted(wheels.glob("*.whl")), ours)
+    (folder / "sbom.cdx.json").write_text(json.dumps(made, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+
+
+def fetch(wheels: Path) -> None:
+    """What the lock names, by its digests, from wherever pip is told to look."""
+    pip(
+        "download",
+        "--only-binary",
+        ":all:",
+        "--require-hashes",
+        "-r",
+        ROOT / "requirements.lock",
+        "-d",
+        wheels,
+    )
+
+
+def wheel(wheels: Path) -> Path:
+    before = set(wheels.glob("*.whl"))
+    pip("wheel", "--no-deps", "--no-build-isolation", "--wheel-dir", wheels, ROOT)
+    (made,) = set(wheels.glob("*.whl")) - before
+    return made
+
+
+def pip(*words: str | Path) -> None:
+    environment = os.environ | {"SOURCE_DATE_EPOCH": str(EPOCH)}
+    command = [sys.executable, "-m", "pip", "--disable-pip-version-check", "--quiet", *map(str, words)]
+    subprocess.run(command, check=True, env=environment)
+
+
+def sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def sums(folder: Path) -> None:
+    """One line for every file, as `sha256sum --check` reads them."""
+    paths = sorted(path for path in folder.rglob("*") if path.is_file())
+    lines = [f"{sha256(path)}  {path.relative_to(folder).as_posix()}\n" for path in paths]
+    (folder / "SHA256SUMS").write_text("".join(lines), encoding="utf-8")
+
+
+def pack(folder: Path, bundle: Path) -> None:
+    def plain(member: tarfile.TarInfo) -> tarfile.TarInfo:
+        member.uid = member.gid = 0
+        member.uname = member.gname = "root"
+        member.mtime = EPOCH
+        member.mode = 0o755 if member.isdir() or member.mode & 0o100 else 0o644
+        return member
+
+    growing = bundle.with_name(f".{bundle.name}.new")
+    with tarfile.open(growing, "w", format=tarfile.GNU_FORMAT) as tar:
+        tar.add(folder, folder.name, filter=plain)
+    growing.replace(bundle)
+
+
+if __name__ == "__main__":
+    main()

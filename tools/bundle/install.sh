@@ -1,0 +1,36 @@
+#!/bin/sh
+# Installs this bundle beside other versions, without a network. The node is neither touched nor started.
+#   ./install.sh PUBLIC-KEY [PREFIX]        PREFIX: /opt/gateway
+# Leaves PREFIX/VERSION, a Python environment of its own, and on the first install the link PREFIX/current to it.
+set -eu
+here=$(cd "$(dirname "$0")" && pwd)
+key=${1:?"say which public key: ./install.sh release.pub"}
+prefix=${2:-/opt/gateway}
+version=$(cat "$here/VERSION")
+target=$prefix/$version
+
+"$here/check.sh" "$key"
+if [ -e "$target" ]; then
+    echo "$target exists: this version is installed already." >&2
+    exit 1
+fi
+# A half finished install is taken away again, never taken for a whole one: the mark is set at the end.
+trap 'rm -rf "$target"' EXIT
+trap 'exit 1' HUP INT TERM
+mkdir -p "$prefix"
+"${PYTHON:-python3}" -m venv "$target"
+# By digest, from this folder alone: nothing is fetched, nothing is compiled, nothing else fits.
+"$target/bin/pip" install --quiet --disable-pip-version-check --no-index --find-links "$here/wheels" \
+    --only-binary :all: --require-hashes -r "$here/requirements.txt"
+cp -R "$here/config" "$here/docs" "$here/schemas" "$here/CHANGELOG.md" "$here/LICENSE" "$here/sbom.cdx.json" "$target/"
+install -m 755 "$here/gateway-node" "$target/bin/gateway-node"
+"$target/bin/gateway" version
+touch "$target/.installed"
+trap - EXIT
+
+if [ ! -e "$prefix/current" ]; then
+    ln -s "$version" "$prefix/current"
+    echo "Installed. Next: docs/operations.md, the first start."
+else
+    echo "Installed beside $(readlink "$prefix/current"), which stays in use."
+fi
