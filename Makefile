@@ -1,11 +1,13 @@
 # What to type. Every target that needs the tools sets them up first; `make help` lists them.
 PYTHON ?= python3
 VENV := .venv
+# Who makes releases names his own key; without one a key for trying out is made.
+KEY ?= dist/trial.key
 BIN := $(VENV)/bin
 PIP := $(BIN)/pip --disable-pip-version-check --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test unit crash lint check bench clean
+.PHONY: help setup run test unit crash lint check bench bundle clean
 
 help: ## show this list
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -36,6 +38,9 @@ check: $(VENV)/.dev ## what CI checks beside the tests: style, types, import con
 
 bench: $(VENV)/.dev ## measure: time, event loop stalls, memory, CPU per document
 	$(BIN)/python -m bench
+
+bundle: $(VENV)/.dev ## everything to install without a network: dist/gateway-VERSION-bundle.tar; KEY=file signs it
+	$(BIN)/python tools/bundle/build.py --out dist --key $(KEY)
 
 clean: ## remove what the targets made
 	rm -rf $(VENV) var .pytest_cache .mypy_cache .ruff_cache .hypothesis dist

@@ -12,13 +12,14 @@ from collections.abc import Callable, Coroutine, Mapping
 from pathlib import Path
 from typing import Any
 
-from bench import cost, machine, memory, report, there_and_back, throughput
+from bench import cost, machine, memory, report, there_and_back, throughput, workers
 
 MEASUREMENTS: Mapping[str, Callable[[Path], Coroutine[Any, Any, dict[str, Any]]]] = {
     "there_and_back": there_and_back.measure,
     "memory": memory.measure,
     "cost": cost.measure,
     "throughput": throughput.measure,
+    "workers": workers.measure,
 }
 
 

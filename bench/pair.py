@@ -29,10 +29,14 @@ class Side:
 
     async def ask(self, do: str, **words: str) -> dict[str, Any]:
         """One question, one answer."""
+        await self.tell(do, **words)
+        return await self.heard()
+
+    async def tell(self, do: str, **words: str) -> None:
+        """What has no answer."""
         if self.process.stdin is not None:
             self.process.stdin.write(json.dumps({"do": do, **words}).encode() + b"\n")
             await self.process.stdin.drain()
-        return await self.heard()
 
     async def heard(self) -> dict[str, Any]:
         line = await self.process.stdout.readline() if self.process.stdout is not None else b""

@@ -26,6 +26,12 @@ def write(path: Path, size: int, seed: int) -> None:
             file.write(piece)
 
 
+def content(size: int, seed: int) -> bytes:
+    """A small PDF of exactly `size` bytes, whole: one image on one page."""
+    bare = sum(map(len, _pdf([0], random.Random(seed))))
+    return b"".join(_pdf([size - bare], random.Random(seed)))
+
+
 def _pdf(images: Sequence[int], chance: random.Random) -> Iterator[bytes]:
     """Numbers have a fixed width, so that the size of everything but the images depends on the pages alone."""
     offsets: list[int] = []

@@ -70,12 +70,31 @@ def throughput(told: Figures) -> Iterator[str]:
         yield f"    {name:<28} {row['calls_per_document']:>5} calls {row['ms_per_document']:>8} ms"
 
 
+def workers(told: Figures) -> Iterator[str]:
+    yield (
+        f"{_size(told['bytes'])} documents, accepted → confirmed by the broker, one database and one broker "
+        f"({told['documents']} a run, best of {told['rounds']}):"
+    )
+    cases = {"remote": f"{told['sign_ms']:.0f} ms a signature, one session a process", "local": "local keys"}
+    for case, words in cases.items():
+        yield f"  {words}: ratio {told[case]['ratio']}"
+        for count in ("1", "2"):
+            row = told[case][count]
+            yield (
+                f"    {count} worker{'s' if count > '1' else ''}: {row['per_second']} a second; CPU a document: workers "
+                f"{row['worker_ms']} ms, broker {row['broker_ms']} ms, database {row['database_ms']} ms"
+            )
+    verdict = "holds" if told["holds"] else "BROKEN"
+    yield f"  worked on twice: {told['twice']}; remote ratio at least {told['wanted']} {verdict}"
+
+
 WORDS: Mapping[str, Callable[[Figures], Iterator[str]]] = {
     "machine": machine,
     "there_and_back": there_and_back,
     "memory": memory,
     "cost": cost,
     "throughput": throughput,
+    "workers": workers,
 }
 
 

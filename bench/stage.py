@@ -60,6 +60,17 @@ async def prepare(folder: Path, nodes: Mapping[str, Sequence[str]]) -> None:
         await _register(settings, certificates)
 
 
+async def prepare_one(settings: Settings, codes: Sequence[str]) -> None:
+    """A node of these settings can be opened, hosts the first code, and knows and trusts all of them."""
+    authority = Authority.create("Bench exchange authority", _CLOCK.now())
+    settings.node.data_dir.mkdir(parents=True)
+    await migrate.up(settings.database.url)
+    await _host(settings, codes[:1])
+    certificates = {code: _certificate(settings, authority, code) for code in codes}
+    authority.write_trust(settings.trust.folder, certificates)
+    await _register(settings, certificates)
+
+
 @asynccontextmanager
 async def opened(folder: Path, node: str, wrap: Wrap | None = None) -> AsyncIterator[Node]:
     """That node open and at work, as `gateway serve` has it."""

@@ -4,10 +4,11 @@ or a wrapper around each port. Out: an open `Node`, closed in reverse order what
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Coroutine, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 from typing import TypeVar
 
 from aiohttp import web
@@ -18,22 +19,32 @@ from gateway.edxml import schema
 from gateway.edxml.policy import Limits, XmlPolicy
 from gateway.errors import Misconfigured
 from gateway.incoming.desk import InDesk
+from gateway.incoming.feed import TO_NODE, FeedDoor
 from gateway.outgoing.desk import OutDesk
 from gateway.policy.profile import Profile
 from gateway.policy.trust import TrustPolicy
 from gateway.pool import ThreadPool
-from gateway.ports import Clock
+from gateway.ports import AxisDesk, Clock, Health
 from gateway.registry.directory import SqlDirectory
+from gateway.registry.feed import SqlFeed
+from gateway.registry.feed_judge import FeedRoom
 from gateway.settings import Settings
+from gateway.store import restored
 from gateway.store.blobs import FileBlobs
+from gateway.store.engine import ServerLimits
+from gateway.store.room import Room
 from gateway.store.store import SqlStore
+from gateway.store.wake import ANY
+from gateway.transport.amqp.access import Access, read_servers
+from gateway.transport.amqp.axis import AmqpAxis, AmqpOptions
 from gateway.transport.embedded import EmbeddedAxis
 from gateway.trust.evidence import Trust
 from gateway.trust.inspector import FileInspector
 from gateway.trust.keys import KeyDirectory
-from gateway.workers import dispatcher, packer, receiver, sequencer
+from gateway.workers import dispatcher, drain, packer, receiver, sequencer
 from gateway.workers.clocks import Clocks
 from gateway.workers.loop import Bell, forever
+from gateway.workers.pulse import Pulse
 
 MB = 1024 * 1024
 P = TypeVar("P")
@@ -41,7 +52,7 @@ Step = Callable[[], Coroutine[object, object, bool]]
 
 # Other nodes' parcels ring no bell here, so this is what each of them waits; an empty look costs one read.
 LANDING_POLL_S = 0.2
-# Whom each loop makes work for, so that they look at once; what other processes do is found by polling.
+# Whom each loop makes work for, so that they look at once, also in other processes; polling is the net.
 _THEN: Mapping[str, tuple[str, ...]] = {
     "packer": ("dispatcher", "sequencer"),
     "dispatcher": ("landing", "sequencer"),
@@ -50,6 +61,7 @@ _THEN: Mapping[str, tuple[str, ...]] = {
     "sequencer": (),
     "hosting": ("landing",),
     "clocks": ("sequencer",),
+    "pulse": (),
 }
 
 
@@ -68,6 +80,7 @@ class Office:
     pool: ThreadPool
     store: SqlStore
     directory: SqlDirectory
+    feed: SqlFeed
     keys: KeyDirectory
 
 
@@ -80,19 +93,23 @@ class Node:
     pool: ThreadPool
     store: SqlStore
     blobs: FileBlobs
-    axis: EmbeddedAxis
+    axis: AxisDesk
     directory: SqlDirectory
+    feed: SqlFeed
     keys: KeyDirectory
     trust: Trust
     out: OutDesk
     inn: InDesk
     bells: Mapping[str, Bell]
+    pulse: Pulse
+    room: Room
 
     async def run_workers(self, stop: asyncio.Event) -> None:
-        """Every loop of this process, until `stop`; then each finishes the step it is in."""
+        """Every loop of this process, until `stop`; then each finishes the step it is in, within `workers.drain_s`."""
         workers, bells, lease = self.settings.workers, self.bells, float(self.settings.workers.lease_s)
         hosted, clocks, intake = _Hosted(self), Clocks(), receiver.Intake()
         steps: dict[str, Step] = {
+            "pulse": self.pulse.beat,
             "hosting": hosted.step,
             "packer": lambda: packer.step(self.out, workers.pack_batch, lease),
             "dispatcher": lambda: dispatcher.step(self.out, workers.send_batch, lease),
@@ -101,19 +118,24 @@ class Node:
             "sequencer": lambda: sequencer.paced(self.store),
             "clocks": lambda: clocks.step(self.inn),
         }
+        loops: list[asyncio.Task[None]] = []
+        self.store.wake.start()
         async with asyncio.TaskGroup() as tasks:
             for name, step in steps.items():
-                then = [bells[other] for other in _THEN.get(name, ())]
+                then = partial(self.store.wake.ring, *_THEN[name])
                 poll_s = min(workers.poll_s, LANDING_POLL_S) if name == "landing" else workers.poll_s
-                tasks.create_task(forever(name, step, bells[name], stop, poll_s, then), name=name)
+                turning = forever(name, self.pulse.counted(name, step), bells[name], stop, poll_s, then)
+                loops.append(tasks.create_task(turning, name=name))
             tasks.create_task(self._ring_at_stop(stop))
+            tasks.create_task(drain.bounded(loops, stop, workers.drain_s, self.store))
+        self.pulse.stop()
 
     async def _ring_at_stop(self, stop: asyncio.Event) -> None:
         await stop.wait()
         for bell in self.bells.values():
             bell.ring()
 
-    def application(self) -> web.Application:
+    def application(self, health: Health) -> web.Application:
         """The API and the status page over this node."""
         from gateway.api.app import build
         from gateway.api.deps import ApiDeps
@@ -129,6 +151,7 @@ class Node:
                 inn=self.inn,
                 clock=self.clock,
                 pool=self.pool,
+                health=health,
                 version=__version__,
             )
         )
@@ -146,6 +169,9 @@ class _Hosted:
         codes = [
             code for agency in await self._node.store.hosted() for code in (agency.code, *agency.aliases)
         ]
+        codes.append(
+            f"{TO_NODE}{self._node.settings.node.name}"
+        )  # the registry feed comes to the node itself
         if codes == self._told:
             return False
         await self._node.inn.axis.host(codes)
@@ -160,7 +186,7 @@ async def open_office(settings: Settings, clock: Clock | None = None) -> AsyncIt
     async with AsyncExitStack() as stack:
         pool = ThreadPool(settings.workers.threads)
         stack.callback(pool.close)
-        store = SqlStore(settings.database.url, time)
+        store = SqlStore(settings.database.url, time, _server_limits(settings))
         stack.push_async_callback(store.close)
         await store.open()
         yield Office(
@@ -168,6 +194,16 @@ async def open_office(settings: Settings, clock: Clock | None = None) -> AsyncIt
             pool=pool,
             store=store,
             directory=SqlDirectory(store.writer, store.reader, time, pool),
+            feed=SqlFeed(
+                FeedRoom(
+                    writer=store.writer,
+                    reader=store.reader,
+                    clock=time,
+                    pool=pool,
+                    issuers=settings.trust.folder / "feed",
+                    scratch=settings.node.data_dir,
+                )
+            ),
             keys=KeyDirectory(
                 settings.keys.folder, password.reveal().encode() if password is not None else None
             ),
@@ -175,23 +211,50 @@ async def open_office(settings: Settings, clock: Clock | None = None) -> AsyncIt
 
 
 @asynccontextmanager
-async def open_axis(settings: Settings, clock: Clock | None = None) -> AsyncIterator[EmbeddedAxis]:
+async def open_axis(settings: Settings, clock: Clock | None = None) -> AsyncIterator[AxisDesk]:
     """The axis alone: for the node, and to look at what lies on its dead list."""
     # Its own two threads: it moves files while it holds the lock that all nodes of the axis wait for, and must not
     # stand in line behind minutes of this node's own work then.
     pool = ThreadPool(2)
     try:
-        async with EmbeddedAxis(
-            settings.axis.folder,
-            settings.node.name,
-            clock or SystemClock(),
-            pool,
-            poison_limit=settings.axis.poison_limit,
-            max_bytes=settings.limits.envelope_mb * MB,
-        ) as axis:
+        async with _axis(settings, clock or SystemClock(), pool) as axis:
             yield axis
     finally:
         pool.close()
+
+
+def _axis(settings: Settings, clock: Clock, pool: ThreadPool) -> EmbeddedAxis | AmqpAxis:
+    node, max_bytes, amqp = settings.node.name, settings.limits.envelope_mb * MB, settings.amqp
+    if settings.axis.kind == "embedded":
+        limit = settings.axis.poison_limit
+        return EmbeddedAxis(settings.axis.folder, node, clock, pool, poison_limit=limit, max_bytes=max_bytes)
+    options = AmqpOptions(
+        max_bytes=max_bytes,
+        part_bytes=amqp.part_mb * MB,
+        prefetch=amqp.prefetch,
+        confirm_s=float(amqp.confirm_s),
+    )
+    return AmqpAxis(broker_access(settings), node, settings.node.data_dir / "parts", clock, pool, options)
+
+
+def broker_access(settings: Settings) -> Access:
+    """How this node connects to its broker. Misconfigured when an address cannot be read or the password is missing."""
+    amqp = settings.amqp
+    if amqp.password is None:
+        raise Misconfigured(
+            "the broker needs a password and none is set",
+            hint="name the file that has it in GATEWAY_AMQP_PASSWORD_FILE",
+        )
+    return Access(
+        servers=read_servers(amqp.servers),
+        vhost=amqp.vhost,
+        user=amqp.user or settings.node.name,
+        password=amqp.password.reveal(),
+        ca=amqp.ca,
+        certificate=amqp.certificate,
+        key=amqp.key,
+        heartbeat_s=amqp.heartbeat_s,
+    )
 
 
 @asynccontextmanager
@@ -205,15 +268,20 @@ async def open_node(
         office = await stack.enter_async_context(open_office(settings, clock))
         time, pool, store = office.clock, office.pool, office.store
         directory, keys = office.directory, office.keys
+        await restored.refuse_unconfirmed(store)
         axis = await stack.enter_async_context(open_axis(settings, time))
-        blobs = FileBlobs(settings.node.data_dir / "content", store, time, pool)
+        content = settings.node.data_dir / "content"
+        room = Room(folder=content, reserve=settings.limits.disk_free_mb * MB)
+        blobs = FileBlobs(content, store, time, pool, room)
         trust = _trust(settings)
         bells = {name: Bell() for name in _THEN}
 
-        def wake() -> None:
-            """What a front door's act may have made: a job to pack, a packet to look at again, events."""
-            for name in ("packer", "receiver", "sequencer"):
+        def heard(names: Collection[str]) -> None:
+            for name in bells if ANY in names else bells.keys() & set(names):
                 bells[name].ring()
+
+        store.wake.listen(heard)
+        feed = around("feed", office.feed)
 
         shared = {
             "store": around("store", store),
@@ -225,7 +293,8 @@ async def open_node(
             "pool": pool,
             "profile": profile(settings),
             "xml": xml_policy(settings),
-            "wake": wake,
+            # What a front door's act may have made: a job to pack, a packet to look at again, events.
+            "wake": partial(store.wake.ring, "packer", "receiver", "sequencer"),
         }
         yield Node(
             settings=settings,
@@ -235,12 +304,29 @@ async def open_node(
             blobs=blobs,
             axis=axis,
             directory=directory,
+            feed=office.feed,
             keys=keys,
             trust=trust,
             bells=bells,
+            pulse=Pulse(folder=settings.node.data_dir / "heartbeat", clock=time, pool=pool),
+            room=room,
             out=OutDesk(keys=around("keys", keys), **shared),  # type: ignore[arg-type]  # one table for two desks
-            inn=InDesk(trust=around("trust", trust), trust_policy=trust_policy(settings), **shared),  # type: ignore[arg-type]  # as above
+            inn=InDesk(
+                trust=around("trust", trust),
+                trust_policy=trust_policy(settings),
+                **shared | {"axis": FeedDoor(shared["axis"], feed, shared["blobs"], pool)},  # type: ignore[arg-type]  # as above
+            ),
         )
+
+
+def _server_limits(settings: Settings) -> ServerLimits:
+    database = settings.database
+    return ServerLimits(
+        connections=database.connections,
+        statement_s=database.statement_timeout_s,
+        lock_s=database.lock_timeout_s,
+        idle_s=database.idle_timeout_s,
+    )
 
 
 def _trust(settings: Settings) -> Trust:

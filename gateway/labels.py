@@ -7,9 +7,12 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from gateway.labels_api import API
+from gateway.labels_broker import BROKER
 from gateway.labels_commands import COMMANDS
 from gateway.labels_errors import ERRORS
+from gateway.labels_feed import FEED
 from gateway.labels_messages import MESSAGES
+from gateway.labels_operations import OPERATIONS
 from gateway.labels_rules import RULES
 from gateway.labels_states import STATES
 from gateway.labels_words import WORDS
@@ -18,7 +21,7 @@ LANGUAGES = ("vi", "en")
 _COLUMN = {"vi": 0, "en": 1}
 
 _TEXTS: Mapping[str, tuple[str, str]] = MappingProxyType(
-    {**API, **COMMANDS, **STATES, **ERRORS, **RULES, **WORDS, **MESSAGES}
+    {**API, **BROKER, **COMMANDS, **FEED, **STATES, **ERRORS, **RULES, **WORDS, **MESSAGES, **OPERATIONS}
 )
 KEYS: frozenset[str] = frozenset(_TEXTS)
 

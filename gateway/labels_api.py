@@ -99,6 +99,11 @@ API: dict[str, tuple[str, str]] = {
         "Khóa này đã gắn với một yêu cầu có nội dung khác. Yêu cầu mới cần khóa mới.",
         "This key stands for a request with other content. A new request needs a new key.",
     ),
+    "problem.not-well": ("Nút chưa phục vụ được", "The node cannot serve now"),
+    "problem.not-well.text": (
+        "Nút tạm thời chưa phục vụ được. Hãy gọi lại sau ít giây; phần checks nói lý do.",
+        "The node cannot serve for now. Call again in a few seconds; checks says why.",
+    ),
     "problem.http": ("Yêu cầu không được nhận", "The request was not taken"),
     "problem.http.text": ("Máy chủ không nhận yêu cầu này.", "The server does not take this request."),
     "problem.many": ("Có {n} lỗi cần sửa.", "{n} problems to correct."),

@@ -70,12 +70,56 @@ _TALK: dict[str, tuple[str, str]] = {
         "{waiting} gói chờ (khẩn: {urgent}), {leased} gói đang giao, {dead} gói ở hàng lỗi",
         "{waiting} packets wait (urgent: {urgent}), {leased} are being handed over, {dead} on the dead list",
     ),
+    "cli.backup.copied": ("  {what}: {count}", "  {what}: {count}"),
+    "cli.backup.lacks": (
+        "Bản sao lưu đã ghi, nhưng thiếu hoặc hỏng {count} tệp nội dung. Kiểm tra ổ đĩa và bản sao lưu trước đó.",
+        "The backup is written, but {count} files of the content are missing or damaged. Check the disk, and the backup "
+        "before this one.",
+    ),
+    "cli.restore.equal": (
+        "Đã khôi phục {rows} dòng, {files} tệp, khớp hoàn toàn.",
+        "Restored {rows} rows, {files} files, equal.",
+    ),
+    "cli.restore.kept_trust": (
+        "Thư mục tin cậy đã có tệp nên được giữ nguyên.",
+        "The trust folder had files already and was left as it is.",
+    ),
+    "cli.restore.next": (
+        "Nút chưa hoạt động cho tới khi được xác nhận. Xem những điều cần kiểm tra: gateway restored",
+        "The node does not work until it is confirmed. See what to check: gateway restored",
+    ),
+    "cli.restored.none": (
+        "Không có lần khôi phục nào chờ xác nhận.",
+        "No restore waits to be confirmed.",
+    ),
+    "cli.restored.number": (
+        "số đến của {code}: bản sao lưu biết tới số {last}",
+        "arrival numbers of {code}: the copy knows them up to {last}",
+    ),
+    "cli.restored.certificate": (
+        "chứng thư số của {code}: {fingerprint}, gắn ngày {day}",
+        "certificate of {code}: {fingerprint}, bound {day}",
+    ),
+    "cli.restored.check": (
+        "Đối chiếu số đến với sổ giấy; chứng thư số nào đã thu hồi sau thời điểm sao lưu thì thu hồi lại. Rồi xác nhận "
+        "bằng gateway restored --number MÃ=SỐ --withdraw MÃ=DẤU_VÂN_TAY --confirmed-by … --approved-by …",
+        "Compare the numbers with the book on paper; withdraw each certificate that was withdrawn after the backup. Then "
+        "confirm with gateway restored --number CODE=N --withdraw CODE=FINGERPRINT --confirmed-by … --approved-by …",
+    ),
     "cli.token.active": ("đang dùng", "active"),
     "cli.token.revoked": ("đã thu hồi khóa", "revoked"),
     "cli.token.expired": ("hết hạn", "expired"),
 }
 
 _ASK: dict[str, tuple[str, str]] = {
+    "cli.ask.restore": (
+        "Khôi phục nút này từ {file} vào {folder}?",
+        "Restore this node from {file} into {folder}?",
+    ),
+    "cli.ask.restored": (
+        "Xác nhận đã kiểm tra nút được khôi phục từ bản sao lưu {at}?",
+        "Confirm that the node restored from the backup of {at} was checked?",
+    ),
     "cli.ask.resend": ("Gửi lại {document} tới {to}?", "Send {document} again to {to}?"),
     "cli.ask.cancel": ("Hủy gửi {document}?", "Cancel the sending of {document}?"),
     "cli.ask.recall": (

@@ -123,6 +123,10 @@ ERRORS: dict[str, tuple[str, str]] = {
         "Cấu hình chưa đúng nên hệ thống không khởi động. Xem dòng lỗi và sửa.",
         "The settings cannot work, so the node stopped. Read the message and correct them.",
     ),
+    "error.damaged_backup": (
+        "Bản sao lưu bị hỏng hoặc sai mật khẩu. Hãy dùng bản sao khác của tệp.",
+        "The backup is damaged, or the passphrase is another one. Use another copy of the file.",
+    ),
     # reasons for a 02
     "reason.WRONG_ADDRESSEE": ("Sai nơi nhận", "Wrong addressee"),
     "reason.OUT_OF_AUTHORITY": ("Không thuộc thẩm quyền giải quyết", "Outside our authority"),
@@ -194,6 +198,10 @@ ERRORS: dict[str, tuple[str, str]] = {
         "Gói tin đến từ nút không phụ trách cơ quan gửi",
         "The packet came from a node that does not host the sender",
     ),
+    "code.AXIS-PARTS": (
+        "Trục liên thông không giao đủ gói tin",
+        "The axis did not hand over the whole packet",
+    ),
     "code.MSG-ID": ("Mã gói tin không khớp", "The packet id does not agree"),
     "code.MSG-NOT-OURS": ("Gói tin không gửi cho cơ quan mình", "The packet is not addressed to us"),
     "code.MSG-NOT-PARTY": (
@@ -223,10 +231,18 @@ ERRORS: dict[str, tuple[str, str]] = {
     "finding.COMMENT": ("có chú thích trong gói tin, không đọc", "comments were not read"),
     "finding.DATE-FORM": ("ngày viết khác chuẩn", "a date is written in another form"),
     "finding.DATE-UNREADABLE": ("ngày không đọc được", "a date cannot be read"),
+    "finding.HOST-UNKNOWN": (
+        "danh mục chưa ghi nút của nơi gửi",
+        "the registry does not say which node hosts the sender",
+    ),
     "finding.ID-SPACE": ("mã có khoảng trắng thừa", "an identity has white space around it"),
     "finding.JSON-WRAPPED": ("gói tin bọc trong chuỗi JSON", "the packet was wrapped in a JSON string"),
     "finding.MISSING": ("thiếu một thành phần", "a part is missing"),
     "finding.MORE": ("còn điểm khác nữa", "there are more findings"),
+    "finding.NODE-UNKNOWN": (
+        "trục liên thông không xác nhận nút đã gửi",
+        "the axis vouches for no node as the publisher",
+    ),
     "finding.NULL-TEXT": ("chữ null thay cho giá trị trống", "the text null stands for no value"),
     "finding.NUMBER": ("số không đọc được", "a number cannot be read"),
     "finding.RECEIVED-LATE": ("giờ nhận ghi sau giờ ký", "the receipt's time is after its signing time"),

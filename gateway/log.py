@@ -1,12 +1,34 @@
-"""Structured log lines: one JSON object each, with an `action` and ids; never content, keys or tokens."""
+"""Structured log lines: one JSON object each, with an `action` and ids; never content, keys or tokens. What is done
+for one request or one packet is bound to it once, and every line below it names it."""
 
 import json
 import logging
 import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
 from datetime import UTC, datetime
 from typing import Any
 
 _STANDARD = frozenset(logging.makeLogRecord({}).__dict__) | {"message", "asctime", "taskName"}
+# What others wrote may be of any length.
+_LONGEST = 200
+_BOUND: ContextVar[Mapping[str, str]] = ContextVar("bound")
+
+
+@contextmanager
+def bound(**ids: str) -> Iterator[None]:
+    """Every line that is logged inside names these ids, also from threads of the pool."""
+    token = _BOUND.set({**ids_bound(), **{name: text[:_LONGEST] for name, text in ids.items()}})
+    try:
+        yield
+    finally:
+        _BOUND.reset(token)
+
+
+def ids_bound() -> Mapping[str, str]:
+    """What the work at hand is about."""
+    return _BOUND.get({})
 
 
 class JsonLines(logging.Formatter):
@@ -19,6 +41,7 @@ class JsonLines(logging.Formatter):
             "logger": record.name,
             "say": record.getMessage(),
         }
+        line |= ids_bound()
         line |= {key: value for key, value in record.__dict__.items() if key not in _STANDARD}
         if record.exc_info and record.exc_info[0] is not None:
             line["error"] = record.exc_info[0].__name__
@@ -33,8 +56,13 @@ def configure(level: str = "info") -> None:
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level.upper())
+    quieten()
+
+
+def quieten() -> None:
+    """Libraries that would write more than ids stay silent, whatever the level."""
     # signxml writes the whole canonical text at DEBUG, aiosqlite every value of a row: content never goes to a log.
-    for name in ("signxml", "aiosqlite"):
+    for name in ("signxml", "aiosqlite", "aiormq", "aio_pika"):
         logging.getLogger(name).setLevel(logging.WARNING)
     logging.getLogger("aiohttp.access").setLevel(logging.WARNING)
 

@@ -4,6 +4,8 @@ used by more worker processes, not by more threads (design 6)."""
 import asyncio
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
+from functools import partial
 from typing import TypeVar
 
 T = TypeVar("T")
@@ -16,7 +18,8 @@ class ThreadPool:
         self._threads = ThreadPoolExecutor(max_workers=size, thread_name_prefix="gateway")
 
     async def run(self, work: Callable[[], T]) -> T:
-        return await asyncio.get_running_loop().run_in_executor(self._threads, work)
+        here = copy_context()
+        return await asyncio.get_running_loop().run_in_executor(self._threads, partial(here.run, work))
 
     def close(self) -> None:
         self._threads.shutdown(wait=True, cancel_futures=True)

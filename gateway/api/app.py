@@ -7,13 +7,14 @@ from __future__ import annotations
 import asyncio
 import logging
 import re
+import time
 from collections.abc import Awaitable, Callable, Iterable
 
 from aiohttp import web
 from aiohttp.http import HttpProcessingError
 from aiohttp.typedefs import Middleware
 
-from gateway import errors
+from gateway import errors, log, meters
 from gateway.api import asking, auth, openapi, problems
 from gateway.api.call import Call
 from gateway.api.deps import ApiDeps
@@ -30,6 +31,7 @@ _LOG = logging.getLogger(__name__)
 Handle = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 REQUEST_ID = web.RequestKey("request_id", str)
+ROUTE = web.RequestKey("route", str)
 LANG = web.RequestKey[Lang]("lang", str)  # type: ignore[arg-type]  # a Literal is no class, but a str at run time
 
 _SAFE_ID = re.compile(r"[A-Za-z0-9._:-]{1,100}")
@@ -78,7 +80,16 @@ def _guard(deps: ApiDeps) -> Middleware:
     async def guard(request: web.Request, handler: Handle) -> web.StreamResponse:
         given = request.headers.get("X-Request-Id", "")
         request[REQUEST_ID] = given if _SAFE_ID.fullmatch(given) else deps.clock.new_id("req_")
-        request[LANG] = lang = _lang(request)
+        request[LANG] = _lang(request)
+        began = time.perf_counter()
+        with log.bound(request=request[REQUEST_ID]):
+            response = await answered(request, handler)
+        took = time.perf_counter() - began
+        meters.API_CALL.took(took, route=request.get(ROUTE, "other"), status=f"{response.status // 100}xx")
+        return response
+
+    async def answered(request: web.Request, handler: Handle) -> web.StreamResponse:
+        lang = request[LANG]
         try:
             return await handler(request)
         except BadCall as bad:
@@ -103,6 +114,7 @@ def _handler(route: Route, deps: ApiDeps) -> Handle:
     """The aiohttp handler of one row of the table: who calls, what they ask, then the row's own handler."""
 
     async def handle(request: web.Request) -> web.StreamResponse:
+        request[ROUTE] = route.name
         who = None
         if not route.open:
             who = await auth.caller(request, deps)

@@ -13,7 +13,7 @@ from gateway.domain.registry import AgencyEntry, Resolution
 from gateway.domain.registry_change import Plan, RegistryChange
 from gateway.incoming.desk import InDesk
 from gateway.outgoing.desk import OutDesk
-from gateway.ports import Blobs, Clock, Page, Pool, Store
+from gateway.ports import Blobs, Clock, Health, Page, Pool, Store
 
 MIB = 1024 * 1024
 
@@ -74,5 +74,6 @@ class ApiDeps:
     inn: InDesk
     clock: Clock
     pool: Pool
+    health: Health
     version: str
     options: ApiOptions = field(default_factory=ApiOptions)

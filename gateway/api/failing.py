@@ -30,12 +30,14 @@ class BadCall(Exception):
         *faults: Fault,
         params: Mapping[str, str] = _NONE,
         headers: Mapping[str, str] = _NONE,
+        more: Mapping[str, object] = _NONE,
     ) -> None:
         super().__init__(slug)
         self.slug = slug
         self.faults: Sequence[Fault] = faults
         self.params = params
         self.headers = headers
+        self.more = more
 
 
 def pointer(*steps: object) -> str:

@@ -99,6 +99,7 @@ OWN_SORTS: Mapping[str, Sort] = MappingProxyType(
             ("unsupported-media", 415, False),
             ("expectation-failed", 417, False),
             ("idempotency-other", 422, False),
+            ("not-well", 503, True),
             ("http", 400, False),
         )
     }
@@ -159,6 +160,7 @@ def of_bad_call(bad: BadCall, lang: Lang) -> Problem:
         detail=str(listed[0]["detail"]) if len(listed) == 1 else text,
         errors=listed,
         headers=bad.headers,
+        more=bad.more,
     )
 
 

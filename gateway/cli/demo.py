@@ -58,11 +58,13 @@ def _tell_once(call: Call, keep: Path | None) -> None:
 
 async def _live(call: Call, keep: Path | None, port: int) -> None:
     """The story once, then the node stays at work with its API until it is told to stop."""
-    from gateway.cli import serve
+    from gateway.cli import listening, serve
     from gateway.demo import live
+    from gateway.ops.health import Watch
 
     async def answer(node: Node, ready: Callable[[str], None]) -> None:
-        await serve.answer(call, node, serve.stop_on_signal(), ready)
+        health = Watch(node=node)
+        await serve.answer(call, node, listening.stop_on_signal(health.drain), health, ready)
 
     with tempfile.TemporaryDirectory(prefix="gateway-demo-") as temporary:
         await live.serve(keep or Path(temporary), port, call.say, answer)

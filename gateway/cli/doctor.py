@@ -56,11 +56,13 @@ async def _examine(settings: Settings) -> list[Finding]:
 
 
 def _patient(settings: Settings, pool: Any) -> Patient:
+    from gateway.bootstrap import open_axis
     from gateway.clock import SystemClock
     from gateway.ops.doctor import Patient
     from gateway.settings import sqlite_file
 
     password = settings.keys.password
+    embedded = settings.axis.kind == "embedded"
     return Patient(
         node=settings.node.name,
         database_url=settings.database.url,
@@ -72,6 +74,7 @@ def _patient(settings: Settings, pool: Any) -> Patient:
         trust_folder=settings.trust.folder,
         clock=SystemClock(),
         pool=pool,
+        open_axis=None if embedded else lambda: open_axis(settings),
     )
 
 

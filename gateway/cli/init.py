@@ -154,7 +154,7 @@ async def _set_up(call: Call, file: Path, answers: Answers) -> None:
     settings = reading.load(making, os.environ)
     _folders(settings, answers)
     await migrate.up(settings.database.url)
-    call.say("cli.init.database", path=settings.database.url)
+    call.say("cli.init.database", path=reading.shown(settings)["database.url"])
     async with at_office(settings) as office:
         agency = HostedAgency(
             id=SystemClock().new_id("agy_"), code=answers.code, name=answers.name, numbering=answers.numbering

@@ -14,19 +14,24 @@ import typer
 from gateway import log
 from gateway.cli import (
     axis,
+    backup,
     config,
     demo,
     doctor,
     explain,
     failures,
+    host,
     inbox,
     init,
     keys,
     migrate,
     outbox,
+    queue,
     registry,
+    restore,
     send,
     serve,
+    status,
     tokens,
     verify,
     version,
@@ -43,8 +48,8 @@ Data goes to stdout, talk to stderr. Exit codes: 0 fine, 1 failed, 2 usage, 3 no
 5 authentication, 6 network or axis, 7 verification failed, 75 try later."""
 
 _NOUNS = (
-    *(serve, demo, init, config, send, outbox, inbox, watch, registry, keys, tokens, axis),
-    *(verify, explain, doctor, migrate, version),
+    *(serve, demo, init, config, send, outbox, inbox, watch, registry, host, keys, tokens),
+    *(status, queue, axis, verify, explain, doctor, migrate, backup, restore, version),
 )
 
 

@@ -1,23 +1,29 @@
 """`gateway serve`: runs the API and the workers in one process until it is told to stop. In: settings. Out: a node
-at work, its address said on stderr; SIGTERM and Ctrl+C let it finish what it holds."""
+at work, its address said on stderr. SIGTERM and Ctrl+C let it finish what it holds, a second one ends it at once."""
 
 from __future__ import annotations
 
 import asyncio
 import gc
-import signal
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from gateway.cli.command import Call, verb
+from gateway.cli.listening import listening, stop_on_signal
 from gateway.cli.node import at_node, run
-from gateway.errors import GatewayError, Misconfigured
+from gateway.errors import GatewayError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from gateway.bootstrap import Node
+    from gateway.ports import Health
+
+
+ROLES = ("all", "web", "worker")
 
 
 def register(app: typer.Typer) -> None:
@@ -29,30 +35,34 @@ def register(app: typer.Typer) -> None:
 def serve(
     call: Call,
     role: Annotated[
-        str, typer.Option(help="all, api (answers programs) or worker (packs, sends, receives).")
+        str, typer.Option(help="all, web (answers programs and people) or worker (packs, sends, receives).")
     ] = "all",
 ) -> None:
-    """Run the API and the workers until stopped. Ctrl+C finishes what is under way, then stops."""
-    if role not in ("all", "api", "worker"):
-        raise typer.BadParameter(f"{role!r} is no role; expected all, api or worker")
+    """Run the API, the pages and the workers until stopped. Ctrl+C finishes what is under way, then stops."""
+    if role not in ROLES:
+        raise typer.BadParameter(f"{role!r} is no role; expected {', '.join(ROLES)}")
     run(_serve(call, role))
 
 
 async def _serve(call: Call, role: str) -> None:
     from gateway import log
+    from gateway.ops.health import Watch
 
     async with at_node(call) as node:
         log.configure("debug" if call.verbose else node.settings.log.level)
-        stop = stop_on_signal()
+        health, worked = Watch(node=node), asyncio.Event()
+        stop = stop_on_signal(health.drain)
         try:
-            async with asyncio.TaskGroup() as tasks:
-                if role != "api":
-                    tasks.create_task(node.run_workers(stop))
+            async with watched(node, health), asyncio.TaskGroup() as tasks:
+                if role != "web":
+                    tasks.create_task(_work(node, stop, worked))
+                else:
+                    tasks.create_task(_follow(stop, worked))
                 if role == "worker":
                     keep_what_is_loaded()
                     call.say("cli.working", name=node.settings.node.name)
                 else:
-                    tasks.create_task(answer(call, node, stop))
+                    tasks.create_task(answer(call, node, worked, health))
         except ExceptionGroup as several:
             # One named cause is worth more to a person than the group it came in.
             raise next(
@@ -61,13 +71,18 @@ async def _serve(call: Call, role: str) -> None:
     call.say("cli.served")
 
 
-def stop_on_signal() -> asyncio.Event:
-    """An event that Ctrl+C or SIGTERM sets, instead of ending the process."""
-    stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for each in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(each, stop.set)
-    return stop
+async def _work(node: Node, stop: asyncio.Event, worked: asyncio.Event) -> None:
+    """The workers until the stop. While they finish, calls are still answered, and `/readyz` says that this process
+    goes; then everything closes."""
+    try:
+        await node.run_workers(stop)
+    finally:
+        worked.set()
+
+
+async def _follow(stop: asyncio.Event, worked: asyncio.Event) -> None:
+    await stop.wait()
+    worked.set()
 
 
 def keep_what_is_loaded() -> None:
@@ -78,29 +93,32 @@ def keep_what_is_loaded() -> None:
 
 
 async def answer(
-    call: Call, node: Node, stop: asyncio.Event, ready: Callable[[str], None] | None = None
+    call: Call,
+    node: Node,
+    stop: asyncio.Event,
+    health: Health,
+    ready: Callable[[str], None] | None = None,
 ) -> None:
     """The API until the stop; calls that are under way are answered first. `ready` hears its address."""
-    from aiohttp import web
-
-    from gateway.api.app import server_log
-
-    runner = web.AppRunner(node.application(), access_log=None, logger=server_log())
-    await runner.setup()
-    try:
-        site = web.TCPSite(runner, node.settings.api.host, node.settings.api.port)
-        try:
-            await site.start()
-        except OSError as why:
-            raise Misconfigured(
-                f"the API cannot listen on {node.settings.api.host}:{node.settings.api.port}: {why.strerror}",
-                hint="choose another with api.host and api.port, or stop the program that has it",
-            ) from why
-        host, port = runner.addresses[0][:2]
-        call.say("cli.serving", url=f"http://{host}:{port}", name=node.settings.node.name)
+    api, finish_s = node.settings.api, float(node.settings.workers.drain_s)
+    async with listening(node.application(health), "api", api.host, api.port, finish_s) as url:
+        call.say("cli.serving", url=url, name=node.settings.node.name)
         keep_what_is_loaded()
         if ready is not None:
-            ready(f"http://{host}:{port}")
+            ready(url)
         await stop.wait()
-    finally:
-        await runner.cleanup()
+
+
+@asynccontextmanager
+async def watched(node: Node, health: Health) -> AsyncIterator[None]:
+    """The door for monitoring, where the settings ask for one: open to the very end, so that it says how the end goes."""
+    from gateway.ops import metrics
+    from gateway.web.monitoring import monitoring
+
+    where = node.settings.metrics
+    if not where.port:
+        yield
+        return
+    app = monitoring(metrics.Scrape(node=node).text, metrics.CONTENT_TYPE, health)
+    async with listening(app, "metrics", where.host, where.port, 1.0):
+        yield

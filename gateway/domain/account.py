@@ -61,7 +61,7 @@ class NumberingMode(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HostedAgency:
-    """An agency that this node speaks for."""
+    """An agency that this node speaks for; or spoke for, until `left_at`: what it sent and received stays."""
 
     id: str
     code: str
@@ -71,6 +71,7 @@ class HostedAgency:
     parent_name: str | None = None
     email: str | None = None
     answer_recall: bool = True
+    left_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -31,6 +31,8 @@ class EventKind(StrEnum):
     INBOX_REQUEST = "inbox.request"
     INBOX_ACKED = "inbox.acked"
     INBOX_ANSWERED = "inbox.answered"
+    NODE_RESTORED = "node.restored"
+    NODE_CONFIRMED = "node.confirmed"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

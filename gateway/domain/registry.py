@@ -35,6 +35,15 @@ class AgencyEntry:
     """The node that speaks for this code on the axis, where the registry says so."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hosting:
+    """Which node speaks for a code on the axis on a day; `alias` is the code's older form, which leads there too."""
+
+    node: str
+    code: str
+    alias: str | None = None
+
+
 class Standing(StrEnum):
     """What a code someone wrote turned out to be."""
 

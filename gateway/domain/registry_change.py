@@ -25,6 +25,7 @@ class AgencyRecord:
     address: str | None = None
     phone: str | None = None
     decision: str | None = None
+    host: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

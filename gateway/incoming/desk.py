@@ -32,7 +32,7 @@ class InDesk:
     profile: Profile
     xml: XmlPolicy
     wake: Callable[[], None]
-    """Called after a commit that made work: the workers of this process look at once, others when they poll."""
+    """Called after a commit that made work: the workers look at once, also in other processes on one server."""
     trust_policy: TrustPolicy
     general_turns: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(GENERAL_AT_ONCE))
 

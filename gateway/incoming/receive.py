@@ -1,23 +1,27 @@
 """Step 1 of the way in: makes a parcel ours. In: an arrival of the axis. Out: its bytes and its inbox row durable, and
 only then the axis told to forget it (G2). Landing is not identity: the row is unique on (agency, file digest) alone.
-At least once here, and exactly once in `admit`."""
+At least once here, and exactly once in `admit`. What the axis itself says is no whole packet, or other bytes than it
+announced, lands in quarantine and is not looked into."""
 
 from __future__ import annotations
 
 import hashlib
 import logging
+from dataclasses import replace
 from functools import partial
 
-from gateway import log
+from gateway import log, meters
 from gateway.domain.account import AgencyScope
 from gateway.domain.event import EventKind
 from gateway.domain.identity import Digest
-from gateway.incoming import repeat
+from gateway.incoming import repeat, verify
 from gateway.incoming.desk import InDesk, is_ours
-from gateway.ports import Arrival, InboxItem, Scratch
+from gateway.ports import Arrival, InboxItem, Scratch, Work
 
 _log = logging.getLogger(__name__)
 PIECE = 256 * 1024
+_LANDED, _QUARANTINED = "landed", "quarantined"
+_BY_THE_AXIS = frozenset({"AXIS-PARTS", "AXIS-NODE", "MSG-ID"})
 
 
 async def run(desk: InDesk, arrival: Arrival) -> None:
@@ -36,15 +40,14 @@ async def run(desk: InDesk, arrival: Arrival) -> None:
         landed = await work.inbox.land(item)
         if landed.id == item.id:
             await work.blobs.add(digest, "inbox", item.id)
-            await work.events.append(
-                EventKind.INBOX_LANDED,
-                item.id,
-                item.received_at,
-                {"file": digest, "size": size, "packet": arrival.packet_id, "lane": arrival.lane},
-            )
-        else:
-            await repeat.answer_again(desk, work, landed)
+            await _tell(work, item)
+        elif not await _came_before(desk, work, landed, item):
+            return  # not settled: the axis gives it again when the lease is over
         await work.commit()
+    if landed.id == item.id:
+        meters.RECEIVED.add(lane=arrival.lane)
+    else:
+        meters.REPEATED.add()
     await desk.axis.settle(arrival, done=True)
 
 
@@ -59,8 +62,45 @@ def _copy(arrival: Arrival, scratch: Scratch) -> tuple[Digest, int]:
     return Digest.of_bytes(hasher.digest()), size
 
 
+async def _tell(work: Work, item: InboxItem) -> None:
+    told = {
+        "file": item.file_digest,
+        "size": item.size,
+        "packet": item.transport_packet_id,
+        "lane": item.lane,
+        **({"node": item.transport_node} if item.transport_node is not None else {}),
+    }
+    await work.events.append(EventKind.INBOX_LANDED, item.id, item.received_at, told)
+    if item.state != _LANDED:
+        log.action(_log, f"inbox.{item.state}", item.reason or "", inbox=item.id, code=item.code)
+        kept_out = {"state": item.state, "code": item.code}
+        await work.events.append(EventKind.INBOX_INVALID, item.id, item.received_at, kept_out)
+
+
+async def _came_before(desk: InDesk, work: Work, first: InboxItem, item: InboxItem) -> bool:
+    """What becomes of bytes that are here. False: it cannot be said yet. Whoever has a copy of a packet may publish it
+    under another name, or spoil it on the way; the true one that comes after it must not be taken for its repeat."""
+    other_words = verify.told(first) != verify.told(item)
+    if item.state != _LANDED:
+        log.action(_log, "arrival.flawed_repeat", item.reason or "", inbox=first.id, code=item.code)
+    elif first.state == _LANDED and other_words:
+        log.action(_log, "arrival.put_off", "a copy under other words is not judged yet", inbox=first.id)
+        return False
+    elif (
+        first.state == _QUARANTINED
+        and first.code in _BY_THE_AXIS
+        and (other_words or not first.steps)  # without steps: kept at the door, never looked into
+    ):
+        await work.inbox.reopen(first.id, verify.opened_by(item))
+        await _tell(work, replace(item, id=first.id))
+    else:
+        await repeat.answer_again(desk, work, first)
+    return True
+
+
 def _row(desk: InDesk, arrival: Arrival, agency_id: str, digest: Digest, size: int) -> InboxItem:
-    return InboxItem(
+    """Landed, or in quarantine where the axis itself says that these bytes are not the packet."""
+    landed = InboxItem(
         id=desk.clock.new_id("inx_"),
         agency_id=agency_id,
         file_digest=digest,
@@ -72,3 +112,16 @@ def _row(desk: InDesk, arrival: Arrival, agency_id: str, digest: Digest, size: i
         transport_node=arrival.node,
         lane=arrival.lane,
     )
+    code, why = _flaw(arrival, digest)
+    if not code:
+        return landed
+    return replace(landed, state=_QUARANTINED, code=code, reason=why, settled_at=landed.received_at)
+
+
+def _flaw(arrival: Arrival, digest: Digest) -> tuple[str, str]:
+    """A2: the bytes are whole, and those that were announced."""
+    if arrival.flaw:
+        return "AXIS-PARTS", f"the axis has no whole packet: {arrival.flaw}"
+    if digest != arrival.digest:
+        return "MSG-ID", f"the axis announced SHA-256 {arrival.digest}, the bytes that came have {digest}"
+    return "", ""

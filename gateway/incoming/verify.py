@@ -5,9 +5,10 @@ failed step. Bytes are judged by `edxml.verify`, evidence collected through the 
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
-from datetime import timedelta
+from dataclasses import asdict, dataclass, replace
+from datetime import datetime, timedelta
 from functools import partial
 from typing import BinaryIO
 
@@ -15,6 +16,8 @@ from gateway.domain.account import AgencyScope
 from gateway.domain.document import Kind
 from gateway.domain.identity import PacketId
 from gateway.domain.proof import Binding, VerifiedEnvelope
+from gateway.domain.registry import Standing
+from gateway.domain.wall_clock import local
 from gateway.edxml import verify as envelopes
 from gateway.edxml.envelope import Envelope
 from gateway.errors import BadSignature
@@ -24,6 +27,7 @@ from gateway.ports import InboxItem
 
 PIECE = 256 * 1024
 RELEASED = "RELEASED"
+_AGAIN = "again:"
 _ANY_TIME = timedelta(days=36500)
 
 
@@ -61,7 +65,8 @@ async def run(desk: InDesk, item: InboxItem) -> Proved:
             verified = await desk.pool.run(partial(envelopes.examine_general, *ask.args, **ask.keywords))
     signed, canonical = verified.signed, verified.canonical
     evidence = await desk.pool.run(lambda: desk.trust.collect(signed.certificate_der, item.received_at))
-    proved = trust.decide(signed, evidence, _policy(desk, item), item.received_at)
+    carried = await _carried(desk, item, signed.sender_code)
+    proved = trust.decide(signed, evidence, _policy(desk, item), item.received_at, carried)
     return Proved(envelope=proved, octets=canonical)
 
 
@@ -77,15 +82,59 @@ def is_released(item: InboxItem) -> bool:
     return item.code == RELEASED
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Told:
+    """What the axis said of a packet, unsigned (A2); `node` is the publisher that it vouches for."""
+
+    packet_id: str
+    kind: str
+    sender: str
+    node: str | None
+
+
+def told(item: InboxItem) -> Told:
+    """As the axis said it with these bytes; for a row that was opened again, with the copy that opened it."""
+    if item.code is not None and item.code.startswith(_AGAIN):
+        return Told(**json.loads(item.code.removeprefix(_AGAIN)))
+    return Told(
+        packet_id=item.transport_packet_id,
+        kind=item.transport_kind,
+        sender=item.transport_sender,
+        node=item.transport_node,
+    )
+
+
+def opened_by(item: InboxItem) -> str:
+    """The mark of a row that is looked at again because the same bytes came with these words."""
+    return _AGAIN + json.dumps(asdict(told(item)))
+
+
+async def _carried(desk: InDesk, item: InboxItem, sender: str) -> trust.Carried:
+    said = told(item)
+    host = await _host(desk, sender, item.received_at) if said.node is not None else None
+    return trust.Carried(sender=said.sender, node=said.node, host=host)
+
+
+async def _host(desk: InDesk, sender: str, at: datetime) -> str | None:
+    """The node that speaks for this code or, where it is a former one, for the code that it became."""
+    on = local(at).date()
+    entry = await desk.directory.find(sender, on)
+    if entry is None:
+        found = await desk.directory.resolve(sender, on)
+        entry = found.entry if found.standing is Standing.MAPPED else None
+    return entry.host if entry is not None else None
+
+
 def _transport(item: InboxItem) -> envelopes.TransportFacts:
     """What the axis said, unsigned (A2). A kind that is none of ours contradicts every signed one: MSG-ID."""
+    said = told(item)
     try:
-        kind = Kind(item.transport_kind)
+        kind = Kind(said.kind)
     except ValueError as error:
         raise BadSignature(
-            "MSG-ID", f"the axis names the kind {item.transport_kind[:40]!r}, which no packet has", step=11
+            "MSG-ID", f"the axis names the kind {said.kind[:40]!r}, which no packet has", step=11
         ) from error
-    return envelopes.TransportFacts(packet_id=PacketId(item.transport_packet_id), kind=kind)
+    return envelopes.TransportFacts(packet_id=PacketId(said.packet_id), kind=kind)
 
 
 async def _bindings(desk: InDesk, code: str) -> Sequence[Binding]:

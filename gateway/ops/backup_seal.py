@@ -79,12 +79,13 @@ class SealedReader:
         self._count = 0
         self._at = _HEADER.size
         self._over = False
-        self._held = b""
+        self._held = memoryview(b"")
 
     def read(self, size: int) -> bytes:
         """Up to `size` bytes; fewer at the end only."""
         parts, wanted = [], size
         while wanted and (self._held or self._next()):
+            # Views, not copies: a member's head is 512 bytes, and a piece holds two thousand of those.
             part, self._held = self._held[:wanted], self._held[wanted:]
             parts.append(part)
             wanted -= len(part)
@@ -103,7 +104,7 @@ class SealedReader:
         (length,) = _LENGTH.unpack(self._exactly(_LENGTH.size))
         if not _TAG <= length <= PIECE + _TAG:
             raise self._damage("a length is wrong")
-        self._held = self._opened(self._exactly(length))
+        self._held = memoryview(self._opened(self._exactly(length)))
         self._at += _LENGTH.size + length
         self._count += 1
         return True

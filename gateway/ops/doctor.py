@@ -7,6 +7,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -14,8 +15,8 @@ from pathlib import Path
 from cryptography import x509
 
 from gateway.domain.account import HostedAgency
-from gateway.errors import GatewayError
-from gateway.ports import Clock, Pool
+from gateway.errors import GatewayError, TransportFailure
+from gateway.ports import AxisDesk, Clock, Pool
 from gateway.store import health, migrate
 from gateway.store.store import SqlStore
 from gateway.transport.embedded import EmbeddedAxis
@@ -49,6 +50,8 @@ class Patient:
     trust_folder: Path
     clock: Clock
     pool: Pool
+    open_axis: Callable[[], AbstractAsyncContextManager[AxisDesk]] | None = None
+    """Opens an axis that is not a folder; None where `axis_folder` is the axis."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,6 +101,8 @@ async def _guarded(
 
 def _folders(patient: Patient) -> Iterator[Finding]:
     places = {"data": patient.data_dir, "axis": patient.axis_folder, "keys": patient.keys_folder}
+    if patient.open_axis is not None:
+        del places["axis"]
     for name, path in places.items():
         check = f"folder.{name}"
         if not path.is_dir():
@@ -284,16 +289,35 @@ async def _work(patient: Patient, store: SqlStore) -> list[Finding]:
 
 
 async def _axis(patient: Patient) -> list[Finding]:
+    if patient.open_axis is not None:
+        async with patient.open_axis() as axis:
+            return await _line(axis)
     if not (patient.axis_folder / "axis.sqlite").is_file():
         # Opening it would make it, and a doctor changes nothing.
         told = {"path": patient.axis_folder}
         return [Finding(check="axis", level=YELLOW, cause="axis.none", params=told, cure="gateway serve")]
     axis = EmbeddedAxis(patient.axis_folder, patient.node, patient.clock, patient.pool)
     try:
-        counts = await axis.counts()
+        return await _line(axis)
     finally:
         await axis.close()
+
+
+async def _line(axis: AxisDesk) -> list[Finding]:
+    """Counting makes an axis connect; what it says of itself comes after that."""
+    try:
+        counts = await axis.counts()
+    except TransportFailure as error:
+        reason = axis.state().reason or str(error)
+        return [Finding(check="axis", level=RED, cause="axis.down", params={"reason": reason})]
+    state = axis.state()
+    if state.blocked_since is not None:
+        told = {"reason": state.reason}
+        return [Finding(check="axis", level=RED, cause="axis.blocked", params=told)]
     found = [Finding(check="axis", level=GREEN, cause="axis.fine", params=dict(counts))]
     if counts.get("dead"):
-        found.append(Finding(check="axis.dead", level=YELLOW, cause="axis.dead", params=dict(counts)))
+        cure = "gateway queue dead list"
+        found.append(
+            Finding(check="axis.dead", level=YELLOW, cause="axis.dead", params=dict(counts), cure=cure)
+        )
     return found

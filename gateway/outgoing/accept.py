@@ -5,9 +5,11 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 from dataclasses import asdict
 from datetime import timedelta
 
+from gateway import log, meters
 from gateway.domain.account import AgencyScope, HostedAgency
 from gateway.domain.document import (
     Delivery,
@@ -31,6 +33,7 @@ from gateway.ports import Work
 
 # How long a request may be at work before its key can be taken over (interfaces.md 3.3).
 IN_FLIGHT = timedelta(seconds=60)
+_log = logging.getLogger(__name__)
 _ASKS = {Kind.UPDATE: RequestKind.UPDATE, Kind.RECALL: RequestKind.RECALL}
 
 
@@ -124,6 +127,8 @@ async def _accept(desk: OutDesk, scope: AgencyScope, order: Order, tray: Tray, o
         deliveries = await queue(desk, work, document) if order.send else ()
         accepted = Accepted(document=document, deliveries=deliveries, warnings=verdict.warnings)
         await _finish(work, once, accepted)
+    meters.ACCEPTED.add()
+    log.action(_log, "message.accepted", document=document.id, packet=document.packet_id, agency=agency.code)
     desk.wake()
     return accepted
 

@@ -25,7 +25,7 @@ class OutDesk:
     profile: Profile
     xml: XmlPolicy
     wake: Callable[[], None]
-    """Called after a commit that made work: the workers of this process look at once, others when they poll."""
+    """Called after a commit that made work: the workers look at once, also in other processes on one server."""
 
     def today(self) -> date:
         """The date on a clerk's calendar now."""

@@ -1,22 +1,24 @@
 """Step 6 of the way out: moves one due outbox row to the axis. In: a leased row. Out: a recorded outcome per delivery:
-sent, retry at, or failed. At least once: a crash after publishing sends the same bytes again, and the receiver knows
-the repeat by its verified content, never by a transport id."""
+sent, retry at, or failed; what the registry closed meanwhile is held back (`closed`). At least once: a crash after
+publishing sends the same bytes again; the receiver knows the repeat by its verified content, never by a transport id."""
 
 from __future__ import annotations
 
 import logging
 import random
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 
-from gateway import log
+from gateway import log, meters
 from gateway.domain.account import AgencyScope
+from gateway.domain.document import Lane
 from gateway.domain.event import EventKind
 from gateway.domain.status import Fact, Track, fold_delivery
 from gateway.errors import GatewayError, StaleLease, TransportFailure
+from gateway.outgoing import closed
 from gateway.outgoing.desk import OutDesk
 from gateway.policy import retry
-from gateway.ports import Fate, LeasedOutbox, Outcome, Parcel, Target, Work
+from gateway.ports import Fate, LeasedOutbox, OutboxItem, Outcome, Parcel, Target, Work
 
 _log = logging.getLogger(__name__)
 
@@ -27,7 +29,9 @@ async def run(desk: OutDesk, leased: LeasedOutbox) -> None:
     scope = AgencyScope(agency_id=item.agency_id, principal_id="node")
     try:
         parcel, targets = await _prepare(desk, scope, leased)
-        outcomes = await _publish(desk, parcel, [target.code for target in targets]) if targets else {}
+        held = await closed.among(desk, parcel.kind, targets)
+        codes = [target.code for target in targets if target.code not in held]
+        outcomes = {**held, **(await _publish(desk, parcel, codes) if codes else {})}
         await _record(desk, scope, leased, targets, outcomes)
     except StaleLease:
         log.action(_log, "outbox.discarded", "another courier owns this row now", outbox=item.id)
@@ -63,8 +67,10 @@ async def _prepare(
 
 
 async def _publish(desk: OutDesk, parcel: Parcel, codes: list[str]) -> Mapping[str, Outcome]:
+    meters.PUBLISHED.add(lane=parcel.lane)
     try:
-        return await desk.axis.publish(parcel, codes)
+        with meters.PUBLISH.around(lane=parcel.lane):
+            return await desk.axis.publish(parcel, codes)
     except TransportFailure as error:
         fate = Fate.NEVER if error.permanent else Fate.LATER
         return {code: Outcome(fate=fate, code=error.code, detail=str(error)) for code in codes}
@@ -91,30 +97,46 @@ async def _record(
         for target in targets:
             outcome = outcomes[target.code]
             if outcome.fate is Fate.DELIVERED:
-                await _settled(desk, work, item.subject_id, target, "sent", outcome)
+                await _settled(desk, work, item, target, "sent", outcome)
             elif outcome.fate is Fate.NEVER or plan is None:
-                await _settled(desk, work, item.subject_id, target, "failed", outcome)
+                await _settled(desk, work, item, target, "failed", outcome)
         if later and plan is not None:
             error = outcomes[later[0].code]
             await work.outbox.retry(leased.lease, now + plan, later, f"{error.code}: {error.detail}")
-            await _tell_retry(work, item.subject_id, later, error, now, plan)
+            for code in sorted({outcomes[target.code].code for target in later}):
+                alike = [target for target in later if outcomes[target.code].code == code]
+                await _tell_retry(work, item.subject_id, alike, outcomes[alike[0].code], now, plan)
         elif targets and all(outcomes[target.code].fate is not Fate.DELIVERED for target in targets):
             error = outcomes[targets[0].code]
             await work.outbox.failed(leased.lease, now, f"{error.code}: {error.detail}")
         else:
             await work.outbox.sent(leased.lease, now)
         await work.commit()
+    for target in targets:
+        _count(item.lane, outcomes[target.code], again=plan is not None)
+
+
+def _count(lane: Lane, outcome: Outcome, *, again: bool) -> None:
+    """`again`: what may heal is tried once more."""
+    if outcome.fate is Fate.DELIVERED:
+        meters.CONFIRMED.add(lane=lane)
+    elif outcome.fate is Fate.NEVER:
+        meters.RETURNED.add(code=outcome.code)
+    elif again:
+        meters.RETRIED.add(code=outcome.code)
+    else:
+        meters.GIVEN_UP.add(code=outcome.code)
 
 
 async def _settled(
-    desk: OutDesk, work: Work, subject_id: str, target: Target, code: str, outcome: Outcome
+    desk: OutDesk, work: Work, item: OutboxItem, target: Target, code: str, outcome: Outcome
 ) -> None:
     kind = EventKind.DELIVERY_SENT if code == "sent" else EventKind.DELIVERY_FAILED
     if target.delivery_id is not None:
         await _note(desk, work, target.delivery_id, code, outcome)
     await work.events.append(
         kind,
-        subject_id,
+        item.subject_id,
         desk.clock.now(),
         {"to": target.code, "delivery": target.delivery_id, "code": outcome.code, "detail": outcome.detail},
     )
@@ -136,10 +158,19 @@ async def _note(
         note=outcome.detail or None if outcome else None,
         stated_at=now if code in ("sending", "failed") else None,
     )
+    if code == "sent":
+        _time(facts, now)
     if await work.facts.add(delivery_id, fact):
         standing = fold_delivery([*facts, fact])
         await work.deliveries.save_state(delivery_id, standing.shown, standing.marks, now)
     return True
+
+
+def _time(facts: Sequence[Fact], now: datetime) -> None:
+    """A delivery that was sent again waited from the last time that it was queued."""
+    queued = [fact.at for fact in facts if fact.track is Track.TRANSPORT and fact.code == "queued"]
+    if queued:
+        meters.ACCEPTED_TO_SENT.took((now - max(queued)).total_seconds())
 
 
 async def _put_off(desk: OutDesk, scope: AgencyScope, leased: LeasedOutbox, error: GatewayError) -> None:

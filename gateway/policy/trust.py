@@ -1,7 +1,7 @@
 """Decides whether a signed envelope's signer may speak for its sender at the time of arrival. In: SignedEnvelope,
-Evidence, TrustPolicy, time. Out: the VerifiedEnvelope that everything after verification needs, or the error with
-the code and step of `docs/verification.md` (9 chain and time, 10 revocation, 11 agreement). Pure; the only place that
-can make one."""
+Evidence, TrustPolicy, time, and how it was carried. Out: the VerifiedEnvelope that everything after verification needs,
+or the error with the code and step of `docs/verification.md` (9 chain and time, 10 revocation, 11 agreement). Pure; the
+only place that can make one."""
 
 from __future__ import annotations
 
@@ -9,8 +9,16 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import TypeVar
 
-from gateway.domain.proof import Evidence, Finding, SignedEnvelope, Step, VerifiedEnvelope, claim_seal
-from gateway.errors import BadSignature, CannotTell, UnknownSender, UntrustedSigner
+from gateway.domain.proof import (
+    Contradiction,
+    Evidence,
+    Finding,
+    SignedEnvelope,
+    Step,
+    VerifiedEnvelope,
+    claim_seal,
+)
+from gateway.errors import BadSignature, CannotTell, InvalidEnvelope, UnknownSender, UntrustedSigner
 
 M = TypeVar("M")
 
@@ -35,10 +43,26 @@ class TrustPolicy:
     held packets with what no clock error explains."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Carried:
+    """How a packet came over an axis, in words that nobody signed (A1, A2). `sender` is the code it was published for,
+    `node` the publisher that the axis vouches for, `host` the node that speaks for the signed sender's code by the
+    registry; None where nobody says so."""
+
+    sender: str
+    node: str | None
+    host: str | None
+
+
 def decide(
-    signed: SignedEnvelope[M], evidence: Evidence, policy: TrustPolicy, at: datetime
+    signed: SignedEnvelope[M],
+    evidence: Evidence,
+    policy: TrustPolicy,
+    at: datetime,
+    carried: Carried | None = None,
 ) -> VerifiedEnvelope[M]:
-    """The envelope's sender is proved at `at`, the time of arrival (K2), never at the claimed SigningTime.
+    """The envelope's sender is proved at `at`, the time of arrival (K2), never at the claimed SigningTime. `carried` is
+    None for a file that came over no axis.
 
     UntrustedSigner or UnknownSender: refused. CannotTell: held for an answer or a person. The recipient, a repeat
     and the state of the register are not looked at.
@@ -53,7 +77,11 @@ def decide(
         signed.steps, 10, None, notes[0].detail if notes else f"{evidence.revocation} at arrival"
     )
     steps = tuple(replace(step, detail=evidence.chain_detail) if step.n == 9 else step for step in steps)
-    _agreement(signed, steps)
+    _agreement(signed, steps, carried)
+    if carried is not None:
+        how = _publisher(carried)
+        notes += (how,) if how.code else ()
+        steps = _stopped_at(steps, 11, None, how.detail)
     return VerifiedEnvelope(
         signed=signed,
         sender=signed.sender_code,
@@ -158,9 +186,18 @@ def _revocation(signed: SignedEnvelope[M], evidence: Evidence, policy: TrustPoli
     )
 
 
-def _agreement(signed: SignedEnvelope[M], steps: tuple[Step, ...]) -> None:
-    """Step 11, after the certificate: what `edxml.verify` found the signed words to contradict (F12, A2)."""
+def _agreement(signed: SignedEnvelope[M], steps: tuple[Step, ...], carried: Carried | None) -> None:
+    """Step 11, after the certificate: who published it (A1), and what the signed words contradict (F12, A2)."""
+    if carried is not None and carried.node and carried.host and not _alike(carried.node, carried.host):
+        detail = (
+            f"the node {carried.node} published it, and {carried.host} speaks for {signed.sender_code}: a stolen key, or "
+            "an agency that has moved and is not yet so in the registry"
+        )
+        raise InvalidEnvelope("AXIS-NODE", detail, step=11, steps=_stopped_at(steps, 11, False, detail))
     found = signed.contradiction
+    if found is None and carried is not None and not _alike(carried.sender, signed.sender_code):
+        detail = f"the axis names the sender {carried.sender[:40]!r}, the signed one is {signed.sender_code}"
+        found = Contradiction(code="MSG-ID", detail=detail, where="From/OrganId")
     if found is not None:
         raise BadSignature(
             found.code,
@@ -169,6 +206,21 @@ def _agreement(signed: SignedEnvelope[M], steps: tuple[Step, ...]) -> None:
             steps=_stopped_at(steps, 11, False, found.detail),
             where=found.where,
         )
+
+
+def _publisher(carried: Carried) -> Finding:
+    """Who published it, as far as anybody says; a finding with a code where nobody does, and the signature decides."""
+    if carried.node is None:
+        return Finding(code="NODE-UNKNOWN", detail="the axis vouches for no publisher")
+    if carried.host is None:
+        detail = f"the registry does not say which node hosts the sender; {carried.node} published it"
+        return Finding(code="HOST-UNKNOWN", detail=detail)
+    return Finding(code="", detail=f"published by {carried.node}, which hosts the sender")
+
+
+def _alike(one: str, other: str) -> bool:
+    """Codes and names of nodes are compared without letter case and outer spaces."""
+    return one.strip().casefold() == other.strip().casefold()
 
 
 def _refused(signed: SignedEnvelope[M], n: int, code: str, detail: str) -> UntrustedSigner:

@@ -1,7 +1,7 @@
 """The promises that the flows need kept. Adapters do not inherit from these; contract tests prove that they
 conform. Each docstring says what is durable on return, what can go wrong, and whether a repeat is harmless."""
 
-from gateway.ports.axis import Arrival, Axis, AxisDesk, DeadParcel, Fate, Outcome, Parcel
+from gateway.ports.axis import Arrival, Axis, AxisDesk, AxisState, DeadParcel, Fate, Outcome, Parcel
 from gateway.ports.rows import (
     Handover,
     Identity,
@@ -16,7 +16,19 @@ from gateway.ports.rows import (
     Remembered,
     Target,
 )
-from gateway.ports.services import Clock, Directory, EnvelopeSigner, Inspector, Keys, Pool, Trust
+from gateway.ports.services import (
+    Clock,
+    Condition,
+    Directory,
+    EnvelopeSigner,
+    FeedOutcome,
+    Health,
+    Inspector,
+    Keys,
+    Pool,
+    RegistryFeed,
+    Trust,
+)
 from gateway.ports.store import (
     BlobRefs,
     Blobs,
@@ -41,9 +53,11 @@ __all__ = [
     "Arrival",
     "Axis",
     "AxisDesk",
+    "AxisState",
     "BlobRefs",
     "Blobs",
     "Clock",
+    "Condition",
     "DeadParcel",
     "Deliveries",
     "Directory",
@@ -52,8 +66,10 @@ __all__ = [
     "Events",
     "Facts",
     "Fate",
+    "FeedOutcome",
     "Handover",
     "Handovers",
+    "Health",
     "Idempotency",
     "Identities",
     "Identity",
@@ -75,6 +91,7 @@ __all__ = [
     "Parcel",
     "Pool",
     "RegisterEntry",
+    "RegistryFeed",
     "Remembered",
     "Scratch",
     "Store",

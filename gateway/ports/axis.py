@@ -80,6 +80,18 @@ class DeadParcel:
     reason: str
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AxisState:
+    """Whether parcels can move now. Connected: `connected_since`. Not: `down_since` (None when nobody asked for a
+    connection yet), and `reason` says why in words. Connected but `blocked_since`: the axis takes nothing for now."""
+
+    connected_since: datetime | None = None
+    down_since: datetime | None = None
+    blocked_since: datetime | None = None
+    reason: str = ""
+    servers: tuple[str, ...] = ()
+
+
 class Axis(Protocol):
     """Moves parcels between nodes; at least once, in no promised order."""
 
@@ -107,6 +119,9 @@ class Axis(Protocol):
 
 class AxisDesk(Axis, Protocol):
     """An axis as a person looks after it: what is under way, and what was put aside."""
+
+    def state(self) -> AxisState:
+        """How the axis is now, from memory: it may be asked as often as one likes."""
 
     async def counts(self) -> Mapping[str, int]:
         """Parcels `waiting` (of which `urgent`), `leased` and `dead`, as far as this node may see."""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import date, datetime
 from pathlib import Path
 from typing import Protocol, TypeVar
@@ -81,3 +82,47 @@ class Directory(Protocol):
 
     async def bindings(self, code: str) -> Sequence[Binding]:
         """Every binding of exactly this code with its validity; the verifier picks those active at its time T."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Condition:
+    """How the node is: each check with `ok` or one word for what is wrong. `well` says whether it can do its work now;
+    what it bears with for a time, such as an axis that is down, leaves it well and makes it `degraded`."""
+
+    well: bool
+    degraded: bool = False
+    checks: Mapping[str, str]
+
+
+class Health(Protocol):
+    """What a load balancer and a supervisor ask. Never raises: what cannot be told is itself a check that failed."""
+
+    async def alive(self) -> Condition:
+        """Whether this process turns; not well means: start it anew."""
+
+    async def ready(self) -> Condition:
+        """Whether calls can be served; not well means: ask another process, and here again later."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FeedOutcome:
+    """What became of one registry feed: `applied`, `repeat` (its list is in force already) or `refused` with the code and
+    the reason. Of a refused feed issuer and number are what it says itself, or nothing."""
+
+    verdict: str
+    code: str = ""
+    reason: str = ""
+    issuer: str = ""
+    sequence: int = 0
+    added: int = 0
+    changed: int = 0
+    closed: int = 0
+    proposed: int = 0
+
+
+class RegistryFeed(Protocol):
+    """Keeps the registry in step with the list of its issuer; never binds a certificate."""
+
+    async def accept(self, path: Path, by: str) -> FeedOutcome:
+        """Durable on return: the feed whole, or its refusal and nothing else. StoreFailure, and nothing of either, when
+        the node's own storage stood in the way. The same feed again is a repeat and changes nothing."""

@@ -6,7 +6,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Sequence
+import sqlite3
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
@@ -80,18 +82,18 @@ class SqlFeed:
         """The feed is in force whole, or refused with the reason kept. StoreFailure: neither, take it again."""
         async with self._turn:
             try:
-                with failures_named():
+                with _failures_named():
                     return _told(await self._take(path, by), by)
             except FeedRefused as refused:
-                header = await self._room.pool.run(partial(_said, path))
-                with failures_named():
+                with _failures_named():
+                    header = await self._room.pool.run(partial(_said, path))
                     await feed_apply.keep_refusal(self._room, refused, header, by)
                 return _told(_outcome(refused, header), by)
 
     async def check(self, path: Path) -> FeedOutcome:
         """What `accept` would say now; nothing is written, not even a refusal."""
         try:
-            with failures_named():
+            with _failures_named():
                 async with feed_judge.judged(self._room, path) as found:
                     verdict = "repeat" if found.stage is None else "acceptable"
                     return FeedOutcome(
@@ -102,7 +104,7 @@ class SqlFeed:
 
     async def in_force(self) -> InForce | None:
         """The list in force; None before the first."""
-        with failures_named():
+        with _failures_named():
             async with self._room.reader.connect() as connection:
                 row = await feed_judge.in_force(connection)
         if row is None:
@@ -121,7 +123,7 @@ class SqlFeed:
         """Newest first."""
         table = feed_apply.REFUSAL
         query = select(table).order_by(table.c.at.desc(), table.c.id.desc()).limit(limit)
-        with failures_named():
+        with _failures_named():
             async with self._room.reader.connect() as connection:
                 rows = (await connection.execute(query)).all()
         return [
@@ -145,7 +147,7 @@ class SqlFeed:
         if fingerprint is not None:
             query = query.where(PROPOSAL.c.fingerprint == fingerprint)
         query = query.order_by(PROPOSAL.c.code, PROPOSAL.c.fingerprint).limit(limit)
-        with failures_named():
+        with _failures_named():
             async with self._room.reader.connect() as connection:
                 rows = (await connection.execute(query)).all()
         return [
@@ -174,7 +176,7 @@ class SqlFeed:
     async def confirm(self, proposal: Proposal, proposed_by: str, approved_by: str) -> Binding:
         """Two people bind what the issuer proposed; from now on the certificate speaks for the code (K6)."""
         certificate = x509.load_der_x509_certificate(proposal.certificate_der)
-        with failures_named():
+        with _failures_named():
             return await binding.bind(
                 self._room.writer,
                 self._room.clock,
@@ -190,9 +192,9 @@ class SqlFeed:
         self, target: Path, signer: EnvelopeSigner, *, sequence: int = 1, since: Path | None = None
     ) -> Header:
         """A signed snapshot; after an earlier one its number follows that one's."""
-        base = None if since is None else (await self._room.pool.run(partial(snapshot.whole, since))).header
-        number = sequence if base is None else base.sequence + 1
-        with failures_named():
+        with _failures_named():
+            base = (await self._room.pool.run(partial(snapshot.whole, since))).header if since else None
+            number = sequence if base is None else base.sequence + 1
             return await snapshot.write_snapshot(self._room, target, signer, number, base)
 
     async def export_changes(self, target: Path, signer: EnvelopeSigner, since: Path) -> Header:
@@ -201,14 +203,15 @@ class SqlFeed:
         try:
             await self.export(between, signer, since=since)
             work = partial(snapshot.write_changes, since, between, target, signer)
-            return await self._room.pool.run(work)
+            with _failures_named():
+                return await self._room.pool.run(work)
         finally:
             await self._room.pool.run(partial(between.unlink, missing_ok=True))
 
     async def hosts(self) -> Sequence[str]:
         """The nodes that the registry names."""
         query = select(AGENCY.c.host).where(AGENCY.c.host.is_not(None)).group_by(AGENCY.c.host)
-        with failures_named():
+        with _failures_named():
             async with self._room.reader.connect() as connection:
                 return sorted((await connection.execute(query)).scalars())
 
@@ -223,6 +226,19 @@ class SqlFeed:
     async def _once(self, path: Path, by: str) -> FeedOutcome:
         async with feed_judge.judged(self._room, path) as found:
             return await feed_apply.apply(self._room, found, by)
+
+
+@contextmanager
+def _failures_named() -> Iterator[None]:
+    """Also what happens to the files beside the database."""
+    try:
+        with failures_named():
+            yield
+    except (OSError, sqlite3.Error) as cause:
+        raise StoreFailure(
+            f"a file of the feed could not be read or written ({type(cause).__name__}: {cause}); nothing was changed:"
+            " check the disk and the folder"
+        ) from cause
 
 
 def _said(path: Path) -> Header | None:

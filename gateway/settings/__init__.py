@@ -3,6 +3,7 @@
 from gateway.settings.describing import expected, shown, sources, sqlite_file
 from gateway.settings.options import (
     SECTIONS,
+    AmqpSettings,
     Api,
     AxisSettings,
     Database,
@@ -21,6 +22,7 @@ from gateway.settings.reading import DEFAULT_FILE, load, locate
 __all__ = [
     "DEFAULT_FILE",
     "SECTIONS",
+    "AmqpSettings",
     "Api",
     "AxisSettings",
     "Database",

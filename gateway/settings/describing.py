@@ -33,7 +33,7 @@ def expected(key: str) -> str:
     if isinstance(known.rule, OneOf):
         return "one of " + ", ".join(known.rule.words)
     if isinstance(known.rule, Address):
-        return "an address such as sqlite+aiosqlite:///gateway.db"
+        return "an address such as sqlite:///gateway.db or postgresql://user@host/name"
     if isinstance(known.rule, Between):
         return f"a {'whole ' if known.kind is int else ''}number from {known.rule.least} to {known.rule.most}"
     if known.kind is Secret:

@@ -69,18 +69,39 @@ class Node:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Database:
-    """Where the node keeps its rows."""
+    """Where the node keeps its rows; all but the address is for a server alone."""
 
     url: Annotated[str, Address("gateway.db")] = "sqlite+aiosqlite:///data/gateway.db"
+    connections: Annotated[int, Between(2, 200)] = 10
+    statement_timeout_s: Annotated[float, Between(1, 3600)] = 30.0
+    lock_timeout_s: Annotated[float, Between(1, 600)] = 10.0
+    idle_timeout_s: Annotated[float, Between(5, 3600)] = 60.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AxisSettings:
     """What carries packets between nodes."""
 
-    kind: Annotated[str, OneOf(("embedded",))] = "embedded"
+    kind: Annotated[str, OneOf(("embedded", "amqp"))] = "embedded"
     folder: Annotated[Path, Below("axis")] = Path("data/axis")
     poison_limit: Annotated[int, Between(1, 100)] = 5
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AmqpSettings:
+    """The broker, where the axis is `amqp`. Without a user it is the node's name."""
+
+    servers: str = ""
+    vhost: str = "lienthong"
+    user: str = ""
+    password: Secret | None = None
+    ca: Path | None = None
+    certificate: Path | None = None
+    key: Path | None = None
+    heartbeat_s: Annotated[int, Between(2, 300)] = 10
+    confirm_s: Annotated[int, Between(1, 600)] = 30
+    prefetch: Annotated[int, Between(1, 500)] = 16
+    part_mb: Annotated[int, Between(1, 16)] = 4
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,6 +135,7 @@ class LimitSettings:
     file_mb: Annotated[int, Between(1, 1000)] = 10
     document_mb: Annotated[int, Between(1, 2000)] = 50
     envelope_mb: Annotated[int, Between(2, 4000)] = 100
+    disk_free_mb: Annotated[int, Between(0, 1_000_000)] = 200
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -126,6 +148,15 @@ class WorkerSettings:
     receive_batch: Annotated[int, Between(1, 500)] = 16
     lease_s: Annotated[int, Between(15, 3600)] = 60
     poll_s: Annotated[float, Between(0.05, 60)] = 1.0
+    drain_s: Annotated[int, Between(0, 3600)] = 30
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MetricsSettings:
+    """Where a monitoring system reaches this process, apart from the API and without a key. Port 0: nowhere."""
+
+    host: str = "127.0.0.1"
+    port: Annotated[int, Between(0, 65535)] = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -142,11 +173,13 @@ class Settings:
     node: Node = field(default_factory=Node)
     database: Database = field(default_factory=Database)
     axis: AxisSettings = field(default_factory=AxisSettings)
+    amqp: AmqpSettings = field(default_factory=AmqpSettings)
     api: Api = field(default_factory=Api)
     keys: KeySettings = field(default_factory=KeySettings)
     trust: TrustSettings = field(default_factory=TrustSettings)
     limits: LimitSettings = field(default_factory=LimitSettings)
     workers: WorkerSettings = field(default_factory=WorkerSettings)
+    metrics: MetricsSettings = field(default_factory=MetricsSettings)
     log: LogSettings = field(default_factory=LogSettings)
     origin: Mapping[str, str] = field(default_factory=dict, repr=False, compare=False)
 
@@ -155,11 +188,13 @@ SECTIONS: Mapping[str, type] = {
     "node": Node,
     "database": Database,
     "axis": AxisSettings,
+    "amqp": AmqpSettings,
     "api": Api,
     "keys": KeySettings,
     "trust": TrustSettings,
     "limits": LimitSettings,
     "workers": WorkerSettings,
+    "metrics": MetricsSettings,
     "log": LogSettings,
 }
 

@@ -36,7 +36,7 @@ DEFAULT_FILE = "gateway.toml"
 _NOT_SETTINGS = frozenset({"GATEWAY_CONFIG", "GATEWAY_AGENCY", "GATEWAY_LANG"})
 # What Kubernetes puts into every container beside a service named `gateway`.
 _SERVICE_LINKS = ("GATEWAY_SERVICE_", "GATEWAY_PORT")
-_ADDRESS = re.compile(r"(sqlite|postgresql)\+\w+://.+")
+_ADDRESS = re.compile(r"(sqlite|postgresql)(\+\w+)?://.+")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -241,5 +241,18 @@ def _contradictions(settings: Settings) -> list[str]:
         faults.append(
             f"workers.poll_s: expected less than workers.lease_s ({workers.lease_s}), "
             f"found {workers.poll_s} ({where['workers.poll_s']})"
+        )
+    return faults + (_broker_faults(settings, where) if settings.axis.kind == "amqp" else [])
+
+
+def _broker_faults(settings: Settings, where: Mapping[str, str]) -> list[str]:
+    """What is missing for a node whose axis is a broker. Addresses and secrets are looked at when it connects."""
+    amqp, faults = settings.amqp, []
+    if not amqp.servers:
+        faults.append("amqp.servers: expected the broker's address, because axis.kind is amqp; found none")
+    if amqp.key is not None and amqp.certificate is None:
+        faults.append(
+            f"amqp.certificate: expected the certificate of amqp.key ({amqp.key}); found none "
+            f"({where['amqp.certificate']})"
         )
     return faults

@@ -3,8 +3,9 @@ same, for the front doors. Each call is a transaction of its own; none of them i
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
+from dataclasses import replace
 from datetime import datetime
 from time import monotonic
 
@@ -16,6 +17,7 @@ from gateway.domain.account import ApiKey, ApiScope, HostedAgency, Principal, Pr
 from gateway.ports.services import Clock
 from gateway.store.account_tables import ApiKeyAgencyRow, ApiKeyRow, HostedAgencyRow, PrincipalRow
 from gateway.store.columns import from_json, to_json
+from gateway.store.leaving import open_work
 from gateway.store.transaction import Transaction
 
 _REMEMBERED_S = 1.0
@@ -32,21 +34,35 @@ class Accounts:
         self._clock = clock
         self._hosted: tuple[float, tuple[HostedAgency, ...]] | None = None
 
-    async def add_hosted(self, agency: HostedAgency) -> None:
-        """Clash when the id or the code is hosted already."""
+    async def add_hosted(self, agency: HostedAgency) -> HostedAgency:
+        """The agency as it is kept: one that left and comes back is the same as before, with its documents. Clash when
+        the id or the code is hosted already."""
         async with self._writing() as tx:
             if not await tx.put_new(to_hosted_row(agency)):
-                raise errors.Clash(f"the agency {agency.id} or its code {agency.code} is hosted here already")
+                agency = replace(agency, id=(await _that_left(tx, agency)).id)
+                await _save(tx, agency)
             await tx.commit()
         self._hosted = None
+        return agency
+
+    async def leave(self, id: str) -> Mapping[str, int]:
+        """It is hosted here no longer, unless work of it is open: that is told then, and nothing changed. Its documents
+        stay. NotFound when it is not hosted."""
+        async with self._writing() as tx:
+            agency = await _known(tx, col(HostedAgencyRow.id) == id)
+            if agency is None or agency.left_at is not None:
+                raise errors.NotFound(f"no agency {id} is hosted here")
+            if work := await open_work(tx, id):
+                return work
+            await _save(tx, replace(agency, left_at=self._clock.now()))
+            await tx.commit()
+        self._hosted = None
+        return {}
 
     async def save_hosted(self, agency: HostedAgency) -> None:
         """Replaces what is known about it; NotFound when it is not hosted, Clash when another has that code."""
-        values = to_hosted_row(agency).model_dump(exclude={"id"})
-        this = col(HostedAgencyRow.id) == agency.id
         async with self._writing() as tx:
-            if await tx.change(update(HostedAgencyRow).where(this).values(**values)) != 1:
-                raise errors.NotFound(f"no agency {agency.id} is hosted here")
+            await _save(tx, agency)
             await tx.commit()
         self._hosted = None
 
@@ -60,7 +76,8 @@ class Accounts:
         async with self._reading() as tx:
             query = select(HostedAgencyRow).order_by(col(HostedAgencyRow.code))
             rows = await tx.rows(HostedAgencyRow, query)
-        found = tuple(from_json(HostedAgency, row.body) for row in rows)
+        every = (from_json(HostedAgency, row.body) for row in rows)
+        found = tuple(agency for agency in every if agency.left_at is None)
         self._hosted = (asked_at, found)
         return found
 
@@ -145,6 +162,25 @@ class Accounts:
             for link in await tx.rows(ApiKeyAgencyRow, links.order_by(col(ApiKeyAgencyRow.agency_id))):
                 served[link.key_id].append(link.agency_id)
         return [to_key(row, principals[row.principal_id], served[row.id]) for row in rows]
+
+
+async def _save(tx: Transaction, agency: HostedAgency) -> None:
+    values = to_hosted_row(agency).model_dump(exclude={"id"})
+    this = col(HostedAgencyRow.id) == agency.id
+    if await tx.change(update(HostedAgencyRow).where(this).values(**values)) != 1:
+        raise errors.NotFound(f"no agency {agency.id} is hosted here")
+
+
+async def _that_left(tx: Transaction, agency: HostedAgency) -> HostedAgency:
+    known = await _known(tx, col(HostedAgencyRow.code) == agency.code)
+    if known is None or known.left_at is None:
+        raise errors.Clash(f"the agency {agency.id} or its code {agency.code} is hosted here already")
+    return known
+
+
+async def _known(tx: Transaction, this: ColumnElement[bool]) -> HostedAgency | None:
+    row = await tx.first(HostedAgencyRow, select(HostedAgencyRow).where(this))
+    return None if row is None else from_json(HostedAgency, row.body)
 
 
 def _expired(key: ApiKey, now: datetime) -> bool:

@@ -24,8 +24,9 @@ class SqlBlobRefs:
 
     async def add(self, digest: Digest, owner_kind: str, owner_id: str) -> None:
         """Harmless when it is there. NotFound when that content was never kept, or is swept away."""
-        # The row's lock holds the sweeper off until the caller ends, as a `keep` of the same digest would.
-        kept = select(BlobRow).where(col(BlobRow.digest) == digest).with_for_update()
+        # The row's lock holds the sweeper off until the caller ends, as a `keep` of the same digest would. Others may
+        # refer to it meanwhile, so two documents with the same files never wait for each other.
+        kept = select(BlobRow).where(col(BlobRow.digest) == digest).with_for_update(read=True, key_share=True)
         if await self._tx.first(BlobRow, kept) is None:
             raise errors.NotFound(f"no content {digest} is kept; keep it before referring to it")
         row = BlobRefRow(agency_id=self._agency_id, owner_kind=owner_kind, owner_id=owner_id, digest=digest)

@@ -19,6 +19,7 @@ from gateway.domain.identity import Digest
 from gateway.ports.services import Clock, Pool
 from gateway.ports.store import Scratch, Work
 from gateway.store import sweeper
+from gateway.store.room import Room
 from gateway.store.store import SqlStore
 from gateway.store.tables import BlobRow
 
@@ -69,8 +70,11 @@ class FileBlobs:
     a unit of work: it opens one of its own, and SQLite has one writer. The digest is the caller's word: it hashed the
     bytes while writing them, and hashing them again here would double the cost."""
 
-    def __init__(self, root: Path, store: SqlStore, clock: Clock, pool: Pool) -> None:
+    def __init__(
+        self, root: Path, store: SqlStore, clock: Clock, pool: Pool, room: Room | None = None
+    ) -> None:
         self._root = root
+        self._room = room or Room(folder=root, reserve=0)
         self._store = store
         self._clock = clock
         self._pool = pool
@@ -78,7 +82,9 @@ class FileBlobs:
 
     @contextmanager
     def scratch(self) -> Iterator[Scratch]:
-        """Readable by the node's own user alone; in the same file system as the blobs, so that a rename is enough."""
+        """Readable by the node's own user alone; in the same file system as the blobs, so that a rename is enough.
+        StoreFailure while the disk has too little room: everything that comes in or is packed begins with this."""
+        self._room.check()
         folder = self._root / sweeper.SCRATCH
         scratch = FileScratch(folder / secrets.token_hex(16))
         with _disk_failures_named(folder):

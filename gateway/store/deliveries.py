@@ -94,6 +94,9 @@ class SqlFacts:
 
     async def of(self, subject_id: str) -> Sequence[Fact]:
         """In the order in which our node learnt them."""
+        this = (col(DeliveryRow.agency_id) == self._agency_id, col(DeliveryRow.id) == subject_id)
+        # Who adds to what a delivery's facts make must not decide on facts to which another one is adding.
+        await self._tx.keep(select(col(DeliveryRow.id)).where(*this))
         query = (
             select(FactRow)
             .where(col(FactRow.agency_id) == self._agency_id, col(FactRow.subject_id) == subject_id)

@@ -1,16 +1,18 @@
 """Opens the database: one writer and one pool of readers, as design 6 has them. In: a URL. Out: async engines whose
-connections already keep our promises. The only module that speaks to SQLite as SQLite."""
+connections already keep our promises: what SQLite needs to be durable, how long a server bears with us."""
 
 from __future__ import annotations
 
 import os
+from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
 from sqlalchemy import event, make_url
 from sqlalchemy.engine import URL, Connection
-from sqlalchemy.exc import ArgumentError
+from sqlalchemy.engine.interfaces import ExceptionContext
+from sqlalchemy.exc import ArgumentError, DisconnectionError, OperationalError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.pool import AsyncAdaptedQueuePool
 
@@ -18,7 +20,7 @@ from gateway import errors
 
 BUSY_TIMEOUT_S = 10  # design 6: longer than any transaction of ours; whoever holds on longer is reported
 READERS = 4
-CONNECTIONS_TO_SERVER = 10  # measured: ten give three times the commits of one, and more give little
+CONNECT_S = 10.0
 _DRIVERS = {"sqlite": "sqlite+aiosqlite", "postgresql": "postgresql+asyncpg"}
 
 
@@ -30,12 +32,26 @@ class Role(StrEnum):
     MIGRATOR = "migrator"
 
 
-def open_engine(url: str, role: Role) -> AsyncEngine:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServerLimits:
+    """How many connections a server may be asked for by each engine, and for how long a statement, a wait for another
+    transaction's lock and a transaction in which nothing happens may last. SQLite has its own: one writer, 10 s."""
+
+    connections: int = 10  # measured: ten give three times the commits of one, and more give little
+    statement_s: float = 30.0
+    lock_s: float = 10.0
+    idle_s: float = 60.0
+
+
+AS_SHIPPED = ServerLimits()
+
+
+def open_engine(url: str, role: Role, limits: ServerLimits = AS_SHIPPED) -> AsyncEngine:
     """An engine for that role; nothing is connected yet. Misconfigured when the URL names no database of ours."""
     parsed = _parsed(url)
     if parsed.get_backend_name() == "sqlite":
         return _sqlite(parsed, role)
-    return _server(parsed, role)
+    return _server(parsed, role, limits)
 
 
 def _parsed(url: str) -> URL:
@@ -53,19 +69,74 @@ def _parsed(url: str) -> URL:
     return parsed.set(drivername=_DRIVERS[backend])
 
 
-def _server(url: URL, role: Role) -> AsyncEngine:
+def _server(url: URL, role: Role, limits: ServerLimits) -> AsyncEngine:
     reading: dict[str, Any] = {  # one view for the whole unit of work, as SQLite gives by itself
         "isolation_level": "REPEATABLE READ",
         "execution_options": {"postgresql_readonly": True},
     }
+    engine = create_async_engine(
+        url,
+        pool_size=1 if role is Role.MIGRATOR else limits.connections,
+        max_overflow=0,
+        pool_timeout=limits.lock_s,
+        pool_use_lifo=True,
+        connect_args=_server_words(role, limits),
+        **(reading if role is Role.READER else {}),
+    )
+    event.listen(engine.sync_engine, "do_connect", _connect)
+    event.listen(engine.sync_engine, "handle_error", _name_failure)
+    event.listen(engine.sync_engine, "checkout", _refuse_closed)
+    return engine
+
+
+def _server_words(role: Role, limits: ServerLimits) -> dict[str, Any]:
+    """How long the server bears with us. A migration may rewrite a large table, and waits its turn for it."""
+    patient = role is Role.MIGRATOR
+    server = {
+        "application_name": f"gateway {role}",
+        "statement_timeout": 0 if patient else limits.statement_s,
+        "lock_timeout": 0 if patient else limits.lock_s,
+        "idle_in_transaction_session_timeout": 0 if patient else limits.idle_s,
+    }
+    return {
+        "timeout": CONNECT_S,
+        # Ours is the longer one: it is for a server that says nothing any more.
+        "command_timeout": None if patient else limits.statement_s + CONNECT_S,
+        "server_settings": {name: _setting(value) for name, value in server.items()},
+    }
+
+
+def _setting(value: float | str) -> str:
+    return value if isinstance(value, str) else str(round(value * 1000))
+
+
+def _connect(dialect: Any, record: object, args: Any, words: dict[str, Any]) -> Any:
+    """What the driver says before a connection stands becomes what it says later. Any: the parts of the driver have no
+    public types."""
     try:
-        return create_async_engine(
-            url, pool_size=CONNECTIONS_TO_SERVER, **(reading if role is Role.READER else {})
-        )
-    except ImportError as cause:
+        return dialect.loaded_dbapi.connect(*args, **words)
+    except (OSError, TimeoutError) as cause:
+        raise dialect.loaded_dbapi.OperationalError(f"the server does not answer: {cause}") from cause
+    except (TypeError, ValueError) as cause:
         raise errors.Misconfigured(
-            "database.url names a PostgreSQL database and the driver asyncpg is not installed; install it, or use sqlite"
+            f"database.url: the server cannot be asked in this way: {cause}"
         ) from cause
+
+
+def _name_failure(context: ExceptionContext) -> None:
+    """A server that stops answering in the middle of a statement is a failure like any other, and its connection is
+    of no more use."""
+    cause = context.original_exception
+    if isinstance(cause, OSError | TimeoutError):
+        context.is_disconnect = True
+        raise OperationalError(None, None, cause) from cause
+
+
+def _refuse_closed(connection: Any, record: object, proxy: object) -> None:
+    """A server that was restarted closed its connections; the pool makes new ones. Asking each connection before each
+    use would cost three round trips, and this costs nothing."""
+    if connection.driver_connection.is_closed():
+        raise DisconnectionError("the server closed this connection")
 
 
 def _check_file(path: str) -> None:

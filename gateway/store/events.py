@@ -5,7 +5,7 @@ a transaction that rolls back never had one."""
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime
 from typing import Any
@@ -13,14 +13,17 @@ from typing import Any
 from sqlalchemy import bindparam, select, update
 from sqlmodel import col
 
+from gateway import log
 from gateway.domain.account import AgencyScope
 from gateway.domain.event import Event, EventKind
 from gateway.ports.services import Clock
 from gateway.store.columns import from_json, to_json
 from gateway.store.tables import EventCounterRow, EventRow
 from gateway.store.transaction import Transaction
+from gateway.store.wake import ANY
 
 NODE = ""  # the empty agency id: the node's own events, and the counter row of the node's sequence
+NUMBERED = "numbered"  # what is rung when events have numbers
 _R = EventRow
 
 
@@ -43,7 +46,7 @@ class SqlEvents:
                 at=at,
                 subject_id=subject_id,
                 principal_id=self._scope.principal_id,
-                data=to_json(dict[str, Any], dict(data or {})),
+                data=to_json(dict[str, Any], {**(data or {}), **_call()}),
             )
         )
 
@@ -52,6 +55,12 @@ class SqlEvents:
         mine = (col(_R.agency_id) == self._scope.agency_id, col(_R.subject_id) == subject_id)
         rows = await self._tx.rows(_R, select(_R).where(*mine).order_by(col(_R.position)))
         return [to_domain(row) for row in rows]
+
+
+def _call() -> dict[str, str]:
+    """The call that made it happen, by the id that the log names it with; nothing where no call did."""
+    call = log.ids_bound().get("request")
+    return {"call": call} if call else {}
 
 
 async def any_unnumbered(tx: Transaction) -> bool:
@@ -111,19 +120,20 @@ async def after(tx: Transaction, agency_id: str | None, after_seq: int, limit: i
 
 
 class Bell:
-    """Wakes the readers of this process; readers in other processes come back by their own time limit."""
+    """Wakes the readers of this process when events were numbered, here or in another one."""
 
     def __init__(self) -> None:
-        self._numbered = asyncio.Condition()
+        self._rung = asyncio.Event()
 
-    async def ring(self) -> None:
-        async with self._numbered:
-            self._numbered.notify_all()
+    def heard(self, names: Collection[str]) -> None:
+        if NUMBERED in names or ANY in names:
+            rung, self._rung = self._rung, asyncio.Event()
+            rung.set()
 
     async def wait(self, timeout_s: float) -> None:
         with suppress(TimeoutError):
-            async with asyncio.timeout(timeout_s), self._numbered:
-                await self._numbered.wait()
+            async with asyncio.timeout(timeout_s):
+                await self._rung.wait()
 
 
 def to_domain(row: EventRow) -> Event:

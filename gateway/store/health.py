@@ -15,6 +15,7 @@ from gateway import errors
 from gateway.store import inbox, jobs, outbox
 from gateway.store.engine import Role, open_engine
 from gateway.store.tables import InboxRow, JobRow, OutboxRow
+from gateway.store.transaction import said
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,15 +34,15 @@ async def examine(url: str, before: datetime) -> Health:
         async with engine.connect() as connection:
             damage = ""
             if connection.dialect.name == "sqlite":
-                said = (await connection.execute(text("PRAGMA quick_check(5)"))).scalars().all()
-                damage = "" if said == ["ok"] else "; ".join(map(str, said))
+                found = (await connection.execute(text("PRAGMA quick_check(5)"))).scalars().all()
+                damage = "" if found == ["ok"] else "; ".join(map(str, found))
             stale = {}
             for table, is_open in tables:
                 held = and_(col(table.lease_token).is_not(None), col(table.lease_until) < before)
                 query = select(func.count()).select_from(table).where(is_open, held)
                 stale[str(table.__tablename__)] = (await connection.execute(query)).scalar_one()
     except SQLAlchemyError as cause:
-        raise errors.StoreFailure(f"the database could not be examined ({cause})") from cause
+        raise errors.StoreFailure(f"the database could not be examined ({said(cause)})") from cause
     finally:
         await engine.dispose()
     return Health(damage=damage, stale=stale)

@@ -13,6 +13,7 @@ from gateway.domain.account import AgencyScope
 from gateway.domain.document import Kind
 from gateway.domain.identity import Digest
 from gateway.ports.rows import Identity
+from gateway.store.incoming import INCOMING
 from gateway.store.tables import IdentityRow
 from gateway.store.transaction import Transaction
 
@@ -28,12 +29,15 @@ class SqlIdentities:
         self._agency_id = scope.agency_id
 
     async def by_body(self, sender: str, body_digest: Digest) -> Identity | None:
+        await self._tx.hold(self._agency_id, "body", sender, body_digest)
         return await self._one(sender, col(_R.body_digest) == body_digest)
 
     async def by_packet(self, sender: str, packet_id: str) -> Identity | None:
+        await self._tx.hold(self._agency_id, "packet", sender, packet_id)
         return await self._one(sender, col(_R.packet_id) == packet_id)
 
     async def by_document(self, sender: str, document_id: str) -> Sequence[Identity]:
+        await self._tx.hold(self._agency_id, INCOMING, document_id)
         query = (
             self._from(sender)
             .where(col(_R.document_id) == document_id, col(_R.kind).in_(_NEW))

@@ -22,6 +22,7 @@ from gateway.store.tables import IncomingRow
 from gateway.store.transaction import Transaction
 
 _R = IncomingRow
+INCOMING = "incoming"  # the name under which an incoming DocumentId is held, by whoever asks for one or waits for one
 
 
 class SqlIncomingDocuments:
@@ -38,22 +39,23 @@ class SqlIncomingDocuments:
             raise errors.Clash(f"the incoming document {document.id} is already stored")
 
     async def get(self, id: str) -> IncomingDocument:
-        return to_domain(await self._get(self._mine().where(col(_R.id) == id), id))
+        return to_domain(await self._get(self._tx.kept(self._mine().where(col(_R.id) == id)), id))
 
     async def by_document_id(self, sender_code: str, document_id: str) -> Sequence[IncomingDocument]:
+        await self._tx.hold(self._agency_id, INCOMING, document_id)
         query = (
             self._mine()
             .where(col(_R.document_id) == document_id, col(_R.sender_folded) == sender_code.casefold())
             .order_by(col(_R.arrived_at).desc(), col(_R.id).desc())
         )
-        return [to_domain(row) for row in await self._tx.rows(_R, query)]
+        return [to_domain(row) for row in await self._tx.rows(_R, self._tx.kept(query))]
 
     async def save(
         self, document: IncomingDocument, *, expect_version: int | None = None
     ) -> IncomingDocument:
         """Writes it with version + 1; StaleVersion when the stored version is not the expected one."""
         self._check_agency(document)
-        stored = await self._get(self._mine().where(col(_R.id) == document.id).with_for_update(), document.id)
+        stored = await self._get(self._tx.kept(self._mine().where(col(_R.id) == document.id)), document.id)
         if expect_version is not None and stored.version != expect_version:
             raise errors.StaleVersion(
                 f"the incoming document {document.id} is at version {stored.version}, not {expect_version}; "

@@ -87,6 +87,14 @@ async def renew(
     return Lease(id=lease.id, token=lease.token, until=until, attempt=lease.attempt)
 
 
+async def let_go(
+    tx: Transaction, table: AnyClaimable, open_rows: ColumnElement[bool], tokens: Sequence[str]
+) -> None:
+    """Free for others. The tries stay counted: a packet may have left before its courier was cut short."""
+    mine = and_(open_rows, col(table.lease_token).in_(tokens))
+    await tx.change(update(table).where(mine).values(lease_token=None, lease_until=None))
+
+
 def released(not_before: datetime | None, error: str | None) -> dict[str, Any]:
     """The columns of a row that waits again, held by nobody."""
     return {"lease_token": None, "lease_until": None, "not_before": not_before, "last_error": error}

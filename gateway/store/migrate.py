@@ -15,7 +15,8 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from gateway import errors
-from gateway.store.engine import Role, open_engine
+from gateway.store.engine import AS_SHIPPED, Role, open_engine
+from gateway.store.transaction import said
 
 _HERE = Path(__file__).parent / "migrations"
 _LOCK = 0x67774D49  # any fixed number: the advisory lock that migrating nodes of one database share
@@ -47,7 +48,9 @@ async def up(url: str, contract: bool = False) -> Status:
             await connection.run_sync(_upgrade, contract)
             return await connection.run_sync(_status)
     except SQLAlchemyError as cause:
-        raise errors.StoreFailure(f"the schema was not changed ({cause}); nothing was applied") from cause
+        raise errors.StoreFailure(
+            f"the schema was not changed ({said(cause)}); nothing was applied"
+        ) from cause
     finally:
         await engine.dispose()
 
@@ -59,7 +62,9 @@ async def status(url: str) -> Status:
         async with engine.connect() as connection:
             return await connection.run_sync(_status)
     except SQLAlchemyError as cause:
-        raise errors.Misconfigured(f"the database cannot be opened ({cause}); check database.url") from cause
+        raise errors.Misconfigured(
+            f"the database cannot be opened ({said(cause)}); check database.url"
+        ) from cause
     finally:
         await engine.dispose()
 
@@ -70,7 +75,9 @@ async def check(engine: AsyncEngine) -> None:
         async with engine.connect() as connection:
             found = await connection.run_sync(_status)
     except SQLAlchemyError as cause:
-        raise errors.Misconfigured(f"the database cannot be opened ({cause}); check database.url") from cause
+        raise errors.Misconfigured(
+            f"the database cannot be opened ({said(cause)}); check database.url"
+        ) from cause
     if any(step.phase == "expand" for step in found.pending):
         raise errors.Misconfigured(
             f"the database has schema {found.current or 'none'} and this version needs {found.head}; "
@@ -96,6 +103,8 @@ def _upgrade(connection: Connection, contract: bool) -> None:
     if connection.dialect.name == "postgresql":
         # SQLite's writer lock is held already; a server needs one of its own for nodes that start together.
         connection.execute(select(func.pg_advisory_xact_lock(_LOCK)))
+        # Whoever waits for a whole table holds up all who come after it, on a node that is at work.
+        connection.execute(select(func.set_config("lock_timeout", f"{AS_SHIPPED.lock_s}s", True)))
     last = target(_status(connection), contract)
     if last is not None:
         command.upgrade(config(connection), last)

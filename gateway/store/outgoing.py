@@ -40,12 +40,14 @@ class SqlOutgoingDocuments:
         raise errors.Clash(f"the document {document.id} or its packet {document.packet_id} is already stored")
 
     async def get(self, id: str) -> OutgoingDocument:
-        return to_domain(await self._get(self._mine().where(col(_R.id) == id), id))
+        return to_domain(await self._get(self._tx.kept(self._mine().where(col(_R.id) == id)), id))
 
     async def by_external_id(self, external_id: str) -> OutgoingDocument | None:
+        await self._tx.hold(self._agency_id, "external_id", external_id)
         return await self._first(col(_R.external_id) == external_id)
 
     async def by_document_id(self, document_id: str) -> Sequence[OutgoingDocument]:
+        await self._tx.hold(self._agency_id, "outgoing", document_id)
         newest = (col(_R.created_at).desc(), col(_R.id).desc())
         query = self._mine().where(col(_R.document_id) == document_id).order_by(*newest)
         return [to_domain(row) for row in await self._tx.rows(_R, query)]
@@ -60,8 +62,7 @@ class SqlOutgoingDocuments:
     async def save(
         self, document: OutgoingDocument, *, expect_version: int | None = None
     ) -> OutgoingDocument:
-        query = self._mine().where(col(_R.id) == document.id).with_for_update()
-        stored = await self._get(query, document.id)
+        stored = await self._get(self._tx.kept(self._mine().where(col(_R.id) == document.id)), document.id)
         if expect_version is not None and stored.version != expect_version:
             raise errors.StaleVersion(
                 f"the document {document.id} is at version {stored.version}, not {expect_version}; read it again"

@@ -18,23 +18,31 @@ from gateway.ports.rows import InboxItem, Job, Lease, LeasedInbox, LeasedOutbox
 from gateway.ports.services import Clock
 from gateway.store import events, idempotency, inbox, jobs, leases, migrate, outbox
 from gateway.store.accounts import Accounts
-from gateway.store.engine import Role, open_engine
+from gateway.store.engine import AS_SHIPPED, Role, ServerLimits, open_engine
+from gateway.store.held import Held
 from gateway.store.tables import EventRow, InboxRow, JobRow, OutboxRow
+from gateway.store.timing import timed
 from gateway.store.transaction import Transaction, transaction
+from gateway.store.wake import Wake
 from gateway.store.work import SqlWork
 
 _TABLES: Mapping[str, leases.AnyClaimable] = {"job": JobRow, "outbox": OutboxRow, "inbox": InboxRow}
+_OPEN = {"job": jobs.is_open, "outbox": outbox.is_open, "inbox": inbox.is_open}
 
 
 class SqlStore:
     """Keeps the promise of `ports.Store`. Open it before use, close it at the end; a unit of work inside another one
     of the same task would wait for itself on SQLite, which has one writer."""
 
-    def __init__(self, url: str, clock: Clock) -> None:
+    def __init__(self, url: str, clock: Clock, limits: ServerLimits = AS_SHIPPED) -> None:
         self._clock = clock
-        self._writer = open_engine(url, Role.WRITER)
-        self._reader = open_engine(url, Role.READER)
-        self._bell = events.Bell()
+        self._writer = open_engine(url, Role.WRITER, limits)
+        self._reader = open_engine(url, Role.READER, limits)
+        self._one_writer = self._writer.dialect.name == "sqlite"
+        self.wake = Wake(self._writer)
+        self._numbered = events.Bell()
+        self.wake.listen(self._numbered.heard)
+        self._held = Held()
         self.accounts = Accounts(self.writing, self.reading, clock)
 
     @property
@@ -51,6 +59,7 @@ class SqlStore:
         await migrate.check(self._writer)
 
     async def close(self) -> None:
+        await self.wake.close()
         await self._writer.dispose()
         await self._reader.dispose()
 
@@ -67,16 +76,17 @@ class SqlStore:
 
     def writing(self) -> AbstractAsyncContextManager[Transaction]:
         """A transaction for no agency in particular: for the node's own tables, inside this package."""
-        return transaction(self._writer)
+        return timed("writing", transaction(self._writer, shared=not self._one_writer))
 
     def reading(self) -> AbstractAsyncContextManager[Transaction]:
-        return transaction(self._reader)
+        return timed("reading", transaction(self._reader))
 
     async def claim_jobs(self, kind: str, limit: int, lease_s: float) -> Sequence[Job]:
         if not await self._any_due(JobRow, jobs.is_of(kind)):
             return []
         async with self.writing() as tx:
             found = await jobs.claim(tx, self._clock, kind, limit, lease_s)
+            self._held.took((job.lease for job in found), self._clock.now())
             await tx.commit()
         return found
 
@@ -85,6 +95,7 @@ class SqlStore:
             return []
         async with self.writing() as tx:
             found = await outbox.claim(tx, self._clock, limit, lease_s)
+            self._held.took((row.lease for row in found), self._clock.now())
             await tx.commit()
         return found
 
@@ -93,6 +104,7 @@ class SqlStore:
             return []
         async with self.writing() as tx:
             found = await inbox.claim(tx, self._clock, limit, lease_s)
+            self._held.took((row.lease for row in found), self._clock.now())
             await tx.commit()
         return found
 
@@ -101,14 +113,21 @@ class SqlStore:
             return await leases.any_due(tx, table, self._clock.now(), among)
 
     async def renew(self, table: str, lease: Lease, lease_s: float) -> Lease:
-        open_rows = {"job": jobs.is_open, "outbox": outbox.is_open, "inbox": inbox.is_open}
-        if table not in open_rows:
-            raise errors.NotFound(f"no leases are held in {table!r}; it is one of {', '.join(open_rows)}")
+        if table not in _TABLES:
+            raise errors.NotFound(f"no leases are held in {table!r}; it is one of {', '.join(_TABLES)}")
         until = self._clock.now() + timedelta(seconds=lease_s)
         async with self.writing() as tx:
-            renewed = await leases.renew(tx, _TABLES[table], open_rows[table](), lease, until)
+            renewed = await leases.renew(tx, _TABLES[table], _OPEN[table](), lease, until)
+            self._held.took((renewed,), self._clock.now())
             await tx.commit()
         return renewed
+
+    async def let_go(self) -> None:
+        tokens = self._held.tokens()
+        async with self.writing() as tx:
+            for name, table in _TABLES.items():
+                await leases.let_go(tx, table, _OPEN[name](), tokens)
+            await tx.commit()
 
     async def overdue_waiting(self, before: datetime) -> Sequence[InboxItem]:
         async with self.reading() as tx:
@@ -122,7 +141,7 @@ class SqlStore:
             numbered = await events.number(tx, limit)
             await tx.commit()
         if numbered:
-            await self._bell.ring()
+            self.wake.ring(events.NUMBERED)
         return numbered
 
     async def events_after(self, agency_id: str | None, after_seq: int, limit: int) -> Sequence[Event]:
@@ -130,7 +149,8 @@ class SqlStore:
             return await events.after(tx, agency_id, after_seq, limit)
 
     async def wait_events(self, timeout_s: float) -> None:
-        await self._bell.wait(timeout_s)
+        self.wake.start()
+        await self._numbered.wait(timeout_s)
 
     async def hosted(self) -> Sequence[HostedAgency]:
         return await self.accounts.hosted()

@@ -1,14 +1,18 @@
 """One open transaction, and the few ways in which repositories speak to it. In: statements. Out: rows, or our own
-errors instead of the driver's. Nothing is flushed behind anyone's back: each call is one statement, at once."""
+errors instead of the driver's. Nothing is flushed behind anyone's back: each call is one statement, at once.
+
+What a writing transaction has asked for stays as it is until it ends: rows through `kept`, and what is not there yet
+through `hold`. SQLite has one writer and needs neither; on a server two writers would decide on what both saw."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+import hashlib
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from functools import cache
 from typing import Any, TypeVar, cast
 
-from sqlalchemy import CursorResult, Table, inspect
+from sqlalchemy import BigInteger, CursorResult, Table, bindparam, func, inspect, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import DBAPIError, IntegrityError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
@@ -20,13 +24,38 @@ from gateway import errors
 
 R = TypeVar("R", bound=SQLModel)
 
+_SEPARATOR = "\x1f"  # stands in no code, digest or id
+_HOLD = select(func.pg_advisory_xact_lock(bindparam("key", type_=BigInteger)))
+
 
 class Transaction:
     """Begun on opening, over at `commit` or on leaving. A failed `put_new` leaves it usable on both databases."""
 
-    def __init__(self, connection: AsyncConnection) -> None:
+    def __init__(self, connection: AsyncConnection, *, shared: bool) -> None:
+        """`shared`: it writes, and others may write at the same time."""
         self._connection = connection
+        self._shared = shared
+        self._held: set[str] = set()
         self._over = False
+        self._then: list[Callable[[], None]] = []
+
+    def kept(self, query: Select[Any]) -> Select[Any]:
+        """The same query; nobody else changes the rows it finds until this transaction ends. NO KEY: rows that point
+        to them may still be added."""
+        return query.with_for_update(key_share=True) if self._shared else query
+
+    async def keep(self, query: Select[Any]) -> None:
+        """Keeps the rows that the query finds, for who has no need to read them."""
+        if self._shared:
+            await self._execute(self.kept(query))
+
+    async def hold(self, *name: str) -> None:
+        """Returns when no other transaction holds this name, and holds it to its own end: for rows that may be written
+        under that name although there are none yet."""
+        key = _SEPARATOR.join(name)
+        if self._shared and key not in self._held:
+            await self._execute(_HOLD, {"key": _number(key)})
+            self._held.add(key)
 
     async def rows(self, kind: type[R], query: Select[Any]) -> Sequence[R]:
         """The rows of one table, to be read only: each has the columns of `kind` as attributes. No session stands
@@ -67,10 +96,22 @@ class Transaction:
         if values:
             await self._execute(statement, [dict(row) for row in values])
 
+    def when_committed(self, tell: Callable[[], None]) -> None:
+        """Called once this transaction holds, and never when it does not: for what is counted."""
+        self._then.append(tell)
+
     async def commit(self) -> None:
         self._check_open()
         self._over = True
-        await self._connection.commit()
+        try:
+            await self._connection.commit()
+        except SQLAlchemyError as cause:
+            raise errors.StoreFailure(
+                f"the database did not say that it committed ({said(cause)}): everything of this transaction is stored, "
+                "or nothing; look before trying again"
+            ) from cause
+        for tell in self._then:
+            tell()
 
     @property
     def _dialect(self) -> str:
@@ -84,7 +125,7 @@ class Transaction:
             return await self._connection.execute(statement, values)
         except IntegrityError as cause:
             raise errors.Clash(
-                f"the database refused the change ({_reason(cause)}): a row it needs is missing, or one like it is there"
+                f"the database refused the change ({said(cause)}): a row it needs is missing, or one like it is there"
             ) from cause
         except SQLAlchemyError as cause:
             raise _failure(cause) from cause
@@ -95,26 +136,31 @@ class Transaction:
 
 
 @asynccontextmanager
-async def transaction(engine: AsyncEngine) -> AsyncIterator[Transaction]:
+async def transaction(engine: AsyncEngine, *, shared: bool = False) -> AsyncIterator[Transaction]:
     """A transaction that has begun. Leaving without `commit` rolls back; what the driver raises becomes ours."""
     try:
         async with engine.connect() as connection:
             await connection.begin()
-            yield Transaction(connection)
+            yield Transaction(connection, shared=shared)
     except SQLAlchemyError as cause:
         raise _failure(cause) from cause
 
 
 def _failure(cause: SQLAlchemyError) -> errors.StoreFailure:
     return errors.StoreFailure(
-        f"the database did not do it ({type(cause).__name__}: {_reason(cause)}); nothing of this transaction is stored"
+        f"the database did not do it ({type(cause).__name__}: {said(cause)}); nothing of this transaction is stored"
     )
 
 
-def _reason(cause: SQLAlchemyError) -> str:
+def said(cause: SQLAlchemyError) -> str:
     """The driver's first line, without the statement and its values: those are content."""
-    said = str(cause.orig) if isinstance(cause, DBAPIError) else str(cause)
-    return said.partition("\n")[0]
+    line = str(cause.orig) if isinstance(cause, DBAPIError) else str(cause)
+    return line.partition("\n")[0]
+
+
+def _number(key: str) -> int:
+    """Two names with one number would only wait for each other without need."""
+    return int.from_bytes(hashlib.blake2b(key.encode(), digest_size=8).digest(), "big", signed=True)
 
 
 def _insert(kind: type[SQLModel], dialect: str) -> Any:

@@ -25,7 +25,7 @@ from gateway.domain.document import Lane
 from gateway.domain.identity import Digest
 from gateway.errors import Misconfigured, NotFound, Unreachable
 from gateway.log import action
-from gateway.ports import Arrival, Clock, DeadParcel, Fate, Outcome, Parcel, Pool
+from gateway.ports import Arrival, AxisState, Clock, DeadParcel, Fate, Outcome, Parcel, Pool
 from gateway.transport import queue_sql as sql
 from gateway.transport.bell import Bell, ring
 from gateway.transport.parcel import PayloadFolder, discard
@@ -58,6 +58,8 @@ class EmbeddedAxis:
         self._closed = False
         self._one_at_a_time = asyncio.Lock()
         self._bell = Bell(self._path)
+        self._since = clock.now()
+        self._held: dict[str, float] = {}
 
     async def __aenter__(self) -> Self:
         return self
@@ -66,7 +68,12 @@ class EmbeddedAxis:
         await self.close()
 
     async def close(self) -> None:
-        """Nothing is lost: leases run out by themselves. A second call does nothing."""
+        """What this process still holds is due at once. A second call does nothing."""
+        if self._connection is not None and self._held:
+            # Else nothing is lost either: leases run out by themselves.
+            with contextlib.suppress(Unreachable):
+                async with self._write() as queue:
+                    await queue.executemany(sql.AGAIN, [(token,) for token in self._held])
         async with self._one_at_a_time:
             self._closed = True
             self._bell.close()
@@ -105,6 +112,9 @@ class EmbeddedAxis:
             arrivals = [self._arrival(row) for row in rows if row[8] < self._poison_limit]
             ids = [row[0] for row in rows if row[8] < self._poison_limit]
             leases = [(each.token, now + lease_s, id) for each, id in zip(arrivals, ids, strict=True)]
+            # Before the commit: a lease that nobody remembers could not be given back.
+            self._held = {token: until for token, until in self._held.items() if until > now}
+            self._held |= {token: until for token, until, _ in leases}
             await queue.executemany(sql.LEASE, leases)
             await queue.executemany(sql.BURY, [(now, _poison_reason(row[8]), row[0]) for row in poisoned])
         for row in poisoned:
@@ -116,6 +126,7 @@ class EmbeddedAxis:
         async with self._write() as queue:
             settled = (await queue.execute(sql.DONE if done else sql.AGAIN, (arrival.token,))).rowcount
             needed = await queue.execute_fetchall(sql.STILL_NEEDED, (arrival.digest,))
+        self._held.pop(arrival.token, None)
         if settled and not needed:
             await self._remove_unneeded([arrival.digest])
         if settled and not done:
@@ -128,6 +139,10 @@ class EmbeddedAxis:
             pause = min(POLL_S, timeout_s - waited)
             await self._pause(pause)
             waited += pause
+
+    def state(self) -> AxisState:
+        """A folder is always there: what it cannot take is said by the call that needed it."""
+        return AxisState(connected_since=self._since, servers=(str(self._path.parent),))
 
     async def counts(self) -> Mapping[str, int]:
         """Rows of the whole queue, all nodes: `waiting` (of which `urgent`), `leased` and `dead`."""
@@ -190,12 +205,12 @@ class EmbeddedAxis:
         self, parcel: Parcel, routes: Sequence[str], hosted: frozenset[str]
     ) -> list[tuple[object, ...]]:
         lane, now = _LANES.index(parcel.lane), self._clock.now().timestamp()
-        about = (parcel.packet_id, parcel.kind, parcel.sender, parcel.digest, parcel.size, now)
+        about = (parcel.packet_id, parcel.kind, parcel.sender, parcel.digest, parcel.size, now, self._node)
         once = {fold_code(route): route for route in routes}
         return [(key, lane, route, *about) for key, route in once.items() if key in hosted]
 
     def _arrival(self, row: sqlite3.Row) -> Arrival:
-        _, recipient, packet_id, kind, sender, lane, digest, size, deliveries = row
+        _, recipient, packet_id, kind, sender, lane, digest, size, deliveries, node = row
         return Arrival(
             token=secrets.token_hex(16),
             recipient=recipient,
@@ -207,6 +222,7 @@ class EmbeddedAxis:
             size=size,
             deliveries=deliveries + 1,
             open=partial(_open_payload, self._files.path(digest)),
+            node=node,
         )
 
     async def _remove_unneeded(self, digests: Sequence[str]) -> None:
@@ -301,13 +317,28 @@ async def _set_up(connection: aiosqlite.Connection, path: Path) -> None:
         with attempt:
             await connection.execute("PRAGMA journal_mode = WAL")
     await connection.execute("PRAGMA synchronous = FULL")
-    version = next(iter(await connection.execute_fetchall("PRAGMA user_version")))[0]
+    version = await _format_of(connection)
     if version > sql.SCHEMA_VERSION:
         raise Misconfigured(
             f"{path} has queue format {version}, this program knows up to {sql.SCHEMA_VERSION}: use the newer program"
         )
-    if version < sql.SCHEMA_VERSION:
+    if version == 0:
         await connection.executescript(sql.SCHEMA)
+    elif version < sql.SCHEMA_VERSION:
+        await _upgrade(connection)
+
+
+async def _upgrade(connection: aiosqlite.Connection) -> None:
+    """The format is asked again under the write lock: another process may have been quicker."""
+    await connection.execute("BEGIN IMMEDIATE")
+    for version in range(await _format_of(connection), sql.SCHEMA_VERSION):
+        for step in sql.UPGRADES[version]:
+            await connection.execute(step)
+    await connection.commit()
+
+
+async def _format_of(connection: aiosqlite.Connection) -> int:
+    return int(next(iter(await connection.execute_fetchall("PRAGMA user_version")))[0])
 
 
 async def _hosted_of(queue: aiosqlite.Connection, routes: Iterable[str]) -> frozenset[str]:

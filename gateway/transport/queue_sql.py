@@ -2,7 +2,7 @@
 A queue row is one parcel for one recipient code. `hosting` says which nodes may take rows of a code; codes are
 compared through `folded`. A row is due while it is not dead and its lease, if any, has run out."""
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 SCHEMA = f"""
 BEGIN IMMEDIATE;
@@ -14,7 +14,7 @@ CREATE TABLE IF NOT EXISTS queue (
     folded TEXT NOT NULL, lane INTEGER NOT NULL, recipient TEXT NOT NULL, packet_id TEXT NOT NULL,
     kind TEXT NOT NULL, sender TEXT NOT NULL, digest TEXT NOT NULL, size INTEGER NOT NULL,
     published_at REAL NOT NULL, deliveries INTEGER NOT NULL DEFAULT 0,
-    token TEXT, leased_until REAL NOT NULL DEFAULT 0, dead_at REAL, dead_reason TEXT
+    token TEXT, leased_until REAL NOT NULL DEFAULT 0, dead_at REAL, dead_reason TEXT, node TEXT
 );
 CREATE INDEX IF NOT EXISTS queue_due ON queue (folded, dead_at, lane, id, leased_until);
 CREATE INDEX IF NOT EXISTS queue_digest ON queue (digest);
@@ -23,13 +23,18 @@ PRAGMA user_version = {SCHEMA_VERSION};
 COMMIT;
 """
 
+# By the format that a file has: what brings it to the next one, in one transaction.
+UPGRADES = {
+    1: ("ALTER TABLE queue ADD COLUMN node TEXT", "PRAGMA user_version = 2"),
+}
+
 HOSTED = "SELECT DISTINCT folded FROM hosting WHERE folded IN (SELECT value FROM json_each(?))"
 FORGET_NODE = "DELETE FROM hosting WHERE node = ?"
 HOST = "INSERT INTO hosting (folded, node, code) VALUES (?, ?, ?)"
 
 PUT = """
-INSERT INTO queue (folded, lane, recipient, packet_id, kind, sender, digest, size, published_at)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
+INSERT INTO queue (folded, lane, recipient, packet_id, kind, sender, digest, size, published_at, node)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 """
 
 ANY_DUE = """
@@ -43,7 +48,7 @@ WITH due AS (
     WHERE h.node = ? AND q.dead_at IS NULL AND q.leased_until <= ?
     ORDER BY q.lane, q.id LIMIT ?
 )
-SELECT q.id, due.code, q.packet_id, q.kind, q.sender, q.lane, q.digest, q.size, q.deliveries
+SELECT q.id, due.code, q.packet_id, q.kind, q.sender, q.lane, q.digest, q.size, q.deliveries, q.node
 FROM due JOIN queue q ON q.id = due.id ORDER BY due.lane, due.id
 """
 LEASE = "UPDATE queue SET token = ?, leased_until = ?, deliveries = deliveries + 1 WHERE id = ?"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from gateway import log
 from gateway.outgoing import dispatch
 from gateway.outgoing.desk import OutDesk
 from gateway.ports import LeasedOutbox
@@ -15,5 +16,7 @@ async def step(desk: OutDesk, batch: int, lease_s: float) -> bool:
 
 
 async def _run(desk: OutDesk, row: LeasedOutbox, lease_s: float) -> None:
-    async with kept(desk.store, "outbox", row.lease, lease_s):
-        await dispatch.run(desk, row)
+    item = row.item
+    with log.bound(outbox=item.id, document=item.subject_id, packet=item.packet_id, agency=item.sender_code):
+        async with kept(desk.store, "outbox", row.lease, lease_s):
+            await dispatch.run(desk, row)

@@ -6,11 +6,11 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
-from gateway import log
+from gateway import log, meters
 from gateway.errors import StaleLease, StoreFailure
 from gateway.ports import Lease, Store
 
@@ -47,22 +47,22 @@ async def forever(
     bell: Bell,
     stop: asyncio.Event,
     poll_s: float,
-    then: Sequence[Bell] = (),
+    then: Callable[[], None] = lambda: None,
 ) -> None:
-    """Runs `step` until `stop` is set. A step that did something runs again at once, and rings the bells of those whom
-    it made work for."""
+    """Runs `step` until `stop` is set. A step that did something runs again at once; `then` rings the bells of those
+    whom it made work for."""
     while not stop.is_set():
         ticket = bell.ticket()
         try:
             worked = await step()
         except Exception as error:  # the guard of this loop: nothing may end it but the stop
+            meters.LOOP_FAILED.add(loop=name)
             _log.exception(
                 "a step broke", extra={"action": f"{name}.broke", "error_kind": type(error).__name__}
             )
             worked = False
         if worked:
-            for other in then:
-                other.ring()
+            then()
             # Gives the other tasks of this process their turn, even if no step ever waits.
             await asyncio.sleep(0)
         else:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from gateway import log
 from gateway.outgoing import package
 from gateway.outgoing.desk import OutDesk
 from gateway.ports import Job
@@ -18,5 +19,6 @@ async def step(desk: OutDesk, batch: int, lease_s: float) -> bool:
 
 
 async def _run(desk: OutDesk, job: Job, lease_s: float) -> None:
-    async with kept(desk.store, "job", job.lease, lease_s):
-        await package.run(desk, job)
+    with log.bound(job=job.id, document=job.subject_id):
+        async with kept(desk.store, "job", job.lease, lease_s):
+            await package.run(desk, job)

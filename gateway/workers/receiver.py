@@ -5,11 +5,12 @@ from __future__ import annotations
 
 import hashlib
 
+from gateway import log
 from gateway.domain.identity import Digest
 from gateway.errors import StoreFailure
 from gateway.incoming import process, receive
 from gateway.incoming.desk import InDesk
-from gateway.ports import LeasedInbox
+from gateway.ports import Arrival, LeasedInbox
 from gateway.workers.loop import kept, together
 
 _PROBE = b"does the content store take a file?"
@@ -37,7 +38,7 @@ class Intake:
 async def land(desk: InDesk, batch: int, lease_s: float) -> bool:
     """Lands one batch of arrivals."""
     arrivals = await desk.axis.take(batch, lease_s)
-    return await together([receive.run(desk, arrival) for arrival in arrivals])
+    return await together([_land(desk, arrival) for arrival in arrivals])
 
 
 async def work(desk: InDesk, batch: int, lease_s: float) -> bool:
@@ -58,6 +59,12 @@ async def _probe(desk: InDesk) -> None:
         await desk.blobs.keep(scratch, Digest(hashlib.sha256(_PROBE).hexdigest()), len(_PROBE))
 
 
+async def _land(desk: InDesk, arrival: Arrival) -> None:
+    with log.bound(packet=arrival.packet_id):
+        await receive.run(desk, arrival)
+
+
 async def _run(desk: InDesk, row: LeasedInbox, lease_s: float) -> None:
-    async with kept(desk.store, "inbox", row.lease, lease_s):
-        await process.run(desk, row)
+    with log.bound(inbox=row.item.id, packet=row.item.transport_packet_id):
+        async with kept(desk.store, "inbox", row.lease, lease_s):
+            await process.run(desk, row)

@@ -1,4 +1,4 @@
-"""The stores that every contract test of the store runs on; another database joins as another parameter here."""
+"""The stores that every contract test of the store runs on, each on a database of its own."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 
 from gateway.store.store import SqlStore
 from tests.support.clock import ManualClock
-from tests.support.stores import migrated, with_agencies
+from tests.support.stores import copied, migrated, with_agencies
 
 
 @pytest.fixture(scope="session")
@@ -22,7 +22,16 @@ def clock() -> ManualClock:
     return ManualClock()
 
 
-@pytest.fixture(params=["sqlite"])
-async def store(blank_database: Path, tmp_path: Path, clock: ManualClock) -> AsyncIterator[SqlStore]:
-    async with with_agencies(blank_database, tmp_path, clock) as opened:
+@pytest.fixture(params=["sqlite", "postgresql"])
+def store_url(request: pytest.FixtureRequest) -> str:
+    """The address of a migrated database, for tests that open it more than once."""
+    if request.param == "sqlite":
+        return copied(request.getfixturevalue("blank_database"), request.getfixturevalue("tmp_path"))
+    url: str = request.getfixturevalue("migrated_postgres_url")
+    return url
+
+
+@pytest.fixture
+async def store(store_url: str, clock: ManualClock) -> AsyncIterator[SqlStore]:
+    async with with_agencies(store_url, clock) as opened:
         yield opened

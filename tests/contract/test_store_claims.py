@@ -6,7 +6,6 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 from datetime import timedelta
-from pathlib import Path
 
 import pytest
 
@@ -118,12 +117,12 @@ async def test_g7_two_workers_in_any_order_finish_a_row_at_most_once(
 
 @pytest.mark.parametrize("table", TABLES)
 async def test_two_processes_claim_disjoint_rows_and_leave_none(
-    store: SqlStore, clock: ManualClock, tmp_path: Path, table: str
+    store: SqlStore, clock: ManualClock, store_url: str, table: str
 ) -> None:
     for _ in range(12):
         await put(store, clock, table)
 
-    async with opened(tmp_path / "node.db", clock) as second:
+    async with opened(store_url, clock) as second:
         found = await asyncio.gather(*(claim(through, table, 2) for through in (store, second) * 4))
 
     ids = [lease.id for leases in found for lease in leases]

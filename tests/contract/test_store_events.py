@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from pathlib import Path
 
 from gateway.domain.account import AgencyScope
 from gateway.domain.event import EventKind
@@ -38,9 +37,9 @@ async def test_an_event_has_no_number_until_the_sequencer_gave_it(
 
 
 async def test_numbers_are_dense_with_several_writers_rollbacks_and_sequencers(
-    store: SqlStore, clock: ManualClock, tmp_path: Path
+    store: SqlStore, clock: ManualClock, store_url: str
 ) -> None:
-    async with opened(tmp_path / "node.db", clock) as second:
+    async with opened(store_url, clock) as second:
         stores = (store, second)
         writers = [
             append(stores[n % 2], clock, (NORTH, SOUTH)[n % 3 == 0], commit=n % 5 != 0) for n in range(30)

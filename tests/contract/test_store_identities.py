@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 
@@ -86,7 +85,7 @@ async def test_a9_new_and_replacement_packets_of_a_document_come_newest_first(
 
 
 async def test_g3_only_one_of_many_admitting_transactions_wins(
-    store: SqlStore, identity: Identity, clock: ManualClock, tmp_path: Path
+    store: SqlStore, identity: Identity, clock: ManualClock, store_url: str
 ) -> None:
     async def admit(through: SqlStore, n: int) -> bool:
         async with through.begin(NORTH) as work:
@@ -97,7 +96,7 @@ async def test_g3_only_one_of_many_admitting_transactions_wins(
             await work.commit()
             return True
 
-    async with opened(tmp_path / "node.db", clock) as second:
+    async with opened(store_url, clock) as second:
         won = await asyncio.gather(*(admit((store, second)[n % 2], n) for n in range(10)))
 
     assert sum(won) == 1

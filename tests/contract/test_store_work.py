@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from pathlib import Path
 
 import pytest
 
@@ -187,9 +186,9 @@ async def test_a_row_cannot_point_into_another_agency(store: SqlStore, clock: Ma
 
 
 async def test_writers_of_two_processes_take_turns(
-    store: SqlStore, clock: ManualClock, tmp_path: Path
+    store: SqlStore, clock: ManualClock, store_url: str
 ) -> None:
-    async with opened(tmp_path / "node.db", clock) as second:
+    async with opened(store_url, clock) as second:
 
         async def count_up(through: SqlStore) -> None:
             async with through.begin(NORTH) as work:

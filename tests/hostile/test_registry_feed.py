@@ -10,6 +10,7 @@ import json
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Callable
+from dataclasses import replace
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from gateway.errors import StoreFailure
 from gateway.ports import FeedOutcome
 from gateway.registry import feed_file, feed_form
 from gateway.registry.directory import SqlDirectory
@@ -252,6 +254,20 @@ async def test_a_body_changed_after_it_was_checked_is_not_taken(
 
     assert (outcome.verdict, outcome.code) == ("refused", "FEED-SIGNATURE")
     assert await office.standing() == before
+
+
+async def test_a_folder_that_takes_no_file_is_our_own_failure_and_refuses_nobody(office: Office) -> None:
+    before = await office.standing()
+    gone = replace(office.room, scratch=office.folder / "gone")
+    path = office.folder / "given.feed"
+    path.write_bytes(feeds.feed(NEW, 6))
+
+    with pytest.raises(StoreFailure, match="check the disk"):
+        await SqlFeed(gone).accept(path, "axis")
+    with pytest.raises(StoreFailure):
+        await SqlFeed(office.room).export(office.folder / "gone" / "1.feed", feeds.ISSUER)
+    assert await office.standing() == before
+    assert await office.feed.refusals() == []
 
 
 async def test_no_feed_is_taken_without_an_issuer(office: Office) -> None:

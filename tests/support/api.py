@@ -25,13 +25,14 @@ from gateway.api.deps import ApiDeps, ApiOptions
 from gateway.bootstrap import Node, open_node
 from gateway.demo import stage
 from gateway.domain.account import ApiScope, PrincipalKind
+from gateway.ops.health import Watch
 from gateway.web.app import add_pages
 from gateway.workers import dispatcher, packer, receiver, sequencer
 from tests.support.clock import START, ManualClock
 from tests.support.contract import complaints
 
 BASE = "/api/v1"
-OUTSIDE = ("/api", "/docs", "/problems", "/health", "/static", "/?")
+OUTSIDE = ("/api", "/docs", "/problems", "/healthz", "/readyz", "/static", "/?")
 ALL = frozenset(ApiScope)
 PROVINCE, DEPARTMENT, COMMUNE = (stage.cast().code(actor) for actor in stage.ACTORS)
 
@@ -205,6 +206,7 @@ async def opened(blank: Path, folder: Path, options: ApiOptions | None = None) -
             inn=node.inn,
             clock=clock,
             pool=node.pool,
+            health=Watch(node=node),
             version=__version__,
             options=options or ApiOptions(),
         )

@@ -1,4 +1,4 @@
-"""Stores for tests: SQLite files in a temporary folder, two hosted agencies, and builders of invented documents."""
+"""Stores for tests: a database's address, two hosted agencies, and builders of invented documents."""
 
 from __future__ import annotations
 
@@ -28,6 +28,7 @@ from gateway.domain.document import (
 )
 from gateway.domain.identity import Digest, DocumentId, PacketId
 from gateway.ports.rows import InboxItem, OutboxItem, Target
+from gateway.ports.services import Clock
 from gateway.store import migrate
 from gateway.store.store import SqlStore
 from tests.support.clock import ManualClock
@@ -43,10 +44,15 @@ def migrated(folder: Path) -> Path:
     return path
 
 
+def copied(blank: Path, folder: Path) -> str:
+    """The address of a copy of that database file."""
+    return f"sqlite:///{shutil.copy(blank, folder / 'node.db')}"
+
+
 @asynccontextmanager
-async def opened(path: Path, clock: ManualClock) -> AsyncIterator[SqlStore]:
-    """A store on that file; closed at the end, as an open connection outlives the event loop badly."""
-    store = SqlStore(f"sqlite:///{path}", clock)
+async def opened(url: str, clock: Clock) -> AsyncIterator[SqlStore]:
+    """A store on that database; closed at the end, as an open connection outlives the event loop badly."""
+    store = SqlStore(url, clock)
     try:
         await store.open()
         yield store
@@ -55,10 +61,9 @@ async def opened(path: Path, clock: ManualClock) -> AsyncIterator[SqlStore]:
 
 
 @asynccontextmanager
-async def with_agencies(blank: Path, folder: Path, clock: ManualClock) -> AsyncIterator[SqlStore]:
-    """A store of its own that hosts NORTH and SOUTH."""
-    path = Path(shutil.copy(blank, folder / "node.db"))
-    async with opened(path, clock) as store:
+async def with_agencies(url: str, clock: Clock) -> AsyncIterator[SqlStore]:
+    """A store on that migrated database that hosts NORTH and SOUTH."""
+    async with opened(url, clock) as store:
         await store.accounts.add_hosted(HostedAgency(id=NORTH.agency_id, code="Z91.01", name="North"))
         await store.accounts.add_hosted(HostedAgency(id=SOUTH.agency_id, code="Z91.02", name="South"))
         yield store

@@ -68,7 +68,7 @@ def test_everything_wrong_is_told_at_once_with_key_value_source_and_what_was_exp
 
     text = str(caught.value)
     assert f"limits.file_mb: expected a whole number from 1 to 1000, found 'ten' (file {file})" in text
-    assert f"axis.kind: expected one of embedded, found 'pigeon' (file {file})" in text
+    assert f"axis.kind: expected one of embedded, amqp, found 'pigeon' (file {file})" in text
     assert "limitz: expected a section of node, database" in text
     assert "api.prot: no such setting" in text
     assert "did you mean api.port?" in text

@@ -11,12 +11,14 @@ from aiohttp import web
 from pydantic import Field
 
 from gateway.api.call import Call
+from gateway.api.failing import BadCall
 from gateway.api.paging import MOST_ROWS
 from gateway.api.routes import BASE, Route
 from gateway.api.shapes import Moment, Told
 from gateway.api.words import table
 from gateway.domain.document import InState
 from gateway.domain.status import CODES, STATES
+from gateway.ports import Condition
 
 # Any: an OpenAPI document is JSON.
 DOCUMENT: web.AppKey[Mapping[str, Any]] = web.AppKey("openapi", dict)
@@ -91,6 +93,8 @@ class Codes(Told):
 
 
 class Health(Told):
+    """`status` is `ok`, or `degraded`: calls are served, and what a check names waits until it is well again."""
+
     status: str
     checks: dict[str, str]
 
@@ -159,14 +163,20 @@ async def openapi_document(call: Call) -> web.Response:
 
 
 async def live(call: Call) -> web.Response:
-    """The process answers; nothing else is asked, so that a slow database does not get it restarted."""
-    return call.tell(Health(status="live", checks={}))
+    """The process answers and its loops turn; nothing else is asked, so that a slow database does not get it
+    restarted."""
+    return _told(call, await call.deps.health.alive())
 
 
 async def ready(call: Call) -> web.Response:
-    """Whether calls can be served now: the database answers, or its StoreFailure becomes a 503."""
-    await call.deps.store.counts()
-    return call.tell(Health(status="ready", checks={"store": "ok"}))
+    """Whether calls can be served now: the database answers and takes changes, there is space, nobody stops us."""
+    return _told(call, await call.deps.health.ready())
+
+
+def _told(call: Call, found: Condition) -> web.Response:
+    if not found.well:
+        raise BadCall("not-well", more={"checks": dict(found.checks)}, headers={"Retry-After": "5"})
+    return call.tell(Health(status="degraded" if found.degraded else "ok", checks=dict(found.checks)))
 
 
 def _statuses() -> list[StatusCode]:
@@ -227,17 +237,18 @@ ROUTES = (
     ),
     Route(
         method="GET",
-        path="/health/live",
+        path="/healthz",
         name="isLive",
         tag="node",
         handler=live,
-        summary="The process answers",
+        summary="The process turns; 503 when it should be started anew",
         open=True,
         answer=Health,
+        fails=(503,),
     ),
     Route(
         method="GET",
-        path="/health/ready",
+        path="/readyz",
         name="isReady",
         tag="node",
         handler=ready,

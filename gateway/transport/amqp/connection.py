@@ -8,6 +8,7 @@ import asyncio
 import contextlib
 import logging
 import random
+import re
 from collections.abc import Awaitable
 from datetime import datetime
 from typing import Any, TypeVar
@@ -128,6 +129,8 @@ class Link:
         self._turn += 1
         error = attempt.outcome.exception() if attempt.outcome is not None else None
         reason = said(error) if error is not None else ""
+        if self._access.certificate is None and re.search("reset|CERTIFICATE_REQUIRED", reason):
+            reason += "; so ends a broker that asks for a client certificate: see amqp.certificate"
         if reason != self.reason or attempt.attempt_number % 20 == 0:
             action(_log, "axis.unreachable", reason, link=self._name, tries=attempt.attempt_number)
         self.reason = reason

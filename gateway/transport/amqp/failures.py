@@ -34,8 +34,12 @@ def said(error: BaseException) -> str:
     text = re.sub(r"\s+", " ", str(error)).strip() or type(error).__name__
     if isinstance(error, TimeoutError) and not error.args:
         text = "no answer in time"
-    if isinstance(error, ssl.SSLCertVerificationError):
-        text = f"the broker's certificate is not accepted: {error.verify_message}; check amqp.ca and the host's name"
+    if isinstance(error, Misconfigured) and error.hint:
+        text = f"{text}; {error.hint}"
+    # The library raises it again as an error of its own.
+    behind = error if isinstance(error, ssl.SSLError) else error.__cause__
+    if isinstance(behind, ssl.SSLCertVerificationError):
+        text = f"the broker's certificate is not accepted: {behind.verify_message}; check amqp.ca and the host's name"
     cure = next((cure for kind, cure in _CURES if isinstance(error, kind)), "")
     return f"{cure} ({text})" if cure else text
 

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import base64
+import io
+import json
+import logging
 import re
 
 import pytest
 
+from gateway import log
 from gateway.api import problems
+from gateway.domain.event import EventKind
 from gateway.domain.status import CODES, STATES
-from gateway.errors import StoreFailure
-from tests.support.api import DEPARTMENT, PROVINCE, Door
+from gateway.store.room import Room
+from tests.support.api import DEPARTMENT, PDF, PROVINCE, Door, meta
 
 
 async def test_me_tells_the_key_its_scopes_and_agencies(door: Door) -> None:
@@ -35,23 +41,96 @@ async def test_codes_name_every_state_and_status_in_both_languages(door: Door) -
     assert all(row["vi"] and row["en"] for rows in told.values() for row in rows)
 
 
-@pytest.mark.parametrize("path", ["/health/live", "/health/ready"])
+@pytest.mark.parametrize("path", ["/healthz", "/readyz"])
 async def test_health_needs_no_key(door: Door, path: str) -> None:
-    assert (await door.ask("GET", path, key=None)).status == 200
+    told = await door.ask("GET", path, key=None)
+
+    assert told.status == 200
+    assert told.json["status"] == "ok"
 
 
 async def test_a_node_whose_database_is_gone_is_not_ready(door: Door) -> None:
-    async def failing() -> dict[str, int]:
-        raise StoreFailure("the disk is gone")
+    await door.node.store.close()
+    for file in door.node.settings.node.data_dir.glob("gateway.db*"):
+        file.write_bytes(b"this is no database " * 1000)
 
-    door.node.store.counts = failing  # type: ignore[method-assign]  # a disk cannot be pulled out in a test
-
-    ready = await door.ask("GET", "/health/ready", key=None)
+    ready = await door.ask("GET", "/readyz", key=None)
     page = await door.ask("GET", "/", key=None)
 
     assert ready.status == 503
+    assert ready.headers["Content-Type"] == "application/problem+json; charset=utf-8"
+    assert int(ready.headers["Retry-After"]) > 0
+    assert (ready.json["code"], ready.json["checks"]["database"]) == ("GW-503-NOT-WELL", "down")
     assert page.status == 503
-    assert "disk" not in ready.raw.decode() + page.raw.decode()
+    assert "no database" not in ready.raw.decode() + page.raw.decode()
+
+
+async def test_a_full_disk_is_a_503_to_senders_and_nothing_is_half_written(door: Door) -> None:
+    """Threat 91: until there is room again; then the same call is taken."""
+    kept = door.node.blobs._room
+    door.node.blobs._room = Room(folder=kept.folder, reserve=1 << 60)
+
+    refused = await door.send(once="a")
+
+    assert refused.status == 503
+    assert refused.headers["Content-Type"] == "application/problem+json; charset=utf-8"
+    assert (refused.json["code"], refused.json["retryable"]) == ("GW-S-507", True)
+    assert int(refused.headers["Retry-After"]) > 0
+    assert (await door.ask("GET", "/messages")).json["data"] == []
+
+    door.node.blobs._room = kept
+
+    assert (await door.send(once="a")).status == 202
+
+
+async def test_a_request_id_is_carried_from_the_call_into_event_and_log(
+    door: Door, caplog: pytest.LogCaptureFixture
+) -> None:
+    handler = logging.StreamHandler(stream := io.StringIO())
+    handler.setFormatter(log.JsonLines())
+    logging.getLogger("gateway").addHandler(handler)
+    caplog.set_level(logging.INFO, logger="gateway")
+    try:
+        sent = await door.send(headers={"X-Request-Id": "trace-77"})
+        await door.carry()
+    finally:
+        logging.getLogger("gateway").removeHandler(handler)
+
+    document = sent.json["id"]
+    calls = {event.kind: event.data.get("call") for event in await door.node.store.events_after(None, 0, 100)}
+    lines = [json.loads(line) for line in stream.getvalue().splitlines()]
+    (accepted,) = [line for line in lines if line.get("action") == "message.accepted"]
+    assert sent.headers["X-Request-Id"] == "trace-77"
+    assert (accepted["request"], accepted["document"]) == ("trace-77", document)
+    assert calls[EventKind.MESSAGE_ACCEPTED] == "trace-77"
+    # What the workers did later was no call.
+    assert calls[EventKind.MESSAGE_QUEUED] is None
+
+
+async def test_no_log_line_at_any_level_holds_content_or_secrets(
+    door: Door, caplog: pytest.LogCaptureFixture
+) -> None:
+    handler = logging.StreamHandler(stream := io.StringIO())
+    handler.setFormatter(log.JsonLines())
+    root, level = logging.getLogger(), logging.getLogger().level
+    root.addHandler(handler)
+    log.quieten()
+    root.setLevel(logging.DEBUG)
+    try:
+        await door.send()
+        await door.carry()
+        await door.ask("GET", "/messages", key="gwk_wrong-and-secret")
+    finally:
+        root.removeHandler(handler)
+        root.setLevel(level)
+
+    said = stream.getvalue()
+    key = next((door.node.settings.keys.folder).glob("*/*.key.pem")).read_text()
+    assert "message.accepted" in said
+    assert meta()["subject"] not in said
+    assert base64.b64encode(PDF)[:60].decode() not in said
+    assert "gwk_" not in said
+    assert key.splitlines()[1][:40] not in said
 
 
 PAGES = ["/", "/docs", "/problems", "/problems/clash"]

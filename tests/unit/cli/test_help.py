@@ -17,6 +17,7 @@ from tests.unit.cli.conftest import Terminal
 ROOT = Path(__file__).parents[3]
 DUE = {
     *("serve", "demo", "init", "send", "verify", "explain", "doctor", "watch", "version"),
+    *("backup", "restore", "restored"),
     *("config show", "config check", "migrate status", "migrate up"),
     *(
         f"outbox {name}"
@@ -41,7 +42,9 @@ DUE = {
     *(f"registry {name}" for name in ("list", "show", "resolve", "search", "import")),
     *(f"keys {name}" for name in ("list", "new", "csr", "import", "pin")),
     *(f"tokens {name}" for name in ("list", "new", "revoke")),
-    *(f"axis {name}" for name in ("status", "dead list", "dead retry", "dead drop")),
+    *("status", "axis status"),
+    *(f"queue {name}" for name in ("list", "peek", "drain")),
+    *(f"queue dead {name}" for name in ("list", "show", "retry", "drop")),
 }
 
 
@@ -100,7 +103,7 @@ def test_a_typing_error_is_answered_with_what_was_probably_meant(
 
 def test_a_wrong_use_points_to_the_help_of_that_command(terminal: Terminal) -> None:
     assert "→ gateway outbox list --help" in terminal.type("--lang", "en", "outbox", "list", "--sate").err
-    assert "→ gateway axis dead drop --help" in terminal.type("axis", "dead", "drop", "7").err
+    assert "→ gateway queue dead drop --help" in terminal.type("queue", "dead", "drop", "7").err
 
 
 def test_no_words_at_all_show_the_help(terminal: Terminal) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
@@ -10,6 +12,8 @@ from prometheus_client.parser import text_string_to_metric_families
 from gateway.ops.metrics import Scrape
 from gateway.workers import dispatcher, packer, receiver, sequencer
 from tests.support.node import LEASE_S, PROVINCE, Town
+
+TIMINGS = {"accepted_to_sent", "landed_to_verdict", "publish", "transaction", "api_call"}
 
 
 async def scraped(town: Town) -> dict[tuple[str, frozenset[tuple[str, str]]], float]:
@@ -149,6 +153,22 @@ async def test_a_database_that_is_gone_leaves_the_rest_of_the_scrape(town: Town)
     assert look("up", part="axis") == 1
     assert look("disk_free_bytes") > 0
     assert look("outbox", lane="normal") == 0
+
+
+async def test_every_metric_is_explained_to_operators_and_no_other(town: Town) -> None:
+    page = (Path(__file__).parents[3] / "docs" / "operations.md").read_text("utf-8")
+    section = page.split("## Metrics and alarms")[1].split("\n## ")[0]
+    first_cells = re.findall(r"^\| ((?:`\w+`(?:, )?)+) \|", section, flags=re.MULTILINE)
+    told = {name for cell in first_cells for name in re.findall(r"`(\w+)`", cell)}
+
+    text = (await Scrape(node=town.node).text()).decode()
+
+    names = {family.name.removeprefix("gateway_") for family in text_string_to_metric_families(text)}
+    histograms = {f"{name}_seconds" for name in TIMINGS}
+    invented = {name for name in names if name.startswith("invented_")}
+    assert names - invented - histograms == told - TIMINGS
+    assert told >= TIMINGS
+    assert histograms <= names
 
 
 async def test_no_label_names_a_document_or_a_packet(town: Town) -> None:

@@ -1,4 +1,5 @@
-"""What `policy.trust` decides from evidence: steps 9 and 10, and the claimed time (K1-K4, threats 40-45, 49, 101)."""
+"""What `policy.trust` decides from evidence: steps 9 and 10, and the claimed time (K1-K4, threats 40-45, 49, 101);
+and step 11: who published it (A1, threat 107)."""
 
 from __future__ import annotations
 
@@ -19,7 +20,7 @@ from gateway.domain.proof import (
     claim_seal,
 )
 from gateway.errors import BadSignature, CannotTell, InvalidEnvelope, UnknownSender, UntrustedSigner
-from gateway.policy.trust import TrustPolicy, decide
+from gateway.policy.trust import Carried, TrustPolicy, decide
 
 AT = datetime(2031, 3, 4, 2, 15, tzinfo=UTC)
 DAY = timedelta(days=1)
@@ -229,3 +230,69 @@ def test_49_the_ends_of_the_calendar_are_times_like_others(at: datetime) -> None
     signed = _signed(bound_from=None, signing_time=at)
 
     assert decide(signed, _evidence(**always), TrustPolicy(), at).received_at == at
+
+
+# --- who published it (A1, threat 107) ------------------------------------------------------------------------
+
+SENDER = "000.00.07.Z91"
+
+
+def _carried(node: str | None, host: str | None, sender: str = SENDER) -> Carried:
+    return Carried(sender=sender, node=node, host=host)
+
+
+@pytest.mark.parametrize(
+    ("node", "host", "findings", "detail"),
+    [
+        ("n1", "n1", [], "published by n1, which hosts the sender"),
+        ("N1", "n1", [], "published by N1, which hosts the sender"),
+        (None, "n1", ["NODE-UNKNOWN"], "the axis vouches for no publisher"),
+        (None, None, ["NODE-UNKNOWN"], "the axis vouches for no publisher"),
+        (
+            *("n1", None, ["HOST-UNKNOWN"]),
+            "the registry does not say which node hosts the sender; n1 published it",
+        ),
+    ],
+)
+def test_a1_the_hosting_node_passes_and_silence_is_a_finding(
+    node: str | None, host: str | None, findings: list[str], detail: str
+) -> None:
+    proved = decide(_signed(), _evidence(), TrustPolicy(), AT, _carried(node, host))
+
+    assert [note.code for note in proved.notes] == ["ODD", *findings]
+    assert (proved.steps[10].ok, proved.steps[10].detail) == (True, detail)
+
+
+def test_a1_a_node_that_does_not_host_the_sender_is_refused_at_step_11() -> None:
+    with pytest.raises(InvalidEnvelope) as found:
+        decide(_signed(), _evidence(), TrustPolicy(), AT, _carried("n2", "n1"))
+
+    refusal = found.value
+    assert (refusal.code, refusal.step) == ("AXIS-NODE", 11)
+    assert "the node n2 published it, and n1 speaks for 000.00.07.Z91" in str(refusal)
+    steps = [step for step in refusal.steps if isinstance(step, Step)]
+    assert [step.ok for step in steps] == [True] * 10 + [False, None]
+
+
+def test_a1_the_certificate_is_judged_before_the_publisher() -> None:
+    with pytest.raises(UntrustedSigner) as found:
+        decide(_signed(), _evidence(revocation="revoked"), TrustPolicy(), AT, _carried("n2", "n1"))
+
+    assert found.value.code == "CERT-REVOKED"
+
+
+def test_a1_a_foreign_publisher_is_graver_than_a_contradiction() -> None:
+    with pytest.raises(InvalidEnvelope) as found:
+        decide(_signed(contradiction=AGAINST), _evidence(), TrustPolicy(), AT, _carried("n2", "n1"))
+
+    assert found.value.code == "AXIS-NODE"
+
+
+def test_109_the_sender_that_the_axis_names_is_the_signed_one() -> None:
+    same = _carried("n1", "n1", sender=" 000.00.07.z91 ")
+    assert decide(_signed(), _evidence(), TrustPolicy(), AT, same).verdict == "valid"
+
+    with pytest.raises(BadSignature) as found:
+        decide(_signed(), _evidence(), TrustPolicy(), AT, _carried("n1", "n1", sender="Z91.08"))
+
+    assert (found.value.code, found.value.step, found.value.where) == ("MSG-ID", 11, "From/OrganId")

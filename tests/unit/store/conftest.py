@@ -9,7 +9,7 @@ import pytest
 
 from gateway.store.store import SqlStore
 from tests.support.clock import ManualClock
-from tests.support.stores import migrated, with_agencies
+from tests.support.stores import copied, migrated, with_agencies
 
 
 @pytest.fixture(scope="session")
@@ -24,5 +24,5 @@ def clock() -> ManualClock:
 
 @pytest.fixture
 async def store(blank_database: Path, tmp_path: Path, clock: ManualClock) -> AsyncIterator[SqlStore]:
-    async with with_agencies(blank_database, tmp_path, clock) as opened:
+    async with with_agencies(copied(blank_database, tmp_path), clock) as opened:
         yield opened

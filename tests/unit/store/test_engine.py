@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sqlite3
-from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -32,12 +31,6 @@ def test_a_file_that_cannot_be_opened_is_named_before_the_driver_tries(tmp_path:
         open_engine(f"sqlite:///{tmp_path / 'missing' / 'node.db'}", Role.WRITER)
     with pytest.raises(errors.Misconfigured, match="not a file"):
         open_engine(f"sqlite:///{tmp_path}", Role.READER)
-
-
-@pytest.mark.skipif(find_spec("asyncpg") is not None, reason="the driver is installed")
-def test_a_server_without_its_driver_is_named() -> None:
-    with pytest.raises(errors.Misconfigured, match="asyncpg"):
-        open_engine("postgresql://node@localhost/node", Role.WRITER)
 
 
 async def test_g1_the_writer_is_durable_and_checks_foreign_keys(tmp_path: Path) -> None:

@@ -11,18 +11,25 @@ from alembic.runtime.migration import MigrationContext
 from sqlalchemy import Connection, text
 from sqlmodel import SQLModel
 
+import gateway.registry.feed_tables  # noqa: F401 - its rows belong to the metadata of the registry
 from gateway import errors
+from gateway.domain.account import HostedAgency
 from gateway.registry.tables import METADATA as REGISTRY
 from gateway.store import migrate
 from gateway.store.engine import Role, open_engine
 from gateway.store.migrate import Step
 from gateway.store.store import SqlStore
 from tests.support.clock import ManualClock
+from tests.support.stores import NORTH, outgoing
 
 
-@pytest.fixture
-def url(tmp_path: Path) -> str:
-    return f"sqlite:///{tmp_path / 'node.db'}"
+@pytest.fixture(params=["sqlite", "postgresql"])
+def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """An empty database."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path / 'node.db'}"
+    database: str = request.getfixturevalue("postgres_url")
+    return database
 
 
 async def set_revision(url: str, revision: str) -> None:
@@ -78,6 +85,34 @@ async def test_two_nodes_that_start_together_migrate_once(url: str) -> None:
     found = await asyncio.gather(migrate.up(url), migrate.up(url))
 
     assert found[0] == found[1]
+
+
+async def test_a_store_goes_on_working_while_the_schema_grows_under_it(url: str) -> None:
+    """Version N runs on schema N and N + 1: the next version's expand step adds, and takes nothing away."""
+    await migrate.up(url)
+    clock = ManualClock()
+    store = SqlStore(url, clock)
+    await store.accounts.add_hosted(HostedAgency(id=NORTH.agency_id, code="Z91.01", name="North"))
+
+    async def work() -> None:
+        async with store.begin(NORTH) as unit:
+            await unit.outgoing.add(outgoing(clock))
+            await unit.jobs.put("pack", "msg-1")
+            await unit.commit()
+        await store.claim_jobs("pack", 1, 60)
+
+    await work()
+    engine = open_engine(url, Role.MIGRATOR)
+    async with engine.begin() as connection:
+        await connection.execute(text("ALTER TABLE job ADD COLUMN priority INTEGER"))
+        await connection.execute(text("CREATE TABLE later (id VARCHAR PRIMARY KEY)"))
+        await connection.execute(text("CREATE INDEX ix_job_priority ON job (priority)"))
+    await engine.dispose()
+    await work()
+
+    async with store.read(NORTH) as view:
+        assert len((await view.outgoing.page(limit=10)).items) == 2
+    await store.close()
 
 
 async def test_a_store_does_not_open_on_an_empty_or_older_schema(url: str) -> None:

@@ -9,7 +9,9 @@ import pytest
 
 from gateway import errors
 from gateway.domain.account import ApiScope, HostedAgency, NumberingMode, PrincipalKind
+from gateway.domain.document import InState
 from gateway.store.store import SqlStore
+from tests.support import stores
 from tests.support.clock import ManualClock
 from tests.support.stores import NORTH, SOUTH, digest
 
@@ -106,3 +108,44 @@ async def test_a_key_needs_a_secret_of_its_own_and_agencies_that_are_hosted(stor
     with pytest.raises(errors.Clash):
         await add("other", "agy_none")
     assert len(await store.accounts.list_keys()) == 1
+
+
+async def test_an_agency_that_leaves_is_hosted_no_more_and_comes_back_as_the_same(store: SqlStore) -> None:
+    assert await store.accounts.leave(SOUTH.agency_id) == {}
+
+    assert [one.code for one in await store.hosted()] == ["Z91.01"]
+    assert await store.accounts.hosted_by_code("Z91.02") is None
+    with pytest.raises(errors.NotFound):
+        await store.accounts.leave(SOUTH.agency_id)
+
+    back = await store.accounts.add_hosted(HostedAgency(id="agy_new", code="Z91.02", name="South again"))
+
+    assert (back.id, back.name) == (SOUTH.agency_id, "South again")
+    assert list(await store.hosted())[1] == back
+    with pytest.raises(errors.Clash):
+        await store.accounts.add_hosted(HostedAgency(id="agy_third", code="Z91.02", name="Third"))
+
+
+async def test_an_agency_with_open_work_stays_and_the_work_is_told(
+    store: SqlStore, clock: ManualClock
+) -> None:
+    """Only its own work counts, and only what is not decided."""
+    waiting, decided = stores.incoming(clock), stores.incoming(clock, state=InState.ACCEPTED)
+    sent = stores.outgoing(clock)
+    async with store.begin(NORTH) as work:
+        await work.outgoing.add(sent)
+        await work.deliveries.add(
+            [stores.delivery(sent, "Z91.02"), stores.delivery(sent, "Z91.03", state="delivered")]
+        )
+        await work.incoming.add(waiting)
+        await work.incoming.add(decided)
+        await work.outbox.put(stores.outbox_item(clock))
+        await work.inbox.land(stores.inbox_item(clock))
+        await work.jobs.put("pack", sent.id)
+        await work.commit()
+
+    told = await store.accounts.leave(NORTH.agency_id)
+
+    assert told == {"deliveries": 1, "packets": 1, "documents": 1, "answers": 1, "jobs": 1}
+    assert [one.code for one in await store.hosted()] == ["Z91.01", "Z91.02"]
+    assert await store.accounts.leave(SOUTH.agency_id) == {}

@@ -1,0 +1,67 @@
+"""`python -m bench.soak --n N --kills K [--seed S]`: one soak and its report. Exit status 0 only when nothing was lost,
+doubled or left unexplained; the folder with the logs is kept otherwise."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import secrets
+import shutil
+import signal
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from bench.soak import report
+from bench.soak.plan import Plan
+from bench.soak.run import soak
+
+
+def main(words: list[str]) -> int:
+    """The exit status."""
+    plan = _plan(words)
+    folder = Path(tempfile.mkdtemp(prefix="gateway-soak-"))
+    begun = time.monotonic()
+
+    def say(what: str) -> None:
+        print(f"{time.monotonic() - begun:7.1f} {what}", flush=True)
+
+    # Asked to end, it takes its servers, processes and disks along, as at Ctrl+C.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    say(report.heading(plan))
+    result = asyncio.run(soak(plan, folder, say))
+    if result.findings.clean:
+        shutil.rmtree(folder, ignore_errors=True)
+    else:
+        say(f"logs are kept in {folder}")
+    for line in report.lines(result):
+        print(line, flush=True)
+    return 0 if result.findings.clean else 1
+
+
+def _plan(words: list[str]) -> Plan:
+    parser = argparse.ArgumentParser(prog="python -m bench.soak", description=__doc__)
+    parser.add_argument("--n", type=int, default=300, help="documents")
+    parser.add_argument("--kills", type=int, default=10, help="faults, spread over the documents")
+    parser.add_argument(
+        "--seed", type=int, default=None, help="what follows from chance; default: another each time"
+    )
+    parser.add_argument("--axis", choices=("embedded", "amqp"), default="embedded")
+    parser.add_argument("--database", choices=("sqlite", "postgresql"), default="sqlite")
+    parser.add_argument("--broker-nodes", type=int, choices=(1, 3), default=1)
+    parser.add_argument("--patience", type=float, default=600.0, help="seconds to wait for rest at the end")
+    given = parser.parse_args(words)
+    return Plan(
+        n=given.n,
+        kills=given.kills,
+        seed=secrets.randbelow(10**6) if given.seed is None else given.seed,
+        axis=given.axis,
+        database=given.database,
+        broker_nodes=given.broker_nodes,
+        patience_s=given.patience,
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

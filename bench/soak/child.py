@@ -1,0 +1,56 @@
+"""One process of a node: the product's own `gateway serve`, only that the node it opens has a clock that is off by so many
+seconds, and ports that misbehave while a switch is on. In: settings in the environment. Out: the line `ready` once the
+node is open, then work until SIGTERM, or until whoever started it is gone."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import os
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import datetime, timedelta
+from pathlib import Path
+from unittest.mock import patch
+
+from bench.soak.switches import Switched
+from gateway import bootstrap
+from gateway.cli import main as cli
+from gateway.clock import SystemClock
+from gateway.settings import Settings
+
+_open_node = bootstrap.open_node
+
+
+class OffClock(SystemClock):
+    """The machine's time, and so much more or less."""
+
+    def __init__(self, offset_s: float) -> None:
+        self._offset = timedelta(seconds=offset_s)
+
+    def now(self) -> datetime:
+        return super().now() + self._offset
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--offset", type=float, default=0.0)
+    parser.add_argument("--switches", type=Path, required=True)
+    parser.add_argument("--role", default="all")
+    given = parser.parse_args()
+
+    @asynccontextmanager
+    async def opened(settings: Settings) -> AsyncIterator[bootstrap.Node]:
+        async with _open_node(settings, OffClock(given.offset), Switched(given.switches)) as node:
+            asyncio.get_running_loop().add_reader(sys.stdin, lambda: os._exit(0))
+            print("ready", flush=True)
+            yield node
+
+    sys.argv = ["gateway", "serve", "--role", given.role]
+    with patch.object(bootstrap, "open_node", opened):
+        cli.main()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,43 @@
+"""What one soak is to do: how many documents, how many faults, which axis and database. In: the words of the command line.
+Out: a frozen `Plan`, from whose seed every choice of the run follows. When a fault strikes is told by progress, so two
+runs of one seed hurt the same things in the same order, not at the same instruction."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass
+
+# Node → codes it hosts. Two agencies a node, so that one parcel may be for two of them.
+CAST: dict[str, tuple[str, ...]] = {"north": ("Z91", "Z91.07"), "south": ("Z92", "Z92.01")}
+CODES = tuple(code for codes in CAST.values() for code in codes)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """One run."""
+
+    n: int
+    kills: int
+    seed: int
+    axis: str = "embedded"
+    database: str = "sqlite"
+    broker_nodes: int = 1
+    # Documents and deliveries under way at once; what is above waits with its sender.
+    window: int = 80
+    senders: int = 8
+    patience_s: float = 600.0
+    lease_s: int = 15
+
+    @property
+    def processes(self) -> int:
+        """Of each node. Several share a database only on a server."""
+        return 2 if self.database == "postgresql" else 1
+
+    def chance(self, of: str) -> random.Random:
+        """A stream of chance of its own for each part, so that one part's choices do not move another's."""
+        return random.Random(f"{self.seed}/{of}")
+
+
+def home(code: str) -> str:
+    """The node that hosts the code."""
+    return next(node for node, codes in CAST.items() if code in codes)

@@ -1,0 +1,106 @@
+"""The processes of the nodes, kept running as a service manager keeps them: one that ends is started again. In: a site and
+a stream of chance. Out: processes to kill, to freeze and to stop; each start has a clock that is off by something else."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+from asyncio.subprocess import DEVNULL, PIPE, Process
+from pathlib import Path
+from random import Random
+
+from bench.soak.stage import Site
+
+# Seconds by which a started process's clock is off; two of them differ by less than what trust bears (10 minutes).
+OFFSETS = (0.0, 0.0, 2.0, -2.0, 20.0, -20.0, 90.0, -90.0)
+_AGAIN_S = 0.3
+_READY_S = 120.0
+
+
+class Worker:
+    """One process of one node."""
+
+    def __init__(self, site: Site, switches: Path, log: Path, chance: Random, *, api: bool) -> None:
+        self.name = f"{site.node}{'' if api else '-2'}"
+        self._site, self._switches, self._log, self._chance, self._api = site, switches, log, chance, api
+        self._process: Process | None = None
+        self._keeping: asyncio.Task[None] | None = None
+        self._up = asyncio.Event()
+        self._stopping = False
+        self.offset: float | None = None
+        """Fixed for every start from now on; None lets chance choose."""
+        self.starts = 0
+        self.ended_by_itself: list[int] = []
+        self._expected = False
+
+    async def start(self) -> None:
+        self._stopping = False
+        self._keeping = asyncio.create_task(self._keep(), name=self.name)
+        await self.ready()
+
+    async def ready(self) -> None:
+        async with asyncio.timeout(_READY_S):
+            await self._up.wait()
+
+    def kill(self) -> None:
+        """In the middle of whatever it does; it is started again."""
+        self._signal(signal.SIGKILL)
+
+    def freeze(self) -> None:
+        self._signal(signal.SIGSTOP, ends=False)
+
+    def thaw(self) -> None:
+        self._signal(signal.SIGCONT, ends=False)
+
+    def end(self) -> None:
+        """In order; it is started again."""
+        self._signal(signal.SIGTERM)
+
+    async def stop(self) -> None:
+        """In order, for good."""
+        self._stopping = True
+        self.end()
+        if self._keeping is not None:
+            await self._keeping
+
+    def _signal(self, how: signal.Signals, *, ends: bool = True) -> None:
+        if self._process is not None and self._process.returncode is None:
+            self._expected = self._expected or ends
+            os.kill(self._process.pid, how)
+
+    async def _keep(self) -> None:
+        while not self._stopping:
+            self._expected = False
+            with self._log.open("ab") as log:
+                self._process = await self._launch(log.fileno())
+            self.starts += 1
+            if self._process.stdout is not None and await self._process.stdout.readline() == b"ready\n":
+                self._up.set()
+            status = await self._process.wait()
+            self._up.clear()
+            if not self._expected:
+                self.ended_by_itself.append(status)
+            if not self._stopping:
+                await asyncio.sleep(_AGAIN_S)
+
+    async def _launch(self, log: int) -> Process:
+        offset = self._chance.choice(OFFSETS) if self.offset is None else self.offset
+        words = ["--offset", str(offset), "--switches", str(self._switches)]
+        return await asyncio.create_subprocess_exec(
+            sys.executable,
+            "-m",
+            "bench.soak.child",
+            *words,
+            "--role",
+            "all" if self._api else "worker",
+            env={**_plain_environment(), **self._site.env},
+            stdin=PIPE,  # its end tells the process that nobody waits for it any more
+            stdout=PIPE,
+            stderr=log or DEVNULL,
+        )
+
+
+def _plain_environment() -> dict[str, str]:
+    return {name: value for name, value in os.environ.items() if not name.startswith("GATEWAY_")}

@@ -1,0 +1,74 @@
+"""Waits until nothing moves any more. In: the running nodes. Out: how many dead parcels were sent on as an administrator
+would do it, and what was still under way when patience ended. Every process starts once more, on one clock that is minutes
+ahead: leases of the dead and long waits between tries are over then, as they would be after those minutes."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Sequence
+
+from sqlalchemy.exc import DBAPIError
+
+from bench.soak.plan import Plan
+from bench.soak.processes import Worker
+from bench.soak.stage import Site
+from bench.soak.watch import Watch
+from gateway.bootstrap import open_axis
+from gateway.errors import GatewayError
+
+AHEAD_S = 600.0
+_LOOK_S = 1.0
+_TELL_EVERY = 15
+
+
+def move_on(workers: Sequence[Worker]) -> None:
+    """Minutes pass for every process."""
+    for worker in workers:
+        worker.offset = AHEAD_S
+        worker.end()
+
+
+async def reached(
+    plan: Plan, sites: dict[str, Site], watch: Watch, say: Callable[[str], None]
+) -> tuple[int, list[str]]:
+    """Returns at rest, or when patience ends; what remains then is found in the rows."""
+    end, retried, looks = time.monotonic() + plan.patience_s, 0, 0
+    while True:
+        await asyncio.sleep(_LOOK_S)
+        try:
+            waiting = await watch.still_open()
+            if not waiting or looks % _TELL_EVERY == _TELL_EVERY - 1:
+                retried += await _retry_dead(sites)
+                waiting |= await _on_axis(sites)
+        except (OSError, DBAPIError, GatewayError) as error:
+            waiting = {str(error): 1}
+        looks += 1
+        if not waiting:
+            return retried, []
+        if looks % _TELL_EVERY == 0:
+            say(f"not yet at rest: {waiting}")
+        if time.monotonic() > end:
+            return retried, [
+                f"not at rest after {plan.patience_s:.0f} s: {name} {n}" for name, n in waiting.items()
+            ]
+
+
+async def _retry_dead(sites: dict[str, Site]) -> int:
+    retried = 0
+    for site in sites.values():
+        async with open_axis(site.settings) as axis:
+            for dead in await axis.dead_list():
+                await axis.dead_retry(dead.id)
+                retried += 1
+    return retried
+
+
+async def _on_axis(sites: dict[str, Site]) -> dict[str, int]:
+    """Parcels that are waiting, leased or dead, as each node may see them."""
+    counts: dict[str, int] = {}
+    for node, site in sites.items():
+        async with open_axis(site.settings) as axis:
+            told = await axis.counts()
+            counts |= {f"{node} axis {name}": n for name, n in told.items() if n}
+    return counts

@@ -1,0 +1,138 @@
+"""The harm that broker and database come to: killed, restarted, under an alarm; and old parcels delivered once more, in
+another order. In: the servers of the ground. Out: faults for the injector. What they call blocks, so threads run it."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, field
+from random import Random
+from typing import Any
+
+from bench.soak import broker
+from bench.soak.plan import CAST
+from gateway.domain.document import Lane
+from gateway.transport.amqp import topology
+from tests.services.postgres import Server
+from tests.services.rabbit import BrokerNode, Cluster, quoted
+from tests.support.topology import Topology
+
+# The management interface carries a parcel as text; larger ones go without being repeated.
+_REPEATED_BYTES = 500_000
+_REPEATED = 60
+
+
+@dataclass
+class DatabaseRestarted:
+    """Every process of the database server dies; it recovers from its log."""
+
+    server: Server
+    name: str = "database restarted at once"
+    resource: str = "database"
+    seconds: tuple[float, float] = (0.0, 0.0)
+
+    async def hurt(self) -> None:
+        await asyncio.to_thread(self.server.restart_immediate)
+
+    async def heal(self) -> None:
+        """It is up again when it was restarted."""
+
+
+@dataclass
+class BrokerKilled:
+    """One node of the broker dies: the leader of a node's queue, or one that only follows."""
+
+    cluster: Cluster
+    axis: Topology
+    leader: bool
+    chance: Random
+    resource: str = "broker"
+    seconds: tuple[float, float] = (1.0, 5.0)
+    victim: BrokerNode | None = field(default=None, init=False)
+
+    @property
+    def name(self) -> str:
+        return f"broker {'leader' if self.leader else 'follower'} killed"
+
+    async def hurt(self) -> None:
+        node = self.axis.name(self.chance.choice(list(CAST)))
+        queue = topology.lane_queue(node, self.chance.choice(topology.LANES))
+        leads = await asyncio.to_thread(self.cluster.leader_of, broker.VHOST, queue)
+        others = [node for node in self.cluster.nodes if node is not leads]
+        self.victim = leads if self.leader or not others else self.chance.choice(others)
+        await asyncio.to_thread(self.victim.kill)
+
+    async def heal(self) -> None:
+        if self.victim is not None:
+            await asyncio.to_thread(self.victim.start)
+
+
+@dataclass
+class BrokerRestarted:
+    """Every node of the broker dies at one moment."""
+
+    cluster: Cluster
+    name: str = "whole broker restarted"
+    resource: str = "broker"
+    seconds: tuple[float, float] = (0.0, 0.0)
+
+    async def hurt(self) -> None:
+        await asyncio.to_thread(self.cluster.restart)
+
+    async def heal(self) -> None:
+        """It is up again when it was restarted."""
+
+
+@dataclass
+class MemoryAlarm:
+    """The broker takes nothing more from anybody."""
+
+    cluster: Cluster
+    name: str = "broker memory alarm"
+    resource: str = "broker"
+    seconds: tuple[float, float] = (2.0, 8.0)
+
+    async def hurt(self) -> None:
+        await asyncio.to_thread(self.cluster.nodes[0].alarm, True)
+
+    async def heal(self) -> None:
+        await asyncio.to_thread(self.cluster.nodes[0].alarm, False)
+
+
+@dataclass
+class Repeated:
+    """Parcels of the last minutes come once more, in another order."""
+
+    cluster: Cluster
+    chance: Random
+    name: str = "old parcels repeated and shuffled"
+    resource: str = "broker"
+    seconds: tuple[float, float] = (0.0, 0.0)
+    repeated: int = 0
+
+    async def hurt(self) -> None:
+        self.repeated += await asyncio.to_thread(self._repeat)
+
+    async def heal(self) -> None:
+        """Nothing was broken."""
+
+    def _repeat(self) -> int:
+        at = quoted(broker.VHOST)
+        asked = {"count": _REPEATED, "ackmode": "ack_requeue_false", "encoding": "base64"}
+        copies: list[dict[str, Any]] = self.cluster.ask(
+            "POST", f"/api/queues/{at}/{quoted(broker.COPIES)}/get", asked
+        )
+        small = [one for one in copies if one["payload_bytes"] <= _REPEATED_BYTES]
+        self.chance.shuffle(small)
+        exchange = quoted(topology.lane_exchange(Lane.NORMAL))
+        for one in small:
+            self.cluster.ask("POST", f"/api/exchanges/{at}/{exchange}/publish", _again(one))
+        return len(small)
+
+
+def _again(one: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "properties": one["properties"],
+        "routing_key": one["routing_key"],
+        "payload": one["payload"],
+        "payload_encoding": "base64",
+    }

@@ -1,0 +1,130 @@
+"""Makes a soak's nodes: schema, agencies in mode B, keys, an authority, registry, bindings, and an API key for the document
+system of each agency. In: the ground. Out: a `Site` for each node, with all that its callers need."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import io
+import secrets
+from dataclasses import dataclass
+from datetime import timedelta
+
+from cryptography import x509
+from cryptography.hazmat.primitives import serialization
+
+from bench.soak.ground import Ground
+from bench.soak.plan import CAST, CODES
+from gateway.bootstrap import open_node, open_office
+from gateway.clock import SystemClock
+from gateway.domain.account import ApiScope, HostedAgency, NumberingMode, PrincipalKind
+from gateway.settings import Settings, load
+from gateway.store import migrate
+from gateway.trust.authority import Authority
+from gateway.trust.keys import KeyDirectory
+
+_CLOCK = SystemClock()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Site:
+    """One node as its callers know it."""
+
+    node: str
+    settings: Settings
+    env: dict[str, str]
+    database_url: str
+    url: str
+    agencies: dict[str, str]
+    keys: dict[str, str]
+
+    @property
+    def codes(self) -> dict[str, str]:
+        """Agency id → code."""
+        return {id: code for code, id in self.agencies.items()}
+
+
+async def prepare(ground: Ground) -> dict[str, Site]:
+    """Every node can be opened, and each can reach and believe the others."""
+    authority = Authority.create("Soak exchange authority", _CLOCK.now() - timedelta(days=1))
+    sites, certificates = {}, {}
+    for node in CAST:
+        env = ground.env(node)
+        settings = load(None, env)
+        settings.node.data_dir.mkdir(parents=True, exist_ok=True)
+        await migrate.up(settings.database.url)
+        for code in CAST[node]:
+            certificates[code] = _certificate(settings, authority, code)
+        agencies, keys = await _host(settings, node)
+        sites[node] = Site(
+            node=node,
+            settings=settings,
+            env=env,
+            database_url=ground.database_url(node),
+            url=f"http://127.0.0.1:{settings.api.port}",
+            agencies=agencies,
+            keys=keys,
+        )
+    for name, site in sites.items():
+        authority.write_trust(site.settings.trust.folder, certificates)
+        await _register(site.settings, name, certificates)
+    return sites
+
+
+async def _host(settings: Settings, node: str) -> tuple[dict[str, str], dict[str, str]]:
+    agencies, keys = {}, {}
+    async with open_office(settings) as office:
+        accounts = office.store.accounts
+        for code in CAST[node]:
+            agency = HostedAgency(
+                id=_CLOCK.new_id("agy_"), code=code, name=_name(code), numbering=NumberingMode.B
+            )
+            await accounts.add_hosted(agency)
+            secret = "gwk_" + secrets.token_urlsafe(32)
+            await accounts.add_key(
+                secret_hash=hashlib.sha256(secret.encode()).hexdigest(),
+                principal=await accounts.principal_for(PrincipalKind.PROGRAM, f"soak {code}", agency.id),
+                agency_ids=[agency.id],
+                scopes=list(ApiScope),
+            )
+            agencies[code], keys[code] = agency.id, secret
+    return agencies, keys
+
+
+def _certificate(settings: Settings, authority: Authority, code: str) -> x509.Certificate:
+    keys = KeyDirectory(settings.keys.folder, None)
+    request = keys.request(code, keys.generate(code).key_id, _name(code))
+    issued = authority.issue_for_request(request, _CLOCK.now() - timedelta(days=1))
+    keys.import_certificate(code, issued.public_bytes(serialization.Encoding.PEM))
+    return issued
+
+
+async def _register(settings: Settings, site: str, certificates: dict[str, x509.Certificate]) -> None:
+    async with open_node(settings) as node:
+        plan = await node.directory.plan_import(_registry())
+        await node.directory.apply(plan, "soak")
+        for code, certificate in certificates.items():
+            await node.directory.bind(
+                code,
+                certificate.public_bytes(serialization.Encoding.DER),
+                certificate.not_valid_before_utc,
+                certificate.not_valid_after_utc,
+                proposed_by="soak",
+                approved_by="soak authority",
+            )
+        # A code that was never on the axis cannot be reached, and that would be right: here each was, once.
+        await node.axis.host(CAST[site])
+
+
+def _registry() -> bytes:
+    text = io.StringIO()
+    rows = csv.writer(text)
+    rows.writerow(["code", "alias", "name", "parent", "email"])
+    for code in CODES:
+        parent = code.rpartition(".")[0]
+        rows.writerow([code, "", _name(code), parent, ""])
+    return text.getvalue().encode()
+
+
+def _name(code: str) -> str:
+    return f"Cơ quan thử nghiệm {code}"

@@ -1,0 +1,63 @@
+"""Ports that misbehave while a file stands in a folder: the only way into a process that runs. `twice` hands each parcel to
+the axis two times and takes arrivals in another order; `disk-full` lets the content store take nothing. In: a folder.
+Out: a `Wrap` for `open_node`."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, TypeVar, cast
+
+from gateway.bootstrap import Wrap
+from gateway.errors import StoreFailure
+from gateway.ports import Arrival, Axis, Outcome, Parcel
+
+P = TypeVar("P")
+TWICE, DISK_FULL = "twice", "disk-full"
+
+
+class Switched(Wrap):
+    """Wraps the two ports that can be told to misbehave."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def __call__(self, name: str, port: P) -> P:
+        if name == "axis":
+            return cast(P, _Axis(cast(Axis, port), self._folder / TWICE))
+        if name == "blobs":
+            return cast(P, _Blobs(port, self._folder / DISK_FULL))
+        return port
+
+
+class _Passing:
+    """Everything goes to the real port, save what the class below it says."""
+
+    def __init__(self, real: object, switch: Path) -> None:
+        self._real, self._switch = real, switch
+
+    def __getattr__(self, name: str) -> Any:  # Any: it answers for every port
+        return getattr(self._real, name)
+
+
+class _Axis(_Passing):
+    _real: Axis
+
+    async def publish(self, parcel: Parcel, routes: Sequence[str]) -> Mapping[str, Outcome]:
+        if self._switch.exists():
+            await self._real.publish(parcel, routes)
+        return await self._real.publish(parcel, routes)
+
+    async def take(self, limit: int, lease_s: float) -> Sequence[Arrival]:
+        arrivals = list(await self._real.take(limit, lease_s))
+        if self._switch.exists():
+            random.shuffle(arrivals)
+        return arrivals
+
+
+class _Blobs(_Passing):
+    async def keep(self, *given: object) -> None:
+        if self._switch.exists():
+            raise StoreFailure("the content store does not take a file: no space left; free space")
+        await self._real.keep(*given)  # type: ignore[attr-defined]  # the port's own method, whatever it takes

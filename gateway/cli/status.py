@@ -1,0 +1,216 @@
+"""`gateway status`: the node on one screen. In: settings. Out: a line for each thing that an operator asks in the morning,
+marked where somebody should look; or the same as one JSON object."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+from gateway import labels
+from gateway.cli import output
+from gateway.cli.command import Call, Format, verb
+from gateway.cli.node import at_node, run
+
+if TYPE_CHECKING:
+    from gateway.ops.status import AxisNow, Backup, Status
+    from gateway.store.reporting import Pile
+    from gateway.workers.pulse import Beat
+
+GOOD, LOOK = "✓", "!"
+# Below this an authority may not be in time with the next certificate.
+EXPIRING_DAYS = 60
+BACKUP_TOO_OLD = timedelta(days=2)
+SEEN_LATELY = timedelta(minutes=2)
+# Nothing of ours waits so long while all is well.
+WAITS_LONG = timedelta(minutes=15)
+_NEED_A_PERSON = frozenset({"held", "quarantined", "malformed", "sealed"})
+
+
+def register(app: typer.Typer) -> None:
+    verb(app, "status", examples=("gateway status", "gateway status -o json"))(status)
+
+
+def status(call: Call) -> None:
+    """Show the node on one screen: axis, queues, late documents, certificates, backup, workers."""
+    found = run(_look(call))
+    if call.output is Format.TABLE:
+        output.lines(output.plain(f"{mark} {text}") for mark, text in lines(call, found))
+    else:
+        (output.document if call.output is Format.JSON else output.stream)(shown(found))
+
+
+async def _look(call: Call) -> Status:
+    from gateway.ops import status as looking
+
+    async with at_node(call) as node:
+        return await looking.look(node)
+
+
+def lines(call: Call, found: Status) -> Iterator[tuple[str, str]]:
+    """Mark and text, in the order in which one would ask."""
+    agencies = ", ".join(found.certificates) or "–"
+    yield GOOD, call.word("cli.status.node", node=found.node, version=found.version, agencies=agencies)
+    yield from axis_lines(call, found.axis)
+    yield from _queues(call, found)
+    yield from _deliveries(call, found)
+    for code, days in found.certificates.items():
+        key = "cli.status.certificate" if days > 0 else "cli.status.no_certificate"
+        yield GOOD if days > EXPIRING_DAYS else LOOK, call.word(key, code=code, days=int(days))
+    yield _backup(call, found.backup, found.at)
+    yield from _workers(call, found)
+    free = labels.megabytes(found.disk_free, call.lang.value)
+    yield GOOD, call.word("cli.status.disk", free=free)
+
+
+def axis_lines(call: Call, axis: AxisNow) -> Iterator[tuple[str, str]]:
+    """How the line is, and what lies on it."""
+    state = axis.state
+    if state.blocked_since is not None:
+        told = "blocked"
+    elif state.connected_since is not None:
+        told = "up"
+    else:
+        told = "down" if state.down_since else "idle"
+    since = state.blocked_since or state.connected_since or state.down_since
+    mark = GOOD if told in ("up", "idle") else LOOK
+    yield mark, call.word(f"cli.status.axis.{told}", since=output.clock(since), reason=state.reason)
+    if axis.counts:
+        yield LOOK if axis.counts.get("dead") else GOOD, call.word("cli.axis.state", **axis.counts)
+
+
+def _queues(call: Call, found: Status) -> Iterator[tuple[str, str]]:
+    load = found.load
+    for kind, pile in sorted(load.jobs.items()):
+        what = f"{call.word('queue.job')} ({_named(call, f'queue.job.{kind}', kind)})"
+        yield _pile(call, what, pile, found.at)
+    for lane, pile in sorted(load.outbox.items()):
+        yield _pile(
+            call, f"{call.word('queue.outbox')} ({_named(call, f'lane.{lane}', lane)})", pile, found.at
+        )
+    for state, pile in sorted(load.inbox.items()):
+        mark, text = _pile(
+            call, f"{call.word('queue.inbox')} ({_named(call, f'packet.{state}', state)})", pile, found.at
+        )
+        yield LOOK if state in _NEED_A_PERSON else mark, text
+    if load.outbox_failed:
+        yield (
+            LOOK,
+            call.word("cli.status.pile", what=call.word("cli.status.failed"), count=load.outbox_failed),
+        )
+
+
+def _deliveries(call: Call, found: Status) -> Iterator[tuple[str, str]]:
+    if found.load.deliveries:
+        states = ", ".join(
+            f"{_named(call, f'state.{state}', state)} {count}"
+            for state, count in sorted(found.load.deliveries.items())
+        )
+        yield GOOD, call.word("cli.status.deliveries", states=states)
+    if found.load.late.count:
+        _, text = _pile(call, call.word("cli.status.late"), found.load.late, found.at)
+        yield LOOK, text
+
+
+def _backup(call: Call, backup: Backup | None, now: datetime) -> tuple[str, str]:
+    if backup is None:
+        return LOOK, call.word("cli.status.no_backup")
+    verified = output.clock(backup.verified_at) or call.word("cli.status.never")
+    fresh = now - backup.at < BACKUP_TOO_OLD
+    text = call.word("cli.status.backup", at=output.clock(backup.at), verified=verified)
+    return GOOD if fresh and backup.verified_at else LOOK, text
+
+
+def _workers(call: Call, found: Status) -> Iterator[tuple[str, str]]:
+    if not any(found.at - each.at < SEEN_LATELY for each in found.workers):
+        yield LOOK, call.word("cli.status.no_worker")
+    for each in found.workers:
+        if each.stuck:
+            loops = ", ".join(each.stuck)
+            yield LOOK, call.word("cli.status.stuck", process=each.process, loops=loops)
+        else:
+            late = found.at - each.at >= SEEN_LATELY
+            ago = age(call, found.at - each.at)
+            yield LOOK if late else GOOD, call.word("cli.status.worker", process=each.process, age=ago)
+
+
+def _pile(call: Call, what: str, pile: Pile, now: datetime) -> tuple[str, str]:
+    if pile.oldest is None:
+        return GOOD, call.word("cli.status.pile", what=what, count=pile.count)
+    waits = now - pile.oldest
+    text = call.word("cli.status.pile_old", what=what, count=pile.count, age=age(call, waits))
+    return LOOK if waits > WAITS_LONG else GOOD, text
+
+
+def _named(call: Call, key: str, other: str) -> str:
+    return call.word(key) if labels.has(key) else other
+
+
+def age(call: Call, span: timedelta) -> str:
+    """In the largest unit that leaves a number of one at least."""
+    seconds = max(int(span.total_seconds()), 0)
+    for unit, size in (("days", 86400), ("hours", 3600), ("minutes", 60)):
+        if seconds >= size:
+            return call.word(f"cli.age.{unit}", n=seconds // size)
+    return call.word("cli.age.seconds", n=seconds)
+
+
+def shown(found: Status) -> dict[str, Any]:
+    """The same for programs."""
+    load, backup = found.load, found.backup
+    return {
+        "node": found.node,
+        "version": found.version,
+        "at": output.stamp(found.at),
+        "agencies": list(found.certificates),
+        "axis": axis_shown(found.axis),
+        "jobs": _piles(load.jobs),
+        "outbox": _piles(load.outbox) | {"failed": load.outbox_failed},
+        "inbox": _piles(load.inbox),
+        "deliveries": dict(load.deliveries),
+        "late": _shown_pile(load.late),
+        "leases": dict(load.leases),
+        "events_unnumbered": load.unnumbered,
+        "certificates": {code: round(days, 1) for code, days in found.certificates.items()},
+        "backup": None
+        if backup is None
+        else {
+            "at": output.stamp(backup.at),
+            "path": backup.path,
+            "verified_at": output.stamp(backup.verified_at),
+        },
+        "workers": [_shown_beat(each) for each in found.workers],
+        "disk_free_bytes": found.disk_free,
+    }
+
+
+def axis_shown(axis: AxisNow) -> dict[str, Any]:
+    """State and counts of the axis for programs."""
+    state = axis.state
+    return {
+        "connected_since": output.stamp(state.connected_since),
+        "down_since": output.stamp(state.down_since),
+        "blocked_since": output.stamp(state.blocked_since),
+        "reason": state.reason,
+        "servers": list(state.servers),
+        **axis.counts,
+    }
+
+
+def _piles(piles: Mapping[str, Pile]) -> dict[str, Any]:
+    return {name: _shown_pile(pile) for name, pile in sorted(piles.items())}
+
+
+def _shown_pile(pile: Pile) -> dict[str, Any]:
+    return {"count": pile.count, "oldest": output.stamp(pile.oldest)}
+
+
+def _shown_beat(beat: Beat) -> dict[str, Any]:
+    return {
+        "process": beat.process,
+        "at": output.stamp(beat.at),
+        "since": output.stamp(beat.since),
+        "stuck": list(beat.stuck),
+    }

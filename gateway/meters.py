@@ -1,0 +1,91 @@
+"""The counters and clocks of this process, one name each, told where things happen. In: what just happened. Out: samples
+in one registry of our own, which `ops.metrics` writes out. Labels hold our own words alone: a meter that has met its
+most sets of them calls the next ones `other`, so that nobody outside can make it grow."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+from prometheus_client import CollectorRegistry, Counter, Histogram, disable_created_metrics
+
+# When each was first counted is nobody's question, and would double what is written.
+disable_created_metrics()  # type: ignore[no-untyped-call]  # the library left it out
+
+REGISTRY = CollectorRegistry()
+MOST_SETS = 100
+
+# Seconds. Quick things are one transaction or one call; slow ones wait for an axis that was down, or for a person.
+_QUICK = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
+_SLOW = (0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0, 1800.0, 3600.0, 14400.0, 86400.0)
+
+
+class _Bounded:
+    """The sets of label values that a meter has met, at most so many."""
+
+    def __init__(self, labels: Sequence[str]) -> None:
+        self._labels = tuple(labels)
+        self._met: set[tuple[str, ...]] = set()
+
+    def of(self, given: dict[str, str]) -> dict[str, str]:
+        values = tuple(given[name] for name in self._labels)
+        if values not in self._met:
+            if len(self._met) >= MOST_SETS:
+                return dict.fromkeys(self._labels, "other")
+            self._met.add(values)
+        return given
+
+
+class Count:
+    """How often something happened since the process began."""
+
+    def __init__(self, name: str, says: str, *labels: str) -> None:
+        self._meter = Counter(f"gateway_{name}", says, labels, registry=REGISTRY)
+        self._bounded = _Bounded(labels)
+
+    def add(self, amount: float = 1.0, **labels: str) -> None:
+        meter = self._meter.labels(**self._bounded.of(labels)) if labels else self._meter
+        meter.inc(amount)
+
+
+class Timing:
+    """How long something took, as a histogram of seconds."""
+
+    def __init__(self, name: str, says: str, *labels: str, buckets: Sequence[float] = _QUICK) -> None:
+        self._meter = Histogram(f"gateway_{name}_seconds", says, labels, buckets=buckets, registry=REGISTRY)
+        self._bounded = _Bounded(labels)
+
+    def took(self, seconds: float, **labels: str) -> None:
+        meter = self._meter.labels(**self._bounded.of(labels)) if labels else self._meter
+        meter.observe(max(seconds, 0.0))
+
+    @contextmanager
+    def around(self, **labels: str) -> Iterator[None]:
+        """Times its body, whether or not that succeeds."""
+        began = time.perf_counter()
+        try:
+            yield
+        finally:
+            self.took(time.perf_counter() - began, **labels)
+
+
+ACCEPTED = Count("accepted", "Documents accepted for sending.")
+PUBLISHED = Count("published", "Envelopes handed to the axis, tries counted.", "lane")
+CONFIRMED = Count("confirmed", "Recipients for whom the axis confirmed that it has the envelope.", "lane")
+RETURNED = Count("returned", "Recipients that the axis does not reach at all, by reason.", "code")
+RETRIED = Count("retried", "Recipients put off to a later try, by reason.", "code")
+GIVEN_UP = Count("given_up", "Recipients whose tries are used up, by reason.", "code")
+RECEIVED = Count("received", "Packets landed from the axis.", "lane")
+REPEATED = Count("repeated", "Packets that were here before.")
+SETTLED = Count("settled", "Landed packets that ended, by state and code.", "state", "code")
+LOOP_FAILED = Count("loop_failures", "Steps of a loop that broke.", "loop")
+STORE_FAILED = Count("store_failures", "Transactions that the database did not do.", "kind")
+
+ACCEPTED_TO_SENT = Timing(
+    "accepted_to_sent", "From accepted to confirmed by the axis.", buckets=_SLOW
+)
+LANDED_TO_VERDICT = Timing("landed_to_verdict", "From landed to its end.", "state", buckets=_SLOW)
+PUBLISH = Timing("publish", "From handing an envelope to the axis to its word about every recipient.", "lane")
+TRANSACTION = Timing("transaction", "Units of work on the database, from first statement to the end.", "kind")
+API_CALL = Timing("api_call", "Calls of the API, by operation and class of status.", "route", "status")

@@ -1,0 +1,157 @@
+"""What a monitoring system reads: the counters of this process, and gauges of the whole node asked for at that moment. In:
+an open node. Out: the text format of Prometheus. A part that does not answer is left out and said in `gateway_up`;
+no label names a document, or an agency that is not hosted here."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from cryptography import x509
+from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
+from prometheus_client.registry import Collector
+
+from gateway import __version__, meters
+from gateway.bootstrap import Node
+from gateway.errors import GatewayError
+from gateway.ports import AxisState
+from gateway.store import reporting
+from gateway.store.reporting import Load, Pile
+
+CONTENT_TYPE = CONTENT_TYPE_PLAIN_0_0_4
+# A scrape that waits for a database that is down would fail as a whole, and its counters with it.
+PATIENCE_S = 5.0
+_DAY_S = 86400.0
+
+
+@dataclass(slots=True, eq=False)
+class _Told(Collector):
+    """Families that are known already, as the library wants them."""
+
+    families: Sequence[Metric]
+
+    def collect(self) -> Iterable[Metric]:
+        return self.families
+
+
+@dataclass(slots=True, kw_only=True)
+class Scrape:
+    """Answers one scrape after the other for one node."""
+
+    node: Node
+    _one_at_a_time: asyncio.Lock = field(default_factory=asyncio.Lock)
+
+    async def text(self) -> bytes:
+        async with self._one_at_a_time:
+            families = [family async for family in self._families()]
+        gauges = CollectorRegistry()
+        gauges.register(_Told(families))
+        return generate_latest(meters.REGISTRY) + generate_latest(gauges)
+
+    async def _families(self) -> AsyncIterator[Metric]:
+        up = _gauge("up", "Whether this part of the node answered the scrape.", "part")
+        now = self.node.clock.now()
+        parts: Mapping[str, Callable[[], AsyncIterator[Metric]]] = {
+            "database": lambda: self._database(now),
+            "axis": lambda: self._axis(now),
+            "disk": self._disk,
+            "keys": lambda: self._keys(now),
+        }
+        for part, ask in parts.items():
+            try:
+                async with asyncio.timeout(PATIENCE_S):
+                    told = [family async for family in ask()]
+            except (GatewayError, TimeoutError):
+                up.add_metric([part], 0)
+                continue
+            up.add_metric([part], 1)
+            for family in told:
+                yield family
+        yield up
+        info = _gauge("info", "The version that runs.", "version")
+        info.add_metric([__version__], 1)
+        yield info
+
+    async def _database(self, now: datetime) -> AsyncIterator[Metric]:
+        for family in of_load(await reporting.load(self.node.store, now), now):
+            yield family
+
+    async def _axis(self, now: datetime) -> AsyncIterator[Metric]:
+        for family in of_state(self.node.axis.state(), now):
+            yield family
+        depth = _gauge("axis_parcels", "Parcels on the axis, as far as this node may see.", "state")
+        for state, count in (await self.node.axis.counts()).items():
+            depth.add_metric([state], count)
+        yield depth
+
+    async def _disk(self) -> AsyncIterator[Metric]:
+        space = await self.node.pool.run(self.node.room.space)
+        yield _one("disk_free_bytes", "Free space where the content lies.", space.bytes)
+        if space.inodes is not None:
+            yield _one("disk_free_inodes", "Files that may still be made there.", space.inodes)
+
+    async def _keys(self, now: datetime) -> AsyncIterator[Metric]:
+        left = _gauge("certificate_days_left", "Days left of the certificate that signs.", "agency")
+        for agency in await self.node.store.hosted():
+            days = await self.node.pool.run(lambda code=agency.code: days_left(self.node, code, now))  # type: ignore[misc]  # mypy cannot type a lambda with a default
+            left.add_metric([agency.code], days)
+        yield left
+
+
+def days_left(node: Node, code: str, now: datetime) -> float:
+    """Of the certificate in force; 0 when there is none."""
+    try:
+        signer = node.keys.signer(code, now)
+    except GatewayError:
+        return 0.0
+    ends = x509.load_der_x509_certificate(signer.certificate_der).not_valid_after_utc
+    return (ends - now).total_seconds() / _DAY_S
+
+
+def of_load(load: Load, now: datetime) -> Iterator[Metric]:
+    """The gauges of what waits in the database."""
+    yield from _piles("outbox", "Envelopes that wait for the axis.", "lane", load.outbox, now)
+    yield from _piles("inbox", "Packets that have no end yet, or need a person.", "state", load.inbox, now)
+    yield from _piles("jobs", "Envelopes to be made.", "kind", load.jobs, now)
+    quarantined = [load.inbox[state] for state in ("quarantined", "malformed") if state in load.inbox]
+    yield _one("quarantine", "Packets set apart.", sum(pile.count for pile in quarantined))
+    yield _one("outbox_failed", "Envelopes whose tries are used up.", load.outbox_failed)
+    yield _one("events_unnumbered", "Events that no reader sees yet.", load.unnumbered)
+    yield _one("late_deliveries", "Deliveries of which nothing was heard for 30 minutes.", load.late.count)
+    yield _by("deliveries", "Deliveries by the state shown.", "state", load.deliveries)
+    yield _by("leases", "Rows that some worker holds now.", "table", load.leases)
+
+
+def of_state(state: AxisState, now: datetime) -> Iterator[Metric]:
+    """The gauges of the line to the axis."""
+    yield _one("axis_connected", "1 while the axis is connected.", float(state.connected_since is not None))
+    yield _one("axis_blocked", "1 while the axis takes nothing.", float(state.blocked_since is not None))
+    down = (now - state.down_since).total_seconds() if state.down_since else 0.0
+    yield _one("axis_down_seconds", "For how long the axis has not answered.", down)
+
+
+def _piles(
+    name: str, says: str, label: str, piles: Mapping[str, Pile], now: datetime
+) -> Iterator[GaugeMetricFamily]:
+    yield _by(name, says, label, {each: pile.count for each, pile in piles.items()})
+    ages = {each: (now - pile.oldest).total_seconds() for each, pile in piles.items() if pile.oldest}
+    yield _by(f"{name}_oldest_seconds", f"Age of the oldest. {says}", label, ages)
+
+
+def _by(name: str, says: str, label: str, values: Mapping[str, float]) -> GaugeMetricFamily:
+    family = _gauge(name, says, label)
+    for each, value in sorted(values.items()):
+        family.add_metric([each], value)
+    return family
+
+
+def _gauge(name: str, says: str, label: str) -> GaugeMetricFamily:
+    return GaugeMetricFamily(f"gateway_{name}", says, labels=[label])
+
+
+def _one(name: str, says: str, value: float) -> GaugeMetricFamily:
+    return GaugeMetricFamily(f"gateway_{name}", says, value=value)

@@ -1,0 +1,91 @@
+"""The node on one screen: axis, queues with their oldest, late documents, certificates, backup, workers. In: an open node.
+Out: one frozen `Status`; where a part does not answer its place says so, because the screen is for such days."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from gateway import __version__
+from gateway.bootstrap import Node
+from gateway.errors import TransportFailure
+from gateway.ops.metrics import days_left
+from gateway.ports import AxisDesk, AxisState
+from gateway.store import reporting
+from gateway.store.reporting import Load
+from gateway.workers.pulse import Beat, beats
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AxisNow:
+    """How the axis is; `counts` is empty and `state.reason` says why where it does not answer."""
+
+    state: AxisState
+    counts: Mapping[str, int]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Backup:
+    """The last backup, and when one was last restored on trial."""
+
+    at: datetime
+    path: str
+    verified_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Status:
+    """Everything that the screen shows. `certificates` are days left by agency, 0 where none is in force."""
+
+    node: str
+    version: str
+    at: datetime
+    axis: AxisNow
+    load: Load
+    certificates: Mapping[str, float]
+    backup: Backup | None
+    workers: Sequence[Beat]
+    disk_free: int
+
+
+async def look(node: Node) -> Status:
+    """The status now."""
+    now = node.clock.now()
+    hosted = await node.store.hosted()
+    return Status(
+        node=node.settings.node.name,
+        version=__version__,
+        at=now,
+        axis=await of_axis(node.axis),
+        load=await reporting.load(node.store, now),
+        certificates={agency.code: days_left(node, agency.code, now) for agency in hosted},
+        backup=last_backup(node.settings.node.data_dir),
+        workers=beats(node.pulse.folder, now),
+        disk_free=node.room.space().bytes,
+    )
+
+
+async def of_axis(axis: AxisDesk) -> AxisNow:
+    """Counting makes an axis connect, so that its state is told after that."""
+    try:
+        counts = await axis.counts()
+    except TransportFailure:
+        counts = {}
+    return AxisNow(state=axis.state(), counts=counts)
+
+
+def last_backup(data_dir: Path) -> Backup | None:
+    """As the backup wrote it down; None when there is none, or its note cannot be read."""
+    try:
+        told = json.loads((data_dir / "backup.json").read_text(encoding="utf-8"))
+        verified = told.get("verified_at")
+        return Backup(
+            at=datetime.fromisoformat(told["at"]),
+            path=str(told["path"]),
+            verified_at=datetime.fromisoformat(verified) if verified else None,
+        )
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return None

@@ -1,0 +1,115 @@
+"""Says that the loops of this process turn. In: each step of each loop. Out: which loops are stuck, and a small file in
+the data folder every few seconds, so that `gateway status` sees the workers of every process on this node's disk."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import time
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from functools import partial
+from pathlib import Path
+
+from gateway import errors
+from gateway.ports import Clock, Pool
+
+EVERY = timedelta(seconds=10)
+# The longest honest step is a batch of the largest packets on a slow disk: minutes.
+STUCK_S = 15 * 60.0
+# A process that died leaves its file; for so long it is shown as one that was not seen since.
+FORGOTTEN = timedelta(days=1)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Beat:
+    """What one worker process last said."""
+
+    process: str
+    at: datetime
+    since: datetime
+    stuck: tuple[str, ...] = ()
+
+
+@dataclass(slots=True, kw_only=True)
+class Pulse:
+    """One process's sign of life. Made by the wiring, one for each open node."""
+
+    folder: Path
+    clock: Clock
+    pool: Pool
+    now_s: Callable[[], float] = time.monotonic
+    _turned: dict[str, float] = field(default_factory=dict)
+    _since: datetime | None = None
+    _next: datetime | None = None
+
+    def counted(self, name: str, step: Callable[[], Awaitable[bool]]) -> Callable[[], Awaitable[bool]]:
+        """The same step, its turns noted from now on."""
+        self._turned[name] = self.now_s()
+
+        async def counting() -> bool:
+            self._turned[name] = self.now_s()
+            try:
+                return await step()
+            finally:
+                self._turned[name] = self.now_s()
+
+        return counting
+
+    def loops(self) -> Mapping[str, bool]:
+        """Every loop of this process, and whether it turns."""
+        now = self.now_s()
+        return {name: now - at < STUCK_S for name, at in self._turned.items()}
+
+    async def beat(self) -> bool:
+        """A step of its own loop: writes the file when it is time."""
+        now = self.clock.now()
+        self._since = self._since or now
+        if self._next is None or now >= self._next:
+            self._next = now + EVERY
+            stuck = [name for name, turns in self.loops().items() if not turns]
+            told = {"at": now.isoformat(), "since": self._since.isoformat(), "stuck": stuck}
+            await self.pool.run(partial(_write, self._file, json.dumps(told)))
+        return False
+
+    def stop(self) -> None:
+        """An orderly end leaves no file."""
+        self._turned.clear()
+        self._file.unlink(missing_ok=True)
+
+    @property
+    def _file(self) -> Path:
+        return self.folder / f"{socket.gethostname()}-{os.getpid()}.json"
+
+
+def _write(file: Path, text: str) -> None:
+    draft = file.with_suffix(".draft")
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        draft.write_text(text, encoding="utf-8")
+        draft.replace(file)
+    except OSError as cause:
+        raise errors.StoreFailure(
+            f"the data folder does not take {file.name}: {cause.strerror}; check its disk"
+        ) from cause
+
+
+def beats(folder: Path, now: datetime) -> Sequence[Beat]:
+    """Every worker process that wrote here within a day, by name. A file that is being replaced is left out."""
+    found = []
+    for file in sorted(folder.glob("*.json")) if folder.is_dir() else ():
+        try:
+            told = json.loads(file.read_text(encoding="utf-8"))
+            beat = Beat(
+                process=file.stem,
+                at=datetime.fromisoformat(told["at"]),
+                since=datetime.fromisoformat(told["since"]),
+                stuck=tuple(told["stuck"]),
+            )
+        except (OSError, ValueError, KeyError, TypeError):
+            continue
+        if now - beat.at < FORGOTTEN:
+            found.append(beat)
+    return found

@@ -1,0 +1,257 @@
+"""What two units of work decide at once, on two connections: each asks, then writes what follows from the answer. SQLite
+lets one in after the other; on a server a question has to keep its answer true until the end."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from gateway.domain.document import InState
+from gateway.domain.identity import DocumentId
+from gateway.domain.status import Fact, Track
+from gateway.pool import ThreadPool
+from gateway.ports import Identity, Work
+from gateway.store.blobs import FileBlobs
+from gateway.store.store import SqlStore
+from tests.support.clock import ManualClock
+from tests.support.stores import (
+    NORTH,
+    delivery,
+    digest,
+    draft,
+    inbox_item,
+    incoming,
+    opened,
+    outgoing,
+    seed_incoming,
+)
+
+AT_ONCE = 8
+Act = Callable[[Work, int], Awaitable[bool]]
+
+
+@pytest.fixture
+async def twin(store: SqlStore, store_url: str, clock: ManualClock) -> AsyncIterator[SqlStore]:
+    """The same database as another process has it."""
+    async with opened(store_url, clock) as second:
+        yield second
+
+
+async def race(stores: Sequence[SqlStore], act: Act) -> list[bool]:
+    """What each of several acts found, all begun at once, every other one through the other process."""
+
+    async def one(n: int) -> bool:
+        async with stores[n % len(stores)].begin(NORTH) as work:
+            found = await act(work, n)
+            await work.commit()
+        return found
+
+    async with asyncio.timeout(30):
+        return await asyncio.gather(*(one(n) for n in range(AT_ONCE)))
+
+
+def identity(clock: ManualClock, n: int, *, body: str) -> Identity:
+    return Identity(
+        sender="Z91.02",
+        body_digest=digest(body),
+        kind=outgoing(clock).kind,
+        packet_id=f"p-{body}",
+        document_id="d-1",
+        inbox_id=f"box-{n}",
+        incoming_id=None,
+        at=clock.now(),
+    )
+
+
+async def test_g3_two_workers_that_admit_one_packet_find_one_first_and_else_repeats(
+    store: SqlStore, twin: SqlStore, clock: ManualClock
+) -> None:
+    async def admit(work: Work, n: int) -> bool:
+        if await work.identities.by_body("Z91.02", digest("body")) is not None:
+            return False
+        await work.identities.claim(identity(clock, n, body="body"))
+        return True
+
+    assert sum(await race([store, twin], admit)) == 1
+
+
+async def test_r117_of_two_contents_under_one_document_id_the_second_sees_the_first(
+    store: SqlStore, twin: SqlStore, clock: ManualClock
+) -> None:
+    async def admit(work: Work, n: int) -> bool:
+        if await work.identities.by_document("Z91.02", "d-1"):
+            return False
+        await work.identities.claim(identity(clock, n, body=f"body {n}"))
+        return True
+
+    assert sum(await race([store, twin], admit)) == 1
+
+
+async def test_two_clerks_take_one_document_once(store: SqlStore, twin: SqlStore, clock: ManualClock) -> None:
+    document = await seed_incoming(store, incoming(clock))
+
+    async def take(work: Work, n: int) -> bool:
+        found = await work.incoming.get(document.id)
+        if found.state is not InState.NEW:
+            return False
+        await work.incoming.save(replace(found, state=InState.ACCEPTED))
+        return True
+
+    assert sum(await race([store, twin], take)) == 1
+
+
+async def test_no_change_of_a_document_is_lost_under_another(
+    store: SqlStore, twin: SqlStore, clock: ManualClock
+) -> None:
+    arrived = await seed_incoming(store, incoming(clock))
+    sent = outgoing(clock)
+    async with store.begin(NORTH) as work:
+        await work.outgoing.add(sent)
+        await work.commit()
+
+    async def mark(work: Work, n: int) -> bool:
+        one = await work.incoming.get(arrived.id)
+        await work.incoming.save(replace(one, marks=(*one.marks, f"m{n}")))
+        other = await work.outgoing.get(sent.id)
+        await work.outgoing.save(replace(other, state_reason=f"{other.state_reason or ''}{n}"))
+        return True
+
+    await race([store, twin], mark)
+
+    async with store.read(NORTH) as view:
+        assert sorted((await view.incoming.get(arrived.id)).marks) == [f"m{n}" for n in range(AT_ONCE)]
+        reason = (await view.outgoing.get(sent.id)).state_reason
+        assert sorted(reason or "") == [str(n) for n in range(AT_ONCE)]
+
+
+async def test_a_delivery_stands_as_all_its_facts_make_it(
+    store: SqlStore, twin: SqlStore, clock: ManualClock
+) -> None:
+    document = outgoing(clock)
+    one = delivery(document, "Z91.02")
+    async with store.begin(NORTH) as work:
+        await work.outgoing.add(document)
+        await work.deliveries.add([one])
+        await work.commit()
+
+    async def learn(work: Work, n: int) -> bool:
+        facts = [*await work.facts.of(one.id)]
+        fact = Fact(track=Track.BUSINESS, code=f"{n:02}", at=clock.now())
+        await work.facts.add(one.id, fact)
+        marks = tuple(sorted(known.code for known in [*facts, fact]))
+        await work.deliveries.save_state(one.id, "delivered", marks, clock.now())
+        return True
+
+    await race([store, twin], learn)
+
+    async with store.read(NORTH) as view:
+        assert (await view.deliveries.get(one.id)).marks == tuple(f"{n:02}" for n in range(AT_ONCE))
+
+
+async def test_a_packet_never_waits_for_a_document_that_is_here(
+    store: SqlStore, twin: SqlStore, clock: ManualClock
+) -> None:
+    document = incoming(clock, document_id=DocumentId("d-1"))
+    packets = [inbox_item(clock) for _ in range(AT_ONCE)]
+    async with store.begin(NORTH) as work:
+        for packet in packets:
+            await work.inbox.land(packet)
+        await work.commit()
+
+    async def arrive(work: Work, n: int) -> bool:
+        found = await work.incoming.by_document_id(document.sender_code, "d-1")
+        if n == AT_ONCE // 2:
+            await work.incoming.add(document)
+            for waiting in await work.inbox.waiting_for(document.sender_code, "d-1"):
+                await work.inbox.reopen(waiting.id)
+        elif not found:
+            needs = (document.sender_code, "d-1")
+            await work.inbox.settle(replace(packets[n], state="waiting", needs=needs), None)
+        return bool(found)
+
+    await race([store, twin], arrive)
+
+    assert "inbox.waiting" not in await store.counts()
+
+
+async def test_an_external_id_stands_for_the_first_of_many(
+    store: SqlStore, twin: SqlStore, clock: ManualClock
+) -> None:
+    async def accept(work: Work, n: int) -> bool:
+        if await work.outgoing.by_external_id("qlvb-1") is not None:
+            return False
+        await work.outgoing.add(outgoing(clock, draft=draft(external_id="qlvb-1")))
+        return True
+
+    assert sum(await race([store, twin], accept)) == 1
+
+
+async def test_r117_a_number_is_used_once_whoever_asks_at_the_same_time(
+    store: SqlStore, twin: SqlStore, clock: ManualClock
+) -> None:
+    async def accept(work: Work, n: int) -> bool:
+        if await work.outgoing.by_document_id("d-1"):
+            return False
+        await work.outgoing.add(outgoing(clock, document_id=DocumentId("d-1")))
+        return True
+
+    assert sum(await race([store, twin], accept)) == 1
+
+
+async def test_a_packet_that_somebody_opens_again_is_not_given_up_too(
+    store: SqlStore, twin: SqlStore, clock: ManualClock
+) -> None:
+    item = inbox_item(clock)
+    async with store.begin(NORTH) as work:
+        await work.inbox.land(item)
+        await work.inbox.settle(replace(item, state="waiting"), None)
+        await work.commit()
+
+    async def decide(work: Work, n: int) -> bool:
+        found = await work.inbox.get(item.id)
+        if found.state != "waiting":
+            return False
+        if n % 2:
+            await work.inbox.reopen(item.id)
+        else:
+            await work.inbox.settle(replace(found, state="quarantined"), None)
+        return True
+
+    assert sum(await race([store, twin], decide)) == 1
+
+
+async def test_documents_with_the_same_files_never_stand_in_each_others_way(
+    store: SqlStore, twin: SqlStore, clock: ManualClock, tmp_path: Path
+) -> None:
+    """Each refers to them in another order: with exclusive locks two of them would wait for each other."""
+    pool = ThreadPool(2)
+    blobs = FileBlobs(tmp_path / "content", store, clock, pool)
+    names = [digest(n) for n in range(4)]
+    for n, name in enumerate(names):
+        with blobs.scratch() as scratch:
+            scratch.file.write(bytes([n]))
+            await blobs.keep(scratch, name, 1)
+    pool.close()
+
+    async def refer(work: Work, n: int) -> bool:
+        for name in names if n % 2 else reversed(names):
+            await work.blobs.add(name, "source", f"msg-{n}")
+        return True
+
+    assert all(await race([store, twin], refer))
+
+
+async def test_of_two_requests_under_one_key_one_runs(
+    store: SqlStore, twin: SqlStore, clock: ManualClock
+) -> None:
+    until = clock.now() + timedelta(seconds=60)
+
+    async def begin(work: Work, n: int) -> bool:
+        return await work.idempotency.begin("prn_1", "key", "d", until) is None
+
+    assert sum(await race([store, twin], begin)) == 1

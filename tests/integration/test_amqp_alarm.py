@@ -1,0 +1,245 @@
+"""What only a broker of one's own can show: an alarm that blocks publishers, a restart, and TLS on both sides."""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+from collections.abc import AsyncIterator, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.x509.oid import NameOID
+
+from gateway.clock import SystemClock
+from gateway.pool import ThreadPool
+from gateway.ports import Fate
+from gateway.transport.amqp.access import Access, Server
+from gateway.transport.amqp.axis import AmqpAxis, AmqpOptions
+from tests.services import rabbit
+from tests.services.process import free_ports
+from tests.support import pki
+from tests.support.amqp_stage import until_delivered
+from tests.support.axis_rigs import until
+from tests.support.broker import Broker
+from tests.support.parcels import bytes_of, nothing_more, parcel, received, settled
+from tests.support.services import missing
+from tests.support.topology import Topology, axis_of
+
+
+@dataclass(frozen=True, kw_only=True)
+class Papers:
+    """Certificates of the broker and of one client, all under one authority."""
+
+    ca: Path
+    server: Path
+    client: Path
+    keys: dict[str, Path]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Own:
+    """A broker that tests may hurt, with TLS beside its plain port."""
+
+    cluster: rabbit.Cluster
+    papers: Papers
+    tls_port: int
+
+    @property
+    def node(self) -> rabbit.BrokerNode:
+        return self.cluster.nodes[0]
+
+
+@pytest.fixture(scope="module")
+def own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Own]:
+    if not rabbit.installed():
+        missing("RabbitMQ is not installed here")
+    folder = tmp_path_factory.mktemp("own")
+    papers, (port,) = _papers(folder), free_ports(1)
+    lines = [
+        f"listeners.ssl.1 = 127.0.0.1:{port}",
+        f"ssl_options.cacertfile = {papers.ca}",
+        f"ssl_options.certfile = {papers.server}",
+        f"ssl_options.keyfile = {papers.keys['server']}",
+        "ssl_options.verify = verify_peer",
+        "ssl_options.fail_if_no_peer_cert = true",
+    ]
+    cluster = rabbit.start(folder / "broker", extra=lines)
+    yield Own(cluster=cluster, papers=papers, tls_port=port)
+    cluster.stop()
+
+
+def _papers(folder: Path) -> Papers:
+    authority = pki.root()
+    made: dict[str, Path] = {}
+    keys: dict[str, Path] = {}
+    for name in ("server", "client"):
+        key = pki.key("p256", name)
+        subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
+        certificate = (
+            x509.CertificateBuilder()
+            .subject_name(subject)
+            .issuer_name(authority.certificate.subject)
+            .public_key(key.public_key())
+            .serial_number(x509.random_serial_number())
+            .not_valid_before(pki.NOT_BEFORE)
+            .not_valid_after(pki.NOT_AFTER)
+            .add_extension(
+                x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]),
+                critical=False,
+            )
+            .sign(authority.private_key, SHA256())
+        )
+        made[name], keys[name] = folder / f"{name}.pem", folder / f"{name}.key"
+        made[name].write_bytes(certificate.public_bytes(Encoding.PEM))
+        keys[name].write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+    ca = folder / "ca.pem"
+    ca.write_bytes(authority.certificate.public_bytes(Encoding.PEM))
+    for file in (*made.values(), *keys.values(), ca):
+        file.chmod(0o644)  # the broker runs as a user of its own
+    folder.chmod(0o755)
+    return Papers(ca=ca, server=made["server"], client=made["client"], keys=keys)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pair:
+    topology: Topology
+    pool: ThreadPool
+    one: AmqpAxis
+    two: AmqpAxis
+    folder: Path
+
+
+@asynccontextmanager
+async def pair(own: Own, folder: Path) -> AsyncIterator[Pair]:
+    """One sends to Z92 at two, on a vhost of this test."""
+    broker = Broker(
+        host="127.0.0.1",
+        port=own.node.amqp_port,
+        api=own.node.api,
+        vhost=folder.name.replace("_", "-")[:40],
+        user=rabbit.ADMIN,
+        password=own.node.password,
+    )
+    broker.ask("PUT", "/api/vhosts/{vhost}", {})
+    everything = {"configure": ".*", "write": ".*", "read": ".*"}
+    broker.ask("PUT", f"/api/permissions/{{vhost}}/{rabbit.ADMIN}", everything)
+    async with AsyncExitStack() as stack:
+        topology = Topology(broker)
+        topology.host({"one": ["Z91"], "two": ["Z92"]})
+        pool = ThreadPool(2)
+        stack.callback(pool.close)
+        one, two = [
+            await stack.enter_async_context(axis_of(topology, name, folder, pool)) for name in ("one", "two")
+        ]
+        await one.host(["Z91"])
+        await two.host(["Z92"])
+        yield Pair(topology=topology, pool=pool, one=one, two=two, folder=folder)
+
+
+async def test_an_alarm_says_later_at_once_and_heals_by_itself(own: Own, tmp_path: Path) -> None:
+    """Parcels on their way to be acknowledged are not held up by it."""
+    async with pair(own, tmp_path) as nodes:
+        one, two = nodes.one, nodes.two
+        await one.publish(parcel("before"), ["Z92"])
+        before = await received(two)
+
+        await asyncio.to_thread(own.node.alarm, True)
+        try:
+            async with asyncio.timeout(10):
+                first = await one.publish(parcel("p1"), ["Z92"])
+                second = await one.publish(parcel("p1"), ["Z92", "Z93"])
+                await settled(two, before)
+            state = one.state()
+        finally:
+            await asyncio.to_thread(own.node.alarm, False)
+        await until(lambda: one.state().blocked_since is None, "unblocked")
+        healed = await until_delivered(one, b"bytes of a packet")
+
+        assert {(each.fate, each.code) for each in (*first.values(), *second.values())} == {
+            (Fate.LATER, "axis-blocked")
+        }
+        assert state.blocked_since is not None
+        assert "memory or disk" in state.reason
+        assert state.connected_since is not None
+        assert healed
+        assert one.state().reason == ""
+        assert {each.packet_id for each in await received(two)} == {"p1"}
+
+
+async def test_confirmed_parcels_survive_a_broker_that_is_killed(own: Own, tmp_path: Path) -> None:
+    async with pair(own, tmp_path) as nodes:
+        one, two = nodes.one, nodes.two
+        sent = [f"p{n}" for n in range(20)]
+        for packet_id in sent:
+            assert (await one.publish(parcel(packet_id), ["Z92"]))["Z92"].fate is Fate.DELIVERED
+
+        await asyncio.to_thread(own.cluster.restart)
+        await until(lambda: one.state().connected_since is not None, "connected again", 60)
+        arrived: set[str] = set()
+        while len(arrived) < len(sent):
+            came = await received(two)
+            arrived |= {each.packet_id for each in came}
+            await settled(two, came)
+
+        assert arrived == set(sent)
+        await until_delivered(one, b"bytes of a packet")
+
+
+async def test_tls_with_certificates_on_both_sides(own: Own, tmp_path: Path) -> None:
+    async with pair(own, tmp_path) as nodes:
+        access = _over_tls(nodes, own)
+        async with AmqpAxis(
+            access, nodes.topology.name("one"), tmp_path, SystemClock(), nodes.pool, AmqpOptions()
+        ) as axis:
+            await until(lambda: axis.state().connected_since is not None, "connected over TLS")
+            await axis.publish(parcel("p1"), ["Z92"])
+            (arrival,) = await received(nodes.two)
+
+            assert axis.state().servers == (f"amqps://127.0.0.1:{own.tls_port}",)
+            assert bytes_of(arrival) == b"bytes of a packet"
+            await settled(nodes.two, [arrival])
+        await nothing_more(nodes.two)
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ({"ca": None}, "the broker's certificate is not accepted"),
+        ({"host": "localhost"}, "the broker's certificate is not accepted"),
+        ({"certificate": None, "key": None}, "see amqp.certificate"),
+        ({"certificate": Path("/nowhere/client.pem")}, "check amqp.ca, amqp.certificate and amqp.key"),
+    ],
+    ids=["unknown authority", "another name", "no client certificate", "no such file"],
+)
+async def test_tls_that_does_not_hold_is_refused_and_said(
+    own: Own, tmp_path: Path, change: dict[str, object], reason: str
+) -> None:
+    async with pair(own, tmp_path) as nodes:
+        access = _over_tls(nodes, own)
+        host = change.pop("host", None)
+        if host is not None:
+            change["servers"] = (Server(host=str(host), port=own.tls_port, tls=True),)
+        wrong = replace(access, **change)  # type: ignore[arg-type]  # one field of its type each
+        async with AmqpAxis(
+            wrong, nodes.topology.name("one"), tmp_path, SystemClock(), nodes.pool, AmqpOptions()
+        ) as axis:
+            await until(lambda: bool(axis.state().reason), "a reason")
+
+            assert axis.state().connected_since is None
+            assert reason in axis.state().reason
+
+
+def _over_tls(nodes: Pair, own: Own) -> Access:
+    papers = own.papers
+    return replace(
+        nodes.topology.access("one"),
+        servers=(Server(host="127.0.0.1", port=own.tls_port, tls=True),),
+        ca=papers.ca,
+        certificate=papers.client,
+        key=papers.keys["client"],
+    )

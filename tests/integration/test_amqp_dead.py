@@ -1,0 +1,175 @@
+"""What cannot be delivered ends in the node's dead queue and nowhere else; a person can look into it, send it again or
+drop it, and a crash in between doubles and loses nothing."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+
+import aio_pika
+import pytest
+
+from gateway.domain.document import Lane
+from gateway.errors import NotFound, Unreachable
+from gateway.ports import DeadParcel
+from gateway.transport.amqp import topology as names
+from gateway.transport.amqp.axis import AmqpAxis
+from gateway.transport.amqp.publisher import Publisher
+from tests.support.amqp_stage import Stage
+from tests.support.axis_rigs import until_told
+from tests.support.parcels import bytes_of, nothing_more, parcel, received, settled
+
+
+async def dead(axis: AmqpAxis, count: int = 1) -> Sequence[DeadParcel]:
+    async def all_there() -> bool:
+        return (await axis.counts())["dead"] == count
+
+    await until_told(all_there, f"{count} dead")
+    return await axis.dead_list()
+
+
+async def poisoned(axis: AmqpAxis, packet_id: str) -> DeadParcel:
+    """Gives it back until the broker has had enough."""
+    for _ in range(names.DELIVERY_LIMIT + 1):
+        (arrival, *more) = await received(axis)
+        assert arrival.packet_id == packet_id
+        await settled(axis, [arrival, *more, *await axis.take(10, 60)], done=False)
+    (found,) = await dead(axis)
+    return found
+
+
+async def test_a_poisoned_parcel_is_listed_opened_and_sent_again_to_its_node_alone(stage: Stage) -> None:
+    stage.topology.host({"two": ["Z92"], "three": ["Z93"]})
+    one, two = await stage.sender(), await stage.receiver()
+    three = await stage.axis("three", ["Z93"], stage.in_line)
+    content = os.urandom(1000)
+    await one.publish(parcel("p1", content), ["Z92", "Z93"])
+    await settled(three, await received(three))
+
+    found = await poisoned(two, "p1")
+    with await two.dead_open(found.id) as opened:
+        seen = opened.read()
+    listed_again = await two.dead_list()
+    await two.dead_retry(found.id)
+    (again,) = await received(two)
+
+    assert seen == content
+    assert [each.id for each in listed_again] == [found.id]
+    assert (found.packet_id, found.kind, found.sender, found.lane) == (
+        "p1",
+        "document",
+        "Z91.07",
+        Lane.NORMAL,
+    )
+    assert (found.recipient, found.size, found.deliveries) == ("z92 z93", 1000, names.DELIVERY_LIMIT + 1)
+    assert found.dead_at is not None
+    assert "6 times" in found.reason
+    assert (again.recipient, again.deliveries, again.node) == ("Z92", 1, None)
+    assert bytes_of(again) == content
+    await settled(two, [again])
+    assert (await two.counts())["dead"] == 0
+    await nothing_more(two)
+    await nothing_more(three, code="Z93")
+
+
+async def test_a_parcel_that_dies_again_still_knows_whom_it_was_for(stage: Stage) -> None:
+    one, two = await stage.sender(), await stage.receiver()
+    await one.publish(parcel("p1"), ["Z92"])
+
+    await two.dead_retry((await poisoned(two, "p1")).id)
+    found = await poisoned(two, "p1")
+
+    assert found.recipient == "z92"
+
+
+async def test_a_dead_parcel_that_is_dropped_is_gone_and_the_others_stay(stage: Stage) -> None:
+    one, two = await stage.sender(), await stage.receiver()
+    for packet_id in ("p1", "p2"):
+        await one.publish(parcel(packet_id), ["Z92"])
+        for _ in range(names.DELIVERY_LIMIT + 1):
+            await settled(two, await received(two), done=False)
+    first, second = await dead(two, 2)
+
+    await two.dead_drop(first.id, "asked for by nobody")
+
+    assert [each.id for each in await dead(two)] == [second.id]
+    for act in (two.dead_open(first.id), two.dead_retry(first.id), two.dead_drop(first.id, "again")):
+        with pytest.raises(NotFound):
+            await act
+    assert [each.id for each in await dead(two)] == [second.id]
+
+
+async def test_a_crash_between_sending_again_and_removing_doubles_and_loses_nothing(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one, two = await stage.sender(), await stage.receiver()
+    await one.publish(parcel("p1"), ["Z92"])
+    found = await poisoned(two, "p1")
+    resend = Publisher.resend
+
+    async def resend_and_die(self: Publisher, message: aio_pika.Message, exchange: str, key: str) -> None:
+        await resend(self, message, exchange, key)
+        raise Unreachable("the line broke here")
+
+    monkeypatch.setattr(Publisher, "resend", resend_and_die)
+    with pytest.raises(Unreachable):
+        await two.dead_retry(found.id)
+
+    assert [each.packet_id for each in await received(two)] == ["p1"]
+    assert [each.id for each in await dead(two)] == [found.id]
+
+
+async def test_a_parcel_for_nobody_here_is_put_aside_and_goes_where_its_code_is_today(stage: Stage) -> None:
+    """Its agency moved while it lay in the old node's queue."""
+    stage.topology.host({"two": ["Z92", "Z94"]})
+    one, two = await stage.sender(), await stage.receiver()
+    await one.publish(parcel("p1"), ["Z94"])
+    await two.wait(0.01)
+
+    (found,) = await dead(two)
+    stage.topology.host({"two": ["Z92"], "three": ["Z94"]})
+    three = await stage.axis("three", ["Z94"], stage.in_line)
+    await two.dead_retry(found.id)
+    (arrival,) = await received(three)
+
+    assert found.recipient == "z94"
+    assert "none of its codes is hosted here" in found.reason
+    assert (arrival.recipient, arrival.packet_id) == ("Z94", "p1")
+
+
+@pytest.mark.parametrize(
+    ("headers", "message_id", "why"),
+    [
+        ({}, "p1", "x-sender"),
+        ({"x-sender": "Z91", "x-digest": "ab", "x-size": 1}, "p1", "x-digest"),
+        ({"x-sender": "Z91", "x-digest": "a" * 64, "x-size": "1"}, "p1", "x-size"),
+        ({"x-sender": "Z91", "x-digest": "a" * 64, "x-size": 7}, "p1", "none of its codes"),
+        ({"x-sender": "Z" * 300, "x-digest": "a" * 64, "x-size": 1}, "p1", "x-sender"),
+        ({"x-set": "../../etc", "x-part": 1, "x-parts": 2}, "p1", "x-sender"),
+    ],
+)
+async def test_what_carries_no_label_of_ours_is_put_aside_with_its_reason_and_stops_nobody(
+    stage: Stage, headers: dict[str, str | int], message_id: str, why: str
+) -> None:
+    two, access = await stage.receiver(), stage.topology.access("one")
+    await two.wait(0.01)
+    connection = await aio_pika.connect(
+        host=access.servers[0].host,
+        port=access.servers[0].port,
+        login=access.user,
+        password=access.password,
+        virtualhost=access.vhost,
+    )
+    async with connection:
+        channel = await connection.channel()
+        lane = await channel.get_exchange(names.lane_exchange(Lane.NORMAL), ensure=False)
+        message = aio_pika.Message(b"x", headers=dict(headers), message_id=message_id, type="document")
+        await lane.publish(message, "z92")
+
+    (found,) = await dead(two)
+
+    assert why in found.reason
+    assert found.recipient == "z92"
+    with await two.dead_open(found.id) as opened:
+        assert opened.read() == b"x"
+    await nothing_more(two)

@@ -1,0 +1,233 @@
+"""What a PostgreSQL server that fails, hangs or restarts does to a node: one named failure that may be tried again, and
+after that everything goes on by itself."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from urllib.parse import urlsplit
+
+import asyncpg
+import pytest
+from asyncpg import Connection
+from sqlalchemy import select, text
+
+from gateway import errors
+from gateway.registry.directory import SqlDirectory
+from gateway.store import engine, migrate
+from gateway.store.engine import ServerLimits
+from gateway.store.store import SqlStore
+from tests.support.clock import ManualClock
+from tests.support.stores import NORTH, SOUTH, outgoing, with_agencies
+from tests.support.tcp_proxy import TcpProxy
+
+NOBODY = "postgresql://admin@127.0.0.1:9/none"  # the discard port: nobody listens there
+QUICK = ServerLimits(connections=2, statement_s=0.5, lock_s=0.3, idle_s=0.5)
+
+
+@pytest.fixture
+def clock() -> ManualClock:
+    return ManualClock()
+
+
+@pytest.fixture
+async def url(migrated_postgres_url: str, clock: ManualClock) -> str:
+    """A database that hosts NORTH and SOUTH."""
+    async with with_agencies(migrated_postgres_url, clock):
+        return migrated_postgres_url
+
+
+@pytest.fixture
+async def store(url: str, clock: ManualClock) -> AsyncIterator[SqlStore]:
+    """Patient for half a second."""
+    opened = SqlStore(url, clock, QUICK)
+    yield opened
+    await opened.close()
+
+
+@pytest.fixture
+async def line(url: str) -> AsyncIterator[TcpProxy]:
+    parts = urlsplit(url)
+    async with TcpProxy(parts.hostname or "", parts.port or 5432) as proxy:
+        yield proxy
+
+
+@pytest.fixture
+async def far(line: TcpProxy, url: str, clock: ManualClock) -> AsyncIterator[SqlStore]:
+    """The store over a line that can be cut."""
+    far_url = urlsplit(url)._replace(netloc=f"admin@{line.host}:{line.port}").geturl()
+    opened = SqlStore(far_url, clock, QUICK)
+    yield opened
+    await opened.close()
+
+
+async def terminate(url: str) -> None:
+    """What every client of a server sees that is restarted at once."""
+    admin = await asyncpg.connect(url)
+    await admin.execute(
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+        " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+    )
+    # A terminated backend lives for a moment; it has said goodbye once it is gone from this list.
+    await until_none(admin, "%")
+    await admin.close()
+
+
+async def until_none(admin: Connection, state: str) -> None:
+    """Returns once no other client of the database is in such a state."""
+    query = (
+        "SELECT count(*) FROM pg_stat_activity"
+        " WHERE datname = current_database() AND pid <> pg_backend_pid() AND coalesce(state, '') LIKE $1"
+    )
+    async with asyncio.timeout(20):
+        while await admin.fetchval(query, state):
+            pass
+
+
+async def number(store: SqlStore) -> int:
+    async with store.begin(NORTH) as work:
+        found = await work.register.next_number("in", 2026)
+        await work.commit()
+    return found
+
+
+async def test_a_server_that_is_not_there_is_one_named_failure_everywhere(clock: ManualClock) -> None:
+    store = SqlStore(NOBODY, clock)
+    directory = SqlDirectory(store.writer, store.reader, clock)
+
+    with pytest.raises(errors.Misconfigured, match="does not answer"):
+        await store.open()
+    with pytest.raises(errors.StoreFailure, match="does not answer"):
+        await number(store)
+    with pytest.raises(errors.StoreFailure, match="does not answer"):
+        await store.claim_jobs("pack", 1, 60)
+    with pytest.raises(errors.StoreFailure):
+        await directory.entry("Z91")
+    with pytest.raises(errors.StoreFailure, match="does not answer"):
+        await migrate.up(NOBODY)
+    assert errors.StoreFailure.permanent is False
+    await store.close()
+
+
+async def test_an_address_with_words_the_driver_does_not_know_is_misconfigured(
+    url: str, clock: ManualClock
+) -> None:
+    store = SqlStore(f"{url}?colour=red", clock)
+
+    with pytest.raises(errors.Misconfigured, match=r"database\.url.*colour"):
+        await store.open()
+
+    await store.close()
+
+
+async def test_a_server_that_was_restarted_between_two_units_of_work_is_not_noticed(
+    store: SqlStore, url: str
+) -> None:
+    assert sorted(await asyncio.gather(number(store), number(store))) == [1, 2]
+
+    await terminate(url)
+
+    assert sorted(await asyncio.gather(number(store), number(store))) == [3, 4]
+    assert await store.claim_jobs("pack", 1, 60) == []
+
+
+async def test_a_server_that_goes_in_the_middle_of_a_unit_of_work_stores_nothing_of_it(
+    store: SqlStore, url: str, clock: ManualClock
+) -> None:
+    document = outgoing(clock)
+
+    async def add() -> None:
+        async with store.begin(NORTH) as work:
+            await work.outgoing.add(document)
+            await terminate(url)
+            await work.commit()
+
+    with pytest.raises(errors.StoreFailure):
+        await add()
+    async with store.begin(NORTH) as work:
+        with pytest.raises(errors.NotFound):
+            await work.outgoing.get(document.id)
+
+
+async def test_a_statement_that_takes_too_long_is_broken_off(store: SqlStore) -> None:
+    async with store.writing() as tx:
+        with pytest.raises(errors.StoreFailure, match="statement timeout"):
+            await tx.tuples(select(text("pg_sleep(30)")))
+
+    assert await number(store) == 1
+
+
+async def test_who_waits_too_long_for_another_transaction_is_told_so(store: SqlStore) -> None:
+    async with store.begin(NORTH) as work:
+        await work.register.next_number("in", 2026)
+        with pytest.raises(errors.StoreFailure, match="lock timeout"):
+            await number(store)
+        await work.commit()
+
+    assert await number(store) == 2
+
+
+async def test_a_transaction_in_which_nothing_happens_is_ended_by_the_server(
+    store: SqlStore, url: str
+) -> None:
+    admin = await asyncpg.connect(url)
+
+    async def hang() -> None:
+        async with store.begin(NORTH) as work:
+            await work.register.next_number("in", 2026)
+            await until_none(admin, "idle in transaction")
+            await work.commit()
+
+    with pytest.raises(errors.StoreFailure):
+        await hang()
+    await admin.close()
+
+    assert await number(store) == 1
+
+
+async def test_more_units_of_work_than_connections_wait_their_turn(store: SqlStore) -> None:
+    assert sorted(await asyncio.gather(*(number(store) for _ in range(20)))) == list(range(1, 21))
+
+
+async def test_who_finds_no_connection_free_in_time_is_told_so(store: SqlStore) -> None:
+    async with store.begin(NORTH), store.begin(SOUTH):
+        with pytest.raises(errors.StoreFailure, match="QueuePool limit"):
+            await number(store)
+
+
+async def test_a_line_that_breaks_and_heals_leaves_nothing_behind(far: SqlStore, line: TcpProxy) -> None:
+    assert await number(far) == 1
+
+    await line.refuse()
+    with pytest.raises(errors.StoreFailure):
+        await number(far)
+    line.heal()
+
+    assert await number(far) == 2
+
+
+async def test_a_commit_whose_answer_is_lost_is_said_to_be_unknown(far: SqlStore, line: TcpProxy) -> None:
+    async def commit_into_nothing() -> None:
+        async with far.begin(NORTH) as work:
+            await work.register.next_number("in", 2026)
+            await line.cut()
+            await work.commit()
+
+    with pytest.raises(errors.StoreFailure, match="did not say that it committed"):
+        await commit_into_nothing()
+    assert await number(far) in (1, 2)
+
+
+async def test_a_server_that_says_nothing_any_more_is_given_up(
+    far: SqlStore, line: TcpProxy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(engine, "CONNECT_S", 0.2)
+    assert await number(far) == 1
+    line.stall()
+
+    with pytest.raises(errors.StoreFailure):
+        async with asyncio.timeout(20):
+            await number(far)
+    line.heal()
+
+    assert await number(far) == 2

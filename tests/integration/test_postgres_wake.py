@@ -1,0 +1,132 @@
+"""Rings between processes on one PostgreSQL: heard elsewhere, once, and again after the line broke."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Collection
+
+import asyncpg
+import pytest
+
+from gateway.domain.event import EventKind
+from gateway.store.store import SqlStore
+from gateway.store.wake import ANY
+from tests.support.clock import ManualClock
+from tests.support.stores import NORTH, opened, with_agencies
+
+
+class Ear:
+    """What one process heard so far; a test waits until it heard what it should."""
+
+    def __init__(self, store: SqlStore) -> None:
+        self.names: list[str] = []
+        self._stirred = asyncio.Event()
+        store.wake.listen(self._heard)
+        store.wake.start()
+
+    def _heard(self, names: Collection[str]) -> None:
+        self.names += names
+        self._stirred.set()
+
+    async def until(self, *names: str) -> None:
+        async with asyncio.timeout(20):
+            while not set(names) <= set(self.names):
+                self._stirred.clear()
+                await self._stirred.wait()
+
+
+@pytest.fixture
+def clock() -> ManualClock:
+    return ManualClock()
+
+
+@pytest.fixture
+async def one(migrated_postgres_url: str, clock: ManualClock) -> AsyncIterator[SqlStore]:
+    async with with_agencies(migrated_postgres_url, clock) as store:
+        yield store
+
+
+@pytest.fixture
+async def two(migrated_postgres_url: str, clock: ManualClock) -> AsyncIterator[SqlStore]:
+    async with opened(migrated_postgres_url, clock) as store:
+        yield store
+
+
+async def test_a_ring_is_heard_in_another_process_and_only_once_at_home(one: SqlStore, two: SqlStore) -> None:
+    here, there = Ear(one), Ear(two)
+    await here.until(ANY)
+    await there.until(ANY)
+
+    one.wake.ring("packer")
+    two.wake.ring("back")
+
+    await there.until("packer")
+    await here.until("back")
+    assert here.names.count("packer") == 1
+
+
+async def test_rings_of_a_moment_come_together_and_none_is_missing(one: SqlStore, two: SqlStore) -> None:
+    there = Ear(two)
+    await there.until(ANY)
+
+    for n in range(200):
+        one.wake.ring(f"bell{n}")
+
+    await there.until(*(f"bell{n}" for n in range(200)))
+
+
+async def test_a_reader_of_events_is_woken_by_the_sequencer_of_another_process(
+    one: SqlStore, two: SqlStore, clock: ManualClock
+) -> None:
+    there = Ear(two)
+    await there.until(ANY)
+    waiting = asyncio.create_task(two.wait_events(60))
+    await asyncio.sleep(0)
+    async with one.begin(NORTH) as work:
+        await work.events.append(EventKind.MESSAGE_ACCEPTED, "msg-1", clock.now())
+        await work.commit()
+
+    await one.number_events()
+
+    await asyncio.wait_for(waiting, 20)
+
+
+async def test_after_the_line_broke_everybody_looks_and_rings_are_heard_again(
+    one: SqlStore, two: SqlStore, migrated_postgres_url: str
+) -> None:
+    there = Ear(two)
+    await there.until(ANY)
+    there.names.clear()
+    admin = await asyncpg.connect(migrated_postgres_url)
+
+    await admin.execute(
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+        " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+    )
+    await admin.close()
+    await there.until(ANY)
+    one.wake.ring("packer")
+
+    await there.until("packer")
+
+
+async def test_a_command_that_ends_at_once_is_heard(two: SqlStore, migrated_postgres_url: str) -> None:
+    there = Ear(two)
+    await there.until(ANY)
+
+    async with opened(migrated_postgres_url, ManualClock()) as short:
+        short.wake.ring("packer")
+
+    await there.until("packer")
+
+
+async def test_sqlite_rings_at_home_alone(
+    tmp_path_factory: pytest.TempPathFactory, clock: ManualClock
+) -> None:
+    store = SqlStore(f"sqlite:///{tmp_path_factory.mktemp('node') / 'node.db'}", clock)
+    here = Ear(store)
+
+    store.wake.ring("packer")
+    await store.close()
+
+    assert here.names == ["packer"]

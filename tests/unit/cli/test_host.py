@@ -1,0 +1,118 @@
+"""Agencies come to a node and leave it by commands; nothing that is open is left behind, nothing is deleted."""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+from pathlib import Path
+
+import pytest
+
+from gateway.clock import SystemClock
+from gateway.domain.account import AgencyScope
+from gateway.domain.document import InState
+from gateway.store.store import SqlStore
+from tests.support import stores
+from tests.support.clock import ManualClock
+from tests.unit.cli.conftest import Terminal
+
+LIST = "code,name,alias,parent,host\nZ92,Province,,,\nZ92.01,Office,000.00.01.Z92,Z92,node-b\nZ92.02,Second,,Z92,\n"
+
+
+@pytest.fixture
+def node(terminal: Terminal, tmp_path: Path) -> Terminal:
+    """A node of Z92.01 that knows two more agencies."""
+    assert terminal.type("init", "--code", "Z92.01", "--name", "Office", "--yes").code == 0
+    (tmp_path / "agencies.csv").write_text(LIST, encoding="utf-8")
+    assert terminal.type("registry", "import", "agencies.csv", "--apply", "--yes").code == 0
+    return terminal
+
+
+def test_a_second_agency_is_taken_from_the_registry_and_listed(node: Terminal) -> None:
+    said = node.type("host", "add", "z92.02", "--numbering", "B", "--yes", "-o", "json", "--lang", "en")
+    listed = node.type("host", "list", "-o", "json").json["data"]
+
+    assert said.code == 0, said.err
+    assert (said.json["code"], said.json["name"], said.json["numbering"]) == ("Z92.02", "Second", "B")
+    assert "gateway keys new --agency Z92.02" in said.err
+    assert "registry has Z92.02 at –" in said.err
+    assert [(each["code"], each["host"]) for each in listed] == [("Z92.01", "node-b"), ("Z92.02", None)]
+
+
+@pytest.mark.parametrize(("code", "exit_code"), [("Z93", 3), ("Z92.01", 4)])
+def test_nobody_is_hosted_who_is_unknown_or_here_already(node: Terminal, code: str, exit_code: int) -> None:
+    assert node.type("host", "add", code, "--yes").code == exit_code
+    assert len(node.type("host", "list", "-o", "json").json["data"]) == 1
+
+
+def test_an_agency_leaves_and_comes_back_with_its_documents(node: Terminal) -> None:
+    first = node.type("host", "add", "Z92.02", "--yes", "-o", "json").json["id"]
+    removed = node.type("host", "remove", "Z92.02", "--yes", "--lang", "en")
+    gone = node.type("keys", "list", "--agency", "Z92.02")
+    again = node.type("host", "add", "Z92.02", "--yes", "-o", "json").json["id"]
+
+    assert removed.code == 0, removed.err
+    assert "gateway registry set-host Z92.02 NODE" in removed.err
+    assert gone.code == 3
+    assert again == first
+
+
+def test_an_agency_with_something_undecided_stays_and_the_command_says_what(node: Terminal) -> None:
+    agency = node.type("host", "add", "Z92.02", "--yes", "-o", "json").json["id"]
+    asyncio.run(receive(agency))
+
+    said = node.type("host", "remove", "Z92.02", "--yes", "--lang", "en")
+
+    assert said.code == 4
+    assert "1 incoming documents are undecided" in said.err
+    assert "gateway inbox list --agency Z92.02" in said.err
+    assert len(node.type("host", "list", "-o", "json").json["data"]) == 2
+
+
+async def receive(agency_id: str) -> None:
+    """A document that nobody has decided about."""
+    scope = AgencyScope(agency_id=agency_id, principal_id="prn_test")
+    store = SqlStore("sqlite+aiosqlite:///data/gateway.db", SystemClock())
+    try:
+        async with store.begin(scope) as work:
+            await work.incoming.add(stores.incoming(ManualClock(), scope=scope, state=InState.NEW))
+            await work.commit()
+    finally:
+        await store.close()
+
+
+def test_the_only_agency_cannot_leave_and_a_dry_run_changes_nothing(node: Terminal) -> None:
+    only = node.type("host", "remove", "Z92.01", "--yes")
+    dry = node.type("host", "add", "Z92.02", "--dry-run")
+
+    assert (only.code, dry.code) == (4, 0)
+    assert len(node.type("host", "list", "-o", "json").json["data"]) == 1
+
+
+def test_a_code_is_given_to_a_node_and_taken_away_and_each_is_recorded(
+    node: Terminal, tmp_path: Path
+) -> None:
+    given = node.type("registry", "set-host", "Z92.02", "node-c", "--yes", "-o", "json").json
+    shown = node.type("registry", "show", "Z92.02", "-o", "json").json
+    taken = node.type("registry", "set-host", "Z92.02", "--none", "--yes", "-o", "json").json
+    with sqlite3.connect(tmp_path / "data" / "gateway.db") as database:
+        recorded = {row[0] for row in database.execute("SELECT id FROM registry_change")}
+    database.close()
+
+    assert (given["from"], given["to"], shown["host"], shown["parent"]) == (None, "node-c", "node-c", "Z92")
+    assert (taken["from"], taken["to"]) == ("node-c", None)
+    assert {given["id"], taken["id"]} <= recorded
+
+
+@pytest.mark.parametrize(
+    ("words", "exit_code"),
+    [
+        (("Z93", "node-c"), 3),
+        (("Z92.02", "no/node"), 4),
+        (("Z92.02",), 2),
+        (("Z92.02", "node-c", "--none"), 2),
+    ],
+)
+def test_a_host_that_cannot_be_is_refused(node: Terminal, words: tuple[str, ...], exit_code: int) -> None:
+    assert node.type("registry", "set-host", *words, "--yes").code == exit_code
+    assert node.type("registry", "show", "Z92.02", "-o", "json").json["host"] is None

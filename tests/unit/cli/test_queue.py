@@ -1,0 +1,226 @@
+"""What waits, and what the axis put aside, is listed, looked into, handed out again or dropped by commands, on a real axis
+folder and a real node."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import io
+import json
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from gateway.cli.command import Call, Lang
+from gateway.cli.status import age
+from gateway.domain.document import Lane
+from gateway.domain.identity import Digest
+from gateway.pool import ThreadPool
+from gateway.ports import Parcel
+from gateway.transport.embedded import EmbeddedAxis
+from tests.support.clock import START, ManualClock
+from tests.support.node import DEPARTMENT, opened
+from tests.unit.cli.conftest import Terminal
+
+# The first is an envelope that can be read; the second is its name and nothing more.
+SAMPLE = Path(__file__).parents[2] / "interop" / "samples" / "a-new.edxml"
+CONTENT = {"p1": SAMPLE.read_bytes()}
+
+
+async def poison(folder: Path, *packets: str) -> None:
+    """Parcels that nobody could land."""
+    pool = ThreadPool(1)
+    try:
+        async with EmbeddedAxis(folder, "one", ManualClock(START), pool, poison_limit=1) as axis:
+            await axis.host(["Z92"])
+            for packet in packets:
+                content = CONTENT.get(packet, packet.encode())
+                sent = Parcel(
+                    packet_id=packet,
+                    kind="edoc",
+                    sender="Z91",
+                    lane=Lane.NORMAL,
+                    digest=Digest(hashlib.sha256(content).hexdigest()),
+                    size=len(content),
+                    open=lambda content=content: io.BytesIO(content),  # type: ignore[misc]  # bound early
+                )
+                await axis.publish(sent, ["Z92"])
+            for arrival in await axis.take(len(packets), 60):
+                await axis.settle(arrival, done=False)
+            assert await axis.take(len(packets), 60) == []
+    finally:
+        pool.close()
+
+
+@pytest.fixture
+def dead(terminal: Terminal, tmp_path: Path) -> list[str]:
+    """Ids of two parcels on the dead list of the axis that the settings name."""
+    (tmp_path / "gateway.toml").write_text('[axis]\nfolder = "axis"\n', encoding="utf-8")
+    asyncio.run(poison(tmp_path / "axis", "p1", "p2"))
+    return [each["id"] for each in terminal.type("queue", "dead", "list", "-o", "json").json["data"]]
+
+
+def test_the_dead_list_says_what_lies_there_and_why(terminal: Terminal, dead: list[str]) -> None:
+    said = terminal.type("queue", "dead", "list")
+    counts = terminal.type("axis", "status", "-o", "json").json
+
+    assert len(dead) == 2
+    assert "p1" in said.out
+    assert "Văn bản mới" in said.out
+    assert "never settled" in said.out
+    assert (counts["dead"], counts["waiting"]) == (2, 0)
+
+
+def test_one_dead_parcel_or_all_are_handed_out_again(terminal: Terminal, dead: list[str]) -> None:
+    one = terminal.type("queue", "dead", "retry", dead[0], "--yes", "-q")
+    rest = terminal.type("queue", "dead", "retry", "--all", "--yes", "-q")
+
+    assert one.out.split() == dead[:1]
+    assert rest.out.split() == dead[1:]
+    assert terminal.type("axis", "status", "-o", "json").json["waiting"] == 2
+
+
+def test_a_dropped_parcel_is_gone_and_a_dry_run_drops_nothing(terminal: Terminal, dead: list[str]) -> None:
+    why = ("--reason", "A trial")
+
+    assert terminal.type("queue", "dead", "drop", dead[0], *why, "--dry-run").code == 0
+    assert terminal.type("axis", "status", "-o", "json").json["dead"] == 2
+    assert terminal.type("queue", "dead", "drop", dead[0], *why, "--yes").code == 0
+    assert terminal.type("queue", "dead", "drop", dead[0], *why, "--yes").code == 3
+    assert terminal.type("axis", "status", "-o", "json").json["dead"] == 1
+
+
+@pytest.mark.parametrize("words", [("retry",), ("retry", "1", "--all")])
+def test_a_retry_names_one_parcel_or_all(terminal: Terminal, words: tuple[str, ...]) -> None:
+    assert terminal.type("queue", "dead", *words).code == 2
+
+
+def test_no_axis_is_made_by_looking_for_one(terminal: Terminal, tmp_path: Path) -> None:
+    said = terminal.type("axis", "status", "--lang", "en")
+
+    assert said.code == 1
+    assert "there is no axis in" in said.err
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_dead_parcel_is_shown_with_what_it_claims(terminal: Terminal, dead: list[str]) -> None:
+    shown = terminal.type("queue", "dead", "show", dead[0], "-o", "json").json
+    told = terminal.type("queue", "dead", "show", dead[0], "--lang", "en")
+
+    assert (shown["packet_id"], shown["sender"]) == ("p1", "Z91")
+    assert shown["claims"]["kind"] == "document"
+    assert shown["claims"]["subject"] in told.out
+
+
+def test_a_dead_parcel_that_cannot_be_read_is_shown_all_the_same(terminal: Terminal, dead: list[str]) -> None:
+    said = terminal.type("queue", "dead", "show", dead[1])
+
+    assert said.code == 0
+    assert "p2" in said.out
+    assert "Không đọc được" in said.err
+    assert terminal.type("queue", "dead", "show", "999").code == 3
+
+
+@pytest.fixture
+def node(terminal: Terminal, tmp_path: Path) -> Path:
+    """A node with one document that waits to be packed."""
+    asyncio.run(waiting(tmp_path / "node"))
+    file = tmp_path / "gateway.toml"
+    file.write_text('[node]\nname = "demo"\ndata_dir = "node"\n', encoding="utf-8")
+    return file
+
+
+async def waiting(folder: Path) -> None:
+    async with opened(folder, ManualClock(datetime.now(UTC))) as town:
+        await town._host()
+        await town.send("14")
+        await town.pack()
+        await town.send("15")
+
+
+def test_every_queue_is_listed_with_its_oldest(terminal: Terminal, node: Path) -> None:
+    listed = {each["id"]: each for each in terminal.type("queue", "list", "-o", "json").json["data"]}
+    told = terminal.type("queue", "list").out
+
+    assert listed["job.pack"]["count"] == listed["outbox.normal"]["count"] == 1
+    assert listed["outbox.normal"]["oldest"].startswith(f"{datetime.now(UTC):%Y}")
+    assert listed["axis.waiting"]["count"] == listed["axis.dead"]["count"] == 0
+    assert "Chờ đóng gói, ký" in told
+
+
+def test_one_row_is_looked_at_and_stays(terminal: Terminal, node: Path) -> None:
+    (row,) = asyncio.run(outbox_ids(node.parent / "node"))
+
+    first = terminal.type("queue", "peek", row, "-o", "json").json
+    second = terminal.type("queue", "peek", row, "-o", "json").json
+
+    assert first == second
+    assert (first["id"], first["state"], first["attempts"]) == (row, "waiting", 0)
+    assert terminal.type("queue", "peek", "obx_none").code == 3
+
+
+async def outbox_ids(folder: Path) -> list[str]:
+    async with opened(folder) as town:
+        return [each.id for each in await town.outbox(DEPARTMENT)]
+
+
+def test_a_drain_says_what_is_left_when_the_time_is_up(terminal: Terminal, node: Path) -> None:
+    said = terminal.type("queue", "drain", "--timeout", "0", "-o", "json")
+
+    assert said.code == 75
+    assert said.json["left"] >= 2
+
+
+def test_a_drain_ends_when_nothing_waits(terminal: Terminal, node: Path) -> None:
+    asyncio.run(carried(node.parent / "node"))
+
+    said = terminal.type("queue", "drain", "--timeout", "30", "-o", "json")
+
+    assert (said.code, said.json) == (0, {"left": 0})
+
+
+async def carried(folder: Path) -> None:
+    async with opened(folder, ManualClock(datetime.now(UTC))) as town:
+        await town._host()
+        await town.carry()
+        await town.number()
+
+
+def test_the_status_is_one_screen_that_says_where_to_look(terminal: Terminal, node: Path) -> None:
+    told = terminal.type("status").out.splitlines()
+    shown = terminal.type("status", "-o", "json").json
+
+    assert len(told) <= 24
+    assert told[0].startswith("✓ Nút demo")
+    assert "! Chưa có bản sao lưu nào" in told
+    assert any(line.startswith("! Không có tiến trình") for line in told)
+    assert shown["jobs"]["pack"]["count"] == 1
+    assert shown["axis"]["connected_since"] is not None
+    assert min(shown["certificates"].values()) > 0
+    assert shown["backup"] is None
+
+
+def test_the_status_knows_the_backup_and_the_workers(terminal: Terminal, node: Path) -> None:
+    now = datetime.now(UTC)
+    folder = node.parent / "node"
+    note = {"at": now.isoformat(), "path": "backup.tar", "verified_at": None}
+    (folder / "backup.json").write_text(json.dumps(note), encoding="utf-8")
+    (folder / "heartbeat").mkdir()
+    beat = {"at": now.isoformat(), "since": now.isoformat(), "stuck": ["packer"]}
+    (folder / "heartbeat" / "here-1.json").write_text(json.dumps(beat), encoding="utf-8")
+
+    told = terminal.type("status", "--lang", "en").out.splitlines()
+    shown = terminal.type("status", "-o", "json").json
+
+    assert any(line.startswith("! Last backup:") and line.endswith("never") for line in told)
+    assert any(line.startswith("! Process here-1: the loops packer") for line in told)
+    assert shown["backup"]["path"] == "backup.tar"
+    assert [each["process"] for each in shown["workers"]] == ["here-1"]
+
+
+@pytest.mark.parametrize(
+    ("span", "words"), [(0, "0 s"), (59, "59 s"), (60, "1 min"), (7200, "2 h"), (86400, "1 days")]
+)
+def test_an_age_is_told_in_its_largest_unit(span: int, words: str) -> None:
+    assert age(Call(lang=Lang.EN), timedelta(seconds=span)) == words

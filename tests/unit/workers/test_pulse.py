@@ -1,0 +1,96 @@
+"""The sign of life of a worker process: which loops turn, and the file that others read."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from gateway.errors import StoreFailure
+from gateway.pool import ThreadPool
+from gateway.workers.pulse import EVERY, FORGOTTEN, STUCK_S, Pulse, beats
+from tests.support.clock import START, ManualClock
+
+
+@pytest.fixture
+def pulse(tmp_path: Path) -> Iterator[Pulse]:
+    pool = ThreadPool(1)
+    yield Pulse(folder=tmp_path / "heartbeat", clock=ManualClock(), pool=pool)
+    pool.close()
+
+
+async def test_a_beat_is_read_by_others_until_an_orderly_end(pulse: Pulse) -> None:
+    await pulse.beat()
+    (seen,) = beats(pulse.folder, START)
+    pulse.stop()
+
+    assert (seen.at, seen.since, seen.stuck) == (START, START, ())
+    assert beats(pulse.folder, START) == []
+
+
+async def test_the_file_is_written_every_ten_seconds_and_no_oftener(pulse: Pulse) -> None:
+    clock = pulse.clock
+    assert isinstance(clock, ManualClock)
+    await pulse.beat()
+    clock.advance(EVERY - timedelta(seconds=1))
+    await pulse.beat()
+    assert beats(pulse.folder, clock.now())[0].at == START
+
+    clock.advance(1)
+    await pulse.beat()
+
+    assert beats(pulse.folder, clock.now())[0].at == START + EVERY
+
+
+async def test_a_step_that_never_ends_is_found_stuck_and_told_to_others(pulse: Pulse) -> None:
+    now = 1000.0
+    watched = replace(pulse, now_s=lambda: now)
+    begun = asyncio.Event()
+
+    async def hangs() -> bool:
+        begun.set()
+        await asyncio.Event().wait()
+        return False
+
+    async def idles() -> bool:
+        return False
+
+    idle = watched.counted("idle", idles)
+    hanging = asyncio.ensure_future(watched.counted("hanging", hangs)())
+    await asyncio.wait_for(begun.wait(), 5)
+    now += STUCK_S
+    await idle()
+    assert watched.loops() == {"hanging": False, "idle": True}
+
+    await watched.beat()
+
+    assert beats(pulse.folder, START)[0].stuck == ("hanging",)
+    hanging.cancel()
+    await asyncio.gather(hanging, return_exceptions=True)
+    watched.stop()
+
+
+async def test_a_process_that_died_is_shown_for_a_day(pulse: Pulse) -> None:
+    await pulse.beat()
+
+    assert len(beats(pulse.folder, START + FORGOTTEN - timedelta(seconds=1))) == 1
+    assert beats(pulse.folder, START + FORGOTTEN) == []
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", '{"at": 3}', '{"at": "x", "since": "y", "stuck": []}'])
+async def test_a_file_that_cannot_be_read_hides_no_other(pulse: Pulse, text: str) -> None:
+    await pulse.beat()
+    (pulse.folder / "another.json").write_text(text)
+
+    assert len(beats(pulse.folder, START)) == 1
+
+
+async def test_a_folder_that_cannot_be_made_is_a_failure_of_the_store(pulse: Pulse) -> None:
+    pulse.folder.write_text("a file is in the way")
+
+    with pytest.raises(StoreFailure, match="data folder"):
+        await pulse.beat()
