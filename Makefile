@@ -3,11 +3,15 @@ PYTHON ?= python3
 VENV := .venv
 # Who makes releases names his own key; without one a key for trying out is made.
 KEY ?= dist/trial.key
+# How much a soak is to do; SEED=… tells one again.
+N ?= 10000
+KILLS ?= 200
+SEED ?=
 BIN := $(VENV)/bin
 PIP := $(BIN)/pip --disable-pip-version-check --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test unit crash lint check bench bundle clean
+.PHONY: help setup run test unit crash soak lint check bench bundle clean
 
 help: ## show this list
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -25,6 +29,9 @@ unit: $(VENV)/.dev ## run the unit tests alone, in seconds
 
 crash: $(VENV)/.dev ## kill the node before and after every call of every port (long)
 	$(BIN)/python -m tests.faults.every_point
+
+soak: $(VENV)/.dev ## send N documents while KILLS faults strike nodes, a cluster of brokers and PostgreSQL (long)
+	$(BIN)/python -m bench.soak --axis amqp --database postgresql --broker-nodes 3 --n $(N) --kills $(KILLS) $(SEED:%=--seed %)
 
 lint: $(VENV)/.dev ## format and mend what can be mended
 	$(BIN)/ruff format gateway tests bench tools

@@ -69,6 +69,7 @@ OPERATIONS: dict[str, tuple[str, str]] = {
     "queue.axis.waiting": ("chờ giao", "waiting"),
     "queue.axis.urgent": ("trong đó khẩn", "of which urgent"),
     "queue.axis.leased": ("đang giao", "being handed over"),
+    "queue.axis.fetched": ("trong đó đã lấy về nút", "of which fetched by this node"),
     "queue.axis.dead": ("hàng lỗi", "dead list"),
     "cli.column.queue": ("Hàng đợi", "Queue"),
     "cli.column.sort": ("Loại", "Sort"),

@@ -5,8 +5,9 @@ most sets of them calls the next ones `other`, so that nobody outside can make i
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from typing import Generic, TypeVar
 
 from prometheus_client import CollectorRegistry, Counter, Histogram, disable_created_metrics
 
@@ -15,50 +16,57 @@ disable_created_metrics()  # type: ignore[no-untyped-call]  # the library left i
 
 REGISTRY = CollectorRegistry()
 MOST_SETS = 100
+OTHER = "other"
+M = TypeVar("M", Counter, Histogram)
 
 # Seconds. Quick things are one transaction or one call; slow ones wait for an axis that was down, or for a person.
 _QUICK = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
 _SLOW = (0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0, 1800.0, 3600.0, 14400.0, 86400.0)
 
 
-class _Bounded:
-    """The sets of label values that a meter has met, at most so many."""
+class _Labelled(Generic[M]):
+    """The children of a meter by their label values, at most so many."""
 
-    def __init__(self, labels: Sequence[str]) -> None:
+    def __init__(self, meter: M, labels: Sequence[str]) -> None:
+        self._meter: M = meter
         self._labels = tuple(labels)
-        self._met: set[tuple[str, ...]] = set()
+        self._met: dict[tuple[str, ...], M] = {}
 
-    def of(self, given: dict[str, str]) -> dict[str, str]:
+    def of(self, given: Mapping[str, str]) -> M:
+        """KeyError for a label that was not declared, or is missing."""
         values = tuple(given[name] for name in self._labels)
-        if values not in self._met:
-            if len(self._met) >= MOST_SETS:
-                return dict.fromkeys(self._labels, "other")
-            self._met.add(values)
-        return given
+        if len(given) != len(values):
+            raise KeyError(
+                f"the labels are {', '.join(self._labels) or 'none'}, and {', '.join(given)} were given"
+            )
+        return self._met.get(values) or self._meet(values)
+
+    def _meet(self, values: tuple[str, ...]) -> M:
+        if len(self._met) >= MOST_SETS:
+            values = (OTHER,) * len(values)
+        self._met[values] = self._meter.labels(*values) if values else self._meter
+        return self._met[values]
 
 
 class Count:
     """How often something happened since the process began."""
 
     def __init__(self, name: str, says: str, *labels: str) -> None:
-        self._meter = Counter(f"gateway_{name}", says, labels, registry=REGISTRY)
-        self._bounded = _Bounded(labels)
+        self._meters = _Labelled(Counter(f"gateway_{name}", says, labels, registry=REGISTRY), labels)
 
     def add(self, amount: float = 1.0, **labels: str) -> None:
-        meter = self._meter.labels(**self._bounded.of(labels)) if labels else self._meter
-        meter.inc(amount)
+        self._meters.of(labels).inc(amount)
 
 
 class Timing:
     """How long something took, as a histogram of seconds."""
 
     def __init__(self, name: str, says: str, *labels: str, buckets: Sequence[float] = _QUICK) -> None:
-        self._meter = Histogram(f"gateway_{name}_seconds", says, labels, buckets=buckets, registry=REGISTRY)
-        self._bounded = _Bounded(labels)
+        meter = Histogram(f"gateway_{name}_seconds", says, labels, buckets=buckets, registry=REGISTRY)
+        self._meters = _Labelled(meter, labels)
 
     def took(self, seconds: float, **labels: str) -> None:
-        meter = self._meter.labels(**self._bounded.of(labels)) if labels else self._meter
-        meter.observe(max(seconds, 0.0))
+        self._meters.of(labels).observe(max(seconds, 0.0))
 
     @contextmanager
     def around(self, **labels: str) -> Iterator[None]:
@@ -82,9 +90,7 @@ SETTLED = Count("settled", "Landed packets that ended, by state and code.", "sta
 LOOP_FAILED = Count("loop_failures", "Steps of a loop that broke.", "loop")
 STORE_FAILED = Count("store_failures", "Transactions that the database did not do.", "kind")
 
-ACCEPTED_TO_SENT = Timing(
-    "accepted_to_sent", "From accepted to confirmed by the axis.", buckets=_SLOW
-)
+ACCEPTED_TO_SENT = Timing("accepted_to_sent", "From accepted to confirmed by the axis.", buckets=_SLOW)
 LANDED_TO_VERDICT = Timing("landed_to_verdict", "From landed to its end.", "state", buckets=_SLOW)
 PUBLISH = Timing("publish", "From handing an envelope to the axis to its word about every recipient.", "lane")
 TRANSACTION = Timing("transaction", "Units of work on the database, from first statement to the end.", "kind")

@@ -16,6 +16,7 @@ from pathlib import Path
 from bench.soak import report
 from bench.soak.plan import Plan
 from bench.soak.run import soak
+from tests.services import installing, postgres, rabbit
 
 
 def main(words: list[str]) -> int:
@@ -30,6 +31,7 @@ def main(words: list[str]) -> int:
     # Asked to end, it takes its servers, processes and disks along, as at Ctrl+C.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     say(report.heading(plan))
+    _bring_in(plan)
     result = asyncio.run(soak(plan, folder, say))
     if result.findings.clean:
         shutil.rmtree(folder, ignore_errors=True)
@@ -38,6 +40,17 @@ def main(words: list[str]) -> int:
     for line in report.lines(result):
         print(line, flush=True)
     return 0 if result.findings.clean else 1
+
+
+def _bring_in(plan: Plan) -> None:
+    """Servers that are not installed are, where that is allowed; otherwise bringing them up says what is missing."""
+    wanted = {
+        "rabbitmq-server": plan.axis == "amqp" and not rabbit.installed(),
+        "postgresql": plan.database == "postgresql" and not postgres.installed(),
+    }
+    missing = [package for package, is_missing in wanted.items() if is_missing]
+    if missing and installing.may_install():
+        installing.install(missing)
 
 
 def _plan(words: list[str]) -> Plan:

@@ -21,7 +21,7 @@ _AGAIN_S = 1.0
 _LOOK_S = 0.5
 _ASKED_TWICE = 0.05  # of all papers are sent once more although they were answered
 _LEASE_S = 30
-_BATCH = 20
+_BATCH = 6
 
 
 class Sender:
@@ -128,8 +128,7 @@ class Clerk:
                 _, told = await self._client.call(
                     self._code, "GET", f"/inbox?lease={_LEASE_S}&limit={_BATCH}"
                 )
-                for item in told["data"]:
-                    await self._take_in(item)
+                await asyncio.gather(*(self._take_in(item) for item in told["data"]))
                 if not told["data"]:
                     await asyncio.sleep(_LOOK_S)
             except Unanswered as why:

@@ -81,7 +81,7 @@ async def prepared(plan: Plan, folder: Path) -> AsyncIterator[Ground]:
             ground.disks[node] = disk = Disk(folder / node)
             stack.callback(disk.close)
             ground.ports[node] = port
-            ground.switches(node).mkdir(parents=True)
+            ground.switches(node).mkdir(parents=True, exist_ok=True)
         if plan.database == "postgresql":
             await _database(ground, stack)
         if plan.axis == "amqp":

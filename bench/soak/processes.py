@@ -17,6 +17,7 @@ from bench.soak.stage import Site
 OFFSETS = (0.0, 0.0, 2.0, -2.0, 20.0, -20.0, 90.0, -90.0)
 _AGAIN_S = 0.3
 _READY_S = 120.0
+_STOP_S = 90.0
 
 
 class Worker:
@@ -58,12 +59,18 @@ class Worker:
         """In order; it is started again."""
         self._signal(signal.SIGTERM)
 
-    async def stop(self) -> None:
-        """In order, for good."""
+    async def stop(self) -> bool:
+        """In order, for good. False when it did not end by itself and was killed."""
         self._stopping = True
+        self.thaw()
         self.end()
-        if self._keeping is not None:
-            await self._keeping
+        if self._keeping is None:
+            return True
+        done, _ = await asyncio.wait({self._keeping}, timeout=_STOP_S)
+        if not done:
+            self.kill()
+        await self._keeping
+        return bool(done)
 
     def _signal(self, how: signal.Signals, *, ends: bool = True) -> None:
         if self._process is not None and self._process.returncode is None:

@@ -75,7 +75,7 @@ async def soak(plan: Plan, folder: Path, say: Say) -> Result:
                 say("every document is answered; waiting for rest")
                 retried, left = await rest.reached(plan, sites, watch, say)
                 rested_at = time.monotonic()
-            await asyncio.gather(*(worker.stop() for worker in workers))
+            left += [f"process {worker.name} did not stop" for worker in workers if not await worker.stop()]
             holdings = [await rows.read(site) for site in sites.values()]
     return Result(
         plan=plan,

@@ -13,6 +13,7 @@ from bench.soak.plan import CAST
 from gateway.domain.document import Lane
 from gateway.transport.amqp import topology
 from tests.services.postgres import Server
+from tests.services.process import ServiceFailed
 from tests.services.rabbit import BrokerNode, Cluster, quoted
 from tests.support.topology import Topology
 
@@ -54,9 +55,7 @@ class BrokerKilled:
         return f"broker {'leader' if self.leader else 'follower'} killed"
 
     async def hurt(self) -> None:
-        node = self.axis.name(self.chance.choice(list(CAST)))
-        queue = topology.lane_queue(node, self.chance.choice(topology.LANES))
-        leads = await asyncio.to_thread(self.cluster.leader_of, broker.VHOST, queue)
+        leads = await asyncio.to_thread(self._leader)
         others = [node for node in self.cluster.nodes if node is not leads]
         self.victim = leads if self.leader or not others else self.chance.choice(others)
         await asyncio.to_thread(self.victim.kill)
@@ -64,6 +63,15 @@ class BrokerKilled:
     async def heal(self) -> None:
         if self.victim is not None:
             await asyncio.to_thread(self.victim.start)
+
+    def _leader(self) -> BrokerNode:
+        """Of the queue of some node. While the cluster finds a new one there may be none: then any node."""
+        node = self.axis.name(self.chance.choice(list(CAST)))
+        queue = topology.lane_queue(node, self.chance.choice(topology.LANES))
+        try:
+            return self.cluster.leader_of(broker.VHOST, queue)
+        except (ServiceFailed, OSError, KeyError, StopIteration):
+            return self.chance.choice(self.cluster.nodes)
 
 
 @dataclass

@@ -1,6 +1,6 @@
 """Ports that misbehave while a file stands in a folder: the only way into a process that runs. `twice` hands each parcel to
-the axis two times and takes arrivals in another order; `disk-full` lets the content store take nothing. In: a folder.
-Out: a `Wrap` for `open_node`."""
+the axis two times and takes arrivals in another order; `disk-full` lets the content store take nothing; `lost` breaks the
+axis's promise, to see that a soak notices. In: a folder. Out: a `Wrap` for `open_node`."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from typing import Any, TypeVar, cast
 
 from gateway.bootstrap import Wrap
 from gateway.errors import StoreFailure
-from gateway.ports import Arrival, Axis, Outcome, Parcel
+from gateway.ports import Arrival, Axis, Fate, Outcome, Parcel
 
 P = TypeVar("P")
-TWICE, DISK_FULL = "twice", "disk-full"
+TWICE, DISK_FULL, LOST = "twice", "disk-full", "lost"
 
 
 class Switched(Wrap):
@@ -25,7 +25,7 @@ class Switched(Wrap):
 
     def __call__(self, name: str, port: P) -> P:
         if name == "axis":
-            return cast(P, _Axis(cast(Axis, port), self._folder / TWICE))
+            return cast(P, _Axis(cast(Axis, port), self._folder / TWICE, self._folder / LOST))
         if name == "blobs":
             return cast(P, _Blobs(port, self._folder / DISK_FULL))
         return port
@@ -44,7 +44,13 @@ class _Passing:
 class _Axis(_Passing):
     _real: Axis
 
+    def __init__(self, real: Axis, twice: Path, lost: Path) -> None:
+        super().__init__(real, twice)
+        self._lost = lost
+
     async def publish(self, parcel: Parcel, routes: Sequence[str]) -> Mapping[str, Outcome]:
+        if self._lost.exists():
+            return dict.fromkeys(routes, Outcome(fate=Fate.DELIVERED))
         if self._switch.exists():
             await self._real.publish(parcel, routes)
         return await self._real.publish(parcel, routes)

@@ -69,13 +69,13 @@ async def examine(patient: Patient) -> list[Finding]:
     """Every check, in the order in which a person would mend things."""
     found = [*_folders(patient), *_disk(patient), _clock(patient), _anchors(patient), *_lists(patient)]
     found += [each async for each in _guarded("database", _database, patient)]
-    store = SqlStore(patient.database_url, patient.clock)
-    try:
-        if not any(each.check == "database" and each.level == RED for each in found):
+    if not any(each.check == "database" and each.level == RED for each in found):
+        store = SqlStore(patient.database_url, patient.clock)
+        try:
             found += [each async for each in _guarded("agencies", _agencies, patient, store)]
             found += [each async for each in _guarded("work", _work, patient, store)]
-    finally:
-        await store.close()
+        finally:
+            await store.close()
     found += [each async for each in _guarded("axis", _axis, patient)]
     return found
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any, TypeVar, cast
 
 from sqlalchemy import BigInteger, CursorResult, Table, bindparam, func, inspect, select
@@ -42,12 +42,12 @@ class Transaction:
     def kept(self, query: Select[Any]) -> Select[Any]:
         """The same query; nobody else changes the rows it finds until this transaction ends. NO KEY: rows that point
         to them may still be added."""
-        return query.with_for_update(key_share=True) if self._shared else query
+        return _kept(query) if self._shared else query
 
-    async def keep(self, query: Select[Any]) -> None:
+    async def keep(self, query: Select[Any], **values: object) -> None:
         """Keeps the rows that the query finds, for who has no need to read them."""
         if self._shared:
-            await self._execute(self.kept(query))
+            await self._execute(_kept(query), values)
 
     async def hold(self, *name: str) -> None:
         """Returns when no other transaction holds this name, and holds it to its own end: for rows that may be written
@@ -57,39 +57,36 @@ class Transaction:
             await self._execute(_HOLD, {"key": _number(key)})
             self._held.add(key)
 
-    async def rows(self, kind: type[R], query: Select[Any]) -> Sequence[R]:
+    async def rows(self, kind: type[R], query: Select[Any], **values: object) -> Sequence[R]:
         """The rows of one table, to be read only: each has the columns of `kind` as attributes. No session stands
         between, because nobody here changes a row by assigning to it, and that is a third of a statement's cost."""
-        return cast("Sequence[R]", await self.tuples(query))
+        return cast("Sequence[R]", await self.tuples(query, **values))
 
-    async def first(self, kind: type[R], query: Select[Any]) -> R | None:
-        return next(iter(await self.rows(kind, query.limit(1))), None)
+    async def first(self, kind: type[R], query: Select[Any], **values: object) -> R | None:
+        return next(iter(await self.rows(kind, _first(query), **values)), None)
 
-    async def tuples(self, query: Executable) -> Sequence[Any]:
+    async def tuples(self, query: Executable, **values: object) -> Sequence[Any]:
         """What a query of several columns found; each row reads like a tuple."""
-        return (await self._execute(query)).all()
+        return (await self._execute(query, values or None)).all()
 
     async def put(self, *rows: SQLModel) -> None:
         """Writes new rows of one table. Clash when one of them is there, or names a row that is not."""
         if rows:
-            await self._execute(_table(type(rows[0])).insert(), [_values(row) for row in rows])
+            await self._execute(_new(type(rows[0])), [_values(row) for row in rows])
 
     async def put_new(self, row: SQLModel) -> bool:
         """Writes the row unless a unique key of it is taken: False then, and nothing changed."""
-        statement = _insert(type(row), self._dialect).on_conflict_do_nothing()
+        statement = _new_or_nothing(type(row), self._dialect)
         return (await self._execute(statement, _values(row))).rowcount == 1
 
     async def put_over(self, row: SQLModel, *columns: str) -> None:
         """Writes the row, or only these columns of it into the one with its primary key; holds that row's lock either
         way."""
-        statement = _insert(type(row), self._dialect)
-        key = [column.name for column in _table(type(row)).primary_key]
-        kept = {name: statement.excluded[name] for name in columns}
-        await self._execute(statement.on_conflict_do_update(index_elements=key, set_=kept), _values(row))
+        await self._execute(_new_or_over(type(row), self._dialect, columns), _values(row))
 
-    async def change(self, statement: Update | Delete | Insert) -> int:
-        """How many rows it changed."""
-        return (await self._execute(statement)).rowcount
+    async def change(self, statement: Update | Delete | Insert, **values: object) -> int:
+        """How many rows it changed. Of an update, values that are no parameters of it are columns to set."""
+        return (await self._execute(statement, values or None)).rowcount
 
     async def change_many(self, statement: Update, values: Sequence[Mapping[str, Any]]) -> None:
         """The same statement for each set of values, as one call to the driver."""
@@ -161,6 +158,37 @@ def said(cause: SQLAlchemyError) -> str:
 def _number(key: str) -> int:
     """Two names with one number would only wait for each other without need."""
     return int.from_bytes(hashlib.blake2b(key.encode(), digest_size=8).digest(), "big", signed=True)
+
+
+# Making a statement takes longer than running it: what is made once is also compiled once.
+@cache
+def _new(kind: type[SQLModel]) -> Insert:
+    return _table(kind).insert()
+
+
+@cache
+def _new_or_nothing(kind: type[SQLModel], dialect: str) -> Insert:
+    made: Insert = _insert(kind, dialect).on_conflict_do_nothing()
+    return made
+
+
+@cache
+def _new_or_over(kind: type[SQLModel], dialect: str, columns: tuple[str, ...]) -> Insert:
+    statement = _insert(kind, dialect)
+    key = [column.name for column in _table(kind).primary_key]
+    over = {name: statement.excluded[name] for name in columns}
+    made: Insert = statement.on_conflict_do_update(index_elements=key, set_=over)
+    return made
+
+
+@lru_cache(maxsize=256)
+def _kept(query: Select[Any]) -> Select[Any]:
+    return query.with_for_update(key_share=True)
+
+
+@lru_cache(maxsize=256)
+def _first(query: Select[Any]) -> Select[Any]:
+    return query.limit(1)
 
 
 def _insert(kind: type[SQLModel], dialect: str) -> Any:

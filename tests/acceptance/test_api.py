@@ -67,7 +67,10 @@ async def story(tmp_path: Path) -> AsyncIterator[Story]:
     async with open_node(settings) as node:
         await stage.register(node)
         stop = asyncio.Event()
-        async with TestClient(TestServer(node.application(Watch(node=node)))) as client, asyncio.TaskGroup() as tasks:
+        async with (
+            TestClient(TestServer(node.application(Watch(node=node)))) as client,
+            asyncio.TaskGroup() as tasks,
+        ):
             tasks.create_task(node.run_workers(stop))
             yield Story(
                 node=node,

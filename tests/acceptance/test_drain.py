@@ -33,8 +33,8 @@ DRAINING = {"status": "not-well", "checks": {"process": "draining"}}
 
 async def until(true: Callable[[], Awaitable[bool]], within_s: float = 60.0) -> None:
     async with asyncio.timeout(within_s):
-        while not await true():
-            await asyncio.sleep(0.02)  # noqa: ASYNC110 - another process makes it true
+        while not await true():  # noqa: ASYNC110 - another process makes it true
+            await asyncio.sleep(0.02)
 
 
 def free_port() -> int:

@@ -1,5 +1,6 @@
-"""Another process on an embedded axis, for the contract tests: `take` prints each packet id it leased, one a line;
-`publish` sends one parcel of the bytes it reads from stdin. Run by path with the repository as working folder."""
+"""Another process on an embedded axis, for the contract tests: `take` begins at the first line of stdin, prints each
+packet id it leased, then `done`, and holds all of them until stdin ends; `publish` sends one parcel of the bytes it
+reads from stdin. Run by path with the repository as working folder."""
 
 import asyncio
 import hashlib
@@ -18,9 +19,12 @@ LEASE_S = 600.0
 
 
 async def take(axis: EmbeddedAxis) -> None:
+    await asyncio.to_thread(sys.stdin.buffer.readline)
     while arrivals := await axis.take(3, LEASE_S):
         for arrival in arrivals:
             print(arrival.packet_id, flush=True)
+    print("done", flush=True)
+    await asyncio.to_thread(sys.stdin.buffer.read)
 
 
 async def publish(axis: EmbeddedAxis, recipient: str, content: bytes) -> None:
@@ -42,11 +46,10 @@ async def main(verb: str, folder: str, node: str, recipient: str) -> None:
     pool = ThreadPool(1)
     async with EmbeddedAxis(Path(folder), node, SystemClock(), pool) as axis:
         print("ready", flush=True)
-        content = await asyncio.to_thread(sys.stdin.buffer.read)
         if verb == "take":
             await take(axis)
         else:
-            await publish(axis, recipient, content)
+            await publish(axis, recipient, await asyncio.to_thread(sys.stdin.buffer.read))
     pool.close()
 
 

@@ -388,6 +388,17 @@ async def child(
     return process
 
 
+async def all_taken(process: asyncio.subprocess.Process) -> list[str]:
+    """What the child leased; it holds that, because closing gives it back."""
+    assert process.stdin is not None
+    assert process.stdout is not None
+    process.stdin.write(b"go\n")
+    taken: list[str] = []
+    while (line := await process.stdout.readline()) != b"done\n":
+        taken.append(line.decode().strip())
+    return taken
+
+
 async def test_consumers_in_two_processes_never_hold_the_same_parcel(tmp_path: Path) -> None:
     pool = ThreadPool(2)
     async with AsyncExitStack() as stack:
@@ -406,11 +417,12 @@ async def test_consumers_in_two_processes_never_hold_the_same_parcel(tmp_path: P
             while arrivals := await axis.take(3, 600.0):
                 taken.extend(each.packet_id for each in arrivals)
 
-        async with asyncio.TaskGroup() as group:
-            reading = group.create_task(process.communicate(b""))
+        async with asyncio.timeout(60), asyncio.TaskGroup() as group:
+            reading = group.create_task(all_taken(process))
             for axis in axes:
                 group.create_task(drain(axis))
-        theirs = reading.result()[0].decode().split()
+        theirs = reading.result()
+        await process.communicate(b"")
 
     assert sorted(taken + theirs) == sorted(f"p{n}" for n in range(90))
 

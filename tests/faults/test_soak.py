@@ -11,8 +11,9 @@ from pathlib import Path
 import pytest
 
 from bench.soak import report
-from bench.soak.plan import Plan
+from bench.soak.plan import Plan, home
 from bench.soak.run import soak
+from bench.soak.switches import LOST
 from tests.services import postgres, rabbit
 from tests.support.services import missing
 
@@ -34,9 +35,9 @@ def say(capsys: pytest.CaptureFixture[str]) -> Callable[[str], None]:
     return told
 
 
-def _plan(n: int, kills: int, axis: str, database: str) -> Plan:
+def _plan(n: int, kills: int, axis: str, database: str, patience_s: float = 240) -> Plan:
     seed = int(os.environ.get(SEED) or secrets.randbelow(10**6))
-    return Plan(n=n, kills=kills, seed=seed, axis=axis, database=database, patience_s=240)
+    return Plan(n=n, kills=kills, seed=seed, axis=axis, database=database, patience_s=patience_s)
 
 
 async def test_nothing_is_lost_or_doubled_on_broker_and_server(
@@ -66,3 +67,20 @@ async def test_nothing_is_lost_or_doubled_on_one_machine(tmp_path: Path, say: Ca
     told = "\n".join(report.lines(result))
     assert result.findings.clean, told
     assert result.findings.sent == result.ledger.deliveries >= 60
+
+
+async def test_a_node_whose_axis_loses_what_it_took_is_found_out(
+    tmp_path: Path, say: Callable[[str], None]
+) -> None:
+    """The soak can fail: everything that the node `south` sends is promised and dropped."""
+    plan = _plan(12, 0, "embedded", "sqlite", patience_s=10)
+    switch = tmp_path / "switches" / "south" / LOST
+    switch.parent.mkdir(parents=True)
+    switch.touch()
+
+    result = await soak(plan, tmp_path, lambda words: None)
+
+    from_south = [one for one in result.ledger.sent.values() if home(one.sender) == "south"]
+    assert len(result.findings.lost) == sum(len(one.recipients) for one in from_south) > 0
+    assert any("not at rest" in each for each in result.findings.unexplained)
+    assert not result.findings.clean

@@ -5,6 +5,8 @@ from __future__ import annotations
 
 import asyncio
 import os
+from dataclasses import replace
+from typing import BinaryIO
 
 import aio_pika
 import pytest
@@ -168,6 +170,23 @@ async def test_bindings_that_are_half_made_are_told_and_may_heal(stage: Stage) -
 
     assert {(each.fate, each.code) for each in outcomes.values()} == {(Fate.LATER, "axis-bindings")}
     assert "gateway axis apply" in outcomes["Z92"].detail
+
+
+async def test_a_code_that_leaves_its_node_during_the_upload_is_not_believed_delivered(stage: Stage) -> None:
+    """Hosted when it was asked for, bound to nothing when the bytes came: nobody has it."""
+    stage.topology.host({"two": ["Z92"], "three": ["Z94"]})
+    one, two = await stage.sender(), await stage.receiver()
+    whole = parcel()
+
+    def leaving() -> BinaryIO:
+        stage.topology.host({"three": []})
+        return whole.open()
+
+    outcomes = await one.publish(replace(whole, open=leaving), ["Z92", "Z94"])
+
+    assert outcomes["Z92"].fate is Fate.DELIVERED
+    assert (outcomes["Z94"].fate, outcomes["Z94"].code) == (Fate.LATER, "axis-bindings")
+    assert [each.recipient for each in await received(two)] == ["Z92"]
 
 
 async def test_the_same_packet_published_twice_at_once_has_the_right_outcome_for_each(stage: Stage) -> None:

@@ -72,7 +72,11 @@ async def _goes_from_one_to_another(cluster: Cluster, secrets: dict[str, str]) -
 
     async def connected(node: str) -> aio_pika.abc.AbstractConnection:
         return await aio_pika.connect(
-            host="127.0.0.1", port=amqp.port, login=node, password=secrets[node], virtualhost="lienthong"
+            host="127.0.0.1",
+            port=amqp.port or 5672,
+            login=node,
+            password=secrets[node],
+            virtualhost="lienthong",
         )
 
     async with await connected("node-0") as sender, await connected("node-3") as receiver:

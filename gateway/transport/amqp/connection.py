@@ -121,7 +121,12 @@ class Link:
             encoded=False,
         )
         options: dict[str, Any] = {"ssl_context": access.tls_context()} if server.tls else {}
-        connection: AbstractConnection = await aio_pika.connect(url, timeout=access.connect_s, **options)
+        connection = aio_pika.Connection(url, **options)
+        try:
+            await connection.connect(timeout=access.connect_s)
+        except BaseException:
+            await connection.close()  # else the library closes it at some later moment, in a task of nobody's
+            raise
         return connection
 
     def _failed(self, attempt: RetryCallState) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 from urllib.parse import quote
 
 import aiohttp
+from yarl import URL
 
 from gateway.errors import BrokerRefused, Clash, Denied, Misconfigured, Unreachable
 from gateway.transport.amqp import topology
@@ -142,8 +143,6 @@ class Management:
 
     async def _ask(self, method: str, path: str, body: object = None) -> Any:  # Any: JSON
         """The answer; None where there is no such thing."""
-        from yarl import URL
-
         url = URL(self._api + path, encoded=True)
         try:
             async with self._session.request(method, url, json=body) as answer:

@@ -42,7 +42,8 @@ DUE = {
     *(f"registry {name}" for name in ("list", "show", "resolve", "search", "import")),
     *(f"keys {name}" for name in ("list", "new", "csr", "import", "pin")),
     *(f"tokens {name}" for name in ("list", "new", "revoke")),
-    *("status", "axis status"),
+    *("status", "axis status", "axis definitions", "axis apply", "axis check"),
+    *("registry set-host", "host list", "host add", "host remove"),
     *(f"queue {name}" for name in ("list", "peek", "drain")),
     *(f"queue dead {name}" for name in ("list", "show", "retry", "drop")),
 }

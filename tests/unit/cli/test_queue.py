@@ -122,6 +122,32 @@ def test_a_dead_parcel_that_cannot_be_read_is_shown_all_the_same(terminal: Termi
     assert terminal.type("queue", "dead", "show", "999").code == 3
 
 
+def test_a_broker_that_does_not_answer_is_told_with_its_reason(
+    terminal: Terminal, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in {
+        "AXIS_KIND": "amqp",
+        "AMQP_SERVERS": "amqp://127.0.0.1:1",
+        "AMQP_PASSWORD": "invented",
+        "NODE_DATA_DIR": str(tmp_path / "data"),
+    }.items():
+        monkeypatch.setenv(f"GATEWAY_{name}", value)
+    monkeypatch.setattr("gateway.transport.amqp.axis.ASK_S", 0.5)
+
+    told = terminal.type("axis", "status", "--lang", "en")
+    shown = terminal.type("axis", "status", "-o", "json")
+    examined = terminal.type("doctor", "-o", "json").json["checks"]
+
+    assert told.code == shown.code == 6
+    assert told.out.startswith("Axis: down since")
+    assert shown.json["down_since"] is not None
+    assert shown.json["reason"] in told.out
+    (axis,) = [each for each in examined if each["check"] == "axis"]
+    assert axis["level"] == "red"
+    # There is no folder of an axis to look for.
+    assert not [each for each in examined if each["check"] == "folder.axis"]
+
+
 @pytest.fixture
 def node(terminal: Terminal, tmp_path: Path) -> Path:
     """A node with one document that waits to be packed."""

@@ -20,6 +20,7 @@ from gateway.errors import Misconfigured
 from gateway.transport.amqp import topology
 from gateway.transport.broker import definitions, passwords
 from gateway.transport.broker.layout import Layout, layout, wanted
+from gateway.transport.broker.things import Thing
 
 TWO = [
     Hosting(node="north", code="Z91", alias="000.00.00.Z91"),
@@ -35,9 +36,13 @@ def file_of(axis: Layout, hashes: dict[str, str] | None = None) -> dict[str, lis
 def test_the_file_holds_what_a_plan_would_make() -> None:
     axis = layout("v", TWO)
     goal = wanted(axis, {"north": "hash"})
-    things = [
-        *chain(goal.exchanges.values(), goal.queues.values(), goal.policies.values()),
-        *chain(goal.users.values(), goal.rights.values(), goal.bindings),
+    things: list[Thing] = [
+        *goal.exchanges.values(),
+        *goal.queues.values(),
+        *goal.policies.values(),
+        *goal.users.values(),
+        *goal.rights.values(),
+        *goal.bindings,
     ]
 
     whole = file_of(axis, {"north": "hash"})
