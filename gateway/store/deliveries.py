@@ -8,7 +8,7 @@ import json
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 
-from sqlalchemy import and_, select, update
+from sqlalchemy import bindparam, select, update
 from sqlmodel import col
 
 from gateway import errors
@@ -18,6 +18,22 @@ from gateway.domain.status import Fact
 from gateway.store.columns import from_json, to_json
 from gateway.store.tables import DeliveryRow, FactRow
 from gateway.store.transaction import Transaction
+
+# Made once: making a statement takes longer than running it.
+_MINE = (col(DeliveryRow.agency_id) == bindparam("agency"),)
+_BY_ID = select(DeliveryRow).where(*_MINE, col(DeliveryRow.id) == bindparam("id"))
+_ID_ALONE = select(col(DeliveryRow.id)).where(*_MINE, col(DeliveryRow.id) == bindparam("id"))
+_OF_DOCUMENTS = (
+    select(DeliveryRow)
+    .where(*_MINE, col(DeliveryRow.document_id).in_(bindparam("documents", expanding=True)))
+    .order_by(col(DeliveryRow.attempt), col(DeliveryRow.position), col(DeliveryRow.id))
+)
+_THIS = update(DeliveryRow).where(*_MINE, col(DeliveryRow.id) == bindparam("at_id"))
+_OF_SUBJECT = (
+    select(FactRow)
+    .where(col(FactRow.agency_id) == bindparam("agency"), col(FactRow.subject_id) == bindparam("subject"))
+    .order_by(col(FactRow.at), col(FactRow.key))
+)
 
 
 class SqlDeliveries:
@@ -37,10 +53,7 @@ class SqlDeliveries:
         await self._tx.put(*(delivery_row(one, position) for position, one in enumerate(deliveries)))
 
     async def get(self, id: str) -> Delivery:
-        query = select(DeliveryRow).where(
-            col(DeliveryRow.agency_id) == self._agency_id, col(DeliveryRow.id) == id
-        )
-        row = await self._tx.first(DeliveryRow, query)
+        row = await self._tx.first(DeliveryRow, _BY_ID, agency=self._agency_id, id=id)
         if row is None:
             raise errors.NotFound(f"this agency has no delivery {id}")
         return to_delivery(row)
@@ -50,24 +63,15 @@ class SqlDeliveries:
 
     async def of_many(self, document_ids: Sequence[str]) -> Mapping[str, Sequence[Delivery]]:
         """Every id asked for is a key; a document without deliveries has none."""
-        query = (
-            select(DeliveryRow)
-            .where(
-                col(DeliveryRow.agency_id) == self._agency_id, col(DeliveryRow.document_id).in_(document_ids)
-            )
-            .order_by(col(DeliveryRow.attempt), col(DeliveryRow.position), col(DeliveryRow.id))
-        )
         found: dict[str, list[Delivery]] = {id: [] for id in document_ids}
-        for row in await self._tx.rows(DeliveryRow, query):
+        asked = {"agency": self._agency_id, "documents": list(document_ids)}
+        for row in await self._tx.rows(DeliveryRow, _OF_DOCUMENTS, **asked):
             found[row.document_id].append(to_delivery(row))
         return found
 
     async def save_state(self, id: str, state: str, marks: Sequence[str], at: datetime) -> None:
-        changed = await self._tx.change(
-            update(DeliveryRow)
-            .where(and_(col(DeliveryRow.agency_id) == self._agency_id, col(DeliveryRow.id) == id))
-            .values(state=state, marks=to_json(tuple[str, ...], tuple(marks)), updated_at=at)
-        )
+        values = {"state": state, "marks": to_json(tuple[str, ...], tuple(marks)), "updated_at": at}
+        changed = await self._tx.change(_THIS, agency=self._agency_id, at_id=id, **values)
         if changed != 1:
             raise errors.NotFound(f"this agency has no delivery {id}")
 
@@ -94,15 +98,10 @@ class SqlFacts:
 
     async def of(self, subject_id: str) -> Sequence[Fact]:
         """In the order in which our node learnt them."""
-        this = (col(DeliveryRow.agency_id) == self._agency_id, col(DeliveryRow.id) == subject_id)
         # Who adds to what a delivery's facts make must not decide on facts to which another one is adding.
-        await self._tx.keep(select(col(DeliveryRow.id)).where(*this))
-        query = (
-            select(FactRow)
-            .where(col(FactRow.agency_id) == self._agency_id, col(FactRow.subject_id) == subject_id)
-            .order_by(col(FactRow.at), col(FactRow.key))
-        )
-        return [from_json(Fact, row.body) for row in await self._tx.rows(FactRow, query)]
+        await self._tx.keep(_ID_ALONE, agency=self._agency_id, id=subject_id)
+        rows = await self._tx.rows(FactRow, _OF_SUBJECT, agency=self._agency_id, subject=subject_id)
+        return [from_json(Fact, row.body) for row in rows]
 
 
 def _key(fact: Fact) -> str:

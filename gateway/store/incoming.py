@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from sqlalchemy import Select, select, update
+from sqlalchemy import Update, bindparam, select, update
 from sqlmodel import col
 
 from gateway import errors
@@ -22,6 +22,14 @@ from gateway.store.tables import IncomingRow
 from gateway.store.transaction import Transaction
 
 _R = IncomingRow
+# Made once: making a statement takes longer than running it.
+_MINE = select(_R).where(col(_R.agency_id) == bindparam("agency"))
+_BY_ID = _MINE.where(col(_R.id) == bindparam("id"))
+_BY_DOCUMENT_ID = _MINE.where(
+    col(_R.document_id) == bindparam("document_id"), col(_R.sender_folded) == bindparam("sender")
+).order_by(col(_R.arrived_at).desc(), col(_R.id).desc())
+_THIS = update(_R).where(col(_R.agency_id) == bindparam("agency"), col(_R.id) == bindparam("at_id"))
+_THIS_AS_READ = _THIS.where(col(_R.version) == bindparam("read"))
 INCOMING = "incoming"  # the name under which an incoming DocumentId is held, by whoever asks for one or waits for one
 
 
@@ -39,32 +47,31 @@ class SqlIncomingDocuments:
             raise errors.Clash(f"the incoming document {document.id} is already stored")
 
     async def get(self, id: str) -> IncomingDocument:
-        return to_domain(await self._get(self._tx.kept(self._mine().where(col(_R.id) == id)), id))
+        return to_domain(await self._kept(id))
 
     async def by_document_id(self, sender_code: str, document_id: str) -> Sequence[IncomingDocument]:
         await self._tx.hold(self._agency_id, INCOMING, document_id)
-        query = (
-            self._mine()
-            .where(col(_R.document_id) == document_id, col(_R.sender_folded) == sender_code.casefold())
-            .order_by(col(_R.arrived_at).desc(), col(_R.id).desc())
-        )
-        return [to_domain(row) for row in await self._tx.rows(_R, self._tx.kept(query))]
+        asked = {"document_id": document_id, "sender": sender_code.casefold()}
+        rows = await self._tx.rows(_R, self._tx.kept(_BY_DOCUMENT_ID), agency=self._agency_id, **asked)
+        return [to_domain(row) for row in rows]
 
     async def save(
         self, document: IncomingDocument, *, expect_version: int | None = None
     ) -> IncomingDocument:
         """Writes it with version + 1; StaleVersion when the stored version is not the expected one."""
         self._check_agency(document)
-        stored = await self._get(self._tx.kept(self._mine().where(col(_R.id) == document.id)), document.id)
+        if expect_version in (None, document.version):
+            saved = replace(document, version=document.version + 1)
+            if await self._write(_THIS_AS_READ, saved, read=document.version):
+                return saved
+        stored = await self._kept(document.id)
         if expect_version is not None and stored.version != expect_version:
             raise errors.StaleVersion(
                 f"the incoming document {document.id} is at version {stored.version}, not {expect_version}; "
                 "read it again"
             )
         saved = replace(document, version=stored.version + 1)
-        values = from_domain(saved).model_dump(exclude={"agency_id", "id"})
-        this = (col(_R.agency_id) == self._agency_id, col(_R.id) == document.id)
-        await self._tx.change(update(_R).where(*this).values(**values))
+        await self._write(_THIS, saved)
         return saved
 
     async def page(
@@ -77,7 +84,7 @@ class SqlIncomingDocuments:
         handover: str | None = None,
     ) -> Page[IncomingDocument]:
         """Every word of `query` must be found."""
-        wanted = self._mine()
+        wanted = select(_R).where(col(_R.agency_id) == self._agency_id)
         if states:
             wanted = wanted.where(col(_R.state).in_(states))
         if query:
@@ -96,11 +103,12 @@ class SqlIncomingDocuments:
             to_domain=to_domain,
         )
 
-    def _mine(self) -> Select[_R]:
-        return select(_R).where(col(_R.agency_id) == self._agency_id)
+    async def _write(self, this: Update, document: IncomingDocument, **read: int) -> bool:
+        values = from_domain(document).model_dump(exclude={"agency_id", "id"})
+        return await self._tx.change(this, agency=self._agency_id, at_id=document.id, **read, **values) == 1
 
-    async def _get(self, query: Select[_R], id: str) -> IncomingRow:
-        row = await self._tx.first(_R, query)
+    async def _kept(self, id: str) -> IncomingRow:
+        row = await self._tx.first(_R, self._tx.kept(_BY_ID), agency=self._agency_id, id=id)
         if row is None:
             raise errors.NotFound(f"this agency has no incoming document {id}")
         return row

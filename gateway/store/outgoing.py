@@ -6,8 +6,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import ColumnElement, Select, and_, exists, or_, select, update
+from sqlalchemy import ColumnElement, Select, Update, bindparam, exists, or_, select, update
 from sqlmodel import col
 
 from gateway import errors
@@ -21,6 +22,16 @@ from gateway.store.tables import DeliveryRow, OutgoingRow
 from gateway.store.transaction import Transaction
 
 _R = OutgoingRow
+# Made once: making a statement takes longer than running it.
+_MINE = select(_R).where(col(_R.agency_id) == bindparam("agency"))
+_BY_ID = _MINE.where(col(_R.id) == bindparam("id"))
+_BY_EXTERNAL_ID = _MINE.where(col(_R.external_id) == bindparam("external_id"))
+_BY_PACKET_ID = _MINE.where(col(_R.packet_id) == bindparam("packet_id"))
+_NEWEST = (col(_R.created_at).desc(), col(_R.id).desc())
+_BY_DOCUMENT_ID = _MINE.where(col(_R.document_id) == bindparam("document_id")).order_by(*_NEWEST)
+_CHILDREN = _MINE.where(col(_R.parent_id) == bindparam("parent")).order_by(col(_R.created_at), col(_R.id))
+_THIS = update(_R).where(col(_R.agency_id) == bindparam("agency"), col(_R.id) == bindparam("at_id"))
+_THIS_AS_READ = _THIS.where(col(_R.version) == bindparam("read"))
 
 
 class SqlOutgoingDocuments:
@@ -40,36 +51,38 @@ class SqlOutgoingDocuments:
         raise errors.Clash(f"the document {document.id} or its packet {document.packet_id} is already stored")
 
     async def get(self, id: str) -> OutgoingDocument:
-        return to_domain(await self._get(self._tx.kept(self._mine().where(col(_R.id) == id)), id))
+        return to_domain(await self._kept(id))
 
     async def by_external_id(self, external_id: str) -> OutgoingDocument | None:
         await self._tx.hold(self._agency_id, "external_id", external_id)
-        return await self._first(col(_R.external_id) == external_id)
+        return await self._first(_BY_EXTERNAL_ID, external_id=external_id)
 
     async def by_document_id(self, document_id: str) -> Sequence[OutgoingDocument]:
         await self._tx.hold(self._agency_id, "outgoing", document_id)
-        newest = (col(_R.created_at).desc(), col(_R.id).desc())
-        query = self._mine().where(col(_R.document_id) == document_id).order_by(*newest)
-        return [to_domain(row) for row in await self._tx.rows(_R, query)]
+        rows = await self._tx.rows(_R, _BY_DOCUMENT_ID, agency=self._agency_id, document_id=document_id)
+        return [to_domain(row) for row in rows]
 
     async def by_packet_id(self, packet_id: str) -> OutgoingDocument | None:
-        return await self._first(col(_R.packet_id) == packet_id)
+        return await self._first(_BY_PACKET_ID, packet_id=packet_id)
 
     async def children(self, id: str) -> Sequence[OutgoingDocument]:
-        query = self._mine().where(col(_R.parent_id) == id).order_by(col(_R.created_at), col(_R.id))
-        return [to_domain(row) for row in await self._tx.rows(_R, query)]
+        rows = await self._tx.rows(_R, _CHILDREN, agency=self._agency_id, parent=id)
+        return [to_domain(row) for row in rows]
 
     async def save(
         self, document: OutgoingDocument, *, expect_version: int | None = None
     ) -> OutgoingDocument:
-        stored = await self._get(self._tx.kept(self._mine().where(col(_R.id) == document.id)), document.id)
+        if expect_version in (None, document.version):
+            saved = replace(document, version=document.version + 1)
+            if await self._write(_THIS_AS_READ, saved, read=document.version):
+                return saved
+        stored = await self._kept(document.id)
         if expect_version is not None and stored.version != expect_version:
             raise errors.StaleVersion(
                 f"the document {document.id} is at version {stored.version}, not {expect_version}; read it again"
             )
         saved = replace(document, version=stored.version + 1)
-        values = (await self._row(saved)).model_dump(exclude={"agency_id", "id"})
-        await self._tx.change(update(_R).where(self._is(document.id)).values(**values))
+        await self._write(_THIS, saved)
         return saved
 
     async def page(
@@ -83,7 +96,7 @@ class SqlOutgoingDocuments:
         created_to: datetime | None = None,
     ) -> Page[OutgoingDocument]:
         """From `created_from` on, and before `created_to`; every word of `query` must be found."""
-        wanted = self._mine()
+        wanted = select(_R).where(col(_R.agency_id) == self._agency_id)
         if states:
             wanted = wanted.where(or_(col(_R.state).in_(states), _has_delivery_in(states)))
         if query:
@@ -104,18 +117,16 @@ class SqlOutgoingDocuments:
             to_domain=to_domain,
         )
 
-    def _mine(self) -> Select[_R]:
-        return select(_R).where(col(_R.agency_id) == self._agency_id)
+    async def _write(self, this: Update, document: OutgoingDocument, **read: int) -> bool:
+        values = (await self._row(document)).model_dump(exclude={"agency_id", "id"})
+        return await self._tx.change(this, agency=self._agency_id, at_id=document.id, **read, **values) == 1
 
-    def _is(self, id: str) -> ColumnElement[bool]:
-        return and_(col(_R.agency_id) == self._agency_id, col(_R.id) == id)
-
-    async def _first(self, condition: ColumnElement[bool]) -> OutgoingDocument | None:
-        row = await self._tx.first(_R, self._mine().where(condition))
+    async def _first(self, query: Select[Any], **values: str) -> OutgoingDocument | None:
+        row = await self._tx.first(_R, query, agency=self._agency_id, **values)
         return to_domain(row) if row is not None else None
 
-    async def _get(self, query: Select[_R], id: str) -> OutgoingRow:
-        row = await self._tx.first(_R, query)
+    async def _kept(self, id: str) -> OutgoingRow:
+        row = await self._tx.first(_R, self._tx.kept(_BY_ID), agency=self._agency_id, id=id)
         if row is None:
             raise errors.NotFound(f"this agency has no outgoing document {id}")
         return row

@@ -61,7 +61,14 @@ def test_secrets_are_credentials_and_never_stand_in_a_unit(unit: Path) -> None:
     text = unit.read_text()
 
     assert "LoadCredential=keys:" in text
-    assert re.findall(r"^Environment=(?!GATEWAY_CONFIG=|GATEWAY_METRICS_PORT=|GATEWAY_\w+_FILE=%d/).*$", text, re.MULTILINE) == []
+    assert (
+        re.findall(
+            r"^Environment=(?!GATEWAY_CONFIG=|GATEWAY_METRICS_PORT=|GATEWAY_\w+_FILE=%d/).*$",
+            text,
+            re.MULTILINE,
+        )
+        == []
+    )
 
 
 @pytest.mark.parametrize("name", ["gateway-web.service", "gateway-worker@.service"])

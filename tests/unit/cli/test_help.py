@@ -40,6 +40,8 @@ DUE = {
         )
     ),
     *(f"registry {name}" for name in ("list", "show", "resolve", "search", "import")),
+    *(f"registry {name}" for name in ("export", "diff", "verify", "sync", "publish")),
+    *(f"registry feed {name}" for name in ("status", "refusals", "proposals", "confirm")),
     *(f"keys {name}" for name in ("list", "new", "csr", "import", "pin")),
     *(f"tokens {name}" for name in ("list", "new", "revoke")),
     *("status", "axis status", "axis definitions", "axis apply", "axis check"),

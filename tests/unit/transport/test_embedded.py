@@ -201,6 +201,7 @@ async def test_a_dead_parcel_says_what_it_was_and_why(axis: EmbeddedAxis) -> Non
 
     assert (dead.packet_id, dead.recipient, dead.sender, dead.deliveries) == ("p1", "Z92", "Z91", 2)
     assert dead.reason == "delivered 2 times and never settled"
+    assert dead.dead_at is not None
     assert dead.dead_at.tzinfo is UTC
 
 
