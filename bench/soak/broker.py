@@ -3,9 +3,8 @@ queue that keeps copies of the newest parcels, to deliver them again. In: a clus
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
-from bench.soak.plan import CAST, CODES
 from gateway.domain.document import Lane
 from gateway.transport.amqp import topology
 from tests.services.rabbit import ADMIN, Cluster, quoted
@@ -17,7 +16,7 @@ COPIES = "soak.copies"
 _COPIES_KEPT = {"max-length": 200, "max-length-bytes": 20_000_000, "overflow": "drop-head"}
 
 
-def set_up(cluster: Cluster) -> Topology:
+def set_up(cluster: Cluster, cast: Mapping[str, Sequence[str]]) -> Topology:
     """Everything there and empty, with a user for each node of the cast."""
     first = cluster.nodes[0]
     broker = Broker(
@@ -35,8 +34,8 @@ def set_up(cluster: Cluster) -> Topology:
         "PUT", f"/api/users/{ADMIN}", {"password": first.password, "tags": "administrator,impersonator"}
     )
     axis = Topology(broker)
-    axis.host(CAST)
-    _keep_copies(broker)
+    axis.host(cast)
+    _keep_copies(broker, [code for codes in cast.values() for code in codes])
     return axis
 
 
@@ -52,11 +51,11 @@ def settings(axis: Topology, node: str, ports: Sequence[int]) -> dict[str, str]:
     }
 
 
-def _keep_copies(broker: Broker) -> None:
+def _keep_copies(broker: Broker, codes: Sequence[str]) -> None:
     copies, exchange = quoted(COPIES), quoted(topology.lane_exchange(Lane.NORMAL))
     broker.ask("PUT", f"/api/queues/{{vhost}}/{copies}", {"durable": True})
     policy = {"pattern": f"^{COPIES}$", "definition": _COPIES_KEPT, "apply-to": "queues"}
     broker.ask("PUT", f"/api/policies/{{vhost}}/{copies}", policy)
-    for code in CODES:
+    for code in codes:
         asked = {"routing_key": topology.routing_key(code)}
         broker.ask("POST", f"/api/bindings/{{vhost}}/e/{exchange}/q/{copies}", asked)

@@ -13,7 +13,7 @@ import asyncpg
 
 from bench.soak import broker
 from bench.soak.disk import Disk
-from bench.soak.plan import CAST, Plan
+from bench.soak.plan import Plan
 from tests.services import postgres, rabbit
 from tests.services.process import free_ports
 from tests.support.tcp_proxy import TcpProxy
@@ -51,6 +51,7 @@ class Ground:
             "GATEWAY_LOG_LEVEL": "info",
             **self._database(node),
             **self._axis(node),
+            **self.plan.settings,
         }
 
     def database_url(self, node: str) -> str:
@@ -77,7 +78,7 @@ async def prepared(plan: Plan, folder: Path) -> AsyncIterator[Ground]:
     async with AsyncExitStack() as stack:
         ground = Ground(plan=plan, folder=folder)
         folder.chmod(0o755)  # PostgreSQL runs as a user of its own
-        for node, port in zip(CAST, free_ports(len(CAST)), strict=True):
+        for node, port in zip(plan.cast, free_ports(len(plan.cast)), strict=True):
             ground.disks[node] = disk = Disk(folder / node)
             stack.callback(disk.close)
             ground.ports[node] = port
@@ -93,7 +94,7 @@ async def _database(ground: Ground, stack: AsyncExitStack) -> None:
     ground.server = server = await asyncio.to_thread(postgres.start, ground.folder / "postgres")
     stack.push_async_callback(asyncio.to_thread, server.stop)
     connection = await asyncpg.connect(server.url)
-    for node in CAST:
+    for node in ground.plan.cast:
         await connection.execute(f'CREATE DATABASE "{node}"')
         ground.database_lines[node] = await stack.enter_async_context(TcpProxy("127.0.0.1", server.port))
     await connection.close()
@@ -103,8 +104,8 @@ async def _broker(ground: Ground, stack: AsyncExitStack) -> None:
     cluster = await asyncio.to_thread(rabbit.start, ground.folder, ground.plan.broker_nodes)
     ground.cluster = cluster
     stack.push_async_callback(asyncio.to_thread, cluster.stop)
-    ground.topology = await asyncio.to_thread(broker.set_up, cluster)
-    for node in CAST:
+    ground.topology = await asyncio.to_thread(broker.set_up, cluster, ground.plan.cast)
+    for node in ground.plan.cast:
         ground.axis_lines[node] = [
             await stack.enter_async_context(TcpProxy("127.0.0.1", each.amqp_port)) for each in cluster.nodes
         ]

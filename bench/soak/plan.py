@@ -5,7 +5,8 @@ runs of one seed hurt the same things in the same order, not at the same instruc
 from __future__ import annotations
 
 import random
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 # Node → codes it hosts. Two agencies a node, so that one parcel may be for two of them.
 CAST: dict[str, tuple[str, ...]] = {"north": ("Z91", "Z91.07"), "south": ("Z92", "Z92.01")}
@@ -27,11 +28,21 @@ class Plan:
     senders: int = 8
     patience_s: float = 600.0
     lease_s: int = 15
+    cast: Mapping[str, tuple[str, ...]] = field(default_factory=lambda: CAST)
+    # Codes that the registry knows and no node hosts.
+    absent: tuple[str, ...] = ()
+    # What every node is set to beside what the ground needs, as names of the environment.
+    settings: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def processes(self) -> int:
         """Of each node. Several share a database only on a server."""
         return 2 if self.database == "postgresql" else 1
+
+    @property
+    def codes(self) -> tuple[str, ...]:
+        """Every code that a node hosts."""
+        return tuple(code for codes in self.cast.values() for code in codes)
 
     def chance(self, of: str) -> random.Random:
         """A stream of chance of its own for each part, so that one part's choices do not move another's."""

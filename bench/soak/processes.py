@@ -36,6 +36,12 @@ class Worker:
         self.ended_by_itself: list[int] = []
         self._expected = False
 
+    @property
+    def pid(self) -> int:
+        """Of the process that runs now."""
+        assert self._process is not None, f"{self.name} was never started"
+        return self._process.pid
+
     async def start(self) -> None:
         self._stopping = False
         self._keeping = asyncio.create_task(self._keep(), name=self.name)

@@ -7,6 +7,7 @@ import csv
 import hashlib
 import io
 import secrets
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -14,7 +15,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 
 from bench.soak.ground import Ground
-from bench.soak.plan import CAST, CODES
+from bench.soak.plan import Plan
 from gateway.bootstrap import open_node, open_office
 from gateway.clock import SystemClock
 from gateway.domain.account import ApiScope, HostedAgency, NumberingMode, PrincipalKind
@@ -48,14 +49,14 @@ async def prepare(ground: Ground) -> dict[str, Site]:
     """Every node can be opened, and each can reach and believe the others."""
     authority = Authority.create("Soak exchange authority", _CLOCK.now() - timedelta(days=1))
     sites, certificates = {}, {}
-    for node in CAST:
+    for node, codes in ground.plan.cast.items():
         env = ground.env(node)
         settings = load(None, env)
         settings.node.data_dir.mkdir(parents=True, exist_ok=True)
         await migrate.up(settings.database.url)
-        for code in CAST[node]:
+        for code in codes:
             certificates[code] = _certificate(settings, authority, code)
-        agencies, keys = await _host(settings, node)
+        agencies, keys = await _host(settings, codes)
         sites[node] = Site(
             node=node,
             settings=settings,
@@ -65,17 +66,17 @@ async def prepare(ground: Ground) -> dict[str, Site]:
             agencies=agencies,
             keys=keys,
         )
-    for name, site in sites.items():
+    for site in sites.values():
         authority.write_trust(site.settings.trust.folder, certificates)
-        await _register(site.settings, name, certificates)
+        await _register(site.settings, list(site.agencies), ground.plan, certificates)
     return sites
 
 
-async def _host(settings: Settings, node: str) -> tuple[dict[str, str], dict[str, str]]:
+async def _host(settings: Settings, codes: Sequence[str]) -> tuple[dict[str, str], dict[str, str]]:
     agencies, keys = {}, {}
     async with open_office(settings) as office:
         accounts = office.store.accounts
-        for code in CAST[node]:
+        for code in codes:
             agency = HostedAgency(
                 id=_CLOCK.new_id("agy_"), code=code, name=_name(code), numbering=NumberingMode.B
             )
@@ -99,10 +100,12 @@ def _certificate(settings: Settings, authority: Authority, code: str) -> x509.Ce
     return issued
 
 
-async def _register(settings: Settings, site: str, certificates: dict[str, x509.Certificate]) -> None:
+async def _register(
+    settings: Settings, hosted: Sequence[str], plan: Plan, certificates: Mapping[str, x509.Certificate]
+) -> None:
     async with open_node(settings) as node:
-        plan = await node.directory.plan_import(_registry())
-        await node.directory.apply(plan, "soak")
+        rows = await node.directory.plan_import(_registry([*plan.codes, *plan.absent]))
+        await node.directory.apply(rows, "soak")
         for code, certificate in certificates.items():
             await node.directory.bind(
                 code,
@@ -113,14 +116,14 @@ async def _register(settings: Settings, site: str, certificates: dict[str, x509.
                 approved_by="soak authority",
             )
         # A code that was never on the axis cannot be reached, and that would be right: here each was, once.
-        await node.axis.host(CAST[site])
+        await node.axis.host(hosted)
 
 
-def _registry() -> bytes:
+def _registry(codes: Sequence[str]) -> bytes:
     text = io.StringIO()
     rows = csv.writer(text)
     rows.writerow(["code", "alias", "name", "parent", "email"])
-    for code in CODES:
+    for code in codes:
         parent = code.rpartition(".")[0]
         rows.writerow([code, "", _name(code), parent, ""])
     return text.getvalue().encode()

@@ -4,8 +4,9 @@ verified packet. Out: the one it repeats or contradicts. Landing a packet never 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
-from sqlalchemy import ColumnElement, Select, select
+from sqlalchemy import Select, bindparam, select
 from sqlmodel import col
 
 from gateway import errors
@@ -19,6 +20,12 @@ from gateway.store.transaction import Transaction
 
 _R = IdentityRow
 _NEW = (Kind.DOCUMENT.value, Kind.REPLACEMENT.value)
+_FROM = select(_R).where(col(_R.agency_id) == bindparam("agency"), col(_R.sender) == bindparam("sender"))
+_BY_BODY = _FROM.where(col(_R.body_digest) == bindparam("body"))
+_BY_PACKET = _FROM.where(col(_R.packet_id) == bindparam("packet"))
+_BY_DOCUMENT = _FROM.where(col(_R.document_id) == bindparam("document"), col(_R.kind).in_(_NEW)).order_by(
+    col(_R.at).desc(), col(_R.inbox_id).desc()
+)
 
 
 class SqlIdentities:
@@ -30,20 +37,16 @@ class SqlIdentities:
 
     async def by_body(self, sender: str, body_digest: Digest) -> Identity | None:
         await self._tx.hold(self._agency_id, "body", sender, body_digest)
-        return await self._one(sender, col(_R.body_digest) == body_digest)
+        return await self._one(_BY_BODY, sender=sender, body=body_digest)
 
     async def by_packet(self, sender: str, packet_id: str) -> Identity | None:
         await self._tx.hold(self._agency_id, "packet", sender, packet_id)
-        return await self._one(sender, col(_R.packet_id) == packet_id)
+        return await self._one(_BY_PACKET, sender=sender, packet=packet_id)
 
     async def by_document(self, sender: str, document_id: str) -> Sequence[Identity]:
         await self._tx.hold(self._agency_id, INCOMING, document_id)
-        query = (
-            self._from(sender)
-            .where(col(_R.document_id) == document_id, col(_R.kind).in_(_NEW))
-            .order_by(col(_R.at).desc(), col(_R.inbox_id).desc())
-        )
-        return [to_domain(row) for row in await self._tx.rows(_R, query)]
+        asked = {"agency": self._agency_id, "sender": sender, "document": document_id}
+        return [to_domain(row) for row in await self._tx.rows(_R, _BY_DOCUMENT, **asked)]
 
     async def claim(self, identity: Identity) -> None:
         # Both unique keys are judged by the database at once: two workers cannot both find them free (G3).
@@ -53,12 +56,9 @@ class SqlIdentities:
                 "admitted before; the first stays"
             )
 
-    async def _one(self, sender: str, condition: ColumnElement[bool]) -> Identity | None:
-        row = await self._tx.first(_R, self._from(sender).where(condition))
+    async def _one(self, query: Select[Any], **asked: str) -> Identity | None:
+        row = await self._tx.first(_R, query, agency=self._agency_id, **asked)
         return to_domain(row) if row is not None else None
-
-    def _from(self, sender: str) -> Select[_R]:
-        return select(_R).where(col(_R.agency_id) == self._agency_id, col(_R.sender) == sender)
 
 
 def to_domain(row: IdentityRow) -> Identity:

@@ -8,7 +8,7 @@ from datetime import datetime
 from functools import partial
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, and_, func, select, update
+from sqlalchemy import ColumnElement, bindparam, func, select, update
 from sqlmodel import col
 
 from gateway import errors, meters
@@ -30,13 +30,29 @@ _R = InboxRow
 
 async def claim(tx: Transaction, clock: Clock, limit: int, lease_s: float) -> list[LeasedInbox]:
     """Landed rows of every agency, urgent lane first, then the oldest."""
-    order = (urgent_first(col(_R.lane)), col(_R.received_at), col(_R.id))
-    found = await leases.claim(tx, _R, clock, lease_s, among=is_open(), order=order, limit=limit)
+    found = await leases.claim(tx, _QUEUE, clock, limit, lease_s)
     return [LeasedInbox(item=to_domain(row, lease.attempt), lease=lease) for row, lease in found]
+
+
+async def any_due(tx: Transaction, now: datetime) -> bool:
+    return await leases.any_due(tx, _QUEUE, now)
 
 
 def is_open() -> ColumnElement[bool]:
     return col(_R.state) == LANDED
+
+
+_QUEUE = leases.Queue.of(_R, is_open(), (urgent_first(col(_R.lane)), col(_R.received_at), col(_R.id)))
+_MINE = select(_R).where(col(_R.agency_id) == bindparam("agency"))
+_BY_ID = _MINE.where(col(_R.id) == bindparam("id"))
+_BY_DIGEST = _MINE.where(col(_R.file_digest) == bindparam("digest"))
+_WAITING_FOR = _MINE.where(
+    col(_R.state) == WAITING,
+    col(_R.needs_document_id) == bindparam("document_id"),
+    func.lower(col(_R.needs_sender)) == bindparam("sender"),
+).order_by(col(_R.received_at), col(_R.id))
+# WHERE id AND lease_token AND not done (G7): a worker that wakes late changes nothing.
+_HELD = update(_R).where(col(_R.agency_id) == bindparam("agency"), *leases.fence(_R), is_open())
 
 
 async def overdue_waiting(tx: Transaction, before: datetime) -> list[InboxItem]:
@@ -68,14 +84,14 @@ class SqlInbox:
             raise errors.NotFound(f"the packet {item.id} is for another agency than this unit of work")
         if await self._tx.put_new(from_domain(item)):
             return item
-        there = self._mine().where(col(_R.file_digest) == item.file_digest)
-        row = await self._tx.first(_R, self._tx.kept(there))
+        asked = {"agency": self._agency_id, "digest": item.file_digest}
+        row = await self._tx.first(_R, self._tx.kept(_BY_DIGEST), **asked)
         if row is None:
             raise errors.Clash(f"the inbox row {item.id} is stored already, with other bytes")
         return to_domain(row, row.attempts)
 
     async def get(self, id: str) -> InboxItem:
-        row = await self._tx.first(_R, self._tx.kept(self._mine().where(col(_R.id) == id)))
+        row = await self._tx.first(_R, self._tx.kept(_BY_ID), agency=self._agency_id, id=id)
         if row is None:
             raise errors.NotFound(f"this agency has no inbox row {id}")
         return to_domain(row, row.attempts)
@@ -83,27 +99,20 @@ class SqlInbox:
     async def settle(self, item: InboxItem, lease: Lease | None) -> None:
         values = settled_values(item, item.settled_at or self._clock.now()) | leases.released(None, None)
         if lease is not None:
-            changed = await self._tx.change(update(_R).where(self._fenced(lease)).values(**values))
-            leases.exactly_one(changed, lease)
+            await self._change(lease, values)
         elif not await self._change_unheld(item.id, values):
             raise errors.Clash(f"the packet {item.id} is being worked on; try again in a minute")
         took = (self._clock.now() - item.received_at).total_seconds() if lease is not None else None
         self._tx.when_committed(partial(_count, item, took))
 
     async def postpone(self, lease: Lease, not_before: datetime, error: str) -> None:
-        values = leases.released(not_before, error)
-        changed = await self._tx.change(update(_R).where(self._fenced(lease)).values(**values))
-        leases.exactly_one(changed, lease)
+        await self._change(lease, leases.released(not_before, error))
 
     async def waiting_for(self, sender: str, document_id: str) -> Sequence[InboxItem]:
         """Oldest first; the sender is compared without letter case, the DocumentId letter for letter."""
         await self._tx.hold(self._agency_id, INCOMING, document_id)
-        query = self._mine().where(
-            col(_R.state) == WAITING,
-            col(_R.needs_document_id) == document_id,
-            func.lower(col(_R.needs_sender)) == sender.lower(),
-        )
-        rows = await self._tx.rows(_R, query.order_by(col(_R.received_at), col(_R.id)))
+        asked = {"document_id": document_id, "sender": sender.lower()}
+        rows = await self._tx.rows(_R, _WAITING_FOR, agency=self._agency_id, **asked)
         return [to_domain(row, row.attempts) for row in rows]
 
     async def reopen(self, id: str, code: str | None = None) -> None:
@@ -120,7 +129,7 @@ class SqlInbox:
         self, *, limit: int, states: Sequence[str] = (), cursor: str | None = None
     ) -> Page[InboxItem]:
         """Newest first, keyset."""
-        wanted = self._mine()
+        wanted = select(_R).where(col(_R.agency_id) == self._agency_id)
         if states:
             wanted = wanted.where(col(_R.state).in_(states))
         return await paging.newest_first(
@@ -142,9 +151,6 @@ class SqlInbox:
         unheld = leases.unheld(_R, self._clock.now())
         return await self._tx.change(update(_R).where(*this, unheld, *also).values(**values)) == 1
 
-    def _fenced(self, lease: Lease) -> ColumnElement[bool]:
-        """WHERE id AND lease_token AND not done (G7): a worker that wakes late changes nothing."""
-        return and_(col(_R.agency_id) == self._agency_id, leases.held_by(_R, lease), is_open())
-
-    def _mine(self) -> Select[_R]:
-        return select(_R).where(col(_R.agency_id) == self._agency_id)
+    async def _change(self, lease: Lease, values: dict[str, Any]) -> None:
+        this = {"agency": self._agency_id, "at_id": lease.id, "token": lease.token}
+        leases.exactly_one(await self._tx.change(_HELD, **this, **values), lease)

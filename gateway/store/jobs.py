@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, and_, delete, select, true, update
+from sqlalchemy import ColumnElement, bindparam, delete, select, true, update
 from sqlmodel import col
 
 from gateway.domain.account import AgencyScope
@@ -18,17 +18,21 @@ from gateway.store.tables import JobRow
 from gateway.store.transaction import Transaction
 
 _R = JobRow
+_QUEUE = leases.Queue.of(_R, col(_R.kind) == bindparam("kind"), (col(_R.created_at), col(_R.id)))
+# WHERE id AND lease_token (G7): a worker that wakes late changes nothing.
+_FENCE = (col(_R.agency_id) == bindparam("agency"), *leases.fence(_R))
+_HELD = update(_R).where(*_FENCE)
+_DONE = delete(_R).where(*_FENCE)
 
 
 async def claim(tx: Transaction, clock: Clock, kind: str, limit: int, lease_s: float) -> list[Job]:
     """Due jobs of that kind, of every agency, oldest first."""
-    order = (col(_R.created_at), col(_R.id))
-    found = await leases.claim(tx, _R, clock, lease_s, among=is_of(kind), order=order, limit=limit)
+    found = await leases.claim(tx, _QUEUE, clock, limit, lease_s, kind=kind)
     return [to_domain(row, lease) for row, lease in found]
 
 
-def is_of(kind: str) -> ColumnElement[bool]:
-    return col(_R.kind) == kind
+async def any_due(tx: Transaction, now: datetime, kind: str) -> bool:
+    return await leases.any_due(tx, _QUEUE, now, kind=kind)
 
 
 def is_open() -> ColumnElement[bool]:
@@ -64,12 +68,11 @@ class SqlJobs:
         )
 
     async def done(self, lease: Lease) -> None:
-        leases.exactly_one(await self._tx.change(delete(_R).where(self._fenced(lease))), lease)
+        leases.exactly_one(await self._tx.change(_DONE, **self._held(lease)), lease)
 
     async def retry(self, lease: Lease, not_before: datetime, error: str) -> None:
         values = leases.released(not_before, error)
-        changed = await self._tx.change(update(_R).where(self._fenced(lease)).values(**values))
-        leases.exactly_one(changed, lease)
+        leases.exactly_one(await self._tx.change(_HELD, **self._held(lease), **values), lease)
 
     async def cancel(self, kind: str, subject_id: str) -> bool:
         # A worker whose lease ran out may still be at it: with its row gone, what it brings is discarded.
@@ -87,9 +90,8 @@ class SqlJobs:
     def _about(self, subject_id: str) -> tuple[ColumnElement[bool], ColumnElement[bool]]:
         return col(_R.agency_id) == self._agency_id, col(_R.subject_id) == subject_id
 
-    def _fenced(self, lease: Lease) -> ColumnElement[bool]:
-        """WHERE id AND lease_token (G7): a worker that wakes late changes nothing."""
-        return and_(col(_R.agency_id) == self._agency_id, leases.held_by(_R, lease))
+    def _held(self, lease: Lease) -> dict[str, str]:
+        return {"agency": self._agency_id, "at_id": lease.id, "token": lease.token}
 
 
 def to_domain(row: JobRow, lease: Lease) -> Job:

@@ -4,64 +4,104 @@ under a fencing token. A lease that ran out is claimable again, so a dead worker
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, TypeVar
+from typing import Any, Generic, TypeVar
 
-from sqlalchemy import ColumnElement, and_, func, or_, select, tuple_, update
+from sqlalchemy import (
+    BindParameter,
+    ColumnElement,
+    Integer,
+    Select,
+    Update,
+    and_,
+    bindparam,
+    func,
+    or_,
+    select,
+    tuple_,
+    update,
+)
 from sqlalchemy.orm import Mapped
 from sqlmodel import col
 
 from gateway import errors
 from gateway.ports.rows import Lease
 from gateway.ports.services import Clock
+from gateway.store.columns import Moment
 from gateway.store.tables import InboxRow, JobRow, OutboxRow
 from gateway.store.transaction import Transaction
 
 Claimable = TypeVar("Claimable", OutboxRow, InboxRow, JobRow)
+Now = datetime | BindParameter[datetime]
 AnyClaimable = type[OutboxRow] | type[InboxRow] | type[JobRow]
 
 
+@dataclass(frozen=True, slots=True)
+class Queue(Generic[Claimable]):
+    """The rows of one table that workers share, and the statements that claim them. These are made once: making a
+    statement takes longer than running it."""
+
+    table: type[Claimable]
+    look: Select[Any]
+    find: Select[Any]
+    take: Update
+
+    @classmethod
+    def of(
+        cls,
+        table: type[Claimable],
+        among: ColumnElement[bool],
+        order: Sequence[ColumnElement[Any] | Mapped[Any]],
+    ) -> Queue[Claimable]:
+        now = bindparam("now", type_=Moment)
+        free = (among, due(table, now), unheld(table, now))
+        keys = tuple_(col(table.agency_id), col(table.id)).in_(bindparam("keys", expanding=True))
+        return cls(
+            table=table,
+            look=select(col(table.id)).where(*free).limit(1),
+            # SKIP LOCKED: workers on a server do not queue behind each other's rows. SQLite has one writer and ignores it.
+            find=select(table)
+            .where(*free)
+            .order_by(*order)
+            .limit(bindparam("most", type_=Integer))
+            .with_for_update(skip_locked=True),
+            take=update(table).where(keys, unheld(table, now)).values(attempts=col(table.attempts) + 1),
+        )
+
+
 async def claim(
-    tx: Transaction,
-    table: type[Claimable],
-    clock: Clock,
-    lease_s: float,
-    *,
-    among: ColumnElement[bool],
-    order: Sequence[ColumnElement[Any] | Mapped[Any]],
-    limit: int,
+    tx: Transaction, queue: Queue[Claimable], clock: Clock, limit: int, lease_s: float, **among: str
 ) -> list[tuple[Claimable, Lease]]:
-    """Leases the first `limit` due rows, in that order; they are ours once the transaction commits."""
+    """Leases the first `limit` due rows, in the queue's order; they are ours once the transaction commits."""
     now = clock.now()
-    query = select(table).where(among, due(table, now), unheld(table, now)).order_by(*order).limit(limit)
-    # SKIP LOCKED: workers on a server do not queue behind each other's rows. SQLite has one writer and ignores it.
-    rows = await tx.rows(table, query.with_for_update(skip_locked=True))
+    rows = await tx.rows(queue.table, queue.find, now=now, most=limit, **among)
     if not rows:
         return []
     token, until = clock.new_id(), now + timedelta(seconds=lease_s)
     keys = [(row.agency_id, row.id) for row in rows]
-    await tx.change(
-        update(table)
-        .where(tuple_(col(table.agency_id), col(table.id)).in_(keys), unheld(table, now))
-        .values(lease_token=token, lease_until=until, attempts=col(table.attempts) + 1)
-    )
+    await tx.change(queue.take, now=now, keys=keys, lease_token=token, lease_until=until)
     return [(row, Lease(id=row.id, token=token, until=until, attempt=row.attempts + 1)) for row in rows]
 
 
-async def any_due(tx: Transaction, table: AnyClaimable, now: datetime, among: ColumnElement[bool]) -> bool:
+async def any_due(tx: Transaction, queue: Queue[Claimable], now: datetime, **among: str) -> bool:
     """Asked before the write lock is taken: mostly there is nothing, and a worker that looks must hold nobody up."""
-    query = select(col(table.id)).where(among, due(table, now), unheld(table, now)).limit(1)
-    return bool(await tx.tuples(query))
+    return bool(await tx.tuples(queue.look, now=now, **among))
 
 
-def due(table: AnyClaimable, now: datetime) -> ColumnElement[bool]:
+def due(table: AnyClaimable, now: Now) -> ColumnElement[bool]:
     """Not put off to a later time."""
     return or_(col(table.not_before).is_(None), col(table.not_before) <= now)
 
 
-def unheld(table: AnyClaimable, now: datetime) -> ColumnElement[bool]:
+def unheld(table: AnyClaimable, now: Now) -> ColumnElement[bool]:
     """No lease, or one that ran out."""
     return or_(col(table.lease_token).is_(None), col(table.lease_until) <= now)
+
+
+def fence(table: AnyClaimable) -> tuple[ColumnElement[bool], ColumnElement[bool]]:
+    """As `held_by`, for statements that are made once; parameters `at_id` and `token`."""
+    return col(table.id) == bindparam("at_id"), col(table.lease_token) == bindparam("token")
 
 
 def held_by(table: AnyClaimable, lease: Lease) -> ColumnElement[bool]:

@@ -3,10 +3,11 @@ recipient is settled. At least once: a lease that ran out is claimed again, and 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import ColumnElement, Select, and_, case, select, update
+from sqlalchemy import ColumnElement, and_, bindparam, case, select, update
 from sqlalchemy.orm import Mapped
 from sqlmodel import col
 
@@ -25,10 +26,13 @@ WAITING, SENT, FAILED, CANCELLED = "waiting", "sent", "failed", "cancelled"
 _R = OutboxRow
 
 
+async def any_due(tx: Transaction, now: datetime) -> bool:
+    return await leases.any_due(tx, _QUEUE, now)
+
+
 async def claim(tx: Transaction, clock: Clock, limit: int, lease_s: float) -> list[LeasedOutbox]:
     """Due rows of every agency, urgent lane first (R46), then the oldest."""
-    order = (urgent_first(col(_R.lane)), col(_R.created_at), col(_R.id))
-    found = await leases.claim(tx, _R, clock, lease_s, among=is_open(), order=order, limit=limit)
+    found = await leases.claim(tx, _QUEUE, clock, limit, lease_s)
     return [LeasedOutbox(item=to_domain(row, lease.attempt), lease=lease) for row, lease in found]
 
 
@@ -38,6 +42,14 @@ def urgent_first(lane: Mapped[str]) -> ColumnElement[int]:
 
 def is_open() -> ColumnElement[bool]:
     return col(_R.state) == WAITING
+
+
+_QUEUE = leases.Queue.of(_R, is_open(), (urgent_first(col(_R.lane)), col(_R.created_at), col(_R.id)))
+_MINE = select(_R).where(col(_R.agency_id) == bindparam("agency"))
+_BY_ID = _MINE.where(col(_R.id) == bindparam("id"))
+_OF_SUBJECT = _MINE.where(col(_R.subject_id) == bindparam("subject")).order_by(col(_R.created_at), col(_R.id))
+# WHERE id AND lease_token AND not done (G7): a courier that wakes late changes nothing.
+_HELD = update(_R).where(col(_R.agency_id) == bindparam("agency"), *leases.fence(_R), is_open())
 
 
 class SqlOutbox:
@@ -57,15 +69,14 @@ class SqlOutbox:
             raise errors.Clash(f"the outbox item {item.id} is already stored")
 
     async def get(self, id: str) -> OutboxItem:
-        row = await self._tx.first(_R, self._mine().where(col(_R.id) == id))
+        row = await self._tx.first(_R, _BY_ID, agency=self._agency_id, id=id)
         if row is None:
             raise errors.NotFound(f"this agency has no outbox item {id}")
         return to_domain(row, row.attempts)
 
     async def of_subject(self, subject_id: str) -> Sequence[OutboxItem]:
         """Oldest first."""
-        query = self._mine().where(col(_R.subject_id) == subject_id)
-        rows = await self._tx.rows(_R, query.order_by(col(_R.created_at), col(_R.id)))
+        rows = await self._tx.rows(_R, _OF_SUBJECT, agency=self._agency_id, subject=subject_id)
         return [to_domain(row, row.attempts) for row in rows]
 
     async def sent(self, lease: Lease, at: datetime) -> None:
@@ -76,9 +87,7 @@ class SqlOutbox:
 
     async def retry(self, lease: Lease, not_before: datetime, targets: Sequence[Target], error: str) -> None:
         remaining = to_json(tuple[Target, ...], tuple(targets))
-        values = leases.released(not_before, error) | {"targets": remaining}
-        changed = await self._tx.change(update(_R).where(self._fenced(lease)).values(**values))
-        leases.exactly_one(changed, lease)
+        await self._change(lease, leases.released(not_before, error) | {"targets": remaining})
 
     async def cancel(self, id: str) -> bool:
         # A row that was ever claimed may have reached the broker before its courier died: only one that never was
@@ -91,7 +100,7 @@ class SqlOutbox:
         self, *, limit: int, states: Sequence[str] = (), cursor: str | None = None
     ) -> Page[OutboxItem]:
         """Newest first, keyset."""
-        wanted = self._mine()
+        wanted = select(_R).where(col(_R.agency_id) == self._agency_id)
         if states:
             wanted = wanted.where(col(_R.state).in_(states))
         return await paging.newest_first(
@@ -107,16 +116,11 @@ class SqlOutbox:
         )
 
     async def _settle(self, lease: Lease, state: str, at: datetime, error: str | None) -> None:
-        values = leases.released(None, error) | {"state": state, "settled_at": at}
-        changed = await self._tx.change(update(_R).where(self._fenced(lease)).values(**values))
-        leases.exactly_one(changed, lease)
+        await self._change(lease, leases.released(None, error) | {"state": state, "settled_at": at})
 
-    def _fenced(self, lease: Lease) -> ColumnElement[bool]:
-        """WHERE id AND lease_token AND not done (G7): a courier that wakes late changes nothing."""
-        return and_(col(_R.agency_id) == self._agency_id, leases.held_by(_R, lease), is_open())
-
-    def _mine(self) -> Select[_R]:
-        return select(_R).where(col(_R.agency_id) == self._agency_id)
+    async def _change(self, lease: Lease, values: Mapping[str, Any]) -> None:
+        this = {"agency": self._agency_id, "at_id": lease.id, "token": lease.token}
+        leases.exactly_one(await self._tx.change(_HELD, **this, **values), lease)
 
 
 def to_domain(row: OutboxRow, attempts: int) -> OutboxItem:

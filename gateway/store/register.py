@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from sqlalchemy import ColumnElement, and_, select, update
+from sqlalchemy import ColumnElement, and_, bindparam, select, update
 from sqlmodel import col
 
 from gateway import errors
@@ -13,6 +13,14 @@ from gateway.domain.account import AgencyScope
 from gateway.ports.rows import RegisterEntry
 from gateway.store.tables import RegisterCounterRow, RegisterEntryRow
 from gateway.store.transaction import Transaction
+
+_THIS = (
+    col(RegisterCounterRow.agency_id) == bindparam("agency"),
+    col(RegisterCounterRow.book) == bindparam("at_book"),
+    col(RegisterCounterRow.year) == bindparam("at_year"),
+)
+_COUNTER = select(RegisterCounterRow).where(*_THIS)
+_COUNT = update(RegisterCounterRow).where(*_THIS).values(last=col(RegisterCounterRow.last) + 1)
 
 
 class SqlDocumentRegister:
@@ -23,14 +31,11 @@ class SqlDocumentRegister:
         self._agency_id = scope.agency_id
 
     async def next_number(self, book: str, year: int) -> int:
-        counter = RegisterCounterRow
-        this = and_(
-            col(counter.agency_id) == self._agency_id, col(counter.book) == book, col(counter.year) == year
-        )
-        await self._tx.put_new(counter(agency_id=self._agency_id, book=book, year=year, last=0))
+        this = {"agency": self._agency_id, "at_book": book, "at_year": year}
+        await self._tx.put_new(RegisterCounterRow(agency_id=self._agency_id, book=book, year=year, last=0))
         # The update holds the counter's lock until the caller ends: the next number waits for this one's fate.
-        await self._tx.change(update(counter).where(this).values(last=col(counter.last) + 1))
-        row = await self._tx.first(counter, select(counter).where(this))
+        await self._tx.change(_COUNT, **this)
+        row = await self._tx.first(RegisterCounterRow, _COUNTER, **this)
         if row is None:
             raise errors.StoreFailure(
                 f"the counter of book {book!r}, year {year}, was just written and is gone"

@@ -44,7 +44,7 @@ class Transaction:
         to them may still be added."""
         return _kept(query) if self._shared else query
 
-    async def keep(self, query: Select[Any], **values: object) -> None:
+    async def keep(self, query: Select[Any], /, **values: object) -> None:
         """Keeps the rows that the query finds, for who has no need to read them."""
         if self._shared:
             await self._execute(_kept(query), values)
@@ -57,15 +57,15 @@ class Transaction:
             await self._execute(_HOLD, {"key": _number(key)})
             self._held.add(key)
 
-    async def rows(self, kind: type[R], query: Select[Any], **values: object) -> Sequence[R]:
+    async def rows(self, kind: type[R], query: Select[Any], /, **values: object) -> Sequence[R]:
         """The rows of one table, to be read only: each has the columns of `kind` as attributes. No session stands
         between, because nobody here changes a row by assigning to it, and that is a third of a statement's cost."""
         return cast("Sequence[R]", await self.tuples(query, **values))
 
-    async def first(self, kind: type[R], query: Select[Any], **values: object) -> R | None:
+    async def first(self, kind: type[R], query: Select[Any], /, **values: object) -> R | None:
         return next(iter(await self.rows(kind, _first(query), **values)), None)
 
-    async def tuples(self, query: Executable, **values: object) -> Sequence[Any]:
+    async def tuples(self, query: Executable, /, **values: object) -> Sequence[Any]:
         """What a query of several columns found; each row reads like a tuple."""
         return (await self._execute(query, values or None)).all()
 
@@ -84,7 +84,7 @@ class Transaction:
         way."""
         await self._execute(_new_or_over(type(row), self._dialect, columns), _values(row))
 
-    async def change(self, statement: Update | Delete | Insert, **values: object) -> int:
+    async def change(self, statement: Update | Delete | Insert, /, **values: object) -> int:
         """How many rows it changed. Of an update, values that are no parameters of it are columns to set."""
         return (await self._execute(statement, values or None)).rowcount
 
