@@ -9,8 +9,6 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 MB = 1_000_000
-_STATUS = Path("/proc/self/status")
-_CLEAR = Path("/proc/self/clear_refs")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,30 +34,41 @@ def facts() -> Machine:
         memory_gb=round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30, 1),
         system=f"{platform.system()} {platform.machine()}",
         python=platform.python_version(),
-        load=round(os.getloadavg()[0], 2),
+        load=load(),
     )
+
+
+def load() -> float:
+    """The average of the last minute."""
+    return round(os.getloadavg()[0], 2)
 
 
 def resident() -> int:
     """Bytes of this process that are in memory now."""
-    return _status("VmRSS")
+    return status("VmRSS")
 
 
 def peak() -> int:
     """The most that was resident since the start, or since `forget_peak`."""
-    return _status("VmHWM")
+    return status("VmHWM")
 
 
-def forget_peak() -> None:
-    """The peak counts from now on (proc(5), clear_refs)."""
-    _CLEAR.write_text("5")
+def forget_peak(pid: int | None = None) -> None:
+    """The peak of this process, or of another, counts from now on (proc(5), clear_refs)."""
+    (_folder(pid) / "clear_refs").write_text("5")
 
 
-def _status(name: str) -> int:
-    for line in _STATUS.read_text().splitlines():
+def status(name: str, pid: int | None = None) -> int:
+    """Bytes on that line of what the system says of this process, or of another."""
+    file = _folder(pid) / "status"
+    for line in file.read_text().splitlines():
         if line.startswith(f"{name}:"):
             return int(line.split()[1]) * 1024
-    raise OSError(f"{_STATUS} has no line {name}; memory can only be measured on Linux")
+    raise OSError(f"{file} has no line {name}; memory can only be measured on Linux")
+
+
+def _folder(pid: int | None) -> Path:
+    return Path("/proc") / ("self" if pid is None else str(pid))
 
 
 def _processor() -> str:

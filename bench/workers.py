@@ -228,6 +228,6 @@ def _cpu(pid: int) -> float:
     """Seconds of a process and of its children that have ended; 0 when it ended just now."""
     try:
         told = Path(f"/proc/{pid}/stat").read_text()
-    except FileNotFoundError:
+    except (FileNotFoundError, ProcessLookupError):
         return 0.0
     return sum(map(int, told.rpartition(")")[2].split()[11:15])) / os.sysconf("SC_CLK_TCK")

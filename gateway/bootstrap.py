@@ -15,6 +15,7 @@ from aiohttp import web
 
 from gateway import __version__
 from gateway.clock import SystemClock
+from gateway.domain.node_name import node_name_fault
 from gateway.edxml import schema
 from gateway.edxml.policy import Limits, XmlPolicy
 from gateway.errors import Misconfigured
@@ -240,6 +241,8 @@ def _axis(settings: Settings, clock: Clock, pool: ThreadPool) -> EmbeddedAxis | 
 def broker_access(settings: Settings) -> Access:
     """How this node connects to its broker. Misconfigured when an address cannot be read or the password is missing."""
     amqp = settings.amqp
+    if fault := node_name_fault(settings.node.name):
+        raise Misconfigured(f"node.name is {settings.node.name!r}: {fault}")
     if amqp.password is None:
         raise Misconfigured(
             "the broker needs a password and none is set",

@@ -299,6 +299,10 @@ _DOCTOR: dict[str, tuple[str, str]] = {
         "Cơ sở dữ liệu nguyên vẹn, bước {head}",
         "The database is whole, at step {head}",
     ),
+    "doctor.restored.unconfirmed": (
+        "Nút được khôi phục từ bản sao lưu lúc {at} và chưa ai xác nhận: nút chưa làm việc",
+        "The node was restored from the backup of {at} and nobody has confirmed it: it does not work yet",
+    ),
     "doctor.leases.stale": (
         "{count} việc không ai làm tiếp ({tables}): tiến trình xử lý không chạy",
         "{count} pieces of work lie idle ({tables}): no worker is running",

@@ -20,6 +20,8 @@ from gateway.errors import GatewayError
 AHEAD_S = 600.0
 _LOOK_S = 1.0
 _TELL_EVERY = 15
+# Longer than any lease, and than any wait between tries on a clock that is ahead.
+_NEVER_S = 60.0
 
 
 def move_on(workers: Sequence[Worker]) -> None:
@@ -32,26 +34,30 @@ def move_on(workers: Sequence[Worker]) -> None:
 async def reached(
     plan: Plan, sites: dict[str, Site], watch: Watch, say: Callable[[str], None]
 ) -> tuple[int, list[str]]:
-    """Returns at rest, or when patience ends; what remains then is found in the rows."""
-    end, retried, looks = time.monotonic() + plan.patience_s, 0, 0
+    """Returns at rest, or when patience ends, or as soon as nothing is open and answers are still missing for so long that
+    they will never come. What remains then is found in the rows."""
+    end, retried, looks, changed_at = time.monotonic() + plan.patience_s, 0, 0, time.monotonic()
+    waiting: dict[str, int] = {}
     while True:
         await asyncio.sleep(_LOOK_S)
+        before, waiting = waiting, {}
         try:
             waiting = await watch.still_open()
             if not waiting or looks % _TELL_EVERY == _TELL_EVERY - 1:
                 retried += await _retry_dead(sites)
                 waiting |= await _on_axis(sites)
         except (OSError, DBAPIError, GatewayError) as error:
-            waiting = {str(error): 1}
+            waiting = {f"{type(error).__name__}: {error}": 1}
         looks += 1
         if not waiting:
             return retried, []
+        if waiting != before:
+            changed_at = time.monotonic()
         if looks % _TELL_EVERY == 0:
             say(f"not yet at rest: {waiting}")
-        if time.monotonic() > end:
-            return retried, [
-                f"not at rest after {plan.patience_s:.0f} s: {name} {n}" for name, n in waiting.items()
-            ]
+        only_missing = all(name.endswith("not heard") for name in waiting)
+        if time.monotonic() > (min(end, changed_at + _NEVER_S) if only_missing else end):
+            return retried, [f"not at rest: {name} {n}" for name, n in waiting.items()]
 
 
 async def _retry_dead(sites: dict[str, Site]) -> int:

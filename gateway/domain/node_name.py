@@ -7,8 +7,8 @@ import re
 
 MAX_LENGTH = 63
 _NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?")
-# `sink` is the queue of the hosted question, `guest` a user that brokers bring along.
-RESERVED = frozenset({"sink", "guest"})
+# `sink` and `dead` name things of the whole axis, `guest` is a user that brokers bring along.
+RESERVED = frozenset({"sink", "dead", "guest"})
 
 
 def node_name_fault(name: str) -> str | None:

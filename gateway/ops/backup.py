@@ -21,7 +21,7 @@ from gateway.domain.identity import Digest
 from gateway.ops import backup_file as form
 from gateway.ports import Clock, Pool
 from gateway.store import dump
-from gateway.store.sweeper import path_of
+from gateway.store.sweeper import hold, path_of
 
 # Lines are packed in parts of this size: a member's size must be known before its first byte.
 PART = 4 * 1024 * 1024
@@ -71,6 +71,7 @@ async def make(
 ) -> form.Manifest:
     """The copy under exactly that name, durable on return; Clash when there is one. `tell` hears how far it is. Content
     that rows refer to and that is gone or damaged stands in the manifest's `lacks`: the rest is worth keeping."""
+    await pool.run(partial(_hold, source.content))
     async with _new_file(target, pool) as file:
         writer = await pool.run(partial(form.BackupWriter, file, passphrase))
         copied = _Copied()
@@ -183,7 +184,14 @@ async def _contents(
         await _what_was_let_go(source, copied)
 
 
+def _hold(content: Path) -> None:
+    """A folder that is not there yet has nothing to be swept."""
+    if content.is_dir():
+        hold(content)
+
+
 def _blobs(source: Source, batch: list[bytes], writer: form.BackupWriter, copied: _Copied) -> None:
+    _hold(source.content)
     for line in batch:
         digest, size = Digest(line[:_DIGITS].decode("ascii")), int(line[_DIGITS:])
         path = path_of(source.content, digest)

@@ -17,7 +17,7 @@ from cryptography import x509
 from gateway.domain.account import HostedAgency
 from gateway.errors import GatewayError, TransportFailure
 from gateway.ports import AxisDesk, Clock, Pool
-from gateway.store import health, migrate
+from gateway.store import health, migrate, restored
 from gateway.store.store import SqlStore
 from gateway.transport.embedded import EmbeddedAxis
 from gateway.trust.evidence import Trust
@@ -72,6 +72,7 @@ async def examine(patient: Patient) -> list[Finding]:
     if not any(each.check == "database" and each.level == RED for each in found):
         store = SqlStore(patient.database_url, patient.clock)
         try:
+            found += [each async for each in _guarded("restored", _restored, patient, store)]
             found += [each async for each in _guarded("agencies", _agencies, patient, store)]
             found += [each async for each in _guarded("work", _work, patient, store)]
         finally:
@@ -265,6 +266,19 @@ def _waits_for_certificate(keys: KeyDirectory, agency: HostedAgency) -> bool:
         return any(entry.certificate_der is None for entry in keys.entries(agency.code))
     except GatewayError:
         return False
+
+
+async def _restored(patient: Patient, store: SqlStore) -> list[Finding]:
+    """An older copy may have brought back what was withdrawn since: the node does not open before people looked."""
+    mark = await restored.waiting(store)
+    if mark is None:
+        return []
+    told = {"at": mark.data.get("copied_at", "–")}
+    return [
+        Finding(
+            check="restored", level=RED, cause="restored.unconfirmed", params=told, cure="gateway restored"
+        )
+    ]
 
 
 async def _work(patient: Patient, store: SqlStore) -> list[Finding]:

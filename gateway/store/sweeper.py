@@ -16,6 +16,8 @@ from gateway.store.store import SqlStore
 from gateway.store.tables import BlobRefRow, BlobRow
 
 SCRATCH = "scratch"
+HOLD = "no-sweep"  # a file whose age says when somebody last asked that nothing be taken away
+HELD_FOR = timedelta(hours=1)
 GRACE = timedelta(hours=24)  # design 6: long enough for any unit of work between `keep` and its reference
 _BATCH = 500
 _SHARDS = tuple(f"{n:02x}" for n in range(256))
@@ -26,8 +28,17 @@ def path_of(root: Path, digest: str) -> Path:
     return root / digest[:2] / digest[2:4] / digest
 
 
+def hold(root: Path) -> None:
+    """Nothing is taken away for the next hour, by any node on this folder: who copies the content says so again and
+    again, because a reference may go, and its content with it, after the copy of the rows was made."""
+    (root / HOLD).touch()
+
+
 async def sweep(root: Path, store: SqlStore, pool: Pool, now: datetime) -> int:
-    """Blobs without references, files without rows, and scratch files, each when older than the grace."""
+    """Blobs without references, files without rows, and scratch files, each when older than the grace; nothing while
+    a copy is made."""
+    if await pool.run(partial(_is_held, root, now)):
+        return 0
     before = now - GRACE
     gone = await _sweep_rows(root, store, before)
     for shard in _SHARDS:  # one part of the folder at a time, so that memory stays bounded (G8)
@@ -94,6 +105,11 @@ async def _remove_orphan(root: Path, store: SqlStore, digest: str, before: datet
         await tx.change(delete(BlobRow).where(col(BlobRow.digest) == digest))
         await tx.commit()
     return True
+
+
+def _is_held(root: Path, now: datetime) -> bool:
+    at = _ages(root, HOLD).get(HOLD)
+    return at is not None and at > now - HELD_FOR
 
 
 def _sweep_scratch(folder: Path, before: datetime) -> int:

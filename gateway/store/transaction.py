@@ -163,7 +163,7 @@ def _number(key: str) -> int:
 # Making a statement takes longer than running it: what is made once is also compiled once.
 @cache
 def _new(kind: type[SQLModel]) -> Insert:
-    return _table(kind).insert()
+    return _table(kind).insert().inline()
 
 
 @cache

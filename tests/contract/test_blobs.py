@@ -17,6 +17,7 @@ from gateway.domain.account import AgencyScope
 from gateway.domain.identity import Digest
 from gateway.pool import ThreadPool
 from gateway.ports.store import Blobs
+from gateway.store import sweeper
 from gateway.store.blobs import FileBlobs
 from gateway.store.store import SqlStore
 from tests.support.clock import ManualClock
@@ -189,6 +190,22 @@ async def test_a_blob_is_swept_a_day_after_its_last_keep_when_nobody_refers_to_i
     assert await blobs.sweep(clock.now()) == 0
     with pytest.raises(errors.NotFound):
         await refer(store, dropped)
+
+
+async def test_nothing_is_swept_for_an_hour_after_somebody_asked_for_that(
+    blobs: FileBlobs, clock: ManualClock, root: Path
+) -> None:
+    """A copy of the content is being made: what its rows refer to must still be there when its turn comes."""
+    name = await keep(blobs, b"released after the copy of the rows")
+    clock.advance(DAY + timedelta(seconds=1))
+    sweeper.hold(root)
+    age(root / sweeper.HOLD, clock.now())
+
+    held = await blobs.sweep(clock.now())
+    clock.advance(sweeper.HELD_FOR)
+
+    assert (held, path_of(root, name).exists()) == (0, True)
+    assert await blobs.sweep(clock.now()) == 1
 
 
 async def test_the_sweeper_spares_what_is_referred_to_while_it_looks(

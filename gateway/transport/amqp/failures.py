@@ -7,7 +7,12 @@ import re
 import ssl
 
 from aio_pika import exceptions as amqp
-from aiormq.exceptions import ChannelAccessRefused, ChannelInvalidStateError, ProbableAuthenticationError
+from aiormq.exceptions import (
+    ChannelAccessRefused,
+    ChannelInvalidStateError,
+    InvalidFrameError,
+    ProbableAuthenticationError,
+)
 
 from gateway.errors import Misconfigured, Unreachable
 from gateway.ports import Fate, Outcome
@@ -24,6 +29,7 @@ BROKEN: tuple[type[BaseException], ...] = (
 _CURES = (
     (ProbableAuthenticationError, "the broker refuses this user: check amqp.user and the password"),
     (amqp.AuthenticationError, "the broker offers no way to log in that this program knows"),
+    (InvalidFrameError, "the broker ends the line at once: check amqp.vhost, and that this user may use it"),
     (amqp.ChannelNotFoundEntity, "what this node needs is not on the broker: run gateway axis apply"),
     (ChannelAccessRefused, "this node's user may not do this: run gateway axis apply"),
 )

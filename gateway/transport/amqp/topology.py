@@ -16,6 +16,7 @@ HOSTED_EXCHANGE = "lienthong.hosted"  # the question "does anybody host this cod
 DEAD_EXCHANGE = "lienthong.dead"
 SINK_QUEUE = "lienthong.sink"  # keeps nothing: it only makes the question routable
 SINK_POLICY = "lienthong.sink"
+DEAD_POLICY = "lienthong.dead"
 DELIVERY_LIMIT = 5
 
 SENDER, LANE, DIGEST, SIZE = "x-sender", "x-lane", "x-digest", "x-size"
@@ -67,6 +68,11 @@ def node_policy_definition(node: str, delivery_limit: int = DELIVERY_LIMIT) -> d
         "dead-letter-strategy": "at-least-once",
         "overflow": "reject-publish",
     }
+
+
+def dead_policy_definition() -> dict[str, str | int]:
+    """Looking at the dead returns them: brokers that drop what came back 20 times must not do so here."""
+    return {"delivery-limit": 1_000_000}
 
 
 def sink_policy_definition() -> dict[str, str | int]:

@@ -7,6 +7,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from gateway.domain.node_name import RESERVED
 from gateway.transport.amqp import topology
 from gateway.transport.broker.layout import node_queues, rights
 from gateway.transport.broker.things import State, Thing
@@ -30,7 +31,7 @@ def departed(live: State, wanted: State, admin: str) -> list[Departed]:
     names = {match[1] for queue in live.queues if (match := _QUEUE.fullmatch(queue))}
     names |= {match[1] for policy in live.policies if (match := _POLICY.fullmatch(policy))}
     names |= {user for user, found in live.rights.items() if found == rights(user)}
-    names -= {*wanted.rights, admin, topology.SINK_POLICY.rpartition(".")[2]}
+    names -= {*wanted.rights, admin, *RESERVED}
     return [_of(live, node) for node in sorted(names)]
 
 

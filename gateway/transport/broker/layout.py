@@ -69,7 +69,9 @@ def exchanges() -> Iterator[Exchange]:
 
 def queues(nodes: Iterable[str]) -> Iterator[Queue]:
     """The sink, then three queues per node."""
-    yield Queue(name=topology.SINK_QUEUE, kind="classic")
+    # Quorum, although it keeps nothing: a classic queue dies with its one broker, and the question would come back as if
+    # nobody hosted any code. This one says "not now" instead.
+    yield Queue(name=topology.SINK_QUEUE)
     for node in nodes:
         yield from (Queue(name=name) for name in node_queues(node))
 
@@ -83,6 +85,11 @@ def policies(nodes: Iterable[str]) -> Iterator[Policy]:
         name=topology.SINK_POLICY,
         pattern=rf"^{topology.SINK_QUEUE}$".replace(".", r"\."),
         definition=topology.sink_policy_definition(),
+    )
+    yield Policy(
+        name=topology.DEAD_POLICY,
+        pattern=r"^lienthong\..+\.dead$",
+        definition=topology.dead_policy_definition(),
     )
     for node in nodes:
         yield Policy(

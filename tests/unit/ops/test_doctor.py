@@ -16,12 +16,13 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from gateway import labels
 from gateway.domain.account import AgencyScope, HostedAgency
 from gateway.domain.document import Lane
+from gateway.domain.event import EventKind
 from gateway.domain.identity import Digest
 from gateway.ops import doctor
 from gateway.ops.doctor import Finding, Patient
 from gateway.pool import ThreadPool
 from gateway.ports import InboxItem
-from gateway.store import migrate
+from gateway.store import migrate, restored
 from gateway.store.store import SqlStore
 from gateway.transport.embedded import EmbeddedAxis
 from gateway.trust.authority import Authority
@@ -302,6 +303,25 @@ async def landed(ward: Ward, *, state: str, claimed: bool = False) -> None:
             assert len(await store.claim_inbox(10, 60)) == 1
     finally:
         await store.close()
+
+
+def test_a_restore_that_nobody_confirmed_is_named_with_its_cure(ward: Ward) -> None:
+    copied_at = ward.clock.now().isoformat()
+    asyncio.run(marked_as_restored(ward.patient, copied_at))
+
+    (found,) = ward.found("restored")
+
+    assert (found.level, found.cure) == ("red", "gateway restored")
+    assert copied_at in labels.say(f"doctor.{found.cause}", "en", **found.params)
+
+
+async def marked_as_restored(patient: Patient, copied_at: str) -> None:
+    store = SqlStore(patient.database_url, patient.clock)
+    async with store.begin(AgencyScope(agency_id="", principal_id="operator")) as work:
+        told = {"copied_at": copied_at, "node": "trial"}
+        await work.events.append(EventKind.NODE_RESTORED, restored.SUBJECT, patient.clock.now(), told)
+        await work.commit()
+    await store.close()
 
 
 def test_every_finding_has_words_in_both_languages(ward: Ward) -> None:

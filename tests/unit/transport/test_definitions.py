@@ -57,7 +57,7 @@ def test_a_node_has_two_lanes_and_a_dead_queue_tied_to_its_codes_aliases_and_its
     told = file_of(layout("v", TWO))
 
     assert [(each["name"], each["arguments"]["x-queue-type"]) for each in told["queues"]] == [
-        ("lienthong.sink", "classic"),
+        ("lienthong.sink", "quorum"),
         *((f"lienthong.north.{which}", "quorum") for which in ("urgent", "normal", "dead")),
         *((f"lienthong.south.2.{which}", "quorum") for which in ("urgent", "normal", "dead")),
     ]
@@ -93,6 +93,7 @@ def test_each_policy_means_the_queues_of_one_node_and_no_other() -> None:
 
     assert meant == {
         "lienthong.sink": ["lienthong.sink"],
+        "lienthong.dead": [f"lienthong.{node}.dead" for node in ("north", "south.2", "south-2", "urgent")],
         **{
             f"lienthong.{node}": [f"lienthong.{node}.urgent", f"lienthong.{node}.normal"]
             for node in ("north", "south.2", "south-2", "urgent")
@@ -104,7 +105,7 @@ def test_each_policy_means_the_queues_of_one_node_and_no_other() -> None:
 
 
 names = st.from_regex(r"[A-Za-z0-9](?:[A-Za-z0-9_-]{0,5}(?:\.[a-z0-9])?)?", fullmatch=True).filter(
-    lambda name: name.casefold() not in ("sink", "guest") and name[-1].isalnum()
+    lambda name: name.casefold() not in ("sink", "dead", "guest") and name[-1].isalnum()
 )
 
 

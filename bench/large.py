@@ -1,0 +1,109 @@
+"""A 100 MB document in parts over a broker that is killed and started again when half of the bytes are up. In: nothing;
+tests give smaller numbers. Out: the time, the bytes that went up, whether the receiver's API hands out the same bytes,
+and each node's memory: idle (one small document behind it), and the most that was resident until the end."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+from time import monotonic
+from typing import Any
+
+from bench import machine, pair, reach
+from bench.machine import MB
+from bench.reach import Reach, Sent
+
+SENDER, RECEIVER = "Z91", "Z92"
+NODES = ("sender", "receiver")
+LIMITS = {
+    "GATEWAY_LIMITS_FILE_MB": "150",
+    "GATEWAY_LIMITS_DOCUMENT_MB": "150",
+    "GATEWAY_LIMITS_ENVELOPE_MB": "250",
+}
+SMALL = 10_000
+# A part is 4 MB, and the receiver is handed at most 16 of them ahead of the disk.
+LIMIT = 100 * MB
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Numbers:
+    """How much is sent."""
+
+    size: int = 100 * MB
+    patience_s: float = 600.0
+
+
+async def measure(folder: Path, numbers: Numbers | None = None) -> dict[str, Any]:
+    """`holds` says whether the same bytes came once, and both sides stayed within the limit."""
+    given = numbers or Numbers()
+    (small,) = await pair.papers(folder / "papers", SMALL, 1)
+    (large,) = await pair.papers(folder / "papers", given.size, 1)
+    plan = reach.plan({"sender": (SENDER,), "receiver": (RECEIVER,)}, settings=LIMITS)
+    async with reach.opened(plan, folder) as nodes:
+        await _arrived(nodes, await nodes.send(SENDER, (RECEIVER,), small, 1), given.patience_s)
+        idle = _memory(nodes, "VmRSS")
+        for worker in nodes.workers.values():
+            machine.forget_peak(worker.pid)
+        loaded, before = machine.load(), nodes.uploaded("sender")
+        restarting = asyncio.create_task(_restart_at_half(nodes, given))
+        sent = await nodes.send(SENDER, (RECEIVER,), large, 2)
+        seconds = await _arrived(nodes, sent, given.patience_s)
+        restart = await restarting
+        uploaded = nodes.uploaded("sender") - before
+        envelope, _ = await nodes.measured(SENDER, f"/messages/{sent.id}/envelope")
+        came = await _came(nodes, given.size)
+        peak = _memory(nodes, "VmHWM")
+        starts = {name: worker.starts for name, worker in nodes.workers.items()}
+    above = {name: peak[name] - idle[name] for name in NODES}
+    same = came == [hashlib.sha256(await asyncio.to_thread(large.read_bytes)).hexdigest()]
+    return {
+        "bytes": given.size,
+        "seconds": round(seconds, 1),
+        **restart,
+        "envelope": envelope,
+        "uploaded": uploaded,
+        "same": same,
+        "starts": starts,
+        "idle_mb": {name: _mb(size) for name, size in idle.items()},
+        "peak_mb": {name: _mb(size) for name, size in peak.items()},
+        "above_idle_mb": {name: _mb(size) for name, size in above.items()},
+        "limit_mb": _mb(LIMIT),
+        "load": loaded,
+        "holds": same and max(above.values()) <= LIMIT and set(starts.values()) == {1},
+    }
+
+
+async def _arrived(nodes: Reach, sent: Sent, patience_s: float) -> float:
+    return await nodes.until_shown(sent, {RECEIVER: "delivered"}, patience_s)
+
+
+async def _restart_at_half(nodes: Reach, given: Numbers) -> dict[str, Any]:
+    """Base64 makes four bytes of three, so half of the envelope is two thirds of the document."""
+    line, before = nodes.line("sender"), nodes.uploaded("sender")
+    await line.until_passed(before + given.size * 2 // 3, timeout_s=given.patience_s)
+    at, up = monotonic(), nodes.uploaded("sender") - before
+    assert nodes.ground.cluster is not None
+    await asyncio.to_thread(nodes.ground.cluster.restart)
+    return {"up_at_kill": up, "down_s": round(monotonic() - at, 1)}
+
+
+async def _came(nodes: Reach, size: int) -> list[str]:
+    """Digests of what the receiver's API hands out for each document of that size: one, when nothing is doubled."""
+    told = await nodes.ask(RECEIVER, "GET", "/inbox")
+    digests = []
+    for item in told["data"]:
+        for file in item["files"]:
+            if file["size"] == size:
+                _, digest = await nodes.measured(RECEIVER, f"/inbox/{item['id']}/files/{file['n']}")
+                digests.append(digest)
+    return digests
+
+
+def _memory(nodes: Reach, name: str) -> dict[str, int]:
+    return {node: machine.status(name, nodes.workers[node].pid) for node in NODES}
+
+
+def _mb(size: int) -> float:
+    return round(size / MB, 1)
