@@ -88,6 +88,42 @@ def workers(told: Figures) -> Iterator[str]:
     yield f"  worked on twice: {told['twice']}; remote ratio at least {told['wanted']} {verdict}"
 
 
+def fan_out(told: Figures) -> Iterator[str]:
+    yield (
+        f"{_size(told['bytes'])} to {told['recipients']} recipients on {told['nodes']} nodes and one that nobody hosts "
+        f"(RabbitMQ, PostgreSQL): {_verdict(told)}"
+    )
+    yield "  lane     envelope B   uploaded B   ratio  answered s  failed shown s  all at 01 s  at 01  failed  reason      load"
+    for lane, row in told["lanes"].items():
+        yield (
+            f"  {lane:<7} {row['envelope']:>11} {row['uploaded']:>12} {row['ratio']:>7} {row['answered_s']:>11} "
+            f"{row['failed_s']:>15} {row['seconds']:>12} {row['delivered']:>6} {row['failed']:>7}  {row['reason']:<11} "
+            f"{row['load']}"
+        )
+    yield (
+        f"  limits: {told['most_ratio']} x the envelope and {told['beside']} bytes a recipient; failed is shown within "
+        f"{told['within_s']:.0f} s"
+    )
+
+
+def large(told: Figures) -> Iterator[str]:
+    above, idle, peak = told["above_idle_mb"], told["idle_mb"], told["peak_mb"]
+    yield (
+        f"{_size(told['bytes'])} in parts, broker killed after {told['up_at_kill']} of {told['envelope']} bytes and back "
+        f"after {told['down_s']} s: at its 01 after {told['seconds']} s, {told['uploaded']} bytes uploaded; load {told['load']}"
+    )
+    yield f"  arrived {told['came']} times, bytes {'the same' if told['same'] else 'DIFFERENT'}"
+    yield (
+        "  memory above idle: "
+        + ", ".join(f"{side} {above[side]} MB (idle {idle[side]}, peak {peak[side]})" for side in above)
+        + f"; limit {told['limit_mb']:.0f} MB {_verdict(told)}"
+    )
+
+
+def _verdict(told: Figures) -> str:
+    return "holds" if told["holds"] else "BROKEN"
+
+
 WORDS: Mapping[str, Callable[[Figures], Iterator[str]]] = {
     "machine": machine,
     "there_and_back": there_and_back,
@@ -95,6 +131,8 @@ WORDS: Mapping[str, Callable[[Figures], Iterator[str]]] = {
     "cost": cost,
     "throughput": throughput,
     "workers": workers,
+    "fan_out": fan_out,
+    "large": large,
 }
 
 

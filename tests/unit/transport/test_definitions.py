@@ -93,7 +93,7 @@ def test_each_policy_means_the_queues_of_one_node_and_no_other() -> None:
 
     assert meant == {
         "lienthong.sink": ["lienthong.sink"],
-        "lienthong.dead": [f"lienthong.{node}.dead" for node in ("north", "south.2", "south-2", "urgent")],
+        "lienthong.dead": [f"lienthong.{node}.dead" for node in ("north", "south-2", "south.2", "urgent")],
         **{
             f"lienthong.{node}": [f"lienthong.{node}.urgent", f"lienthong.{node}.normal"]
             for node in ("north", "south.2", "south-2", "urgent")
