@@ -93,7 +93,10 @@ def fan_out(told: Figures) -> Iterator[str]:
         f"{_size(told['bytes'])} to {told['recipients']} recipients on {told['nodes']} nodes and one that nobody hosts "
         f"(RabbitMQ, PostgreSQL): {_verdict(told)}"
     )
-    yield "  lane     envelope B   uploaded B   ratio  answered s  failed shown s  all at 01 s  at 01  failed  reason      load"
+    yield (
+        "  lane     envelope B   uploaded B   ratio  answered s  failed shown s  all at 01 s  at 01  failed  reason      "
+        "load"
+    )
     for lane, row in told["lanes"].items():
         yield (
             f"  {lane:<7} {row['envelope']:>11} {row['uploaded']:>12} {row['ratio']:>7} {row['answered_s']:>11} "
@@ -110,7 +113,8 @@ def large(told: Figures) -> Iterator[str]:
     above, idle, peak = told["above_idle_mb"], told["idle_mb"], told["peak_mb"]
     yield (
         f"{_size(told['bytes'])} in parts, broker killed after {told['up_at_kill']} of {told['envelope']} bytes and back "
-        f"after {told['down_s']} s: at its 01 after {told['seconds']} s, {told['uploaded']} bytes uploaded; load {told['load']}"
+        f"after {told['down_s']} s: at its 01 after {told['seconds']} s, {told['uploaded']} bytes uploaded; "
+        f"load {told['load']}"
     )
     yield f"  arrived {told['came']} times, bytes {'the same' if told['same'] else 'DIFFERENT'}"
     yield (

@@ -11,7 +11,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
 from gateway import log, meters
-from gateway.errors import StaleLease, StoreFailure
+from gateway.errors import GatewayError, StaleLease, StoreFailure
 from gateway.ports import Lease, Store
 
 _log = logging.getLogger(__name__)
@@ -55,6 +55,10 @@ async def forever(
         ticket = bell.ticket()
         try:
             worked = await step()
+        except GatewayError as error:  # it has a name, and a trace would tell no more
+            meters.LOOP_FAILED.add(loop=name)
+            _log.error(str(error), extra={"action": f"{name}.broke", "code": error.code})
+            worked = False
         except Exception as error:  # the guard of this loop: nothing may end it but the stop
             meters.LOOP_FAILED.add(loop=name)
             _log.exception(

@@ -52,6 +52,27 @@ async def test_a_step_that_breaks_is_tried_again_and_the_loop_ends_with_its_stop
     assert turns == 3
 
 
+async def test_a_failure_that_has_a_name_is_told_by_it_and_without_a_trace(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    stop, bell, turns = asyncio.Event(), loop.Bell(), 0
+
+    async def step() -> bool:
+        nonlocal turns
+        turns += 1
+        if turns == 2:
+            stop.set()
+            bell.ring()
+            return False
+        bell.ring()
+        raise StoreFailure("the server does not answer")
+
+    await asyncio.wait_for(loop.forever("test", step, bell, stop, 3600.0), 5)
+
+    (told,) = [record for record in caplog.records if getattr(record, "action", "") == "test.broke"]
+    assert (told.getMessage(), told.exc_info) == ("the server does not answer", None)
+
+
 async def test_a_ring_while_one_looked_is_not_missed() -> None:
     stop, bell, turns = asyncio.Event(), loop.Bell(), 0
 
