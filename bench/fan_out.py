@@ -1,6 +1,6 @@
-"""One document to many recipients on several nodes, over a real broker. In: nothing; tests give smaller numbers. Out: for
-each lane the bytes that went up to the broker beside those of the envelope, the time until every delivery was at its 01,
-and how soon the one recipient that nobody hosts was shown as failed, with its own reason."""
+"""One document to many recipients on several nodes, over a real broker. In: nothing; tests bring nodes and smaller numbers.
+Out: for each lane the bytes that went up to the broker beside those of the envelope, the time until every delivery was
+at its 01, and how soon the one recipient that nobody hosts was shown as failed, with its own reason."""
 
 from __future__ import annotations
 
@@ -32,23 +32,32 @@ class Numbers:
     patience_s: float = 600.0
 
 
-async def measure(folder: Path, numbers: Numbers | None = None) -> dict[str, Any]:
+async def measure(folder: Path) -> dict[str, Any]:
+    """On nodes of its own."""
+    numbers = Numbers()
+    async with reach.opened(reach.plan(cast(numbers), (ABSENT,)), folder) as nodes:
+        return await run(nodes, folder, numbers)
+
+
+def cast(numbers: Numbers) -> dict[str, tuple[str, ...]]:
+    """Node → codes that it hosts."""
+    return {"sender": (SENDER,)} | {root.lower(): agencies(root, numbers.each) for root in ROOTS}
+
+
+async def run(nodes: Reach, folder: Path, numbers: Numbers) -> dict[str, Any]:
     """`holds` says whether the bytes stayed below the limit and the failure was told in time, in both lanes."""
-    given = numbers or Numbers()
     (small,) = await pair.papers(folder / "papers", SMALL, 1)
-    papers = await pair.papers(folder / "papers", given.size, len(URGENCIES))
-    cast = {"sender": (SENDER,)} | {root.lower(): agencies(root, given.each) for root in ROOTS}
+    papers = await pair.papers(folder / "papers", numbers.size, len(URGENCIES))
+    # The first of each node: connections are made and code is loaded.
+    first = await nodes.send(SENDER, ROOTS, small, 1)
+    await nodes.until_shown(first, dict.fromkeys(ROOTS, "delivered"), numbers.patience_s)
+    to = tuple(code for root in ROOTS for code in agencies(root, numbers.each))
     lanes: dict[str, Any] = {}
-    async with reach.opened(reach.plan(cast, (ABSENT,)), folder) as nodes:
-        # The first of each node: connections are made and code is loaded.
-        first = await nodes.send(SENDER, ROOTS, small, 1)
-        await nodes.until_shown(first, dict.fromkeys(ROOTS, "delivered"), given.patience_s)
-        to = tuple(code for root in ROOTS for code in agencies(root, given.each))
-        for number, (lane, paper) in enumerate(zip(URGENCIES, papers, strict=True), start=2):
-            lanes[lane] = await _one(nodes, to, paper, number, lane, given.patience_s)
+    for number, (lane, paper) in enumerate(zip(URGENCIES, papers, strict=True), start=2):
+        lanes[lane] = await _one(nodes, to, paper, number, lane, numbers.patience_s)
     return {
-        "bytes": given.size,
-        "recipients": len(ROOTS) * given.each,
+        "bytes": numbers.size,
+        "recipients": len(to),
         "nodes": len(ROOTS),
         "lanes": lanes,
         "most_ratio": MOST_RATIO,

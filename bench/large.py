@@ -1,11 +1,12 @@
 """A 100 MB document in parts over a broker that is killed and started again when half of the bytes are up. In: nothing;
-tests give smaller numbers. Out: the time, the bytes that went up, whether the receiver's API hands out the same bytes,
-and each node's memory: idle (one small document behind it), and the most that was resident until the end."""
+tests bring nodes and smaller numbers. Out: the time, the bytes that went up, whether the receiver's API hands out the same
+bytes, and each node's memory: idle (one small document behind it), and the most that was resident until the end."""
 
 from __future__ import annotations
 
 import asyncio
 import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from time import monotonic
@@ -14,9 +15,9 @@ from typing import Any
 from bench import machine, pair, reach
 from bench.machine import MB
 from bench.reach import Reach, Sent
+from bench.soak.processes import Worker
 
 SENDER, RECEIVER = "Z91", "Z92"
-NODES = ("sender", "receiver")
 LIMITS = {
     "GATEWAY_LIMITS_FILE_MB": "150",
     "GATEWAY_LIMITS_DOCUMENT_MB": "150",
@@ -35,31 +36,36 @@ class Numbers:
     patience_s: float = 600.0
 
 
-async def measure(folder: Path, numbers: Numbers | None = None) -> dict[str, Any]:
-    """`holds` says whether the same bytes came once, no process began anew, and both sides stayed within the limit."""
-    given = numbers or Numbers()
-    (small,) = await pair.papers(folder / "papers", SMALL, 1)
-    (large,) = await pair.papers(folder / "papers", given.size, 1)
+async def measure(folder: Path) -> dict[str, Any]:
+    """On nodes of its own."""
     plan = reach.plan({"sender": (SENDER,), "receiver": (RECEIVER,)}, settings=LIMITS)
     async with reach.opened(plan, folder) as nodes:
-        await _arrived(nodes, await nodes.send(SENDER, (RECEIVER,), small, 1), given.patience_s)
-        idle = _memory(nodes, "VmRSS")
-        for worker in nodes.workers.values():
-            machine.forget_peak(worker.pid)
-        loaded, before = machine.load(), nodes.uploaded("sender")
-        restarting = asyncio.create_task(_restart_at_half(nodes, given))
-        sent = await nodes.send(SENDER, (RECEIVER,), large, 2)
-        seconds = await _arrived(nodes, sent, given.patience_s)
-        restart = await restarting
-        uploaded = nodes.uploaded("sender") - before
-        envelope, _ = await nodes.measured(SENDER, f"/messages/{sent.id}/envelope")
-        came = await _came(nodes, given.size)
-        peak = _memory(nodes, "VmHWM")
-        starts = {name: worker.starts for name, worker in nodes.workers.items()}
-    above = {name: peak[name] - idle[name] for name in NODES}
+        return await run(nodes, folder, Numbers())
+
+
+async def run(nodes: Reach, folder: Path, numbers: Numbers, receiver: str = "receiver") -> dict[str, Any]:
+    """`holds` says whether the same bytes came once, no process began anew, and both sides stayed within the limit."""
+    (small,) = await pair.papers(folder / "papers", SMALL, 1)
+    (large,) = await pair.papers(folder / "papers", numbers.size, 1)
+    workers = {"sender": nodes.workers["sender"], "receiver": nodes.workers[receiver]}
+    await _arrived(nodes, await nodes.send(SENDER, (RECEIVER,), small, 101), numbers.patience_s)
+    idle = _memory(workers, "VmRSS")
+    for worker in workers.values():
+        machine.forget_peak(worker.pid)
+    loaded, before = machine.load(), nodes.uploaded("sender")
+    restarting = asyncio.create_task(_restart_at_half(nodes, numbers))
+    sent = await nodes.send(SENDER, (RECEIVER,), large, 102)
+    seconds = await _arrived(nodes, sent, numbers.patience_s)
+    restart = await restarting
+    uploaded = nodes.uploaded("sender") - before
+    envelope, _ = await nodes.measured(SENDER, f"/messages/{sent.id}/envelope")
+    came = await _came(nodes, numbers.size)
+    peak = _memory(workers, "VmHWM")
+    starts = {name: worker.starts for name, worker in workers.items()}
+    above = {name: peak[name] - idle[name] for name in peak}
     same = came == [hashlib.sha256(await asyncio.to_thread(large.read_bytes)).hexdigest()]
     return {
-        "bytes": given.size,
+        "bytes": numbers.size,
         "seconds": round(seconds, 1),
         **restart,
         "envelope": envelope,
@@ -83,10 +89,10 @@ async def _arrived(nodes: Reach, sent: Sent, patience_s: float) -> float:
     return await nodes.until_shown(sent, {RECEIVER: "delivered"}, patience_s)
 
 
-async def _restart_at_half(nodes: Reach, given: Numbers) -> dict[str, Any]:
+async def _restart_at_half(nodes: Reach, numbers: Numbers) -> dict[str, Any]:
     """Base64 makes four bytes of three, so half of the envelope is two thirds of the document."""
     line, before = nodes.line("sender"), nodes.uploaded("sender")
-    await line.until_passed(before + given.size * 2 // 3, timeout_s=given.patience_s)
+    await line.until_passed(before + numbers.size * 2 // 3, timeout_s=numbers.patience_s)
     line.stall()  # a fast machine must not send the rest while the broker is being killed
     at, up, cluster = monotonic(), nodes.uploaded("sender") - before, nodes.ground.cluster
     assert cluster is not None
@@ -108,8 +114,8 @@ async def _came(nodes: Reach, size: int) -> list[str]:
     return digests
 
 
-def _memory(nodes: Reach, name: str) -> dict[str, int]:
-    return {node: machine.status(name, nodes.workers[node].pid) for node in NODES}
+def _memory(workers: Mapping[str, Worker], name: str) -> dict[str, int]:
+    return {side: machine.status(name, worker.pid) for side, worker in workers.items()}
 
 
 def _mb(size: int) -> float:

@@ -8,6 +8,7 @@ import asyncio
 import json
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
+from io import BytesIO
 from random import Random
 from typing import Any
 
@@ -107,7 +108,7 @@ def _form(paper: Paper, body: bytes) -> FormData:
     }
     form = FormData(quote_fields=False)
     form.add_field("meta", json.dumps(said), content_type="application/json")
-    form.add_field("lead", body, filename=_name(paper), content_type="application/pdf")
+    form.add_field("lead", BytesIO(body), filename=_name(paper), content_type="application/pdf")
     return form
 
 

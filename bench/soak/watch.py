@@ -76,7 +76,7 @@ class Watch:
     async def _look(self, node: str) -> None:
         async with self._engines[node].connect() as connection:
             found = await connection.execute(text(_STATUSES), {"after": self._after.get(node, 0)})
-            rows = list(found.tuples())
+            rows = found.all()
         for number, subject, data in rows:
             told = json.loads(data)
             self._after[node] = number

@@ -6,7 +6,8 @@ from __future__ import annotations
 
 import logging
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from gateway import log, meters
@@ -21,6 +22,25 @@ from gateway.policy import retry
 from gateway.ports import Fate, LeasedOutbox, OutboxItem, Outcome, Parcel, Target, Work
 
 _log = logging.getLogger(__name__)
+_UNDER_WAY = Outcome(fate=Fate.LATER)
+
+
+@dataclass(frozen=True, slots=True)
+class _Said:
+    """What is noted of one delivery."""
+
+    code: str
+    outcome: Outcome = _UNDER_WAY
+
+    def fact(self, now: datetime) -> Fact:
+        return Fact(
+            track=Track.TRANSPORT,
+            code=self.code,
+            at=now,
+            reason=self.outcome.code or None,
+            note=self.outcome.detail or None,
+            stated_at=now if self.code in ("sending", "failed") else None,
+        )
 
 
 async def run(desk: OutDesk, leased: LeasedOutbox) -> None:
@@ -47,11 +67,9 @@ async def _prepare(
     # A status has no delivery to mark: it need not wait for the one writer.
     unit = desk.store.begin if any(target.delivery_id for target in item.targets) else desk.store.read
     async with unit(scope) as work:
-        targets = [
-            target
-            for target in item.targets
-            if target.delivery_id is None or await _note(desk, work, target.delivery_id, "sending")
-        ]
+        named = [target.delivery_id for target in item.targets if target.delivery_id is not None]
+        cancelled = await _note(desk, work, {id: _Said("sending") for id in named})
+        targets = [target for target in item.targets if target.delivery_id not in cancelled]
         opener = await desk.blobs.open(work, item.envelope_digest)
         await work.commit()
     parcel = Parcel(
@@ -94,12 +112,7 @@ async def _record(
     )
     plan = None if isinstance(planned, retry.GiveUp) else planned
     async with desk.store.begin(scope) as work:
-        for target in targets:
-            outcome = outcomes[target.code]
-            if outcome.fate is Fate.DELIVERED:
-                await _settled(desk, work, item, target, "sent", outcome)
-            elif outcome.fate is Fate.NEVER or plan is None:
-                await _settled(desk, work, item, target, "failed", outcome)
+        await _settled(desk, work, item, targets, outcomes, give_up=plan is None)
         if later and plan is not None:
             error = outcomes[later[0].code]
             await work.outbox.retry(leased.lease, now + plan, later, f"{error.code}: {error.detail}")
@@ -129,41 +142,53 @@ def _count(lane: Lane, outcome: Outcome, *, again: bool) -> None:
 
 
 async def _settled(
-    desk: OutDesk, work: Work, item: OutboxItem, target: Target, code: str, outcome: Outcome
+    desk: OutDesk,
+    work: Work,
+    item: OutboxItem,
+    targets: Sequence[Target],
+    outcomes: Mapping[str, Outcome],
+    *,
+    give_up: bool,
 ) -> None:
-    kind = EventKind.DELIVERY_SENT if code == "sent" else EventKind.DELIVERY_FAILED
-    if target.delivery_id is not None:
-        await _note(desk, work, target.delivery_id, code, outcome)
-    await work.events.append(
-        kind,
-        item.subject_id,
-        desk.clock.now(),
-        {"to": target.code, "delivery": target.delivery_id, "code": outcome.code, "detail": outcome.detail},
+    """What is over for a recipient: sent, or failed; with `give_up` also what might still heal."""
+    said = {
+        target: _Said("sent" if outcome.fate is Fate.DELIVERED else "failed", outcome)
+        for target in targets
+        if (outcome := outcomes[target.code]).fate is not Fate.LATER or give_up
+    }
+    await _note(desk, work, {t.delivery_id: one for t, one in said.items() if t.delivery_id is not None})
+    await work.events.append_many(
+        item.subject_id, desk.clock.now(), [_told(target, one) for target, one in said.items()]
     )
 
 
-async def _note(
-    desk: OutDesk, work: Work, delivery_id: str, code: str, outcome: Outcome | None = None
-) -> bool:
-    """Adds a transport fact and the state it makes; False when the delivery was cancelled."""
-    facts = list(await work.facts.of(delivery_id))
-    if any(fact.track is Track.TRANSPORT and fact.code == "cancelled" for fact in facts):
-        return False
+def _told(target: Target, said: _Said) -> tuple[EventKind, Mapping[str, object]]:
+    kind = EventKind.DELIVERY_SENT if said.code == "sent" else EventKind.DELIVERY_FAILED
+    why = {"code": said.outcome.code, "detail": said.outcome.detail}
+    return kind, {"to": target.code, "delivery": target.delivery_id, **why}
+
+
+async def _note(desk: OutDesk, work: Work, said: Mapping[str, _Said]) -> Collection[str]:
+    """Adds a transport fact to each delivery, and the state it makes. Those that were cancelled are left alone, and
+    named."""
+    if not said:
+        return ()
+    known = await work.facts.of_many(list(said))
+    cancelled = {id for id, facts in known.items() if any(map(_cancels, facts))}
     now = desk.clock.now()
-    fact = Fact(
-        track=Track.TRANSPORT,
-        code=code,
-        at=now,
-        reason=outcome.code or None if outcome else None,
-        note=outcome.detail or None if outcome else None,
-        stated_at=now if code in ("sending", "failed") else None,
-    )
-    if code == "sent":
-        _time(facts, now)
-    if await work.facts.add(delivery_id, fact):
-        standing = fold_delivery([*facts, fact])
-        await work.deliveries.save_state(delivery_id, standing.shown, standing.marks, now)
-    return True
+    facts = {id: one.fact(now) for id, one in said.items() if id not in cancelled}
+    for id, fact in facts.items():
+        if fact.code == "sent":
+            _time(known[id], now)
+    new = await work.facts.add_many(facts)
+    standings = {id: fold_delivery([*known[id], facts[id]]) for id in facts if id in new}
+    states = {id: (standing.shown, standing.marks) for id, standing in standings.items()}
+    await work.deliveries.save_states(states, now)
+    return cancelled
+
+
+def _cancels(fact: Fact) -> bool:
+    return fact.track is Track.TRANSPORT and fact.code == "cancelled"
 
 
 def _time(facts: Sequence[Fact], now: datetime) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AbstractContextManager
 from datetime import datetime
 from pathlib import Path
@@ -77,12 +77,21 @@ class Deliveries(Protocol):
 
     async def save_state(self, id: str, state: str, marks: Sequence[str], at: datetime) -> None: ...
 
+    async def save_states(self, states: Mapping[str, tuple[str, Sequence[str]]], at: datetime) -> None:
+        """State and marks by id, of deliveries that are there; a large document has hundreds of them."""
+
 
 class Facts(Protocol):
     async def add(self, subject_id: str, fact: Fact) -> bool:
         """False, and nothing changed, when the same fact (track, code, stated_at, packet_digest, request_id) is there."""
 
+    async def add_many(self, facts: Mapping[str, Fact]) -> Collection[str]:
+        """One fact for each subject; the subjects to whom it was new."""
+
     async def of(self, subject_id: str) -> Sequence[Fact]: ...
+
+    async def of_many(self, subject_ids: Sequence[str]) -> Mapping[str, Sequence[Fact]]:
+        """Every id asked for is a key."""
 
 
 class IncomingDocuments(Protocol):
@@ -227,6 +236,11 @@ class Events(Protocol):
     ) -> None:
         """Unnumbered, in the caller's transaction; the sequencer numbers it after the commit."""
 
+    async def append_many(
+        self, subject_id: str, at: datetime, told: Sequence[tuple[EventKind, Mapping[str, object]]]
+    ) -> None:
+        """Several of one subject, in that order."""
+
     async def of(self, subject_id: str) -> Sequence[Event]: ...
 
 
@@ -242,7 +256,8 @@ class Idempotency(Protocol):
 
 
 class Work(Protocol):
-    """Made for one agency's scope; everything written inside becomes visible together at `commit`, or not at all."""
+    """Made for one agency's scope; everything written inside becomes visible together at `commit`, or not at all. What a
+    writing unit of work has asked for stays as it was answered until it ends, so it may decide on it."""
 
     scope: AgencyScope
     outgoing: OutgoingDocuments

@@ -5,10 +5,10 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC, datetime
 
-from sqlalchemy import bindparam, select, update
+from sqlalchemy import BindParameter, bindparam, select, update
 from sqlmodel import col
 
 from gateway import errors
@@ -23,17 +23,25 @@ from gateway.store.transaction import Transaction
 _MINE = (col(DeliveryRow.agency_id) == bindparam("agency"),)
 _BY_ID = select(DeliveryRow).where(*_MINE, col(DeliveryRow.id) == bindparam("id"))
 _ID_ALONE = select(col(DeliveryRow.id)).where(*_MINE, col(DeliveryRow.id) == bindparam("id"))
-_OF_DOCUMENTS = (
-    select(DeliveryRow)
-    .where(*_MINE, col(DeliveryRow.document_id).in_(bindparam("documents", expanding=True)))
-    .order_by(col(DeliveryRow.attempt), col(DeliveryRow.position), col(DeliveryRow.id))
+_SUBJECTS: BindParameter[str] = bindparam("subjects", expanding=True)
+# In one order whoever asks, so that no two wait for each other.
+_IDS_ALONE = (
+    select(col(DeliveryRow.id))
+    .where(*_MINE, col(DeliveryRow.id).in_(_SUBJECTS))
+    .order_by(col(DeliveryRow.id))
 )
+_AS_NAMED = (col(DeliveryRow.attempt), col(DeliveryRow.position), col(DeliveryRow.id))
+_DELIVERIES = select(DeliveryRow).where(*_MINE).order_by(*_AS_NAMED)
+_OF_DOCUMENT = _DELIVERIES.where(col(DeliveryRow.document_id) == bindparam("document"))
+_OF_DOCUMENTS = _DELIVERIES.where(col(DeliveryRow.document_id).in_(bindparam("documents", expanding=True)))
 _THIS = update(DeliveryRow).where(*_MINE, col(DeliveryRow.id) == bindparam("at_id"))
-_OF_SUBJECT = (
+_FACTS = (
     select(FactRow)
-    .where(col(FactRow.agency_id) == bindparam("agency"), col(FactRow.subject_id) == bindparam("subject"))
+    .where(col(FactRow.agency_id) == bindparam("agency"))
     .order_by(col(FactRow.at), col(FactRow.key))
 )
+_OF_SUBJECT = _FACTS.where(col(FactRow.subject_id) == bindparam("id"))
+_OF_SUBJECTS = _FACTS.where(col(FactRow.subject_id).in_(_SUBJECTS))
 
 
 class SqlDeliveries:
@@ -59,7 +67,8 @@ class SqlDeliveries:
         return to_delivery(row)
 
     async def of(self, document_id: str) -> Sequence[Delivery]:
-        return (await self.of_many([document_id]))[document_id]
+        rows = await self._tx.rows(DeliveryRow, _OF_DOCUMENT, agency=self._agency_id, document=document_id)
+        return [to_delivery(row) for row in rows]
 
     async def of_many(self, document_ids: Sequence[str]) -> Mapping[str, Sequence[Delivery]]:
         """Every id asked for is a key; a document without deliveries has none."""
@@ -75,6 +84,14 @@ class SqlDeliveries:
         if changed != 1:
             raise errors.NotFound(f"this agency has no delivery {id}")
 
+    async def save_states(self, states: Mapping[str, tuple[str, Sequence[str]]], at: datetime) -> None:
+        common = {"agency": self._agency_id, "updated_at": at}
+        rows = [
+            common | {"at_id": id, "state": state, "marks": to_json(tuple[str, ...], tuple(marks))}
+            for id, (state, marks) in states.items()
+        ]
+        await self._tx.change_many(_THIS, rows)
+
 
 class SqlFacts:
     """Keeps the promise of `ports.Facts`."""
@@ -84,24 +101,30 @@ class SqlFacts:
         self._agency_id = scope.agency_id
 
     async def add(self, subject_id: str, fact: Fact) -> bool:
-        return await self._tx.put_new(
-            FactRow(
-                agency_id=self._agency_id,
-                subject_id=subject_id,
-                key=_key(fact),
-                track=fact.track.value,
-                code=fact.code,
-                at=fact.at,
-                body=to_json(Fact, fact),
-            )
-        )
+        return await self._tx.put_new(fact_row(self._agency_id, subject_id, fact))
+
+    async def add_many(self, facts: Mapping[str, Fact]) -> Collection[str]:
+        if len(facts) == 1:
+            return [subject_id for subject_id, fact in facts.items() if await self.add(subject_id, fact)]
+        rows = [fact_row(self._agency_id, subject_id, fact) for subject_id, fact in facts.items()]
+        return {subject_id for _, subject_id, _ in await self._tx.put_new_many(*rows)}
 
     async def of(self, subject_id: str) -> Sequence[Fact]:
         """In the order in which our node learnt them."""
+        asked = {"agency": self._agency_id, "id": subject_id}
         # Who adds to what a delivery's facts make must not decide on facts to which another one is adding.
-        await self._tx.keep(_ID_ALONE, agency=self._agency_id, id=subject_id)
-        rows = await self._tx.rows(FactRow, _OF_SUBJECT, agency=self._agency_id, subject=subject_id)
-        return [from_json(Fact, row.body) for row in rows]
+        await self._tx.keep(_ID_ALONE, **asked)
+        return [from_json(Fact, row.body) for row in await self._tx.rows(FactRow, _OF_SUBJECT, **asked)]
+
+    async def of_many(self, subject_ids: Sequence[str]) -> Mapping[str, Sequence[Fact]]:
+        if len(subject_ids) == 1:  # a list of one is written into the statement anew each time
+            return {subject_ids[0]: await self.of(subject_ids[0])}
+        asked = {"agency": self._agency_id, "subjects": list(subject_ids)}
+        await self._tx.keep(_IDS_ALONE, **asked)
+        found: dict[str, list[Fact]] = {id: [] for id in subject_ids}
+        for row in await self._tx.rows(FactRow, _OF_SUBJECTS, **asked):
+            found[row.subject_id].append(from_json(Fact, row.body))
+        return found
 
 
 def _key(fact: Fact) -> str:
@@ -109,6 +132,18 @@ def _key(fact: Fact) -> str:
     stated = fact.stated_at.astimezone(UTC).isoformat() if fact.stated_at else None
     parts = [fact.track.value, fact.code, stated, fact.packet_digest, fact.request_id]
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
+
+
+def fact_row(agency_id: str, subject_id: str, fact: Fact) -> FactRow:
+    return FactRow(
+        agency_id=agency_id,
+        subject_id=subject_id,
+        key=_key(fact),
+        track=fact.track.value,
+        code=fact.code,
+        at=fact.at,
+        body=to_json(Fact, fact),
+    )
 
 
 def to_delivery(row: DeliveryRow) -> Delivery:

@@ -38,7 +38,12 @@ class SqlEvents:
     async def append(
         self, kind: EventKind, subject_id: str, at: datetime, data: Mapping[str, object] | None = None
     ) -> None:
-        await self._tx.put(
+        await self.append_many(subject_id, at, [(kind, data or {})])
+
+    async def append_many(
+        self, subject_id: str, at: datetime, told: Sequence[tuple[EventKind, Mapping[str, object]]]
+    ) -> None:
+        rows = [
             EventRow(
                 agency_id=self._scope.agency_id,
                 id=self._clock.new_id("evt_"),
@@ -46,9 +51,11 @@ class SqlEvents:
                 at=at,
                 subject_id=subject_id,
                 principal_id=self._scope.principal_id,
-                data=to_json(dict[str, Any], {**(data or {}), **_call()}),
+                data=to_json(dict[str, Any], {**data, **_call()}),
             )
-        )
+            for kind, data in told
+        ]
+        await self._tx.put(*rows)
 
     async def of(self, subject_id: str) -> Sequence[Event]:
         """In the order in which they were written, numbered or not yet."""

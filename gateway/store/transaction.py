@@ -79,6 +79,13 @@ class Transaction:
         statement = _new_or_nothing(type(row), self._dialect)
         return (await self._execute(statement, _values(row))).rowcount == 1
 
+    async def put_new_many(self, *rows: SQLModel) -> set[tuple[Any, ...]]:
+        """As `put_new` for rows of one table; the keys of those that were written."""
+        if not rows:
+            return set()
+        statement = _new_or_nothing(type(rows[0]), self._dialect, telling=True)
+        return {tuple(key) for key in await self._execute(statement, [_values(row) for row in rows])}
+
     async def put_over(self, row: SQLModel, *columns: str) -> None:
         """Writes the row, or only these columns of it into the one with its primary key; holds that row's lock either
         way."""
@@ -167,9 +174,10 @@ def _new(kind: type[SQLModel]) -> Insert:
 
 
 @cache
-def _new_or_nothing(kind: type[SQLModel], dialect: str) -> Insert:
+def _new_or_nothing(kind: type[SQLModel], dialect: str, *, telling: bool = False) -> Insert:
+    """`telling` returns the keys of what was written."""
     made: Insert = _insert(kind, dialect).on_conflict_do_nothing()
-    return made
+    return made.returning(*_table(kind).primary_key) if telling else made
 
 
 @cache

@@ -305,6 +305,31 @@ async def test_a_fact_is_added_once_whatever_is_absent_in_it(store: SqlStore, cl
     assert bare in facts
 
 
+async def test_many_facts_and_states_are_kept_as_one_by_one(store: SqlStore, clock: ManualClock) -> None:
+    document = outgoing(clock)
+    three = [delivery(document, code) for code in ("Z91.02", "Z91.03", "Z91.04")]
+    ids = [one.id for one in three]
+    sent = Fact(track=Track.TRANSPORT, code="sent", at=clock.now())
+    failed = replace(sent, code="failed")
+
+    async with store.begin(NORTH) as work:
+        await work.outgoing.add(document)
+        await work.deliveries.add(three)
+        await work.facts.add(ids[0], sent)
+        new = await work.facts.add_many({ids[0]: sent, ids[1]: sent, ids[2]: failed})
+        await work.deliveries.save_states({ids[1]: ("sent", ("late",)), ids[2]: ("failed", ())}, clock.now())
+        assert await work.facts.add_many({}) == set()
+        await work.deliveries.save_states({}, clock.now())
+        await work.commit()
+
+    async with store.read(NORTH) as view:
+        known = await view.facts.of_many([*ids, "none"])
+        states = [(one.state, one.marks) for one in await view.deliveries.of(document.id)]
+    assert set(new) == {ids[1], ids[2]}
+    assert known == {ids[0]: [sent], ids[1]: [sent], ids[2]: [failed], "none": []}
+    assert states == [("queued", ()), ("sent", ("late",)), ("failed", ())]
+
+
 async def test_a_hand_over_is_leased_oldest_first_and_acknowledged_once(
     store: SqlStore, clock: ManualClock
 ) -> None:

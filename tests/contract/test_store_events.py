@@ -60,6 +60,19 @@ async def test_numbers_are_dense_with_several_writers_rollbacks_and_sequencers(
     assert (await store.counts())["event.unnumbered"] == 0
 
 
+async def test_several_events_of_one_subject_keep_their_order(store: SqlStore, clock: ManualClock) -> None:
+    told = [(EventKind.DELIVERY_SENT, {"to": f"Z91.{n}"}) for n in range(5)]
+    async with store.begin(NORTH) as work:
+        await work.events.append_many("msg-1", clock.now(), told)
+        await work.events.append_many("msg-1", clock.now(), [])
+        await work.commit()
+    await store.number_events()
+
+    found = await store.events_after(NORTH.agency_id, 0, 10)
+
+    assert [(one.kind, one.data) for one in found] == told
+
+
 async def test_reading_continues_behind_a_number(store: SqlStore, clock: ManualClock) -> None:
     for _ in range(5):
         await append(store, clock, NORTH)

@@ -5,7 +5,8 @@ from __future__ import annotations
 
 import os
 import secrets
-from collections.abc import Callable
+import tempfile
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -25,6 +26,13 @@ pytestmark = [pytest.mark.crash, pytest.mark.slow, pytest.mark.timeout(600), pyt
 
 
 @pytest.fixture
+def folder() -> Iterator[Path]:
+    """Not below pytest's own, which nobody else may enter: PostgreSQL runs as a user of its own."""
+    with tempfile.TemporaryDirectory(prefix="gateway-soak-", ignore_cleanup_errors=True) as made:
+        yield Path(made)
+
+
+@pytest.fixture
 def say(capsys: pytest.CaptureFixture[str]) -> Callable[[str], None]:
     """Past pytest's capture: a seed that is only shown after a failure is lost when the run is killed."""
 
@@ -41,14 +49,14 @@ def _plan(n: int, kills: int, axis: str, database: str, patience_s: float = 240)
 
 
 async def test_nothing_is_lost_or_doubled_on_broker_and_server(
-    tmp_path: Path, say: Callable[[str], None]
+    folder: Path, say: Callable[[str], None]
 ) -> None:
     if not (rabbit.installed() and postgres.installed()):
         missing("RabbitMQ and PostgreSQL are needed for the soak; `make test` installs them where it may")
     plan = _plan(N, KILLS, "amqp", "postgresql")
     say(f"\n{report.heading(plan)}")
 
-    result = await soak(plan, tmp_path, lambda words: None)
+    result = await soak(plan, folder, lambda words: None)
 
     told = "\n".join(report.lines(result))
     say(told)
@@ -57,12 +65,12 @@ async def test_nothing_is_lost_or_doubled_on_broker_and_server(
     assert result.injector.counts.total() == KILLS
 
 
-async def test_nothing_is_lost_or_doubled_on_one_machine(tmp_path: Path, say: Callable[[str], None]) -> None:
+async def test_nothing_is_lost_or_doubled_on_one_machine(folder: Path, say: Callable[[str], None]) -> None:
     """The embedded axis and SQLite, on a disk that fills up."""
     plan = _plan(60, 6, "embedded", "sqlite")
     say(f"\n{report.heading(plan)}")
 
-    result = await soak(plan, tmp_path, lambda words: None)
+    result = await soak(plan, folder, lambda words: None)
 
     told = "\n".join(report.lines(result))
     assert result.findings.clean, told
@@ -70,15 +78,15 @@ async def test_nothing_is_lost_or_doubled_on_one_machine(tmp_path: Path, say: Ca
 
 
 async def test_a_node_whose_axis_loses_what_it_took_is_found_out(
-    tmp_path: Path, say: Callable[[str], None]
+    folder: Path, say: Callable[[str], None]
 ) -> None:
     """The soak can fail: everything that the node `south` sends is promised and dropped."""
     plan = _plan(12, 0, "embedded", "sqlite", patience_s=10)
-    switch = tmp_path / "switches" / "south" / LOST
+    switch = folder / "switches" / "south" / LOST
     switch.parent.mkdir(parents=True)
     switch.touch()
 
-    result = await soak(plan, tmp_path, lambda words: None)
+    result = await soak(plan, folder, lambda words: None)
 
     from_south = [one for one in result.ledger.sent.values() if home(one.sender) == "south"]
     assert len(result.findings.lost) == sum(len(one.recipients) for one in from_south) > 0

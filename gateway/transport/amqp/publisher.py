@@ -12,7 +12,7 @@ from weakref import WeakValueDictionary
 
 from aio_pika import Message
 from aio_pika.abc import AbstractChannel
-from aio_pika.exceptions import PublishError
+from aio_pika.exceptions import DeliveryError, PublishError
 
 from gateway.errors import BrokerRefused, Unreachable
 from gateway.ports import Clock, Fate, Outcome, Parcel, Pool
@@ -159,6 +159,13 @@ class _Channel:
         target = await channel.get_exchange(exchange, ensure=False)
         try:
             await answered(target.publish(message, key, mandatory=True), within_s, self._link.trouble)
+        except PublishError:
+            raise
+        except DeliveryError:
+            # The broker's end of a channel goes on asking the member that led a queue when the channel first used it. While
+            # that one is dead everything is refused, long after others have taken over; a new channel finds the new leader.
+            await channel.close()
+            raise
         except ConnectionError:
             if self._link.blocked_since is not None:
                 raise BlockedNow(self._link.reason) from None
