@@ -77,7 +77,8 @@ def workers(told: Figures) -> Iterator[str]:
     )
     cases = {"remote": f"{told['sign_ms']:.0f} ms a signature, one session a process", "local": "local keys"}
     for case, words in cases.items():
-        yield f"  {words}: ratio {told[case]['ratio']}"
+        each = ", ".join(map(str, told[case]["ratios"]))
+        yield f"  {words}: ratio {told[case]['ratio']} (median of {each})"
         for count in ("1", "2"):
             row = told[case][count]
             yield (

@@ -13,6 +13,7 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import median
 from time import monotonic
 from typing import Any
 
@@ -79,7 +80,7 @@ class Run:
 
 
 async def measure(folder: Path) -> dict[str, Any]:
-    """One and two processes take turns, so that a machine that slows down slows both."""
+    """One and two processes take turns: a machine that slows down slows both runs of a round, and their ratio stays."""
     folder.chmod(0o755)  # the database runs as a user of its own
     figures: dict[str, Any] = {
         "bytes": SIZE,
@@ -96,9 +97,8 @@ async def measure(folder: Path) -> dict[str, Any]:
                     name = f"{case}{n}x{count}"
                     runs[count].append(await _run(servers, name, count, sign_ms))
             figures[case] = {str(count): _best(several) for count, several in runs.items()}
-            figures[case]["ratio"] = round(
-                max(run.per_second for run in runs[2]) / max(run.per_second for run in runs[1]), 2
-            )
+            ratios = [two.per_second / one.per_second for one, two in zip(runs[1], runs[2], strict=True)]
+            figures[case] |= {"ratio": round(median(ratios), 2), "ratios": [round(one, 2) for one in ratios]}
     figures["twice"] = sum(figures[case][count]["twice"] for case in ("remote", "local") for count in "12")
     figures["holds"] = figures["remote"]["ratio"] >= WANTED and figures["twice"] == 0
     return figures

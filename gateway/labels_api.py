@@ -71,6 +71,13 @@ API: dict[str, tuple[str, str]] = {
         "Chưa nhận đủ yêu cầu trong thời gian cho phép, chưa lưu gì. Hãy gọi lại.",
         "The request did not arrive in time; nothing was stored. Call again.",
     ),
+    "problem.cursor-gone": ("Mốc đọc không còn", "That cursor is gone"),
+    "problem.cursor-gone.text": (
+        "Không còn sự kiện nào mang mốc này: nút đã được khôi phục từ một bản sao lưu cũ hơn. Đọc lại từ after=0, "
+        "bỏ qua những gì đã xử lý",
+        "No event bears this cursor: the node was restored from an older backup. Read again from after=0 and pass over what "
+        "you have already done",
+    ),
     "problem.still-running": ("Lần gọi đầu chưa xong", "The first call is still running"),
     "problem.still-running.text": (
         "Yêu cầu đầu tiên với Idempotency-Key này đang chạy. Hãy gọi lại sau vài giây.",

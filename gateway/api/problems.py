@@ -95,6 +95,7 @@ OWN_SORTS: Mapping[str, Sort] = MappingProxyType(
             ("method-not-allowed", 405, False),
             ("too-slow", 408, True),
             ("still-running", 409, True),
+            ("cursor-gone", 410, False),
             ("too-large", 413, False),
             ("unsupported-media", 415, False),
             ("expectation-failed", 417, False),

@@ -52,6 +52,17 @@ async def test_next_after_goes_through_everything_once(door: Door) -> None:
     assert (await door.ask("GET", f"/events?after={after}")).json["next_after"] == after
 
 
+@pytest.mark.parametrize("cursor", ["{ahead}", "evt_01J0000000000000000000000Z-2"])
+async def test_a_cursor_of_a_history_that_is_gone_is_told_so(door: Door, cursor: str) -> None:
+    """After a restore from an older backup the numbers that a reader has seen are ahead, or belong to other events."""
+    await happened(door)
+    rows = (await door.ask("GET", "/events")).json["data"]
+
+    answer = await door.ask("GET", f"/events?after={cursor.format(ahead=len(rows) + 1)}")
+
+    assert (answer.status, answer.json["type"].rpartition("/")[2]) == (410, "cursor-gone")
+
+
 async def test_a_poll_is_woken_by_the_next_event(door: Door) -> None:
     waiting = asyncio.create_task(door.ask("GET", "/events?wait=30"))
     await asyncio.sleep(0)
