@@ -1,6 +1,6 @@
 """Runs the measurements one after another and prints them: `python -m bench [NAME ...] [--json FILE]`. Exit status 1
-only when memory or the bytes sent grew past their limit, or a document did not arrive as it left; a time is never judged,
-because it is the machine's as much as ours."""
+only when memory or the bytes sent grew past their limit, a document did not arrive as it left, or one was worked on
+twice; a time is never judged, because it is the machine's as much as ours."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ MEASUREMENTS: Mapping[str, Callable[[Path], Coroutine[Any, Any, dict[str, Any]]]
     "fan_out": fan_out.measure,
     "large": large.measure,
 }
-JUDGED = frozenset({"memory", "fan_out", "large"})
+JUDGED = frozenset({"memory", "workers", "fan_out", "large"})
 
 
 def main(words: list[str]) -> int:

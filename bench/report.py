@@ -86,7 +86,8 @@ def workers(told: Figures) -> Iterator[str]:
                 f"{row['worker_ms']} ms, broker {row['broker_ms']} ms, database {row['database_ms']} ms"
             )
     verdict = "holds" if told["holds"] else "BROKEN"
-    yield f"  worked on twice: {told['twice']}; remote ratio at least {told['wanted']} {verdict}"
+    reached = "reached" if told["remote"]["ratio"] >= told["wanted"] else "NOT REACHED"
+    yield f"  worked on twice: {told['twice']} {verdict}; a ratio of {told['wanted']} with the signing service: {reached}"
 
 
 def fan_out(told: Figures) -> Iterator[str]:

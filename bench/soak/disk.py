@@ -8,6 +8,7 @@ import subprocess
 from pathlib import Path
 
 _ROOM = "8g"  # only what is written takes memory
+_TRIES = 200
 
 
 class Disk:
@@ -21,21 +22,21 @@ class Disk:
         )
 
     def fill(self) -> None:
-        """Nothing more goes in: the limit is what it holds now."""
-        told = os.statvfs(self.folder)
-        used = (told.f_blocks - told.f_bfree) * told.f_frsize
-        self._limit(str(used))
+        """Nothing more goes in: the limit is what it holds now. It is refused where something came in meanwhile."""
+        for more in range(_TRIES):
+            told = os.statvfs(self.folder)
+            used = (told.f_blocks - told.f_bfree + more) * told.f_frsize
+            if _done("mount", "-o", f"remount,size={used}", str(self.folder)):
+                return
+        raise OSError(f"{self.folder} does not take what it holds as its limit")
 
     def empty(self) -> None:
-        self._limit(_ROOM)
+        if not _done("mount", "-o", f"remount,size={_ROOM}", str(self.folder)):
+            raise OSError(f"{self.folder} cannot be given its room again")
 
     def close(self) -> None:
         if self.real:
             _done("umount", "-l", str(self.folder))
-
-    def _limit(self, size: str) -> None:
-        if not _done("mount", "-o", f"remount,size={size}", str(self.folder)):
-            raise OSError(f"{self.folder} does not take the limit {size}")
 
 
 def _done(*command: str) -> bool:
