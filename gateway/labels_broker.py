@@ -220,10 +220,10 @@ _HOST: dict[str, tuple[str, str]] = {
         "The registry has it. The axis follows when its administrator runs gateway axis apply.",
     ),
     "host.next.remove": (
-        "Trục còn giao cho nút này đến khi danh mục và trục được cập nhật: gateway registry set-host {code} NÚT, rồi "
-        "gateway axis apply.",
-        "The axis still delivers here until registry and axis follow: gateway registry set-host {code} NODE, then gateway "
-        "axis apply.",
+        "Nếu danh mục hoặc trục còn ghi nút này thì trục còn giao đến đây. Nếu chưa làm: gateway registry set-host {code} "
+        "NÚT, rồi gateway axis apply.",
+        "The axis delivers here for as long as registry or broker name this node. Unless that is done: gateway registry "
+        "set-host {code} NODE, then gateway axis apply.",
     ),
     "host.elsewhere": (
         "Danh mục ghi {code} ở nút {host}, không phải {node}: gateway registry set-host {code} {node}.",

@@ -260,6 +260,12 @@ _DOCTOR: dict[str, tuple[str, str]] = {
         "Ổ đĩa của {path} còn trống {free_bytes}",
         "The disk of {path} has {free_bytes} free",
     ),
+    "doctor.clock.apart": (
+        "Đồng hồ máy và đồng hồ máy chủ cơ sở dữ liệu lệch nhau {seconds} giây, quá {most} giây: hai máy sẽ cùng làm "
+        "một việc",
+        "The clocks of this machine and of the database server are {seconds} s apart, more than {most} s: two machines "
+        "would do the same work",
+    ),
     "doctor.clock.behind": (
         "Đồng hồ máy sai: đang là {now}, nhưng dữ liệu đã ghi lúc {written}",
         "The clock is wrong: it says {now}, and data was written at {written}",

@@ -66,8 +66,8 @@ ERRORS: dict[str, tuple[str, str]] = {
         "The axis did not take it. It will be sent again by itself.",
     ),
     "error.unreachable": (
-        "Không kết nối được trục liên thông. Hệ thống sẽ tự gửi lại.",
-        "The axis cannot be reached. It will be sent again by itself.",
+        "Không kết nối được trục liên thông. Gói tin đang chờ sẽ được tự gửi lại.",
+        "The axis cannot be reached. Packets that wait are sent again by themselves.",
     ),
     "error.not_connected": (
         "Nơi nhận chưa kết nối trục liên thông, hoặc trục từ chối gói tin. Hãy gọi cho nơi nhận.",
@@ -87,8 +87,8 @@ ERRORS: dict[str, tuple[str, str]] = {
     ),
     "error.not_found": ("Không tìm thấy hoặc không có quyền xem.", "Not found, or not yours to see."),
     "error.clash": (
-        "Trạng thái hiện tại không cho phép việc này. Tải lại để xem.",
-        "The present state does not allow this. Reload to see it.",
+        "Trạng thái hiện tại không cho phép việc này. Hãy xem lại.",
+        "The present state does not allow this. Look at it again.",
     ),
     # what exactly forbids it, where the error says
     "clash.GW-ALREADY-SENT": (

@@ -173,7 +173,10 @@ def _keyword(parameter: inspect.Parameter, annotation: object) -> inspect.Parame
 
 def _call(ctx: typer.Context, given: dict[str, Any]) -> Call:
     before: dict[str, Any] = ctx.find_root().obj or {}
-    merged = {key: given.get(key) or before.get(key) for key in {*given, *before}}
+    merged = {
+        key: (given.get(key) or before.get(key)) if _typed(ctx, key) else (before.get(key) or given.get(key))
+        for key in {*given, *before}
+    }
     return Call(
         output=merged.get("output") or Format.TABLE,
         quiet=bool(merged.get("quiet")),
@@ -184,6 +187,12 @@ def _call(ctx: typer.Context, given: dict[str, Any]) -> Call:
         yes=bool(merged.get("yes")),
         dry_run=bool(merged.get("dry_run")),
     )
+
+
+def _typed(ctx: typer.Context, key: str) -> bool:
+    """Whether it stood after the command. A word of the environment must not win over one typed before the noun."""
+    source = ctx.get_parameter_source(key)
+    return source is not None and source.name == "COMMANDLINE"
 
 
 def _epilog(examples: Sequence[str]) -> str:

@@ -74,6 +74,7 @@ def _patient(settings: Settings, pool: Any) -> Patient:
         trust_folder=settings.trust.folder,
         clock=SystemClock(),
         pool=pool,
+        lease_s=settings.workers.lease_s,
         open_axis=None if embedded else lambda: open_axis(settings),
     )
 

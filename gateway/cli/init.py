@@ -19,7 +19,7 @@ from gateway.cli import output
 from gateway.cli.command import Call, verb
 from gateway.cli.node import at_office, run
 from gateway.domain.account import HostedAgency, NumberingMode
-from gateway.errors import Clash
+from gateway.errors import Clash, Misconfigured
 
 _FIRST_KEY = "first"
 _LIFE = timedelta(days=365)
@@ -147,9 +147,15 @@ async def _set_up(call: Call, file: Path, answers: Answers) -> None:
     from gateway.clock import SystemClock
     from gateway.store import migrate
 
-    file.parent.mkdir(parents=True, exist_ok=True)
     making = file.with_name(f".{file.name}.new")
-    making.write_text(settings_text(answers, file), encoding="utf-8")
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        making.write_text(settings_text(answers, file), encoding="utf-8")
+    except OSError as why:
+        raise Misconfigured(
+            f"the settings file {file} cannot be written: {why.strerror or why}",
+            hint="name a file that this user may write with --config, and move it to its place afterwards",
+        ) from why
     making.chmod(0o600)
     settings = reading.load(making, os.environ)
     _folders(settings, answers)
@@ -218,7 +224,7 @@ def settings_text(answers: Answers, file: Path) -> str:
 #   gateway --config {file.name} config check
 
 [node]
-# For logs and people.
+# Its name in logs and, on a broker, its user and what the registry's column "host" says of its agencies.
 name = {_quoted(answers.code)}
 # Everything the node keeps; back up this folder. Relative to this file.
 data_dir = {_quoted(str(folder))}

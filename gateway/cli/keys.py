@@ -97,7 +97,7 @@ async def _new(call: Call, kind: KeyKind) -> None:
         entry = office.keys.generate(agency.code, kind)
         office.keys.request(agency.code, entry.key_id, agency.name)
     output.record(call, _shown(entry))
-    call.say("cli.todo", command=f"gateway keys csr {entry.key_id} > request.pem")
+    call.say("cli.todo", command=f"gateway keys csr {entry.key_id} --agency {agency.code} > request.pem")
 
 
 def csr(

@@ -46,9 +46,12 @@ def serve(
 
 async def _serve(call: Call, role: str) -> None:
     from gateway import log
+    from gateway.clock import SystemClock
     from gateway.ops.health import Watch
+    from gateway.store import leases
 
     async with at_node(call) as node:
+        leases.refuse_gap(await node.store.clock_gap(SystemClock().now), node.settings.workers.lease_s)
         log.configure("debug" if call.verbose else node.settings.log.level)
         health, worked = Watch(node=node), asyncio.Event()
         stop = stop_on_signal(health.drain)

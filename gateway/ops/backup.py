@@ -79,9 +79,10 @@ async def make(
             async with dump.snapshot(source.database_url) as view:
                 await pool.run(partial(writer.put, form.ABOUT, _about(source, view, clock)))
                 for shape in view.shapes:
-                    copied.tables[shape.name] = await _table(view, shape.name, writer, pool)
+                    copied.tables[shape.name] = await _table(source, view, shape.name, writer, pool)
                     tell(shape.name, copied.tables[shape.name].rows)
                 async for batch in view.contents():
+                    await pool.run(partial(_hold, source.content))
                     wanted.write(b"".join(b"%s %d\n" % (each.digest.encode(), each.size) for each in batch))
             # The transaction is over: copying content takes hours, and no database likes a view that old.
             await _contents(source, wanted, writer, copied, pool, tell)
@@ -146,10 +147,13 @@ def _about(source: Source, view: dump.Snapshot, clock: Clock) -> bytes:
     )
 
 
-async def _table(view: dump.Snapshot, table: str, writer: form.BackupWriter, pool: Pool) -> dump.Sum:
+async def _table(
+    source: Source, view: dump.Snapshot, table: str, writer: form.BackupWriter, pool: Pool
+) -> dump.Sum:
     summing, held, size, part = form.Summing(), list[bytes](), 0, 0
 
     async def write() -> None:
+        await pool.run(partial(_hold, source.content))
         await pool.run(partial(_part, writer, f"{form.TABLES}{table}/{part:06}.gz", held))
 
     async for lines in view.lines(table):

@@ -17,7 +17,7 @@ from cryptography import x509
 from gateway.domain.account import HostedAgency
 from gateway.errors import GatewayError, TransportFailure
 from gateway.ports import AxisDesk, Clock, Pool
-from gateway.store import health, migrate, restored
+from gateway.store import health, leases, migrate, restored
 from gateway.store.store import SqlStore
 from gateway.transport.embedded import EmbeddedAxis
 from gateway.trust.evidence import Trust
@@ -32,6 +32,7 @@ EXPIRY_YELLOW, EXPIRY_RED = timedelta(days=60), timedelta(days=14)
 # No machine that runs this program has an earlier date; a dead clock battery shows so.
 OLDEST_NOW = datetime(2025, 1, 1, tzinfo=UTC)
 CLOCK_SKEW = timedelta(minutes=5)
+_SET_CLOCK = "timedatectl set-ntp true"
 # A lease is taken up again within one; what lies longer has no worker at all.
 STALE_AFTER = timedelta(minutes=10)
 
@@ -50,6 +51,7 @@ class Patient:
     trust_folder: Path
     clock: Clock
     pool: Pool
+    lease_s: float = 60.0
     open_axis: Callable[[], AbstractAsyncContextManager[AxisDesk]] | None = None
     """Opens an axis that is not a folder; None where `axis_folder` is the axis."""
 
@@ -72,6 +74,7 @@ async def examine(patient: Patient) -> list[Finding]:
     if not any(each.check == "database" and each.level == RED for each in found):
         store = SqlStore(patient.database_url, patient.clock)
         try:
+            found += [each async for each in _guarded("clock", _server_clock, patient, store)]
             found += [each async for each in _guarded("restored", _restored, patient, store)]
             found += [each async for each in _guarded("agencies", _agencies, patient, store)]
             found += [each async for each in _guarded("work", _work, patient, store)]
@@ -146,10 +149,17 @@ def _clock(patient: Patient) -> Finding:
     written = datetime.fromtimestamp(file.stat().st_mtime, UTC) if file and file.exists() else now
     told = {"now": now.isoformat(timespec="seconds"), "written": written.isoformat(timespec="seconds")}
     if now < OLDEST_NOW or written - now > CLOCK_SKEW:
-        return Finding(
-            check="clock", level=RED, cause="clock.behind", params=told, cure="timedatectl set-ntp true"
-        )
+        return Finding(check="clock", level=RED, cause="clock.behind", params=told, cure=_SET_CLOCK)
     return Finding(check="clock", level=GREEN, cause="clock.fine", params=told)
+
+
+async def _server_clock(patient: Patient, store: SqlStore) -> list[Finding]:
+    """Leases are times: to a machine whose clock is ahead the work that another one does looks abandoned (G7)."""
+    gap = await store.clock_gap(patient.clock.now)
+    if leases.agree(gap, patient.lease_s):
+        return []
+    told = {"seconds": round(abs(gap).total_seconds()), "most": round(patient.lease_s / 3)}
+    return [Finding(check="clock", level=RED, cause="clock.apart", params=told, cure=_SET_CLOCK)]
 
 
 def _anchors(patient: Patient) -> Finding:
@@ -218,14 +228,14 @@ async def _database(patient: Patient) -> list[Finding]:
     whole = Finding(check="database", level=GREEN, cause="database.fine", params={"head": where.head})
     stale = {table: count for table, count in found.stale.items() if count}
     told_stale = {"count": sum(stale.values()), "tables": ", ".join(stale) or "–"}
-    leases = Finding(
+    lying = Finding(
         check="leases",
         level=YELLOW if stale else GREEN,
         cause="leases.stale" if stale else "leases.fine",
         params=told_stale,
         cure="gateway serve" if stale else None,
     )
-    return [whole, leases]
+    return [whole, lying]
 
 
 async def _agencies(patient: Patient, store: SqlStore) -> list[Finding]:

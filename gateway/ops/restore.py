@@ -186,7 +186,7 @@ class _Filling:
 
     def _file(self, member: form.Member) -> None:
         path = self._path(member.name)
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        _private(path.parent)
         hashed = hashlib.sha256()
         with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
             for piece in self._reader.pieces(member):
@@ -283,3 +283,10 @@ async def _open(url: str, clock: Clock) -> None:
         await store.counts()
     finally:
         await store.close()
+
+
+def _private(folder: Path) -> None:
+    """Makes it and what is missing above it, for the node's user alone: `parents` would leave those to the umask."""
+    missing = [each for each in (folder, *folder.parents) if not each.exists()]
+    for each in reversed(missing):
+        each.mkdir(mode=0o700, exist_ok=True)

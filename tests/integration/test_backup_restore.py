@@ -25,7 +25,7 @@ from gateway.pool import ThreadPool
 from gateway.store import dump, restored
 from gateway.store.blobs import FileBlobs
 from gateway.store.store import SqlStore
-from gateway.store.sweeper import path_of
+from gateway.store.sweeper import HOLD, path_of
 from tests.support.clock import ManualClock
 from tests.support.stores import NORTH, SOUTH, copied, migrated, opened, outbox_item, outgoing, with_agencies
 
@@ -234,7 +234,8 @@ async def test_keys_trust_and_settings_come_back_and_are_not_readable_before(
     assert everything(new / "keys") == everything(office.folder / "keys")
     assert everything(new / "trust") == everything(office.folder / "trust")
     assert (new / restore.SETTINGS_FILE).read_text() == (office.folder / "gateway.toml").read_text()
-    assert (new / "keys" / "Z91.01" / "0123456789abcdef.key.pem").stat().st_mode & 0o077 == 0
+    for path in (new / "keys", new / "keys" / "Z91.01", new / "keys" / "Z91.01" / "0123456789abcdef.key.pem"):
+        assert path.stat().st_mode & 0o077 == 0, path
 
 
 async def test_leased_work_is_free_in_the_copy(office: Office, tmp_path: Path) -> None:
@@ -287,6 +288,22 @@ async def test_content_that_was_let_go_meanwhile_is_no_damage(office: Office) ->
     _, manifest = await office.back_up(tell=let_go)
 
     assert manifest.lacks == {digest: "released"}
+
+
+async def test_nothing_is_swept_while_the_rows_are_copied_however_long_that_takes(office: Office) -> None:
+    await office.admit(1)
+    word = office.source.content / HOLD
+    renewed: dict[str, bool] = {}
+
+    def an_hour_passes(what: str, count: int) -> None:
+        if count:
+            renewed[what] = word.stat().st_mtime > 0
+        os.utime(word, (0, 0))
+
+    await office.back_up(tell=an_hour_passes)
+
+    assert renewed.keys() >= {"outgoing_document", "event", "content"}
+    assert all(renewed.values()), renewed
 
 
 @pytest.mark.parametrize("place", [0, 9, 30, 0.2, 0.5, 0.8, -40, -1])

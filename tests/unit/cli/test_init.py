@@ -38,6 +38,18 @@ def test_an_answer_that_cannot_be_is_a_usage_error(
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_settings_file_that_cannot_be_written_is_named_with_the_way_out(
+    terminal: Terminal, tmp_path: Path
+) -> None:
+    (tmp_path / "a file").write_text("in the way of the folder", encoding="utf-8")
+
+    said = terminal.type("--lang", "en", "--config", tmp_path / "a file" / "gateway.toml", *GOOD)
+
+    assert said.code == 1
+    assert "gateway.toml cannot be written" in said.err
+    assert "--config" in said.err
+
+
 def test_a_dry_run_prints_the_settings_and_makes_nothing(terminal: Terminal, tmp_path: Path) -> None:
     said = terminal.type(*GOOD, "--dry-run")
 
