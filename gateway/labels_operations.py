@@ -21,7 +21,7 @@ OPERATIONS: dict[str, tuple[str, str]] = {
     "cli.status.pile": ("{what}: {count}", "{what}: {count}"),
     "cli.status.pile_old": ("{what}: {count}, lâu nhất {age}", "{what}: {count}, the oldest for {age}"),
     "cli.status.late": ("Nơi nhận chưa phản hồi quá 30 phút", "Recipients silent for more than 30 minutes"),
-    "cli.status.deliveries": ("Lượt gửi: {states}", "Deliveries: {states}"),
+    "cli.status.deliveries": ("Lượt gửi chưa xong: {states}", "Deliveries under way: {states}"),
     "cli.status.failed": ("Gói gửi hết lần thử", "Packets whose tries are used up"),
     "cli.status.certificate": (
         "Chứng thư số của {code}: còn {days} ngày",

@@ -7,6 +7,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from datetime import timedelta
 
 from aiohttp import web
@@ -23,8 +24,9 @@ async def once(call: Call, act: Callable[[], Awaitable[str]], *, status: int = 2
     key, owner = call.idempotency_key(), call.caller.key.principal.id
     text = json.dumps([call.request.method, call.request.path, call.canonical, []], separators=(",", ":"))
     digest = hashlib.sha256(text.encode()).hexdigest()
+    until = call.deps.clock.now() + IN_FLIGHT
     async with call.deps.store.begin(call.scope()) as work:
-        known = await work.idempotency.begin(owner, key, digest, call.deps.clock.now() + IN_FLIGHT)
+        known = await work.idempotency.begin(owner, key, digest, until)
         await work.commit()
     if known is not None:
         if known.digest != digest:
@@ -40,10 +42,12 @@ async def once(call: Call, act: Callable[[], Awaitable[str]], *, status: int = 2
         body = await act()
     except (GatewayError, BadCall):
         async with call.deps.store.begin(call.scope()) as work:
-            await work.idempotency.release(owner, key)
+            await work.idempotency.release(owner, key, until)
             await work.commit()
         raise
-    async with call.deps.store.begin(call.scope()) as work:
-        await work.idempotency.finish(owner, key, status, body)
-        await work.commit()
+    # Taken over by a repeat meanwhile: the act is done all the same, and this caller must hear so.
+    with suppress(Clash):
+        async with call.deps.store.begin(call.scope()) as work:
+            await work.idempotency.finish(owner, key, until, status, body)
+            await work.commit()
     return call.tell_text(body, status=status)

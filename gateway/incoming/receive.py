@@ -14,6 +14,7 @@ from gateway import log, meters
 from gateway.domain.account import AgencyScope
 from gateway.domain.event import EventKind
 from gateway.domain.identity import Digest
+from gateway.errors import NotFound
 from gateway.incoming import repeat, verify
 from gateway.incoming.desk import InDesk, is_ours
 from gateway.ports import Arrival, InboxItem, Scratch, Work
@@ -37,6 +38,9 @@ async def run(desk: InDesk, arrival: Arrival) -> None:
         await desk.blobs.keep(scratch, digest, size)
     item = _row(desk, arrival, agency.id, digest, size)
     async with desk.store.begin(scope) as work:
+        if not await _stays(work):
+            log.action(_log, "arrival.put_off", "its agency has just left", packet=arrival.packet_id)
+            return  # not settled: the axis gives it again, and then it is refused above
         landed = await work.inbox.land(item)
         if landed.id == item.id:
             await work.blobs.add(digest, "inbox", item.id)
@@ -49,6 +53,15 @@ async def run(desk: InDesk, arrival: Arrival) -> None:
     else:
         meters.REPEATED.add()
     await desk.axis.settle(arrival, done=True)
+
+
+async def _stays(work: Work) -> bool:
+    """Who is hosted is known for a second; that the agency is still here is sure from here to the commit only."""
+    try:
+        await work.agency()
+    except NotFound:
+        return False
+    return True
 
 
 def _copy(arrival: Arrival, scratch: Scratch) -> tuple[Digest, int]:

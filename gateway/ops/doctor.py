@@ -51,7 +51,7 @@ class Patient:
     trust_folder: Path
     clock: Clock
     pool: Pool
-    lease_s: float = 60.0
+    lease_s: float
     open_axis: Callable[[], AbstractAsyncContextManager[AxisDesk]] | None = None
     """Opens an axis that is not a folder; None where `axis_folder` is the axis."""
 

@@ -122,7 +122,7 @@ def of_load(load: Load, now: datetime) -> Iterator[Metric]:
     yield _one("outbox_failed", "Envelopes whose tries are used up.", load.outbox_failed)
     yield _one("events_unnumbered", "Events that no reader sees yet.", load.unnumbered)
     yield _one("late_deliveries", "Deliveries of which nothing was heard for 30 minutes.", load.late.count)
-    yield _by("deliveries", "Deliveries by the state shown.", "state", load.deliveries)
+    yield _by("deliveries", "Deliveries under way, by the state shown.", "state", load.deliveries)
     yield _by("leases", "Rows that some worker holds now.", "table", load.leases)
 
 

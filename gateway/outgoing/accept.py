@@ -6,8 +6,8 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-from dataclasses import asdict
-from datetime import timedelta
+from dataclasses import asdict, dataclass
+from datetime import datetime, timedelta
 
 from gateway import log, meters
 from gateway.domain.account import AgencyScope, HostedAgency
@@ -37,6 +37,14 @@ _log = logging.getLogger(__name__)
 _ASKS = {Kind.UPDATE: RequestKind.UPDATE, Kind.RECALL: RequestKind.RECALL}
 
 
+@dataclass(frozen=True, slots=True)
+class _Turn:
+    """The hold that this request has of its key: when it ends says whose it is."""
+
+    once: Once
+    until: datetime
+
+
 async def validate(desk: OutDesk, scope: AgencyScope, order: Order, tray: Tray) -> tuple[Draft, Verdict]:
     """Every check and the resolved recipients; nothing is stored."""
     return await checking.check(desk, scope, order, tray)
@@ -49,22 +57,23 @@ async def accept(
     key, or the same `external_id`, get the first answer."""
     if once is None:
         return await _accept(desk, scope, order, tray, None)
-    earlier = await _begin(desk, scope, once, tray)
+    turn = _Turn(once, desk.clock.now() + IN_FLIGHT)
+    earlier = await _begin(desk, scope, turn, tray)
     if earlier is not None:
         return earlier
     try:
-        return await _accept(desk, scope, order, tray, once)
+        return await _accept(desk, scope, order, tray, turn)
     except GatewayError:
         async with desk.store.begin(scope) as work:
-            await work.idempotency.release(once.owner, once.key)
+            await work.idempotency.release(once.owner, once.key, turn.until)
             await work.commit()
         raise
 
 
-async def _begin(desk: OutDesk, scope: AgencyScope, once: Once, tray: Tray) -> Accepted | None:
-    digest = request_digest(once, tray)
+async def _begin(desk: OutDesk, scope: AgencyScope, turn: _Turn, tray: Tray) -> Accepted | None:
+    once, digest = turn.once, request_digest(turn.once, tray)
     async with desk.store.begin(scope) as work:
-        known = await work.idempotency.begin(once.owner, once.key, digest, desk.clock.now() + IN_FLIGHT)
+        known = await work.idempotency.begin(once.owner, once.key, digest, turn.until)
         await work.commit()
     if known is None:
         return None
@@ -87,14 +96,15 @@ def request_digest(once: Once, tray: Tray) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-async def _accept(desk: OutDesk, scope: AgencyScope, order: Order, tray: Tray, once: Once | None) -> Accepted:
-    agency = await checking.hosted_agency(desk, scope)
+async def _accept(
+    desk: OutDesk, scope: AgencyScope, order: Order, tray: Tray, turn: _Turn | None
+) -> Accepted:
     digest = _content_digest(order, tray)
     async with desk.store.read(scope) as work:
         repeated = await _same_external_id(work, order, digest)
     if repeated is not None:
-        if once is not None:
-            await _remember_repeat(desk, scope, once, repeated)
+        if turn is not None:
+            await _remember_repeat(desk, scope, turn, repeated)
         return repeated
     draft, verdict = await checking.check(desk, scope, order, tray)
     if not order.send:
@@ -108,10 +118,11 @@ async def _accept(desk: OutDesk, scope: AgencyScope, order: Order, tray: Tray, o
     for received in tray.received:
         await desk.blobs.keep(received.scratch, received.item.sha256, received.item.size)
     async with desk.store.begin(scope) as work:
+        agency = await work.agency()
         # Looked for once more under the writer's lock: another request may have been committed meanwhile.
         repeated = await _same_external_id(work, order, digest)
         if repeated is not None:
-            return await _finish(work, once, repeated)
+            return await _finish(work, turn, repeated)
         if order.send and (taken := await checking.number_taken(work, agency, draft, order, tray)):
             raise Refused(Verdict(reasons=(taken,)))
         document = await _document(desk, work, agency, scope, order, draft, tray, digest)
@@ -126,18 +137,18 @@ async def _accept(desk: OutDesk, scope: AgencyScope, order: Order, tray: Tray, o
         )
         deliveries = await queue(desk, work, document) if order.send else ()
         accepted = Accepted(document=document, deliveries=deliveries, warnings=verdict.warnings)
-        await _finish(work, once, accepted)
+        await _finish(work, turn, accepted)
     meters.ACCEPTED.add()
     log.action(_log, "message.accepted", document=document.id, packet=document.packet_id, agency=agency.code)
     desk.wake()
     return accepted
 
 
-async def _finish(work: Work, once: Once | None, accepted: Accepted) -> Accepted:
+async def _finish(work: Work, turn: _Turn | None, accepted: Accepted) -> Accepted:
     """The answer is remembered under its key, in the transaction that makes it true."""
-    if once is not None:
-        status, body = once.render(accepted)
-        await work.idempotency.finish(once.owner, once.key, status, body)
+    if turn is not None:
+        status, body = turn.once.render(accepted)
+        await work.idempotency.finish(turn.once.owner, turn.once.key, turn.until, status, body)
     await work.commit()
     return accepted
 
@@ -167,9 +178,9 @@ async def _same_external_id(work: Work, order: Order, digest: str) -> Accepted |
     return Accepted(document=earlier, deliveries=deliveries)
 
 
-async def _remember_repeat(desk: OutDesk, scope: AgencyScope, once: Once, repeated: Accepted) -> None:
+async def _remember_repeat(desk: OutDesk, scope: AgencyScope, turn: _Turn, repeated: Accepted) -> None:
     async with desk.store.begin(scope) as work:
-        await _finish(work, once, repeated)
+        await _finish(work, turn, repeated)
 
 
 async def _document(

@@ -45,8 +45,8 @@ async def send_draft(
         resolved, verdict = await check.check(desk, scope, order, held)
     if not verdict.allowed:
         raise Refused(verdict)
-    agency = await check.hosted_agency(desk, scope)
     async with desk.store.begin(scope) as work:
+        agency = await work.agency()
         if taken := await check.number_taken(work, agency, resolved, order, held):
             raise Refused(Verdict(reasons=(taken,)))
         attempt = await accept.attempt_of(work, draft.kind, draft.document_id)
@@ -75,7 +75,7 @@ async def cancel(
         cancelled = await work.outgoing.save(
             replace(document, state=OutState.CANCELLED), expect_version=expect_version
         )
-        for delivery in deliveries:
+        for delivery in request.in_turn(deliveries):
             await _transport(desk, work, delivery, own_fact(Track.TRANSPORT, "cancelled", desk.clock.now()))
         await request.withdraw(desk, work, document)
         await work.blobs.drop("source", id)
@@ -89,8 +89,8 @@ async def resend(
 ) -> OutgoingDocument:
     """The same bytes go again to the recipients named, or to all whose sending failed. What a recipient refused is
     corrected and sent as a new document, not again."""
-    agency = await check.hosted_agency(desk, scope)
     async with desk.store.begin(scope) as work:
+        agency = await work.agency()
         document = await work.outgoing.get(id)
         if document.envelope_digest is None or document.envelope_size is None:
             raise Clash(f"{id} is {document.state}: it has no envelope yet that could be sent again")
@@ -110,7 +110,7 @@ async def resend(
                 last_error=None,
             )
         )
-        for delivery in chosen:
+        for delivery in request.in_turn(chosen):
             await _transport(desk, work, delivery, own_fact(Track.TRANSPORT, "queued", now))
         await work.events.append(
             EventKind.MESSAGE_QUEUED, id, now, {"again": True, "to": [d.recipient.code for d in chosen]}

@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from gateway.domain.account import AgencyScope
+from gateway.domain.account import AgencyScope, HostedAgency
 from gateway.domain.document import Change, Delivery, Kind, OutgoingDocument, OutState, Urgency
 from gateway.domain.event import EventKind
 from gateway.domain.identity import PacketId
@@ -15,7 +15,7 @@ from gateway.domain.receipt import StatusPacket
 from gateway.domain.status import RequestKind
 from gateway.errors import Clash, Refused
 from gateway.outgoing import accept, request
-from gateway.outgoing.check import hosted_agency, named
+from gateway.outgoing.check import named
 from gateway.outgoing.desk import OutDesk
 from gateway.policy import change as rules
 from gateway.policy.verdict import Verdict
@@ -41,13 +41,14 @@ async def recall(
     document itself when the bare 13 was asked for. Clash while an earlier request is open."""
     change = Change(reason=reason, approved_by=approved_by, notice_no=notice_no)
     async with desk.store.begin(scope) as work:
+        agency = await work.agency()
         parent = await work.outgoing.get(id)
         _is_recallable(parent, change, take_back)
         chosen = _chosen(await work.deliveries.of(id), recipients)
         await _is_latest(work, parent, chosen)
         parent = await work.outgoing.save(parent, expect_version=expect_version)
         if take_back:
-            await _take_back(desk, work, scope, parent, chosen, reason)
+            await _take_back(desk, work, agency, parent, chosen, reason)
             result = parent
         else:
             result = await _notice(desk, work, scope, parent, chosen, change)
@@ -125,13 +126,12 @@ async def _notice(
 async def _take_back(
     desk: OutDesk,
     work: Work,
-    scope: AgencyScope,
+    agency: HostedAgency,
     parent: OutgoingDocument,
     chosen: Sequence[Delivery],
     why: str,
 ) -> None:
-    agency = await hosted_agency(desk, scope)
-    for delivery in chosen:
+    for delivery in request.in_turn(chosen):
         packet = StatusPacket(
             packet_id=PacketId(desk.clock.new_id("pkt_")),
             sender_code=agency.code,

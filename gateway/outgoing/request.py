@@ -3,6 +3,8 @@ packet that asks. Out: in the caller's transaction, the facts `asked` and `withd
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
+
 from gateway.domain.document import Delivery, OutgoingDocument
 from gateway.domain.event import EventKind
 from gateway.domain.status import Fact, RequestKind, RequestState, Track, fold_delivery, open_request
@@ -18,7 +20,7 @@ async def ask(desk: OutDesk, work: Work, child: OutgoingDocument, kind: RequestK
         return
     why = child.change.reason if child.change else None
     codes = {recipient.code.casefold() for recipient in child.draft.recipients}
-    for delivery in await work.deliveries.of(child.parent_id):
+    for delivery in in_turn(await work.deliveries.of(child.parent_id)):
         if delivery.recipient.code.casefold() in codes:
             await ask_one(desk, work, delivery, kind, child.packet_id, why)
 
@@ -59,10 +61,15 @@ async def withdraw(desk: OutDesk, work: Work, child: OutgoingDocument) -> None:
     """The request of a child that was cancelled before it left is open no more."""
     if child.parent_id is None:
         return
-    for delivery in await work.deliveries.of(child.parent_id):
+    for delivery in in_turn(await work.deliveries.of(child.parent_id)):
         waiting = open_request(fold_delivery(await work.facts.of(delivery.id)))
         if waiting is not None and waiting.request_id == child.packet_id:
             await _withdraw_one(desk, work, delivery, child.packet_id)
+
+
+def in_turn(deliveries: Iterable[Delivery]) -> Sequence[Delivery]:
+    """In the one order in which everybody changes several, so that no two wait for each other."""
+    return sorted(deliveries, key=lambda delivery: delivery.id)
 
 
 async def _is_over(work: Work, delivery: Delivery, packet_id: str) -> bool:

@@ -246,13 +246,14 @@ class Events(Protocol):
 
 class Idempotency(Protocol):
     async def begin(self, owner: str, key: str, digest: str, until: datetime) -> Remembered | None:
-        """None: the caller owns the key now (marker leased until then). Otherwise what it stands for."""
+        """None: the caller owns the key now (marker leased until then). Otherwise what it stands for. `until` is also the
+        fence: who finishes or releases names the one it began with."""
 
-    async def finish(self, owner: str, key: str, status: int, body: str) -> None:
-        """Commits with the document."""
+    async def finish(self, owner: str, key: str, until: datetime, status: int, body: str) -> None:
+        """Commits with the document. Clash when another request has the key now."""
 
-    async def release(self, owner: str, key: str) -> None:
-        """The request failed; the key may be used again."""
+    async def release(self, owner: str, key: str, until: datetime) -> None:
+        """The request failed; the key may be used again. Another request's marker stays."""
 
 
 class Work(Protocol):
@@ -273,6 +274,9 @@ class Work(Protocol):
     blobs: BlobRefs
     events: Events
     idempotency: Idempotency
+
+    async def agency(self) -> HostedAgency:
+        """The agency of the scope, which stays hosted here until this writing unit of work ends; NotFound when it left."""
 
     async def commit(self) -> None: ...
 
@@ -318,7 +322,7 @@ class Store(Protocol):
         """Forgets idempotency keys first used before that time; how many. `external_id` goes on to guard."""
 
     async def counts(self) -> Mapping[str, int]:
-        """Rows by state for status pages: `outbox.waiting`, `inbox.quarantined`, `job.waiting`, …"""
+        """Rows by state for status pages: `outbox.waiting`, `inbox.quarantined`, `job.waiting`, …; none that ended."""
 
 
 class Scratch(Protocol):

@@ -9,7 +9,7 @@ from dataclasses import replace
 from datetime import datetime
 from time import monotonic
 
-from sqlalchemy import ColumnElement, select, true, update
+from sqlalchemy import ColumnElement, bindparam, select, true, update
 from sqlmodel import col
 
 from gateway import errors
@@ -21,6 +21,9 @@ from gateway.store.leaving import open_work
 from gateway.store.transaction import Transaction
 
 _REMEMBERED_S = 1.0
+_STAYING = (
+    select(HostedAgencyRow).where(col(HostedAgencyRow.id) == bindparam("id")).with_for_update(read=True)
+)
 
 Open = Callable[[], AbstractAsyncContextManager[Transaction]]
 
@@ -52,6 +55,7 @@ class Accounts:
             agency = await _known(tx, col(HostedAgencyRow.id) == id)
             if agency is None or agency.left_at is not None:
                 raise errors.NotFound(f"no agency {id} is hosted here")
+            # Counted after whatever was being accepted for it has ended, and before anything more is.
             if work := await open_work(tx, id):
                 return work
             await _save(tx, replace(agency, left_at=self._clock.now()))
@@ -179,8 +183,19 @@ async def _that_left(tx: Transaction, agency: HostedAgency) -> HostedAgency:
 
 
 async def _known(tx: Transaction, this: ColumnElement[bool]) -> HostedAgency | None:
-    row = await tx.first(HostedAgencyRow, select(HostedAgencyRow).where(this))
+    """Nobody accepts anything for it until this transaction ends."""
+    row = await tx.first(HostedAgencyRow, select(HostedAgencyRow).where(this).with_for_update())
     return None if row is None else from_json(HostedAgency, row.body)
+
+
+async def staying(tx: Transaction, id: str) -> HostedAgency:
+    """The agency, which cannot leave before this transaction ends; NotFound when it left, or was never hosted. Many
+    may hold it so at once."""
+    row = await tx.first(HostedAgencyRow, _STAYING, id=id)
+    agency = None if row is None else from_json(HostedAgency, row.body)
+    if agency is None or agency.left_at is not None:
+        raise errors.NotFound(f"this node does not host agency {id}")
+    return agency
 
 
 def _expired(key: ApiKey, now: datetime) -> bool:

@@ -10,7 +10,7 @@ from contextlib import suppress
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import bindparam, select, update
+from sqlalchemy import Integer, bindparam, select, update
 from sqlmodel import col
 
 from gateway import log
@@ -25,6 +25,12 @@ from gateway.store.wake import ANY
 NODE = ""  # the empty agency id: the node's own events, and the counter row of the node's sequence
 NUMBERED = "numbered"  # what is rung when events have numbers
 _R = EventRow
+UNNUMBERED = (
+    select(col(_R.position), col(_R.agency_id))
+    .where(col(_R.node_seq).is_(None))
+    .order_by(col(_R.position))
+    .limit(bindparam("most", type_=Integer))
+)
 
 
 class SqlEvents:
@@ -72,8 +78,7 @@ def _call() -> dict[str, str]:
 
 async def any_unnumbered(tx: Transaction) -> bool:
     """Asked before the write lock is taken, because mostly there is nothing to do."""
-    query = select(col(_R.position)).where(col(_R.node_seq).is_(None)).limit(1)
-    return bool(await tx.tuples(query))
+    return bool(await tx.tuples(UNNUMBERED, most=1))
 
 
 async def number(tx: Transaction, limit: int) -> int:
@@ -83,8 +88,7 @@ async def number(tx: Transaction, limit: int) -> int:
         return 0
     # A position may become visible after a higher one is numbered (its transaction took longer): it is numbered
     # next, in the order of commits. Only committed rows are ever read here.
-    query = select(col(_R.position), col(_R.agency_id)).where(col(_R.node_seq).is_(None))
-    found = await tx.tuples(query.order_by(col(_R.position)).limit(limit))
+    found = await tx.tuples(UNNUMBERED, most=limit)
     if not found:
         return 0
     numbers = [_next(counters, position, agency_id) for position, agency_id in found]

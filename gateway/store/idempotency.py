@@ -1,5 +1,6 @@
 """What an idempotency key stands for, per agency and key owner. In: a key and the digest of its request. Out: nothing
-(go ahead), "still running", or the first answer again. The marker is a lease; the answer commits with the document."""
+(go ahead), "still running", or the first answer again. The marker is a lease, its end the fence; the answer
+commits with the document."""
 
 from __future__ import annotations
 
@@ -50,24 +51,29 @@ class SqlIdempotency:
             digest=found.digest, running=found.status is None, status=found.status, body=found.body
         )
 
-    async def finish(self, owner: str, key: str, status: int, body: str) -> None:
-        """Clash when nothing runs under this key: another request took it over and was answered first."""
-        running = and_(self._is(owner, key), col(_R.status).is_(None))
-        if await self._tx.change(update(_R).where(running).values(status=status, body=body)) != 1:
+    async def finish(self, owner: str, key: str, until: datetime, status: int, body: str) -> None:
+        """Clash when this request's marker is gone: another one took it over."""
+        mine = self._mine(owner, key, until)
+        if await self._tx.change(update(_R).where(mine).values(status=status, body=body)) != 1:
             raise errors.Clash(
-                f"no request runs under the idempotency key {key!r} any more; read the answer it has now"
+                f"another request took over the idempotency key {key!r}; send this one again for the answer it has now"
             )
 
-    async def release(self, owner: str, key: str) -> None:
-        """Harmless when the key is answered or unknown."""
-        await self._tx.change(delete(_R).where(self._is(owner, key), col(_R.status).is_(None)))
+    async def release(self, owner: str, key: str, until: datetime) -> None:
+        """Harmless when the key is answered, unknown or another's by now."""
+        await self._tx.change(delete(_R).where(self._mine(owner, key, until)))
 
     async def _take_over(self, owner: str, key: str, digest: str, until: datetime, now: datetime) -> bool:
         """A marker whose lease ran out belongs to a request that died; one of its repeats gets it. Another request
         under the same key does not: were the first one only slow, its answer would be kept for the wrong question."""
         dead = and_(self._is(owner, key), col(_R.status).is_(None), col(_R.until) <= now)
-        same = col(_R.digest) == digest
-        return await self._tx.change(update(_R).where(dead, same).values(until=until)) == 1
+        # A later end than before, also by another machine's clock: to the earlier request the marker is another's then.
+        same_later = and_(col(_R.digest) == digest, col(_R.until) < until)
+        return await self._tx.change(update(_R).where(dead, same_later).values(until=until)) == 1
+
+    def _mine(self, owner: str, key: str, until: datetime) -> ColumnElement[bool]:
+        """Still running, and begun or taken over with that end."""
+        return and_(self._is(owner, key), col(_R.status).is_(None), col(_R.until) == until)
 
     def _is(self, owner: str, key: str) -> ColumnElement[bool]:
         return and_(col(_R.agency_id) == self._agency_id, col(_R.owner) == owner, col(_R.key) == key)

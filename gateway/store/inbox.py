@@ -18,7 +18,6 @@ from gateway.ports.services import Clock
 from gateway.store import leases, paging
 from gateway.store.inbox_rows import from_domain, settled_values, to_domain
 from gateway.store.incoming import INCOMING
-from gateway.store.outbox import urgent_first
 from gateway.store.tables import InboxRow
 from gateway.store.transaction import Transaction
 
@@ -42,7 +41,7 @@ def is_open() -> ColumnElement[bool]:
     return col(_R.state) == LANDED
 
 
-_QUEUE = leases.Queue.of(_R, is_open(), (urgent_first(col(_R.lane)), col(_R.received_at), col(_R.id)))
+_QUEUE = leases.Queue.of(_R, is_open(), (col(_R.lane).desc(), col(_R.received_at), col(_R.id)))
 _MINE = select(_R).where(col(_R.agency_id) == bindparam("agency"))
 _BY_ID = _MINE.where(col(_R.id) == bindparam("id"))
 _BY_DIGEST = _MINE.where(col(_R.file_digest) == bindparam("digest"))

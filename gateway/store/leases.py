@@ -3,7 +3,7 @@ under a fencing token. A lease that ran out is claimable again, so a dead worker
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Generic, TypeVar
@@ -35,6 +35,11 @@ from gateway.store.transaction import Transaction
 Claimable = TypeVar("Claimable", OutboxRow, InboxRow, JobRow)
 Now = datetime | BindParameter[datetime]
 AnyClaimable = type[OutboxRow] | type[InboxRow] | type[JobRow]
+# The rest is history, and counting it would cost more with every year.
+_NO_END: Mapping[type, Sequence[str]] = {
+    OutboxRow: ("waiting", "failed"),
+    InboxRow: ("landed", "waiting", "held", "quarantined", "malformed", "sealed"),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +94,22 @@ async def any_due(tx: Transaction, queue: Queue[Claimable], now: datetime, **amo
     return bool(await tx.tuples(queue.look, now=now, **among))
 
 
+def agree(gap: timedelta, lease_s: float) -> bool:
+    """Whether leases hold between machines whose clocks are that far from the database's: a worker renews after a third
+    of a lease, so two of them may be two thirds apart and neither sees the other's lease run out."""
+    return abs(gap) <= timedelta(seconds=lease_s / 3)
+
+
+def refuse_gap(gap: timedelta, lease_s: float) -> None:
+    """Misconfigured when leases would not hold."""
+    if not agree(gap, lease_s):
+        raise errors.Misconfigured(
+            f"this machine's clock and the database server's are {abs(gap).total_seconds():.0f} s apart, more than a "
+            f"third of workers.lease_s ({lease_s:.0f}): two machines would do the same work",
+            hint="timedatectl set-ntp true, on this machine and on the database server",
+        )
+
+
 def due(table: AnyClaimable, now: Now) -> ColumnElement[bool]:
     """Not put off to a later time."""
     return or_(col(table.not_before).is_(None), col(table.not_before) <= now)
@@ -140,6 +161,12 @@ def released(not_before: datetime | None, error: str | None) -> dict[str, Any]:
     return {"lease_token": None, "lease_until": None, "not_before": not_before, "last_error": error}
 
 
+def has_no_end(table: type[OutboxRow] | type[InboxRow]) -> ColumnElement[bool]:
+    return col(table.state).in_(_NO_END[table])
+
+
 async def count_by_state(tx: Transaction, table: type[OutboxRow] | type[InboxRow]) -> dict[str, int]:
-    found = await tx.tuples(select(col(table.state), func.count()).group_by(col(table.state)))
+    """Rows without an end, and those that need a person."""
+    among = has_no_end(table)
+    found = await tx.tuples(select(col(table.state), func.count()).where(among).group_by(col(table.state)))
     return {f"{table.__tablename__}.{state}": number for state, number in found}

@@ -7,8 +7,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, bindparam, case, select, update
-from sqlalchemy.orm import Mapped
+from sqlalchemy import ColumnElement, and_, bindparam, select, update
 from sqlmodel import col
 
 from gateway import errors
@@ -36,15 +35,11 @@ async def claim(tx: Transaction, clock: Clock, limit: int, lease_s: float) -> li
     return [LeasedOutbox(item=to_domain(row, lease.attempt), lease=lease) for row, lease in found]
 
 
-def urgent_first(lane: Mapped[str]) -> ColumnElement[int]:
-    return case((lane == Lane.URGENT.value, 0), else_=1)
-
-
 def is_open() -> ColumnElement[bool]:
     return col(_R.state) == WAITING
 
 
-_QUEUE = leases.Queue.of(_R, is_open(), (urgent_first(col(_R.lane)), col(_R.created_at), col(_R.id)))
+_QUEUE = leases.Queue.of(_R, is_open(), (col(_R.lane).desc(), col(_R.created_at), col(_R.id)))
 _MINE = select(_R).where(col(_R.agency_id) == bindparam("agency"))
 _BY_ID = _MINE.where(col(_R.id) == bindparam("id"))
 _OF_SUBJECT = _MINE.where(col(_R.subject_id) == bindparam("subject")).order_by(col(_R.created_at), col(_R.id))

@@ -8,19 +8,24 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, func, select, update
+from sqlalchemy import ColumnElement, and_, bindparam, func, select, update
 from sqlmodel import col
 
 from gateway.store import inbox, jobs, leases, outbox
 from gateway.store.account_tables import HostedAgencyRow
+from gateway.store.columns import Moment
 from gateway.store.store import SqlStore
 from gateway.store.tables import DeliveryRow, EventRow, InboxRow, JobRow, OutboxRow
 from gateway.store.transaction import Transaction
 
-# Inbox states that are not an end: the rest is history, and counting it would cost more with every year.
-OPEN_INBOX = (inbox.LANDED, inbox.WAITING, "held", "quarantined", "malformed", "sealed")
+# Deliveries that wait for the axis, the other node or its clerk's answer to a request: the rest is history.
+UNDER_WAY = ("queued", "sending", "sent", "failed", "recall_asked", "take_back_asked", "update_asked")
 # A recipient that said nothing for so long is late: 01 takes seconds where both nodes are well.
 SILENCE = timedelta(minutes=30)
+_STATE, _AT = col(DeliveryRow.state), col(DeliveryRow.updated_at)
+DELIVERIES = select(_STATE, func.count()).where(_STATE.in_(UNDER_WAY)).group_by(_STATE)
+_BEFORE = bindparam("before", type_=Moment)
+SILENT = select(func.count(), func.min(_AT)).where(_STATE == "sent", _AT < _BEFORE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,8 +38,8 @@ class Pile:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Load:
-    """Everything that waits. `outbox` by lane, `inbox` by state, `jobs` by kind, `leases` by table; `late` are
-    deliveries handed to the axis of which nothing was heard since."""
+    """Everything that waits. `outbox` by lane, `inbox` by state, `jobs` by kind, `leases` by table; `deliveries` by
+    state while they are under way; `late` are those handed to the axis of which nothing was heard since."""
 
     outbox: Mapping[str, Pile]
     outbox_failed: int
@@ -53,7 +58,7 @@ async def load(store: SqlStore, now: datetime) -> Load:
             outbox=await _piles(tx, col(OutboxRow.lane), col(OutboxRow.created_at), outbox.is_open()),
             outbox_failed=await _count(tx, col(OutboxRow.id), col(OutboxRow.state) == outbox.FAILED),
             inbox=await _piles(
-                tx, col(InboxRow.state), col(InboxRow.received_at), col(InboxRow.state).in_(OPEN_INBOX)
+                tx, col(InboxRow.state), col(InboxRow.received_at), leases.has_no_end(InboxRow)
             ),
             jobs=await _piles(tx, col(JobRow.kind), col(JobRow.created_at), jobs.is_open()),
             unnumbered=await _count(tx, col(EventRow.position), col(EventRow.node_seq).is_(None)),
@@ -95,15 +100,11 @@ async def _count(tx: Transaction, id: Any, among: ColumnElement[bool]) -> int:
 
 
 async def _by_state(tx: Transaction) -> dict[str, int]:
-    state = col(DeliveryRow.state)
-    found = await tx.tuples(select(state, func.count()).group_by(state))
-    return {str(name): int(number) for name, number in found}
+    return {str(name): int(number) for name, number in await tx.tuples(DELIVERIES)}
 
 
 async def _late(tx: Transaction, now: datetime) -> Pile:
-    at = col(DeliveryRow.updated_at)
-    silent = and_(col(DeliveryRow.state) == "sent", at < now - SILENCE)
-    ((number, oldest),) = await tx.tuples(select(func.count(), func.min(at)).where(silent))
+    ((number, oldest),) = await tx.tuples(SILENT, before=now - SILENCE)
     return Pile(count=number, oldest=oldest)
 
 

@@ -59,6 +59,18 @@ class SqlStore:
         """Misconfigured unless the database has a schema that this version runs on; changes nothing."""
         await migrate.check(self._writer)
 
+    async def clock_gap(self, now: Callable[[], datetime]) -> timedelta:
+        """How far ahead of the server's clock the one that `now` reads is; none on SQLite, which has no clock."""
+        if self._one_writer:
+            return timedelta()
+        async with self.reading() as tx:
+            asked = now()
+            ((told,),) = await tx.tuples(select(func.clock_timestamp()))
+            answered = now()
+        theirs: datetime = told
+        # Somewhere between asking and the answer; a slow line is not a wrong clock.
+        return min(max(theirs, asked), answered) - theirs
+
     async def close(self) -> None:
         await self.wake.close()
         await self._writer.dispose()

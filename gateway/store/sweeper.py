@@ -4,11 +4,12 @@ looked at again under its row's lock before it goes: a `keep` or a new reference
 from __future__ import annotations
 
 import logging
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
 
-from sqlalchemy import delete, exists, select
+from sqlalchemy import delete, select
 from sqlmodel import col
 
 from gateway.ports.services import Pool
@@ -36,29 +37,34 @@ def hold(root: Path) -> None:
 
 async def sweep(root: Path, store: SqlStore, pool: Pool, now: datetime) -> int:
     """Blobs without references, files without rows, and scratch files, each when older than the grace; nothing while
-    a copy is made."""
-    if await pool.run(partial(_is_held, root, now)):
-        return 0
-    before = now - GRACE
-    gone = await _sweep_rows(root, store, before)
+    a copy is made, and nothing more once one begins."""
+    before, is_held = now - GRACE, partial(pool.run, partial(_is_held, root, now))
+    gone = await _sweep_rows(root, store, before, is_held)
     for shard in _SHARDS:  # one part of the folder at a time, so that memory stays bounded (G8)
+        if await is_held():
+            return gone
         ages = await pool.run(partial(_ages, root / shard, "*/*"))
         gone += await _sweep_shard(root, store, shard, ages, before)
     return gone + await pool.run(partial(_sweep_scratch, root / SCRATCH, before))
 
 
-async def _sweep_rows(root: Path, store: SqlStore, before: datetime) -> int:
+async def _sweep_rows(
+    root: Path, store: SqlStore, before: datetime, is_held: Callable[[], Awaitable[bool]]
+) -> int:
     gone, last = 0, ""
-    while True:
-        unwanted = ~exists().where(col(BlobRefRow.digest) == col(BlobRow.digest))
-        query = select(BlobRow).where(col(BlobRow.stored_at) < before, unwanted, col(BlobRow.digest) > last)
+    while not await is_held():
         async with store.reading() as tx:
-            found = await tx.rows(BlobRow, query.order_by(col(BlobRow.digest)).limit(_BATCH))
-        for row in found:
-            gone += await _remove(root, store, row.digest, before)
-            last = row.digest
+            page = select(BlobRow).where(col(BlobRow.digest) > last).order_by(col(BlobRow.digest))
+            found = await tx.rows(BlobRow, page.limit(_BATCH))
+            old = [row.digest for row in found if row.stored_at < before]
+            refs = select(col(BlobRefRow.digest)).where(col(BlobRefRow.digest).in_(old)).distinct()
+            wanted = {digest for (digest,) in await tx.tuples(refs)} if old else set()
+        for digest in old:
+            gone += digest not in wanted and await _remove(root, store, digest, before)
         if len(found) < _BATCH:
-            return gone
+            break
+        last = found[-1].digest
+    return gone
 
 
 async def _remove(root: Path, store: SqlStore, digest: str, before: datetime) -> bool:

@@ -7,8 +7,8 @@ from __future__ import annotations
 from datetime import date, datetime
 from typing import Any, ClassVar
 
-from sqlalchemy import BigInteger, Column, ForeignKeyConstraint, Index, Integer, Text, UniqueConstraint
-from sqlmodel import Field, SQLModel
+from sqlalchemy import BigInteger, Column, ForeignKeyConstraint, Index, Integer, Text, UniqueConstraint, text
+from sqlmodel import Field, SQLModel, col
 
 from gateway.store.account_tables import HostedAgencyRow
 from gateway.store.columns import Moment
@@ -17,6 +17,7 @@ from gateway.store.columns import Moment
 NODE_TABLES = frozenset({"hosted_agency", "principal", "api_key", "blob", "event_counter"})
 # Events are appended by position and read by number, never by id alone: their key is the position.
 KEYED_BY_POSITION = frozenset({"event"})
+_NO_NUMBER = text("node_seq IS NULL")
 
 
 def _key() -> Any:  # Any: Field() gives whatever type the annotation beside it names
@@ -77,6 +78,7 @@ class DeliveryRow(SQLModel, table=True):
         _within("delivery", "document_id", "outgoing_document"),
         Index("ix_delivery_document", "agency_id", "document_id", "state"),
         Index("ix_delivery_state", "agency_id", "state"),
+        Index("ix_delivery_updated", "state", "updated_at"),
     )
 
     agency_id: str = _key()
@@ -230,6 +232,16 @@ class OutboxRow(Leasable, table=True):
     settled_at: datetime | None = Field(default=None, sa_type=Moment)
 
 
+# R46: urgent first; it stands behind normal in the alphabet.
+Index(
+    "ix_outbox_claim",
+    col(OutboxRow.state),
+    col(OutboxRow.lane).desc(),
+    col(OutboxRow.created_at),
+    col(OutboxRow.id),
+)
+
+
 class InboxRow(Leasable, table=True):
     __tablename__ = "inbox"
     __table_args__ = (
@@ -261,6 +273,15 @@ class InboxRow(Leasable, table=True):
     incoming_id: str | None = None
     steps: str = Field(sa_type=Text)
     settled_at: datetime | None = Field(default=None, sa_type=Moment)
+
+
+Index(
+    "ix_inbox_claim",
+    col(InboxRow.state),
+    col(InboxRow.lane).desc(),
+    col(InboxRow.received_at),
+    col(InboxRow.id),
+)
 
 
 class JobRow(Leasable, table=True):
@@ -315,6 +336,7 @@ class EventRow(SQLModel, table=True):
         UniqueConstraint("node_seq", name="uq_event_node_seq"),
         UniqueConstraint("agency_id", "agency_seq", name="uq_event_agency_seq"),
         Index("ix_event_subject", "agency_id", "subject_id"),
+        Index("ix_event_unnumbered", "position", postgresql_where=_NO_NUMBER, sqlite_where=_NO_NUMBER),
         {"sqlite_autoincrement": True},  # a position is never given twice, even after the last row is gone
     )
 

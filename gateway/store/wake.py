@@ -45,8 +45,9 @@ class Wake:
 
     def start(self) -> None:
         """From now on the rings of other processes are heard."""
-        if self._has_line and self._line is None:
+        if self._has_line and not self._closing and (self._line is None or self._line.done()):
             self._line = asyncio.create_task(self._keep_line(), name="wake")
+            self._line.add_done_callback(_say_why)
 
     def ring(self, *names: str) -> None:
         """Called after the commit that made the work."""
@@ -64,9 +65,7 @@ class Wake:
         self._stirred.set()
         await asyncio.wait([self._line], timeout=FLUSH_S)
         self._line.cancel()
-        (end,) = await asyncio.gather(self._line, return_exceptions=True)
-        if isinstance(end, Exception):
-            _log.error("the line to other processes broke", exc_info=end, extra={"action": "wake.broke"})
+        await asyncio.wait([self._line])
 
     def _hear(self, names: Collection[str]) -> None:
         for heard in self._listeners:
@@ -100,9 +99,14 @@ class Wake:
     async def _tell(self, driver: Any) -> None:
         if not self._untold:
             return
-        names = " ".join(sorted(self._untold))
-        await driver.execute("SELECT pg_notify($1, $2)", CHANNEL, names)
-        self._untold.difference_update(names.split())
+        # What is rung from here on is told once more: others may look before that work is there.
+        names, self._untold = self._untold, set()
+        try:
+            await driver.execute("SELECT pg_notify($1, $2)", CHANNEL, " ".join(sorted(names)))
+        except BaseException:
+            self._untold |= names
+            self._stirred.set()
+            raise
         if not self._closing:
             await asyncio.sleep(GATHER_S)
 
@@ -110,3 +114,9 @@ class Wake:
         """`sender` is a backend of the server; our own rings come back too, and were heard already."""
         if sender != driver.get_server_pid():
             self._hear(str(names).split())
+
+
+def _say_why(line: asyncio.Task[None]) -> None:
+    """A line ends by itself only when it is closed; whatever ended another is named, and the next ring makes a new one."""
+    if not line.cancelled() and (end := line.exception()) is not None:
+        _log.error("the line to other processes broke", exc_info=end, extra={"action": "wake.broke"})

@@ -3,9 +3,10 @@ becomes visible together at `commit`, or not at all."""
 
 from __future__ import annotations
 
-from gateway.domain.account import AgencyScope
+from gateway.domain.account import AgencyScope, HostedAgency
 from gateway.ports import store as ports
 from gateway.ports.services import Clock
+from gateway.store.accounts import staying
 from gateway.store.blob_refs import SqlBlobRefs
 from gateway.store.deliveries import SqlDeliveries, SqlFacts
 from gateway.store.events import SqlEvents
@@ -40,6 +41,9 @@ class SqlWork:
         self.blobs: ports.BlobRefs = SqlBlobRefs(tx, scope)
         self.events: ports.Events = SqlEvents(tx, scope, clock)
         self.idempotency: ports.Idempotency = SqlIdempotency(tx, scope, clock)
+
+    async def agency(self) -> HostedAgency:
+        return await staying(self._tx, self.scope.agency_id)
 
     async def commit(self) -> None:
         await self._tx.commit()

@@ -59,6 +59,15 @@ async def forever(
             meters.LOOP_FAILED.add(loop=name)
             _log.error(str(error), extra={"action": f"{name}.broke", "code": error.code})
             worked = False
+        except asyncio.CancelledError:
+            if _is_cancelled() or stop.is_set():
+                raise
+            meters.LOOP_FAILED.add(loop=name)
+            _log.exception(
+                "a step was cancelled that nobody cancelled",
+                extra={"action": f"{name}.broke", "error_kind": "CancelledError"},
+            )
+            worked = False
         except Exception as error:  # the guard of this loop: nothing may end it but the stop
             meters.LOOP_FAILED.add(loop=name)
             _log.exception(
@@ -72,6 +81,12 @@ async def forever(
         else:
             await bell.heard(poll_s, ticket)
     log.action(_log, f"{name}.stopped")
+
+
+def _is_cancelled() -> bool:
+    """Whether this task was asked to end. A library may cancel what it waits for itself, which looks the same here."""
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0
 
 
 @asynccontextmanager

@@ -208,6 +208,44 @@ async def test_nothing_is_swept_for_an_hour_after_somebody_asked_for_that(
     assert await blobs.sweep(clock.now()) == 1
 
 
+async def test_a_sweep_under_way_stops_at_its_next_batch_when_somebody_asks_for_that(
+    blobs: FileBlobs, store: SqlStore, clock: ManualClock, root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sweeper, "_BATCH", 2)
+    rows = [await keep(blobs, bytes([n])) for n in range(6)]
+    orphan = path_of(root, digest("orphan"))
+    orphan.parent.mkdir(parents=True, exist_ok=True)
+    orphan.write_bytes(b"x")
+    clock.advance(DAY + timedelta(seconds=1))
+    age(orphan, clock.now() - DAY - timedelta(seconds=1))
+    remove = sweeper._remove
+
+    async def and_a_copy_begins(root: Path, store: SqlStore, digest: str, before: datetime) -> bool:
+        sweeper.hold(root)
+        age(root / sweeper.HOLD, clock.now())
+        return await remove(root, store, digest, before)
+
+    monkeypatch.setattr(sweeper, "_remove", and_a_copy_begins)
+
+    assert await blobs.sweep(clock.now()) == 2
+    assert [path_of(root, name).exists() for name in sorted(rows)] == [False] * 2 + [True] * 4
+    assert orphan.exists()
+
+
+async def test_every_blob_is_looked_at_however_many_are_still_wanted(
+    blobs: FileBlobs, store: SqlStore, clock: ManualClock, root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sweeper, "_BATCH", 2)
+    names = sorted([await keep(blobs, bytes([n])) for n in range(7)])
+    wanted = [names[n] for n in (0, 1, 2, 5)]
+    for name in wanted:
+        await refer(store, name)
+    clock.advance(DAY + timedelta(seconds=1))
+
+    assert await blobs.sweep(clock.now()) == 3
+    assert [name for name in names if path_of(root, name).exists()] == wanted
+
+
 async def test_the_sweeper_spares_what_is_referred_to_while_it_looks(
     blobs: FileBlobs, store: SqlStore, clock: ManualClock
 ) -> None:

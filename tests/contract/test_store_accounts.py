@@ -126,6 +126,16 @@ async def test_an_agency_that_leaves_is_hosted_no_more_and_comes_back_as_the_sam
         await store.accounts.add_hosted(HostedAgency(id="agy_third", code="Z91.02", name="Third"))
 
 
+async def test_a_unit_of_work_knows_its_agency_until_that_left(store: SqlStore) -> None:
+    async with store.begin(SOUTH) as work:
+        assert (await work.agency()).code == "Z91.02"
+    await store.accounts.leave(SOUTH.agency_id)
+
+    async with store.begin(SOUTH) as work:
+        with pytest.raises(errors.NotFound, match=SOUTH.agency_id):
+            await work.agency()
+
+
 async def test_an_agency_with_open_work_stays_and_the_work_is_told(
     store: SqlStore, clock: ManualClock
 ) -> None:

@@ -247,7 +247,7 @@ async def test_a_failed_or_sent_outbox_row_is_final(store: SqlStore, clock: Manu
         by_state = {one.state: one for one in await view.outbox.of_subject("msg-1")}
         assert by_state["failed"].last_error == "no such recipient"
         assert [one.id for one in (await view.outbox.page(limit=5, states=["sent"])).items] == [first.item.id]
-    assert (await store.counts())["outbox.sent"] == 1
+    assert (await store.counts())["outbox.failed"] == 1
 
 
 async def test_an_outbox_row_can_be_cancelled_only_before_any_courier_had_it(

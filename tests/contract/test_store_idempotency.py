@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 
@@ -17,14 +17,24 @@ async def begin(
     store: SqlStore, clock: ManualClock, digest: str = "d", scope: object = NORTH
 ) -> Remembered | None:
     async with store.begin(NORTH if scope is NORTH else SOUTH) as work:
-        found = await work.idempotency.begin("prn_1", "key", digest, clock.now() + timedelta(seconds=60))
+        found = await work.idempotency.begin("prn_1", "key", digest, until(clock))
         await work.commit()
     return found
 
 
-async def finish(store: SqlStore, status: int = 201, body: str = "{}") -> None:
+def until(clock: ManualClock) -> datetime:
+    return clock.now() + timedelta(seconds=60)
+
+
+async def finish(store: SqlStore, mine: datetime, status: int = 201, body: str = "{}") -> None:
     async with store.begin(NORTH) as work:
-        await work.idempotency.finish("prn_1", "key", status, body)
+        await work.idempotency.finish("prn_1", "key", mine, status, body)
+        await work.commit()
+
+
+async def release(store: SqlStore, mine: datetime) -> None:
+    async with store.begin(NORTH) as work:
+        await work.idempotency.release("prn_1", "key", mine)
         await work.commit()
 
 
@@ -33,7 +43,7 @@ async def test_the_first_runs_and_its_repeats_hear_that_it_runs_then_its_answer(
 ) -> None:
     first = await begin(store, clock)
     while_running = await begin(store, clock)
-    await finish(store, 201, '{"id": 1}')
+    await finish(store, until(clock), 201, '{"id": 1}')
     afterwards = await begin(store, clock, "other")
 
     assert first is None
@@ -67,16 +77,16 @@ async def test_a_dead_requests_key_is_taken_over_by_its_repeat_only(
 async def test_a_slow_request_that_was_taken_over_cannot_store_its_document_too(
     store: SqlStore, clock: ManualClock
 ) -> None:
+    mine = until(clock)
     await begin(store, clock)
     clock.advance(60)
     await begin(store, clock)
-    await finish(store)
     document = outgoing(clock)
 
     async def store_too() -> None:
         async with store.begin(NORTH) as work:
             await work.outgoing.add(document)
-            await work.idempotency.finish("prn_1", "key", 201, "{}")
+            await work.idempotency.finish("prn_1", "key", mine, 201, "{}")
             await work.commit()
 
     with pytest.raises(errors.Clash):
@@ -89,16 +99,11 @@ async def test_a_slow_request_that_was_taken_over_cannot_store_its_document_too(
 async def test_a_failed_request_releases_its_key_and_an_answered_one_keeps_it(
     store: SqlStore, clock: ManualClock
 ) -> None:
-    async def release() -> None:
-        async with store.begin(NORTH) as work:
-            await work.idempotency.release("prn_1", "key")
-            await work.commit()
-
     await begin(store, clock)
-    await release()
+    await release(store, until(clock))
     again = await begin(store, clock, "other")
-    await finish(store)
-    await release()
+    await finish(store, until(clock))
+    await release(store, until(clock))
     remembered = await begin(store, clock, "other")
 
     assert again is None
@@ -106,9 +111,40 @@ async def test_a_failed_request_releases_its_key_and_an_answered_one_keeps_it(
     assert remembered.running is False
 
 
+async def test_a_key_that_was_taken_over_is_neither_released_nor_answered_by_the_first(
+    store: SqlStore, clock: ManualClock
+) -> None:
+    """Whoever has it now: the repeat that took it over, or another request after that one gave it back."""
+    mine = until(clock)
+    await begin(store, clock)
+    clock.advance(60)
+    await begin(store, clock)
+
+    await release(store, mine)
+    kept = await begin(store, clock)
+    await release(store, until(clock))
+    await begin(store, clock, "other")
+    with pytest.raises(errors.Clash):
+        await finish(store, mine)
+
+    assert kept == Remembered(digest="d", running=True)
+    assert await begin(store, clock, "other") == Remembered(digest="other", running=True)
+
+
+async def test_a_key_is_not_taken_over_with_the_end_that_it_has(store: SqlStore, clock: ManualClock) -> None:
+    """Two machines' clocks can name one moment; the fence must tell their requests apart all the same."""
+    same = clock.now()
+    async with store.begin(NORTH) as work:
+        first = await work.idempotency.begin("prn_1", "key", "d", same)
+        second = await work.idempotency.begin("prn_1", "key", "d", same)
+
+    assert first is None
+    assert second == Remembered(digest="d", running=True)
+
+
 async def test_keys_are_forgotten_after_their_days(store: SqlStore, clock: ManualClock) -> None:
     await begin(store, clock)
-    await finish(store)
+    await finish(store, until(clock))
     clock.advance(timedelta(days=7))
 
     kept = await store.purge_idempotency(clock.now() - timedelta(days=7))

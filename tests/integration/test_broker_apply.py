@@ -7,11 +7,13 @@ import asyncio
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import partial
 
 import aio_pika
 import pytest
 from aio_pika.abc import AbstractChannel
 from aio_pika.exceptions import DeliveryError
+from aiormq.exceptions import ProbableAuthenticationError
 
 from gateway.errors import Clash, Denied, Unreachable
 from gateway.transport.amqp import topology
@@ -168,6 +170,33 @@ async def test_a_node_that_left_keeps_its_messages_and_goes_once_they_are_taken(
     assert not [name for name in state.queues if nodes.node("south") in name]
     assert nodes.node("south") not in {*state.users, *state.rights}
     assert topology.node_policy(nodes.node("south")) not in state.policies
+
+
+async def test_a_node_that_left_sends_nothing_more_although_its_queue_holds_a_message(
+    nodes: Province,
+) -> None:
+    await nodes.bring({"Z91": "north", "Z92": "south"})
+    async with nodes.session("south") as session:
+        await publish(await session.channel(), nodes.node("south"), "z92", b"left behind")
+    path = f"/api/queues/{{vhost}}/{topology.lane_queue(nodes.node('south'), topology.LANES[1])}"
+    counted = partial(_holds_one, nodes.broker, path)
+    await asyncio.to_thread(wait_until, counted, "the broker counts the message", 30)
+
+    made = await nodes.bring({"Z91": "north", "Z92": "north"}, remove_nodes=True)
+
+    async with nodes.opened() as found:
+        state = await found.state()
+    assert nodes.node("south") not in {*state.users, *state.rights}
+    assert topology.lane_queue(nodes.node("south"), topology.LANES[1]) in state.queues
+    assert [each.key for each in made.remarks] == ["queue_kept"]
+    with pytest.raises(ProbableAuthenticationError):
+        async with nodes.session("south"):
+            pass
+
+
+def _holds_one(broker: Broker, path: str) -> bool:
+    told = broker.ask("GET", path)
+    return told.get("messages") == 1 and not told.get("consumers")
 
 
 async def test_a_new_vhost_is_made_and_the_administrator_keeps_no_rights_in_it(nodes: Province) -> None:

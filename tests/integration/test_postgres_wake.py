@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator, Collection
 
 import asyncpg
@@ -108,6 +109,75 @@ async def test_after_the_line_broke_everybody_looks_and_rings_are_heard_again(
     one.wake.ring("packer")
 
     await there.until("packer")
+
+
+async def test_a_name_that_is_rung_while_it_is_being_told_is_told_once_more(
+    one: SqlStore, two: SqlStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The work behind the second ring may have been committed after the other process had looked for the first."""
+    there = Ear(two)
+    await there.until(ANY)
+    execute, rung = asyncpg.Connection.execute, asyncio.Event()
+
+    async def slowly(line: asyncpg.Connection, query: str, *args: object, **how: object) -> str:
+        said: str = await execute(line, query, *args, **how)
+        if "pg_notify" in query and not rung.is_set():
+            rung.set()
+            one.wake.ring("packer")
+        return said
+
+    monkeypatch.setattr(asyncpg.Connection, "execute", slowly)
+    one.wake.ring("packer")
+    await there.until("packer")
+    there.names.remove("packer")
+
+    await there.until("packer")
+
+
+async def test_what_could_not_be_told_is_told_over_the_next_line(
+    one: SqlStore, two: SqlStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    there = Ear(two)
+    await there.until(ANY)
+    execute, broke = asyncpg.Connection.execute, asyncio.Event()
+
+    async def badly(line: asyncpg.Connection, query: str, *args: object, **how: object) -> str:
+        if "pg_notify" in query and not broke.is_set():
+            broke.set()
+            raise ConnectionResetError
+        said: str = await execute(line, query, *args, **how)
+        return said
+
+    monkeypatch.setattr(asyncpg.Connection, "execute", badly)
+    one.wake.ring("packer")
+
+    await there.until("packer")
+    assert broke.is_set()
+
+
+async def test_a_line_that_died_of_something_unforeseen_is_said_and_replaced_at_the_next_ring(
+    one: SqlStore, two: SqlStore, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.ERROR)
+    died = asyncio.Event()
+
+    def trips(names: Collection[str]) -> None:
+        if ANY in names and not died.is_set():
+            died.set()
+            raise RuntimeError("a listener broke")
+
+    two.wake.listen(trips)
+    there = Ear(two)
+    async with asyncio.timeout(20):
+        while not caplog.records:  # noqa: ASYNC110 - a log has no event
+            await asyncio.sleep(0)
+
+    two.wake.ring("own")
+    await there.until(ANY)
+    one.wake.ring("packer")
+
+    await there.until("packer")
+    assert [getattr(record, "action", "") for record in caplog.records] == ["wake.broke"]
 
 
 async def test_a_command_that_ends_at_once_is_heard(two: SqlStore, migrated_postgres_url: str) -> None:

@@ -38,3 +38,22 @@ class _Proxy:
             return found(*args, **keywords)
 
         return called
+
+
+class Meanwhile:
+    """Passes every call of the port through; once, before the first call of that name, something else happens."""
+
+    def __init__(self, real: object, call: str, act: Callable[[], Awaitable[object]]) -> None:
+        self._real, self._call, self._acts = real, call, [act]
+
+    def __getattr__(self, name: str) -> Any:
+        found = getattr(self._real, name)
+        if name != self._call:
+            return found
+
+        async def called(*args: Any, **keywords: Any) -> Any:
+            if self._acts:
+                await self._acts.pop()()
+            return await found(*args, **keywords)
+
+        return called

@@ -67,7 +67,7 @@ class Topology:
             self.broker.ask("DELETE", f"/api/users/{quoted(user)}")
 
     def _policy(self, policy: Policy) -> Policy:
-        if policy.name == names.SINK_POLICY:
+        if policy.name in (names.SINK_POLICY, names.DEAD_POLICY):
             return policy
         node = policy.name.removeprefix("lienthong.")
         return Policy(

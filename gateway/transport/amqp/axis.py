@@ -22,6 +22,7 @@ from gateway.transport.amqp.dead import DeadDesk
 from gateway.transport.amqp.failures import BROKEN, is_missing, said
 from gateway.transport.amqp.handout import HandOut
 from gateway.transport.amqp.hosted import Hosted
+from gateway.transport.amqp.parts_aside import AsideSets, WholeDeadDesk
 from gateway.transport.amqp.parts_label import PartLimits
 from gateway.transport.amqp.parts_spool import Spool
 from gateway.transport.amqp.publisher import Publisher
@@ -32,7 +33,8 @@ ASK_S = 10.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AmqpOptions:
-    """What of the axis can be set. Memory: about 2 x prefetch messages of up to `part_bytes`."""
+    """What of the axis can be set. Memory: about 2 x prefetch messages of up to `part_bytes`;
+    of up to the broker's max_message_size where somebody sends such."""
 
     max_bytes: int = 100 * MB
     part_bytes: int = 4 * MB
@@ -51,9 +53,10 @@ class AmqpAxis:
         self._access, self._node, self._closed = access, node, False
         self._out, self._in = Link(access, f"{node} sends", clock), Link(access, f"{node} receives", clock)
         self._hosted, self._handout = Hosted(), HandOut()
-        limits = PartLimits(set_bytes=options.max_bytes)
+        limits = PartLimits(set_bytes=options.max_bytes, offers=options.delivery_limit + 1)
+        aside = AsideSets(parts, limits)
         spool = Spool(parts, limits, clock)
-        self._assembly = Assembly(spool, limits, self._hosted, self._handout, clock, pool)
+        self._assembly = Assembly(spool, aside, limits, self._hosted, self._handout, clock, pool, node)
         self._consumer = Consumer(
             self._in,
             node,
@@ -72,7 +75,8 @@ class AmqpAxis:
             part_bytes=options.part_bytes,
             confirm_s=options.confirm_s,
         )
-        self._dead = DeadDesk(self._in, self._publisher, node, options.delivery_limit)
+        broker = DeadDesk(self._in, self._publisher, node, options.delivery_limit)
+        self._dead = WholeDeadDesk(broker, aside, pool, self._assembly.look_soon)
 
     async def __aenter__(self) -> Self:
         self._out.start()
@@ -136,7 +140,7 @@ class AmqpAxis:
     async def counts(self) -> Mapping[str, int]:
         """Of this node alone; `fetched` of those waiting are here already."""
         urgent, normal = await self._depths(names.LANES)
-        dead = await self._depth(names.dead_queue(self._node))
+        dead = await self._depth(names.dead_queue(self._node)) + await self._dead.aside()
         fetched = self._handout.waiting()
         return {
             "waiting": urgent + normal + fetched,

@@ -21,6 +21,7 @@ from yarl import URL
 from gateway.errors import Unreachable
 from gateway.log import action
 from gateway.ports import Clock
+from gateway.transport.amqp import decoding
 from gateway.transport.amqp.access import Access, Server
 from gateway.transport.amqp.failures import BROKEN, said
 
@@ -39,6 +40,7 @@ class Link:
         self._access, self._name, self._clock = access, name, clock
         self._connection: AbstractConnection | None = None
         self._keeping: asyncio.Task[None] | None = None
+        self._closed = False
         self._up = asyncio.Event()
         self._turn = random.randrange(len(access.servers))  # noqa: S311 - nodes spread over the cluster
         self.trouble: asyncio.Future[str] | None = None
@@ -52,11 +54,12 @@ class Link:
 
     def start(self) -> None:
         """Begins to connect, in the background; calling it again does nothing."""
-        if self._keeping is None:
+        if not self._closed and (self._keeping is None or self._keeping.done()):
             self.down_since = self._clock.now()
             self._keeping = asyncio.create_task(self._keep(), name=f"link {self._name}")
 
     async def close(self) -> None:
+        self._closed = True
         if self._keeping is not None:
             self._keeping.cancel()
             await asyncio.gather(self._keeping, return_exceptions=True)
@@ -76,9 +79,8 @@ class Link:
         """A new channel; what the broker returns is raised where it was published. Unreachable when it cannot be had."""
         connection = await self.ready(within_s)
         try:
-            async with asyncio.timeout(self._access.connect_s):
-                channel = connection.channel(publisher_confirms=confirms, on_return_raises=confirms)
-                await channel.initialize()
+            channel = connection.channel(publisher_confirms=confirms, on_return_raises=confirms)
+            await answered(channel.initialize(), self._access.connect_s)
         except BROKEN as cause:
             raise Unreachable(f"the broker opens no channel: {said(cause)}") from cause
         return channel
@@ -91,8 +93,7 @@ class Link:
             finally:
                 self._went_down()
                 with contextlib.suppress(*BROKEN):
-                    async with asyncio.timeout(CLOSE_S):
-                        await connection.close()
+                    await answered(connection.close(), CLOSE_S)
             await asyncio.sleep(random.uniform(0.0, 0.1))  # noqa: S311 - so that not all come back at one moment
 
     async def _connect(self) -> AbstractConnection:
@@ -121,11 +122,15 @@ class Link:
             encoded=False,
         )
         options: dict[str, Any] = {"ssl_context": access.tls_context()} if server.tls else {}
+        decoding.widen()
         connection = aio_pika.Connection(url, **options)
         try:
-            await connection.connect(timeout=access.connect_s)
+            await answered(connection.connect(timeout=None), access.connect_s)
         except BaseException:
-            await connection.close()  # else the library closes it at some later moment, in a task of nobody's
+            with contextlib.suppress(*BROKEN):
+                await answered(
+                    connection.close(), CLOSE_S
+                )  # else the library closes it at some later moment, in a task of nobody's
             raise
         return connection
 

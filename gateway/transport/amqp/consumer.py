@@ -52,13 +52,14 @@ class Consumer:
         self._prefetch, self._rest_s = prefetch, rest_s
         self._asked, self._asked_at, self._waiting = asyncio.Event(), 0.0, 0
         self._fetching: asyncio.Task[None] | None = None
+        self._closed = False
         self.reason = ""
 
     def ask(self) -> None:
         """Somebody wants what there is, now and for a while."""
         self._asked_at = asyncio.get_running_loop().time()
         self._asked.set()
-        if self._fetching is None:
+        if not self._closed and (self._fetching is None or self._fetching.done()):
             self._fetching = asyncio.create_task(self._fetch(), name=f"fetch {self._node}")
 
     @contextlib.contextmanager
@@ -74,6 +75,7 @@ class Consumer:
 
     async def close(self) -> None:
         """What is here and what is handed out goes back to the broker with the channel."""
+        self._closed = True
         if self._fetching is not None:
             self._fetching.cancel()
             await asyncio.gather(self._fetching, return_exceptions=True)
@@ -123,7 +125,7 @@ class Consumer:
 
     async def _consume_on(self, channel: AbstractChannel, lost: asyncio.Event) -> None:
         channel.close_callbacks.add(lambda *_: lost.set())
-        under = await channel.get_underlay_channel()
+        under = await answered(channel.get_underlay_channel(), ANSWER_S)
         under.on_consumer_cancel_callbacks.add(lambda _: lost.set())  # somebody removed the queue
         await answered(channel.set_qos(prefetch_count=self._prefetch), ANSWER_S)
         for lane in names.LANES:
@@ -150,7 +152,7 @@ class Consumer:
                 await self._assembly.land(message)
                 self._handout.later(_end(message, True))
             else:
-                self._handout.put(_delivery(message, lane, codes))
+                self._handout.put(_delivery(message, lane, codes, self._node))
         except (label.Unreadable, PartRefused) as why:
             action(_log, "axis.refused", str(why), packet_id=message.message_id, node=message.user_id)
             self._handout.later(_bury(message))
@@ -164,10 +166,9 @@ class Consumer:
         await _end(message, False)
 
 
-def _delivery(message: AbstractIncomingMessage, lane: Lane, codes: Sequence[str]) -> Delivery:
-    read = label.read(message)
-    if read.size != len(message.body):
-        raise label.Unreadable(f"it says {read.size} bytes and has {len(message.body)}")
+def _delivery(message: AbstractIncomingMessage, lane: Lane, codes: Sequence[str], node: str) -> Delivery:
+    read = label.read(message, node)
+    label.must_fit(read, message.body)
     return Delivery(read, lane, codes, open=partial(io.BytesIO, message.body), end=partial(_end, message))
 
 

@@ -8,6 +8,7 @@ import contextlib
 import hashlib
 import io
 import logging
+import struct
 from collections.abc import AsyncIterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, BinaryIO
@@ -16,7 +17,7 @@ from aio_pika import DeliveryMode, Message
 from aio_pika.abc import AbstractIncomingMessage, AbstractQueue
 
 from gateway.domain.document import Lane
-from gateway.errors import NotFound, Unreachable
+from gateway.errors import BrokerRefused, NotFound, Unreachable
 from gateway.log import action
 from gateway.ports import DeadParcel
 from gateway.transport.amqp import label
@@ -55,23 +56,40 @@ class DeadDesk:
         refused goes where its codes are bound today: it may have come to the wrong node."""
         async with self._found(id) as message:
             shown = self._parcel(message)
-            keys = _recipients(message)
-            again = _again(message)
-            if _why(message) == "rejected":
-                key = keys[0]
-                if len(keys) > 1:
-                    again.headers[names.MORE_RECIPIENTS] = list(keys[1:])
+            keys, again = _recipients(message), _again(message)
+            again.headers[names.FIRST_NODE] = label.vouched(message, self._node) or ""
+            # One part of a set is of no use to another node, which has or had all of them from the sender.
+            if _why(message) == "rejected" and not (PART in message.headers and len(keys) > 1):
+                await self._resend_to(keys, again, shown.lane)
             else:
-                key = names.routing_key(names.node_route(self._node))
                 again.headers[names.FIRST_RECIPIENTS] = list(keys)
-            await self._publisher.resend(again, names.lane_exchange(shown.lane), key)
-            await message.ack()
+                await self._resend(again, shown.lane, names.routing_key(names.node_route(self._node)))
+            await answered(message.ack(), WITHIN_S)
         action(_log, "axis.dead_retried", packet_id=shown.packet_id, recipient=shown.recipient)
+
+    async def _resend_to(self, keys: Sequence[str], again: Message, lane: Lane) -> None:
+        """To every key or to none: one that is bound would keep the message from coming back for the others. Asked once
+        more afterwards: what left meanwhile stays on the dead list, though others have it twice then."""
+        await self._publisher.must_lead(keys)
+        if len(keys) > 1:
+            again.headers[names.MORE_RECIPIENTS] = list(keys[1:])
+        await self._resend(again, lane, keys[0])
+        await self._publisher.must_lead(keys)
+
+    async def _resend(self, again: Message, lane: Lane, key: str) -> None:
+        try:
+            again.properties.marshal()
+        except (ArithmeticError, TypeError, ValueError, struct.error) as cause:
+            raise BrokerRefused(
+                "what stands on this message cannot be written again; nothing was sent",
+                hint="no node of ours makes such a message: look into it, then drop it",
+            ) from cause
+        await self._publisher.resend(again, names.lane_exchange(lane), key)
 
     async def drop(self, id: str, reason: str) -> None:
         async with self._found(id) as message:
             shown = self._parcel(message)
-            await message.ack()
+            await answered(message.ack(), WITHIN_S)
         about = {"packet_id": shown.packet_id, "recipient": shown.recipient, "digest": shown.digest}
         action(_log, "axis.dead_dropped", reason, **about)
 
@@ -80,7 +98,7 @@ class DeadDesk:
         deliveries = 1 if refused else self._deliveries
         return DeadParcel(
             id=_id(message),
-            recipient=" ".join(_recipients(message)),
+            recipient=" ".join(map(label.shown, _recipients(message))),
             packet_id=read.packet_id,
             kind=read.kind,
             sender=read.sender,
@@ -127,8 +145,7 @@ async def _each(queue: AbstractQueue) -> AsyncIterator[AbstractIncomingMessage]:
 
 
 def _again(message: AbstractIncomingMessage) -> Message:
-    """As it was, without what the broker wrote on it. It names no node: the one that sends it again is not the one that
-    made it."""
+    """As it was, without what the broker wrote on it, and without the node that made it: another one sends it again."""
     headers: dict[str, Any] = {
         name: value for name, value in message.headers.items() if not name.startswith(_BROKERS_OWN)
     }
@@ -176,7 +193,9 @@ def _lane(message: AbstractIncomingMessage) -> Lane:
 
 def _refusal(message: AbstractIncomingMessage) -> str:
     try:
-        label.read(message)
+        read = label.read(message)
+        if PART not in message.headers:
+            label.must_fit(read, message.body)
     except label.Unreadable as why:
         return f"its label cannot be read: {why}"
     return "this node could not take it: none of its codes is hosted here, or its set of parts was refused"

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 import ssl
 
@@ -40,6 +41,8 @@ def said(error: BaseException) -> str:
     text = re.sub(r"\s+", " ", str(error)).strip() or type(error).__name__
     if isinstance(error, TimeoutError) and not error.args:
         text = "no answer in time"
+    if isinstance(error, asyncio.CancelledError):  # so the library ends a line on which no heartbeat came
+        text = "nothing was heard from the broker"
     if isinstance(error, Misconfigured) and error.hint:
         text = f"{text}; {error.hint}"
     # The library raises it again as an error of its own.

@@ -17,6 +17,8 @@ from gateway.ports import Parcel
 from gateway.transport.amqp import topology as names
 
 LONGEST_TEXT = 255
+LARGEST = 16 * 1024 * 1024  # of one message, however it was cut: `amqp.part_mb` allows no more
+BROKEN_SIGN = "\N{REPLACEMENT CHARACTER}"  # in place of what was no UTF-8, or cannot be shown
 
 
 class Unreadable(Exception):
@@ -68,8 +70,8 @@ def written(
     )
 
 
-def read(message: AbstractIncomingMessage) -> Label:
-    """Unreadable where a field is missing, too long or of the wrong type."""
+def read(message: AbstractIncomingMessage, own: str | None = None) -> Label:
+    """Unreadable where a field is missing, too long or of the wrong type. `own` is the reader's node."""
     headers = message.headers
     return Label(
         packet_id=_text(message.message_id, "message_id"),
@@ -78,9 +80,17 @@ def read(message: AbstractIncomingMessage) -> Label:
         digest=_digest(headers.get(names.DIGEST)),
         size=_size(headers.get(names.SIZE)),
         recipients=recipients(message),
-        node=message.user_id or None,
+        node=vouched(message, own),
         deliveries=_count(headers.get(names.RETURNED)) + 1,
     )
+
+
+def must_fit(read: Label, body: bytes) -> None:
+    """Unreadable where the bytes are not what the label of an uncut parcel says of them."""
+    if len(body) > LARGEST:
+        raise Unreadable(f"it has more than {LARGEST} bytes: see max_message_size of the broker")
+    if read.size != len(body):
+        raise Unreadable(f"it says {read.size} bytes and has {len(body)}")
 
 
 def guessed(message: AbstractIncomingMessage) -> Label:
@@ -92,15 +102,24 @@ def guessed(message: AbstractIncomingMessage) -> Label:
     except Unreadable:
         digest = Digest(hashlib.sha256(message.body).hexdigest())
     return Label(
-        packet_id=str(message.message_id or ""),
-        kind=str(message.type or ""),
-        sender=str(headers.get(names.SENDER) or "")[:LONGEST_TEXT],
+        packet_id=shown(message.message_id),
+        kind=shown(message.type),
+        sender=shown(headers.get(names.SENDER)),
         digest=digest,
         size=len(message.body),
         recipients=(),
         node=message.user_id or None,
         deliveries=_count(headers.get(names.RETURNED)) + 1,
     )
+
+
+def vouched(message: AbstractIncomingMessage, own: str | None) -> str | None:
+    """The node that the broker vouches for as the publisher. A node believes itself whom it sent a dead parcel again for;
+    of what another node sent again nobody is vouched for."""
+    first = message.headers.get(names.FIRST_NODE)
+    if first is None:
+        return message.user_id or None
+    return first if own is not None and message.user_id == own and isinstance(first, str) and first else None
 
 
 def recipients(message: AbstractIncomingMessage) -> tuple[str, ...]:
@@ -120,10 +139,21 @@ def texts(value: object) -> tuple[str, ...]:
     return tuple(each for each in texts if isinstance(each, str) and len(each) <= LONGEST_TEXT)
 
 
+def shown(value: object) -> str:
+    """For a person, however bad it is."""
+    text = str(value or "")[:LONGEST_TEXT]
+    return "".join(sign if sign.isprintable() else BROKEN_SIGN for sign in text)
+
+
 def _text(value: object, name: str) -> str:
-    if not isinstance(value, str) or not value or len(value) > LONGEST_TEXT:
-        raise Unreadable(f"{name} is missing or no text of up to {LONGEST_TEXT} characters")
+    if not isinstance(value, str) or not 0 < len(value) <= LONGEST_TEXT or not _is_plain(value):
+        raise Unreadable(f"{name} is missing or no printable text of up to {LONGEST_TEXT} characters")
     return value
+
+
+def _is_plain(text: str) -> bool:
+    """What every store can keep and every screen shows, and what was UTF-8 on the wire."""
+    return text.isprintable() and BROKEN_SIGN not in text
 
 
 def _digest(value: object) -> Digest:

@@ -36,10 +36,13 @@ class PartLimits:
     part_bytes: int = 16 * MB
     set_bytes: int = 100 * MB
     open_sets: int = 128
-    """Of one node, unfinished or not yet landed."""
+    """Of one node, unfinished or not yet landed. Whole ones that only wait for us make the next one wait; the others
+    are the sender's own, and use it up."""
     open_bytes: int = 4096 * MB
     """Of one node, as its sets announce themselves: a set that fits at its first part fits to its last."""
     recipients: int = 1000
+    offers: int = 6
+    """So often a set is handed out; then it is put aside, for a person."""
     age: timedelta = timedelta(hours=24)
     remembered: int = 10_000
     """Sets of one node that are over, remembered for `age` so that late repeats begin none anew."""

@@ -13,6 +13,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
+from enum import StrEnum
 from functools import partial
 from pathlib import Path
 from typing import BinaryIO, Final, Self
@@ -23,8 +24,15 @@ from gateway.transport.amqp import parts_disk as disk
 from gateway.transport.amqp.parts_label import PartLabel
 
 PIECE = 256 * 1024  # bytes read at a time (design G8)
-LABEL, HOLD, REFUSED = "label.json", "hold", "refused"
+LABEL, HOLD, REFUSED, OFFERS, ASIDE = "label.json", "hold", "refused", "offers", "aside"
 _PART: Final = re.compile(r"(\d{1,9})-(\d{1,18})-([0-9a-f]{64})")
+
+
+class Aside(StrEnum):
+    """Why a set is not handed out any more, until a person or a new hosting says otherwise."""
+
+    NEVER_SETTLED = "never settled"
+    FOR_NOBODY = "for nobody"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,6 +104,29 @@ class PartSet:
             return (self.folder / REFUSED).read_text("utf-8")
         except FileNotFoundError:
             return ""
+
+    @property
+    def offers(self) -> int:
+        """How often it was handed out since it began or was taken back."""
+        try:
+            return (self.folder / OFFERS).stat().st_size
+        except FileNotFoundError:
+            return 0
+
+    @property
+    def aside(self) -> Aside | None:
+        """Why it was put aside; None when it was not."""
+        try:
+            return Aside((self.folder / ASIDE).read_text("utf-8"))
+        except FileNotFoundError:
+            return None
+        except ValueError:  # damaged: it was put aside all the same, and must stop no other
+            return Aside.NEVER_SETTLED
+
+    @property
+    def waits_for_us(self) -> bool:
+        """All of it came, and nothing but our own pace keeps it here."""
+        return self.is_whole and not self.refusal and self.aside is None
 
 
 def part_name(n: int, body: bytes) -> str:

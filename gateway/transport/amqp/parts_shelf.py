@@ -1,6 +1,6 @@
 """The sets of one node on disk: which parts may be kept, and which sets are over. In: a label that was read, the bytes,
-the recipients. Out: KEPT once they are on disk, REPEAT, or REFUSED with the reason. One lock for each node, so that its
-quota is exact whatever number of processes land its parts. Nothing here knows another node's sets: they never join.
+the recipients. Out: KEPT once they are on disk, REPEAT, LATER, or REFUSED with the reason. One lock for each node, so that
+its quota is exact whatever number of processes land its parts. Nothing here knows another node's sets: they never join.
 
 A set is named by (set id, recipients): bytes sent again to fewer recipients are a set of their own, so that none of them
 gets what was sent to another, and none loses its copy to another's."""
@@ -24,22 +24,24 @@ from gateway.domain.agency_code import fold_code
 from gateway.log import action
 from gateway.transport.amqp import parts_disk as disk
 from gateway.transport.amqp.parts_label import PartLabel, PartLimits
-from gateway.transport.amqp.parts_set import REFUSED, Kept, PartSet, part_name
+from gateway.transport.amqp.parts_set import ASIDE, OFFERS, REFUSED, Aside, Kept, PartSet, part_name
 
 _log = logging.getLogger(__name__)
 
 
 class Landed(StrEnum):
-    """KEPT and REPEAT: acknowledge it. REFUSED: reject it, so that it lies visibly with the dead."""
+    """KEPT and REPEAT: acknowledge it. LATER: leave it unacknowledged and land it again, we are slower than it came.
+    REFUSED: reject it, so that it lies visibly with the dead."""
 
     KEPT = "kept"
     REPEAT = "repeat"
+    LATER = "later"
     REFUSED = "refused"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Landing:
-    """What became of one part; `reason` says why it was refused."""
+    """What became of one part; `reason` says why it was refused or has to wait."""
 
     landed: Landed
     reason: str = ""
@@ -105,6 +107,21 @@ class Shelf:
         with self._locked():
             self._refuse(found, reason)
 
+    def put_aside(self, found: PartSet, why: Aside) -> None:
+        """It is not handed out any more, and stays; it counts as the sender's own, so that the disk has a bound."""
+        with self._locked():
+            if found.folder.exists() and found.aside is None:
+                draft = self._drafts / secrets.token_hex(8)
+                disk.write(draft, why.encode())
+                disk.move(draft, found.folder / ASIDE)
+        action(_log, "parts.aside", why, packet=found.label.packet_id, node=found.label.user)
+
+    def take_back(self, found: PartSet) -> None:
+        """It is handed out again, counted from zero."""
+        with self._locked():
+            disk.remove(found.folder / OFFERS)
+            disk.remove(found.folder / ASIDE)
+
     def is_over(self, found: PartSet) -> bool:
         return self._remembered(found.folder.name) is not None
 
@@ -150,17 +167,21 @@ class Shelf:
     def _begin(
         self, name: str, label: PartLabel, body: bytes, recipients: tuple[str, ...], now: datetime
     ) -> Landing:
-        fault = self._over_quota(label) or _size_fault(label, {}, body)
-        if fault:
+        if fault := _size_fault(label, {}, body):
             return refused(fault)
+        open_now = list(self.sets())
+        senders_own = [one for one in open_now if not one.waits_for_us]
+        if fault := self._over_quota(label, senders_own):
+            return refused(fault)
+        if fault := self._over_quota(label, open_now):
+            return Landing(landed=Landed.LATER, reason=fault)
         new = PartSet(folder=self._sets / name, label=label, recipients=recipients, began=now)
         draft = self._drafts / secrets.token_hex(8)
         new.write_new(draft, body)
         disk.move(draft, new.folder)
         return KEPT
 
-    def _over_quota(self, label: PartLabel) -> str:
-        open_now = list(self.sets())
+    def _over_quota(self, label: PartLabel, open_now: Sequence[PartSet]) -> str:
         if len(open_now) >= self._limits.open_sets:
             return (
                 f"{len(open_now)} sets of this node are open already, at most {self._limits.open_sets} may be"

@@ -3,10 +3,12 @@ that may lie. Out: each set once it is whole and its digest is right, or with th
 silence. All on disk in a folder that several processes share; sync: call it in the pool. One part is in memory.
 
 `land` makes a part durable, and may then be acknowledged. `complete` and `overdue` hand sets out, each to one process
-at a time; `done` when the next owner has it durably, `release` to have it handed out again, as a crash does."""
+at a time; `done` when the next owner has it durably, `release` to have it handed out again, as a crash does. What was
+handed out too often, or is whole and for nobody here, is put aside: `parts_aside` shows it."""
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import secrets
@@ -22,7 +24,7 @@ from gateway.log import action
 from gateway.ports import Clock
 from gateway.transport.amqp import parts_disk as disk
 from gateway.transport.amqp.parts_label import PartLabel, PartLimits, PartRefused
-from gateway.transport.amqp.parts_set import HOLD, Kept, PartSet, measured, opener
+from gateway.transport.amqp.parts_set import HOLD, OFFERS, Aside, Kept, PartSet, measured, opener
 from gateway.transport.amqp.parts_shelf import Landed, Landing, Shelf, refused
 
 __all__ = ["Joined", "Landed", "Landing", "PartLabel", "PartLimits", "PartRefused", "Spool"]
@@ -42,6 +44,8 @@ class Joined:
     digest: Digest
     size: int
     open: Callable[[], BinaryIO]
+    offers: int
+    """How often it was handed out, this time included."""
     flaw: str = ""
 
 
@@ -64,8 +68,9 @@ class Spool:
         self._guard = threading.Lock()
 
     def land(self, label: PartLabel, body: bytes, recipients: Sequence[str]) -> Landing:
-        """KEPT: durable. REPEAT: it was kept before, or its set is over. REFUSED: nothing of it was kept. `recipients`
-        are all that it came for, hosted here or not: they are part of what names the set."""
+        """KEPT: durable. REPEAT: it was kept before, or its set is over. LATER and REFUSED: nothing of it was kept; LATER
+        while whole sets of its node wait for us. `recipients` are all that it came for, hosted here or not: they are part
+        of what names the set."""
         fault = self._too_much(label, body, recipients)
         if fault:
             return refused(fault)
@@ -76,7 +81,7 @@ class Spool:
     def complete(self, limit: int) -> Sequence[Joined]:
         """Up to `limit` whole sets, oldest first. One whose digest is wrong is refused: `overdue` gives it."""
         with disk.failures_named(self._folder):
-            return self._hand_out(lambda one: not one.refusal and one.is_whole, self._joined, limit)
+            return self._hand_out(lambda one: one.waits_for_us, self._joined, limit)
 
     def overdue(self, now: datetime, limit: int = 16) -> Sequence[Joined]:
         """Sets that never became whole within the limit's age, and refused ones, with their flaw. A set whose every
@@ -84,7 +89,7 @@ class Spool:
         oldest = now - self._limits.age
 
         def is_due(one: PartSet) -> bool:
-            return bool(one.refusal) or (one.began <= oldest and not one.is_whole)
+            return one.aside is None and (bool(one.refusal) or (one.began <= oldest and not one.is_whole))
 
         with disk.failures_named(self._folder):
             found = self._hand_out(is_due, self._flawed, limit)
@@ -105,6 +110,17 @@ class Spool:
                         held.shelf.end(held.found, self._clock.now())
                     else:
                         held.shelf.give_up(held.found, held.parts)
+                finally:
+                    os.close(held.handle)
+
+    def put_aside(self, token: str, why: Aside) -> None:
+        """It is not handed out any more, and stays where a person sees it. A stale token changes nothing."""
+        with self._guard:
+            held = self._held.pop(token, None)
+        if held is not None:
+            with disk.failures_named(self._folder):
+                try:
+                    held.shelf.put_aside(held.found, why)
                 finally:
                     os.close(held.handle)
 
@@ -166,12 +182,17 @@ class Spool:
             ((shelf, one) for shelf, one in self._open_sets() if is_due(one)), key=lambda pair: pair[1].began
         )
         given: list[Joined] = []
-        for shelf, one in due:
-            if len(given) >= limit:
-                break
-            handle = disk.try_hold(one.folder / HOLD)
-            if handle is not None:
-                given += self._given(shelf, one, handle, made)
+        try:
+            for shelf, one in due:
+                if len(given) >= limit:
+                    break
+                handle = disk.try_hold(one.folder / HOLD)
+                if handle is not None:
+                    given += self._given(shelf, one, handle, made)
+        except BaseException:  # nobody will know their tokens
+            for joined in given:
+                self.release(joined.token)
+            raise
         return given
 
     def _given(
@@ -185,6 +206,8 @@ class Spool:
         try:
             if shelf.is_over(one):
                 shelf.end(one, self._clock.now())
+            elif one.offers >= self._limits.offers:
+                shelf.put_aside(one, Aside.NEVER_SETTLED)
             else:
                 joined = made(shelf, one, handle)
         except OSError as error:  # the others are not to suffer from it
@@ -228,6 +251,8 @@ class Spool:
         size: int,
         flaw: str,
     ) -> Joined:
+        with contextlib.suppress(OSError):  # a full disk is no reason to hand out nothing
+            disk.count(one.folder / OFFERS)
         token = secrets.token_hex(16)
         is_over = not flaw or bool(one.refusal)
         with self._guard:
@@ -241,6 +266,7 @@ class Spool:
             digest=digest,
             size=size,
             open=opener(parts),
+            offers=max(1, one.offers),
             flaw=flaw,
         )
 

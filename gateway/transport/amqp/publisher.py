@@ -63,8 +63,25 @@ class Publisher:
             outcomes |= await self._upload(parcel, group)
         return {route: _spelled(route, outcomes.get(key)) for route, key in spelled.items()}
 
+    async def must_lead(self, keys: Sequence[str]) -> None:
+        """BrokerRefused, with the keys that nobody hosts; Unreachable when the broker does not say."""
+        lost = [key for key in keys if not _fits(key)]
+        try:
+            lost += await self._absent([key for key in keys if _fits(key)])
+        except BlockedNow as cause:
+            raise Unreachable(str(cause)) from cause
+        except BROKEN as cause:
+            raise Unreachable(f"the broker does not say who hosts what: {said(cause)}") from cause
+        if lost:
+            raise BrokerRefused(
+                f"nobody hosts {', '.join(sorted(lost))}; nothing was sent",
+                hint="gateway registry set-host CODE NODE, then gateway axis apply; or drop it",
+            )
+
     async def resend(self, message: Message, exchange: str, key: str) -> None:
-        """One message as it is, confirmed by the broker on return; Unreachable or BrokerRefused when it is not."""
+        """One message as it is, under this node's own name, confirmed by the broker on return; Unreachable or
+        BrokerRefused when it is not."""
+        message.user_id = self._user
         channel = self._small if len(message.body) <= SMALL else self._large
         try:
             async with self._alone(message.message_id or "", channel):
@@ -164,7 +181,8 @@ class _Channel:
         except DeliveryError:
             # The broker's end of a channel goes on asking the member that led a queue when the channel first used it. While
             # that one is dead everything is refused, long after others have taken over; a new channel finds the new leader.
-            await channel.close()
+            with contextlib.suppress(*BROKEN):
+                await answered(channel.close(), within_s)
             raise
         except ConnectionError:
             if self._link.blocked_since is not None:

@@ -22,6 +22,7 @@ DELIVERY_LIMIT = 5
 SENDER, LANE, DIGEST, SIZE = "x-sender", "x-lane", "x-digest", "x-size"
 MORE_RECIPIENTS = "CC"  # the broker's own header: further routing keys of the same message
 RETURNED = "x-delivery-count"  # the broker's own: how often it took the message back
+FIRST_NODE = "x-node"  # of a dead parcel that is sent again: whom the broker vouched for then; "" for nobody
 FIRST_RECIPIENTS = "x-recipients"  # of a dead parcel that is sent again to its node: whom it was for
 
 

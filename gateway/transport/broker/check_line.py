@@ -14,6 +14,7 @@ import aio_pika
 from aiormq.exceptions import ConnectionNotAllowed, InvalidFrameError, ProbableAuthenticationError
 from yarl import URL
 
+from gateway.transport.amqp import decoding
 from gateway.transport.amqp.failures import BROKEN, said
 from gateway.transport.broker.session import Fault, Session
 
@@ -93,6 +94,7 @@ async def _connected(session: Session) -> aio_pika.abc.AbstractConnection:
         query={"name": f"lienthong {session.node} check"},
     )
     context = access.tls_context() if server.tls else None
+    decoding.widen()  # a step takes what lies in the dead queue
     return await aio_pika.connect(url, timeout=access.connect_s, ssl_context=context)
 
 

@@ -4,7 +4,7 @@ wanted. Out: what of each can go, and which queues keep it. Pure."""
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from gateway.domain.node_name import RESERVED
@@ -18,12 +18,14 @@ _POLICY = re.compile(r"lienthong\.(.+)")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Departed:
-    """`keeps` names each queue that still holds messages or is read; `things` are what to remove, in that order."""
+    """`keeps` names each queue that still holds messages or is read; `things` are what to remove once it keeps nothing, in
+    that order. `people` are the rights and the user: they can go at any time."""
 
     node: str
     queues: frozenset[str]
     keeps: tuple[Mapping[str, object], ...]
     things: tuple[Thing, ...]
+    people: tuple[Thing, ...]
 
 
 def departed(live: State, wanted: State, admin: str) -> list[Departed]:
@@ -47,12 +49,19 @@ def _of(live: State, node: str) -> Departed:
     things: list[Thing] = [*queues[: len(topology.LANES)], *sorted(dead), *queues[len(topology.LANES) :]]
     if (policy := live.policies.get(topology.node_policy(node))) is not None:
         things.append(policy)
+    return Departed(
+        node=node,
+        queues=frozenset(queue.name for queue in queues),
+        keeps=tuple(keeps),
+        things=tuple(things),
+        people=tuple(_people(live, node)),
+    )
+
+
+def _people(live: State, node: str) -> Iterator[Thing]:
     if (right := live.rights.get(node)) is not None and right == rights(node):
-        things.append(right)
+        yield right
         user = live.users.get(node)
         # A user that somebody gave a tag, or rights elsewhere, is more than this node's.
         if user is not None and not user.tags and node not in live.elsewhere:
-            things.append(user)
-    return Departed(
-        node=node, queues=frozenset(queue.name for queue in queues), keeps=tuple(keeps), things=tuple(things)
-    )
+            yield user

@@ -60,11 +60,12 @@ def plan(live: State, wanted: State, *, admin: str, remove_nodes: bool = False) 
     removals = _old_bindings(live, wanted, gone)
     remarks = [*_conflicts(live, wanted, admin), *_strangers(live, wanted, gone, admin)]
     for each in gone:
-        if each.keeps:
-            remarks += [Remark(key="queue_kept", params=told) for told in each.keeps]
-        elif remove_nodes:
-            removals += [Step(Sign.REMOVE, thing) for thing in each.things]
-        else:
+        remarks += [Remark(key="queue_kept", params=told) for told in each.keeps]
+        if remove_nodes:
+            # Whatever lies in its queues: a node that left sends nothing more.
+            things = each.people if each.keeps else (*each.people, *each.things)
+            removals += [Step(Sign.REMOVE, thing) for thing in things]
+        elif not each.keeps:
             remarks.append(Remark(key="node_left", params={"node": each.node}))
     return Plan(steps=(*additions, *_with_right(live, removals, admin)), remarks=tuple(remarks))
 

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
+from typing import cast
 
 import pytest
 
 from gateway.errors import Clash, StoreFailure
-from gateway.incoming import decide, process
+from gateway.incoming import decide, process, receive
+from gateway.ports import Blobs
 from gateway.workers import receiver
-from tests.support.faulty import Faulty
+from tests.support.faulty import Faulty, Meanwhile
 from tests.support.node import (
     COMMUNE,
     LEASE_S,
@@ -62,6 +65,23 @@ async def test_a_store_that_fails_while_a_packet_is_looked_at_puts_it_off_and_it
         await town.carry()
 
         assert (await town.row(PROVINCE, packet)).state == "done"
+
+
+async def test_a_packet_whose_receiver_leaves_while_it_lands_stays_with_the_axis(town: Town) -> None:
+    await town.deliver(town.forge(document(), FILES))
+    scope = await town.scope(PROVINCE)
+
+    async def leave() -> None:
+        assert await town.node.store.accounts.leave(scope.agency_id) == {}
+
+    (arrival,) = await town.node.axis.take(1, LEASE_S)
+    blobs = cast(Blobs, Meanwhile(town.node.inn.blobs, "keep", leave))
+    await receive.run(replace(town.node.inn, blobs=blobs), arrival)
+
+    assert await town.count("inbox") == 0
+    town.clock.advance(LEASE_S + 1)
+    (again,) = await town.node.axis.take(1, LEASE_S)
+    assert again.packet_id == arrival.packet_id
 
 
 async def test_two_workers_with_one_packet_admit_it_once(town: Town) -> None:

@@ -74,6 +74,7 @@ def ward(tmp_path: Path, blank: Path) -> Iterator[Ward]:
         trust_folder=folders["trust"],
         clock=clock,
         pool=pool,
+        lease_s=60.0,
     )
     authority = Authority.create("Trial", clock.now())
     asyncio.run(furnished(patient, authority))
@@ -121,6 +122,23 @@ def test_examining_changes_nothing(ward: Ward) -> None:
         each for each in ward.patient.data_dir.parent.rglob("*") if not each.name.endswith(("-wal", "-shm"))
     ]
     assert sorted(after) == [each for each in before if not each.name.endswith(("-wal", "-shm"))]
+
+
+async def test_a_clock_far_from_the_database_servers_is_red_and_a_near_one_is_not(
+    ward: Ward, migrated_postgres_url: str
+) -> None:
+    """Near is a third of a lease."""
+    clock = ManualClock(datetime.now(UTC) + timedelta(seconds=61))
+    patient = replace(ward.patient, database_url=migrated_postgres_url, database_file=None, clock=clock)
+
+    far = [each for each in await doctor.examine(patient) if each.cause == "clock.apart"]
+    near = await doctor.examine(replace(patient, lease_s=600.0))
+
+    assert [(each.check, each.level, each.cure) for each in far] == [
+        ("clock", "red", "timedatectl set-ntp true")
+    ]
+    assert far[0].params["most"] == 20
+    assert not [each for each in near if each.cause == "clock.apart"]
 
 
 def test_each_missing_folder_is_red_with_the_command_that_makes_it(ward: Ward) -> None:

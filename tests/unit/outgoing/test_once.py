@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import replace
 from datetime import timedelta
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
 from gateway.domain.document import FileRole
-from gateway.errors import Clash, Refused
-from gateway.outgoing import intake
+from gateway.errors import Clash, NotFound, Refused
+from gateway.outgoing import intake, manage
 from gateway.outgoing.accept import IN_FLIGHT, request_digest
 from gateway.outgoing.order import Accepted, Once, Order
+from gateway.ports import Blobs, Remembered
 from tests.support.api import pdf
+from tests.support.faulty import Meanwhile
 from tests.support.node import DEPARTMENT, PDF, PROVINCE, Town, draft
 
 FILES = (("15.pdf", PDF),)
@@ -84,6 +87,53 @@ async def test_a_request_that_runs_makes_the_second_wait_and_one_left_behind_is_
 
 async def chunks() -> AsyncIterator[bytes]:
     yield PDF
+
+
+def interrupted(town: Town, act: Callable[[], Awaitable[object]]) -> Town:
+    """The town; when its first file is kept, something else happens first."""
+    blobs = cast(Blobs, Meanwhile(town.node.out.blobs, "keep", act))
+    return replace(town, node=replace(town.node, out=replace(town.node.out, blobs=blobs)))
+
+
+async def test_a_request_that_lost_its_key_stores_nothing_and_leaves_the_key_to_who_has_it(
+    town: Town,
+) -> None:
+    """A repeat took the key over and was refused; then another request began under it."""
+    scope = await town.scope(DEPARTMENT)
+
+    async def begin_other() -> Remembered | None:
+        async with town.node.store.begin(scope) as work:
+            known = await work.idempotency.begin("prn_1", "k", "d2", town.clock.now() + IN_FLIGHT)
+            await work.commit()
+        return known
+
+    async def meanwhile() -> None:
+        town.clock.advance(IN_FLIGHT)
+        with pytest.raises(Refused):
+            await post(town, "", once())
+        assert await begin_other() is None
+
+    with pytest.raises(Clash):
+        await post(interrupted(town, meanwhile), key=once())
+
+    assert await begin_other() == Remembered(digest="d2", running=True)
+    assert await town.count("outgoing_document") == 0
+
+
+async def test_nothing_is_accepted_for_an_agency_that_left_meanwhile(town: Town) -> None:
+    scope = await town.scope(DEPARTMENT)
+    draft = await town.send("14", send=False)
+
+    async def leave() -> None:
+        assert await town.node.store.accounts.leave(scope.agency_id) == {}
+
+    with pytest.raises(NotFound, match=scope.agency_id):
+        await post(interrupted(town, leave))
+    with pytest.raises(NotFound, match=scope.agency_id):
+        await manage.send_draft(town.node.out, scope, draft.id)
+
+    assert await town.count("outgoing_document") == 1
+    assert await town.count("delivery") == 0
 
 
 async def test_a_refused_request_gives_its_key_back(town: Town) -> None:

@@ -157,7 +157,7 @@ def test_a_code_is_hosted_last_and_asked_about_no_more_first() -> None:
 
 
 @pytest.mark.parametrize("queue", ["urgent", "normal", "dead"])
-def test_a_node_that_left_keeps_everything_while_one_queue_holds_a_message(queue: str) -> None:
+def test_a_node_that_left_keeps_its_queues_and_not_its_rights_while_one_holds_a_message(queue: str) -> None:
     live = as_live(axis_of({"Z91": "north", "Z92": "south"}), **{f"lienthong_south_{queue}": 3})
     goal = wanted(axis_of({"Z91": "north", "Z92": "north"}), {})
 
@@ -167,9 +167,11 @@ def test_a_node_that_left_keeps_everything_while_one_queue_holds_a_message(queue
         ("queue_kept", f"lienthong.south.{queue}", 3)
     ]
     gone = [step.thing for step in made.steps if step.sign is Sign.REMOVE]
-    assert {type(thing) for thing in gone} <= {Binding, Rights}
     assert all(thing.key in ("z92", "@south") for thing in gone if isinstance(thing, Binding))
-    assert "south" not in [thing.user for thing in gone if isinstance(thing, Rights)]
+    assert not [thing for thing in gone if isinstance(thing, Queue | Policy)]
+    *_, end = walked(live, made)
+    assert "south" not in {*end.users, *end.rights}
+    assert set(end.queues) == set(live.queues)
 
 
 def test_a_node_that_left_is_removed_only_when_asked_with_user_rights_and_limits() -> None:

@@ -323,10 +323,14 @@ class Consumers(RuleBasedStateMachine):
         super().__init__()
         self.folder = TemporaryDirectory()
         self.clock = ManualClock()
-        self.spools = [opened(Path(self.folder.name), self.clock) for _ in range(2)]
+        self.spools = [self.process() for _ in range(2)]
         self.contents = [bytes([65 + n]) * (15 + 10 * n) for n in range(3)]
         self.kept: dict[bytes, set[int]] = {content: set() for content in self.contents}
         self.owned: set[bytes] = set()
+
+    def process(self) -> Spool:
+        """More than any run hands out, so that nothing is put aside."""
+        return opened(Path(self.folder.name), self.clock, replace(LIMITS, offers=1000))
 
     @rule(which=st.integers(0, 1), content=st.integers(0, 2), n=st.integers(0, 9))
     def a_part_comes(self, which: int, content: int, n: int) -> None:
@@ -352,7 +356,7 @@ class Consumers(RuleBasedStateMachine):
     @rule(which=st.integers(0, 1))
     def a_process_is_lost(self, which: int) -> None:
         self.spools[which].close()
-        self.spools[which] = opened(Path(self.folder.name), self.clock)
+        self.spools[which] = self.process()
 
     @invariant()
     def nothing_else_lies_there(self) -> None:

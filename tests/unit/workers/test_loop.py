@@ -52,6 +52,40 @@ async def test_a_step_that_breaks_is_tried_again_and_the_loop_ends_with_its_stop
     assert turns == 3
 
 
+async def test_a_step_that_a_library_cancelled_ends_no_loop() -> None:
+    stop, bell, turns = asyncio.Event(), loop.Bell(), 0
+
+    async def step() -> bool:
+        nonlocal turns
+        turns += 1
+        if turns == 2:
+            stop.set()
+        bell.ring()
+        if turns == 1:
+            raise asyncio.CancelledError
+        return False
+
+    await asyncio.wait_for(loop.forever("test", step, bell, stop, 3600.0), 5)
+
+    assert turns == 2
+
+
+async def test_a_loop_that_is_cancelled_ends() -> None:
+    begun = asyncio.Event()
+
+    async def step() -> bool:
+        begun.set()
+        await asyncio.Event().wait()
+        return True
+
+    running = asyncio.create_task(loop.forever("test", step, loop.Bell(), asyncio.Event(), 3600.0))
+    await begun.wait()
+    running.cancel()
+    (end,) = await asyncio.wait_for(asyncio.gather(running, return_exceptions=True), 5)
+
+    assert isinstance(end, asyncio.CancelledError)
+
+
 async def test_a_failure_that_has_a_name_is_told_by_it_and_without_a_trace(
     caplog: pytest.LogCaptureFixture,
 ) -> None:

@@ -1,0 +1,252 @@
+"""A registered node that means ill, or whose program is broken: what it writes on a message harms nobody else's mail, ends
+in the dead queue of the receiver, and can be looked at and dropped there."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import struct
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from datetime import UTC, datetime
+
+import aio_pika
+import pytest
+from aio_pika.abc import AbstractChannel
+from pamqp import encode
+
+from gateway.clock import SystemClock
+from gateway.domain.document import Lane
+from gateway.errors import BrokerRefused, Unreachable
+from gateway.ports import DeadParcel
+from gateway.transport.amqp import label
+from gateway.transport.amqp import topology as names
+from gateway.transport.amqp.axis import AmqpAxis
+from gateway.transport.amqp.connection import Link
+from tests.support.amqp_stage import Stage
+from tests.support.axis_rigs import until_told
+from tests.support.parcels import nothing_more, parcel, received, settled
+
+TOO_LATE = struct.pack(">Q", 2**62)
+EVIL = "evil"
+
+
+async def dead(axis: AmqpAxis) -> Sequence[DeadParcel]:
+    """The list, once the broker has put one there."""
+
+    async def one_dead() -> bool:
+        return (await axis.counts())["dead"] == 1
+
+    await until_told(one_dead, "one dead")
+    return await axis.dead_list()
+
+
+def table(inside: bytes) -> bytes:
+    return struct.pack(">I", len(inside)) + inside
+
+
+def nested(depth: int) -> bytes:
+    made = table(b"")
+    for _ in range(depth):
+        made = table(b"\x00F" + made)
+    return made
+
+
+@asynccontextmanager
+async def ill_meant(stage: Stage) -> AsyncIterator[AbstractChannel]:
+    """A channel with the rights of node one, and none of our program behind it."""
+    access = stage.topology.access("one")
+    connection = await aio_pika.connect(
+        host=access.servers[0].host,
+        port=access.servers[0].port,
+        login=access.user,
+        password=access.password,
+        virtualhost=access.vhost,
+    )
+    async with connection:
+        yield await connection.channel()
+
+
+async def publish_raw(stage: Stage, monkeypatch: pytest.MonkeyPatch, written: Mapping[str, bytes]) -> None:
+    """A message to Z92 whose properties of these kinds are these bytes on the wire."""
+    text = encode.short_string
+    async with ill_meant(stage) as channel:
+        lane = await channel.get_exchange(names.lane_exchange(Lane.NORMAL), ensure=False)
+        message = aio_pika.Message(
+            b"x", message_id=EVIL, headers={"some": 1}, timestamp=datetime.now(UTC), delivery_mode=2
+        )
+        with monkeypatch.context() as patched:
+            for kind, raw in written.items():
+                patched.setitem(
+                    encode.METHODS,
+                    kind,
+                    lambda value, kind=kind, raw=raw: (
+                        text(value) if kind == "shortstr" and value != EVIL else raw
+                    ),
+                )
+            await lane.publish(message, "z92")
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        {"timestamp": TOO_LATE},
+        {"table": table(b"\x02atT" + TOO_LATE)},
+        {"table": table(b"\x02\xff\xfet\x01")},
+        {"table": nested(5000)},
+        {"shortstr": b"\x02\xff\xfe"},
+        {"shortstr": b"\xff" + b"\xff" * 255},
+    ],
+    ids=["timestamp", "time in a table", "name in a table", "depth", "text", "long text"],
+)
+async def test_a_message_that_no_library_reads_harms_nobody_beside_it_and_can_be_dropped(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch, written: Mapping[str, bytes]
+) -> None:
+    one = await stage.sender()
+    good = [f"good{n}" for n in range(8)]
+    for packet_id in good[:4]:
+        await one.publish(parcel(packet_id), ["Z92"])
+    await publish_raw(stage, monkeypatch, written)
+    for packet_id in good[4:]:
+        await one.publish(parcel(packet_id), ["Z92"])
+    two = await stage.receiver()
+
+    arrivals = await received(two, count=8)
+    await settled(two, arrivals)
+
+    (found,) = await dead(two)
+    with await two.dead_open(found.id) as opened:
+        seen = opened.read()
+    await two.dead_drop(found.id, "nobody can read it")
+
+    assert sorted(each.packet_id for each in arrivals) == good
+    assert {each.deliveries for each in arrivals} == {1}
+    assert "its label cannot be read" in found.reason
+    assert seen == b"x"
+    assert (await two.counts())["dead"] == 0
+    await nothing_more(two)
+
+
+async def test_what_cannot_be_written_again_is_not_sent_again_and_stays(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each octet that was no UTF-8 takes three as the sign in its place: too many for a short text."""
+    two = await stage.receiver()
+    await publish_raw(stage, monkeypatch, {"shortstr": b"\xff" + b"\xff" * 255})
+    await two.wait(0.01)
+    (found,) = await dead(two)
+
+    with pytest.raises(BrokerRefused, match="cannot be written again"):
+        await two.dead_retry(found.id)
+
+    assert [each.id for each in await dead(two)] == [found.id]
+
+
+@pytest.mark.parametrize(
+    ("message_id", "kind", "sender"),
+    [
+        ("a\x00b", "document", "Z91"),
+        ("p1", "docu\nment", "Z91"),
+        ("p1", "document", "Z\x0091"),
+        ("p\u202e1", "d", "Z91"),
+    ],
+)
+async def test_a_word_that_no_store_keeps_or_no_screen_shows_is_put_aside_at_once(
+    stage: Stage, message_id: str, kind: str, sender: str
+) -> None:
+    two = await stage.receiver()
+    headers: dict[str, str | int] = {
+        names.SENDER: sender,
+        names.LANE: "normal",
+        names.DIGEST: hashlib.sha256(b"x").hexdigest(),
+        names.SIZE: 1,
+    }
+    async with ill_meant(stage) as channel:
+        lane = await channel.get_exchange(names.lane_exchange(Lane.NORMAL), ensure=False)
+        message = aio_pika.Message(
+            b"x", message_id=message_id, type=kind, headers=dict(headers), delivery_mode=2
+        )
+        await lane.publish(message, "z92")
+    await two.wait(0.01)
+
+    (found,) = await dead(two)
+
+    assert "printable" in found.reason
+    assert (found.packet_id + found.kind + found.sender + found.recipient).isprintable()
+    await nothing_more(two)
+
+
+async def test_a_message_larger_than_any_of_ours_is_put_aside(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(label, "LARGEST", 1000)
+    one, two = await stage.sender(), await stage.receiver()
+
+    await one.publish(parcel("p1", bytes(1001)), ["Z92"])
+    await one.publish(parcel("p2", bytes(1000)), ["Z92"])
+    (arrival,) = await received(two)
+    (found,) = await dead(two)
+
+    assert (arrival.packet_id, found.packet_id) == ("p2", "p1")
+    assert "max_message_size" in found.reason
+    await settled(two, [arrival])
+
+
+async def test_a_refused_parcel_is_sent_again_to_all_its_codes_or_to_none(stage: Stage) -> None:
+    """One of two codes is bound nowhere any more: the other one must not make the broker's word good for both."""
+    stage.topology.host({"two": ["Z92", "Z92.01"], "three": ["Z93"]})
+    one, two = await stage.sender(), await stage.receiver()
+    three = await stage.axis("three", ["Z93"], stage.in_line)
+    await one.publish(parcel("p1"), ["Z92.01", "Z93"])
+    await settled(three, await received(three))
+    await two.wait(0.01)
+
+    (found,) = await dead(two)
+    stage.topology.host({"two": ["Z92"]})
+    with pytest.raises(BrokerRefused, match=r"nobody hosts z92\.01; nothing was sent") as caught:
+        await two.dead_retry(found.id)
+    still = await two.dead_list()
+    await nothing_more(three, code="Z93")
+
+    stage.topology.host({"three": ["Z93", "Z92.01"]})
+    await three.host(["Z93", "Z92.01"])
+    await two.dead_retry(found.id)
+    again = await received(three, count=2)
+
+    assert "gateway axis apply" in caught.value.hint
+    assert [each.id for each in still] == [found.id]
+    assert sorted(each.recipient for each in again) == ["Z92.01", "Z93"]
+    assert await two.dead_list() == []
+    await settled(three, again)
+
+
+async def test_a_silent_line_that_is_given_up_ends_nobody_who_waits_for_a_channel(stage: Stage) -> None:
+    """The library then cancels what is under way: nobody cancelled us."""
+    access = replace(stage.topology.access("one", stage.out_line.port), heartbeat_s=1)
+    link = Link(access, "one", SystemClock())
+    try:
+        await link.ready(10)
+        stage.out_line.stall()
+        asking = [asyncio.create_task(link.channel(5.0, confirms=True)) for _ in range(3)]
+        async with asyncio.timeout(30):
+            answers = await asyncio.gather(*asking, return_exceptions=True)
+    finally:
+        stage.out_line.heal()
+        await link.close()
+
+    assert [type(each) for each in answers] == [Unreachable] * 3
+    assert not [each for each in answers if "Cancelled" in str(each)]
+
+
+async def test_fetching_that_ended_by_itself_begins_again_when_it_is_asked_for(stage: Stage) -> None:
+    one, two = await stage.sender(), await stage.receiver()
+    await nothing_more(two)
+    fetching = two._consumer._fetching
+    assert fetching is not None
+    fetching.cancel()
+    await asyncio.gather(fetching, return_exceptions=True)
+
+    await one.publish(parcel("p1"), ["Z92"])
+
+    assert [each.packet_id for each in await received(two)] == ["p1"]

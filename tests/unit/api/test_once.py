@@ -1,0 +1,49 @@
+"""A call that took longer than its key's marker lasts, and was repeated meanwhile."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import pytest
+
+from gateway.api.once import IN_FLIGHT
+from gateway.api.resources import acts
+from gateway.outgoing.recall import recall
+from tests.support.api import Answer, Door
+from tests.unit.api.test_messages import recall as wanted
+from tests.unit.api.test_messages import sent
+
+
+async def test_a_recall_under_way_is_told_to_its_caller_though_a_repeat_took_the_key_over(
+    door: Door, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    id = (await sent(door))["id"]
+    await door.carry()
+    repeated: list[Answer] = []
+
+    async def ask() -> Answer:
+        return await door.ask("POST", f"/messages/{id}/recall", once="r", json=wanted())
+
+    monkeypatch.setattr(acts, "ask_recall", slow(door, ask, repeated))
+    first = await ask()
+
+    assert [each.status for each in repeated] == [409]
+    assert first.status == 202, str(first)
+    assert (first.json["kind"], first.json["parent"]) == ("recall", id)
+
+
+def slow(door: Door, ask: Callable[[], Awaitable[Answer]], repeated: list[Answer]) -> Callable[..., Any]:
+    """The real act; after the first one's commit its marker runs out and the caller repeats itself."""
+    calls: list[str] = []
+
+    async def act(*given: Any, **more: Any) -> Any:
+        calls.append("begun")
+        mine = len(calls)
+        document = await recall(*given, **more)
+        if mine == 1:
+            door.clock.advance(IN_FLIGHT)
+            repeated.append(await ask())
+        return document
+
+    return act

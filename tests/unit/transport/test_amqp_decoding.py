@@ -1,0 +1,147 @@
+"""Whatever stands in the properties of a message is read: valid values as the library reads them, all others without an
+error that would end the line."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+from pamqp import commands, decode, encode, header
+
+from gateway.transport.amqp import decoding
+
+LATER_THAN_ALL = struct.pack(">Q", 2**62)
+WORDS = st.text(max_size=20)
+VALUES = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers(-(2**63), 2**63 - 1)
+    | st.floats(width=32, allow_nan=False)
+    | WORDS
+    | st.binary(max_size=20).map(bytearray)
+    | st.integers(0, 10**6).map(lambda n: Decimal(n) / 100)
+    | st.datetimes(datetime(1970, 1, 1), datetime(2100, 1, 1)).map(
+        lambda at: at.replace(tzinfo=UTC, microsecond=0)
+    ),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(WORDS, inner, max_size=4),
+    max_leaves=20,
+)
+
+
+@pytest.fixture(autouse=True)
+def _widened() -> Iterator[None]:
+    before = dict(decode.METHODS)
+    decoding.widen()
+    yield
+    decode.METHODS.update(before)
+
+
+def held(name: bytes, kind: bytes, value: bytes) -> bytes:
+    """A table of one value."""
+    inside = bytes([len(name)]) + name + kind + value
+    return struct.pack(">I", len(inside)) + inside
+
+
+@given(st.dictionaries(WORDS, VALUES, max_size=6))
+def test_a_valid_table_is_read_as_the_library_reads_it(told: dict[str, Any]) -> None:
+    data = encode.field_table(told)
+
+    assert decoding.table(data + b"what follows") == decode.field_table(data)
+
+
+@given(st.integers(0, 253_402_300_799))
+def test_a_valid_time_is_read_as_the_library_reads_it(seconds: int) -> None:
+    data = struct.pack(">Q", seconds)
+
+    assert decoding.time(data) == decode.timestamp(data)
+
+
+@given(st.text(max_size=60))
+def test_a_valid_short_text_is_read_as_the_library_reads_it(text: str) -> None:
+    data = encode.short_string(text)
+
+    assert decoding.short_text(data + b"more") == decode.short_str(data)
+
+
+@given(st.dictionaries(st.sampled_from(commands.Basic.Properties.attributes()), st.binary(max_size=255)))
+@example({"timestamp": LATER_THAN_ALL, "message_type": b"\xff\xfe"})
+def test_no_properties_that_the_broker_let_pass_raise(told: dict[str, bytes]) -> None:
+    """It checks that each field is whole, and no more."""
+    properties = commands.Basic.Properties
+    flags, written = 0, b""
+    for name in properties.attributes():
+        if name in told:
+            flags |= properties.flags[name]
+            written += whole(properties.amqp_type(name), told[name])
+    read = header.ContentHeader()
+
+    read.unmarshal(bytes(12) + struct.pack(">H", flags) + written)
+
+    assert isinstance(read.properties, properties)
+
+
+def whole(kind: str, data: bytes) -> bytes:
+    """A field of this kind with these bytes in it."""
+    match kind:
+        case "shortstr":
+            return bytes([len(data)]) + data
+        case "table":
+            return struct.pack(">I", len(data)) + data
+        case _:
+            size = {"octet": 1, "timestamp": 8}[kind]
+            return data[:size].ljust(size, b"\xff")
+
+
+@given(st.binary(max_size=400))
+def test_a_table_of_any_bytes_is_read_and_is_as_long_as_it_says(inside: bytes) -> None:
+    used, found = decoding.table(struct.pack(">I", len(inside)) + inside)
+
+    assert used == 4 + len(inside)
+    assert isinstance(found, dict)
+
+
+@pytest.mark.parametrize(
+    ("name", "kind", "value", "read"),
+    [
+        (b"at", b"T", LATER_THAN_ALL, {"at": None}),
+        (b"\xff", b"t", b"\x01", {"\N{REPLACEMENT CHARACTER}": True}),
+        (b"a\x00", b"S", struct.pack(">I", 2) + b"\xff\xfe", {"a\x00": b"\xff\xfe"}),
+        (b"n", b"D", b"\xff\x7f\xff\xff\xff", {"n": Decimal(2**31 - 1) * Decimal(10) ** -255}),
+        (b"?", b"?", b"abcd", {}),
+    ],
+    ids=["time", "name", "text", "decimal", "kind"],
+)
+def test_one_value_that_means_nothing_costs_no_other(
+    name: bytes, kind: bytes, value: bytes, read: dict[str, Any]
+) -> None:
+    ours = held(b"x-lane", b"S", struct.pack(">I", 6) + b"urgent")[4:]
+    inside = ours + held(name, kind, value)[4:]
+
+    _, found = decoding.table(struct.pack(">I", len(inside)) + inside)
+
+    assert found == {"x-lane": "urgent", **read}
+
+
+def test_tables_within_tables_end_somewhere() -> None:
+    data = held(b"", b"V", b"")
+    for _ in range(10_000):
+        data = held(b"", b"F", data)
+
+    _, found = decoding.table(data)
+    depth = 0
+    while found is not None:
+        found, depth = found[""], depth + 1
+
+    assert depth == decoding.DEPTH
+
+
+def test_the_library_reads_with_these_however_often_it_is_told() -> None:
+    decoding.widen()
+
+    assert decode.by_type(LATER_THAN_ALL, "timestamp") == (8, None)

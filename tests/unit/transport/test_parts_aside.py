@@ -1,0 +1,220 @@
+"""What no node of a folder hands out any more is shown to a person, who has it handed out again, or drops it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from gateway.errors import Clash, NotFound, StoreFailure
+from gateway.ports import DeadParcel
+from gateway.transport.amqp.parts_aside import AsideSets
+from gateway.transport.amqp.parts_set import Aside
+from gateway.transport.amqp.parts_spool import Landed, Spool
+from tests.support.clock import ManualClock
+from tests.support.parts import LIMITS, bytes_of, cut, land, opened
+
+WHOLE = b"the bytes of one large packet, cut into parts"
+FEW = replace(LIMITS, open_sets=3, open_bytes=1000, offers=2)
+
+
+@pytest.fixture
+def clock() -> ManualClock:
+    return ManualClock()
+
+
+@pytest.fixture
+def spool(tmp_path: Path, clock: ManualClock) -> Spool:
+    return opened(tmp_path, clock, FEW)
+
+
+@pytest.fixture
+def aside(tmp_path: Path) -> AsideSets:
+    return AsideSets(tmp_path, FEW)
+
+
+def sent(spool: Spool, content: bytes = WHOLE) -> list[Landed]:
+    return [land(spool, part).landed for part in cut(content)]
+
+
+def never_settled(spool: Spool, aside: AsideSets) -> DeadParcel:
+    sent(spool)
+    for _ in range(FEW.offers):
+        (joined,) = spool.complete(1)
+        spool.release(joined.token)
+    assert spool.complete(1) == []
+    (found,) = aside.list()
+    return found
+
+
+# --- put aside ------------------------------------------------------------------------------------------------
+
+
+def test_how_often_a_set_was_handed_out_outlives_the_process(tmp_path: Path, aside: AsideSets) -> None:
+    sent(opened(tmp_path, limits=FEW))
+    for told in (1, 2):
+        process = opened(tmp_path, limits=FEW)
+        assert [joined.offers for joined in process.complete(1)] == [told]
+        process.close()
+
+    assert opened(tmp_path, limits=FEW).complete(1) == []
+    assert [one.deliveries for one in aside.list()] == [2]
+
+
+def test_a_flawed_set_that_is_never_settled_is_put_aside_too(
+    spool: Spool, aside: AsideSets, clock: ManualClock
+) -> None:
+    land(spool, cut(WHOLE)[0])
+    clock.advance(FEW.age)
+    for _ in range(FEW.offers):
+        (flawed,) = spool.overdue(clock.now())
+        spool.release(flawed.token)
+
+    assert spool.overdue(clock.now()) == []
+    (found,) = aside.list()
+    with aside.open(found.id) as source:
+        assert source.read() == WHOLE[:10]
+
+
+def test_it_is_opened_and_handed_out_again_from_zero(spool: Spool, aside: AsideSets) -> None:
+    found = never_settled(spool, aside)
+    with aside.open(found.id) as source:
+        assert source.read() == WHOLE
+
+    assert aside.again(found.id) == found
+    assert aside.list() == []
+    (joined,) = spool.complete(1)
+    assert (bytes_of(joined), joined.offers) == (WHOLE, 1)
+
+
+def test_what_was_dropped_may_be_sent_again(spool: Spool, aside: AsideSets) -> None:
+    found = never_settled(spool, aside)
+
+    aside.drop(found.id)
+
+    assert aside.list() == []
+    assert spool.counts()["sets"] == 0
+    assert sent(spool) == [Landed.KEPT] * 5
+    assert len(spool.complete(1)) == 1
+
+
+def test_an_id_that_is_not_on_the_list_changes_nothing(spool: Spool, aside: AsideSets) -> None:
+    found = never_settled(spool, aside)
+    aside.again(found.id)
+
+    for act in (aside.again, aside.drop, aside.open):
+        with pytest.raises(NotFound, match="list it again"):
+            act(found.id)
+    assert len(spool.complete(1)) == 1
+
+
+def test_two_people_do_not_act_on_one_parcel_at_once(tmp_path: Path, spool: Spool, aside: AsideSets) -> None:
+    found = never_settled(spool, aside)
+    other = AsideSets(tmp_path, FEW)
+
+    with aside._found(found.id), pytest.raises(Clash, match="somebody else"):
+        other.drop(found.id)
+    assert other.list() == [found]
+
+
+def test_a_token_put_aside_is_over(spool: Spool, aside: AsideSets) -> None:
+    sent(spool)
+    (joined,) = spool.complete(1)
+
+    spool.put_aside(joined.token, Aside.FOR_NOBODY)
+    spool.put_aside(joined.token, Aside.NEVER_SETTLED)
+    spool.done(joined.token)
+
+    (found,) = aside.list()
+    assert "none of its codes is hosted here" in found.reason
+    assert spool.complete(1) == []
+
+
+@pytest.mark.parametrize("damage", [b"", b"\xff", b"something else"], ids=repr)
+def test_a_damaged_mark_stops_no_other_set(
+    tmp_path: Path, spool: Spool, aside: AsideSets, damage: bytes
+) -> None:
+    never_settled(spool, aside)
+    (mark,) = tmp_path.rglob("aside")
+    mark.write_bytes(damage)
+    sent(spool, b"another packet, whole")
+
+    assert [bytes_of(joined) for joined in spool.complete(10)] == [b"another packet, whole"]
+    assert len(aside.list()) == 1
+
+
+# --- the quota ------------------------------------------------------------------------------------------------
+
+BURST = [bytes([65 + n]) * 30 for n in range(4)]
+
+
+def test_whole_sets_that_wait_for_us_hold_the_next_back_and_refuse_nothing(spool: Spool) -> None:
+    for content in BURST[:3]:
+        assert sent(spool, content) == [Landed.KEPT] * 3
+
+    told = land(spool, cut(BURST[3])[0])
+    assert told.landed is Landed.LATER
+    assert "3 sets of this node are open already" in told.reason
+
+    spool.done(spool.complete(1)[0].token)
+    assert sent(spool, BURST[3]) == [Landed.KEPT] * 3
+
+
+def test_bytes_that_wait_for_us_hold_the_next_back_too(tmp_path: Path) -> None:
+    spool = opened(tmp_path, limits=replace(LIMITS, open_bytes=70))
+    sent(spool, BURST[0])
+    sent(spool, BURST[1])
+
+    assert land(spool, cut(BURST[2])[0]).landed is Landed.LATER
+    assert land(spool, cut(b"x" * 71)[0]).landed is Landed.REFUSED
+
+
+def test_a_part_of_an_open_set_is_taken_however_many_wait(spool: Spool) -> None:
+    first, *rest = cut(BURST[2])
+    land(spool, first)
+    sent(spool, BURST[0])
+    sent(spool, BURST[1])
+
+    assert land(spool, cut(BURST[3])[0]).landed is Landed.LATER
+    assert [land(spool, part).landed for part in rest] == [Landed.KEPT] * 2
+
+
+def test_unfinished_sets_are_the_senders_own_and_use_the_quota_up(spool: Spool) -> None:
+    for content in BURST[:3]:
+        land(spool, cut(content)[0])
+
+    assert land(spool, cut(BURST[3])[0]).landed is Landed.REFUSED
+
+
+def test_what_was_put_aside_makes_nothing_wait_for_ever(spool: Spool) -> None:
+    """It takes room until a person looks, and says so: what waited behind it would block the lane."""
+    for content in BURST[:3]:
+        sent(spool, content)
+    for joined in spool.complete(3):
+        spool.put_aside(joined.token, Aside.FOR_NOBODY)
+
+    assert land(spool, cut(BURST[3])[0]).landed is Landed.REFUSED
+
+
+# --- a disk that fails halfway --------------------------------------------------------------------------------
+
+
+def test_what_was_joined_before_the_disk_failed_is_handed_out_again(
+    tmp_path: Path, spool: Spool, clock: ManualClock
+) -> None:
+    sent(spool, BURST[0])
+    clock.advance(1)
+    sent(spool, BURST[1])
+    (broken,) = [
+        path.parent / "hold" for path in tmp_path.rglob("000000001-*") if path.read_bytes()[:1] == b"B"
+    ]
+    broken.unlink()
+    broken.mkdir()
+
+    with pytest.raises(StoreFailure):
+        spool.complete(10)
+
+    broken.rmdir()
+    broken.write_bytes(b"")
+    assert [bytes_of(joined) for joined in spool.complete(10)] == BURST[:2]
