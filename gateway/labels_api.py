@@ -75,8 +75,8 @@ API: dict[str, tuple[str, str]] = {
     "problem.cursor-gone.text": (
         "Không còn sự kiện nào mang mốc này: nút đã được khôi phục từ một bản sao lưu cũ hơn. Đọc lại từ after=0, "
         "bỏ qua những gì đã xử lý",
-        "No event bears this cursor: the node was restored from an older backup. Read again from after=0 and pass over what "
-        "you have already done",
+        "No event bears this cursor: the node was restored from an older backup. Read again from after=0 and pass over "
+        "what you have already done",
     ),
     "problem.still-running": ("Lần gọi đầu chưa xong", "The first call is still running"),
     "problem.still-running.text": (
