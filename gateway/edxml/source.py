@@ -18,10 +18,11 @@ _BOM = codecs.BOM_UTF8
 _PIECE = 256 * 1024
 _HEAD = 64
 _LONGEST_ESCAPE = len(r"\ud83d\ude00")
-# whole characters and whole escapes, so that a piece of a JSON string can be decoded alone; a high surrogate waits
+# Whole characters and whole escapes, so that a piece of a JSON string can be decoded alone; a high surrogate waits.
+# No possessive repeats: before Python 3.11.4 a group of alternatives under one gives back a part of the last.
 _WHOLE = re.compile(
-    r"""(?:[^"\\]++|\\["\\/bfnrt]|\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}"""
-    r"""|\\u(?![dD][89abAB])[0-9a-fA-F]{4})*+""",
+    r"""(?:[^"\\]+|\\["\\/bfnrt]|\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}"""
+    r"""|\\u(?![dD][89abAB])[0-9a-fA-F]{4})*""",
 )
 
 

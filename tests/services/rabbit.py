@@ -73,7 +73,8 @@ class BrokerNode:
         self.await_ready()
 
     def await_ready(self) -> None:
-        wait_until(self.answers, f"an answer of broker {self.name} (log: {self.folder / 'log'})")
+        # A member of a cluster that went down whole waits for the others, five minutes by its own setting.
+        wait_until(self.answers, f"an answer of broker {self.name} (log: {self.folder / 'log'})", 300.0)
 
     def answers(self) -> bool:
         try:
