@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import io
 import os
 import sqlite3
@@ -15,7 +14,6 @@ from typing import TypeVar
 import pytest
 
 from gateway.domain.document import Lane
-from gateway.domain.identity import Digest
 from gateway.errors import BrokerRefused, Misconfigured, NotFound, Unreachable
 from gateway.pool import ThreadPool
 from gateway.ports import Fate, Parcel
@@ -23,6 +21,7 @@ from gateway.transport import queue_sql
 from gateway.transport.embedded import EmbeddedAxis
 from gateway.transport.parcel import STALE_S
 from tests.support.clock import ManualClock
+from tests.support.parcels import parcel
 
 T = TypeVar("T")
 
@@ -51,18 +50,6 @@ async def pool() -> AsyncIterator[ThreadPool]:
     threads = ThreadPool(1)
     yield threads
     threads.close()
-
-
-def parcel(packet_id: str = "p1", content: bytes = b"a packet", lane: Lane = Lane.NORMAL) -> Parcel:
-    return Parcel(
-        packet_id=packet_id,
-        kind="document",
-        sender="Z91",
-        lane=lane,
-        digest=Digest(hashlib.sha256(content).hexdigest()),
-        size=len(content),
-        open=lambda: io.BytesIO(content),
-    )
 
 
 def payloads(folder: Path) -> list[str]:
@@ -199,7 +186,7 @@ async def test_a_dead_parcel_says_what_it_was_and_why(axis: EmbeddedAxis) -> Non
 
     (dead,) = await axis.dead_list()
 
-    assert (dead.packet_id, dead.recipient, dead.sender, dead.deliveries) == ("p1", "Z92", "Z91", 2)
+    assert (dead.packet_id, dead.recipient, dead.sender, dead.deliveries) == ("p1", "Z92", "Z91.07", 2)
     assert dead.reason == "delivered 2 times and never settled"
     assert dead.dead_at is not None
     assert dead.dead_at.tzinfo is UTC
@@ -214,7 +201,7 @@ async def test_a_dead_parcel_can_be_tried_again_from_the_start(axis: EmbeddedAxi
     assert arrival.deliveries == 1
     assert await axis.dead_list() == []
     with arrival.open() as source:
-        assert source.read() == b"a packet"
+        assert source.read() == b"bytes of a packet"
 
 
 async def test_a_dead_parcel_can_be_dropped_with_a_reason_in_the_log(
