@@ -78,7 +78,10 @@ async def test_a_check_changes_nothing_and_leaves_nothing_behind(nodes: Province
         await examined(nodes, access)
         after = await way.state()
 
-    assert after == before
+    # Users belong to the whole broker, where other tests make theirs; what is this vhost's own is compared to the letter.
+    assert replace(after, users={}, elsewhere=frozenset()) == replace(before, users={}, elsewhere=frozenset())
+    ours = before.users.keys() & {*before.rights, "admin"}
+    assert {name: after.users.get(name) for name in ours} == {name: before.users[name] for name in ours}
     assert (await nodes.plan(WHERE)).steps == ()
 
 
