@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import os
+import signal
+from pathlib import Path
+
 import aio_pika
 import asyncpg
+import pytest
 
+from tests.services import rabbit
 from tests.support.broker import Broker
 
 
@@ -22,3 +28,20 @@ async def test_a_migrated_database_has_our_tables_and_no_rows(migrated_postgres_
         assert await connection.fetchval("SELECT count(*) FROM inbox") == 0
     finally:
         await connection.close()
+
+
+@pytest.mark.skipif(not rabbit.installed(), reason="no RabbitMQ is installed here")
+def test_a_broker_that_ends_while_it_starts_is_started_again(tmp_path: Path) -> None:
+    cluster = rabbit.start(tmp_path)
+    try:
+        (node,) = cluster.nodes
+        node.kill()
+        doomed = node.launch()
+        os.killpg(doomed.pid, signal.SIGKILL)
+        doomed.wait()
+
+        node.await_ready()
+
+        assert node.answers()
+    finally:
+        cluster.stop()
