@@ -1,5 +1,5 @@
 """A trust folder, as `gateway verify --trust DIR` takes it (K7): `ca.pem`, `bindings.csv` (columns code and certificate,
-a PEM file beside it), and optionally `chain/*.pem` and `crl/*.pem`. In: the folder. Out: `TrustFolder`, or
+a PEM file beside it), and optionally `chain/*.pem`, `crl/*.pem` and `ocsp/*.der`. In: the folder. Out: `TrustFolder`, or
 Misconfigured that says which file to mend. It is the whole registry of one verification; nothing else is asked."""
 
 from __future__ import annotations
@@ -7,6 +7,7 @@ from __future__ import annotations
 import csv
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
 from cryptography import x509
@@ -14,6 +15,7 @@ from cryptography.hazmat.primitives import serialization
 
 from gateway.domain.proof import Binding
 from gateway.errors import Misconfigured
+from gateway.trust.answers import AnswerFiles, Answers
 from gateway.trust.evidence import Trust
 from gateway.trust.keys import read_certificate
 
@@ -31,28 +33,38 @@ class TrustFolder:
         return tuple(one for one in self.bound if one.code == code)
 
 
-def read(folder: Path) -> TrustFolder:
-    """Reads everything at once, so that a broken folder is told before any file is judged."""
+def read(folder: Path, now: datetime | None = None) -> TrustFolder:
+    """Reads everything at once, so that a broken folder is told before any file is judged. Answers made after `now`, by
+    default this moment, say nothing."""
     if not folder.is_dir():
         raise Misconfigured(
             f"the trust folder {folder} is not there", hint="give a folder with ca.pem and bindings.csv"
         )
+    for place in ("crl", "ocsp"):
+        _refuse_file(folder / place)
     trust = Trust.from_files(
         folder / "ca.pem",
-        _inside(folder / "chain") or (),
-        _inside(folder / "crl"),
+        _inside(folder / "chain"),
+        answers=Answers(AnswerFiles(folder)),
+        now=_utc_now if now is None else lambda: now,
         check_anchors=False,  # what an anchor lacks is the file's verdict, CERT-CHAIN (K3)
     )
     return TrustFolder(trust, tuple(_bindings(folder)))
 
 
-def _inside(folder: Path) -> list[Path] | None:
+def _utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
+def _inside(folder: Path) -> list[Path]:
     """The PEM files of a folder that need not be there."""
-    if folder.is_dir():
-        return sorted(folder.glob("*.pem"))
-    if folder.exists() or folder.is_symlink():
-        raise Misconfigured(f"{folder} is no folder", hint="make it a folder of PEM files, or remove it")
-    return None
+    _refuse_file(folder)
+    return sorted(folder.glob("*.pem")) if folder.is_dir() else []
+
+
+def _refuse_file(folder: Path) -> None:
+    if not folder.is_dir() and (folder.exists() or folder.is_symlink()):
+        raise Misconfigured(f"{folder} is no folder", hint="make it a folder of files, or remove it")
 
 
 def _bindings(folder: Path) -> list[Binding]:
