@@ -19,6 +19,7 @@ from gateway.pool import ThreadPool
 from gateway.registry import csv_file
 from gateway.registry.directory import SqlDirectory
 from gateway.registry.planning import Base, BaseRow, on_circles, plan
+from gateway.store.binding_log import SqlBindingLog
 from tests.support import pki
 from tests.support.clock import ManualClock
 
@@ -196,7 +197,7 @@ async def test_planning_in_the_pool_gives_the_same_plan(
     directory: SqlDirectory, clock: ManualClock, writer: AsyncEngine, reader: AsyncEngine
 ) -> None:
     pool = ThreadPool(1)
-    pooled = SqlDirectory(writer, reader, clock, pool)
+    pooled = SqlDirectory(writer, reader, clock, SqlBindingLog(clock), pool)
 
     assert await pooled.plan_import(b"code,name\nZ91,Sao Mai\n") == await directory.plan_import(
         b"code,name\nZ91,Sao Mai\n"
@@ -300,7 +301,7 @@ async def test_the_change_is_kept_with_its_source_and_counts(
     }
 
 
-async def test_an_import_never_touches_bindings(directory: SqlDirectory) -> None:
+async def test_threat_115_an_import_never_touches_bindings(directory: SqlDirectory) -> None:
     """K6: changing a binding needs two people (threat 115)."""
     certificate = pki.signer("Z91", "p256").certificate_der
     await directory.bind("Z91", certificate, None, None, "an", "binh")
