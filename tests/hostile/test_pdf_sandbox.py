@@ -1,0 +1,234 @@
+"""The process that reads PDFs from outside: whatever a file does to it, the node gets a verdict in time, and the next good
+file is read. Changed bytes never leave a signature valid that covers them."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from gateway.domain.signatures import FileVerdict, Word
+from gateway.errors import StoreFailure
+from gateway.policy import pdf_verdict
+from gateway.trust.pdf_signatures.sandbox import PdfLimits, PdfSandbox
+from tests.support import pdf_pki, pdfs
+from tests.support.pdf_pki import SEEN
+
+SECONDS = 4.0
+
+
+@pytest.fixture(scope="module")
+def sandbox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PdfSandbox]:
+    folder = pdf_pki.folder(tmp_path_factory.mktemp("pdf"))
+    made = PdfSandbox(folder, PdfLimits(seconds=SECONDS))
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Path:
+    return tmp_path / "Công văn số 1.pdf"
+
+
+def judged(sandbox: PdfSandbox, place: Path, pdf: bytes) -> FileVerdict:
+    place.write_bytes(pdf)
+    return pdf_verdict.judge("a.pdf", 1, sandbox.read(place, SEEN, SEEN))
+
+
+def child_of(sandbox: PdfSandbox) -> int:
+    assert sandbox._child is not None
+    return sandbox._child._process.pid
+
+
+# --- files that want the machine ------------------------------------------------------------------------------
+
+
+def with_endless_table(pdf: bytes) -> bytes:
+    """An update whose table has entries of no width, a million million of them."""
+    octets = zlib.compress(b"")
+    place = len(pdf)
+    entry = b"<< /Type /XRef /Size 99 /Root 1 0 R /W [0 0 0] /Index [0 1000000000000] /Prev 0"
+    body = b" /Filter /FlateDecode /Length %d >>\nstream\n" % len(octets)
+    return (
+        pdf + b"98 0 obj\n" + entry + body + octets + b"\nendstream\nendobj\nstartxref\n%d\n%%%%EOF\n" % place
+    )
+
+
+def with_bomb(pdf: bytes) -> bytes:
+    """An update whose objects lie in a stream that swells a thousandfold."""
+    octets = zlib.compress(bytes(1024 * 1024 * 1024), 9)
+    place = len(pdf)
+    table = zlib.compress(b"\x02\x00\x00\x00\x61\x00")
+    stream = b"97 0 obj\n<< /Type /ObjStm /N 1 /First 5 /Filter /FlateDecode /Length %d >>\nstream\n" % len(
+        octets
+    )
+    stream += octets + b"\nendstream\nendobj\n"
+    entry = b"98 0 obj\n<< /Type /XRef /Size 99 /Root 1 0 R /W [1 4 1] /Index [1 1] /Prev %d"
+    entry = entry % int(pdf.rsplit(b"startxref\n", 1)[1].split()[0])
+    entry += b" /Filter /FlateDecode /Length %d >>\nstream\n" % len(table)
+    end = b"\nendstream\nendobj\nstartxref\n%d\n%%%%EOF\n" % (place + len(stream))
+    return pdf + stream + entry + table + end
+
+
+@pytest.mark.parametrize("make", [with_endless_table, pdfs.with_endless_paths, with_bomb])
+def test_a_file_that_wants_the_machine_is_a_verdict_in_time_and_the_next_one_is_read(
+    sandbox: PdfSandbox, place: Path, make: object
+) -> None:
+    pdf = make(pdfs.by_agency())  # type: ignore[operator]  # one of the three above
+    judged(sandbox, place, pdfs.by_agency())
+    begun = time.monotonic()
+
+    verdict = judged(sandbox, place, pdf)
+
+    assert time.monotonic() - begun < SECONDS + 6
+    assert verdict.verdict is Word.UNKNOWN
+    assert verdict.why in ("PDF-LIMIT", "PDF-UNREADABLE")
+    assert judged(sandbox, place, pdfs.by_agency()).verdict is Word.VALID
+
+
+def test_a_process_that_was_killed_is_started_anew(sandbox: PdfSandbox, place: Path) -> None:
+    judged(sandbox, place, pdfs.by_agency())
+    first = child_of(sandbox)
+    os.kill(first, 9)
+    os.waitid(os.P_PID, first, os.WEXITED | os.WNOWAIT)
+
+    assert judged(sandbox, place, pdfs.by_agency()).verdict is Word.VALID
+    assert child_of(sandbox) != first
+
+
+# --- what the process may do ----------------------------------------------------------------------------------
+
+
+def test_the_process_knows_none_of_the_nodes_secrets(
+    sandbox: PdfSandbox, place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GATEWAY_KEYS_PASSWORD_FILE", "mat-khau-rat-mat")
+    sandbox.close()
+
+    judged(sandbox, place, pdfs.by_agency())
+
+    told = Path(f"/proc/{child_of(sandbox)}/environ").read_bytes()
+    assert b"mat-khau" not in told
+    assert b"GATEWAY" not in told
+
+
+FORBIDDEN = (
+    "import socket; socket.create_connection(('127.0.0.1', 9))",
+    "import socket; socket.getaddrinfo('example.invalid', 80)",
+    "import subprocess; subprocess.run(['true'])",
+    "import os; os.system('true')",
+    "import os; os.fork()",
+    "open('/dev/null', 'w')",
+    "import os; os.open('/dev/null', os.O_WRONLY)",
+)
+FENCED = """
+import sys
+from gateway.trust.pdf_signatures.child import FenceError, fence
+sys.addaudithook(fence)
+for act in sys.argv[1:]:
+    try:
+        exec(act)
+    except FenceError:
+        continue
+    print(act)
+"""
+
+
+def test_threat_046_the_process_reaches_nobody_starts_nothing_and_writes_nothing() -> None:
+    words = [sys.executable, "-c", FENCED, *FORBIDDEN]
+
+    done = subprocess.run(words, check=True, timeout=60, capture_output=True, text=True)
+
+    assert done.stdout == ""
+
+
+def test_the_process_ends_with_the_node(sandbox: PdfSandbox, place: Path) -> None:
+    judged(sandbox, place, pdfs.by_agency())
+    running = child_of(sandbox)
+
+    sandbox.close()
+
+    with pytest.raises(ProcessLookupError):
+        os.kill(running, 0)
+
+
+# --- what is not handed over at all ---------------------------------------------------------------------------
+
+
+def test_a_file_without_any_mark_of_a_signature_starts_nothing(tmp_path: Path, place: Path) -> None:
+    sandbox = PdfSandbox(tmp_path / "pdf")
+
+    assert judged(sandbox, place, pdfs.plain()).verdict is Word.UNSIGNED
+    assert sandbox._child is None
+
+
+def test_a_mark_across_two_pieces_is_seen(sandbox: PdfSandbox, place: Path) -> None:
+    from gateway.trust.pdf_signatures.sandbox import has_marks
+
+    place.write_bytes(b"x" * (256 * 1024 - 5) + b"/ByteRange [0 1 2 3]")
+
+    assert has_marks(place)
+
+
+def test_a_file_over_the_limit_is_not_read(tmp_path: Path, place: Path) -> None:
+    sandbox = PdfSandbox(tmp_path / "pdf", PdfLimits(max_bytes=1000))
+
+    assert judged(sandbox, place, pdfs.by_agency()).why == "PDF-LIMIT"
+    assert sandbox._child is None
+
+
+def test_a_file_that_is_not_there_is_the_nodes_own_failure(sandbox: PdfSandbox, place: Path) -> None:
+    with pytest.raises(StoreFailure):
+        sandbox.read(place, SEEN, SEEN)
+
+
+# --- changed bytes --------------------------------------------------------------------------------------------
+
+GOOD = pdfs.by_both()
+RANGES = {"NguoiKy": pdfs.byte_range(GOOD, 0), "CoQuan": pdfs.byte_range(GOOD, 1)}
+
+
+def covers(field: str, at: int) -> bool:
+    """Whether that signature covers this byte of the good file. Its own gap it does not: the same number may be written
+    there in other letters."""
+    _, before, after, length = RANGES[field]
+    return at < before or after <= at < after + length
+
+
+@st.composite
+def changes(draw: st.DrawFn) -> tuple[int, bytes]:
+    """Where the change begins, and the file with it."""
+    at = draw(st.integers(0, len(GOOD) - 1))
+    kind = draw(st.sampled_from(("flip", "flip", "insert", "delete", "double", "cut")))
+    if kind == "flip":
+        return at, GOOD[:at] + bytes([GOOD[at] ^ draw(st.integers(1, 255))]) + GOOD[at + 1 :]
+    if kind == "insert":
+        return at, GOOD[:at] + draw(st.binary(min_size=1, max_size=40)) + GOOD[at:]
+    if kind == "cut":
+        return at, GOOD[:at]
+    length = draw(st.integers(1, 200))
+    moved = GOOD[at : at + length] if kind == "double" else b""
+    return at, GOOD[:at] + moved + moved + GOOD[at + length :]
+
+
+@settings(max_examples=250, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(changed=changes())
+def test_a_change_leaves_no_signature_valid_that_covers_it(
+    sandbox: PdfSandbox, place: Path, changed: tuple[int, bytes]
+) -> None:
+    at, pdf = changed
+    if pdf.startswith(GOOD) and not pdf[len(GOOD) :].strip(b"\r\n \0"):
+        return  # nothing but an end of line behind the last one
+
+    verdict = judged(sandbox, place, pdf)
+
+    for signer in verdict.signers:
+        assert signer.verdict is not Word.VALID or not covers(signer.field, at)
