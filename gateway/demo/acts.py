@@ -87,7 +87,8 @@ class Acts:
         async with intake.tray(self.node.out) as tray:
             for n, file in enumerate(told["files"]):
                 role = FileRole.LEAD if n == 0 else FileRole.APPENDIX
-                await tray.add(role, file, role, _one(self.cast.sample(file)))
+                content = self.cast.lead(sender, file) if n == 0 else self.cast.sample(file)
+                await tray.add(role, file, role, _one(content))
             accepted = await accept.accept(self.node.out, scope, order, tray)
         if accepted.document is None:
             raise GatewayError(f"the story's document {key} was not accepted")

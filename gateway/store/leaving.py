@@ -17,6 +17,8 @@ from gateway.store.transaction import Transaction
 _OPEN_DELIVERIES = ("queued", "sending", "recall_asked", "take_back_asked", "update_asked")
 # Not yet judged, or waiting for a person.
 _OPEN_PACKETS = ("landed", "waiting", "held", "quarantined", "malformed")
+# A question about signatures that is asked again later binds nobody.
+_NO_WORK = "signatures"
 _UNDECIDED = (InState.NEW.value, InState.HELD.value)
 
 
@@ -27,7 +29,7 @@ async def open_work(tx: Transaction, agency_id: str) -> Mapping[str, int]:
         "packets": (InboxRow, col(InboxRow.state).in_(_OPEN_PACKETS)),
         "documents": (IncomingRow, col(IncomingRow.state).in_(_UNDECIDED)),
         "answers": (OutboxRow, col(OutboxRow.state) == WAITING),
-        "jobs": (JobRow, col(JobRow.id).is_not(None)),
+        "jobs": (JobRow, col(JobRow.kind) != _NO_WORK),
     }
     found: dict[str, int] = {}
     for name, (table, is_open) in parts.items():

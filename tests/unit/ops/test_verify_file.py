@@ -125,7 +125,7 @@ def test_k4_a_fresh_list_makes_it_good(file: Path, trust: Path) -> None:
     report = verify_file(file, trust, AT)
 
     assert report["verdict"] == "valid"
-    assert report["steps"][9]["detail"] == "good at arrival"
+    assert report["steps"][9]["detail"] == f"good at arrival, by crl of {AT.isoformat()}"
 
 
 @pytest.mark.parametrize(
