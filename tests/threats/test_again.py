@@ -55,7 +55,7 @@ def admitted(outcome: Outcome) -> None:
 
 def refused(outcome: Outcome, code: str, record: Record) -> None:
     assert (outcome.word, outcome.code, outcome.answered) == (Word.REJ_SEC, code, ()), outcome
-    record("outcome", outcome.word)
+    record("outcome", outcome.word.value)
 
 
 async def test_threat_050_the_same_bytes_again_are_answered_again_and_nothing_more(
@@ -74,7 +74,7 @@ async def test_threat_050_the_same_bytes_again_are_answered_again_and_nothing_mo
     assert answered == ("01",)
     assert row.state == "done"
     assert await door.ground.town.count("incoming_document") == before
-    record_property("outcome", Word.DEDUP)
+    record_property("outcome", Word.DEDUP.value)
     await door.takes_the_next()
 
 
@@ -98,7 +98,7 @@ async def test_threat_038_098_another_file_of_the_same_signed_words_is_no_second
     again = await bring(door, Sent(change(sent.raw), sent.told))
 
     assert (again.word, again.code) == (Word.DEDUP, "MSG-REPEAT")
-    record_property("outcome", again.word)
+    record_property("outcome", again.word.value)
 
 
 async def test_threat_051_another_body_under_a_known_packet_id_stays_out(
@@ -122,7 +122,7 @@ async def test_threat_052_105_the_same_body_under_another_packet_id_is_a_repeat(
     again = await bring(door, packet(number))
 
     assert (again.word, again.code, again.answered) == (Word.DEDUP, "MSG-REPEAT", ("01",))
-    record_property("outcome", again.word)
+    record_property("outcome", again.word.value)
 
 
 async def test_threat_052_a_known_number_with_other_content_waits_for_a_person(
@@ -134,7 +134,7 @@ async def test_threat_052_a_known_number_with_other_content_waits_for_a_person(
     other = await bring(door, packet(number, model=letter(number, FILES, subject="V/v nội dung khác")))
 
     assert (other.word, other.code, other.answered) == (Word.HELD, "OTHER-CONTENT", ())
-    record_property("outcome", other.word)
+    record_property("outcome", other.word.value)
 
 
 async def test_threat_055_a_storm_of_copies_is_one_document_each(
@@ -153,7 +153,7 @@ async def test_threat_055_a_storm_of_copies_is_one_document_each(
     await door.takes_the_next()
 
     assert await door.ground.town.count("incoming_document") == before + len(sent) + 1
-    record_property("outcome", Word.DEDUP)
+    record_property("outcome", Word.DEDUP.value)
 
 
 @pytest.mark.parametrize(
@@ -173,7 +173,7 @@ async def test_threat_056_odd_lists_of_recipients_are_one_document(
     outcome = await bring(door, packet(model=replace(model, to=whom)))
 
     assert (outcome.word, outcome.code, outcome.answered) == (word, None, ("01",)), outcome
-    record_property("outcome", outcome.word)
+    record_property("outcome", outcome.word.value)
 
 
 async def test_threat_056_more_recipients_than_anybody_has_are_refused(
@@ -186,7 +186,7 @@ async def test_threat_056_more_recipients_than_anybody_has_are_refused(
     outcome = await bring(door, Sent(forge.resign(crowd, sent.raw, ELLIPTIC), sent.told))
 
     assert (outcome.word, outcome.code) == (Word.REJ_FMT, "ENV-LIMIT")
-    record_property("outcome", outcome.word)
+    record_property("outcome", outcome.word.value)
 
 
 async def test_threat_056_a_packet_in_our_own_name_from_outside_is_not_ours(
@@ -207,7 +207,7 @@ async def test_threat_056_a_packet_in_our_own_name_from_outside_is_not_ours(
     outcome = await door.deliver(raw, Told(packet_id=name, sender=RECEIVER))
 
     assert (outcome.word, outcome.code) == (Word.REJ_SEC, "MSG-NOT-OURS")
-    record_property("outcome", outcome.word)
+    record_property("outcome", outcome.word.value)
 
 
 @pytest.mark.parametrize("rubbish", [b"noise", None], ids=["noise", "a changed copy"])
@@ -218,7 +218,7 @@ async def test_threat_103_rubbish_under_a_true_packet_id_takes_nobodys_place(
     bad = (rubbish or true.raw.replace(b"V/v", b"V/V")) + b"\n" * next(_NUMBERS)
     outcome = await bring(door, Sent(bad, true.told))
     assert outcome.word in (Word.REJ_FMT, Word.REJ_SEC)
-    record_property("outcome", outcome.word)
+    record_property("outcome", outcome.word.value)
 
     admitted(await bring(door, true))
 
@@ -246,7 +246,7 @@ async def test_threat_106_a_packet_signed_for_another_agency_is_not_ours(
     outcome = await bring(door, packet(model=replace(model, to=(replace(model.to[0], organ_id=STRANGER),))))
 
     assert (outcome.word, outcome.code, outcome.answered) == (Word.REJ_SEC, "MSG-NOT-OURS", ("02",))
-    record_property("outcome", outcome.word)
+    record_property("outcome", outcome.word.value)
 
 
 @pytest.mark.parametrize(

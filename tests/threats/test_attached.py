@@ -61,7 +61,7 @@ async def test_each_threat_in_an_attached_file_waits_for_the_clerk(
 
     assert (outcome.word, outcome.answered) == (Word.HELD, ("01",)), outcome
     record_property("entry", embedded.name)
-    record_property("outcome", outcome.word)
+    record_property("outcome", outcome.word.value)
 
 
 @pytest.mark.parametrize(("name", "raw"), FILES.values(), ids=FILES)
@@ -83,4 +83,4 @@ async def test_each_threat_in_a_file_handed_in_is_refused(
     assert good.status == 202, good
     await embedded.ground.town.carry()
     record_property("entry", "api")
-    record_property("outcome", Word.REJ_FMT)
+    record_property("outcome", Word.REJ_FMT.value)

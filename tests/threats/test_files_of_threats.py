@@ -23,7 +23,7 @@ async def try_at(door: Door, case: Case, record: Callable[[str, object], None]) 
 
     outcome = await door.deliver(case.make(letter), letter.told)
 
-    record("outcome", outcome.word)
+    record("outcome", outcome.word.value)
     if outcome.word is Word.TOLD:
         return
     if case.code in CODES or case.code is None:

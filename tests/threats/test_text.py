@@ -112,7 +112,7 @@ async def test_each_threat_in_a_text_is_only_words(
         assert line.isprintable(), repr(line)
     assert (await desk.ask("GET", f"/inbox?q={'%25'}", agency=RECEIVER)).status == 200
     record_property("entry", "embedded, api, command line")
-    record_property("outcome", arrived["word"])
+    record_property("outcome", arrived["word"].value)
 
 
 async def on_the_terminal(door: AxisDoor, id: str) -> str:
