@@ -22,8 +22,7 @@ def register(app: typer.Typer) -> None:
         "verify",
         examples=(
             "gateway verify packet.edxml --trust trust/",
-            "gateway verify packet.edxml --trust trust/ --at 2026-11-20T08:00:00+07:00 -o json",
-            "gateway verify van-ban.pdf --trust trust/",
+            "gateway verify van-ban.pdf --trust trust/ --at 2026-11-20T08:00:00+07:00 -o json",
         ),
     )(verify)
 
