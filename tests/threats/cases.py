@@ -389,6 +389,7 @@ def _all() -> Iterator[Case]:
         _times,
         _manifests,
         _encodings,
+        _found,
     ):
         yield from each()
 
