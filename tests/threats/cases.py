@@ -7,7 +7,7 @@ from __future__ import annotations
 from base64 import b64decode, b64encode
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from gateway.edxml.envelope import Envelope, Organisation
 from tests.hostile import (
@@ -33,9 +33,10 @@ Make = Callable[["Letter"], bytes]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Letter:
-    """A good packet that is no other case's."""
+    """A good packet that is no other case's. `now`: by the clock of who will judge it."""
 
     n: int
+    now: datetime = NOW
 
     @property
     def told(self) -> Told:
@@ -205,7 +206,6 @@ def _words() -> Iterator[Case]:
 
 
 _MINUTE, _DAY = timedelta(minutes=1), timedelta(days=1)
-_TO_NOW = NOW - envelopes.SIGNED_AT
 
 
 def _times() -> Iterator[Case]:
@@ -219,8 +219,8 @@ def _times() -> Iterator[Case]:
     ]
     for name, ahead, code in rows:
 
-        def make(letter: Letter, late: timedelta = _TO_NOW + ahead) -> bytes:
-            return letter.signed(late=late)
+        def make(letter: Letter, ahead: timedelta = ahead) -> bytes:
+            return letter.signed(late=letter.now - envelopes.SIGNED_AT + ahead)
 
         yield Case(threat=49, name=name, make=make, code=code)
 

@@ -14,6 +14,7 @@ import logging
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from enum import StrEnum
 from functools import cache, partial
 from pathlib import Path
@@ -79,6 +80,11 @@ class Door(Protocol):
     name: str
     is_axis: bool
 
+    @property
+    def now(self) -> datetime:
+        """By the clock that judges here."""
+        ...
+
     async def deliver(self, raw: bytes, told: Told | None = None) -> Outcome:
         """What became of these bytes. Fails the test where the node does not go on as before."""
 
@@ -98,6 +104,10 @@ class AxisDoor:
     is_axis: bool = True
     _numbers: Iterator[int] = field(default_factory=lambda: itertools.count(50_000))
     _heard: int = 0
+
+    @property
+    def now(self) -> datetime:
+        return self.ground.town.clock.now()
 
     async def deliver(self, raw: bytes, told: Told | None = None) -> Outcome:
         before = await self._kept()
@@ -201,6 +211,10 @@ class CommandDoor:
     words: Sequence[str]
     folder: Path
     is_axis: bool = False
+
+    @property
+    def now(self) -> datetime:
+        return NOW
 
     async def deliver(self, raw: bytes, told: Told | None = None) -> Outcome:
         with bounded_memory():

@@ -19,7 +19,7 @@ FIRST = [next(group) for _, group in itertools.groupby(CASES, key=lambda case: c
 
 
 async def try_at(door: Door, case: Case, record: Callable[[str, object], None]) -> None:
-    letter = Letter(n=next(_NUMBERS))
+    letter = Letter(n=next(_NUMBERS), now=door.now)
 
     outcome = await door.deliver(case.make(letter), letter.told)
 
