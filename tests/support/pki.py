@@ -33,6 +33,9 @@ ALGORITHMS = {
 }
 """Kinds of key for `signer`, with the method each one signs with."""
 
+SOUND = ("rsa-2048", "rsa-4096", "p256", "p384")
+"""Those of them that a verifier takes."""
+
 ORDERS = {
     "secp256r1": 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551,
     "secp384r1": int(

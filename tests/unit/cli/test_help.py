@@ -1,4 +1,4 @@
-"""Every command teaches itself: two or three whole examples, the common options, no heavy imports before it is asked for."""
+"""Every command teaches itself: whole examples, the common options, no heavy imports before it is asked for."""
 
 from __future__ import annotations
 
@@ -70,7 +70,9 @@ def test_every_command_that_is_due_exists() -> None:
 
 
 @pytest.mark.parametrize("command", sorted(DUE))
-def test_the_help_of_each_command_has_two_or_three_examples_of_itself(terminal: Terminal, command: str) -> None:
+def test_the_help_of_each_command_has_two_or_three_examples_of_itself(
+    terminal: Terminal, command: str
+) -> None:
     said = terminal.type(*command.split(), "--help")
 
     examples = [line.strip() for line in said.out.split("Examples:")[1].splitlines() if line.strip()]
