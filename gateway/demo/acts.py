@@ -36,6 +36,8 @@ from gateway.outgoing.order import Order
 
 # How long one step of the story may take before it is told as failed.
 PATIENCE_S = 60.0
+# How often a dozen waiting steps look, without taking the machine from those they wait for.
+LOOK_S = 0.1
 
 
 @dataclass(slots=True)
@@ -174,7 +176,7 @@ class Acts:
         try:
             async with asyncio.timeout(PATIENCE_S):
                 while not await true():
-                    await self.node.clock.sleep(0.02)
+                    await self.node.clock.sleep(LOOK_S)
         except TimeoutError as late:
             counts = await self.node.store.counts()
             raise GatewayError(
