@@ -11,10 +11,12 @@ from typing import TYPE_CHECKING
 
 from cryptography import x509
 
+from gateway.domain.pdf_signing import MOST_BYTES
 from gateway.errors import Misconfigured
 from gateway.outgoing.sign_pdf import SigningDesk
 from gateway.ports.signing import AgencyKey
 from gateway.settings import Settings
+from gateway.trust.pdf_signatures.sandbox import PdfLimits, PdfSandbox
 from gateway.trust.pdf_signing.key_facts import facts_of
 from gateway.trust.pdf_signing.pin import AskPin
 from gateway.trust.pdf_signing.proof import LongTerm, TimeSource
@@ -24,6 +26,8 @@ from gateway.trust.timestamp import read_roots
 
 if TYPE_CHECKING:
     from gateway.bootstrap import Office
+
+_READING_S = 30.0
 
 
 def desk(settings: Settings, office: Office, *, stamped: bool = True) -> SigningDesk:
@@ -42,7 +46,9 @@ def signer(settings: Settings, *, stamped: bool = True) -> PadesSigner:
     """With the timestamp authority of the log, where one is set, and the revocation lists of PDF signatures."""
     tsa, trust = settings.log.tsa_url, settings.trust.folder
     source = TimeSource(url=tsa, roots=read_roots(trust / "tsa" / "ca.pem")) if tsa and stamped else None
-    return PadesSigner(time=source, long_term=LongTerm(folder=trust / "pdf"))
+    # It judges nobody, so it is given a folder that is not there: a broken one must not hinder it.
+    reader = PdfSandbox(trust / "pdf" / "none", PdfLimits(max_bytes=MOST_BYTES, seconds=_READING_S))
+    return PadesSigner(time=source, long_term=LongTerm(folder=trust / "pdf"), reader=reader)
 
 
 def token(

@@ -45,6 +45,10 @@ _WHY: dict[str, tuple[str, str]] = {
         "The PDF is too large or too complex to check",
     ),
     "code.PDF-TRUST": ("Thư mục tin cậy cho PDF có tệp hỏng", "The trust folder for PDFs has a broken file"),
+    "code.PDF-READER": (
+        "Chưa kiểm tra được: tiến trình đọc PDF đã dừng, sẽ kiểm tra lại",
+        "Not checked yet: the process that reads PDFs ended; it is asked again",
+    ),
 }
 
 _RULES: dict[str, tuple[str, str]] = {

@@ -58,6 +58,25 @@ def judged(document: IncomingDocument, verdicts: tuple[FileVerdict, ...]) -> Inc
     )
 
 
+def moved(document: IncomingDocument, update: IncomingDocument) -> IncomingDocument:
+    """With what the files of the update are worth, which are the document's own from now on."""
+    return replace(
+        document,
+        signatures=update.signatures,
+        legal_value=update.legal_value,
+        signed_at=update.signed_at,
+        checks=document.checks | {"pdf_signature": update.checks.get("pdf_signature", Word.UNSIGNED)},
+    )
+
+
+async def arrived_at(work: Work, document: IncomingDocument) -> datetime:
+    """When the files came: with the document, or with the update that it has them from."""
+    for one in await work.incoming.by_document_id(document.sender_code, document.document_id):
+        if one.target_id == document.id and one.files and one.files == document.files:
+            return one.arrived_at
+    return document.arrived_at
+
+
 async def plan(desk: InDesk, work: Work, document: IncomingDocument) -> None:
     """In the admitting transaction: asked again later where an answer is only missing."""
     if pdf_verdict.is_open(document.signatures):

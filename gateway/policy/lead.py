@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from gateway.domain.document import FileItem, FileRole, Recipient, RecipientRole
 from gateway.domain.files import FileFacts
 from gateway.domain.signatures import FileVerdict, LegalValue, RoleRule, Word
-from gateway.policy.pdf_verdict import OPEN, agency_word, judge, legal_value
+from gateway.policy.pdf_verdict import OPEN, OWN_FAULTS, agency_word, judge, legal_value
 from gateway.policy.profile import Profile
 from gateway.policy.verdict import Reason, ReasonCode, Verdict, reason
 
@@ -49,7 +49,7 @@ def _broken(lead: FileVerdict, pointer: str) -> Iterator[Reason]:
         yield reason(
             ReasonCode.SIGNATURE_INVALID, pointer, name=lead.file, who=invalid.name, finding=invalid.why
         )
-    elif agency_word(lead) is Word.UNSIGNED or _is_closed_doubt(lead):
+    elif lead.why not in OWN_FAULTS and (agency_word(lead) is Word.UNSIGNED or _is_closed_doubt(lead)):
         yield reason(ReasonCode.UNSIGNED_LEAD, pointer, name=lead.file)
 
 

@@ -11,16 +11,17 @@ from gateway.labels_words import COPY_FORMS
 
 ORGANISATION_PARTS = ("organization_name", "organizational_unit_name")
 
-# How the public authorities write them: a tax or budget code for an organisation, an identity paper for a person.
+# How the public authorities write them: a tax or budget code for an organisation, an identity paper for a person. What
+# tells a person goes first: a person's certificate may name the organisation too.
 DEFAULT_RULES: tuple[RoleRule, ...] = (
-    RoleRule(role=Role.AGENCY, part="organization_identifier", value="", begins=True),
-    RoleRule(role=Role.AGENCY, part="user_id", value="MST:", begins=True),
-    RoleRule(role=Role.AGENCY, part="user_id", value="MDVQHNS:", begins=True),
     RoleRule(role=Role.PERSON, part="user_id", value="CCCD:", begins=True),
     RoleRule(role=Role.PERSON, part="user_id", value="CMND:", begins=True),
     RoleRule(role=Role.PERSON, part="user_id", value="HC:", begins=True),
     RoleRule(role=Role.PERSON, part="given_name", value="", begins=True),
     RoleRule(role=Role.PERSON, part="surname", value="", begins=True),
+    RoleRule(role=Role.AGENCY, part="organization_identifier", value="", begins=True),
+    RoleRule(role=Role.AGENCY, part="user_id", value="MST:", begins=True),
+    RoleRule(role=Role.AGENCY, part="user_id", value="MDVQHNS:", begins=True),
 )
 
 

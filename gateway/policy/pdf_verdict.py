@@ -27,8 +27,11 @@ from gateway.policy.pdf_roles import copy_form, name_of, organisation_of, role_o
 REVOCATION = "CERT-REVOCATION-UNKNOWN"
 NO_ANCHORS = "PDF-NO-ANCHORS"
 UNPROVED_TIME = "PDF-TIME-UNPROVED"
+# What keeps this node from reading any file: its trust folder is broken, or the process that reads ended.
+OWN_FAULTS = frozenset({"PDF-TRUST", "PDF-READER"})
 # What another day, or another setting, may answer.
-OPEN = frozenset({REVOCATION, NO_ANCHORS})
+OPEN = frozenset({REVOCATION, NO_ANCHORS, *OWN_FAULTS})
+_ASKED_AGAIN = frozenset({REVOCATION, *OWN_FAULTS})
 
 _Found = tuple[Word, str | None, str]
 _GOOD: _Found = (Word.VALID, None, "")
@@ -55,9 +58,12 @@ _WORST = (Word.INVALID, Word.UNKNOWN, Word.VALID)
 
 def legal_value(lead: FileVerdict | None) -> LegalValue | None:
     """Official needs the agency's and a person's signature, a copy the agency's with its mark; anything else is for
-    information. None while what is open may still make it more (R23)."""
-    if lead is None:
+    information, also what one more signature that is not valid may have covered with its look. None while what is open
+    may still make it more (R23)."""
+    if lead is None or lead.verdict is Word.INVALID:
         return LegalValue.INFORMATION
+    if lead.why in OWN_FAULTS:
+        return None
     proved = _worth(each for each in lead.signers if each.verdict is Word.VALID)
     hoped = _worth(each for each in lead.signers if each.verdict is Word.VALID or each.why in OPEN)
     return proved if proved is hoped else None
@@ -91,7 +97,11 @@ def signed_at(lead: FileVerdict | None) -> datetime | None:
 
 def is_open(verdicts: Iterable[FileVerdict]) -> bool:
     """Whether asking again later may tell more."""
-    return any(each.why == REVOCATION for verdict in verdicts for each in verdict.signers)
+    return any(
+        why in _ASKED_AGAIN
+        for verdict in verdicts
+        for why in (verdict.why, *(each.why for each in verdict.signers))
+    )
 
 
 def _signer(signature: SignatureFacts, facts: PdfFacts, rules: Sequence[RoleRule]) -> SignerVerdict:

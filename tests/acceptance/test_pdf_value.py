@@ -259,3 +259,65 @@ async def test_twenty_pdfs_of_a_packet_are_read_and_no_more(town: Town) -> None:
 
     assert [each.why for each in found.signatures[20:]] == ["PDF-LIMIT", "PDF-LIMIT"]
     assert found.legal_value is LegalValue.OFFICIAL
+
+
+# --- files that an update replaces ----------------------------------------------------------------------------
+
+
+async def test_an_update_that_replaces_the_signed_file_takes_its_value_away(town: Town) -> None:
+    sent = await town.send("15", files=lead(BOTH))
+    await town.carry()
+    arrived = await town.only()
+    assert arrived.legal_value is LegalValue.OFFICIAL
+    await town.update(sent, "Trích yếu mới", lead(AGENCY))
+    await town.carry()
+
+    await town.status(arrived, "15")
+
+    found = await town.reload(arrived)
+    assert found.legal_value is LegalValue.INFORMATION
+    assert [[one.name for one in each.signers] for each in found.signatures] == [["Sở Mẫu"]]
+
+
+async def test_threat_042_what_an_update_brought_is_held_against_the_time_of_the_update(
+    unlisted: Town,
+) -> None:
+    town = unlisted
+    sent = await town.send("15", files=lead(BOTH))
+    await town.carry()
+    arrived = await town.only()
+    between = town.clock.now() + timedelta(hours=12)
+    town.clock.advance(timedelta(days=1))
+    await town.update(sent, "Trích yếu mới", lead(BOTH + b"\n"))
+    await town.carry()
+    await town.status(arrived, "15")
+    revoked = root().crl((agency(), between), this_update=between)
+    pdf_pki.folder(town.node.settings.trust.folder / "pdf", lists=(revoked,))
+    town.clock.advance(timedelta(hours=7))
+
+    await Clocks().step(town.node.inn)
+
+    found = await town.reload(arrived)
+    assert (found.legal_value, found.checks["pdf_signature"]) == (LegalValue.INFORMATION, Word.INVALID)
+
+
+# --- while the node itself cannot check -----------------------------------------------------------------------
+
+
+async def test_a_broken_trust_folder_refuses_nothing_and_what_came_is_asked_again(town: Town) -> None:
+    broken = town.node.settings.trust.folder / "pdf" / "crl" / "half.pem"
+    broken.write_bytes(b"-----BEGIN X509 CRL-----\nMIIB")
+    sent = await town.send("15", files=lead(BOTH))
+    await town.carry()
+    found = await town.only()
+    assert [each.why for each in (*sent.signatures, *found.signatures)] == ["PDF-TRUST", "PDF-TRUST"]
+    assert (sent.legal_value, found.legal_value) == (None, None)
+
+    broken.unlink()
+    town.clock.advance(timedelta(hours=7))
+    await Clocks().step(town.node.inn)
+
+    told = await town.reload(found)
+    assert (told.legal_value, told.checks["pdf_signature"]) == (LegalValue.OFFICIAL, Word.VALID)
+    kinds = [each.kind for each in await town.events(PROVINCE, found.id)]
+    assert EventKind.INBOX_SIGNATURES in kinds

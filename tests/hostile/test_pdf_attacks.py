@@ -9,13 +9,14 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from gateway.domain.signatures import FileVerdict, LegalValue, Word
 from gateway.policy import pdf_verdict
 from gateway.trust.pdf_signatures import facts
 from gateway.trust.pdf_signatures.folder import PdfFolder, PdfTrust
 from tests.support import pdf_pki, pdfs
-from tests.support.pdf_pki import SEEN, agency, person
+from tests.support.pdf_pki import SEEN, SIGNED, agency, person
 
 Change = Callable[[bytes], bytes]
 
@@ -194,6 +195,38 @@ def test_what_a_second_signer_signed_over_a_change_does_not_heal_the_first(trust
 
     assert (first.why, second.verdict) == ("PDF-CHANGED", Word.VALID)
     assert pdf_verdict.legal_value(judged(pdf, trust)) is LegalValue.INFORMATION
+
+
+# --- a cover that is drawn by a signature field of its own ------------------------------------------------------
+
+
+def _stranger() -> pdf_pki.Holder:
+    purposes = (ExtendedKeyUsageOID.TIME_STAMPING,)
+    return pdf_pki.root("Another Root").issue("TSA", kind="rsa-2048", purposes=purposes)
+
+
+@pytest.mark.parametrize(
+    "cover",
+    [
+        pytest.param(pdfs.covered, id="unsigned"),
+        pytest.param(lambda pdf: pdfs.covered(pdf, pdfs.stamper(_stranger(), SIGNED)), id="with a timestamp"),
+    ],
+)
+def test_a_field_that_covers_the_page_and_names_no_signer_is_not_valid(
+    trust: PdfTrust, cover: Change
+) -> None:
+    verdict = never_valid(cover(pdfs.by_both()), trust)
+
+    assert {each.why for each in verdict.signers} == {"PDF-CHANGED"}
+
+
+def test_what_a_signature_nobody_vouches_for_may_have_covered_is_not_official(trust: PdfTrust) -> None:
+    pdf = pdfs.sign(pdfs.by_both(), _stranger(), "Cover", shown="10 000 000")
+
+    verdict = judged(pdf, trust)
+
+    assert [each.verdict for each in verdict.signers] == [Word.VALID, Word.VALID, Word.INVALID]
+    assert pdf_verdict.legal_value(verdict) is LegalValue.INFORMATION
 
 
 # --- shadow attacks: prepared before signing, revealed after --------------------------------------------------

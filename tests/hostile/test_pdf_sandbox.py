@@ -3,12 +3,17 @@ file is read. Changed bytes never leave a signature valid that covers them."""
 
 from __future__ import annotations
 
+import io
+import json
 import os
+import signal
 import subprocess
 import sys
+import threading
 import time
 import zlib
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -18,6 +23,8 @@ from hypothesis import strategies as st
 from gateway.domain.signatures import FileVerdict, Word
 from gateway.errors import StoreFailure
 from gateway.policy import pdf_verdict
+from gateway.trust.pdf_signatures import facts
+from gateway.trust.pdf_signatures.folder import PdfFolder, PdfTrust
 from gateway.trust.pdf_signatures.sandbox import PdfLimits, PdfSandbox
 from tests.support import pdf_pki, pdfs
 from tests.support.pdf_pki import SEEN
@@ -31,6 +38,11 @@ def sandbox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PdfSandbox]:
     made = PdfSandbox(folder, PdfLimits(seconds=SECONDS))
     yield made
     made.close()
+
+
+@pytest.fixture(scope="module")
+def trust(tmp_path_factory: pytest.TempPathFactory) -> PdfTrust:
+    return PdfFolder(pdf_pki.folder(tmp_path_factory.mktemp("trust"))).read()
 
 
 @pytest.fixture
@@ -51,17 +63,6 @@ def child_of(sandbox: PdfSandbox) -> int:
 # --- files that want the machine ------------------------------------------------------------------------------
 
 
-def with_endless_table(pdf: bytes) -> bytes:
-    """An update whose table has entries of no width, a million million of them."""
-    octets = zlib.compress(b"")
-    place = len(pdf)
-    entry = b"<< /Type /XRef /Size 99 /Root 1 0 R /W [0 0 0] /Index [0 1000000000000] /Prev 0"
-    body = b" /Filter /FlateDecode /Length %d >>\nstream\n" % len(octets)
-    return (
-        pdf + b"98 0 obj\n" + entry + body + octets + b"\nendstream\nendobj\nstartxref\n%d\n%%%%EOF\n" % place
-    )
-
-
 def with_bomb(pdf: bytes) -> bytes:
     """An update whose objects lie in a stream that swells a thousandfold."""
     octets = zlib.compress(bytes(1024 * 1024 * 1024), 9)
@@ -78,7 +79,7 @@ def with_bomb(pdf: bytes) -> bytes:
     return pdf + stream + entry + table + end
 
 
-@pytest.mark.parametrize("make", [with_endless_table, pdfs.with_endless_paths, with_bomb])
+@pytest.mark.parametrize("make", [pdfs.with_endless_table, pdfs.with_endless_paths, with_bomb])
 def test_a_file_that_wants_the_machine_is_a_verdict_in_time_and_the_next_one_is_read(
     sandbox: PdfSandbox, place: Path, make: object
 ) -> None:
@@ -102,6 +103,69 @@ def test_a_process_that_was_killed_is_started_anew(sandbox: PdfSandbox, place: P
 
     assert judged(sandbox, place, pdfs.by_agency()).verdict is Word.VALID
     assert child_of(sandbox) != first
+
+
+def test_a_process_that_dies_while_it_reads_is_the_nodes_fault_and_is_asked_again(
+    sandbox: PdfSandbox, place: Path
+) -> None:
+    judged(sandbox, place, pdfs.by_agency())
+    dying = child_of(sandbox)
+    killer = threading.Timer(1.0, os.kill, (dying, signal.SIGKILL))
+    killer.start()
+
+    verdict = judged(sandbox, place, pdfs.with_endless_paths(pdfs.by_agency()))
+
+    killer.join()
+    assert verdict.why == "PDF-READER"
+    assert pdf_verdict.legal_value(verdict) is None
+    assert pdf_verdict.is_open([verdict])
+    assert judged(sandbox, place, pdfs.by_agency()).verdict is Word.VALID
+
+
+def test_closing_does_not_wait_for_the_file_that_is_read(tmp_path: Path, place: Path) -> None:
+    made = PdfSandbox(pdf_pki.folder(tmp_path / "pdf"), PdfLimits(seconds=60.0))
+    judged(made, place, pdfs.by_agency())
+    place.write_bytes(pdfs.with_endless_paths(pdfs.by_agency()))
+    with ThreadPoolExecutor() as threads:
+        reading = threads.submit(made.read, place, SEEN, SEEN)
+        begun = time.monotonic()
+        while not made._turn.locked():
+            assert time.monotonic() - begun < 20
+            time.sleep(0.01)
+
+        made.close()
+
+        assert reading.result(timeout=20).fault == "PDF-READER"
+        assert time.monotonic() - begun < 20
+
+
+def test_a_process_that_does_not_start_is_the_nodes_fault(tmp_path: Path, place: Path) -> None:
+    made = PdfSandbox(tmp_path, PdfLimits(start_seconds=0.0))
+
+    assert judged(made, place, pdfs.by_agency()).why == "PDF-READER"
+    assert made._child is None
+
+
+def test_a_fresh_process_gives_no_file_more_time(tmp_path: Path, place: Path) -> None:
+    made = PdfSandbox(pdf_pki.folder(tmp_path / "pdf"), PdfLimits(seconds=1.0))
+    begun = time.monotonic()
+
+    verdict = judged(made, place, pdfs.with_endless_paths(pdfs.by_agency()))
+
+    assert (verdict.why, made._child) == ("PDF-LIMIT", None)
+    assert time.monotonic() - begun < 30  # its start, and one second
+
+
+def test_left_alone_over_a_file_without_end_the_process_ends_by_itself(tmp_path: Path, place: Path) -> None:
+    """The node was killed while it waited: nobody reads the answer, nobody ends the reader."""
+    place.write_bytes(pdfs.with_endless_paths(pdfs.by_agency()))
+    folder = str(pdf_pki.folder(tmp_path / "pdf"))
+    words = [sys.executable, "-m", "gateway.trust.pdf_signatures.child", str(1024**3), "1.0", folder]
+    asked = json.dumps({"path": str(place), "seen_at": SEEN.isoformat(), "now": SEEN.isoformat()})
+
+    done = subprocess.run(words, check=False, timeout=60, input=asked.encode() + b"\n", capture_output=True)
+
+    assert done.returncode == -signal.SIGALRM
 
 
 # --- what the process may do ----------------------------------------------------------------------------------
@@ -193,6 +257,7 @@ def test_a_file_that_is_not_there_is_the_nodes_own_failure(sandbox: PdfSandbox, 
 # --- changed bytes --------------------------------------------------------------------------------------------
 
 GOOD = pdfs.by_both()
+SPACE = b"\0\t\n\f\r "
 RANGES = {"NguoiKy": pdfs.byte_range(GOOD, 0), "CoQuan": pdfs.byte_range(GOOD, 1)}
 
 
@@ -219,14 +284,22 @@ def changes(draw: st.DrawFn) -> tuple[int, bytes]:
     return at, GOOD[:at] + moved + moved + GOOD[at + length :]
 
 
+def test_behind_the_end_only_white_space_may_stand(trust: PdfTrust) -> None:
+    def valid(n: int) -> bool:
+        found = facts.collect(io.BytesIO(GOOD + bytes([n])), trust, SEEN, SEEN)
+        return pdf_verdict.judge("a.pdf", 1, found).verdict is Word.VALID
+
+    assert {n for n in range(256) if valid(n)} == set(SPACE)
+
+
 @settings(max_examples=250, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(changed=changes())
 def test_a_change_leaves_no_signature_valid_that_covers_it(
     sandbox: PdfSandbox, place: Path, changed: tuple[int, bytes]
 ) -> None:
     at, pdf = changed
-    if pdf.startswith(GOOD) and not pdf[len(GOOD) :].strip(b"\r\n \0"):
-        return  # nothing but an end of line behind the last one
+    if pdf.startswith(GOOD) and not pdf[len(GOOD) :].strip(SPACE):
+        return  # nothing but white space behind the last line
 
     verdict = judged(sandbox, place, pdf)
 

@@ -178,6 +178,22 @@ def new_field(pdf: bytes, name: str = "Next") -> bytes:
     return _written(writer)
 
 
+def covered(pdf: bytes, by: DummyTimeStamper | None = None) -> bytes:
+    """With one more signature field that draws a cover over the page; unsigned, or with a timestamp in it."""
+    writer = IncrementalPdfFileWriter(io.BytesIO(pdf))
+    fields.append_signature_field(writer, fields.SigFieldSpec("Cover", box=(0, 0, 500, 700)))
+    field = next(each for each in writer.root["/AcroForm"]["/Fields"] if each.get_object()["/T"] == "Cover")
+    look = RawContent(b"q 1 1 1 rg 0 0 500 700 re f Q", box=BoxConstraints(500, 700)).as_form_xobject()
+    cover = field.get_object()
+    cover["/AP"] = generic.DictionaryObject({pdf_name("/N"): writer.add_object(look)})
+    writer.update_container(cover)
+    if by is None:
+        return _written(writer)
+    covering = IncrementalPdfFileWriter(io.BytesIO(_written(writer)))
+    out = PdfTimeStamper(by, field_name="Cover").timestamp_pdf(covering, "sha256")
+    return bytes(out.getvalue())
+
+
 def rewritten(pdf: bytes, text: str = "Noi dung khac") -> bytes:
     """With the page's content replaced by a later update."""
     writer = IncrementalPdfFileWriter(io.BytesIO(pdf))
@@ -364,6 +380,17 @@ def deep(pdf: bytes, depth: int = 5000) -> bytes:
     writer.root["/Deep"] = generic.pdf_string(held)
     writer.update_root()
     return _written(writer).replace(f"({held})".encode(), b"[" * depth + b"]" * depth)
+
+
+def with_endless_table(pdf: bytes) -> bytes:
+    """An update whose table has entries of no width, a million million of them."""
+    octets = zlib.compress(b"")
+    place = len(pdf)
+    entry = b"<< /Type /XRef /Size 99 /Root 1 0 R /W [0 0 0] /Index [0 1000000000000] /Prev 0"
+    body = b" /Filter /FlateDecode /Length %d >>\nstream\n" % len(octets)
+    return (
+        pdf + b"98 0 obj\n" + entry + body + octets + b"\nendstream\nendobj\nstartxref\n%d\n%%%%EOF\n" % place
+    )
 
 
 def with_endless_paths(pdf: bytes) -> bytes:

@@ -1,6 +1,7 @@
-"""The process that reads PDFs from outside: started by `sandbox`, one question a line on stdin, one answer a line on
-stdout. Its memory is limited, it may open nothing for writing, start nothing and reach no network; whoever asks kills
-it when it takes too long. Everything that parses a hostile PDF runs here and nowhere else."""
+"""The process that reads PDFs from outside: started by `sandbox`, it says that it is ready, then takes one question a line
+on stdin and gives one answer a line on stdout. Its memory is limited, it may open nothing for writing, start nothing and
+reach no network; whoever asks kills it when it takes too long, and so does its own alarm, should nobody be left to.
+Everything that parses a hostile PDF runs here and nowhere else."""
 
 from __future__ import annotations
 
@@ -8,6 +9,7 @@ import contextlib
 import json
 import os
 import resource
+import signal
 import sys
 from datetime import datetime
 from pathlib import Path
@@ -22,6 +24,7 @@ from gateway.trust.pdf_signatures import facts
 from gateway.trust.pdf_signatures.folder import PdfFolder
 
 ANSWER = TypeAdapter(PdfFacts)
+READY = b"ready"
 _FORBIDDEN = (
     "socket.",
     "subprocess.",
@@ -40,17 +43,27 @@ class FenceError(PermissionError):
 
 
 def main() -> None:
-    """Serves until stdin ends, which is also what happens when the node dies."""
+    """Serves until stdin ends, which is also what happens when the node dies. Over a file that holds it longer than the
+    limit it is ended by the alarm, in whatever code it is."""
     answers = sys.stdout.buffer
     sys.stdout = sys.stderr
     sys.dont_write_bytecode = True
-    memory, folder = int(sys.argv[1]), PdfFolder(Path(sys.argv[2]))
+    memory, seconds, folder = int(sys.argv[1]), float(sys.argv[2]), PdfFolder(Path(sys.argv[3]))
+    signal.signal(signal.SIGALRM, signal.SIG_DFL)
     resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     sys.addaudithook(fence)
+    _say(answers, READY)
     for line in sys.stdin.buffer:
-        answers.write(_answer(json.loads(line), folder) + b"\n")
-        answers.flush()
+        signal.setitimer(signal.ITIMER_REAL, seconds)
+        answer = _answer(json.loads(line), folder)
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        _say(answers, answer)
+
+
+def _say(answers: BinaryIO, line: bytes) -> None:
+    answers.write(line + b"\n")
+    answers.flush()
 
 
 def fence(event: str, arguments: tuple[object, ...]) -> None:

@@ -8,19 +8,21 @@ import logging
 import re
 import struct
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import islice
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 from asn1crypto import crl, ocsp, x509
+from cryptography.exceptions import UnsupportedAlgorithm
 from pyhanko.pdf_utils import generic
 from pyhanko.pdf_utils.decode_limits import DecodeLimits, DocumentDecodeBudget, StreamDecodeLimits
 from pyhanko.pdf_utils.misc import PdfError
 from pyhanko.pdf_utils.reader import PdfFileReader
 from pyhanko.pdf_utils.xref import XRefSectionType
 from pyhanko.sign.diff_analysis import DEFAULT_DIFF_POLICY, DiffResult, ModificationLevel
+from pyhanko.sign.diff_analysis.rules.form_field_rules import is_annot_visible
 from pyhanko.sign.fields import enumerate_sig_fields
 from pyhanko.sign.general import CMSExtractionError
 from pyhanko.sign.validation.dss import DocumentSecurityStore
@@ -29,7 +31,7 @@ from pyhanko.sign.validation.pdf_embedded import EmbeddedPdfSignature
 from pyhanko.sign.validation.status import SignatureCoverageLevel
 
 from gateway.domain.signatures import Coverage, Later
-from gateway.trust.pdf_signatures import cms, marks
+from gateway.trust.pdf_signatures import ENCRYPTED, cms, marks
 from gateway.trust.pdf_signatures.chain import Material
 from gateway.trust.pdf_signatures.cms import UnfitError
 
@@ -58,6 +60,7 @@ LIBRARY = (
     RecursionError,
     OSError,
     LookupError,
+    UnsupportedAlgorithm,
     struct.error,
     zlib.error,
 )
@@ -71,6 +74,7 @@ _COVERAGE = {
     SignatureCoverageLevel.ENTIRE_FILE: Coverage.WHOLE,
     SignatureCoverageLevel.ENTIRE_REVISION: Coverage.REVISION,
 }
+_SPACE = b"\0\t\n\f\r "
 _OBJECT = re.compile(rb"(?:^|[\r\n])[ \t]*(\d{1,10}) (\d{1,5}) obj\b")
 
 
@@ -112,7 +116,7 @@ def read(stream: BinaryIO) -> Reading:
         if (over := _too_much(reader)) is not None:
             return Reading(fault="PDF-LIMIT", detail=over)
         if reader.encrypted:
-            return Reading(fault="PDF-UNREADABLE", detail="the file is encrypted")
+            return Reading(fault="PDF-UNREADABLE", detail=ENCRYPTED)
         return _read(reader, stream)
     except LIBRARY as why:
         return Reading(fault="PDF-UNREADABLE", detail=_told(why))
@@ -131,7 +135,7 @@ def _read(reader: PdfFileReader, stream: BinaryIO) -> Reading:
     if len(fields) > MAX_SIGNATURES:
         return Reading(fault="PDF-LIMIT", detail=f"it has more than {MAX_SIGNATURES} signatures")
     found = Reading(inside=_inside(reader))
-    own = {name for name, _, _ in enumerate_sig_fields(reader)}
+    own = {name: _shows_unsigned(value, place) for name, value, place in enumerate_sig_fields(reader)}
     opened = [(name, *_opened(reader, name, place)) for name, _, place in fields]
     stray = _stray(reader, stream, [each for _, each, _ in opened if each is not None])
     for name, embedded, unfit in opened:
@@ -160,7 +164,7 @@ def _look(
     reader: PdfFileReader,
     stream: BinaryIO,
     embedded: EmbeddedPdfSignature,
-    own: set[str],
+    own: Mapping[str, bool],
     stray: str | None,
 ) -> None:
     told = ReadSignature(field=embedded.fq_name[:200], revision=embedded.signed_revision)
@@ -215,7 +219,7 @@ def _extent(
     told: ReadSignature,
     reader: PdfFileReader,
     embedded: EmbeddedPdfSignature,
-    own: set[str],
+    own: Mapping[str, bool],
     stray: str | None,
 ) -> None:
     level = embedded.docmdp_level
@@ -233,9 +237,27 @@ def _extent(
         told.later_detail = _told(found)
         return
     told.later = _LEVELS.get(found.modification_level, Later.OTHER)
-    if told.later is Later.SIGNATURES and not found.changed_form_fields <= own:
+    changed = found.changed_form_fields
+    if covering := sorted(name for name in changed if own.get(name)):
+        told.later, told.later_detail = Later.OTHER, f"signed by nobody, shown on the page: {covering}"[:300]
+    elif told.later is Later.SIGNATURES and not changed <= own.keys():
         told.later = Later.FIELDS
-        told.later_detail = ", ".join(sorted(found.changed_form_fields - own))[:300]
+        told.later_detail = ", ".join(sorted(changed - own.keys()))[:300]
+
+
+def _shows_unsigned(value: generic.PdfObject | None, place: generic.IndirectObject) -> bool:
+    """Whether a signature field draws something on a page while it holds no signature that names a signer: what it draws
+    may cover what others signed, and a timestamp has no need of a look."""
+    signature = _whole(value)
+    if isinstance(signature, generic.DictionaryObject) and signature.get("/Type", "/Sig") != "/DocTimeStamp":
+        return False
+    field = _whole(place)
+    widgets = [field, *map(_whole, field.get("/Kids", ()))]
+    return any("/AP" in each and is_annot_visible(each) for each in widgets)  # type: ignore[no-untyped-call]  # library
+
+
+def _whole(value: generic.PdfObject | None) -> Any:  # Any: the library's own value, of any kind
+    return value.get_object() if value is not None else None  # type: ignore[no-untyped-call]  # untyped library
 
 
 def _hybrid_after(reader: PdfFileReader, revision: int) -> str | None:
@@ -268,7 +290,7 @@ def _stray(reader: PdfFileReader, stream: BinaryIO, embedded: list[EmbeddedPdfSi
     last = max(each.end_location for each in sections)
     rest = tail[max(0, last - end) :]
     mark = rest.find(b"%%EOF")
-    if rest.strip() and (last < end or rest[mark + 5 :].strip(b"\r\n \0") or mark < 0):
+    if rest.strip(_SPACE) and (last < end or rest[mark + 5 :].strip(_SPACE) or mark < 0):
         return "bytes were appended that belong to no update"
     return None
 

@@ -1,6 +1,6 @@
-"""Asks the reading process (`child`) about one PDF and waits no longer than the
-limit. In: a path and two times. Out: `PdfFacts`; a process that died or took too long is a fault of that file, and the
-next file gets a new one. Files without any mark of a signature are not handed over at all."""
+"""Asks the reading process (`child`) about one PDF and waits no longer than the limit. In: a path and two times. Out:
+`PdfFacts`; too long is a fault of that file, a process that died or does not start a fault of this node, to be asked
+again. The next file gets a new one. Files without any mark of a signature are not handed over at all."""
 
 from __future__ import annotations
 
@@ -32,6 +32,8 @@ _ANSWER = TypeAdapter(PdfFacts)
 # A signature's own dictionary is never compressed: its place in the file is part of what is signed.
 _MARKS = re.compile(rb"/ByteRange|/Type\s*/Sig\b|/DocTimeStamp|/adbe\.|/ETSI\.|/SubFilter")
 _OVERLAP = 64
+_GRACE = 5.0
+_MOST_ASKED = 1000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,14 +56,14 @@ class PdfSandbox:
         self._turn = threading.Lock()
         self._child: _Child | None = None
 
-    def read(self, path: Path, seen_at: datetime, now: datetime) -> PdfFacts:
+    def read(self, path: Path, seen_at: datetime, now: datetime, *, even_unsigned: bool = False) -> PdfFacts:
         """The facts about the file at `path`. StoreFailure when the file itself cannot be opened."""
         anchored = (self._folder / "ca.pem").is_file()
         try:
             size = path.stat().st_size
             if size > self._limits.max_bytes:
                 return _fault(seen_at, now, f"it is larger than {self._limits.max_bytes // _MB} MB")
-            if not has_marks(path):
+            if not even_unsigned and not has_marks(path):
                 return PdfFacts(seen_at=seen_at, now=now, anchored=anchored)
         except OSError as error:
             raise StoreFailure(f"file {path.name} cannot be read: {error.strerror}") from error
@@ -69,6 +71,9 @@ class PdfSandbox:
             return self._asked(path, seen_at, now)
 
     def close(self) -> None:
+        """Ends the process, also in the middle of a file: who closes the node does not wait for it."""
+        if (child := self._child) is not None:
+            child.kill()
         with self._turn:
             self._end()
 
@@ -77,16 +82,28 @@ class PdfSandbox:
         if self._child is not None and self._child.is_gone:
             self._end()
         try:
-            fresh = self._child is None
-            child = self._child = self._child or _Child(self._folder, self._limits.memory)
-            wait = self._limits.seconds + (self._limits.start_seconds if fresh else 0.0)
-            return _ANSWER.validate_json(child.ask(asked, wait))
+            child = self._child or self._started()
+            facts = _ANSWER.validate_json(child.ask(asked, self._limits.seconds))
         except TimeoutError:
             self._end()
             return _fault(seen_at, now, f"reading it takes longer than {self._limits.seconds:.0f} s")
         except (OSError, EOFError, ValidationError):
             self._end()
-            return _fault(seen_at, now, "the process that read it ended")
+            detail = "the process that reads PDFs ended, or did not start"
+            return PdfFacts(seen_at=seen_at, now=now, fault="PDF-READER", detail=detail)
+        # What the libraries keep of old files counts against the memory of later ones.
+        if facts.fault == "PDF-LIMIT" or child.asked >= _MOST_ASKED:
+            self._end()
+        return facts
+
+    def _started(self) -> _Child:
+        """A process that has loaded what it needs: the time for that is no file's. EOFError when it does not come up."""
+        self._child = child = _Child(self._folder, self._limits)
+        try:
+            child.answer(self._limits.start_seconds)
+        except TimeoutError as why:
+            raise EOFError from why
+        return child
 
     def _end(self) -> None:
         if self._child is not None:
@@ -110,9 +127,12 @@ class SignatureReader:
 class _Child:
     """The running process."""
 
-    def __init__(self, folder: Path, memory: int) -> None:
+    def __init__(self, folder: Path, limits: PdfLimits) -> None:
+        self.asked = 0
+        # Its own alarm is the later one: it matters when the node died and nobody else ends it.
+        told = [str(limits.memory), str(limits.seconds + _GRACE), str(folder.resolve())]
         self._process = subprocess.Popen(  # noqa: S603 - fixed words, no shell
-            [sys.executable, "-m", "gateway.trust.pdf_signatures.child", str(memory), str(folder.resolve())],
+            [sys.executable, "-m", "gateway.trust.pdf_signatures.child", *told],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
@@ -127,10 +147,15 @@ class _Child:
         return self._process.poll() is not None
 
     def ask(self, asked: Mapping[str, str], seconds: float) -> bytes:
-        """One line of answer. TimeoutError when it does not come; EOFError when the process is gone."""
+        """The answer to one question."""
         assert self._process.stdin is not None  # noqa: S101 - asked for as a pipe
-        assert self._process.stdout is not None  # noqa: S101 - asked for as a pipe
+        self.asked += 1
         self._process.stdin.write(json.dumps(asked).encode() + b"\n")
+        return self.answer(seconds)
+
+    def answer(self, seconds: float) -> bytes:
+        """One line of answer. TimeoutError when it does not come; EOFError when the process is gone."""
+        assert self._process.stdout is not None  # noqa: S101 - asked for as a pipe
         deadline = time.monotonic() + seconds
         held = bytearray()
         place = self._process.stdout.fileno()
@@ -145,6 +170,9 @@ class _Child:
                 raise EOFError
             held += piece
         return bytes(held)
+
+    def kill(self) -> None:
+        self._process.kill()
 
     def end(self) -> None:
         self._process.kill()

@@ -8,6 +8,7 @@ import hashlib
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import BinaryIO
 
@@ -22,6 +23,8 @@ from gateway.domain.identity import Digest
 from gateway.domain.pdf_signing import MOST_BYTES, Area, EarlierSignature, PageView, Standing
 from gateway.errors import NotFound
 from gateway.trust.pdf import look_into_pdf
+from gateway.trust.pdf_signatures import ENCRYPTED
+from gateway.trust.pdf_signatures.sandbox import PdfSandbox
 from gateway.trust.pdf_signing.geometry import PageFrame
 from gateway.trust.pdf_signing.key_facts import facts_of
 from gateway.trust.pdf_signing.page_text import taken
@@ -31,6 +34,7 @@ TEXT_S = 10.0
 MOST_OBJECTS = 500_000
 MOST_SIGNATURES = 20
 _PIECE = 256 * 1024
+_NEVER = datetime(2000, 1, 1, tzinfo=UTC)  # no certificate is judged here, so no time counts
 _HEADER = 1024  # readers look for %PDF in so many bytes (ISO 32000-1, annex H)
 
 
@@ -38,6 +42,31 @@ _HEADER = 1024  # readers look for %PDF in so many bytes (ISO 32000-1, annex H)
 class _Place:
     page: int
     area: Area
+
+
+def is_bearable(path: Path, reader: PdfSandbox) -> bool:
+    """Whether the libraries come to the end of the file within the reader's limits. What is no PDF, too large or encrypted
+    is told by `examine`, which does not look far enough into these to be hurt."""
+    try:
+        with path.open("rb") as stream:
+            if path.stat().st_size > MOST_BYTES or b"%PDF-" not in stream.read(_HEADER):
+                return True
+    except OSError:
+        return True
+    try:
+        facts = reader.read(path, _NEVER, _NEVER, even_unsigned=True)
+    finally:
+        reader.close()
+    return facts.fault is None or facts.detail == ENCRYPTED
+
+
+def digest_at(path: Path) -> tuple[Digest, int]:
+    """SHA-256 and size of the file. NotFound when it is not there."""
+    try:
+        with path.open("rb") as stream:
+            return digest_of(stream)
+    except OSError as why:
+        raise NotFound(f"the file {path} cannot be read: {why.strerror or 'it broke off'}") from why
 
 
 def examine(path: Path) -> Standing:

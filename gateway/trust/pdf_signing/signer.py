@@ -22,6 +22,7 @@ from gateway.domain.identity import Digest
 from gateway.domain.pdf_signing import Layout, PageView, Placement, Signed, Size, Standing
 from gateway.errors import Clash, NotFound
 from gateway.ports.signing import AgencyKey
+from gateway.trust.pdf_signatures.sandbox import PdfSandbox
 from gateway.trust.pdf_signing import look, preview
 from gateway.trust.pdf_signing.appearance import Look
 from gateway.trust.pdf_signing.proof import LongTerm, TimeSource, TrustedTime
@@ -32,12 +33,17 @@ from gateway.trust.pdf_signing.writing import Work, write
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PadesSigner:
-    """Keeps the promise of `ports.signing.PdfSigner`. Without a time source the level is B-B; with lists at hand, B-LT."""
+    """Keeps the promise of `ports.signing.PdfSigner`. Without a time source the level is B-B; with lists at hand, B-LT.
+    With a reader, a file is opened here only after the reader came to the end of it within its limits."""
 
     time: TimeSource | None = None
     long_term: LongTerm | None = None
+    reader: PdfSandbox | None = None
 
     def examine(self, path: Path) -> Standing:
+        if self.reader is not None and not look.is_bearable(path, self.reader):
+            digest, size = look.digest_at(path)
+            return Standing(digest=digest, size=size, fault="unreadable")
         return look.examine(path)
 
     def view(self, path: Path, page: int) -> PageView:

@@ -44,6 +44,8 @@ CASES = [
         [ReasonCode.UNSIGNED_LEAD],
         [ReasonCode.SIGNATURE_UNCHECKED],
     ),
+    (file(verdict=Word.UNKNOWN, why="PDF-TRUST"), [], [ReasonCode.SIGNATURE_UNCHECKED]),
+    (file(verdict=Word.UNKNOWN, why="PDF-READER"), [], [ReasonCode.SIGNATURE_UNCHECKED]),
     (None, [], []),
 ]
 

@@ -43,6 +43,8 @@ NAME, ORGANISATION = ("common_name", "Nguyễn Văn Mẫu"), ("organization_name
         ),
         ((NAME, ORGANISATION, ("user_id", "MST:0000000000")), Role.AGENCY),
         ((NAME, ORGANISATION, ("organization_identifier", "VATVN-0")), Role.AGENCY),
+        ((NAME, ("organization_identifier", "VATVN-0"), ("given_name", "Mẫu")), Role.PERSON),
+        ((NAME, ("user_id", "MST:0000000000"), ("user_id", "CCCD:000000000000")), Role.PERSON),
         ((), Role.PERSON),
     ],
 )

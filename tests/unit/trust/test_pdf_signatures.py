@@ -325,6 +325,32 @@ def test_threat_044_a_chain_that_is_too_long_is_not_followed(judge: Judge) -> No
     assert verdict.why == "CERT-CHAIN"
 
 
+def test_threat_043_a_missing_answer_about_the_authority_does_not_hide_a_forged_certificate(
+    judge: Judge,
+) -> None:
+    """Otherwise anybody's certificate would only be one that cannot be told yet."""
+    between = root().subordinate("Test PDF Sub")
+    impostor = pdf_pki.PdfAuthority(
+        certificate=between.certificate, private_key=pdf_pki.root("Another Root").private_key
+    )
+    forged = impostor.issue(pdf_pki.ORGANISATION, agency=True)
+
+    verdict = judge(pdfs.sign(pdfs.plain(), forged, "A"), chain=(between,), lists=())
+
+    assert (verdict.verdict, verdict.why) == (Word.INVALID, "CERT-CHAIN")
+
+
+def test_threat_042_the_list_that_revokes_counts_however_many_there_are(judge: Judge) -> None:
+    good = [root().crl(this_update=SIGNED - timedelta(days=30 + n)) for n in range(25)]
+    revoked = (agency(), SIGNED - timedelta(days=10))
+    stale = root().crl(
+        revoked, this_update=SIGNED - timedelta(days=9), next_update=SIGNED - timedelta(days=2)
+    )
+
+    # By name the files stand in another order: 9.pem is the last.
+    assert judge(pdfs.by_agency(), lists=[*good[:9], stale, *good[9:]]).why == "CERT-REVOKED"
+
+
 def unfit() -> Iterator[object]:
     server = {"purposes": (ExtendedKeyUsageOID.SERVER_AUTH,)}
     unknown = {"extension": x509.UnrecognizedExtension(ObjectIdentifier("1.2.3.4"), b"\x05\x00")}

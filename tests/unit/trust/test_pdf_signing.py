@@ -36,6 +36,7 @@ from gateway.ops.verify_pdf import verify_pdf
 from gateway.policy import pdf_place
 from gateway.ports.signing import AgencyKey
 from gateway.trust.authority import Authority
+from gateway.trust.pdf_signatures.sandbox import PdfLimits, PdfSandbox
 from gateway.trust.pdf_signing.geometry import PageFrame
 from gateway.trust.pdf_signing.key_file import HeldKey
 from gateway.trust.pdf_signing.key_remote import open_remote
@@ -632,3 +633,41 @@ def test_a_file_that_is_not_the_one_expected_is_not_signed(tmp_path: Path) -> No
 
     assert refused.value.code == "SIGN-CHANGED"
     assert not out.exists()
+
+
+# --- files that want the machine ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "of", [pdfs.with_endless_paths(pdfs.by_agency()), pdfs.with_endless_table(pdfs.plain())]
+)
+def test_a_file_that_wants_the_machine_is_refused_in_time(tmp_path: Path, of: bytes) -> None:
+    file = tmp_path / "a.pdf"
+    file.write_bytes(of)
+    reader = PdfSandbox(tmp_path / "none", PdfLimits(seconds=2.0, memory=512 * 1024 * 1024))
+
+    standing = PadesSigner(reader=reader).examine(file)
+
+    assert (standing.fault, standing.size) == ("unreadable", len(of))
+
+
+@pytest.mark.parametrize(
+    ("of", "fault", "encrypted"),
+    [
+        (pdfs.plain(), None, False),
+        (pdfs.by_agency(), None, False),
+        (pdfs.locked(pdfs.plain()), "encrypted", True),
+        (b"no PDF", "not-pdf", False),
+    ],
+    ids=["unsigned", "signed", "encrypted", "no PDF"],
+)
+def test_any_other_file_is_told_as_without_the_reader(
+    tmp_path: Path, of: bytes, fault: str | None, encrypted: bool
+) -> None:
+    file = tmp_path / "a.pdf"
+    file.write_bytes(of)
+
+    standing = PadesSigner(reader=PdfSandbox(tmp_path / "none")).examine(file)
+
+    assert standing == SIGNER.examine(file)
+    assert (standing.fault, standing.encrypted) == (fault, encrypted)
