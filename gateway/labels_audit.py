@@ -42,8 +42,8 @@ _FINDINGS: dict[str, tuple[str, str]] = {
     "audit.seal_missing": ("thiếu dấu niêm, đến số {upto}", "seals are missing, up to number {upto}"),
     "audit.seal_signature": ("chữ ký không đúng: {detail}", "its signature does not hold: {detail}"),
     "audit.seal_other": (
-        "dấu niêm của nhật ký khác hoặc sai số",
-        "it is of another log, or has another number",
+        "dấu niêm của nhật ký khác, hoặc sai số hay kích thước so với dòng dữ liệu",
+        "it is of another log, or has another number or size than its row",
     ),
     "audit.seal_order": (
         "kích thước hoặc thời gian lùi so với dấu niêm trước",
@@ -62,6 +62,10 @@ _FINDINGS: dict[str, tuple[str, str]] = {
     "audit.stamp_wrong": (
         "dấu thời gian không đúng: {detail}",
         "its timestamp does not hold: {detail}",
+    ),
+    "audit.stamp_missing": (
+        "đã công bố kèm dấu thời gian, ở đây không còn",
+        "it was published with a timestamp, which is not here any more",
     ),
     "audit.stamp_before": (
         "dấu thời gian ({at}) có trước thời điểm ghi trên dấu niêm ({said})",
@@ -98,6 +102,10 @@ _FINDINGS: dict[str, tuple[str, str]] = {
     "audit.log_peaks": (
         "trạng thái của cây không khớp các lá",
         "the state of the tree does not fit the leaves",
+    ),
+    "audit.log_place": (
+        "ghi là đã nhận đến sự kiện số {said}, lá cuối mang số {number}: sự kiện mới có thể không vào nhật ký",
+        "it is said to have gone up to event {said}, its last leaf is number {number}: new events may never enter it",
     ),
     "audit.binding_differs": (
         "chứng thư số đang gắn không khớp nhật ký: {detail}",

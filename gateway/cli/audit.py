@@ -63,7 +63,10 @@ def register(app: typer.Typer) -> None:
     verb(
         group,
         "publish",
-        examples=("gateway audit publish --to node.seal", "gateway audit publish --paper"),
+        examples=(
+            "gateway audit publish --to node.seal --key node.pem",
+            "gateway audit publish --paper",
+        ),
     )(publish)
     verb(
         group,
@@ -160,12 +163,15 @@ def publish(
     ] = None,
     paper: Annotated[bool, typer.Option("--paper", help="A short text to print and sign.")] = False,
     number: Annotated[int | None, typer.Option(min=1, help="Another seal than the newest.")] = None,
+    key: Annotated[
+        Path | None, typer.Option(help="File for the log's public key, in PEM.", dir_okay=False)
+    ] = None,
 ) -> None:
     """Let a seal leave the node: whoever has it can tell later whether the log before it was touched."""
-    run(_publish(call, to, paper, number))
+    run(_publish(call, to, paper, number, key))
 
 
-async def _publish(call: Call, to: Path | None, paper: bool, number: int | None) -> None:
+async def _publish(call: Call, to: Path | None, paper: bool, number: int | None, key: Path | None) -> None:
     from gateway.store.log_proofs import seal_numbered
     from gateway.trust import publishing
 
@@ -173,7 +179,9 @@ async def _publish(call: Call, to: Path | None, paper: bool, number: int | None)
         seal = await seal_numbered(office.store, number)
         about = seal.signed.seal
         if to is not None:
-            publishing.write(to, seal)
+            publishing.write(to, seal.to_bytes())
+        if key is not None:
+            publishing.write(key, publishing.key_pem(seal))
         await office.store.log.published(about.number, office.clock.now())
     if paper:
         output.lines(

@@ -154,6 +154,8 @@ def _check(manifest: Manifest) -> None:
         if each.name in seen:
             raise SpoiledPack(each.name, "the manifest names it twice")
         seen.add(each.name)
+    if sum(each.size for each in manifest.members) > MOST_BYTES:
+        raise SpoiledPack(MANIFEST, f"its members have more than the {MOST_BYTES} bytes that a pack can have")
 
 
 def _check_member(member: Member) -> None:

@@ -90,7 +90,13 @@ def text_digest(salt: str, value: object) -> str:
 def read(body: bytes) -> dict[str, Any]:
     """What a leaf says. ValueError for bytes that are no leaf."""
     told = json.loads(body)
-    if not isinstance(told, dict) or told.get("v") != VERSION or not isinstance(told.get("personal"), dict):
+    if (
+        not isinstance(told, dict)
+        or told.get("v") != VERSION
+        or not isinstance(told.get("personal"), dict)
+        or not isinstance(told.get("data"), dict)
+        or type(told.get("seq")) is not int
+    ):
         raise ValueError("these bytes are no leaf of a version that is known here")
     return told
 

@@ -32,9 +32,6 @@ class Holds(Protocol):
         self, *, limit: int, states: Sequence[HoldState] = (), cursor: str | None = None
     ) -> Page[Hold]: ...
 
-    async def unsettled(self) -> Sequence[Hold]:
-        """Those of which bytes that must go may still be there; oldest first."""
-
 
 class Sealer(Protocol):
     """Seals for one recipient whose private key is not on this node. Sync: call it in the pool."""

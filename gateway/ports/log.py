@@ -40,7 +40,8 @@ class EventLog(Protocol):
     async def stamp(self, number: int, token: bytes, at: datetime) -> None:
         """The token of that seal, which proves that time. One that is there already stays."""
 
-    async def published(self, number: int, at: datetime) -> None: ...
+    async def published(self, number: int, at: datetime) -> None:
+        """That seal has left the node. An older one than the newest that did changes nothing."""
 
 
 class SealSigner(Protocol):

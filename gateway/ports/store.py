@@ -10,6 +10,7 @@ from typing import BinaryIO, Protocol, TypeVar
 from gateway.domain.account import AgencyScope, HostedAgency
 from gateway.domain.document import Delivery, IncomingDocument, OutgoingDocument
 from gateway.domain.event import Event, EventKind
+from gateway.domain.hold import Hold
 from gateway.domain.identity import Digest
 from gateway.domain.key_use import KeyEnd
 from gateway.domain.receipt import StatusPacket
@@ -350,6 +351,9 @@ class Store(Protocol):
 
     async def oldest_unproved(self, limit: int) -> Sequence[InboxItem]:
         """Those packets, oldest first."""
+
+    async def unsettled_holds(self) -> Sequence[Hold]:
+        """Sealed holds of every agency of which bytes that must go may still be there; oldest first."""
 
     async def number_events(self, limit: int = 500) -> int:
         """Numbers committed events densely (node and agency sequence); how many. Only one caller at a time works."""

@@ -22,7 +22,7 @@ _R, _C = HoldRow, HoldContentRow
 _MINE = select(_R).where(col(_R.agency_id) == bindparam("agency"))
 _BY_ID = _MINE.where(col(_R.id) == bindparam("id"))
 _OPEN_OF = _MINE.where(col(_R.open_subject) == bindparam("subject"))
-_UNSETTLED = _MINE.where(col(_R.is_settled).is_(False)).order_by(col(_R.begun_at), col(_R.id))
+_UNSETTLED = select(_R).where(col(_R.is_settled).is_(False)).order_by(col(_R.begun_at), col(_R.id))
 _KEEPS = (
     select(_R)
     .join(_C, (col(_C.agency_id) == col(_R.agency_id)) & (col(_C.hold_id) == col(_R.id)))
@@ -92,8 +92,10 @@ class SqlHolds:
             to_domain=to_domain,
         )
 
-    async def unsettled(self) -> Sequence[Hold]:
-        return [to_domain(row) for row in await self._tx.rows(_R, _UNSETTLED, agency=self._agency_id)]
+
+async def unsettled(tx: Transaction) -> list[Hold]:
+    """Of every agency."""
+    return [to_domain(row) for row in await tx.rows(_R, _UNSETTLED)]
 
 
 async def count_open(tx: Transaction) -> Mapping[str, int]:

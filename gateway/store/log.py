@@ -13,14 +13,14 @@ from contextlib import AbstractAsyncContextManager
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, select, update
+from sqlalchemy import ColumnElement, func, select, update
 from sqlmodel import col
 
 from gateway.domain import leaf, seal
 from gateway.domain.leaf import SALT_BYTES, Leaf, Logged
 from gateway.domain.merkle import Growing
 from gateway.domain.seal import PublishedSeal, SignedSeal
-from gateway.errors import StoreFailure
+from gateway.errors import InvalidProof, StoreFailure
 from gateway.ports.log import LogHead
 from gateway.store.columns import to_json
 from gateway.store.log_tables import LogLeafRow, LogNodeRow, LogRow, LogSealRow
@@ -74,7 +74,8 @@ class SqlEventLog:
         await self._change(this.values(stamp=token, stamped_at=at))
 
     async def published(self, number: int, at: datetime) -> None:
-        this = update(LogRow).where(col(LogRow.name) == NAME)
+        before = col(LogRow.published_number)
+        this = update(LogRow).where(col(LogRow.name) == NAME, before.is_(None) | (before <= number))
         await self._change(this.values(published_number=number, published_at=at))
 
     async def _change(self, statement: Any) -> None:
@@ -147,12 +148,15 @@ def _refuse(constant: str) -> None:
 
 
 def growing(row: LogRow) -> Growing:
-    """The tree as it stands, to be added to."""
-    peaks = [
-        bytes.fromhex(row.peaks[at : at + _HASH_DIGITS]) for at in range(0, len(row.peaks), _HASH_DIGITS)
-    ]
-    if len(peaks) != row.size.bit_count():
-        raise StoreFailure("the log's own row does not fit its size; examine it with: gateway audit verify")
+    """The tree as it stands, to be added to. StoreFailure where somebody spoiled its row."""
+    text, wrong = row.peaks, "the log's own row does not fit its size; examine it with: gateway audit verify"
+    try:
+        peaks = [bytes.fromhex(text[at : at + _HASH_DIGITS]) for at in range(0, len(text), _HASH_DIGITS)]
+        fits = len(peaks) == row.size.bit_count()
+    except (ValueError, TypeError, AttributeError) as why:
+        raise StoreFailure(wrong) from why
+    if not fits:
+        raise StoreFailure(wrong)
     return Growing(size=row.size, peaks=peaks)
 
 
@@ -161,7 +165,7 @@ async def head(tx: Transaction) -> LogHead:
     row = await tx.first(LogRow, _LOG)
     newest = await tx.first(LogSealRow, select(LogSealRow).order_by(_number.desc()))
     stamped = await _stamped(tx)
-    unsealed = await _unsealed_since(tx, row, newest.tree_size if newest else 0)
+    unsealed = await _unsealed_since(tx, row, newest)
     after = select(LogSealRow).where(_number > (stamped.number if stamped else 0)).order_by(_number)
     waiting = await tx.first(LogSealRow, after)
     times = (waiting.at if waiting else None, unsealed)
@@ -179,9 +183,11 @@ async def head(tx: Transaction) -> LogHead:
 
 def seal_of(row: LogSealRow) -> PublishedSeal:
     """The seal of a row; InvalidProof when it was changed past any form."""
-    return seal.read(
-        row.body.encode("latin-1", "replace") + (seal.stamp_line(row.stamp) if row.stamp is not None else b"")
-    )
+    try:
+        body = row.body.encode("latin-1", "replace")
+        return seal.read(body + (seal.stamp_line(row.stamp) if row.stamp is not None else b""))
+    except (TypeError, AttributeError) as why:  # a column of SQLite takes whatever it is given
+        raise InvalidProof(f"the row of seal {row.number} holds no seal") from why
 
 
 async def _stamped(tx: Transaction) -> LogSealRow | None:
@@ -189,10 +195,15 @@ async def _stamped(tx: Transaction) -> LogSealRow | None:
     return await tx.first(LogSealRow, query)
 
 
-async def _unsealed_since(tx: Transaction, row: LogRow | None, sealed: int) -> datetime | None:
-    """By the oldest of: a leaf behind the newest seal, an event that is no leaf yet, one without a number."""
+async def _unsealed_since(tx: Transaction, row: LogRow | None, newest: LogSealRow | None) -> datetime | None:
+    """By the oldest of: a leaf behind the newest seal, an event that is no leaf yet, one without a number; the newest
+    seal itself where the log's row was put ahead of all events, because what comes is then passed over."""
     event, unnumbered = select(col(EventRow.at)), col(EventRow.node_seq).is_(None)
+    ((last,),) = await tx.tuples(select(func.max(col(EventRow.node_seq))))
+    if row is not None and newest is not None and row.last_seq > (last or 0):
+        return newest.at
     leaf_at = col(LogLeafRow.position) == col(EventRow.position)
+    sealed = newest.tree_size if newest else 0
     behind = event.join(LogLeafRow, leaf_at).where(col(LogLeafRow.leaf_index) == sealed)
     times = [
         await tx.tuples(query.limit(1))

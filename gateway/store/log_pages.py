@@ -85,7 +85,7 @@ async def standing(store: SqlStore) -> Standing:
 def _root(row: LogRow | None) -> bytes:
     try:
         return growing(row).root() if row is not None else EMPTY_ROOT
-    except (StoreFailure, ValueError):
+    except StoreFailure:
         return b""
 
 
@@ -126,9 +126,9 @@ def _moment(value: object) -> datetime:
     """What is no time reads as the first there is, which no event has."""
     try:
         at = value if isinstance(value, datetime) else datetime.fromisoformat(str(value))
-    except ValueError:
-        at = datetime.min
-    return at.replace(tzinfo=UTC) if at.tzinfo is None else at
+        return at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)
+    except (ValueError, OverflowError):
+        return datetime.min.replace(tzinfo=UTC)
 
 
 def _bytes(value: object) -> bytes:
@@ -142,14 +142,15 @@ def _salts(text: str | None) -> Mapping[str, str]:
     """Salts that cannot be read open nothing: the text they belong to is then found changed."""
     try:
         found = json.loads(text) if text else {}
-    except ValueError:
+    except (ValueError, TypeError, RecursionError):
         return {}
     return found if isinstance(found, dict) else {}
 
 
 async def strays(store: SqlStore, after: int, upto: int, limit: int) -> Sequence[tuple[int, str]]:
     """Number and id of events that have a number in that range, which the log has passed, and are no leaf."""
-    leaf = exists().where(col(LogLeafRow.position) == col(EventRow.position))
+    # A leaf before the first is in no tree.
+    leaf = exists().where(col(LogLeafRow.position) == col(EventRow.position), _INDEX >= 0)
     query = select(_SEQ, col(EventRow.id)).where(after < _SEQ, upto >= _SEQ, ~leaf)
     async with store.reading() as tx:
         return [(seq, id) for seq, id in await tx.tuples(query.order_by(_SEQ).limit(limit))]

@@ -15,6 +15,7 @@ from sqlmodel import col
 from gateway import errors
 from gateway.domain.account import AgencyScope, HostedAgency
 from gateway.domain.event import Event, EventKind
+from gateway.domain.hold import Hold
 from gateway.domain.key_use import KeyEnd
 from gateway.domain.revocation import PendingRevocation
 from gateway.ports.rows import InboxItem, Job, Lease, LeasedInbox, LeasedOutbox, OutboxItem
@@ -187,6 +188,10 @@ class SqlStore:
     async def oldest_unproved(self, limit: int) -> Sequence[InboxItem]:
         async with self.reading() as tx:
             return await inbox.oldest_unproved(tx, limit)
+
+    async def unsettled_holds(self) -> Sequence[Hold]:
+        async with self.reading() as tx:
+            return await holds.unsettled(tx)
 
     async def open_holds(self) -> Mapping[str, int]:
         """How many sealed holds are open, of every agency, by state."""

@@ -19,6 +19,7 @@ _FIELD = struct.Struct("<2H")
 _UNICODE_PATH = 0x7075
 _LONGEST_DESCRIPTOR = 24  # behind the data: a signature, the sum, two sizes of 8 bytes
 _MOST_COMMENT = 65535
+_EMPTY_DEFLATED = 2  # nothing, compressed
 _PIECE = 65536
 _STORED, _DEFLATED = 0, 8
 _DRIVE = re.compile(r"^[A-Za-z]:")
@@ -57,7 +58,7 @@ def entries(stream: BinaryIO, size: int, most: int) -> list[Entry]:
     stream.seek(start)
     raw = stream.read(min(length, (most + 1) * 1024))
     found = list(_central(raw, count))
-    if len(found) != count:
+    if len(found) != count or len(raw) != length:
         raise BadArchive("member-header")
     _refuse_doubles(found)
     checked = [_checked(stream, entry) for entry in found]
@@ -141,6 +142,8 @@ def _central(raw: bytes, count: int) -> Iterator[Entry]:
             is_folder=name.endswith("/"),
         )
         at += _CENTRAL.size + name_length + extra_length + comment_length
+    if at != len(raw):
+        raise BadArchive("member-header")  # what follows the last one counted is an entry to others
 
 
 def _name(raw: bytes, extra: bytes) -> str:
@@ -188,6 +191,8 @@ def _checked(stream: BinaryIO, entry: Entry) -> Entry:
     told = (crc, packed, size) == (entry.crc, entry.packed, entry.size)
     has_descriptor = bool(flags & 0x8) and not crc and {packed, size} <= {0, 0xFFFFFFFF}
     if not same or not (told or has_descriptor):
+        raise BadArchive("member-header")
+    if entry.is_folder and (entry.size or entry.packed > _EMPTY_DEFLATED):
         raise BadArchive("member-header")
     if method not in (_STORED, _DEFLATED) and not entry.encrypted:
         raise BadArchive("member-method")

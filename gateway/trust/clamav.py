@@ -91,7 +91,11 @@ class ClamScanner:
 
     async def scan(self, path: Path, digest: Digest | None) -> Scan:
         """Bytes that these signatures looked at a moment ago are not looked at again."""
-        if path.stat().st_size > self._limits.max_bytes:
+        try:
+            size = (await self._pool.run(path.stat)).st_size
+        except OSError as cause:
+            raise _unreadable(path, cause) from cause
+        if size > self._limits.max_bytes:
             return Scan(unscanned=TOO_LARGE)
         async with self._turns:
             try:
@@ -191,7 +195,7 @@ class _Line:
         try:
             file = await pool.run(lambda: path.open("rb"))
         except OSError as cause:
-            raise StoreFailure(f"file {path.name} cannot be read to scan it: {cause.strerror}") from cause
+            raise _unreadable(path, cause) from cause
         with (
             file,
             suppress(ConnectionError),
@@ -210,6 +214,10 @@ class _Line:
         self._writer.close()
         with suppress(OSError):
             await self._writer.wait_closed()
+
+
+def _unreadable(path: Path, cause: OSError) -> StoreFailure:
+    return StoreFailure(f"file {path.name} cannot be read to scan it: {cause.strerror}")
 
 
 def _verdict(answer: str) -> Scan:

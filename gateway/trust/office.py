@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 from html import unescape
 from typing import BinaryIO
 
-from gateway.trust.archive import Entry, content
+from gateway.trust.archive import BadArchive, Entry, content
 
 WITH_MACROS = {"docx": "docm", "xlsx": "xlsm", "pptx": "pptm"}
 _FOLDERS = (("word/", "docx"), ("xl/", "xlsx"), ("ppt/", "pptx"))
@@ -21,13 +21,14 @@ _ODF = {
 _KINDS = frozenset({*WITH_MACROS, *_ODF.values()})
 _MACRO_PARTS = ("/activex/", "/macrosheets/", "/dialogsheets/")
 # Parts that say how the others belong together; more than this is no honest one.
-_LONGEST_PART = 1024 * 1024
-_RELATION = re.compile(r"<[^<>]*\brelationship\b[^<>]*>")
+_LONGEST_PART = 4 * 1024 * 1024
+_RELATION = re.compile(r"([^\s:]+:)?relationship\s")
+_EMBEDDED = re.compile(r"relationships/(oleobject|package)[\"']")
 _FETCHED = re.compile(r"/(attachedtemplate|oleobject|frame|subdocument|externallink\w*|image)\b")
 _FAR = re.compile(r"targetmode\s*=\s*[\"']external")
 # A picture from elsewhere only tells that it was looked at; the other kinds bring code.
 _HARMLESS = "image"
-_RTF_FETCHES = (b"\\objupdate", b"\\objautlink", b"\\objlink", b"\\*\\template")
+_RTF_FETCHES = (b"\\objupdate", b"\\objautlink", b"\\objlink", b"\\template")
 
 
 def kind_of(stream: BinaryIO, rows: list[Entry]) -> str:
@@ -69,21 +70,39 @@ class Part:
         self._held = bytearray() if tells and kind in WITH_MACROS else None
 
     def feed(self, piece: bytes) -> None:
-        if self._held is not None and len(self._held) < _LONGEST_PART:
+        """BadArchive for a part of which the end would not be looked at."""
+        if self._held is not None:
             self._held += piece
+            if len(self._held) > _LONGEST_PART:
+                raise BadArchive("too-long-to-read")
 
     def active(self) -> Iterator[str]:
         """A macro part can have any name, but not another type; a far target can have any name at all."""
         if self._held is None:
             return
-        # Both encodings that such a part may have, and letters written as references.
-        text = unescape(bytes(self._held).replace(b"\0", b"").decode("latin-1")).casefold()
-        if "vbaproject" in text or "ms-office.activex" in text:
+        text = _text(bytes(self._held))
+        whole = unescape(text).casefold()
+        if "vbaproject" in whole or "ms-office.activex" in whole:
             yield "macro"
-        for relation in _RELATION.findall(text):
-            found = _FETCHED.search(relation)
-            if found is not None and found[1] != _HARMLESS and _FAR.search(relation):
+        # Between the quotes of an attribute anything may stand but this one letter.
+        for element in text.split("<"):
+            relation = unescape(element).casefold()
+            if _RELATION.match(relation) is None:
+                continue
+            found, is_far = _FETCHED.search(relation), _FAR.search(relation)
+            if is_far and found is not None and found[1] != _HARMLESS:
                 yield "remote-content"
+            if not is_far and _EMBEDDED.search(relation):
+                yield "embedded-file"
+
+
+def _text(raw: bytes) -> str:
+    """In either of the encodings that such a part may have."""
+    if raw[:2] in (b"\xff\xfe", b"\xfe\xff"):
+        return raw.decode("utf-16", "replace")
+    if b"\0" in raw[:2]:
+        return raw.decode("utf-16-be" if raw[:1] == b"\0" else "utf-16-le", "replace")
+    return raw.decode("utf-8", "replace")
 
 
 def active_in_rtf(stream: BinaryIO) -> Iterator[str]:

@@ -40,9 +40,9 @@ class SealKey:
 def open_key(keys_folder: Path, password: bytes | None) -> SealKey:
     """The node's seal key, made when there is none yet. Misconfigured when it does not open."""
     path = keys_folder / FOLDER / FILE
-    if not path.is_file():
-        _make(path, password)
     try:
+        if not path.is_file():
+            _make(path, password)
         key = serialization.load_pem_private_key(path.read_bytes(), password)
     except (OSError, ValueError, TypeError, UnsupportedAlgorithm) as why:
         raise Misconfigured(

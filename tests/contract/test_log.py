@@ -8,6 +8,7 @@ import itertools
 import json
 from collections.abc import Iterator
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 from sqlalchemy import select
@@ -280,6 +281,17 @@ async def test_what_left_the_node_is_known_by_its_number(book: Book) -> None:
     assert (await book.store.log.head()).published_at == book.clock.now()
 
 
+async def test_publishing_an_older_seal_once_more_does_not_make_it_the_newest(book: Book) -> None:
+    _, second = await book.pages(1, 1)
+    await book.store.log.published(2, book.clock.now())
+    before = (await book.store.log.head()).published_at
+    book.clock.advance(timedelta(hours=30))
+    await book.store.log.published(1, book.clock.now())
+
+    assert await log_proofs.seal_published(book.store) == second
+    assert (await book.store.log.head()).published_at == before
+
+
 async def test_threat_121_a_deleted_text_is_gone_and_every_proof_holds(book: Book, store_url: str) -> None:
     (before,) = await book.pages(3, data={"reason": "Nguyễn Văn A ốm", "why": "x y"})
     (stored,) = [
@@ -304,6 +316,23 @@ async def test_threat_121_a_deleted_text_is_gone_and_every_proof_holds(book: Boo
     async with book.store.reading() as tx:
         every = [data for (data,) in await tx.tuples(select(col(EventRow.data)))]
     assert sum("Nguyễn Văn A" in each for each in every) == 2
+
+
+@pytest.mark.parametrize("store_url", ["sqlite"], indirect=True)
+async def test_threat_121_no_byte_of_a_deleted_text_is_left_in_the_file(book: Book, store_url: str) -> None:
+    """Rows were written anew when they were numbered, and pages when they were full."""
+    await book.pages(40, data={"reason": "Nguyễn Văn A ốm nặng"})
+    assert files_with("Nguyễn Văn A", store_url)
+    for stored in await log_proofs.leaves_of(book.store, "agy_north", "msg_1"):
+        await erase(book.store, book.clock, stored.event_id, [], "prn_1", "Decision 12")
+    await book.store.close()
+
+    assert files_with("Nguyễn Văn A", store_url) == []
+
+
+def files_with(text: str, store_url: str) -> list[str]:
+    folder = Path(store_url.removeprefix("sqlite:///")).parent
+    return [each.name for each in folder.iterdir() if each.is_file() and text.encode() in each.read_bytes()]
 
 
 async def test_all_texts_of_an_event_are_deleted_when_none_is_named(book: Book) -> None:

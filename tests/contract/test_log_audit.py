@@ -19,6 +19,8 @@ from gateway.domain import merkle
 from gateway.domain.account import AgencyScope
 from gateway.domain.event import EventKind
 from gateway.domain.seal import PublishedSeal
+from gateway.errors import GatewayError
+from gateway.policy.sealing import is_unsealed
 from gateway.pool import ThreadPool
 from gateway.store.events import NODE
 from gateway.store.log_erase import erase
@@ -160,6 +162,11 @@ CASES: list[tuple[str, list[str], list[tuple[str, str]]]] = [
         [("leaf_changed", "leaf 5"), ("leaf_unreadable", "leaf 5")],
     ),
     (
+        "a leaf is made to lack a part",
+        ["""UPDATE log_leaf SET body = replace(body, '"data":', '"dates":') WHERE leaf_index = 5"""],
+        [("leaf_changed", "leaf 5"), ("leaf_unreadable", "leaf 5")],
+    ),
+    (
         "the hash of a leaf is changed",
         ["UPDATE log_leaf SET hash = (SELECT hash FROM log_leaf WHERE leaf_index = 4) WHERE leaf_index = 5"],
         [("leaf_changed", "leaf 5"), ("seal_root", "seal 2"), ("log_peaks", "log")],
@@ -219,6 +226,77 @@ CASES: list[tuple[str, list[str], list[tuple[str, str]]]] = [
         [("log_peaks", "log")],
     ),
     ("how long the log is", ["UPDATE log SET size = 11"], [("log_size", "log")]),
+    ("the first event is removed", ["DELETE FROM event WHERE node_seq = 1"], [("event_removed", "EVENT 0")]),
+    ("the last event is removed", ["DELETE FROM event WHERE node_seq = 12"], [("event_removed", "EVENT 11")]),
+    (
+        "the first leaf and its event are removed",
+        ["DELETE FROM log_leaf WHERE leaf_index = 0", "DELETE FROM event WHERE node_seq = 1"],
+        [("leaf_missing", "leaf 0")],
+    ),
+    (
+        "an event's number is taken away",
+        ["UPDATE event SET node_seq = NULL WHERE node_seq = 6"],
+        [("event_moved", "EVENT 5")],
+    ),
+    (
+        "the last event's number is taken away",
+        ["UPDATE event SET node_seq = NULL WHERE node_seq = 12"],
+        [("event_moved", "EVENT 11")],
+    ),
+    (
+        "an event is added before the first one",
+        [
+            "INSERT INTO event (agency_id, id, kind, at, subject_id, principal_id, data, node_seq, agency_seq) "
+            "SELECT agency_id, 'evt_made', kind, at, subject_id, principal_id, data, 0, 0 FROM event WHERE node_seq = 8",
+        ],
+        [("event_added", "evt_made")],
+    ),
+    (
+        "an event is added and given a leaf that no tree has",
+        [
+            "INSERT INTO event (agency_id, id, kind, at, subject_id, principal_id, data, node_seq, agency_seq, position) "
+            "SELECT agency_id, 'evt_made', kind, at, subject_id, principal_id, data, 0, 0, 5000 FROM event "
+            "WHERE node_seq = 8",
+            "INSERT INTO log_leaf (leaf_index, position, hash, body) SELECT -1, 5000, hash, body FROM log_leaf "
+            "WHERE leaf_index = 5",
+        ],
+        [("event_added", "evt_made")],
+    ),
+    (
+        "the log is told to pass over the events to come",
+        [
+            "UPDATE log SET last_seq = 1000",
+            "INSERT INTO event (agency_id, id, kind, at, subject_id, principal_id, data, node_seq, agency_seq) "
+            "SELECT agency_id, 'evt_made', kind, at, subject_id, principal_id, data, 13, 13 FROM event WHERE node_seq = 8",
+        ],
+        [("event_added", "evt_made"), ("log_place", "log")],
+    ),
+    ("the log is told to begin anew", ["UPDATE log SET last_seq = 3"], [("log_place", "log")]),
+    (
+        "what is asked of a seal's row is changed",
+        ["UPDATE log_seal SET tree_size = 7 WHERE number = 2"],
+        [("seal_other", "seal 2")],
+    ),
+]
+# A column of that database takes whatever it is given.
+LOOSE: list[tuple[str, list[str], list[tuple[str, str]]]] = [
+    (
+        "a number is no number",
+        ["UPDATE event SET node_seq = 'x' WHERE node_seq = 6"],
+        [("event_moved", "EVENT 5")],
+    ),
+    (
+        "a time is before all time",
+        ["UPDATE event SET at = '0001-01-01 00:00:00+14:00' WHERE node_seq = 6"],
+        [("event_changed", "EVENT 5")],
+    ),
+    (
+        "salts are nested without end",
+        ["UPDATE log_leaf SET salts = replace(hex(zeroblob(50000)), '0', '[') WHERE leaf_index = 5"],
+        [("text_changed", "EVENT 5")],
+    ),
+    ("a size is no number", ["UPDATE log SET size = 'x'"], [("log_size", "log")]),
+    ("the place is no number", ["UPDATE log SET last_seq = 'x'"], [("log_place", "log")]),
 ]
 
 
@@ -227,6 +305,36 @@ async def test_an_untouched_log_holds(book: Book, seals: list[PublishedSeal]) ->
 
     assert (report.holds, report.anchored, report.leaves, report.seals) == (True, True, 12, 3)
     assert [each.code for each in report.notes] == ["unstamped"]
+
+
+@pytest.mark.parametrize("store_url", ["sqlite"], indirect=True)
+@pytest.mark.parametrize(("statements", "expected"), [case[1:] for case in LOOSE], ids=[c[0] for c in LOOSE])
+async def test_threat_092_no_kind_of_value_in_a_row_stops_the_examination(
+    book: Book, store_url: str, statements: list[str], expected: list[tuple[str, str]]
+) -> None:
+    ids = {each.event_id: f"EVENT {each.index}" for each in await leaves_of(book.store, "agy_north", "msg_1")}
+    await tamper(store_url, *statements)
+
+    assert [(code, ids.get(where, where)) for code, where in codes(await book.examine())] == expected
+
+
+@pytest.mark.parametrize("store_url", ["sqlite"], indirect=True)
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "UPDATE log SET peaks = 'zz'",
+        "UPDATE log SET size = 'x'",
+        "UPDATE log_seal SET stamp = 'x', stamped_at = '2026-11-20 01:00:00' WHERE number = 2",
+        "UPDATE log_seal SET body = x'ff' WHERE number = 3",
+    ],
+)
+async def test_where_the_log_stands_is_an_error_with_a_name_when_its_rows_are_spoiled(
+    book: Book, store_url: str, statement: str
+) -> None:
+    await tamper(store_url, statement)
+
+    with pytest.raises(GatewayError):
+        await book.store.log.head()
 
 
 @pytest.mark.parametrize(("statements", "expected"), [case[1:] for case in CASES], ids=[c[0] for c in CASES])
@@ -271,6 +379,21 @@ async def test_threat_092_no_single_change_of_a_leaf_or_seal_stays_unseen(
 
     assert not found.holds
     assert (await book.examine()).holds
+
+
+async def test_threat_117_a_log_that_was_told_to_pass_over_what_comes_counts_as_unsealed(
+    book: Book, seals: list[PublishedSeal], store_url: str
+) -> None:
+    """Nothing would ever be sealed again, and nothing would wait for its seal."""
+    assert (await book.store.log.head()).unsealed_since is None
+    await tamper(store_url, "UPDATE log SET last_seq = 1000")
+    await book.tell(3)
+    book.clock.advance(timedelta(minutes=6))
+
+    head = await book.store.log.head()
+
+    assert head.unsealed_since == seals[2].signed.seal.at
+    assert is_unsealed(head, book.clock.now())
 
 
 async def rewritten(book: Book, url: str) -> None:
@@ -321,8 +444,7 @@ async def test_threat_117_two_histories_shown_to_two_people_do_not_fit_one_log(
 
     report = await book.examine(seals[2], shown_to_another)
 
-    assert not report.holds
-    assert [code for code, _ in codes(report)] == ["published_differs"]
+    assert [code for code, _ in codes(report)] == ["published_differs", "seal_missing"]
 
 
 async def test_threat_092_a_log_cut_off_with_all_that_tells_of_it_is_found_by_a_published_seal(
@@ -342,6 +464,32 @@ async def test_threat_092_a_log_cut_off_with_all_that_tells_of_it_is_found_by_a_
     assert (await book.examine()).holds
     assert (await book.examine(seals[0])).holds
     assert codes(await book.examine(seals[2])) == [("published_beyond", "seal 3")]
+
+
+@pytest.mark.parametrize("from_number", [3, 2, 1])
+async def test_threat_117_seals_cut_off_while_their_leaves_stay_are_named_by_a_published_one(
+    book: Book, seals: list[PublishedSeal], store_url: str, from_number: int
+) -> None:
+    """Whoever means to seal the end anew removes its seals first; without a published one nothing is amiss."""
+    await tamper(store_url, f"DELETE FROM log_seal WHERE number >= {from_number}")  # noqa: S608 - of our own numbers
+
+    assert (await book.examine()).holds
+    assert codes(await book.examine(*seals)) == [("seal_missing", f"seal {from_number}")]
+
+
+async def test_threat_092_a_timestamp_that_was_taken_away_is_named_by_the_seal_that_was_published_with_it(
+    book: Book, seals: list[PublishedSeal], store_url: str
+) -> None:
+    signed, at = seals[1].signed, seals[1].signed.seal.at
+    published = replace(seals[1], stamp=tsa().token(signed.to_bytes(), at))
+
+    assert codes(await book.examine(published, roots=[tsa().root])) == [("stamp_missing", "seal 2")]
+    assert codes(await book.examine(published, roots=[tsa("other").root])) == [
+        ("stamp_wrong", "seal 2"),
+        ("stamp_missing", "seal 2"),
+    ]
+    await book.store.log.stamp(2, published.stamp or b"", at)
+    assert (await book.examine(published, roots=[tsa().root])).holds
 
 
 async def test_a_seal_of_another_log_or_another_key_is_no_anchor(
@@ -381,6 +529,25 @@ async def test_an_examination_goes_on_from_a_seal(
     assert (await book.examine(since=seals[1])).holds
     await tamper(store_url, "UPDATE event SET kind = 'message.failed' WHERE node_seq = 10")
     assert [code for code, _ in codes(await book.examine(since=seals[1]))] == ["event_changed"]
+
+
+async def test_an_examination_goes_on_from_no_seal_over_more_than_there_is(
+    book: Book, seals: list[PublishedSeal], store_url: str
+) -> None:
+    await tamper(
+        store_url,
+        "DELETE FROM log_seal WHERE number > 1",
+        "DELETE FROM log_leaf WHERE leaf_index > 3",
+        "DELETE FROM event WHERE node_seq > 4",
+        "UPDATE log SET size = 4, last_seq = 4, peaks = :peaks",
+        peaks=seals[0].signed.seal.root.hex(),
+    )
+
+    report = await book.examine(since=seals[2])
+
+    assert [(each.code, each.params) for each in report.findings] == [
+        ("published_beyond", {"size": 12, "leaves": 4})
+    ]
 
 
 async def test_an_examination_does_not_go_on_from_a_seal_of_another_history(

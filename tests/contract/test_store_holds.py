@@ -108,7 +108,7 @@ async def test_holds_are_listed_newest_first_counted_and_found_while_unsettled(
         rest = await view.held.page(limit=2, cursor=first.next_cursor)
         assert [each.id for each in (*first.items, *rest.items)] == [each.id for each in reversed(made)]
         assert (await view.held.page(limit=9, states=[HoldState.SEALED])).items == (made[2],)
-        assert [each.id for each in await view.held.unsettled()] == [made[0].id, made[2].id]
+    assert await store.unsettled_holds() == [made[0], made[2]]
     assert await store.open_holds() == {"frozen": 2, "sealed": 1}
 
 
@@ -133,3 +133,23 @@ async def test_what_a_hold_keeps_is_read_through_nothing_else(store: SqlStore) -
         await work.commit()
     async with store.read(SOUTH) as view:
         assert await view.blobs.holds(content) is True
+
+
+@pytest.mark.parametrize(
+    ("state", "is_settled", "told"),
+    [
+        (HoldState.FROZEN, False, {"holds": 1}),
+        (HoldState.SEALED, True, {"holds": 1}),
+        (HoldState.PURGED, False, {"holds": 1}),
+        (HoldState.PURGED, True, {}),
+        (HoldState.LIFTED, True, {}),
+    ],
+)
+async def test_an_agency_stays_while_a_hold_of_it_is_open_or_not_brought_to_its_end(
+    store: SqlStore, clock: ManualClock, state: HoldState, is_settled: bool, told: dict[str, int]
+) -> None:
+    """Nobody decides on the holds of an agency that left, and no worker ends them."""
+    await add(store, hold(clock, state=state, is_settled=is_settled))
+
+    assert await store.accounts.leave(SOUTH.agency_id) == {}
+    assert await store.accounts.leave(NORTH.agency_id) == told

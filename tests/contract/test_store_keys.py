@@ -47,6 +47,17 @@ async def test_of_two_ends_of_a_key_the_earlier_holds(store: SqlStore, clock: Ma
     assert list(await store.key_ends("Z92")) == []
 
 
+@pytest.mark.parametrize("first", ["", "the key"])
+async def test_an_end_keeps_the_key_that_any_of_its_reports_named(
+    store: SqlStore, clock: ManualClock, first: str
+) -> None:
+    """The node ends a revoked certificate without naming its key; a person may name it before or after."""
+    for key_id in (first, "the key" if not first else ""):
+        await put(store, replace(end(clock, DAY), key_id=key_id))
+
+    assert [each.key_id for each in await store.key_ends("Z91")] == ["the key"]
+
+
 async def test_an_end_is_told_by_one_process_alone(store: SqlStore) -> None:
     told = await asyncio.gather(*(store.tell_key_expiring("aa", 30, {"code": "Z91"}) for _ in range(5)))
 

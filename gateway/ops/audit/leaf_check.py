@@ -15,12 +15,15 @@ from gateway.store.log import EVERY_LEVEL
 from gateway.store.log_pages import LeafBeside
 
 _MOST_RESTORES = 20
+# Below every number that a row can have.
+NO_SEQ = -(2**63)
 
 
 @dataclass(slots=True, kw_only=True)
 class LeafCheck:
-    """One pass over the leaves. `tree` is None from the first gap on: no root can be made any more. `kept` are the nodes
-    that the store must hold for proofs, since they were last taken."""
+    """One pass over the leaves. `tree` is None from the first gap on: no root can be made any more. `last_seq` is the
+    greatest number that a leaf gives its event. `kept` are the nodes that the store must hold for proofs, since they were
+    last taken."""
 
     findings: Findings
     tree: Growing | None
@@ -39,6 +42,7 @@ class LeafCheck:
         if merkle.leaf_hash(each.body) != each.hash:
             self.findings.add("leaf_changed", f"leaf {each.index}", event=_event_id(each))
         self._grow(each.hash)
+        self.last_seq = max(self.last_seq, _seq(each))
         self._beside(each, recorded)
 
     def _grow(self, hashed: bytes) -> None:
@@ -68,7 +72,6 @@ class LeafCheck:
         if silent:
             self.findings.add("text_erased", event.id, leaf=each.index, fields=", ".join(silent))
         self.erased += len(found.erased) - len(silent)
-        self.last_seq = max(self.last_seq, event.node_seq)
         if event.kind == EventKind.NODE_RESTORED and len(self.restores) < _MOST_RESTORES:
             self.restores.append((each.index, str(event.data.get("copied_at"))))
 
@@ -88,6 +91,14 @@ def _lacks_text(each: LeafBeside) -> bool:
     except (ValueError, RecursionError):
         return False
     return any(name not in each.salts for name in names)
+
+
+def _seq(each: LeafBeside) -> int:
+    """As the leaf tells it: the row's may have been changed."""
+    try:
+        return int(leaf.read(each.body)["seq"])
+    except (ValueError, RecursionError):
+        return NO_SEQ
 
 
 def _event_id(each: LeafBeside) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from cryptography import x509
@@ -35,7 +35,7 @@ class SealCheck:
     published: deque[PublishedSeal]
     roots: Sequence[x509.Certificate] = ()
     before: SignedSeal | None = None
-    waiting: deque[SealBeside] = field(default_factory=deque)
+    waiting: deque[tuple[int, SealBeside]] = field(default_factory=deque)
     number: int = 0
     fetched: int = 0
     sealed: int = 0
@@ -50,12 +50,12 @@ class SealCheck:
     keys: list[str] = field(default_factory=list)
     _root_differs: bool = False
     _leaves: int = 0
-    _digests: dict[int, bytes] = field(default_factory=dict)
+    _known: dict[int, PublishedSeal] = field(default_factory=dict)
 
     @property
     def next_stop(self) -> int | None:
         """The size of the tree at which something must be looked at."""
-        sizes = [self._size_of(self.waiting[0])] if self.waiting else []
+        sizes = [self._next_size] if self.waiting else []
         sizes += [self.published[0].signed.seal.tree_size] if self.published else []
         return min(sizes, default=None)
 
@@ -66,17 +66,20 @@ class SealCheck:
             try:
                 size = seal.read(row.body).signed.seal.tree_size
             except InvalidProof:
-                size = row.tree_size
-            self.waiting.append(replace(row, tree_size=size))
+                size = row.tree_size if isinstance(row.tree_size, int) else 0
+            self.waiting.append((size, row))
 
-    def _size_of(self, row: SealBeside) -> int:
-        """When to look at it. One over more leaves than there are holds up none of those behind it."""
-        return row.tree_size if row.tree_size <= self._leaves else 0
+    @property
+    def _next_size(self) -> int:
+        """When to look at the next one. One over more leaves than there are holds up none of those behind it."""
+        size, _ = self.waiting[0]
+        return size if size <= self._leaves else 0
 
     def reached(self, tree: Growing | None, size: int) -> None:
         """The log goes so far now: every seal and published seal over so much of it is looked at."""
-        while self.waiting and self._size_of(self.waiting[0]) <= size:
-            self._seal(self.waiting.popleft(), tree, size)
+        while self.waiting and self._next_size <= size:
+            covers, row = self.waiting.popleft()
+            self._seal(row, covers, tree, size)
         while self.published and self.published[0].signed.seal.tree_size <= size:
             given = self.published.popleft().signed.seal
             if given.tree_size == size and tree is not None:
@@ -91,27 +94,36 @@ class SealCheck:
         for given in self.published:
             about = given.signed.seal
             self.findings.add("published_beyond", f"seal {about.number}", size=about.tree_size, leaves=size)
+        last = max(self._known, default=0)
+        if last > self.number and not self.published:
+            self.findings.add("seal_missing", f"seal {self.number + 1}", upto=last)
 
     def known_as(self, published: Sequence[PublishedSeal]) -> None:
         """Published seals themselves: signed, and of this log."""
         for given in published:
-            about = given.signed.seal
-            self._digests[about.number] = given.signed.digest
+            about, where = given.signed.seal, f"seal {given.signed.seal.number}"
             try:
                 seal_key.check(given.signed)
             except InvalidProof as why:
-                self.findings.add("published_signature", f"seal {about.number}", detail=why.detail)
+                self.findings.add("published_signature", where, detail=why.detail)
             if about.log_id != self.log_id:
-                self.findings.add("published_log", f"seal {about.number}", log=about.log_id)
+                self.findings.add("published_log", where, log=about.log_id)
+                continue
+            self._known[about.number] = given
+            if given.stamp is not None and self.roots:
+                try:
+                    timestamp.check(given.stamp, given.signed.to_bytes(), self.roots)
+                except InvalidProof as why:
+                    self.findings.add("stamp_wrong", where, detail=why.detail)
 
-    def _seal(self, row: SealBeside, tree: Growing | None, size: int) -> None:
+    def _seal(self, row: SealBeside, covers: int, tree: Growing | None, size: int) -> None:
         where = f"seal {row.number}"
         if row.number != self.number + 1:
             self.findings.add("seal_missing", f"seal {self.number + 1}", upto=row.number - 1)
             self.before = None
         self.number = row.number
-        if row.tree_size > self._leaves:
-            self.findings.add("seal_beyond", where, size=row.tree_size, leaves=self._leaves)
+        if covers > self._leaves:
+            self.findings.add("seal_beyond", where, size=covers, leaves=self._leaves)
             self.before = None
             return
         try:
@@ -121,8 +133,11 @@ class SealCheck:
             self.findings.add("seal_signature", where, detail=why.detail)
             self.before = None
             return
-        if self._digests.get(row.number, signed.digest) != signed.digest:
+        known = self._known.get(row.number)
+        if known is not None and known.signed.digest != signed.digest:
             self.findings.add("published_differs", where, size=signed.seal.tree_size)
+        if known is not None and known.stamp is not None and row.stamp is None:
+            self.findings.add("stamp_missing", where)
         self._order(where, row, signed)
         self._root(where, signed, tree, size)
         self._key(where, signed)
@@ -132,7 +147,7 @@ class SealCheck:
 
     def _order(self, where: str, row: SealBeside, signed: SignedSeal) -> None:
         about, before = signed.seal, self.before
-        if about.number != row.number or about.log_id != self.log_id:
+        if (about.number, about.tree_size, about.log_id) != (row.number, row.tree_size, self.log_id):
             self.findings.add("seal_other", where, log=about.log_id, size=about.tree_size)
         if before is not None and (about.tree_size <= before.seal.tree_size or about.at < before.seal.at):
             self.findings.add("seal_order", where)

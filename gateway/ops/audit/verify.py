@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 
 from cryptography import x509
@@ -15,7 +15,7 @@ from gateway.domain.merkle import Growing
 from gateway.domain.seal import PublishedSeal
 from gateway.errors import NotFound
 from gateway.ops.audit.found import Findings, Note, Report
-from gateway.ops.audit.leaf_check import LeafCheck, may_be_erased
+from gateway.ops.audit.leaf_check import NO_SEQ, LeafCheck, may_be_erased
 from gateway.ops.audit.seal_check import SealCheck
 from gateway.ports import Pool
 from gateway.store import log_pages, log_proofs
@@ -39,6 +39,9 @@ class Given:
 async def verify(store: SqlStore, given: Given, pool: Pool) -> Report:
     """The report on everything that is in the log now."""
     standing = await log_pages.standing(store)
+    if given.since is not None and given.since.signed.seal.tree_size > standing.leaves:
+        # Behind an end that is not there nothing goes on: it is one more seal that was published.
+        given = replace(given, published=[*given.published, given.since], since=None)
     findings = Findings()
     seals = SealCheck(
         findings=findings,
@@ -59,13 +62,13 @@ async def _begin(
 ) -> LeafCheck:
     """At the first leaf, or behind those that a seal covers: the nodes that are kept must give its root."""
     if since is None:
-        return LeafCheck(findings=findings, tree=Growing(), next_index=0, last_seq=0)
+        return LeafCheck(findings=findings, tree=Growing(), next_index=0, last_seq=NO_SEQ)
     about = since.signed.seal
     tree: Growing | None = None
     try:
         tree = Growing(size=about.tree_size, peaks=await log_proofs.peaks(store, about.tree_size))
     except NotFound:
-        findings.add("published_beyond", f"seal {about.number}", size=about.tree_size, leaves=0)
+        findings.add("published_unreached", f"seal {about.number}", size=about.tree_size)
     if tree is not None and tree.root() != about.root:
         findings.add("published_differs", f"seal {about.number}", size=about.tree_size)
         tree = None
@@ -92,12 +95,19 @@ async def _leaves(
         recorded = await _recorded(store, batch)
         after = leaves.last_seq
         await pool.run(partial(_take, batch, recorded, leaves, seals))
-        for seq, id in await log_pages.strays(store, after, leaves.last_seq, _STRAYS):
-            leaves.findings.add("event_added", id, number=seq)
+        await _strays(store, leaves, after, leaves.last_seq)
         await _nodes(store, leaves)
         given.tell(leaves.next_index, standing.leaves)
+    # What the log's row says was passed over, without ever being a leaf.
+    await _strays(store, leaves, leaves.last_seq, standing.last_seq)
     while await _expect(store, standing, seals):
         seals.reached(leaves.tree, leaves.next_index)
+
+
+async def _strays(store: SqlStore, leaves: LeafCheck, after: int, upto: int) -> None:
+    """Events in that range of numbers that are no leaf."""
+    for seq, id in await log_pages.strays(store, after, upto, _STRAYS):
+        leaves.findings.add("event_added", id, number=seq)
 
 
 async def _expect(store: SqlStore, standing: Standing, seals: SealCheck) -> bool:
@@ -141,8 +151,11 @@ def _end(standing: Standing, leaves: LeafCheck, seals: SealCheck, findings: Find
     seals.ended(size)
     if standing.size != size:
         findings.add("log_size", "log", said=standing.size, leaves=size)
-    elif leaves.tree is not None and standing.root != leaves.tree.root():
+        return
+    if leaves.tree is not None and standing.root != leaves.tree.root():
         findings.add("log_peaks", "log")
+    if size and standing.last_seq != leaves.last_seq:
+        findings.add("log_place", "log", said=standing.last_seq, number=leaves.last_seq)
 
 
 def _report(standing: Standing, leaves: LeafCheck, seals: SealCheck, given: Given) -> Report:

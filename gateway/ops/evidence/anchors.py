@@ -21,7 +21,7 @@ from gateway.domain.seal import PublishedSeal
 from gateway.errors import InvalidProof, Misconfigured
 from gateway.ops.evidence.read import Pack, within
 from gateway.ops.evidence.report import Anchor
-from gateway.trust import crl, folder, ocsp
+from gateway.trust import crl, folder, ocsp, seal_key
 from gateway.trust.answers import AnswerFiles, Answers, Known
 from gateway.trust.evidence import Trust, certificates_in
 
@@ -54,8 +54,10 @@ def read(where: Path | None, published: Path | None) -> Anchors:
         if seal_given
         else []
     )
+    # Whoever has a published seal knows the log's key by it.
+    of_seal = {seal_given.signed.key} if seal_given else set()
     if where is None:
-        return Anchors(published=seal_given, told=tuple(told))
+        return Anchors(published=seal_given, node_keys=of_seal, told=tuple(told))
     registry = folder.read(where)
     keys = {path.name: _key(path) for path in _inside(where / "nodes")}
     authorities = [each for path in _inside(where / "tsa") for each in certificates_in(path)]
@@ -67,8 +69,7 @@ def read(where: Path | None, published: Path | None) -> Anchors:
     return Anchors(
         where=where,
         registry=registry,
-        # Whoever has a published seal knows the log's key by it.
-        node_keys=frozenset(keys.values()) | ({seal_given.signed.key} if seal_given else set()),
+        node_keys=frozenset(keys.values()) | of_seal,
         authorities=tuple(authorities),
         published=seal_given,
         told=tuple(told),
@@ -149,7 +150,9 @@ def _key(path: Path) -> bytes:
 def _seal(path: Path) -> PublishedSeal:
     try:
         with path.open("rb") as file:
-            return seal.read(file.read(seal.MOST_BYTES + 1))
+            found = seal.read(file.read(seal.MOST_BYTES + 1))
+        seal_key.check(found.signed)
+        return found
     except OSError as why:
         raise Misconfigured(f"the published seal {path} cannot be read: {why.strerror}") from why
     except InvalidProof as why:

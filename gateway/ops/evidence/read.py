@@ -15,6 +15,7 @@ from typing import BinaryIO
 from gateway.domain import evidence_zip as container
 from gateway.domain.evidence import (
     MANIFEST,
+    MOST_BYTES,
     MOST_MANIFEST,
     MOST_SIGNATURE,
     SIGNATURE,
@@ -130,6 +131,8 @@ class _Walk:
         self._passed(told.name, header, told.size, crc, told.size)
 
     def end(self) -> None:
+        if container.total_size(self._entries) > MOST_BYTES:
+            raise SpoiledPack(_DIRECTORY, f"the pack has more than the {MOST_BYTES} bytes that one can have")
         offset = 0
         for each in self._entries:
             expected = container.central_header(each, offset)

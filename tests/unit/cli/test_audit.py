@@ -11,7 +11,7 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_public_key
 
 from gateway.clock import SystemClock
 from gateway.domain import merkle, seal
@@ -194,6 +194,15 @@ def test_a_seal_is_printed_as_it_is_published(node: Terminal) -> None:
 
     assert seal.read(printed.encode()).signed.seal.number == 1
     assert printed.encode() == published(node).read_bytes()
+
+
+def test_the_public_key_of_the_log_is_written_for_those_who_check_elsewhere(node: Terminal) -> None:
+    said = node.type("audit", "publish", "--to", "node.seal", "--key", "node.pem")
+
+    assert said.code == 0, said.err
+    key = load_pem_public_key(Path("node.pem").read_bytes())
+    der = key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+    assert der == seal.read(Path("node.seal").read_bytes()).signed.key
 
 
 def test_a_seal_for_paper_has_its_root_in_groups(node: Terminal) -> None:

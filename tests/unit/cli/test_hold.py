@@ -46,6 +46,15 @@ def test_a_passphrase_that_is_short_or_mistyped_makes_nothing(
     assert list(tmp_path.glob("head.*")) == []
 
 
+def test_a_place_that_takes_no_file_is_told(terminal: Terminal, monkeypatch: pytest.MonkeyPatch) -> None:
+    typing(monkeypatch, PASSPHRASE, PASSPHRASE)
+
+    said = terminal.type("hold", "key", "nowhere/head.key", "head.pub")
+
+    assert "nowhere" in said.err
+    assert not Path("head.pub").exists()
+
+
 def test_nothing_is_overwritten(terminal: Terminal, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "head.pub").write_text("the one in use")
     typing(monkeypatch, PASSPHRASE, PASSPHRASE)

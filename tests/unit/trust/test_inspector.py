@@ -449,6 +449,29 @@ def test_threat_057_members_that_share_their_bytes_are_a_bomb(look: Look) -> Non
     assert look(body + bytes(tail)).broken == "member-overlap"
 
 
+def test_threat_060_a_directory_with_more_entries_than_it_counts_is_broken(look: Look) -> None:
+    """Programs that read it to its end unpack a member that was never looked at."""
+    inner = zipped(("ra.exe", b"MZ" * 9), packed=False)
+    local, entry = inner[: inner.index(CENTRAL)], inner[inner.index(CENTRAL) : inner.index(END)]
+    host = zipped(("a.txt", local), packed=False)
+    directory, end = host.rindex(CENTRAL), host.rindex(END)
+    entry = entry[:42] + struct.pack("<I", host.index(local)) + entry[46:]
+    tail = bytearray(host[end:])
+    struct.pack_into("<I", tail, 12, end - directory + len(entry))
+    raw = host[:end] + entry + bytes(tail)
+    with zipfile.ZipFile(io.BytesIO(raw)) as archive:
+        assert archive.namelist() == ["a.txt", "ra.exe"]
+
+    assert look(raw).broken == "member-header"
+
+
+@pytest.mark.parametrize("packed", [True, False])
+def test_threat_060_a_folder_that_has_content_is_broken(look: Look, packed: bool) -> None:
+    """Nobody looks into a folder; some programs unpack it as a file."""
+    assert look(zipped(("a/", b"MZ" * 9), ("a/b.txt", b"x"), packed=packed)).broken == "member-header"
+    assert look(zipped(("a/", b""), ("a/b.txt", b"x"), packed=packed)).broken is None
+
+
 @pytest.mark.parametrize("hidden", [zipped(("a.exe", b"MZ"))[:60], b"x"])
 def test_threat_060_what_lies_between_two_members_is_no_part_of_an_archive(look: Look, hidden: bytes) -> None:
     """A reader from the front takes a local header there for a member that the directory does not name."""

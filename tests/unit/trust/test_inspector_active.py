@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import random
 import struct
 import time
 from collections.abc import Callable
@@ -25,6 +26,7 @@ def relation(kind: str, mode: str) -> bytes:
 
 
 FAR = 'TargetMode="External"'
+_HIDING = b'TargetMode="External" Type="http://example.invalid/relationships/attachedTemplate"'
 
 
 @pytest.mark.parametrize(
@@ -42,7 +44,34 @@ FAR = 'TargetMode="External"'
         ),
         (("word/_rels/document.xml.rels", relation("hyperlink", FAR)), ()),
         (("word/_rels/document.xml.rels", relation("image", FAR)), ()),
-        (("word/_rels/document.xml.rels", relation("oleObject", "")), ()),
+        (("word/_rels/document.xml.rels", relation("oleObject", "")), ("embedded-file",)),
+        (("word/_rels/document.xml.rels", relation("package", "")), ("embedded-file",)),
+        (("word/_rels/document.xml.rels", relation("styles", "")), ()),
+        (
+            # What may stand between the attributes' quotes ends no element.
+            ("word/_rels/settings.xml.rels", b'<Relationships><r-1:Relationship Id="1>2" ' + _HIDING + b"/>"),
+            ("remote-content",),
+        ),
+        (
+            (
+                "word/_rels/settings.xml.rels",
+                b'<Relationships><Relationship Target="http://example.invalid/&lt;relationship " '
+                + _HIDING
+                + b"/>",
+            ),
+            ("remote-content",),
+        ),
+        (
+            (
+                "word/_rels/settings.xml.rels",
+                b'<Relationships><Relationship Target="http://example.invalid/\xe3\xb0\xbc>" '.decode().encode(
+                    "utf-16"
+                )
+                + _HIDING.decode().encode("utf-16-le")
+                + "/>".encode("utf-16-le"),
+            ),
+            ("remote-content",),
+        ),
         (("word/_rels/document.xml.rels", relation("vbaProject", "")), ("macro",)),
         (("word/harmless.bin", b"vbaProject"), ()),
     ],
@@ -53,11 +82,26 @@ def test_threat_064_what_an_office_document_fetches_or_hides_under_another_name_
     assert look(office("word", part)).active == active
 
 
+def test_threat_064_what_stands_behind_a_long_empty_space_is_not_left_out(look: Look) -> None:
+    padded = b" " * (5 * 1024 * 1024) + relation("attachedTemplate", FAR)
+    noise = ("word/media/a.bin", random.Random(7).randbytes(200_000))
+
+    assert look(office("word", ("word/_rels/settings.xml.rels", padded), noise)).broken == "too-long-to-read"
+
+
 def test_threat_064_macros_of_old_spreadsheets_are_named(look: Look) -> None:
     assert look(office("xl", ("xl/macrosheets/sheet1.xml", b"<x/>"))).active == ("macro",)
 
 
-@pytest.mark.parametrize("word", [b"\\objupdate", b"\\objautlink", b"{\\*\\template http://example.invalid}"])
+@pytest.mark.parametrize(
+    "word",
+    [
+        b"\\objupdate",
+        b"\\objautlink",
+        b"{\\*\\template http://example.invalid}",
+        b"{\\*\r\n\\template http://example.invalid}",
+    ],
+)
 def test_threat_064_an_rtf_that_fetches_is_named(look: Look, word: bytes) -> None:
     assert look(b"{\\rtf1 " + b"x" * 262_140 + word + b"}").active == ("remote-content",)
 

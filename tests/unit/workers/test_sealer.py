@@ -4,6 +4,7 @@ late."""
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterator
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -11,7 +12,7 @@ import pytest
 
 from gateway.domain import seal
 from gateway.domain.seal import PublishedSeal, Stamp
-from gateway.errors import InvalidProof, StoreFailure, Unreachable
+from gateway.errors import Clash, InvalidProof, StoreFailure, Unreachable
 from gateway.policy.sealing import Rhythm
 from gateway.pool import ThreadPool
 from gateway.store.log_proofs import seal_numbered
@@ -179,6 +180,23 @@ async def test_seals_are_put_where_others_carry_them_away(book: Book, tmp_path: 
     found = sorted(folder.iterdir())
     assert [seal.read(each.read_bytes()).signed.seal.number for each in found] == [1, 2]
     assert (await book.examine(*(seal.read(each.read_bytes()) for each in found))).anchored
+
+
+async def test_threat_117_a_history_made_anew_does_not_take_the_place_of_what_was_published(
+    book: Book, tmp_path: Path
+) -> None:
+    """The folder is what tells; its file stays until a person has looked."""
+    (first,) = await book.pages(1)
+    file = publishing.put(tmp_path, first)
+    other = PublishedSeal(signed=book.key.sign(replace(first.signed.seal, root=bytes(32))))
+
+    with pytest.raises(Clash, match="published before"):
+        publishing.put(tmp_path, other)
+    assert seal.read(file.read_bytes()) == first
+
+    stamped = replace(first, stamp=b"token")
+    assert publishing.put(tmp_path, stamped) == file
+    assert seal.read(file.read_bytes()) == stamped
 
 
 async def test_a_folder_that_is_gone_is_told_and_no_seal_counts_as_published(

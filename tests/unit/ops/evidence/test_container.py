@@ -14,7 +14,15 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from gateway.domain.evidence import MANIFEST, SIGNATURE, Manifest, PackSignature, SpoiledPack, canonical
+from gateway.domain.evidence import (
+    MANIFEST,
+    MOST_BYTES,
+    SIGNATURE,
+    Manifest,
+    PackSignature,
+    SpoiledPack,
+    canonical,
+)
 from gateway.ops.evidence import key, log, parts, read
 from gateway.ops.evidence.key import EvidenceKey
 from gateway.ops.evidence.write import Part, part_of, prepare
@@ -211,6 +219,20 @@ def test_threat_118_a_manifest_cannot_give_a_member_a_name_that_is_another_place
 
     with pytest.raises(SpoiledPack):
         Manifest.from_bytes(manifest_with([told]))
+
+
+def test_threat_118_a_pack_past_what_a_zip_can_tell_is_refused_and_breaks_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Offsets of four bytes end there; ZIP64 would be a second way to say them."""
+    each = {"size": MOST_BYTES, "sha256": "0" * 64, "media": "text/plain"}
+    with pytest.raises(SpoiledPack, match="more than"):
+        Manifest.from_bytes(manifest_with([{"name": "a", **each}, {"name": "b", **each}]))
+
+    raw = written({"a": b"1"})
+    monkeypatch.setattr(read, "MOST_BYTES", len(raw) - 1)
+    with pytest.raises(SpoiledPack, match="more than"):
+        opened(raw, tmp_path)
 
 
 def test_threat_118_a_manifest_that_names_a_member_twice_is_refused() -> None:

@@ -411,6 +411,8 @@ def test_whoever_has_a_published_seal_knows_the_logs_key_by_it(scene: Made, tmp_
 
     assert only(check(scene.sent, tmp_path, folder, scene.seal), "seals").ok is True
     assert only(check(scene.sent, tmp_path, folder), "seals").ok is None
+    alone = check(scene.sent, tmp_path, None, scene.seal)
+    assert (only(alone, "seals").ok, alone.verdict) == (True, "unknown")
 
 
 # --- folders that cannot be used ------------------------------------------------------------------------------
@@ -432,6 +434,20 @@ def test_a_trust_folder_that_cannot_be_used_says_what_to_mend(
 
     with pytest.raises(Misconfigured, match=said):
         check(scene.sent, tmp_path, folder)
+
+
+def test_threat_118_a_seal_that_its_key_did_not_sign_makes_that_key_known_to_nobody(
+    scene: Made, tmp_path: Path
+) -> None:
+    """Else a file with the right numbers and a stranger's key would vouch for the stranger's packs."""
+    published = seal.read(scene.seal.read_bytes())
+    forged = replace(
+        published, signed=replace(published.signed, key=open_key(tmp_path / "keys", None).public)
+    )
+    (tmp_path / "forged.seal").write_bytes(forged.to_bytes())
+
+    with pytest.raises(Misconfigured, match="not of its key"):
+        check(scene.sent, tmp_path, scene.trust, tmp_path / "forged.seal")
 
 
 def test_a_file_that_is_no_seal_is_not_taken_for_one(scene: Made, tmp_path: Path) -> None:
