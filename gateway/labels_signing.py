@@ -102,6 +102,14 @@ _CLASHES: dict[str, tuple[str, str]] = {
         "The agency's token cannot be where the exchange keys are.",
     ),
     "clash.SEAL-IMAGE": ("Hình ảnh con dấu chưa dùng được.", "The image of the seal cannot be used."),
+    "clash.KEY-SIGNS-PDF": (
+        "Khóa này đã ký PDF của cơ quan nên không dùng để ký gói tin.",
+        "This key signed PDFs of the agency, so it signs no packets.",
+    ),
+    "clash.KEY-NOT-BOUND": (
+        "Chứng thư mới chưa được gắn với mã cơ quan. Hãy gắn trước rồi nhập.",
+        "The new certificate is not bound to the agency's code yet. Bind it, then import it.",
+    ),
     "clash.SIGN-OUT": ("Không ghi được tệp kết quả.", "The signed file cannot be written."),
     "clash.SIGN-CHANGED": (
         "Tệp đã thay đổi sau khi xem. Hãy xem lại rồi ký.",

@@ -247,7 +247,7 @@ def key(
     public: Annotated[Path, typer.Argument(help="New file for the public half: `seal.recipient`.")],
 ) -> None:
     """Make the head's pair of keys. Do it on another machine: the private half must never lie on the node."""
-    from gateway.errors import Clash
+    from gateway.errors import Clash, StoreFailure
     from gateway.trust.hold_seal import RecipientSealer, new_pair
 
     for path in (private, public):
@@ -257,8 +257,13 @@ def key(
     if len(passphrase) < _SHORTEST or passphrase != person.unseen(call, "cli.hold.again"):
         raise typer.BadParameter(call.word("cli.hold.bad_passphrase", least=_SHORTEST))
     made_private, made_public = new_pair(passphrase.encode())
-    with open(os.open(private, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
-        file.write(made_private)
-    public.write_bytes(made_public)
+    try:
+        with open(os.open(private, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+            file.write(made_private)
+            file.flush()
+            os.fsync(file.fileno())
+        public.write_bytes(made_public)
+    except OSError as why:
+        raise StoreFailure(f"{why.filename or private} could not be written: {why.strerror}") from why
     output.record(call, {"id": RecipientSealer.from_file(public).fingerprint, "public": str(public)})
     call.say("cli.hold.key_made", public=public)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from gateway.cli import keys_bind, keys_end, output
+from gateway.cli import keys_bind, keys_end, output, proposals
 from gateway.cli.command import Call, noun, verb
 from gateway.cli.node import at_office, chosen, run
 from gateway.errors import Clash, Misconfigured, NotFound
@@ -161,17 +161,21 @@ def import_(
 
 
 async def _import(call: Call, file: Path) -> None:
-    from gateway.trust.key_material import checked, key_id
+    from cryptography.hazmat.primitives.serialization import Encoding
+
+    from gateway.trust.key_material import key_id, public_key_of, sha256
     from gateway.trust.keys import read_certificate
 
     pem = file.read_bytes()
     certificate = read_certificate(pem, str(file))
     keys_bind.made_for_signing(certificate, file)
+    der = certificate.public_bytes(Encoding.DER)
     async with at_office(call.settings()) as office:
         agency = chosen(await office.store.hosted(), call.agency)
-        _refuse_stolen(
-            key_id(checked(certificate.public_key(), str(file))), await office.store.key_ends(agency.code)
-        )
+        mine = key_id(public_key_of(certificate, str(file)))
+        _refuse_stolen(mine, await office.store.key_ends(agency.code))
+        await proposals.never_for_pdfs(office, [der])
+        await _refuse_to_stop(office, agency.code, mine, sha256(der))
         if not call.agrees("cli.ask.import_certificate", file=file, code=agency.code):
             return
         entry = office.keys.import_certificate(agency.code, pem)
@@ -184,6 +188,24 @@ def _refuse_stolen(key_id: str, ends: Sequence[KeyEnd]) -> None:
         raise Clash(
             f"the key {key_id} was reported stolen: no certificate makes it good again",
             hint="make a new one with: gateway keys new",
+        )
+
+
+async def _refuse_to_stop(office: Office, code: str, key_id: str, fingerprint: str) -> None:
+    """A key has one certificate beside it. One that may sign does not make way for one that may not yet."""
+    from gateway.outgoing import keys as signing
+
+    use = await signing.of(office.directory, office.store, code, office.clock.now())
+    here = {each.key_id: each.fingerprint for each in office.keys.entries(code)}.get(key_id)
+    if (
+        here not in (None, fingerprint)
+        and use.fault(str(here)) is None
+        and use.fault(fingerprint) is not None
+    ):
+        raise Clash(
+            f"the key {key_id} signs under a certificate that is bound here, and under this one it could not sign yet",
+            code="KEY-NOT-BOUND",
+            hint="bind this one first: gateway keys propose, then gateway keys approve",
         )
 
 

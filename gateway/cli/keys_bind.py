@@ -115,6 +115,7 @@ async def _propose(
     settings = call.settings()
     overlap = timedelta(days=settings.keys.overlap_days if overlap_days is None else overlap_days)
     async with at_office(settings) as office:
+        await proposals.never_for_pdfs(office, [each.certificate_der for each in wanted])
         at, now = moment(from_) if from_ else None, office.clock.now()
         changes = [
             proposing.binding(await office.directory.bindings(each.code), each, now, overlap, at)

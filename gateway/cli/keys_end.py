@@ -107,7 +107,7 @@ async def _stolen(call: Call, key: str, since: datetime) -> None:
 
     async with at_node(call) as node:
         principal = await operator(node.store)
-        told = await _reported(call, node, key, principal)
+        told = await _reported(call, node, key, since, principal)
         if since > told.at:
             raise Clash("a theft lies in the past: the time after --since is ahead of this machine's clock")
         if not call.agrees("cli.ask.stolen", code=told.agency_code, since=output.clock(since)):
@@ -121,19 +121,23 @@ async def _stolen(call: Call, key: str, since: datetime) -> None:
     call.say("cli.suspect.next", count=len(found), code=told.agency_code)
 
 
-async def _reported(call: Call, node: Node, key: str, principal: Principal) -> KeyEnd:
-    """The end of that key: ours by its id, somebody's by the certificate that is bound here."""
+async def _reported(call: Call, node: Node, key: str, since: datetime, principal: Principal) -> KeyEnd:
+    """The end of that key: ours by its id, anybody's by the certificate that is bound here or was at that time."""
+    from cryptography import x509
+
     from gateway.domain.key_use import KeyEnd
     from gateway.policy.signing_key import fingerprint
+    from gateway.trust.key_material import key_id, public_key_of
 
     now = node.clock.now()
     if not re.fullmatch(r"[0-9a-f]{64}", key):
         agency = chosen(await node.store.hosted(), call.agency)
         return _end_of(node.keys, agency.code, key, now, principal)
-    for each in await node.directory.in_force(now):
+    for each in (*await node.directory.in_force(now), *await node.directory.in_force(since)):
         if fingerprint(each.certificate_der) == key:
-            return KeyEnd(agency_code=each.code, key_id="", fingerprint=key, at=now, by=principal.id)
-    raise NotFound(f"no certificate {key} speaks for anybody here now")
+            mine = key_id(public_key_of(x509.load_der_x509_certificate(each.certificate_der), key))
+            return KeyEnd(agency_code=each.code, key_id=mine, fingerprint=key, at=now, by=principal.id)
+    raise NotFound(f"no certificate {key} speaks for anybody here now, or did at the time of --since")
 
 
 def _end_of(keys: KeyDirectory, code: str, key: str, at: datetime, principal: Principal) -> KeyEnd:

@@ -59,9 +59,8 @@ def told(events: Iterable[Event]) -> dict[Key, Bound]:
         elif (known := found.get((code, fingerprint))) is not None:
             ended = event.kind is EventKind.BINDING_WITHDRAWN
             state = WITHDRAWN if ended else known.state
-            found[code, fingerprint] = replace(
-                known, valid_to=_moment(event.data.get("valid_to")), state=state
-            )
+            end = _earlier(known.valid_to, _moment(event.data.get("valid_to")))
+            found[code, fingerprint] = replace(known, valid_to=end, state=state)
     return found
 
 
@@ -89,6 +88,11 @@ def _difference(one: Bound, what: str, detail: str) -> Difference:
 
 def _said(one: Bound) -> str:
     return f"{one.state} from {one.valid_from} to {one.valid_to}"
+
+
+def _earlier(one: datetime | None, other: datetime | None) -> datetime | None:
+    """An end is never put off: one person may end a binding, and two make one."""
+    return min((each for each in (one, other) if each is not None), default=None)
 
 
 def _moment(text: object) -> datetime | None:

@@ -25,17 +25,14 @@ _PIECE = 256 * 1024
 
 
 async def settle_all(desk: HoldDesk) -> int:
-    """Every hold of every hosted agency that a crash, or a missing key, left unsettled; how many are settled now."""
+    """Every hold of every agency that a crash, or a missing key, left unsettled; how many are settled now."""
     done = 0
-    for agency in await desk.store.hosted():
-        scope = AgencyScope(agency_id=agency.id, principal_id="node")
-        async with desk.store.read(scope) as work:
-            found = await work.held.unsettled()
-        for hold in found:
-            try:
-                done += (await settle(desk, scope, hold.id)).is_settled
-            except GatewayError as error:
-                log.action(_log, "hold.postponed", str(error), hold=hold.id, code=error.code)
+    for hold in await desk.store.unsettled_holds():
+        scope = AgencyScope(agency_id=hold.agency_id, principal_id="node")
+        try:
+            done += (await settle(desk, scope, hold.id)).is_settled
+        except GatewayError as error:
+            log.action(_log, "hold.postponed", str(error), hold=hold.id, code=error.code)
     return done
 
 

@@ -20,8 +20,9 @@ from gateway.domain.proof import Binding, Evidence, VerifiedEnvelope
 from gateway.domain.registry import Standing
 from gateway.domain.wall_clock import local
 from gateway.edxml import verify as envelopes
+from gateway.edxml.binding import active
 from gateway.edxml.envelope import Envelope
-from gateway.errors import AlteredContent, BadSignature, InvalidEnvelope
+from gateway.errors import AlteredContent, BadSignature, InvalidEnvelope, UnknownSender
 from gateway.incoming.desk import InDesk
 from gateway.policy import trust
 from gateway.ports import InboxItem
@@ -92,7 +93,8 @@ async def _judged(desk: InDesk, item: InboxItem, source: envelopes.Source) -> en
 
     def bindings(code: str) -> Sequence[Binding]:
         # Asked from a pool thread, once the sender's code is known; the directory lives on the event loop.
-        return asyncio.run_coroutine_threadsafe(_bindings(desk, code), loop).result(timeout=30)
+        asked = _bindings(desk, code, item.received_at)
+        return asyncio.run_coroutine_threadsafe(asked, loop).result(timeout=30)
 
     ask = partial(
         envelopes.examine_fast,
@@ -183,8 +185,14 @@ def _transport(item: InboxItem) -> envelopes.TransportFacts:
     return envelopes.TransportFacts(packet_id=PacketId(said.packet_id), kind=kind)
 
 
-async def _bindings(desk: InDesk, code: str) -> Sequence[Binding]:
-    return await desk.directory.bindings(code)
+async def _bindings(desk: InDesk, code: str, at: datetime) -> Sequence[Binding]:
+    """Where none is in force the registry is asked about the code itself: a clerk then knows which of the two it lacks."""
+    found = await desk.directory.bindings(code)
+    on = local(at).date()
+    if not active(code, found, at) and await desk.directory.find(code, on) is None:
+        detail = f"the registry knows no agency of the code {code[:80]!r} on {on.isoformat()}, and none is bound to it"
+        raise UnknownSender("SIG-SENDER", detail, step=6, where="From/OrganId")
+    return found
 
 
 def pieces(opener: Callable[[], BinaryIO]) -> Iterator[bytes]:

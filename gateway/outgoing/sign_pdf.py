@@ -110,9 +110,9 @@ async def sign(
     return signed
 
 
-async def has_signed_pdfs(desk: SigningDesk, scope: AgencyScope, key_id: str) -> bool:
+async def has_signed_pdfs(store: Store, scope: AgencyScope, key_id: str) -> bool:
     """Whether this key ever signed a PDF for the agency here: then it cannot become an exchange key (R23a)."""
-    async with desk.store.read(scope) as work:
+    async with store.read(scope) as work:
         return bool(await work.events.of(key_id))
 
 
@@ -182,7 +182,11 @@ def _hand_out(staged: Path, out: Path) -> None:
         os.link(staged, out)
     except FileExistsError as why:
         raise _there(out) from why
-    except OSError:  # a file system without links; the name was free a moment ago
+    except OSError:  # a file system without links, a stick say: the name is taken first
+        try:
+            out.touch(exist_ok=False)
+        except FileExistsError as why:
+            raise _there(out) from why
         os.replace(staged, out)
     folder = os.open(out.parent, os.O_RDONLY)
     try:

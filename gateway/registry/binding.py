@@ -13,6 +13,7 @@ from itertools import groupby
 from typing import Any
 
 from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from sqlalchemy import ColumnElement, Row, insert, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -25,7 +26,7 @@ from gateway.domain.wall_clock import VIETNAM
 from gateway.errors import Clash, Denied, NotFound, Refused
 from gateway.ports import Clock
 from gateway.registry import lookup
-from gateway.registry.binding_told import BindingLog, as_told
+from gateway.registry.binding_told import BindingLog, as_told, certificate_of
 from gateway.registry.importing import AT_ONCE, alone
 from gateway.registry.tables import aware, binding_table, stored
 
@@ -80,7 +81,9 @@ class SqlBindings:
         await self._end(code, certificate_fingerprint, at, WITHDRAWN, EventKind.BINDING_WITHDRAWN, about)
 
     async def any_ever(self) -> bool:
-        return (await self._connection.execute(select(BINDING.c.id).limit(1))).first() is not None
+        """By the events too: whoever empties the table does not set the node up for the first time again."""
+        row = (await self._connection.execute(select(BINDING.c.id).limit(1))).first()
+        return row is not None or bool(await self._log.everything(self._connection))
 
     async def _stands(self, wanted: Binding) -> bool:
         """Whether exactly this is bound already. A row that no event tells of makes way for what people approved."""
@@ -203,8 +206,9 @@ async def _refuse_shared_key(
     async with connection.stream(query) as result:
         async for part in result.partitions(AT_ONCE):
             for row in part:
-                other = x509.load_pem_x509_certificate(row.certificate_pem.encode())
-                if _key_digest(other) == key:
+                # A row that holds no certificate lets nobody speak, and is told of elsewhere.
+                other = certificate_of(row.certificate_pem)
+                if other is not None and _key_digest(x509.load_der_x509_certificate(other)) == key:
                     raise Clash(
                         f"the key of this certificate is bound to {row.code} already (certificate {row.fingerprint}):"
                         f" one key speaks for one code (K1); withdraw that binding or make {wanted.code} a new key"
@@ -247,19 +251,21 @@ def _refuse_otherwise(row: Row[Any], wanted: Binding) -> None:
 
 
 def _to_binding(row: Row[Any]) -> Binding:
-    certificate = x509.load_pem_x509_certificate(row.certificate_pem.encode())
     return Binding(
         code=row.code,
-        certificate_der=certificate.public_bytes(Encoding.DER),
+        certificate_der=certificate_of(row.certificate_pem) or b"",  # as_told lets none by that is none
         valid_from=None if row.valid_from is None else aware(row.valid_from),
         valid_to=None if row.valid_to is None else aware(row.valid_to),
     )
 
 
 def _read(certificate_der: bytes, code: str) -> x509.Certificate:
+    """Of a kind of key that can be read: what nobody can verify speaks for nobody."""
     try:
-        return x509.load_der_x509_certificate(certificate_der)
-    except (ValueError, x509.InvalidVersion) as cause:
+        certificate = x509.load_der_x509_certificate(certificate_der)
+        _key_digest(certificate)
+        return certificate
+    except (ValueError, x509.InvalidVersion, UnsupportedAlgorithm) as cause:
         raise Refused(
             "certificate",
             f"the certificate for {code} cannot be read ({cause}): expected X.509 in DER,"

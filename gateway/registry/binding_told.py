@@ -7,6 +7,7 @@ from __future__ import annotations
 import hashlib
 import logging
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import Any, Protocol
 
 from cryptography import x509
@@ -22,6 +23,7 @@ from gateway.registry.tables import aware, binding_table
 
 _TABLE = binding_table()
 _AT_ONCE = 500
+_REMEMBERED = 4096
 _log = logging.getLogger(__name__)
 
 
@@ -74,17 +76,22 @@ async def alert(connection: AsyncConnection, log: BindingLog, found: Sequence[Di
             await log.tell(connection, EventKind.BINDING_UNTOLD, each.code, "node", data)
 
 
+@lru_cache(maxsize=_REMEMBERED)
+def certificate_of(pem: str) -> bytes | None:
+    """The certificate of a row in DER; None for what is none. The same few hundred are read again and again."""
+    try:
+        return x509.load_pem_x509_certificate(pem.encode()).public_bytes(Encoding.DER)
+    except ValueError:
+        return None
+
+
 def bound_of(row: Row[Any]) -> Bound:
     """What the row says. The fingerprint is that of the certificate itself, not of the column beside it; of what is no
     certificate it is none."""
-    try:
-        der = x509.load_pem_x509_certificate(row.certificate_pem.encode()).public_bytes(Encoding.DER)
-        fingerprint = hashlib.sha256(der).hexdigest()
-    except ValueError:
-        fingerprint = f"unreadable:{row.fingerprint}"
+    der = certificate_of(row.certificate_pem)
     return Bound(
         code=row.code,
-        fingerprint=fingerprint,
+        fingerprint=f"unreadable:{row.fingerprint}" if der is None else hashlib.sha256(der).hexdigest(),
         valid_from=None if row.valid_from is None else aware(row.valid_from),
         valid_to=None if row.valid_to is None else aware(row.valid_to),
         state=row.state,

@@ -35,7 +35,7 @@ class SqlKeyEnds:
             stolen_since=end.stolen_since,
             by_principal=end.by,
         )
-        await self._tx.put_over(row, "at", "stolen_since", "by_principal")
+        await self._tx.put_over(row, "key_id", "at", "stolen_since", "by_principal")
 
     async def of(self, agency_code: str) -> Sequence[KeyEnd]:
         query = select(_R).where(col(_R.agency_code) == agency_code).order_by(col(_R.fingerprint))
@@ -61,7 +61,7 @@ def _earlier(known: KeyEnd, end: KeyEnd) -> KeyEnd:
     since = [each for each in (known.stolen_since, end.stolen_since) if each is not None]
     return KeyEnd(
         agency_code=end.agency_code,
-        key_id=end.key_id,
+        key_id=end.key_id or known.key_id,
         fingerprint=end.fingerprint,
         at=min(known.at, end.at),
         by=end.by,

@@ -3,13 +3,18 @@ approved. Out: the file with it, replaced whole; and which certificates are in i
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from gateway.errors import Clash, Misconfigured
+from gateway.trust.chain import is_authority
 from gateway.trust.private_files import write_private
 
 LARGEST = 4 * 1024 * 1024
@@ -24,18 +29,30 @@ class AnchorFile:
     def add(self, certificate_der: bytes) -> None:
         try:
             certificate = x509.load_der_x509_certificate(certificate_der)
-            authority = certificate.extensions.get_extension_for_class(x509.BasicConstraints).value.ca
-        except (ValueError, x509.InvalidVersion, x509.ExtensionNotFound):
-            authority = False
-        if not authority:
+        except (ValueError, x509.InvalidVersion) as why:
+            raise Clash("this is no certificate, so it is no authority") from why
+        # As at the start of a node, which refuses to run with any other anchor.
+        if not is_authority(certificate):
             raise Clash("this certificate is no authority: nothing could be believed below it")
-        known = self.certificates()
-        if any(each.public_bytes(Encoding.DER) == certificate_der for each in known):
-            return
-        pem = b"".join(each.public_bytes(Encoding.PEM) for each in (*known, certificate))
-        # Others of the machine may read which authorities a node trusts; nobody else may write it.
-        write_private(self._path, pem)
-        self._path.chmod(0o644)
+        with self._alone():
+            known = self.certificates()
+            if any(each.public_bytes(Encoding.DER) == certificate_der for each in known):
+                return
+            pem = b"".join(each.public_bytes(Encoding.PEM) for each in (*known, certificate))
+            # Others of the machine may read which authorities a node trusts; nobody else may write it.
+            write_private(self._path, pem)
+            self._path.chmod(0o644)
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        """Of two that are approved at once neither writes the file without the other's."""
+        self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        folder = os.open(self._path.parent, os.O_RDONLY)
+        try:
+            fcntl.flock(folder, fcntl.LOCK_EX)
+            yield
+        finally:
+            os.close(folder)
 
     def certificates(self) -> list[x509.Certificate]:
         """Those that are there. Misconfigured when the file cannot be read."""
@@ -43,7 +60,10 @@ class AnchorFile:
             return []
         try:
             with self._path.open("rb") as file:
-                return x509.load_pem_x509_certificates(file.read(LARGEST))
+                pem = file.read(LARGEST + 1)
+            if len(pem) > LARGEST:
+                raise Misconfigured(f"the trust anchors in {self._path} are more than {LARGEST} bytes")
+            return x509.load_pem_x509_certificates(pem)
         except (OSError, ValueError, x509.InvalidVersion) as why:
             raise Misconfigured(f"the trust anchors in {self._path} cannot be read: {why}") from why
 

@@ -123,13 +123,21 @@ class Answers:
     def statements(self, certificate: x509.Certificate, issuer: x509.Certificate) -> list[Statement]:
         """What all answers say about this certificate, each proved to come from its issuer."""
         known = self._files.current() if self._files is not None else Known()
-        lists = (*self._fixed.lists, *known.lists, *self._lists.get(fingerprint(issuer), ()))
+        lists = self._lists_of(known, issuer)
         found = [each.statement(certificate, issuer) for each in lists]
         serial = certificate.serial_number
         bodies = [*self._fixed.about.get(serial, ()), *known.about.get(serial, ())]
         bodies += [each.body for each in self._learned.get(ocsp_question(certificate, issuer), ())]
-        found += [_said(body, certificate, issuer) for body in bodies]
+        found += [_said(body, certificate, issuer, lists) for body in bodies]
         return [each for each in found if each is not None]
+
+    def revokes(self, responder: x509.Certificate, issuer: x509.Certificate) -> bool:
+        """Whether a list of the issuer that is known here names this responder of it as revoked."""
+        known = self._files.current() if self._files is not None else Known()
+        return _revoked(responder, issuer, self._lists_of(known, issuer))
+
+    def _lists_of(self, known: Known, issuer: x509.Certificate) -> tuple[crl.RevocationList, ...]:
+        return (*self._fixed.lists, *known.lists, *self._lists.get(fingerprint(issuer), ()))
 
     def asked_since(self, certificate: x509.Certificate, issuer: x509.Certificate) -> datetime | None:
         """When the node began to ask about this certificate, or for its issuer's lists; None when it never did."""
@@ -179,8 +187,10 @@ def lists_in(path: Path) -> list[x509.CertificateRevocationList]:
             f"{path} holds no revocation list in PEM form", hint="remove it, or convert it from DER"
         )
     try:
-        return [x509.load_pem_x509_crl(part) for part in parts]
-    except (ValueError, x509.InvalidVersion) as why:
+        found = [x509.load_pem_x509_crl(part) for part in parts]
+        _ = [each.issuer for each in found]  # read only when it is asked for, and then with errors of its own
+        return found
+    except (ValueError, TypeError, x509.InvalidVersion) as why:
         raise Misconfigured(f"{path} is not a file of PEM revocation lists: {why}") from why
 
 
@@ -207,8 +217,24 @@ def _list_of(answer: Answer) -> crl.RevocationList | None:
         return None
 
 
-def _said(body: bytes, certificate: x509.Certificate, issuer: x509.Certificate) -> Statement | None:
+def _said(
+    body: bytes,
+    certificate: x509.Certificate,
+    issuer: x509.Certificate,
+    lists: Sequence[crl.RevocationList],
+) -> Statement | None:
     try:
-        return ocsp.statement(body, certificate, issuer)
+        found = ocsp.said(body, certificate, issuer)
     except ocsp.NoAnswer:
         return None
+    # Whoever stole a responder's key writes any date into an answer: of a revoked one nothing counts, whenever made.
+    if found.responder is not None and _revoked(found.responder, issuer, lists):
+        return None
+    return found.statement
+
+
+def _revoked(
+    responder: x509.Certificate, issuer: x509.Certificate, lists: Sequence[crl.RevocationList]
+) -> bool:
+    told = (each.statement(responder, issuer) for each in lists)
+    return any(each is not None and each.revoked_at is not None for each in told)

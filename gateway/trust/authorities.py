@@ -122,7 +122,7 @@ class Authorities:
         )
         body = bounded_http.ask(asked, self._bounds[Source.OCSP])
         try:
-            said = ocsp.statement(body, certificate, sources.issuer)
+            found = ocsp.said(body, certificate, sources.issuer)
             given = ocsp.nonce_of(body)
         except ocsp.NoAnswer as why:
             raise InvalidProof(f"{url}: {why}") from why
@@ -130,6 +130,9 @@ class Authorities:
             raise InvalidProof(
                 f"{url}: the answer repeats another nonce than was sent, so it may be an old one"
             )
+        if found.responder is not None:
+            self._refuse_responder(url, found.responder, sources.issuer, now)
+        said = found.statement
         _refuse_untimely(url, said.made_at, said.ends_at, now)
         return Answer(
             question=question,
@@ -140,6 +143,15 @@ class Authorities:
             ends_at=said.ends_at,
             revokes=said.revoked_at is not None,
         )
+
+    def _refuse_responder(
+        self, url: str, responder: x509.Certificate, issuer: x509.Certificate, now: datetime
+    ) -> None:
+        """One that has run out may say that it spoke in its time, and for how long what it says is to hold."""
+        if now > responder.not_valid_after_utc:
+            raise InvalidProof(f"{url}: the responder's certificate has run out")
+        if self._answers.revokes(responder, issuer):
+            raise InvalidProof(f"{url}: the responder's certificate is revoked")
 
     def _list(self, question: Question, sources: IssuerSources, now: datetime) -> Answer:
         url = question.about

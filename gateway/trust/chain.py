@@ -141,7 +141,7 @@ def _search(
 
 
 def _nowhere(leaf: x509.Certificate) -> Chain:
-    issuer = leaf.issuer.rfc4514_string()
+    issuer = _text(lambda: leaf.issuer)
     return Chain(
         certificates=(leaf,),
         code="CERT-CHAIN",
@@ -171,10 +171,10 @@ def _paths(
 
 
 def _issued(certificate: x509.Certificate, issuer: x509.Certificate, budget: list[int]) -> bool:
-    if certificate.issuer != issuer.subject or budget[0] <= 0:
-        return False
-    budget[0] -= 1
     try:
+        if certificate.issuer != issuer.subject or budget[0] <= 0:
+            return False
+        budget[0] -= 1
         certificate.verify_directly_issued_by(issuer)
     except (InvalidSignature, ValueError, TypeError, UnsupportedAlgorithm):
         return False
@@ -263,4 +263,12 @@ def _extension(certificate: x509.Certificate, kind: type[_E]) -> _E | None:
 
 
 def _label(certificate: x509.Certificate) -> str:
-    return f"{certificate.subject.rfc4514_string()!r} (serial {certificate.serial_number:x})"
+    return f"{_text(lambda: certificate.subject)!r} (serial {certificate.serial_number:x})"
+
+
+def _text(name: Callable[[], x509.Name]) -> str:
+    """A name is read only when it is asked for, and then with errors of its own."""
+    try:
+        return name().rfc4514_string()
+    except (ValueError, TypeError):
+        return "a name that cannot be read"

@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import serialization
 
 from gateway.domain.proof import Binding
@@ -79,9 +80,7 @@ def _bindings(folder: Path) -> list[Binding]:
             )
         certificate = _certificate(folder / name, f"{table} line {line}")
         # K1: one key never speaks for two agencies.
-        key = certificate.public_key().public_bytes(
-            serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo
-        )
+        key = _key(certificate, f"{table} line {line}")
         if owners.setdefault(key, code) != code:
             raise Misconfigured(
                 f"{table} line {line}: the key of {name} is bound to {owners[key]!r} and to {code!r}",
@@ -89,6 +88,14 @@ def _bindings(folder: Path) -> list[Binding]:
             )
         found.append(Binding(code=code, certificate_der=certificate.public_bytes(serialization.Encoding.DER)))
     return found
+
+
+def _key(certificate: x509.Certificate, what: str) -> bytes:
+    try:
+        key = certificate.public_key()
+    except (ValueError, UnsupportedAlgorithm) as why:
+        raise Misconfigured(f"{what}: the key of the certificate is of no kind that can be read") from why
+    return key.public_bytes(serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
 
 
 def _rows(table: Path) -> list[tuple[int, str, str]]:

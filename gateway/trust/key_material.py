@@ -13,6 +13,7 @@ from typing import Any, Literal, TypeAlias
 from asn1crypto import core, csr, keys
 from asn1crypto import x509 as asn1
 from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
@@ -194,9 +195,18 @@ def checked(key: object, what: str) -> PublicKey:
     return key
 
 
+def public_key_of(certificate: x509.Certificate, what: str) -> PublicKey:
+    """Its key; Misconfigured for one of a kind that we do not use, or that nobody here can read."""
+    try:
+        key: object = certificate.public_key()
+    except (ValueError, UnsupportedAlgorithm):
+        key = None
+    return checked(key, what)
+
+
 def same_key(certificate: x509.Certificate, key: PublicKey, agency_code: str) -> bytes:
     """The certificate in DER; Misconfigured when it is of another key."""
-    if spki(checked(certificate.public_key(), "the certificate")) != spki(key):
+    if spki(public_key_of(certificate, "the certificate")) != spki(key):
         raise Misconfigured(
             f"the certificate {certificate.serial_number:x} of agency {agency_code} belongs to another key",
             hint="import the certificate that was issued for this key's request",

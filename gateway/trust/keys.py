@@ -125,7 +125,7 @@ class KeyDirectory:
         """Puts an issued certificate beside the key that it names; refuses one of any other key."""
         what = f"the certificate for agency {agency_code}"
         certificate = read_certificate(pem, what)
-        key_id = material.key_id(material.checked(certificate.public_key(), what))
+        key_id = material.key_id(material.public_key_of(certificate, what))
         if key_id not in self._key_ids(agency_code):
             raise Clash(
                 f"the certificate {certificate.serial_number:x} belongs to no key of agency {agency_code}",
@@ -196,7 +196,7 @@ class KeyDirectory:
         path = self._path(agency_code, key_id, "crt")
         if path.is_file():
             certificate = read_certificate(path.read_bytes(), str(path))
-            public = material.checked(certificate.public_key(), str(path))
+            public = material.public_key_of(certificate, str(path))
             return material.entry(agency_code, public, where, certificate)
         return material.entry(agency_code, self._public(agency_code, key_id), where, None)
 

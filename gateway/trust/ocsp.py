@@ -5,6 +5,7 @@ that it named for this, may speak. No I/O."""
 from __future__ import annotations
 
 import hashlib
+from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
 from itertools import islice
@@ -41,8 +42,17 @@ def request(certificate: x509.Certificate, issuer: x509.Certificate, nonce: byte
     return named.add_extension(x509.OCSPNonce(nonce), critical=False).build().public_bytes(Encoding.DER)
 
 
-def statement(der: bytes, certificate: x509.Certificate, issuer: x509.Certificate) -> Statement:
-    """What the answer says about a certificate of this issuer. It says the same whenever it is asked."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Said:
+    """What an answer says, and the responder that the issuer named for it; None where the issuer answered itself."""
+
+    statement: Statement
+    responder: x509.Certificate | None
+
+
+def said(der: bytes, certificate: x509.Certificate, issuer: x509.Certificate) -> Said:
+    """What the answer says about a certificate of this issuer. It says the same whenever it is asked: whether the
+    responder was revoked since is for who knows the issuer's lists."""
     found = _read(der, certificate, issuer)
     if isinstance(found, str):
         raise NoAnswer(found)
@@ -72,25 +82,38 @@ def serial_of(der: bytes) -> int:
 
 
 @lru_cache(maxsize=_REMEMBERED)
-def _read(der: bytes, certificate: x509.Certificate, issuer: x509.Certificate) -> Statement | str:
-    """A statement, or why there is none; a text and no error, so that it is remembered too."""
+def _read(der: bytes, certificate: x509.Certificate, issuer: x509.Certificate) -> Said | str:
+    """What it says, or why nothing; a text and no error, so that it is remembered too."""
     try:
         answer = ocsp.load_der_ocsp_response(der)
         if answer.response_status is not ocsp.OCSPResponseStatus.SUCCESSFUL:
             return f"the responder says {answer.response_status.name}"
         for each in islice(answer.responses, _MOST_SPOKEN_OF):
             if _is_about(each, certificate, issuer):
-                return _unproved(answer, issuer, each.this_update_utc) or _said(each, der)
+                return _judged(answer, each, der, issuer)
     except _UNREADABLE as why:
         return f"the answer cannot be read: {why}"
     return "the answer is about another certificate"
 
 
-def _said(each: ocsp.OCSPSingleResponse, der: bytes) -> Statement | str:
+def _judged(
+    answer: ocsp.OCSPResponse, each: ocsp.OCSPSingleResponse, der: bytes, issuer: x509.Certificate
+) -> Said | str:
+    if not isinstance(answer.signature_hash_algorithm, STRONG):
+        return "the answer is not signed with SHA-256 or better"
+    speaker = _speaker(answer, issuer)
+    if speaker is None:
+        return "no responder that we know signed the answer"
+    if speaker is issuer:
+        return _said(each, der, None)
+    return _unfit(speaker, issuer, each.this_update_utc) or _said(each, der, speaker)
+
+
+def _said(each: ocsp.OCSPSingleResponse, der: bytes, responder: x509.Certificate | None) -> Said | str:
     if each.certificate_status is ocsp.OCSPCertStatus.UNKNOWN:
         return "the responder does not know the certificate"
     reason = each.revocation_reason
-    return Statement(
+    statement = Statement(
         source=Source.OCSP,
         digest=hashlib.sha256(der).hexdigest(),
         made_at=each.this_update_utc,
@@ -98,18 +121,13 @@ def _said(each: ocsp.OCSPSingleResponse, der: bytes) -> Statement | str:
         revoked_at=each.revocation_time_utc,
         reason=reason.value if reason is not None else None,
     )
+    return Said(statement=statement, responder=responder)
 
 
-def _unproved(answer: ocsp.OCSPResponse, issuer: x509.Certificate, at: datetime) -> str | None:
-    """Why this answer, made at that time, does not come from the issuer; None when it does."""
-    if not isinstance(answer.signature_hash_algorithm, STRONG):
-        return "the answer is not signed with SHA-256 or better"
-    if _signed_by(answer, issuer):
-        return None
-    for responder in islice(answer.certificates, _MOST_RESPONDERS):
-        if _signed_by(answer, responder):
-            return _unfit(responder, issuer, at)
-    return "no responder that we know signed the answer"
+def _speaker(answer: ocsp.OCSPResponse, issuer: x509.Certificate) -> x509.Certificate | None:
+    """Whose key signed the answer: the issuer, or one of the certificates that it brings; None when nobody's did."""
+    speakers = (issuer, *islice(answer.certificates, _MOST_RESPONDERS))
+    return next((each for each in speakers if _signed_by(answer, each)), None)
 
 
 def _unfit(responder: x509.Certificate, issuer: x509.Certificate, at: datetime) -> str | None:

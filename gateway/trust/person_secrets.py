@@ -8,6 +8,7 @@ import base64
 import hashlib
 import os
 import secrets
+import unicodedata
 from datetime import datetime, timedelta
 from hmac import compare_digest
 
@@ -56,13 +57,13 @@ class PersonSecrets:
         salt, nonce = os.urandom(_SALT), os.urandom(_NONCE)
         sealed = AESGCM(_key(passphrase, salt, MEMORY_KIB, PASSES)).encrypt(nonce, totp.encode(), _PURPOSE)
         kept = base64.b64encode(salt + nonce + sealed).decode()
-        return _hasher().hash(passphrase), f"{MEMORY_KIB}:{PASSES}:{kept}"
+        return _hasher().hash(_typed(passphrase)), f"{MEMORY_KIB}:{PASSES}:{kept}"
 
     def is_passphrase(self, passphrase: str, hashed: str) -> bool:
         if len(passphrase) > MOST_LENGTH:
             return False
         try:
-            return _hasher().verify(hashed, passphrase)
+            return _hasher().verify(hashed, _typed(passphrase))
         except (VerificationError, InvalidHashError):
             return False
 
@@ -77,7 +78,7 @@ class PersonSecrets:
         totp, given, found = pyotp.TOTP(opened.decode()), "".join(code.split()), None
         # One step either way: clocks of telephones differ.
         for n in (-1, 0, 1):
-            if compare_digest(totp.at(at + timedelta(seconds=n * STEP_S)).encode(), given.encode()):
+            if compare_digest(totp.at(at + timedelta(seconds=n * STEP_S)).encode(), _typed(given)):
                 found = int(at.timestamp()) // STEP_S + n
         return found
 
@@ -90,8 +91,13 @@ def _hasher() -> PasswordHasher:
 
 
 def _key(passphrase: str, salt: bytes, memory_kib: int, passes: int) -> bytes:
-    return hash_secret_raw(passphrase.encode(), salt, passes, memory_kib, _LANES, hash_len=_KEY, type=Type.ID)
+    return hash_secret_raw(_typed(passphrase), salt, passes, memory_kib, _LANES, hash_len=_KEY, type=Type.ID)
 
 
 def _digest(code: str) -> str:
-    return hashlib.sha256("".join(code.replace("-", " ").split()).upper().encode()).hexdigest()
+    return hashlib.sha256(_typed("".join(code.replace("-", " ").split()).upper())).hexdigest()
+
+
+def _typed(text: str) -> bytes:
+    """The same for the same letters, however a keyboard composes them; of what is no text it is something."""
+    return unicodedata.normalize("NFC", text).encode("utf-8", "surrogatepass")

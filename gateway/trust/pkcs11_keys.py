@@ -71,7 +71,7 @@ class TokenSigner:
     ) -> None:
         self._keys = keys
         self._agency_code, self._key_id, self._purpose = agency_code, key_id, purpose
-        self._key = material.checked(certificate.public_key(), f"the certificate of key {key_id}")
+        self._key = material.public_key_of(certificate, f"the certificate of key {key_id}")
         self._certificate_der = certificate.public_bytes(serialization.Encoding.DER)
 
     @property

@@ -5,6 +5,7 @@ wrong ones lock most tokens."""
 from __future__ import annotations
 
 import logging
+import os
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -29,8 +30,18 @@ T = TypeVar("T")
 PATIENCE_S = 20.0
 _BAD_PIN = (PinIncorrect, PinInvalid, PinLenRange, PinLocked)
 _log = logging.getLogger(__name__)
-# The library is one for the whole process, and so is its state: two tokens of one library wait for each other.
-_LOCKS: dict[str, threading.Lock] = {}
+
+
+class _Shared:
+    """What the tokens of one library share, for it is one for the whole process, and so is its state: they wait for each
+    other, and each time that it begins anew all their sessions have ended."""
+
+    def __init__(self) -> None:
+        self.lock = threading.Lock()
+        self.beginnings = 0
+
+
+_LIBRARIES: dict[str, _Shared] = {}
 _MAKING = threading.Lock()
 
 
@@ -41,9 +52,10 @@ class Pkcs11Token:
         self._module, self._label = str(module), label
         self._pin = pin
         self._session: Any = None  # the library's session has no public type of its own
+        self._opened_in = 0
         self._refused = False
         with _MAKING:
-            self._lock = _LOCKS.setdefault(self._module, threading.Lock())
+            self._shared = _LIBRARIES.setdefault(os.path.realpath(self._module), _Shared())
 
     def __repr__(self) -> str:
         return f"Pkcs11Token({self._label!r})"
@@ -51,7 +63,7 @@ class Pkcs11Token:
     def run(self, work: Callable[[Any], T]) -> T:
         """What `work` gives for a session of this token. SignerDown when the token does not do it, also not in a new
         session; NotFound when it has no such key; Misconfigured when the settings cannot work."""
-        if not self._lock.acquire(timeout=PATIENCE_S):
+        if not self._shared.lock.acquire(timeout=PATIENCE_S):
             raise self._down("another call has not come back from it")
         try:
             try:
@@ -69,9 +81,13 @@ class Pkcs11Token:
             self._drop()
             raise self._down(type(why).__name__) from why
         finally:
-            self._lock.release()
+            self._shared.lock.release()
 
     def _opened(self) -> Any:
+        if self._opened_in != self._shared.beginnings:
+            self._session = (
+                None  # its number may be that of another token's session by now: not even to be closed
+            )
         if self._session is None:
             if self._pin is None or self._refused:
                 raise Misconfigured(
@@ -88,6 +104,7 @@ class Pkcs11Token:
             except _BAD_PIN:
                 self._refused = True
                 raise
+            self._opened_in = self._shared.beginnings
         return self._session
 
     def _library(self) -> Any:
@@ -104,11 +121,12 @@ class Pkcs11Token:
     def _start_anew(self) -> None:
         """A token that was taken out and put back is seen only by a library that begins again."""
         self._drop()
+        self._shared.beginnings += 1
         self._library().reinitialize()
 
     def _drop(self) -> None:
         session, self._session = self._session, None
-        if session is not None:
+        if session is not None and self._opened_in == self._shared.beginnings:
             try:
                 session.close()
             except PKCS11Error as why:

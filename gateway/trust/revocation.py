@@ -61,9 +61,8 @@ def standing(
             as_of=first.made_at,
             digest=first.digest,
         )
-    # An authority may forget a certificate that has run out: its silence then says nothing.
     silent = [each for each in known if each.revoked_at is None or each.revoked_at > at]
-    good = [each for each in silent if at <= _end(each) and each.made_at <= max(expires, at)]
+    good = [each for each in silent if at <= _end(each) and _knows(each, max(expires, at))]
     if good:
         newest = max(good, key=lambda each: each.made_at)
         age = max(0.0, (at - newest.made_at).total_seconds())
@@ -81,6 +80,11 @@ def worst(standings: Sequence[Standing]) -> Standing:
         return order[each.state], float("inf") if each.age_s is None else each.age_s
 
     return max(standings, key=rank)
+
+
+def _knows(each: Statement, over: datetime) -> bool:
+    """An authority may forget a certificate that has run out, and its silence then says nothing; what it names it knows."""
+    return each.revoked_at is not None or each.made_at <= over
 
 
 def _revokes(each: Statement, known: Sequence[Statement], at: datetime) -> bool:

@@ -47,53 +47,54 @@ class KeyWatch:
     _next: datetime | None = field(default=None)
 
     async def step(self) -> bool:
-        """Looks once an hour; the first look is at start."""
+        """Looks once an hour; the first look is at start. A look that failed is taken again at the next turn."""
         now = self.clock.now()
         if self._next is not None and now < self._next:
             return False
-        self._next = now + EVERY
-        for agency in await self.store.hosted():
-            await self._end_revoked(agency.code, now)
+        for each, own in await self._watched(now):
+            if own:
+                await self._end_revoked(each, now)
         told = 0
-        for each, days in expiry.due(await self.endings(now), now):
-            about = {"code": each.code, "until": each.until.isoformat(), "own": each.own}
-            told += await self.store.tell_key_expiring(each.fingerprint, days, about)
+        for ending, days in expiry.due(await self.endings(now), now):
+            about = {"code": ending.code, "until": ending.until.isoformat(), "own": ending.own}
+            told += await self.store.tell_key_expiring(ending.fingerprint, days, about)
         if told:
             log.action(_log, "keys.expiring", told=told)
+        self._next = now + EVERY
         return bool(told)
 
     async def endings(self, now: datetime) -> list[Ending]:
         """Of every certificate that signs for us or speaks for somebody here."""
-        hosted = [agency.code for agency in await self.store.hosted()]
-        found = [
+        return [
             Ending(
                 code=each.code,
                 fingerprint=signing_key.fingerprint(each.certificate_der),
                 until=_until(each),
-                own=each.code in hosted,
+                own=own,
             )
-            for each in await self.directory.in_force(now)
+            for each, own in await self._watched(now)
         ]
+
+    async def _watched(self, now: datetime) -> list[tuple[Binding, bool]]:
+        """What is bound here, and of a hosted agency that has nothing bound here its newest certificate, for that one
+        signs; each with whether it is ours."""
+        hosted = [agency.code for agency in await self.store.hosted()]
+        found = list(await self.directory.in_force(now))
         bound = {each.code for each in found}
         for code in hosted:
             if code not in bound and (der := await self._signing(code, now)) is not None:
-                own = Binding(code=code, certificate_der=der)
-                mine = signing_key.fingerprint(der)
-                found.append(Ending(code=code, fingerprint=mine, until=_until(own), own=True))
-        return found
+                found.append(Binding(code=code, certificate_der=der))  # noqa: PERF401  # each waits for its key
+        return [(each, each.code in hosted) for each in found]
 
-    async def _end_revoked(self, code: str, now: datetime) -> None:
+    async def _end_revoked(self, own: Binding, now: datetime) -> None:
         """Every receiver would refuse what it signs, from the moment that its authority named."""
-        der = await self._signing(code, now)
-        if der is None:
-            return
-        evidence = await self.pool.run(partial(self.trust.collect, der, now))
-        mine = signing_key.fingerprint(der)
+        evidence = await self.pool.run(partial(self.trust.collect, own.certificate_der, now))
+        mine = signing_key.fingerprint(own.certificate_der)
         if evidence.revocation == REVOKED and not any(
-            each.fingerprint == mine for each in await self.store.key_ends(code)
+            each.fingerprint == mine for each in await self.store.key_ends(own.code)
         ):
-            log.action(_log, "keys.revoked", evidence.chain_detail, code=code, fingerprint=mine)
-            key_end = KeyEnd(agency_code=code, key_id="", fingerprint=mine, at=now, by="node")
+            log.action(_log, "keys.revoked", evidence.chain_detail, code=own.code, fingerprint=mine)
+            key_end = KeyEnd(agency_code=own.code, key_id="", fingerprint=mine, at=now, by="node")
             await end.retire(self.deciding, key_end)
 
     async def _signing(self, code: str, now: datetime) -> bytes | None:

@@ -263,8 +263,9 @@ async def test_threat_102_a_closed_agency_and_a_successors_certificate_for_it_ar
     own = await sent_by(town, DEPARTMENT, key)
     successor = await sent_by(town, DEPARTMENT, town.node.keys.signer(COMMUNE, town.clock.now()))
 
-    assert (own.state, own.code) == ("quarantined", "SIG-NO-BINDING")
-    assert (successor.state, successor.code) == ("quarantined", "SIG-NO-BINDING")
+    assert (own.state, own.code) == ("quarantined", "SIG-SENDER")
+    assert (successor.state, successor.code) == ("quarantined", "SIG-SENDER")
+    assert await alerts(town, own) == ["SIG-SENDER"]
     assert await town.incoming() == ()
     both = await two_deciders(town)
     new = issued(town, DEPARTMENT, town.node.keys.generate(DEPARTMENT).key_id)

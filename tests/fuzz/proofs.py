@@ -42,7 +42,7 @@ def _answered(data: bytes) -> Statement | None:
         with suppress(ocsp.NoAnswer):
             read(data)
     try:
-        return ocsp.statement(data, _LEAF, _ISSUER.certificate)
+        return ocsp.said(data, _LEAF, _ISSUER.certificate).statement
     except ocsp.NoAnswer:
         return None
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from datetime import timedelta
 
 import pytest
@@ -55,6 +56,34 @@ async def test_a_passphrase_that_is_guessed_is_not_taken(desk: DecidingDesk, pas
 
     with pytest.raises(Clash, match="passphrase"):
         await deciding.enrol(desk, "An", code, passphrase, desk.secrets.new_totp(), "000000")
+
+
+async def test_a_passphrase_is_the_same_on_every_keyboard(desk: DecidingDesk, clock: ManualClock) -> None:
+    """Some machines write an accented letter as two characters."""
+    passphrase, totp = "bốn từ không ai đoán ra", desk.secrets.new_totp()
+    _, code = await deciding.add(desk, None, "operator", "An", [Role.TRUST])
+    an = people.Someone(desk=desk, name="An", totp=totp)
+    await deciding.enrol(desk, "An", code, unicodedata.normalize("NFD", passphrase), totp, an.code())
+    clock.advance(timedelta(minutes=1))
+
+    assert (await sign_in.run(desk, "An", passphrase, an.code())).person.name == "An"
+    clock.advance(timedelta(minutes=1))
+    other = unicodedata.normalize("NFD", passphrase)
+    assert (await sign_in.run(desk, "An", other, an.code())).person.name == "An"
+
+
+@pytest.mark.parametrize(
+    "odd", [chr(0xDCFF), chr(0xD800), "٣" * 6, "x" * 5000], ids=["low", "high", "digits", "long"]
+)
+async def test_whatever_is_typed_is_refused_and_breaks_nothing(desk: DecidingDesk, odd: str) -> None:
+    """A terminal gives bytes that are no text as such characters."""
+    an = await people.enrolled(desk, "An")
+
+    for passphrase, code in ((odd, an.code()), (PASSPHRASE, odd)):
+        with pytest.raises(Denied):
+            await sign_in.run(desk, "An", passphrase, code)
+    with pytest.raises(Denied):
+        await deciding.enrol(desk, "An", odd, PASSPHRASE, an.totp, an.code())
 
 
 async def test_each_factor_is_needed_and_a_code_is_good_once(desk: DecidingDesk, clock: ManualClock) -> None:

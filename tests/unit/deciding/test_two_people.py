@@ -24,6 +24,7 @@ from gateway.registry.directory import SqlDirectory
 from gateway.store.store import SqlStore
 from tests.support import people, pki
 from tests.support.clock import ManualClock
+from tools.pki import parts
 
 DAY = timedelta(days=1)
 
@@ -330,6 +331,55 @@ async def test_threat_114_two_people_put_a_changed_binding_right(
     assert await directory.differences() == []
 
 
+async def test_threat_114_an_emptied_table_does_not_bring_back_the_first_set_up(
+    desk: DecidingDesk, directory: SqlDirectory, store: SqlStore
+) -> None:
+    """While nobody is bound nobody need be a day old: who empties the table must not get that again."""
+    an, binh = await people.two(desk)
+    await people.approved(binh, await people.proposed(an, certificate("Z91.07", "one")))
+    async with store.writer.begin() as connection:
+        await connection.execute(text("DELETE FROM agency_binding"))
+
+    with pytest.raises(Denied) as found:
+        await people.approved(binh, await people.proposed(an, certificate("Z91.08", "two")))
+
+    assert found.value.code == "GW-TWO-YOUNG"
+    assert await directory.bindings("Z91.08") == []
+
+
+async def test_threat_114_an_end_that_one_person_sets_makes_no_changed_binding_good_again(
+    desk: DecidingDesk, directory: SqlDirectory, store: SqlStore, clock: ManualClock
+) -> None:
+    """Withdrawn; then the row is changed past the application, and the key retired by a date years ahead."""
+    an, binh = await people.two(desk)
+    wanted = certificate("Z91.07", "one")
+    mine = fingerprint(wanted.certificate_der)
+    await people.approved(binh, await people.proposed(an, wanted))
+    await end.withdraw(desk, "operator", "Z91.07", mine, "told by telephone")
+    clock.advance(DAY)
+    async with store.writer.begin() as connection:
+        await connection.execute(text("UPDATE agency_binding SET valid_to = NULL"))
+
+    await directory.end_binding("Z91.07", mine, clock.now() + 1000 * DAY, "operator")
+
+    assert await directory.in_force(clock.now()) == []
+    assert [each.what for each in await directory.differences()] == ["changed"]
+
+
+async def test_a_row_that_holds_no_certificate_stops_nobody_from_being_bound(
+    desk: DecidingDesk, directory: SqlDirectory, store: SqlStore
+) -> None:
+    an, binh = await people.two(desk)
+    await people.approved(binh, await people.proposed(an, certificate("Z91.07", "one")))
+    desk.clock.advance(2 * DAY)  # type: ignore[attr-defined]  # the tests' own clock
+    async with store.writer.begin() as connection:
+        await connection.execute(text("UPDATE agency_binding SET certificate_pem = 'no certificate'"))
+
+    await people.approved(binh, await people.proposed(an, certificate("Z91.08", "two")))
+
+    assert len(await directory.bindings("Z91.08")) == 1
+
+
 async def test_threat_115_a_root_certificate_needs_two_people_too(
     desk: DecidingDesk, clock: ManualClock
 ) -> None:
@@ -353,3 +403,27 @@ async def test_a_certificate_that_is_no_authority_becomes_no_anchor(desk: Decidi
 
     with pytest.raises(Clash, match="no authority"):
         await people.approved(binh, await people.proposed(an, content=content))
+
+
+def unfit_roots() -> dict[str, bytes]:
+    span = (pki.NOT_BEFORE, pki.NOT_AFTER)
+    root = parts.root("Root", span)
+    odd = x509.UnrecognizedExtension(x509.SubjectAlternativeName.oid, b"\x30\x02\xa3\x00")
+    made = {
+        "signs no certificates": root.issue("Unfit", valid=span, authority=True, use=parts.usage("crl_sign")),
+        "has names of an unknown kind": root.issue("Unfit", (odd, False), valid=span, authority=True),
+    }
+    return {what: pki.der(each.certificate) for what, each in made.items()}
+
+
+@pytest.mark.parametrize("what", unfit_roots())
+async def test_an_anchor_that_a_node_would_not_start_with_is_refused_when_it_is_approved(
+    desk: DecidingDesk, what: str
+) -> None:
+    an, binh = await people.two(desk)
+    content = Content(anchors=(AnchorChange(certificate=base64.b64encode(unfit_roots()[what]).decode()),))
+
+    with pytest.raises(Clash, match="no authority"):
+        await people.approved(binh, await people.proposed(an, content=content))
+
+    assert desk.anchors.certificates() == []  # type: ignore[attr-defined]  # the file behind the port

@@ -111,7 +111,7 @@ async def test_a_signed_file_has_its_event(room: Room) -> None:
     assert event.data["file"] == str(room.desk.signer.examine(room.file).digest)
     assert event.data["serial"] == key.facts.serial
     assert [each.intact for each in standing.earlier] == [True, True]
-    assert await sign_pdf.has_signed_pdfs(room.desk, SCOPE, key.facts.key_id)
+    assert await sign_pdf.has_signed_pdfs(room.office.store, SCOPE, key.facts.key_id)
 
 
 async def test_a_file_that_changed_after_it_was_shown_is_not_signed(room: Room) -> None:

@@ -12,22 +12,24 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509 import ocsp as protocol
-from cryptography.x509.oid import AuthorityInformationAccessOID
+from cryptography.x509.oid import AuthorityInformationAccessOID, ExtendedKeyUsageOID
 
 from gateway.domain.revocation import Question, Source
 from gateway.errors import GatewayError, InvalidProof, NotFound, Unreachable
-from gateway.trust.answers import Answers, fingerprint, ocsp_question
+from gateway.trust.answers import Answers, Known, fingerprint, ocsp_question
 from gateway.trust.authorities import Authorities
 from gateway.trust.bounded_http import Bounds
 from gateway.trust.chain import Chains
+from gateway.trust.crl import RevocationList
 from gateway.trust.revocation_sources import IssuerSources
 from tests.support.responder import LIST_TYPE, Reply, Responder, responding
 from tools.pki.make import Pki
-from tools.pki.parts import ocsp_answer
+from tools.pki.parts import NO_CHECK, Extension, ocsp_answer
 
 AT = datetime(2031, 3, 4, 2, 15, tzinfo=UTC)
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 SECONDS = 1.0
+RESPONDING: Extension = (x509.ExtendedKeyUsage([ExtendedKeyUsageOID.OCSP_SIGNING]), False)
 BOUNDS = {source: Bounds(answer_bytes=64 * 1024, seconds=SECONDS) for source in Source}
 
 
@@ -65,12 +67,16 @@ def responder() -> Iterator[Responder]:
 
 
 def authorities(
-    ocsp: tuple[str, ...] = (), lists: tuple[str, ...] = (), *, needs_nonce: bool = False
+    ocsp: tuple[str, ...] = (),
+    lists: tuple[str, ...] = (),
+    *,
+    needs_nonce: bool = False,
+    answers: Answers | None = None,
 ) -> Authorities:
     ca = pki().agencies_ca.certificate
     sources = IssuerSources(issuer=ca, ocsp=ocsp, lists=lists, needs_nonce=needs_nonce)
     chains = Chains([pki().root.certificate], [ca])
-    made = Authorities([sources], chains, Answers(asks=True), bounds=BOUNDS)
+    made = Authorities([sources], chains, answers or Answers(asks=True), bounds=BOUNDS)
     made.questions([leaf().public_bytes(Encoding.DER)], AT)
     return made
 
@@ -125,6 +131,41 @@ def test_threat_045_an_answer_that_does_not_hold_is_none(case: str, responder: R
 
     with pytest.raises(InvalidProof, match=REFUSED[case]):
         authorities((responder.url,)).ask(about_leaf(), AT)
+
+
+def test_threat_045_a_responder_that_has_run_out_cannot_date_its_answer_back(responder: Responder) -> None:
+    """Old keys are guarded by nobody, and an answer may claim to hold for years."""
+    ca, span = pki().agencies_ca, (AT - 100 * DAY, AT - HOUR)
+    old = ca.issue("OCSP of last year", RESPONDING, NO_CHECK, valid=span)
+    responder.answer = lambda body: Reply(
+        body=ocsp_answer(leaf(), ca, old, nonce=nonce_in(body), valid=(AT - DAY, AT + 1000 * DAY))
+    )
+
+    with pytest.raises(InvalidProof, match="has run out"):
+        authorities((responder.url,)).ask(about_leaf(), AT)
+
+
+@pytest.mark.parametrize("marks", [(), (NO_CHECK,)], ids=["to be checked", "not to be checked"])
+def test_threat_045_nothing_counts_of_a_responder_that_a_known_list_names(
+    responder: Responder, marks: tuple[Extension, ...]
+) -> None:
+    """Not what is fetched, and not what was kept or lies in a file, whatever date it bears."""
+    ca = pki().agencies_ca
+    stolen = ca.issue("Stolen OCSP", RESPONDING, *marks, valid=(AT - 100 * DAY, AT + 100 * DAY))
+    entry = (stolen.certificate, AT - DAY, x509.ReasonFlags.key_compromise)
+    listed = RevocationList(ca.revocation_list(entry, valid=(AT - HOUR, AT + DAY)))
+    body = ocsp_answer(leaf(), ca, stolen, valid=(AT - 2 * DAY, AT + 100 * DAY))
+    responder.answer = lambda _: Reply(body=body)
+    about = {leaf().serial_number: (body,)}
+
+    before = Answers(fixed=Known(about=about)).statements(leaf(), ca.certificate)
+    answers = Answers(fixed=Known(lists=(listed,), about=about))
+    after = answers.statements(leaf(), ca.certificate)
+
+    assert [each.source for each in before] == [Source.OCSP]
+    assert [each.source for each in after] == [Source.LIST]
+    with pytest.raises(InvalidProof, match="is revoked"):
+        authorities((responder.url,), answers=answers).ask(about_leaf(), AT)
 
 
 def test_threat_045_an_answer_without_our_nonce_is_taken_only_where_that_is_said(

@@ -174,6 +174,42 @@ def test_a_token_that_was_pulled_out_is_down_and_signs_again_when_it_is_back(
     assert len(signer.sign(DATA)) == 64
 
 
+def test_a_library_that_began_anew_for_one_token_leaves_the_other_to_its_own_keys(
+    hsm: Hsm, tmp_path: Path
+) -> None:
+    """All sessions end then, and their numbers are given again: an old number may name a session of another token."""
+    first, second = hsm.token(), hsm.token()
+    one = KeyDirectory(tmp_path / "one", None, hsms.keys_on(first))
+    other = KeyDirectory(tmp_path / "other", None, hsms.keys_on(second))
+    signer = certified(other)
+    lost = certified(one)
+    _destroy_private_keys(hsm, first)
+
+    with pytest.raises(NotFound):
+        lost.sign(DATA)  # which begins the library anew, in case that the token was pulled out
+    made = other.generate(CODE, where=TOKEN)
+
+    assert len(signer.sign(DATA)) == 64
+    assert label(CODE, made.key_id) in _labels(hsm, second)
+    assert label(CODE, made.key_id) not in _labels(hsm, first)
+
+
+def _destroy_private_keys(hsm: Hsm, token: Token) -> None:
+    opened = pkcs11.lib(str(hsm.module)).get_token(token_label=token.label)
+    with opened.open(rw=True) as session:
+        for each in list(session.get_objects({pkcs11.Attribute.CLASS: pkcs11.ObjectClass.PRIVATE_KEY})):
+            each.destroy()
+
+
+def _labels(hsm: Hsm, token: Token) -> set[str]:
+    opened = pkcs11.lib(str(hsm.module)).get_token(token_label=token.label)
+    with opened.open() as session:
+        return {
+            each[pkcs11.Attribute.LABEL]
+            for each in session.get_objects({pkcs11.Attribute.CLASS: pkcs11.ObjectClass.PUBLIC_KEY})
+        }
+
+
 def test_a_wrong_pin_is_tried_once_and_never_shown(
     token: Token, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -209,9 +245,7 @@ def test_what_is_missing_is_said(hsm: Hsm, token: Token, tmp_path: Path) -> None
 
 def test_a_key_that_is_gone_from_the_token_is_not_found(keys: KeyDirectory, hsm: Hsm, token: Token) -> None:
     signer = certified(keys)
-    with pkcs11.lib(str(hsm.module)).get_token(token_label=token.label).open(rw=True) as session:
-        for each in list(session.get_objects({pkcs11.Attribute.CLASS: pkcs11.ObjectClass.PRIVATE_KEY})):
-            each.destroy()
+    _destroy_private_keys(hsm, token)
 
     with pytest.raises(NotFound, match="no such key"):
         signer.sign(DATA)

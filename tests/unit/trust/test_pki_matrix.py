@@ -218,6 +218,51 @@ def test_a_chain_is_told_with_every_certificate_and_its_anchor() -> None:
     assert x509.load_der_x509_certificate(evidence.chain[0].der) == made().certificates["good"].certificate
 
 
+# A general name of a kind (x400Address, ediPartyName) that the reader does not know.
+ODD_NAMES = (b"\x30\x02\xa3\x00", b"\x30\x02\xa5\x00")
+
+
+@pytest.mark.parametrize("names", ODD_NAMES, ids=["x400", "edi"])
+@pytest.mark.parametrize("where", ["its own", "its authority's"])
+def test_threat_044_names_of_an_unknown_kind_are_no_chain_and_no_crash(names: bytes, where: str) -> None:
+    span = (AT - DAY, AT + DAY)
+    odd = (x509.UnrecognizedExtension(x509.SubjectAlternativeName.oid, names), False)
+    root = made().root
+    if where == "its own":
+        between, leaf = made().agencies_ca, made().agencies_ca.issue("Z91", odd, valid=span)
+    else:
+        between = root.issue("Odd CA", odd, valid=span, authority=True)
+        leaf = between.issue("Z91", valid=span)
+    with pytest.raises(x509.UnsupportedGeneralNameType):
+        _ = (leaf if where == "its own" else between).certificate.extensions
+    lists = [each.revocation_list(valid=(AT - HOUR, AT + DAY)) for each in (root, between)]
+    judge = Trust([root.certificate], [between.certificate], lists, now=lambda: AT)
+
+    found = judge.collect(leaf.certificate.public_bytes(Encoding.DER), AT)
+
+    assert found.chain_code == "CERT-CHAIN"
+    assert "cannot be read" in found.chain_detail
+    assert found.usage_ok is (where != "its own")
+
+
+@pytest.mark.parametrize(
+    ("change", "to"),
+    [
+        (b"\x0c\x10Demo Agencies CA", b"\x0c\x10\xff\xfemo Agencies CA"),
+        (b"\x0c\x10Demo Agen", b"\x03\x10Demo Agen"),
+    ],
+    ids=["bytes that are no text", "bits for text"],
+)
+def test_threat_044_an_issuer_that_cannot_be_read_is_no_chain_and_no_crash(change: bytes, to: bytes) -> None:
+    der = made().certificates["good"].certificate.public_bytes(Encoding.DER)
+    assert change in der
+
+    found = trust().collect(der.replace(change, to), AT)
+
+    assert found.chain_code == "CERT-CHAIN"
+    assert "cannot be read" in found.chain_detail
+
+
 def test_a_remembered_chain_gives_the_same_answers_as_a_new_search() -> None:
     """At every moment, also outside its validity, and never more of them than are to be remembered."""
     pki = made()

@@ -93,6 +93,19 @@ def test_silence_about_a_certificate_that_had_run_out_says_nothing() -> None:
     assert found.state == "unknown"
 
 
+def test_threat_111_an_answer_that_names_a_revocation_counts_though_it_was_made_after_the_certificate_ran_out() -> (
+    None
+):
+    """That one was not forgotten: it is revoked from its date on, and was good before."""
+    late = said(made=AT - HOUR, ends=AT + DAY, revoked_at=AT - 40 * DAY, reason="keyCompromise")
+
+    def on(day: int) -> Standing:
+        return standing([late], AT - day * DAY, now=AT, expires=AT - 30 * DAY)
+
+    assert (on(35).state, on(35).revoked_at) == ("revoked", AT - 40 * DAY)
+    assert (on(50).state, on(50).as_of) == ("good", AT - HOUR)
+
+
 def test_the_worst_link_decides() -> None:
     good, revoked = Standing(state="good", age_s=1.0), Standing(state="revoked", revoked_at=AT)
     unknown, never = Standing(state="unknown", age_s=5.0), Standing(state="unknown")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -106,3 +107,19 @@ def test_files_that_come_and_go_are_noticed(folder: Path) -> None:
     assert there.reason == "keyCompromise"
     assert seen != changed
     assert answers.statements(leaf, ca.certificate) == []
+
+
+@pytest.mark.parametrize("change", [(b"\x0c\x10De", b"\x0c\x10\xff\xfe"), (b"\x0c\x10De", b"\x03\x10De")])
+def test_a_list_whose_issuer_cannot_be_read_is_named_and_not_found_out_with_each_packet(
+    tmp_path: Path, change: tuple[bytes, bytes]
+) -> None:
+    """A disk that lost a bit: the list opens, and its names do not."""
+    good = PKI.lists()["agencies"].public_bytes(Encoding.DER)
+    assert change[0] in good
+    text = base64.encodebytes(good.replace(*change))
+    (tmp_path / "crl").mkdir()
+    path = tmp_path / "crl" / "a.pem"
+    path.write_bytes(b"-----BEGIN X509 CRL-----\n" + text + b"-----END X509 CRL-----\n")
+
+    with pytest.raises(Misconfigured, match=r"a\.pem"):
+        AnswerFiles(tmp_path)

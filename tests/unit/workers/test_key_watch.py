@@ -3,20 +3,26 @@ signs no more."""
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding
 from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway import bootstrap_keys
 from gateway.domain.account import AgencyScope
 from gateway.domain.event import EventKind
+from gateway.domain.proof import Binding, Evidence
+from gateway.errors import StoreFailure
 from gateway.policy import expiry, signing_key
 from gateway.policy.expiry import Ending
+from gateway.ports import Trust
+from gateway.trust.authority import Authority
 from gateway.workers.key_watch import EVERY, KeyWatch
 from tests.support.node import DEPARTMENT, PROVINCE, Town
 
@@ -87,18 +93,23 @@ async def test_an_idle_loop_looks_once_an_hour(town: Town) -> None:
     assert await watch.step() is True
 
 
+@dataclass(frozen=True)
+class Revoked:
+    """Says of these certificates that they are revoked."""
+
+    trust: Trust
+    ders: frozenset[bytes]
+
+    def collect(self, certificate_der: bytes, at: datetime) -> Evidence:
+        found = self.trust.collect(certificate_der, at)
+        return replace(found, revocation="revoked") if certificate_der in self.ders else found
+
+
 async def test_a_key_of_ours_that_its_authority_revoked_signs_no_more(town: Town) -> None:
     now = town.clock.now()
     der = town.node.keys.signer(DEPARTMENT, now).certificate_der
 
-    class Revoked:
-        """Says of one certificate that it is revoked."""
-
-        def collect(self, certificate_der: bytes, at: datetime) -> Any:
-            found = town.node.trust.collect(certificate_der, at)
-            return replace(found, revocation="revoked") if certificate_der == der else found
-
-    await watch_of(town, trust=Revoked()).step()
+    await watch_of(town, trust=Revoked(town.node.trust, frozenset([der]))).step()
 
     (end,) = await town.node.store.key_ends(DEPARTMENT)
     assert (end.fingerprint, end.at, end.by) == (signing_key.fingerprint(der), now, "node")
@@ -106,3 +117,44 @@ async def test_a_key_of_ours_that_its_authority_revoked_signs_no_more(town: Town
     sent = await town.send("15")
     await town.carry()
     assert (await town.document(sent)).state == "queued"
+
+
+async def test_a_new_key_that_waits_does_not_hide_that_the_one_in_use_is_revoked(town: Town) -> None:
+    """The newest certificate is not the one that signs while it is not bound."""
+    der = town.node.keys.signer(DEPARTMENT, town.clock.now()).certificate_der
+    town.clock.advance(timedelta(days=1))
+    waiting = town.node.keys.generate(DEPARTMENT).key_id
+    authority = Authority.load(town.node.settings.node.data_dir / "authority")
+    made = authority.issue_for_request(town.node.keys.request(DEPARTMENT, waiting, "Demo"), town.clock.now())
+    town.node.keys.import_certificate(DEPARTMENT, made.public_bytes(Encoding.PEM))
+    watch = watch_of(town, trust=Revoked(town.node.trust, frozenset([der])))
+
+    await watch.step()
+
+    (end,) = await town.node.store.key_ends(DEPARTMENT)
+    assert end.fingerprint == signing_key.fingerprint(der)
+    sent = await town.send("15")
+    await town.carry()
+    assert (await town.document(sent)).state == "queued"
+    town.clock.advance(EVERY)
+    await watch.step()
+    assert len(await town.node.store.key_ends(DEPARTMENT)) == 1, "told once"
+
+
+async def test_a_look_that_failed_is_taken_again_at_the_next_turn(town: Town) -> None:
+    """Not an hour later: meanwhile a revoked key would go on signing."""
+    der = town.node.keys.signer(DEPARTMENT, town.clock.now()).certificate_der
+    real = town.node.directory
+
+    class Down:
+        async def in_force(self, at: datetime) -> Sequence[Binding]:
+            raise StoreFailure("the database is away")
+
+    watch = watch_of(town, trust=Revoked(town.node.trust, frozenset([der])), directory=Down())
+    with pytest.raises(StoreFailure):
+        await watch.step()
+    watch.directory = real
+
+    await watch.step()
+
+    assert [each.by for each in await town.node.store.key_ends(DEPARTMENT)] == ["node"]
