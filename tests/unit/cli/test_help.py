@@ -16,7 +16,7 @@ from tests.unit.cli.conftest import Terminal
 
 ROOT = Path(__file__).parents[3]
 DUE = {
-    *("serve", "demo", "init", "send", "verify", "explain", "doctor", "watch", "version"),
+    *("serve", "demo", "init", "send", "verify", "read", "explain", "doctor", "watch", "version"),
     *("backup", "restore", "restored"),
     *("config show", "config check", "migrate status", "migrate up"),
     *(
@@ -45,6 +45,10 @@ DUE = {
     *(f"keys {name}" for name in ("list", "new", "csr", "import", "retire", "stolen")),
     *(f"keys {name}" for name in ("propose", "propose-all", "approve", "withdraw")),
     *(f"people {name}" for name in ("list", "add", "enrol", "roles", "reset", "block")),
+    *(
+        f"people {name}"
+        for name in ("account", "post", "link", "stand", "unlock", "sessions", "sign-out", "review")
+    ),
     *(f"proposals {name}" for name in ("list", "show", "approve", "reject", "anchor")),
     *(f"tokens {name}" for name in ("list", "new", "revoke")),
     *("status", "axis status", "axis definitions", "axis apply", "axis check"),
