@@ -81,8 +81,8 @@ class BrokerNode:
         wait_until(self._is_up, f"an answer of broker {self.name} (log: {self.folder / 'log'})", 300.0)
 
     def _is_up(self) -> bool:
-        """Members of RabbitMQ 3.10 that start in the same instant may end over each other's feature flags; whoever
-        supervises a service starts it again, and so do we."""
+        """Members that start in the same instant, as after a restart of all, may end over each other's feature flags;
+        whoever supervises a service starts it again, and so do we."""
         if self.answers():
             return True
         if (started := _launched.get(self.name)) is not None and started.poll() is not None:
@@ -136,7 +136,7 @@ class BrokerNode:
             "collect_statistics_interval = 1000",
             *self.extra,
         ]
-        if len(self.peers) > 1:
+        if self.peers:
             lines.append("cluster_formation.peer_discovery_backend = classic_config")
             lines += [
                 f"cluster_formation.classic_config.nodes.{n} = {peer}" for n, peer in enumerate(self.peers, 1)
@@ -219,17 +219,17 @@ def start(folder: Path, nodes: int = 1, extra: Sequence[str] = ()) -> Cluster:
             api_port=ports[3 * n + 1],
             dist_port=ports[3 * n + 2],
             password=password,
-            peers=names,
+            peers=(names[0], name) if n else (),
             extra=tuple(extra),
         )
         for n, name in enumerate(names)
     ]
-    for node in made:
-        node.launch()
     cluster = Cluster(nodes=tuple(made))
     try:
+        # One after another: members of RabbitMQ 3.10 that form a cluster in one instant may end over each other's feature
+        # flags, or leave a cluster behind that answers and never finishes the making of a vhost.
         for node in made:
-            node.await_ready()
+            node.start()
         wait_until(lambda: _all_joined(cluster), "a whole cluster")
     except BaseException:
         cluster.stop()
