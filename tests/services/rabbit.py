@@ -227,9 +227,11 @@ def start(folder: Path, nodes: int = 1, extra: Sequence[str] = ()) -> Cluster:
     cluster = Cluster(nodes=tuple(made))
     try:
         # One after another: members of RabbitMQ 3.10 that form a cluster in one instant may end over each other's feature
-        # flags, or leave a cluster behind that answers and never finishes the making of a vhost.
+        # flags. And to the end of its start: management answers before it, and a vhost made in between is missing at
+        # the late member until the cluster looks again, half a minute later.
         for node in made:
             node.start()
+            node.ctl("await_startup")
         wait_until(lambda: _all_joined(cluster), "a whole cluster")
     except BaseException:
         cluster.stop()
