@@ -7,11 +7,13 @@ KEY ?= dist/trial.key
 N ?= 10000
 KILLS ?= 200
 SEED ?=
+# Seconds of fuzzing for each target.
+FUZZ_S ?= 300
 BIN := $(VENV)/bin
 PIP := $(BIN)/pip --disable-pip-version-check --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test unit crash soak lint check bench bundle clean
+.PHONY: help setup run test unit threats crash soak fuzz lint check bench bundle clean
 
 help: ## show this list
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -27,21 +29,29 @@ test: $(VENV)/.dev ## run every test, on a real RabbitMQ and PostgreSQL that it 
 unit: $(VENV)/.dev ## run the unit tests alone, in seconds
 	$(BIN)/pytest -q tests/unit
 
+threats: $(VENV)/.dev ## try every threat of the list at every door and print the table
+	$(BIN)/python -m tests.services $(BIN)/python -m tests.threats
+
 crash: $(VENV)/.dev ## kill the node before and after every call of every port (long)
 	$(BIN)/python -m tests.faults.every_point
 
 soak: $(VENV)/.dev ## send N documents while KILLS faults strike nodes, a cluster of brokers and PostgreSQL (long)
 	$(BIN)/python -m bench.soak --axis amqp --database postgresql --broker-nodes 3 --n $(N) --kills $(KILLS) $(SEED:%=--seed %)
 
+fuzz: $(VENV)/.dev ## give every reader of foreign bytes bad ones for FUZZ_S seconds, and the API bad calls (long)
+	$(BIN)/python -m tests.fuzz --seconds $(FUZZ_S) $(SEED:%=--seed %)
+	$(BIN)/python -m tests.fuzz.api
+
 lint: $(VENV)/.dev ## format and mend what can be mended
 	$(BIN)/ruff format gateway tests bench tools
 	$(BIN)/ruff check --fix gateway tests bench tools
 
-check: $(VENV)/.dev ## what CI checks beside the tests: style, types, import contracts
+check: $(VENV)/.dev ## what CI checks beside the tests: style, types, import contracts, dependencies
 	$(BIN)/ruff format --check gateway tests bench tools
 	$(BIN)/ruff check gateway tests bench tools
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
+	$(BIN)/python tools/dependencies/check.py
 
 bench: $(VENV)/.dev ## measure: time, event loop stalls, memory, CPU per document
 	$(BIN)/python -m bench

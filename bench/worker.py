@@ -17,6 +17,7 @@ from typing import Any, TypeVar, cast
 
 from gateway.bootstrap import Wrap, open_node
 from gateway.cli.serve import keep_what_is_loaded
+from gateway.domain.key_use import ANY, KeyUse
 from gateway.ports import Axis, EnvelopeSigner, Keys, Outcome, Parcel
 from gateway.settings import load
 
@@ -44,8 +45,11 @@ class _Keys:
     def __init__(self, keys: Keys, counted: Counted) -> None:
         self._keys, self._counted = keys, counted
 
-    def signer(self, agency_code: str, at: datetime) -> EnvelopeSigner:
-        return cast("EnvelopeSigner", _Signer(self._keys.signer(agency_code, at), self._counted))
+    def __getattr__(self, name: str) -> Any:  # Any: it answers for the keys
+        return getattr(self._keys, name)
+
+    def signer(self, agency_code: str, at: datetime, use: KeyUse = ANY) -> EnvelopeSigner:
+        return cast("EnvelopeSigner", _Signer(self._keys.signer(agency_code, at, use), self._counted))
 
 
 class _Signer:

@@ -7,25 +7,30 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Collection, Coroutine, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
-from datetime import timedelta
 from functools import partial
-from typing import TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from aiohttp import web
 
-from gateway import __version__
+from gateway import (
+    __version__,
+    bootstrap_keys,
+    bootstrap_log,
+    bootstrap_rules,
+    bootstrap_safety,
+    bootstrap_trust,
+)
 from gateway.clock import SystemClock
+from gateway.deciding.desk import DecidingDesk
 from gateway.domain.node_name import node_name_fault
 from gateway.edxml import schema
-from gateway.edxml.policy import Limits, XmlPolicy
 from gateway.errors import Misconfigured
+from gateway.holding.desk import HoldDesk
 from gateway.incoming.desk import InDesk
 from gateway.incoming.feed import TO_NODE, FeedDoor
 from gateway.outgoing.desk import OutDesk
-from gateway.policy.profile import Profile
-from gateway.policy.trust import TrustPolicy
 from gateway.pool import ThreadPool
-from gateway.ports import AxisDesk, Clock, Health
+from gateway.ports import AxisDesk, Clock, Health, Scanner
 from gateway.registry.directory import SqlDirectory
 from gateway.registry.feed import SqlFeed
 from gateway.registry.feed_judge import FeedRoom
@@ -42,10 +47,19 @@ from gateway.transport.embedded import EmbeddedAxis
 from gateway.trust.evidence import Trust
 from gateway.trust.inspector import FileInspector
 from gateway.trust.keys import KeyDirectory
-from gateway.workers import dispatcher, drain, packer, receiver, sequencer
+from gateway.trust.pdf_signatures.sandbox import PdfSandbox, SignatureReader
+from gateway.workers import dispatcher, drain, packer, receiver, sealer, sequencer
 from gateway.workers.clocks import Clocks
+from gateway.workers.gate import StampGate
+from gateway.workers.holds import Holds
 from gateway.workers.loop import Bell, forever
 from gateway.workers.pulse import Pulse
+from gateway.workers.quarantine import Quarantine
+from gateway.workers.revocation import Asking
+from gateway.workers.sealer import Sealer
+
+if TYPE_CHECKING:
+    from gateway.api.deps import EvidencePacks
 
 MB = 1024 * 1024
 P = TypeVar("P")
@@ -61,7 +75,12 @@ _THEN: Mapping[str, tuple[str, ...]] = {
     "receiver": ("packer", "receiver", "sequencer"),
     "sequencer": (),
     "hosting": ("landing",),
+    "sealer": (),
+    "revocation": ("revocation", "receiver", "sequencer"),
     "clocks": ("sequencer",),
+    "keys": ("sequencer",),
+    "holds": ("sequencer",),
+    "quarantine": ("sequencer",),
     "pulse": (),
 }
 
@@ -81,6 +100,7 @@ class Office:
     pool: ThreadPool
     store: SqlStore
     directory: SqlDirectory
+    deciding: DecidingDesk
     feed: SqlFeed
     keys: KeyDirectory
 
@@ -96,28 +116,47 @@ class Node:
     blobs: FileBlobs
     axis: AxisDesk
     directory: SqlDirectory
+    deciding: DecidingDesk
     feed: SqlFeed
     keys: KeyDirectory
     trust: Trust
+    scanner: Scanner
+    hold: HoldDesk
     out: OutDesk
     inn: InDesk
     bells: Mapping[str, Bell]
     pulse: Pulse
     room: Room
+    gate: StampGate
+    sealer: Sealer
+    asking: Asking
 
     async def run_workers(self, stop: asyncio.Event) -> None:
         """Every loop of this process, until `stop`; then each finishes the step it is in, within `workers.drain_s`."""
         workers, bells, lease = self.settings.workers, self.bells, float(self.settings.workers.lease_s)
         hosted, clocks, intake = _Hosted(self), Clocks(), receiver.Intake()
+        watch = bootstrap_keys.watch(self.store, self.directory, self.keys, self.trust, self.deciding)
+        holds, quarantine = Holds(), Quarantine()
+
+        async def landing() -> bool:
+            if await self.gate.is_closed():
+                return False
+            return await intake.step(self.inn, workers.receive_batch, lease)
+
         steps: dict[str, Step] = {
             "pulse": self.pulse.beat,
             "hosting": hosted.step,
             "packer": lambda: packer.step(self.out, workers.pack_batch, lease),
             "dispatcher": lambda: dispatcher.step(self.out, workers.send_batch, lease),
-            "landing": lambda: intake.step(self.inn, workers.receive_batch, lease),
+            "landing": landing,
             "receiver": lambda: receiver.work(self.inn, workers.receive_batch, lease),
             "sequencer": lambda: sequencer.paced(self.store),
+            "sealer": lambda: sealer.paced(self.sealer),
+            "revocation": self.asking.step,
             "clocks": lambda: clocks.step(self.inn),
+            "keys": watch.step,
+            "holds": lambda: holds.step(self.hold),
+            "quarantine": lambda: quarantine.step(self.inn),
         }
         loops: list[asyncio.Task[None]] = []
         self.store.wake.start()
@@ -136,8 +175,9 @@ class Node:
         for bell in self.bells.values():
             bell.ring()
 
-    def application(self, health: Health) -> web.Application:
+    def application(self, health: Health, evidence: EvidencePacks | None = None) -> web.Application:
         """The API and the status page over this node."""
+        from gateway import bootstrap_api
         from gateway.api.app import build
         from gateway.api.deps import ApiDeps
         from gateway.web.app import add_pages
@@ -153,7 +193,9 @@ class Node:
                 clock=self.clock,
                 pool=self.pool,
                 health=health,
+                evidence=evidence,
                 version=__version__,
+                options=bootstrap_api.options(self.settings),
             )
         )
         return add_pages(api, self.store, self.clock, __version__)
@@ -183,7 +225,7 @@ class _Hosted:
 @asynccontextmanager
 async def open_office(settings: Settings, clock: Clock | None = None) -> AsyncIterator[Office]:
     """The parts that need neither trust nor an axis: a new node must have keys and accounts before it can open whole."""
-    time, password = clock or SystemClock(), settings.keys.password
+    time = clock or SystemClock()
     async with AsyncExitStack() as stack:
         pool = ThreadPool(settings.workers.threads)
         stack.callback(pool.close)
@@ -194,7 +236,8 @@ async def open_office(settings: Settings, clock: Clock | None = None) -> AsyncIt
             clock=time,
             pool=pool,
             store=store,
-            directory=SqlDirectory(store.writer, store.reader, time, pool),
+            directory=bootstrap_keys.directory(store, time, pool),
+            deciding=bootstrap_keys.deciding(settings, store, time, pool),
             feed=SqlFeed(
                 FeedRoom(
                     writer=store.writer,
@@ -205,9 +248,7 @@ async def open_office(settings: Settings, clock: Clock | None = None) -> AsyncIt
                     scratch=settings.node.data_dir,
                 )
             ),
-            keys=KeyDirectory(
-                settings.keys.folder, password.reveal().encode() if password is not None else None
-            ),
+            keys=bootstrap_keys.exchange_keys(settings),
         )
 
 
@@ -269,36 +310,34 @@ async def open_node(
     schema.load()
     async with AsyncExitStack() as stack:
         office = await stack.enter_async_context(open_office(settings, clock))
-        time, pool, store = office.clock, office.pool, office.store
-        directory, keys = office.directory, office.keys
+        time, pool, store, directory = office.clock, office.pool, office.store, office.directory
         await restored.refuse_unconfirmed(store)
+        await directory.name_untold()
         axis = await stack.enter_async_context(open_axis(settings, time))
         content = settings.node.data_dir / "content"
         room = Room(folder=content, reserve=settings.limits.disk_free_mb * MB)
         blobs = FileBlobs(content, store, time, pool, room)
-        trust = _trust(settings)
-        bells = {name: Bell() for name in _THEN}
-
-        def heard(names: Collection[str]) -> None:
-            for name in bells if ANY in names else bells.keys() & set(names):
-                bells[name].ring()
-
-        store.wake.listen(heard)
-        feed = around("feed", office.feed)
-
-        shared = {
-            "store": around("store", store),
+        judges = bootstrap_trust.judging(settings, time)
+        trust = judges.trust
+        scanner = bootstrap_safety.scanner(settings, pool)
+        sandbox = PdfSandbox(settings.trust.folder / "pdf")
+        stack.callback(sandbox.close)
+        bells = _bells(store)
+        gate = bootstrap_log.gate(settings, store.log, time)
+        shared = _shared(settings, around, office) | {
             "blobs": around("blobs", blobs),
             "axis": around("axis", axis),
-            "directory": around("directory", directory),
-            "inspector": around("inspector", FileInspector()),
-            "clock": time,
-            "pool": pool,
-            "profile": profile(settings),
-            "xml": xml_policy(settings),
-            # What a front door's act may have made: a job to pack, a packet to look at again, events.
-            "wake": partial(store.wake.ring, "packer", "receiver", "sequencer"),
+            "scanner": around("scanner", scanner),
+            "signatures": around("signatures", SignatureReader(sandbox, pool)),
         }
+        vault = around("vault", bootstrap_safety.vault(settings, pool))
+        holding = bootstrap_safety.holding(settings, shared["store"], shared["blobs"], vault, time, pool)
+        inn = InDesk(
+            trust=around("trust", trust),
+            trust_policy=bootstrap_rules.trust_policy(settings),
+            answers=store.revocation,
+            **shared | {"axis": FeedDoor(shared["axis"], around("feed", office.feed), shared["blobs"], pool)},
+        )
         yield Node(
             settings=settings,
             clock=time,
@@ -307,19 +346,48 @@ async def open_node(
             blobs=blobs,
             axis=axis,
             directory=directory,
+            deciding=office.deciding,
             feed=office.feed,
-            keys=keys,
+            keys=office.keys,
             trust=trust,
+            scanner=scanner,
+            hold=holding,
             bells=bells,
             pulse=Pulse(folder=settings.node.data_dir / "heartbeat", clock=time, pool=pool),
             room=room,
-            out=OutDesk(keys=around("keys", keys), **shared),  # type: ignore[arg-type]  # one table for two desks
-            inn=InDesk(
-                trust=around("trust", trust),
-                trust_policy=trust_policy(settings),
-                **shared | {"axis": FeedDoor(shared["axis"], feed, shared["blobs"], pool)},  # type: ignore[arg-type]  # as above
-            ),
+            gate=gate,
+            sealer=bootstrap_log.sealer(settings, store.log, time, pool),
+            out=OutDesk(keys=around("keys", office.keys), admits=gate.check, **shared),
+            inn=inn,
+            asking=await bootstrap_trust.asking(inn, judges, store.revocation, directory),
         )
+
+
+def _bells(store: SqlStore) -> dict[str, Bell]:
+    """One for each loop, rung by whoever made work for it, in this process or another."""
+    bells = {name: Bell() for name in _THEN}
+
+    def heard(names: Collection[str]) -> None:
+        for name in bells if ANY in names else bells.keys() & set(names):
+            bells[name].ring()
+
+    store.wake.listen(heard)
+    return bells
+
+
+def _shared(settings: Settings, around: Wrap, office: Office) -> dict[str, Any]:
+    """What both desks need, of the office and the settings."""
+    return {
+        "store": around("store", office.store),
+        "directory": around("directory", office.directory),
+        "inspector": around("inspector", FileInspector()),
+        "clock": office.clock,
+        "pool": office.pool,
+        "profile": bootstrap_rules.profile(settings),
+        "xml": bootstrap_rules.xml_policy(settings),
+        # What a front door's act may have made: a job to pack, a packet to look at again, events.
+        "wake": partial(office.store.wake.ring, "packer", "receiver", "sequencer"),
+    }
 
 
 def _server_limits(settings: Settings) -> ServerLimits:
@@ -330,38 +398,3 @@ def _server_limits(settings: Settings) -> ServerLimits:
         lock_s=database.lock_timeout_s,
         idle_s=database.idle_timeout_s,
     )
-
-
-def _trust(settings: Settings) -> Trust:
-    folder = settings.trust.folder
-    anchors = folder / "ca.pem"
-    if not anchors.is_file():
-        raise Misconfigured(
-            f"there are no trust anchors: {anchors} does not exist",
-            hint="put the root certificates of the exchange certificates there, in PEM form",
-        )
-    lists = folder / "crl"
-    return Trust.from_files(
-        anchors,
-        sorted((folder / "chain").glob("*.pem")),
-        sorted(lists.glob("*.pem")) if lists.is_dir() else None,
-    )
-
-
-def profile(settings: Settings) -> Profile:
-    """The rules' numbers, with the sizes of this node."""
-    return Profile(
-        max_file_bytes=settings.limits.file_mb * MB,
-        max_document_bytes=settings.limits.document_mb * MB,
-        revocation_grace=timedelta(hours=settings.trust.revocation_grace_h),
-    )
-
-
-def trust_policy(settings: Settings) -> TrustPolicy:
-    """How long we bear not knowing."""
-    return TrustPolicy(revocation_grace=timedelta(hours=settings.trust.revocation_grace_h))
-
-
-def xml_policy(settings: Settings) -> XmlPolicy:
-    """What an envelope may be on this node's axis."""
-    return XmlPolicy(limits=Limits(max_bytes=settings.limits.envelope_mb * MB))

@@ -22,12 +22,16 @@ GatewayError
   TransportFailure      R  nothing yet
     Unreachable         R  nothing yet
     BrokerRefused       P  nothing                     returned or unroutable
+  SignerDown            R  nothing yet                 the key cannot be used now; documents stay queued
   StoreFailure          R  nothing yet
     StaleVersion        P  412                         somebody changed the row first
     StaleLease          P  discarded                   a worker woke after its lease had run out
+    AlteredContent      P  not served, alert           stored bytes are not those that were taken in
+  ScannerDown           R  nothing yet                 no verdict about malware, and policy wants one
   NotFound              P  404
   Clash                 P  409                         the thing's present state forbids the act
   Denied                P  401, 403
+  InvalidProof          P  422                         a seal, timestamp or proof does not hold
   Misconfigured         P  nothing; stops at start-up
 """
 
@@ -112,7 +116,8 @@ class UnknownSender(InvalidEnvelope):
 
 
 class CannotTell(GatewayError):
-    """It cannot be decided now; the packet is held, neither admitted nor refused."""
+    """It cannot be decided now; the packet is held, neither admitted nor refused. `certificate_der` where it waits to hear
+    of that certificate."""
 
     code = "CERT-REVOCATION-UNKNOWN"
     permanent = False
@@ -126,10 +131,12 @@ class CannotTell(GatewayError):
         hint: str = "",
         step: int = 0,
         steps: Sequence[object] = (),
+        certificate_der: bytes | None = None,
     ) -> None:
         super().__init__(detail, code=code, hint=hint)
         self.step = step
         self.steps = tuple(steps)
+        self.certificate_der = certificate_der
 
 
 class Unactionable(GatewayError):
@@ -228,6 +235,14 @@ class BrokerRefused(TransportFailure):
     label_key = "error.not_connected"
 
 
+class SignerDown(GatewayError):
+    """The token or the service that holds the key does not sign now; what waits is signed later."""
+
+    code = "GW-K-001"
+    permanent = False
+    label_key = "error.signer"
+
+
 class StoreFailure(GatewayError):
     """The node's own storage did not take the change; nothing was answered."""
 
@@ -252,6 +267,22 @@ class StaleLease(StoreFailure):
     label_key = "error.stale_lease"
 
 
+class ScannerDown(GatewayError):
+    """A file must be scanned for malware and the scanner gives no verdict now; nothing is lost, try again."""
+
+    code = "GW-V-001"
+    permanent = False
+    label_key = "error.scanner_down"
+
+
+class AlteredContent(StoreFailure):
+    """The stored bytes are not those that were taken in; they are not given out."""
+
+    code = "GW-S-410"
+    permanent = True
+    label_key = "error.altered"
+
+
 class NotFound(GatewayError):
     """There is no such thing, or it belongs to another agency."""
 
@@ -271,6 +302,13 @@ class Denied(GatewayError):
 
     code = "GW-401"
     label_key = "error.denied"
+
+
+class InvalidProof(GatewayError):
+    """A seal, a timestamp or a proof of the event log does not hold."""
+
+    code = "GW-PROOF"
+    label_key = "error.proof"
 
 
 class Misconfigured(GatewayError):

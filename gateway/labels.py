@@ -7,21 +7,32 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from gateway.labels_api import API
+from gateway.labels_audit import AUDIT
 from gateway.labels_broker import BROKER
 from gateway.labels_commands import COMMANDS
+from gateway.labels_deciding import DECIDING
 from gateway.labels_errors import ERRORS
+from gateway.labels_evidence import EVIDENCE
 from gateway.labels_feed import FEED
 from gateway.labels_messages import MESSAGES
 from gateway.labels_operations import OPERATIONS
 from gateway.labels_rules import RULES
+from gateway.labels_safety import SAFETY
+from gateway.labels_signatures import SIGNATURES
+from gateway.labels_signing import SIGNING
 from gateway.labels_states import STATES
+from gateway.labels_trust import TRUST
 from gateway.labels_words import WORDS
 
 LANGUAGES = ("vi", "en")
 _COLUMN = {"vi": 0, "en": 1}
 
+_TABLES = (
+    *(API, AUDIT, BROKER, COMMANDS, DECIDING, EVIDENCE, FEED, STATES),
+    *(SIGNATURES, SIGNING, ERRORS, RULES, SAFETY, WORDS, MESSAGES, OPERATIONS, TRUST),
+)
 _TEXTS: Mapping[str, tuple[str, str]] = MappingProxyType(
-    {**API, **BROKER, **COMMANDS, **FEED, **STATES, **ERRORS, **RULES, **WORDS, **MESSAGES, **OPERATIONS}
+    {key: text for table in _TABLES for key, text in table.items()}
 )
 KEYS: frozenset[str] = frozenset(_TEXTS)
 
@@ -31,6 +42,7 @@ _TABLES_OF: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "field": ("field",),
         "why": ("why",),
         "kind": ("active",),
+        "unscanned": ("unscanned",),
         "state": ("state",),
         "value": ("category",),
         "finding": ("finding", "reason", "code"),

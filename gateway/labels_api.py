@@ -71,6 +71,11 @@ API: dict[str, tuple[str, str]] = {
         "Chưa nhận đủ yêu cầu trong thời gian cho phép, chưa lưu gì. Hãy gọi lại.",
         "The request did not arrive in time; nothing was stored. Call again.",
     ),
+    "problem.too-many-calls": ("Gọi quá nhiều lần", "Too many calls"),
+    "problem.too-many-calls.text": (
+        "Khóa này hoặc địa chỉ này gọi quá nhiều lần. Hãy gọi lại sau số giây ghi ở tiêu đề Retry-After.",
+        "This key or this address calls too often. Call again after the seconds that the header Retry-After says.",
+    ),
     "problem.cursor-gone": ("Mốc đọc không còn", "That cursor is gone"),
     "problem.cursor-gone.text": (
         "Không còn sự kiện nào mang mốc này: nút đã được khôi phục từ một bản sao lưu cũ hơn. Đọc lại từ after=0, "
@@ -134,6 +139,14 @@ API: dict[str, tuple[str, str]] = {
     "fault.bad-value": (
         "Giá trị của {field} không dùng được. Được dùng: {expected}.",
         "The value of {field} cannot be used. Expected: {expected}.",
+    ),
+    "fault.bad-host": (
+        "Nút không phục vụ tên máy chủ ghi ở tiêu đề Host.",
+        "The node does not answer to the host named in the header Host.",
+    ),
+    "fault.not-plain-http": (
+        "Yêu cầu phải là HTTP/1.0 hoặc 1.1, địa chỉ bắt đầu bằng /, không mã hóa truyền nào ngoài chunked.",
+        "A request is HTTP/1.0 or 1.1, with an address that begins with / and no transfer coding but chunked.",
     ),
     "fault.too-long": ("{field} dài quá {expected} ký tự.", "{field} is longer than {expected} characters."),
     "fault.too-many": ("{field} có quá {expected} mục.", "{field} has more than {expected} items."),

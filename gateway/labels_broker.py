@@ -238,6 +238,7 @@ _HOST: dict[str, tuple[str, str]] = {
     "host.open.documents": ("{count} văn bản đến chưa tiếp nhận", "{count} incoming documents are undecided"),
     "host.open.answers": ("{count} gói tin chờ gửi", "{count} packets wait to be sent"),
     "host.open.jobs": ("{count} việc đang chờ", "{count} jobs wait"),
+    "host.open.holds": ("{count} niêm phong chưa giải quyết", "{count} sealed holds are undecided"),
     "cli.column.numbering": ("Cấp số đến", "Numbering"),
     "cli.column.host": ("Nút", "Node"),
 }

@@ -42,6 +42,10 @@ _TALK: dict[str, tuple[str, str]] = {
         "Khóa API trên chỉ hiện một lần này. Hãy cất giữ ngay.",
         "The API key above is shown this once. Keep it now.",
     ),
+    "cli.as-root": (
+        "Cảnh báo: nút đang chạy bằng quyền root. Hãy tạo một người dùng riêng cho nút, xem docs/install.md.",
+        "Warning: the node runs as root. Give it a user of its own, see docs/install.md.",
+    ),
     "cli.serving": (
         "Nút {name} đang chạy tại {url}. Nhấn Ctrl+C để dừng.",
         "Node {name} is at {url}. Ctrl+C stops it.",

@@ -73,6 +73,10 @@ ERRORS: dict[str, tuple[str, str]] = {
         "Nơi nhận chưa kết nối trục liên thông, hoặc trục từ chối gói tin. Hãy gọi cho nơi nhận.",
         "The recipient is not connected, or the axis refuses the packet. Call the recipient.",
     ),
+    "error.signer": (
+        "Khóa ký gói tin chưa trả lời. Văn bản đang chờ sẽ được ký khi khóa hoạt động lại.",
+        "The key that signs packets does not answer. What waits is signed when it is back.",
+    ),
     "error.store": (
         "Chưa lưu được thay đổi. Hãy thử lại sau ít phút.",
         "The change could not be stored. Try again in a few minutes.",
@@ -84,6 +88,10 @@ ERRORS: dict[str, tuple[str, str]] = {
     "error.stale_lease": (
         "Việc này đã chuyển cho tiến trình khác.",
         "Another worker has taken over this work.",
+    ),
+    "error.altered": (
+        "Tệp đang lưu không còn đúng như khi nhận nên không được mở. Hãy báo quản trị viên.",
+        "The stored file is not the one that came. It is not given out; tell the administrator.",
     ),
     "error.not_found": ("Không tìm thấy hoặc không có quyền xem.", "Not found, or not yours to see."),
     "error.clash": (
@@ -118,6 +126,10 @@ ERRORS: dict[str, tuple[str, str]] = {
     "error.denied": (
         "Chưa đăng nhập hoặc không có quyền làm việc này.",
         "You are not signed in, or may not do this.",
+    ),
+    "error.proof": (
+        "Dấu niêm, dấu thời gian hoặc chứng cứ không đúng.",
+        "The seal, the timestamp or the proof does not hold.",
     ),
     "error.misconfigured": (
         "Cấu hình chưa đúng nên hệ thống không khởi động. Xem dòng lỗi và sửa.",

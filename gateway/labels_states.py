@@ -88,6 +88,8 @@ STATES: dict[str, tuple[str, str]] = {
     "checked.true": ("có", "yes"),
     "checked.false": ("không", "no"),
     "checked.good": ("không bị thu hồi", "not revoked"),
+    "checked.invalid": ("không hợp lệ", "not valid"),
+    "checked.unsigned": ("không có chữ ký", "not signed"),
     "checked.unknown": ("chưa kiểm tra được", "not known"),
     "checked.match": ("nguyên vẹn", "match"),
     "checked.ours": ("đúng", "yes"),
@@ -104,6 +106,7 @@ STATES: dict[str, tuple[str, str]] = {
     "packet.sealed": ("Niêm phong", "Sealed"),
     "packet.released": ("Đã đưa vào văn bản đến", "Released"),
     "packet.returned": ("Đã trả lại nơi gửi", "Returned"),
+    "packet.dropped": ("Đã bỏ nội dung (cách ly đầy)", "Content dropped (the quarantine was full)"),
     "packet.discarded": ("Đã loại bỏ (có lý do)", "Discarded"),
     # outbox rows
     "outbox.waiting": ("Chờ gửi", "Waiting"),

@@ -1,10 +1,18 @@
 """Names of what a document has: urgency, roles, files, types, fields, kinds; and the words that rules look for.
-In: nothing. Out: `WORDS`, key to (vi, en), and `WATCHED_WORDS`, a default of `policy.profile`."""
+In: nothing. Out: `WORDS`, key to (vi, en), and what rules look for: `WATCHED_WORDS`, `SECRECY_STAMPS`, `COPY_FORMS`."""
 
 from __future__ import annotations
 
 # R3: a subject with one of these only warns.
 WATCHED_WORDS = ("khiếu nại", "tố cáo", "đơn thư", "tranh chấp")
+# R2: the stamps of the state-secret law, as they are printed; the longer ones first.
+SECRECY_STAMPS = ("TUYỆT MẬT", "TỐI MẬT", "MẬT")
+# R25: the three forms of an electronic copy, as the mark on it begins.
+COPY_FORMS: dict[str, tuple[str, ...]] = {
+    "SY": ("SAO Y", "SAO Y BẢN CHÍNH", "SY"),
+    "TrS": ("TRÍCH SAO", "TrS"),
+    "SL": ("SAO LỤC", "SL"),
+}
 
 # rules.md 12.4: the 29 types of ND30 and the normative ones that are carried too.
 _TYPES: dict[str, tuple[str, str]] = {

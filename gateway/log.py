@@ -53,6 +53,7 @@ def configure(level: str = "info") -> None:
     """Sends the program's log lines to stderr, at `level` and above."""
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(JsonLines())
+    handler.setLevel(level.upper())
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level.upper())

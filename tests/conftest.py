@@ -1,4 +1,4 @@
-"""The services that any test may ask for."""
+"""The services that any test may ask for, and the watch over what all of them log."""
 
 from __future__ import annotations
 
@@ -7,8 +7,22 @@ from collections.abc import AsyncIterator, Iterator
 
 import pytest
 
+from tests.support import leaks
 from tests.support.broker import Broker, fresh_vhost
 from tests.support.databases import fresh_database, migrated_template
+
+
+def pytest_configure() -> None:
+    leaks.start()
+
+
+@pytest.fixture(autouse=True)
+def no_secret_in_the_log() -> Iterator[None]:
+    """Fails the test during which a secret was logged."""
+    leaks.listen()
+    yield
+    found = leaks.WATCH.leaks()
+    assert not found, "a secret stands in the log: " + "; ".join(found)
 
 
 @pytest.fixture

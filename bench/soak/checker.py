@@ -200,10 +200,11 @@ class _Check:
                 self._found.unexplained.append(f"{side.node} {row['id']}: admitted without an identity")
 
     def _events(self, side: Holdings) -> None:
-        """Numbered densely, of the node and of each agency."""
+        """Numbered densely, of the node and of each agency; the node's own events are in its row alone."""
         runs: dict[str, list[int | None]] = {"": [row["node_seq"] for row in side.events]}
         for row in side.events:
-            runs.setdefault(row["agency"], []).append(row["agency_seq"])
+            if row["agency"]:
+                runs.setdefault(row["agency"], []).append(row["agency_seq"])
         for whose, numbers in runs.items():
             if sorted(n or 0 for n in numbers) != list(range(1, len(numbers) + 1)):
                 self._found.unexplained.append(

@@ -15,10 +15,12 @@ from aiohttp.http import HttpProcessingError
 from aiohttp.typedefs import Middleware
 
 from gateway import errors, log, meters
-from gateway.api import asking, auth, openapi, problems
+from gateway.api import asking, openapi, problems
 from gateway.api.call import Call
+from gateway.api.connections import CONNECTIONS, HEADERS, Connections
 from gateway.api.deps import ApiDeps
 from gateway.api.docs import problem_page, wants_page
+from gateway.api.entry import Entry
 from gateway.api.failing import BadCall
 from gateway.api.resources import ROUTES
 from gateway.api.resources.events import STOPPING
@@ -35,22 +37,21 @@ ROUTE = web.RequestKey("route", str)
 LANG = web.RequestKey[Lang]("lang", str)  # type: ignore[arg-type]  # a Literal is no class, but a str at run time
 
 _SAFE_ID = re.compile(r"[A-Za-z0-9._:-]{1,100}")
-_SECURITY = {
-    "X-Content-Type-Options": "nosniff",
-    "Referrer-Policy": "no-referrer",
-    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'; sandbox",
-    "Cache-Control": "no-store",
-}
 
 
 def build(deps: ApiDeps, routes: Iterable[Route] = ROUTES) -> web.Application:
     """The application, not yet started: pages may still be added to it (`web.app`)."""
-    app = web.Application(middlewares=[_guard(deps)], client_max_size=deps.options.body_bytes)
+    entry = Entry(deps.options)
+    middlewares = [_guard(deps), entry.middleware()]
+    app = web.Application(middlewares=middlewares, client_max_size=deps.options.body_bytes)
     table = tuple(routes)
     app[STOPPING] = asyncio.Event()
+    app[CONNECTIONS] = Connections(deps.options.connections)
     app[DOCUMENT] = openapi.document(table, deps.version)
     for route in table:
-        app.router.add_route(route.method, route.path, _handler(route, deps), expect_handler=_expect(deps))
+        app.router.add_route(
+            route.method, route.path, _handler(route, deps, entry), expect_handler=_expect(deps)
+        )
     app.on_response_prepare.append(_finish)
     app.on_shutdown.append(_stop)
     return app
@@ -110,14 +111,14 @@ def _guard(deps: ApiDeps) -> Middleware:
     return guard
 
 
-def _handler(route: Route, deps: ApiDeps) -> Handle:
+def _handler(route: Route, deps: ApiDeps, entry: Entry) -> Handle:
     """The aiohttp handler of one row of the table: who calls, what they ask, then the row's own handler."""
 
     async def handle(request: web.Request) -> web.StreamResponse:
         request[ROUTE] = route.name
         who = None
         if not route.open:
-            who = await auth.caller(request, deps)
+            who = await entry.caller(request, deps)
             who.may(*route.scopes, one_is_enough=route.any_scope)
         query = asking.from_query(request, route.query) if route.query else None
         call = Call(
@@ -135,7 +136,7 @@ def _handler(route: Route, deps: ApiDeps) -> Handle:
 async def _with_body(call: Call, route: Route) -> Call:
     """The call with its JSON body checked; an empty body says nothing, which may be enough."""
     assert route.asks is not None  # noqa: S101 - the caller looked
-    raw = await asking.whole_body(call.request, call.deps.options.body_bytes)
+    raw = await asking.whole_body(call.request, call.deps.options.body_bytes, call.deps.options.body_s)
     if raw:
         asking.need_type(call.request, "application/json")
     asked = asking.from_json(raw or b"{}", route.asks)
@@ -172,7 +173,7 @@ async def _finish(request: web.Request, response: web.StreamResponse) -> None:
     response.headers["X-Request-Id"] = request.get(REQUEST_ID, "")
     response.headers["Vary"] = "Accept-Language"
     response.headers["Server"] = "gateway"
-    for name, value in _SECURITY.items():
+    for name, value in HEADERS.items():
         response.headers.setdefault(name, value)
 
 

@@ -3,6 +3,7 @@ named at once. All text becomes NFC on the way; the caller is told when that cha
 
 from __future__ import annotations
 
+import asyncio
 import json
 import unicodedata
 from collections.abc import Mapping, Sequence
@@ -96,16 +97,19 @@ def from_query(request: web.BaseRequest, model: type[M]) -> M:
         raise bad_fields(why, model, "?") from why
 
 
-async def whole_body(request: web.Request, limit: int) -> bytes:
-    """The body of a call, up to `limit` bytes; a longer one is refused before it is held."""
+async def whole_body(request: web.Request, limit: int, within_s: float) -> bytes:
+    """The body of a call, up to `limit` bytes and within that time; a longer one is refused before it is held."""
     if request.content_length is not None and request.content_length > limit:
         raise too_large(limit)
     held = bytearray()
     try:
-        async for chunk in request.content.iter_chunked(64 * 1024):
-            held += chunk
-            if len(held) > limit:
-                raise too_large(limit)
+        async with asyncio.timeout(within_s):
+            async for chunk in request.content.iter_chunked(64 * 1024):
+                held += chunk
+                if len(held) > limit:
+                    raise too_large(limit)
+    except TimeoutError as why:
+        raise BadCall("too-slow", params={"seconds": str(within_s)}) from why
     except (HttpProcessingError, web.RequestPayloadError, ConnectionError) as why:
         raise BadCall("bad-body", Fault(code="cut-short")) from why
     return bytes(held)

@@ -22,7 +22,7 @@ from gateway.errors import Denied, StaleVersion
 
 M = TypeVar("M", bound=BaseModel)
 
-_LONGEST_KEY = 255
+LONGEST_KEY = 255
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,7 +77,7 @@ class Call:
     def idempotency_key(self) -> str:
         """The key that makes a repeat harmless; every call that creates needs one."""
         key = self.request.headers.get("Idempotency-Key", "").strip()
-        if not key or len(key) > _LONGEST_KEY or not key.isprintable():
+        if not key or len(key) > LONGEST_KEY or not key.isprintable():
             fault = Fault(code="key-missing", pointer="/headers/Idempotency-Key")
             raise BadCall("key-missing", fault)
         return key

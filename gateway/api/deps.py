@@ -3,12 +3,12 @@ the directory as a list that can be changed from a file. Adapters do not inherit
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Protocol
 
-from gateway.domain.account import ApiKey
+from gateway.domain.account import AgencyScope, ApiKey
 from gateway.domain.registry import AgencyEntry, Resolution
 from gateway.domain.registry_change import Plan, RegistryChange
 from gateway.incoming.desk import InDesk
@@ -21,13 +21,21 @@ MIB = 1024 * 1024
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ApiOptions:
     """Limits of the front door. `body_bytes` is for JSON calls, `import_bytes` for a registry file; a part of a
-    multipart beyond the first is bounded by the rules (R13)."""
+    multipart beyond the first is bounded by the rules (R13). Without `rate_per_s` callers are not counted; without
+    `hosts` any is answered to."""
 
     meta_bytes: int = MIB
     body_bytes: int = MIB
     import_bytes: int = 64 * MIB
     max_parts: int = 101
     upload_s: float = 600.0
+    body_s: float = 30.0
+    call_s: float = 900.0
+    rate_per_s: float | None = None
+    burst: int = 500
+    connections: int = 500
+    hosts: frozenset[str] = frozenset()
+    proxies: frozenset[str] = frozenset({"127.0.0.1", "::1"})
     poll_s: float = 60.0
     page_rows: int = 200
     lease_s: int = 3600
@@ -62,6 +70,26 @@ class Registry(Protocol):
         """The plan is in force and recorded. Clash when the registry changed since, or the plan has problems."""
 
 
+class PackFile(Protocol):
+    """A file that is read while it is sent."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def size(self) -> int: ...
+
+    def pieces(self) -> Iterator[bytes]:
+        """From the beginning, each time it is asked. Sync: take them in the pool."""
+
+
+class EvidencePacks(Protocol):
+    """What proves a document, in one file."""
+
+    async def make(self, scope: AgencyScope, id: str) -> PackFile:
+        """NotFound when the agency has no such document."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ApiDeps:
     """Everything the API works with; made by the wiring."""
@@ -76,4 +104,5 @@ class ApiDeps:
     pool: Pool
     health: Health
     version: str
+    evidence: EvidencePacks | None = None
     options: ApiOptions = field(default_factory=ApiOptions)

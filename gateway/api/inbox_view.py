@@ -12,6 +12,7 @@ from gateway.api.media import media_type
 from gateway.api.message_view import PersonOut
 from gateway.api.routes import BASE
 from gateway.api.shapes import Moment, Told
+from gateway.api.signature_view import FileSignaturesOut, signatures, value_text
 from gateway.api.words import Lang, incoming_word, packet_word
 from gateway.domain.document import Assignment, IncomingDocument, IncomingFile, Kind
 from gateway.ports import Handover
@@ -110,6 +111,9 @@ class InboxItem(Told):
     vouched_by: str
     checks: dict[str, str | bool | None] = Field(description="What was checked on arrival; null was not")
     files: list[InboxFileOut]
+    legal_value: str | None = Field(description="official, copy or information; null until it can be told")
+    legal_value_text: str
+    signatures: list[FileSignaturesOut] = Field(description="The signatures inside the PDFs")
     lease: LeaseOut | None
 
 
@@ -175,6 +179,9 @@ def inbox_item(
         vouched_by=document.vouched_by,
         checks=_checks(document.checks),
         files=[_file(document, each) for each in document.files],
+        legal_value=document.legal_value,
+        legal_value_text=value_text(document.legal_value, lang),
+        signatures=signatures(document.signatures, lang),
         lease=_lease(handover),
     )
 

@@ -11,6 +11,7 @@ from pydantic import Field
 from gateway.api.media import media_type
 from gateway.api.routes import BASE
 from gateway.api.shapes import Moment, Told
+from gateway.api.signature_view import FileSignaturesOut, signatures, value_text
 from gateway.api.words import Lang, reason_text, say, state_word
 from gateway.domain.document import Delivery, Draft, FileItem, OutgoingDocument, OutState, Recipient
 from gateway.domain.status import worst
@@ -98,6 +99,11 @@ class Message(Told):
     reason: str | None = Field(description="Why it was changed or recalled, or why it is blocked")
     created_at: Moment
     packed_at: Moment | None
+    legal_value: str | None = Field(description="official, copy or information; null until it can be told")
+    legal_value_text: str
+    signatures: list[FileSignaturesOut] = Field(
+        description="The signatures inside the PDFs, when they were handed in"
+    )
     warnings: list[WarningOut]
     links: LinksOut
 
@@ -128,6 +134,9 @@ def message(
         packed_at=document.packed_at,
         recipients=recipients(document, deliveries, lang),
         files=[_file(item) for item in document.files],
+        legal_value=document.legal_value,
+        legal_value_text=value_text(document.legal_value, lang),
+        signatures=signatures(document.signatures, lang),
         warnings=[*told_warnings(warnings, lang), *([normal_form(lang)] if normalized else [])],
         links=_links(document),
         **_said(draft),

@@ -107,6 +107,7 @@ class MessageIn(WithFiles):
     subject: Text = ""
     urgency: UrgencyKey = "thuong"
     secrecy: Line = Field("none", description="Only `none` may pass; anything else is refused and not stored")
+    category: Line | None = Field(None, description="Kind of content, as far as the sender declares it (R3)")
     signer: SignerIn | None = None
     signed_at: AwareDatetime | None = Field(None, description="When it was signed; never guessed")
     pages: Count | None = None
@@ -128,6 +129,11 @@ class MessageIn(WithFiles):
     drafter: Line | None = None
     staff: StaffIn | None = None
     send: bool = Field(True, description="`false` keeps a draft")
+    confirm: list[Line] = Field(
+        default_factory=list,
+        max_length=20,
+        description="Codes of `confirm` of an earlier refusal, read and borne with",
+    )
 
     def to_draft(self) -> Draft:
         """The draft with its recipients as given."""
@@ -147,6 +153,7 @@ class MessageIn(WithFiles):
             urgency=_URGENCIES[self.urgency],
             due_at=self.due_at,
             secrecy=self.secrecy,
+            category=self.category,
             signed_at=self.signed_at,
             pages=self.pages,
             delivery_mode=self.delivery_mode,
@@ -210,6 +217,16 @@ class ResendIn(Asked):
     """Whom to send the same packet to again; nobody named: all whose sending failed."""
 
     recipients: list[Code] = Field(default_factory=list, max_length=_MOST_RECIPIENTS)
+
+
+class SendIn(Asked):
+    """A draft to send."""
+
+    confirm: list[Line] = Field(
+        default_factory=list,
+        max_length=20,
+        description="Codes of `confirm` of an earlier refusal, read and borne with",
+    )
 
 
 class NothingIn(Asked):

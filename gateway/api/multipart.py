@@ -16,11 +16,11 @@ from aiohttp.http import HttpProcessingError
 from gateway.api import asking
 from gateway.api.deps import ApiOptions
 from gateway.api.failing import BadCall, Fault, pointer
-from gateway.api.models import FileMeta, WithFiles
+from gateway.api.models import FileMeta, MessageIn
 from gateway.domain.document import FileRole
 from gateway.outgoing.intake import Received, Tray
 
-M = TypeVar("M", bound=WithFiles)
+M = TypeVar("M", bound=MessageIn)
 
 PIECE = 64 * 1024
 # A part needs a disposition and a type; more and longer headers are an attack, not a document.
@@ -38,8 +38,9 @@ async def read_order(
     try:
         async with asyncio.timeout(options.upload_s):
             if kind == "application/json":
-                raw = await asking.whole_body(request, options.meta_bytes)
+                raw = await asking.whole_body(request, options.meta_bytes, options.body_s)
                 asked = asking.from_json(raw, model)
+                tray.declare(asked.value.to_draft())
             else:
                 asked = await _read_parts(request, model, tray, options)
     except TimeoutError as why:
@@ -56,6 +57,7 @@ async def _read_parts(
             request.headers, request.content, max_field_size=_PART_HEADER_BYTES, max_headers=_PART_HEADERS
         )
     asked = await _read_meta(await _next(reader), model, options)
+    tray.declare(asked.value.to_draft())
     count = 1
     while (part := await _next(reader)) is not None:
         count += 1

@@ -9,6 +9,7 @@ from typing import Any
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
+from gateway.api.call import LONGEST_KEY
 from gateway.api.problems import MEDIA
 from gateway.api.routes import Body, Route
 from gateway.domain.account import ApiScope
@@ -151,22 +152,31 @@ def _query_parameters(route: Route) -> list[Json]:
 
 
 def _header_parameters(route: Route) -> list[Json]:
-    known: list[tuple[str, bool, str, bool]] = [
-        ("X-Agency", False, "The agency this call is for, where the key serves several", not route.open),
-        ("Idempotency-Key", True, "Makes a repeat harmless; at most 255 characters", route.creates),
-        ("If-Match", False, "The version seen last, as ETag; 412 when it is no more", route.changes),
-        ("X-Request-Id", False, "Returned as it is; made where absent", True),
-        ("Accept-Language", False, "vi (default) or en", True),
+    text = {"type": "string"}
+    once = text | {"minLength": 1, "maxLength": LONGEST_KEY, "pattern": "^[!-~]+$"}
+    version = text | {"pattern": '^(\\*|"[0-9]{1,12}")$'}
+    known: list[tuple[str, bool, str, bool, Json]] = [
+        (
+            "X-Agency",
+            False,
+            "The agency this call is for, where the key serves several",
+            not route.open,
+            text,
+        ),
+        ("Idempotency-Key", True, "Makes a repeat harmless; at most 255 characters", route.creates, once),
+        ("If-Match", False, "The version seen last, as ETag; 412 when it is no more", route.changes, version),
+        ("X-Request-Id", False, "Returned as it is; made where absent", True, text),
+        ("Accept-Language", False, "vi (default) or en", True, text),
     ]
     return [
         {
             "name": name,
             "in": "header",
             "required": required,
-            "schema": {"type": "string"},
-            "description": text,
+            "schema": schema,
+            "description": told,
         }
-        for name, required, text, used in known
+        for name, required, told, used, schema in known
         if used
     ]
 
@@ -178,7 +188,9 @@ def _body(route: Route) -> Json | None:
         return None
     meta: Json = {"schema": {"$ref": _REF.format(model=route.asks.__name__)}}
     if route.sample is not None:
-        meta["examples"] = {"sample": {"value": dict(route.sample)}}
+        # What comes as JSON comes without files, so it may not list any.
+        said = {name: value for name, value in route.sample.items() if name != "files"}
+        meta["examples"] = {"sample": {"value": said}}
     if route.body is Body.JSON:
         return {"required": _needs_body(route.asks), "content": {"application/json": meta}}
     return {

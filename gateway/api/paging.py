@@ -12,7 +12,7 @@ from pydantic import AwareDatetime, BeforeValidator, Field, StringConstraints
 
 from gateway.api.call import Call
 from gateway.api.failing import BadCall, Fault
-from gateway.api.shapes import Asked, Line, Told
+from gateway.api.shapes import Asked, Cursor, Told
 from gateway.domain.wall_clock import VIETNAM
 from gateway.errors import NotFound
 from gateway.ports import Page
@@ -47,7 +47,7 @@ class PageQuery(Asked):
     """Which page of a list."""
 
     limit: int = Field(DEFAULT_ROWS, ge=1, le=MOST_ROWS, description="Rows on one page")
-    cursor: Line | None = Field(None, description="`next_cursor` of the page before")
+    cursor: Cursor | None = Field(None, description="`next_cursor` of the page before")
 
 
 class TextQuery(PageQuery):

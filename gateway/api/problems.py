@@ -14,7 +14,7 @@ from aiohttp import web
 from gateway import errors, labels
 from gateway.api.failing import BadCall, Fault
 from gateway.api.words import Lang, fault_text, reason_text, say
-from gateway.policy.verdict import Reason, ReasonCode, Verdict
+from gateway.policy.verdict import CONFIRMABLE, Reason, ReasonCode, Verdict
 
 MEDIA = "application/problem+json"
 PAGES = "/problems/"
@@ -65,12 +65,16 @@ SORTS: Mapping[type[errors.GatewayError], Sort] = MappingProxyType(
             (errors.TransportFailure, "transport-failure", 503),
             (errors.Unreachable, "axis-unreachable", 503),
             (errors.BrokerRefused, "axis-refused", 502),
+            (errors.SignerDown, "signer-down", 503),
             (errors.StoreFailure, "store-failure", 503),
             (errors.StaleVersion, "stale-version", 412),
             (errors.StaleLease, "stale-lease", 409),
+            (errors.AlteredContent, "altered-content", 500),
+            (errors.ScannerDown, "scanner-down", 503),
             (errors.NotFound, "not-found", 404),
             (errors.Clash, "clash", 409),
             (errors.Denied, "denied", 401),
+            (errors.InvalidProof, "invalid-proof", 422),
             (errors.Misconfigured, "misconfigured", 500),
         )
     }
@@ -98,6 +102,7 @@ OWN_SORTS: Mapping[str, Sort] = MappingProxyType(
             ("cursor-gone", 410, False),
             ("too-large", 413, False),
             ("unsupported-media", 415, False),
+            ("too-many-calls", 429, True),
             ("expectation-failed", 417, False),
             ("idempotency-other", 422, False),
             ("not-well", 503, True),
@@ -231,9 +236,13 @@ def _of_refusal(error: errors.Refused, sort: Sort, lang: Lang) -> Problem:
         sort, code = OWN_SORTS["too-large"], "GW-413"
     elif codes == {"idempotency-other"} or error.code == "GW-IDEM-OTHER":
         sort, code = OWN_SORTS["idempotency-other"], "GW-IDEM-OTHER"
+    asked = sorted(codes & CONFIRMABLE)
+    if asked and codes <= CONFIRMABLE:
+        code = "GW-CONFIRM"
     listed = reasons_told(reasons, lang)
     detail = str(listed[0]["detail"]) if len(listed) == 1 else say("problem.many", lang, n=len(listed))
-    return Problem(sort=sort, code=code, detail=detail, errors=listed)
+    more = {"confirm": asked} if asked else {}
+    return Problem(sort=sort, code=code, detail=detail, errors=listed, more=more)
 
 
 def _detail(sort: Sort, error: errors.GatewayError, lang: Lang) -> str:

@@ -91,6 +91,11 @@ def without_reference(text: str | None) -> str | None:
     return (text or "").partition(reference)[0].rstrip(" ·") or None
 
 
+def code_text(code: str | None, lang: Lang) -> str | None:
+    """What a code of a finding means; the code itself where there are no words for it."""
+    return _word(f"code.{code}", code, lang) if code else None
+
+
 def packet_word(state: str, lang: Lang) -> str:
     """The word for the state of a stored packet."""
     return _word(f"packet.{state}", state, lang)

@@ -44,7 +44,7 @@ def demo(
 def _tell_once(call: Call, keep: Path | None) -> None:
     from gateway.demo import story
 
-    result = run(story.once(keep, call.say))
+    result = run(story.once(keep, call.say, signs=True))
     told = result.as_json()
     if call.output is Format.TABLE:
         output.lines(f"{key}: {value}" for key, value in told.items())

@@ -57,6 +57,8 @@ async def _examine(settings: Settings) -> list[Finding]:
 
 def _patient(settings: Settings, pool: Any) -> Patient:
     from gateway.bootstrap import open_axis
+    from gateway.bootstrap_keys import key_token
+    from gateway.bootstrap_safety import scanner
     from gateway.clock import SystemClock
     from gateway.ops.doctor import Patient
     from gateway.settings import sqlite_file
@@ -76,6 +78,10 @@ def _patient(settings: Settings, pool: Any) -> Patient:
         pool=pool,
         lease_s=settings.workers.lease_s,
         open_axis=None if embedded else lambda: open_axis(settings),
+        stamped=bool(settings.log.tsa_url),
+        scanner=scanner(settings, pool),
+        has_recipient=settings.seal.recipient is not None,
+        token=key_token(settings),
     )
 
 

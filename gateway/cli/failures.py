@@ -39,10 +39,14 @@ EXIT_CODES: Mapping[type[errors.GatewayError], int] = {
     errors.Denied: AUTHENTICATION,
     errors.TransportFailure: NETWORK,
     errors.InvalidEnvelope: VERIFICATION,
+    errors.InvalidProof: VERIFICATION,
     errors.CannotTell: LATER,
     errors.Waiting: LATER,
+    errors.SignerDown: LATER,
     errors.StoreFailure: LATER,
+    errors.ScannerDown: LATER,
     errors.StaleVersion: REFUSED,
+    errors.AlteredContent: FAILED,
 }
 
 

@@ -39,7 +39,7 @@ _PACKET_COLUMNS = (
     ("cli.column.arrived", ""),
 )
 _QUARANTINE = ("waiting", "held", "quarantined", "malformed", "sealed")
-_PACKET_STATES = (*_QUARANTINE, "landed", "done", "released", "returned", "discarded")
+_PACKET_STATES = (*_QUARANTINE, "landed", "done", "released", "returned", "discarded", "dropped")
 
 
 def register(app: typer.Typer) -> None:

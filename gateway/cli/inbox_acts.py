@@ -68,6 +68,15 @@ def register(group: typer.Typer) -> None:
         examples=("gateway inbox ack inb_01J…", "gateway inbox ack 88/SNV-VP --client qlvb"),
         writes=True,
     )(ack)
+    verb(
+        group,
+        "seal",
+        examples=(
+            "gateway inbox seal 88/SNV-VP --why 'It bears the stamp of a secret'",
+            "gateway inbox seal inx_01J… --why 'Told by the sender' --yes",
+        ),
+        writes=True,
+    )(seal)
     _register_packets(group)
 
 
@@ -100,6 +109,26 @@ def _register_packets(group: typer.Typer) -> None:
         ),
         writes=True,
     )(discard)
+
+
+def seal(call: Call, document: Which, why: Why) -> None:
+    """Lock a document or packet that may be a secret: at once nobody reads it here, and its content is sealed apart."""
+    run(_seal(call, document, why))
+
+
+async def _seal(call: Call, text: str, why: str) -> None:
+    from gateway.cli import hold
+    from gateway.incoming import seal as sealing
+
+    async with at_agency(call) as seat:
+        node, scope = seat.node, seat.scope
+        if not call.agrees("cli.ask.seal", document=output.plain(text)):
+            return
+        if text.startswith("inx_"):
+            held = await sealing.packet(node.inn, node.hold, scope, text, why)
+        else:
+            held = await sealing.document(node.inn, node.hold, scope, (await _found(seat, text)).id, why)
+        hold.tell(call, held)
 
 
 def accept(

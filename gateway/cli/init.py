@@ -7,19 +7,22 @@ from __future__ import annotations
 import os
 import shutil
 import sys
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from gateway.cli import output
 from gateway.cli.command import Call, verb
-from gateway.cli.node import at_office, run
+from gateway.cli.node import at_office, operator, run
 from gateway.domain.account import HostedAgency, NumberingMode
 from gateway.errors import Clash, Misconfigured
+
+if TYPE_CHECKING:
+    from gateway.bootstrap import Office
 
 _FIRST_KEY = "first"
 _LIFE = timedelta(days=365)
@@ -35,6 +38,7 @@ class Answers:
     numbering: NumberingMode
     port: int
     ca: Path | None
+    people: tuple[str, ...] = ()
 
 
 def register(app: typer.Typer) -> None:
@@ -66,6 +70,10 @@ def init(
             help="6. Root certificates of the exchange certificates (PEM).", exists=True, dir_okay=False
         ),
     ] = None,
+    person: Annotated[
+        list[str] | None,
+        typer.Option(help="Who decides about trust; twice, for two of them. Each gets a code to enrol with."),
+    ] = None,
 ) -> None:
     """Set up a node: settings, database, your agency, its key pair and the first API key (printed once)."""
     from gateway.settings import DEFAULT_FILE
@@ -77,6 +85,7 @@ def init(
         call,
         {"data_dir": data_dir, "code": code, "name": name, "numbering": numbering, "port": port, "ca": ca},
     )
+    answers = replace(answers, people=tuple(person or ()))
     _check_code(answers.code)
     if call.dry_run:
         output.lines([settings_text(answers, file)])
@@ -174,6 +183,7 @@ async def _set_up(call: Call, file: Path, answers: Answers) -> None:
         entry = entries[0] if entries else office.keys.generate(agency.code)
         office.keys.request(agency.code, entry.key_id, agency.name)
         secret, key = await tokens.make(office, agency, _FIRST_KEY, tokens.DAILY, _LIFE)
+        codes = await _people(office, answers.people)
     making.replace(file)
     request = settings.keys.folder / agency.code / f"{entry.key_id}.csr.pem"
     output.record(
@@ -186,10 +196,28 @@ async def _set_up(call: Call, file: Path, answers: Answers) -> None:
             "request": str(request),
             "token_id": key.id,
             "secret": secret,
+            **({"people": codes} if codes else {}),
         },
         id_key="secret",
     )
     _next_steps(call, settings, request)
+
+
+async def _people(office: Office, names: Sequence[str]) -> list[dict[str, str]]:
+    """The first persons, each with the code to enrol with. A set-up that is begun again knows those it made before."""
+    from gateway.deciding import people
+    from gateway.domain.person import Role
+
+    principal = await operator(office.store)
+    made = []
+    async with office.deciding.decisions.read() as view:
+        known = {each.name for each in await view.people.everybody()}
+    for name in names:
+        if name not in known:
+            roles = (Role.TRUST, Role.PEOPLE)
+            person, code = await people.add(office.deciding, None, principal.id, name, roles)
+            made.append({"name": person.name, "code": code})
+    return made
 
 
 def _folders(settings: Any, answers: Answers) -> None:

@@ -3,21 +3,31 @@ file. Out: a new key, its signing request, or the list with what expires when. P
 
 from __future__ import annotations
 
+import hashlib
+from collections.abc import Sequence
+from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from gateway.cli import output
+from gateway.cli import keys_bind, keys_end, output, proposals
 from gateway.cli.command import Call, noun, verb
 from gateway.cli.node import at_office, chosen, run
-from gateway.errors import Clash
+from gateway.errors import Clash, Misconfigured, NotFound
 
 if TYPE_CHECKING:
-    from cryptography.x509 import Certificate
-
+    from gateway.bootstrap import Office
+    from gateway.domain.key_use import KeyEnd, KeyUse
     from gateway.trust.keys import KeyEntry, KeyKind
+
+
+class Where(StrEnum):
+    """Where a new key lies."""
+
+    FILE = "file"
+    TOKEN = "token"  # noqa: S105 - a place, no secret
 
 
 class Kind(StrEnum):
@@ -32,8 +42,10 @@ _COLUMNS = (
     ("cli.column.id", ""),
     ("cli.column.code", ""),
     ("cli.column.algorithm", ""),
+    ("cli.column.where", ""),
     ("cli.column.serial", "dim"),
     ("cli.column.valid", ""),
+    ("cli.column.state", ""),
 )
 
 
@@ -57,44 +69,66 @@ def register(app: typer.Typer) -> None:
         examples=("gateway keys import issued.pem", "gateway keys import issued.pem --agency Z91.02 -o json"),
         writes=True,
     )(import_)
-    verb(
-        group,
-        "pin",
-        examples=(
-            "gateway keys pin Z91.07 partner.pem --proposed-by 'A. Clerk' --approved-by 'A. Leader'",
-            "gateway keys pin Z91.07 partner.pem --proposed-by 'A. Clerk' --approved-by 'A. Leader' --yes",
-        ),
-        writes=True,
-    )(pin)
+    keys_bind.register(group)
+    keys_end.register(group)
     app.add_typer(group)
 
 
 def list_(call: Call) -> None:
-    """List the agency's keys; one without a certificate waits for it."""
+    """List the agency's keys: where each lies, until when it is good, and whether it signs now."""
     run(_list(call))
 
 
 async def _list(call: Call) -> None:
+    from gateway.outgoing import keys as signing
+
     async with at_office(call.settings()) as office:
         agency = chosen(await office.store.hosted(), call.agency)
         entries = office.keys.entries(agency.code)
-    output.rows(call, [_shown(each) for each in entries], _COLUMNS, [_cells(call, each) for each in entries])
+        now = office.clock.now()
+        use = await signing.of(office.directory, office.store, agency.code, now)
+        signs = _signing(office, agency.code, now, use)
+    shown = [_shown(each) | {"state": _state(each, signs, use)} for each in entries]
+    cells = [_cells(call, each, told["state"]) for each, told in zip(entries, shown, strict=True)]
+    output.rows(call, shown, _COLUMNS, cells)
+
+
+def _signing(office: Office, code: str, now: datetime, use: KeyUse) -> str:
+    """The certificate that signs now, by SHA-256; nothing where none does."""
+    try:
+        return hashlib.sha256(office.keys.signer(code, now, use).certificate_der).hexdigest()
+    except (NotFound, Misconfigured):
+        return ""
+
+
+def _state(entry: KeyEntry, signs: str, use: KeyUse) -> str:
+    if entry.fingerprint is None:
+        return "waiting"
+    if entry.fingerprint in use.ended:
+        return "ended"
+    if entry.fingerprint == signs:
+        return "signs"
+    return "unbound" if use.fault(entry.fingerprint) else "ready"
 
 
 def new(
     call: Call,
     kind: Annotated[Kind, typer.Option(help="Algorithm of the key.")] = Kind.P256,
+    where: Annotated[
+        Where | None, typer.Option(help="In a file or on the token; default: the token, where one is set up.")
+    ] = None,
 ) -> None:
     """Make a key pair and its signing request; have that signed, then import the certificate."""
-    run(_new(call, kind.value))
+    run(_new(call, kind.value, where))
 
 
-async def _new(call: Call, kind: KeyKind) -> None:
+async def _new(call: Call, kind: KeyKind, where: Where | None) -> None:
     async with at_office(call.settings()) as office:
         agency = chosen(await office.store.hosted(), call.agency)
+        place = where or (Where.TOKEN if office.keys.has_token else Where.FILE)
         if not call.agrees("cli.ask.new_key", code=agency.code, kind=kind):
             return
-        entry = office.keys.generate(agency.code, kind)
+        entry = office.keys.generate(agency.code, kind, place.value)
         office.keys.request(agency.code, entry.key_id, agency.name)
     output.record(call, _shown(entry))
     call.say("cli.todo", command=f"gateway keys csr {entry.key_id} --agency {agency.code} > request.pem")
@@ -122,74 +156,56 @@ def import_(
     call: Call,
     file: Annotated[Path, typer.Argument(help="The certificate, in PEM.", exists=True, dir_okay=False)],
 ) -> None:
-    """Put an issued certificate beside its key; from its first day the node signs with it."""
+    """Put an issued certificate beside its key. Where others of the agency are bound here, it signs once bound too."""
     run(_import(call, file))
 
 
 async def _import(call: Call, file: Path) -> None:
+    from cryptography.hazmat.primitives.serialization import Encoding
+
+    from gateway.trust.key_material import key_id, public_key_of, sha256
     from gateway.trust.keys import read_certificate
 
     pem = file.read_bytes()
-    _made_for_signing(read_certificate(pem, str(file)), file)
+    certificate = read_certificate(pem, str(file))
+    keys_bind.made_for_signing(certificate, file)
+    der = certificate.public_bytes(Encoding.DER)
     async with at_office(call.settings()) as office:
         agency = chosen(await office.store.hosted(), call.agency)
+        mine = key_id(public_key_of(certificate, str(file)))
+        _refuse_stolen(mine, await office.store.key_ends(agency.code))
+        await proposals.never_for_pdfs(office, [der])
+        await _refuse_to_stop(office, agency.code, mine, sha256(der))
         if not call.agrees("cli.ask.import_certificate", file=file, code=agency.code):
             return
         entry = office.keys.import_certificate(agency.code, pem)
     output.record(call, _shown(entry))
+    call.say("cli.key.announce", code=agency.code, file=file)
 
 
-def pin(
-    call: Call,
-    code: Annotated[str, typer.Argument(help="The agency that the certificate speaks for.")],
-    file: Annotated[Path, typer.Argument(help="Its certificate, in PEM.", exists=True, dir_okay=False)],
-    proposed_by: Annotated[str, typer.Option(help="Who compared the fingerprint with the partner.")],
-    approved_by: Annotated[str, typer.Option(help="Who approved it; another person (K6).")],
-) -> None:
-    """Bind a certificate to an agency code: from now on packets signed with it count as that agency's."""
-    run(_pin(call, code, file, proposed_by, approved_by))
-
-
-async def _pin(call: Call, code: str, file: Path, proposed_by: str, approved_by: str) -> None:
-    from cryptography.hazmat.primitives.serialization import Encoding
-
-    from gateway.registry.binding import fingerprint
-    from gateway.trust.keys import read_certificate
-
-    certificate = read_certificate(file.read_bytes(), str(file))
-    _made_for_signing(certificate, file)
-    der = certificate.public_bytes(Encoding.DER)
-    async with at_office(call.settings()) as office:
-        if not call.agrees("cli.ask.pin", code=code, fingerprint=fingerprint(der)):
-            return
-        bound = await office.directory.bind(
-            code,
-            der,
-            certificate.not_valid_before_utc,
-            certificate.not_valid_after_utc,
-            proposed_by,
-            approved_by,
-        )
-    output.record(
-        call,
-        {
-            "id": fingerprint(der),
-            "code": bound.code,
-            "valid_from": output.stamp(bound.valid_from),
-            "valid_to": output.stamp(bound.valid_to),
-        },
-    )
-
-
-def _made_for_signing(certificate: Certificate, file: Path) -> None:
-    """Clash for a certificate that every receiver would refuse at step 9: better told here than found in quarantines."""
-    from gateway.trust.chain import usage_holds
-
-    if not usage_holds(certificate):
+def _refuse_stolen(key_id: str, ends: Sequence[KeyEnd]) -> None:
+    if any(each.key_id == key_id and each.stolen_since is not None for each in ends):
         raise Clash(
-            f"{file} is not made for signing: no receiver would take what is signed with it",
-            code="CERT-USAGE",
-            hint="have it issued anew with the key usage digitalSignature or nonRepudiation, and without CA rights",
+            f"the key {key_id} was reported stolen: no certificate makes it good again",
+            hint="make a new one with: gateway keys new",
+        )
+
+
+async def _refuse_to_stop(office: Office, code: str, key_id: str, fingerprint: str) -> None:
+    """A key has one certificate beside it. One that may sign does not make way for one that may not yet."""
+    from gateway.outgoing import keys as signing
+
+    use = await signing.of(office.directory, office.store, code, office.clock.now())
+    here = {each.key_id: each.fingerprint for each in office.keys.entries(code)}.get(key_id)
+    if (
+        here not in (None, fingerprint)
+        and use.fault(str(here)) is None
+        and use.fault(fingerprint) is not None
+    ):
+        raise Clash(
+            f"the key {key_id} signs under a certificate that is bound here, and under this one it could not sign yet",
+            code="KEY-NOT-BOUND",
+            hint="bind this one first: gateway keys propose, then gateway keys approve",
         )
 
 
@@ -198,6 +214,8 @@ def _shown(entry: KeyEntry) -> dict[str, Any]:
         "id": entry.key_id,
         "agency": entry.agency_code,
         "algorithm": entry.algorithm,
+        "where": entry.where,
+        "sha256": entry.fingerprint,
         "subject": entry.subject,
         "serial": entry.serial,
         "not_before": output.stamp(entry.not_before),
@@ -205,9 +223,10 @@ def _shown(entry: KeyEntry) -> dict[str, Any]:
     }
 
 
-def _cells(call: Call, entry: KeyEntry) -> tuple[str, ...]:
+def _cells(call: Call, entry: KeyEntry, state: str) -> tuple[str, ...]:
     if entry.certificate_der is None:
         valid = call.word("cli.no_certificate")
     else:
         valid = f"{output.clock(entry.not_before)} – {output.clock(entry.not_after)}"
-    return entry.key_id, entry.agency_code, entry.algorithm, entry.serial or "", valid
+    where, word = call.word(f"cli.key.in_{entry.where}"), call.word(f"cli.key.{state}")
+    return entry.key_id, entry.agency_code, entry.algorithm, where, entry.serial or "", valid, word

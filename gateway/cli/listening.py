@@ -16,6 +16,10 @@ if TYPE_CHECKING:
     from aiohttp import web
 
 
+# Of a door that sets no number itself.
+_CONNECTIONS = 64
+
+
 def stop_on_signal(asked: Callable[[], None] = lambda: None) -> asyncio.Event:
     """An event that Ctrl+C or SIGTERM sets, instead of ending the process; `asked` is called before that."""
     stop = asyncio.Event()
@@ -35,19 +39,23 @@ def stop_on_signal(asked: Callable[[], None] = lambda: None) -> asyncio.Event:
 
 @asynccontextmanager
 async def listening(
-    app: web.Application, section: str, host: str, port: int, finish_s: float
+    app: web.Application, section: str, host: str, port: int, finish_s: float, idle_s: float = 75.0
 ) -> AsyncIterator[str]:
     """The address, open while the body runs. `section` names the settings to change when it is taken; calls under way
-    have `finish_s` seconds to end."""
+    have `finish_s` seconds to end, and the headers of a call `idle_s` to come."""
     from aiohttp import web
 
     from gateway.api.app import server_log
+    from gateway.api.connections import CONNECTIONS, Connections, Site
 
-    runner = web.AppRunner(app, access_log=None, logger=server_log(), shutdown_timeout=finish_s)
+    connections = app.get(CONNECTIONS) or Connections(_CONNECTIONS)
+    # A compressed body is refused by whoever reads it; nothing is inflated before that.
+    options = {"access_log": None, "logger": server_log(), "auto_decompress": False}
+    runner = web.AppRunner(app, access_log=None, shutdown_timeout=finish_s)
     await runner.setup()
     try:
         try:
-            await web.TCPSite(runner, host, port).start()
+            await Site(runner, host, port, connections, keepalive_timeout=idle_s, **options).start()
         except OSError as why:
             raise Misconfigured(
                 f"the node cannot listen on {host}:{port}: {why.strerror}",

@@ -49,6 +49,11 @@ def register(app: typer.Typer) -> None:
         "events",
         examples=("gateway outbox events 1523/STC-VP", "gateway outbox events msg_01J… -o ndjson"),
     )(events)
+    _register_acts(group)
+    app.add_typer(group)
+
+
+def _register_acts(group: typer.Typer) -> None:
     verb(
         group,
         "send",
@@ -94,7 +99,15 @@ def register(app: typer.Typer) -> None:
         ),
         writes=True,
     )(replace)
-    app.add_typer(group)
+    verb(
+        group,
+        "seal",
+        examples=(
+            "gateway outbox seal 1523/STC-VP --why 'Sent by mistake'",
+            "gateway outbox seal msg_01J… --why 'Sent by mistake' --yes",
+        ),
+        writes=True,
+    )(seal)
 
 
 def list_(
@@ -167,12 +180,12 @@ async def _events(call: Call, text: str) -> None:
     )
 
 
-def send_draft(call: Call, document: Which) -> None:
+def send_draft(call: Call, document: Which, confirm: send.Confirm = None) -> None:
     """Send a draft that was kept; it is checked anew, and every broken rule is told at once (exit 4)."""
-    run(_send_draft(call, document))
+    run(_send_draft(call, document, tuple(confirm or ())))
 
 
-async def _send_draft(call: Call, text: str) -> None:
+async def _send_draft(call: Call, text: str, confirm: tuple[str, ...]) -> None:
     from gateway.outgoing import manage
 
     async with at_agency(call) as seat:
@@ -180,7 +193,24 @@ async def _send_draft(call: Call, text: str) -> None:
             found = await finding.outgoing(work, text)
         to = ", ".join(each.code or each.name or "" for each in found.draft.recipients) or "-"
         if call.agrees("cli.ask.send_draft", document=_name(found), to=to):
-            _done(call, await manage.send_draft(seat.node.out, seat.scope, found.id))
+            _done(call, await manage.send_draft(seat.node.out, seat.scope, found.id, confirm=confirm))
+
+
+def seal(call: Call, document: Which, why: Annotated[str, typer.Option(help="Why; it is recorded.")]) -> None:
+    """Lock a document that may be a secret: nothing of it leaves any more, and its content is sealed apart."""
+    run(_seal(call, document, why))
+
+
+async def _seal(call: Call, text: str, why: str) -> None:
+    from gateway.cli import hold
+    from gateway.outgoing import seal as sealing
+
+    async with at_agency(call) as seat:
+        async with seat.node.store.read(seat.scope) as work:
+            found = await finding.outgoing(work, text)
+        if call.agrees("cli.ask.seal", document=_name(found)):
+            held = await sealing.document(seat.node.out, seat.node.hold, seat.scope, found.id, why)
+            hold.tell(call, held)
 
 
 def resend(call: Call, document: Which, to: ToCodes = None) -> None:
@@ -285,6 +315,7 @@ async def _change(
             kind=Kind(kind),
             parent_id=found.id,
             change=Change(reason=reason, target=target, replaces=replaces),
+            confirm=tuple(told.confirm),
         )
         if not call.dry_run and not call.agrees(f"cli.ask.{kind}", document=_name(found), reason=reason):
             return

@@ -209,6 +209,7 @@ def _signer(key: Path, certificate: Path, password_file: Path | None) -> FileSig
     from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
     from gateway.errors import Misconfigured
+    from gateway.trust.key_material import FEEDS
     from gateway.trust.keys import FileSigner, password_from, read_certificate
 
     password = password_from(file=password_file, environment=PASSWORD)
@@ -221,7 +222,7 @@ def _signer(key: Path, certificate: Path, password_file: Path | None) -> FileSig
         ) from cause
     if not isinstance(opened, rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey):
         raise Misconfigured(f"the feed key {key.name} is neither RSA nor elliptic curve")
-    return FileSigner("", opened, read_certificate(certificate.read_bytes(), str(certificate)))
+    return FileSigner("", opened, read_certificate(certificate.read_bytes(), str(certificate)), FEEDS)
 
 
 def _header(header: Header) -> dict[str, Any]:

@@ -1,8 +1,9 @@
 """`gateway registry feed`: the signed list that this node follows. In: the node's registry. Out: the list in force, what
-was refused and why, and the certificates that wait for two people; one of them bound."""
+was refused and why, and the certificates that wait for two people; one of them taken up as a proposal."""
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -10,6 +11,7 @@ import typer
 from gateway.cli import output
 from gateway.cli.command import Call, Format, noun, verb
 from gateway.cli.node import at_office, run
+from gateway.cli.person import As
 from gateway.errors import Clash
 
 if TYPE_CHECKING:
@@ -50,13 +52,13 @@ def register(group: typer.Typer) -> None:
     )(proposals)
     verb(
         feed,
-        "confirm",
+        "propose",
         examples=(
-            "gateway registry feed confirm Z91.07 SHA256 --proposed-by 'A Clerk' --approved-by 'A Head'",
-            "gateway registry feed confirm Z91.07 SHA256 --proposed-by 'A Clerk' --approved-by 'A Head' --yes",
+            "gateway registry feed propose Z91.07 SHA256 --as 'A. Clerk'",
+            "gateway registry feed propose Z91.07 SHA256 --as 'A. Clerk' --yes -o json",
         ),
         writes=True,
-    )(confirm)
+    )(propose)
     group.add_typer(feed)
 
 
@@ -103,7 +105,7 @@ async def _refusals(call: Call, limit: int) -> None:
 
 
 def proposals(call: Call, limit: Annotated[int, typer.Option(min=1, max=1000)] = 100) -> None:
-    """List certificates that the issuer proposes and nobody has confirmed; none of them speaks for anybody yet."""
+    """List certificates that the issuer proposes and nobody has approved; none of them speaks for anybody yet."""
     run(_proposals(call, limit))
 
 
@@ -115,35 +117,39 @@ async def _proposals(call: Call, limit: int) -> None:
     )
 
 
-def confirm(
+def propose(
     call: Call,
-    code: Annotated[str, typer.Argument(help="The agency that the certificate is proposed for.")],
-    fingerprint: Annotated[
-        str, typer.Argument(help="Its SHA-256, compared with the partner by another way.")
-    ],
-    proposed_by: Annotated[str, typer.Option(help="Who compared the fingerprint with the partner.")],
-    approved_by: Annotated[str, typer.Option(help="Who approved it; another person (K6).")],
+    code: Annotated[str, typer.Argument(help="The agency that the certificate is meant for.")],
+    fingerprint: Annotated[str, typer.Argument(help="Its SHA-256, from: gateway registry feed proposals")],
+    as_: As,
+    reason: Annotated[str, typer.Option(help="Why; the approver reads it.")] = "",
 ) -> None:
-    """Bind a proposed certificate to its code; from now on packets signed with it count as that agency's."""
-    run(_confirm(call, code, fingerprint, proposed_by, approved_by))
+    """Take up what the issuer proposes, as your own proposal: it counts once another person approves."""
+    run(_propose(call, code, fingerprint, as_, reason))
 
 
-async def _confirm(call: Call, code: str, fingerprint: str, proposed_by: str, approved_by: str) -> None:
-    async with at_office(call.settings()) as office:
-        proposal = await office.feed.proposal(code, fingerprint)
-        _refuse_unfit(proposal)
-        if not call.agrees("cli.ask.pin", code=proposal.code, fingerprint=proposal.fingerprint):
-            return
-        bound = await office.feed.confirm(proposal, proposed_by, approved_by)
-    output.record(
-        call,
-        {
-            "id": proposal.fingerprint,
-            "code": bound.code,
-            "valid_from": output.stamp(bound.valid_from),
-            "valid_to": output.stamp(bound.valid_to),
-        },
-    )
+async def _propose(call: Call, code: str, fingerprint: str, as_: str, reason: str) -> None:
+    from cryptography import x509
+
+    from gateway.cli.proposals import proposed
+    from gateway.deciding.propose import binding
+    from gateway.domain.proof import Binding
+    from gateway.domain.proposal import Content
+
+    settings = call.settings()
+    async with at_office(settings) as office:
+        found = await office.feed.proposal(code, fingerprint)
+        _refuse_unfit(found)
+        certificate = x509.load_der_x509_certificate(found.certificate_der)
+        wanted = Binding(
+            code=found.code,
+            certificate_der=found.certificate_der,
+            valid_from=found.valid_from or certificate.not_valid_before_utc,
+            valid_to=found.valid_to or certificate.not_valid_after_utc,
+        )
+        known = await office.directory.bindings(found.code)
+        change = binding(known, wanted, office.clock.now(), timedelta(days=settings.keys.overlap_days))
+    await proposed(call, Content(bindings=(change,)), as_, reason)
 
 
 def _refuse_unfit(proposal: Proposal) -> None:

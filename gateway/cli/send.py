@@ -38,6 +38,10 @@ Reply = Annotated[bool | None, typer.Option("--reply/--no-reply", help="Whether 
 Wait = Annotated[
     str | None, typer.Option(help="Wait until every recipient is: sent, delivered, accepted or done.")
 ]
+Confirm = Annotated[
+    list[str] | None,
+    typer.Option(help="Code of a refusal that you have read and bear with, as secrecy-stamp."),
+]
 Timeout = Annotated[str, typer.Option(help="How long to wait: 90s, 30m, 2h.")]
 
 
@@ -73,6 +77,7 @@ def send(
         str | None, typer.Option(help="Your own id; the same one never sends twice.")
     ] = None,
     draft: Annotated[bool, typer.Option("--draft", help="Keep it as a draft; send it later.")] = False,
+    confirm: Confirm = None,
     wait: Wait = None,
     timeout: Timeout = "30m",
 ) -> None:
@@ -84,7 +89,7 @@ def send(
     given |= {"external_id": external_id} if external_id else {}
     given |= {"recipients": recipients(to)} if to else {}
     told = asked(meta, given | ({"send": False} if draft else {}))
-    run(_send(call, told, files, source or [], goal))
+    run(_send(call, told, files, source or [], goal, tuple(confirm or ())))
 
 
 def flags(
@@ -151,12 +156,15 @@ def asked(meta: Path | None, given: dict[str, Any]) -> MessageIn:
         raise typer.BadParameter(f"the document's data cannot be used: {faults or why.slug}") from why
 
 
-async def _send(call: Call, told: MessageIn, files: list[Path], sources: list[Path], goal: Any) -> None:
+async def _send(
+    call: Call, told: MessageIn, files: list[Path], sources: list[Path], goal: Any, confirm: tuple[str, ...]
+) -> None:
     from gateway.cli import waiting
     from gateway.outgoing.order import Order
 
     async with at_agency(call) as seat:
-        accepted = await hand_in(call, seat, Order(draft=told.to_draft(), send=told.send), files, sources)
+        order = Order(draft=told.to_draft(), send=told.send, confirm=(*told.confirm, *confirm))
+        accepted = await hand_in(call, seat, order, files, sources)
         if accepted is None or accepted.document is None:
             return
         if goal is not None:
@@ -173,6 +181,7 @@ async def hand_in(
     from gateway.outgoing.intake import tray
 
     async with tray(seat.node.out) as held:
+        held.declare(order.draft)
         await fill(held, files, sources)
         if not call.dry_run:
             return await accept.accept(seat.node.out, seat.scope, order, held)

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Annotated
@@ -41,6 +42,10 @@ def serve(
     """Run the API, the pages and the workers until stopped. Ctrl+C finishes what is under way, then stops."""
     if role not in ROLES:
         raise typer.BadParameter(f"{role!r} is no role; expected {', '.join(ROLES)}")
+    # What the node writes is for its own user alone, whoever starts it.
+    os.umask(0o077)
+    if os.geteuid() == 0:
+        call.say("cli.as-root")
     run(_serve(call, role))
 
 
@@ -103,8 +108,11 @@ async def answer(
     ready: Callable[[str], None] | None = None,
 ) -> None:
     """The API until the stop; calls that are under way are answered first. `ready` hears its address."""
+    from gateway.ops.evidence.make import EvidenceMaker
+
     api, finish_s = node.settings.api, float(node.settings.workers.drain_s)
-    async with listening(node.application(health), "api", api.host, api.port, finish_s) as url:
+    application = node.application(health, EvidenceMaker(node))
+    async with listening(application, "api", api.host, api.port, finish_s, api.idle_s) as url:
         call.say("cli.serving", url=url, name=node.settings.node.name)
         keep_what_is_loaded()
         if ready is not None:

@@ -11,7 +11,9 @@ import typer
 
 from gateway import labels
 from gateway.cli import output
+from gateway.cli.ages import age
 from gateway.cli.command import Call, Format, verb
+from gateway.cli.issuers import issuer_line, shown_issuer
 from gateway.cli.node import at_node, run
 
 if TYPE_CHECKING:
@@ -59,8 +61,15 @@ def lines(call: Call, found: Status) -> Iterator[tuple[str, str]]:
     for code, days in found.certificates.items():
         key = "cli.status.certificate" if days > 0 else "cli.status.no_certificate"
         yield GOOD if days > EXPIRING_DAYS else LOOK, call.word(key, code=code, days=int(days))
+    for code, days in found.partners.items():
+        yield LOOK, call.word("cli.status.partner", code=code, days=int(days))
+    for each in found.authorities:
+        yield GOOD if each.word == "good" else LOOK, issuer_line(call, each, found.at)
     yield _backup(call, found.backup, found.at)
     yield from _workers(call, found)
+    scanner = found.scanner.word
+    mark = GOOD if scanner in ("ok", "off") else LOOK
+    yield mark, call.word("cli.status.scanner", state=_named(call, f"scanner.{scanner}", scanner))
     free = labels.megabytes(found.disk_free, call.lang.value)
     yield GOOD, call.word("cli.status.disk", free=free)
 
@@ -148,15 +157,6 @@ def _named(call: Call, key: str, other: str) -> str:
     return call.word(key) if labels.has(key) else other
 
 
-def age(call: Call, span: timedelta) -> str:
-    """In the largest unit that leaves a number of one at least."""
-    seconds = max(int(span.total_seconds()), 0)
-    for unit, size in (("days", 86400), ("hours", 3600), ("minutes", 60)):
-        if seconds >= size:
-            return call.word(f"cli.age.{unit}", n=seconds // size)
-    return call.word("cli.age.seconds", n=seconds)
-
-
 def shown(found: Status) -> dict[str, Any]:
     """The same for programs."""
     load, backup = found.load, found.backup
@@ -174,6 +174,8 @@ def shown(found: Status) -> dict[str, Any]:
         "leases": dict(load.leases),
         "events_unnumbered": load.unnumbered,
         "certificates": {code: round(days, 1) for code, days in found.certificates.items()},
+        "partners_ending": {code: round(days, 1) for code, days in found.partners.items()},
+        "revocation": [shown_issuer(each) for each in found.authorities],
         "backup": None
         if backup is None
         else {
@@ -183,6 +185,7 @@ def shown(found: Status) -> dict[str, Any]:
         },
         "workers": [_shown_beat(each) for each in found.workers],
         "disk_free_bytes": found.disk_free,
+        "scanner": found.scanner.word,
     }
 
 

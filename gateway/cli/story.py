@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 
 from gateway import labels
 from gateway.api.words import without_reference
+from gateway.cli import signed
 from gateway.cli.command import Call
 from gateway.cli.output import day, plain
 from gateway.cli.shapes import numbered, sign
@@ -36,6 +37,7 @@ def outgoing(
         )
     if stuck:
         lines.append(plain(call.word("cli.stuck", reason=stuck)))
+    lines += signed.lines(call, document.legal_value, document.signatures)
     if deliveries:
         lines.append(_summary(call, deliveries))
     ordered = sorted(deliveries, key=lambda each: (_place(each.state), each.recipient.code))

@@ -8,6 +8,7 @@ from datetime import datetime
 
 from gateway import labels
 from gateway.api.words import fact_word, incoming_word, without_reference
+from gateway.cli import signed
 from gateway.cli.command import Call
 from gateway.cli.output import clock, day, plain
 from gateway.cli.shapes import numbered, why
@@ -30,6 +31,7 @@ def incoming(call: Call, document: IncomingDocument, shown: str, facts: Sequence
         f"{call.word('cli.column.state')}: {incoming_word(document.kind, shown, call.lang.value)}{number}",
         *(f"  {labels.mark_text(mark, call.lang.value)}" for mark in document.marks if _is_ours(mark)),
         *_checks(call, document.checks.items()),
+        *signed.lines(call, document.legal_value, document.signatures),
         *(
             f"  {each.n}. {each.name}  {labels.kilobytes(each.size, call.lang.value)}"
             for each in document.files

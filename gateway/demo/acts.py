@@ -36,6 +36,8 @@ from gateway.outgoing.order import Order
 
 # How long one step of the story may take before it is told as failed.
 PATIENCE_S = 60.0
+# How often a dozen waiting steps look, without taking the machine from those they wait for.
+LOOK_S = 0.1
 
 
 @dataclass(slots=True)
@@ -87,7 +89,8 @@ class Acts:
         async with intake.tray(self.node.out) as tray:
             for n, file in enumerate(told["files"]):
                 role = FileRole.LEAD if n == 0 else FileRole.APPENDIX
-                await tray.add(role, file, role, _one(self.cast.sample(file)))
+                content = self.cast.lead(sender, file) if n == 0 else self.cast.sample(file)
+                await tray.add(role, file, role, _one(content))
             accepted = await accept.accept(self.node.out, scope, order, tray)
         if accepted.document is None:
             raise GatewayError(f"the story's document {key} was not accepted")
@@ -173,7 +176,7 @@ class Acts:
         try:
             async with asyncio.timeout(PATIENCE_S):
                 while not await true():
-                    await self.node.clock.sleep(0.02)
+                    await self.node.clock.sleep(LOOK_S)
         except TimeoutError as late:
             counts = await self.node.store.counts()
             raise GatewayError(

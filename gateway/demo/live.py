@@ -27,12 +27,13 @@ async def serve(
     settings = stage.settings_for(folder, port=port)
     say("cli.demo.staging", folder=folder)
     await stage.prepare(settings)
+    cast = await story.prepare_cast(settings)
     async with open_node(settings) as node:
         await stage.register(node)
         keys = {actor: await _key(node, actor) for actor in stage.ACTORS}
-        _write_samples(node, folder)
+        _write_samples(node, cast, folder)
         async with story.at_work(node):
-            tale = story.Story(node=node, cast=stage.cast(), say=say)
+            tale = story.Story(node=node, cast=cast, say=say)
             await tale.tell()
             await answer(node, lambda url: _explain(say, url, folder, keys))
 
@@ -53,9 +54,8 @@ async def _key(node: Node, actor: str) -> str:
     return secret
 
 
-def _write_samples(node: Node, folder: Path) -> None:
+def _write_samples(node: Node, cast: stage.Cast, folder: Path) -> None:
     """What the printed commands refer to: a document to send, and settings for the command line."""
-    cast = stage.cast()
     told = cast.document("letter")
     name, title, competence = told["signer"]
     meta = {
@@ -71,7 +71,7 @@ def _write_samples(node: Node, folder: Path) -> None:
         "recipients": [{"code": cast.code("department"), "role": "to_act"}],
     }
     (folder / "van-ban.json").write_text(json.dumps(meta, ensure_ascii=False, indent=2), "utf-8")
-    (folder / "van-ban.pdf").write_bytes(cast.sample("cong-van.pdf"))
+    (folder / "van-ban.pdf").write_bytes(cast.lead("province", "cong-van.pdf"))
     (folder / "gateway.toml").write_text(f'[node]\nname = "demo"\ndata_dir = "{folder.resolve()}"\n', "utf-8")
 
 

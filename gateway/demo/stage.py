@@ -16,7 +16,9 @@ from cryptography.hazmat.primitives import serialization
 
 from gateway.bootstrap import Node
 from gateway.clock import SystemClock
+from gateway.demo import deciders
 from gateway.domain.account import HostedAgency, NumberingMode
+from gateway.domain.proof import Binding
 from gateway.ports import Clock
 from gateway.settings import Settings, load
 from gateway.store import migrate
@@ -30,9 +32,11 @@ ACTORS = ("province", "department", "commune")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cast:
-    """Who plays, and what they say: the words stand in `cast.json`."""
+    """Who plays, and what they say: the words stand in `cast.json`. `signed` holds lead files as they are sent where the
+    demonstration signs them."""
 
     data: dict[str, Any]
+    signed: Path | None = None
 
     def code(self, actor: str) -> str:
         return str(self.data[actor]["code"])
@@ -45,6 +49,11 @@ class Cast:
 
     def sample(self, name: str) -> bytes:
         return (HERE / "samples" / name).read_bytes()
+
+    def lead(self, actor: str, name: str) -> bytes:
+        """A lead file of that sender, signed where there is a signed one."""
+        signed = self.signed / f"{actor}-{name}" if self.signed is not None else None
+        return signed.read_bytes() if signed is not None else self.sample(name)
 
 
 def cast() -> Cast:
@@ -90,18 +99,23 @@ async def register(node: Node) -> None:
     plan = await node.directory.plan_import(_registry_csv())
     if plan.added or plan.changed:
         await node.directory.apply(plan, "demo")
+    wanted = []
     for actor in ACTORS:
         code = cast().code(actor)
+        if await node.directory.bindings(code):
+            continue
         signer = node.keys.signer(code, node.clock.now())
         certificate = x509.load_der_x509_certificate(signer.certificate_der)
-        await node.directory.bind(
-            code,
-            signer.certificate_der,
-            certificate.not_valid_before_utc,
-            certificate.not_valid_after_utc,
-            proposed_by="demo stage",
-            approved_by="demo authority",
+        wanted.append(
+            Binding(
+                code=code,
+                certificate_der=signer.certificate_der,
+                valid_from=certificate.not_valid_before_utc,
+                valid_to=certificate.not_valid_after_utc,
+            )
         )
+    if wanted:
+        await deciders.bind(node.deciding, wanted)
 
 
 def _authority(settings: Settings, clock: Clock) -> Authority:

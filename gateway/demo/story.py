@@ -14,6 +14,7 @@ from time import monotonic
 from typing import Any
 
 from gateway.bootstrap import Node, Wrap, open_node
+from gateway.clock import SystemClock
 from gateway.demo import audit, stage
 from gateway.demo.acts import Acts
 from gateway.domain.document import (
@@ -25,6 +26,7 @@ from gateway.errors import GatewayError, Refused
 from gateway.incoming.act import StatusCall
 from gateway.outgoing import recall
 from gateway.ports import Clock
+from gateway.settings import Settings
 
 Say = Callable[..., None]
 
@@ -63,18 +65,20 @@ async def once(
     wrap: Wrap | None = None,
     clock: Clock | None = None,
     envelopes: bool = True,
+    signs: bool = False,
 ) -> Result:
-    """The whole story in its own folder. `keep`: where the node's data, the envelopes and the trust folder stay. Told
-    again in a folder where it was cut short, it ends as if it had not been."""
+    """The whole story in its own folder. `keep`: where the node's data, the envelopes and the trust folder stay; `signs`:
+    with signatures inside the PDFs. Told again in a folder where it was cut short, it ends as if it had not been."""
     began = monotonic()
     with tempfile.TemporaryDirectory(prefix="gateway-demo-") as temporary:
         folder = keep or Path(temporary)
         settings = stage.settings_for(folder)
         await stage.prepare(settings, clock)
+        cast = await prepare_cast(settings, clock) if signs else stage.cast()
         async with open_node(settings, clock=clock, wrap=wrap) as node:
             await stage.register(node)
             async with at_work(node):
-                story = Story(node=node, cast=stage.cast(), say=say)
+                story = Story(node=node, cast=cast, say=say)
                 await story.tell()
                 await story.settled()
             wrong = await story.unexpected()
@@ -90,6 +94,13 @@ async def once(
         seconds=round(monotonic() - began, 3),
         wrong=tuple(wrong),
     )
+
+
+async def prepare_cast(settings: Settings, clock: Clock | None = None) -> stage.Cast:
+    """The cast with its lead files signed."""
+    from gateway.demo import signed
+
+    return await asyncio.to_thread(signed.prepare, settings, stage.cast(), (clock or SystemClock()).now())
 
 
 @asynccontextmanager

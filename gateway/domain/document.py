@@ -8,6 +8,7 @@ from datetime import date, datetime
 from enum import IntEnum, StrEnum
 
 from gateway.domain.identity import Digest, DocumentId, PacketId
+from gateway.domain.signatures import FileVerdict, LegalValue
 
 Day = date  # where a field is itself called `date`, its type needs another name to be found at run time
 
@@ -169,6 +170,7 @@ class Draft:
     urgency: Urgency = Urgency.NORMAL
     due_at: datetime | None = None
     secrecy: str = "none"
+    category: str | None = None
     signed_at: datetime | None = None
     pages: int | None = None
     delivery_mode: DeliveryMode = DeliveryMode.ELECTRONIC
@@ -224,6 +226,9 @@ class OutgoingDocument:
     envelope_size: int | None = None
     packed_at: datetime | None = None
     content_digest: str | None = None
+    is_sealed: bool = False
+    legal_value: LegalValue | None = None
+    signatures: tuple[FileVerdict, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -326,3 +331,5 @@ class IncomingDocument:
     marks: tuple[str, ...] = ()
     version: int = 1
     checks: dict[str, str] = field(default_factory=dict)
+    legal_value: LegalValue | None = None
+    signatures: tuple[FileVerdict, ...] = ()

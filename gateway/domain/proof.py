@@ -77,7 +77,7 @@ class Contradiction:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SignedEnvelope(Generic[M]):
     """Bytes that are signed as they say by a certificate bound to the claimed sender. Says nothing about that
-    certificate's chain, time or revocation."""
+    certificate's chain, time or revocation. `signature_digest` is over the bytes of SignatureValue (R4)."""
 
     model: M
     kind: Kind
@@ -98,11 +98,27 @@ class SignedEnvelope(Generic[M]):
     findings: tuple[Finding, ...] = ()
     steps: tuple[Step, ...] = ()
     contradiction: Contradiction | None = None
+    signature_digest: Digest | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChainLink:
+    """One certificate of a chain as it describes itself; `anchor` where the chain ends in our own configuration."""
+
+    subject: str
+    serial: str
+    sha256: str
+    not_before: datetime
+    not_after: datetime
+    anchor: bool
+    der: bytes = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Evidence:
-    """What was found out about the signing certificate; facts only, no decision."""
+    """What was found out about the signing certificate; facts only, no decision. `chain` has the signer first.
+    `revocation` is good, revoked or unknown, by an answer of `revocation_source` (ocsp, crl) made at `revocation_as_of`;
+    `answers` are the SHA-256 of all answers that say so of the chain."""
 
     chain_code: str | None
     chain_detail: str
@@ -114,6 +130,11 @@ class Evidence:
     revocation_age_s: float | None = None
     subject: str = ""
     serial: str = ""
+    revocation_source: str = ""
+    revocation_as_of: datetime | None = None
+    revocation_reason: str | None = None
+    answers: tuple[str, ...] = ()
+    chain: tuple[ChainLink, ...] = ()
 
 
 class _Seal:

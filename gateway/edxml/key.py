@@ -8,7 +8,7 @@ from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 from cryptography.hazmat.primitives.hashes import SHA256, SHA384, HashAlgorithm
-from cryptography.x509 import load_der_x509_certificate
+from cryptography.x509 import InvalidVersion, load_der_x509_certificate
 
 from gateway.edxml.policy import XmlPolicy
 
@@ -51,7 +51,7 @@ def bound_key_fault(certificate_der: bytes, policy: XmlPolicy) -> str | None:
     """`SIG-WEAK` when a bound certificate's key is off W8 in kind, length, exponent or curve; None otherwise."""
     try:
         key = load_der_x509_certificate(certificate_der).public_key()
-    except (ValueError, UnsupportedAlgorithm):
+    except (ValueError, UnsupportedAlgorithm, InvalidVersion):
         return "SIG-WEAK"
     if isinstance(key, rsa.RSAPublicKey):
         strong = (

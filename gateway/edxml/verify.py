@@ -164,6 +164,7 @@ def _fast(
         files=fast.files,
         findings=(*fast.findings, *_odd_receipt(parts.receipt, parts.signing_time)),
         steps=checklist.passed({1: f"{fast.size} bytes", 8: parts.algorithm}),
+        signature_digest=_digest(parts.value),
     )
     return Verified(signed=signed, canonical=None)
 
@@ -188,7 +189,7 @@ def _general(
         path="general",
         sender_code=found.binding.code,
         body_digest=found.body_digest,
-        file_digest=Digest.of_bytes(hashlib.sha256(data).digest()),
+        file_digest=_digest(data),
         file_size=len(data),
         packet_id=qualifier.packet_id if qualifier is not None else None,
         signing_time=time,
@@ -207,8 +208,13 @@ def _general(
         ),
         steps=checklist.passed({1: f"{len(data)} bytes", 8: found.shape.method}),
         contradiction=_contradiction(model, qualifier, policy, told),
+        signature_digest=_digest(found.shape.value),
     )
     return Verified(signed=signed, canonical=found.canonical)
+
+
+def _digest(data: bytes) -> Digest:
+    return Digest.of_bytes(hashlib.sha256(data).digest())
 
 
 def _odd_receipt(receipt: Receipt | None, signed_at: datetime | None) -> tuple[Finding, ...]:

@@ -26,7 +26,7 @@ from gateway.domain.status import (
     open_request,
 )
 from gateway.errors import Clash, Refused
-from gateway.incoming import acknowledge, register, settle, stale
+from gateway.incoming import acknowledge, register, settle, signatures, stale
 from gateway.incoming.acknowledge import Answered
 from gateway.incoming.desk import InDesk
 from gateway.policy.verdict import ReasonCode, Verdict, reason
@@ -249,6 +249,10 @@ async def _answer(
         await work.incoming.save(replace(child, state=InState.DONE, marks=(*child.marks, answer)))
         if call.code == "15" and request.kind is RequestKind.UPDATE:
             document = _updated(document, child)
+            if child.files:
+                document = signatures.moved(document, child)
+                await work.jobs.cancel(signatures.JOB, document.id)
+                await signatures.plan(desk, work, document)
     document = await settle.stand(work, document, [*facts, fact])
     await acknowledge.put(
         desk,

@@ -13,11 +13,12 @@ from gateway.domain.event import EventKind
 from gateway.domain.identity import PacketId
 from gateway.domain.status import Fact, RequestKind, Track, fold_incoming, open_request
 from gateway.errors import BadSignature, BreaksRule, Conflict, OtherContent
-from gateway.incoming import acknowledge, repeat, settle, stale, translate, verify
+from gateway.incoming import acknowledge, repeat, seal, settle, signatures, stale, translate, verify
 from gateway.incoming.check import Checked
 from gateway.incoming.desk import InDesk, is_ours
 from gateway.incoming.verify import Proved
 from gateway.policy.answer import Ending, answers
+from gateway.policy.door import clean_name
 from gateway.policy.incoming import Decision
 from gateway.ports import Identity, InboxItem, LeasedInbox, Work
 
@@ -40,12 +41,20 @@ async def run(desk: InDesk, leased: LeasedInbox, proved: Proved, checked: Checke
                 await work.blobs.add(checked.source, "inbox", item.id)
             await _by_kind(desk, work, agency, leased, proved, checked)
         await work.commit()
+    if first is not None:
+        # At once, not with the next sweep: the first may be under seal.
+        await desk.blobs.forget({item.file_digest, checked.source})
 
 
 async def _by_kind(
     desk: InDesk, work: Work, agency: HostedAgency, leased: LeasedInbox, proved: Proved, checked: Checked
 ) -> None:
-    if checked.ruling.decision is Decision.UNACTIONABLE:
+    await _alarm(desk, work, leased.item, proved, checked)
+    if checked.ruling.decision is Decision.SEALED:
+        await claim(work, leased.item, proved, None, desk.clock.now())
+        known = settle.known(leased.item, proved, state=seal.SEALED)
+        await seal.declared(desk, work, leased, known, checked.ruling.detail or "declared on arrival")
+    elif checked.ruling.decision is Decision.UNACTIONABLE:
         await _return(desk, work, agency, leased, proved, checked)
     elif proved.envelope.model.kind in _NEW:
         await _document(desk, work, agency, leased, proved, checked)
@@ -98,6 +107,22 @@ async def _return(
     await work.events.append(EventKind.INBOX_RETURNED, item.id, desk.clock.now(), {"reason": code})
 
 
+async def _alarm(desk: InDesk, work: Work, item: InboxItem, proved: Proved, checked: Checked) -> None:
+    """An event for each file that carries malware, whatever becomes of the packet."""
+    told = [
+        {
+            "from": proved.envelope.sender,
+            "file": clean_name(one.part.name),
+            "sha256": one.part.sha256,
+            "malware": one.facts.malware,
+        }
+        for one in checked.looked
+        if one.facts is not None and one.facts.malware is not None
+    ]
+    kinds = [(EventKind.ALERT_MALWARE, each) for each in told]
+    await work.events.append_many(item.id, desk.clock.now(), kinds)
+
+
 async def _document(
     desk: InDesk, work: Work, agency: HostedAgency, leased: LeasedInbox, proved: Proved, checked: Checked
 ) -> None:
@@ -115,9 +140,10 @@ async def _document(
         checks=settle.checks(proved, checked),
     )
     document = replace(
-        document,
+        signatures.on(document, checked.looked, desk),
         answers=await _answered(desk, work, agency, document),
     )
+    await signatures.plan(desk, work, document)
     await _add(desk, work, agency, leased, proved, document, held=held)
     for waiting in await work.inbox.waiting_for(document.sender_code, document.document_id):
         await work.inbox.reopen(waiting.id)
@@ -163,8 +189,10 @@ async def _request(
         target_id=target.id,
         checks=settle.checks(proved, checked),
     )
+    request = signatures.on(request, checked.looked, desk)
+    await signatures.plan(desk, work, request)
     if model.kind is Kind.UPDATE and await stale.is_stale(work, target, request):
-        request = replace(request, state=InState.DONE, marks=(stale.STALE,))
+        request = replace(request, state=InState.DONE, marks=(*request.marks, stale.STALE))
         await _add(desk, work, agency, leased, proved, request, held=False, code=stale.CODE)
         return
     await ask(
@@ -279,7 +307,12 @@ async def _add(
     await _arrived(desk, work, agency, item, proved, Ending.HELD if held else Ending.ADMITTED)
     done = settle.known(item, proved, state="done", code=code, incoming_id=document.id)
     await work.inbox.settle(done, leased.lease)
-    told = {"from": document.sender_code, "kind": document.kind, "document_id": document.document_id}
+    told = {
+        "from": document.sender_code,
+        "kind": document.kind,
+        "document_id": document.document_id,
+        "proof": proved.proof,
+    }
     await work.events.append(
         EventKind.INBOX_HELD if held else EventKind.INBOX_RECEIVED,
         document.id,

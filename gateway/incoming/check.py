@@ -6,7 +6,8 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import datetime
 from functools import partial
 from typing import BinaryIO
 
@@ -16,10 +17,13 @@ from gateway.domain.files import FileFacts
 from gateway.domain.identity import Digest
 from gateway.domain.proof import FileSlice, Finding
 from gateway.edxml import attachment, schema, skeleton
+from gateway.errors import ScannerDown
+from gateway.incoming import signatures
 from gateway.incoming.desk import InDesk, ours
 from gateway.incoming.translate import Looked
 from gateway.incoming.verify import Proved, pieces
 from gateway.policy import incoming as rules
+from gateway.policy.contents import must_wait
 from gateway.ports import InboxItem
 
 PIECE = 256 * 1024
@@ -44,7 +48,8 @@ async def run(desk: InDesk, item: InboxItem, proved: Proved, source: Digest) -> 
         opener = await desk.blobs.open(work, source)
         envelope = await desk.blobs.open(work, item.file_digest)
     looked = [
-        Looked(part=part, facts=await _facts(desk, opener, part)) for part in proved.envelope.signed.files
+        Looked(part=part, facts=await _facts(desk, opener, part, n, item.received_at))
+        for n, part in enumerate(proved.envelope.signed.files, start=1)
     ]
     model = proved.envelope.model
     # The order of another system's elements has no meaning; ours is checked to the letter (edxml.md 2.2).
@@ -79,7 +84,10 @@ def _addressed_to(proved: Proved) -> tuple[str, ...]:
     return tuple(one.organ_id for one in named if one.organ_id)
 
 
-async def _facts(desk: InDesk, opener: Callable[[], BinaryIO], part: FileSlice) -> FileFacts | None:
+async def _facts(
+    desk: InDesk, opener: Callable[[], BinaryIO], part: FileSlice, n: int, seen_at: datetime
+) -> FileFacts | None:
+    """ScannerDown while nobody can say whether it carries malware: the packet stays landed (threat 65)."""
     if part.damaged is not None:
         return None
     with desk.blobs.scratch() as scratch:
@@ -88,11 +96,16 @@ async def _facts(desk: InDesk, opener: Callable[[], BinaryIO], part: FileSlice) 
             for piece in decoded(opener, part.offset, part.length, part.coding):
                 scratch.file.write(piece)
             scratch.file.flush()
-            facts = desk.inspector.inspect(scratch.path, part.name)
-            scratch.discard()
-            return facts
+            return desk.inspector.inspect(scratch.path, part.name, reads_page=n == 1)
 
-        return await desk.pool.run(look)
+        facts = await desk.pool.run(look)
+        scan = await desk.scanner.scan(scratch.path, part.sha256)
+        facts = replace(facts, malware=scan.malware, unscanned=scan.unscanned)
+        if must_wait(facts, desk.profile):
+            raise ScannerDown(f"a file of the packet could not be scanned for malware ({facts.unscanned})")
+        facts = replace(facts, signatures=await signatures.read(desk, scratch.path, facts, n, seen_at))
+        await desk.pool.run(scratch.discard)
+    return facts
 
 
 def decoded(opener: Callable[[], BinaryIO], offset: int, length: int, coding: str) -> Iterator[bytes]:

@@ -11,7 +11,19 @@ from gateway.edxml.policy import XmlPolicy
 from gateway.errors import NotFound
 from gateway.policy.profile import Profile
 from gateway.policy.trust import TrustPolicy
-from gateway.ports import Axis, Blobs, Clock, Directory, Inspector, Pool, Store, Trust
+from gateway.ports import (
+    Axis,
+    Blobs,
+    Clock,
+    Directory,
+    Inspector,
+    PdfSignatures,
+    Pool,
+    RevocationAnswers,
+    Scanner,
+    Store,
+    Trust,
+)
 
 # G1: each holds a whole file as a tree; native mail keeps the other threads of the pool.
 GENERAL_AT_ONCE = 2
@@ -27,6 +39,8 @@ class InDesk:
     directory: Directory
     trust: Trust
     inspector: Inspector
+    scanner: Scanner
+    signatures: PdfSignatures
     clock: Clock
     pool: Pool
     profile: Profile
@@ -34,6 +48,8 @@ class InDesk:
     wake: Callable[[], None]
     """Called after a commit that made work: the workers look at once, also in other processes on one server."""
     trust_policy: TrustPolicy
+    answers: RevocationAnswers | None = None
+    """Where the answers about certificates are kept; None where nothing but files says anything about them."""
     general_turns: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(GENERAL_AT_ONCE))
 
     async def agency(self, agency_id: str) -> HostedAgency:

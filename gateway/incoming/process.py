@@ -6,12 +6,14 @@ from __future__ import annotations
 
 import hashlib
 import logging
+from datetime import timedelta
 
 from gateway import log
 from gateway.domain.account import AgencyScope
 from gateway.domain.document import Kind
 from gateway.domain.event import EventKind
 from gateway.domain.identity import Digest
+from gateway.edxml.checklist import CODES
 from gateway.errors import (
     BreaksRule,
     CannotTell,
@@ -20,10 +22,11 @@ from gateway.errors import (
     InvalidEnvelope,
     MalformedXml,
     OtherContent,
+    ScannerDown,
     StaleLease,
     StoreFailure,
 )
-from gateway.incoming import admit, check, settle, track, verify
+from gateway.incoming import admit, asked_again, check, settle, track, verify
 from gateway.incoming.desk import InDesk
 from gateway.incoming.verify import Proved
 from gateway.policy import retry
@@ -32,6 +35,7 @@ from gateway.ports import InboxItem, LeasedInbox
 _log = logging.getLogger(__name__)
 # Storage that fails is tried again for some hours by `policy.retry`; a packet that kills the process for that many leases.
 MOST_TRIES = 12
+SCANNER_PAUSE = timedelta(seconds=30)
 
 
 async def run(desk: InDesk, leased: LeasedInbox) -> None:
@@ -43,11 +47,13 @@ async def run(desk: InDesk, leased: LeasedInbox) -> None:
     proved: Proved | None = None
     try:
         proved = await verify.run(desk, leased.item)
+        await asked_again.note(desk, leased.item, proved)
         await _after_proof(desk, leased, proved)
     except StaleLease:
         log.action(_log, "inbox.discarded", "another worker owns this packet now", inbox=leased.item.id)
     except MalformedXml as error:
-        await _keep_out(desk, leased, "malformed", error, proved)
+        attack = CODES[error.code].outcome == "REJ-SEC"  # well-meant software sends no document type
+        await _keep_out(desk, leased, "quarantined" if attack else "malformed", error, proved)
     except (InvalidEnvelope, Conflict) as error:
         await _keep_out(desk, leased, "quarantined", error, proved)
     except (CannotTell, OtherContent, BreaksRule) as error:
@@ -110,6 +116,8 @@ async def _keep_out(
     try:
         async with desk.store.begin(_scope(item)) as work:
             await work.inbox.settle(row, leased.lease)
+            if isinstance(error, CannotTell) and error.certificate_der is not None:
+                await work.pending.add(asked_again.of(item, error.certificate_der))
             await work.events.append(kind, item.id, now, {"state": state, "code": error.code})
             await work.commit()
     except StaleLease:
@@ -117,11 +125,13 @@ async def _keep_out(
 
 
 async def _put_off(desk: InDesk, leased: LeasedInbox, error: GatewayError) -> None:
+    """A scanner that is down is no fault of the packet: however long it lasts, those tries are not counted."""
     log.action(_log, "inbox.postponed", str(error), inbox=leased.item.id, code=error.code)
-    later = desk.clock.now() + retry.delay_of(leased.lease.attempt)
+    waits = isinstance(error, ScannerDown)
+    later = desk.clock.now() + (SCANNER_PAUSE if waits else retry.delay_of(leased.lease.attempt))
     try:
         async with desk.store.begin(_scope(leased.item)) as work:
-            await work.inbox.postpone(leased.lease, later, f"{error.code}: {error}")
+            await work.inbox.postpone(leased.lease, later, f"{error.code}: {error}", counted=not waits)
             await work.commit()
     except StaleLease:
         log.action(_log, "inbox.discarded", "another worker owns this packet now", inbox=leased.item.id)

@@ -42,7 +42,7 @@ async def _purge(desk: InDesk, scope: AgencyScope, document: IncomingDocument) -
         agreed = [fact.at for fact in facts if _agrees(fact)]
         if not agreed or max(agreed) + desk.profile.recall_purge > desk.clock.now():
             return False
-        for inbox_id in await _packets(work, document, facts):
+        for inbox_id in await packets(work, document, facts):
             await work.blobs.drop("inbox", inbox_id)
         try:
             await work.incoming.save(
@@ -60,7 +60,7 @@ async def _purge(desk: InDesk, scope: AgencyScope, document: IncomingDocument) -
     return True
 
 
-async def _packets(work: Work, document: IncomingDocument, facts: Sequence[Fact]) -> set[str]:
+async def packets(work: Work, document: IncomingDocument, facts: Sequence[Fact]) -> set[str]:
     """The inbox rows whose bytes are this document: its own packet, and every update or recall of it."""
     rows = {document.inbox_id}
     for one in await work.incoming.by_document_id(document.sender_code, document.document_id):

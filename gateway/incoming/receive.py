@@ -15,13 +15,13 @@ from gateway.domain.account import AgencyScope
 from gateway.domain.event import EventKind
 from gateway.domain.identity import Digest
 from gateway.errors import NotFound
-from gateway.incoming import repeat, verify
+from gateway.incoming import quota, repeat, verify
 from gateway.incoming.desk import InDesk, is_ours
 from gateway.ports import Arrival, InboxItem, Scratch, Work
 
 _log = logging.getLogger(__name__)
 PIECE = 256 * 1024
-_LANDED, _QUARANTINED = "landed", "quarantined"
+_LANDED, _QUARANTINED, _REPEAT = "landed", "quarantined", "MSG-REPEAT"
 _BY_THE_AXIS = frozenset({"AXIS-PARTS", "AXIS-NODE", "MSG-ID"})
 
 
@@ -35,6 +35,9 @@ async def run(desk: InDesk, arrival: Arrival) -> None:
     scope = AgencyScope(agency_id=agency.id, principal_id="node")
     with desk.blobs.scratch() as scratch:
         digest, size = await desk.pool.run(partial(_copy, arrival, scratch))
+        if await _is_held(desk, scope, digest):
+            await desk.axis.settle(arrival, done=True)
+            return
         await desk.blobs.keep(scratch, digest, size)
     item = _row(desk, arrival, agency.id, digest, size)
     async with desk.store.begin(scope) as work:
@@ -48,11 +51,27 @@ async def run(desk: InDesk, arrival: Arrival) -> None:
         elif not await _came_before(desk, work, landed, item):
             return  # not settled: the axis gives it again when the lease is over
         await work.commit()
+    if landed.code == _REPEAT:
+        await desk.blobs.forget([digest])  # only its first is kept, and that may be under seal
     if landed.id == item.id:
         meters.RECEIVED.add(lane=arrival.lane)
     else:
         meters.REPEATED.add()
     await desk.axis.settle(arrival, done=True)
+
+
+async def _is_held(desk: InDesk, scope: AgencyScope, digest: Digest) -> bool:
+    """Whether these bytes came before and are under seal, or were purged: they touch no disk again (R4). The repeat is
+    answered like any other."""
+    async with desk.store.read(scope) as work:
+        first = await work.inbox.with_bytes(digest)
+        if first is None or not await work.held.keeps(digest):
+            return False
+    async with desk.store.begin(scope) as work:
+        await repeat.answer_again(desk, work, first)
+        await work.commit()
+    log.action(_log, "arrival.held", "the same bytes are in the sealed hold", inbox=first.id)
+    return True
 
 
 async def _stays(work: Work) -> bool:
@@ -94,7 +113,11 @@ async def _came_before(desk: InDesk, work: Work, first: InboxItem, item: InboxIt
     """What becomes of bytes that are here. False: it cannot be said yet. Whoever has a copy of a packet may publish it
     under another name, or spoil it on the way; the true one that comes after it must not be taken for its repeat."""
     other_words = verify.told(first) != verify.told(item)
-    if item.state != _LANDED:
+    if first.state == quota.DROPPED and item.state == _LANDED:
+        await work.blobs.add(item.file_digest, "inbox", first.id)
+        await work.inbox.reopen(first.id, verify.opened_by(item))
+        await _tell(work, replace(item, id=first.id))
+    elif item.state != _LANDED:
         log.action(_log, "arrival.flawed_repeat", item.reason or "", inbox=first.id, code=item.code)
     elif first.state == _LANDED and other_words:
         log.action(_log, "arrival.put_off", "a copy under other words is not judged yet", inbox=first.id)

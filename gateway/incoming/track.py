@@ -113,6 +113,7 @@ async def _apply(
             "proved": about.proved,
             "stated_at": fact.stated_at.isoformat() if fact.stated_at else None,
             "reason": status.description,
+            "proof": proved.proof,
         },
     )
 

@@ -5,8 +5,9 @@ failed step. Bytes are judged by `edxml.verify`, evidence collected through the 
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timedelta
 from functools import partial
@@ -14,13 +15,14 @@ from typing import BinaryIO
 
 from gateway.domain.account import AgencyScope
 from gateway.domain.document import Kind
-from gateway.domain.identity import PacketId
-from gateway.domain.proof import Binding, VerifiedEnvelope
+from gateway.domain.identity import Digest, PacketId
+from gateway.domain.proof import Binding, Evidence, VerifiedEnvelope
 from gateway.domain.registry import Standing
 from gateway.domain.wall_clock import local
 from gateway.edxml import verify as envelopes
+from gateway.edxml.binding import active
 from gateway.edxml.envelope import Envelope
-from gateway.errors import BadSignature
+from gateway.errors import AlteredContent, BadSignature, InvalidEnvelope, UnknownSender
 from gateway.incoming.desk import InDesk
 from gateway.policy import trust
 from gateway.ports import InboxItem
@@ -33,23 +35,66 @@ _ANY_TIME = timedelta(days=36500)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Proved:
-    """A verified packet. `octets` are the canonical octets when the general path read it, else None."""
+    """A verified packet. `octets` are the canonical octets when the general path read it, else None. `proof` is what the
+    log keeps of the signature and of what it was judged by (R4)."""
 
     envelope: VerifiedEnvelope[Envelope]
     octets: bytes | None = None
+    evidence: Evidence | None = None
+
+    @property
+    def proof(self) -> Mapping[str, object]:
+        signed, found = self.envelope.signed, self.evidence
+        return {
+            "envelope": signed.file_digest,
+            "body": signed.body_digest,
+            "signature": signed.signature_digest,
+            "certificate": hashlib.sha256(signed.certificate_der).hexdigest(),
+            "chain": [link.sha256 for link in found.chain] if found else [],
+            "answers": list(found.answers) if found else [],
+        }
 
 
 async def run(desk: InDesk, item: InboxItem) -> Proved:
     """The packet's sender is proved at the time of its arrival (K2), never at the claimed SigningTime."""
+    verified = await _examined(desk, item)
+    signed, canonical = verified.signed, verified.canonical
+    evidence = await desk.pool.run(lambda: desk.trust.collect(signed.certificate_der, item.received_at))
+    carried = await _carried(desk, item, signed.sender_code)
+    if desk.answers is not None:
+        await desk.answers.use(evidence.answers)
+    proved = trust.decide(signed, evidence, _policy(desk, item), item.received_at, carried)
+    return Proved(envelope=proved, octets=canonical, evidence=evidence)
+
+
+async def _examined(desk: InDesk, item: InboxItem) -> envelopes.Verified:
+    """The bytes judged, and they are those that landed. AlteredContent when the store has others: a true packet must not
+    go to quarantine, nor another be taken for it, because somebody changed a file."""
     scope = AgencyScope(agency_id=item.agency_id, principal_id="node")
     async with desk.store.read(scope) as work:
         opener = await desk.blobs.open(work, item.file_digest)
     source = envelopes.Source(size=item.size, open=partial(pieces, opener))
+    try:
+        verified = await _judged(desk, item, source)
+    except InvalidEnvelope:
+        if await desk.pool.run(partial(_digest, source)) == item.file_digest:
+            raise
+    else:
+        if verified.signed.file_digest == item.file_digest:
+            return verified
+    raise AlteredContent(
+        f"the content store has other bytes of packet {item.id} than landed (SHA-256 {item.file_digest}); bring the "
+        "content folder back from a backup"
+    )
+
+
+async def _judged(desk: InDesk, item: InboxItem, source: envelopes.Source) -> envelopes.Verified:
     loop = asyncio.get_running_loop()
 
     def bindings(code: str) -> Sequence[Binding]:
         # Asked from a pool thread, once the sender's code is known; the directory lives on the event loop.
-        return asyncio.run_coroutine_threadsafe(_bindings(desk, code), loop).result(timeout=30)
+        asked = _bindings(desk, code, item.received_at)
+        return asyncio.run_coroutine_threadsafe(asked, loop).result(timeout=30)
 
     ask = partial(
         envelopes.examine_fast,
@@ -62,12 +107,15 @@ async def run(desk: InDesk, item: InboxItem) -> Proved:
     verified = await desk.pool.run(ask)
     if verified is None:
         async with desk.general_turns:
-            verified = await desk.pool.run(partial(envelopes.examine_general, *ask.args, **ask.keywords))
-    signed, canonical = verified.signed, verified.canonical
-    evidence = await desk.pool.run(lambda: desk.trust.collect(signed.certificate_der, item.received_at))
-    carried = await _carried(desk, item, signed.sender_code)
-    proved = trust.decide(signed, evidence, _policy(desk, item), item.received_at, carried)
-    return Proved(envelope=proved, octets=canonical)
+            return await desk.pool.run(partial(envelopes.examine_general, *ask.args, **ask.keywords))
+    return verified
+
+
+def _digest(source: envelopes.Source) -> Digest:
+    hasher = hashlib.sha256()
+    for piece in source.open():
+        hasher.update(piece)
+    return Digest.of_bytes(hasher.digest())
 
 
 def _policy(desk: InDesk, item: InboxItem) -> trust.TrustPolicy:
@@ -137,8 +185,14 @@ def _transport(item: InboxItem) -> envelopes.TransportFacts:
     return envelopes.TransportFacts(packet_id=PacketId(said.packet_id), kind=kind)
 
 
-async def _bindings(desk: InDesk, code: str) -> Sequence[Binding]:
-    return await desk.directory.bindings(code)
+async def _bindings(desk: InDesk, code: str, at: datetime) -> Sequence[Binding]:
+    """Where none is in force the registry is asked about the code itself: a clerk then knows which of the two it lacks."""
+    found = await desk.directory.bindings(code)
+    on = local(at).date()
+    if not active(code, found, at) and await desk.directory.find(code, on) is None:
+        detail = f"the registry knows no agency of the code {code[:80]!r} on {on.isoformat()}, and none is bound to it"
+        raise UnknownSender("SIG-SENDER", detail, step=6, where="From/OrganId")
+    return found
 
 
 def pieces(opener: Callable[[], BinaryIO]) -> Iterator[bytes]:

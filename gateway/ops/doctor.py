@@ -10,18 +10,23 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mappin
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 
 from cryptography import x509
 
 from gateway.domain.account import HostedAgency
+from gateway.domain.key_use import KeyUse
 from gateway.errors import GatewayError, TransportFailure
-from gateway.ports import AxisDesk, Clock, Pool
+from gateway.ops import doctor_keys, doctor_log, doctor_revocation, doctor_safety
+from gateway.outgoing import keys as signing
+from gateway.ports import AxisDesk, Clock, Pool, Scanner
 from gateway.store import health, leases, migrate, restored
 from gateway.store.store import SqlStore
 from gateway.transport.embedded import EmbeddedAxis
 from gateway.trust.evidence import Trust
 from gateway.trust.keys import KeyDirectory
+from gateway.trust.pkcs11_keys import TokenKeys
 
 GREEN, YELLOW, RED = "green", "yellow", "red"
 
@@ -54,6 +59,13 @@ class Patient:
     lease_s: float
     open_axis: Callable[[], AbstractAsyncContextManager[AxisDesk]] | None = None
     """Opens an axis that is not a folder; None where `axis_folder` is the axis."""
+    stamped: bool = False
+    """Whether the log is to have timestamps."""
+    scanner: Scanner | None = None
+    has_recipient: bool = False
+    """Whether the head's key for the sealed hold is set."""
+    token: TokenKeys | None = None
+    """Where keys lie that are no files."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,10 +89,16 @@ async def examine(patient: Patient) -> list[Finding]:
             found += [each async for each in _guarded("clock", _server_clock, patient, store)]
             found += [each async for each in _guarded("restored", _restored, patient, store)]
             found += [each async for each in _guarded("agencies", _agencies, patient, store)]
+            found += [each async for each in _guarded("bindings", _bindings, patient, store)]
+            found += [each async for each in _guarded("people", _people, patient, store)]
             found += [each async for each in _guarded("work", _work, patient, store)]
+            found += [each async for each in _guarded("log", _log, patient, store)]
+            found += [each async for each in _guarded("revocation", _authorities, patient, store)]
+            found += [each async for each in _guarded("hold", _hold, patient, store)]
         finally:
             await store.close()
     found += [each async for each in _guarded("axis", _axis, patient)]
+    found += [each async for each in _guarded("scanner", _scanner, patient)]
     return found
 
 
@@ -181,24 +199,8 @@ def _anchors(patient: Patient) -> Finding:
 
 
 def _lists(patient: Patient) -> Iterator[Finding]:
-    """K4: a list that ran out means that nobody hears of a revocation; after the grace every packet is held."""
-    folder, now = patient.trust_folder / "crl", patient.clock.now()
-    files = sorted(folder.glob("*.pem")) if folder.is_dir() else []
-    if not files:
-        yield Finding(check="revocation", level=YELLOW, cause="revocation.none", params={"path": folder})
-    for file in files:
-        told: dict[str, object] = {"path": file}
-        try:
-            ends = x509.load_pem_x509_crl(file.read_bytes()).next_update_utc
-        except (ValueError, OSError) as error:
-            yield Finding(
-                check="revocation", level=RED, cause="failed", params={"detail": f"{file}: {error}"}
-            )
-            continue
-        told["until"] = ends.isoformat(timespec="minutes") if ends else "–"
-        late = ends is not None and ends < now
-        cause = "revocation.late" if late else "revocation.fine"
-        yield Finding(check="revocation", level=RED if late else GREEN, cause=cause, params=told)
+    for each in doctor_revocation.lists(patient.trust_folder, patient.clock.now()):
+        yield _as_finding("revocation", each)
 
 
 async def _database(patient: Patient) -> list[Finding]:
@@ -242,19 +244,23 @@ async def _agencies(patient: Patient, store: SqlStore) -> list[Finding]:
     hosted = await store.hosted()
     if not hosted:
         return [Finding(check="agencies", level=RED, cause="agencies.none", cure="gateway init")]
-    keys = KeyDirectory(patient.keys_folder, patient.keys_password)
-    found = [await patient.pool.run(lambda agency=agency: _key(patient, keys, agency)) for agency in hosted]  # type: ignore[misc]  # mypy cannot type a lambda with a default
+    keys = KeyDirectory(patient.keys_folder, patient.keys_password, patient.token)
+    registry, now = doctor_keys.registry(store, patient.clock), patient.clock.now()
+    found = []
+    for agency in hosted:
+        use = await signing.of(registry, store, agency.code, now)
+        found.append(await patient.pool.run(partial(_key, patient, keys, agency, use)))
     if patient.keys_password is None:
         found.append(Finding(check="keys", level=YELLOW, cause="keys.unprotected"))
     return found
 
 
-def _key(patient: Patient, keys: KeyDirectory, agency: HostedAgency) -> Finding:
+def _key(patient: Patient, keys: KeyDirectory, agency: HostedAgency, use: KeyUse) -> Finding:
     """Without a key in force everything of the agency stays queued, and nothing it receives is answered."""
     now = patient.clock.now()
     told: dict[str, object] = {"code": agency.code}
     try:
-        signer = keys.signer(agency.code, now)
+        signer = keys.signer(agency.code, now, use)
     except GatewayError as error:
         # A key that waits for its certificate needs that, and not another key.
         waits = _waits_for_certificate(keys, agency)
@@ -310,6 +316,49 @@ async def _work(patient: Patient, store: SqlStore) -> list[Finding]:
         cure = "gateway inbox list --quarantine"
         found.append(Finding(check="quarantine", level=YELLOW, cause="queues.held", params=told, cure=cure))
     return found
+
+
+async def _log(patient: Patient, store: SqlStore) -> list[Finding]:
+    """E2: what waits for its seal can be changed by whoever can write to the database."""
+    head = await store.log.head()
+    told = doctor_log.findings(head, patient.clock.now(), stamped=patient.stamped)
+    return [_as_finding("log", each) for each in told]
+
+
+async def _bindings(patient: Patient, store: SqlStore) -> list[Finding]:
+    """Threat 114: what somebody wrote into the tables past the program is named, and not used."""
+    told = await doctor_keys.bindings(store, patient.clock)
+    return [_as_finding("bindings", each) for each in told]
+
+
+async def _people(patient: Patient, store: SqlStore) -> list[Finding]:
+    """K6: without two people nothing that this node trusts can change."""
+    told = [
+        *await doctor_keys.people(store, patient.clock),
+        *await doctor_keys.anchors(store, patient.trust_folder),
+    ]
+    return [_as_finding("people", each) for each in told]
+
+
+async def _hold(patient: Patient, store: SqlStore) -> list[Finding]:
+    """R4: an incident is open until a person decided; frozen content that cannot be sealed lies in the content store."""
+    told = doctor_safety.holds(await store.open_holds(), has_recipient=patient.has_recipient)
+    return [_as_finding("hold", each) for each in told]
+
+
+async def _scanner(patient: Patient) -> list[Finding]:
+    if patient.scanner is None:
+        return []
+    return [_as_finding("scanner", doctor_safety.scanner(await patient.scanner.state()))]
+
+
+def _as_finding(check: str, told: doctor_log.Told) -> Finding:
+    return Finding(check=check, level=told.level, cause=told.cause, params=told.params, cure=told.cure)
+
+
+async def _authorities(patient: Patient, store: SqlStore) -> list[Finding]:
+    told = await doctor_revocation.authorities(patient.trust_folder, store, patient.clock.now())
+    return [_as_finding("revocation", each) for each in told]
 
 
 async def _axis(patient: Patient) -> list[Finding]:

@@ -175,7 +175,7 @@ def _subject(certificate: str | None) -> str | None:
                 "ignore"
             )  # odd serial numbers of old authorities are no reason to be silent
             return x509.load_der_x509_certificate(der).subject.rfc4514_string()
-    except ValueError:
+    except (ValueError, TypeError, x509.InvalidVersion):
         return None
 
 

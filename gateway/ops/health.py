@@ -12,11 +12,13 @@ from dataclasses import dataclass, field
 
 from gateway.bootstrap import Node
 from gateway.errors import GatewayError, Misconfigured, StoreFailure
+from gateway.policy import sealing
 from gateway.ports import AxisState, Condition
 from gateway.store import migrate, reporting
 
 OK, DOWN, READ_ONLY, OLD, FULL, BLOCKED = "ok", "down", "read-only", "old-schema", "full", "blocked"
-STUCK, DRAINING = "stuck", "draining"
+STUCK, DRAINING, OFF = "stuck", "draining", "off"
+UNSEALED, UNSTAMPED = "unsealed", "unstamped"
 REMEMBERED_S = 2.0
 # A database that answers later than this does not answer callers either.
 PATIENCE_S = 5.0
@@ -55,11 +57,29 @@ class Watch:
 
     async def _look(self) -> Condition:
         database, disk, axis = await self._database(), self._disk(), of_axis(self.node.axis.state())
+        log = await self._log() if database == OK else database
+        scanner = await self._scanner()
         return Condition(
-            well=database == disk == OK,
-            degraded=axis != OK,
-            checks={"database": database, "disk": disk, "axis": axis},
+            well=database == disk == OK and log != UNSTAMPED,
+            degraded=axis != OK or log != OK or scanner not in (OK, OFF),
+            checks={"database": database, "disk": disk, "axis": axis, "log": log}
+            | ({"scanner": scanner} if scanner != OFF else {}),
         )
+
+    async def _scanner(self) -> str:
+        """Without it nothing is lost: packets wait, and what is handed in is asked to come again."""
+        return (await self.node.scanner.state()).word
+
+    async def _log(self) -> str:
+        """Nothing that waits for its seal is lost: that alone stops no call. A timestamp that is demanded does."""
+        try:
+            async with asyncio.timeout(PATIENCE_S):
+                if await self.node.gate.is_closed():
+                    return UNSTAMPED
+                head = await self.node.store.log.head()
+        except (GatewayError, TimeoutError):
+            return DOWN
+        return UNSEALED if sealing.is_unsealed(head, self.node.clock.now()) else OK
 
     async def _database(self) -> str:
         try:

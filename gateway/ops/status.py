@@ -4,16 +4,19 @@ Out: one frozen `Status`; where a part does not answer its place says so, becaus
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
-from gateway import __version__
+from gateway import __version__, bootstrap_keys
 from gateway.bootstrap import Node
 from gateway.errors import TransportFailure
+from gateway.ops import trust_state
 from gateway.ops.metrics import days_left
-from gateway.ports import AxisDesk, AxisState
+from gateway.ops.trust_state import IssuerState
+from gateway.policy import expiry
+from gateway.ports import AxisDesk, AxisState, ScannerState
 from gateway.store import reporting
 from gateway.store.reporting import Load
 from gateway.workers.pulse import Beat, beats
@@ -49,6 +52,10 @@ class Status:
     backup: Backup | None
     workers: Sequence[Beat]
     disk_free: int
+    authorities: Sequence[IssuerState] = ()
+    scanner: ScannerState = field(default_factory=lambda: ScannerState(word="off"))
+    partners: Mapping[str, float] = field(default_factory=dict)
+    """Days left of certificates that are bound here and end soon, by code."""
 
 
 async def look(node: Node) -> Status:
@@ -65,7 +72,17 @@ async def look(node: Node) -> Status:
         backup=last_backup(node.settings.node.data_dir),
         workers=beats(node.pulse.folder, now),
         disk_free=node.room.space().bytes,
+        authorities=await trust_state.asked(node.settings.trust.folder, node.store, now),
+        scanner=await node.scanner.state(),
+        partners=await ending_partners(node, {agency.code for agency in hosted}, now),
     )
+
+
+async def ending_partners(node: Node, own: Collection[str], now: datetime) -> Mapping[str, float]:
+    """Of each code that is not ours the certificate that ends last, where it has 60 days or fewer (K5)."""
+    watch = bootstrap_keys.watch(node.store, node.directory, node.keys, node.trust, node.deciding)
+    soon = expiry.due(await watch.endings(now), now)
+    return {each.code: (each.until - now).total_seconds() / 86400 for each, _ in soon if each.code not in own}
 
 
 async def of_axis(axis: AxisDesk) -> AxisNow:

@@ -6,7 +6,7 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timedelta
 
 from gateway import log, meters
@@ -14,6 +14,7 @@ from gateway.domain.account import AgencyScope, HostedAgency
 from gateway.domain.document import (
     Delivery,
     Draft,
+    FileItem,
     Kind,
     OutgoingDocument,
     OutState,
@@ -22,13 +23,13 @@ from gateway.domain.event import EventKind
 from gateway.domain.identity import DocumentId, PacketId
 from gateway.domain.status import Fact, RequestKind, Track
 from gateway.errors import Clash, GatewayError, Refused
+from gateway.outgoing import alert, request
 from gateway.outgoing import check as checking
-from gateway.outgoing import request
 from gateway.outgoing.desk import OutDesk
 from gateway.outgoing.intake import Tray
 from gateway.outgoing.order import Accepted, Once, Order
-from gateway.policy import door
-from gateway.policy.verdict import ReasonCode, Verdict, reason
+from gateway.policy import door, pdf_verdict
+from gateway.policy.verdict import CONFIRMABLE, ReasonCode, Verdict, reason
 from gateway.ports import Work
 
 # How long a request may be at work before its key can be taken over (interfaces.md 3.3).
@@ -110,10 +111,11 @@ async def _accept(
     if not order.send:
         # A draft may be incomplete; what must never be stored is turned away all the same (R2).
         verdict = Verdict(
-            reasons=door.check_declared(draft.secrecy, None, desk.profile).reasons,
+            reasons=door.never_stored(verdict).reasons,
             warnings=(*verdict.reasons, *verdict.warnings),
         )
     if not verdict.allowed:
+        await alert.malware_refused(desk, scope, tray)
         raise Refused(verdict)
     for received in tray.received:
         await desk.blobs.keep(received.scratch, received.item.sha256, received.item.size)
@@ -133,8 +135,15 @@ async def _accept(
             EventKind.MESSAGE_ACCEPTED,
             document.id,
             desk.clock.now(),
-            {"kind": document.kind, "document_id": document.document_id, "code": draft.code},
+            {
+                "kind": document.kind,
+                "document_id": document.document_id,
+                "code": draft.code,
+                "legal_value": document.legal_value,
+            },
         )
+        if order.send:
+            await confirmed(desk, work, document.id, order, verdict)
         deliveries = await queue(desk, work, document) if order.send else ()
         accepted = Accepted(document=document, deliveries=deliveries, warnings=verdict.warnings)
         await _finish(work, turn, accepted)
@@ -142,6 +151,16 @@ async def _accept(
     log.action(_log, "message.accepted", document=document.id, packet=document.packet_id, agency=agency.code)
     desk.wake()
     return accepted
+
+
+async def confirmed(desk: OutDesk, work: Work, document_id: str, order: Order, verdict: Verdict) -> None:
+    """What the sender was asked and answered for is remembered with who it was (R2)."""
+    borne = [each for each in verdict.warnings if each.code in CONFIRMABLE and each.code in order.confirm]
+    if borne:
+        told = [{"code": each.code, "at": each.pointer, **each.params} for each in borne]
+        await work.events.append(
+            EventKind.MESSAGE_CONFIRMED, document_id, desk.clock.now(), {"confirmed": told}
+        )
 
 
 async def _finish(work: Work, turn: _Turn | None, accepted: Accepted) -> Accepted:
@@ -203,7 +222,7 @@ async def _document(
         packet_id=PacketId(desk.clock.new_id("pkt_")),
         document_id=document_id,
         draft=draft,
-        files=tuple(received.item for received in tray.received),
+        files=_stored(tray),
         state=OutState.QUEUED if order.send else OutState.DRAFT,
         created_at=desk.clock.now(),
         accepted_by=scope.principal_id,
@@ -211,7 +230,14 @@ async def _document(
         parent_id=order.parent_id,
         change=order.change,
         content_digest=digest,
+        legal_value=pdf_verdict.legal_value(checking.lead_of(tray, desk.profile.pdf_roles)),
+        signatures=checking.judged(tray, desk.profile.pdf_roles),
     )
+
+
+def _stored(tray: Tray) -> tuple[FileItem, ...]:
+    names = door.stored_names([received.item.name for received in tray.received])
+    return tuple(replace(one.item, name=name) for one, name in zip(tray.received, names, strict=True))
 
 
 async def attempt_of(work: Work, kind: Kind, document_id: DocumentId) -> int:

@@ -10,11 +10,13 @@ from gateway.domain.account import AgencyScope, HostedAgency
 from gateway.domain.document import Delivery, Draft, Kind, OutgoingDocument, Recipient
 from gateway.domain.identity import DocumentId
 from gateway.domain.registry import Resolution, Standing
+from gateway.domain.signatures import FileVerdict, RoleRule
 from gateway.errors import NotFound, Refused
 from gateway.outgoing.desk import OutDesk
 from gateway.outgoing.intake import Tray
 from gateway.outgoing.order import Order
-from gateway.policy import change
+from gateway.policy import change, pdf_verdict
+from gateway.policy import lead as signed
 from gateway.policy import outgoing as rules
 from gateway.policy.verdict import Reason, ReasonCode, Verdict, reason
 from gateway.ports import Work
@@ -41,12 +43,27 @@ async def check(desk: OutDesk, scope: AgencyScope, order: Order, tray: Tray) -> 
         desk.profile,
         desk.today(),
         own_codes=(agency.code, *agency.aliases),
+        confirmed=order.confirm,
     )
+    lead = lead_of(tray, desk.profile.pdf_roles)
+    verdict += signed.check(lead, draft.recipients, desk.profile)
+    draft = replace(draft, signed_at=draft.signed_at or pdf_verdict.signed_at(lead))
     if order.change is not None and parent is not None:
         verdict += change.check_change(order.change, order.kind, parent, draft)
     if taken:
         verdict += Verdict(reasons=(taken,))
     return draft, verdict
+
+
+def judged(tray: Tray, rules: Sequence[RoleRule]) -> tuple[FileVerdict, ...]:
+    """What the signatures of the files are worth."""
+    return signed.judged([(received.item, received.facts) for received in tray.received], rules)
+
+
+def lead_of(tray: Tray, rules: Sequence[RoleRule]) -> FileVerdict | None:
+    """What those of the lead file are worth."""
+    files = [(received.item, received.facts) for received in tray.received]
+    return signed.lead_of(signed.judged(files, rules), files)
 
 
 async def hosted_agency(desk: OutDesk, scope: AgencyScope) -> HostedAgency:

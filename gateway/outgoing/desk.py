@@ -1,13 +1,17 @@
 """What every outgoing step is handed: the ports, and the frozen values that say what is acceptable."""
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import date
 
 from gateway.domain.wall_clock import local
 from gateway.edxml.policy import XmlPolicy
 from gateway.policy.profile import Profile
-from gateway.ports import Axis, Blobs, Clock, Directory, Inspector, Keys, Pool, Store
+from gateway.ports import Axis, Blobs, Clock, Directory, Inspector, Keys, PdfSignatures, Pool, Scanner, Store
+
+
+async def _always() -> None:
+    """Nothing holds intake back."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -20,12 +24,17 @@ class OutDesk:
     directory: Directory
     keys: Keys
     inspector: Inspector
+    scanner: Scanner
+    signatures: PdfSignatures
     clock: Clock
     pool: Pool
     profile: Profile
     xml: XmlPolicy
     wake: Callable[[], None]
     """Called after a commit that made work: the workers look at once, also in other processes on one server."""
+
+    admits: Callable[[], Awaitable[None]] = _always
+    """Raises for whoever would take a document in while the node takes in none."""
 
     def today(self) -> date:
         """The date on a clerk's calendar now."""

@@ -16,7 +16,7 @@ from gateway.domain.document import Lane
 from gateway.domain.event import EventKind
 from gateway.domain.status import Fact, Track, fold_delivery
 from gateway.errors import GatewayError, StaleLease, TransportFailure
-from gateway.outgoing import closed
+from gateway.outgoing import closed, sign_again
 from gateway.outgoing.desk import OutDesk
 from gateway.policy import retry
 from gateway.ports import Fate, LeasedOutbox, OutboxItem, Outcome, Parcel, Target, Work
@@ -48,6 +48,7 @@ async def run(desk: OutDesk, leased: LeasedOutbox) -> None:
     item = leased.item
     scope = AgencyScope(agency_id=item.agency_id, principal_id="node")
     try:
+        leased = await sign_again.current(desk, scope, leased)
         parcel, targets = await _prepare(desk, scope, leased)
         held = await closed.among(desk, parcel.kind, targets)
         codes = [target.code for target in targets if target.code not in held]

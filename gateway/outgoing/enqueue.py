@@ -4,6 +4,7 @@ transaction, so that a worker that woke late changes nothing."""
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -62,9 +63,13 @@ async def document(
                 EventKind.MESSAGE_QUEUED,
                 document.id,
                 now,
-                {"envelope": packed.digest, "body": packed.signed.body_digest, "size": packed.size},
+                proof(packed) | {"size": packed.size},
             )
         await work.commit()
+    if current.state is not OutState.QUEUED:
+        await desk.blobs.forget(
+            [packed.digest]
+        )  # it will never be sent; of a sealed document nothing may stay
 
 
 async def status(desk: OutDesk, scope: AgencyScope, job: Job, packet: StatusPacket, packed: Packed) -> None:
@@ -86,7 +91,26 @@ async def status(desk: OutDesk, scope: AgencyScope, job: Job, packet: StatusPack
                 urgent=packet.urgent,
             )
         )
+        if packet.receipt is not None:
+            told = {"to": packet.to_code, "code": packet.code, "packet": packet.packet_id} | proof(packed)
+            await work.events.append(EventKind.RECEIPT_SIGNED, job.subject_id, desk.clock.now(), told)
         await work.commit()
+
+
+def proof(packed: Packed) -> dict[str, object]:
+    """What the log keeps of what we signed (R4)."""
+    signed = packed.signed
+    return {
+        "envelope": packed.digest,
+        "body": signed.body_digest,
+        "signature": signed.signature_digest,
+        "certificate": signed_by(packed),
+    }
+
+
+def signed_by(packed: Packed) -> str:
+    """The certificate that it was signed under, by SHA-256."""
+    return hashlib.sha256(packed.signed.certificate_der).hexdigest()
 
 
 async def nothing_to_do(desk: OutDesk, scope: AgencyScope, job: Job) -> None:
@@ -129,4 +153,5 @@ def _item(
         targets=targets,
         created_at=desk.clock.now(),
         subject_id=subject_id,
+        signed_by=signed_by(packed),
     )

@@ -6,15 +6,17 @@ from __future__ import annotations
 import hashlib
 from collections.abc import AsyncIterator
 from contextlib import ExitStack, asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING
 
-from gateway.domain.document import FileItem, FileRole
+from gateway.domain.document import Draft, FileItem, FileRole
 from gateway.domain.files import FileFacts
 from gateway.domain.identity import Digest
-from gateway.errors import Refused
+from gateway.domain.signatures import PdfFacts
+from gateway.errors import Refused, ScannerDown
 from gateway.policy import door
+from gateway.policy.contents import must_wait
 from gateway.policy.verdict import Verdict
 from gateway.ports import Scratch
 
@@ -23,6 +25,8 @@ if TYPE_CHECKING:
 
 # Written and hashed in one hop to the pool: large enough to make hops rare, small enough to stay cheap to hold.
 PIECE = 256 * 1024
+# One document must not keep the reader of PDFs from those of others.
+MOST_SIGNED = 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,12 +48,20 @@ class Tray:
     received: list[Received] = field(default_factory=list)
     total: int = 0
 
+    def declare(self, draft: Draft) -> None:
+        """What the sender says of the document, before the first byte of a file is taken: Refused for a declared secret
+        or category, of which nothing may ever touch the disk (R2, R3)."""
+        verdict = door.check_declared(draft.secrecy, draft.category, self.desk.profile)
+        if not verdict.allowed:
+            raise Refused(verdict)
+
     async def add(self, field: str, name: str, role: FileRole, chunks: AsyncIterator[bytes]) -> Received:
-        """Takes one file in. Refused as soon as it is over the limit: what follows is not read."""
+        """Takes one file in. Refused as soon as it is over the limit: what follows is not read. ScannerDown while nobody
+        can say whether it carries malware."""
         scratch = self.stack.enter_context(self.desk.blobs.scratch())
         n = len(self.received) + 1
         digest, size = await self._spool(chunks, scratch, n, name)
-        facts = await self.desk.pool.run(lambda: self.desk.inspector.inspect(scratch.path, name))
+        facts = await self._looked_at(scratch, name, digest, is_lead=role is FileRole.LEAD)
         item = FileItem(
             n=n,
             name=name,
@@ -61,6 +73,26 @@ class Tray:
         )
         self.received.append(Received(field=field, item=item, facts=facts, scratch=scratch))
         return self.received[-1]
+
+    async def _looked_at(self, scratch: Scratch, name: str, digest: Digest, *, is_lead: bool) -> FileFacts:
+        inspect = self.desk.inspector.inspect
+        facts = await self.desk.pool.run(partial(inspect, scratch.path, name, reads_page=is_lead))
+        scan = await self.desk.scanner.scan(scratch.path, digest)
+        facts = replace(facts, malware=scan.malware, unscanned=scan.unscanned)
+        if must_wait(facts, self.desk.profile):
+            raise ScannerDown(
+                f"file {name[:100]!r} could not be scanned for malware now; hand it in again later"
+            )
+        return replace(facts, signatures=await self._signatures(scratch, facts))
+
+    async def _signatures(self, scratch: Scratch, facts: FileFacts) -> PdfFacts | None:
+        if facts.found_type != "pdf" or facts.malware is not None:
+            return None
+        now = self.desk.clock.now()
+        if len(self.received) >= MOST_SIGNED:
+            detail = f"more than {MOST_SIGNED} files in one document"
+            return PdfFacts(seen_at=now, now=now, fault="PDF-LIMIT", detail=detail)
+        return await self.desk.signatures.read(scratch.path, now, now)
 
     async def _spool(
         self, chunks: AsyncIterator[bytes], scratch: Scratch, n: int, name: str
@@ -94,5 +126,6 @@ class Tray:
 @asynccontextmanager
 async def tray(desk: OutDesk) -> AsyncIterator[Tray]:
     """A tray for one request; its scratch files vanish at the end unless they were kept."""
+    await desk.admits()
     with ExitStack() as stack:
         yield Tray(desk=desk, stack=stack)

@@ -13,11 +13,12 @@ from gateway.domain.document import Delivery, OutgoingDocument, OutState
 from gateway.domain.event import EventKind
 from gateway.domain.status import Fact, Track, fold_delivery, own_fact
 from gateway.errors import Clash, Refused
-from gateway.outgoing import accept, check, request
+from gateway.outgoing import accept, check, request, seal
 from gateway.outgoing.desk import OutDesk
 from gateway.outgoing.intake import tray
 from gateway.outgoing.order import Order
 from gateway.outgoing.package import pieces
+from gateway.policy import pdf_verdict
 from gateway.policy.verdict import Verdict
 from gateway.ports import Target, Work
 
@@ -30,15 +31,22 @@ _NOT_AGAIN = {
 
 
 async def send_draft(
-    desk: OutDesk, scope: AgencyScope, id: str, expect_version: int | None = None
+    desk: OutDesk,
+    scope: AgencyScope,
+    id: str,
+    expect_version: int | None = None,
+    confirm: tuple[str, ...] = (),
 ) -> OutgoingDocument:
     """The draft is checked anew and queued; Refused with every reason when it may not leave."""
     async with desk.store.read(scope) as work:
         draft = await work.outgoing.get(id)
+        seal.refuse_sealed(draft)
         openers = [await desk.blobs.open(work, item.sha256) for item in draft.files]
     if draft.state not in (OutState.DRAFT, OutState.BLOCKED):
         raise Clash(f"{id} is {draft.state}, not a draft; only a draft can be sent by this call")
-    order = Order(draft=draft.draft, kind=draft.kind, parent_id=draft.parent_id, change=draft.change)
+    order = Order(
+        draft=draft.draft, kind=draft.kind, parent_id=draft.parent_id, change=draft.change, confirm=confirm
+    )
     async with tray(desk) as held:
         for item, opener in zip(draft.files, openers, strict=True):
             await held.add(item.role, item.name, item.role, _chunks(desk, opener))
@@ -51,9 +59,17 @@ async def send_draft(
             raise Refused(Verdict(reasons=(taken,)))
         attempt = await accept.attempt_of(work, draft.kind, draft.document_id)
         sent = await work.outgoing.save(
-            replace(draft, draft=resolved, state=OutState.QUEUED, attempt=attempt),
+            replace(
+                draft,
+                draft=resolved,
+                state=OutState.QUEUED,
+                attempt=attempt,
+                legal_value=pdf_verdict.legal_value(check.lead_of(held, desk.profile.pdf_roles)),
+                signatures=check.judged(held, desk.profile.pdf_roles),
+            ),
             expect_version=expect_version if expect_version is not None else draft.version,
         )
+        await accept.confirmed(desk, work, id, order, verdict)
         await accept.queue(desk, work, sent)
         await work.events.append(EventKind.MESSAGE_ACCEPTED, id, desk.clock.now(), {"from_draft": True})
         await work.commit()
@@ -92,6 +108,7 @@ async def resend(
     async with desk.store.begin(scope) as work:
         agency = await work.agency()
         document = await work.outgoing.get(id)
+        seal.refuse_sealed(document)
         if document.envelope_digest is None or document.envelope_size is None:
             raise Clash(f"{id} is {document.state}: it has no envelope yet that could be sent again")
         chosen = _again(await work.deliveries.of(id), recipients)

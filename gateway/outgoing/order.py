@@ -11,13 +11,15 @@ from gateway.policy.verdict import Reason
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Order:
-    """One document to send, or a draft to keep. Recipients stand in `draft` as the caller gave them."""
+    """One document to send, or a draft to keep. Recipients stand in `draft` as the caller gave them; `confirm` are codes
+    of reasons that the caller has read and bears with."""
 
     draft: Draft
     send: bool = True
     kind: Kind = Kind.DOCUMENT
     parent_id: str | None = None
     change: Change | None = None
+    confirm: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

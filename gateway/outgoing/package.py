@@ -20,7 +20,7 @@ from gateway.domain.receipt import StatusPacket
 from gateway.edxml import attachment, build, verify
 from gateway.edxml.envelope import Envelope
 from gateway.errors import GatewayError, InvalidEnvelope, StaleLease, StoreFailure
-from gateway.outgoing import enqueue, translate
+from gateway.outgoing import enqueue, keys, translate
 from gateway.outgoing.check import hosted_agency
 from gateway.outgoing.desk import OutDesk
 from gateway.policy import retry
@@ -102,18 +102,20 @@ async def _pack(
     scratch: Scratch,
     now: datetime,
 ) -> Packed:
+    use = await keys.usable(desk, agency.code, now)
+
     def write() -> Packed:
-        signer = desk.keys.signer(agency.code, now)
+        signer = desk.keys.signer(agency.code, now, use)
         written = build.write(envelope, contents, scratch.file, signer, qualifier, now)
         scratch.file.flush()
-        return Packed(_proved(desk, scratch, written.size, signer, qualifier.packet_id, now))
+        return proved(desk, scratch, written.size, signer, qualifier.packet_id, now)
 
     return await desk.pool.run(write)
 
 
-def _proved(
+def proved(
     desk: OutDesk, scratch: Scratch, size: int, signer: EnvelopeSigner, packet_id: PacketId, now: datetime
-) -> SignedEnvelope[Envelope]:
+) -> Packed:
     """W10: what we wrote is what our own fast path accepts; its one pass also gives the file's digest."""
     own = Binding(code=signer.agency_code, certificate_der=signer.certificate_der)
     source = verify.Source(size=size, open=lambda: pieces(lambda: scratch.path.open("rb")))
@@ -128,7 +130,7 @@ def _proved(
         ) from error
     if signed.path != "fast":
         raise StoreFailure(f"packet {packet_id}: the envelope just written is not in canonical form")
-    return signed
+    return Packed(signed)
 
 
 def pieces(source: Callable[[], BinaryIO]) -> Iterator[bytes]:

@@ -6,8 +6,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from gateway.domain.files import FileFacts
-from gateway.policy.door import check_name, over_limit
+from gateway.policy.door import check_name, odd_name, over_limit, seen_name
 from gateway.policy.profile import Profile
+from gateway.policy.texts import stamps_on
 from gateway.policy.verdict import Reason, ReasonCode, Verdict, reason
 
 # Words of `FileFacts.broken` that mean an archive made to harm rather than one that was damaged.
@@ -23,6 +24,13 @@ _ENDINGS = {
     "tsv": "csv",
 }
 _LIKE = (frozenset({"txt", "csv"}),)
+# Why a scanner gave no verdict, where it may give one later.
+_PASSING = frozenset({"down", "late"})
+
+
+def must_wait(facts: FileFacts, profile: Profile) -> bool:
+    """Whether nothing may be decided about this file before the scanner answers (threat 65)."""
+    return profile.scan_required and facts.unscanned in _PASSING
 
 
 def judge(name: str, facts: FileFacts, profile: Profile, pointer: str) -> Verdict:
@@ -38,7 +46,19 @@ def judge(name: str, facts: FileFacts, profile: Profile, pointer: str) -> Verdic
     reasons += _opening(name, facts, profile, pointer)
     reasons += _active(name, facts, profile.refused_active, pointer)
     warnings = [*_ending(name, facts, pointer), *_active(name, facts, profile.warned_active, pointer)]
+    warnings += odd_name(name, pointer)
+    if facts.malware is not None:
+        reasons.append(reason(ReasonCode.MALWARE, pointer, name=name, malware=facts.malware))
+    if facts.unscanned is not None:
+        unscanned = reason(ReasonCode.UNSCANNED, pointer, name=name, unscanned=facts.unscanned)
+        (reasons if profile.scan_required else warnings).append(unscanned)
     return Verdict(reasons=tuple(reasons), warnings=tuple(warnings))
+
+
+def secrecy_stamps(name: str, facts: FileFacts, profile: Profile, pointer: str) -> Iterator[Reason]:
+    """Stamps of secrecy on the first page of a lead file (R2)."""
+    for stamp in stamps_on(facts.first_page, profile.secrecy_stamps):
+        yield reason(ReasonCode.SECRECY_STAMP, pointer, name=name, word=stamp)
 
 
 def _type(name: str, facts: FileFacts, profile: Profile, pointer: str) -> Iterator[Reason]:
@@ -48,8 +68,10 @@ def _type(name: str, facts: FileFacts, profile: Profile, pointer: str) -> Iterat
         # A text named `.bat` is harmless bytes that the receiver's machine would run.
         yield reason(ReasonCode.TYPE_NOT_ALLOWED, pointer, name=name, type=ending)
     for member, found in zip(facts.members, facts.member_types, strict=False):
-        if not profile.accepts(found):
-            yield reason(ReasonCode.TYPE_NOT_ALLOWED, pointer, name=f"{name}: {member[:120]}", type=found)
+        ending = _ending_of(member.rpartition("/")[2])
+        wrong = next((kind for kind in (found, ending) if kind and not profile.accepts(kind)), None)
+        if wrong is not None:
+            yield reason(ReasonCode.TYPE_NOT_ALLOWED, pointer, name=f"{name}: {member[:120]}", type=wrong)
             return
 
 
@@ -99,6 +121,7 @@ def _ending(name: str, facts: FileFacts, pointer: str) -> Iterator[Reason]:
 
 
 def _ending_of(name: str) -> str:
-    stem, dot, ending = name.strip(" .").rpartition(".")
+    """As a machine that stores the file would see it: what nobody sees in a name hides no ending."""
+    stem, dot, ending = seen_name(name).rpartition(".")
     ending = ending.casefold()
     return _ENDINGS.get(ending, ending) if stem and dot and ending.isalnum() and len(ending) <= 8 else ""

@@ -3,7 +3,9 @@ file or document that grows past its limit while it streams. In: declared values
 
 from __future__ import annotations
 
+import re
 import unicodedata
+from collections.abc import Callable, Iterator, Sequence
 
 from gateway.policy.profile import Profile
 from gateway.policy.verdict import Reason, ReasonCode, Verdict, reason
@@ -11,9 +13,22 @@ from gateway.policy.verdict import Reason, ReasonCode, Verdict, reason
 NOT_SECRET = frozenset({"", "none", "0"})
 
 _NAME_BYTES = 255
+_ENDING_BYTES = 16
+_PORTS = "0123456789\u00b9\u00b2\u00b3"
 _DEVICES = frozenset(
-    {"con", "prn", "aux", "nul", *(f"com{n}" for n in range(1, 10)), *(f"lpt{n}" for n in range(1, 10))}
+    {
+        "con",
+        "prn",
+        "aux",
+        "nul",
+        "conin$",
+        "conout$",
+        *(f"{port}{n}" for port in ("com", "lpt") for n in _PORTS),
+    }
 )
+_BETWEEN_WORDS = re.compile(r"[\W_]+")
+_REFUSED = re.compile(r'[<>:"|?*]')
+_NEVER_STORED = frozenset({ReasonCode.SECRECY_DECLARED, ReasonCode.FORBIDDEN_CATEGORY, ReasonCode.MALWARE})
 
 
 def check_declared(secrecy: str | None, category: str | None, profile: Profile) -> Verdict:
@@ -33,21 +48,50 @@ def declares_secret(secrecy: str | None) -> bool:
 
 def check_name(name: str, pointer: str) -> Reason | None:
     """A name from which nothing readable is left cannot be shown to a clerk, so it is refused."""
-    return None if _bare(name) else reason(ReasonCode.FILE_NAME, pointer, name=name[:40])
+    return None if seen_name(name) else reason(ReasonCode.FILE_NAME, pointer, name=name[:40])
 
 
 def clean_name(name: str) -> str:
-    """The name to show and to send: NFC, no folders, no control, zero-width or direction marks, no device name, at
-    most 255 bytes with its ending kept (threats 75 to 78). Bytes are stored under generated ids, never under this."""
-    bare = _bare(name) or "file"
-    stem, dot, ending = bare.rpartition(".")
-    if (stem or bare).split(".", 1)[0].casefold() in _DEVICES:
+    """The name to show, to store and to send: NFC, no folders, no control characters, marks that nobody sees written out
+    (`[U+202E]`), no device name and no sign that a file system refuses, at most 255 bytes with its ending kept
+    (threats 75 to 78). Bytes are stored under generated ids, never under this."""
+    bare = _bare(_REFUSED.sub("_", name), _written_out) or "file"
+    if bare.split(".", 1)[0].strip().casefold() in _DEVICES:
         bare = "_" + bare
-    if len(bare.encode()) <= _NAME_BYTES:
-        return bare
-    tail = dot + ending if stem and len(ending.encode()) <= 16 else ""
-    room = _NAME_BYTES - len(tail.encode())
-    return bare.encode()[:room].decode(errors="ignore").rstrip() + tail
+    return _cut(bare, "") if len(bare.encode()) > _NAME_BYTES else bare
+
+
+def seen_name(name: str) -> str:
+    """The name without what nobody sees in it: what some machine will take it for."""
+    return _bare(name, lambda char: "")
+
+
+def odd_name(name: str, pointer: str) -> Iterator[Reason]:
+    """A warning where the name is not stored as it came, or mixes alphabets whose letters look alike (threat 76)."""
+    stored = clean_name(name)
+    if stored != unicodedata.normalize("NFC", name) or any(
+        map(_mixes_alphabets, _BETWEEN_WORDS.split(stored))
+    ):
+        yield reason(ReasonCode.NAME_ODD, pointer, name=stored)
+
+
+def stored_names(names: Sequence[str]) -> tuple[str, ...]:
+    """Clean names in the same order, each of them once, letter case aside: the second `a.pdf` is `a (2).pdf`."""
+    stored: list[str] = []
+    taken: set[str] = set()
+    for name in map(clean_name, names):
+        free, n = name, 1
+        while free.casefold() in taken:
+            n += 1
+            free = _cut(name, f" ({n})")
+        taken.add(free.casefold())
+        stored.append(free)
+    return tuple(stored)
+
+
+def never_stored(verdict: Verdict) -> Verdict:
+    """What turns away even a draft, which may be incomplete."""
+    return Verdict(reasons=tuple(each for each in verdict.reasons if each.code in _NEVER_STORED))
 
 
 def over_limit(
@@ -73,7 +117,34 @@ def over_limit(
     return None
 
 
-def _bare(name: str) -> str:
+def _bare(name: str, hidden: Callable[[str], str]) -> str:
+    """The last part of a path; `hidden` says what becomes of a mark that nobody sees."""
     last = unicodedata.normalize("NFC", name).replace("\\", "/").rsplit("/", 1)[-1]
-    shown = "".join(char for char in last if unicodedata.category(char) not in ("Cc", "Cf", "Cs", "Co", "Cn"))
-    return shown.strip(" .").lstrip("-") if shown.strip(" .-_") else ""
+    shown = "".join(_kept(char, hidden) for char in last)
+    return shown.strip(" .").lstrip("-. ") if shown.strip(" .-_") else ""
+
+
+def _kept(char: str, hidden: Callable[[str], str]) -> str:
+    kind = unicodedata.category(char)
+    if kind in ("Cc", "Cs", "Co", "Cn", "Zl", "Zp"):
+        return ""
+    return hidden(char) if kind == "Cf" else char
+
+
+def _written_out(char: str) -> str:
+    return f"[U+{ord(char):04X}]"
+
+
+def _cut(name: str, tail: str) -> str:
+    """The name with `tail` before its ending, cut to its most bytes."""
+    stem, dot, ending = name.rpartition(".")
+    if not stem or len(ending.encode()) > _ENDING_BYTES:
+        stem, dot, ending = name, "", ""
+    after = tail + dot + ending
+    room = _NAME_BYTES - len(after.encode())
+    return stem.encode()[:room].decode(errors="ignore").rstrip(" .") + after
+
+
+def _mixes_alphabets(word: str) -> bool:
+    names = {unicodedata.name(char, "").split(" ", 1)[0] for char in word if char.isalpha()}
+    return "LATIN" in names and bool(names & {"CYRILLIC", "GREEK", "ARMENIAN", "CHEROKEE"})

@@ -10,7 +10,7 @@ from enum import StrEnum
 from gateway.domain.files import FileFacts
 from gateway.domain.proof import Finding
 from gateway.policy.answer import answers_refusal
-from gateway.policy.contents import judge
+from gateway.policy.contents import judge, secrecy_stamps
 from gateway.policy.door import check_declared, declares_secret
 from gateway.policy.profile import Profile
 from gateway.policy.texts import odd_subject
@@ -31,7 +31,6 @@ class ArrivedFile:
     name: str
     facts: FileFacts | None = None
     damaged: str | None = None
-    infected: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,8 +89,8 @@ def _unactionable(packet: ArrivedPacket) -> Iterator[tuple[str, str]]:
     if not is_for_us(packet):
         yield "WRONG_ADDRESSEE", ", ".join(packet.addressed_to[:5])
     for arrived in packet.files:
-        if arrived.infected:
-            yield "MALWARE", arrived.name
+        if arrived.facts is not None and arrived.facts.malware is not None:
+            yield "MALWARE", f"{arrived.name}: {arrived.facts.malware}"
         if arrived.damaged is not None:
             yield "DAMAGED", f"{arrived.name}: {arrived.damaged}"
 
@@ -99,7 +98,8 @@ def _unactionable(packet: ArrivedPacket) -> Iterator[tuple[str, str]]:
 def _kept_back(packet: ArrivedPacket) -> Iterator[Reason]:
     """The same cases where a profile lets a clerk decide them, and findings of the schema."""
     for code, detail in _unactionable(packet):
-        yield reason(ReasonCode.SCHEMA, "", finding=code, detail=detail)
+        if code != "MALWARE":  # the file's own verdict says so
+            yield reason(ReasonCode.SCHEMA, "", finding=code, detail=detail)
     for finding in packet.findings:
         yield reason(ReasonCode.SCHEMA, finding.where, finding=finding.code, detail=finding.detail)
 
@@ -108,6 +108,8 @@ def _warnings(packet: ArrivedPacket, profile: Profile) -> Iterator[Reason]:
     yield from odd_subject(packet.subject, profile, "/subject")
     lead = next((arrived.facts for arrived in packet.files if arrived.facts is not None), None)
     found = lead.pages if lead is not None else None
+    if lead is not None:
+        yield from secrecy_stamps(packet.files[0].name, lead, profile, "/files/0")
     if packet.pages and found is not None and packet.pages != found:
         yield reason(
             ReasonCode.PAGES_DIFFER, "/pages", name=packet.files[0].name, stated=packet.pages, found=found

@@ -10,7 +10,7 @@ from datetime import date
 from gateway.domain.document import Draft, FileItem, FileRole, Recipient, Urgency
 from gateway.domain.files import FileFacts
 from gateway.domain.registry import Resolution, Standing
-from gateway.policy.contents import judge
+from gateway.policy.contents import judge, secrecy_stamps
 from gateway.policy.door import check_declared
 from gateway.policy.profile import Profile
 from gateway.policy.texts import Field, broken_fields, odd_subject
@@ -27,9 +27,10 @@ def check(
     today: date,
     *,
     own_codes: Collection[str],
+    confirmed: Collection[str] = (),
 ) -> Verdict:
     """Every rule at once. `resolutions[i]` answers for `draft.recipients[i]`; `own_codes` are the sender's code and
-    aliases; `today` is the date in Asia/Ho_Chi_Minh."""
+    aliases; `today` is the date in Asia/Ho_Chi_Minh. What the sender `confirmed` only warns, where it may be confirmed."""
     reasons = (
         *broken_fields(_fields(draft)),
         *_numbers(draft),
@@ -37,8 +38,10 @@ def check(
         *_times(draft, profile, today),
     )
     head = Verdict(reasons=reasons, warnings=tuple(_head_warnings(draft, profile, today)))
-    declared = check_declared(draft.secrecy, None, profile)
-    return head + declared + _recipients(draft, resolutions, own_codes) + _files(draft, files, profile)
+    declared = check_declared(draft.secrecy, draft.category, profile)
+    stamped = _stamped(files, profile, confirmed)
+    recipients = _recipients(draft, resolutions, own_codes)
+    return head + declared + recipients + _files(draft, files, profile) + stamped
 
 
 def _fields(draft: Draft) -> tuple[Field, ...]:
@@ -192,6 +195,19 @@ def _files(draft: Draft, files: Sequence[tuple[FileItem, FileFacts]], profile: P
         )
     warnings = tuple(_file_warnings(draft, files))
     return verdict + Verdict(reasons=tuple(reasons), warnings=warnings)
+
+
+def _stamped(
+    files: Sequence[tuple[FileItem, FileFacts]], profile: Profile, confirmed: Collection[str]
+) -> Verdict:
+    """R2: words on a page never refuse alone. They ask, and the sender's word is enough."""
+    found = tuple(
+        asked
+        for n, (item, facts) in enumerate(files)
+        if item.role is FileRole.LEAD
+        for asked in secrecy_stamps(item.name, facts, profile, f"/files/{n}")
+    )
+    return Verdict(warnings=found) if ReasonCode.SECRECY_STAMP in confirmed else Verdict(reasons=found)
 
 
 def _lead(files: Sequence[tuple[FileItem, FileFacts]], profile: Profile) -> Iterator[Reason]:

@@ -6,7 +6,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field, fields
 from datetime import timedelta
 
-from gateway.labels_words import WATCHED_WORDS
+from gateway.domain.signatures import RoleRule
+from gateway.labels_words import SECRECY_STAMPS, WATCHED_WORDS
 
 MB = 1024 * 1024
 
@@ -48,6 +49,19 @@ class Profile:
             "R11", "types of the lead file; only PDF carries the signatures that give legal value"
         ),
     )
+    unsigned_lead: str = field(
+        default="warn",
+        metadata=_said(
+            "R19, R22",
+            "refuse or warn where the lead file lacks a valid signature of the agency; warn lets unsigned papers leave",
+        ),
+    )
+    pdf_roles: tuple[RoleRule, ...] = field(
+        default=(),
+        metadata=_said(
+            "R23", "own rules for telling an agency's certificate from a person's, before the usual ones"
+        ),
+    )
     max_archive_depth: int = field(
         default=2, metadata=_said("R12", "archives inside archives; more hides bombs and malware")
     )
@@ -58,7 +72,7 @@ class Profile:
         default=100, metadata=_said("R12", "inflated size over stored size; more fills memory and disks")
     )
     refused_active: frozenset[str] = field(
-        default=frozenset({"javascript", "launch", "macro", "script"}),
+        default=frozenset({"javascript", "launch", "macro", "remote-content", "script"}),
         metadata=_said(
             "threats 64",
             "active content refused on the way out and held on the way in; less lets code run on a clerk's machine",
@@ -67,6 +81,12 @@ class Profile:
     warned_active: frozenset[str] = field(
         default=frozenset({"embedded-file"}), metadata=_said("threats 64", "active content that only warns")
     )
+    scan_required: bool = field(
+        default=True,
+        metadata=_said(
+            "threats 65", "no file passes before the scanner said clean; less lets malware through"
+        ),
+    )
     refused_categories: frozenset[str] = field(
         default=frozenset({"complaint", "denunciation", "dispute", "sensitive", "harmful", "private"}),
         metadata=_said("R3", "content categories a sender may declare and that do not pass"),
@@ -74,6 +94,13 @@ class Profile:
     subject_keywords: tuple[str, ...] = field(
         default=WATCHED_WORDS,
         metadata=_said("R3", "words in a subject that warn; a keyword never refuses alone"),
+    )
+    secrecy_stamps: tuple[str, ...] = field(
+        default=SECRECY_STAMPS,
+        metadata=_said(
+            "R2",
+            "stamps on the first page of the lead file that a sender has to confirm; never refused alone",
+        ),
     )
     timed_express: bool = field(
         default=True, metadata=_said("rules.md 16", "offer the fourth urgency, express with a stated hour")
@@ -103,6 +130,12 @@ class Profile:
     )
     recall_purge: timedelta = field(
         default=timedelta(days=30), metadata=_said("R70", "from an agreed recall to the purge of its files")
+    )
+    max_quarantine_bytes: int = field(
+        default=1024 * MB,
+        metadata=_said(
+            "threats 122", "packets at this node that nobody is proved to have sent; more fills the disk"
+        ),
     )
     retry_limit: timedelta = field(
         default=timedelta(hours=72), metadata=_said("T12", "after this the delivery has failed")

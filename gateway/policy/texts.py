@@ -15,6 +15,7 @@ from gateway.policy.verdict import Reason, ReasonCode, reason
 _TCVN3 = re.compile(r"(?<=[A-Za-z])[¨©ª«¬®¯°±²³´µ¶·¸¹»¼½¾×÷]|[¨©ª«¬®µ¶·¸¹»¼½¾](?=[A-Za-z])")
 _VNI = re.compile(r"(?<=[A-Za-z])[äåæëïðñöøûüÿÄÅÆËÏÐÑÖØÛÜ]|[ñöÑÖ](?=[A-Za-z])")
 _WORDS_WITHOUT_MARK = 3
+_WORD = re.compile(r"[^\W_]+(?:[/.-][^\W_]+)*")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,6 +70,49 @@ def odd_subject(subject: str, profile: Profile, pointer: str) -> Iterator[Reason
         yield reason(ReasonCode.LEGACY_FONT, pointer, field="subject")
     elif len(plain.split()) > _WORDS_WITHOUT_MARK and plain.isascii():
         yield reason(ReasonCode.NO_DIACRITICS, pointer)
+
+
+def stamps_on(page: str, stamps: tuple[str, ...]) -> tuple[str, ...]:
+    """Which secrecy stamps stand on a page, each for itself: on its own line, or on a line whose words beside it are no
+    capitals. In a heading in capitals the same word is one of many."""
+    lines = [_Line.of(line) for line in unicodedata.normalize("NFC", page).splitlines()]
+    return tuple(stamp for stamp in stamps if any(line.bears(stamp.split()) for line in lines))
+
+
+@dataclass(frozen=True, slots=True)
+class _Line:
+    """The words of one line; `apart[n]` says that a sign stands between word n and the one before it."""
+
+    words: tuple[str, ...]
+    apart: tuple[bool, ...]
+
+    @classmethod
+    def of(cls, line: str) -> _Line:
+        found = list(_WORD.finditer(line))
+        words = tuple(word[0] for word in found)
+        ends = [0, *(word.end() for word in found)]
+        apart = tuple(bool(line[end : word.start()].strip()) for end, word in zip(ends, found, strict=False))
+        if len(words) > 1 and all(len(word) == 1 for word in words):
+            return cls(("".join(words),), (False,))  # letters set apart
+        return cls(words, apart)
+
+    def bears(self, stamp: list[str]) -> bool:
+        if self.words == ("".join(stamp),):
+            return True
+        size = len(stamp)
+        return any(
+            list(self.words[at : at + size]) == stamp and self._stands_alone(at, at + size)
+            for at in range(len(self.words) - size + 1)
+        )
+
+    def _stands_alone(self, first: int, after: int) -> bool:
+        before = first == 0 or self.apart[first] or not _shouts(self.words[first - 1])
+        behind = after == len(self.words) or self.apart[after] or not _shouts(self.words[after])
+        return before and behind
+
+
+def _shouts(word: str) -> bool:
+    return word.isupper() and word.isalpha()
 
 
 def is_legacy_font(text: str) -> bool:

@@ -60,24 +60,28 @@ def decide(
     policy: TrustPolicy,
     at: datetime,
     carried: Carried | None = None,
+    stamped_at: datetime | None = None,
 ) -> VerifiedEnvelope[M]:
     """The envelope's sender is proved at `at`, the time of arrival (K2), never at the claimed SigningTime. `carried` is
-    None for a file that came over no axis.
+    None for a file that came over no axis. `stamped_at` is what a trusted timestamp over the signature's value proves: it
+    then takes the place of the arrival, and the evidence must be of that time.
 
     UntrustedSigner or UnknownSender: refused. CannotTell: held for an answer or a person. The recipient, a repeat
     and the state of the register are not looked at.
     """
+    arrived, at = at, stamped_at or at
     _binding(signed, at)
     _chain_and_validity(signed, evidence, at)
     if evidence.revocation != "revoked":
         # A hold never hides a refusal: a back-dated signature of a revoked key is revoked, not merely odd.
         _signing_time(signed, evidence, policy, at)
     notes = _revocation(signed, evidence, policy)
-    steps = _stopped_at(
-        signed.steps, 10, None, notes[0].detail if notes else f"{evidence.revocation} at arrival"
-    )
+    steps = _stopped_at(signed.steps, 10, None, notes[0].detail if notes else _told(evidence))
     steps = tuple(replace(step, detail=evidence.chain_detail) if step.n == 9 else step for step in steps)
     _agreement(signed, steps, carried)
+    if stamped_at is not None:
+        detail = f"judged at {stamped_at.isoformat()}, the time of a trusted timestamp"
+        notes += (Finding(code="TIME-STAMPED", detail=detail),)
     if carried is not None:
         how = _publisher(carried)
         notes += (how,) if how.code else ()
@@ -86,7 +90,7 @@ def decide(
         signed=signed,
         sender=signed.sender_code,
         verdict="valid",
-        received_at=at,
+        received_at=arrived,
         notes=(*signed.findings, *notes),
         steps=steps,
         seal=_SEAL,
@@ -166,10 +170,9 @@ def _oddity(
 def _revocation(signed: SignedEnvelope[M], evidence: Evidence, policy: TrustPolicy) -> tuple[Finding, ...]:
     """K4, step 10. An unknown answer passes while the grace runs, with a note that marks the entry."""
     if evidence.revocation == "revoked":
-        revoked_at = _text(evidence.revoked_at)
-        raise _refused(
-            signed, 10, "CERT-REVOKED", f"the certificate {evidence.serial} was revoked on {revoked_at}"
-        )
+        why = f" ({evidence.revocation_reason})" if evidence.revocation_reason else ""
+        detail = f"the certificate {evidence.serial} was revoked on {_text(evidence.revoked_at)}{why}"
+        raise _refused(signed, 10, "CERT-REVOKED", detail)
     if evidence.revocation == "good":
         return ()
     age = evidence.revocation_age_s
@@ -180,10 +183,18 @@ def _revocation(signed: SignedEnvelope[M], evidence: Evidence, policy: TrustPoli
     raise CannotTell(
         detail,
         code="CERT-REVOCATION-UNKNOWN",
-        hint="bring a current revocation list of the certificate's authority",
+        hint="bring a current answer of the certificate's authority; it is looked at again by itself",
         step=10,
         steps=_stopped_at(signed.steps, 10, False, detail),
+        certificate_der=signed.certificate_der,
     )
+
+
+def _told(evidence: Evidence) -> str:
+    as_of = evidence.revocation_as_of
+    if as_of is None:
+        return f"{evidence.revocation} at arrival"
+    return f"{evidence.revocation} at arrival, by {evidence.revocation_source} of {as_of.isoformat()}"
 
 
 def _agreement(signed: SignedEnvelope[M], steps: tuple[Step, ...], carried: Carried | None) -> None:

@@ -27,6 +27,7 @@ class ReasonCode(StrEnum):
     SECRECY_DECLARED = "secrecy-declared"
     FORBIDDEN_CATEGORY = "forbidden-category"
     SENSITIVE_WORD = "sensitive-word"
+    SECRECY_STAMP = "secrecy-stamp"
     # text (R8, R9)
     LEGACY_FONT = "legacy-font"
     NO_DIACRITICS = "no-diacritics"
@@ -40,6 +41,7 @@ class ReasonCode(StrEnum):
     LEAD_COUNT = "lead-count"
     LEAD_TYPE = "lead-type"
     FILE_NAME = "file-name"
+    NAME_ODD = "name-odd"
     FILE_EMPTY = "file-empty"
     FILE_TOO_LARGE = "file-too-large"
     DOCUMENT_TOO_LARGE = "document-too-large"
@@ -49,8 +51,15 @@ class ReasonCode(StrEnum):
     BROKEN = "broken"
     ARCHIVE_BOMB = "archive-bomb"
     ACTIVE_CONTENT = "active-content"
+    MALWARE = "malware"
+    UNSCANNED = "unscanned"
     PAGES_DIFFER = "pages-differ"
     NO_SOURCE = "no-source"
+    # signatures on the lead file (R19 to R23)
+    UNSIGNED_LEAD = "unsigned-lead"
+    SIGNATURE_INVALID = "signature-invalid"
+    SIGNATURE_UNCHECKED = "signature-unchecked"
+    NO_PERSON_SIGNATURE = "no-person-signature"
     # a change to a document already sent (R70, R71)
     PARENT_NOT_SENT = "parent-not-sent"
     PARENT_IS_CHANGE = "parent-is-change"
@@ -65,7 +74,25 @@ class ReasonCode(StrEnum):
     STATUS_NOT_NOW = "status-not-now"
     # what an incoming packet was found to be
     SCHEMA = "schema"
+    # what the agency's own key may sign (R19, R23a, R24, R30)
+    SIGN_BROKEN = "sign-broken"
+    SIGN_ENCRYPTED = "sign-encrypted"
+    SIGN_TOO_LARGE = "sign-too-large"
+    SIGN_CLOSED = "sign-closed"
+    SIGN_EARLIER_BROKEN = "sign-earlier-broken"
+    SIGN_TWICE = "sign-twice"
+    SIGN_NO_PERSON = "sign-no-person"
+    SIGN_WHERE = "sign-where"
+    SIGN_OUTSIDE = "sign-outside"
+    SIGN_NO_NUMBER = "sign-no-number"
+    SIGN_CROWDED = "sign-crowded"
+    KEY_EXCHANGE = "key-exchange"
+    KEY_TIME = "key-time"
+    KEY_USAGE = "key-usage"
 
+
+# What a sender may answer with "I know, go on" (R2).
+CONFIRMABLE = frozenset({ReasonCode.SECRECY_STAMP})
 
 _NONE: Mapping[str, str] = MappingProxyType({})
 

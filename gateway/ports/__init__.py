@@ -2,6 +2,8 @@
 conform. Each docstring says what is durable on return, what can go wrong, and whether a repeat is harmless."""
 
 from gateway.ports.axis import Arrival, Axis, AxisDesk, AxisState, DeadParcel, Fate, Outcome, Parcel
+from gateway.ports.holds import Holds, Sealer, Unsealer, Vault
+from gateway.ports.revocation import Authorities, PendingRevocations, RevocationAnswers
 from gateway.ports.rows import (
     Handover,
     Identity,
@@ -25,8 +27,12 @@ from gateway.ports.services import (
     Health,
     Inspector,
     Keys,
+    PdfSignatures,
     Pool,
     RegistryFeed,
+    RemoteSigner,
+    Scanner,
+    ScannerState,
     Trust,
 )
 from gateway.ports.store import (
@@ -51,6 +57,7 @@ from gateway.ports.store import (
 
 __all__ = [
     "Arrival",
+    "Authorities",
     "Axis",
     "AxisDesk",
     "AxisState",
@@ -70,6 +77,7 @@ __all__ = [
     "Handover",
     "Handovers",
     "Health",
+    "Holds",
     "Idempotency",
     "Identities",
     "Identity",
@@ -89,13 +97,22 @@ __all__ = [
     "OutgoingDocuments",
     "Page",
     "Parcel",
+    "PdfSignatures",
+    "PendingRevocations",
     "Pool",
     "RegisterEntry",
     "RegistryFeed",
     "Remembered",
+    "RemoteSigner",
+    "RevocationAnswers",
+    "Scanner",
+    "ScannerState",
     "Scratch",
+    "Sealer",
     "Store",
     "Target",
     "Trust",
+    "Unsealer",
+    "Vault",
     "Work",
 ]

@@ -64,6 +64,8 @@ class OutboxItem:
     attempts: int = 0
     not_before: datetime | None = None
     last_error: str | None = None
+    signed_by: str | None = None
+    """The certificate, by SHA-256; None for what was packed before this was kept."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,7 +77,7 @@ class LeasedOutbox:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InboxItem:
     """One landed packet. State: landed, done, waiting, held, quarantined, malformed, sealed, released, returned,
-    discarded. `needs` is the (sender, DocumentId) a waiting packet waits for."""
+    discarded, dropped. `needs` is the (sender, DocumentId) a waiting packet waits for."""
 
     id: str
     agency_id: str

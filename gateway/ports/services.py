@@ -8,9 +8,12 @@ from datetime import date, datetime
 from pathlib import Path
 from typing import Protocol, TypeVar
 
-from gateway.domain.files import FileFacts
+from gateway.domain.files import FileFacts, Scan
+from gateway.domain.identity import Digest
+from gateway.domain.key_use import ANY, KeyUse
 from gateway.domain.proof import Binding, Evidence
 from gateway.domain.registry import AgencyEntry, Resolution
+from gateway.domain.signatures import PdfFacts
 
 T = TypeVar("T")
 
@@ -56,12 +59,32 @@ class Pool(Protocol):
 class Keys(Protocol):
     """Exchange keys of the hosted agencies."""
 
-    def signer(self, agency_code: str, at: datetime) -> EnvelopeSigner:
-        """The active key of the agency at that time. Misconfigured when there is none (the message says the command)."""
+    def signer(self, agency_code: str, at: datetime, use: KeyUse = ANY) -> EnvelopeSigner:
+        """The key of the agency at that time, of those that may be used. NotFound when there is none (the message says the
+        command). Nothing is signed yet: a key that cannot be reached is a SignerDown when it is asked to sign."""
+
+    def fault(self, agency_code: str, fingerprint: str, at: datetime, use: KeyUse) -> str | None:
+        """Why what was signed under that certificate should not leave any more; None when it may."""
+
+
+class RemoteSigner(Protocol):
+    """A service that holds keys and signs digests for whoever it knows; what is signed it never learns. Sync: call it in
+    the pool."""
+
+    def certificates(self) -> Sequence[bytes]:
+        """In DER, each of a key that it signs with here. SignerDown when it does not answer."""
+
+    def sign(self, certificate_der: bytes, digest: bytes, algorithm: str) -> bytes:
+        """The signature over a digest that was made for `algorithm` (`rsa-sha256`, `ecdsa-sha256`, `ecdsa-sha384`), in wire
+        form. SignerDown when it does not answer, or answers what does not verify."""
 
 
 class Trust(Protocol):
     """Collects what is known about a certificate; never decides. Sync: call it in the pool."""
+
+    @property
+    def version(self) -> object:
+        """Another value whenever more is known than before, so that what waited for it is looked at again."""
 
     def collect(self, certificate_der: bytes, at: datetime) -> Evidence: ...
 
@@ -69,7 +92,34 @@ class Trust(Protocol):
 class Inspector(Protocol):
     """Says what a file is, by its bytes. Sync: call it in the pool. Never raises for bad content: `broken` says it."""
 
-    def inspect(self, path: Path, name: str) -> FileFacts: ...
+    def inspect(self, path: Path, name: str, *, reads_page: bool = False) -> FileFacts:
+        """`reads_page`: also the text of the first page of a PDF, which takes some time."""
+
+
+class PdfSignatures(Protocol):
+    """Reads the signatures inside a PDF and collects what is known of their certificates; never decides, and reaches no
+    network. Never raises for what the file holds, and answers within its time limit."""
+
+    async def read(self, path: Path, seen_at: datetime, now: datetime) -> PdfFacts:
+        """`seen_at` is a time for which we know ourselves that these bytes existed."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScannerState:
+    """`ok`, `off` where none is set up, or the word for what is wrong; `detail` is its version, or the cause."""
+
+    word: str
+    detail: str = ""
+
+
+class Scanner(Protocol):
+    """Looks for malware. Never says clean for what it did not look at, never raises for what it is given, and answers
+    within its time limit: a scanner that is down is said in `unscanned`."""
+
+    async def scan(self, path: Path, digest: Digest | None) -> Scan:
+        """`digest` is the SHA-256 of the file, where it is known: what was scanned a moment ago is known by it."""
+
+    async def state(self) -> ScannerState: ...
 
 
 class Directory(Protocol):

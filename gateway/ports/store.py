@@ -5,15 +5,20 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AbstractContextManager
 from datetime import datetime
-from pathlib import Path
 from typing import BinaryIO, Protocol, TypeVar
 
 from gateway.domain.account import AgencyScope, HostedAgency
 from gateway.domain.document import Delivery, IncomingDocument, OutgoingDocument
 from gateway.domain.event import Event, EventKind
+from gateway.domain.hold import Hold
 from gateway.domain.identity import Digest
+from gateway.domain.key_use import KeyEnd
 from gateway.domain.receipt import StatusPacket
+from gateway.domain.revocation import PendingRevocation
 from gateway.domain.status import Fact
+from gateway.ports.content import Scratch as Scratch
+from gateway.ports.holds import Holds
+from gateway.ports.revocation import PendingRevocations
 from gateway.ports.rows import (
     Handover,
     Identity,
@@ -123,6 +128,9 @@ class Handovers(Protocol):
 
     async def get(self, incoming_id: str) -> Handover: ...
 
+    async def withdraw(self, incoming_id: str) -> bool:
+        """It is offered no more. True when a document system has it, or is taking it now."""
+
     async def lease(self, client: str, limit: int, until: datetime) -> Sequence[Handover]:
         """Available rows, or rows whose lease ran out, oldest first; now leased to `client`."""
 
@@ -169,6 +177,9 @@ class Outbox(Protocol):
 
     async def failed(self, lease: Lease, at: datetime, error: str) -> None: ...
 
+    async def signed_again(self, lease: Lease, item: OutboxItem) -> None:
+        """The row has this envelope from now on, with what signed it. StaleLease as above."""
+
     async def cancel(self, id: str) -> bool:
         """True when it was still waiting and will now never be sent; False when a courier has it or had it."""
 
@@ -178,6 +189,9 @@ class Outbox(Protocol):
 
 
 class Inbox(Protocol):
+    async def with_bytes(self, file_digest: Digest) -> InboxItem | None:
+        """The packet that came with these bytes."""
+
     async def land(self, item: InboxItem) -> InboxItem:
         """The row written before the axis is told; unique on (agency, file digest): the existing row when there."""
 
@@ -187,7 +201,8 @@ class Inbox(Protocol):
         """Writes state, code, reason, sender, document id, kind, needs, incoming id, steps. StaleLease when a lease is
         given and no longer ours; without one the row must be out of any live lease (a person's act), else Clash."""
 
-    async def postpone(self, lease: Lease, not_before: datetime, error: str) -> None: ...
+    async def postpone(self, lease: Lease, not_before: datetime, error: str, *, counted: bool = True) -> None:
+        """`counted`: this try counts among those after which a packet is no longer tried."""
 
     async def waiting_for(self, sender: str, document_id: str) -> Sequence[InboxItem]: ...
 
@@ -227,7 +242,16 @@ class BlobRefs(Protocol):
     async def drop(self, owner_kind: str, owner_id: str) -> None: ...
 
     async def holds(self, digest: Digest) -> bool:
-        """Whether this agency has any reference to it; reading asks this first."""
+        """Whether this agency has any reference to it by which it may be read; reading asks this first."""
+
+    async def of(self, owner_kind: str, owner_id: str) -> Mapping[Digest, int]:
+        """The content of that owner, with sizes."""
+
+    async def freeze(self, owner_kind: str, owner_id: str, hold_id: str) -> None:
+        """What that owner refers to is kept for the sealed hold from now on, and can be read by nobody through it."""
+
+    async def others(self, digest: Digest, hold_id: str) -> int:
+        """How many further references there are at this node, of any agency."""
 
 
 class Events(Protocol):
@@ -272,7 +296,9 @@ class Work(Protocol):
     inbox: Inbox
     jobs: Jobs
     blobs: BlobRefs
+    pending: PendingRevocations
     events: Events
+    held: Holds
     idempotency: Idempotency
 
     async def agency(self) -> HostedAgency:
@@ -307,6 +333,28 @@ class Store(Protocol):
     async def overdue_waiting(self, before: datetime) -> Sequence[InboxItem]:
         """Waiting packets received before that time, of every agency."""
 
+    async def pending_revocations(self, after: tuple[str, str], limit: int) -> Sequence[PendingRevocation]:
+        """Packets of every agency that wait to hear of their certificate (K4), by agency and packet, after that place."""
+
+    async def key_ends(self, agency_code: str) -> Sequence[KeyEnd]:
+        """Of the agency's keys that sign nothing from some moment on."""
+
+    async def signed_under(self, fingerprint: str, since: datetime, limit: int) -> Sequence[OutboxItem]:
+        """Envelopes that were put into the outbox since then, signed under that certificate; oldest first."""
+
+    async def tell_key_expiring(self, fingerprint: str, days: int, data: Mapping[str, object]) -> bool:
+        """Tells once, by an event of the node, that a certificate has so many days left or fewer; False when that was told
+        before."""
+
+    async def unproved_bytes(self) -> int:
+        """Size of all packets in quarantine of which no sender is proved, of every agency."""
+
+    async def oldest_unproved(self, limit: int) -> Sequence[InboxItem]:
+        """Those packets, oldest first."""
+
+    async def unsettled_holds(self) -> Sequence[Hold]:
+        """Sealed holds of every agency of which bytes that must go may still be there; oldest first."""
+
     async def number_events(self, limit: int = 500) -> int:
         """Numbers committed events densely (node and agency sequence); how many. Only one caller at a time works."""
 
@@ -325,20 +373,6 @@ class Store(Protocol):
         """Rows by state for status pages: `outbox.waiting`, `inbox.quarantined`, `job.waiting`, …; none that ended."""
 
 
-class Scratch(Protocol):
-    """A file being written: it becomes a blob, or vanishes with its context."""
-
-    @property
-    def path(self) -> Path: ...
-
-    @property
-    def file(self) -> BinaryIO: ...
-
-    def discard(self) -> None:
-        """Closed and off the disk. Its context does so at the end; a thread of the pool that is done with a large file
-        does it before, because taking it off the disk would hold up the event loop."""
-
-
 class Blobs(Protocol):
     """Bytes by digest. What `keep` returned for is durable; reading checks that a reference of one's own agency exists."""
 
@@ -350,6 +384,13 @@ class Blobs(Protocol):
 
     async def open(self, work: Work, digest: Digest) -> Callable[[], BinaryIO]:
         """A re-openable reader; NotFound when this agency has no reference to it or the bytes are gone."""
+
+    async def open_frozen(self, work: Work, hold_id: str, digest: Digest) -> Callable[[], BinaryIO]:
+        """A reader of what that sealed hold keeps; NotFound when it keeps no such content any more."""
+
+    async def forget(self, digests: Collection[Digest]) -> None:
+        """The bytes are gone from the disk on return, unless somebody refers to them. Who has just kept the same bytes
+        and refers to them a moment later finds them gone, and keeps them again."""
 
     async def sweep(self, now: datetime) -> int:
         """Deletes blobs without references, 24 h after their last `keep`, and old scratch files; how many."""

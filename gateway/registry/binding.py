@@ -1,99 +1,201 @@
 """Binds exchange certificates to agency codes (K1). In: a certificate and the two people who vouch for it. Out: a
-row that the verifier's candidates are read from. Refuses one key under two codes at one time, and more than four
-certificates of one code at one time. It does not log anyone in: who proposes and approves was proved before."""
+row that the verifier's candidates are read from, and the event that tells of it. Refuses one key under two codes at one
+time, and more than four certificates of one code at one time. It does not log anyone in: who proposes and approves was
+proved before."""
 
 from __future__ import annotations
 
 import hashlib
-from datetime import datetime
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import datetime, time, timedelta
+from itertools import groupby
 from typing import Any
 
 from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from sqlalchemy import ColumnElement, Row, insert, or_, select, update
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+from sqlalchemy.ext.asyncio import AsyncConnection
 
+from gateway.domain.binding_history import ACTIVE, WITHDRAWN
+from gateway.domain.event import EventKind
 from gateway.domain.proof import Binding
+from gateway.domain.registry import RowSource
+from gateway.domain.wall_clock import VIETNAM
 from gateway.errors import Clash, Denied, NotFound, Refused
 from gateway.ports import Clock
+from gateway.registry import lookup
+from gateway.registry.binding_told import BindingLog, as_told, certificate_of
 from gateway.registry.importing import AT_ONCE, alone
 from gateway.registry.tables import aware, binding_table, stored
 
 MOST_AT_ONCE = 4  # K1: the verifier tries no more candidates than this
-ACTIVE, WITHDRAWN = "active", "withdrawn"
 BINDING = binding_table()
 
 
-async def bindings(connection: AsyncConnection, code: str) -> list[Binding]:
-    """Every binding of exactly this code, withdrawn ones with the moment they ended (F10, K2)."""
-    query = select(BINDING).where(BINDING.c.code == code).order_by(BINDING.c.created_at, BINDING.c.id)
-    return [_to_binding(row) for row in await connection.execute(query)]
+class SqlBindings:
+    """Bindings inside somebody's transaction, changed by one principal. Keeps the promise of `ports.deciding.Bindings`."""
 
+    def __init__(self, connection: AsyncConnection, clock: Clock, log: BindingLog, principal_id: str) -> None:
+        self._connection, self._clock = connection, clock
+        self._log, self._principal_id = log, principal_id
 
-async def bind(
-    writer: AsyncEngine,
-    clock: Clock,
-    code: str,
-    certificate_der: bytes,
-    valid_from: datetime | None,
-    valid_to: datetime | None,
-    proposed_by: str,
-    approved_by: str,
-) -> Binding:
-    """The certificate speaks for exactly this code in that time. The same binding again changes nothing."""
-    if proposed_by.strip().casefold() == approved_by.strip().casefold():
-        raise Denied(
-            f"binding a certificate to {code} needs two people, and {proposed_by!r} stands twice (K6)",
-            code="GW-TWO-PEOPLE",
-        )
-    if valid_from is not None and valid_to is not None and valid_to <= valid_from:
-        raise Refused(
-            "binding", f"the binding of {code} would end at {valid_to}, before it begins at {valid_from}"
-        )
-    certificate = _read(certificate_der, code)
-    wanted = Binding(code=code, certificate_der=certificate_der, valid_from=valid_from, valid_to=valid_to)
-    async with writer.begin() as connection:
-        await alone(connection, "agency_binding")
-        known = await _same(connection, code, fingerprint(certificate_der))
-        if known is not None:
-            return _unchanged(known, wanted)
-        await _refuse_shared_key(connection, wanted, certificate)
-        await _refuse_too_many(connection, wanted)
-        await connection.execute(
+    async def bind(
+        self,
+        code: str,
+        certificate_der: bytes,
+        valid_from: datetime | None,
+        valid_to: datetime | None,
+        people: tuple[str, str],
+        about: Mapping[str, object],
+    ) -> None:
+        if people[0].strip().casefold() == people[1].strip().casefold():
+            raise Denied(
+                f"binding a certificate to {code} needs two people, and {people[0]!r} stands twice (K6)",
+                code="GW-TWO-PEOPLE",
+            )
+        certificate = _read(certificate_der, code)
+        wanted = Binding(code=code, certificate_der=certificate_der, valid_from=valid_from, valid_to=valid_to)
+        _refuse_no_time(wanted)
+        closed = await _closed_at(self._connection, code)
+        if closed is not None and closed <= self._clock.now():
+            raise Clash(
+                f"{code} is closed: no certificate speaks for it any more (K1)",
+                hint="see what became of it with: gateway registry resolve",
+            )
+        await alone(self._connection, "agency_binding")
+        if await self._stands(wanted):
+            return
+        await _refuse_shared_key(self._connection, wanted, certificate)
+        await _refuse_too_many(self._connection, wanted)
+        await self._put(wanted, certificate, people)
+        told = _times(wanted) | {"proposed_by": people[0], "approved_by": people[1], **about}
+        await self._tell(EventKind.BINDING_APPROVED, code, fingerprint(certificate_der), told)
+
+    async def end(self, code: str, certificate_fingerprint: str, at: datetime) -> None:
+        await self._end(code, certificate_fingerprint, at, ACTIVE, EventKind.BINDING_ENDING, {})
+
+    async def withdraw(self, code: str, certificate_fingerprint: str, at: datetime, reason: str) -> None:
+        about = {"reason": reason}
+        await self._end(code, certificate_fingerprint, at, WITHDRAWN, EventKind.BINDING_WITHDRAWN, about)
+
+    async def any_ever(self) -> bool:
+        """By the events too: whoever empties the table does not set the node up for the first time again."""
+        row = (await self._connection.execute(select(BINDING.c.id).limit(1))).first()
+        return row is not None or bool(await self._log.everything(self._connection))
+
+    async def _stands(self, wanted: Binding) -> bool:
+        """Whether exactly this is bound already. A row that no event tells of makes way for what people approved."""
+        row = await _same(self._connection, wanted.code, fingerprint(wanted.certificate_der))
+        if row is None:
+            return False
+        if await as_told(self._connection, self._log, [row]):
+            _refuse_otherwise(row, wanted)
+            return True
+        await self._connection.execute(BINDING.delete().where(BINDING.c.id == row.id))
+        return False
+
+    async def _put(self, wanted: Binding, certificate: x509.Certificate, people: tuple[str, str]) -> None:
+        await self._connection.execute(
             insert(BINDING).values(
-                id=clock.new_id(),
-                code=code,
-                fingerprint=fingerprint(certificate_der),
+                id=self._clock.new_id(),
+                code=wanted.code,
+                fingerprint=fingerprint(wanted.certificate_der),
                 certificate_pem=certificate.public_bytes(Encoding.PEM).decode(),
-                valid_from=None if valid_from is None else stored(valid_from),
-                valid_to=None if valid_to is None else stored(valid_to),
+                valid_from=None if wanted.valid_from is None else stored(wanted.valid_from),
+                valid_to=None if wanted.valid_to is None else stored(wanted.valid_to),
                 state=ACTIVE,
-                proposed_by=proposed_by,
-                approved_by=approved_by,
-                created_at=stored(clock.now()),
+                proposed_by=people[0],
+                approved_by=people[1],
+                created_at=stored(self._clock.now()),
             )
         )
-    return wanted
 
-
-async def unbind(writer: AsyncEngine, code: str, certificate_fingerprint: str, at: datetime) -> None:
-    """The binding ends at that moment for good, or earlier where it ended earlier; one person may do it (K6). The
-    row stays: what was signed before is still proved by it. NotFound when there is none."""
-    async with writer.begin() as connection:
-        await alone(connection, "agency_binding")
-        row = await _same(connection, code, certificate_fingerprint)
+    async def _end(
+        self,
+        code: str,
+        certificate_fingerprint: str,
+        at: datetime,
+        state: str,
+        kind: EventKind,
+        about: Mapping[str, object],
+    ) -> None:
+        await alone(self._connection, "agency_binding")
+        row = await _same(self._connection, code, certificate_fingerprint)
         if row is None:
             raise NotFound(
                 f"no certificate {certificate_fingerprint} is bound to {code}; list its certificates again"
             )
         ended = at if row.valid_to is None else min(at, aware(row.valid_to))
-        statement = update(BINDING).where(BINDING.c.id == row.id)
-        await connection.execute(statement.values(state=WITHDRAWN, valid_to=stored(ended)))
+        values = {
+            "state": WITHDRAWN if WITHDRAWN in (state, row.state) else ACTIVE,
+            "valid_to": stored(ended),
+        }
+        await self._connection.execute(update(BINDING).where(BINDING.c.id == row.id).values(**values))
+        told = {"valid_to": ended.isoformat(), **about}
+        await self._tell(kind, code, certificate_fingerprint, told)
+
+    async def _tell(self, kind: EventKind, code: str, of: str, about: Mapping[str, object]) -> None:
+        data = {"code": code, "fingerprint": of, **about}
+        await self._log.tell(self._connection, kind, code, self._principal_id, data)
+
+
+async def _closed_at(connection: AsyncConnection, code: str) -> datetime | None:
+    """When the code speaks for nobody any more, as a list that may refuse says (R82): after its last day. Whoever kept its
+    key would sign in the name of a body that is gone."""
+    entry = await lookup.by_code(connection, code)
+    if entry is None or entry.valid_to is None or entry.source is RowSource.STARTER:
+        return None
+    return datetime.combine(entry.valid_to + timedelta(days=1), time(), VIETNAM)
+
+
+def _at_most(binding: Binding, end: datetime) -> Binding:
+    until = end if binding.valid_to is None else min(end, binding.valid_to)
+    return replace(binding, valid_to=until)
+
+
+async def bindings(connection: AsyncConnection, log: BindingLog, code: str) -> list[Binding]:
+    """Every binding of exactly this code that the events tell of, withdrawn ones with the moment they ended (F10, K2)."""
+    query = select(BINDING).where(BINDING.c.code == code).order_by(BINDING.c.created_at, BINDING.c.id)
+    rows = (await connection.execute(query)).all()
+    found = [_to_binding(row) for row in await as_told(connection, log, rows)]
+    closed = await _closed_at(connection, code) if found else None
+    return found if closed is None else [_at_most(each, closed) for each in found]
+
+
+async def in_force(connection: AsyncConnection, log: BindingLog, at: datetime) -> list[Binding]:
+    """Those that packets are judged by at that moment, by code. A province binds a few hundred."""
+    now = stored(at)
+    query = select(BINDING).where(
+        or_(BINDING.c.valid_to.is_(None), BINDING.c.valid_to > now),
+        or_(BINDING.c.valid_from.is_(None), BINDING.c.valid_from <= now),
+    )
+    rows = (await connection.execute(query.order_by(BINDING.c.code, BINDING.c.created_at))).all()
+    found: list[Binding] = []
+    for _, of_code in groupby(rows, key=lambda row: row.code):
+        found += [_to_binding(row) for row in await as_told(connection, log, list(of_code))]
+    return found
 
 
 def fingerprint(certificate_der: bytes) -> str:
     """SHA-256 of the certificate, as people compare it."""
     return hashlib.sha256(certificate_der).hexdigest()
+
+
+def _times(wanted: Binding) -> dict[str, object]:
+    return {
+        "valid_from": None if wanted.valid_from is None else wanted.valid_from.isoformat(),
+        "valid_to": None if wanted.valid_to is None else wanted.valid_to.isoformat(),
+    }
+
+
+def _refuse_no_time(wanted: Binding) -> None:
+    since, until = wanted.valid_from, wanted.valid_to
+    if since is not None and until is not None and until <= since:
+        raise Refused(
+            "binding", f"the binding of {wanted.code} would end at {until}, before it begins at {since}"
+        )
 
 
 async def _refuse_shared_key(
@@ -104,8 +206,9 @@ async def _refuse_shared_key(
     async with connection.stream(query) as result:
         async for part in result.partitions(AT_ONCE):
             for row in part:
-                other = x509.load_pem_x509_certificate(row.certificate_pem.encode())
-                if _key_digest(other) == key:
+                # A row that holds no certificate lets nobody speak, and is told of elsewhere.
+                other = certificate_of(row.certificate_pem)
+                if other is not None and _key_digest(x509.load_der_x509_certificate(other)) == key:
                     raise Clash(
                         f"the key of this certificate is bound to {row.code} already (certificate {row.fingerprint}):"
                         f" one key speaks for one code (K1); withdraw that binding or make {wanted.code} a new key"
@@ -137,10 +240,10 @@ async def _same(connection: AsyncConnection, code: str, certificate_fingerprint:
     return (await connection.execute(query)).first()
 
 
-def _unchanged(row: Row[Any], wanted: Binding) -> Binding:
+def _refuse_otherwise(row: Row[Any], wanted: Binding) -> None:
     known = _to_binding(row)
     if row.state == ACTIVE and known == wanted:
-        return known
+        return
     raise Clash(
         f"certificate {row.fingerprint} is {row.state} for {row.code} from {known.valid_from} to {known.valid_to};"
         " a binding is not rewritten: withdraw it, and bind a new certificate for another time"
@@ -148,19 +251,21 @@ def _unchanged(row: Row[Any], wanted: Binding) -> Binding:
 
 
 def _to_binding(row: Row[Any]) -> Binding:
-    certificate = x509.load_pem_x509_certificate(row.certificate_pem.encode())
     return Binding(
         code=row.code,
-        certificate_der=certificate.public_bytes(Encoding.DER),
+        certificate_der=certificate_of(row.certificate_pem) or b"",  # as_told lets none by that is none
         valid_from=None if row.valid_from is None else aware(row.valid_from),
         valid_to=None if row.valid_to is None else aware(row.valid_to),
     )
 
 
 def _read(certificate_der: bytes, code: str) -> x509.Certificate:
+    """Of a kind of key that can be read: what nobody can verify speaks for nobody."""
     try:
-        return x509.load_der_x509_certificate(certificate_der)
-    except ValueError as cause:
+        certificate = x509.load_der_x509_certificate(certificate_der)
+        _key_digest(certificate)
+        return certificate
+    except (ValueError, x509.InvalidVersion, UnsupportedAlgorithm) as cause:
         raise Refused(
             "certificate",
             f"the certificate for {code} cannot be read ({cause}): expected X.509 in DER,"

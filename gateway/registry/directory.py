@@ -12,12 +12,15 @@ from datetime import date, datetime
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+from gateway.domain.binding_history import Difference
 from gateway.domain.identity import Digest
 from gateway.domain.proof import Binding
 from gateway.domain.registry import AgencyEntry, Hosting, Resolution
 from gateway.domain.registry_change import Plan, RegistryChange
 from gateway.ports import Clock, Page, Pool
-from gateway.registry import binding, importing, lookup, resolving, starter
+from gateway.registry import binding, binding_told, importing, lookup, resolving, starter
+from gateway.registry.binding import SqlBindings
+from gateway.registry.binding_told import BindingLog
 from gateway.registry.failures import failures_named
 from gateway.registry.tables import aware, change_table, stored
 
@@ -28,10 +31,15 @@ class SqlDirectory:
     """Answers for codes at a date. Two people and a plan stand before every change (K6, R81)."""
 
     def __init__(
-        self, writer: AsyncEngine, reader: AsyncEngine, clock: Clock, pool: Pool | None = None
+        self,
+        writer: AsyncEngine,
+        reader: AsyncEngine,
+        clock: Clock,
+        log: BindingLog,
+        pool: Pool | None = None,
     ) -> None:
         self._writer, self._reader = writer, reader
-        self._clock, self._pool = clock, pool
+        self._clock, self._log, self._pool = clock, log, pool
 
     async def find(self, code: str, on: date) -> AgencyEntry | None:
         """The entry of this code in force on that day; letter case ignored. No alias and no name: `resolve` has those."""
@@ -47,7 +55,7 @@ class SqlDirectory:
     async def bindings(self, code: str) -> Sequence[Binding]:
         """Every binding of exactly this code, letter for letter (F10)."""
         async with self._reading() as connection:
-            return await binding.bindings(connection, code)
+            return await binding.bindings(connection, self._log, code)
 
     async def entry(self, code: str) -> AgencyEntry | None:
         """The entry of this code, whether in force or not."""
@@ -120,23 +128,53 @@ class SqlDirectory:
         proposed_by: str,
         approved_by: str,
     ) -> Binding:
-        """The certificate speaks for this code in that time, vouched for by two people (K1, K6)."""
-        with failures_named():
-            return await binding.bind(
-                self._writer,
-                self._clock,
-                code,
-                certificate_der,
-                valid_from,
-                valid_to,
-                proposed_by,
-                approved_by,
-            )
+        """The certificate speaks for this code in that time, vouched for by two people (K1, K6). Who they are was proved
+        before: people come in through `deciding.approve`."""
+        async with self._binding("node") as bound:
+            await bound.bind(code, certificate_der, valid_from, valid_to, (proposed_by, approved_by), {})
+        return Binding(code=code, certificate_der=certificate_der, valid_from=valid_from, valid_to=valid_to)
 
-    async def unbind(self, code: str, fingerprint: str, at: datetime | None = None) -> None:
-        """The certificate's binding ends at that moment, by default now."""
+    async def unbind(
+        self,
+        code: str,
+        fingerprint: str,
+        at: datetime | None = None,
+        principal_id: str = "node",
+        reason: str = "",
+    ) -> None:
+        """The certificate's binding ends at that moment, by default now, for good; one person may do it (K6)."""
+        async with self._binding(principal_id) as bound:
+            await bound.withdraw(code, fingerprint, self._clock.now() if at is None else at, reason)
+
+    async def end_binding(self, code: str, fingerprint: str, at: datetime, principal_id: str) -> None:
+        """The certificate's binding ends at that moment, or earlier where it did."""
+        async with self._binding(principal_id) as bound:
+            await bound.end(code, fingerprint, at)
+
+    async def in_force(self, at: datetime) -> Sequence[Binding]:
+        """Every binding that packets are judged by at that moment, by code."""
+        async with self._reading() as connection:
+            return await binding.in_force(connection, self._log, at)
+
+    async def differences(self) -> Sequence[Difference]:
+        """Where the table of bindings is not what the events tell: such rows are not used (threat 114)."""
+        async with self._reading() as connection:
+            return await binding_told.differences(connection, self._log)
+
+    async def name_untold(self) -> Sequence[Difference]:
+        """The same, with an alert for each that has not had one yet. For the start of a node."""
+        found = await self.differences()
+        if found:
+            with failures_named():
+                async with self._writer.begin() as connection:
+                    await binding_told.alert(connection, self._log, found)
+        return found
+
+    @asynccontextmanager
+    async def _binding(self, principal_id: str) -> AsyncIterator[SqlBindings]:
         with failures_named():
-            await binding.unbind(self._writer, code, fingerprint, self._clock.now() if at is None else at)
+            async with self._writer.begin() as connection:
+                yield SqlBindings(connection, self._clock, self._log, principal_id)
 
     @asynccontextmanager
     async def _reading(self) -> AsyncIterator[AsyncConnection]:

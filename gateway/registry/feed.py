@@ -19,7 +19,6 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from sqlalchemy import select
 
 from gateway import log
-from gateway.domain.proof import Binding
 from gateway.errors import NotFound, StoreFailure
 from gateway.ports import EnvelopeSigner, FeedOutcome
 from gateway.registry import binding, feed_apply, feed_file, feed_judge, snapshot
@@ -172,21 +171,6 @@ class SqlFeed:
             f"no certificate {fingerprint} is proposed for {code}, or it was bound before",
             hint="list them with: gateway registry feed proposals",
         )
-
-    async def confirm(self, proposal: Proposal, proposed_by: str, approved_by: str) -> Binding:
-        """Two people bind what the issuer proposed; from now on the certificate speaks for the code (K6)."""
-        certificate = x509.load_der_x509_certificate(proposal.certificate_der)
-        with _failures_named():
-            return await binding.bind(
-                self._room.writer,
-                self._room.clock,
-                proposal.code,
-                proposal.certificate_der,
-                proposal.valid_from or certificate.not_valid_before_utc,
-                proposal.valid_to or certificate.not_valid_after_utc,
-                proposed_by,
-                approved_by,
-            )
 
     async def export(
         self, target: Path, signer: EnvelopeSigner, *, sequence: int = 1, since: Path | None = None

@@ -18,11 +18,12 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from sqlalchemy import Row, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+from gateway.domain.binding_history import ACTIVE
 from gateway.domain.registry import RowSource
 from gateway.domain.registry_change import AgencyRecord
 from gateway.ports import Clock, Pool
 from gateway.registry import feed_file, feed_form, feed_signature
-from gateway.registry.binding import ACTIVE, BINDING, MOST_AT_ONCE
+from gateway.registry.binding import BINDING, MOST_AT_ONCE
 from gateway.registry.feed_file import Ends
 from gateway.registry.feed_form import AgencyLine, FeedKind, FeedRefused, Header, ProposalLine
 from gateway.registry.feed_stage import AT_ONCE, Stage
@@ -183,7 +184,7 @@ def _proposed_key(line: ProposalLine) -> str:
         raise FeedRefused(f"{where} has another SHA-256 than stated", code="FEED-ROWS")
     try:
         return key_digest(x509.load_der_x509_certificate(der))
-    except ValueError as cause:
+    except (ValueError, TypeError, x509.InvalidVersion) as cause:
         raise FeedRefused(f"{where} cannot be read", code="FEED-ROWS") from cause
 
 

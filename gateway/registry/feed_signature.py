@@ -57,7 +57,7 @@ def issuers(folder: Path) -> Mapping[str, x509.Certificate]:
         try:
             with path.open("rb") as file:
                 certificate = x509.load_pem_x509_certificate(file.read(LARGEST_CERTIFICATE))
-        except (OSError, ValueError) as cause:
+        except (OSError, ValueError, x509.InvalidVersion) as cause:
             raise Misconfigured(
                 f"{path.name} in {folder} is not a certificate in PEM form", hint="replace it or take it away"
             ) from cause

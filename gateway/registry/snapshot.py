@@ -19,10 +19,11 @@ from pydantic import ValidationError
 from sqlalchemy import Row, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from gateway.domain.binding_history import ACTIVE
 from gateway.domain.registry import RowSource
 from gateway.ports import EnvelopeSigner
 from gateway.registry import feed_file, feed_form, feed_signature
-from gateway.registry.binding import ACTIVE, BINDING
+from gateway.registry.binding import BINDING
 from gateway.registry.feed_file import Draft, Ends
 from gateway.registry.feed_form import AgencyLine, FeedKind, FeedRefused, Header, ProposalLine
 from gateway.registry.feed_judge import AGENCY, FIELDS, FeedRoom, record_of

@@ -106,18 +106,28 @@ class AmqpSettings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Api:
-    """Where programs reach the node. Port 0 takes any free one."""
+    """Where programs reach the node, and how much each may ask of it. Port 0 takes any free one."""
 
     host: str = "127.0.0.1"
     port: Annotated[int, Between(0, 65535)] = 8080
+    names: str = ""
+    proxies: str = "127.0.0.1, ::1"
+    rate_per_s: Annotated[float, Between(0.1, 100_000)] = 100.0
+    burst: Annotated[int, Between(1, 1_000_000)] = 500
+    connections: Annotated[int, Between(8, 100_000)] = 500
+    idle_s: Annotated[int, Between(1, 3600)] = 75
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KeySettings:
-    """Exchange keys; without a password they lie unencrypted, which is for trying out alone."""
+    """Exchange keys; in files, which without a password lie unencrypted, or on a token where a module is named."""
 
     folder: Annotated[Path, Below("keys")] = Path("data/keys")
     password: Secret | None = None
+    pkcs11_module: Path | None = None
+    token: str = ""
+    pin: Secret | None = None
+    overlap_days: Annotated[int, Between(0, 365)] = 30
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -135,7 +145,41 @@ class LimitSettings:
     file_mb: Annotated[int, Between(1, 1000)] = 10
     document_mb: Annotated[int, Between(1, 2000)] = 50
     envelope_mb: Annotated[int, Between(2, 4000)] = 100
+    quarantine_mb: Annotated[int, Between(10, 1_000_000)] = 1024
     disk_free_mb: Annotated[int, Between(0, 1_000_000)] = 200
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RuleSettings:
+    """What the rulebook leaves to each node. `auto`: refuse where `trust.folder` has anchors for PDFs, else warn."""
+
+    unsigned_lead: Annotated[str, OneOf(("auto", "refuse", "warn"))] = "auto"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScannerSettings:
+    """The scanner for malware; without an address no file is scanned."""
+
+    address: str = ""
+    required: Annotated[str, OneOf(("yes", "no"))] = "yes"
+    timeout_s: Annotated[int, Between(1, 600)] = 30
+    max_mb: Annotated[int, Between(1, 4000)] = 100
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SealSettings:
+    """The sealed hold of secrets: whose public key the content is sealed for."""
+
+    recipient: Path | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SignSettings:
+    """The agency's own key, with which a person signs PDFs; never the token of the exchange keys. PINs are typed."""
+
+    module: Path | None = None
+    token: str = ""
+    seals: Annotated[Path, Below("seals")] = Path("data/seals")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -161,9 +205,16 @@ class MetricsSettings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LogSettings:
-    """What is written to stderr, one JSON object a line."""
+    """What is written to stderr, one JSON object a line; and how the log of events is sealed, stamped and published."""
 
     level: Annotated[str, OneOf(("debug", "info", "warning", "error"))] = "info"
+    seal_every_s: Annotated[int, Between(5, 240)] = 60
+    tsa_url: str = ""
+    tsa_every_s: Annotated[int, Between(60, 86_400)] = 3600
+    tsa_timeout_s: Annotated[int, Between(1, 120)] = 15
+    require_timestamp_h: Annotated[int, Between(0, 720)] = 0
+    publish_folder: Path | None = None
+    publish_every_h: Annotated[int, Between(1, 720)] = 24
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -178,6 +229,10 @@ class Settings:
     keys: KeySettings = field(default_factory=KeySettings)
     trust: TrustSettings = field(default_factory=TrustSettings)
     limits: LimitSettings = field(default_factory=LimitSettings)
+    rules: RuleSettings = field(default_factory=RuleSettings)
+    scanner: ScannerSettings = field(default_factory=ScannerSettings)
+    seal: SealSettings = field(default_factory=SealSettings)
+    sign: SignSettings = field(default_factory=SignSettings)
     workers: WorkerSettings = field(default_factory=WorkerSettings)
     metrics: MetricsSettings = field(default_factory=MetricsSettings)
     log: LogSettings = field(default_factory=LogSettings)
@@ -193,6 +248,10 @@ SECTIONS: Mapping[str, type] = {
     "keys": KeySettings,
     "trust": TrustSettings,
     "limits": LimitSettings,
+    "rules": RuleSettings,
+    "scanner": ScannerSettings,
+    "seal": SealSettings,
+    "sign": SignSettings,
     "workers": WorkerSettings,
     "metrics": MetricsSettings,
     "log": LogSettings,

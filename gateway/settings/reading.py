@@ -242,6 +242,11 @@ def _contradictions(settings: Settings) -> list[str]:
             f"workers.poll_s: expected less than workers.lease_s ({workers.lease_s}), "
             f"found {workers.poll_s} ({where['workers.poll_s']})"
         )
+    if settings.log.require_timestamp_h and not settings.log.tsa_url:
+        faults.append(
+            "log.tsa_url: expected the address of a timestamp authority, because log.require_timestamp_h is "
+            f"{settings.log.require_timestamp_h}; found none"
+        )
     return faults + (_broker_faults(settings, where) if settings.axis.kind == "amqp" else [])
 
 

@@ -3,21 +3,29 @@ it. Dropping the last reference deletes nothing by itself: the sweeper does, lat
 
 from __future__ import annotations
 
-from sqlalchemy import bindparam, delete, select
+from collections.abc import Mapping
+
+from sqlalchemy import and_, bindparam, delete, func, not_, select
 from sqlmodel import col
 
 from gateway import errors
 from gateway.domain.account import AgencyScope
+from gateway.domain.hold import OWNER as HOLD
 from gateway.domain.identity import Digest
-from gateway.store.tables import BlobRefRow
+from gateway.store.tables import BlobRefRow, BlobRow
 from gateway.store.transaction import Transaction
 
 _R = BlobRefRow
 _MINE = (col(_R.agency_id) == bindparam("agency"),)
-_TO = select(_R).where(*_MINE, col(_R.digest) == bindparam("digest"))
-_OWNED = delete(_R).where(
-    *_MINE, col(_R.owner_kind) == bindparam("kind"), col(_R.owner_id) == bindparam("owner")
+_TO = select(_R).where(*_MINE, col(_R.digest) == bindparam("digest"), col(_R.owner_kind) != HOLD)
+_BY = (col(_R.owner_kind) == bindparam("kind"), col(_R.owner_id) == bindparam("owner"))
+_OF = (
+    select(col(BlobRow.digest), col(BlobRow.size))
+    .join(_R, col(_R.digest) == col(BlobRow.digest))
+    .where(*_MINE, *_BY)
+    .order_by(col(BlobRow.digest))
 )
+_OWNED = delete(_R).where(*_MINE, *_BY)
 
 
 class SqlBlobRefs:
@@ -42,3 +50,19 @@ class SqlBlobRefs:
 
     async def holds(self, digest: Digest) -> bool:
         return await self._tx.first(_R, _TO, agency=self._agency_id, digest=digest) is not None
+
+    async def of(self, owner_kind: str, owner_id: str) -> Mapping[Digest, int]:
+        asked = {"agency": self._agency_id, "kind": owner_kind, "owner": owner_id}
+        return {Digest(digest): size for digest, size in await self._tx.tuples(_OF, **asked)}
+
+    async def freeze(self, owner_kind: str, owner_id: str, hold_id: str) -> None:
+        for digest in await self.of(owner_kind, owner_id):
+            await self.add(digest, HOLD, hold_id)
+        await self.drop(owner_kind, owner_id)
+
+    async def others(self, digest: Digest, hold_id: str) -> int:
+        ours = and_(
+            col(_R.agency_id) == self._agency_id, col(_R.owner_kind) == HOLD, col(_R.owner_id) == hold_id
+        )
+        counted = select(func.count()).select_from(_R).where(col(_R.digest) == digest, not_(ours))
+        return int((await self._tx.tuples(counted))[0][0])

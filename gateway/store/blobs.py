@@ -7,7 +7,7 @@ from __future__ import annotations
 import asyncio
 import os
 import secrets
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from datetime import datetime
 from functools import partial
@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from gateway import errors
+from gateway.domain.hold import OWNER as HOLD
 from gateway.domain.identity import Digest
 from gateway.ports.services import Clock, Pool
 from gateway.ports.store import Scratch, Work
@@ -116,6 +117,16 @@ class FileBlobs:
                 f"the content {digest} is referred to but its file is gone; restore it from a backup"
             )
         return lambda: path.open("rb")
+
+    async def open_frozen(self, work: Work, hold_id: str, digest: Digest) -> Callable[[], BinaryIO]:
+        path = sweeper.path_of(self._root, digest)
+        if digest not in await work.blobs.of(HOLD, hold_id) or not await asyncio.to_thread(path.is_file):
+            raise errors.NotFound(f"the sealed hold {hold_id} keeps no content {digest} here")
+        return lambda: path.open("rb")
+
+    async def forget(self, digests: Collection[Digest]) -> None:
+        for digest in digests:
+            await sweeper.remove(self._root, self._store, digest, None)
 
     async def sweep(self, now: datetime) -> int:
         """Reports in the log every row whose file is missing."""

@@ -15,10 +15,13 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway import errors
+from gateway.domain.hold import OWNER as HOLD
 from gateway.store import neutral
 from gateway.store.engine import Role, open_engine
 
 AT_ONCE = 500
+# Rows with a body in bytes may be ten megabytes each.
+LARGE_AT_ONCE = 8
 VERSION_TABLE = "alembic_version"
 # A copy holds no leases: whoever held one is not at work on the copy.
 _LEASE = frozenset({"lease_token", "lease_until"})
@@ -59,7 +62,9 @@ class Snapshot:
 
     async def lines(self, table: str) -> AsyncIterator[list[bytes]]:
         """Every row of a table, in batches, in the order of its key."""
-        async for batch in self._stream(_rows(self._tables[table], self._connection)):
+        kept = self._tables[table]
+        large = any((each.name, neutral.kind_of(each)) == ("body", "bytes") for each in kept.columns)
+        async for batch in self._stream(_rows(kept, self._connection), LARGE_AT_ONCE if large else AT_ONCE):
             yield [neutral.line(row) for row in batch]
 
     async def sum(self, table: str) -> Sum:
@@ -80,13 +85,14 @@ class Snapshot:
     async def needed(self, digests: Sequence[str]) -> set[str]:
         """Which of them are referred to."""
         refs = self._tables["blob_ref"]
-        found = await self._connection.execute(select(refs.c.digest).where(refs.c.digest.in_(digests)))
+        asked = select(refs.c.digest).where(refs.c.digest.in_(digests), refs.c.owner_kind != HOLD)
+        found = await self._connection.execute(asked)
         return set(found.scalars())
 
-    async def _stream(self, query: Select[Any]) -> AsyncIterator[Sequence[Any]]:
+    async def _stream(self, query: Select[Any], at_once: int = AT_ONCE) -> AsyncIterator[Sequence[Any]]:
         try:
-            async with self._connection.stream(query.execution_options(yield_per=AT_ONCE)) as result:
-                async for batch in result.partitions(AT_ONCE):
+            async with self._connection.stream(query.execution_options(yield_per=at_once)) as result:
+                async for batch in result.partitions(at_once):
                     yield batch
         except SQLAlchemyError as cause:
             raise errors.StoreFailure(f"the database could not be copied ({cause})") from cause
@@ -133,6 +139,8 @@ def _rows(table: Table, connection: AsyncConnection) -> Select[Any]:
     asked = [null() if leasable and each.name in _LEASE else each for each in table.columns]
     order = [_in_order(each, connection) for each in table.primary_key.columns]
     query = select(*asked).order_by(*order)
+    if table.name == "blob_ref":
+        return query.where(table.c.owner_kind != HOLD)
     return query.where(_wanted(table)) if table.name == "blob" else query
 
 
@@ -143,6 +151,7 @@ def _in_order(column: Column[Any], connection: AsyncConnection) -> Any:
 
 
 def _wanted(blob: Table) -> Any:
-    """Content that nobody refers to yet, or any more, belongs to no state that could be restored."""
+    """Content that nobody refers to yet, or any more, belongs to no state that could be restored; what the sealed hold
+    keeps is in no copy (R4)."""
     refs = blob.metadata.tables["blob_ref"]
-    return exists().where(refs.c.digest == blob.c.digest)
+    return exists().where(refs.c.digest == blob.c.digest, refs.c.owner_kind != HOLD)

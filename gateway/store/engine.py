@@ -187,4 +187,10 @@ def _pragmas(role: Role) -> tuple[str, ...]:
         return ("query_only = ON",)
     foreign_keys = "OFF" if role is Role.MIGRATOR else "ON"
     # FULL: in WAL, NORMAL may lose the last commits when the power fails, and those were answered "accepted" (G1).
-    return ("journal_mode = WAL", "synchronous = FULL", f"foreign_keys = {foreign_keys}")
+    # Zeros over what is deleted: a text that goes by law, or a secret's words, must not stay in free pages.
+    return (
+        "journal_mode = WAL",
+        "synchronous = FULL",
+        f"foreign_keys = {foreign_keys}",
+        "secure_delete = ON",
+    )

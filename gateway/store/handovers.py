@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, and_, exists, or_, select, update
+from sqlalchemy import ColumnElement, and_, delete, exists, or_, select, update
 from sqlalchemy.orm import Mapped
 from sqlmodel import col
 
@@ -41,6 +41,12 @@ class SqlHandovers:
         if row is None:
             raise errors.NotFound(f"the document {incoming_id} was never offered to a document system")
         return to_domain(row, self._clock.now())
+
+    async def withdraw(self, incoming_id: str) -> bool:
+        """The row goes; a new offer makes another one."""
+        row = await self._tx.first(_R, select(_R).where(self._is(incoming_id)).with_for_update())
+        await self._tx.change(delete(_R).where(self._is(incoming_id)))
+        return row is not None and to_domain(row, self._clock.now()).state != AVAILABLE
 
     async def lease(self, client: str, limit: int, until: datetime) -> Sequence[Handover]:
         now = self._clock.now()

@@ -13,6 +13,7 @@ from sqlmodel import col
 
 from gateway import errors, meters
 from gateway.domain.account import AgencyScope
+from gateway.domain.identity import Digest
 from gateway.ports.rows import InboxItem, Lease, LeasedInbox, Page
 from gateway.ports.services import Clock
 from gateway.store import leases, paging
@@ -23,7 +24,7 @@ from gateway.store.transaction import Transaction
 
 LANDED, WAITING = "landed", "waiting"
 REPEAT = "MSG-REPEAT"
-_REOPENABLE = (WAITING, "held", "quarantined", "malformed")
+_REOPENABLE = (WAITING, "held", "quarantined", "malformed", "dropped")
 _R = InboxRow
 
 
@@ -61,6 +62,22 @@ async def overdue_waiting(tx: Transaction, before: datetime) -> list[InboxItem]:
     return [to_domain(row, row.attempts) for row in rows]
 
 
+# In quarantine, and of nobody who is proved to have sent it (A7).
+_UNPROVED = (col(_R.state).in_(("quarantined", "malformed")), col(_R.sender_code).is_(None))
+
+
+async def unproved_bytes(tx: Transaction) -> int:
+    """Of every agency."""
+    found = await tx.tuples(select(func.coalesce(func.sum(col(_R.size)), 0)).where(*_UNPROVED))
+    return int(found[0][0])
+
+
+async def oldest_unproved(tx: Transaction, limit: int) -> list[InboxItem]:
+    """Of every agency."""
+    query = select(_R).where(*_UNPROVED).order_by(col(_R.received_at), col(_R.id)).limit(limit)
+    return [to_domain(row, row.attempts) for row in await tx.rows(_R, query)]
+
+
 def _count(item: InboxItem, took_s: float | None) -> None:
     """`took_s` where a worker came to this end, and not a person days later."""
     meters.SETTLED.add(state=item.state, code=item.code or "")
@@ -95,6 +112,10 @@ class SqlInbox:
             raise errors.NotFound(f"this agency has no inbox row {id}")
         return to_domain(row, row.attempts)
 
+    async def with_bytes(self, file_digest: Digest) -> InboxItem | None:
+        row = await self._tx.first(_R, self._tx.kept(_BY_DIGEST), agency=self._agency_id, digest=file_digest)
+        return to_domain(row, row.attempts) if row is not None else None
+
     async def settle(self, item: InboxItem, lease: Lease | None) -> None:
         values = settled_values(item, item.settled_at or self._clock.now()) | leases.released(None, None)
         if lease is not None:
@@ -104,8 +125,9 @@ class SqlInbox:
         took = (self._clock.now() - item.received_at).total_seconds() if lease is not None else None
         self._tx.when_committed(partial(_count, item, took))
 
-    async def postpone(self, lease: Lease, not_before: datetime, error: str) -> None:
-        await self._change(lease, leases.released(not_before, error))
+    async def postpone(self, lease: Lease, not_before: datetime, error: str, *, counted: bool = True) -> None:
+        tries = {} if counted else {"attempts": lease.attempt - 1}
+        await self._change(lease, leases.released(not_before, error) | tries)
 
     async def waiting_for(self, sender: str, document_id: str) -> Sequence[InboxItem]:
         """Oldest first; the sender is compared without letter case, the DocumentId letter for letter."""

@@ -11,7 +11,7 @@ from sqlmodel import col
 
 from gateway import errors
 from gateway.domain.account import AgencyScope
-from gateway.domain.document import IncomingDocument
+from gateway.domain.document import IncomingDocument, InState
 from gateway.domain.text import fold
 from gateway.ports.rows import Page
 from gateway.ports.services import Clock
@@ -142,6 +142,8 @@ def from_domain(document: IncomingDocument) -> IncomingRow:
         issued_on=document.issued_on,
         arrived_at=document.arrived_at,
         version=document.version,
-        folded=fold(" ".join(words)),
+        folded=""
+        if document.state is InState.SEALED
+        else fold(" ".join(words)),  # R4: nobody finds it by its words
         body=to_json(IncomingDocument, document),
     )

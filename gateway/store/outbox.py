@@ -35,6 +35,13 @@ async def claim(tx: Transaction, clock: Clock, limit: int, lease_s: float) -> li
     return [LeasedOutbox(item=to_domain(row, lease.attempt), lease=lease) for row, lease in found]
 
 
+async def signed_under(tx: Transaction, fingerprint: str, since: datetime, limit: int) -> list[OutboxItem]:
+    """Of every agency, oldest first."""
+    these = (col(_R.signed_by) == fingerprint, col(_R.created_at) >= since)
+    query = select(_R).where(*these).order_by(col(_R.created_at), col(_R.id)).limit(limit)
+    return [to_domain(row, row.attempts) for row in await tx.rows(_R, query)]
+
+
 def is_open() -> ColumnElement[bool]:
     return col(_R.state) == WAITING
 
@@ -83,6 +90,14 @@ class SqlOutbox:
     async def retry(self, lease: Lease, not_before: datetime, targets: Sequence[Target], error: str) -> None:
         remaining = to_json(tuple[Target, ...], tuple(targets))
         await self._change(lease, leases.released(not_before, error) | {"targets": remaining})
+
+    async def signed_again(self, lease: Lease, item: OutboxItem) -> None:
+        values = {
+            "envelope_digest": item.envelope_digest,
+            "envelope_size": item.envelope_size,
+            "signed_by": item.signed_by,
+        }
+        await self._change(lease, values)
 
     async def cancel(self, id: str) -> bool:
         # A row that was ever claimed may have reached the broker before its courier died: only one that never was
@@ -135,6 +150,7 @@ def to_domain(row: OutboxRow, attempts: int) -> OutboxItem:
         attempts=attempts,
         not_before=row.not_before,
         last_error=row.last_error,
+        signed_by=row.signed_by,
     )
 
 
@@ -155,4 +171,5 @@ def from_domain(item: OutboxItem) -> OutboxRow:
         attempts=item.attempts,
         not_before=item.not_before,
         last_error=item.last_error,
+        signed_by=item.signed_by,
     )

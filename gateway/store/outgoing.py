@@ -177,6 +177,6 @@ def from_domain(document: OutgoingDocument) -> OutgoingRow:
         issued_on=draft.issued_on,
         created_at=document.created_at,
         version=document.version,
-        folded=fold(" ".join((draft.code, draft.subject, *parties))),
+        folded="" if document.is_sealed else fold(" ".join((draft.code, draft.subject, *parties))),
         body=to_json(OutgoingDocument, document),
     )

@@ -14,13 +14,19 @@ from sqlmodel import col
 
 from gateway import errors
 from gateway.domain.account import AgencyScope, HostedAgency
-from gateway.domain.event import Event
-from gateway.ports.rows import InboxItem, Job, Lease, LeasedInbox, LeasedOutbox
+from gateway.domain.event import Event, EventKind
+from gateway.domain.hold import Hold
+from gateway.domain.key_use import KeyEnd
+from gateway.domain.revocation import PendingRevocation
+from gateway.ports.rows import InboxItem, Job, Lease, LeasedInbox, LeasedOutbox, OutboxItem
 from gateway.ports.services import Clock
-from gateway.store import events, idempotency, inbox, jobs, leases, migrate, outbox
+from gateway.store import events, holds, idempotency, inbox, jobs, leases, migrate, outbox
 from gateway.store.accounts import Accounts
 from gateway.store.engine import AS_SHIPPED, Role, ServerLimits, open_engine
 from gateway.store.held import Held
+from gateway.store.key_ends import SqlKeyEnds, first_notice
+from gateway.store.log import SqlEventLog
+from gateway.store.revocation import SqlRevocationAnswers
 from gateway.store.tables import EventRow, InboxRow, JobRow, OutboxRow
 from gateway.store.timing import timed
 from gateway.store.transaction import Transaction, transaction
@@ -45,6 +51,8 @@ class SqlStore:
         self.wake.listen(self._numbered.heard)
         self._held = Held()
         self.accounts = Accounts(self.writing, self.reading, clock)
+        self.log = SqlEventLog(self.writing, self.reading)
+        self.revocation = SqlRevocationAnswers(self.writing, self.reading)
 
     @property
     def writer(self) -> AsyncEngine:
@@ -148,6 +156,47 @@ class SqlStore:
     async def overdue_waiting(self, before: datetime) -> Sequence[InboxItem]:
         async with self.reading() as tx:
             return await inbox.overdue_waiting(tx, before)
+
+    async def pending_revocations(self, after: tuple[str, str], limit: int) -> Sequence[PendingRevocation]:
+        return await self.revocation.pending(after, limit)
+
+    async def key_ends(self, agency_code: str) -> Sequence[KeyEnd]:
+        async with self.reading() as tx:
+            return await SqlKeyEnds(tx).of(agency_code)
+
+    async def signed_under(self, fingerprint: str, since: datetime, limit: int) -> Sequence[OutboxItem]:
+        async with self.reading() as tx:
+            return await outbox.signed_under(tx, fingerprint, since, limit)
+
+    async def tell_key_expiring(self, fingerprint: str, days: int, data: Mapping[str, object]) -> bool:
+        now, subject = self._clock.now(), f"key:{fingerprint}"
+        async with self.writing() as tx:
+            if not await first_notice(tx, fingerprint, days, now):
+                return False
+            scope = AgencyScope(agency_id=events.NODE, principal_id="node")
+            told = events.SqlEvents(tx, scope, self._clock)
+            await told.append(
+                EventKind.KEY_EXPIRING, subject, now, {"fingerprint": fingerprint, "days": days, **data}
+            )
+            await tx.commit()
+        return True
+
+    async def unproved_bytes(self) -> int:
+        async with self.reading() as tx:
+            return await inbox.unproved_bytes(tx)
+
+    async def oldest_unproved(self, limit: int) -> Sequence[InboxItem]:
+        async with self.reading() as tx:
+            return await inbox.oldest_unproved(tx, limit)
+
+    async def unsettled_holds(self) -> Sequence[Hold]:
+        async with self.reading() as tx:
+            return await holds.unsettled(tx)
+
+    async def open_holds(self) -> Mapping[str, int]:
+        """How many sealed holds are open, of every agency, by state."""
+        async with self.reading() as tx:
+            return await holds.count_open(tx)
 
     async def number_events(self, limit: int = 500) -> int:
         async with self.reading() as tx:

@@ -60,20 +60,23 @@ async def _sweep_rows(
             refs = select(col(BlobRefRow.digest)).where(col(BlobRefRow.digest).in_(old)).distinct()
             wanted = {digest for (digest,) in await tx.tuples(refs)} if old else set()
         for digest in old:
-            gone += digest not in wanted and await _remove(root, store, digest, before)
+            gone += digest not in wanted and await remove(root, store, digest, before)
         if len(found) < _BATCH:
             break
         last = found[-1].digest
     return gone
 
 
-async def _remove(root: Path, store: SqlStore, digest: str, before: datetime) -> bool:
-    """Row, then file, in one transaction. Dying between the two rolls the row back: it is swept the next time."""
+async def remove(root: Path, store: SqlStore, digest: str, before: datetime | None) -> bool:
+    """Row, then file, in one transaction, unless somebody refers to it, or it was kept since `before`. Dying between the
+    two rolls the row back: it is swept the next time."""
     this = col(BlobRow.digest) == digest
     async with store.writing() as tx:
         row = await tx.first(BlobRow, select(BlobRow).where(this).with_for_update())
         refs = select(BlobRefRow).where(col(BlobRefRow.digest) == digest)
-        if row is None or row.stored_at >= before or await tx.first(BlobRefRow, refs) is not None:
+        if row is None or (before is not None and row.stored_at >= before):
+            return False
+        if await tx.first(BlobRefRow, refs) is not None:
             return False
         await tx.change(delete(BlobRow).where(this))
         # Not in the pool: a cancelled wait would let go of the lock while the thread still deletes.

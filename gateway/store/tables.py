@@ -12,9 +12,22 @@ from sqlmodel import Field, SQLModel, col
 
 from gateway.store.account_tables import HostedAgencyRow
 from gateway.store.columns import Moment
+from gateway.store.hold_tables import HoldContentRow as HoldContentRow
+from gateway.store.hold_tables import HoldRow as HoldRow
+from gateway.store.people_tables import NAMES as PEOPLE_TABLES
+from gateway.store.revocation_tables import REVOCATION_NODE_TABLES
 
 # Tables of the node itself. Every other one is a tenant table and must carry `agency_id` NOT NULL.
-NODE_TABLES = frozenset({"hosted_agency", "principal", "api_key", "blob", "event_counter"})
+NODE_TABLES = (
+    frozenset(
+        {
+            *("hosted_agency", "principal", "api_key", "blob", "event_counter"),
+            *("log", "log_leaf", "log_node", "log_seal"),
+        }
+    )
+    | PEOPLE_TABLES
+    | REVOCATION_NODE_TABLES
+)
 # Events are appended by position and read by number, never by id alone: their key is the position.
 KEYED_BY_POSITION = frozenset({"event"})
 _NO_NUMBER = text("node_seq IS NULL")
@@ -215,6 +228,7 @@ class OutboxRow(Leasable, table=True):
         Index("ix_outbox_state", "state", "created_at"),
         Index("ix_outbox_created", "agency_id", "created_at", "id"),
         Index("ix_outbox_subject", "agency_id", "subject_id"),
+        Index("ix_outbox_signed_by", "signed_by", "created_at"),
     )
 
     agency_id: str = _key()
@@ -230,6 +244,7 @@ class OutboxRow(Leasable, table=True):
     created_at: datetime = Field(sa_type=Moment)
     state: str
     settled_at: datetime | None = Field(default=None, sa_type=Moment)
+    signed_by: str | None = None
 
 
 # R46: urgent first; it stands behind normal in the alphabet.

@@ -118,6 +118,11 @@ class Transaction:
             tell()
 
     @property
+    def connection(self) -> AsyncConnection:
+        """For the registry, whose rows lie in the same database and change with this transaction."""
+        return self._connection
+
+    @property
     def _dialect(self) -> str:
         return self._connection.dialect.name
 

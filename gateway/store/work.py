@@ -5,12 +5,15 @@ from __future__ import annotations
 
 from gateway.domain.account import AgencyScope, HostedAgency
 from gateway.ports import store as ports
+from gateway.ports.holds import Holds
+from gateway.ports.revocation import PendingRevocations
 from gateway.ports.services import Clock
 from gateway.store.accounts import staying
 from gateway.store.blob_refs import SqlBlobRefs
 from gateway.store.deliveries import SqlDeliveries, SqlFacts
 from gateway.store.events import SqlEvents
 from gateway.store.handovers import SqlHandovers
+from gateway.store.holds import SqlHolds
 from gateway.store.idempotency import SqlIdempotency
 from gateway.store.identities import SqlIdentities
 from gateway.store.inbox import SqlInbox
@@ -19,6 +22,7 @@ from gateway.store.jobs import SqlJobs
 from gateway.store.outbox import SqlOutbox
 from gateway.store.outgoing import SqlOutgoingDocuments
 from gateway.store.register import SqlDocumentRegister
+from gateway.store.revocation import SqlPendingRevocations
 from gateway.store.transaction import Transaction
 
 
@@ -39,7 +43,9 @@ class SqlWork:
         self.inbox: ports.Inbox = SqlInbox(tx, scope, clock)
         self.jobs: ports.Jobs = SqlJobs(tx, scope, clock)
         self.blobs: ports.BlobRefs = SqlBlobRefs(tx, scope)
+        self.pending: PendingRevocations = SqlPendingRevocations(tx, scope.agency_id)
         self.events: ports.Events = SqlEvents(tx, scope, clock)
+        self.held: Holds = SqlHolds(tx, scope)
         self.idempotency: ports.Idempotency = SqlIdempotency(tx, scope, clock)
 
     async def agency(self) -> HostedAgency:

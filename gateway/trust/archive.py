@@ -15,9 +15,14 @@ from typing import BinaryIO
 _END = struct.Struct("<4s4H2IH")
 _CENTRAL = struct.Struct("<4s6H3I5H2I")
 _LOCAL = struct.Struct("<4s5H3I2H")
+_FIELD = struct.Struct("<2H")
+_UNICODE_PATH = 0x7075
+_LONGEST_DESCRIPTOR = 24  # behind the data: a signature, the sum, two sizes of 8 bytes
 _MOST_COMMENT = 65535
+_EMPTY_DEFLATED = 2  # nothing, compressed
 _PIECE = 65536
 _STORED, _DEFLATED = 0, 8
+_NEWEST = 63  # version 6.3 of the format: what asks for more, other readers refuse
 _DRIVE = re.compile(r"^[A-Za-z]:")
 _LINK = 0o120000
 
@@ -43,6 +48,7 @@ class Entry:
     start: int
     encrypted: bool
     is_folder: bool
+    is_streamed: bool = False
 
 
 def entries(stream: BinaryIO, size: int, most: int) -> list[Entry]:
@@ -53,7 +59,7 @@ def entries(stream: BinaryIO, size: int, most: int) -> list[Entry]:
     stream.seek(start)
     raw = stream.read(min(length, (most + 1) * 1024))
     found = list(_central(raw, count))
-    if len(found) != count:
+    if len(found) != count or len(raw) != length:
         raise BadArchive("member-header")
     _refuse_doubles(found)
     checked = [_checked(stream, entry) for entry in found]
@@ -116,13 +122,15 @@ def _central(raw: bytes, count: int) -> Iterator[Entry]:
         if at + _CENTRAL.size > len(raw) or raw[at : at + 4] != b"PK\x01\x02":
             return
         row = _CENTRAL.unpack_from(raw, at)
+        if row[2] & 0xFF > _NEWEST:
+            raise BadArchive("member-method")
         flags, method, crc, packed, size = row[3], row[4], row[7], row[8], row[9]
         name_length, extra_length, comment_length = row[10], row[11], row[12]
         outer, offset = row[15], row[16]
-        name_raw = raw[at + _CENTRAL.size : at + _CENTRAL.size + name_length]
-        if len(name_raw) < name_length:
+        name_end = at + _CENTRAL.size + name_length
+        if name_end + extra_length > len(raw):
             return
-        name = _name(name_raw)
+        name = _name(raw[at + _CENTRAL.size : name_end], raw[name_end : name_end + extra_length])
         if (outer >> 16) & 0o170000 == _LINK:
             raise BadArchive("member-link")
         yield Entry(
@@ -137,12 +145,15 @@ def _central(raw: bytes, count: int) -> Iterator[Entry]:
             is_folder=name.endswith("/"),
         )
         at += _CENTRAL.size + name_length + extra_length + comment_length
+    if at != len(raw):
+        raise BadArchive("member-header")  # what follows the last one counted is an entry to others
 
 
-def _name(raw: bytes) -> str:
-    """The member's name; UTF-8 where it is, else the old code page. It must stay below the archive's own folder."""
+def _name(raw: bytes, extra: bytes) -> str:
+    """The member's name: the one that a program which knows Unicode takes from the extra field, else the bytes as UTF-8,
+    else in the old code page. It must stay below the archive's own folder."""
     try:
-        text = raw.decode("utf-8")
+        text = (_unicode_name(raw, extra) or raw).decode("utf-8")
     except UnicodeDecodeError:
         text = raw.decode("cp437")
     name = text.replace("\\", "/")
@@ -150,6 +161,16 @@ def _name(raw: bytes) -> str:
     if is_odd or not name or name.startswith("/") or _DRIVE.match(name) or ".." in name.split("/"):
         raise BadArchive("member-name")
     return name
+
+
+def _unicode_name(raw: bytes, extra: bytes) -> bytes:
+    """What the field 0x7075 says, where it is about this name."""
+    while len(extra) >= _FIELD.size:
+        kind, size = _FIELD.unpack_from(extra)
+        field, extra = extra[_FIELD.size : _FIELD.size + size], extra[_FIELD.size + size :]
+        if kind == _UNICODE_PATH and field[1:5] == struct.pack("<I", zlib.crc32(raw)):
+            return field[5:]
+    return b""
 
 
 def _refuse_doubles(found: list[Entry]) -> None:
@@ -168,11 +189,13 @@ def _checked(stream: BinaryIO, entry: Entry) -> Entry:
     same = (
         method == entry.method
         and bool(flags & 0x41) == entry.encrypted
-        and _name(stream.read(name_length)) == entry.name
+        and _name(stream.read(name_length), stream.read(extra_length)) == entry.name
     )
     told = (crc, packed, size) == (entry.crc, entry.packed, entry.size)
     has_descriptor = bool(flags & 0x8) and not crc and {packed, size} <= {0, 0xFFFFFFFF}
     if not same or not (told or has_descriptor):
+        raise BadArchive("member-header")
+    if entry.is_folder and (entry.size or entry.packed > _EMPTY_DEFLATED):
         raise BadArchive("member-header")
     if method not in (_STORED, _DEFLATED) and not entry.encrypted:
         raise BadArchive("member-method")
@@ -186,20 +209,24 @@ def _checked(stream: BinaryIO, entry: Entry) -> Entry:
         start=entry.offset + _LOCAL.size + name_length + extra_length,
         encrypted=entry.encrypted,
         is_folder=entry.is_folder,
+        is_streamed=bool(flags & 0x8),
     )
 
 
 def _refuse_overlap(checked: list[Entry], directory: int) -> None:
-    """Members share no byte, none reaches the directory, and nothing stands before the first."""
-    end = 0
-    for entry in sorted(checked, key=lambda entry: entry.offset):
-        if entry.offset < end:
+    """Members share no byte, none reaches the directory, nothing stands before the first, and nothing between them that
+    a program which reads from the front would take for a member."""
+    ordered = sorted(checked, key=lambda entry: entry.offset)
+    if (ordered[0].offset if ordered else directory) != 0:
+        raise BadArchive("junk-before")
+    if not ordered:
+        return
+    for entry, follows in zip(ordered, [*(each.offset for each in ordered[1:]), directory], strict=True):
+        gap = follows - entry.start - entry.packed
+        if gap < 0:
             raise BadArchive("member-overlap")
-        if end == 0 and entry.offset != 0:
-            raise BadArchive("junk-before")
-        end = entry.start + entry.packed
-    if end > directory:
-        raise BadArchive("member-overlap")
+        if gap > (_LONGEST_DESCRIPTOR if entry.is_streamed else 0):
+            raise BadArchive("member-header")
 
 
 def _inflate(stream: BinaryIO, entry: Entry) -> Iterator[bytes]:

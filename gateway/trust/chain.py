@@ -1,28 +1,32 @@
-"""Finds a chain from a certificate to one of our anchors and checks every link of it (K3). In: certificates we
-already have and a time. Out: the chain, or the code and sentence of what breaks it. Extra certificates come from
-configuration alone, never from an address inside a certificate. Decides nothing; no I/O."""
+"""Finds a chain from a certificate to one of our anchors and says whether it holds (K3). In: certificates we already
+have and a time. Out: the chain, or the code and sentence of what breaks it. The search is bounded here; the rules of a
+path are a library's (`path_rules`). Extra certificates come from configuration alone. Decides nothing; no I/O."""
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from threading import Lock
 from typing import TypeVar
 
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
-from cryptography.x509.oid import ExtendedKeyUsageOID, ExtensionOID
+from cryptography.x509.oid import ExtendedKeyUsageOID
 
-from gateway.trust.name_constraints import breach
+from gateway.trust import path_rules
 
 # K3. A government chain has three; five leaves room and bounds the work.
 MAX_CERTIFICATES = 5
 # A crafted set of intermediates with equal names must not cost more than this many signature checks.
 MAX_SIGNATURE_CHECKS = 64
+# Good chains that are remembered: one per certificate of those one hears from.
+MAX_REMEMBERED = 4096
 
-_STRONG = (hashes.SHA256, hashes.SHA384, hashes.SHA512)
+STRONG = (hashes.SHA256, hashes.SHA384, hashes.SHA512)
 _CURVES = frozenset({"secp256r1", "secp384r1", "secp521r1"})
 _MIN_RSA_BITS = 2048
 
@@ -37,21 +41,7 @@ _SIGNING_PURPOSES = frozenset(
     }
 )
 
-# Critical extensions that we act on, or that add nothing to the checks made here. Policy constraints and mappings
-# are left out on purpose: we do not process them, so RFC 5280 says to refuse.
-_UNDERSTOOD = frozenset(
-    {
-        ExtensionOID.BASIC_CONSTRAINTS,
-        ExtensionOID.KEY_USAGE,
-        ExtensionOID.EXTENDED_KEY_USAGE,
-        ExtensionOID.NAME_CONSTRAINTS,
-        ExtensionOID.SUBJECT_ALTERNATIVE_NAME,
-        ExtensionOID.CERTIFICATE_POLICIES,
-        ExtensionOID.CRL_DISTRIBUTION_POINTS,
-    }
-)
-
-_E = TypeVar("_E", x509.BasicConstraints, x509.KeyUsage, x509.ExtendedKeyUsage, x509.NameConstraints)
+_E = TypeVar("_E", x509.BasicConstraints, x509.KeyUsage, x509.ExtendedKeyUsage)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,6 +53,37 @@ class Chain:
     detail: str = ""
 
 
+class Chains:
+    """Finds chains to one set of anchors and remembers those that hold, a bounded number. Safe to share between threads."""
+
+    def __init__(
+        self, anchors: Sequence[x509.Certificate], intermediates: Sequence[x509.Certificate] = ()
+    ) -> None:
+        self.anchors = tuple(anchors)
+        self.intermediates = tuple(intermediates)
+        self._good: OrderedDict[x509.Certificate, Chain] = OrderedDict()
+        self._lock = Lock()
+
+    def find(self, leaf: x509.Certificate, at: datetime) -> Chain:
+        """As the function `find`; only time can make a remembered chain a different answer, and that is looked at."""
+        with self._lock:
+            known = self._good.get(leaf)
+            if known is not None:
+                self._good.move_to_end(leaf)
+        if known is not None and _validity(known.certificates, at) is None:
+            return known
+        found, first = _search(leaf, self.anchors, self.intermediates, at)
+        if found.code is None and first:
+            self._remember(leaf, found)
+        return found
+
+    def _remember(self, leaf: x509.Certificate, found: Chain) -> None:
+        with self._lock:
+            self._good[leaf] = found
+            while len(self._good) > MAX_REMEMBERED:
+                self._good.popitem(last=False)
+
+
 def find(
     leaf: x509.Certificate,
     anchors: Sequence[x509.Certificate],
@@ -70,20 +91,7 @@ def find(
     at: datetime,
 ) -> Chain:
     """The first chain that holds at that time; otherwise the first found with what breaks it."""
-    broken: Chain | None = None
-    for certificates in _paths(leaf, anchors, intermediates):
-        chain = _judged(certificates, at)
-        if chain.code is None:
-            return chain
-        broken = broken or chain
-    if broken is not None:
-        return broken
-    issuer = leaf.issuer.rfc4514_string()
-    return Chain(
-        certificates=(leaf,),
-        code="CERT-CHAIN",
-        detail=f"no chain of at most {MAX_CERTIFICATES} certificates leads to an anchor; the issuer is {issuer!r}",
-    )
+    return _search(leaf, anchors, intermediates, at)[0]
 
 
 def usage_holds(leaf: x509.Certificate) -> bool:
@@ -96,7 +104,12 @@ def usage_holds(leaf: x509.Certificate) -> bool:
         if basic is not None and basic.ca:
             return False
         purposes = _extension(leaf, x509.ExtendedKeyUsage)
-    except (x509.ExtensionNotFound, x509.DuplicateExtension, ValueError):
+    except (
+        x509.ExtensionNotFound,
+        x509.DuplicateExtension,
+        x509.UnsupportedGeneralNameType,
+        ValueError,
+    ):
         return False
     return purposes is None or not _SIGNING_PURPOSES.isdisjoint(purposes)
 
@@ -106,9 +119,34 @@ def is_authority(certificate: x509.Certificate) -> bool:
     try:
         basic = _extension(certificate, x509.BasicConstraints)
         usage = _extension(certificate, x509.KeyUsage)
-    except (x509.DuplicateExtension, ValueError):
+    except (x509.DuplicateExtension, x509.UnsupportedGeneralNameType, ValueError):
         return False
     return basic is not None and basic.ca and (usage is None or usage.key_cert_sign)
+
+
+def _search(
+    leaf: x509.Certificate,
+    anchors: Sequence[x509.Certificate],
+    intermediates: Sequence[x509.Certificate],
+    at: datetime,
+) -> tuple[Chain, bool]:
+    """The chain, and whether it is the first that was tried: at every time the same, then."""
+    broken: Chain | None = None
+    for certificates in _paths(leaf, anchors, intermediates):
+        chain = _judged(certificates, at)
+        if chain.code is None:
+            return chain, broken is None
+        broken = broken or chain
+    return broken or _nowhere(leaf), False
+
+
+def _nowhere(leaf: x509.Certificate) -> Chain:
+    issuer = _text(lambda: leaf.issuer)
+    return Chain(
+        certificates=(leaf,),
+        code="CERT-CHAIN",
+        detail=f"no chain of at most {MAX_CERTIFICATES} certificates leads to an anchor; the issuer is {issuer!r}",
+    )
 
 
 def _paths(
@@ -133,10 +171,10 @@ def _paths(
 
 
 def _issued(certificate: x509.Certificate, issuer: x509.Certificate, budget: list[int]) -> bool:
-    if certificate.issuer != issuer.subject or budget[0] <= 0:
-        return False
-    budget[0] -= 1
     try:
+        if certificate.issuer != issuer.subject or budget[0] <= 0:
+            return False
+        budget[0] -= 1
         certificate.verify_directly_issued_by(issuer)
     except (InvalidSignature, ValueError, TypeError, UnsupportedAlgorithm):
         return False
@@ -161,33 +199,13 @@ def _validity(certificates: tuple[x509.Certificate, ...], at: datetime) -> tuple
     return None
 
 
-def _extensions(certificates: tuple[x509.Certificate, ...], at: datetime) -> tuple[str, str] | None:
+def _readable(certificates: tuple[x509.Certificate, ...], at: datetime) -> tuple[str, str] | None:
+    """The strict reader refuses what the judging one passes over, such as an extension that stands twice."""
     for each in certificates:
         try:
-            extensions = each.extensions
-        except (x509.DuplicateExtension, ValueError) as why:
+            _ = each.extensions
+        except (x509.DuplicateExtension, x509.UnsupportedGeneralNameType, ValueError) as why:
             return "CERT-CHAIN", f"the extensions of {_label(each)} cannot be read: {why}"
-        for extension in extensions:
-            if extension.critical and extension.oid not in _UNDERSTOOD:
-                oid = extension.oid.dotted_string
-                return "CERT-CHAIN", f"{_label(each)} has the critical extension {oid}, unknown here"
-    return None
-
-
-def _authorities(certificates: tuple[x509.Certificate, ...], at: datetime) -> tuple[str, str] | None:
-    below = 0  # authorities under this one that are not self-issued: what pathLen counts
-    for each in (
-        certificates[1:] or certificates
-    ):  # an anchor that is itself the signer is judged as an anchor
-        if not is_authority(each):
-            return "CERT-CHAIN", f"{_label(each)} may not sign certificates"
-        basic = _extension(each, x509.BasicConstraints)
-        if basic is not None and basic.path_length is not None and below > basic.path_length:
-            return (
-                "CERT-CHAIN",
-                f"{_label(each)} allows {basic.path_length} authorities below it, found {below}",
-            )
-        below += each.issuer != each.subject
     return None
 
 
@@ -197,38 +215,37 @@ def _algorithms(certificates: tuple[x509.Certificate, ...], at: datetime) -> tup
             digest = each.signature_hash_algorithm
         except UnsupportedAlgorithm:
             digest = None
-        if not isinstance(digest, _STRONG):
+        if not isinstance(digest, STRONG):
             return "CERT-CHAIN", f"{_label(each)} is not signed with SHA-256 or better"
     for each in certificates:
-        if not _key_is_strong(each):
+        if not key_is_strong(each):
             return "CERT-CHAIN", f"the key of {_label(each)} is too short or of an unknown kind"
     return None
 
 
-def _names(certificates: tuple[x509.Certificate, ...], at: datetime) -> tuple[str, str] | None:
-    for place, authority in enumerate(certificates[1:], start=1):
-        constraints = _extension(authority, x509.NameConstraints)
-        if constraints is None:
-            continue
-        for lower, each in enumerate(certificates[:place]):
-            if lower > 0 and each.issuer == each.subject:
-                continue  # RFC 5280 6.1.3 (b): a self-issued authority may roll over its own key
-            found = breach(constraints, each)
-            if found is not None:
-                return "CERT-CHAIN", f"{_label(authority)} does not allow the name of {_label(each)}: {found}"
+def _anchor(certificates: tuple[x509.Certificate, ...], at: datetime) -> tuple[str, str] | None:
+    """A certificate that is itself the anchor is judged as an anchor."""
+    if not is_authority(certificates[-1]):
+        return "CERT-CHAIN", f"{_label(certificates[-1])} may not sign certificates"
     return None
+
+
+def _rules(certificates: tuple[x509.Certificate, ...], at: datetime) -> tuple[str, str] | None:
+    found = path_rules.breach(certificates, at)
+    return None if found is None else ("CERT-CHAIN", f"the chain of {_label(certificates[0])}: {found}")
 
 
 _CHECKS: tuple[Callable[[tuple[x509.Certificate, ...], datetime], tuple[str, str] | None], ...] = (
     _validity,
-    _extensions,
-    _authorities,
+    _readable,
+    _anchor,
     _algorithms,
-    _names,
+    _rules,
 )
 
 
-def _key_is_strong(certificate: x509.Certificate) -> bool:
+def key_is_strong(certificate: x509.Certificate) -> bool:
+    """RSA of 2048 bits or more, or one of the curves that are taken."""
     try:
         key = certificate.public_key()
     except (ValueError, UnsupportedAlgorithm):
@@ -246,4 +263,12 @@ def _extension(certificate: x509.Certificate, kind: type[_E]) -> _E | None:
 
 
 def _label(certificate: x509.Certificate) -> str:
-    return f"{certificate.subject.rfc4514_string()!r} (serial {certificate.serial_number:x})"
+    return f"{_text(lambda: certificate.subject)!r} (serial {certificate.serial_number:x})"
+
+
+def _text(name: Callable[[], x509.Name]) -> str:
+    """A name is read only when it is asked for, and then with errors of its own."""
+    try:
+        return name().rfc4514_string()
+    except (ValueError, TypeError):
+        return "a name that cannot be read"

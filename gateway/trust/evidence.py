@@ -1,28 +1,32 @@
 """Collects what can be known about a signing certificate at a time: its chain to our anchors, its use, and whether
 it was revoked. In: a certificate and a time. Out: `domain.proof.Evidence`, facts that `policy.trust` judges.
-Anchors, intermediates and revocation lists are files; nothing is ever fetched, from no address in a certificate."""
+Anchors and intermediates are files; answers about revocation are those that are known already: nothing is fetched here."""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
+from itertools import pairwise
 from pathlib import Path
 
 from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding
 
-from gateway.domain.proof import Evidence
+from gateway.domain.proof import ChainLink, Evidence
 from gateway.errors import Misconfigured
-from gateway.trust import chain, revocation
+from gateway.trust import chain, crl, revocation
+from gateway.trust.answers import Answers, Known, content, fingerprint, lists_in
 
 _log = logging.getLogger(__name__)
 
-# A file of anchors or lists is small; a bigger one is not what it should be.
-_MAX_FILE = 64 * 1024 * 1024
+
+def _utc_now() -> datetime:
+    return datetime.now(UTC)
 
 
 class Trust:
-    """Anchors, intermediates and revocation lists of one node. Holds no state; safe to share between threads."""
+    """Anchors, intermediates and known answers of one node. Safe to share between threads."""
 
     def __init__(
         self,
@@ -30,21 +34,26 @@ class Trust:
         intermediates: Sequence[x509.Certificate] = (),
         lists: Sequence[x509.CertificateRevocationList] = (),
         *,
+        answers: Answers | None = None,
         lists_expected: bool | None = None,
         check_anchors: bool = True,
+        now: Callable[[], datetime] = _utc_now,
     ) -> None:
-        """`lists_expected` says that revocation lists are configured here; by default, when there are any.
-        `check_anchors` False: an anchor that is no authority breaks every chain to it and is no error here."""
+        """`lists` are taken where no `answers` are given. `lists_expected` says that answers are configured here; by
+        default, when there are any. `check_anchors` False: an anchor that is no authority breaks every chain to it and is
+        no error here. `now` tells which answers lie in the future."""
         for anchor in anchors:
             if check_anchors and not chain.is_authority(anchor):
                 raise Misconfigured(
                     f"the trust anchor {anchor.subject.rfc4514_string()!r} is no certificate authority",
                     hint="anchors are root certificates; intermediates belong in the chain folder",
                 )
-        self._anchors = tuple(anchors)
-        self._intermediates = tuple(intermediates)
-        self._lists = tuple(lists)
-        self._lists_expected = bool(lists) if lists_expected is None else lists_expected
+        self.chains = chain.Chains(anchors, intermediates)
+        self.answers = answers or Answers(
+            fixed=Known(lists=tuple(crl.RevocationList(each) for each in lists))
+        )
+        self._expected = lists_expected
+        self._now = now
 
     @classmethod
     def from_files(
@@ -53,27 +62,38 @@ class Trust:
         chain_files: Iterable[Path] = (),
         crl_files: Iterable[Path] | None = None,
         *,
+        answers: Answers | None = None,
         check_anchors: bool = True,
+        now: Callable[[], datetime] = _utc_now,
     ) -> Trust:
-        """Reads PEM files. `crl_files` None: no revocation lists are configured. Misconfigured names a bad file."""
-        found = _certificates(anchors)
+        """Reads PEM files. `crl_files` None: no lists but those among `answers`. Misconfigured names a bad file."""
+        found = certificates_in(anchors)
         if not found:
             raise Misconfigured(
                 f"{anchors} holds no certificate", hint="put the root certificates there, in PEM form"
             )
-        between = [each for path in chain_files for each in _certificates(path)]
-        lists = [each for path in crl_files or () for each in _revocation_lists(path)]
-        return cls(found, between, lists, lists_expected=crl_files is not None, check_anchors=check_anchors)
+        between = [each for path in chain_files for each in certificates_in(path)]
+        lists = [each for path in crl_files or () for each in lists_in(path)]
+        return cls(
+            found,
+            between,
+            lists,
+            answers=answers,
+            lists_expected=True if crl_files is not None else None,
+            check_anchors=check_anchors,
+            now=now,
+        )
 
     def collect(self, certificate_der: bytes, at: datetime) -> Evidence:
         """The evidence at that time. Never raises for what the certificate says; never decides."""
         try:
             leaf = x509.load_der_x509_certificate(certificate_der)
             subject = leaf.subject.rfc4514_string()
-        except ValueError as why:
+        except (ValueError, TypeError, x509.InvalidVersion) as why:
             return _unreadable(f"the certificate cannot be read: {why}")
-        found = chain.find(leaf, self._anchors, self._intermediates, at)
-        standing = self._revocation(found, at)
+        found = self.chains.find(leaf, at)
+        standings = self._standings(found, at)
+        standing = revocation.worst(standings)
         _log.debug("evidence collected", extra={"serial": f"{leaf.serial_number:x}", "code": found.code})
         return Evidence(
             chain_code=found.code,
@@ -85,23 +105,62 @@ class Trust:
             revocation=standing.state,
             revoked_at=standing.revoked_at,
             revocation_age_s=standing.age_s,
+            revocation_source=standing.source,
+            revocation_as_of=standing.as_of,
+            revocation_reason=standing.reason,
+            answers=tuple(each.digest for each in standings if each.digest is not None),
             subject=subject,
             serial=f"{leaf.serial_number:x}",
+            chain=tuple(self._link(each) for each in found.certificates),
         )
 
-    def _revocation(self, found: chain.Chain, at: datetime) -> revocation.Standing:
-        """The worst standing of all links below the anchor: one revoked authority revokes what it issued."""
-        if not self._lists_expected:
-            # K7: with no list configured the grace of K4 counts as running, from the time of the question.
-            return revocation.Standing(state="unknown", age_s=0.0)
-        links = list(zip(found.certificates, found.certificates[1:], strict=False))
+    @property
+    def version(self) -> object:
+        """Another value whenever more is known about revocation than before."""
+        return self.answers.version
+
+    def _standings(self, found: chain.Chain, at: datetime) -> list[revocation.Standing]:
+        """One for each link below the anchor: one revoked authority revokes what it issued."""
+        expected = self._expected if self._expected is not None else self.answers.expected
+        if not expected:
+            # K7: where no answers are configured the grace of K4 counts as running, from the time of the question.
+            return [revocation.Standing(state="unknown", age_s=0.0)]
+        links = list(pairwise(found.certificates))
         if not links:
             if found.code is None:  # the certificate is itself an anchor: nobody above could revoke it
-                return revocation.Standing(state="good", age_s=0.0)
-            return revocation.Standing(state="unknown")
-        return revocation.worst(
-            [revocation.standing(each, issuer, self._lists, at) for each, issuer in links]
+                return [revocation.Standing(state="good", age_s=0.0)]
+            return [revocation.Standing(state="unknown")]
+        return [self._standing(each, issuer, at) for each, issuer in links]
+
+    def _standing(
+        self, certificate: x509.Certificate, issuer: x509.Certificate, at: datetime
+    ) -> revocation.Standing:
+        return revocation.standing(
+            self.answers.statements(certificate, issuer),
+            at,
+            now=self._now(),
+            expires=certificate.not_valid_after_utc,
+            asked_since=self.answers.asked_since(certificate, issuer),
         )
+
+    def _link(self, certificate: x509.Certificate) -> ChainLink:
+        return ChainLink(
+            subject=certificate.subject.rfc4514_string(),
+            serial=f"{certificate.serial_number:x}",
+            sha256=fingerprint(certificate),
+            not_before=certificate.not_valid_before_utc,
+            not_after=certificate.not_valid_after_utc,
+            anchor=certificate in self.chains.anchors,
+            der=certificate.public_bytes(Encoding.DER),
+        )
+
+
+def certificates_in(path: Path) -> list[x509.Certificate]:
+    """The certificates of one PEM file."""
+    try:
+        return x509.load_pem_x509_certificates(content(path))
+    except (ValueError, x509.InvalidVersion) as why:
+        raise Misconfigured(f"{path} is not a file of PEM certificates: {why}") from why
 
 
 def _unreadable(detail: str) -> Evidence:
@@ -114,35 +173,3 @@ def _unreadable(detail: str) -> Evidence:
         usage_ok=False,
         revocation="unknown",
     )
-
-
-def _certificates(path: Path) -> list[x509.Certificate]:
-    try:
-        return x509.load_pem_x509_certificates(_content(path))
-    except ValueError as why:
-        raise Misconfigured(f"{path} is not a file of PEM certificates: {why}") from why
-
-
-def _revocation_lists(path: Path) -> list[x509.CertificateRevocationList]:
-    content = _content(path)
-    end = b"-----END X509 CRL-----"
-    parts = [part + end for part in content.split(end)[:-1]]
-    if not parts:
-        raise Misconfigured(
-            f"{path} holds no revocation list in PEM form", hint="remove it, or convert it from DER"
-        )
-    try:
-        return [x509.load_pem_x509_crl(part) for part in parts]
-    except ValueError as why:
-        raise Misconfigured(f"{path} is not a file of PEM revocation lists: {why}") from why
-
-
-def _content(path: Path) -> bytes:
-    try:
-        with path.open("rb") as file:
-            content = file.read(_MAX_FILE + 1)
-    except OSError as why:
-        raise Misconfigured(f"the trust file {path} cannot be read: {why.strerror}") from why
-    if len(content) > _MAX_FILE:
-        raise Misconfigured(f"the trust file {path} is larger than {_MAX_FILE} bytes")
-    return content

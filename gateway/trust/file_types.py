@@ -1,13 +1,11 @@
-"""Says what a file is by its bytes, never by its name (R10, threats 61 to 63). In: the bytes as they stream by, or an
-OLE container to look into. Out: a short type name such as `pdf`, `zip`, `txt`, `exe`, or `unknown`. Adapter part of
+"""Says what a file is by its bytes, never by its name (R10, threats 61 to 63). In: the bytes as they stream by.
+Out: a short type name such as `pdf`, `zip`, `txt`, `exe`, or `unknown`. Adapter part of
 `trust.inspector`; containers made of ZIP members are told apart in `trust.archive`."""
 
 from __future__ import annotations
 
 import codecs
 import re
-import struct
-from typing import BinaryIO
 
 import puremagic
 
@@ -100,56 +98,3 @@ def _other(head: bytes) -> str:
         return "unknown"
     found = str(guess).lstrip(".").casefold()
     return found if found and found not in _KNOWN and found.isalnum() else "unknown"
-
-
-_END_OF_CHAIN = 0xFFFFFFFA
-_MOST_SECTORS = 256
-_OLE_NAMES = (("worddocument", "doc"), ("workbook", "xls"), ("book", "xls"), ("powerpoint document", "ppt"))
-_OLE_MACROS = frozenset({"macros", "_vba_project_cur", "vba", "_vba_project"})
-
-
-def look_into_ole(stream: BinaryIO) -> tuple[str, bool, bool]:
-    """Type, whether it is encrypted, whether it has macros; by the names in its directory."""
-    names = _ole_names(stream)
-    encrypted = "encryptedpackage" in names
-    found = next((kind for name, kind in _OLE_NAMES if name in names), "ooxml" if encrypted else "ole")
-    return found, encrypted, bool(names & _OLE_MACROS)
-
-
-def _ole_names(stream: BinaryIO) -> frozenset[str]:
-    stream.seek(0)
-    header = stream.read(512)
-    if len(header) < 512:
-        return frozenset()
-    shift = struct.unpack_from("<H", header, 30)[0]
-    sector = struct.unpack_from("<I", header, 48)[0]
-    if shift not in (9, 12):
-        return frozenset()
-    fat = struct.unpack_from("<109I", header, 76)
-    names: set[str] = set()
-    for _ in range(_MOST_SECTORS):
-        if sector >= _END_OF_CHAIN:
-            break
-        stream.seek((sector + 1) << shift)
-        names.update(_entry_names(stream.read(1 << shift)))
-        sector = _next_sector(stream, fat, sector, shift)
-    return frozenset(names)
-
-
-def _entry_names(sector: bytes) -> set[str]:
-    names = set()
-    for start in range(0, len(sector) - 127, 128):
-        length = struct.unpack_from("<H", sector, start + 64)[0]
-        if 2 < length <= 64:
-            names.add(sector[start : start + length - 2].decode("utf-16-le", "replace").casefold())
-    return names
-
-
-def _next_sector(stream: BinaryIO, fat: tuple[int, ...], sector: int, shift: int) -> int:
-    per_sector = (1 << shift) // 4
-    table = sector // per_sector
-    if table >= len(fat) or fat[table] >= _END_OF_CHAIN:
-        return _END_OF_CHAIN
-    stream.seek(((fat[table] + 1) << shift) + (sector % per_sector) * 4)
-    raw = stream.read(4)
-    return int(struct.unpack("<I", raw)[0]) if len(raw) == 4 else _END_OF_CHAIN

@@ -14,19 +14,14 @@ from typing import BinaryIO
 from gateway.domain.files import FileFacts
 from gateway.errors import StoreFailure
 from gateway.trust.archive import BadArchive, Entry, content, entries, has_directory_at_end
-from gateway.trust.file_types import Sniffer, look_into_ole
+from gateway.trust.file_types import Sniffer
+from gateway.trust.office import WITH_MACROS, Part, active_by_name, active_in_rtf, kind_of
+from gateway.trust.ole import look_into_ole
 from gateway.trust.pdf import look_into_pdf
 
 _PIECE = 256 * 1024
 _LOOKED_INTO = frozenset({"zip", "ole", "pdf", "rtf"})
 _ARCHIVES = frozenset({"zip", "jar"})
-_OOXML = (("word/", "docx"), ("xl/", "xlsx"), ("ppt/", "pptx"))
-_WITH_MACROS = {"docx": "docm", "xlsx": "xlsm", "pptx": "pptm"}
-_ODF = {
-    b"application/vnd.oasis.opendocument.text": "odt",
-    b"application/vnd.oasis.opendocument.spreadsheet": "ods",
-    b"application/vnd.oasis.opendocument.presentation": "odp",
-}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,6 +59,7 @@ class _Found:
     depth: int = 0
     inflated: int | None = None
     active: set[str] = field(default_factory=set)
+    first_page: str = ""
 
 
 class FileInspector:
@@ -72,7 +68,7 @@ class FileInspector:
     def __init__(self, limits: InspectLimits | None = None) -> None:
         self._limits = limits or InspectLimits()
 
-    def inspect(self, path: Path, name: str) -> FileFacts:
+    def inspect(self, path: Path, name: str, *, reads_page: bool = False) -> FileFacts:
         """Facts about the file at `path`. StoreFailure when the file itself cannot be opened."""
         try:
             with path.open("rb") as stream:
@@ -82,7 +78,7 @@ class FileInspector:
                     members=self._limits.members,
                     inflated=max(size * self._limits.ratio, self._limits.harmless_bytes),
                 )
-                found = self._look(stream, size, name, 1, budget)
+                found = self._look(stream, size, name, 1, budget, reads_page=reads_page)
         except OSError as error:
             raise StoreFailure(f"file {path.name} cannot be read to inspect it: {error.strerror}") from error
         return FileFacts(
@@ -96,9 +92,19 @@ class FileInspector:
             nested_depth=found.depth,
             inflated_size=found.inflated,
             active=tuple(sorted(found.active)),
+            first_page=found.first_page,
         )
 
-    def _look(self, stream: BinaryIO, size: int, name: str, depth: int, budget: _Budget) -> _Found:
+    def _look(
+        self,
+        stream: BinaryIO,
+        size: int,
+        name: str,
+        depth: int,
+        budget: _Budget,
+        *,
+        reads_page: bool = False,
+    ) -> _Found:
         """One file or member; `depth` is 1 for the file itself."""
         if size == 0:
             return _Found(found_type="unknown", size=0, broken="empty")
@@ -109,22 +115,31 @@ class FileInspector:
         found = _Found(found_type=sniffer.found(name), size=size)
         if found.found_type == "zip":
             self._look_into_zip(stream, found, name, depth, budget)
+            if sniffer.has_late_pdf and name.casefold().endswith(".pdf"):
+                found.broken = "junk-before"  # a reader of PDFs would open what its first member holds
             return found
-        if found.found_type == "pdf":
-            facts = look_into_pdf(stream, budget.deadline, self._limits.pdf_objects)
-            found.pages, found.encrypted, found.broken = facts.pages, facts.encrypted, facts.broken
-            found.active.update(facts.active)
-        elif found.found_type == "ole":
-            _ole(stream, found, name)
-        elif found.found_type in ("html", "svg", "script"):
-            found.active.add("script")
-        elif found.found_type == "rtf" and _holds(stream, b"\\objdata"):
-            found.active.add("embedded-file")
+        self._look_inside(stream, found, name, budget, reads_page=reads_page)
         if sniffer.has_late_pdf:
             found.broken = "junk-before"
         elif has_directory_at_end(stream, size):
             found.broken = "junk-after"
         return found
+
+    def _look_inside(
+        self, stream: BinaryIO, found: _Found, name: str, budget: _Budget, *, reads_page: bool
+    ) -> None:
+        if found.found_type == "pdf":
+            most = self._limits.pdf_objects
+            facts = look_into_pdf(stream, budget.deadline, most, reads_page=reads_page)
+            found.pages, found.encrypted, found.broken = facts.pages, facts.encrypted, facts.broken
+            found.active.update(facts.active)
+            found.first_page = facts.first_page
+        elif found.found_type == "ole":
+            _ole(stream, found, name)
+        elif found.found_type in ("html", "svg", "script"):
+            found.active.add("script")
+        elif found.found_type == "rtf":
+            found.active.update(active_in_rtf(stream))
 
     def _look_into_zip(self, stream: BinaryIO, found: _Found, name: str, depth: int, budget: _Budget) -> None:
         """Documents made of ZIP members keep their members to themselves; an archive lists them."""
@@ -132,12 +147,12 @@ class FileInspector:
             rows = entries(stream, found.size, self._limits.members)
             names = [row.name for row in rows]
             found.encrypted = any(row.encrypted for row in rows)
-            found.found_type = _zip_type(stream, rows)
-            found.active.update(_zip_active(names, found.found_type))
-            if "macro" in found.active:
-                found.found_type = _WITH_MACROS.get(found.found_type, found.found_type)
+            found.found_type = kind_of(stream, rows)
+            found.active.update(active_by_name(names, found.found_type))
             if found.found_type not in _ARCHIVES:
                 self._drain(stream, rows, found, budget)
+                if "macro" in found.active:
+                    found.found_type = WITH_MACROS.get(found.found_type, found.found_type)
                 return
             found.depth = depth
             if depth > self._limits.depth:
@@ -149,9 +164,13 @@ class FileInspector:
     def _drain(self, stream: BinaryIO, rows: list[Entry], found: _Found, budget: _Budget) -> None:
         found.inflated = 0
         for row in rows:
-            if not row.encrypted:
-                for piece in self._metered(stream, row, budget):
-                    found.inflated += len(piece)
+            if row.encrypted:
+                continue
+            part = Part(row, found.found_type)
+            for piece in self._metered(stream, row, budget):
+                found.inflated += len(piece)
+                part.feed(piece)
+            found.active.update(part.active())
 
     def _walk(
         self, stream: BinaryIO, rows: list[Entry], found: _Found, under: str, depth: int, budget: _Budget
@@ -207,47 +226,9 @@ def _merge(found: _Found, inner: _Found) -> None:
     found.inflated = (found.inflated or 0) + max(inner.inflated or 0, inner.size)
 
 
-def _zip_type(stream: BinaryIO, rows: list[Entry]) -> str:
-    names = {row.name for row in rows}
-    if "[Content_Types].xml" in names:
-        return next(
-            (kind for folder, kind in _OOXML if any(name.startswith(folder) for name in names)), "ooxml"
-        )
-    first = rows[0] if rows else None
-    if first is not None and first.name == "mimetype" and not first.encrypted and first.size < 200:
-        told = b"".join(content(stream, first)).strip()
-        return _ODF.get(told, "epub" if told == b"application/epub+zip" else "zip")
-    if "META-INF/MANIFEST.MF" in names and any(name.endswith((".class", ".dex")) for name in names):
-        return "jar"
-    return "zip"
-
-
-def _zip_active(names: list[str], kind: str) -> Iterator[str]:
-    """Macros and embedded objects of office documents, by the members that carry them."""
-    if kind not in (*_WITH_MACROS, *_ODF.values()):
-        return
-    for name in names:
-        low = name.casefold()
-        if low.endswith("vbaproject.bin") or "/activex/" in low or low.startswith(("basic/", "scripts/")):
-            yield "macro"
-        if "/embeddings/" in low:
-            yield "embedded-file"
-
-
 def _ole(stream: BinaryIO, found: _Found, name: str) -> None:
-    kind, encrypted, has_macros = look_into_ole(stream)
-    found.encrypted = encrypted
+    facts = look_into_ole(stream)
+    found.encrypted, found.broken = facts.encrypted, facts.broken
     ending = name.rpartition(".")[2].casefold()
-    found.found_type = ending if kind == "ooxml" and ending in _WITH_MACROS else kind
-    if has_macros:
-        found.active.add("macro")
-
-
-def _holds(stream: BinaryIO, wanted: bytes) -> bool:
-    stream.seek(0)
-    carried = b""
-    while piece := stream.read(_PIECE):
-        if wanted in carried + piece:
-            return True
-        carried = piece[-len(wanted) :]
-    return False
+    found.found_type = ending if facts.kind == "ooxml" and ending in WITH_MACROS else facts.kind
+    found.active.update(facts.active)

@@ -1,72 +1,53 @@
-"""Exchange keys of the hosted agencies, as files. In: an agency code, a password, certificates that an authority
-made. Out: key entries for people to read, and a `FileSigner` that signs without showing its key. One directory per
-agency; every file is written to a temporary name, synced and renamed, and readable by the node's own user alone.
-These keys sign packets, unattended; an agency's own PDF key never lies here."""
+"""Exchange keys of the hosted agencies, in files or on a token. In: an agency code, a password, certificates that an
+authority made. Out: key entries for people to read, and signers that sign without showing their key. One directory per
+agency holds what is public of each key, and the key itself where it is a file; every file is written to a temporary name,
+synced and renamed, and readable by the node's own user alone. These keys sign packets, unattended; an agency's own PDF
+key never lies here."""
 
 from __future__ import annotations
 
-import hashlib
 import os
 import re
-import secrets
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Literal, TypeAlias
+from typing import TypeAlias
 
 from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
-from cryptography.x509.oid import NameOID
 
+from gateway.domain.key_use import ANY, KeyUse
 from gateway.errors import Clash, Misconfigured, NotFound
+from gateway.ports import EnvelopeSigner
+from gateway.trust import key_material as material
+from gateway.trust.key_material import CURVE_ORDERS as CURVE_ORDERS
+from gateway.trust.key_material import ENVELOPES, FILE, TOKEN
+from gateway.trust.key_material import KeyEntry as KeyEntry
+from gateway.trust.key_material import KeyKind as KeyKind
+from gateway.trust.key_material import PublicKey as PublicKey
+from gateway.trust.key_material import agency_name as agency_name
+from gateway.trust.key_material import read_certificate as read_certificate
+from gateway.trust.pkcs11_keys import TokenKeys, TokenSigner
+from gateway.trust.private_files import write_private as write_private
 
 PrivateKey: TypeAlias = rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey
-PublicKey: TypeAlias = rsa.RSAPublicKey | ec.EllipticCurvePublicKey
-KeyKind: TypeAlias = Literal["ecdsa-p256", "ecdsa-p384", "rsa-3072"]
-
-# An agency code becomes a directory name: nothing that could leave the key directory or hide in it.
-_CODE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,74}")
-
-# W8. FIPS 186-4 D.1.2: the orders of the two curves, for low s.
-CURVE_ORDERS = {
-    "secp256r1": 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551,
-    "secp384r1": int(
-        "FFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFC7634D81F4372DDF581A0DB248B0A77AECEC196ACCC52973",
-        16,
-    ),
-}
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class KeyEntry:
-    """One key of one agency, as it may be shown: the certificate is None until one was imported."""
-
-    agency_code: str
-    key_id: str
-    algorithm: str
-    certificate_der: bytes | None = None
-    subject: str | None = None
-    serial: str | None = None
-    not_before: datetime | None = None
-    not_after: datetime | None = None
 
 
 class FileSigner:
-    """Signs with one key held in this process (`ports.EnvelopeSigner`). Safe to share between threads."""
+    """Signs with one key held in this process (`ports.EnvelopeSigner`). Safe to share between threads. It signs what
+    begins with its purpose, and nothing else."""
 
-    def __init__(self, agency_code: str, key: PrivateKey, certificate: x509.Certificate) -> None:
-        if _spki(certificate.public_key()) != _spki(key.public_key()):  # type: ignore[arg-type]  # compared as bytes
-            raise Misconfigured(
-                f"the certificate {certificate.serial_number:x} of agency {agency_code} belongs to another key",
-                hint="import the certificate that was issued for this key's request",
-            )
+    def __init__(
+        self, agency_code: str, key: PrivateKey, certificate: x509.Certificate, purpose: bytes = ENVELOPES
+    ) -> None:
+        self._certificate_der = material.same_key(certificate, key.public_key(), agency_code)
         self._agency_code = agency_code
         self._key = key
-        self._algorithm = algorithm_of(key.public_key())
-        self._certificate_der = certificate.public_bytes(serialization.Encoding.DER)
+        self._purpose = purpose
+        self._algorithm = material.algorithm_of(key.public_key())
 
     @property
     def agency_code(self) -> str:
@@ -82,14 +63,11 @@ class FileSigner:
 
     @property
     def signature_length(self) -> int:
-        octets = (self._key.key_size + 7) // 8
-        return octets if isinstance(self._key, rsa.RSAPrivateKey) else 2 * octets
+        return material.signature_length(self._key.public_key())
 
     def sign(self, data: bytes) -> bytes:
-        if isinstance(self._key, rsa.RSAPrivateKey):
-            return self._key.sign(data, padding.PKCS1v15(), hashes.SHA256())
-        digest = hashes.SHA384() if self._algorithm == "ecdsa-sha384" else hashes.SHA256()
-        return _raw_low_s(self._key.sign(data, ec.ECDSA(digest)), self._key.curve)
+        material.refuse_other_purpose(data, self._purpose, self._agency_code)
+        return _signed(self._key, data)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,56 +76,57 @@ class _Known:
 
     stamp: tuple[tuple[str, int], ...]
     entries: tuple[KeyEntry, ...]
-    signers: dict[str, FileSigner]
+    signers: dict[str, EnvelopeSigner]
 
 
 class KeyDirectory:
-    """The keys below one directory: `<root>/<agency code>/<key id>.{key,csr,crt}.pem`.
+    """The keys below one directory: `<root>/<agency code>/<key id>.{key,pub,csr,crt}.pem`; one on a token has no `key`.
 
     `password` None stores keys unencrypted: whoever reads the disk or a backup of it can then sign as the
-    agency. That is for the demo alone.
+    agency. That is for the demo alone. Without a `token` only the keys in files can be used.
     """
 
-    def __init__(self, root: Path, password: bytes | None) -> None:
+    def __init__(self, root: Path, password: bytes | None, token: TokenKeys | None = None) -> None:
         self._root = root
         self._password = password
+        self._token = token
         self._known: dict[str, _Known] = {}
 
-    def generate(self, agency_code: str, kind: KeyKind = "ecdsa-p256") -> KeyEntry:
+    @property
+    def has_token(self) -> bool:
+        return self._token is not None
+
+    def generate(self, agency_code: str, kind: KeyKind = "ecdsa-p256", where: str = FILE) -> KeyEntry:
         """A new key, durable on return, with no certificate yet."""
+        self._folder(agency_code)
         self._root.mkdir(mode=0o700, parents=True, exist_ok=True)
-        key = _new_key(kind)
-        entry = _entry(agency_code, key.public_key(), None)
-        protection = (
-            serialization.BestAvailableEncryption(self._password)
-            if self._password is not None
-            else serialization.NoEncryption()
-        )
-        pem = key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, protection)
-        write_private(self._path(agency_code, entry.key_id, "key"), pem)
-        # The public half beside it, so that listing keys needs no password.
-        write_private(self._path(agency_code, entry.key_id, "pub"), _public_pem(key.public_key()))
-        return entry
+        make = self._on_token().generate if where == TOKEN else self._generate_file
+        public = make(agency_code, kind)
+        made = material.entry(agency_code, public, where, None)
+        # The public half beside it, so that listing keys needs no password and no token.
+        write_private(self._path(agency_code, made.key_id, "pub"), material.public_pem(public))
+        return made
 
     def request(self, agency_code: str, key_id: str, organisation: str) -> bytes:
         """The certificate signing request of a key, as PEM; it is also kept beside the key."""
-        key = self._load_key(agency_code, key_id)
-        csr = (
-            x509.CertificateSigningRequestBuilder()
-            .subject_name(agency_name(agency_code, organisation))
-            .sign(
-                key, hashes.SHA384() if algorithm_of(key.public_key()) == "ecdsa-sha384" else hashes.SHA256()
+        subject = agency_name(agency_code, organisation)
+        if self._where(agency_code, key_id) == TOKEN:
+            token, public = self._on_token(), self._public(agency_code, key_id)
+            pem = material.request(
+                public, subject, lambda data: token.sign(agency_code, key_id, public, data)
             )
-        )
-        pem = csr.public_bytes(serialization.Encoding.PEM)
+        else:
+            key = self._load_key(agency_code, key_id)
+            pem = material.request(key.public_key(), subject, lambda data: _signed(key, data))
         write_private(self._path(agency_code, key_id, "csr"), pem)
         return pem
 
     def import_certificate(self, agency_code: str, pem: bytes) -> KeyEntry:
         """Puts an issued certificate beside the key that it names; refuses one of any other key."""
-        certificate = read_certificate(pem, f"the certificate for agency {agency_code}")
-        key_id = _key_id(_checked(certificate.public_key(), f"the certificate for agency {agency_code}"))
-        if not self._path(agency_code, key_id, "key").is_file():
+        what = f"the certificate for agency {agency_code}"
+        certificate = read_certificate(pem, what)
+        key_id = material.key_id(material.public_key_of(certificate, what))
+        if key_id not in self._key_ids(agency_code):
             raise Clash(
                 f"the certificate {certificate.serial_number:x} belongs to no key of agency {agency_code}",
                 hint=f"keys of this agency: {', '.join(self._key_ids(agency_code)) or 'none'}",
@@ -162,34 +141,44 @@ class KeyDirectory:
         if agency_code is not None:
             codes = [agency_code]
         else:
-            codes = sorted(each.name for each in self._root.glob("*") if _CODE.fullmatch(each.name))
+            codes = sorted(each.name for each in self._root.glob("*") if material.CODE.fullmatch(each.name))
         return tuple(self._entry_of(code, key_id) for code in codes for key_id in self._key_ids(code))
 
-    def signer(self, agency_code: str, at: datetime) -> FileSigner:
-        """The key to sign with at that moment: of those inside their certificate's validity (W9) the newest."""
+    def signer(self, agency_code: str, at: datetime, use: KeyUse = ANY) -> EnvelopeSigner:
+        """The key to sign with at that moment: of those inside their certificate's validity that may be used (W9), the
+        one that speaks for the agency since latest."""
         known = self._as_on_disk(agency_code)
         usable = [
-            entry
-            for entry in known.entries
-            if entry.not_before is not None
-            and entry.not_after is not None
-            and entry.not_before <= at <= entry.not_after
+            each for each in known.entries if _valid(each, at) and use.fault(each.fingerprint or "") is None
         ]
         if not usable:
-            raise NotFound(
-                f"agency {agency_code} has no exchange key with a certificate valid at {at.isoformat()}",
-                hint="generate a key, have its request signed, then import the certificate",
-            )
-        newest = max(usable, key=lambda entry: (entry.not_before, entry.key_id))
+            raise _none(agency_code, known.entries, at, use)
+        newest = max(
+            usable,
+            key=lambda each: (
+                use.since(each.fingerprint or "") or each.not_before,
+                each.not_before,
+                each.key_id,
+            ),
+        )
         signer = known.signers.get(newest.key_id)
         if signer is None:
-            certificate = read_certificate(
-                self._path(agency_code, newest.key_id, "crt").read_bytes(),
-                f"the certificate of key {newest.key_id}",
-            )
-            signer = FileSigner(agency_code, self._load_key(agency_code, newest.key_id), certificate)
-            known.signers[newest.key_id] = signer
+            signer = known.signers[newest.key_id] = self._open(agency_code, newest)
         return signer
+
+    def fault(self, agency_code: str, fingerprint: str, at: datetime, use: KeyUse) -> str | None:
+        """Why what was signed under that certificate should not leave any more (W9); None when it may."""
+        for each in self._as_on_disk(agency_code).entries:
+            if each.fingerprint == fingerprint and not _valid(each, at):
+                return "its certificate is not in its time"
+        return use.fault(fingerprint)
+
+    def _open(self, agency_code: str, entry: KeyEntry) -> EnvelopeSigner:
+        path = self._path(agency_code, entry.key_id, "crt")
+        certificate = read_certificate(path.read_bytes(), f"the certificate of key {entry.key_id}")
+        if entry.where == TOKEN:
+            return TokenSigner(self._on_token(), agency_code, entry.key_id, certificate, ENVELOPES)
+        return FileSigner(agency_code, self._load_key(agency_code, entry.key_id), certificate)
 
     def _as_on_disk(self, agency_code: str) -> _Known:
         """What was read of this agency's folder, read anew when a file of it changed: opening an encrypted key takes a
@@ -203,16 +192,32 @@ class KeyDirectory:
         return known
 
     def _entry_of(self, agency_code: str, key_id: str) -> KeyEntry:
+        where = self._where(agency_code, key_id)
         path = self._path(agency_code, key_id, "crt")
         if path.is_file():
             certificate = read_certificate(path.read_bytes(), str(path))
-            return _entry(agency_code, _checked(certificate.public_key(), str(path)), certificate)
-        public = self._path(agency_code, key_id, "pub")
+            public = material.public_key_of(certificate, str(path))
+            return material.entry(agency_code, public, where, certificate)
+        return material.entry(agency_code, self._public(agency_code, key_id), where, None)
+
+    def _public(self, agency_code: str, key_id: str) -> PublicKey:
+        path = self._path(agency_code, key_id, "pub")
         try:
-            loaded = serialization.load_pem_public_key(public.read_bytes())
+            loaded = serialization.load_pem_public_key(path.read_bytes())
         except (OSError, ValueError, UnsupportedAlgorithm) as why:
-            raise Misconfigured(f"the public half of key {key_id} cannot be read: {public}") from why
-        return _entry(agency_code, _checked(loaded, str(public)), None)
+            raise Misconfigured(f"the public half of key {key_id} cannot be read: {path}") from why
+        return material.checked(loaded, str(path))
+
+    def _generate_file(self, agency_code: str, kind: KeyKind) -> PublicKey:
+        key = _new_key(kind)
+        protection = (
+            serialization.BestAvailableEncryption(self._password)
+            if self._password is not None
+            else serialization.NoEncryption()
+        )
+        pem = key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, protection)
+        write_private(self._path(agency_code, material.key_id(key.public_key()), "key"), pem)
+        return key.public_key()
 
     def _load_key(self, agency_code: str, key_id: str) -> PrivateKey:
         path = self._path(agency_code, key_id, "key")
@@ -231,10 +236,25 @@ class KeyDirectory:
             raise Misconfigured(f"the key {key_id} of agency {agency_code} is neither RSA nor elliptic curve")
         return key
 
+    def _on_token(self) -> TokenKeys:
+        if self._token is None:
+            raise Misconfigured(
+                "a key lies on a token, and no token is set up here",
+                hint="set keys.pkcs11_module and keys.token, and GATEWAY_KEYS_PIN_FILE",
+            )
+        return self._token
+
+    def _where(self, agency_code: str, key_id: str) -> str:
+        if self._path(agency_code, key_id, "key").is_file():
+            return FILE
+        if not self._path(agency_code, key_id, "pub").is_file():
+            raise NotFound(f"agency {agency_code} has no key {key_id} in {self._root}")
+        return TOKEN
+
     def _key_ids(self, agency_code: str) -> list[str]:
-        return sorted(
-            path.name.removesuffix(".key.pem") for path in self._folder(agency_code).glob("*.key.pem")
-        )
+        folder = self._folder(agency_code)
+        found = {path.name.split(".")[0] for part in ("key", "pub") for path in folder.glob(f"*.{part}.pem")}
+        return sorted(found - {""})
 
     def _path(self, agency_code: str, key_id: str, part: str) -> Path:
         if not re.fullmatch(r"[0-9a-f]{16}", key_id):
@@ -242,7 +262,7 @@ class KeyDirectory:
         return self._folder(agency_code) / f"{key_id}.{part}.pem"
 
     def _folder(self, agency_code: str) -> Path:
-        if not _CODE.fullmatch(agency_code):
+        if not material.CODE.fullmatch(agency_code):
             raise Misconfigured(
                 f"{agency_code!r} cannot name a key directory; expected letters, digits and dots"
             )
@@ -264,96 +284,40 @@ def password_from(*, file: Path | None = None, environment: str | None = None) -
     return password.encode() or None
 
 
-def algorithm_of(key: PublicKey) -> str:
-    """Our name of the signature method that goes with a key (W8)."""
-    if isinstance(key, rsa.RSAPublicKey):
-        return "rsa-sha256"
-    return "ecdsa-sha384" if key.curve.name == "secp384r1" else "ecdsa-sha256"
-
-
-def agency_name(agency_code: str, organisation: str) -> x509.Name:
-    """The subject of an exchange certificate: the code is its common name."""
-    return x509.Name(
-        [
-            x509.NameAttribute(NameOID.COUNTRY_NAME, "VN"),
-            x509.NameAttribute(NameOID.ORGANIZATION_NAME, organisation),
-            x509.NameAttribute(NameOID.COMMON_NAME, agency_code),
-        ]
+def _valid(entry: KeyEntry, at: datetime) -> bool:
+    return (
+        entry.not_before is not None
+        and entry.not_after is not None
+        and entry.not_before <= at <= entry.not_after
     )
 
 
-def read_certificate(pem: bytes, what: str) -> x509.Certificate:
-    """The one certificate of a PEM text; `what` names it in the error."""
-    try:
-        return x509.load_pem_x509_certificate(pem)
-    except ValueError as why:
-        raise Misconfigured(f"{what} is not a certificate in PEM form") from why
+def _none(agency_code: str, entries: tuple[KeyEntry, ...], at: datetime, use: KeyUse) -> NotFound:
+    barred = [
+        f"{each.key_id}: {fault}"
+        for each in entries
+        if _valid(each, at) and (fault := use.fault(each.fingerprint or "")) is not None
+    ]
+    if barred:
+        return NotFound(
+            f"agency {agency_code} has no exchange key that may sign at {at.isoformat()}: {'; '.join(barred)}",
+            hint="bind the certificate of its new key: gateway keys propose, then gateway keys approve",
+        )
+    return NotFound(
+        f"agency {agency_code} has no exchange key with a certificate valid at {at.isoformat()}",
+        hint="generate a key, have its request signed, then import the certificate",
+    )
 
 
-def write_private(path: Path, content: bytes) -> None:
-    """Writes a file that only this user reads; durable on return, never seen half-written."""
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
-    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    except OSError:
-        temporary.unlink(missing_ok=True)
-        raise
-    folder = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
+def _signed(key: PrivateKey, data: bytes) -> bytes:
+    if isinstance(key, rsa.RSAPrivateKey):
+        return key.sign(data, padding.PKCS1v15(), hashes.SHA256())
+    digest = hashes.SHA384() if key.curve.name == "secp384r1" else hashes.SHA256()
+    r, s = decode_dss_signature(key.sign(data, ec.ECDSA(digest)))
+    return material.raw_low_s(r, s, key.curve.name)
 
 
 def _new_key(kind: KeyKind) -> PrivateKey:
     if kind == "rsa-3072":
         return rsa.generate_private_key(public_exponent=65537, key_size=3072)
     return ec.generate_private_key(ec.SECP384R1() if kind == "ecdsa-p384" else ec.SECP256R1())
-
-
-def _entry(agency_code: str, key: PublicKey, certificate: x509.Certificate | None) -> KeyEntry:
-    entry = KeyEntry(agency_code=agency_code, key_id=_key_id(key), algorithm=algorithm_of(key))
-    if certificate is None:
-        return entry
-    return KeyEntry(
-        agency_code=agency_code,
-        key_id=entry.key_id,
-        algorithm=entry.algorithm,
-        certificate_der=certificate.public_bytes(serialization.Encoding.DER),
-        subject=certificate.subject.rfc4514_string(),
-        serial=f"{certificate.serial_number:x}",
-        not_before=certificate.not_valid_before_utc,
-        not_after=certificate.not_valid_after_utc,
-    )
-
-
-def _key_id(key: PublicKey) -> str:
-    return hashlib.sha256(_spki(key)).hexdigest()[:16]
-
-
-def _spki(key: PublicKey) -> bytes:
-    return key.public_bytes(serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
-
-
-def _public_pem(key: PublicKey) -> bytes:
-    return key.public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
-
-
-def _checked(key: object, what: str) -> PublicKey:
-    if not isinstance(key, rsa.RSAPublicKey | ec.EllipticCurvePublicKey):
-        raise Misconfigured(f"{what} holds a key that is neither RSA nor elliptic curve")
-    return key
-
-
-def _raw_low_s(der: bytes, curve: ec.EllipticCurve) -> bytes:
-    """W8: r and s as fixed-length big-endian numbers; of s and n - s the lower, so that nobody can make a twin."""
-    r, s = decode_dss_signature(der)
-    order = CURVE_ORDERS[curve.name]
-    octets = (curve.key_size + 7) // 8
-    return r.to_bytes(octets, "big") + min(s, order - s).to_bytes(octets, "big")

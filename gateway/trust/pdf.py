@@ -8,29 +8,34 @@ import io
 import logging
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import BinaryIO, cast
 
 from pypdf import PdfReader, apply_configuration
 from pypdf.errors import PyPdfError
 from pypdf.generic import ArrayObject, DictionaryObject, IndirectObject, PdfObject
 
+from gateway.trust.pdf_text import first_page
+
+_TAIL = 1024  # readers look for the end mark this far from the end
+_BLANKS = b"\0\t\n\f\r "
 MOST_INFLATED = 8 * 1024 * 1024  # object streams of real documents stay far below
 
-# Parts that cannot start anything, or that lead back up.
-_SKIPPED = frozenset(
-    {"/Parent", "/P", "/Resources", "/Contents", "/Font", "/XObject", "/Dest", "/StructTreeRoot", "/Prev"}
-)
+# Parts that cannot start anything. Those that lead back up are followed: a field may hang on nothing but its widget.
+_SKIPPED = frozenset({"/P", "/Resources", "/Contents", "/Font", "/XObject", "/Dest", "/StructTreeRoot"})
 _NAMES = {
     "/JavaScript": "javascript",
     "/JS": "javascript",
     "/EmbeddedFiles": "embedded-file",
     "/EF": "embedded-file",
+    "/XFA": "javascript",
 }
 _ACTIONS = {
     "/JavaScript": "javascript",
     "/Launch": "launch",
     "/ImportData": "launch",
+    "/SubmitForm": "launch",
+    "/GoToE": "embedded-file",
     "/Rendition": "javascript",
 }
 _EMBEDDING = frozenset({"/RichMedia", "/FileAttachment", "/Screen", "/3D"})
@@ -63,9 +68,12 @@ class PdfFacts:
     encrypted: bool = False
     broken: str | None = None
     active: tuple[str, ...] = ()
+    first_page: str = ""
 
 
-def look_into_pdf(stream: BinaryIO, deadline: float, most_objects: int) -> PdfFacts:
+def look_into_pdf(
+    stream: BinaryIO, deadline: float, most_objects: int, *, reads_page: bool = False
+) -> PdfFacts:
     """What the PDF holds; `deadline` is a `time.monotonic` value. Never raises for bad content."""
     logging.getLogger("pypdf").setLevel(logging.CRITICAL)  # its warnings quote content
     timed = _Timed(stream, deadline)
@@ -80,7 +88,10 @@ def look_into_pdf(stream: BinaryIO, deadline: float, most_objects: int) -> PdfFa
             reader = PdfReader(cast(BinaryIO, timed), strict=False)
             if reader.is_encrypted and not reader.decrypt(""):
                 return PdfFacts(encrypted=True)
-            return _walk(reader, most_objects)
+            facts = _walk(reader, most_objects)
+            if facts.broken is None and _has_much_behind(timed):
+                return replace(facts, broken="junk-after")
+            return replace(facts, first_page=first_page(reader, deadline)) if reads_page else facts
     except (*_LIBRARY, *_MORE):
         return PdfFacts(broken="too-long-to-read" if timed.is_late else "unreadable")
 
@@ -152,6 +163,14 @@ class _Seen:
             raise
         except (*_LIBRARY, *_MORE):
             return None
+
+
+def _has_much_behind(stream: io.RawIOBase) -> bool:
+    """Whether more follows the last end mark than a reader of PDFs bears with: another file's bytes (threat 63)."""
+    size = stream.seek(0, io.SEEK_END)
+    stream.seek(max(0, size - _TAIL))
+    tail = stream.read(_TAIL) or b""
+    return b"%%EOF" not in tail and bool(tail.strip(_BLANKS))
 
 
 def _active(item: DictionaryObject) -> Iterator[str]:

@@ -1,48 +1,75 @@
-"""What revocation lists say about one certificate at a time (K4). In: a certificate, its issuer, the lists we have.
-Out: good, revoked with its date, or unknown with how long ago the last answer ran out. Only a list signed by the
-issuer's own key counts. No I/O, no decision."""
+"""What all answers together say about one certificate at a time (K4). In: statements that are proved to come from its
+authority. Out: good, revoked with date and reason, or unknown with how long that is so. No I/O, no decision."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
-from cryptography import x509
-from cryptography.exceptions import UnsupportedAlgorithm
-from cryptography.hazmat.primitives import hashes
-from cryptography.x509.oid import ExtensionOID
+# Clocks of authorities are a little ahead of ours at times; an answer of tomorrow is none.
+FUTURE = timedelta(minutes=5)
+# A responder that names no end has the next answer at any time.
+WITHOUT_END = timedelta(hours=1)
+ON_HOLD = "certificateHold"
 
-_STRONG = (hashes.SHA256, hashes.SHA384, hashes.SHA512)
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Statement:
+    """What one answer says about one certificate: good unless `revoked_at` is given."""
+
+    source: str
+    digest: str
+    made_at: datetime
+    ends_at: datetime | None
+    revoked_at: datetime | None = None
+    reason: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Standing:
-    """`state` is good, revoked or unknown. `age_s`: good, since the list was made; unknown, since the last good
-    answer ran out, None when none was ever had."""
+    """`state` is good, revoked or unknown. `age_s`: good, since the answer was made; unknown, since the last good answer
+    ran out or the question was first asked, None when neither is known."""
 
     state: str
     revoked_at: datetime | None = None
+    reason: str | None = None
     age_s: float | None = None
+    source: str = ""
+    as_of: datetime | None = None
+    digest: str | None = None
 
 
 def standing(
-    certificate: x509.Certificate,
-    issuer: x509.Certificate,
-    lists: Sequence[x509.CertificateRevocationList],
+    statements: Sequence[Statement],
     at: datetime,
+    *,
+    now: datetime,
+    expires: datetime,
+    asked_since: datetime | None = None,
 ) -> Standing:
-    """The standing of a certificate at that time, from the lists its issuer signed."""
-    own = [each for each in lists if _is_from(each, issuer) and _covers(each, certificate)]
-    revoked = [at_ for each in own if (at_ := _revoked_at(each, certificate)) is not None and at_ <= at]
+    """How a certificate that runs until `expires` stood at `at`, by what is known at `now`."""
+    known = [each for each in statements if each.made_at <= max(at, now) + FUTURE]
+    revoked = [each for each in known if _revokes(each, known, at)]
     if revoked:
-        return Standing(state="revoked", revoked_at=min(revoked))
-    fresh = [each for each in own if each.next_update_utc is not None and at <= each.next_update_utc]
-    if fresh:
-        newest = max(each.last_update_utc for each in fresh)
-        return Standing(state="good", age_s=max(0.0, (at - newest).total_seconds()))
-    ended = [each.next_update_utc for each in own if each.next_update_utc is not None]
-    return Standing(state="unknown", age_s=(at - max(ended)).total_seconds() if ended else None)
+        first = min(revoked, key=lambda each: (each.revoked_at or at, -each.made_at.timestamp()))
+        return Standing(
+            state="revoked",
+            revoked_at=first.revoked_at,
+            reason=first.reason,
+            source=first.source,
+            as_of=first.made_at,
+            digest=first.digest,
+        )
+    silent = [each for each in known if each.revoked_at is None or each.revoked_at > at]
+    good = [each for each in silent if at <= _end(each) and _knows(each, max(expires, at))]
+    if good:
+        newest = max(good, key=lambda each: each.made_at)
+        age = max(0.0, (at - newest.made_at).total_seconds())
+        return Standing(
+            state="good", age_s=age, source=newest.source, as_of=newest.made_at, digest=newest.digest
+        )
+    return _unknown(silent, at, asked_since)
 
 
 def worst(standings: Sequence[Standing]) -> Standing:
@@ -55,71 +82,33 @@ def worst(standings: Sequence[Standing]) -> Standing:
     return max(standings, key=rank)
 
 
-def _is_from(each: x509.CertificateRevocationList, issuer: x509.Certificate) -> bool:
-    if each.issuer != issuer.subject or not isinstance(each.signature_hash_algorithm, _STRONG):
-        return False
-    try:
-        usage = issuer.extensions.get_extension_for_class(x509.KeyUsage).value
-        if not usage.crl_sign:
-            return False
-    except x509.ExtensionNotFound:
-        pass
-    try:
-        return each.is_signature_valid(issuer.public_key())  # type: ignore[arg-type]  # other key kinds raise
-    except (TypeError, ValueError, UnsupportedAlgorithm):
-        return False
+def _knows(each: Statement, over: datetime) -> bool:
+    """An authority may forget a certificate that has run out, and its silence then says nothing; what it names it knows."""
+    return each.revoked_at is not None or each.made_at <= over
 
 
-def _covers(each: x509.CertificateRevocationList, certificate: x509.Certificate) -> bool:
-    """A list of part of the certificates, or of changes only, says nothing about the rest."""
-    try:
-        extensions = list(each.extensions)
-    except (x509.DuplicateExtension, ValueError):
+def _revokes(each: Statement, known: Sequence[Statement], at: datetime) -> bool:
+    """Revoked is for ever, whatever comes later; only a hold can be lifted, and not for the time in which it held."""
+    if each.revoked_at is None or each.revoked_at > at:
         return False
-    for extension in extensions:
-        if isinstance(extension.value, x509.IssuingDistributionPoint):
-            if not _in_scope(extension.value, certificate):
-                return False
-        elif extension.critical or extension.oid == ExtensionOID.DELTA_CRL_INDICATOR:
-            return False
-    return True
-
-
-def _in_scope(point: x509.IssuingDistributionPoint, certificate: x509.Certificate) -> bool:
-    if point.indirect_crl or point.only_some_reasons or point.only_contains_attribute_certs:
-        return False
-    is_authority = _is_authority(certificate)
-    if (point.only_contains_user_certs and is_authority) or (
-        point.only_contains_ca_certs and not is_authority
-    ):
-        return False
-    if point.relative_name is not None:
-        return False
-    if point.full_name is None:
+    if each.reason != ON_HOLD or at <= each.made_at:
         return True
-    try:
-        points = certificate.extensions.get_extension_for_class(x509.CRLDistributionPoints).value
-    except x509.ExtensionNotFound:
-        return False
-    named = {name for each in points for name in each.full_name or ()}
-    return not named.isdisjoint(point.full_name)
+    return not any(other.revoked_at is None and other.made_at > each.made_at for other in known)
 
 
-def _is_authority(certificate: x509.Certificate) -> bool:
-    try:
-        return certificate.extensions.get_extension_for_class(x509.BasicConstraints).value.ca
-    except x509.ExtensionNotFound:
-        return False
+def _unknown(silent: Sequence[Statement], at: datetime, asked_since: datetime | None) -> Standing:
+    ended = [end for each in silent if (end := _end(each)) <= at]
+    since = max(ended) if ended else asked_since
+    age = None if since is None else max(0.0, (at - since).total_seconds())
+    last = max(silent, key=lambda each: each.made_at) if silent else None
+    return Standing(
+        state="unknown",
+        age_s=age,
+        source=last.source if last else "",
+        as_of=last.made_at if last else None,
+        digest=last.digest if last else None,
+    )
 
 
-def _revoked_at(each: x509.CertificateRevocationList, certificate: x509.Certificate) -> datetime | None:
-    entry = each.get_revoked_certificate_by_serial_number(certificate.serial_number)
-    if entry is None:
-        return None
-    try:
-        reason = entry.extensions.get_extension_for_class(x509.CRLReason).value.reason
-    except (x509.ExtensionNotFound, ValueError):
-        reason = None
-    if reason is x509.ReasonFlags.remove_from_crl:
-        return None
-    return entry.revocation_date_utc
+def _end(each: Statement) -> datetime:
+    return each.ends_at if each.ends_at is not None else each.made_at + WITHOUT_END

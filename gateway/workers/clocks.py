@@ -8,7 +8,7 @@ import logging
 from datetime import datetime, timedelta
 
 from gateway import log
-from gateway.incoming import purge, waiting
+from gateway.incoming import ask_again, purge, waiting
 from gateway.incoming.desk import InDesk
 
 _log = logging.getLogger(__name__)
@@ -31,8 +31,17 @@ class Clocks:
         self._next = now + EVERY
         waited = await waiting.give_up_overdue(desk)
         purged = await purge.recalled(desk)
+        asked = await ask_again.due(desk)
         forgotten = await desk.store.purge_idempotency(now - KEYS_KEPT)
         swept = await desk.blobs.sweep(now)
-        if waited or purged or forgotten or swept:
-            log.action(_log, "clocks.ran", waited=waited, purged=purged, forgotten=forgotten, swept=swept)
+        if waited or purged or asked or forgotten or swept:
+            log.action(
+                _log,
+                "clocks.ran",
+                waited=waited,
+                purged=purged,
+                asked=asked,
+                forgotten=forgotten,
+                swept=swept,
+            )
         return False

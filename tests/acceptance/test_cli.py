@@ -22,6 +22,8 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from gateway.cli import main
 from gateway.clock import SystemClock
 from gateway.trust.authority import Authority
+from tests.support.cli_people import FIRST, SECOND, Deciders, typing
+from tests.support.leaks import WATCH
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
@@ -74,15 +76,18 @@ class Office:
 
 def typed(*words: str | Path) -> Done:
     """The program's entry in this process: the same words and the same outputs, without a start for each."""
-    root = logging.getLogger()
-    handlers, level = root.handlers[:], root.level
+    root, ours = logging.getLogger(), logging.getLogger("gateway")
+    handlers, levels = root.handlers[:], (root.level, ours.level)
+    ours.setLevel(logging.NOTSET)  # what a person sees, not what the watch over all tests hears
     out, err = io.StringIO(), io.StringIO()
     try:
         with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
             code = main.run([str(word) for word in words])
     finally:
         root.handlers[:] = handlers
-        root.setLevel(level)
+        root.setLevel(levels[0])
+        ours.setLevel(levels[1])
+    WATCH.heard(err.getvalue())
     return Done(code=code, out=out.getvalue(), err=err.getvalue())
 
 
@@ -98,6 +103,7 @@ def gateway(*words: str | Path, cwd: Path) -> Done:
         timeout=120,
         stdin=subprocess.DEVNULL,
     )
+    WATCH.heard(done.stderr)
     return Done(code=done.returncode, out=done.stdout, err=done.stderr)
 
 
@@ -113,8 +119,7 @@ def offices(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Office, 
     for office in pair:
         set_up(office, authority, folder)
     for office in pair:
-        for other in pair:
-            office.well("keys", "pin", other.code, other.folder / "cert.pem", *people(), "--yes")
+        bound(office, pair)
     running = [start(office) for office in pair]
     try:
         yield pair
@@ -127,8 +132,17 @@ def offices(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Office, 
             process.stderr.close()
 
 
-def people() -> tuple[str, ...]:
-    return "--proposed-by", "A. Clerk", "--approved-by", "A. Leader"
+def bound(office: Office, others: tuple[Office, ...]) -> None:
+    """All of them by two people, in one proposal, as at any first set-up."""
+    table = office.folder / "bindings.csv"
+    rows = [f"{other.code},{other.folder / 'cert.pem'}" for other in others]
+    table.write_text("\n".join(("code,certificate", *rows)) + "\n", encoding="utf-8")
+    two = Deciders.of(office.settings)
+    with typing(two.lines(FIRST)):
+        made = office.well("keys", "propose-all", table, "--as", FIRST, "--yes")
+    digits = [sha256[-16:] for sha256 in made["sha256"]]
+    with typing(two.lines(SECOND, *digits)):
+        office.well("keys", "approve", made["id"], "--as", SECOND, "--yes")
 
 
 def set_up(office: Office, authority: Authority, folder: Path) -> None:
@@ -155,7 +169,10 @@ def start(office: Office) -> subprocess.Popen[str]:
         text=True,
     )
     assert process.stderr is not None
-    assert "http://127.0.0.1:" in process.stderr.readline()
+    said = process.stderr.readline()
+    if said.startswith("Warning: the node runs as root"):
+        said = process.stderr.readline()
+    assert "http://127.0.0.1:" in said
     return process
 
 
@@ -190,7 +207,8 @@ def test_a_document_is_sent_taken_in_and_seen_as_taken_in(offices: tuple[Office,
     assert told["state"] == "delivered"
     assert (taken["state"], taken["register_no"]) == ("accepted", "17")
     shown = eventually(one, "outbox", "show", "88/VP", "--lang", "en", has="Accepted").out
-    assert shown.startswith("88/VP  15/01/2026  Letter 88\n1 recipients: 1 accepted\n")
+    assert shown.startswith("88/VP  15/01/2026  Letter 88\nLegal value: For information only\n")
+    assert "\n1 recipients: 1 accepted\n" in shown
     assert "Z91.02  Office Two  Accepted" in shown
     assert "(A Clerk)" in shown
 

@@ -66,7 +66,9 @@ async def test_a_profile_may_leave_the_recall_to_the_clerk(town: Town) -> None:
 
 
 @pytest.mark.parametrize(("answer", "state"), [("15", "request_agreed"), ("16", "accepted")])
-async def test_a_recall_after_taking_in_is_the_clerks_to_answer(town: Town, answer: str, state: str) -> None:
+async def test_threat_054_a_recall_after_taking_in_is_the_clerks_to_answer(
+    town: Town, answer: str, state: str
+) -> None:
     sent = await town.send("15")
     await town.carry()
     arrived = await town.only()
@@ -144,7 +146,7 @@ async def test_a_second_request_is_refused_at_the_sender_while_one_is_open(town:
     await town.recall(sent)
 
 
-async def test_a_second_request_is_held_at_the_receiver_while_one_is_open(town: Town) -> None:
+async def test_threat_054_a_second_request_is_held_at_the_receiver_while_one_is_open(town: Town) -> None:
     await town.brought(town.forge(document(), FILES))
     await town.brought(town.forge(update_of(subject="Một"), FILES))
     second = await town.brought(town.forge(update_of(subject="Hai"), FILES))
@@ -159,7 +161,7 @@ async def test_a_second_request_is_held_at_the_receiver_while_one_is_open(town: 
     assert (await town.reload(arrived)).subject == "Hai"
 
 
-async def test_a_document_recalled_already_agrees_to_a_second_recall(town: Town) -> None:
+async def test_threat_054_a_document_recalled_already_agrees_to_a_second_recall(town: Town) -> None:
     sent = await town.send("15")
     await town.carry()
     await town.recall(sent)
@@ -176,7 +178,7 @@ async def test_a_document_recalled_already_agrees_to_a_second_recall(town: Town)
     assert (await town.delivery(sent)).state == "request_agreed"
 
 
-async def test_a_recalled_document_is_not_changed_by_an_update(town: Town) -> None:
+async def test_threat_054_a_recalled_document_is_not_changed_by_an_update(town: Town) -> None:
     await town.brought(town.forge(document(), FILES))
     await town.brought(town.forge(recall_of()))
     arrived = await town.only()

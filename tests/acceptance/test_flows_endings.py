@@ -204,7 +204,9 @@ async def test_a_held_packet_is_discarded_with_its_reason_and_answered_by_nobody
         await decide.release(town.node.inn, await town.scope(PROVINCE), held.id, "doch")
 
 
-async def test_a_packet_for_nobody_here_is_returned_by_itself_as_wrong_addressee(town: Town) -> None:
+async def test_threat_106_a_packet_for_nobody_here_is_returned_by_itself_as_wrong_addressee(
+    town: Town,
+) -> None:
     """Threat 106: truly signed for the commune, delivered to the province."""
     packet = town.forge(document(to=(COMMUNE,)), FILES)
 
@@ -272,7 +274,7 @@ UNPROVED: dict[str, tuple[Callable[[Town], Packet], str]] = {
 
 
 @pytest.mark.parametrize(("make", "code"), UNPROVED.values(), ids=UNPROVED)
-async def test_an_unproved_packet_is_in_quarantine_with_its_reason_and_answered_by_nobody(
+async def test_threat_104_an_unproved_packet_is_in_quarantine_with_its_reason_and_answered_by_nobody(
     town: Town, make: Callable[[Town], Packet], code: str
 ) -> None:
     """A7, threat 104."""
@@ -319,7 +321,9 @@ async def test_releasing_an_unproved_packet_proves_it_anew_and_keeps_it_out(town
 
 
 @pytest.mark.parametrize("what", ["id", "kind"])
-async def test_a_transport_that_contradicts_the_signed_words_is_quarantined(town: Town, what: str) -> None:
+async def test_threat_109_a_transport_that_contradicts_the_signed_words_is_quarantined(
+    town: Town, what: str
+) -> None:
     """F12, A2, threat 109."""
     packet = town.forge(document(), FILES)
     if what == "kind":
@@ -410,7 +414,7 @@ async def test_an_odd_signing_time_is_held_and_a_person_may_release_it(town: Tow
     assert (await town.only()).state is InState.NEW
 
 
-async def test_a_copy_of_our_own_packet_sent_back_to_us_is_handled_once_and_starts_no_loop(
+async def test_threat_056_112_a_copy_of_our_own_packet_sent_back_to_us_is_handled_once_and_starts_no_loop(
     town: Town,
 ) -> None:
     """Threats 56 and 112."""
@@ -435,7 +439,7 @@ async def test_the_old_code_of_an_agency_is_ours_too(town: Town) -> None:
     assert (await town.only()).recipients == (alias,)
 
 
-async def test_one_recipient_named_twice_is_one_document(town: Town) -> None:
+async def test_threat_056_one_recipient_named_twice_is_one_document(town: Town) -> None:
     """Threat 56."""
     twice = (Organisation(organ_id=PROVINCE), Organisation(organ_id=PROVINCE))
     row = await town.brought(town.forge(replace(document(), to=twice), FILES))

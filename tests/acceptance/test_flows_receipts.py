@@ -94,7 +94,7 @@ WRONG: dict[str, dict[str, Any]] = {
 
 
 @pytest.mark.parametrize("wrong", WRONG.values(), ids=WRONG)
-async def test_a_receipt_for_other_bytes_moves_nothing(town: Town, wrong: dict[str, Any]) -> None:
+async def test_threat_110_a_receipt_for_other_bytes_moves_nothing(town: Town, wrong: dict[str, Any]) -> None:
     """R3, threat 110: RCPT-DIGEST."""
     sent = await sent_and_arrived(town)
 
@@ -114,7 +114,7 @@ async def test_a_receipt_whose_wrapper_differs_is_still_proved(town: Town) -> No
     assert [fact.proved for fact in await town.facts(sent) if fact.code == "03"] == [True]
 
 
-async def test_a_receipt_copied_from_another_delivery_moves_neither(town: Town) -> None:
+async def test_threat_110_a_receipt_copied_from_another_delivery_moves_neither(town: Town) -> None:
     """Threat 110: the status speaks of one document, its receipt of another."""
     first = await sent_and_arrived(town, number="15")
     second = await sent_and_arrived(town, number="16")
@@ -125,7 +125,7 @@ async def test_a_receipt_copied_from_another_delivery_moves_neither(town: Town) 
     assert [(await town.delivery(one)).state for one in (first, second)] == ["delivered", "delivered"]
 
 
-async def test_a_receipt_of_another_agencys_packet_is_not_ours(town: Town) -> None:
+async def test_threat_110_a_receipt_of_another_agencys_packet_is_not_ours(town: Town) -> None:
     sent = await sent_and_arrived(town)
 
     row = await say(town, sent, "03", of_sender=COMMUNE)
@@ -135,7 +135,7 @@ async def test_a_receipt_of_another_agencys_packet_is_not_ours(town: Town) -> No
 
 
 @pytest.mark.parametrize("receipt", [True, False])
-async def test_who_was_no_recipient_is_not_heard(town: Town, receipt: bool) -> None:
+async def test_threat_053_110_who_was_no_recipient_is_not_heard(town: Town, receipt: bool) -> None:
     """A5, threats 53 and 110."""
     sent = await sent_and_arrived(town)
 
@@ -145,7 +145,7 @@ async def test_who_was_no_recipient_is_not_heard(town: Town, receipt: bool) -> N
     assert (await town.delivery(sent)).state == "delivered"
 
 
-async def test_a_status_for_another_agencys_document_is_not_ours_to_hear(town: Town) -> None:
+async def test_threat_106_a_status_for_another_agencys_document_is_not_ours_to_hear(town: Town) -> None:
     """A5, threat 106."""
     sent = await sent_and_arrived(town)
     model = status_about("03", sent.document_id, sender=PROVINCE, to=DEPARTMENT)
@@ -155,7 +155,7 @@ async def test_a_status_for_another_agencys_document_is_not_ours_to_hear(town: T
     assert (row.state, row.code) == ("quarantined", "MSG-NOT-PARTY")
 
 
-async def test_a_qualifier_that_says_another_code_is_refused(town: Town) -> None:
+async def test_threat_110_a_qualifier_that_says_another_code_is_refused(town: Town) -> None:
     """Threat 110: gw:StatusCode is 02, StatusCode is 03."""
     sent = await sent_and_arrived(town)
     good = town.forge(status_about("03", sent.document_id), receipt=receipt_for(sent, "03"))
@@ -175,7 +175,7 @@ async def test_a_qualifier_that_says_another_code_is_refused(town: Town) -> None
 @pytest.mark.parametrize(
     ("minute_02", "minute_03", "rules"), [(1, 2, "accepted"), (2, 1, "rejected"), (1, 1, "rejected")]
 )
-async def test_02_and_03_stand_beside_each_other_and_the_later_stated_rules(
+async def test_threat_110_02_and_03_stand_beside_each_other_and_the_later_stated_rules(
     town: Town, order: tuple[str, str], minute_02: int, minute_03: int, rules: str
 ) -> None:
     """R5: a tie is 02; the order of arrival plays no part."""
@@ -223,7 +223,7 @@ async def test_an_unknown_code_is_kept_and_moves_nothing(town: Town) -> None:
     assert (delivery.state, delivery.marks) == ("delivered", ("unknown:42",))
 
 
-async def test_a_status_about_an_unknown_document_waits_and_ends_in_quarantine(town: Town) -> None:
+async def test_threat_053_a_status_about_an_unknown_document_waits_and_ends_in_quarantine(town: Town) -> None:
     """Threat 53: held, then refused."""
     model = status_about("03", document_id("88"), sender=PROVINCE)
     packet = town.forge(model)
@@ -239,7 +239,7 @@ async def test_a_status_about_an_unknown_document_waits_and_ends_in_quarantine(t
 
 
 @pytest.mark.parametrize("code", ["15", "16"])
-async def test_an_answer_that_nobody_asked_for_is_a_mark(town: Town, code: str) -> None:
+async def test_threat_054_an_answer_that_nobody_asked_for_is_a_mark(town: Town, code: str) -> None:
     sent = await sent_and_arrived(town)
 
     await say(town, sent, code)
@@ -248,7 +248,7 @@ async def test_an_answer_that_nobody_asked_for_is_a_mark(town: Town, code: str) 
     assert (delivery.state, delivery.marks) == ("delivered", (f"stray:{code}",))
 
 
-async def test_no_status_is_ever_answered_by_a_status(town: Town) -> None:
+async def test_threat_112_no_status_is_ever_answered_by_a_status(town: Town) -> None:
     """Threat 112."""
     sent = await sent_and_arrived(town)
     for code in ("03", "06", "99"):
@@ -319,7 +319,7 @@ async def test_a_later_answer_to_a_take_back_of_an_earlier_attempt_stays_with_th
     assert "15" not in {fact.code for fact in await town.facts(second)}
 
 
-async def test_only_the_issuer_may_recall_update_or_take_back(town: Town) -> None:
+async def test_threat_054_only_the_issuer_may_recall_update_or_take_back(town: Town) -> None:
     """A5, threat 54: MSG-NOT-PARTY, and nobody is answered."""
     sent = await sent_and_arrived(town)
     files = (("van-ban.pdf", PDF),)

@@ -28,7 +28,7 @@ FILES = (("van-ban.pdf", PDF),)
 MINUTE = timedelta(minutes=2)
 
 
-async def test_the_same_bytes_again_are_the_same_row_and_are_answered_again(town: Town) -> None:
+async def test_threat_050_the_same_bytes_again_are_the_same_row_and_are_answered_again(town: Town) -> None:
     packet = town.forge(document(), FILES)
     first = await town.brought(packet)
     town.clock.advance(MINUTE)
@@ -45,7 +45,7 @@ async def test_the_same_bytes_again_are_the_same_row_and_are_answered_again(town
     assert "inbox.repeated" in kinds
 
 
-async def test_the_same_body_under_another_packet_id_is_a_repeat(town: Town) -> None:
+async def test_threat_052_the_same_body_under_another_packet_id_is_a_repeat(town: Town) -> None:
     """A4: one admission, answered again, and the copy's bytes are not kept."""
     first = await town.brought(town.forge(document(), FILES))
     town.clock.advance(MINUTE)
@@ -62,7 +62,9 @@ async def test_the_same_body_under_another_packet_id_is_a_repeat(town: Town) -> 
         assert await work.blobs.holds(first.file_digest)
 
 
-async def test_the_same_packet_id_with_another_body_is_a_conflict_and_the_first_stays(town: Town) -> None:
+async def test_threat_051_the_same_packet_id_with_another_body_is_a_conflict_and_the_first_stays(
+    town: Town,
+) -> None:
     """A4, threat 51."""
     await town.brought(town.forge(document(), FILES, id="twice"))
     before = await town.only()
@@ -75,7 +77,7 @@ async def test_the_same_packet_id_with_another_body_is_a_conflict_and_the_first_
     assert await town.statuses(PROVINCE) == 1
 
 
-async def test_two_statuses_under_one_packet_id_conflict_too(town: Town) -> None:
+async def test_threat_051_two_statuses_under_one_packet_id_conflict_too(town: Town) -> None:
     sent = await town.send("15")
     await town.carry()
     sent = await town.document(sent)
@@ -89,7 +91,7 @@ async def test_two_statuses_under_one_packet_id_conflict_too(town: Town) -> None
     assert (await town.delivery(sent)).state == "accepted"
 
 
-async def test_rubbish_under_a_true_packet_id_takes_nobodys_place(town: Town) -> None:
+async def test_threat_103_rubbish_under_a_true_packet_id_takes_nobodys_place(town: Town) -> None:
     """A3, threat 103: landing is not identity."""
     true = town.forge(document(), FILES, id="the-id")
     rubbish = Packet(raw=true.raw.replace(b"200", b"201"), id="the-id", kind="edoc", sender=DEPARTMENT)
@@ -105,7 +107,7 @@ async def test_rubbish_under_a_true_packet_id_takes_nobodys_place(town: Town) ->
 
 
 @pytest.mark.parametrize("code", ["02", "15", "16"])
-async def test_an_old_status_played_again_changes_nothing(town: Town, code: str) -> None:
+async def test_threat_105_an_old_status_played_again_changes_nothing(town: Town, code: str) -> None:
     """A4, threat 105: from the recipient's own signed past, under another transport."""
     sent = await town.send("15")
     await town.carry()
@@ -132,7 +134,7 @@ async def test_an_old_status_played_again_changes_nothing(town: Town, code: str)
     assert (await town.standing(sent), await town.count("fact")) == before
 
 
-async def test_an_old_take_back_played_again_opens_nothing(town: Town) -> None:
+async def test_threat_105_an_old_take_back_played_again_opens_nothing(town: Town) -> None:
     """A4, threat 105."""
     sent = await town.send("15")
     await town.carry()
@@ -152,7 +154,7 @@ async def test_an_old_take_back_played_again_opens_nothing(town: Town) -> None:
     assert len([e for e in await town.events(PROVINCE, arrived.id) if e.kind == "inbox.request"]) == 1
 
 
-async def test_an_old_update_played_again_after_a_newer_one_is_a_repeat(town: Town) -> None:
+async def test_threat_105_an_old_update_played_again_after_a_newer_one_is_a_repeat(town: Town) -> None:
     """A4, A6, threat 105."""
     sent = await town.send("15")
     await town.carry()
@@ -174,7 +176,9 @@ async def test_an_old_update_played_again_after_a_newer_one_is_a_repeat(town: To
     assert (await town.reload(arrived)).subject == "Lần hai"
 
 
-async def test_an_update_signed_before_one_already_applied_is_shown_and_not_applied(town: Town) -> None:
+async def test_threat_054_an_update_signed_before_one_already_applied_is_shown_and_not_applied(
+    town: Town,
+) -> None:
     """A6, MSG-STALE: a delayed packet must not roll back."""
     await town.brought(town.forge(document(), FILES))
     arrived = await town.only()
@@ -189,7 +193,9 @@ async def test_an_update_signed_before_one_already_applied_is_shown_and_not_appl
 
     assert (row.state, row.code) == ("done", "MSG-STALE")
     shown = [one for one in await town.incoming() if one.id == row.incoming_id]
-    assert [(one.state, one.marks, one.subject) for one in shown] == [(InState.DONE, ("stale",), "Bản cũ")]
+    assert [(one.state, one.marks, one.subject) for one in shown] == [
+        (InState.DONE, ("revocation_unknown", "stale"), "Bản cũ")
+    ]
     after = await town.reload(arrived)
     assert (after.subject, after.state) == ("Bản mới", InState.NEW)
     assert await town.statuses(PROVINCE) == told + 2  # the 15 on its way, and 01: it is stored
@@ -197,7 +203,9 @@ async def test_an_update_signed_before_one_already_applied_is_shown_and_not_appl
     assert (newer.state, newer.code) == ("done", None)
 
 
-async def test_a_storm_of_copies_is_one_registration_and_one_receipt_per_status(town: Town) -> None:
+async def test_threat_055_a_storm_of_copies_is_one_registration_and_one_receipt_per_status(
+    town: Town,
+) -> None:
     """Threat 55, scaled down: 200 copies in random order, claimed by two workers in turn."""
     packets = [town.forge(document(str(300 + n)), FILES) for n in range(4)]
     storm = packets * 50
@@ -253,7 +261,9 @@ async def test_after_02_the_corrected_document_is_a_new_attempt_and_takes_the_nu
     assert (await town.delivery(corrected)).state == "accepted"
 
 
-async def test_a_known_number_with_other_content_is_held_when_nothing_was_refused(town: Town) -> None:
+async def test_threat_052_a_known_number_with_other_content_is_held_when_nothing_was_refused(
+    town: Town,
+) -> None:
     """R117 on receipt."""
     await town.brought(town.forge(document(), FILES))
     await town.status(await town.only(), "03", register_no="8")
@@ -283,7 +293,7 @@ async def test_a_packet_id_or_body_that_was_held_is_not_claimed(town: Town) -> N
     assert len(await town.incoming()) == 2
 
 
-async def test_repeats_of_a_purged_document_are_still_repeats(town: Town) -> None:
+async def test_threat_050_repeats_of_a_purged_document_are_still_repeats(town: Town) -> None:
     """Threat 50: tombstones outlive the purge."""
     sent = await town.send("15")
     await town.carry()

@@ -60,7 +60,8 @@ def test_the_commands_of_the_readme_do_what_it_says(tmp_path: Path) -> None:
 
     told, verified, outgoing, incoming, examined = said
     assert "lost: 0" in told
-    assert "VALID: signed by Z91" in verified
+    assert ": signed by Z91, unchanged" in verified
+    assert "INVALID" not in verified
     assert "118/UBND-VP" in outgoing
     assert "118/UBND-VP" in incoming
     assert "database" in examined

@@ -35,6 +35,7 @@ from gateway.settings import load
 from gateway.trust.authority import Authority
 from tests.support import feeds, pki
 from tests.support.axis_rigs import Rig, amqp_rig, embedded_rig, until_told
+from tests.support.cli_people import FIRST, SECOND, Deciders, typing
 from tests.support.clock import ManualClock
 from tests.support.faulty import Faulty
 from tests.support.node import COMMUNE, DEPARTMENT, LEASE_S, PROVINCE, Town, opened
@@ -195,7 +196,7 @@ async def given(town: Town, raw: bytes) -> str:
     return (await town.node.feed.accept(path, "operator")).verdict
 
 
-async def test_what_was_closed_while_its_document_waited_is_held_back_and_said(town: Town) -> None:
+async def test_threat_090_what_was_closed_while_its_document_waited_is_held_back_and_said(town: Town) -> None:
     """Threat 90, R83: neither sent into the void nor failed in silence; open again, it goes."""
     document = await town.send("15", PROVINCE, COMMUNE)
     await town.pack()
@@ -339,6 +340,17 @@ def signing(desk: Desk) -> tuple[str | Path, ...]:
     )
 
 
+def approved(desk: Desk, two: Deciders, *proposing: str | Path) -> None:
+    """One person proposes; the same one cannot approve, another one can."""
+    with typing(two.lines(FIRST)):
+        made = desk.well(*proposing, "--as", FIRST, "--yes")
+    (sha256,) = made["sha256"]
+    with typing(two.lines(FIRST, sha256[-16:])):
+        assert desk.type("keys", "approve", made["id"], "--as", FIRST, "--yes").code == 5
+    with typing(two.lines(SECOND, sha256[-16:])):
+        desk.well("keys", "approve", made["id"], "--as", SECOND, "--yes")
+
+
 def imported(desk: Desk, *rows: str) -> None:
     path = desk.folder / "list.csv"
     path.write_text("\n".join(("code,name,parent,host", *rows)), encoding="utf-8")
@@ -352,8 +364,9 @@ def test_an_operator_gives_lists_and_another_takes_them(desks: tuple[Desk, Desk]
     signer = pki.signer("Z91.01", "p256")
     certificate = x509.load_der_x509_certificate(signer.certificate_der)
     (tmp_path / "one.pem").write_bytes(certificate.public_bytes(Encoding.PEM))
-    people = ("--proposed-by", "A. Clerk", "--approved-by", "A. Leader")
-    issuer.well("keys", "pin", "Z91.01", tmp_path / "one.pem", *people, "--yes")
+    approved(
+        issuer, Deciders.of(issuer.folder / "gateway.toml"), "keys", "propose", "Z91.01", tmp_path / "one.pem"
+    )
     first, second, changes = (tmp_path / name for name in ("1.feed", "2.feed", "2c.feed"))
 
     made = issuer.well("registry", "export", first, *signing(issuer))
@@ -362,11 +375,8 @@ def test_an_operator_gives_lists_and_another_takes_them(desks: tuple[Desk, Desk]
     assert north.well("registry", "sync", first, "--yes")["added"] == 3
     (waiting,) = north.well("registry", "feed", "proposals")["data"]
     assert waiting["code"] == "Z91.01"
-    one_person = ("--proposed-by", "A. Clerk", "--approved-by", "a. clerk")
-    assert (
-        north.type("registry", "feed", "confirm", "Z91.01", waiting["sha256"], *one_person, "--yes").code == 5
-    )
-    north.well("registry", "feed", "confirm", "Z91.01", waiting["sha256"], *people, "--yes")
+    two = Deciders.of(north.folder / "gateway.toml")
+    approved(north, two, "registry", "feed", "propose", "Z91.01", waiting["sha256"])
     assert north.well("registry", "feed", "proposals")["data"] == []
 
     imported(issuer, "Z91.02,Office Two renamed,Z91,north", "Z91.03,Office Three,Z91,north")

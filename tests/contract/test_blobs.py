@@ -218,14 +218,14 @@ async def test_a_sweep_under_way_stops_at_its_next_batch_when_somebody_asks_for_
     orphan.write_bytes(b"x")
     clock.advance(DAY + timedelta(seconds=1))
     age(orphan, clock.now() - DAY - timedelta(seconds=1))
-    remove = sweeper._remove
+    remove = sweeper.remove
 
     async def and_a_copy_begins(root: Path, store: SqlStore, digest: str, before: datetime) -> bool:
         sweeper.hold(root)
         age(root / sweeper.HOLD, clock.now())
         return await remove(root, store, digest, before)
 
-    monkeypatch.setattr(sweeper, "_remove", and_a_copy_begins)
+    monkeypatch.setattr(sweeper, "remove", and_a_copy_begins)
 
     assert await blobs.sweep(clock.now()) == 2
     assert [path_of(root, name).exists() for name in sorted(rows)] == [False] * 2 + [True] * 4

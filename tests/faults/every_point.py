@@ -58,7 +58,7 @@ def walk(root: Path) -> tuple[int, dict[str, Path]]:
         if not os.WIFSTOPPED(status):
             break
         points += 1
-        digest = _digest(folder)
+        digest = digest_of(folder)
         if digest not in seen:
             seen.add(digest)
             cases[f"point-{points}"] = root / f"point-{points}"
@@ -69,7 +69,7 @@ def walk(root: Path) -> tuple[int, dict[str, Path]]:
     return points, cases
 
 
-def _digest(folder: Path) -> bytes:
+def digest_of(folder: Path) -> bytes:
     whole = hashlib.sha256()
     for path in sorted(folder.rglob("*")):
         if path.is_file() and not path.name.endswith(_REBUILT):

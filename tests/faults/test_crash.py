@@ -22,7 +22,7 @@ SEED = 20260304
 # After a crash the node starts this much later, when every lease of the dead process has run out.
 LATER_S = 120.0
 # Told without a crash, the story makes about this many calls; a point beyond the last is told whole.
-CALLS = 3000
+CALLS = 4000
 
 pytestmark = [pytest.mark.crash, pytest.mark.slow, pytest.mark.timeout(0)]
 

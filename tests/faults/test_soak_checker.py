@@ -273,6 +273,15 @@ def test_events_that_are_not_numbered_densely_are_not_explained() -> None:
     assert len(found(north={"events": gap}).unexplained) == 1
 
 
+def test_events_of_the_node_itself_are_in_no_agencys_row_of_numbers() -> None:
+    own = [
+        {"agency": "", "node_seq": 1, "agency_seq": None},
+        {"agency": "Z91", "node_seq": 2, "agency_seq": 1},
+    ]
+
+    assert found(north={"events": own}).unexplained == []
+
+
 def test_what_callers_complain_of_and_what_the_axis_holds_is_not_explained() -> None:
     ledger, north, south = whole()
     ledger.accepted(replace(ledger.sent["k1"], id="msg1b"))

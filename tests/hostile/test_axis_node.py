@@ -93,7 +93,7 @@ async def landed(town: Town, arrival: Arrival) -> InboxItem:
 # --- AXIS-NODE ------------------------------------------------------------------------------------------------
 
 
-async def test_107_a_packet_signed_with_a_stolen_key_on_a_foreign_node_is_kept_out(town: Town) -> None:
+async def test_threat_107_a_packet_signed_with_a_stolen_key_on_a_foreign_node_is_kept_out(town: Town) -> None:
     await hosted_by(town, own(town))
     packet = town.forge(document(), FILES)
 
@@ -110,7 +110,7 @@ async def test_107_a_packet_signed_with_a_stolen_key_on_a_foreign_node_is_kept_o
     assert events == ["inbox.landed", "inbox.invalid"]
 
 
-async def test_107_the_node_that_hosts_the_sender_is_believed(town: Town) -> None:
+async def test_threat_107_the_node_that_hosts_the_sender_is_believed(town: Town) -> None:
     await hosted_by(town, own(town))
 
     row = await town.brought(town.forge(document(), FILES))
@@ -121,7 +121,7 @@ async def test_107_the_node_that_hosts_the_sender_is_believed(town: Town) -> Non
     assert told.data["node"] == own(town)
 
 
-async def test_107_a_former_code_is_hosted_by_the_node_of_the_code_that_it_became(town: Town) -> None:
+async def test_threat_107_a_former_code_is_hosted_by_the_node_of_the_code_that_it_became(town: Town) -> None:
     """An old code in From must not be a way around the check."""
     await hosted_by(town, own(town))
     async with town.node.store.writer.begin() as connection:
@@ -139,7 +139,7 @@ async def test_107_a_former_code_is_hosted_by_the_node_of_the_code_that_it_becam
 @pytest.mark.parametrize(
     "model", [update_of(), recall_of(), status_about("03", "201")], ids=["update", "recall", "status"]
 )
-async def test_107_other_kinds_of_packets_are_held_to_it_too(town: Town, model: Envelope) -> None:
+async def test_threat_107_other_kinds_of_packets_are_held_to_it_too(town: Town, model: Envelope) -> None:
     await hosted_by(town, own(town), model.sender.organ_id or "")
     packet = town.forge(model, FILES if model.kind is Kind.UPDATE else ())
 
@@ -250,7 +250,7 @@ async def test_a_release_does_not_bear_with_a_foreign_publisher_until_the_regist
 # --- other bytes than were announced (A2, threat 109) ---------------------------------------------------------
 
 
-async def test_109_bytes_that_are_not_those_announced_are_quarantined_and_answered_by_nobody(
+async def test_threat_109_bytes_that_are_not_those_announced_are_quarantined_and_answered_by_nobody(
     town: Town,
 ) -> None:
     packet = town.forge(document(), FILES)
@@ -263,7 +263,7 @@ async def test_109_bytes_that_are_not_those_announced_are_quarantined_and_answer
     assert [event.kind for event in await town.events(PROVINCE, row.id)] == ["inbox.landed", "inbox.invalid"]
 
 
-async def test_109_another_sender_than_the_signed_one_is_quarantined(town: Town) -> None:
+async def test_threat_109_another_sender_than_the_signed_one_is_quarantined(town: Town) -> None:
     packet = town.forge(document(), FILES)
 
     row = await landed(town, arrival_of(packet, sender="Z91.55"))
@@ -275,7 +275,7 @@ async def test_109_another_sender_than_the_signed_one_is_quarantined(town: Town)
 @pytest.mark.parametrize(
     "lie", [{"packet_id": "another"}, {"kind": "recall"}, {"kind": "?"}, {"sender": "Z91.55"}], ids=repr
 )
-async def test_109_a_copy_under_false_words_does_not_keep_the_true_packet_out(
+async def test_threat_109_a_copy_under_false_words_does_not_keep_the_true_packet_out(
     town: Town, lie: dict[str, str]
 ) -> None:
     """Rubbish under another's packet comes first; the true one registers (A3)."""
@@ -302,7 +302,7 @@ async def test_the_same_bytes_rightly_announced_are_taken_in_afterwards(town: To
 # --- parts that never came (threat 108) -----------------------------------------------------------------------
 
 
-async def test_108_a_flawed_parcel_is_seen_in_quarantine_with_its_words_and_never_looked_into(
+async def test_threat_108_a_flawed_parcel_is_seen_in_quarantine_with_its_words_and_never_looked_into(
     town: Town,
 ) -> None:
     packet = town.forge(document(), FILES)
@@ -322,7 +322,7 @@ async def test_108_a_flawed_parcel_is_seen_in_quarantine_with_its_words_and_neve
     assert (await town.brought(packet)).state == "done"
 
 
-async def test_108_true_bytes_under_a_false_flaw_do_not_keep_the_true_packet_out(town: Town) -> None:
+async def test_threat_108_true_bytes_under_a_false_flaw_do_not_keep_the_true_packet_out(town: Town) -> None:
     """A liar sends all bytes of another's packet, and announces one part more."""
     await hosted_by(town, own(town))
     packet = town.forge(document(), FILES)
@@ -333,7 +333,7 @@ async def test_108_true_bytes_under_a_false_flaw_do_not_keep_the_true_packet_out
     assert (row.state, row.code) == ("done", None)
 
 
-async def test_108_a_flawed_copy_of_a_packet_that_is_here_changes_nothing(town: Town) -> None:
+async def test_threat_108_a_flawed_copy_of_a_packet_that_is_here_changes_nothing(town: Town) -> None:
     packet = town.forge(document(), FILES)
     await town.brought(packet)
     answers = await town.statuses(PROVINCE)
@@ -345,7 +345,7 @@ async def test_108_a_flawed_copy_of_a_packet_that_is_here_changes_nothing(town: 
     assert await town.statuses(PROVINCE) == answers
 
 
-async def test_108_a_flawed_parcel_without_a_byte_lands_too(town: Town) -> None:
+async def test_threat_108_a_flawed_parcel_without_a_byte_lands_too(town: Town) -> None:
     packet = town.forge(document(), FILES)
 
     row = await landed(town, arrival_of(packet, open=lambda: BytesIO(b""), size=0, flaw="0 of 7 parts came"))

@@ -368,7 +368,7 @@ def test_whatever_we_accept_xmlsec_accepts(mutate: Mutation, native: bytes) -> N
         ("spaces", lambda text: b" " + text + b"\t"),
     ],
 )
-def test_98_white_space_in_value_and_certificate_is_taken_by_the_general_path(
+def test_threat_098_white_space_in_value_and_certificate_is_taken_by_the_general_path(
     case: str, change: Mutation, native: bytes
 ) -> None:
     """G3: Java and .NET break lines there; the body digest is the same, so the repeat is known (A4)."""
@@ -378,7 +378,7 @@ def test_98_white_space_in_value_and_certificate_is_taken_by_the_general_path(
     assert forge.xmlsec_valid(data)
 
 
-def test_98_names_beside_the_certificate_are_ignored(native: bytes) -> None:
+def test_threat_098_names_beside_the_certificate_are_ignored(native: bytes) -> None:
     beside = (
         b"<ds:X509SubjectName>CN=x</ds:X509SubjectName><ds:X509IssuerSerial><ds:X509IssuerName>CN=y</ds:X509IssuerName>"
         b"<ds:X509SerialNumber>1</ds:X509SerialNumber></ds:X509IssuerSerial>"
@@ -389,7 +389,7 @@ def test_98_names_beside_the_certificate_are_ignored(native: bytes) -> None:
     assert forge.xmlsec_valid(data)
 
 
-def test_31_an_extra_declaration_in_scope_of_signed_info_changes_nothing(native: bytes) -> None:
+def test_threat_031_an_extra_declaration_in_scope_of_signed_info_changes_nothing(native: bytes) -> None:
     data = swap(b"<ds:Signature xmlns:ds=", b'<ds:Signature xmlns:q="urn:q" xmlns:ds=')(native)
 
     assert forge.judge(data).path == "general"

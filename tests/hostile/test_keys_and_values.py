@@ -26,7 +26,7 @@ def _off_list(kind: str) -> pki.KeySigner:
 
 
 @pytest.mark.parametrize("kind", ["rsa-1024", "rsa-2048-e3"])
-def test_33_a_bound_key_off_the_list_is_weak(kind: str) -> None:
+def test_threat_033_a_bound_key_off_the_list_is_weak(kind: str) -> None:
     """F11: length and exponent, told at step 6 on either path."""
     signer = _off_list(kind)
 
@@ -36,7 +36,7 @@ def test_33_a_bound_key_off_the_list_is_weak(kind: str) -> None:
     assert verdict.step == 6
 
 
-def test_33_a_curve_off_the_list_is_weak() -> None:
+def test_threat_033_a_curve_off_the_list_is_weak() -> None:
     weak = _off_list("p384")  # signs, but the policy has no P-384
     data = envelopes.native(signer=pki.signer(envelopes.SENDER, "p256"))
     data = data.replace(
@@ -56,7 +56,7 @@ def test_p384_counts_where_the_policy_says_so() -> None:
     assert forge.xmlsec_valid(data, signer.certificate_der)
 
 
-def _with_value(data: bytes, change: str) -> bytes:
+def with_value(data: bytes, change: str) -> bytes:
     parts = signature.parse(forge.split(data)[1])
     assert parts is not None
     half = len(parts.value) // 2
@@ -74,9 +74,9 @@ def _with_value(data: bytes, change: str) -> bytes:
 
 
 @pytest.mark.parametrize("change", ["r-zero", "s-zero", "65-bytes", "short", "r-plus-order", "other"])
-def test_37_an_elliptic_value_that_is_not_one_is_refused(change: str) -> None:
+def test_threat_037_an_elliptic_value_that_is_not_one_is_refused(change: str) -> None:
     signer = pki.signer(envelopes.SENDER, "p256")
-    data = _with_value(envelopes.native(signer=signer), change)
+    data = with_value(envelopes.native(signer=signer), change)
 
     verdict = forge.judge(data, signer)
 
@@ -84,18 +84,18 @@ def test_37_an_elliptic_value_that_is_not_one_is_refused(change: str) -> None:
     assert verdict.step == 8
 
 
-def test_98_a_high_s_is_never_native_but_the_same_document() -> None:
+def test_threat_098_a_high_s_is_never_native_but_the_same_document() -> None:
     """Section 12.5: others make them; the body digest is equal, so it is a repeat and gains nothing."""
     signer = pki.signer(envelopes.SENDER, "p256")
     native = envelopes.native(signer=signer)
-    data = _with_value(native, "high-s")
+    data = with_value(native, "high-s")
 
     assert forge.judge(data, signer).path == "general"
     assert forge.xmlsec_valid(data, signer.certificate_der)
 
 
 @pytest.mark.parametrize("value", [b"\0" * 256, b"\xff" * 256, b"\1" * 255, b"\1" * 257])
-def test_37_an_rsa_value_of_other_length_or_above_the_modulus_is_refused(value: bytes) -> None:
+def test_threat_037_an_rsa_value_of_other_length_or_above_the_modulus_is_refused(value: bytes) -> None:
     native = envelopes.native()
     parts = signature.parse(forge.split(native)[1])
     assert parts is not None
@@ -105,7 +105,7 @@ def test_37_an_rsa_value_of_other_length_or_above_the_modulus_is_refused(value: 
     assert verdict.code == "SIG-VALUE"
 
 
-def test_34_an_rsa_method_under_an_elliptic_key_is_refused() -> None:
+def test_threat_034_an_rsa_method_under_an_elliptic_key_is_refused() -> None:
     rsa, elliptic = forge.SIGNER, pki.signer(envelopes.SENDER, "p256")
     native = envelopes.native(signer=rsa)
     parts = signature.parse(forge.split(native)[1])
@@ -118,11 +118,11 @@ def test_34_an_rsa_method_under_an_elliptic_key_is_refused() -> None:
     assert verdict.code == "SIG-PROPERTIES"
 
 
-def test_102_the_certificate_of_an_agency_without_a_binding_is_refused() -> None:
+def test_threat_102_the_certificate_of_an_agency_without_a_binding_is_refused() -> None:
     assert forge.judge(envelopes.native(), pki.signer(envelopes.RECEIVER)).code == "SIG-NO-BINDING"
 
 
-def test_48_old_and_new_certificate_are_both_taken_while_both_are_bound() -> None:
+def test_threat_048_old_and_new_certificate_are_both_taken_while_both_are_bound() -> None:
     old, new = forge.SIGNER, pki.signer(envelopes.SENDER, "p256")
 
     for signer in (old, new):

@@ -99,7 +99,7 @@ def test_a_signature_counts_at_its_one_place_alone(mutate: Mutation, code: str, 
     assert verdict.code == code
 
 
-def test_94_others_accept_a_signature_inside_the_subject_and_we_do_not(native: bytes) -> None:
+def test_threat_094_others_accept_a_signature_inside_the_subject_and_we_do_not(native: bytes) -> None:
     """The reason for G3 and for one reader: a tree reader would see half of the subject."""
     data = _move(b"<edXML:Subject>V/v")(native)
 

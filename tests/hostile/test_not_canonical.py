@@ -130,7 +130,7 @@ def test_a_signature_over_raw_bytes_that_are_not_canonical_is_never_good(
 
 
 @pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-32", "utf-7"])
-def test_11_another_encoding_than_utf_8_is_refused(encoding: str, native: bytes) -> None:
+def test_threat_011_another_encoding_than_utf_8_is_refused(encoding: str, native: bytes) -> None:
     text = native.decode().replace("UTF-8", encoding.upper(), 1)
     data = text.encode(encoding)
 
@@ -140,7 +140,7 @@ def test_11_another_encoding_than_utf_8_is_refused(encoding: str, native: bytes)
     assert verdict.code == "ENV-ENCODING"
 
 
-def test_93_the_model_of_a_general_file_is_that_of_its_canonical_octets(native: bytes) -> None:
+def test_threat_093_the_model_of_a_general_file_is_that_of_its_canonical_octets(native: bytes) -> None:
     data = forge.resign(swap(SUBJECT, SUBJECT + b"<![CDATA[100]]> 000 ")(native), native)
 
     found = examine(

@@ -62,13 +62,13 @@ def trap(tmp_path: Path) -> Path:
     return path
 
 
-def test_01_an_external_entity_opens_no_file(trap: Path) -> None:
+def test_threat_001_an_external_entity_opens_no_file(trap: Path) -> None:
     data = DECLARATION + f'<!DOCTYPE a [<!ENTITY x SYSTEM "file://{trap}">]>'.encode() + QCVN + b"&x;</edXML>"
 
     assert forge.judge(data).code == "ENV-FORBIDDEN"
 
 
-def test_02_a_parameter_entity_calls_nobody(listener: Listener) -> None:
+def test_threat_002_a_parameter_entity_calls_nobody(listener: Listener) -> None:
     url = f"http://127.0.0.1:{listener.port}/x.dtd"
     data = DECLARATION + f'<!DOCTYPE a [<!ENTITY % x SYSTEM "{url}"> %x;]>'.encode() + QCVN + b"</edXML>"
 
@@ -76,7 +76,7 @@ def test_02_a_parameter_entity_calls_nobody(listener: Listener) -> None:
     assert listener.calls == 0
 
 
-def test_05_an_external_doctype_calls_nobody(listener: Listener) -> None:
+def test_threat_005_an_external_doctype_calls_nobody(listener: Listener) -> None:
     data = (
         DECLARATION + f'<!DOCTYPE a SYSTEM "http://127.0.0.1:{listener.port}/">'.encode() + QCVN + b"</edXML>"
     )
@@ -85,7 +85,7 @@ def test_05_an_external_doctype_calls_nobody(listener: Listener) -> None:
     assert listener.calls == 0
 
 
-def test_06_nothing_that_names_an_address_is_fetched(listener: Listener, trap: Path) -> None:
+def test_threat_006_nothing_that_names_an_address_is_fetched(listener: Listener, trap: Path) -> None:
     """XInclude and schemaLocation are ignored words; here they also break the signature or the dialect."""
     url = f"http://127.0.0.1:{listener.port}/x".encode()
     include = (
@@ -194,14 +194,14 @@ def test_an_attack_on_the_parser_is_refused_with_its_code(data: bytes, code: str
     assert time.process_time() - begun < 10
 
 
-def test_16_every_prefix_of_a_good_file_is_refused() -> None:
+def test_threat_016_every_prefix_of_a_good_file_is_refused() -> None:
     native = envelopes.native(envelopes.status(), signer=forge.SIGNER)
 
     for length in [*range(0, len(native), 97), len(native) - 1]:
         assert forge.judge(native[:length]).path is None, length
 
 
-def test_16_a_size_that_lies_is_no_native_file() -> None:
+def test_threat_016_a_size_that_lies_is_no_native_file() -> None:
     """The transport's word for the size is not believed: what was not read to its end is not confirmed."""
     native = envelopes.native()
     verdicts = [forge.judge(native + b" " * extra).path for extra in (0, 1)]
@@ -210,7 +210,7 @@ def test_16_a_size_that_lies_is_no_native_file() -> None:
     assert verdicts[1] != "fast"
 
 
-def test_100_a_file_over_the_general_limit_is_not_read_twice() -> None:
+def test_threat_100_a_file_over_the_general_limit_is_not_read_twice() -> None:
     """G1: the costly path has its own limit, below that of native files."""
     data = DECLARATION + b"<x>" + b" " * (33 << 20) + b"</x>"
 

@@ -52,7 +52,9 @@ NOT_A_WORD = [None, "", "x" * 129, "two\nlines", "\x00", b"bytes", 7, ["x"]]
 @pytest.mark.parametrize(
     "value", NOT_A_NUMBER, ids=lambda value: repr(value)[:20] if value != 10**5000 else "huge"
 )
-def test_a_number_that_is_none_or_beyond_all_bounds_is_refused_by_its_name(name: str, value: object) -> None:
+def test_threat_108_a_number_that_is_none_or_beyond_all_bounds_is_refused_by_its_name(
+    name: str, value: object
+) -> None:
     with pytest.raises(PartRefused, match=name) as refusal:
         read({**GOOD, name: value})
 
@@ -61,13 +63,13 @@ def test_a_number_that_is_none_or_beyond_all_bounds_is_refused_by_its_name(name:
 
 @pytest.mark.parametrize("name", ["x-set", "x-whole-digest"])
 @pytest.mark.parametrize("value", NOT_A_DIGEST, ids=lambda value: repr(value)[:20])
-def test_a_set_is_named_by_a_digest_and_by_no_path(name: str, value: object) -> None:
+def test_threat_108_a_set_is_named_by_a_digest_and_by_no_path(name: str, value: object) -> None:
     with pytest.raises(PartRefused, match=name):
         read({**GOOD, name: value})
 
 
 @pytest.mark.parametrize("value", NOT_A_WORD, ids=lambda value: repr(value)[:20])
-def test_words_are_short_and_printable(value: object) -> None:
+def test_threat_108_words_are_short_and_printable(value: object) -> None:
     with pytest.raises(PartRefused, match="x-sender"):
         read({**GOOD, "x-sender": value})
     with pytest.raises(PartRefused, match="message_id"):
@@ -78,7 +80,7 @@ def test_words_are_short_and_printable(value: object) -> None:
         read({**GOOD, "x-lane": value})
 
 
-def test_a_part_beyond_the_last_and_more_parts_than_bytes_are_refused() -> None:
+def test_threat_108_a_part_beyond_the_last_and_more_parts_than_bytes_are_refused() -> None:
     with pytest.raises(PartRefused, match="x-part is 5; a whole number from 1 to 4"):
         read({**GOOD, "x-part": 5})
     with pytest.raises(PartRefused, match="4 parts of 3 bytes"):
@@ -92,7 +94,7 @@ VALUES = st.one_of(
 
 
 @given(st.dictionaries(st.sampled_from(sorted(GOOD)), VALUES), VALUES, VALUES)
-def test_any_headers_give_a_label_within_the_limits_or_a_refusal(
+def test_threat_108_any_headers_give_a_label_within_the_limits_or_a_refusal(
     headers: dict[str, object], packet_id: object, kind: object
 ) -> None:
     try:
@@ -125,7 +127,7 @@ def test_any_headers_give_a_label_within_the_limits_or_a_refusal(
         *("less-than-announced", "for-nobody", "for-everybody", "for-a-long-name"),
     ],
 )
-def test_what_is_over_a_limit_leaves_nothing_on_the_disk(
+def test_threat_108_what_is_over_a_limit_leaves_nothing_on_the_disk(
     tmp_path: Path, spool: Spool, changes: dict[str, int], body: bytes, to: tuple[str, ...]
 ) -> None:
     told = spool.land(replace(label_of(TRUE[0]), **changes), body, to)  # type: ignore[arg-type]  # numbers
@@ -135,7 +137,7 @@ def test_what_is_over_a_limit_leaves_nothing_on_the_disk(
     assert files_in(tmp_path) == 0
 
 
-def test_a_node_fills_its_own_quota_of_sets_and_nobody_elses(tmp_path: Path) -> None:
+def test_threat_108_a_node_fills_its_own_quota_of_sets_and_nobody_elses(tmp_path: Path) -> None:
     spool = opened(tmp_path / "parts", limits=replace(LIMITS, open_sets=3))
     flood = [cut(bytes([n]) * 20) for n in range(20)]
 
@@ -147,7 +149,7 @@ def test_a_node_fills_its_own_quota_of_sets_and_nobody_elses(tmp_path: Path) -> 
     assert land(spool, flood[0][1], "liar").landed is Landed.KEPT
 
 
-def test_a_node_fills_its_own_quota_of_bytes_by_what_it_announces(tmp_path: Path) -> None:
+def test_threat_108_a_node_fills_its_own_quota_of_bytes_by_what_it_announces(tmp_path: Path) -> None:
     spool = opened(tmp_path / "parts", limits=replace(LIMITS, open_bytes=60))
 
     first = land(spool, cut(b"a" * 40)[0])
@@ -158,7 +160,7 @@ def test_a_node_fills_its_own_quota_of_bytes_by_what_it_announces(tmp_path: Path
     assert land(spool, cut(b"b" * 40)[0], "n2").landed is Landed.KEPT
 
 
-def test_what_is_remembered_of_a_nodes_sets_is_bounded(tmp_path: Path) -> None:
+def test_threat_108_what_is_remembered_of_a_nodes_sets_is_bounded(tmp_path: Path) -> None:
     clock = ManualClock()
     spool = opened(tmp_path / "parts", clock, replace(LIMITS, remembered=5))
     for n in range(12):
@@ -184,7 +186,7 @@ CONTRADICTIONS: list[dict[str, object]] = [
 
 
 @pytest.mark.parametrize("lie", CONTRADICTIONS, ids=lambda lie: next(iter(lie)))
-def test_a_header_that_contradicts_the_first_part_refuses_the_set_and_is_told(
+def test_threat_108_a_header_that_contradicts_the_first_part_refuses_the_set_and_is_told(
     spool: Spool, clock: ManualClock, lie: dict[str, object]
 ) -> None:
     land(spool, TRUE[0])
@@ -199,7 +201,7 @@ def test_a_header_that_contradicts_the_first_part_refuses_the_set_and_is_told(
     assert bytes_of(flawed) == TRUE[0].body
 
 
-def test_a_part_that_came_with_two_contents_refuses_the_set_for_a_day(
+def test_threat_108_a_part_that_came_with_two_contents_refuses_the_set_for_a_day(
     spool: Spool, clock: ManualClock
 ) -> None:
     for part in TRUE:
@@ -220,7 +222,9 @@ def test_a_part_that_came_with_two_contents_refuses_the_set_for_a_day(
 
 
 @pytest.mark.parametrize("body", [b"x" * 11, b"x" * 200, b"x" * 9], ids=["one-more", "many-more", "one-less"])
-def test_a_total_that_is_a_lie_is_seen_at_the_part_that_breaks_it(spool: Spool, body: bytes) -> None:
+def test_threat_108_a_total_that_is_a_lie_is_seen_at_the_part_that_breaks_it(
+    spool: Spool, body: bytes
+) -> None:
     """Three parts of ten bytes, four bytes announced for the last."""
     assert [land(spool, part).landed for part in TRUE[:3]] == [Landed.KEPT] * 3
 
@@ -231,7 +235,7 @@ def test_a_total_that_is_a_lie_is_seen_at_the_part_that_breaks_it(spool: Spool, 
     assert spool.complete(10) == []
 
 
-def test_parts_that_are_not_what_was_announced_are_told_and_never_handed_on(
+def test_threat_108_parts_that_are_not_what_was_announced_are_told_and_never_handed_on(
     spool: Spool, clock: ManualClock
 ) -> None:
     for part in TRUE[:3]:
@@ -246,7 +250,7 @@ def test_parts_that_are_not_what_was_announced_are_told_and_never_handed_on(
     assert flawed.digest != TRUE[0].whole_digest
 
 
-def test_parts_of_two_nodes_never_join(spool: Spool, clock: ManualClock) -> None:
+def test_threat_108_parts_of_two_nodes_never_join(spool: Spool, clock: ManualClock) -> None:
     for part in TRUE[:2]:
         land(spool, part, "n1")
     for part in TRUE[2:]:
@@ -261,7 +265,9 @@ def test_parts_of_two_nodes_never_join(spool: Spool, clock: ManualClock) -> None
 
 
 @pytest.mark.parametrize("liar", ["n2", None, "nobody", "../n1", "N1"], ids=repr)
-def test_another_node_can_neither_spoil_nor_finish_a_nodes_set(spool: Spool, liar: str | None) -> None:
+def test_threat_108_another_node_can_neither_spoil_nor_finish_a_nodes_set(
+    spool: Spool, liar: str | None
+) -> None:
     land(spool, TRUE[0])
     land(spool, replace(TRUE[1], body=b"ten forged"), liar)
     land(spool, TRUE[2], liar, lies={"x-parts": 5})
@@ -273,7 +279,7 @@ def test_another_node_can_neither_spoil_nor_finish_a_nodes_set(spool: Spool, lia
     assert (bytes_of(joined), joined.label.user) == (WHOLE, "n1")
 
 
-def test_no_name_leads_out_of_the_folder(tmp_path: Path, spool: Spool) -> None:
+def test_threat_108_no_name_leads_out_of_the_folder(tmp_path: Path, spool: Spool) -> None:
     """Even one that did not pass the reading of headers."""
     label = replace(label_of(TRUE[0]), set_id="../../../escaped", user="../../out", packet_id="/p")
     spool.land(label, TRUE[0].body, ["../../to", "/to"])
@@ -300,7 +306,7 @@ BODIES = (b"", b"x", b"ten bytes!", b"0123456789", b"four", b"y" * 40)
     )
 )
 @settings(max_examples=40, deadline=None)
-def test_whatever_a_liar_sends_the_honest_set_is_whole_and_the_rest_is_bounded_and_told(
+def test_threat_108_whatever_a_liar_sends_the_honest_set_is_whole_and_the_rest_is_bounded_and_told(
     tmp_path_factory: pytest.TempPathFactory, lies: list[tuple[int, int, int, str, bytes, str]]
 ) -> None:
     clock = ManualClock()
@@ -331,7 +337,7 @@ def test_whatever_a_liar_sends_the_honest_set_is_whole_and_the_rest_is_bounded_a
     assert spool.counts()["sets"] == 0
 
 
-def test_a_flood_of_lies_costs_no_memory(spool: Spool) -> None:
+def test_threat_108_a_flood_of_lies_costs_no_memory(spool: Spool) -> None:
     tracemalloc.start()
     try:
         for n in range(2000):

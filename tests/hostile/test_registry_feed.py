@@ -26,6 +26,7 @@ from gateway.registry.directory import SqlDirectory
 from gateway.registry.feed import SqlFeed
 from gateway.registry.feed_form import AgencyLine, FeedKind
 from gateway.registry.feed_judge import FeedRoom
+from gateway.store.binding_log import SqlBindingLog
 from tests.hostile import feed_child
 from tests.support import feeds, pki, stores
 from tests.support.clock import START, ManualClock
@@ -40,7 +41,7 @@ class Office:
     def __init__(self, room: FeedRoom, folder: Path, clock: ManualClock) -> None:
         self.room, self.folder, self.clock = room, folder, clock
         self.feed = SqlFeed(room)
-        self.directory = SqlDirectory(room.writer, room.reader, clock, room.pool)
+        self.directory = SqlDirectory(room.writer, room.reader, clock, SqlBindingLog(clock), room.pool)
 
     async def given(self, raw: bytes, name: str = "given.feed") -> FeedOutcome:
         path = self.folder / name
@@ -143,7 +144,9 @@ WRONG: dict[str, tuple[Callable[[], bytes], str]] = {
 
 
 @pytest.mark.parametrize("name", WRONG)
-async def test_a_wrong_feed_is_refused_and_the_last_good_list_stays(office: Office, name: str) -> None:
+async def test_threat_090_a_wrong_feed_is_refused_and_the_last_good_list_stays(
+    office: Office, name: str
+) -> None:
     make, code = WRONG[name]
     before = await office.standing()
 
@@ -157,7 +160,7 @@ async def test_a_wrong_feed_is_refused_and_the_last_good_list_stays(office: Offi
     assert (await office.given(feeds.feed(NEW, 6))).verdict == "applied"
 
 
-async def test_every_byte_of_a_feed_changed_is_refused(office: Office) -> None:
+async def test_threat_090_every_byte_of_a_feed_changed_is_refused(office: Office) -> None:
     raw = feeds.feed([*NEW, feeds.proposal("Z91.02", pki.signer("Z91.02", "p256").certificate_der)], 6)
     path = office.folder / "changed.feed"
     before = await office.standing()
@@ -174,7 +177,7 @@ async def test_every_byte_of_a_feed_changed_is_refused(office: Office) -> None:
     assert (await office.feed.check(path)).verdict == "acceptable"
 
 
-async def test_every_byte_left_out_or_put_in_is_refused(office: Office) -> None:
+async def test_threat_090_every_byte_left_out_or_put_in_is_refused(office: Office) -> None:
     raw = feeds.feed(NEW, 6)
     path, taken = office.folder / "changed.feed", []
     for place in range(len(raw)):
@@ -189,7 +192,9 @@ async def test_every_byte_left_out_or_put_in_is_refused(office: Office) -> None:
 
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(raw=st.binary(max_size=3000) | st.lists(st.binary(max_size=80)).map(b"\n".join))
-def test_any_bytes_are_refused_by_name(raw: bytes, tmp_path_factory: pytest.TempPathFactory) -> None:
+def test_threat_090_any_bytes_are_refused_by_name(
+    raw: bytes, tmp_path_factory: pytest.TempPathFactory
+) -> None:
     """Before a key is asked for: nothing but our own refusal comes out."""
     path = tmp_path_factory.getbasetemp() / "any.feed"
     path.write_bytes(raw)
@@ -198,7 +203,7 @@ def test_any_bytes_are_refused_by_name(raw: bytes, tmp_path_factory: pytest.Temp
         feed_file.ends(path)
 
 
-async def test_the_mirror_of_a_signature_does_not_count(office: Office) -> None:
+async def test_threat_090_the_mirror_of_a_signature_does_not_count(office: Office) -> None:
     """ECDSA: with s also n - s would hold, and one list would have two files."""
     raw = feeds.feed(NEW, 6)
     start, _, last = raw.removesuffix(b"\n").rpartition(b"\n")
@@ -212,7 +217,7 @@ async def test_the_mirror_of_a_signature_does_not_count(office: Office) -> None:
     assert (outcome.verdict, outcome.code) == ("refused", "FEED-SIGNATURE")
 
 
-async def test_a_signature_over_something_else_does_not_count(office: Office) -> None:
+async def test_threat_090_a_signature_over_something_else_does_not_count(office: Office) -> None:
     """The key signed these very header bytes, but not as a feed."""
     raw = feeds.feed(NEW, 6)
     header, body = raw.split(b"\n", 1)
@@ -228,7 +233,7 @@ async def test_a_signature_over_something_else_does_not_count(office: Office) ->
     assert (outcome.verdict, outcome.code) == ("refused", "FEED-SIGNATURE")
 
 
-async def test_an_issuer_out_of_its_time_is_refused(office: Office) -> None:
+async def test_threat_090_an_issuer_out_of_its_time_is_refused(office: Office) -> None:
     office.clock.advance(pki.NOT_AFTER - START + timedelta(seconds=1))
 
     outcome = await office.given(feeds.feed(NEW, 6))
@@ -236,7 +241,7 @@ async def test_an_issuer_out_of_its_time_is_refused(office: Office) -> None:
     assert (outcome.verdict, outcome.code) == ("refused", "FEED-ISSUER")
 
 
-async def test_a_body_changed_after_it_was_checked_is_not_taken(
+async def test_threat_090_a_body_changed_after_it_was_checked_is_not_taken(
     office: Office, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Two looks at one file: what is written is what was hashed."""
@@ -256,7 +261,9 @@ async def test_a_body_changed_after_it_was_checked_is_not_taken(
     assert await office.standing() == before
 
 
-async def test_a_folder_that_takes_no_file_is_our_own_failure_and_refuses_nobody(office: Office) -> None:
+async def test_threat_090_a_folder_that_takes_no_file_is_our_own_failure_and_refuses_nobody(
+    office: Office,
+) -> None:
     before = await office.standing()
     gone = replace(office.room, scratch=office.folder / "gone")
     path = office.folder / "given.feed"
@@ -270,7 +277,7 @@ async def test_a_folder_that_takes_no_file_is_our_own_failure_and_refuses_nobody
     assert await office.feed.refusals() == []
 
 
-async def test_no_feed_is_taken_without_an_issuer(office: Office) -> None:
+async def test_threat_090_no_feed_is_taken_without_an_issuer(office: Office) -> None:
     feeds.permit(office.room)
 
     assert (await office.given(feeds.feed(NEW, 6))).code == "FEED-ISSUER"
@@ -303,7 +310,7 @@ def killed(tmp_path: Path) -> tuple[Path, int]:
     return folder, len(told) - 1
 
 
-def test_a_kill_at_any_statement_leaves_the_old_list_or_the_new(killed: tuple[Path, int]) -> None:
+def test_threat_090_a_kill_at_any_statement_leaves_the_old_list_or_the_new(killed: tuple[Path, int]) -> None:
     folder, points = killed
     ends = []
 

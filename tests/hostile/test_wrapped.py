@@ -18,7 +18,7 @@ def native() -> bytes:
 XSW = ["19-xsw1", "20-xsw2", "21-xsw3", "22-xsw4", "23-xsw5", "24-xsw6", "25-xsw7", "26-xsw8"]
 
 
-def _wrapped(native: bytes, variant: str) -> bytes:
+def wrapped(native: bytes, variant: str) -> bytes:
     """A forged packet that carries the signed one of somebody else in the way of the classic eight."""
     before, signature, after = forge.split(native)
     original = (before + after)[39:]
@@ -46,22 +46,27 @@ def _wrapped(native: bytes, variant: str) -> bytes:
 @pytest.mark.parametrize("variant", XSW)
 def test_a_wrapped_envelope_is_refused(variant: str, native: bytes) -> None:
     """Threats 19 to 26: whatever is found first elsewhere, nothing but the one place counts."""
-    verdict = forge.judge(_wrapped(native, variant))
+    verdict = forge.judge(wrapped(native, variant))
 
     assert verdict.path is None
     assert verdict.code in {"SIG-STRUCTURE", "SIG-PLACE", "SIG-DIGEST", "ENV-DIALECT", "ENV-LIMIT"}
 
 
-def test_95_parked_properties_are_refused_although_other_verifiers_say_valid(native: bytes) -> None:
-    """G4: the real SignedProperties in a second Object, forged ones at their place; a search by Id finds the real."""
+def parked(native: bytes) -> bytes:
+    """The real SignedProperties in a second Object, forged ones at their place."""
     start, end = native.index(b"<xades:SignedProperties"), native.index(b"</xades:QualifyingProperties>")
     real = native[start:end]
     forged = real.replace(b'Id="sp"', b'Id="other"').replace(b"<gw:Id>01JZ", b"<gw:Id>EVIL")
-    parked = (
+    aside = (
         b'<ds:Object><xades:QualifyingProperties xmlns:xades="' + names.XADES.encode() + b'" Target="#sig">'
     )
-    parked += real + b"</xades:QualifyingProperties></ds:Object>"
-    data = native.replace(real, forged).replace(b"</ds:Signature>", parked + b"</ds:Signature>")
+    aside += real + b"</xades:QualifyingProperties></ds:Object>"
+    return native.replace(real, forged).replace(b"</ds:Signature>", aside + b"</ds:Signature>")
+
+
+def test_threat_095_parked_properties_are_refused_although_other_verifiers_say_valid(native: bytes) -> None:
+    """G4: the real SignedProperties in a second Object, forged ones at their place; a search by Id finds the real."""
+    data = parked(native)
 
     assert forge.xmlsec_valid(data)
     assert forge.signxml_valid(data)

@@ -141,7 +141,7 @@ async def pair(own: Own, folder: Path) -> AsyncIterator[Pair]:
         yield Pair(topology=topology, pool=pool, one=one, two=two, folder=folder)
 
 
-async def test_an_alarm_says_later_at_once_and_heals_by_itself(own: Own, tmp_path: Path) -> None:
+async def test_threat_091_an_alarm_says_later_at_once_and_heals_by_itself(own: Own, tmp_path: Path) -> None:
     """Parcels on their way to be acknowledged are not held up by it."""
     async with pair(own, tmp_path) as nodes:
         one, two = nodes.one, nodes.two
@@ -171,7 +171,7 @@ async def test_an_alarm_says_later_at_once_and_heals_by_itself(own: Own, tmp_pat
         assert {each.packet_id for each in await received(two)} == {"p1"}
 
 
-async def test_confirmed_parcels_survive_a_broker_that_is_killed(own: Own, tmp_path: Path) -> None:
+async def test_threat_084_confirmed_parcels_survive_a_broker_that_is_killed(own: Own, tmp_path: Path) -> None:
     async with pair(own, tmp_path) as nodes:
         one, two = nodes.one, nodes.two
         sent = [f"p{n}" for n in range(20)]

@@ -119,7 +119,9 @@ async def test_a_crash_between_sending_again_and_removing_doubles_and_loses_noth
     assert [each.id for each in await dead(two)] == [found.id]
 
 
-async def test_a_parcel_for_nobody_here_is_put_aside_and_goes_where_its_code_is_today(stage: Stage) -> None:
+async def test_threat_084_a_parcel_for_nobody_here_is_put_aside_and_goes_where_its_code_is_today(
+    stage: Stage,
+) -> None:
     """Its agency moved while it lay in the old node's queue."""
     stage.topology.host({"two": ["Z92", "Z94"]})
     one, two = await stage.sender(), await stage.receiver()
@@ -148,7 +150,7 @@ async def test_a_parcel_for_nobody_here_is_put_aside_and_goes_where_its_code_is_
         ({"x-set": "../../etc", "x-part": 1, "x-parts": 2}, "p1", "x-sender"),
     ],
 )
-async def test_what_carries_no_label_of_ours_is_put_aside_with_its_reason_and_stops_nobody(
+async def test_threat_084_what_carries_no_label_of_ours_is_put_aside_with_its_reason_and_stops_nobody(
     stage: Stage, headers: dict[str, str | int], message_id: str, why: str
 ) -> None:
     two, access = await stage.receiver(), stage.topology.access("one")

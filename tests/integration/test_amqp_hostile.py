@@ -100,7 +100,7 @@ async def publish_raw(stage: Stage, monkeypatch: pytest.MonkeyPatch, written: Ma
     ],
     ids=["timestamp", "time in a table", "name in a table", "depth", "text", "long text"],
 )
-async def test_a_message_that_no_library_reads_harms_nobody_beside_it_and_can_be_dropped(
+async def test_threat_084_a_message_that_no_library_reads_harms_nobody_beside_it_and_can_be_dropped(
     stage: Stage, monkeypatch: pytest.MonkeyPatch, written: Mapping[str, bytes]
 ) -> None:
     one = await stage.sender()
@@ -152,7 +152,7 @@ async def test_what_cannot_be_written_again_is_not_sent_again_and_stays(
         ("p\u202e1", "d", "Z91"),
     ],
 )
-async def test_a_word_that_no_store_keeps_or_no_screen_shows_is_put_aside_at_once(
+async def test_threat_084_a_word_that_no_store_keeps_or_no_screen_shows_is_put_aside_at_once(
     stage: Stage, message_id: str, kind: str, sender: str
 ) -> None:
     two = await stage.receiver()
@@ -177,7 +177,7 @@ async def test_a_word_that_no_store_keeps_or_no_screen_shows_is_put_aside_at_onc
     await nothing_more(two)
 
 
-async def test_a_message_larger_than_any_of_ours_is_put_aside(
+async def test_threat_084_a_message_larger_than_any_of_ours_is_put_aside(
     stage: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(label, "LARGEST", 1000)

@@ -28,7 +28,7 @@ MB = 1024 * 1024
 
 
 @pytest.mark.parametrize("passing", [1, 1000, 400_000, 999_000])
-async def test_a_line_cut_in_the_middle_of_a_publish_says_later_and_loses_nothing(
+async def test_threat_084_a_line_cut_in_the_middle_of_a_publish_says_later_and_loses_nothing(
     stage: Stage, passing: int
 ) -> None:
     one, two = await stage.sender(), await stage.receiver()
@@ -49,7 +49,7 @@ async def test_a_line_cut_in_the_middle_of_a_publish_says_later_and_loses_nothin
     assert next(bytes_of(each) for each in arrivals if each.packet_id == "p1") == content
 
 
-async def test_a_confirm_that_is_lost_on_its_way_doubles_and_loses_nothing(stage: Stage) -> None:
+async def test_threat_084_a_confirm_that_is_lost_on_its_way_doubles_and_loses_nothing(stage: Stage) -> None:
     one, two = await stage.sender(), await stage.receiver()
     content = os.urandom(1000)
     await one.publish(parcel("before"), ["Z92"])
@@ -66,7 +66,7 @@ async def test_a_confirm_that_is_lost_on_its_way_doubles_and_loses_nothing(stage
 
 
 @pytest.mark.parametrize("passing", [0, 1000, 400_000])
-async def test_a_line_cut_in_the_middle_of_a_delivery_brings_it_again_whole(
+async def test_threat_084_a_line_cut_in_the_middle_of_a_delivery_brings_it_again_whole(
     stage: Stage, passing: int
 ) -> None:
     one, two = await stage.sender(), await stage.receiver()

@@ -175,7 +175,9 @@ async def test_a_node_that_may_not_ask_who_hosts_a_code_is_told(nodes: Province,
     assert ("rights", "rights.dead") not in found
 
 
-async def test_a_user_who_may_send_in_another_name_is_told(nodes: Province, access: Access) -> None:
+async def test_threat_107_a_user_who_may_send_in_another_name_is_told(
+    nodes: Province, access: Access
+) -> None:
     body = {"password": access.password, "tags": "impersonator"}
     nodes.broker.ask("PUT", f"/api/users/{access.user}", body)
 

@@ -106,7 +106,7 @@ async def test_a_node_may_not(nodes: Province, channel: AbstractChannel, attempt
 
 
 @pytest.mark.parametrize("exchange", ["lienthong.urgent", "lienthong.normal", "lienthong.hosted"])
-async def test_a_node_may_not_send_in_another_nodes_name(
+async def test_threat_085_a_node_may_not_send_in_another_nodes_name(
     nodes: Province, channel: AbstractChannel, exchange: str
 ) -> None:
     with pytest.raises(ChannelPreconditionFailed, match="user_id"):

@@ -15,6 +15,7 @@ from sqlalchemy import select, text
 from gateway import errors
 from gateway.registry.directory import SqlDirectory
 from gateway.store import engine, migrate
+from gateway.store.binding_log import SqlBindingLog
 from gateway.store.engine import ServerLimits
 from gateway.store.store import SqlStore
 from tests.support.clock import ManualClock
@@ -93,7 +94,7 @@ async def number(store: SqlStore) -> int:
 
 async def test_a_server_that_is_not_there_is_one_named_failure_everywhere(clock: ManualClock) -> None:
     store = SqlStore(NOBODY, clock)
-    directory = SqlDirectory(store.writer, store.reader, clock)
+    directory = SqlDirectory(store.writer, store.reader, clock, SqlBindingLog(clock))
 
     with pytest.raises(errors.Misconfigured, match="does not answer"):
         await store.open()

@@ -5,16 +5,23 @@ that is not installed is installed where that is allowed, and otherwise left out
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
 from contextlib import ExitStack
 from pathlib import Path
 
-from tests.services import installing, postgres, rabbit
+from tests.services import clamav, installing, postgres, rabbit, softhsm
 from tests.support.services import AMQP, POSTGRES, RABBIT_API
 
-_PACKAGES = {"RabbitMQ": ("rabbitmq-server",), "PostgreSQL": ("postgresql",)}
+_PACKAGES = {
+    "RabbitMQ": ("rabbitmq-server",),
+    "PostgreSQL": ("postgresql",),
+    "SoftHSM": softhsm.PACKAGES,
+    "ClamAV": clamav.PACKAGES,
+    "poppler": ("poppler-utils",),
+}
 
 
 def main(command: list[str]) -> int:
@@ -34,6 +41,9 @@ def _services(stack: ExitStack) -> dict[str, str]:
         for name, there in (
             ("RabbitMQ", AMQP in env or rabbit.installed()),
             ("PostgreSQL", POSTGRES in env or postgres.installed()),
+            ("SoftHSM", softhsm.installed()),
+            ("ClamAV", clamav.installed()),
+            ("poppler", shutil.which("pdfsig") is not None),
         )
         if not there
     ]

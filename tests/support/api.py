@@ -25,6 +25,7 @@ from gateway.api.deps import ApiDeps, ApiOptions
 from gateway.bootstrap import Node, open_node
 from gateway.demo import stage
 from gateway.domain.account import ApiScope, PrincipalKind
+from gateway.ops.evidence.make import EvidenceMaker
 from gateway.ops.health import Watch
 from gateway.web.app import add_pages
 from gateway.workers import dispatcher, packer, receiver, sequencer
@@ -207,6 +208,7 @@ async def opened(blank: Path, folder: Path, options: ApiOptions | None = None) -
             clock=clock,
             pool=node.pool,
             health=Watch(node=node),
+            evidence=EvidenceMaker(node),
             version=__version__,
             options=options or ApiOptions(),
         )

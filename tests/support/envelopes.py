@@ -212,8 +212,8 @@ def _opener(raw: bytes) -> Callable[[], tuple[bytes, ...]]:
     return lambda: (raw,)
 
 
-def qualifier(envelope: Envelope, of: Receipt | None = None) -> Qualifier:
-    return Qualifier(packet_id=PACKET_ID, kind=envelope.kind, receipt=of)
+def qualifier(envelope: Envelope, of: Receipt | None = None, packet_id: str = PACKET_ID) -> Qualifier:
+    return Qualifier(packet_id=PacketId(packet_id), kind=envelope.kind, receipt=of)
 
 
 def native(
@@ -223,13 +223,14 @@ def native(
     signer: EnvelopeSigner | None = None,
     of: Receipt | None = None,
     at: datetime = SIGNED_AT,
+    packet_id: str = PACKET_ID,
 ) -> bytes:
     """A signed native file; by default `document()` under its sender's RSA-2048 key."""
     envelope = envelope or document(files)
     files = files if envelope.attachments else ()
     signer = signer or pki.signer(envelope.sender.organ_id or SENDER)
     out = BytesIO()
-    write(envelope, contents(files), out, signer, qualifier(envelope, of), at)
+    write(envelope, contents(files), out, signer, qualifier(envelope, of, packet_id), at)
     return out.getvalue()
 
 

@@ -48,6 +48,7 @@ from gateway.incoming.act import StatusCall, StatusDone
 from gateway.outgoing import accept, dispatch, intake, package, recall
 from gateway.outgoing.order import Accepted, Once, Order
 from gateway.ports import EnvelopeSigner, InboxItem, OutboxItem, Parcel
+from gateway.settings import Settings
 from tests.hostile import forge
 from tests.support import envelopes
 from tests.support.clock import START, ManualClock
@@ -399,13 +400,16 @@ async def _stage_once() -> Path:
 
 @asynccontextmanager
 async def opened(
-    folder: Path, clock: ManualClock | None = None, wrap: Wrap | None = None
+    folder: Path,
+    clock: ManualClock | None = None,
+    wrap: Wrap | None = None,
+    change: Callable[[Settings], Settings] = lambda settings: settings,
 ) -> AsyncIterator[Town]:
     """A town of its own on a copy of the stage; the same folder again opens what was left there."""
     if not folder.exists():
         shutil.copytree(await _stage_once(), folder)
     time = clock or ManualClock()
-    async with open_node(stage.settings_for(folder), time, wrap) as node:
+    async with open_node(change(stage.settings_for(folder)), time, wrap) as node:
         yield Town(node=node, clock=time)
 
 

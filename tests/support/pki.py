@@ -1,5 +1,6 @@
-"""A small certificate authority for tests, and signers with real keys. Keys are made once per process, because RSA
-keys are slow to make; certificates are made on demand, good, expired, or wrong in one stated way."""
+"""A small certificate authority for tests, and signers with real keys. Keys follow from their kind and their owner's
+name, so that a file signed twice is the same file on any machine; they are made once per process, because RSA keys are
+slow to make. Certificates are made on demand, good, expired, or wrong in one stated way."""
 
 from __future__ import annotations
 
@@ -7,6 +8,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cache
+from hashlib import shake_256
+from math import gcd
 
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
@@ -23,10 +26,15 @@ NOT_AFTER = datetime(2036, 1, 1, tzinfo=UTC)
 ALGORITHMS = {
     "rsa-2048": "rsa-sha256",
     "rsa-4096": "rsa-sha256",
+    "rsa-1024": "rsa-sha256",
+    "rsa-2048-e3": "rsa-sha256",
     "p256": "ecdsa-sha256",
     "p384": "ecdsa-sha384",
 }
 """Kinds of key for `signer`, with the method each one signs with."""
+
+SOUND = ("rsa-2048", "rsa-4096", "p256", "p384")
+"""Those of them that a verifier takes."""
 
 ORDERS = {
     "secp256r1": 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551,
@@ -38,16 +46,57 @@ ORDERS = {
 
 @cache
 def key(kind: str = "rsa-2048", owner: str = "") -> PrivateKey:
-    """One private key per kind and owner; the same one each time it is asked for."""
+    """One private key per kind and owner; the same one each time and everywhere."""
+    seed = f"{kind} key of {owner}"
     if kind.startswith("rsa-"):
-        exponent = 3 if kind.endswith("-e3") else 65537
-        return rsa.generate_private_key(public_exponent=exponent, key_size=int(kind.split("-")[1]))
+        return _rsa_key(seed, int(kind.split("-")[1]), 3 if kind.endswith("-e3") else 65537)
     curves: dict[str, ec.EllipticCurve] = {
         "p192": ec.SECP192R1(),
         "p256": ec.SECP256R1(),
         "p384": ec.SECP384R1(),
     }
-    return ec.generate_private_key(curves[kind])
+    return ec.derive_private_key(1 + _number(seed, 180), curves[kind])
+
+
+def _number(seed: str, bits: int) -> int:
+    return int.from_bytes(shake_256(seed.encode()).digest(bits // 8), "big")
+
+
+def _rsa_key(seed: str, bits: int, exponent: int) -> rsa.RSAPrivateKey:
+    p, q = (_prime(f"{seed}, {name}", bits // 2, exponent) for name in "pq")
+    d = pow(exponent, -1, (p - 1) * (q - 1))
+    numbers = rsa.RSAPrivateNumbers(
+        p=p,
+        q=q,
+        d=d,
+        dmp1=rsa.rsa_crt_dmp1(d, p),
+        dmq1=rsa.rsa_crt_dmq1(d, q),
+        iqmp=rsa.rsa_crt_iqmp(p, q),
+        public_numbers=rsa.RSAPublicNumbers(exponent, p * q),
+    )
+    return numbers.private_key()  # which checks that it is a key
+
+
+def _prime(seed: str, bits: int, exponent: int) -> int:
+    """The first prime after a number that follows from the seed."""
+    start = _number(seed, bits) | 3 << (bits - 2) | 1
+    return next(
+        n
+        for n in range(start, start + (1 << 20), 2)
+        if gcd(n, _SMALL_PRIMES) == 1 and gcd(exponent, n - 1) == 1 and pow(2, n - 1, n) == 1
+    )
+
+
+def _product_of_primes(below: int) -> int:
+    """Most numbers share a factor with it, and that is seen much faster than by a test of primality."""
+    product = 1
+    for n in range(3, below, 2):
+        if gcd(n, product) == 1:
+            product *= n
+    return product
+
+
+_SMALL_PRIMES = _product_of_primes(3000)
 
 
 def der(certificate: x509.Certificate) -> bytes:
@@ -71,20 +120,20 @@ class Authority:
         digital_signature: bool = True,
         content_commitment: bool = True,
         subject: str | None = None,
+        serial: int | None = None,
     ) -> x509.Certificate:
-        """An agency's signing certificate, good unless an argument says otherwise."""
-        builder = _builder(subject or f"Agency {code}", private_key, not_before, not_after)
+        """An agency's signing certificate, good unless an argument says otherwise; by default another one each time."""
+        builder = _builder(subject or f"Agency {code}", private_key, not_before, not_after, serial)
         usage = _usage(digital_signature=digital_signature, content_commitment=content_commitment)
         builder = builder.issuer_name(self.certificate.subject).add_extension(usage, critical=True)
         builder = builder.add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
-        return builder.sign(self.private_key, SHA256())
+        return _signed(builder, self.private_key)
 
     def subordinate(self, name: str, *, path_length: int | None = 0) -> Authority:
         private_key = key("p256", name)
         builder = _builder(name, private_key, NOT_BEFORE, NOT_AFTER).issuer_name(self.certificate.subject)
-        return Authority(
-            certificate=_as_ca(builder, path_length).sign(self.private_key, SHA256()), private_key=private_key
-        )
+        certificate = _signed(_as_ca(builder, path_length), self.private_key)
+        return Authority(certificate=certificate, private_key=private_key)
 
     def revocation_list(
         self,
@@ -103,10 +152,11 @@ class Authority:
 
 @cache
 def root(name: str = "Test Root CA") -> Authority:
-    """A self-signed CA by its name."""
+    """A self-signed CA by its name; the same one everywhere."""
     private_key = key("p256", name)
-    builder = _builder(name, private_key, NOT_BEFORE, NOT_AFTER).issuer_name(_name(name))
-    return Authority(certificate=_as_ca(builder, None).sign(private_key, SHA256()), private_key=private_key)
+    builder = _builder(name, private_key, NOT_BEFORE, NOT_AFTER, 1).issuer_name(_name(name))
+    certificate = _signed(_as_ca(builder, None), private_key)
+    return Authority(certificate=certificate, private_key=private_key)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -127,7 +177,8 @@ class KeySigner:
         if isinstance(self.private_key, rsa.RSAPrivateKey):
             return self.private_key.sign(data, padding.PKCS1v15(), SHA256())
         digest = SHA384() if self.algorithm == "ecdsa-sha384" else SHA256()
-        r, s = decode_dss_signature(self.private_key.sign(data, ec.ECDSA(digest)))
+        raw = self.private_key.sign(data, ec.ECDSA(digest, deterministic_signing=True))
+        r, s = decode_dss_signature(raw)
         order = ORDERS[self.private_key.curve.name]
         half = self.signature_length // 2
         return r.to_bytes(half, "big") + min(s, order - s).to_bytes(half, "big")
@@ -135,11 +186,12 @@ class KeySigner:
 
 @cache
 def signer(code: str = "000.00.07.Z91", kind: str = "rsa-2048") -> KeySigner:
-    """An agency's signer with a good certificate of the test root."""
+    """An agency's signer with a good certificate of the test root; the same one everywhere."""
     private_key = key(kind, code)
+    serial = 1 + _number(f"{kind} certificate of {code}", 64)
     return KeySigner(
         agency_code=code,
-        certificate_der=der(root().issue(code, private_key)),
+        certificate_der=der(root().issue(code, private_key, serial=serial)),
         algorithm=ALGORITHMS[kind],
         private_key=private_key,
     )
@@ -150,13 +202,22 @@ def _name(common_name: str) -> x509.Name:
 
 
 def _builder(
-    subject: str, private_key: PrivateKey, not_before: datetime, not_after: datetime
+    subject: str,
+    private_key: PrivateKey,
+    not_before: datetime,
+    not_after: datetime,
+    serial: int | None = None,
 ) -> x509.CertificateBuilder:
     builder = x509.CertificateBuilder().subject_name(_name(subject)).public_key(private_key.public_key())
-    builder = builder.serial_number(x509.random_serial_number())
+    builder = builder.serial_number(serial or x509.random_serial_number())
     return builder.not_valid_before(not_before).not_valid_after(
         max(not_after, not_before + timedelta(seconds=1))
     )
+
+
+def _signed(builder: x509.CertificateBuilder, private_key: PrivateKey) -> x509.Certificate:
+    elliptic = isinstance(private_key, ec.EllipticCurvePrivateKey)
+    return builder.sign(private_key, SHA256(), ecdsa_deterministic=True if elliptic else None)
 
 
 def _as_ca(builder: x509.CertificateBuilder, path_length: int | None) -> x509.CertificateBuilder:

@@ -18,6 +18,7 @@ from gateway.transport.broker.layout import Layout
 from gateway.transport.broker.management import Management
 from gateway.transport.broker.plan import Plan, plan
 from tests.support.broker import Broker
+from tests.support.leaks import WATCH
 
 
 @dataclass(kw_only=True)
@@ -32,7 +33,7 @@ class Province:
         """Its real name; made on first asking."""
         if short not in self.names:
             self.names[short] = f"{short}-{secrets.token_hex(4)}"
-            self.passwords[self.names[short]] = secrets.token_hex(12)
+            self.passwords[self.names[short]] = WATCH.remember(secrets.token_hex(12))
         return self.names[short]
 
     def layout(self, where: Mapping[str, str]) -> Layout:

@@ -19,6 +19,7 @@ from gateway.transport.broker.definitions import document
 from gateway.transport.broker.things import Binding, Policy, Thing
 from tests.services.rabbit import quoted
 from tests.support.broker import Broker
+from tests.support.leaks import WATCH
 
 
 class Topology:
@@ -78,7 +79,7 @@ class Topology:
 
     def _let_in(self, node: str) -> None:
         if node not in self.passwords:
-            self.passwords[node] = secrets.token_hex(8)
+            self.passwords[node] = WATCH.remember(secrets.token_hex(8))
             self.broker.ask(
                 "PUT", f"/api/users/{quoted(node)}", {"password": self.passwords[node], "tags": ""}
             )

@@ -1,6 +1,6 @@
 """One module per resource: a call in, a use case asked, a view out. `ROUTES` is everything that the API offers."""
 
-from gateway.api.resources import acts, agencies, creating, events, inbox, messages, meta, pages
+from gateway.api.resources import acts, agencies, creating, events, evidence, inbox, messages, meta, pages
 from gateway.api.routes import Route
 
 ROUTES: tuple[Route, ...] = (
@@ -8,6 +8,7 @@ ROUTES: tuple[Route, ...] = (
     *messages.ROUTES,
     *acts.ROUTES,
     *inbox.ROUTES,
+    *evidence.ROUTES,
     *agencies.ROUTES,
     *events.ROUTES,
     *meta.ROUTES,

@@ -8,7 +8,7 @@ from aiohttp import web
 from gateway.api import message_view
 from gateway.api.call import Call
 from gateway.api.message_view import Message
-from gateway.api.models import NothingIn, RecallIn, ResendIn
+from gateway.api.models import NothingIn, RecallIn, ResendIn, SendIn
 from gateway.api.once import once
 from gateway.api.routes import BASE, Body, Route
 from gateway.api.samples import RECALL
@@ -20,7 +20,11 @@ from gateway.outgoing.recall import recall as ask_recall
 
 async def send(call: Call) -> web.Response:
     document = await manage.send_draft(
-        call.deps.out, call.scope(), call.path("id"), expect_version=call.expected_version()
+        call.deps.out,
+        call.scope(),
+        call.path("id"),
+        expect_version=call.expected_version(),
+        confirm=tuple(call.body_of(SendIn).confirm),
     )
     return await _told(call, document)
 
@@ -83,7 +87,7 @@ ROUTES = (
         scopes=SEND,
         changes=True,
         body=Body.JSON,
-        asks=NothingIn,
+        asks=SendIn,
         answer=Message,
         fails=(404, 409, 412, 422),
     ),

@@ -157,7 +157,7 @@ async def list_changes(call: Call) -> web.Response:
 async def import_agencies(call: Call) -> web.Response:
     asking.need_type(call.request, "text/csv")
     query = call.query_of(ImportQuery)
-    raw = await asking.whole_body(call.request, call.deps.options.import_bytes)
+    raw = await asking.whole_body(call.request, call.deps.options.import_bytes, call.deps.options.upload_s)
     plan = await call.deps.directory.plan_import(raw)
     if query.dry_run:
         return call.tell(_import(plan, None))

@@ -49,7 +49,7 @@ async def create(call: Call) -> web.Response:
     async with tray(call.deps.out) as held:
         asked = await read_order(call.request, MessageIn, held, call.deps.options)
         call = call.with_body(asked)
-        order = Order(draft=asked.value.to_draft(), send=asked.value.send)
+        order = Order(draft=asked.value.to_draft(), send=asked.value.send, confirm=tuple(asked.value.confirm))
         accepted = await accept(call.deps.out, call.scope(), order, held, _once(call))
     return _answer(call, accepted)
 
@@ -57,7 +57,7 @@ async def create(call: Call) -> web.Response:
 async def check_only(call: Call) -> web.Response:
     async with tray(call.deps.out) as held:
         asked = await read_order(call.request, MessageIn, held, call.deps.options)
-        order = Order(draft=asked.value.to_draft(), send=asked.value.send)
+        order = Order(draft=asked.value.to_draft(), send=asked.value.send, confirm=tuple(asked.value.confirm))
         draft, verdict = await validate(call.deps.out, call.scope(), order, held)
     warnings = message_view.told_warnings(verdict.warnings, call.lang)
     if asked.normalized:
@@ -90,6 +90,7 @@ async def _change(call: Call, kind: Kind, model: type[UpdateIn] | type[ReplaceIn
             kind=kind,
             parent_id=parent.id,
             change=asked.value.to_change(parent),
+            confirm=tuple(asked.value.confirm),
         )
         accepted = await accept(call.deps.out, call.scope(), order, held, _once(call))
     return _answer(call, accepted)

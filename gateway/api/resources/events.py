@@ -14,7 +14,7 @@ from gateway.api.call import Call
 from gateway.api.failing import BadCall, Fault
 from gateway.api.paging import DEFAULT_ROWS, MOST_ROWS
 from gateway.api.routes import BASE, Route
-from gateway.api.shapes import Asked, Line, Moment, Told
+from gateway.api.shapes import Asked, Code, Moment, Told
 from gateway.domain.account import ApiScope
 from gateway.domain.event import Event
 
@@ -27,7 +27,7 @@ _LOOK_S = 1.0
 class EventsQuery(Asked):
     """Where to go on, and how long to wait when there is nothing yet."""
 
-    after: Line = Field(
+    after: Code = Field(
         "0", description="Id of the last event seen (`evt_…`), or its sequence; 0 is the beginning"
     )
     wait: int = Field(0, ge=0, le=60, description="Seconds to wait for the next event")

@@ -28,13 +28,19 @@ from gateway.ports import Work
 
 _SET_ASIDE = ("waiting", "held", "quarantined", "malformed", "sealed")
 # Every state that a packet may be in, from its landing to its end.
-PACKET_STATES = (*_SET_ASIDE, "landed", "done", "released", "returned", "discarded")
+PACKET_STATES = (*_SET_ASIDE, "landed", "done", "released", "returned", "discarded", "dropped")
 
 
 class InboxQuery(TextQuery):
     """Filters of incoming documents."""
 
-    state: Words = Field(default_factory=list, description="One or more states, with commas")
+    state: Words = Field(
+        default_factory=list,
+        description="One or more states, with commas; with `quarantine` those of a packet",
+        json_schema_extra={
+            "items": {"type": "string", "enum": list(dict.fromkeys((*InState, *PACKET_STATES)))}
+        },
+    )
     handover: Literal["available", "leased", "acked"] | None = None
     lease: int | None = Field(
         None,

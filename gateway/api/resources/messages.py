@@ -22,13 +22,18 @@ from gateway.domain.account import ApiScope
 from gateway.domain.document import Delivery, OutgoingDocument, OutState
 from gateway.domain.status import STATES, Fact, is_skewed
 from gateway.errors import Clash
+from gateway.outgoing import seal
 
 
 class MessagesQuery(TextQuery):
     """Filters of outgoing documents. A document is sent when the node has answered for it, so `sent_at` and
     `created_at` are one moment."""
 
-    state: Words = Field(default_factory=list, description="One or more states, with commas")
+    state: Words = Field(
+        default_factory=list,
+        description="One or more states, with commas",
+        json_schema_extra={"items": {"type": "string", "enum": list(dict.fromkeys((*STATES, *OutState)))}},
+    )
     created_from: Since | None = Field(None, alias="created_at[gte]")
     created_to: Since | None = Field(None, alias="created_at[lt]")
     sent_from: Since | None = Field(None, alias="sent_at[gte]")
@@ -134,6 +139,7 @@ async def read_timeline(call: Call) -> web.Response:
 async def read_envelope(call: Call) -> web.StreamResponse:
     async with call.deps.store.read(call.scope()) as work:
         document = await work.outgoing.get(call.path("id"))
+        seal.refuse_sealed(document)
         if document.envelope_digest is None:
             raise Clash(f"{document.id} is {document.state}: it has no envelope yet")
         opener = await call.deps.blobs.open(work, document.envelope_digest)

@@ -13,7 +13,7 @@ from tests.support.api import ALL, COMMUNE, DEPARTMENT, PROVINCE, Door
 @pytest.mark.parametrize(
     "header", [None, "", "Bearer", "Bearer nothing", "Basic gwk_x", "Bearer gwk_unknown", "gwk_x"]
 )
-async def test_without_a_good_key_every_call_is_401(door: Door, header: str | None) -> None:
+async def test_threat_087_without_a_good_key_every_call_is_401(door: Door, header: str | None) -> None:
     headers = {} if header is None else {"Authorization": header}
 
     answer = await door.ask("GET", "/messages", key=None, headers=headers)
@@ -22,7 +22,7 @@ async def test_without_a_good_key_every_call_is_401(door: Door, header: str | No
     assert answer.headers["WWW-Authenticate"].startswith("Bearer")
 
 
-async def test_a_revoked_key_is_no_key(door: Door) -> None:
+async def test_threat_087_a_revoked_key_is_no_key(door: Door) -> None:
     secret = await door.key(DEPARTMENT)
     id = (await door.ask("GET", "/me", key=secret)).json["key"]
 
@@ -31,7 +31,7 @@ async def test_a_revoked_key_is_no_key(door: Door) -> None:
     assert (await door.ask("GET", "/me", key=secret)).status == 401
 
 
-async def test_a_key_that_ran_out_is_no_key(door: Door) -> None:
+async def test_threat_087_a_key_that_ran_out_is_no_key(door: Door) -> None:
     secret = await door.key(DEPARTMENT, expires_at=door.clock.now() + timedelta(hours=1))
     assert (await door.ask("GET", "/me", key=secret)).status == 200
 
@@ -52,7 +52,9 @@ async def test_a_key_that_ran_out_is_no_key(door: Door) -> None:
         ("POST", "/agencies:import", ApiScope.AGENCIES_WRITE),
     ],
 )
-async def test_a_call_without_its_scope_is_403(door: Door, method: str, path: str, scope: ApiScope) -> None:
+async def test_threat_087_a_call_without_its_scope_is_403(
+    door: Door, method: str, path: str, scope: ApiScope
+) -> None:
     secret = await door.key(DEPARTMENT, scopes=ALL - {scope})
 
     answer = await door.ask(method, path, key=secret)
@@ -78,7 +80,9 @@ async def test_a_key_of_several_agencies_must_name_one(door: Door) -> None:
     assert named.status == 200
 
 
-async def test_an_agency_that_the_key_does_not_serve_answers_like_one_that_is_not_there(door: Door) -> None:
+async def test_threat_087_an_agency_that_the_key_does_not_serve_answers_like_one_that_is_not_there(
+    door: Door,
+) -> None:
     hosted = await door.ask("GET", "/me", headers={"X-Agency": PROVINCE})
     absent = await door.ask("GET", "/me", headers={"X-Agency": "Z99"})
 
@@ -98,7 +102,7 @@ async def test_an_agency_that_the_key_does_not_serve_answers_like_one_that_is_no
         ("POST", "/messages/{id}/resend"),
     ],
 )
-async def test_ids_of_another_agency_are_404_like_ids_that_never_were(
+async def test_threat_087_ids_of_another_agency_are_404_like_ids_that_never_were(
     door: Door, method: str, path: str
 ) -> None:
     id = (await door.send()).json["id"]
@@ -110,7 +114,7 @@ async def test_ids_of_another_agency_are_404_like_ids_that_never_were(
     assert foreign.json["detail"] == absent.json["detail"]
 
 
-async def test_another_agencys_message_is_in_no_list(door: Door) -> None:
+async def test_threat_087_another_agencys_message_is_in_no_list(door: Door) -> None:
     await door.send()
 
     assert (await door.ask("GET", "/messages", agency=COMMUNE)).json["data"] == []

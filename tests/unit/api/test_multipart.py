@@ -88,11 +88,11 @@ async def test_a_last_part_without_its_boundary_is_not_a_whole_file(door: Door) 
 
 
 @pytest.mark.parametrize("boundary", ["", "x" * 71, "x" * 7000])
-async def test_a_boundary_that_cannot_be_is_400(door: Door, boundary: str) -> None:
+async def test_threat_086_a_boundary_that_cannot_be_is_400(door: Door, boundary: str) -> None:
     assert await faults(door, body(META_PART, lead()), boundary) == {"not-multipart"}
 
 
-async def test_ten_thousand_parts_stop_at_the_limit(door: Door) -> None:
+async def test_threat_086_ten_thousand_parts_stop_at_the_limit(door: Door) -> None:
     parts = [
         part(f'Content-Disposition: form-data; name="appendix"; filename="{n}.txt"', b"") for n in range(300)
     ]
@@ -100,7 +100,7 @@ async def test_ten_thousand_parts_stop_at_the_limit(door: Door) -> None:
     assert await faults(door, body(META_PART, *parts)) == {"too-many-parts"}
 
 
-async def test_long_and_many_part_headers_are_400(door: Door) -> None:
+async def test_threat_086_long_and_many_part_headers_are_400(door: Door) -> None:
     long = lead(more="\r\nX-Long: " + "a" * 10_000)
     many = lead(more="".join(f"\r\nX-{n}: a" for n in range(40)))
 
@@ -108,7 +108,7 @@ async def test_long_and_many_part_headers_are_400(door: Door) -> None:
     assert await faults(door, body(META_PART, many)) == {"not-multipart"}
 
 
-async def test_a_meta_over_its_limit_is_413(door: Door) -> None:
+async def test_threat_086_a_meta_over_its_limit_is_413(door: Door) -> None:
     answer = await post(
         door, body(part('Content-Disposition: form-data; name="meta"', b" " * (1024 * 1024 + 1)), lead())
     )

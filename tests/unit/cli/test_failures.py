@@ -9,6 +9,7 @@ import pytest
 from gateway import errors
 from gateway.cli import failures, main
 from gateway.cli.failures import Manner
+from gateway.domain.evidence import SpoiledPack
 from gateway.policy.verdict import ReasonCode, Verdict, reason
 from tests.unit.cli.conftest import Terminal
 
@@ -27,9 +28,9 @@ def classes(kind: type[errors.GatewayError] = errors.GatewayError) -> list[type[
 def made(kind: type[errors.GatewayError]) -> errors.GatewayError:
     if issubclass(kind, errors.Refused):
         return kind(VERDICT)
-    return (
-        kind("GW-X", "what happened") if issubclass(kind, errors.InvalidEnvelope) else kind("what happened")
-    )
+    if issubclass(kind, errors.InvalidEnvelope):
+        return kind("GW-X", "what happened")
+    return kind("manifest.json", "what happened") if issubclass(kind, SpoiledPack) else kind("what happened")
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,6 @@ from gateway.settings import load
 from tests.unit.cli.conftest import Terminal
 
 GOOD = ("init", "--data-dir", "state", "--code", "Z91.02", "--name", 'An "Office"', "--port", "0", "--yes")
-PEOPLE = ("--proposed-by", "A. Clerk", "--approved-by", "A. Leader")
 
 
 def test_what_cannot_be_asked_is_named(terminal: Terminal, tmp_path: Path) -> None:
@@ -96,7 +95,7 @@ def test_a_node_without_anchors_says_where_they_belong(terminal: Terminal) -> No
     assert "ca.pem does not exist" in said.err
 
 
-@pytest.mark.parametrize("command", ["import", "pin"])
+@pytest.mark.parametrize("command", ["import", "propose"])
 def test_a_certificate_that_cannot_sign_is_refused_before_anybody_relies_on_it(
     terminal: Terminal, tmp_path: Path, command: str
 ) -> None:
@@ -111,7 +110,7 @@ def test_a_certificate_that_cannot_sign_is_refused_before_anybody_relies_on_it(
         .public_bytes(Encoding.PEM)
     )
     (tmp_path / "cert.pem").write_bytes(without_usage)
-    words = ("cert.pem",) if command == "import" else ("Z91.01", "cert.pem", *PEOPLE)
+    words = ("cert.pem",) if command == "import" else ("Z91.01", "cert.pem", "--as", "An")
 
     said = terminal.type("keys", command, *words, "--yes", "-o", "json")
 

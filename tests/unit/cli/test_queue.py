@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from gateway.cli.ages import age
 from gateway.cli.command import Call, Lang
-from gateway.cli.status import age
 from gateway.domain.document import Lane
 from gateway.domain.identity import Digest
 from gateway.pool import ThreadPool

@@ -117,7 +117,7 @@ def test_what_is_encoded_decodes_to_the_same_file(raw: bytes, name: str, piece: 
 
 
 @pytest.mark.parametrize("piece", [1, 2, 3, 5, 76, 1 << 16])
-def test_white_space_anywhere_in_base64_is_taken(piece: int) -> None:
+def test_threat_072_white_space_anywhere_in_base64_is_taken(piece: int) -> None:
     text = b64encode(b"0123456789" * 50).decode()
     spaced = "\r\n".join(text[at : at + 76] for at in range(0, len(text), 76)) + " \t\n"
 
@@ -144,7 +144,7 @@ def test_white_space_anywhere_in_base64_is_taken(piece: int) -> None:
     ],
 )
 @pytest.mark.parametrize("piece", [1, 3, 100])
-def test_text_that_is_not_strict_base64_is_damaged(text: str, piece: int) -> None:
+def test_threat_072_text_that_is_not_strict_base64_is_damaged(text: str, piece: int) -> None:
     """Two texts that decode to one file would be two forms of one signed content."""
     found = decode("a.pdf", text, piece)
     assert found.damaged is not None
@@ -222,7 +222,9 @@ def _broken() -> Iterator[tuple[str, bytes]]:
 
 @pytest.mark.parametrize(("what", "stored"), list(_broken()), ids=[what for what, _ in _broken()])
 @pytest.mark.parametrize("piece", [1, 1 << 16])
-def test_a_damaged_archive_is_reported_and_never_raised(what: str, stored: bytes, piece: int) -> None:
+def test_threat_073_a_damaged_archive_is_reported_and_never_raised(
+    what: str, stored: bytes, piece: int
+) -> None:
     text = b64encode(stored)
 
     found = decode("a.txt", text, piece)
@@ -245,7 +247,7 @@ def test_no_change_of_one_byte_of_an_archive_is_read_as_another_file(data: st.Da
     assert found.damaged is not None or found.sha256 == sha256(content).hexdigest()
 
 
-def test_an_archive_that_unpacks_to_too_much_is_stopped_at_the_limit() -> None:
+def test_threat_073_an_archive_that_unpacks_to_too_much_is_stopped_at_the_limit() -> None:
     stored = archive(("x.txt", bytes(10_000_000)))
     limits = replace(Limits(), inflated_bytes=1_000_000)
     decoder = Decoder("a.txt", None, limits)
@@ -256,7 +258,7 @@ def test_an_archive_that_unpacks_to_too_much_is_stopped_at_the_limit() -> None:
     assert decoder.inflated < 1_500_000
 
 
-def test_memory_stays_bounded_for_a_bomb_and_for_a_large_file() -> None:
+def test_threat_073_memory_stays_bounded_for_a_bomb_and_for_a_large_file() -> None:
     bomb = b64encode(archive(("x.txt", bytes(60_000_000)))).decode()
     tracemalloc.start()
     try:

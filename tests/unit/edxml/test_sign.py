@@ -30,7 +30,7 @@ def made(of: Qualifier = DOCUMENT, kind: str = "p256") -> SignatureParts:
     return parts
 
 
-@pytest.mark.parametrize("kind", list(pki.ALGORITHMS))
+@pytest.mark.parametrize("kind", pki.SOUND)
 @pytest.mark.parametrize("of", [DOCUMENT, ANSWER], ids=["document", "answer"])
 def test_w5_the_length_is_known_before_there_is_a_digest(kind: str, of: Qualifier) -> None:
     signer = pki.signer(kind=kind)
@@ -83,7 +83,7 @@ def test_r2_a_receipt_for_an_unsigned_envelope_has_no_body_digest() -> None:
     assert made(replace(ANSWER, receipt=bare)).receipt == bare
 
 
-@pytest.mark.parametrize("kind", list(pki.ALGORITHMS))
+@pytest.mark.parametrize("kind", pki.SOUND)
 def test_w8_values_have_their_fixed_length_and_verify(kind: str) -> None:
     parts = made(kind=kind)
     policy = XmlPolicy(allow_p384=True)

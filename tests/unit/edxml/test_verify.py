@@ -152,7 +152,7 @@ def test_a_registry_that_knows_the_sender_to_be_closed_is_heard(data: bytes) -> 
     ],
     ids=["agrees", "silent", "other-id", "other-kind"],
 )
-def test_109_the_transport_must_agree_with_the_signed_words(
+def test_threat_109_the_transport_must_agree_with_the_signed_words(
     data: bytes, facts: TransportFacts, code: str | None
 ) -> None:
     signed = _examine(data, transport=facts).signed
@@ -161,7 +161,7 @@ def test_109_the_transport_must_agree_with_the_signed_words(
     assert (signed.contradiction.code if signed.contradiction else None) == code
 
 
-def test_110_a_receipt_of_another_status_than_the_envelopes_is_refused() -> None:
+def test_threat_110_a_receipt_of_another_status_than_the_envelopes_is_refused() -> None:
     """R3: `gw:StatusCode` = `StatusCode`."""
     model = envelopes.status("03")
     signer = pki.signer(envelopes.RECEIVER)
@@ -175,7 +175,7 @@ def test_110_a_receipt_of_another_status_than_the_envelopes_is_refused() -> None
 
 
 @pytest.mark.parametrize("kind", [b"edoc", b"nothing"])
-def test_109_a_kind_that_is_not_the_status_with_its_receipt_is_a_contradiction(kind: bytes) -> None:
+def test_threat_109_a_kind_that_is_not_the_status_with_its_receipt_is_a_contradiction(kind: bytes) -> None:
     signer = pki.signer(envelopes.RECEIVER)
     native = envelopes.native(envelopes.status("03"), (), signer=signer, of=envelopes.receipt("03"))
     data = forge.resign(forge.swap(b"<gw:Kind>status", b"<gw:Kind>" + kind)(native), native, signer)
@@ -200,7 +200,7 @@ def test_12_10_a_receipt_from_after_its_own_signature_is_a_finding(
     assert [each.code for each in signed.findings] == codes
 
 
-def test_49_a_receipt_signed_at_the_end_of_the_calendar_is_read() -> None:
+def test_threat_049_a_receipt_signed_at_the_end_of_the_calendar_is_read() -> None:
     signer = pki.signer(envelopes.RECEIVER)
     native = envelopes.native(envelopes.status("03"), (), signer=signer, of=envelopes.receipt("03"))
     late = forge.swap(b"SigningTime>2031-03-04T02:15:00Z", b"SigningTime>9999-12-31T23:59:59Z")
@@ -209,7 +209,7 @@ def test_49_a_receipt_signed_at_the_end_of_the_calendar_is_read() -> None:
     assert _examine(data, bindings=[envelopes.binding(signer)]).signed.findings == ()
 
 
-def test_f1_a_file_over_the_limit_is_not_opened() -> None:
+def test_threat_074_f1_a_file_over_the_limit_is_not_opened() -> None:
     def opened() -> Iterator[bytes]:
         raise AssertionError("a file that is too large was opened")
 
@@ -229,7 +229,7 @@ def test_g1_the_general_path_counts_what_it_reads_and_does_not_believe_the_size(
     assert found.value.code == "ENV-TOO-LARGE"
 
 
-def test_99_a_native_file_is_opened_once() -> None:
+def test_threat_099_a_native_file_is_opened_once() -> None:
     """F7: what is read is what was hashed; a file changed between two readings is not the question."""
     opened = 0
 

@@ -27,7 +27,9 @@ from tests.support.node import (
 FILES = (("van-ban.pdf", PDF),)
 
 
-async def test_a_disk_that_takes_nothing_loses_nothing_and_intake_goes_on_by_itself(tmp_path: Path) -> None:
+async def test_threat_091_a_disk_that_takes_nothing_loses_nothing_and_intake_goes_on_by_itself(
+    tmp_path: Path,
+) -> None:
     """G2, threat 91: the axis keeps what was not landed, however long that lasts."""
     blobs = Faulty("blobs", "keep")
     async with opened(tmp_path / "node", wrap=blobs) as town:
@@ -49,7 +51,7 @@ async def test_a_disk_that_takes_nothing_loses_nothing_and_intake_goes_on_by_its
         assert await town.node.axis.dead_list() == []
 
 
-async def test_a_store_that_fails_while_a_packet_is_looked_at_puts_it_off_and_it_heals(
+async def test_threat_091_a_store_that_fails_while_a_packet_is_looked_at_puts_it_off_and_it_heals(
     tmp_path: Path,
 ) -> None:
     trust = Faulty("trust", "collect")
@@ -84,7 +86,7 @@ async def test_a_packet_whose_receiver_leaves_while_it_lands_stays_with_the_axis
     assert again.packet_id == arrival.packet_id
 
 
-async def test_two_workers_with_one_packet_admit_it_once(town: Town) -> None:
+async def test_threat_055_two_workers_with_one_packet_admit_it_once(town: Town) -> None:
     """G3, G7: the first one's lease ran out."""
     packet = town.forge(document(), FILES)
     await town.deliver(packet)

@@ -42,7 +42,10 @@ def time() -> Time:
 
 
 @pytest.fixture
-def watch(town: Town, time: Time) -> Watch:
+async def watch(town: Town, time: Time) -> Watch:
+    """Of a node whose workers have sealed what happened while it was set up."""
+    await town.node.store.number_events()
+    await town.node.sealer.step()
     return Watch(node=town.node, now_s=time)
 
 
@@ -57,7 +60,7 @@ async def test_a_healthy_node_is_ready_and_alive(watch: Watch) -> None:
 
     assert ready.well
     assert not ready.degraded
-    assert ready.checks == {"database": "ok", "disk": "ok", "axis": "ok"}
+    assert ready.checks == {"database": "ok", "disk": "ok", "axis": "ok", "log": "ok"}
     assert alive.well
 
 

@@ -125,7 +125,7 @@ def test_k4_a_fresh_list_makes_it_good(file: Path, trust: Path) -> None:
     report = verify_file(file, trust, AT)
 
     assert report["verdict"] == "valid"
-    assert report["steps"][9]["detail"] == "good at arrival"
+    assert report["steps"][9]["detail"] == f"good at arrival, by crl of {AT.isoformat()}"
 
 
 @pytest.mark.parametrize(
@@ -157,7 +157,17 @@ def _break_table(folder: Path, text: str) -> None:
     (folder / "bindings.csv").write_text(text, encoding="utf-8")
 
 
+def _unknown_key(folder: Path) -> None:
+    path = folder / f"{envelopes.SENDER}.pem"
+    der = x509.load_pem_x509_certificate(path.read_bytes()).public_bytes(Encoding.DER)
+    for kind in ("06072a8648ce3d0201", "06092a864886f70d010101"):  # elliptic curve, RSA
+        known = bytes.fromhex(kind)
+        der = der.replace(known, known[:-1] + b"\x7f")
+    path.write_bytes(x509.load_der_x509_certificate(der).public_bytes(Encoding.PEM))
+
+
 BROKEN: list[tuple[str, Any, str]] = [
+    ("unknown-key", _unknown_key, "no kind that can be read"),
     ("no-anchors", lambda folder: (folder / "ca.pem").unlink(), "ca.pem"),
     ("no-table", lambda folder: (folder / "bindings.csv").unlink(), "bindings.csv"),
     ("other-columns", lambda folder: _break_table(folder, "a,b\n"), "columns"),

@@ -55,7 +55,7 @@ def test_a_file_whose_encoding_is_damaged_is_answered_damaged() -> None:
 
 
 def test_malware_is_answered_malware() -> None:
-    infected = replace(arrived(), infected=True)
+    infected = arrived(malware="Eicar.Test")
 
     assert check(packet(files=(infected,)), PROFILE).code == "MALWARE"
 
@@ -65,7 +65,7 @@ def test_malware_is_answered_malware() -> None:
     [
         ("answer_wrong_addressee", {"addressed_to": ("Z92",)}),
         ("answer_damaged", {"files": (ArrivedFile(name="x.pdf", damaged="not base64"),)}),
-        ("answer_malware", {"files": (replace(arrived(), infected=True),)}),
+        ("answer_malware", {"files": (arrived(malware="Eicar.Test"),)}),
     ],
 )
 def test_a_profile_may_leave_it_to_the_clerk(switch: str, changes: dict[str, Any]) -> None:
@@ -74,7 +74,8 @@ def test_a_profile_may_leave_it_to_the_clerk(switch: str, changes: dict[str, Any
     ruling = check(packet(**changes), replace(PROFILE, **off))
 
     assert ruling.decision is Decision.HELD
-    assert [reason.code.value for reason in ruling.verdict.reasons] == ["schema"]
+    told = "malware" if switch == "answer_malware" else "schema"
+    assert [reason.code.value for reason in ruling.verdict.reasons] == [told]
 
 
 def test_a_declared_secret_goes_into_the_sealed_hold_before_anything_else_r4() -> None:
@@ -116,3 +117,12 @@ def test_page_counts_and_words_only_warn_r57() -> None:
 
     assert ruling.decision is Decision.ALLOWED
     assert {warning.code.value for warning in ruling.verdict.warnings} == {"sensitive-word", "pages-differ"}
+
+
+def test_a_stamp_on_the_first_page_of_what_came_in_only_warns_r2() -> None:
+    ruling = check(packet(files=(arrived(first_page="SỐ 12\nTỐI MẬT"), arrived(first_page="MẬT"))), PROFILE)
+
+    assert ruling.decision is Decision.ALLOWED
+    assert [(each.code.value, each.params["word"]) for each in ruling.verdict.warnings] == [
+        ("secrecy-stamp", "TỐI MẬT")
+    ]

@@ -9,6 +9,7 @@ import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from gateway.registry.directory import SqlDirectory
+from gateway.store.binding_log import SqlBindingLog
 from gateway.store.engine import Role, open_engine
 from tests.support.clock import ManualClock
 from tests.support.stores import copied, migrated
@@ -48,4 +49,4 @@ async def reader(url: str, writer: AsyncEngine) -> AsyncIterator[AsyncEngine]:
 
 @pytest.fixture
 def directory(writer: AsyncEngine, reader: AsyncEngine, clock: ManualClock) -> SqlDirectory:
-    return SqlDirectory(writer, reader, clock)
+    return SqlDirectory(writer, reader, clock, SqlBindingLog(clock))

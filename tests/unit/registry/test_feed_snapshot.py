@@ -24,6 +24,7 @@ from gateway.registry.feed import SqlFeed
 from gateway.registry.feed_form import FeedKind, FeedRefused
 from gateway.registry.feed_judge import AGENCY, FeedRoom
 from gateway.registry.importing import row_values
+from gateway.store.binding_log import SqlBindingLog
 from gateway.store.engine import Role, open_engine
 from tests.support import feeds, pki, stores
 from tests.support.clock import ManualClock
@@ -53,7 +54,9 @@ class Side:
     def __init__(self, room: FeedRoom, folder: Path) -> None:
         self.room, self.folder = room, folder
         self.feed = SqlFeed(room)
-        self.directory = SqlDirectory(room.writer, room.reader, room.clock, room.pool)
+        self.directory = SqlDirectory(
+            room.writer, room.reader, room.clock, SqlBindingLog(room.clock), room.pool
+        )
 
     async def holds(self, rows: Mapping[str, AgencyRecord]) -> None:
         """Exactly these, as imported."""

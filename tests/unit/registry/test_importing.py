@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import replace
-from datetime import date
+from datetime import date, datetime
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -14,11 +14,13 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from gateway.domain.identity import Digest
 from gateway.domain.registry import AgencyEntry, RowSource
 from gateway.domain.registry_change import AgencyRecord, Plan
+from gateway.domain.wall_clock import VIETNAM
 from gateway.errors import Clash
 from gateway.pool import ThreadPool
 from gateway.registry import csv_file
 from gateway.registry.directory import SqlDirectory
 from gateway.registry.planning import Base, BaseRow, on_circles, plan
+from gateway.store.binding_log import SqlBindingLog
 from tests.support import pki
 from tests.support.clock import ManualClock
 
@@ -196,7 +198,7 @@ async def test_planning_in_the_pool_gives_the_same_plan(
     directory: SqlDirectory, clock: ManualClock, writer: AsyncEngine, reader: AsyncEngine
 ) -> None:
     pool = ThreadPool(1)
-    pooled = SqlDirectory(writer, reader, clock, pool)
+    pooled = SqlDirectory(writer, reader, clock, SqlBindingLog(clock), pool)
 
     assert await pooled.plan_import(b"code,name\nZ91,Sao Mai\n") == await directory.plan_import(
         b"code,name\nZ91,Sao Mai\n"
@@ -300,17 +302,22 @@ async def test_the_change_is_kept_with_its_source_and_counts(
     }
 
 
-async def test_an_import_never_touches_bindings(directory: SqlDirectory) -> None:
-    """K6: changing a binding needs two people (threat 115)."""
+async def test_threat_115_an_import_never_touches_bindings(directory: SqlDirectory) -> None:
+    """K6: changing a binding needs two people (threat 115). A code that ends speaks for nobody from then on; its end
+    is no part of the binding, and moves with the code."""
     certificate = pki.signer("Z91", "p256").certificate_der
     await directory.bind("Z91", certificate, None, None, "an", "binh")
     await do_import(directory, "code,name\nZ91,Sao Mai\n")
     before = await directory.bindings("Z91")
 
     await do_import(directory, "code,name,valid_to,successor\nZ91,Đổi tên,2026-01-01,Z92\nZ92,Khác,,\n")
+    (ended,) = await directory.bindings("Z91")
+    assert (ended.certificate_der, ended.valid_to) == (certificate, datetime(2026, 1, 2, tzinfo=VIETNAM))
+    await do_import(directory, "code,name,valid_to,successor\nZ91,Sao Mai,2030-01-01,\nZ92,Khác,,\n")
 
-    assert await directory.bindings("Z91") == before
-    assert len(before) == 1
+    (later,) = await directory.bindings("Z91")
+    assert (later.certificate_der, later.valid_to) == (certificate, datetime(2030, 1, 2, tzinfo=VIETNAM))
+    assert [one.certificate_der for one in before] == [certificate]
     assert await directory.bindings("Z92") == []
 
 

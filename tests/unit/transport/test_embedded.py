@@ -210,6 +210,7 @@ async def test_a_dead_parcel_can_be_dropped_with_a_reason_in_the_log(
     """G4: not silently."""
     id = await poison(axis)
 
+    caplog.clear()
     with caplog.at_level("INFO"):
         await axis.dead_drop(id, "sent again by hand")
 

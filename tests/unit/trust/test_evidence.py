@@ -117,7 +117,7 @@ def test_44_a_path_longer_than_an_authority_allows_is_refused() -> None:
     evidence = _trust(upper, lower).collect(pki.der(leaf), AT)
 
     assert evidence.chain_code == "CERT-CHAIN"
-    assert "allows 0" in evidence.chain_detail
+    assert "path length" in evidence.chain_detail
 
 
 def test_44_at_most_five_certificates() -> None:
@@ -203,10 +203,10 @@ def test_44_name_constraints_hold_for_subject_and_alternative_names() -> None:
 
 
 def test_44_a_constraint_that_cannot_be_checked_refuses_names_of_its_kind() -> None:
-    constrained = _authority_with(_permitting(x509.UniformResourceIdentifier("sao-mai.example")))
-    uri = x509.SubjectAlternativeName([x509.UniformResourceIdentifier("https://sao-mai.example/")]), False
+    constrained = _authority_with(_permitting(x509.RegisteredID(x509.ObjectIdentifier("1.2.3.4"))))
+    registered = x509.SubjectAlternativeName([x509.RegisteredID(x509.ObjectIdentifier("1.2.3.4"))]), False
 
-    assert _trust(constrained).collect(pki.der(_leaf(constrained, uri)), AT).chain_code == "CERT-CHAIN"
+    assert _trust(constrained).collect(pki.der(_leaf(constrained, registered)), AT).chain_code == "CERT-CHAIN"
     assert _trust(constrained).collect(pki.der(_leaf(constrained)), AT).chain_code is None
 
 
@@ -238,7 +238,7 @@ def test_k4_a_fresh_list_says_good_and_how_old_it_is() -> None:
 
 def test_42_a_revoked_certificate_is_revoked_from_its_date_on() -> None:
     listed = ROOT.revocation_list([(LEAF, AT)], this_update=AT + DAY, next_update=AT + 2 * DAY)
-    trust = _trust(lists=[listed])
+    trust = Trust([ROOT.certificate], lists=[listed], now=lambda: AT + DAY)
 
     assert trust.collect(pki.der(LEAF), AT).revocation == "revoked"
     assert trust.collect(pki.der(LEAF), AT).revoked_at == AT

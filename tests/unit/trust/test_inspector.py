@@ -17,7 +17,13 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pypdf import PdfWriter
-from pypdf.generic import ArrayObject, DictionaryObject, NameObject, NumberObject, TextStringObject
+from pypdf.generic import (
+    ArrayObject,
+    DictionaryObject,
+    NameObject,
+    NumberObject,
+    TextStringObject,
+)
 
 from gateway import labels
 from gateway.domain.files import FileFacts
@@ -159,11 +165,11 @@ def test_a_type_is_told_by_the_bytes_and_not_by_the_name_r10(
         (zipped(("[Content_Types].xml", b"<x/>")), "ooxml"),
     ],
 )
-def test_what_does_not_pass_is_named_61(look: Look, raw: bytes, found: str) -> None:
+def test_threat_061_what_does_not_pass_is_named(look: Look, raw: bytes, found: str) -> None:
     assert look(raw, "văn bản.pdf").found_type == found
 
 
-def test_an_empty_file_is_broken_66(look: Look) -> None:
+def test_threat_066_an_empty_file_is_broken(look: Look) -> None:
     assert look(b"").broken == "empty"
 
 
@@ -229,7 +235,9 @@ def attachment(writer: PdfWriter) -> None:
         (attachment, "embedded-file"),
     ],
 )
-def test_what_a_pdf_would_run_is_named_64(look: Look, change: Callable[[PdfWriter], None], kind: str) -> None:
+def test_threat_064_what_a_pdf_would_run_is_named(
+    look: Look, change: Callable[[PdfWriter], None], kind: str
+) -> None:
     facts = look(pdf(change=change))
 
     assert facts.active == (kind,)
@@ -287,14 +295,14 @@ def test_an_object_stream_that_inflates_without_end_is_not_inflated(look: Look) 
     assert peak < 40 * 1024 * 1024
 
 
-def test_a_pdf_behind_something_else_is_a_polyglot_63(look: Look) -> None:
+def test_threat_063_a_pdf_behind_something_else_is_a_polyglot(look: Look) -> None:
     assert look(b"GIF89a" + bytes(20) + pdf()).broken == "junk-before"
     late = look(b"<b>x</b>\n" + pdf())
     assert (late.found_type, late.broken) == ("pdf", "junk-before")
 
 
 @pytest.mark.parametrize("front", [pdf(), JPEG, PNG, b"chi la chu\n"])
-def test_a_file_that_also_opens_as_zip_is_a_polyglot_63(look: Look, front: bytes) -> None:
+def test_threat_063_a_file_that_also_opens_as_zip_is_a_polyglot(look: Look, front: bytes) -> None:
     assert look(front + zipped(("a.exe", b"MZ"))).broken == "junk-after"
 
 
@@ -323,7 +331,7 @@ def test_what_a_member_would_run_is_named_for_the_archive(look: Look) -> None:
     assert facts.active == ("launch", "script")
 
 
-def test_an_archive_in_an_archive_in_an_archive_is_too_deep_58(look: Look) -> None:
+def test_threat_058_an_archive_in_an_archive_in_an_archive_is_too_deep(look: Look) -> None:
     deep = zipped(("2.zip", zipped(("1.zip", zipped(("a.txt", b"x"))))))
 
     facts = look(deep)
@@ -333,7 +341,9 @@ def test_an_archive_in_an_archive_in_an_archive_is_too_deep_58(look: Look) -> No
 
 
 @pytest.mark.parametrize(("count", "broken"), [(500, None), (501, "too-many-members")])
-def test_members_are_counted_before_they_are_read_57(look: Look, count: int, broken: str | None) -> None:
+def test_threat_057_members_are_counted_before_they_are_read(
+    look: Look, count: int, broken: str | None
+) -> None:
     assert look(zipped(*((f"{n}.txt", b"x") for n in range(count)))).broken == broken
 
 
@@ -344,7 +354,7 @@ def test_members_of_inner_archives_count_too(look: Look) -> None:
 
 
 @pytest.mark.parametrize("wrap", [False, True])
-def test_a_flat_bomb_stops_at_the_ratio_in_little_memory_57(look: Look, wrap: bool) -> None:
+def test_threat_057_a_flat_bomb_stops_at_the_ratio_in_little_memory(look: Look, wrap: bool) -> None:
     raw = zipped(("0.txt", b"0" * 64 * 1024 * 1024))
     raw = zipped(("a.zip", raw)) if wrap else raw
 
@@ -385,6 +395,17 @@ TWO = zipped(("a.txt", b"mot hai ba bon" * 9), ("b.txt", b"nam sau" * 9))
         (zipped(("/tuyet.txt", b"x")), "member-name"),
         (zipped(("C:\\ra.txt", b"x")), "member-name"),
         (zipped(("..\\ra.txt", b"x")), "member-name"),
+    ],
+)
+def test_threat_059_an_archive_whose_members_point_out_of_it_is_broken(
+    look: Look, raw: bytes, why: str
+) -> None:
+    assert look(raw).broken == why
+
+
+@pytest.mark.parametrize(
+    ("raw", "why"),
+    [
         (zipped(("A.txt", b"x"), ("a.TXT", b"y")), "member-twice"),
         (patched(TWO, CENTRAL, 42, "<I", 0, 1), "member-header"),
         (patched(TWO, LOCAL, 26, "<H", 4), "member-header"),
@@ -392,6 +413,7 @@ TWO = zipped(("a.txt", b"mot hai ba bon" * 9), ("b.txt", b"nam sau" * 9))
         (patched(TWO, CENTRAL, 24, "<I", 5), "member-header"),
         (patched(TWO, CENTRAL, 10, "<H", 12), "member-header"),
         (patched(patched(TWO, CENTRAL, 10, "<H", 12), LOCAL, 8, "<H", 12), "member-method"),
+        (patched(TWO, CENTRAL, 6, "<H", 148), "member-method"),
         (patched(patched(TWO, CENTRAL, 16, "<I", 7), LOCAL, 14, "<I", 7), "member-header"),
         (patched(TWO, END, 10, "<H", 1), "member-header"),
         (patched(patched(TWO, END, 10, "<H", 9), END, 8, "<H", 9), "member-header"),
@@ -403,11 +425,11 @@ TWO = zipped(("a.txt", b"mot hai ba bon" * 9), ("b.txt", b"nam sau" * 9))
         (TWO[:40], "truncated"),
     ],
 )
-def test_an_archive_that_lies_is_broken_59_60(look: Look, raw: bytes, why: str) -> None:
+def test_threat_060_an_archive_that_lies_is_broken(look: Look, raw: bytes, why: str) -> None:
     assert look(raw).broken == why
 
 
-def test_members_that_share_their_bytes_are_a_bomb_57(look: Look) -> None:
+def test_threat_057_members_that_share_their_bytes_are_a_bomb(look: Look) -> None:
     """Two directory entries, one body: the way to a thousand-fold bomb of a few kilobytes."""
     one = zipped(("a.txt", b"mot hai ba bon" * 9))
     directory = one.index(CENTRAL)
@@ -428,7 +450,75 @@ def test_members_that_share_their_bytes_are_a_bomb_57(look: Look) -> None:
     assert look(body + bytes(tail)).broken == "member-overlap"
 
 
-def test_a_link_inside_an_archive_is_broken_59(look: Look) -> None:
+def test_threat_060_a_directory_with_more_entries_than_it_counts_is_broken(look: Look) -> None:
+    """Programs that read it to its end unpack a member that was never looked at."""
+    inner = zipped(("ra.exe", b"MZ" * 9), packed=False)
+    local, entry = inner[: inner.index(CENTRAL)], inner[inner.index(CENTRAL) : inner.index(END)]
+    host = zipped(("a.txt", local), packed=False)
+    directory, end = host.rindex(CENTRAL), host.rindex(END)
+    entry = entry[:42] + struct.pack("<I", host.index(local)) + entry[46:]
+    tail = bytearray(host[end:])
+    struct.pack_into("<I", tail, 12, end - directory + len(entry))
+    raw = host[:end] + entry + bytes(tail)
+    with zipfile.ZipFile(io.BytesIO(raw)) as archive:
+        assert archive.namelist() == ["a.txt", "ra.exe"]
+
+    assert look(raw).broken == "member-header"
+
+
+@pytest.mark.parametrize("packed", [True, False])
+def test_threat_060_a_folder_that_has_content_is_broken(look: Look, packed: bool) -> None:
+    """Nobody looks into a folder; some programs unpack it as a file."""
+    assert look(zipped(("a/", b"MZ" * 9), ("a/b.txt", b"x"), packed=packed)).broken == "member-header"
+    assert look(zipped(("a/", b""), ("a/b.txt", b"x"), packed=packed)).broken is None
+
+
+@pytest.mark.parametrize("hidden", [zipped(("a.exe", b"MZ"))[:60], b"x"])
+def test_threat_060_what_lies_between_two_members_is_no_part_of_an_archive(look: Look, hidden: bytes) -> None:
+    """A reader from the front takes a local header there for a member that the directory does not name."""
+    second = TWO.index(LOCAL, 1)
+    raw = bytearray(TWO[:second] + hidden + TWO[second:])
+    entry = raw.index(CENTRAL, raw.index(CENTRAL) + 1)
+    struct.pack_into("<I", raw, entry + 42, second + len(hidden))
+    struct.pack_into("<I", raw, raw.index(END) + 16, TWO.index(CENTRAL) + len(hidden))
+
+    assert look(bytes(raw)).broken == "member-header"
+
+
+def test_threat_060_an_archive_written_as_a_stream_is_sound(look: Look) -> None:
+    """Its sizes stand behind each member's bytes."""
+
+    class Unseekable(io.BytesIO):
+        def seekable(self) -> bool:
+            return False
+
+    made = Unseekable()
+    with zipfile.ZipFile(made, "w") as archive:
+        for name in ("a.txt", "b.txt"):
+            with archive.open(name, "w") as member:
+                member.write(b"mot hai ba" * 50)
+
+    assert look(made.getvalue()).broken is None
+
+
+def named_twice(shown: str, told: str) -> bytes:
+    """A member with a plain name, and another one in the field for Unicode names."""
+    raw = shown.encode()
+    field = b"\x01" + struct.pack("<I", zlib.crc32(raw)) + told.encode()
+    member = zipfile.ZipInfo(shown, (2031, 3, 4, 9, 15, 0))
+    member.extra = struct.pack("<HH", 0x7075, len(field)) + field
+    made = io.BytesIO()
+    with zipfile.ZipFile(made, "w") as archive:
+        archive.writestr(member, b"x")
+    return made.getvalue()
+
+
+def test_threat_059_the_name_that_a_newer_program_reads_counts(look: Look) -> None:
+    assert look(named_twice("a.txt", "../ra.exe")).broken == "member-name"
+    assert look(named_twice("To trinh.txt", "Tờ trình.txt")).members == ("Tờ trình.txt",)
+
+
+def test_threat_059_a_link_inside_an_archive_is_broken(look: Look) -> None:
     made = io.BytesIO()
     with zipfile.ZipFile(made, "w") as archive:
         link = zipfile.ZipInfo("lien-ket")
@@ -438,7 +528,7 @@ def test_a_link_inside_an_archive_is_broken_59(look: Look) -> None:
     assert look(made.getvalue()).broken == "member-link"
 
 
-def test_an_encrypted_member_makes_the_archive_encrypted_60(look: Look) -> None:
+def test_threat_060_an_encrypted_member_makes_the_archive_encrypted(look: Look) -> None:
     raw = patched(patched(TWO, CENTRAL, 8, "<H", 1), LOCAL, 6, "<H", 1)
 
     facts = look(raw)
@@ -447,7 +537,7 @@ def test_an_encrypted_member_makes_the_archive_encrypted_60(look: Look) -> None:
     assert facts.member_types[0] == "unknown"
 
 
-def test_nothing_is_written_beside_the_file_59(look: Look, tmp_path: Path) -> None:
+def test_threat_059_nothing_is_written_beside_the_file(look: Look, tmp_path: Path) -> None:
     look(zipped(("a.zip", zipped(("b.pdf", pdf()))), ("c.txt", b"x" * 3_000_000)))
 
     assert [path.name for path in tmp_path.iterdir()] == ["content"]
@@ -465,7 +555,7 @@ def test_nothing_is_written_beside_the_file_59(look: Look, tmp_path: Path) -> No
         (b"{\\rtf1{\\object\\objdata 0105}}", "a.rtf", "rtf", ("embedded-file",)),
     ],
 )
-def test_macros_and_embedded_objects_are_named_64(
+def test_threat_064_macros_and_embedded_objects_are_named(
     look: Look, raw: bytes, name: str, found: str, active: tuple[str, ...]
 ) -> None:
     facts = look(raw, name)

@@ -13,13 +13,23 @@ from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 from cryptography.hazmat.primitives.serialization import Encoding
 
+from gateway.domain.document import Kind
+from gateway.domain.identity import Digest, PacketId
+from gateway.domain.key_use import ANY, KeyUse
+from gateway.edxml.sign import Qualifier, signature
+from gateway.edxml.signature import parse
 from gateway.errors import Clash, Misconfigured, NotFound
+from gateway.policy.signing_key import fingerprint
 from gateway.ports import EnvelopeSigner
+from gateway.registry.feed_signature import TAG
 from gateway.trust.authority import Authority
-from gateway.trust.keys import CURVE_ORDERS, FileSigner, KeyDirectory, KeyKind, password_from
+from gateway.trust.key_material import ENVELOPES, FEEDS
+from gateway.trust.keys import CURVE_ORDERS, KeyDirectory, KeyKind, password_from
+from tests.support import pki
 
 AT = datetime(2031, 3, 4, 2, 15, tzinfo=UTC)
 CODE = "000.00.07.Z91"
+DATA = ENVELOPES + b"data"
 ORGANISATION = "Sở Thử nghiệm tỉnh Sao Mai"
 AUTHORITY = Authority.create("Demo root", AT - timedelta(days=30))
 
@@ -29,7 +39,7 @@ def keys(tmp_path: Path) -> KeyDirectory:
     return KeyDirectory(tmp_path / "keys", b"invented password")
 
 
-def _certified(keys: KeyDirectory, kind: KeyKind = "ecdsa-p256", *, at: datetime = AT) -> FileSigner:
+def _certified(keys: KeyDirectory, kind: KeyKind = "ecdsa-p256", *, at: datetime = AT) -> EnvelopeSigner:
     entry = keys.generate(CODE, kind)
     certificate = AUTHORITY.issue_for_request(keys.request(CODE, entry.key_id, ORGANISATION), at)
     keys.import_certificate(CODE, certificate.public_bytes(Encoding.PEM))
@@ -41,7 +51,7 @@ def test_a_signer_keeps_the_promise_of_the_port(keys: KeyDirectory) -> None:
 
     assert signer.agency_code == CODE
     assert signer.algorithm == "ecdsa-sha256"
-    assert len(signer.sign(b"data")) == signer.signature_length == 64
+    assert len(signer.sign(DATA)) == signer.signature_length == 64
 
 
 def test_w8_an_elliptic_value_is_raw_with_low_s(keys: KeyDirectory) -> None:
@@ -50,7 +60,7 @@ def test_w8_an_elliptic_value_is_raw_with_low_s(keys: KeyDirectory) -> None:
     assert isinstance(key, ec.EllipticCurvePublicKey)
 
     for n in range(20):
-        data = b"data %d" % n
+        data = ENVELOPES + b"data %d" % n
         value = signer.sign(data)
         r, s = int.from_bytes(value[:32], "big"), int.from_bytes(value[32:], "big")
         assert s <= CURVE_ORDERS["secp256r1"] // 2
@@ -61,7 +71,7 @@ def test_w8_p384_signs_with_sha_384_in_96_bytes(keys: KeyDirectory) -> None:
     signer = _certified(keys, "ecdsa-p384")
 
     assert signer.algorithm == "ecdsa-sha384"
-    assert len(signer.sign(b"data")) == signer.signature_length == 96
+    assert len(signer.sign(DATA)) == signer.signature_length == 96
 
 
 def test_w8_an_rsa_value_is_pkcs_1(keys: KeyDirectory) -> None:
@@ -69,10 +79,10 @@ def test_w8_an_rsa_value_is_pkcs_1(keys: KeyDirectory) -> None:
     key = x509.load_der_x509_certificate(signer.certificate_der).public_key()
     assert isinstance(key, rsa.RSAPublicKey)
 
-    value = signer.sign(b"data")
+    value = signer.sign(DATA)
 
     assert len(value) == signer.signature_length == 384
-    key.verify(value, b"data", padding.PKCS1v15(), hashes.SHA256())
+    key.verify(value, DATA, padding.PKCS1v15(), hashes.SHA256())
 
 
 def test_key_files_are_the_users_own_and_encrypted(keys: KeyDirectory, tmp_path: Path) -> None:
@@ -149,3 +159,51 @@ def test_the_password_comes_from_a_file_or_the_environment(
     assert password_from(environment="NO_SUCH_NAME") is None
     with pytest.raises(Misconfigured, match="cannot be read"):
         password_from(file=tmp_path / "absent")
+
+
+def test_threat_120_a_key_signs_what_begins_with_its_purpose_and_nothing_else(keys: KeyDirectory) -> None:
+    """A signer that can be asked for any signature could be asked for a seal, or for a feed."""
+    signer = _certified(keys)
+
+    for data in (b"", b"lienthong-seal", FEEDS + b"{}", b" " + DATA):
+        with pytest.raises(Misconfigured, match="not of its purpose"):
+            signer.sign(data)
+
+
+def test_the_purpose_of_a_key_is_how_signed_properties_begin() -> None:
+    """The one constant in `trust` is what `edxml` writes and `registry` expects."""
+    parts = parse(pki_signature())
+    assert parts is not None
+    assert parts.signed_info.startswith(ENVELOPES)
+    assert FEEDS == TAG
+
+
+def test_w9_of_keys_that_may_be_used_the_one_bound_last_signs(keys: KeyDirectory) -> None:
+    old = fingerprint(_certified(keys, at=AT).certificate_der)
+    new = fingerprint(_certified(keys, at=AT + timedelta(days=20)).certificate_der)
+    at = AT + timedelta(days=25)
+
+    def signs(use: KeyUse) -> str:
+        return fingerprint(keys.signer(CODE, at, use).certificate_der)
+
+    assert signs(KeyUse(bound={old: AT})) == old
+    assert signs(KeyUse(bound={old: AT, new: AT + timedelta(days=22)})) == new
+    assert signs(KeyUse(bound={old: AT, new: None})) == new
+    assert signs(KeyUse(bound={old: AT, new: AT}, ended={new: "stolen"})) == old
+    with pytest.raises(NotFound, match="may sign"):
+        signs(KeyUse(bound={}))
+    with pytest.raises(NotFound, match="stolen"):
+        signs(KeyUse(ended={old: "stolen", new: "stolen"}))
+
+
+def test_what_was_signed_leaves_only_while_its_key_may_sign(keys: KeyDirectory) -> None:
+    mine = fingerprint(_certified(keys).certificate_der)
+
+    assert keys.fault(CODE, mine, AT, ANY) is None
+    assert keys.fault(CODE, mine, AT, KeyUse(ended={mine: "retired"})) == "retired"
+    assert "time" in (keys.fault(CODE, mine, AT + timedelta(days=3650), ANY) or "")
+
+
+def pki_signature() -> bytes:
+    qualifier = Qualifier(packet_id=PacketId("p"), kind=Kind.DOCUMENT)
+    return signature(Digest("0" * 64), pki.signer(kind="p256"), qualifier, AT)

@@ -1,0 +1,83 @@
+"""Evidence packs for programs: everything that proves one document, in one file. In: a call for a document sent or
+received. Out: a ZIP file, streamed; each call makes a pack anew and leaves an event. How to check one is in
+docs/evidence.md."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from functools import partial
+
+from aiohttp import web
+
+from gateway.api.call import Call
+from gateway.api.deps import PackFile
+from gateway.api.routes import BASE, Route
+from gateway.api.sending import download
+from gateway.domain.account import ApiScope
+from gateway.errors import NotFound
+from gateway.ports import Pool
+
+READ = (ApiScope.EVIDENCE_READ,)
+
+
+async def of_message(call: Call) -> web.StreamResponse:
+    async with call.deps.store.read(call.scope()) as work:
+        document = await work.outgoing.get(call.path("id"))
+    return await _pack(call, document.id)
+
+
+async def of_inbox_item(call: Call) -> web.StreamResponse:
+    async with call.deps.store.read(call.scope()) as work:
+        document = await work.incoming.get(call.path("id"))
+    return await _pack(call, document.id)
+
+
+async def _pack(call: Call, id: str) -> web.StreamResponse:
+    if call.deps.evidence is None:
+        raise NotFound("this process makes no evidence packs", hint="ask the node that gateway serve runs")
+    made = await call.deps.evidence.make(call.scope(), id)
+    return await download(
+        call,
+        name=made.name,
+        content_type="application/zip",
+        size=made.size,
+        sha256=None,
+        pieces=_streamed(call.deps.pool, made),
+    )
+
+
+async def _streamed(pool: Pool, made: PackFile) -> AsyncIterator[bytes]:
+    """Pieces read in the pool, one ahead of none."""
+    running = made.pieces()
+    while piece := await pool.run(partial(next, running, b"")):
+        yield piece
+
+
+_TEXT = "A ZIP file that can be checked anywhere with `gateway evidence verify`. Each call makes one and leaves an event."
+
+ROUTES = (
+    Route(
+        method="GET",
+        path=f"{BASE}/messages/{{id}}/evidence",
+        name="readMessageEvidence",
+        tag="messages",
+        handler=of_message,
+        summary="Everything that proves this message, in one file",
+        text=_TEXT,
+        scopes=READ,
+        media="application/zip",
+        fails=(404, 409),
+    ),
+    Route(
+        method="GET",
+        path=f"{BASE}/inbox/{{id}}/evidence",
+        name="readInboxEvidence",
+        tag="inbox",
+        handler=of_inbox_item,
+        summary="Everything that proves this incoming document, in one file",
+        text=_TEXT,
+        scopes=READ,
+        media="application/zip",
+        fails=(404, 409),
+    ),
+)

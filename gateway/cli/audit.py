@@ -1,0 +1,256 @@
+"""`gateway audit`: the sealed log of events. In: what to look for, or which seal. Out: events, a part of the log with its
+proofs, or a seal that leaves the node. Taking the log out and deleting texts are events themselves."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from gateway.cli import audit_verify, output
+from gateway.cli.command import Call, Format, noun, verb
+from gateway.cli.node import at_office, chosen, operator, run
+from gateway.cli.verify import moment
+
+if TYPE_CHECKING:
+    from gateway.bootstrap import Office
+    from gateway.store.log_search import Hit, Wanted
+
+_COLUMNS = (
+    ("cli.column.leaf", "dim"),
+    ("cli.column.at", ""),
+    ("cli.column.event", ""),
+    ("cli.column.about", ""),
+    ("cli.column.principal", ""),
+    ("cli.column.id", "dim"),
+)
+Kind = Annotated[str | None, typer.Option(help="Kind of event; may end in *, such as 'inbox.*'.")]
+Subject = Annotated[str | None, typer.Option(help="Id of what the event is about.")]
+Principal = Annotated[str | None, typer.Option(help="Id of who did it.")]
+Since = Annotated[str | None, typer.Option(help="From this time on (RFC 3339).")]
+Until = Annotated[str | None, typer.Option(help="Before this time (RFC 3339).")]
+
+
+def register(app: typer.Typer) -> None:
+    group = noun("audit", "The log of everything that happened: search it, prove it, publish its seals.")
+    verb(
+        group,
+        "verify",
+        examples=(
+            "gateway audit verify --seal published.seal",
+            "gateway audit verify --database sqlite:///copy.db --seal published.seal -o json",
+        ),
+    )(audit_verify.verify)
+    verb(
+        group,
+        "search",
+        examples=(
+            "gateway audit search --kind 'inbox.*' --since 2026-11-20T00:00:00+07:00",
+            "gateway audit search --subject msg_01M7V7FAM00000000000000001 -o json",
+        ),
+    )(search)
+    verb(
+        group,
+        "export",
+        examples=(
+            "gateway audit export --agency Z91.02 --until 2026-12-01T00:00:00+07:00 > november.jsonl",
+            "gateway audit export --subject msg_01M7V7FAM00000000000000001 --texts",
+        ),
+    )(export)
+    verb(
+        group,
+        "publish",
+        examples=(
+            "gateway audit publish --to node.seal --key node.pem",
+            "gateway audit publish --paper",
+        ),
+    )(publish)
+    verb(
+        group,
+        "erase",
+        examples=(
+            "gateway audit erase evt_01M7V7FAM00000000000000001 --reason 'Decision 12'",
+            "gateway audit erase evt_01M7V7FAM00000000000000001 --name why --reason 'Decision 12' --yes",
+        ),
+        writes=True,
+    )(erase)
+    app.add_typer(group)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Filter:
+    kind: str | None
+    subject: str | None
+    principal: str | None
+    since: datetime | None
+    until: datetime | None
+
+    async def wanted(self, call: Call, office: Office) -> Wanted:
+        from gateway.store.log_search import Wanted
+
+        agency = chosen(await office.store.hosted(), call.agency) if call.agency else None
+        return Wanted(
+            kind=self.kind,
+            subject_id=self.subject,
+            principal_id=self.principal,
+            agency_id=agency.id if agency else None,
+            since=self.since,
+            until=self.until,
+        )
+
+
+def search(
+    call: Call,
+    kind: Kind = None,
+    subject: Subject = None,
+    principal: Principal = None,
+    since: Since = None,
+    until: Until = None,
+    limit: Annotated[int, typer.Option(min=1, max=10_000, help="At most so many, the newest.")] = 100,
+) -> None:
+    """List what happened, the newest last; of every agency unless one is named."""
+    run(_search(call, _Filter(**_given(kind, subject, principal, since, until)), limit))
+
+
+async def _search(call: Call, given: _Filter, limit: int) -> None:
+    from gateway.store.log_search import search as look
+
+    async with at_office(call.settings()) as office:
+        found = await look(office.store, await given.wanted(call, office), limit=limit, newest=True)
+    output.rows(call, [_shown(hit) for hit in found], _COLUMNS, [_cells(hit) for hit in found])
+
+
+def export(
+    call: Call,
+    kind: Kind = None,
+    subject: Subject = None,
+    principal: Principal = None,
+    since: Since = None,
+    until: Until = None,
+    texts: Annotated[bool, typer.Option("--texts", help="With the texts that people wrote.")] = False,
+) -> None:
+    """Print leaves of the log with their proofs into the newest seal, one JSON object a line; this is an event too."""
+    run(_export(call, _Filter(**_given(kind, subject, principal, since, until)), texts))
+
+
+async def _export(call: Call, given: _Filter, texts: bool) -> None:
+    from gateway.domain.account import AgencyScope
+    from gateway.domain.event import EventKind
+    from gateway.ops.audit.export import export as take_out
+    from gateway.store.events import NODE
+    from gateway.store.log_proofs import seal_numbered
+
+    async with at_office(call.settings()) as office:
+        seal, wanted = await seal_numbered(office.store), await given.wanted(call, office)
+        who = await operator(office.store)
+        told = {"seal": seal.signed.seal.number, "texts": texts, "asked": _asked(wanted)}
+        # Told before anything is shown: whoever interrupts it has seen something.
+        scope = AgencyScope(agency_id=wanted.agency_id or NODE, principal_id=who.id)
+        async with office.store.begin(scope) as work:
+            await work.events.append(EventKind.LOG_EXPORTED, "log", office.clock.now(), told)
+            await work.commit()
+        async for line in take_out(office.store, wanted, seal, texts=texts):
+            output.lines([output.compact(line)])
+
+
+def publish(
+    call: Call,
+    to: Annotated[
+        Path | None, typer.Option(help="File to write; default: the screen.", dir_okay=False)
+    ] = None,
+    paper: Annotated[bool, typer.Option("--paper", help="A short text to print and sign.")] = False,
+    number: Annotated[int | None, typer.Option(min=1, help="Another seal than the newest.")] = None,
+    key: Annotated[
+        Path | None, typer.Option(help="File for the log's public key, in PEM.", dir_okay=False)
+    ] = None,
+) -> None:
+    """Let a seal leave the node: whoever has it can tell later whether the log before it was touched."""
+    run(_publish(call, to, paper, number, key))
+
+
+async def _publish(call: Call, to: Path | None, paper: bool, number: int | None, key: Path | None) -> None:
+    from gateway.store.log_proofs import seal_numbered
+    from gateway.trust import publishing
+
+    async with at_office(call.settings()) as office:
+        seal = await seal_numbered(office.store, number)
+        about = seal.signed.seal
+        if to is not None:
+            publishing.write(to, seal.to_bytes())
+        if key is not None:
+            publishing.write(key, publishing.key_pem(seal))
+        await office.store.log.published(about.number, office.clock.now())
+    if paper:
+        output.lines(
+            f"{call.word(f'audit.paper.{name}'):<12} {value}" for name, value in publishing.on_paper(seal)
+        )
+    elif to is None and call.output is Format.TABLE:
+        typer.echo(seal.to_bytes().decode("ascii"), nl=False)
+    else:
+        shown = {"number": about.number, "size": about.tree_size, "root": about.root.hex()}
+        output.record(
+            call, shown | {"key": seal.signed.key_id, "stamped": seal.stamp is not None, "path": to}
+        )
+    call.say("audit.published", number=about.number)
+
+
+def erase(
+    call: Call,
+    event: Annotated[str, typer.Argument(help="Id of the event, from: gateway audit search")],
+    reason: Annotated[str, typer.Option(help="On what ground; it is kept.")],
+    name: Annotated[list[str] | None, typer.Option(help="Only this text; once for each.")] = None,
+) -> None:
+    """Delete the texts that people wrote from one event, for ever; the log stays whole and tells that it was done."""
+    run(_erase(call, event, reason, name or []))
+
+
+async def _erase(call: Call, event: str, reason: str, names: list[str]) -> None:
+    from gateway.store.log_erase import erase as delete
+
+    async with at_office(call.settings()) as office:
+        if not call.agrees("audit.ask.erase", event=event):
+            return
+        who = await operator(office.store)
+        gone = await delete(office.store, office.clock, event, names, who.id, reason)
+    output.record(call, {"id": event, "erased": list(gone)})
+
+
+def _given(
+    kind: str | None, subject: str | None, principal: str | None, since: str | None, until: str | None
+) -> dict[str, Any]:
+    return {
+        "kind": kind,
+        "subject": subject,
+        "principal": principal,
+        "since": moment(since) if since else None,
+        "until": moment(until) if until else None,
+    }
+
+
+def _asked(wanted: Wanted) -> dict[str, object]:
+    told = {"kind": wanted.kind, "subject": wanted.subject_id, "principal": wanted.principal_id}
+    period = {"since": output.stamp(wanted.since), "until": output.stamp(wanted.until)}
+    return {name: value for name, value in (told | period).items() if value is not None}
+
+
+def _shown(hit: Hit) -> dict[str, Any]:
+    event = hit.event
+    return {
+        "id": event.id,
+        "leaf": hit.leaf,
+        "at": output.stamp(event.at),
+        "kind": event.kind,
+        "subject": event.subject_id,
+        "principal": event.principal_id,
+        "agency": event.agency_id or None,
+        "data": event.data,
+    }
+
+
+def _cells(hit: Hit) -> tuple[str, ...]:
+    event = hit.event
+    leaf = "" if hit.leaf is None else str(hit.leaf)
+    return leaf, output.clock(event.at), event.kind, event.subject_id, event.principal_id, event.id

@@ -1,0 +1,269 @@
+"""`gateway hold`: documents under seal because they may be secret. In: the id of a hold, who decides, and to lift one the
+head's private key, which stays in a file of that person's. Out: what is held, drafts of the notices, and the decision done.
+A hold is begun by `gateway inbox seal` and `gateway outbox seal`."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from gateway.cli import finding, output, person
+from gateway.cli.command import Call, Format, noun, verb
+from gateway.cli.node import Seat, at_agency, run
+from gateway.cli.person import As
+from gateway.domain.hold import HeldKind, Hold, HoldState
+
+if TYPE_CHECKING:
+    from gateway.domain.person import SignedIn
+
+Id = Annotated[str, typer.Argument(help="Id of the hold, from: gateway hold list")]
+Why = Annotated[str, typer.Option(help="Why; it is recorded.")]
+_COLUMNS = (
+    ("cli.column.id", "dim"),
+    ("cli.column.state", ""),
+    ("cli.column.document", ""),
+    ("cli.column.from", ""),
+    ("cli.column.since", ""),
+)
+_NOTICES = ("operator", "sender", "recipients")
+_SHORTEST = 12
+
+
+def register(app: typer.Typer) -> None:
+    group = noun("hold", "Documents under seal because they may be secret.")
+    verb(group, "list", examples=("gateway hold list", "gateway hold list --state sealed -o json"))(list_)
+    verb(group, "show", examples=("gateway hold show hld_01J…", "gateway hold show hld_01J… -o json"))(show)
+    verb(
+        group,
+        "notice",
+        examples=(
+            "gateway hold notice hld_01J… --to operator",
+            "gateway hold notice hld_01J… --to sender -o json",
+        ),
+    )(notice)
+    verb(
+        group,
+        "lift",
+        examples=(
+            "gateway hold lift hld_01J… --as 'A. Head' --key head.key --why 'Not a secret'",
+            "gateway hold lift hld_01J… --as 'A. Head' --key head.key --why 'Not a secret' --yes",
+        ),
+        writes=True,
+    )(lift)
+    verb(
+        group,
+        "purge",
+        examples=(
+            "gateway hold purge hld_01J… --as 'A. Head' --why 'Decision 12/QD'",
+            "gateway hold purge hld_01J… --as 'A. Head' --why 'Decision 12/QD' --yes",
+        ),
+        writes=True,
+    )(purge)
+    verb(
+        group,
+        "key",
+        examples=("gateway hold key head.key head.pub", "gateway hold key /media/head/head.key head.pub"),
+    )(key)
+    app.add_typer(group)
+
+
+def list_(
+    call: Call,
+    state: Annotated[list[str] | None, typer.Option(help="Only in this state (repeat for more).")] = None,
+    limit: Annotated[int, typer.Option(min=1, max=500)] = 50,
+    cursor: Annotated[str | None, typer.Option(help="Go on where the last list ended.")] = None,
+) -> None:
+    """List what is or was under seal, newest first; never what it says."""
+    run(_list(call, finding.states(state or [], [*HoldState]), limit, cursor))
+
+
+async def _list(call: Call, states: list[str], limit: int, cursor: str | None) -> None:
+    async with at_agency(call) as seat, seat.node.store.read(seat.scope) as work:
+        wanted = [HoldState(each) for each in states]
+        page = await work.held.page(limit=limit, cursor=cursor, states=wanted)
+    output.rows(
+        call,
+        [shown(each) for each in page.items],
+        _COLUMNS,
+        [_cells(call, each) for each in page.items],
+        extra={"next_cursor": page.next_cursor, "has_more": page.next_cursor is not None},
+    )
+
+
+def _cells(call: Call, hold: Hold) -> tuple[str, ...]:
+    state = call.word(f"hold.{hold.state}")
+    return hold.id, state, hold.document_id or "", hold.sender_code or "", output.clock(hold.begun_at)
+
+
+def show(call: Call, hold: Id) -> None:
+    """Show one incident: what is held, since when and why, and what was decided."""
+    run(_show(call, hold))
+
+
+async def _show(call: Call, id: str) -> None:
+    async with at_agency(call) as seat, seat.node.store.read(seat.scope) as work:
+        found = await work.held.get(id)
+    output.record(call, shown(found))
+
+
+def shown(hold: Hold) -> dict[str, Any]:
+    """A hold for programs: digests and decision, no content."""
+    decision = hold.decision
+    return {
+        "id": hold.id,
+        "state": str(hold.state),
+        "kind": str(hold.kind),
+        "subject": hold.subject_id,
+        "document_id": hold.document_id,
+        "from": hold.sender_code,
+        "why": hold.why,
+        "begun_at": output.stamp(hold.begun_at),
+        "begun_by": hold.begun_by,
+        "sealed_for": hold.recipient,
+        "settled": hold.is_settled,
+        "handed_over": hold.handed_over,
+        "others": hold.others,
+        "contents": [
+            {"sha256": each.digest, "size": each.size, "sealed_sha256": each.sealed} for each in hold.contents
+        ],
+        "decision": None
+        if decision is None
+        else {"by": decision.by, "why": decision.why, "at": output.stamp(decision.at)},
+    }
+
+
+def tell(call: Call, hold: Hold) -> None:
+    """A hold that has just begun, and what to do next."""
+    output.record(call, shown(hold))
+    call.say("cli.hold.begun" if hold.state is HoldState.SEALED else "cli.hold.unsealed", hold=hold.id)
+    if hold.handed_over:
+        call.say("cli.hold.handed_over")
+    if hold.others:
+        call.say("cli.hold.others", count=hold.others)
+
+
+def notice(
+    call: Call,
+    hold: Id,
+    to: Annotated[str, typer.Option(help="operator, sender or recipients.")],
+) -> None:
+    """Write the draft of a notice; a person reads it, signs it and sends it by a way of its own."""
+    if to not in _NOTICES:
+        raise typer.BadParameter(f"{to!r} is nobody who is told; expected one of {', '.join(_NOTICES)}")
+    run(_notice(call, hold, to))
+
+
+async def _notice(call: Call, id: str, to: str) -> None:
+    async with at_agency(call) as seat:
+        async with seat.node.store.read(seat.scope) as work:
+            found = await work.held.get(id)
+        text = _drafted(call, seat, found, to)
+    if call.output is Format.TABLE:
+        output.lines(text.splitlines())
+    else:
+        output.record(call, {"id": found.id, "to": to, "text": text})
+
+
+def _drafted(call: Call, seat: Seat, hold: Hold, to: str) -> str:
+    return call.word(
+        f"hold.notice.{to}",
+        day=output.clock(hold.begun_at),
+        agency=seat.agency.name,
+        node=seat.node.settings.node.name,
+        document=output.plain(hold.document_id or hold.subject_id),
+        sender=hold.sender_code or seat.agency.code,
+        hold=hold.id,
+        digests="\n".join(f"- {each}" for each in hold.digests),
+    )
+
+
+def lift(
+    call: Call,
+    hold: Id,
+    as_: As,
+    key: Annotated[Path, typer.Option(help="The head's private key.", exists=True, dir_okay=False)],
+    why: Why,
+) -> None:
+    """Give a document back, byte for byte: it was no secret. Needs the role `head` and the head's private key."""
+    run(_lift(call, hold, as_, key, why))
+
+
+async def _lift(call: Call, id: str, name: str, key: Path, why: str) -> None:
+    from gateway.holding import decide
+    from gateway.incoming import seal as incoming
+    from gateway.outgoing import seal as outgoing
+    from gateway.trust.hold_seal import KeyUnsealer
+
+    async with at_agency(call) as seat:
+        if not call.agrees("cli.ask.lift", hold=id):
+            return
+        node = seat.node
+        decision = decide.decided(node.hold, await _person(call, seat, name), why)
+        async with node.store.read(seat.scope) as work:
+            found = await work.held.get(id)
+        opener = None
+        if found.state is HoldState.SEALED:
+            passphrase = person.unseen(call, "cli.hold.passphrase")
+            opener = KeyUnsealer.from_pem(key.read_bytes(), passphrase.encode())
+        if found.kind is HeldKind.OUTGOING:
+            done = await outgoing.lift(node.out, node.hold, seat.scope, id, decision, opener)
+        else:
+            done = await incoming.lift(node.inn, node.hold, seat.scope, id, decision, opener)
+        output.record(call, shown(done))
+
+
+def purge(call: Call, hold: Id, as_: As, why: Why) -> None:
+    """Remove the content for good; digests, header and the decision stay. Needs the role `head`."""
+    run(_purge(call, hold, as_, why))
+
+
+async def _purge(call: Call, id: str, name: str, why: str) -> None:
+    from gateway.holding import decide
+
+    async with at_agency(call) as seat:
+        if not call.agrees("cli.ask.purge", hold=id):
+            return
+        decision = decide.decided(seat.node.hold, await _person(call, seat, name), why)
+        done = await decide.purge(seat.node.hold, seat.scope, id, decision)
+        output.record(call, shown(done))
+
+
+async def _person(call: Call, seat: Seat, name: str) -> SignedIn:
+    from gateway.deciding import sign_in
+
+    passphrase = person.unseen(call, "cli.person.passphrase", name=name)
+    code = person.unseen(call, "cli.person.code", name=name)
+    return await sign_in.run(seat.node.deciding, name, passphrase, code)
+
+
+def key(
+    call: Call,
+    private: Annotated[
+        Path, typer.Argument(help="New file for the private half; it belongs to the head alone.")
+    ],
+    public: Annotated[Path, typer.Argument(help="New file for the public half: `seal.recipient`.")],
+) -> None:
+    """Make the head's pair of keys. Do it on another machine: the private half must never lie on the node."""
+    from gateway.errors import Clash, StoreFailure
+    from gateway.trust.hold_seal import RecipientSealer, new_pair
+
+    for path in (private, public):
+        if path.exists():
+            raise Clash(f"{path} exists; nothing is overwritten, name another file")
+    passphrase = person.unseen(call, "cli.hold.new_passphrase")
+    if len(passphrase) < _SHORTEST or passphrase != person.unseen(call, "cli.hold.again"):
+        raise typer.BadParameter(call.word("cli.hold.bad_passphrase", least=_SHORTEST))
+    made_private, made_public = new_pair(passphrase.encode())
+    try:
+        with open(os.open(private, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+            file.write(made_private)
+            file.flush()
+            os.fsync(file.fileno())
+        public.write_bytes(made_public)
+    except OSError as why:
+        raise StoreFailure(f"{why.filename or private} could not be written: {why.strerror}") from why
+    output.record(call, {"id": RecipientSealer.from_file(public).fingerprint, "public": str(public)})
+    call.say("cli.hold.key_made", public=public)

@@ -1,0 +1,212 @@
+"""`gateway people`: the persons who decide what this node trusts. In: names, roles, what people type unseen. Out: who there
+is, and once, for a new person, the code to enrol with. Who adds a person knows no secret of that person's."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from gateway.cli import output, person
+from gateway.cli.command import Call, noun, verb
+from gateway.cli.node import at_office, operator, run
+from gateway.cli.person import MaybeAs
+from gateway.errors import Denied
+
+if TYPE_CHECKING:
+    from gateway.domain.person import Person, Role
+
+_COLUMNS = (
+    ("cli.column.name", ""),
+    ("cli.column.roles", ""),
+    ("cli.column.state", ""),
+    ("cli.column.since", ""),
+)
+Name = Annotated[str, typer.Argument(help="The person's name, as the others know it.")]
+Roles = Annotated[list[str], typer.Option("--role", help="trust, people or head; may stand more than once.")]
+
+
+def register(app: typer.Typer) -> None:
+    group = noun("people", "Persons who decide what this node trusts; two of them for every change.")
+    verb(group, "list", examples=("gateway people list", "gateway people list -o json"))(list_)
+    verb(
+        group,
+        "add",
+        examples=(
+            "gateway people add 'A. Clerk' --role trust --role people",
+            "gateway people add 'A. Leader' --role trust --as 'A. Clerk'",
+        ),
+        writes=True,
+    )(add)
+    verb(
+        group,
+        "enrol",
+        examples=("gateway people enrol 'A. Clerk'", "gateway people enrol 'A. Clerk' --lang en"),
+    )(enrol)
+    verb(
+        group,
+        "roles",
+        examples=(
+            "gateway people roles 'A. Leader' --role trust --role head --as 'A. Clerk'",
+            "gateway people roles 'A. Leader' --role head --as 'A. Clerk' --yes",
+        ),
+        writes=True,
+    )(roles)
+    verb(
+        group,
+        "reset",
+        examples=(
+            "gateway people reset 'A. Leader' --as 'A. Clerk'",
+            "gateway people reset 'A. Leader' --as 'A. Clerk' --yes -o json",
+        ),
+        writes=True,
+    )(reset)
+    verb(
+        group,
+        "block",
+        examples=("gateway people block 'A. Leader'", "gateway people block 'A. Leader' --yes"),
+        writes=True,
+    )(block)
+    app.add_typer(group)
+
+
+def list_(call: Call) -> None:
+    """List the persons, their roles, and since when they have them."""
+    run(_list(call))
+
+
+async def _list(call: Call) -> None:
+    async with at_office(call.settings()) as office, office.deciding.decisions.read() as view:
+        found = await view.people.everybody()
+    cells = [
+        (
+            each.name,
+            " ".join(sorted(each.roles)),
+            call.word(f"cli.person.{_state(each)}"),
+            output.clock(max(each.added_at, each.roles_at)),
+        )
+        for each in found
+    ]
+    output.rows(call, [_shown(each) for each in found], _COLUMNS, cells)
+
+
+def add(call: Call, name: Name, role: Roles, as_: MaybeAs = None) -> None:
+    """Add a person. The code that it prints is for that person alone, who enrols with it within three days."""
+    run(_add(call, name, _roles(role), as_))
+
+
+async def _add(call: Call, name: str, roles: frozenset[Role], as_: str | None) -> None:
+    from gateway.deciding import people
+
+    async with at_office(call.settings()) as office:
+        if not call.agrees("cli.ask.person", name=name, roles=" ".join(sorted(roles))):
+            return
+        who = await person.maybe_signed_in(call, office, as_)
+        principal = await operator(office.store)
+        made, code = await people.add(office.deciding, who, principal.id, name, roles)
+    output.record(call, _shown(made) | {"code": code}, id_key="code")
+    call.say("cli.person.next", name=made.name)
+
+
+def enrol(call: Call, name: Name) -> None:
+    """Take up your account: with your one-time code, choose a passphrase and set up your second factor."""
+    run(_enrol(call, name))
+
+
+async def _enrol(call: Call, name: str) -> None:
+    from gateway.deciding import people
+
+    async with at_office(call.settings()) as office:
+        desk = office.deciding
+        code = person.unseen(call, "cli.person.one_time")
+        passphrase = person.unseen(call, "cli.person.new_passphrase")
+        if person.unseen(call, "cli.person.again") != passphrase:
+            raise Denied("the two passphrases are not the same; begin again")
+        totp = desk.secrets.new_totp()
+        # To the terminal, for whoever sits there: an app reads the one, a person types the other.
+        output.record(call, {"secret": totp, "uri": desk.secrets.uri(totp, name)}, id_key="uri")
+        sys.stdout.flush()  # whoever reads a pipe must have it before the next question
+        first = person.unseen(call, "cli.person.first")
+        made = await people.enrol(desk, name, code, passphrase, totp, first)
+    call.say("cli.person.enrolled", name=made.name)
+
+
+def roles(call: Call, name: Name, role: Roles, as_: MaybeAs = None) -> None:
+    """Give a person exactly these roles. For a day they approve nothing that you propose."""
+    run(_roles_given(call, name, _roles(role), as_))
+
+
+async def _roles_given(call: Call, name: str, roles: frozenset[Role], as_: str | None) -> None:
+    from gateway.deciding import people
+
+    async with at_office(call.settings()) as office:
+        if not call.agrees("cli.ask.person", name=name, roles=" ".join(sorted(roles))):
+            return
+        who = await person.maybe_signed_in(call, office, as_)
+        principal = await operator(office.store)
+        changed = await people.give(office.deciding, who, principal.id, name, roles)
+    output.record(call, _shown(changed))
+
+
+def reset(call: Call, name: Name, as_: MaybeAs = None) -> None:
+    """Let a person enrol anew, after a lost device or passphrase; prints a new one-time code."""
+    run(_reset(call, name, as_))
+
+
+async def _reset(call: Call, name: str, as_: str | None) -> None:
+    from gateway.deciding import people
+
+    async with at_office(call.settings()) as office:
+        if not call.agrees("cli.ask.person_reset", name=name):
+            return
+        who = await person.maybe_signed_in(call, office, as_)
+        principal = await operator(office.store)
+        changed, code = await people.reset(office.deciding, who, principal.id, name)
+    output.record(call, _shown(changed) | {"code": code}, id_key="code")
+    call.say("cli.person.next", name=changed.name)
+
+
+def block(call: Call, name: Name) -> None:
+    """Take everything from a person at once. One is enough for that, and the operator may."""
+    run(_block(call, name))
+
+
+async def _block(call: Call, name: str) -> None:
+    from gateway.deciding import people
+
+    async with at_office(call.settings()) as office:
+        if call.agrees("cli.ask.person_block", name=name):
+            principal = await operator(office.store)
+            output.record(call, _shown(await people.block(office.deciding, principal.id, name)))
+
+
+def _roles(given: list[str]) -> frozenset[Role]:
+    from gateway.domain.person import Role
+
+    known = {str(each) for each in Role}
+    if wrong := sorted(set(given) - known):
+        raise typer.BadParameter(
+            f"no such role: {', '.join(wrong)}; expected some of {', '.join(sorted(known))}"
+        )
+    return frozenset(Role(each) for each in given)
+
+
+def _state(one: Person) -> str:
+    if one.blocked_at is not None:
+        return "blocked"
+    return "active" if one.is_active else "waiting"
+
+
+def _shown(one: Person) -> dict[str, Any]:
+    return {
+        "id": one.id,
+        "name": one.name,
+        "roles": sorted(one.roles),
+        "state": _state(one),
+        "added_by": one.added_by,
+        "added_at": output.stamp(one.added_at),
+        "roles_by": one.roles_by,
+        "roles_at": output.stamp(one.roles_at),
+        "enrolled_at": output.stamp(one.enrolled_at),
+    }

@@ -1,0 +1,191 @@
+"""`gateway sign`: a person puts the agency's own signature on a PDF. In: a file, what kind of signature, a PIN typed at the
+terminal. Out: a new signed file beside the old one. The PIN is no option and no variable: asked, used once, forgotten."""
+
+from __future__ import annotations
+
+import getpass
+import sys
+from contextlib import AbstractContextManager
+from dataclasses import replace
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from gateway.cli import output
+from gateway.cli.command import Call, verb
+from gateway.cli.node import at_office, chosen, operator, run
+from gateway.domain.pdf_signing import POINTS_PER_MM, CopyForm, Placement, Purpose, Signed, Spot, Wish
+from gateway.errors import Clash, Denied, NotFound
+
+if TYPE_CHECKING:
+    from gateway.outgoing.sign_pdf import Plan, SigningDesk
+    from gateway.ports.signing import AgencyKey
+    from gateway.settings import Settings
+    from gateway.trust.pdf_signing.pin import Pin
+
+MOST_IMAGE = 8 * 1024 * 1024
+
+
+def register(app: typer.Typer) -> None:
+    verb(
+        app,
+        "sign",
+        examples=(
+            "gateway sign document.pdf --out document-sealed.pdf",
+            "gateway sign scan.pdf --copy --form trs",
+            "gateway sign annex.pdf --appendix --number 118/UBND-VP --dry-run --preview page.png",
+        ),
+        writes=True,
+    )(sign)
+
+
+def sign(
+    call: Call,
+    file: Annotated[Path, typer.Argument(help="The PDF; it stays as it is.", exists=True, dir_okay=False)],
+    out: Annotated[Path | None, typer.Option(help="The signed file; default: FILE with -signed.")] = None,
+    copy: Annotated[bool, typer.Option("--copy", help="Make it an electronic copy (R25).")] = False,
+    form: Annotated[CopyForm, typer.Option(help="Form of the copy.")] = CopyForm.SY,
+    appendix: Annotated[
+        bool, typer.Option("--appendix", help="An appendix in a file of its own (R24).")
+    ] = False,
+    number: Annotated[str, typer.Option(help="Number and notation of the appendix's document.")] = "",
+    at: Annotated[
+        str | None, typer.Option(help="Where: page,left,top; mm from the page's edges to the middle.")
+    ] = None,
+    image: Annotated[Path | None, typer.Option(help="The seal as PNG; default: from sign.seals.")] = None,
+    preview: Annotated[Path | None, typer.Option(help="Draw the page into this PNG.")] = None,
+    token: Annotated[str | None, typer.Option(help="Label of the token.")] = None,
+    key: Annotated[str | None, typer.Option(help="Label or id of the key on the token.")] = None,
+    p12: Annotated[Path | None, typer.Option(help="A PKCS#12 file instead of a token, to try out.")] = None,
+    no_timestamp: Annotated[bool, typer.Option("--no-timestamp", help="Ask no timestamp authority.")] = False,
+) -> None:
+    """Put the agency's signature on a PDF, in person: the seal, a copy's mark, or an appendix's mark."""
+    wish = Wish(purpose=_purpose(copy, appendix), agency_name="", copy_form=form, number=number, at=_spot(at))
+    target = out or file.with_name(f"{file.stem}-signed.pdf")
+    run(_sign(call, file, target, wish, image, preview, (token, key, p12), no_timestamp))
+
+
+async def _sign(
+    call: Call,
+    file: Path,
+    target: Path,
+    wish: Wish,
+    image: Path | None,
+    preview: Path | None,
+    which: tuple[str | None, str | None, Path | None],
+    no_timestamp: bool,
+) -> None:
+    from gateway import bootstrap_signing as wiring
+    from gateway.domain.account import AgencyScope
+    from gateway.outgoing import sign_pdf
+
+    settings = call.settings()
+    async with at_office(settings) as office:
+        agency = chosen(await office.store.hosted(), call.agency)
+        desk = wiring.desk(settings, office, stamped=not no_timestamp)
+        seal = _image(image or wiring.seal_file(settings, agency.code), wish, required=image is not None)
+        plan = await sign_pdf.plan(desk, file, replace(wish, agency_name=agency.name), seal)
+        await _show(call, desk, plan, preview)
+        if not _wanted(call, file, target):
+            return
+        principal = await operator(office.store)
+        scope = AgencyScope(agency_id=agency.id, principal_id=principal.id)
+        with _opened(call, settings, which, office.clock.now()) as opened:
+            signed = await sign_pdf.sign(desk, scope, agency, plan, opened, target)
+            facts = opened.facts
+    call.say("cli.sign.key", signer=facts.subject, serial=facts.serial)
+    output.record(call, _told(target, plan, signed, facts.serial), id_key="file")
+
+
+def _purpose(copy: bool, appendix: bool) -> Purpose:
+    if copy and appendix:
+        raise typer.BadParameter("a file is a copy or an appendix: give --copy or --appendix")
+    return Purpose.COPY if copy else Purpose.APPENDIX if appendix else Purpose.SEAL
+
+
+def _spot(text: str | None) -> Spot | None:
+    from gateway.outgoing.sign_pdf import spot_in_mm
+
+    if text is None:
+        return None
+    try:
+        page, left, top = text.split(",")
+        return spot_in_mm(int(page), float(left), float(top))
+    except ValueError as why:
+        raise typer.BadParameter(f"{text!r} is no place; write it as page,left,top, like 2,120,200") from why
+
+
+def _image(path: Path, wish: Wish, *, required: bool) -> bytes | None:
+    """None where there is no file, unless it was named: whether one is needed is decided later."""
+    if wish.purpose is not Purpose.SEAL or (not required and not path.is_file()):
+        return None
+    try:
+        with path.open("rb") as source:
+            return source.read(MOST_IMAGE)
+    except OSError as why:
+        raise NotFound(f"the image {path} cannot be read: {why.strerror}") from why
+
+
+async def _show(call: Call, desk: SigningDesk, plan: Plan, preview: Path | None) -> None:
+    from gateway.outgoing import sign_pdf
+
+    where = _millimetres(plan.placement)
+    call.say("cli.sign.where", page=plan.placement.page, **where)
+    if plan.placement.crowded:
+        call.say("rule.sign-crowded", page=plan.placement.page)
+    if preview is not None:
+        content = await sign_pdf.preview(desk, plan)
+        try:
+            preview.write_bytes(content)
+        except OSError as why:
+            raise Clash(f"{preview} cannot be written: {why.strerror}", code="SIGN-OUT") from why
+        call.say("cli.sign.preview", file=preview)
+
+
+def _wanted(call: Call, file: Path, target: Path) -> bool:
+    """To type the PIN is to agree; a dry run ends here."""
+    return call.agrees("cli.ask.sign", file=file, out=target) if call.dry_run else True
+
+
+def _opened(
+    call: Call, settings: Settings, which: tuple[str | None, str | None, Path | None], at: datetime
+) -> AbstractContextManager[AgencyKey]:
+    from gateway import bootstrap_signing as wiring
+    from gateway.trust.pdf_signing.key_file import open_key_file
+
+    label, key, p12 = which
+    if p12 is None:
+        return wiring.token(settings, label, key, lambda name: _ask(call, name), at)
+    call.say("cli.sign.trial")
+    return open_key_file(p12, lambda name: _ask(call, name), at)
+
+
+def _ask(call: Call, name: str) -> Pin:
+    """Once, at a terminal. Nothing that a pipe, a script or a schedule could give is taken."""
+    from gateway.trust.pdf_signing.pin import Pin
+
+    if not sys.stdin.isatty():
+        raise Denied("there is no terminal to type the PIN at", code="SIGN-TERMINAL")
+    typed = getpass.getpass(call.word("cli.sign.pin", name=output.plain(name)), stream=sys.stderr)
+    if not typed:
+        raise typer.Abort
+    return Pin(typed)
+
+
+def _millimetres(placement: Placement) -> dict[str, str]:
+    area = placement.area
+    told = {"left": area.left, "top": area.top, "width": area.width, "height": area.height}
+    return {name: f"{value / POINTS_PER_MM:.0f}" for name, value in told.items()}
+
+
+def _told(target: Path, plan: Plan, signed: Signed, serial: str) -> dict[str, object]:
+    return {
+        "file": str(target),
+        "sha256": str(signed.digest),
+        "size": signed.size,
+        "level": signed.level,
+        "page": plan.placement.page,
+        "serial": serial,
+    }

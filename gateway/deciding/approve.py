@@ -1,0 +1,113 @@
+"""The second of two people: approves what another one proposed, or rejects it. In: a signed-in person, a proposal, the
+digest that was shown, the digits typed. Out: the change in force, whole and with its events in one transaction; or a
+refusal that is itself an event, because a refused approval may be an attack (K6, threat 113)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from functools import partial
+
+from gateway.deciding.desk import DecidingDesk
+from gateway.domain.event import EventKind
+from gateway.domain.person import SignedIn
+from gateway.domain.proposal import Proposal, ProposalState
+from gateway.errors import Denied
+from gateway.policy import two_people
+from gateway.policy.two_people import Objection
+from gateway.ports.deciding import Decision
+
+_WORDS = {
+    Objection.SAME: "who proposed it cannot approve it: a second person must",
+    Objection.INACTIVE: "a person of this proposal is blocked, or has not enrolled",
+    Objection.ROLE: "both persons need the role `trust`",
+    Objection.YOUNG: "an account, its roles and its means of signing in must be a day old to approve anything",
+    Objection.CHANGED: "one of the two gave the other account or role within the last day",
+    Objection.CLOSED: "the proposal was decided before",
+    Objection.EXPIRED: "the proposal is older than three days; it must be made anew",
+    Objection.EDITED: "the proposal is not the one that was made, or not the one that was shown",
+    Objection.DIGITS: "the digits typed are not the end of the fingerprints",
+}
+
+
+async def run(desk: DecidingDesk, who: SignedIn, id: str, typed: Sequence[str], seen: str) -> Proposal:
+    """The proposal is in force. `seen` is the digest of what the person was shown, `typed` the last sixteen digits of
+    each certificate's fingerprint, which the person has from somebody else than the proposer."""
+    now = desk.clock.now()
+    async with desk.decisions.begin(who.person.id) as work:
+        proposal = await work.proposals.get(id)
+        objection = await _objection(work, who, proposal, typed, seen, now)
+        if objection is None:
+            await _apply(desk, work, proposal, who.person.id, now)
+            await work.proposals.close(id, ProposalState.APPROVED, who.person.id, now)
+            told = {"digest": proposal.digest, "proposed_by": proposal.proposed_by}
+            await work.events.append(EventKind.PROPOSAL_APPROVED, id, now, told)
+            await work.commit()
+    if objection is not None:
+        await _refuse(desk, who.person.id, id, objection, now)
+        raise Denied(_WORDS[objection], code=objection)
+    return await shown(desk, id)
+
+
+async def reject(desk: DecidingDesk, who: SignedIn, id: str, reason: str) -> Proposal:
+    """Nothing changes, and it can never be approved. One person is enough to say no."""
+    now = desk.clock.now()
+    async with desk.decisions.begin(who.person.id) as work:
+        objection = two_people.rejecting(await work.proposals.get(id), await work.people.get(who.person.id))
+        if objection is not None:
+            raise Denied(_WORDS[objection], code=objection)
+        await work.proposals.close(id, ProposalState.REJECTED, who.person.id, now)
+        await work.events.append(EventKind.PROPOSAL_REJECTED, id, now, {"reason": reason})
+        await work.commit()
+    return await shown(desk, id)
+
+
+async def shown(desk: DecidingDesk, id: str) -> Proposal:
+    """The proposal as it is kept now."""
+    async with desk.decisions.read() as view:
+        return await view.proposals.get(id)
+
+
+async def _objection(
+    work: Decision, who: SignedIn, proposal: Proposal, typed: Sequence[str], seen: str, now: datetime
+) -> Objection | None:
+    """Persons as they are now, not as they were when they signed in."""
+    made = [
+        str(each.data.get("digest"))
+        for each in await work.events.of(proposal.id)
+        if each.kind is EventKind.PROPOSAL_MADE
+    ]
+    return two_people.approving(
+        proposal,
+        await work.people.get(proposal.proposed_by),
+        await work.people.get(who.person.id),
+        typed,
+        now,
+        first_made=made[0] if len(made) == 1 else None,
+        seen=seen,
+        first_set_up=not await work.bindings.any_ever(),
+    )
+
+
+async def _apply(desk: DecidingDesk, work: Decision, proposal: Proposal, by: str, now: datetime) -> None:
+    people, about = (proposal.proposed_by, by), {"proposal": proposal.id, "digest": proposal.digest}
+    for change in proposal.content.bindings:
+        if change.earlier_end is not None:
+            for fingerprint in change.earlier:
+                await work.bindings.end(change.code, fingerprint, max(change.earlier_end, now))
+        await work.bindings.bind(
+            change.code, change.certificate_der, change.valid_from, change.valid_to, people, about
+        )
+    for anchor in proposal.content.anchors:
+        # The file first: one that no event tells of is found by `gateway doctor`, one that is missing by nobody.
+        await desk.pool.run(partial(desk.anchors.add, anchor.certificate_der))
+        told = {"fingerprint": anchor.fingerprint, **about}
+        await work.events.append(EventKind.ANCHOR_APPROVED, "anchors", now, told)
+
+
+async def _refuse(desk: DecidingDesk, by: str, id: str, objection: Objection, now: datetime) -> None:
+    async with desk.decisions.begin(by) as work:
+        await work.events.append(EventKind.PROPOSAL_REFUSED, id, now, {"code": str(objection)})
+        if objection is Objection.EXPIRED:
+            await work.proposals.close(id, ProposalState.EXPIRED, by, now)
+        await work.commit()

@@ -1,0 +1,133 @@
+"""Adds persons, lets them enrol, gives and takes roles. In: who acts (a signed-in person, or the operator while nobody has
+that role), and a name. Out: the person; a one-time code is told once and kept as a digest. Whoever adds a person knows
+no secret of that person's: passphrase and second factor are made at enrolling, by the person alone."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Collection
+from dataclasses import replace
+from datetime import timedelta
+from functools import partial
+
+from gateway.deciding.desk import DecidingDesk
+from gateway.domain.event import EventKind
+from gateway.domain.person import Credentials, Person, Role, SignedIn
+from gateway.errors import Clash, Denied
+from gateway.policy import two_people
+from gateway.ports.deciding import Decision
+
+CODE_GOOD_FOR = timedelta(hours=72)
+LONGEST_NAME = 100
+
+
+async def add(
+    desk: DecidingDesk, who: SignedIn | None, operator_id: str, name: str, roles: Collection[Role]
+) -> tuple[Person, str]:
+    """A new person, who must enrol before deciding anything, and the code to enrol with."""
+    called, now = _name(name), desk.clock.now()
+    by = who.person.id if who is not None else operator_id
+    person = Person(
+        id=desk.clock.new_id("prn_"),
+        name=called,
+        roles=frozenset(roles),
+        added_by=by,
+        added_at=now,
+        roles_by=by,
+        roles_at=now,
+    )
+    code, digest = desk.secrets.new_code()
+    async with desk.decisions.begin(by) as work:
+        await _may(work, who)
+        await work.people.add(person, Credentials(code_digest=digest, code_until=now + CODE_GOOD_FOR))
+        await work.events.append(EventKind.PERSON_ADDED, person.id, now, _told(person))
+        await work.commit()
+    return person, code
+
+
+async def enrol(desk: DecidingDesk, name: str, code: str, passphrase: str, totp: str, first: str) -> Person:
+    """The person has a passphrase and a second factor from now on. `totp` is the new secret, `first` the code that the
+    person's own device made of it: whoever cannot read it back would be locked out."""
+    now = desk.clock.now()
+    hashed, sealed = await desk.pool.run(partial(desk.secrets.keep, passphrase, totp))
+    step = await desk.pool.run(partial(desk.secrets.step, passphrase, sealed, first, now))
+    async with desk.decisions.begin("node") as work:
+        person = await work.people.named(name)
+        kept = await work.people.credentials(person.id)
+        open_still = kept.code_until is not None and now < kept.code_until and person.blocked_at is None
+        if not open_still or not desk.secrets.is_code(code, kept.code_digest or ""):
+            raise Denied("this one-time code is not that person's, was used before, or is too old")
+        if step is None:
+            raise Clash("the second factor does not fit; type the code that the device shows now")
+        enrolled = replace(person, enrolled_at=now)
+        await work.people.save(enrolled)
+        made = Credentials(passphrase_hash=hashed, sealed_totp=sealed, last_step=step)
+        await work.people.save_credentials(person.id, made)
+        await work.events.append(EventKind.PERSON_ENROLLED, person.id, now)
+        await work.commit()
+    return enrolled
+
+
+async def give(
+    desk: DecidingDesk, who: SignedIn | None, operator_id: str, name: str, roles: Collection[Role]
+) -> Person:
+    """Exactly these roles from now on; for a day they cannot be used to approve what who gave them proposes."""
+    now, by = desk.clock.now(), who.person.id if who is not None else operator_id
+    async with desk.decisions.begin(by) as work:
+        await _may(work, who)
+        person = await work.people.named(name)
+        changed = replace(person, roles=frozenset(roles), roles_by=by, roles_at=now)
+        await work.people.save(changed)
+        await work.events.append(EventKind.PERSON_CHANGED, person.id, now, _told(changed))
+        await work.commit()
+    return changed
+
+
+async def reset(desk: DecidingDesk, who: SignedIn | None, operator_id: str, name: str) -> tuple[Person, str]:
+    """The person enrols anew with the code: for a lost device or passphrase. It counts as a change of roles."""
+    now, by = desk.clock.now(), who.person.id if who is not None else operator_id
+    code, digest = desk.secrets.new_code()
+    async with desk.decisions.begin(by) as work:
+        await _may(work, who)
+        person = await work.people.named(name)
+        changed = replace(person, enrolled_at=None, roles_by=by, roles_at=now)
+        await work.people.save(changed)
+        kept = Credentials(code_digest=digest, code_until=now + CODE_GOOD_FOR)
+        await work.people.save_credentials(person.id, kept)
+        await work.events.append(EventKind.PERSON_CHANGED, person.id, now, {**_told(changed), "reset": True})
+        await work.commit()
+    return changed, code
+
+
+async def block(desk: DecidingDesk, by: str, name: str) -> Person:
+    """The person decides nothing any more. To take away needs one, and the operator may."""
+    now = desk.clock.now()
+    async with desk.decisions.begin(by) as work:
+        person = replace(await work.people.named(name), blocked_at=now)
+        await work.people.save(person)
+        await work.people.save_credentials(person.id, Credentials())
+        await work.events.append(EventKind.PERSON_BLOCKED, person.id, now)
+        await work.commit()
+    return person
+
+
+async def _may(work: Decision, who: SignedIn | None) -> None:
+    actor = await work.people.get(who.person.id) if who is not None else None
+    objection = two_people.administering(actor, await work.people.everybody())
+    if objection is not None:
+        raise Denied(
+            "persons are added and changed by a person who has the role `people`, signed in",
+            code=objection,
+            hint="add: --as NAME",
+        )
+
+
+def _name(text: str) -> str:
+    name = " ".join(unicodedata.normalize("NFC", text).split())
+    if not name or len(name) > LONGEST_NAME or not name.isprintable():
+        raise Clash(f"a person needs a name of at most {LONGEST_NAME} printable characters")
+    return name
+
+
+def _told(person: Person) -> dict[str, object]:
+    return {"roles": sorted(person.roles)}

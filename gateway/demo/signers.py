@@ -1,0 +1,168 @@
+"""Signed sample PDFs for the demonstration and for tests: a person's signature and an agency's seal. In: an authority made
+for the occasion, names. Out: signed bytes. Keys are made here and now and lie in no file: nobody else can use them."""
+
+from __future__ import annotations
+
+import io
+import math
+import tempfile
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.x509.oid import NameOID
+from PIL import Image, ImageDraw
+
+from gateway.demo.stage import HERE
+from gateway.domain.pdf_signing import POINTS_PER_MM, Area, Layout, Placement, Purpose, Size, Wish
+from gateway.domain.wall_clock import local
+from gateway.outgoing.sign_pdf import SEAL_TYPE, SEAL_WIDTH
+from gateway.policy import pdf_place
+from gateway.trust.authority import Authority
+from gateway.trust.pdf_signing.key_file import HeldKey
+from gateway.trust.pdf_signing.signer import PadesSigner
+from gateway.trust.pdf_signing.type_setting import font
+
+_NO_TEXT = Layout(lines=(), type_size=1.0, size=Size(width=0, height=0))
+_DOTS = 425  # 36 mm at 300 dots to the inch
+_RED, _BLUE = (200, 16, 32, 255), (24, 58, 180, 255)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DemoSigners:
+    """A person and an agency with keys of one authority. Signing blocks: inside an event loop, call it in the pool."""
+
+    agency_name: str
+    person: HeldKey
+    agency: HeldKey
+    signer: PadesSigner
+
+    @classmethod
+    def create(
+        cls, authority: Authority, code: str, agency_name: str, person_name: str, at: datetime
+    ) -> DemoSigners:
+        """New keys, certified until the authority's usual end."""
+        surname, _, given = person_name.partition(" ")
+        person = [(NameOID.SURNAME, surname), (NameOID.GIVEN_NAME, given or surname)]
+        return cls(
+            agency_name=agency_name,
+            person=_held(authority, _name(agency_name, person_name, person), at),
+            agency=_held(
+                authority, _name(agency_name, agency_name, [(NameOID.USER_ID, f"MDVQHNS:{code}")]), at
+            ),
+            signer=PadesSigner(),
+        )
+
+    @property
+    def certificates(self) -> tuple[x509.Certificate, x509.Certificate]:
+        """The person's and the agency's."""
+        person, agency = (
+            x509.load_der_x509_certificate(each.facts.certificate_der) for each in (self.person, self.agency)
+        )
+        return person, agency
+
+    def signed_by_both(self, pdf: bytes, area: Area, at: datetime, page: int = 1) -> bytes:
+        """As an official document leaves: the person's signature in that area, the seal over a third of it."""
+        return self.sealed(self.signed_by_person(pdf, area, at, page), at)
+
+    def signed_by_person(self, pdf: bytes, area: Area, at: datetime, page: int = 1) -> bytes:
+        placement = Placement(page=page, area=area, image=area, text=area, layout=_NO_TEXT)
+        picture = hand_image(area.width / area.height)
+        return _through_files(
+            pdf, lambda path, out: self.signer.put(path, out, placement, picture, self.person, at)
+        )
+
+    def sealed(self, pdf: bytes, at: datetime) -> bytes:
+        """The agency's seal over the last personal signature that shows."""
+        image = seal_png(self.agency_name)
+        wish = Wish(purpose=Purpose.SEAL, agency_name=self.agency_name)
+
+        def put(path: Path, out: Path) -> None:
+            standing = self.signer.examine(path)
+            view = self.signer.view(path, pdf_place.page_for(standing, wish))
+            words = [self.agency_name, local(at).isoformat(timespec="seconds")]
+            text = self.signer.set_text(words, SEAL_TYPE, SEAL_WIDTH)
+            placement = pdf_place.place_seal(standing, wish, view, self.signer.image_size(image), text)
+            self.signer.sign(path, out, placement, image, self.agency, at)
+
+        return _through_files(pdf, put)
+
+
+def _name(organisation: str, common: str, more: Sequence[tuple[x509.ObjectIdentifier, str]]) -> x509.Name:
+    parts = [(NameOID.ORGANIZATION_NAME, organisation), (NameOID.COMMON_NAME, common), *more]
+    return x509.Name([x509.NameAttribute(kind, value) for kind, value in parts])
+
+
+def _held(authority: Authority, subject: x509.Name, at: datetime) -> HeldKey:
+    key = ec.generate_private_key(ec.SECP256R1())
+    asked = x509.CertificateSigningRequestBuilder().subject_name(subject).sign(key, SHA256())
+    certificate = authority.issue_for_request(asked.public_bytes(Encoding.PEM), at)
+    return HeldKey(key, certificate, [authority.certificate], at)
+
+
+def sample(name: str) -> bytes:
+    """A PDF of the demonstration."""
+    return (HERE / "samples" / name).read_bytes()
+
+
+def area_in_mm(left: float, top: float, width: float, height: float) -> Area:
+    k = POINTS_PER_MM
+    return Area(left=left * k, top=top * k, width=width * k, height=height * k)
+
+
+def seal_png(words: str) -> bytes:
+    """A made-up seal that nobody takes for a real one: two rings, a star, a name around it."""
+    seal = Image.new("RGBA", (_DOTS, _DOTS), (0, 0, 0, 0))
+    pen = ImageDraw.Draw(seal)
+    pen.ellipse((4, 4, _DOTS - 5, _DOTS - 5), outline=_RED, width=9)
+    pen.ellipse((92, 92, _DOTS - 93, _DOTS - 93), outline=_RED, width=5)
+    pen.polygon(_star(_DOTS / 2, 92), fill=_RED)
+    for n, letter in enumerate(text := f"{words.upper()[:44]}   "):
+        _letter(seal, letter, 2 * math.pi * n / len(text))
+    content = io.BytesIO()
+    seal.save(content, "PNG", dpi=(300, 300))
+    return content.getvalue()
+
+
+def hand_image(ratio: float) -> Image.Image:
+    """A blue scrawl, as a personal signature looks."""
+    high = 200
+    wide = max(60, round(high * ratio))
+    hand = Image.new("RGBA", (wide, high), (0, 0, 0, 0))
+    steps = [n / 120 for n in range(121)]
+    points = [
+        (wide * (0.08 + 0.84 * t), high * (0.5 + 0.38 * math.sin(19 * t) * math.cos(5 * t) * (1.1 - t)))
+        for t in steps
+    ]
+    ImageDraw.Draw(hand).line(points, fill=_BLUE, width=7, joint="curve")
+    return hand
+
+
+def _letter(seal: Image.Image, letter: str, angle: float) -> None:
+    one = Image.new("RGBA", (80, 80), (0, 0, 0, 0))
+    ImageDraw.Draw(one).text((40, 40), letter, fill=_RED, font=font(46), anchor="mm")
+    turned = one.rotate(-math.degrees(angle), resample=Image.Resampling.BICUBIC)
+    reach, middle = _DOTS / 2 - 50, _DOTS / 2
+    at = round(middle + reach * math.sin(angle) - 40), round(middle - reach * math.cos(angle) - 40)
+    seal.alpha_composite(turned, (max(0, at[0]), max(0, at[1])))
+
+
+def _star(middle: float, reach: float) -> list[tuple[float, float]]:
+    return [
+        (middle + r * math.sin(math.pi * n / 5), middle - r * math.cos(math.pi * n / 5))
+        for n in range(10)
+        for r in ((reach if n % 2 == 0 else reach * 0.382),)
+    ]
+
+
+def _through_files(pdf: bytes, work: Callable[[Path, Path], object]) -> bytes:
+    with tempfile.TemporaryDirectory(prefix="gateway-signing-") as folder:
+        path, out = Path(folder) / "in.pdf", Path(folder) / "out.pdf"
+        path.write_bytes(pdf)
+        work(path, out)
+        return out.read_bytes()

@@ -1,0 +1,86 @@
+"""The sealed hold (R4): what was found to be secret, frozen at once and sealed apart, until a person decides. A hold is its
+own incident record: open while the content is kept, closed by the decision to lift or to purge it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from gateway.domain.identity import Digest
+
+OWNER = "hold"  # who refers to frozen content; nobody reads through such a reference, and no backup has it
+
+
+class HoldState(StrEnum):
+    """`frozen`: nobody can read it, and it is not yet sealed."""
+
+    FROZEN = "frozen"
+    SEALED = "sealed"
+    LIFTED = "lifted"
+    PURGED = "purged"
+
+
+OPEN = (HoldState.FROZEN, HoldState.SEALED)
+
+
+class HeldKind(StrEnum):
+    """What was sealed: a packet that became no document, an incoming document, an outgoing one."""
+
+    PACKET = "packet"
+    INCOMING = "incoming"
+    OUTGOING = "outgoing"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HeldContent:
+    """One piece of content and whose it was before. `sealed` is the SHA-256 of its sealed form, once it has one."""
+
+    digest: Digest
+    size: int
+    owner_kind: str
+    owner_id: str
+    sealed: Digest | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decision:
+    """Who decided what becomes of the content, and why."""
+
+    by: str
+    why: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hold:
+    """One incident. `before` is the state that its subject goes back to; `handed_over` says that a document system has a
+    copy; `leftovers` are bytes that nobody refers to any more and that may still lie on the disk; `others` counts further
+    uses of the same bytes at this node. `is_settled` is False while bytes that must go are still there."""
+
+    id: str
+    agency_id: str
+    kind: HeldKind
+    subject_id: str
+    state: HoldState
+    why: str
+    begun_at: datetime
+    begun_by: str
+    before: str
+    sender_code: str | None = None
+    document_id: str | None = None
+    contents: tuple[HeldContent, ...] = ()
+    leftovers: tuple[Digest, ...] = ()
+    recipient: str | None = None
+    handed_over: bool = False
+    others: int = 0
+    decision: Decision | None = None
+    is_settled: bool = False
+
+    @property
+    def is_open(self) -> bool:
+        return self.state in OPEN
+
+    @property
+    def digests(self) -> tuple[Digest, ...]:
+        return tuple(dict.fromkeys(each.digest for each in self.contents))

@@ -1,0 +1,64 @@
+"""Persons who decide about trust: who they are, what they may decide, since when, and what they sign in with. Frozen
+values; the rules about them are in `policy.two_people`. A person is a principal of the node, never a program."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+
+class Role(StrEnum):
+    """What a person may decide. A person has any number of them."""
+
+    TRUST = "trust"
+    """Proposes and approves what this node trusts: certificates of agencies, anchors."""
+    PEOPLE = "people"
+    """Adds persons, gives and takes roles."""
+    HEAD = "head"
+    """Decides on documents in the sealed hold."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Person:
+    """One person. `roles_at` is when the roles, or the means of signing in, were last given by `roles_by`."""
+
+    id: str
+    name: str
+    roles: frozenset[Role]
+    added_by: str
+    added_at: datetime
+    roles_by: str
+    roles_at: datetime
+    enrolled_at: datetime | None = None
+    blocked_at: datetime | None = None
+
+    @property
+    def is_active(self) -> bool:
+        """Has a passphrase and a second factor of its own, and was not blocked."""
+        return self.enrolled_at is not None and self.blocked_at is None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Credentials:
+    """What a person signs in with, as it is kept: no secret can be read from it. `code_digest` is of the one-time code
+    that enrols; `sealed_totp` opens with the passphrase alone; `last_step` is the last second factor that was used."""
+
+    code_digest: str | None = None
+    code_until: datetime | None = None
+    passphrase_hash: str | None = None
+    sealed_totp: str | None = None
+    last_step: int = 0
+    failures: int = 0
+    locked_until: datetime | None = None
+
+    def __repr__(self) -> str:
+        return f"Credentials(enrolled={self.passphrase_hash is not None}, failures={self.failures})"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SignedIn:
+    """A person who has just shown passphrase and second factor. Made by `deciding.sign_in` alone."""
+
+    person: Person
+    at: datetime

@@ -1,0 +1,123 @@
+"""A change of trust that one person proposes and another one approves (K6). What is approved is the digest of the whole
+proposal, so that nothing in it can be exchanged between the two. Pure."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+from dataclasses import dataclass, fields, is_dataclass
+from datetime import UTC, datetime
+from enum import StrEnum
+
+DIGITS = 16
+
+
+class ProposalState(StrEnum):
+    OPEN = "open"
+    APPROVED = "approved"
+    REJECTED = "rejected"
+    EXPIRED = "expired"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BindingChange:
+    """A certificate that shall speak for a code. Earlier certificates of the code, by SHA-256, end at `earlier_end`."""
+
+    code: str
+    certificate: str
+    """In DER, in Base64: the whole proposal is kept as text."""
+    valid_from: datetime
+    valid_to: datetime
+    earlier: tuple[str, ...] = ()
+    earlier_end: datetime | None = None
+
+    @property
+    def certificate_der(self) -> bytes:
+        return base64.b64decode(self.certificate)
+
+    @property
+    def fingerprint(self) -> str:
+        """SHA-256 of the certificate, as people compare it."""
+        return hashlib.sha256(self.certificate_der).hexdigest()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AnchorChange:
+    """A root certificate below which certificates of agencies are believed."""
+
+    certificate: str
+
+    @property
+    def certificate_der(self) -> bytes:
+        return base64.b64decode(self.certificate)
+
+    @property
+    def fingerprint(self) -> str:
+        return hashlib.sha256(self.certificate_der).hexdigest()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Content:
+    """What a proposal would change, all of it or nothing."""
+
+    bindings: tuple[BindingChange, ...] = ()
+    anchors: tuple[AnchorChange, ...] = ()
+
+    @property
+    def changes(self) -> tuple[BindingChange | AnchorChange, ...]:
+        """All of them, in the order in which people go through them."""
+        return (*self.bindings, *self.anchors)
+
+    @property
+    def fingerprints(self) -> tuple[str, ...]:
+        """Of every certificate in it, in order: what the approver compares."""
+        return tuple(each.fingerprint for each in self.changes)
+
+    @property
+    def expected(self) -> tuple[str, ...]:
+        """The digits that the approver types: the end of each fingerprint."""
+        return tuple(each[-DIGITS:] for each in self.fingerprints)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Proposal:
+    """One proposal from its making to its end."""
+
+    id: str
+    content: Content
+    proposed_by: str
+    proposed_at: datetime
+    expires_at: datetime
+    reason: str = ""
+    state: ProposalState = ProposalState.OPEN
+    decided_by: str | None = None
+    decided_at: datetime | None = None
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 over everything in it that is not its fate."""
+        told = {
+            "id": self.id,
+            "content": self.content,
+            "proposed_by": self.proposed_by,
+            "proposed_at": self.proposed_at,
+            "expires_at": self.expires_at,
+            "reason": self.reason,
+        }
+        text = json.dumps(_plain(told), ensure_ascii=False, sort_keys=True, separators=(",", ":"))
+        return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _plain(value: object) -> object:
+    """JSON of one form: a value has one text, on both sides of a database."""
+    match value:
+        case dict():
+            return {str(key): _plain(each) for key, each in value.items()}
+        case tuple():
+            return [_plain(each) for each in value]
+        case datetime():
+            return value.astimezone(UTC).isoformat(timespec="microseconds")
+    if is_dataclass(value) and not isinstance(value, type):
+        return {each.name: _plain(getattr(value, each.name)) for each in fields(value)}
+    return value

@@ -1,0 +1,168 @@
+"""What the signatures inside a PDF say: the facts read from its bytes and about its certificates, and the verdict that
+`policy.pdf_verdict` makes of them. Frozen values; nothing here opens a file or decides."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+
+class Word(StrEnum):
+    """What is said of a signature, and of a file by the worst of its signatures."""
+
+    VALID = "valid"
+    INVALID = "invalid"
+    UNKNOWN = "unknown"
+    UNSIGNED = "unsigned"
+
+
+class Role(StrEnum):
+    """On whose behalf a certificate signs."""
+
+    AGENCY = "agency"
+    PERSON = "person"
+
+
+class LegalValue(StrEnum):
+    """What a document is worth beside paper (R19, R20, R25)."""
+
+    OFFICIAL = "official"
+    COPY = "copy"
+    INFORMATION = "information"
+
+
+class Coverage(StrEnum):
+    """How much of the file a signature covers: all of it, all of it up to later updates, or less."""
+
+    WHOLE = "whole"
+    REVISION = "revision"
+    PART = "part"
+
+
+class Later(StrEnum):
+    """What was appended after a signature: nothing, only what proves (timestamps, revocation data), further signatures,
+    form fields filled in, or anything else."""
+
+    NOTHING = "nothing"
+    PROOFS = "proofs"
+    SIGNATURES = "signatures"
+    FIELDS = "fields"
+    OTHER = "other"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CertificateFacts:
+    """One certificate as it describes itself. `names` are the parts of its subject, `policies` its policy OIDs."""
+
+    subject: str
+    issuer: str
+    serial: str
+    sha256: str
+    not_before: datetime
+    not_after: datetime
+    names: tuple[tuple[str, str], ...] = ()
+    policies: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Standing:
+    """What chain and revocation lists say of a certificate at one time. `code` None: the chain holds. `revocation` is
+    good, revoked or unknown."""
+
+    at: datetime
+    code: str | None = None
+    detail: str = ""
+    revocation: str = "unknown"
+    revoked_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TimestampFacts:
+    """A timestamp over a signature. `fault` says why its own bytes prove nothing; `standing` is its authority's."""
+
+    at: datetime
+    standing: Standing
+    authority: str = ""
+    fault: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SignatureFacts:
+    """One signature field of a PDF. `fault` is the code of what breaks its form, `certified` the DocMDP level that it
+    sets; `mark` what it shows on the first page. `standings` are of its certificate, each at another time."""
+
+    field: str
+    fault: str | None = None
+    detail: str = ""
+    coverage: Coverage = Coverage.PART
+    later: Later = Later.OTHER
+    later_detail: str = ""
+    certified: int | None = None
+    intact: bool = False
+    authentic: bool = False
+    algorithm: str = ""
+    weak: bool = False
+    claimed_at: datetime | None = None
+    reason: str = ""
+    mark: str = ""
+    certificate: CertificateFacts | None = None
+    standings: tuple[Standing, ...] = ()
+    timestamps: tuple[TimestampFacts, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PdfFacts:
+    """The signatures of one file, oldest first. `fault` says why they could not be read; `seen_at` is the time for which
+    the bytes are known to have existed; `now` the time of asking. `anchored` False: there are no anchors to trust."""
+
+    seen_at: datetime
+    now: datetime
+    signatures: tuple[SignatureFacts, ...] = ()
+    fault: str | None = None
+    detail: str = ""
+    anchored: bool = True
+    proofs_inside: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SignerVerdict:
+    """One signature as people read it. `verdict` is for the time that is proved, `now` for the time of asking; `why` is
+    the code of what is wrong with it."""
+
+    field: str
+    verdict: Word
+    name: str = ""
+    organisation: str = ""
+    role: Role | None = None
+    why: str | None = None
+    detail: str = ""
+    claimed_at: datetime | None = None
+    trusted_at: datetime | None = None
+    now: Word = Word.UNKNOWN
+    now_why: str | None = None
+    serial: str = ""
+    issuer: str = ""
+    copy_form: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FileVerdict:
+    """The signatures of one file of a document; `verdict` is that of the worst."""
+
+    n: int
+    file: str
+    verdict: Word
+    why: str | None = None
+    detail: str = ""
+    signers: tuple[SignerVerdict, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RoleRule:
+    """A certificate whose part `part` (`policy`: one of its policy OIDs) is `value`, or begins with it, signs as `role`."""
+
+    role: Role
+    part: str
+    value: str
+    begins: bool = False

@@ -1,0 +1,1 @@
+"""The sealed log examined, searched, taken out and published. One module for each."""

@@ -1,0 +1,103 @@
+"""Writes the page of an evidence pack, for a judge without any software. In: the pack's story and the other files. Out: one
+HTML file in Vietnamese that can be printed: no script, nothing loaded from anywhere, every text of others escaped."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
+from functools import partial
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from gateway import labels
+from gateway.domain.evidence_story import PacketTold, Party, Story
+from gateway.domain.status import CODES
+from gateway.domain.wall_clock import local
+from gateway.ops.evidence.write import Part
+
+LANG = "vi"
+# In the order in which the page explains them.
+PROOFS = ("signature", "receipt", "log", "stamp", "revocation", "manifest")
+_OK = {True: "cli.step.ok", False: "cli.step.failed", None: "cli.step.not_reached"}
+
+
+def page(story: Story, parts: Sequence[Part], file: str, lang: str = LANG) -> str:
+    """The page; `file` is the name that the pack will have."""
+    say = partial(_say, lang)
+    pages = Environment(
+        loader=PackageLoader("gateway.ops.evidence", "templates"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    pages.filters |= {
+        "plain": plain,
+        "clock": clock,
+        "party": party,
+        "day": lambda text: labels.day(text, lang) if text else "",
+        "size": lambda size: labels.kilobytes(size, lang),
+        "ok": lambda ok: say(_OK[ok]),
+        "outcome": partial(_word, say, "state."),
+        "packet": partial(packet_word, say),
+        "trusted": partial(trusted, say, sealed_times(story)),
+        "meaning": lambda code: f": {say(f'code.{code}')}" if labels.has(f"code.{code}") else "",
+    }
+    template = pages.get_template("evidence.html")
+    state = _word(say, "state.in." if story.direction == "in" else "state.", story.state)
+    return template.render(
+        say=say, lang=lang, story=story, state=state, parts=parts, proofs=PROOFS, file=file
+    )
+
+
+def plain(text: str) -> str:
+    """Without signs that turn the writing round or hide."""
+    return "".join(sign if sign.isprintable() else " " for sign in text)
+
+
+def clock(at: datetime) -> str:
+    """As a Vietnamese wall clock shows it, with its offset."""
+    return local(at).strftime("%d/%m/%Y %H:%M:%S (+07:00)")
+
+
+def party(one: Party) -> str:
+    return plain(f"{one.name} ({one.code})" if one.name else one.code)
+
+
+def packet_word(say: Callable[..., str], packet: PacketTold) -> str:
+    """What it is: its kind, and of a status what it says."""
+    kind = _word(say, "kind.", packet.kind)
+    if packet.status is None:
+        return kind
+    row = CODES.get(packet.status)
+    meaning = _word(say, "state.", row.key) if row is not None else ""
+    return f"{kind} {plain(packet.status)} {meaning}".strip()
+
+
+def sealed_times(story: Story) -> dict[str, datetime | None]:
+    """By the digests of the packets that the log names: the trusted time before which it did, None where none is."""
+    stamps = {each.number: each.stamped_at for each in story.seals}
+    found: dict[str, datetime | None] = {}
+    for event in story.events:
+        at = stamps.get(event.seal)
+        for digest in event.names:
+            before = found.setdefault(digest, at)
+            if at is not None and (before is None or at < before):
+                found[digest] = at
+    return found
+
+
+def trusted(say: Callable[..., str], times: Mapping[str, datetime | None], packet: PacketTold) -> str:
+    """Before which trusted time the packet existed, in words."""
+    if packet.sha256 not in times:
+        return say("evidence.page.not_logged")
+    at = times[packet.sha256]
+    return clock(at) if at is not None else say("evidence.page.untrusted")
+
+
+def _word(say: Callable[..., str], table: str, key: str) -> str:
+    return say(f"{table}{key}") if labels.has(f"{table}{key}") else plain(key)
+
+
+def _say(lang: str, key: str, **params: object) -> str:
+    return labels.say(key, lang, **params)

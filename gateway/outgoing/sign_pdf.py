@@ -1,0 +1,199 @@
+"""Puts the agency's own signature on a PDF, in person (R23a, R24, R25, R30). In: a file, a wish, a key that a person has
+just opened. Out: first a `Plan`, to be shown; then a new signed file and one event. The file is signed as it was shown or
+not at all; the old file stays. No worker, schedule or API key comes here: none of them has an opened key."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from pathlib import Path
+
+from gateway import labels
+from gateway.domain.account import AgencyScope, HostedAgency
+from gateway.domain.event import EventKind
+from gateway.domain.pdf_signing import (
+    POINTS_PER_MM,
+    CopyForm,
+    PageView,
+    Placement,
+    Purpose,
+    Signed,
+    Spot,
+    Standing,
+    Wish,
+)
+from gateway.domain.wall_clock import local
+from gateway.errors import Clash, Denied, Refused
+from gateway.policy import pdf_place
+from gateway.policy.pdf_signing import is_over, may_be_signed, may_sign
+from gateway.ports import Clock, Directory, Pool, Store
+from gateway.ports.signing import AgencyKey, PdfSigner
+
+# R24: Times New Roman 10 for marks. What stands beside a seal is smaller, for it stands among other words.
+MARK_TYPE, SEAL_TYPE = 10.0, 8.0
+MARK_WIDTH, SEAL_WIDTH = 80 * POINTS_PER_MM, 60 * POINTS_PER_MM
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SigningDesk:
+    """The tools of signing. `exchange_keys` gives the ids of the keys of these certificates and of all that the node signs
+    packets with."""
+
+    store: Store
+    directory: Directory
+    signer: PdfSigner
+    clock: Clock
+    pool: Pool
+    exchange_keys: Callable[[Sequence[bytes]], Collection[str]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """What will be signed, and what will be put where. `image` is the seal's, for a seal alone."""
+
+    path: Path
+    wish: Wish
+    standing: Standing
+    view: PageView
+    placement: Placement
+    image: bytes | None = None
+
+
+async def plan(desk: SigningDesk, path: Path, wish: Wish, image: bytes | None) -> Plan:
+    """What would be done. Refused with every reason; nothing is written, no key is needed."""
+    standing = await desk.pool.run(lambda: desk.signer.examine(path))
+    verdict = may_be_signed(standing, wish, path.name)
+    if not verdict.allowed:
+        raise Refused(verdict)
+    page = pdf_place.page_for(standing, wish)
+    view = await desk.pool.run(lambda: desk.signer.view(path, page))
+    shown = image if wish.purpose is Purpose.SEAL else None
+    at = desk.clock.now()
+    placement = await desk.pool.run(lambda: _placed(desk.signer, wish, standing, view, shown, at))
+    return Plan(path=path, wish=wish, standing=standing, view=view, placement=placement, image=shown)
+
+
+async def preview(desk: SigningDesk, plan: Plan) -> bytes:
+    """The page of the plan as a PNG."""
+    return await desk.pool.run(lambda: desk.signer.preview(plan.view, plan.placement, plan.image))
+
+
+async def sign(
+    desk: SigningDesk, scope: AgencyScope, agency: HostedAgency, plan: Plan, key: AgencyKey, out: Path
+) -> Signed:
+    """Signs what the plan showed. Durable on return, the event too: no signed file is handed out without its event."""
+    at = desk.clock.now()
+    if is_over(key.opened_at, at):
+        raise Denied("the key was opened too long ago", code="TOKEN-TIMED-OUT", hint="type the PIN again")
+    standing = await desk.pool.run(lambda: desk.signer.examine(plan.path))
+    if standing.digest != plan.standing.digest:
+        raise Clash(
+            f"{plan.path} changed after it was looked at", code="SIGN-CHANGED", hint="look at it again"
+        )
+    verdict = may_sign(standing, key.facts, await _exchange_keys(desk, agency), at)
+    if not verdict.allowed:
+        raise Refused(verdict)
+    if await desk.pool.run(out.exists):
+        raise _there(out)
+    staged = out.with_name(f".{out.name}.{desk.clock.new_id()}")
+    try:
+        signed = await desk.pool.run(lambda: _signed(desk.signer, plan, key, staged, at))
+        async with desk.store.begin(scope) as work:
+            told = _told(plan, key, signed)
+            await work.events.append(EventKind.DOCUMENT_SIGNED, key.facts.key_id, at, told)
+            await work.commit()
+        await desk.pool.run(lambda: _hand_out(staged, out))
+    finally:
+        staged.unlink(missing_ok=True)
+    return signed
+
+
+async def has_signed_pdfs(store: Store, scope: AgencyScope, key_id: str) -> bool:
+    """Whether this key ever signed a PDF for the agency here: then it cannot become an exchange key (R23a)."""
+    async with store.read(scope) as work:
+        return bool(await work.events.of(key_id))
+
+
+def spot_in_mm(page: int, left: float, top: float) -> Spot:
+    """The place a person measured on paper: millimetres from the left and the top edge of the page."""
+    return Spot(page=page, left=left * POINTS_PER_MM, top=top * POINTS_PER_MM)
+
+
+async def _exchange_keys(desk: SigningDesk, agency: HostedAgency) -> Collection[str]:
+    bound = [each for code in (agency.code, *agency.aliases) for each in await desk.directory.bindings(code)]
+    certificates = [each.certificate_der for each in bound]
+    return await desk.pool.run(lambda: desk.exchange_keys(certificates))
+
+
+def _signed(signer: PdfSigner, plan: Plan, key: AgencyKey, staged: Path, at: datetime) -> Signed:
+    # Set anew: the time in the mark is that of the signature, not of the preview.
+    placement = _placed(signer, plan.wish, plan.standing, plan.view, plan.image, at)
+    return signer.sign(plan.path, staged, placement, plan.image, key, at, plan.standing.digest)
+
+
+def _placed(
+    signer: PdfSigner, wish: Wish, standing: Standing, view: PageView, image: bytes | None, at: datetime
+) -> Placement:
+    time = local(at).isoformat(timespec="seconds")
+    if wish.purpose is Purpose.SEAL:
+        if image is None:
+            raise Clash(
+                "there is no image of the seal",
+                code="SEAL-IMAGE",
+                hint="put it into sign.seals as CODE.png, or name it with --image",
+            )
+        text = signer.set_text([wish.agency_name, time], SEAL_TYPE, SEAL_WIDTH)
+        return pdf_place.place_seal(standing, wish, view, signer.image_size(image), text)
+    parts = [*_mark_words(wish), time]
+    across = max(MARK_WIDTH, view.size.width - 2 * pdf_place.SIDE)
+    layouts = [
+        signer.set_text(parts, MARK_TYPE, MARK_WIDTH),
+        signer.set_text(["; ".join(parts)], MARK_TYPE, across),
+    ]
+    # The first words say which copy it is, or whose appendix.
+    return replace(pdf_place.place_mark(wish, view, layouts), reason=parts[0])
+
+
+def _mark_words(wish: Wish) -> list[str]:
+    if wish.purpose is Purpose.APPENDIX:
+        return [labels.say("sign.mark.appendix", number=wish.number)]
+    return [labels.say(f"sign.mark.{CopyForm(wish.copy_form)}"), wish.agency_name]
+
+
+def _told(plan: Plan, key: AgencyKey, signed: Signed) -> dict[str, object]:
+    return {
+        "purpose": str(plan.wish.purpose),
+        "file": str(plan.standing.digest),
+        "signed": str(signed.digest),
+        "size": signed.size,
+        "page": plan.placement.page,
+        "level": signed.level,
+        "certificate": key.facts.fingerprint,
+        "serial": key.facts.serial,
+        "signer": key.facts.subject,
+    }
+
+
+def _hand_out(staged: Path, out: Path) -> None:
+    """The staged file under its own name; never over a file that is there."""
+    try:
+        os.link(staged, out)
+    except FileExistsError as why:
+        raise _there(out) from why
+    except OSError:  # a file system without links, a stick say: the name is taken first
+        try:
+            out.touch(exist_ok=False)
+        except FileExistsError as why:
+            raise _there(out) from why
+        os.replace(staged, out)
+    folder = os.open(out.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
+
+
+def _there(out: Path) -> Clash:
+    return Clash(f"{out} is there already", code="SIGN-OUT", hint="name another file with --out")

@@ -1,0 +1,215 @@
+"""Decides what the signatures of a PDF are worth: valid, not valid, or cannot be told, each with its code, for the time
+that is proved and for now; and the legal value of the document whose lead file it is (R19 to R26). In: `PdfFacts`. Out:
+`FileVerdict`, `LegalValue`. Pure. A trusted timestamp or our own first sight of the bytes proves a time; what a signer
+says of the time proves none."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from datetime import datetime
+
+from gateway.domain.signatures import (
+    Coverage,
+    FileVerdict,
+    Later,
+    LegalValue,
+    PdfFacts,
+    Role,
+    RoleRule,
+    SignatureFacts,
+    SignerVerdict,
+    Standing,
+    TimestampFacts,
+    Word,
+)
+from gateway.policy.pdf_roles import copy_form, name_of, organisation_of, role_of
+
+REVOCATION = "CERT-REVOCATION-UNKNOWN"
+NO_ANCHORS = "PDF-NO-ANCHORS"
+UNPROVED_TIME = "PDF-TIME-UNPROVED"
+# What keeps this node from reading any file: its trust folder is broken, or the process that reads ended.
+OWN_FAULTS = frozenset({"PDF-TRUST", "PDF-READER"})
+# What another day, or another setting, may answer.
+OPEN = frozenset({REVOCATION, NO_ANCHORS, *OWN_FAULTS})
+_ASKED_AGAIN = frozenset({REVOCATION, *OWN_FAULTS})
+
+_Found = tuple[Word, str | None, str]
+_GOOD: _Found = (Word.VALID, None, "")
+
+
+def judge(name: str, n: int, facts: PdfFacts, rules: Sequence[RoleRule] = ()) -> FileVerdict:
+    """The verdict on one file: that of its worst signature."""
+    if facts.fault is not None:
+        return FileVerdict(n=n, file=name, verdict=Word.UNKNOWN, why=facts.fault, detail=facts.detail)
+    signers = tuple(_signer(each, facts, rules) for each in facts.signatures)
+    worst = next((each for word in _WORST for each in signers if each.verdict is word), None)
+    return FileVerdict(
+        n=n,
+        file=name,
+        verdict=worst.verdict if worst else Word.UNSIGNED,
+        why=worst.why if worst else None,
+        detail=worst.detail if worst else "",
+        signers=signers,
+    )
+
+
+_WORST = (Word.INVALID, Word.UNKNOWN, Word.VALID)
+
+
+def legal_value(lead: FileVerdict | None) -> LegalValue | None:
+    """Official needs the agency's and a person's signature, a copy the agency's with its mark; anything else is for
+    information, also what one more signature that is not valid may have covered with its look. None while what is open
+    may still make it more (R23)."""
+    if lead is None or lead.verdict is Word.INVALID:
+        return LegalValue.INFORMATION
+    if lead.why in OWN_FAULTS:
+        return None
+    proved = _worth(each for each in lead.signers if each.verdict is Word.VALID)
+    hoped = _worth(each for each in lead.signers if each.verdict is Word.VALID or each.why in OPEN)
+    return proved if proved is hoped else None
+
+
+def _worth(signers: Iterable[SignerVerdict]) -> LegalValue:
+    held = list(signers)
+    agencies = [each for each in held if each.role is Role.AGENCY]
+    if any(each.copy_form for each in agencies):
+        return LegalValue.COPY
+    if agencies and any(each.role is Role.PERSON for each in held):
+        return LegalValue.OFFICIAL
+    return LegalValue.INFORMATION
+
+
+def agency_word(lead: FileVerdict | None) -> Word:
+    """How the agency's signature on the lead file stands; the best where there are several."""
+    words = {each.verdict for each in lead.signers if each.role is Role.AGENCY} if lead else set()
+    return next((word for word in (Word.VALID, Word.UNKNOWN, Word.INVALID) if word in words), Word.UNSIGNED)
+
+
+def signed_at(lead: FileVerdict | None) -> datetime | None:
+    """When the document was signed: by the person, else by the agency. From a signature that is broken: never."""
+    sound = [each for each in lead.signers if each.verdict is not Word.INVALID] if lead else []
+    for role in (Role.PERSON, Role.AGENCY):
+        times = [at for each in sound if each.role is role and (at := each.claimed_at or each.trusted_at)]
+        if times:
+            return max(times)
+    return None
+
+
+def is_open(verdicts: Iterable[FileVerdict]) -> bool:
+    """Whether asking again later may tell more."""
+    return any(
+        why in _ASKED_AGAIN
+        for verdict in verdicts
+        for why in (verdict.why, *(each.why for each in verdict.signers))
+    )
+
+
+def _signer(signature: SignatureFacts, facts: PdfFacts, rules: Sequence[RoleRule]) -> SignerVerdict:
+    certificate = signature.certificate
+    trusted = _trusted_time(signature)
+    proved = min(trusted, facts.seen_at) if trusted else facts.seen_at
+    word, why, detail = _judged(signature, facts, proved)
+    now_word, now_why, _ = _judged(signature, facts, facts.now)
+    return SignerVerdict(
+        field=signature.field,
+        verdict=word,
+        why=why,
+        detail=detail,
+        name=name_of(certificate) if certificate else "",
+        organisation=organisation_of(certificate) if certificate else "",
+        role=role_of(certificate, rules) if certificate else None,
+        claimed_at=signature.claimed_at,
+        trusted_at=trusted,
+        now=now_word,
+        now_why=now_why,
+        serial=certificate.serial if certificate else "",
+        issuer=certificate.issuer if certificate else "",
+        copy_form=copy_form(signature.reason, signature.mark),
+    )
+
+
+def _trusted_time(signature: SignatureFacts) -> datetime | None:
+    """The earliest time that a timestamp proves for this signature."""
+    return min((each.at for each in signature.timestamps if _is_trusted(each)), default=None)
+
+
+def _is_trusted(stamp: TimestampFacts) -> bool:
+    return stamp.fault is None and stamp.standing.code is None and stamp.standing.revocation == "good"
+
+
+def _judged(signature: SignatureFacts, facts: PdfFacts, at: datetime) -> _Found:
+    """The first thing that is wrong, in an order in which each rests on the ones before it."""
+    for check in _FORM:
+        found = check(signature)
+        if found is not None:
+            return found
+    if not facts.anchored:
+        return Word.UNKNOWN, NO_ANCHORS, "no anchors for signatures on PDFs are set up"
+    return _certificate(signature, at)
+
+
+def _broken(signature: SignatureFacts) -> _Found | None:
+    return (Word.INVALID, signature.fault, signature.detail) if signature.fault else None
+
+
+def _partial(signature: SignatureFacts) -> _Found | None:
+    if signature.coverage is not Coverage.PART:
+        return None
+    return Word.INVALID, "PDF-COVERAGE", "the signature does not cover the file as it was then"
+
+
+def _altered(signature: SignatureFacts) -> _Found | None:
+    if not signature.intact:
+        return Word.INVALID, "SIG-DIGEST", "the signed bytes were changed"
+    if not signature.authentic:
+        return Word.INVALID, "SIG-VALUE", "the signature was not made with the key of its certificate"
+    return (Word.INVALID, "SIG-WEAK", signature.algorithm) if signature.weak else None
+
+
+def _changed_later(signature: SignatureFacts) -> _Found | None:
+    """A certifying signature says what may follow it (DocMDP); after another, proofs and signatures alone may."""
+    allowed = {Later.NOTHING, Later.PROOFS}
+    if signature.certified != 1:
+        allowed.add(Later.SIGNATURES)
+    if signature.certified in (2, 3):
+        allowed.add(Later.FIELDS)
+    if signature.later in allowed:
+        return None
+    return Word.INVALID, "PDF-CHANGED", signature.later_detail or f"later update: {signature.later}"
+
+
+_FORM: tuple[Callable[[SignatureFacts], _Found | None], ...] = (_broken, _partial, _altered, _changed_later)
+
+
+def _certificate(signature: SignatureFacts, at: datetime) -> _Found:
+    standing = _at(signature, at)
+    if standing is None:
+        return Word.UNKNOWN, "CERT-CHAIN", "nothing is known of the certificate at that time"
+    if standing.code == "CERT-TIME" and _held_when_claimed(signature, at):
+        return Word.UNKNOWN, UNPROVED_TIME, standing.detail
+    if standing.code is not None:
+        return Word.INVALID, standing.code, standing.detail
+    if standing.revocation == "revoked":
+        return _revoked(standing, at)
+    if standing.revocation == "unknown":
+        return Word.UNKNOWN, REVOCATION, "no list or answer tells whether it was revoked"
+    return _GOOD
+
+
+def _revoked(standing: Standing, at: datetime) -> _Found:
+    """A revocation after the proved time does not reach back (K2)."""
+    when = standing.revoked_at
+    if when is not None and when > at:
+        return _GOOD
+    return Word.INVALID, "CERT-REVOKED", f"revoked at {when.isoformat() if when else '?'}"
+
+
+def _held_when_claimed(signature: SignatureFacts, at: datetime) -> bool:
+    """The certificate has run out since; at the time its signer states it had not. That nobody can prove."""
+    claimed = signature.claimed_at
+    then = _at(signature, claimed) if claimed is not None and claimed < at else None
+    return then is not None and then.code is None
+
+
+def _at(signature: SignatureFacts, at: datetime) -> Standing | None:
+    return next((each for each in signature.standings if each.at == at), None)

@@ -1,0 +1,121 @@
+"""The incidents of the sealed hold (R4). In: `Hold` values. Out: the same, as last saved, and which content must not be
+stored again. Rows are never removed: digest, header and decision stay."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from sqlalchemy import bindparam, func, select, update
+from sqlmodel import col
+
+from gateway import errors
+from gateway.domain.account import AgencyScope
+from gateway.domain.hold import OPEN, Hold, HoldState
+from gateway.domain.identity import Digest
+from gateway.ports.rows import Page
+from gateway.store import paging
+from gateway.store.columns import from_json, to_json
+from gateway.store.hold_tables import HoldContentRow, HoldRow
+from gateway.store.transaction import Transaction
+
+_R, _C = HoldRow, HoldContentRow
+_MINE = select(_R).where(col(_R.agency_id) == bindparam("agency"))
+_BY_ID = _MINE.where(col(_R.id) == bindparam("id"))
+_OPEN_OF = _MINE.where(col(_R.open_subject) == bindparam("subject"))
+_UNSETTLED = select(_R).where(col(_R.is_settled).is_(False)).order_by(col(_R.begun_at), col(_R.id))
+_KEEPS = (
+    select(_R)
+    .join(_C, (col(_C.agency_id) == col(_R.agency_id)) & (col(_C.hold_id) == col(_R.id)))
+    .where(
+        col(_R.agency_id) == bindparam("agency"),
+        col(_C.digest) == bindparam("digest"),
+        col(_R.state) != HoldState.LIFTED.value,
+    )
+)
+_THIS = update(_R).where(col(_R.agency_id) == bindparam("agency"), col(_R.id) == bindparam("at_id"))
+
+
+class SqlHolds:
+    """Keeps the promise of `ports.Holds`."""
+
+    def __init__(self, tx: Transaction, scope: AgencyScope) -> None:
+        self._tx = tx
+        self._agency_id = scope.agency_id
+
+    async def add(self, hold: Hold) -> None:
+        if hold.agency_id != self._agency_id:
+            raise errors.NotFound(f"the hold {hold.id} belongs to another agency than this unit of work")
+        if not await self._tx.put_new(from_domain(hold)):
+            raise errors.Clash(f"{hold.subject_id} is in the sealed hold already", code="GW-SEALED")
+        sizes = {each.digest: each.size for each in hold.contents}
+        await self._tx.put(
+            *(
+                HoldContentRow(agency_id=self._agency_id, hold_id=hold.id, digest=digest, size=size)
+                for digest, size in sizes.items()
+            )
+        )
+
+    async def get(self, id: str) -> Hold:
+        row = await self._tx.first(_R, self._tx.kept(_BY_ID), agency=self._agency_id, id=id)
+        if row is None:
+            raise errors.NotFound(f"this agency has no sealed hold {id}")
+        return to_domain(row)
+
+    async def save(self, hold: Hold) -> None:
+        values = from_domain(hold).model_dump(exclude={"agency_id", "id"})
+        await self._tx.change(_THIS, agency=self._agency_id, at_id=hold.id, **values)
+
+    async def open_of(self, subject_id: str) -> Hold | None:
+        query = self._tx.kept(_OPEN_OF)
+        row = await self._tx.first(_R, query, agency=self._agency_id, subject=subject_id)
+        return to_domain(row) if row is not None else None
+
+    async def keeps(self, digest: Digest) -> bool:
+        return await self._tx.first(_R, _KEEPS, agency=self._agency_id, digest=digest) is not None
+
+    async def page(
+        self, *, limit: int, states: Sequence[HoldState] = (), cursor: str | None = None
+    ) -> Page[Hold]:
+        """Newest first, keyset."""
+        wanted = select(_R).where(col(_R.agency_id) == self._agency_id)
+        if states:
+            wanted = wanted.where(col(_R.state).in_([state.value for state in states]))
+        return await paging.newest_first(
+            self._tx,
+            _R,
+            wanted,
+            at=col(_R.begun_at),
+            id=col(_R.id),
+            place=lambda row: (row.begun_at, row.id),
+            limit=limit,
+            cursor=cursor,
+            to_domain=to_domain,
+        )
+
+
+async def unsettled(tx: Transaction) -> list[Hold]:
+    """Of every agency."""
+    return [to_domain(row) for row in await tx.rows(_R, _UNSETTLED)]
+
+
+async def count_open(tx: Transaction) -> Mapping[str, int]:
+    """Of every agency, by state."""
+    open_ones = [state.value for state in OPEN]
+    query = select(col(_R.state), func.count()).where(col(_R.state).in_(open_ones)).group_by(col(_R.state))
+    return dict(tuple(row) for row in await tx.tuples(query))
+
+
+def to_domain(row: HoldRow) -> Hold:
+    return from_json(Hold, row.body)
+
+
+def from_domain(hold: Hold) -> HoldRow:
+    return HoldRow(
+        agency_id=hold.agency_id,
+        id=hold.id,
+        open_subject=hold.subject_id if hold.is_open else hold.id,
+        state=hold.state.value,
+        begun_at=hold.begun_at,
+        is_settled=hold.is_settled,
+        body=to_json(Hold, hold),
+    )

@@ -1,0 +1,222 @@
+"""The sealed log's rows (E1, E2). In: numbered events, in batches; seals that were signed. Out: leaves with dense indexes,
+the nodes that proofs need, and where the log stands.
+
+Only what the sequencer numbered is read: those rows are committed, and one that commits late has a later number. The
+lock on the log's one row is the sealer's lease: it ends with the transaction, also when the process dies."""
+
+from __future__ import annotations
+
+import json
+import secrets
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import ColumnElement, func, select, update
+from sqlmodel import col
+
+from gateway.domain import leaf, seal
+from gateway.domain.leaf import SALT_BYTES, Leaf, Logged
+from gateway.domain.merkle import Growing
+from gateway.domain.seal import PublishedSeal, SignedSeal
+from gateway.errors import InvalidProof, StoreFailure
+from gateway.ports.log import LogHead
+from gateway.store.columns import to_json
+from gateway.store.log_tables import LogLeafRow, LogNodeRow, LogRow, LogSealRow
+from gateway.store.tables import EventRow
+from gateway.store.transaction import Transaction
+
+NAME = "event"
+# Nodes of these levels are kept; proofs make the others from them.
+EVERY_LEVEL = 8
+_HASH_DIGITS = 64
+_LOG = select(LogRow).where(col(LogRow.name) == NAME)
+_number = col(LogSealRow.number)
+Opened = Callable[[], AbstractAsyncContextManager[Transaction]]
+
+
+class SqlEventLog:
+    """Keeps the promise of `ports.log.EventLog`."""
+
+    def __init__(self, writing: Opened, reading: Opened) -> None:
+        self._writing = writing
+        self._reading = reading
+
+    async def grow(self, limit: int) -> int:
+        async with self._reading() as tx:
+            row = await tx.first(LogRow, _LOG)
+            if not await tx.tuples(_numbered_after(row.last_seq if row else 0).limit(1)):
+                return 0
+        async with self._writing() as tx:
+            added = await _grow(tx, limit)
+            await tx.commit()
+        return added
+
+    async def head(self) -> LogHead:
+        async with self._reading() as tx:
+            return await head(tx)
+
+    async def keep(self, signed: SignedSeal) -> bool:
+        row = LogSealRow(
+            number=signed.seal.number,
+            tree_size=signed.seal.tree_size,
+            at=signed.seal.at,
+            body=signed.to_bytes().decode("ascii"),
+        )
+        async with self._writing() as tx:
+            kept = await tx.put_new(row)
+            await tx.commit()
+        return kept
+
+    async def stamp(self, number: int, token: bytes, at: datetime) -> None:
+        this = update(LogSealRow).where(_number == number, col(LogSealRow.stamp).is_(None))
+        await self._change(this.values(stamp=token, stamped_at=at))
+
+    async def published(self, number: int, at: datetime) -> None:
+        before = col(LogRow.published_number)
+        this = update(LogRow).where(col(LogRow.name) == NAME, before.is_(None) | (before <= number))
+        await self._change(this.values(published_number=number, published_at=at))
+
+    async def _change(self, statement: Any) -> None:
+        async with self._writing() as tx:
+            await tx.change(statement)
+            await tx.commit()
+
+
+async def _grow(tx: Transaction, limit: int) -> int:
+    await tx.put_new(LogRow(name=NAME, log_id=secrets.token_hex(16), size=0, last_seq=0, peaks=""))
+    row = await tx.first(LogRow, _LOG.with_for_update(skip_locked=True))
+    if row is None:
+        return 0
+    found = await tx.rows(EventRow, _numbered_after(row.last_seq).limit(limit))
+    if not found:
+        return 0
+    tree = growing(row)
+    leaves, nodes = [], []
+    for event in found:
+        made = leaf.write(logged(event), lambda: secrets.token_bytes(SALT_BYTES))
+        leaves.append(_leaf_row(tree.size, event, made))
+        nodes += [
+            LogNodeRow(level=node.level, place=node.place, hash=hashed)
+            for node, hashed in tree.add(made.hash)
+            if node.level and node.level % EVERY_LEVEL == 0
+        ]
+    await tx.put(*leaves)
+    await tx.put(*nodes)
+    standing = {"size": tree.size, "last_seq": found[-1].node_seq, "peaks": b"".join(tree.peaks).hex()}
+    await tx.change(update(LogRow).where(col(LogRow.name) == NAME).values(**standing))
+    return len(found)
+
+
+def _leaf_row(index: int, event: EventRow, made: Leaf) -> LogLeafRow:
+    return LogLeafRow(
+        leaf_index=index,
+        position=event.position or 0,
+        hash=made.hash,
+        body=made.body.decode("ascii"),
+        salts=to_json(dict[str, str], dict(made.salts)) if made.salts else None,
+    )
+
+
+def logged(row: EventRow) -> Logged:
+    """An event as the log tells it, of whatever kind."""
+    return Logged(
+        id=row.id,
+        kind=row.kind,
+        at=row.at,
+        agency_id=row.agency_id,
+        subject_id=row.subject_id,
+        principal_id=row.principal_id,
+        data=plain_data(row.data),
+        node_seq=row.node_seq or 0,
+        agency_seq=row.agency_seq,
+    )
+
+
+def plain_data(text: str) -> dict[str, Any]:
+    """What an event says. A row that somebody made unreadable must not keep the others from being sealed."""
+    try:
+        found = json.loads(text, parse_constant=_refuse)
+    except (ValueError, TypeError, RecursionError):
+        found = None
+    return found if isinstance(found, dict) else {"unreadable": str(text)}
+
+
+def _refuse(constant: str) -> None:
+    raise ValueError(f"{constant} is no number that can be kept")
+
+
+def growing(row: LogRow) -> Growing:
+    """The tree as it stands, to be added to. StoreFailure where somebody spoiled its row."""
+    text, wrong = row.peaks, "the log's own row does not fit its size; examine it with: gateway audit verify"
+    try:
+        peaks = [bytes.fromhex(text[at : at + _HASH_DIGITS]) for at in range(0, len(text), _HASH_DIGITS)]
+        fits = len(peaks) == row.size.bit_count()
+    except (ValueError, TypeError, AttributeError) as why:
+        raise StoreFailure(wrong) from why
+    if not fits:
+        raise StoreFailure(wrong)
+    return Growing(size=row.size, peaks=peaks)
+
+
+async def head(tx: Transaction) -> LogHead:
+    """Where the log stands in this view."""
+    row = await tx.first(LogRow, _LOG)
+    newest = await tx.first(LogSealRow, select(LogSealRow).order_by(_number.desc()))
+    stamped = await _stamped(tx)
+    unsealed = await _unsealed_since(tx, row, newest)
+    after = select(LogSealRow).where(_number > (stamped.number if stamped else 0)).order_by(_number)
+    waiting = await tx.first(LogSealRow, after)
+    times = (waiting.at if waiting else None, unsealed)
+    return LogHead(
+        log_id=row.log_id if row else "",
+        size=row.size if row else 0,
+        root=growing(row).root() if row else b"",
+        seal=seal_of(newest) if newest else None,
+        stamped=seal_of(stamped) if stamped else None,
+        unsealed_since=unsealed,
+        unstamped_since=min((at for at in times if at is not None), default=None),
+        published_at=row.published_at if row else None,
+    )
+
+
+def seal_of(row: LogSealRow) -> PublishedSeal:
+    """The seal of a row; InvalidProof when it was changed past any form."""
+    try:
+        body = row.body.encode("latin-1", "replace")
+        return seal.read(body + (seal.stamp_line(row.stamp) if row.stamp is not None else b""))
+    except (TypeError, AttributeError) as why:  # a column of SQLite takes whatever it is given
+        raise InvalidProof(f"the row of seal {row.number} holds no seal") from why
+
+
+async def _stamped(tx: Transaction) -> LogSealRow | None:
+    query = select(LogSealRow).where(col(LogSealRow.stamped_at).is_not(None)).order_by(_number.desc())
+    return await tx.first(LogSealRow, query)
+
+
+async def _unsealed_since(tx: Transaction, row: LogRow | None, newest: LogSealRow | None) -> datetime | None:
+    """By the oldest of: a leaf behind the newest seal, an event that is no leaf yet, one without a number; the newest
+    seal itself where the log's row was put ahead of all events, because what comes is then passed over."""
+    event, unnumbered = select(col(EventRow.at)), col(EventRow.node_seq).is_(None)
+    ((last,),) = await tx.tuples(select(func.max(col(EventRow.node_seq))))
+    if row is not None and newest is not None and row.last_seq > (last or 0):
+        return newest.at
+    leaf_at = col(LogLeafRow.position) == col(EventRow.position)
+    sealed = newest.tree_size if newest else 0
+    behind = event.join(LogLeafRow, leaf_at).where(col(LogLeafRow.leaf_index) == sealed)
+    times = [
+        await tx.tuples(query.limit(1))
+        for query in (
+            behind,
+            _numbered_after(row.last_seq if row else 0, event),
+            event.where(unnumbered).order_by(col(EventRow.position)),
+        )
+    ]
+    return min((at for found in times for (at,) in found), default=None)
+
+
+def _numbered_after(seq: int, query: Any = None) -> Any:
+    """Any: what is selected differs."""
+    later: ColumnElement[bool] = col(EventRow.node_seq) > seq
+    return (select(EventRow) if query is None else query).where(later).order_by(col(EventRow.node_seq))

@@ -1,0 +1,269 @@
+"""Keeps what authorities answered about certificates, and when to ask them again. In: questions and checked answers. Out:
+due questions, one process at a time, and the answers that count. Part of the store; get it as `store.revocation`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import ColumnElement, and_, delete, func, not_, or_, select, tuple_, update
+from sqlalchemy.orm import aliased
+from sqlmodel import col
+
+from gateway.domain.revocation import Answer, Asked, PendingRevocation, Question, Source
+from gateway.store.revocation_tables import AnswerRow, PendingRow, QuestionRow
+from gateway.store.transaction import Transaction
+
+Open = Callable[[], AbstractAsyncContextManager[Transaction]]
+
+# What a process keeps in memory; OCSP answers have about two kilobytes.
+MOST_CURRENT = 20_000
+_AT_ONCE = 200
+_Q, _A = QuestionRow, AnswerRow
+_NEWER = aliased(AnswerRow)
+_SAME = and_(
+    col(_NEWER.source) == col(_A.source),
+    col(_NEWER.issuer) == col(_A.issuer),
+    col(_NEWER.about) == col(_A.about),
+)
+_LATER = or_(
+    col(_NEWER.made_at) > col(_A.made_at),
+    and_(col(_NEWER.made_at) == col(_A.made_at), col(_NEWER.fetched_at) > col(_A.fetched_at)),
+)
+_IS_REPLACED = select(col(_NEWER.digest)).where(_SAME, _LATER).exists()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Newest:
+    """The newest answer to a question, without its bytes."""
+
+    question: Question
+    made_at: datetime
+    ends_at: datetime | None
+
+
+class SqlRevocationAnswers:
+    """Keeps the promise of `ports.RevocationAnswers`."""
+
+    def __init__(self, writing: Open, reading: Open) -> None:
+        self._writing, self._reading = writing, reading
+        self._used: set[str] = set()
+
+    async def plan(self, questions: Sequence[Question], now: datetime) -> None:
+        wanted = set(questions)
+        known = {each.question for each in await self.asked()}
+        new, gone = wanted - known, known - wanted
+        if not new and not gone:
+            return
+        async with self._writing() as tx:
+            await tx.put_new_many(*(_new_row(each, now) for each in sorted(new, key=_place)))
+            for each in gone:
+                await tx.change(delete(_Q).where(*_is(_Q, each)))
+            await tx.commit()
+
+    async def claim(self, now: datetime, limit: int, hold: timedelta) -> Sequence[Asked]:
+        """Whoever moves a question's time from what was read has it; looking holds nobody up."""
+        due = select(_Q).where(col(_Q.due_at) <= now).order_by(col(_Q.due_at)).limit(limit)
+        async with self._reading() as tx:
+            rows = await tx.rows(_Q, due)
+        if not rows:
+            return []
+        mine = []
+        async with self._writing() as tx:
+            for row in rows:
+                asked = _asked(row)
+                unmoved = (*_is(_Q, asked.question), col(_Q.due_at) == row.due_at)
+                if await tx.change(update(_Q).where(*unmoved).values(due_at=now + hold)):
+                    mine.append(asked)
+            await tx.commit()
+        return mine
+
+    async def keep(self, answer: Answer, due: datetime) -> bool:
+        question = answer.question
+        async with self._writing() as tx:
+            await tx.hold("revocation", *_place(question))
+            newer = select(_A).where(*_is(_A, question), col(_A.made_at) > answer.made_at)
+            if await tx.first(_A, newer) is not None:
+                return False
+            await tx.put_new(_answer_row(answer))
+            done = {"due_at": due, "answered_at": answer.fetched_at, "failures": 0, "error": None}
+            await tx.change(update(_Q).where(*_is(_Q, question)).values(**done))
+            await tx.commit()
+        return True
+
+    async def failed(self, question: Question, due: datetime, error: str) -> None:
+        again = {"due_at": due, "failures": col(_Q.failures) + 1, "error": error[:1000]}
+        async with self._writing() as tx:
+            await tx.change(update(_Q).where(*_is(_Q, question)).values(**again))
+            await tx.commit()
+
+    async def drop(self, question: Question) -> None:
+        async with self._writing() as tx:
+            await tx.change(delete(_Q).where(*_is(_Q, question)))
+            await tx.commit()
+
+    async def hurry(self, now: datetime) -> int:
+        async with self._writing() as tx:
+            count = await tx.change(update(_Q).values(due_at=now))
+            await tx.commit()
+        return count
+
+    async def asked(self) -> Sequence[Asked]:
+        order = (col(_Q.source), col(_Q.issuer), col(_Q.about))
+        async with self._reading() as tx:
+            return [_asked(row) for row in await tx.rows(_Q, select(_Q).order_by(*order))]
+
+    async def version(self) -> str:
+        async with self._reading() as tx:
+            ((fetched,),) = await tx.tuples(select(func.max(col(_A.fetched_at))))
+            ((count, first),) = await tx.tuples(select(func.count(), func.max(col(_Q.first_at))))
+        return f"{fetched} {count} {first}"
+
+    async def current(self, known: Mapping[str, Answer]) -> Sequence[Answer]:
+        counts = or_(col(_A.revokes), not_(_IS_REPLACED))
+        newest = select(*_KEY, col(_A.digest)).where(counts).order_by(col(_A.fetched_at).desc())
+        async with self._reading() as tx:
+            found = [tuple(row) for row in await tx.tuples(newest.limit(MOST_CURRENT))]
+            kept = {(*_place(each.question), each.digest): each for each in known.values()}
+            missing = [key for key in found if key not in kept]
+            for start in range(0, len(missing), _AT_ONCE):
+                some = tuple_(*_KEY, col(_A.digest)).in_(missing[start : start + _AT_ONCE])
+                rows = await tx.rows(_A, select(_A).where(some))
+                kept |= {(row.source, row.issuer, row.about, row.digest): _answer(row) for row in rows}
+        return [kept[key] for key in found if key in kept]
+
+    async def newest(self) -> Sequence[Newest]:
+        """How old the answers are, for those who look after the node."""
+        query = select(*_KEY, col(_A.made_at), col(_A.ends_at)).where(not_(_IS_REPLACED)).limit(MOST_CURRENT)
+        async with self._reading() as tx:
+            rows = await tx.tuples(query)
+        return [
+            Newest(
+                question=Question(source=Source(row.source), issuer=row.issuer, about=row.about),
+                made_at=row.made_at,
+                ends_at=row.ends_at,
+            )
+            for row in rows
+        ]
+
+    async def use(self, digests: Sequence[str]) -> None:
+        """Asked of every packet and written once for each answer and process."""
+        fresh = [each for each in digests if each not in self._used]
+        if not fresh:
+            return
+        async with self._writing() as tx:
+            unused = (col(_A.digest).in_(fresh), col(_A.used).is_(False))
+            await tx.change(update(_A).where(*unused).values(used=True))
+            await tx.commit()
+        if len(self._used) > MOST_CURRENT:
+            self._used.clear()
+        self._used.update(fresh)
+
+    async def read(self, digests: Sequence[str]) -> Sequence[Answer]:
+        async with self._reading() as tx:
+            rows = await tx.rows(_A, select(_A).where(col(_A.digest).in_(digests)).order_by(col(_A.digest)))
+        return [_answer(row) for row in rows]
+
+    async def prune(self, before: datetime) -> int:
+        old = (col(_A.fetched_at) < before, col(_A.used).is_(False), col(_A.revokes).is_(False), _IS_REPLACED)
+        async with self._writing() as tx:
+            pruned = await tx.change(delete(_A).where(*old))
+            await tx.commit()
+        return pruned
+
+    async def pending(self, after: tuple[str, str], limit: int) -> Sequence[PendingRevocation]:
+        """Packets of every agency that wait for an answer, in the order of their keys."""
+        place = tuple_(col(PendingRow.agency_id), col(PendingRow.inbox_id))
+        query = select(PendingRow).where(place > after).order_by(*_PENDING_KEY).limit(limit)
+        async with self._reading() as tx:
+            rows = await tx.rows(PendingRow, query)
+        return [
+            PendingRevocation(
+                agency_id=row.agency_id,
+                inbox_id=row.inbox_id,
+                certificate_der=row.certificate,
+                arrived_at=row.arrived_at,
+            )
+            for row in rows
+        ]
+
+
+class SqlPendingRevocations:
+    """Keeps the promise of `ports.PendingRevocations`."""
+
+    def __init__(self, tx: Transaction, agency_id: str) -> None:
+        self._tx, self._agency_id = tx, agency_id
+
+    async def add(self, pending: PendingRevocation) -> None:
+        row = PendingRow(
+            agency_id=self._agency_id,
+            inbox_id=pending.inbox_id,
+            certificate=pending.certificate_der,
+            arrived_at=pending.arrived_at,
+        )
+        await self._tx.put_new(row)
+
+    async def remove(self, inbox_id: str) -> None:
+        this = (col(PendingRow.agency_id) == self._agency_id, col(PendingRow.inbox_id) == inbox_id)
+        await self._tx.change(delete(PendingRow).where(*this))
+
+
+_KEY = (col(_A.source), col(_A.issuer), col(_A.about))
+_PENDING_KEY = (col(PendingRow.agency_id), col(PendingRow.inbox_id))
+
+
+def _place(question: Question) -> tuple[str, str, str]:
+    return question.source.value, question.issuer, question.about
+
+
+def _is(table: Any, question: Question) -> tuple[ColumnElement[bool], ...]:
+    """`table`: one of the two whose rows belong to a question. Any: they share no base with these columns."""
+    source, issuer, about = _place(question)
+    return col(table.source) == source, col(table.issuer) == issuer, col(table.about) == about
+
+
+def _new_row(question: Question, now: datetime) -> QuestionRow:
+    source, issuer, about = _place(question)
+    return QuestionRow(source=source, issuer=issuer, about=about, first_at=now, due_at=now)
+
+
+def _asked(row: QuestionRow) -> Asked:
+    return Asked(
+        question=Question(source=Source(row.source), issuer=row.issuer, about=row.about),
+        first_at=row.first_at,
+        due_at=row.due_at,
+        answered_at=row.answered_at,
+        failures=row.failures,
+        error=row.error,
+    )
+
+
+def _answer_row(answer: Answer) -> AnswerRow:
+    source, issuer, about = _place(answer.question)
+    return AnswerRow(
+        source=source,
+        issuer=issuer,
+        about=about,
+        digest=answer.digest,
+        origin=answer.origin,
+        fetched_at=answer.fetched_at,
+        made_at=answer.made_at,
+        ends_at=answer.ends_at,
+        revokes=answer.revokes,
+        body=answer.body,
+    )
+
+
+def _answer(row: AnswerRow) -> Answer:
+    return Answer(
+        question=Question(source=Source(row.source), issuer=row.issuer, about=row.about),
+        body=row.body,
+        origin=row.origin,
+        fetched_at=row.fetched_at,
+        made_at=row.made_at,
+        ends_at=row.ends_at,
+        revokes=row.revokes,
+    )

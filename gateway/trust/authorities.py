@@ -1,0 +1,188 @@
+"""Asks certificate authorities about revocation, by OCSP and for lists. In: certificates, or one question. Out: the
+questions there are, or a checked answer to keep. Only configured addresses are asked, within limits of size and time.
+Asking blocks: use it inside the pool."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
+from itertools import pairwise
+
+from cryptography import x509
+
+from gateway.domain.revocation import Answer, Question, Source
+from gateway.errors import GatewayError, InvalidProof, NotFound, Unreachable
+from gateway.trust import bounded_http, crl, ocsp
+from gateway.trust.answers import Answers, fingerprint, ocsp_question
+from gateway.trust.bounded_http import Bounds
+from gateway.trust.chain import Chains
+from gateway.trust.revocation import FUTURE
+from gateway.trust.revocation_sources import IssuerSources
+
+OCSP_BOUNDS = Bounds(answer_bytes=64 * 1024, seconds=10.0)
+LIST_BOUNDS = Bounds(answer_bytes=10 * 1024 * 1024, seconds=60.0)
+_NONCE_BYTES = 16
+_LIST_TYPES = ("application/pkix-crl", "application/x-pkcs7-crl", "application/octet-stream")
+
+
+class Authorities:
+    """Keeps the promise of `ports.Authorities`. Holds the certificates that it was last told of, to ask about them."""
+
+    def __init__(
+        self,
+        sources: Sequence[IssuerSources],
+        chains: Chains,
+        answers: Answers,
+        *,
+        bounds: Mapping[Source, Bounds] | None = None,
+        nonce: Callable[[int], bytes] = os.urandom,
+    ) -> None:
+        self._by_issuer = {fingerprint(each.issuer): each for each in sources}
+        self._chains, self._answers, self._nonce = chains, answers, nonce
+        self._bounds = bounds or {Source.OCSP: OCSP_BOUNDS, Source.LIST: LIST_BOUNDS}
+        self._certificates: Mapping[Question, x509.Certificate] = {}
+
+    @property
+    def configured(self) -> bool:
+        return bool(self._by_issuer)
+
+    def issuers(self) -> Mapping[str, str]:
+        """Subject of each configured authority, by the digest that questions name."""
+        return {digest: each.issuer.subject.rfc4514_string() for digest, each in self._by_issuer.items()}
+
+    def questions(self, certificates: Sequence[bytes], at: datetime) -> Sequence[Question]:
+        """Every list, and one question for each of these certificates and each authority above it that has a responder."""
+        found = {
+            Question(source=Source.LIST, issuer=digest, about=url): None
+            for digest, each in self._by_issuer.items()
+            for url in each.lists
+        }
+        about: dict[Question, x509.Certificate] = {}
+        if any(each.ocsp for each in self._by_issuer.values()):
+            for der in certificates:
+                about |= self._links(der, at)
+        self._certificates = about
+        return [*found, *about]
+
+    def _links(self, der: bytes, at: datetime) -> dict[Question, x509.Certificate]:
+        try:
+            chain = self._chains.find(x509.load_der_x509_certificate(der), at).certificates
+        except ValueError:
+            return {}
+        found = {}
+        for certificate, issuer in pairwise(chain):
+            sources = self._by_issuer.get(fingerprint(issuer))
+            if sources is not None and sources.ocsp and at <= certificate.not_valid_after_utc:
+                found[ocsp_question(certificate, issuer)] = certificate
+        return found
+
+    def ask(self, question: Question, now: datetime) -> Answer:
+        """A checked answer of this moment. Unreachable or InvalidProof when there is none; NotFound when the question is
+        not one of ours any more."""
+        sources = self._by_issuer.get(question.issuer)
+        if sources is None:
+            raise NotFound(f"the authority {question.issuer} is not configured any more")
+        if question.source is Source.LIST:
+            return self._list(question, sources, now)
+        certificate = self._certificates.get(question)
+        if certificate is None:
+            raise NotFound(f"the certificate {question.about} is not bound any more")
+        return self._first_of(question, sources, certificate, now)
+
+    def learn(self, answers: Sequence[Answer], since: Mapping[Question, datetime]) -> None:
+        """What the node has kept is used from now on."""
+        self._answers.learn(answers, since)
+
+    def _first_of(
+        self, question: Question, sources: IssuerSources, certificate: x509.Certificate, now: datetime
+    ) -> Answer:
+        failed: GatewayError | None = None
+        for url in sources.ocsp:
+            try:
+                return self._by_ocsp(question, sources, certificate, url, now)
+            except (Unreachable, InvalidProof) as error:
+                failed = error
+        raise failed or NotFound(f"the authority {question.issuer} has no responder any more")
+
+    def _by_ocsp(
+        self,
+        question: Question,
+        sources: IssuerSources,
+        certificate: x509.Certificate,
+        url: str,
+        now: datetime,
+    ) -> Answer:
+        nonce = self._nonce(_NONCE_BYTES)
+        asked = bounded_http.Question(
+            url=url,
+            expects="application/ocsp-response",
+            body=ocsp.request(certificate, sources.issuer, nonce),
+            headers={"Content-Type": "application/ocsp-request"},
+        )
+        body = bounded_http.ask(asked, self._bounds[Source.OCSP])
+        try:
+            found = ocsp.said(body, certificate, sources.issuer)
+            given = ocsp.nonce_of(body)
+        except ocsp.NoAnswer as why:
+            raise InvalidProof(f"{url}: {why}") from why
+        if given != nonce and (given is not None or sources.needs_nonce):
+            raise InvalidProof(
+                f"{url}: the answer repeats another nonce than was sent, so it may be an old one"
+            )
+        if found.responder is not None:
+            self._refuse_responder(url, found.responder, sources.issuer, now)
+        said = found.statement
+        _refuse_untimely(url, said.made_at, said.ends_at, now)
+        return Answer(
+            question=question,
+            body=body,
+            origin=url,
+            fetched_at=now,
+            made_at=said.made_at,
+            ends_at=said.ends_at,
+            revokes=said.revoked_at is not None,
+        )
+
+    def _refuse_responder(
+        self, url: str, responder: x509.Certificate, issuer: x509.Certificate, now: datetime
+    ) -> None:
+        """One that has run out may say that it spoke in its time, and for how long what it says is to hold."""
+        if now > responder.not_valid_after_utc:
+            raise InvalidProof(f"{url}: the responder's certificate has run out")
+        if self._answers.revokes(responder, issuer):
+            raise InvalidProof(f"{url}: the responder's certificate is revoked")
+
+    def _list(self, question: Question, sources: IssuerSources, now: datetime) -> Answer:
+        url = question.about
+        if url not in sources.lists:
+            raise NotFound(f"the list {url} is not configured any more")
+        asked = bounded_http.Question(url=url, expects=_LIST_TYPES[0], also=_LIST_TYPES[1:])
+        body = bounded_http.ask(asked, self._bounds[Source.LIST])
+        try:
+            found = crl.read(body)
+        except ValueError as why:
+            raise InvalidProof(f"{url}: this is no revocation list in DER form") from why
+        if found.listed.issuer != sources.issuer.subject or not crl.is_from(found, sources.issuer):
+            raise InvalidProof(
+                f"{url}: the list is not signed by {sources.issuer.subject.rfc4514_string()!r}"
+            )
+        made, ends = found.listed.last_update_utc, found.listed.next_update_utc
+        _refuse_untimely(url, made, ends, now)
+        return Answer(
+            question=question,
+            body=body,
+            origin=url,
+            fetched_at=now,
+            made_at=made,
+            ends_at=ends,
+            revokes=False,
+        )
+
+
+def _refuse_untimely(url: str, made: datetime, ends: datetime | None, now: datetime) -> None:
+    """Threat 45: an answer from the future, or one that was replaced long ago, is none."""
+    if made > now + FUTURE:
+        raise InvalidProof(f"{url}: the answer was made at {made.isoformat()}, after now")
+    if ends is not None and ends < now - FUTURE:
+        raise InvalidProof(f"{url}: the answer ran out at {ends.isoformat()}")

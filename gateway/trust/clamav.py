@@ -1,0 +1,232 @@
+"""Keeps the `Scanner` promise with a ClamAV daemon (threat 65). In: the address of clamd, and files by path. Out: what it
+found in each, or why there is no verdict; it never says clean for what was not looked at. Files are streamed to it over
+its socket in small pieces, so the daemon needs no right to our folder."""
+
+from __future__ import annotations
+
+import asyncio
+import struct
+import time
+from collections import OrderedDict
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from gateway.domain.files import Scan
+from gateway.domain.identity import Digest
+from gateway.errors import Misconfigured, StoreFailure
+from gateway.ports.services import Pool, ScannerState
+
+DOWN, LATE, TOO_LARGE = "down", "late", "too-large"
+_PIECE = 64 * 1024
+_LONGEST_REPLY = 4096
+_AT_ONCE = 4
+_REMEMBERED = 4096
+_REMEMBERED_S = 600.0
+_VERSION_S = 60.0
+_LENGTH = struct.Struct(">I")
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """A socket file, or a host with its port."""
+
+    path: str = ""
+    host: str = ""
+    port: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScanLimits:
+    """`rest_s`: after a failure nobody asks again for so long, so that a daemon that hangs holds up little."""
+
+    timeout_s: float = 30.0
+    max_bytes: int = 100 * 1024 * 1024
+    rest_s: float = 10.0
+
+
+def read_address(text: str) -> Address:
+    """`unix:/path` or `tcp://host:port`. Misconfigured for anything else."""
+    kind, _, rest = text.strip().partition(":")
+    host, _, port = rest.removeprefix("//").rpartition(":")
+    if kind == "unix" and rest.startswith("/"):
+        return Address(path=rest)
+    if kind == "tcp" and host and port.isascii() and port.isdigit() and 0 < int(port) < 65536:
+        return Address(host=host.strip("[]"), port=int(port))
+    raise Misconfigured(
+        f"scanner.address is {text!r}, which is no address of a scanner",
+        hint="write unix:/run/clamav/clamd.ctl or tcp://127.0.0.1:3310",
+    )
+
+
+class NoScanner:
+    """Where none is set up: every file goes without a verdict and without a word about it."""
+
+    async def scan(self, path: Path, digest: Digest | None) -> Scan:
+        return Scan()
+
+    async def state(self) -> ScannerState:
+        return ScannerState(word="off")
+
+
+class _NoVerdictError(Exception):
+    """Why there is none: the last part of an `unscanned.` label."""
+
+    def __init__(self, why: str, detail: str) -> None:
+        super().__init__(detail)
+        self.why = why
+
+
+class ClamScanner:
+    """One for the process. It keeps no connection: each file has its own, as clamd wants it."""
+
+    def __init__(self, address: Address, pool: Pool, limits: ScanLimits | None = None) -> None:
+        self._address, self._pool, self._limits = address, pool, limits or ScanLimits()
+        self._turns = asyncio.Semaphore(_AT_ONCE)
+        self._known: OrderedDict[tuple[Digest, str], tuple[float, Scan]] = OrderedDict()
+        self._version: tuple[float, str] | None = None
+        self._failed: tuple[float, _NoVerdictError] | None = None
+
+    async def scan(self, path: Path, digest: Digest | None) -> Scan:
+        """Bytes that these signatures looked at a moment ago are not looked at again."""
+        try:
+            size = (await self._pool.run(path.stat)).st_size
+        except OSError as cause:
+            raise _unreadable(path, cause) from cause
+        if size > self._limits.max_bytes:
+            return Scan(unscanned=TOO_LARGE)
+        async with self._turns:
+            try:
+                return await self._scan(path, digest)
+            except _NoVerdictError as none:
+                return Scan(unscanned=none.why)
+
+    async def state(self) -> ScannerState:
+        """Asks, however lately it failed."""
+        try:
+            async with self._line(min(self._limits.timeout_s, 5.0), rests=False) as line:
+                version = await line.ask(b"VERSION")
+        except _NoVerdictError as none:
+            return ScannerState(word=none.why, detail=str(none))
+        self._failed = None
+        return ScannerState(word="ok", detail=version)
+
+    async def _scan(self, path: Path, digest: Digest | None) -> Scan:
+        if digest is None:
+            return await self._look(path)
+        key = (digest, await self._signatures())
+        if (known := self._known.get(key)) is not None and time.monotonic() - known[0] < _REMEMBERED_S:
+            return known[1]
+        found = await self._look(path)
+        self._known[key] = (time.monotonic(), found)
+        while len(self._known) > _REMEMBERED:
+            self._known.popitem(last=False)
+        return found
+
+    async def _signatures(self) -> str:
+        """Program and signatures, in clamd's words."""
+        if self._version is None or time.monotonic() - self._version[0] > _VERSION_S:
+            async with self._line(self._limits.timeout_s) as line:
+                self._version = (time.monotonic(), await line.ask(b"VERSION"))
+        return self._version[1]
+
+    async def _look(self, path: Path) -> Scan:
+        async with self._line(self._limits.timeout_s) as line:
+            return _verdict(await line.stream(path, self._pool))
+
+    @asynccontextmanager
+    async def _line(self, timeout_s: float, *, rests: bool = True) -> AsyncIterator[_Line]:
+        """An open connection, for that long. What goes wrong on it is why there is no verdict."""
+        if rests and self._failed is not None and time.monotonic() - self._failed[0] < self._limits.rest_s:
+            raise _NoVerdictError(self._failed[1].why, str(self._failed[1]))
+        try:
+            async with asyncio.timeout(timeout_s):
+                line = _Line(*await self._connected())
+                try:
+                    yield line
+                finally:
+                    await line.close()
+        except TimeoutError as cause:
+            raise self._no_verdict(LATE, f"no answer within {timeout_s:g} s") from cause
+        except (OSError, EOFError, asyncio.LimitOverrunError) as cause:
+            raise self._no_verdict(DOWN, str(cause) or type(cause).__name__) from cause
+        except _NoVerdictError as none:
+            if none.why != TOO_LARGE:
+                self._failed = (time.monotonic(), none)
+            raise
+
+    def _no_verdict(self, why: str, detail: str) -> _NoVerdictError:
+        none = _NoVerdictError(why, detail)
+        self._failed = (time.monotonic(), none)
+        return none
+
+    async def _connected(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        if self._address.path:
+            return await asyncio.open_unix_connection(self._address.path, limit=_LONGEST_REPLY)
+        return await asyncio.open_connection(self._address.host, self._address.port, limit=_LONGEST_REPLY)
+
+
+class _Line:
+    """One command and its answer."""
+
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._reader, self._writer = reader, writer
+
+    async def ask(self, command: bytes) -> str:
+        self._writer.write(b"z" + command + b"\0")
+        return await self._answer()
+
+    async def stream(self, path: Path, pool: Pool) -> str:
+        """The whole file as a row of pieces, each behind its length, closed by a length of zero. The answer may come
+        before the end: the daemon stops reading what is over its own limit."""
+        self._writer.write(b"zINSTREAM\0")
+        answer = asyncio.create_task(self._answer())
+        try:
+            await self._pour(path, pool, answer.done)
+            return await answer
+        finally:
+            answer.cancel()
+            with suppress(asyncio.CancelledError, OSError, EOFError, asyncio.LimitOverrunError):
+                await answer
+
+    async def _pour(self, path: Path, pool: Pool, is_answered: Callable[[], bool]) -> None:
+        try:
+            file = await pool.run(lambda: path.open("rb"))
+        except OSError as cause:
+            raise _unreadable(path, cause) from cause
+        with (
+            file,
+            suppress(ConnectionError),
+        ):  # whose answer is on its way, or whose silence is told by reading
+            while not is_answered() and (piece := await pool.run(partial(file.read, _PIECE))):
+                self._writer.write(_LENGTH.pack(len(piece)) + piece)
+                await self._writer.drain()
+            self._writer.write(_LENGTH.pack(0))
+            await self._writer.drain()
+
+    async def _answer(self) -> str:
+        raw = await self._reader.readuntil(b"\0")
+        return raw[:-1].decode("ascii", "replace").strip()
+
+    async def close(self) -> None:
+        self._writer.close()
+        with suppress(OSError):
+            await self._writer.wait_closed()
+
+
+def _unreadable(path: Path, cause: OSError) -> StoreFailure:
+    return StoreFailure(f"file {path.name} cannot be read to scan it: {cause.strerror}")
+
+
+def _verdict(answer: str) -> Scan:
+    told = answer.removeprefix("stream:").strip()
+    if told == "OK":
+        return Scan()
+    if told.endswith(" FOUND"):
+        name = told.removesuffix(" FOUND")[:200]
+        return Scan(malware="".join(letter if letter.isprintable() else "?" for letter in name))
+    if "size limit exceeded" in told:
+        raise _NoVerdictError(TOO_LARGE, told)
+    raise _NoVerdictError(DOWN, told[:200] or "an empty answer")

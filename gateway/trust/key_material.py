@@ -1,0 +1,214 @@
+"""What exchange keys have in common wherever they lie: names, ids, algorithms, signing requests, the wire form of a
+signature. In: public keys, certificates, and a way to sign. Out: values; nothing here holds a private key."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Literal, TypeAlias
+
+from asn1crypto import core, csr, keys
+from asn1crypto import x509 as asn1
+from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
+from cryptography.x509.oid import NameOID
+
+from gateway.errors import Misconfigured
+
+PublicKey: TypeAlias = rsa.RSAPublicKey | ec.EllipticCurvePublicKey
+KeyKind: TypeAlias = Literal["ecdsa-p256", "ecdsa-p384", "rsa-3072"]
+
+# An agency code becomes a directory name: nothing that could leave the key directory or hide in it.
+CODE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,74}")
+
+# W8. FIPS 186-4 D.1.2: the orders of the two curves, for low s.
+CURVE_ORDERS = {
+    "secp256r1": 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551,
+    "secp384r1": int(
+        "FFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFC7634D81F4372DDF581A0DB248B0A77AECEC196ACCC52973",
+        16,
+    ),
+}
+
+# What a key may sign begins so (threat 120): a key of one purpose makes no signature of another.
+ENVELOPES = b'<ds:SignedInfo xmlns:ds="http://www.w3.org/2000/09/xmldsig#">'
+FEEDS = b"lienthong-registry/1 header\n"
+
+FILE, TOKEN = "file", "token"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeyEntry:
+    """One key of one agency, as it may be shown: the certificate is None until one was imported. `where`: in a file, or on
+    a token that never gives it out."""
+
+    agency_code: str
+    key_id: str
+    algorithm: str
+    where: str = FILE
+    certificate_der: bytes | None = None
+    subject: str | None = None
+    serial: str | None = None
+    not_before: datetime | None = None
+    not_after: datetime | None = None
+
+    @property
+    def fingerprint(self) -> str | None:
+        """SHA-256 of the certificate, as people compare it."""
+        return sha256(self.certificate_der) if self.certificate_der else None
+
+
+def entry(agency_code: str, key: PublicKey, where: str, certificate: x509.Certificate | None) -> KeyEntry:
+    """What may be shown of a key."""
+    known: dict[str, Any] = {
+        "agency_code": agency_code,
+        "key_id": key_id(key),
+        "algorithm": algorithm_of(key),
+        "where": where,
+    }
+    if certificate is None:
+        return KeyEntry(**known)
+    return KeyEntry(
+        **known,
+        certificate_der=certificate.public_bytes(serialization.Encoding.DER),
+        subject=certificate.subject.rfc4514_string(),
+        serial=f"{certificate.serial_number:x}",
+        not_before=certificate.not_valid_before_utc,
+        not_after=certificate.not_valid_after_utc,
+    )
+
+
+def algorithm_of(key: PublicKey) -> str:
+    """Our name of the signature method that goes with a key (W8)."""
+    if isinstance(key, rsa.RSAPublicKey):
+        return "rsa-sha256"
+    return "ecdsa-sha384" if key.curve.name == "secp384r1" else "ecdsa-sha256"
+
+
+def signature_length(key: PublicKey) -> int:
+    """Bytes of one signature in wire form."""
+    octets = (key.key_size + 7) // 8
+    return octets if isinstance(key, rsa.RSAPublicKey) else 2 * octets
+
+
+def raw_low_s(r: int, s: int, curve: str) -> bytes:
+    """W8: r and s as fixed-length big-endian numbers; of s and n - s the lower, so that nobody can make a twin."""
+    order = CURVE_ORDERS[curve]
+    octets = (order.bit_length() + 7) // 8
+    return r.to_bytes(octets, "big") + min(s, order - s).to_bytes(octets, "big")
+
+
+def refuse_other_purpose(data: bytes, purpose: bytes, agency_code: str) -> None:
+    """Misconfigured for bytes that a key of this purpose does not sign, whoever asks."""
+    if not data.startswith(purpose):
+        raise Misconfigured(
+            f"the exchange key of {agency_code or 'the feed'} was asked to sign what is not of its purpose; it did not",
+            hint="this is a fault of the program or an attack: look at the log",
+        )
+
+
+def agency_name(agency_code: str, organisation: str) -> x509.Name:
+    """The subject of an exchange certificate: the code is its common name."""
+    return x509.Name(
+        [
+            x509.NameAttribute(NameOID.COUNTRY_NAME, "VN"),
+            x509.NameAttribute(NameOID.ORGANIZATION_NAME, organisation),
+            x509.NameAttribute(NameOID.COMMON_NAME, agency_code),
+        ]
+    )
+
+
+def request(key: PublicKey, subject: x509.Name, sign: Callable[[bytes], bytes]) -> bytes:
+    """The signing request, in PEM, for a key that somebody else holds: `sign` gives signatures in wire form. It asks for
+    the key usage that every receiver looks for (K3)."""
+    usage = asn1.KeyUsage({"digital_signature", "non_repudiation"})
+    extension = {
+        "extn_id": "key_usage",
+        "critical": True,
+        "extn_value": core.ParsableOctetString(usage.dump()),
+    }
+    info = csr.CertificationRequestInfo(
+        {
+            "version": "v1",
+            "subject": asn1.Name.load(subject.public_bytes()),
+            "subject_pk_info": keys.PublicKeyInfo.load(spki(key)),
+            "attributes": [{"type": "extension_request", "values": [[extension]]}],
+        }
+    )
+    algorithm = algorithm_of(key)
+    signed = csr.CertificationRequest(
+        {
+            "certification_request_info": info,
+            "signature_algorithm": {
+                "algorithm": {"rsa-sha256": "sha256_rsa", "ecdsa-sha256": "sha256_ecdsa"}.get(
+                    algorithm, "sha384_ecdsa"
+                )
+            },
+            "signature": _as_certificates_have_it(key, sign(info.dump())),
+        }
+    )
+    return x509.load_der_x509_csr(signed.dump()).public_bytes(serialization.Encoding.PEM)
+
+
+def _as_certificates_have_it(key: PublicKey, value: bytes) -> bytes:
+    if isinstance(key, rsa.RSAPublicKey):
+        return value
+    half = len(value) // 2
+    return encode_dss_signature(int.from_bytes(value[:half], "big"), int.from_bytes(value[half:], "big"))
+
+
+def read_certificate(pem: bytes, what: str) -> x509.Certificate:
+    """The one certificate of a PEM text; `what` names it in the error."""
+    try:
+        return x509.load_pem_x509_certificate(pem)
+    except (ValueError, x509.InvalidVersion) as why:
+        raise Misconfigured(f"{what} is not a certificate in PEM form") from why
+
+
+def sha256(certificate_der: bytes) -> str:
+    """The fingerprint of a certificate, as people compare it."""
+    return hashlib.sha256(certificate_der).hexdigest()
+
+
+def key_id(key: PublicKey) -> str:
+    return hashlib.sha256(spki(key)).hexdigest()[:16]
+
+
+def spki(key: PublicKey) -> bytes:
+    return key.public_bytes(serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
+
+
+def public_pem(key: PublicKey) -> bytes:
+    return key.public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
+
+
+def checked(key: object, what: str) -> PublicKey:
+    """The key, when it is of a kind that we use."""
+    if not isinstance(key, rsa.RSAPublicKey | ec.EllipticCurvePublicKey):
+        raise Misconfigured(f"{what} holds a key that is neither RSA nor elliptic curve")
+    return key
+
+
+def public_key_of(certificate: x509.Certificate, what: str) -> PublicKey:
+    """Its key; Misconfigured for one of a kind that we do not use, or that nobody here can read."""
+    try:
+        key: object = certificate.public_key()
+    except (ValueError, UnsupportedAlgorithm):
+        key = None
+    return checked(key, what)
+
+
+def same_key(certificate: x509.Certificate, key: PublicKey, agency_code: str) -> bytes:
+    """The certificate in DER; Misconfigured when it is of another key."""
+    if spki(public_key_of(certificate, "the certificate")) != spki(key):
+        raise Misconfigured(
+            f"the certificate {certificate.serial_number:x} of agency {agency_code} belongs to another key",
+            hint="import the certificate that was issued for this key's request",
+        )
+    return certificate.public_bytes(serialization.Encoding.DER)

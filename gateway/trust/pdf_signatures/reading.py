@@ -1,0 +1,338 @@
+"""Reads the signature fields of a PDF: what each covers, what was appended after it, and its CMS object. In: an open
+file. Out: `Reading`, oldest signature first; what cannot be read is a fault with its code, never an exception. Judges
+no certificate. Runs in the reading process alone (`child`), which bounds its time and memory."""
+
+from __future__ import annotations
+
+import logging
+import re
+import struct
+import zlib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from itertools import islice
+from typing import Any, BinaryIO
+
+from asn1crypto import crl, ocsp, x509
+from cryptography.exceptions import UnsupportedAlgorithm
+from pyhanko.pdf_utils import generic
+from pyhanko.pdf_utils.decode_limits import DecodeLimits, DocumentDecodeBudget, StreamDecodeLimits
+from pyhanko.pdf_utils.misc import PdfError
+from pyhanko.pdf_utils.reader import PdfFileReader
+from pyhanko.pdf_utils.xref import XRefSectionType
+from pyhanko.sign.diff_analysis import DEFAULT_DIFF_POLICY, DiffResult, ModificationLevel
+from pyhanko.sign.diff_analysis.rules.form_field_rules import is_annot_visible
+from pyhanko.sign.fields import enumerate_sig_fields
+from pyhanko.sign.general import CMSExtractionError
+from pyhanko.sign.validation.dss import DocumentSecurityStore
+from pyhanko.sign.validation.errors import NoDSSFoundError
+from pyhanko.sign.validation.pdf_embedded import EmbeddedPdfSignature
+from pyhanko.sign.validation.status import SignatureCoverageLevel
+
+from gateway.domain.signatures import Coverage, Later
+from gateway.trust.pdf_signatures import ENCRYPTED, cms, marks
+from gateway.trust.pdf_signatures.chain import Material
+from gateway.trust.pdf_signatures.cms import UnfitError
+
+MAX_SIGNATURES = 20
+MAX_REVISIONS = 100
+MAX_OBJECTS = 500_000
+MAX_GAP = 2 * 1024 * 1024
+_MB = 1024 * 1024
+_DSS = {"certs": 50, "ocsps": 50, "crls": 20}
+_LIMITS = DecodeLimits(
+    per_stream=StreamDecodeLimits(max_output_size=32 * _MB),
+    document_budget=DocumentDecodeBudget(base_allowance=128 * _MB, max_ratio=20),
+)
+# What a hostile file makes the libraries raise beside their own errors.
+LIBRARY = (
+    PdfError,
+    CMSExtractionError,
+    ValueError,
+    TypeError,
+    KeyError,
+    IndexError,
+    AttributeError,
+    AssertionError,
+    ArithmeticError,
+    NotImplementedError,
+    RecursionError,
+    OSError,
+    LookupError,
+    UnsupportedAlgorithm,
+    struct.error,
+    zlib.error,
+)
+_SIGNATURES = frozenset({"/adbe.pkcs7.detached", "/ETSI.CAdES.detached"})
+_LEVELS = {
+    ModificationLevel.NONE: Later.NOTHING,
+    ModificationLevel.LTA_UPDATES: Later.PROOFS,
+    ModificationLevel.FORM_FILLING: Later.SIGNATURES,
+}
+_COVERAGE = {
+    SignatureCoverageLevel.ENTIRE_FILE: Coverage.WHOLE,
+    SignatureCoverageLevel.ENTIRE_REVISION: Coverage.REVISION,
+}
+_SPACE = b"\0\t\n\f\r "
+_OBJECT = re.compile(rb"(?:^|[\r\n])[ \t]*(\d{1,10}) (\d{1,5}) obj\b")
+
+
+@dataclass(slots=True)
+class ReadSignature:
+    """One signature field with a value; `signed` is None for a document timestamp."""
+
+    field: str
+    revision: int = -1
+    fault: str | None = None
+    detail: str = ""
+    coverage: Coverage = Coverage.PART
+    later: Later = Later.OTHER
+    later_detail: str = ""
+    certified: int | None = None
+    reason: str = ""
+    mark: str = ""
+    claimed_at: datetime | None = None
+    signed: cms.Signed | None = None
+    stamps: tuple[cms.Stamp, ...] = ()
+
+
+@dataclass(slots=True)
+class Reading:
+    """What one file holds. `stamps` are document timestamps with the revision up to which each vouches."""
+
+    signatures: list[ReadSignature] = field(default_factory=list)
+    stamps: list[tuple[int, cms.Stamp]] = field(default_factory=list)
+    inside: Material = field(default_factory=Material)
+    fault: str | None = None
+    detail: str = ""
+
+
+def read(stream: BinaryIO) -> Reading:
+    """Every signature of the file. Never raises for what the file holds."""
+    logging.getLogger("pyhanko").setLevel(logging.CRITICAL)  # its warnings quote content
+    try:
+        reader = PdfFileReader(stream, strict=True, decode_limits=_LIMITS)
+        if (over := _too_much(reader)) is not None:
+            return Reading(fault="PDF-LIMIT", detail=over)
+        if reader.encrypted:
+            return Reading(fault="PDF-UNREADABLE", detail=ENCRYPTED)
+        return _read(reader, stream)
+    except LIBRARY as why:
+        return Reading(fault="PDF-UNREADABLE", detail=_told(why))
+
+
+def _too_much(reader: PdfFileReader) -> str | None:
+    revisions = reader.xrefs.total_revisions
+    if revisions > MAX_REVISIONS:
+        return f"it was changed {revisions} times, more than {MAX_REVISIONS}"
+    objects = sum(len(reader.xrefs.explicit_refs_in_revision(n)) for n in range(revisions))
+    return f"it has {objects} objects, more than {MAX_OBJECTS}" if objects > MAX_OBJECTS else None
+
+
+def _read(reader: PdfFileReader, stream: BinaryIO) -> Reading:
+    fields = list(islice(enumerate_sig_fields(reader, filled_status=True), MAX_SIGNATURES + 1))
+    if len(fields) > MAX_SIGNATURES:
+        return Reading(fault="PDF-LIMIT", detail=f"it has more than {MAX_SIGNATURES} signatures")
+    found = Reading(inside=_inside(reader))
+    own = {name: _shows_unsigned(value, place) for name, value, place in enumerate_sig_fields(reader)}
+    opened = [(name, *_opened(reader, name, place)) for name, _, place in fields]
+    stray = _stray(reader, stream, [each for _, each, _ in opened if each is not None])
+    for name, embedded, unfit in opened:
+        if embedded is None:
+            found.signatures.append(ReadSignature(field=name, fault="SIG-STRUCTURE", detail=unfit))
+        else:
+            _look(found, reader, stream, embedded, own, stray)
+    shown = marks.on_first_page(stream) if fields else {}
+    for each in found.signatures:
+        each.mark = shown.get(each.field.rpartition(".")[2], "")
+    found.signatures.sort(key=lambda each: each.revision)
+    return found
+
+
+def _opened(
+    reader: PdfFileReader, name: str, place: generic.IndirectObject
+) -> tuple[EmbeddedPdfSignature | None, str]:
+    try:
+        return EmbeddedPdfSignature(reader, place.get_object(), name), ""  # type: ignore[no-untyped-call]
+    except LIBRARY as why:
+        return None, _told(why)
+
+
+def _look(
+    found: Reading,
+    reader: PdfFileReader,
+    stream: BinaryIO,
+    embedded: EmbeddedPdfSignature,
+    own: Mapping[str, bool],
+    stray: str | None,
+) -> None:
+    told = ReadSignature(field=embedded.fq_name[:200], revision=embedded.signed_revision)
+    is_stamp = embedded.sig_object_type == "/DocTimeStamp"
+    try:
+        _form(embedded, stream, is_stamp=is_stamp)
+        _extent(told, reader, embedded, own, stray)
+        signed_data = cms.content(embedded.pkcs7_content)
+        if is_stamp:
+            stamp = cms.stamp(signed_data, embedded.compute_digest)
+            if told.coverage is not Coverage.PART and stamp.fault is None:
+                found.stamps.append((told.revision, stamp))
+            return
+        told.signed = cms.signed(signed_data, embedded.compute_digest(cms.digest_name(signed_data)))
+        told.claimed_at = told.signed.claimed_at or _written_time(embedded)
+        told.reason = str(embedded.sig_object.get("/Reason", ""))[:200]
+        told.stamps = tuple(cms.stamps(signed_data))
+    except UnfitError as why:
+        told.fault, told.detail = why.code, str(why)[:500]
+    except LIBRARY as why:
+        told.fault, told.detail = "SIG-STRUCTURE", _told(why)
+    if not is_stamp:
+        found.signatures.append(told)
+
+
+def _form(embedded: EmbeddedPdfSignature, stream: BinaryIO, *, is_stamp: bool) -> None:
+    """The /ByteRange leaves out its own /Contents and nothing else: what stands in a wider gap nobody signed."""
+    kind = str(embedded.sig_object.get("/SubFilter", ""))
+    if not (kind == "/ETSI.RFC3161" if is_stamp else kind in _SIGNATURES):
+        raise UnfitError("SIG-ALGORITHM", f"signatures of the kind {kind[:60]!r} are not taken")
+    covered = [int(each) for each in embedded.byte_range]
+    size = stream.seek(0, 2)
+    if len(covered) != 4 or covered[0] != 0 or min(covered) < 0 or covered[2] + covered[3] > size:
+        raise UnfitError("PDF-COVERAGE", f"the /ByteRange {covered[:8]} does not fit a file of {size} bytes")
+    start, end = covered[1], covered[2]
+    if not 2 <= end - start <= MAX_GAP:
+        raise UnfitError("PDF-COVERAGE", "the /ByteRange leaves out nothing, or too much")
+    stream.seek(start)
+    gap = stream.read(end - start)
+    if gap[:1] != b"<" or gap[-1:] != b">" or not _is_hex_of(gap[1:-1], embedded.pkcs7_content):
+        raise UnfitError("PDF-COVERAGE", "the /ByteRange leaves out more than the signature itself")
+
+
+def _is_hex_of(text: bytes, octets: bytes) -> bool:
+    try:
+        return bytes.fromhex(text.decode("ascii")) == octets
+    except ValueError:
+        return False
+
+
+def _extent(
+    told: ReadSignature,
+    reader: PdfFileReader,
+    embedded: EmbeddedPdfSignature,
+    own: Mapping[str, bool],
+    stray: str | None,
+) -> None:
+    level = embedded.docmdp_level
+    told.certified = level.value if level is not None else None
+    found_coverage = embedded.evaluate_signature_coverage()
+    embedded.coverage = found_coverage  # type: ignore[assignment]  # declared by its first value, None
+    told.coverage = _COVERAGE.get(found_coverage, Coverage.PART)
+    if told.coverage is Coverage.PART:
+        return
+    if told.coverage is Coverage.REVISION and (why := stray or _hybrid_after(reader, told.revision)):
+        told.later_detail = why
+        return
+    found = embedded.evaluate_modifications(DEFAULT_DIFF_POLICY)
+    if not isinstance(found, DiffResult):
+        told.later_detail = _told(found)
+        return
+    told.later = _LEVELS.get(found.modification_level, Later.OTHER)
+    changed = found.changed_form_fields
+    if covering := sorted(name for name in changed if own.get(name)):
+        told.later, told.later_detail = Later.OTHER, f"signed by nobody, shown on the page: {covering}"[:300]
+    elif told.later is Later.SIGNATURES and not changed <= own.keys():
+        told.later = Later.FIELDS
+        told.later_detail = ", ".join(sorted(changed - own.keys()))[:300]
+
+
+def _shows_unsigned(value: generic.PdfObject | None, place: generic.IndirectObject) -> bool:
+    """Whether a signature field draws something on a page while it holds no signature that names a signer: what it draws
+    may cover what others signed, and a timestamp has no need of a look."""
+    signature = _whole(value)
+    if isinstance(signature, generic.DictionaryObject) and signature.get("/Type", "/Sig") != "/DocTimeStamp":
+        return False
+    field = _whole(place)
+    widgets = [field, *map(_whole, field.get("/Kids", ()))]
+    return any("/AP" in each and is_annot_visible(each) for each in widgets)  # type: ignore[no-untyped-call]  # library
+
+
+def _whole(value: generic.PdfObject | None) -> Any:  # Any: the library's own value, of any kind
+    return value.get_object() if value is not None else None  # type: ignore[no-untyped-call]  # untyped library
+
+
+def _hybrid_after(reader: PdfFileReader, revision: int) -> str | None:
+    """A table in two forms shows two documents; a word processor writes one, but only into the first revision."""
+    for later in range(max(revision + 1, 1), reader.xrefs.total_revisions):
+        if reader.xrefs.get_xref_container_info(later).xref_section_type is XRefSectionType.HYBRID_MAIN:
+            return "an update has its table of objects in two forms"
+    return None
+
+
+def _stray(reader: PdfFileReader, stream: BinaryIO, embedded: list[EmbeddedPdfSignature]) -> str | None:
+    """What stands behind the last signature and belongs to no update: readers that mend broken files would show it."""
+    size = stream.seek(0, 2)
+    end = max((each for each in map(_end_of, embedded) if each <= size), default=0)
+    if end in (0, size):
+        return None
+    revisions = range(reader.xrefs.total_revisions)
+    sections = [reader.xrefs.get_xref_container_info(n) for n in revisions]
+    named = {
+        (number, offset)
+        for n in revisions
+        for number, (_, offset) in reader.xrefs.get_xref_data(n).standard_xrefs.items()
+    }
+    named |= {(each.stream_ref.idnum, each.start_location) for each in sections if each.stream_ref}
+    stream.seek(end)
+    tail = stream.read(size - end)
+    for match in _OBJECT.finditer(tail):
+        if (int(match[1]), end + match.start(1)) not in named:
+            return f"object {match[1].decode()} was appended and is named in no table"
+    last = max(each.end_location for each in sections)
+    rest = tail[max(0, last - end) :]
+    mark = rest.find(b"%%EOF")
+    if rest.strip(_SPACE) and (last < end or rest[mark + 5 :].strip(_SPACE) or mark < 0):
+        return "bytes were appended that belong to no update"
+    return None
+
+
+def _end_of(embedded: EmbeddedPdfSignature) -> int:
+    """Where the bytes end that a signature says it covers; 0 when it says nothing of the kind."""
+    try:
+        _, _, start, length = map(int, embedded.byte_range)
+    except LIBRARY:
+        return 0
+    return start + length
+
+
+def _inside(reader: PdfFileReader) -> Material:
+    """The document's own store of certificates and revocation answers (DSS)."""
+    try:
+        store = DocumentSecurityStore.read_dss(reader)
+    except (NoDSSFoundError, *LIBRARY):
+        return Material()
+    certificates = tuple(_loaded(store.certs.values(), x509.Certificate, _DSS["certs"]))
+    answers = tuple(_loaded(store.ocsps, ocsp.OCSPResponse, _DSS["ocsps"]))
+    lists = tuple(_loaded(store.crls, crl.CertificateList, _DSS["crls"]))
+    return Material(certificates=certificates, answers=answers, lists=lists)
+
+
+def _loaded(places: object, kind: type, most: int) -> Iterator[object]:
+    for place in islice(places, most):  # type: ignore[call-overload]  # untyped library
+        try:
+            value = kind.load(place.get_object().data)  # type: ignore[attr-defined]  # asn1crypto's own
+            _ = value.native if kind is not crl.CertificateList else value["tbs_cert_list"]["issuer"].native
+        except LIBRARY:
+            continue
+        yield value
+
+
+def _written_time(embedded: EmbeddedPdfSignature) -> datetime | None:
+    try:
+        at = embedded.self_reported_timestamp
+    except LIBRARY:
+        return None
+    return at if isinstance(at, datetime) and at.tzinfo is not None else None
+
+
+def _told(why: object) -> str:
+    return f"{type(why).__name__}: {why}"[:500]

@@ -1,0 +1,203 @@
+"""Asks the reading process (`child`) about one PDF and waits no longer than the limit. In: a path and two times. Out:
+`PdfFacts`; too long is a fault of that file, a process that died or does not start a fault of this node, to be asked
+again. The next file gets a new one. Files without any mark of a signature are not handed over at all."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import re
+import select
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from functools import partial
+from pathlib import Path
+
+from pydantic import TypeAdapter, ValidationError
+
+from gateway.domain.signatures import PdfFacts
+from gateway.errors import StoreFailure
+from gateway.ports import Pool
+
+_MB = 1024 * 1024
+_PIECE = 256 * 1024
+_MOST_ANSWER = 16 * _MB
+_ANSWER = TypeAdapter(PdfFacts)
+# A signature's own dictionary is never compressed: its place in the file is part of what is signed.
+_MARKS = re.compile(rb"/ByteRange|/Type\s*/Sig\b|/DocTimeStamp|/adbe\.|/ETSI\.|/SubFilter")
+_OVERLAP = 64
+_GRACE = 5.0
+_MOST_ASKED = 1000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PdfLimits:
+    """What one file may cost."""
+
+    max_bytes: int = 100 * _MB
+    seconds: float = 15.0
+    start_seconds: float = 60.0
+    memory: int = 1536 * _MB
+
+
+class PdfSandbox:
+    """One reading process, started at the first question and kept; questions wait for each other. Safe to share between
+    threads."""
+
+    def __init__(self, folder: Path, limits: PdfLimits | None = None) -> None:
+        self._folder = folder
+        self._limits = limits or PdfLimits()
+        self._turn = threading.Lock()
+        self._child: _Child | None = None
+
+    def read(self, path: Path, seen_at: datetime, now: datetime, *, even_unsigned: bool = False) -> PdfFacts:
+        """The facts about the file at `path`. StoreFailure when the file itself cannot be opened."""
+        anchored = (self._folder / "ca.pem").is_file()
+        try:
+            size = path.stat().st_size
+            if size > self._limits.max_bytes:
+                return _fault(seen_at, now, f"it is larger than {self._limits.max_bytes // _MB} MB")
+            if not even_unsigned and not has_marks(path):
+                return PdfFacts(seen_at=seen_at, now=now, anchored=anchored)
+        except OSError as error:
+            raise StoreFailure(f"file {path.name} cannot be read: {error.strerror}") from error
+        with self._turn:
+            return self._asked(path, seen_at, now)
+
+    def close(self) -> None:
+        """Ends the process, also in the middle of a file: who closes the node does not wait for it."""
+        if (child := self._child) is not None:
+            child.kill()
+        with self._turn:
+            self._end()
+
+    def _asked(self, path: Path, seen_at: datetime, now: datetime) -> PdfFacts:
+        asked = {"path": str(path.resolve()), "seen_at": seen_at.isoformat(), "now": now.isoformat()}
+        if self._child is not None and self._child.is_gone:
+            self._end()
+        try:
+            child = self._child or self._started()
+            facts = _ANSWER.validate_json(child.ask(asked, self._limits.seconds))
+        except TimeoutError:
+            self._end()
+            return _fault(seen_at, now, f"reading it takes longer than {self._limits.seconds:.0f} s")
+        except (OSError, EOFError, ValidationError):
+            self._end()
+            detail = "the process that reads PDFs ended, or did not start"
+            return PdfFacts(seen_at=seen_at, now=now, fault="PDF-READER", detail=detail)
+        # What the libraries keep of old files counts against the memory of later ones.
+        if facts.fault == "PDF-LIMIT" or child.asked >= _MOST_ASKED:
+            self._end()
+        return facts
+
+    def _started(self) -> _Child:
+        """A process that has loaded what it needs: the time for that is no file's. EOFError when it does not come up."""
+        self._child = child = _Child(self._folder, self._limits)
+        try:
+            child.answer(self._limits.start_seconds)
+        except TimeoutError as why:
+            raise EOFError from why
+        return child
+
+    def _end(self) -> None:
+        if self._child is not None:
+            self._child.end()
+            self._child = None
+
+
+class SignatureReader:
+    """Keeps the promise of `ports.PdfSignatures` over the sandbox; one file at a time waits in a thread of the pool."""
+
+    def __init__(self, sandbox: PdfSandbox, pool: Pool) -> None:
+        self._sandbox = sandbox
+        self._pool = pool
+        self._turn = asyncio.Lock()
+
+    async def read(self, path: Path, seen_at: datetime, now: datetime) -> PdfFacts:
+        async with self._turn:
+            return await self._pool.run(partial(self._sandbox.read, path, seen_at, now))
+
+
+class _Child:
+    """The running process."""
+
+    def __init__(self, folder: Path, limits: PdfLimits) -> None:
+        self.asked = 0
+        # Its own alarm is the later one: it matters when the node died and nobody else ends it.
+        told = [str(limits.memory), str(limits.seconds + _GRACE), str(folder.resolve())]
+        self._process = subprocess.Popen(  # noqa: S603 - fixed words, no shell
+            [sys.executable, "-m", "gateway.trust.pdf_signatures.child", *told],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            cwd="/",
+            env=_environment(),
+            bufsize=0,
+        )
+
+    @property
+    def is_gone(self) -> bool:
+        """Whether it ended since it answered last, for whatever reason."""
+        return self._process.poll() is not None
+
+    def ask(self, asked: Mapping[str, str], seconds: float) -> bytes:
+        """The answer to one question."""
+        assert self._process.stdin is not None  # noqa: S101 - asked for as a pipe
+        self.asked += 1
+        self._process.stdin.write(json.dumps(asked).encode() + b"\n")
+        return self.answer(seconds)
+
+    def answer(self, seconds: float) -> bytes:
+        """One line of answer. TimeoutError when it does not come; EOFError when the process is gone."""
+        assert self._process.stdout is not None  # noqa: S101 - asked for as a pipe
+        deadline = time.monotonic() + seconds
+        held = bytearray()
+        place = self._process.stdout.fileno()
+        waiting = select.poll()
+        waiting.register(place, select.POLLIN)
+        while not held.endswith(b"\n"):
+            left = deadline - time.monotonic()
+            if left <= 0 or len(held) > _MOST_ANSWER or not waiting.poll(left * 1000):
+                raise TimeoutError
+            piece = os.read(place, _PIECE)
+            if not piece:
+                raise EOFError
+            held += piece
+        return bytes(held)
+
+    def kill(self) -> None:
+        self._process.kill()
+
+    def end(self) -> None:
+        self._process.kill()
+        self._process.wait()
+        for pipe in (self._process.stdin, self._process.stdout):
+            if pipe is not None:
+                pipe.close()
+
+
+def _environment() -> dict[str, str]:
+    """What finds the same program, and nothing else: secrets may stand in the node's own environment."""
+    paths = os.pathsep.join(each for each in sys.path if each)
+    return {"PYTHONPATH": paths, "PATH": os.defpath, "LC_ALL": "C.UTF-8"}
+
+
+def has_marks(path: Path) -> bool:
+    """Whether the file may hold a signature: without any of these words it holds none that we would take."""
+    carried = b""
+    with path.open("rb") as file:
+        while piece := file.read(_PIECE):
+            if _MARKS.search(carried + piece):
+                return True
+            carried = piece[-_OVERLAP:]
+    return False
+
+
+def _fault(seen_at: datetime, now: datetime, detail: str) -> PdfFacts:
+    return PdfFacts(seen_at=seen_at, now=now, fault="PDF-LIMIT", detail=detail)

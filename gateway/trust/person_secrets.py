@@ -1,0 +1,103 @@
+"""What persons sign in with: a passphrase (Argon2id) and a second factor (TOTP, RFC 6238). In: what somebody typed. Out:
+whether it fits, or what is kept of it: a hash, and the second factor sealed with the passphrase, so that neither the
+database nor a backup of it signs anybody in. Slow on purpose: use it in the pool."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import os
+import secrets
+import unicodedata
+from datetime import datetime, timedelta
+from hmac import compare_digest
+
+import pyotp
+from argon2 import PasswordHasher
+from argon2.exceptions import InvalidHashError, VerificationError
+from argon2.low_level import Type, hash_secret_raw
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+from gateway.errors import Clash
+
+LEAST_LENGTH = 12
+MOST_LENGTH = 1024
+STEP_S = 30
+# RFC 9106, second recommendation: 64 MiB and three passes. Tests that sign in a hundred times take less.
+MEMORY_KIB = 64 * 1024
+PASSES = 3
+_LANES = 4
+_SALT, _NONCE, _KEY = 16, 12, 32
+_PURPOSE = b"lienthong second factor 1"
+_ISSUER = "Lien thong van ban"
+
+
+class PersonSecrets:
+    """Keeps the promise of `ports.deciding.SignInSecrets`."""
+
+    def new_code(self) -> tuple[str, str]:
+        # 100 bits in groups that a person reads off paper; a plain hash is right for a random secret.
+        text = base64.b32encode(secrets.token_bytes(13)).decode()[:20]
+        code = "-".join(text[n : n + 5] for n in range(0, len(text), 5))
+        return code, _digest(code)
+
+    def is_code(self, code: str, digest: str) -> bool:
+        return compare_digest(_digest(code), digest)
+
+    def new_totp(self) -> str:
+        return pyotp.random_base32()
+
+    def keep(self, passphrase: str, totp: str) -> tuple[str, str]:
+        if not LEAST_LENGTH <= len(passphrase) <= MOST_LENGTH or len(set(passphrase)) < LEAST_LENGTH // 2:
+            raise Clash(
+                f"the passphrase must have {LEAST_LENGTH} characters or more, and not the same few again and again",
+                hint="four or five words that have nothing to do with each other are good",
+            )
+        salt, nonce = os.urandom(_SALT), os.urandom(_NONCE)
+        sealed = AESGCM(_key(passphrase, salt, MEMORY_KIB, PASSES)).encrypt(nonce, totp.encode(), _PURPOSE)
+        kept = base64.b64encode(salt + nonce + sealed).decode()
+        return _hasher().hash(_typed(passphrase)), f"{MEMORY_KIB}:{PASSES}:{kept}"
+
+    def is_passphrase(self, passphrase: str, hashed: str) -> bool:
+        if len(passphrase) > MOST_LENGTH:
+            return False
+        try:
+            return _hasher().verify(hashed, _typed(passphrase))
+        except (VerificationError, InvalidHashError):
+            return False
+
+    def step(self, passphrase: str, sealed_totp: str, code: str, at: datetime) -> int | None:
+        memory, passes, kept = sealed_totp.split(":")
+        raw = base64.b64decode(kept)
+        salt, nonce, sealed = raw[:_SALT], raw[_SALT : _SALT + _NONCE], raw[_SALT + _NONCE :]
+        try:
+            opened = AESGCM(_key(passphrase, salt, int(memory), int(passes))).decrypt(nonce, sealed, _PURPOSE)
+        except InvalidTag:
+            return None
+        totp, given, found = pyotp.TOTP(opened.decode()), "".join(code.split()), None
+        # One step either way: clocks of telephones differ.
+        for n in (-1, 0, 1):
+            if compare_digest(totp.at(at + timedelta(seconds=n * STEP_S)).encode(), _typed(given)):
+                found = int(at.timestamp()) // STEP_S + n
+        return found
+
+    def uri(self, totp: str, name: str) -> str:
+        return pyotp.TOTP(totp).provisioning_uri(name=name, issuer_name=_ISSUER)
+
+
+def _hasher() -> PasswordHasher:
+    return PasswordHasher(time_cost=PASSES, memory_cost=MEMORY_KIB, parallelism=_LANES)
+
+
+def _key(passphrase: str, salt: bytes, memory_kib: int, passes: int) -> bytes:
+    return hash_secret_raw(_typed(passphrase), salt, passes, memory_kib, _LANES, hash_len=_KEY, type=Type.ID)
+
+
+def _digest(code: str) -> str:
+    return hashlib.sha256(_typed("".join(code.replace("-", " ").split()).upper())).hexdigest()
+
+
+def _typed(text: str) -> bytes:
+    """The same for the same letters, however a keyboard composes them; of what is no text it is something."""
+    return unicodedata.normalize("NFC", text).encode("utf-8", "surrogatepass")

@@ -1,0 +1,26 @@
+"""Brings sealed holds to their end where nobody waits for it: after a crash, or once the head's key is set. In: the clock.
+Out: holds that are settled. A hold is frozen, and so unreadable, whether or not this loop turns."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from gateway.holding import finish
+from gateway.holding.desk import HoldDesk
+
+EVERY = timedelta(minutes=1)
+
+
+class Holds:
+    """Remembers when it last looked."""
+
+    def __init__(self) -> None:
+        self._next: datetime | None = None
+
+    async def step(self, desk: HoldDesk) -> bool:
+        """Looks once a minute; the first look is at start."""
+        now = desk.clock.now()
+        if self._next is not None and now < self._next:
+            return False
+        self._next = now + EVERY
+        return bool(await finish.settle_all(desk))

@@ -1,0 +1,129 @@
+"""Asks authorities about the certificates of those we hear from, before their last answers run out. In: bound
+certificates, the clock, and what the other processes of this node learned. Out: answers kept and used, and packets that
+waited for one looked at again. Never on the way of a packet."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from datetime import datetime, timedelta
+
+from gateway import log
+from gateway.domain.revocation import Answer, Asked
+from gateway.errors import GatewayError, NotFound
+from gateway.incoming import asked_again
+from gateway.incoming.desk import InDesk
+from gateway.policy import retry
+from gateway.ports import Authorities, RevocationAnswers
+
+_log = logging.getLogger(__name__)
+
+PLAN_EVERY, PLAN_ANEW = timedelta(minutes=1), timedelta(hours=1)
+# Learning costs a look at every answer in use; while many are asked for, now and then is enough.
+LEARN_EVERY = timedelta(seconds=2)
+LOOK_EVERY = timedelta(minutes=10)
+PRUNE_EVERY = timedelta(hours=1)
+KEPT_UNUSED = timedelta(days=30)
+# Longer than one question may take: all addresses of an authority, each with its own limit.
+HOLD = timedelta(minutes=10)
+AT_ONCE = 4
+# Half of an answer's time is left when it is renewed; a revocation is heard of within four hours.
+SOONEST, LATEST = timedelta(minutes=5), timedelta(hours=4)
+MOST_PAUSE = timedelta(minutes=30)
+
+Bound = Callable[[], Awaitable[Sequence[bytes]]]
+
+
+class Asking:
+    """One process's part. Made by the wiring, which lets it learn before the first packet is judged."""
+
+    def __init__(
+        self, desk: InDesk, authorities: Authorities, answers: RevocationAnswers, bound: Bound
+    ) -> None:
+        self._desk, self._authorities, self._answers, self._bound = desk, authorities, answers, bound
+        self._seen = ""
+        self._known: Mapping[str, Answer] = {}
+        self._judged_by: object = None
+        self._planned: frozenset[bytes] | None = None
+        self._next: dict[str, datetime] = {}
+
+    async def step(self) -> bool:
+        """Plans, asks what is due, learns, and looks at what waited; whether anything was asked or is known at last."""
+        asked = 0
+        if self._authorities.configured:
+            if self._is_time("plan", PLAN_EVERY):
+                await self.plan()
+            asked = await self.ask()
+            if not asked or self._is_time("learn", LEARN_EVERY):
+                await self.learn()
+            if self._is_time("prune", PRUNE_EVERY):
+                await self._answers.prune(self._desk.clock.now() - KEPT_UNUSED)
+        known = await self._look()
+        return bool(asked or known)
+
+    async def plan(self) -> None:
+        """Every list, and every certificate that is bound to somebody; anew when these are others, and every hour."""
+        certificates, now = await self._bound(), self._desk.clock.now()
+        if frozenset(certificates) == self._planned and not self._is_time("plan anew", PLAN_ANEW):
+            return
+        wanted = await self._desk.pool.run(lambda: self._authorities.questions(certificates, now))
+        await self._answers.plan(wanted, now)
+        self._planned = frozenset(certificates)
+
+    async def ask(self) -> int:
+        """One batch of what is due; how many."""
+        due = await self._answers.claim(self._desk.clock.now(), AT_ONCE, HOLD)
+        await asyncio.gather(*(self._one(each) for each in due))
+        return len(due)
+
+    async def learn(self) -> None:
+        """What any process of this node was told is used here from now on."""
+        version = await self._answers.version()
+        if version == self._seen:
+            return
+        current = await self._answers.current(self._known)
+        since = {each.question: each.first_at for each in await self._answers.asked()}
+        await self._desk.pool.run(lambda: self._authorities.learn(current, since))
+        self._known = {each.digest: each for each in current}
+        self._seen = version
+
+    async def _one(self, asked: Asked) -> None:
+        question, now = asked.question, self._desk.clock.now()
+        try:
+            answer = await self._desk.pool.run(lambda: self._authorities.ask(question, now))
+        except NotFound:
+            await self._answers.drop(question)
+            return
+        except GatewayError as error:
+            await self._failed(asked, str(error), error.code)
+            return
+        if not await self._answers.keep(answer, due(answer, self._desk.clock.now())):
+            await self._failed(asked, f"{answer.origin}: the answer is older than the one we have", "STALE")
+
+    async def _failed(self, asked: Asked, why: str, code: str) -> None:
+        pause = min(retry.delay_of(asked.failures + 1), MOST_PAUSE)
+        about = asked.question.about
+        log.action(_log, "revocation.no_answer", why, about=about, code=code, failures=asked.failures + 1)
+        await self._answers.failed(asked.question, self._desk.clock.now() + pause, why)
+
+    async def _look(self) -> int:
+        """When more is known than at the last look, and now and then in any case."""
+        version = await self._desk.pool.run(lambda: self._desk.trust.version)
+        if version == self._judged_by and not self._is_time("look", LOOK_EVERY):
+            return 0
+        self._judged_by = version
+        return await asked_again.look(self._desk)
+
+    def _is_time(self, what: str, every: timedelta) -> bool:
+        now = self._desk.clock.now()
+        if now < self._next.get(what, now):
+            return False
+        self._next[what] = now + every
+        return True
+
+
+def due(answer: Answer, now: datetime) -> datetime:
+    """When to ask again: in the middle of what is left of the answer, within bounds."""
+    left = (answer.ends_at - now) / 2 if answer.ends_at is not None else SOONEST
+    return now + min(max(left, SOONEST), LATEST)

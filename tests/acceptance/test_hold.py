@@ -1,0 +1,531 @@
+"""The sealed hold (R4): frozen at once and at every door, sealed so that no plain byte is left on the node, given back byte
+for byte or purged by a person's recorded decision, whatever breaks between two steps."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import json
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+from typing import cast
+
+import pytest
+
+from gateway.domain.document import InState
+from gateway.domain.event import EventKind
+from gateway.domain.hold import Hold, HoldState
+from gateway.domain.person import Person, Role, SignedIn
+from gateway.errors import Clash, Denied, NotFound, Refused, StoreFailure
+from gateway.holding import decide, finish
+from gateway.incoming import act, admit, check, files, seal, verify
+from gateway.incoming import decide as deciding_packets
+from gateway.ops import backup, backup_seal
+from gateway.ops.backup_file import Manifest
+from gateway.outgoing import manage, package
+from gateway.outgoing import seal as outgoing_seal
+from gateway.policy.incoming import Decision, Ruling
+from gateway.ports import Blobs
+from gateway.store import dump
+from gateway.trust.hold_seal import new_pair
+from tests.acceptance.test_cli import Done, typed
+from tests.support.clock import ManualClock
+from tests.support.faulty import Meanwhile
+from tests.support.node import (
+    COMMUNE,
+    DEPARTMENT,
+    PDF,
+    PROVINCE,
+    Town,
+    document,
+    opened,
+    update_of,
+)
+from tests.support.secret import FILES, SECRET, key, secret_came, with_recipient
+from tests.support.secret import plain_places as in_plain
+from tests.support.stamped import stamped
+
+SENT_FILES = (("15.pdf", PDF), ("phu-luc.pdf", SECRET))
+OTHER_PRIVATE, _ = new_pair(b"x" * 12)
+
+
+@pytest.fixture
+async def town(tmp_path: Path) -> AsyncIterator[Town]:
+    async with opened(tmp_path / "node", change=with_recipient) as made:
+        yield made
+
+
+@pytest.fixture(autouse=True)
+def _cheap(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(backup_seal, "COST_LOG2", 4)
+
+
+def head(town: Town, *roles: Role) -> SignedIn:
+    """A person who has just signed in; how that is proved is no affair of the hold."""
+    now = town.clock.now()
+    person = Person(
+        id="prs_1",
+        name="A. Head",
+        roles=frozenset(roles or (Role.HEAD,)),
+        added_by="operator",
+        added_at=now,
+        roles_by="operator",
+        roles_at=now,
+        enrolled_at=now,
+    )
+    return SignedIn(person=person, at=now)
+
+
+def plain_places(town: Town, raw: bytes = SECRET) -> list[str]:
+    return in_plain(town.node.settings.node.data_dir, raw)
+
+
+async def sealed(town: Town) -> Hold:
+    """The document of a packet that came, sealed by a clerk."""
+    await secret_came(town)
+    arrived = await town.only()
+    return await seal.document(
+        town.node.inn, town.node.hold, await town.scope(PROVINCE), arrived.id, "Có dấu mật"
+    )
+
+
+async def test_after_sealing_no_byte_of_it_lies_in_plain_on_the_node(town: Town) -> None:
+    packet = town.forge(document(files=FILES), FILES)
+    await town.deliver(packet)
+    assert plain_places(town)  # what is looked for can be found
+    await town.carry()
+
+    arrived = await town.only()
+    scope = await town.scope(PROVINCE)
+    hold = await seal.document(town.node.inn, town.node.hold, scope, arrived.id, "Có dấu mật")
+
+    assert (hold.state, hold.is_settled) == (HoldState.SEALED, True)
+    assert plain_places(town) == []
+    assert [each.digest for each in hold.contents] == [packet.digest]
+    assert (await town.reload(arrived)).state is InState.SEALED
+
+
+async def test_after_sealing_no_door_gives_a_byte_of_it(town: Town, tmp_path: Path) -> None:
+    hold = await sealed(town)
+    node, scope = town.node, await town.scope(PROVINCE)
+    (arrived,) = await town.incoming()
+
+    for reading in (
+        files.open_file(node.inn, scope, arrived.id, 1),
+        files.open_envelope(node.inn, scope, arrived.id),
+    ):
+        with pytest.raises(Clash, match="sealed"):
+            await reading
+    async with node.store.read(scope) as work:
+        with pytest.raises(NotFound):
+            await node.blobs.open(work, arrived.envelope_digest)
+        assert (await work.incoming.page(limit=10, query="phối hợp")).items == ()
+        assert (await work.incoming.page(limit=10, handover="available")).items == ()
+    assert await act.lease(node.inn, scope, "qlvb", 10, 60) == []
+    with pytest.raises(Clash):
+        await town.status(arrived, "03")
+    pulled = await at_terminal(town, "inbox", "pull", tmp_path / "pulled", "-o", "json")
+    assert json.loads(pulled.out)["data"] == []
+    assert not list((tmp_path / "pulled").rglob("*"))
+    assert hold.recipient is not None
+
+
+async def test_no_backup_has_it_not_even_one_that_is_made_while_it_is_frozen(
+    town: Town, tmp_path: Path
+) -> None:
+    packet = await secret_came(town)
+    unsealable, scope = replace(town.node.hold, sealer=None), await town.scope(PROVINCE)
+    frozen = await seal.document(town.node.inn, unsealable, scope, (await town.only()).id, "Có dấu mật")
+    assert frozen.state is HoldState.FROZEN
+    early, early_contents = await backed_up(town, tmp_path / "early")
+    await finish.settle_all(town.node.hold)
+    late, late_contents = await backed_up(town, tmp_path / "late")
+
+    for manifest in (early, late):
+        assert (manifest.lacks, manifest.tables["hold"].rows) == ({}, 1)
+        assert not any(name.startswith("sealed") for name in manifest.files)
+    assert packet.digest not in early_contents | late_contents
+    assert early_contents == late_contents
+
+
+async def backed_up(town: Town, folder: Path) -> tuple[Manifest, set[str]]:
+    """What a backup says of itself, and which content one made now would copy."""
+    settings = town.node.settings
+    source = backup.Source(
+        node="town",
+        database_url=settings.database.url,
+        content=settings.node.data_dir / "content",
+        keys=settings.keys.folder,
+        trust=settings.trust.folder,
+        settings=None,
+    )
+    target, clock, pool = folder / "copy.backup", town.clock, town.node.pool
+    manifest = await backup.make(source, target, b"words of a test", clock, pool, lambda *_: None)
+    async with dump.snapshot(settings.database.url) as view:
+        return manifest, {each.digest async for batch in view.contents() for each in batch}
+
+
+async def test_lifting_gives_the_exact_bytes_back_and_the_document_stands_as_before(town: Town) -> None:
+    hold = await sealed(town)
+    node, scope = town.node, await town.scope(PROVINCE)
+    decision = decide.decided(node.hold, head(town), "Không phải văn bản mật")
+
+    lifted = await seal.lift(node.inn, node.hold, scope, hold.id, decision, key())
+
+    assert (lifted.state, lifted.is_settled) == (HoldState.LIFTED, True)
+    (arrived,) = await town.incoming()
+    assert arrived.state is InState.NEW
+    assert await town.read(arrived) == SECRET
+    assert len(await act.lease(node.inn, scope, "qlvb", 10, 60)) == 1
+    assert not (node.settings.node.data_dir / "content" / "sealed" / hold.id).exists()
+    told = [each.kind for each in await town.events(PROVINCE, arrived.id)]
+    assert told[-3:] == [EventKind.HOLD_BEGUN, EventKind.HOLD_SEALED, EventKind.HOLD_LIFTED]
+    with pytest.raises(Clash):
+        await seal.lift(node.inn, node.hold, scope, hold.id, decision, key())
+
+
+async def test_a_wrong_key_says_so_and_nothing_is_given_back(town: Town) -> None:
+    hold = await sealed(town)
+    node, scope = town.node, await town.scope(PROVINCE)
+    decision = decide.decided(node.hold, head(town), "Không phải văn bản mật")
+
+    with pytest.raises(Denied, match="does not open the hold") as wrong:
+        await seal.lift(node.inn, node.hold, scope, hold.id, decision, key(OTHER_PRIVATE, b"x" * 12))
+    with pytest.raises(Denied, match="passphrase"):
+        key(passphrase=b"another passphrase")
+
+    assert wrong.value.code == "GW-SEAL-KEY"
+    assert plain_places(town) == []
+
+
+@pytest.mark.parametrize("how", ["changed", "cut", "longer", "exchanged"])
+async def test_a_sealed_form_that_was_tampered_with_is_not_given_back(town: Town, how: str) -> None:
+    hold = await sealed(town)
+    node, scope = town.node, await town.scope(PROVINCE)
+    (path,) = (node.settings.node.data_dir / "content" / "sealed" / hold.id).iterdir()
+    raw = path.read_bytes()
+    other = raw.replace(hold.id.encode(), hold.id[:-1].encode() + b"x", 1)
+    path.write_bytes(
+        {"changed": raw[:-9] + b"x" + raw[-8:], "cut": raw[:-20], "longer": raw + b"x", "exchanged": other}[
+            how
+        ]
+    )
+    decision = decide.decided(node.hold, head(town), "Không phải văn bản mật")
+
+    with pytest.raises(StoreFailure, match="damaged"):
+        await seal.lift(node.inn, node.hold, scope, hold.id, decision, key())
+
+    assert plain_places(town) == []
+    assert (await town.only()).state is InState.SEALED
+
+
+async def test_only_a_person_with_the_heads_role_and_a_reason_decides(town: Town) -> None:
+    who = head(town, Role.TRUST, Role.PEOPLE)
+
+    with pytest.raises(Denied, match="head"):
+        decide.decided(town.node.hold, who, "Không phải văn bản mật")
+    blocked = replace(head(town), person=replace(head(town).person, blocked_at=town.clock.now()))
+    with pytest.raises(Denied, match="head"):
+        decide.decided(town.node.hold, blocked, "Không phải văn bản mật")
+    with pytest.raises(Refused):
+        decide.decided(town.node.hold, head(town), "  ")
+
+
+async def test_purged_content_is_gone_and_digest_header_and_decision_stay(town: Town) -> None:
+    packet = await secret_came(town)
+    arrived = await town.only()
+    node, scope = town.node, await town.scope(PROVINCE)
+    hold = await seal.document(node.inn, node.hold, scope, arrived.id, "Có dấu mật")
+    who = head(town)
+
+    purged = await decide.purge(node.hold, scope, hold.id, decide.decided(node.hold, who, "Quyết định 12"))
+
+    assert (purged.state, purged.is_settled) == (HoldState.PURGED, True)
+    assert not (node.settings.node.data_dir / "content" / "sealed" / hold.id).exists()
+    async with node.store.read(scope) as work:
+        kept = await work.held.get(hold.id)
+    assert kept.decision is not None
+    assert (kept.decision.by, kept.decision.why) == (who.person.id, "Quyết định 12")
+    assert kept.digests == (packet.digest,)
+    assert (await town.reload(arrived)).number == "200"
+    with pytest.raises(Clash):
+        await decide.purge(node.hold, scope, hold.id, kept.decision)
+
+
+@pytest.mark.parametrize("purged", [False, True])
+async def test_the_same_packet_coming_again_touches_no_disk_and_is_answered(town: Town, purged: bool) -> None:
+    packet = await secret_came(town)
+    node, scope = town.node, await town.scope(PROVINCE)
+    hold = await seal.document(node.inn, node.hold, scope, (await town.only()).id, "Có dấu mật")
+    if purged:
+        decision = decide.decided(node.hold, head(town), "Quyết định 12")
+        await decide.purge(node.hold, scope, hold.id, decision)
+    answered = await town.statuses(PROVINCE)
+    town.clock.advance(timedelta(minutes=5))
+
+    await town.brought(packet)
+
+    assert plain_places(town) == []
+    assert await town.statuses(PROVINCE) == answered + 1
+    assert len(await town.incoming()) == 1
+
+
+async def test_the_same_content_in_another_wrapping_leaves_nothing_behind_either(town: Town) -> None:
+    """The same signed body, laid out by an intermediary: other bytes, and once more the same."""
+    packet = await secret_came(town)
+    node, scope = town.node, await town.scope(PROVINCE)
+    await seal.document(node.inn, node.hold, scope, (await town.only()).id, "Có dấu mật")
+    wrapped = replace(packet, raw=b"\xef\xbb\xbf" + packet.raw)
+
+    for _ in range(2):
+        row = await town.brought(wrapped)
+        assert (row.state, row.code) == ("done", "MSG-REPEAT")
+        assert plain_places(town) == []
+
+
+async def test_an_update_of_it_is_sealed_with_it_whichever_is_named(town: Town) -> None:
+    await secret_came(town)
+    new = SECRET.replace(b"secret", b"mystery")
+    await town.brought(town.forge(update_of(files=(("moi.txt", new),)), (("moi.txt", new),)))
+    update = next(one for one in await town.incoming() if one.target_id is not None)
+    scope = await town.scope(PROVINCE)
+
+    hold = await seal.document(town.node.inn, town.node.hold, scope, update.id, "Có dấu mật")
+
+    assert hold.subject_id == update.target_id
+    assert len(hold.contents) == 2
+    assert plain_places(town) == plain_places(town, new) == []
+    with pytest.raises(Clash, match="sealed"):
+        await files.open_envelope(town.node.inn, scope, update.id)
+
+
+async def test_a_packet_in_quarantine_is_sealed_and_given_back_to_where_it_was(town: Town) -> None:
+    packet = town.forge(document(files=FILES), FILES)
+    forged = replace(packet, raw=packet.raw.replace("phối hợp".encode(), "phối hộp".encode()))
+    row = await town.brought(forged)
+    assert row.state == "quarantined"
+    node, scope = town.node, await town.scope(PROVINCE)
+
+    hold = await seal.packet(node.inn, node.hold, scope, row.id, "Có dấu mật")
+
+    assert plain_places(town) == []
+    assert (await town.row(PROVINCE, forged)).state == "sealed"
+    with pytest.raises(Clash):
+        await deciding_packets.release(node.inn, scope, row.id, "Thử")
+    decision = decide.decided(node.hold, head(town), "Không phải văn bản mật")
+    await seal.lift(node.inn, node.hold, scope, hold.id, decision, key())
+    again = await town.row(PROVINCE, forged)
+    assert (again.state, again.code) == ("quarantined", row.code)
+    async with node.store.read(scope) as work:
+        opener = await node.blobs.open(work, forged.digest)
+    with opener() as file:
+        assert file.read() == forged.raw
+
+
+async def test_a_packet_that_declares_itself_a_secret_goes_unread_into_the_hold(town: Town) -> None:
+    """No dialect of the wire can say so today; the day one does, the ruling is there."""
+    packet = town.forge(document(files=FILES), FILES)
+    await town.deliver(packet)
+    await town.land()
+    (leased,) = await town.node.store.claim_inbox(1, 60)
+    proved = await verify.run(town.node.inn, leased.item)
+    ruling = Ruling(decision=Decision.SEALED, code="SECRET")
+
+    await admit.run(
+        town.node.inn, leased, proved, check.Checked(ruling=ruling, looked=(), source=leased.item.file_digest)
+    )
+    await finish.settle_all(town.node.hold)
+
+    row = await town.row(PROVINCE, packet)
+    assert (row.state, row.code) == ("sealed", "SECRET")
+    assert await town.incoming() == ()
+    assert await town.statuses(PROVINCE) == 0
+    assert plain_places(town) == []
+
+
+async def test_a_document_that_was_packed_never_leaves_and_comes_back_as_it_was(town: Town) -> None:
+    sent = await town.send("15", COMMUNE, files=SENT_FILES)
+    await town.pack()
+    node, scope = town.node, await town.scope(DEPARTMENT)
+    packed = await town.document(sent)
+
+    hold = await outgoing_seal.document(node.out, node.hold, scope, sent.id, "Gửi nhầm")
+    await town.carry()
+
+    assert hold.state is HoldState.SEALED
+    assert plain_places(town) == []
+    assert await town.incoming(COMMUNE) == ()
+    assert (await town.delivery(sent)).state == "cancelled"
+    with pytest.raises(Clash, match="sealed"):
+        await manage.resend(node.out, scope, sent.id, [COMMUNE])
+    async with node.store.read(scope) as work:
+        assert (await work.outgoing.page(limit=10, query="15/STD-VP")).items == ()
+    decision = decide.decided(node.hold, head(town), "Không phải văn bản mật")
+    await outgoing_seal.lift(node.out, node.hold, scope, hold.id, decision, key())
+    back = await town.document(sent)
+    assert not back.is_sealed
+    assert back.envelope_digest is not None
+    async with node.store.read(scope) as work:
+        opener = await node.blobs.open(work, back.envelope_digest)
+    with opener() as file:
+        assert hashlib.sha256(file.read()).hexdigest() == packed.envelope_digest
+
+
+async def test_a_document_that_was_sent_can_still_be_recalled_and_its_other_holders_are_counted(
+    town: Town,
+) -> None:
+    """Two agencies of one node: each seals its own, and is told of the other."""
+    sent = await town.send("15", COMMUNE, files=SENT_FILES)
+    await town.carry()
+    node = town.node
+
+    hold = await outgoing_seal.document(
+        node.out, node.hold, await town.scope(DEPARTMENT), sent.id, "Gửi nhầm"
+    )
+    (came,) = await town.incoming(COMMUNE)
+    theirs = await seal.document(node.inn, node.hold, await town.scope(COMMUNE), came.id, "Có dấu mật")
+
+    assert (hold.others, theirs.others) == (1, 0)
+    assert plain_places(town) == []
+    await town.recall(sent)
+    await town.carry()
+    assert (await town.delivery(sent)).state == "recall_asked"
+
+
+@pytest.mark.parametrize("send", [True, False])
+async def test_what_is_not_packed_yet_is_never_packed(town: Town, send: bool) -> None:
+    kept = await town.send("15", COMMUNE, files=SENT_FILES, send=send)
+    node, scope = town.node, await town.scope(DEPARTMENT)
+
+    await outgoing_seal.document(node.out, node.hold, scope, kept.id, "Gửi nhầm")
+    await town.carry()
+
+    assert plain_places(town) == []
+    assert await town.outbox(DEPARTMENT) == ()
+    with pytest.raises(Clash):
+        await manage.send_draft(node.out, scope, kept.id)
+
+
+async def test_a_document_whose_packer_is_at_work_leaves_no_envelope_behind(town: Town) -> None:
+    kept = await town.send("15", COMMUNE, files=SENT_FILES)
+    node, scope = town.node, await town.scope(DEPARTMENT)
+    (job,) = await node.store.claim_jobs("pack", 1, 60)
+
+    async def meanwhile() -> None:
+        await outgoing_seal.document(node.out, node.hold, scope, kept.id, "Gửi nhầm")
+
+    blobs = cast(Blobs, Meanwhile(node.out.blobs, "keep", meanwhile))
+    await package.run(replace(node.out, blobs=blobs), job)
+
+    assert plain_places(town) == []
+    assert await town.outbox(DEPARTMENT) == ()
+
+
+async def test_two_people_at_once_begin_one_hold(town: Town) -> None:
+    await secret_came(town)
+    arrived, scope = await town.only(), await town.scope(PROVINCE)
+
+    outcomes = await asyncio.gather(
+        *(seal.document(town.node.inn, town.node.hold, scope, arrived.id, "Có dấu mật") for _ in range(3)),
+        return_exceptions=True,
+    )
+
+    assert sum(isinstance(each, Hold) for each in outcomes) == 1
+    assert all(isinstance(each, Hold | Clash) for each in outcomes)
+    assert await town.count("hold") == 1
+
+
+async def test_without_the_heads_key_it_is_frozen_at_once_and_sealed_when_the_key_is_there(
+    tmp_path: Path,
+) -> None:
+    clock = ManualClock()
+    async with opened(tmp_path / "node", clock) as town:
+        hold = await sealed(town)
+        assert (hold.state, hold.is_settled) == (HoldState.FROZEN, False)
+        (arrived,) = await town.incoming()
+        with pytest.raises(Clash, match="sealed"):
+            await files.open_file(town.node.inn, await town.scope(PROVINCE), arrived.id, 1)
+        town.clock.advance(timedelta(days=3))
+        await town.node.blobs.sweep(town.clock.now())
+        assert await finish.settle_all(town.node.hold) == 0
+
+    async with opened(tmp_path / "node", clock, change=with_recipient) as town:
+        assert await finish.settle_all(town.node.hold) == 1
+        assert plain_places(town) == []
+        decision = decide.decided(town.node.hold, head(town), "Không phải văn bản mật")
+        scope = await town.scope(PROVINCE)
+        await seal.lift(town.node.inn, town.node.hold, scope, hold.id, decision, key())
+        assert await town.read((await town.incoming())[0]) == SECRET
+
+
+async def test_the_clerk_seals_and_drafts_the_notices_at_the_terminal(town: Town) -> None:
+    await secret_came(town)
+
+    done = await at_terminal(
+        town, "inbox", "seal", "200/STD-VP", "--why", "It bears a stamp", "--yes", "-o", "json"
+    )
+    hold = json.loads(done.out)
+    notice = await at_terminal(town, "hold", "notice", hold["id"], "--to", "operator")
+
+    assert (hold["state"], hold["settled"]) == ("sealed", True)
+    assert hold["contents"][0]["sha256"] in notice.out
+    assert "bí mật nhà nước" in notice.out
+    assert hold["why"] == "It bears a stamp"
+
+
+async def test_a_stamp_on_what_came_in_is_shown_to_the_clerk_as_a_warning(town: Town) -> None:
+    files = (("van-ban.pdf", stamped("MẬT")),)
+
+    await town.brought(town.forge(document(files=files), files))
+
+    arrived = await town.only()
+    assert arrived.state is InState.NEW
+    assert "secrecy-stamp" in arrived.checks["warnings"]
+
+
+async def test_at_the_terminal_a_declared_secret_touches_no_disk_and_a_stamp_is_confirmed(
+    town: Town, tmp_path: Path
+) -> None:
+    letter, secret, said = tmp_path / "thu.pdf", tmp_path / "mat.pdf", tmp_path / "meta.json"
+    letter.write_bytes(stamped("MẬT"))
+    secret.write_bytes(SECRET)
+    told: dict[str, object] = {
+        "number": "77",
+        "symbol": "STD-VP",
+        "date": "2026-11-20",
+        "type": "cong_van",
+        "subject": "Báo cáo",
+    }
+    told["signer"] = {"name": "Người Ký"}
+    told |= {"reply_required": False, "recipients": [{"code": COMMUNE, "role": "to_act"}]}
+    before = written(town)
+
+    said.write_text(json.dumps({**told, "secrecy": "mat"}), encoding="utf-8")
+    declared = await at_terminal(town, "send", secret, "--meta", said, "-o", "json")
+    after = written(town)
+    said.write_text(json.dumps(told), encoding="utf-8")
+    asked = await at_terminal(town, "send", letter, "--meta", said, "-o", "json")
+    sent = await at_terminal(town, "send", letter, "--meta", said, "--confirm", "secrecy-stamp", "-o", "json")
+
+    assert (declared.code, after) == (4, before)
+    assert [each["code"] for each in json.loads(declared.out)["error"]["reasons"]] == ["secrecy-declared"]
+    assert [each["code"] for each in json.loads(asked.out)["error"]["reasons"]] == ["secrecy-stamp"]
+    assert (asked.code, sent.code) == (4, 0)
+    told_of = [each.kind for each in await town.events(PROVINCE, json.loads(sent.out)["id"])]
+    assert EventKind.MESSAGE_CONFIRMED in told_of
+
+
+def written(town: Town) -> set[tuple[Path, int]]:
+    """Every file and folder of the content, with when it was last written: making and removing a file shows."""
+    content = town.node.settings.node.data_dir / "content"
+    return {(path, path.stat().st_mtime_ns) for path in (content, *content.rglob("*")) if path.exists()}
+
+
+async def at_terminal(town: Town, *words: str | Path) -> Done:
+    data = town.node.settings.node.data_dir
+    settings = data / "typed.toml"
+    lines = f'[node]\nname = "town"\ndata_dir = "{data}"\n[seal]\nrecipient = "{data / "head.pub"}"\n'
+    settings.write_text(lines, encoding="utf-8")
+    return await asyncio.to_thread(typed, "--config", settings, "--agency", PROVINCE, *words)

@@ -1,0 +1,120 @@
+"""The quarantine as a weapon (threat 122): what nobody is proved to have sent is never looked into again by itself, and
+never fills the disk."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from gateway.domain.event import EventKind
+from gateway.errors import NotFound
+from gateway.incoming import decide, quota
+from gateway.workers.quarantine import Quarantine
+from tests.support.node import PDF, PROVINCE, Packet, Town, document
+
+FILES = (("van-ban.pdf", PDF),)
+
+
+def limited(town: Town, most: int) -> Town:
+    profile = replace(town.node.inn.profile, max_quarantine_bytes=most)
+    return replace(town, node=replace(town.node, inn=replace(town.node.inn, profile=profile)))
+
+
+def forged(town: Town, number: str) -> Packet:
+    """Its signature does not hold, so nobody is proved to have sent it."""
+    packet = town.forge(document(number), FILES)
+    return replace(packet, raw=packet.raw.replace("phối hợp".encode(), "phối hộp".encode()))
+
+
+async def flood(town: Town, count: int) -> list[Packet]:
+    packets = []
+    for n in range(count):
+        packets.append(forged(town, str(300 + n)))
+        await town.brought(packets[-1])
+        town.clock.advance(timedelta(seconds=1))
+    return packets
+
+
+async def states(town: Town, packets: list[Packet]) -> list[str]:
+    return [(await town.row(PROVINCE, each)).state for each in packets]
+
+
+async def test_threat_122_the_oldest_unproved_packets_go_with_their_bytes_and_their_digests_stay(
+    town: Town,
+) -> None:
+    packets = await flood(town, 4)
+    content = town.node.settings.node.data_dir / "content"
+    room = sum(len(each.raw) for each in packets[2:])
+
+    assert await quota.keep(limited(town, room).node.inn) == 2
+    assert await quota.keep(limited(town, room).node.inn) == 0
+
+    assert await states(town, packets) == ["dropped", "dropped", "quarantined", "quarantined"]
+    assert [bool(list(content.rglob(str(each.digest)))) for each in packets] == [False, False, True, True]
+    row = await town.row(PROVINCE, packets[0])
+    (told,) = [
+        each.data for each in await town.events(PROVINCE, row.id) if each.kind is EventKind.INBOX_DROPPED
+    ]
+    assert (told["file"], told["size"], told["code"]) == (packets[0].digest, len(packets[0].raw), row.code)
+    assert (await town.brought(town.forge(document("200"), FILES))).state == "done"
+
+
+async def test_threat_122_what_a_proved_sender_sent_is_never_let_go(town: Town) -> None:
+    first = await town.brought(town.forge(document("200"), FILES, id="one"))
+    conflict = await town.brought(town.forge(document("201"), FILES, id="one"))
+    held = await town.brought(town.forge(document("200", subject="Nội dung khác"), FILES))
+    assert (first.state, conflict.state, held.state) == ("done", "quarantined", "held")
+
+    assert await quota.keep(limited(town, 0).node.inn) == 0
+
+    assert [each.state for each in await town.inbox()] == ["held", "quarantined", "done"]
+
+
+async def test_threat_122_a_packet_that_was_let_go_is_looked_at_again_when_it_comes_again(
+    town: Town,
+) -> None:
+    (packet,) = await flood(town, 1)
+    await quota.keep(limited(town, 0).node.inn)
+    assert (await town.row(PROVINCE, packet)).state == "dropped"
+
+    row = await town.brought(packet)
+
+    assert (row.state, row.code) == ("quarantined", "SIG-DIGEST")
+    async with town.node.store.read(await town.scope(PROVINCE)) as work:
+        assert await town.node.blobs.open(work, packet.digest) is not None
+
+
+async def test_threat_122_nobody_looks_into_it_and_no_log_tells_its_names(
+    town: Town, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Only a person who releases it has it verified again, from the first step."""
+    files = (("ten-tep-doc-hai.pdf", PDF),)
+    packet = town.forge(document("300", files=files), files)
+    packet = replace(packet, raw=packet.raw.replace("phối hợp".encode(), "phối hộp".encode()))
+
+    with caplog.at_level(logging.DEBUG, logger="gateway"):
+        row = await town.brought(packet)
+        await town.carry()
+        scope = await town.scope(PROVINCE)
+        with pytest.raises(NotFound):
+            async with town.node.store.read(scope) as work:
+                await work.incoming.get(row.id)
+        await decide.release(town.node.inn, scope, row.id, "Thử lại")
+        await town.carry()
+
+    assert (await town.row(PROVINCE, packet)).state == "quarantined"
+    assert "ten-tep-doc-hai" not in caplog.text
+    assert not any("ten-tep" in str(each.data) for each in await town.events(PROVINCE, row.id))
+
+
+async def test_threat_122_a_flood_is_let_go_by_the_node_itself(town: Town) -> None:
+    packets = await flood(town, 3)
+    loop, desk = Quarantine(), limited(town, 1).node.inn
+
+    assert await loop.step(desk)
+
+    assert await states(town, packets) == ["dropped"] * 3
+    assert not await loop.step(desk)

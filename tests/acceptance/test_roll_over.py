@@ -1,0 +1,348 @@
+"""A certificate is replaced without a stop: old and new overlap, two people change the binding, and nobody else's
+certificate gets in meanwhile. One town on the embedded axis, stepped by hand; every check is one that real packets meet."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding
+
+from gateway.deciding import end, propose
+from gateway.deciding import people as deciding
+from gateway.domain.document import OutState
+from gateway.domain.event import EventKind
+from gateway.domain.key_use import ANY, KeyEnd, KeyUse
+from gateway.domain.proof import Binding
+from gateway.domain.proposal import Content
+from gateway.errors import Clash
+from gateway.incoming import decide, suspect
+from gateway.outgoing import package
+from gateway.policy.signing_key import fingerprint
+from gateway.ports import EnvelopeSigner, InboxItem
+from gateway.registry import importing
+from gateway.trust.authority import Authority
+from gateway.trust.keys import FileSigner
+from tests.support import people
+from tests.support.node import COMMUNE, DEPARTMENT, PDF, PROVINCE, Town, document
+from tests.support.people import Someone
+
+DAY = timedelta(days=1)
+MINUTE = timedelta(minutes=1)
+FILES = (("van-ban.pdf", PDF),)
+
+
+@pytest.fixture(autouse=True)
+def _cheap() -> Iterator[None]:
+    with people.cheap():
+        yield
+
+
+async def two_deciders(town: Town) -> tuple[Someone, Someone]:
+    """In the place of those who set the stage; old enough to decide."""
+    desk = town.node.deciding
+    async with desk.decisions.read() as view:
+        for each in await view.people.everybody():
+            await deciding.block(desk, "operator", each.name)
+    both = await people.two(desk)
+    town.clock.advance(2 * DAY)
+    return both
+
+
+def issued(town: Town, code: str, key_id: str) -> bytes:
+    """The authority's certificate for a key of an agency, beside the key; in DER."""
+    authority = Authority.load(town.node.settings.node.data_dir / "authority")
+    request = town.node.keys.request(code, key_id, "Demo")
+    made = authority.issue_for_request(request, town.clock.now())
+    town.node.keys.import_certificate(code, made.public_bytes(Encoding.PEM))
+    return made.public_bytes(Encoding.DER)
+
+
+def as_binding(code: str, der: bytes) -> Binding:
+    made = x509.load_der_x509_certificate(der)
+    return Binding(
+        code=code,
+        certificate_der=der,
+        valid_from=made.not_valid_before_utc,
+        valid_to=made.not_valid_after_utc,
+    )
+
+
+async def bound_by_two(
+    town: Town, both: tuple[Someone, Someone], code: str, der: bytes, at: datetime | None = None
+) -> None:
+    desk, known = town.node.deciding, await town.node.directory.bindings(code)
+    change = propose.binding(known, as_binding(code, der), town.clock.now(), desk.overlap, at)
+    proposal = await people.proposed(both[0], content=Content(bindings=(change,)))
+    await people.approved(both[1], proposal)
+
+
+def signer_of(town: Town, code: str, der: bytes) -> EnvelopeSigner:
+    """The very key of that certificate."""
+    (entry,) = [each for each in town.node.keys.entries(code) if each.certificate_der == der]
+    key = town.node.keys._load_key(code, entry.key_id)
+    return FileSigner(code, key, x509.load_der_x509_certificate(der))
+
+
+_numbers = iter(range(100, 1000))
+
+
+async def sent_by(town: Town, code: str, signer: EnvelopeSigner, **more: Any) -> InboxItem:
+    """A document in the name of that agency, signed with that key, and what became of it."""
+    number = str(next(_numbers))
+    packet = town.forge(document(number, FILES, sender=code), FILES, signer=signer, **more)
+    return await town.brought(packet)
+
+
+async def alerts(town: Town, row: InboxItem) -> list[str]:
+    events = await town.events(PROVINCE, row.id)
+    return [str(each.data.get("code")) for each in events if each.kind is EventKind.INBOX_INVALID]
+
+
+async def test_threat_048_old_and_new_certificate_are_both_taken_in_the_overlap_and_one_after_it(
+    town: Town,
+) -> None:
+    """K5: no packet is refused on the way from one to the other, and the node's own signing follows by itself."""
+    both = await two_deciders(town)
+    old = town.node.keys.signer(DEPARTMENT, town.clock.now()).certificate_der
+    entry = town.node.keys.generate(DEPARTMENT)
+    new = issued(town, DEPARTMENT, entry.key_id)
+    old_key, new_key = signer_of(town, DEPARTMENT, old), signer_of(town, DEPARTMENT, new)
+
+    early = await sent_by(town, DEPARTMENT, new_key)
+    assert (early.state, early.code) == ("quarantined", "SIG-PIN")
+    assert await alerts(town, early) == ["SIG-PIN"]
+    await town.send("15")
+    await town.carry()
+    await bound_by_two(town, both, DEPARTMENT, new)
+    town.clock.advance(MINUTE)
+    in_overlap = [await sent_by(town, DEPARTMENT, each) for each in (old_key, new_key)]
+    await town.send("16")
+    await town.carry()
+    town.clock.advance(town.node.deciding.overlap)
+    late = await sent_by(town, DEPARTMENT, old_key)
+    after = await sent_by(town, DEPARTMENT, new_key)
+
+    assert [each.state for each in in_overlap] == ["done", "done"]
+    assert (late.state, late.code) == ("quarantined", "SIG-PIN")
+    assert after.state == "done"
+    own = [each.signed_by for each in reversed(await town.outbox(DEPARTMENT)) if each.kind == "edoc"]
+    assert own == [fingerprint(old), fingerprint(new)]
+
+
+async def test_threat_048_a_packet_of_the_new_key_is_admitted_by_a_person_after_the_binding_changed(
+    town: Town,
+) -> None:
+    """Never by itself: what lay in quarantine is looked at again when somebody says so."""
+    both = await two_deciders(town)
+    new = issued(town, DEPARTMENT, town.node.keys.generate(DEPARTMENT).key_id)
+    early = await sent_by(town, DEPARTMENT, signer_of(town, DEPARTMENT, new))
+    await bound_by_two(town, both, DEPARTMENT, new)
+    await town.carry()
+    (row,) = [each for each in await town.inbox() if each.id == early.id]
+    assert row.state == "quarantined"
+
+    await decide.release(town.node.inn, await town.scope(PROVINCE), early.id, "asked by telephone")
+    await town.carry()
+
+    (row,) = [each for each in await town.inbox() if each.id == early.id]
+    assert row.state == "done"
+    told = [each.data.get("why") for each in await town.events(PROVINCE, early.id)]
+    assert "asked by telephone" in told
+
+
+async def test_threat_047_a_valid_certificate_of_another_agency_is_refused_with_an_alert(town: Town) -> None:
+    """Agency A signs as B: of a parent, of a child, of a stranger; each with a chain that holds."""
+    for code in (PROVINCE, COMMUNE):
+        thief = town.node.keys.signer(code, town.clock.now())
+        row = await sent_by(town, DEPARTMENT, thief)
+
+        assert (row.state, row.code) == ("quarantined", "SIG-PIN")
+        assert await alerts(town, row) == ["SIG-PIN"]
+    assert await town.incoming() == ()
+    assert await town.statuses(PROVINCE) == 0, "nobody is answered who is not proved (A7)"
+
+
+@pytest.mark.parametrize(
+    "disguised",
+    [
+        DEPARTMENT.lower(),
+        f"{DEPARTMENT}.",
+        f" {DEPARTMENT}",
+        DEPARTMENT.replace("1", "\N{ARABIC-INDIC DIGIT ONE}", 1),
+        DEPARTMENT.replace("0", "O", 1),
+        f"{DEPARTMENT}.01",
+        DEPARTMENT.rpartition(".")[0],
+    ],
+    ids=[
+        "small letters",
+        "trailing point",
+        "leading space",
+        "another digit",
+        "letter O",
+        "a child",
+        "the parent",
+    ],
+)
+async def test_threat_047_a_code_that_looks_alike_is_another_code(town: Town, disguised: str) -> None:
+    """F10: read exactly. The key is the one bound to the real code."""
+    packet = town.forge(
+        document("15", FILES, sender=disguised),
+        FILES,
+        signer=town.node.keys.signer(DEPARTMENT, town.clock.now()),
+    )
+
+    row = await town.brought(packet)
+
+    assert row.state in ("quarantined", "malformed")
+    assert row.code in ("SIG-NO-BINDING", "SIG-PIN", "SIG-SENDER", "ENV-DIALECT")
+    assert await town.incoming() == ()
+
+
+async def test_threat_101_a_back_dated_signing_time_does_not_help_a_key_that_is_bound_no_more(
+    town: Town,
+) -> None:
+    """K2: the time of arrival decides, never the one that is claimed."""
+    key = town.node.keys.signer(DEPARTMENT, town.clock.now())
+    before = await sent_by(town, DEPARTMENT, key)
+    town.clock.advance(DAY)
+    await end.withdraw(
+        town.node.deciding, "operator", DEPARTMENT, fingerprint(key.certificate_der), "told by telephone"
+    )
+    town.clock.advance(MINUTE)
+
+    after = await sent_by(town, DEPARTMENT, key, at=town.clock.now() - 2 * DAY)
+
+    assert before.state == "done"
+    assert (after.state, after.code) == ("quarantined", "SIG-NO-BINDING")
+    assert await alerts(town, after) == ["SIG-NO-BINDING"]
+
+
+async def test_threat_101_a_signing_time_before_the_binding_or_ahead_of_the_clock_is_held(
+    town: Town,
+) -> None:
+    both = await two_deciders(town)
+    new = issued(town, DEPARTMENT, town.node.keys.generate(DEPARTMENT).key_id)
+    await bound_by_two(town, both, DEPARTMENT, new, at=town.clock.now())
+    key = signer_of(town, DEPARTMENT, new)
+    town.clock.advance(MINUTE)
+
+    too_early = await sent_by(town, DEPARTMENT, key, at=town.clock.now() - DAY)
+    ahead = await sent_by(town, DEPARTMENT, key, at=town.clock.now() + timedelta(hours=2))
+
+    assert (too_early.state, too_early.code) == ("held", "SIG-TIME")
+    assert (ahead.state, ahead.code) == ("held", "SIG-TIME")
+
+
+async def test_threat_102_a_certificate_under_a_second_code_is_neither_bound_nor_taken(town: Town) -> None:
+    """K1: not of the same key, not of the same certificate, not of a successor for its predecessor."""
+    both = await two_deciders(town)
+    der = town.node.keys.signer(DEPARTMENT, town.clock.now()).certificate_der
+    before = await town.node.directory.bindings(COMMUNE)
+
+    with pytest.raises(Clash, match="one key speaks for one code"):
+        await bound_by_two(town, both, COMMUNE, der)
+    row = await sent_by(town, COMMUNE, town.node.keys.signer(DEPARTMENT, town.clock.now()))
+
+    assert list(await town.node.directory.bindings(COMMUNE)) == list(before)
+    assert (row.state, row.code) == ("quarantined", "SIG-PIN")
+
+
+async def test_threat_102_a_closed_agency_and_a_successors_certificate_for_it_are_refused(town: Town) -> None:
+    key = town.node.keys.signer(DEPARTMENT, town.clock.now())
+    today = town.node.out.today()
+    closing = f"code,name,valid_to,successor\n{DEPARTMENT},Closed,{today.isoformat()},{COMMUNE}\n"
+    plan = await town.node.directory.plan_import(closing.encode())
+    await town.node.directory.apply(plan, "operator")
+    town.clock.advance(2 * DAY)
+
+    own = await sent_by(town, DEPARTMENT, key)
+    successor = await sent_by(town, DEPARTMENT, town.node.keys.signer(COMMUNE, town.clock.now()))
+
+    assert (own.state, own.code) == ("quarantined", "SIG-SENDER")
+    assert (successor.state, successor.code) == ("quarantined", "SIG-SENDER")
+    assert await alerts(town, own) == ["SIG-SENDER"]
+    assert await town.incoming() == ()
+    both = await two_deciders(town)
+    new = issued(town, DEPARTMENT, town.node.keys.generate(DEPARTMENT).key_id)
+    with pytest.raises(Clash, match="is closed"):
+        await bound_by_two(town, both, DEPARTMENT, new)
+
+
+async def test_threat_115_an_import_cannot_change_which_certificate_speaks_for_a_code(town: Town) -> None:
+    """Its columns have no certificate; a file that brings one is refused, and the binding stays."""
+    before = await town.node.directory.bindings(DEPARTMENT)
+    fake = f"code,name,certificate\n{DEPARTMENT},Renamed,fake.pem\n".encode()
+
+    plan = await town.node.directory.plan_import(fake)
+    assert plan.problems
+    with pytest.raises(Clash):
+        await town.node.directory.apply(plan, "operator")
+
+    assert importing.AGENCY.name == "agency"
+    assert list(await town.node.directory.bindings(DEPARTMENT)) == list(before)
+
+
+async def test_threat_119_what_a_stolen_key_may_have_signed_is_found_judged_again_and_marked(
+    town: Town,
+) -> None:
+    """K4: nothing is deleted. What came before the theft, or under another key, stays as it is."""
+    both = await two_deciders(town)
+    der = town.node.keys.signer(DEPARTMENT, town.clock.now()).certificate_der
+    key = signer_of(town, DEPARTMENT, der)
+    good = await sent_by(town, DEPARTMENT, key)
+    town.clock.advance(DAY)
+    since = town.clock.now()
+    town.clock.advance(MINUTE)
+    doubtful = await sent_by(town, DEPARTMENT, key)
+    outgoing = await town.send("15")
+    await town.carry()
+    other = await sent_by(town, COMMUNE, town.node.keys.signer(COMMUNE, town.clock.now()))
+    new = issued(town, DEPARTMENT, town.node.keys.generate(DEPARTMENT).key_id)
+    await bound_by_two(town, both, DEPARTMENT, new)
+
+    mine = fingerprint(der)
+    ended = KeyEnd(agency_code=DEPARTMENT, key_id="k", fingerprint=mine, at=town.clock.now(), by="operator")
+    await end.stolen(town.node.deciding, ended, since)
+    found = await suspect.mark(town.node.inn, DEPARTMENT, mine, since)
+
+    assert doubtful.incoming_id is not None
+    sent_here = [each for each in await town.incoming() if each.packet_id == outgoing.packet_id]
+    marked = {each.id for each in await town.incoming() if suspect.MARK in each.marks}
+    assert marked == {doubtful.incoming_id, *(each.id for each in sent_here)}
+    assert {good.incoming_id, other.incoming_id}.isdisjoint(marked)
+    assert {each.id for each in found if each.way == "in"} == marked
+    assert outgoing.id in {each.id for each in found if each.way == "out"}
+    kinds = [each.kind for each in await town.events(PROVINCE, doubtful.incoming_id)]
+    assert kinds[-1] is EventKind.KEY_SUSPECT
+    again = await sent_by(town, DEPARTMENT, key)
+    assert (again.state, again.code) == ("quarantined", "SIG-PIN")
+
+
+async def test_threat_120_a_node_does_not_send_an_envelope_of_another_agency(town: Town) -> None:
+    """W10: what was written is proved with the signer's own code before it may leave."""
+
+    class OfAnother:
+        """Keys that give the commune's key for every agency."""
+
+        def __init__(self, real: Any) -> None:
+            self._real = real
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(self._real, name)
+
+        def signer(self, agency_code: str, at: Any, use: KeyUse = ANY) -> EnvelopeSigner:
+            signer: EnvelopeSigner = self._real.signer(COMMUNE, at)
+            return signer
+
+    sent = await town.send("15")
+    desk = replace(town.node.out, keys=OfAnother(town.node.keys))
+    (job,) = await town.node.store.claim_jobs("pack", 1, 60)
+    await package.run(desk, job)
+
+    assert (await town.document(sent)).state is OutState.QUEUED
+    assert await town.outbox(DEPARTMENT) == ()

@@ -1,0 +1,392 @@
+"""The sealed log on both databases: every event is one leaf, once, in the order of its number, whoever commits, numbers and
+seals when; and every proof holds (E1, E2)."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import json
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from sqlalchemy import select
+from sqlmodel import col
+
+from gateway.domain import leaf, merkle
+from gateway.domain.event import EventKind
+from gateway.domain.leaf import Logged
+from gateway.errors import Clash, Misconfigured, NotFound
+from gateway.pool import ThreadPool
+from gateway.store import log_pages, log_proofs, log_search
+from gateway.store.log_erase import erase
+from gateway.store.log_search import Wanted
+from gateway.store.store import SqlStore
+from gateway.store.tables import EventRow
+from tests.support.clock import ManualClock
+from tests.support.sealed import OTHER_KEY, Book, codes, seal_key, tamper
+from tests.support.stores import NORTH, SOUTH, opened
+
+
+@pytest.fixture
+def pool() -> Iterator[ThreadPool]:
+    made = ThreadPool(2)
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def book(store: SqlStore, clock: ManualClock, pool: ThreadPool) -> Book:
+    return Book(store=store, clock=clock, pool=pool)
+
+
+async def leaves(store: SqlStore) -> list[log_pages.LeafBeside]:
+    return await log_pages.leaves(store, 0, 10_000)
+
+
+async def test_every_event_becomes_one_leaf_in_the_order_of_its_number(book: Book) -> None:
+    await book.tell(3)
+    await book.tell(2, scope=SOUTH)
+    await book.seal()
+
+    found = await leaves(book.store)
+
+    assert [each.index for each in found] == [0, 1, 2, 3, 4]
+    assert [json.loads(each.body)["seq"] for each in found] == [1, 2, 3, 4, 5]
+    assert [json.loads(each.body)["agency"] for each in found] == ["agy_north"] * 3 + ["agy_south"] * 2
+    assert all(merkle.leaf_hash(each.body) == each.hash for each in found)
+
+
+async def test_a_seal_covers_what_was_there_and_names_the_one_before(book: Book) -> None:
+    first, second = await book.pages(3, 2)
+
+    assert (first.signed.seal.number, first.signed.seal.tree_size) == (1, 3)
+    assert (second.signed.seal.number, second.signed.seal.tree_size) == (2, 5)
+    assert second.signed.seal.previous == first.signed.digest
+    assert second.signed.seal.root == merkle.root([each.hash for each in await leaves(book.store)])
+
+
+async def test_nothing_new_makes_no_seal(book: Book) -> None:
+    (only,) = await book.pages(1)
+
+    assert await book.seal() == only
+
+
+async def test_every_leaf_is_proved_into_every_later_seal_and_every_seal_into_the_next(book: Book) -> None:
+    seals = await book.pages(1, 6, 250, 10)
+    held = await leaves(book.store)
+
+    for one in seals:
+        about = one.signed.seal
+        for index in {0, about.tree_size // 3, about.tree_size // 2, about.tree_size - 1}:
+            proof = await log_proofs.inclusion(book.store, index, about.tree_size)
+            assert merkle.includes(held[index].hash, index, about.tree_size, proof, about.root)
+    for old, new in itertools.pairwise(seals):
+        a, b = old.signed.seal, new.signed.seal
+        proof = await log_proofs.consistency(book.store, a.tree_size, b.tree_size)
+        assert merkle.is_prefix(a.tree_size, a.root, b.tree_size, b.root, proof)
+
+
+async def test_a_proof_beyond_the_log_is_refused(book: Book) -> None:
+    await book.pages(3)
+
+    with pytest.raises(NotFound):
+        await log_proofs.inclusion(book.store, 0, 4)
+    with pytest.raises(NotFound):
+        await log_proofs.seal_numbered(book.store, 2)
+
+
+@pytest.mark.parametrize("store_url", ["postgresql"], indirect=True)
+async def test_threat_116_an_event_committed_late_takes_a_later_leaf_and_old_proofs_hold(
+    book: Book, store_url: str
+) -> None:
+    """Its row was written first, and its transaction ended last. SQLite has one writer, and nothing of the kind."""
+    async with opened(store_url, book.clock) as second, second.begin(SOUTH) as late:
+        await late.events.append(EventKind.MESSAGE_ACCEPTED, "late", book.clock.now(), {})
+        (first,) = await book.pages(4)
+        before = [await log_proofs.inclusion(book.store, n, 4) for n in range(4)]
+        await late.commit()
+    await book.store.number_events()
+    second_seal = await book.seal()
+
+    held = await leaves(book.store)
+    positions = {each.event.id: n for n, each in enumerate(held) if each.event is not None}
+    assert len(held) == len(positions) == 5
+    assert json.loads(held[4].body)["subject"] == "late"
+    for n in range(4):
+        assert merkle.includes(held[n].hash, n, 4, before[n], first.signed.seal.root)
+    assert (await book.examine(first, second_seal)).holds
+
+
+async def test_threat_116_events_out_of_id_order_are_each_sealed_once(book: Book, store_url: str) -> None:
+    """Two stores write and roll back at once while two sealers run."""
+    async with opened(store_url, book.clock) as second:
+
+        async def write(n: int) -> None:
+            chosen = (book.store, second)[n % 2]
+            async with chosen.begin((NORTH, SOUTH)[n % 3 == 0]) as work:
+                await work.events.append(EventKind.MESSAGE_ACCEPTED, f"msg_{n}", book.clock.now(), {})
+                if n % 5:
+                    await work.commit()
+
+        async def seal(chosen: SqlStore) -> None:
+            for _ in range(6):
+                await chosen.number_events(3)
+                await chosen.log.grow(2)
+                await asyncio.sleep(0)
+
+        await asyncio.gather(*(write(n) for n in range(30)), seal(book.store), seal(second))
+    while await book.store.number_events():
+        pass
+    await book.seal()
+
+    held = await leaves(book.store)
+    async with book.store.reading() as tx:
+        ids = [id for (id,) in await tx.tuples(select(col(EventRow.id)))]
+    assert [each.index for each in held] == list(range(24))
+    assert sorted(json.loads(each.body)["id"] for each in held) == sorted(ids)
+    assert (await book.examine()).holds
+
+
+async def test_threat_116_two_sealers_at_once_make_one_history(book: Book, store_url: str) -> None:
+    async with opened(store_url, book.clock) as second:
+        other = Book(store=second, clock=book.clock, pool=book.pool)
+        for _ in range(5):
+            await book.tell(7)
+            book.clock.advance(timedelta(minutes=1))
+            await asyncio.gather(*(each.step() for each in (book.sealer(), other.sealer(), book.sealer())))
+        newest = await book.seal()
+
+    report = await book.examine(newest)
+    assert report.holds
+    assert report.leaves == newest.signed.seal.tree_size == 35
+
+
+async def test_threat_116_leaves_are_not_written_anew_when_the_program_would_write_them_otherwise(
+    book: Book, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An upgrade that puts events into other bytes: what is sealed stays, old proofs hold, new leaves join."""
+    (first,) = await book.pages(3)
+    before = await leaves(book.store)
+    old = await log_proofs.inclusion(book.store, 1, 3)
+    write = leaf.write
+
+    def otherwise(event: Logged, salt: object) -> leaf.Leaf:
+        made = write(event, lambda: b"s" * 32)
+        return leaf.Leaf(body=made.body.replace(b'"v":1', b'"v": 1'), salts=made.salts)
+
+    monkeypatch.setattr(leaf, "write", otherwise)
+    (second,) = await book.pages(2)
+
+    held = await leaves(book.store)
+    assert [each.body for each in held[:3]] == [each.body for each in before]
+    assert b'"v": 1' in held[4].body
+    assert merkle.includes(held[1].hash, 1, 3, old, first.signed.seal.root)
+    assert (await book.examine(first, second)).holds
+
+
+async def test_events_from_before_the_log_are_taken_in_once_and_keep_their_bytes(book: Book) -> None:
+    """A node that was upgraded: its events have numbers and no leaves yet."""
+    await book.tell(700, {"reason": "Sai địa chỉ"})
+    await book.seal()
+    once = await leaves(book.store)
+    await book.tell(1)
+    await book.seal()
+
+    held = await leaves(book.store)
+    assert [each.body for each in held[:700]] == [each.body for each in once]
+    assert len(held) == 701
+
+
+async def test_an_event_that_somebody_made_unreadable_keeps_no_other_from_being_sealed(
+    book: Book, store_url: str
+) -> None:
+    await book.tell(3)
+    await tamper(store_url, "UPDATE event SET data = '{\"x\": NaN' WHERE node_seq = 2")
+
+    await book.seal()
+
+    assert len(await leaves(book.store)) == 3
+    assert (await book.examine()).holds
+
+
+async def test_the_log_is_not_sealed_with_a_key_that_it_does_not_know(book: Book) -> None:
+    (first,) = await book.pages(2)
+    book.key = seal_key(OTHER_KEY)
+    await book.tell()
+
+    with pytest.raises(Misconfigured) as caught:
+        await book.seal()
+
+    assert caught.value.code == "GW-C-003"
+    assert await log_proofs.seal_numbered(book.store) == first
+
+
+async def test_seals_do_not_go_back_when_the_clock_does(book: Book) -> None:
+    (first,) = await book.pages(2)
+    book.clock.advance(-timedelta(hours=3))
+    await book.tell(1)
+
+    second = await book.seal()
+
+    assert second.signed.seal.at == first.signed.seal.at
+    assert (await book.examine(first, second)).holds
+
+
+async def test_what_waits_for_its_seal_is_told_by_its_oldest(book: Book) -> None:
+    head = await book.store.log.head()
+    assert (head.size, head.seal, head.unsealed_since, head.unstamped_since) == (0, None, None, None)
+    told_at = book.clock.now()
+    async with book.store.begin(NORTH) as work:
+        await work.events.append(EventKind.MESSAGE_ACCEPTED, "unnumbered", told_at, {})
+        await work.commit()
+    book.clock.advance(600)
+    assert (await book.store.log.head()).unsealed_since == told_at
+
+    await book.store.number_events()
+    assert (await book.store.log.head()).unsealed_since == told_at
+    await book.store.log.grow(10)
+    assert (await book.store.log.head()).unsealed_since == told_at
+    seal = await book.seal()
+    head = await book.store.log.head()
+    assert head.unsealed_since is None
+    assert head.unstamped_since == seal.signed.seal.at
+
+
+async def test_a_stamp_stays_and_covers_the_seals_before_it(book: Book) -> None:
+    first, second, third = await book.pages(1, 1, 1)
+    await book.store.log.stamp(2, b"token", book.clock.now())
+    await book.store.log.stamp(2, b"another", book.clock.now())
+
+    head = await book.store.log.head()
+
+    assert head.stamped is not None
+    assert (head.stamped.signed, head.stamped.stamp) == (second.signed, b"token")
+    assert head.unstamped_since == third.signed.seal.at
+    covering = await log_proofs.seal_covering(book.store, 0, stamped=True)
+    assert covering is not None
+    assert covering.signed == second.signed
+    assert await log_proofs.seal_covering(book.store, 0) == first
+    assert await log_proofs.seal_covering(book.store, 2, stamped=True) is None
+
+
+async def test_what_left_the_node_is_known_by_its_number(book: Book) -> None:
+    first, _ = await book.pages(1, 1)
+    assert await log_proofs.seal_published(book.store) is None
+    await book.store.log.published(1, book.clock.now())
+
+    assert await log_proofs.seal_published(book.store) == first
+    assert (await book.store.log.head()).published_at == book.clock.now()
+
+
+async def test_publishing_an_older_seal_once_more_does_not_make_it_the_newest(book: Book) -> None:
+    _, second = await book.pages(1, 1)
+    await book.store.log.published(2, book.clock.now())
+    before = (await book.store.log.head()).published_at
+    book.clock.advance(timedelta(hours=30))
+    await book.store.log.published(1, book.clock.now())
+
+    assert await log_proofs.seal_published(book.store) == second
+    assert (await book.store.log.head()).published_at == before
+
+
+async def test_threat_121_a_deleted_text_is_gone_and_every_proof_holds(book: Book, store_url: str) -> None:
+    (before,) = await book.pages(3, data={"reason": "Nguyễn Văn A ốm", "why": "x y"})
+    (stored,) = [
+        each for each in await log_proofs.leaves_of(book.store, "agy_north", "msg_1") if each.index == 1
+    ]
+    proof = await log_proofs.inclusion(book.store, 1, 3)
+
+    gone = await erase(book.store, book.clock, stored.event_id, ["reason"], "prn_1", "Decision 12")
+    await book.store.number_events()
+    after = await book.seal()
+
+    (left,) = [
+        each for each in await log_proofs.leaves_of(book.store, "agy_north", "msg_1") if each.index == 1
+    ]
+    assert gone == ["reason"]
+    assert left.body == stored.body
+    assert (dict(left.texts), set(left.salts)) == ({"why": "x y"}, {"why"})
+    assert merkle.includes(merkle.leaf_hash(left.body), 1, 3, proof, before.signed.seal.root)
+    report = await book.examine(before, after)
+    assert report.holds
+    assert [each.params for each in report.notes if each.code == "erased"] == [{"count": 1}]
+    async with book.store.reading() as tx:
+        every = [data for (data,) in await tx.tuples(select(col(EventRow.data)))]
+    assert sum("Nguyễn Văn A" in each for each in every) == 2
+
+
+@pytest.mark.parametrize("store_url", ["sqlite"], indirect=True)
+async def test_threat_121_no_byte_of_a_deleted_text_is_left_in_the_file(book: Book, store_url: str) -> None:
+    """Rows were written anew when they were numbered, and pages when they were full."""
+    await book.pages(40, data={"reason": "Nguyễn Văn A ốm nặng"})
+    assert files_with("Nguyễn Văn A", store_url)
+    for stored in await log_proofs.leaves_of(book.store, "agy_north", "msg_1"):
+        await erase(book.store, book.clock, stored.event_id, [], "prn_1", "Decision 12")
+    await book.store.close()
+
+    assert files_with("Nguyễn Văn A", store_url) == []
+
+
+def files_with(text: str, store_url: str) -> list[str]:
+    folder = Path(store_url.removeprefix("sqlite:///")).parent
+    return [each.name for each in folder.iterdir() if each.is_file() and text.encode() in each.read_bytes()]
+
+
+async def test_all_texts_of_an_event_are_deleted_when_none_is_named(book: Book) -> None:
+    await book.pages(1, data={"reason": "one two", "why": "x y", "code": "02"})
+    (stored,) = await log_proofs.leaves_of(book.store, "agy_north", "msg_1")
+
+    assert await erase(book.store, book.clock, stored.event_id, [], "prn_1", "Decision 12") == [
+        "reason",
+        "why",
+    ]
+
+    (left,) = await log_search.search(book.store, Wanted(event_id=stored.event_id), limit=5)
+    assert left.event.data == {"n": 0, "code": "02"}
+
+
+@pytest.mark.parametrize("name", ["code", "nothing"])
+async def test_what_stands_inside_a_leaf_cannot_be_deleted(book: Book, name: str) -> None:
+    await book.pages(1, data={"reason": "one two", "code": "02"})
+    (stored,) = await log_proofs.leaves_of(book.store, "agy_north", "msg_1")
+
+    with pytest.raises(Clash, match="reason"):
+        await erase(book.store, book.clock, stored.event_id, [name], "prn_1", "Decision 12")
+    with pytest.raises(NotFound):
+        await erase(book.store, book.clock, "evt_nowhere", [], "prn_1", "Decision 12")
+
+
+async def test_a_text_that_is_not_sealed_yet_waits_for_its_seal(book: Book) -> None:
+    await book.tell(1, {"reason": "one two"})
+    (hit,) = await log_search.search(book.store, Wanted(), limit=5)
+
+    with pytest.raises(Clash, match="within a minute"):
+        await erase(book.store, book.clock, hit.event.id, [], "prn_1", "Decision 12")
+
+
+async def test_search_finds_by_kind_subject_agency_and_period(book: Book) -> None:
+    await book.tell(2)
+    book.clock.advance(timedelta(days=1))
+    middle = book.clock.now()
+    await book.tell(2, scope=SOUTH)
+
+    async def count(**wanted: object) -> int:
+        return len(await log_search.search(book.store, Wanted(**wanted), limit=10))  # type: ignore[arg-type]  # each has its own type
+
+    assert await count() == 4
+    assert await count(kind="message.*") == 4
+    assert await count(kind="message.status") == 4
+    assert await count(kind="message_status") == await count(kind="inbox.*") == 0
+    assert await count(subject_id="msg_1") == 4
+    assert await count(agency_id="agy_south") == await count(principal_id="prn_south") == 2
+    assert await count(since=middle) == await count(until=middle) == 2
+    newest = await log_search.search(book.store, Wanted(), limit=1, newest=True)
+    assert newest[0].event.node_seq == 4
+
+
+async def test_nothing_is_examined_and_holds_in_an_empty_log(book: Book) -> None:
+    report = await book.examine()
+
+    assert (report.holds, report.leaves, codes(report)) == (True, 0, [])

@@ -1,0 +1,155 @@
+"""Sealed holds on either database: one open at a time, never removed, and what they keep is read through nothing else."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from gateway.domain.hold import OWNER, HeldContent, HeldKind, Hold, HoldState
+from gateway.errors import Clash, NotFound
+from gateway.store.store import SqlStore
+from gateway.store.tables import BlobRow
+from tests.support.clock import ManualClock
+from tests.support.stores import NORTH, SOUTH, digest
+
+
+def hold(clock: ManualClock, subject: str = "inb_1", **fields: Any) -> Hold:
+    made = Hold(
+        id=clock.new_id("hld_"),
+        agency_id=NORTH.agency_id,
+        kind=HeldKind.INCOMING,
+        subject_id=subject,
+        state=HoldState.FROZEN,
+        why="A stamp",
+        begun_at=clock.now(),
+        begun_by="prn_north",
+        before="new",
+        contents=(HeldContent(digest=digest(subject), size=5, owner_kind="inbox", owner_id="inx_1"),),
+    )
+    return replace(made, **fields)
+
+
+async def add(store: SqlStore, *holds: Hold) -> None:
+    async with store.begin(NORTH) as work:
+        for each in holds:
+            await work.held.add(each)
+        await work.commit()
+
+
+async def test_a_hold_reads_back_as_it_was_saved(store: SqlStore, clock: ManualClock) -> None:
+    made = hold(clock)
+    await add(store, made)
+    done = replace(made, state=HoldState.SEALED, recipient="f" * 64, is_settled=True)
+
+    async with store.begin(NORTH) as work:
+        await work.held.save(done)
+        await work.commit()
+
+    async with store.read(NORTH) as view:
+        assert await view.held.get(made.id) == done
+        assert await view.held.open_of("inb_1") == done
+    async with store.read(SOUTH) as view:
+        assert await view.held.open_of("inb_1") is None
+        with pytest.raises(NotFound):
+            await view.held.get(made.id)
+
+
+async def test_one_hold_of_a_subject_is_open_at_a_time_and_a_closed_one_makes_room(
+    store: SqlStore, clock: ManualClock
+) -> None:
+    first, second, third = hold(clock), hold(clock), hold(clock)
+    await add(store, first)
+
+    with pytest.raises(Clash) as clash:
+        await add(store, second)
+    assert clash.value.code == "GW-SEALED"
+    async with store.begin(NORTH) as work:
+        await work.held.save(replace(first, state=HoldState.LIFTED))
+        await work.commit()
+    await add(store, third)
+
+
+@pytest.mark.parametrize(
+    ("state", "keeps"),
+    [
+        (HoldState.FROZEN, True),
+        (HoldState.SEALED, True),
+        (HoldState.PURGED, True),
+        (HoldState.LIFTED, False),
+    ],
+)
+async def test_content_that_is_held_or_purged_is_not_to_be_stored_again(
+    store: SqlStore, clock: ManualClock, state: HoldState, keeps: bool
+) -> None:
+    await add(store, hold(clock, state=state))
+
+    async with store.read(NORTH) as view:
+        assert await view.held.keeps(digest("inb_1")) is keeps
+        assert await view.held.keeps(digest("other")) is False
+    async with store.read(SOUTH) as view:
+        assert await view.held.keeps(digest("inb_1")) is False
+
+
+async def test_holds_are_listed_newest_first_counted_and_found_while_unsettled(
+    store: SqlStore, clock: ManualClock
+) -> None:
+    made = []
+    for n in range(3):
+        clock.advance(timedelta(minutes=1))
+        made.append(hold(clock, f"inb_{n}", is_settled=n == 1))
+    made[2] = replace(made[2], state=HoldState.SEALED)
+    await add(store, *made)
+
+    async with store.read(NORTH) as view:
+        first = await view.held.page(limit=2)
+        rest = await view.held.page(limit=2, cursor=first.next_cursor)
+        assert [each.id for each in (*first.items, *rest.items)] == [each.id for each in reversed(made)]
+        assert (await view.held.page(limit=9, states=[HoldState.SEALED])).items == (made[2],)
+    assert await store.unsettled_holds() == [made[0], made[2]]
+    assert await store.open_holds() == {"frozen": 2, "sealed": 1}
+
+
+async def test_what_a_hold_keeps_is_read_through_nothing_else(store: SqlStore) -> None:
+    content = digest("content")
+    async with store.writing() as tx:
+        await tx.put(BlobRow(digest=content, size=5, stored_at=ManualClock().now()))
+        await tx.commit()
+    async with store.begin(SOUTH) as work:
+        await work.blobs.add(content, "inbox", "inx_9")
+        await work.commit()
+    async with store.begin(NORTH) as work:
+        await work.blobs.add(content, "inbox", "inx_1")
+        assert await work.blobs.of("inbox", "inx_1") == {content: 5}
+
+        await work.blobs.freeze("inbox", "inx_1", "hld_1")
+
+        assert await work.blobs.holds(content) is False
+        assert await work.blobs.of("inbox", "inx_1") == {}
+        assert await work.blobs.of(OWNER, "hld_1") == {content: 5}
+        assert await work.blobs.others(content, "hld_1") == 1
+        await work.commit()
+    async with store.read(SOUTH) as view:
+        assert await view.blobs.holds(content) is True
+
+
+@pytest.mark.parametrize(
+    ("state", "is_settled", "told"),
+    [
+        (HoldState.FROZEN, False, {"holds": 1}),
+        (HoldState.SEALED, True, {"holds": 1}),
+        (HoldState.PURGED, False, {"holds": 1}),
+        (HoldState.PURGED, True, {}),
+        (HoldState.LIFTED, True, {}),
+    ],
+)
+async def test_an_agency_stays_while_a_hold_of_it_is_open_or_not_brought_to_its_end(
+    store: SqlStore, clock: ManualClock, state: HoldState, is_settled: bool, told: dict[str, int]
+) -> None:
+    """Nobody decides on the holds of an agency that left, and no worker ends them."""
+    await add(store, hold(clock, state=state, is_settled=is_settled))
+
+    assert await store.accounts.leave(SOUTH.agency_id) == {}
+    assert await store.accounts.leave(NORTH.agency_id) == told

@@ -1,0 +1,104 @@
+"""Ends of keys, notices of ends, and envelopes by what signed them: one answer for every process of a database."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from gateway.domain.account import AgencyScope
+from gateway.domain.key_use import KeyEnd
+from gateway.errors import StaleLease
+from gateway.store.key_ends import SqlKeyEnds
+from gateway.store.store import SqlStore
+from tests.support.clock import ManualClock
+from tests.support.stores import NORTH, SOUTH, digest, outbox_item
+
+NODE = AgencyScope(agency_id="", principal_id="node")
+DAY = timedelta(days=1)
+
+
+def end(clock: ManualClock, at: timedelta = timedelta(), stolen: timedelta | None = None) -> KeyEnd:
+    now = clock.now()
+    return KeyEnd(
+        agency_code="Z91",
+        key_id="k",
+        fingerprint="aa",
+        at=now + at,
+        by="operator",
+        stolen_since=None if stolen is None else now + stolen,
+    )
+
+
+async def put(store: SqlStore, made: KeyEnd) -> None:
+    async with store.writing() as tx:
+        await SqlKeyEnds(tx).put(made)
+        await tx.commit()
+
+
+async def test_of_two_ends_of_a_key_the_earlier_holds(store: SqlStore, clock: ManualClock) -> None:
+    await put(store, end(clock, 2 * DAY))
+    await put(store, end(clock, DAY, stolen=-DAY))
+    await put(store, end(clock, 5 * DAY, stolen=-2 * DAY))
+
+    assert list(await store.key_ends("Z91")) == [end(clock, DAY, stolen=-2 * DAY)]
+    assert list(await store.key_ends("Z92")) == []
+
+
+@pytest.mark.parametrize("first", ["", "the key"])
+async def test_an_end_keeps_the_key_that_any_of_its_reports_named(
+    store: SqlStore, clock: ManualClock, first: str
+) -> None:
+    """The node ends a revoked certificate without naming its key; a person may name it before or after."""
+    for key_id in (first, "the key" if not first else ""):
+        await put(store, replace(end(clock, DAY), key_id=key_id))
+
+    assert [each.key_id for each in await store.key_ends("Z91")] == ["the key"]
+
+
+async def test_an_end_is_told_by_one_process_alone(store: SqlStore) -> None:
+    told = await asyncio.gather(*(store.tell_key_expiring("aa", 30, {"code": "Z91"}) for _ in range(5)))
+
+    assert sorted(told) == [False, False, False, False, True]
+    assert await store.tell_key_expiring("aa", 7, {"code": "Z91"})
+    async with store.read(NODE) as work:
+        events = await work.events.of("key:aa")
+    assert [each.data["days"] for each in events] == [30, 7]
+
+
+async def test_envelopes_are_found_by_what_signed_them_and_when(store: SqlStore, clock: ManualClock) -> None:
+    for n, (scope, signed_by) in enumerate(((NORTH, "aa"), (NORTH, "bb"), (SOUTH, "aa"), (NORTH, None))):
+        async with store.begin(scope) as work:
+            at = clock.now() + n * DAY
+            item = outbox_item(clock, scope=scope, id=f"obx_{n}", signed_by=signed_by, created_at=at)
+            await work.outbox.put(item)
+            await work.commit()
+
+    found = await store.signed_under("aa", clock.now(), 10)
+    late = await store.signed_under("aa", clock.now() + DAY, 10)
+
+    assert [each.id for each in found] == ["obx_0", "obx_2"]
+    assert [each.id for each in late] == ["obx_2"]
+
+
+async def test_only_who_holds_the_row_gives_it_another_envelope(store: SqlStore, clock: ManualClock) -> None:
+    async with store.begin(NORTH) as work:
+        await work.outbox.put(outbox_item(clock, id="obx_1", signed_by="aa"))
+        await work.commit()
+    (held,) = await store.claim_outbox(1, 60)
+    clock.advance(61)
+    (newer,) = await store.claim_outbox(1, 60)
+    other = replace(held.item, envelope_digest=digest("another"), signed_by="bb")
+
+    async with store.begin(NORTH) as work:
+        with pytest.raises(StaleLease):
+            await work.outbox.signed_again(held.lease, other)
+    async with store.begin(NORTH) as work:
+        await work.outbox.signed_again(newer.lease, other)
+        await work.commit()
+
+    async with store.read(NORTH) as work:
+        kept = await work.outbox.get("obx_1")
+    assert (kept.envelope_digest, kept.signed_by, kept.state) == (other.envelope_digest, "bb", "waiting")

@@ -1,0 +1,171 @@
+"""Answers of authorities in the database: what counts, who asks, and what is kept for ever. On both engines."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import datetime, timedelta
+
+from gateway.domain.revocation import Answer, PendingRevocation, Question, Source
+from gateway.store.store import SqlStore
+from tests.support.clock import START, ManualClock
+from tests.support.stores import NORTH, SOUTH, inbox_item
+
+HOUR, DAY = timedelta(hours=1), timedelta(days=1)
+LISTED = Question(source=Source.LIST, issuer="aa", about="http://crl.example.invalid/a.crl")
+ASKED = Question(source=Source.OCSP, issuer="aa", about="1f")
+OTHER = Question(source=Source.OCSP, issuer="bb", about="1f")
+
+
+def answer(
+    body: bytes, made: datetime = START, question: Question = ASKED, *, revokes: bool = False
+) -> Answer:
+    return Answer(
+        question=question,
+        body=body,
+        origin="http://ocsp.example.invalid/",
+        fetched_at=made,
+        made_at=made,
+        ends_at=made + DAY,
+        revokes=revokes,
+    )
+
+
+async def bodies(store: SqlStore) -> list[bytes]:
+    return sorted(each.body for each in await store.revocation.current({}))
+
+
+async def test_new_questions_are_due_at_once_and_unwanted_ones_are_forgotten(
+    store: SqlStore, clock: ManualClock
+) -> None:
+    await store.revocation.plan([LISTED, ASKED], START)
+    await store.revocation.plan([ASKED, OTHER], START + HOUR)
+
+    found = {each.question: each for each in await store.revocation.asked()}
+
+    assert set(found) == {ASKED, OTHER}
+    assert found[ASKED].first_at == found[ASKED].due_at == START
+    assert found[OTHER].first_at == START + HOUR
+
+
+async def test_a_question_is_given_to_one_asker_at_a_time(store: SqlStore) -> None:
+    await store.revocation.plan([LISTED, ASKED, OTHER], START)
+
+    both = await asyncio.gather(*(store.revocation.claim(START, 10, HOUR) for _ in range(2)))
+
+    given = [each.question for some in both for each in some]
+    assert sorted(given, key=str) == sorted([LISTED, ASKED, OTHER], key=str)
+    assert await store.revocation.claim(START + HOUR / 2, 10, HOUR) == []
+    assert len(await store.revocation.claim(START + HOUR, 10, HOUR)) == 3
+
+
+async def test_an_answer_ends_the_question_until_it_is_due_again(store: SqlStore) -> None:
+    await store.revocation.plan([ASKED], START)
+    await store.revocation.failed(ASKED, START + HOUR, "nobody there")
+    (before,) = await store.revocation.asked()
+
+    assert await store.revocation.keep(answer(b"good"), START + 2 * HOUR)
+
+    (after,) = await store.revocation.asked()
+    assert (before.failures, before.error, before.due_at) == (1, "nobody there", START + HOUR)
+    assert (after.failures, after.error, after.due_at) == (0, None, START + 2 * HOUR)
+    assert after.answered_at == START
+
+
+async def test_threat_045_an_older_answer_is_never_kept_over_a_newer_one(store: SqlStore) -> None:
+    assert await store.revocation.keep(answer(b"revoked", START + HOUR, revokes=True), START)
+
+    assert not await store.revocation.keep(answer(b"old and good", START), START)
+
+    assert await bodies(store) == [b"revoked"]
+
+
+async def test_threat_045_an_answer_that_revokes_counts_beside_every_newer_one(store: SqlStore) -> None:
+    for n, revokes in enumerate((False, True, False, False)):
+        await store.revocation.keep(answer(b"%d" % n, START + n * HOUR, revokes=revokes), START)
+
+    assert await bodies(store) == [b"1", b"3"]
+
+
+async def test_the_same_bytes_again_are_the_same_row(store: SqlStore) -> None:
+    for _ in range(2):
+        assert await store.revocation.keep(answer(b"same"), START)
+
+    assert len(await store.revocation.current({})) == 1
+
+
+async def test_questions_do_not_share_their_answers(store: SqlStore) -> None:
+    await store.revocation.keep(answer(b"of aa"), START)
+    await store.revocation.keep(answer(b"of bb", START - DAY, OTHER), START)
+    await store.revocation.keep(answer(b"list", START - DAY, LISTED), START)
+
+    assert await bodies(store) == [b"list", b"of aa", b"of bb"]
+
+
+async def test_the_version_changes_with_every_answer_and_every_question(store: SqlStore) -> None:
+    seen = {await store.revocation.version()}
+    await store.revocation.plan([ASKED], START)
+    seen.add(await store.revocation.version())
+    await store.revocation.keep(answer(b"good"), START)
+    seen.add(await store.revocation.version())
+    await store.revocation.plan([ASKED, OTHER], START)
+    seen.add(await store.revocation.version())
+
+    assert len(seen) == 4
+    assert await store.revocation.version() in seen
+
+
+async def test_what_is_known_already_is_not_read_again(store: SqlStore) -> None:
+    first = answer(b"good")
+    await store.revocation.keep(first, START)
+    known = {first.digest: first}
+
+    (again,) = await store.revocation.current(known)
+
+    assert again is first
+
+
+async def test_only_what_is_old_replaced_and_unused_is_pruned(store: SqlStore) -> None:
+    used, unused, newest = (answer(b"%d" % n, START + n * HOUR) for n in range(3))
+    for each in (used, unused, newest):
+        await store.revocation.keep(each, START)
+    await store.revocation.use([used.digest, "no such digest"])
+
+    early = await store.revocation.prune(START)
+    late = await store.revocation.prune(START + DAY)
+
+    assert (early, late) == (0, 1)
+    kept = await store.revocation.read([used.digest, unused.digest, newest.digest])
+    assert sorted(each.body for each in kept) == [b"0", b"2"]
+
+
+async def test_hurrying_makes_every_question_due(store: SqlStore) -> None:
+    await store.revocation.plan([ASKED, OTHER], START)
+    await store.revocation.claim(START, 10, DAY)
+
+    assert await store.revocation.hurry(START + HOUR) == 2
+    assert len(await store.revocation.claim(START + HOUR, 10, DAY)) == 2
+
+
+async def test_a_packet_waits_for_its_agency_until_it_is_known(store: SqlStore, clock: ManualClock) -> None:
+    mine, theirs = inbox_item(clock), inbox_item(clock, scope=SOUTH)
+    for scope, item in ((NORTH, mine), (SOUTH, theirs)):
+        async with store.begin(scope) as work:
+            await work.inbox.land(item)
+            for _ in range(2):  # the same again is harmless
+                await work.pending.add(pending(item.agency_id, item.id))
+            await work.commit()
+    (first, second) = await store.pending_revocations(("", ""), 10)
+    async with store.begin(NORTH) as work:
+        await work.pending.remove(mine.id)
+        await work.pending.remove(theirs.id)  # another agency's: not ours to end
+        await work.commit()
+
+    assert (first, second) == (pending(NORTH.agency_id, mine.id), pending(SOUTH.agency_id, theirs.id))
+    assert await store.pending_revocations((first.agency_id, first.inbox_id), 10) == [second]
+    assert await store.pending_revocations(("", ""), 10) == [second]
+
+
+def pending(agency_id: str, inbox_id: str) -> PendingRevocation:
+    return PendingRevocation(
+        agency_id=agency_id, inbox_id=inbox_id, certificate_der=b"certificate", arrived_at=START
+    )

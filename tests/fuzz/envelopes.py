@@ -1,0 +1,110 @@
+"""Envelopes on both paths. `envelope`: anybody's bytes; `owner`: the same, signed anew by the owner of the key, so that
+what the paths say of unusual files is compared and not only that the digest is wrong."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from contextlib import suppress
+
+from lxml import etree
+
+from gateway.domain.identity import Digest
+from gateway.edxml import binding, canonical, general
+from gateway.edxml.policy import XmlPolicy
+from gateway.edxml.sign import signature
+from gateway.errors import InvalidEnvelope
+from tests.fuzz.target import Target
+from tests.hostile import forge
+from tests.support import envelopes, pki
+
+_POLICY = XmlPolicy()
+_SIGNERS = [pki.signer(code, "p256") for code in (envelopes.SENDER, envelopes.RECEIVER)]
+_BOUND = [envelopes.binding(each) for each in _SIGNERS]
+_END = b"</edXML:edXMLHeader>"
+_LINE = b'<?xml version="1.0" encoding="UTF-8"?>\n'
+
+
+def _natives() -> Iterator[bytes]:
+    for _, envelope, files, receipt in envelopes.every_kind():
+        signer = next(each for each in _SIGNERS if each.agency_code == envelope.sender.organ_id)
+        yield envelopes.native(envelope, files, signer=signer, of=receipt)
+
+
+_GOOD = frozenset(_natives())
+
+
+def _fast(data: bytes) -> canonical.Fast | None:
+    found = canonical.read_fast([data], len(data), _POLICY)
+    if found is None or canonical.check_key(found, _BOUND, _POLICY) is None:
+        return None
+    return found
+
+
+def _general(data: bytes) -> general.General | None:
+    try:
+        return general.judge(data, _POLICY, lambda code: binding.active(code, _BOUND, forge.AT), forge.AT)
+    except InvalidEnvelope:
+        return None
+
+
+def _agree(data: bytes) -> tuple[canonical.Fast | None, general.General | None]:
+    """G8: what the fast path takes the general path takes with the same meaning; what that takes xmlsec takes."""
+    fast, slow = _fast(data), _general(data)
+    if fast is not None:
+        assert slow is not None, "the fast path says valid, the general path does not"
+        assert fast.envelope == slow.read.envelope
+        assert fast.body_digest == slow.body_digest
+        assert fast.signature.certificate_der == slow.binding.certificate_der
+    if slow is not None:
+        valid = forge.xmlsec_valid(data, slow.binding.certificate_der)
+        assert valid, "the general path says valid, xmlsec does not"
+    return fast, slow
+
+
+def anybody(data: bytes) -> None:
+    """Without a key nobody makes a second file that passes as native, and no other body passes at all."""
+    fast, slow = _agree(data)
+    assert fast is None or data in _GOOD, "a second file passes the fast path"
+    assert slow is None or slow.body_digest in _DIGESTS, "a body that nobody signed passes"
+
+
+def _digest(native: bytes) -> Digest:
+    before, _, after = envelopes.split(native)
+    return Digest(hashlib.sha256(before + after).hexdigest())
+
+
+_DIGESTS = frozenset(map(_digest, _GOOD))
+
+
+def owner(data: bytes) -> None:
+    """`data` is a file without its Signature, laid out as its author liked."""
+    if _END not in data:
+        return
+    before, after = data.split(_END, 1)
+    after = _END + after
+    digest = hashlib.sha256(before.removeprefix(_LINE) + after)
+    with suppress(etree.XMLSyntaxError, etree.C14NError, ValueError):
+        digest = hashlib.sha256(_exclusive(before + after))
+    signer = next((each for each in _SIGNERS if each.agency_code.encode() in before), _SIGNERS[0])
+    of = envelopes.qualifier(envelopes.document(()))
+    made = signature(Digest(digest.hexdigest()), signer, of, envelopes.SIGNED_AT)
+    _agree(before + made + after)
+
+
+def _exclusive(data: bytes) -> bytes:
+    parser = etree.XMLParser(resolve_entities=False, no_network=True, load_dtd=False)
+    found = etree.tostring(etree.fromstring(data, parser), method="c14n", exclusive=True, with_comments=False)
+    return bytes(found)
+
+
+def _unsigned() -> Iterator[bytes]:
+    for native in sorted(_GOOD):
+        before, _, after = envelopes.split(native)
+        yield _LINE + before + after
+
+
+TARGETS = (
+    Target(name="envelope", run=anybody, seeds=lambda: sorted(_GOOD)),
+    Target(name="owner", run=owner, seeds=_unsigned),
+)

@@ -1,0 +1,39 @@
+"""Fuzzes one target in this process. In: its name, a folder of inputs to begin with, a folder for findings, and options of
+the fuzzer. Out: the fuzzer's own words on stderr; exit 77 or 70 with the input in the folder when something was found.
+
+Only Python is instrumented: expat, libxml2, zlib and OpenSSL are run, and what crashes them is seen, but what new they
+reach is not, so the fuzzer is not led into them."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import atheris  # type: ignore[import-untyped]  # it ships no types
+
+from tests.fuzz import target
+
+_LIBRARIES = {"pdf": ["pypdf"], "amqp": ["pamqp"]}
+"""Libraries in Python that are led into as well, where what they do with bad input is our own risk."""
+
+
+def main() -> None:
+    name, begin, *options = sys.argv[1:]
+    # A coverage that grew by imports or by making seeds would be no growth.
+    with atheris.instrument_imports(include=["gateway", *_LIBRARIES.get(name, [])]):
+        chosen = target.load(name)
+    _lay_out(chosen, Path(begin))
+    limits = [f"-max_len={chosen.longest}", f"-timeout={chosen.seconds}"]
+    atheris.Setup([sys.argv[0], *limits, *options, begin], chosen.run)
+    atheris.Fuzz()
+
+
+def _lay_out(chosen: target.Target, folder: Path) -> None:
+    for n, seed in enumerate(chosen.seeds()):
+        (folder / f"made-{n:03}").write_bytes(seed)
+    for path in target.kept(chosen.name):
+        (folder / path.name).write_bytes(path.read_bytes())
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,110 @@
+"""Answers of authorities that anybody may hand us: lists and OCSP answers (`revocation`), timestamps (`timestamp`). An
+answer that was changed says nothing, or what it said before."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
+from functools import cache
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.x509 import ocsp as x509_ocsp
+
+from gateway.errors import InvalidProof
+from gateway.trust import crl, ocsp, timestamp
+from gateway.trust.revocation import Statement
+from tests.fuzz.target import Target
+from tests.support import evidence, pki
+
+_AT = datetime(2031, 3, 4, tzinfo=UTC)
+_STAMPED = b"what was stamped"
+_ISSUER = pki.root()
+_LEAF = x509.load_der_x509_certificate(pki.signer(kind="p256").certificate_der)
+
+
+def revocation(data: bytes) -> None:
+    for found in (_listed(data), _answered(data)):
+        assert found is None or _said(found) in _known(), "an answer says what no authority said"
+
+
+def _listed(data: bytes) -> Statement | None:
+    try:
+        return crl.read(data).statement(_LEAF, _ISSUER.certificate)
+    except ValueError:
+        return None
+
+
+def _answered(data: bytes) -> Statement | None:
+    for read in (ocsp.nonce_of, ocsp.serial_of):
+        with suppress(ocsp.NoAnswer):
+            read(data)
+    try:
+        return ocsp.said(data, _LEAF, _ISSUER.certificate).statement
+    except ocsp.NoAnswer:
+        return None
+
+
+def _said(found: Statement) -> tuple[object, ...]:
+    return found.source, found.made_at, found.ends_at, found.revoked_at, found.reason
+
+
+@cache
+def _known() -> frozenset[tuple[object, ...]]:
+    found = [each(data) for data in _revocations() for each in (_listed, _answered)]
+    return frozenset(_said(each) for each in found if each is not None)
+
+
+@cache
+def _revocations() -> tuple[bytes, ...]:
+    revoked = [(_LEAF, _AT - timedelta(days=1))]
+    lists = [_ISSUER.revocation_list(each).public_bytes(Encoding.DER) for each in ([], revoked)]
+    return (*lists, *(_ocsp(status) for status in x509_ocsp.OCSPCertStatus), _refusal())
+
+
+def _ocsp(status: x509_ocsp.OCSPCertStatus) -> bytes:
+    over = status is x509_ocsp.OCSPCertStatus.REVOKED
+    builder = x509_ocsp.OCSPResponseBuilder().add_response(
+        cert=_LEAF,
+        issuer=_ISSUER.certificate,
+        algorithm=hashes.SHA256(),
+        cert_status=status,
+        this_update=_AT,
+        next_update=_AT + timedelta(days=1),
+        revocation_time=_AT - timedelta(days=1) if over else None,
+        revocation_reason=x509.ReasonFlags.key_compromise if over else None,
+    )
+    builder = builder.responder_id(x509_ocsp.OCSPResponderEncoding.HASH, _ISSUER.certificate)
+    builder = builder.add_extension(x509.OCSPNonce(b"0123456789abcdef"), critical=False)
+    return builder.sign(_ISSUER.private_key, hashes.SHA256()).public_bytes(Encoding.DER)
+
+
+def _refusal() -> bytes:
+    built = x509_ocsp.OCSPResponseBuilder.build_unsuccessful(x509_ocsp.OCSPResponseStatus.TRY_LATER)
+    return built.public_bytes(Encoding.DER)
+
+
+@cache
+def _authority() -> evidence.TimeAuthority:
+    return evidence.TimeAuthority("Fuzz", _AT)
+
+
+def stamped(data: bytes) -> None:
+    try:
+        found = timestamp.check(data, _STAMPED, [_authority().root])
+    except InvalidProof:
+        return
+    assert found.at == _AT, "a timestamp tells a time that its authority did not"
+
+
+def _tokens() -> Iterator[bytes]:
+    yield _authority().stamp(_STAMPED)[0]
+    yield _authority().stamp(b"something else")[0]
+
+
+TARGETS = (
+    Target(name="revocation", run=revocation, seeds=_revocations, longest=8_192),
+    Target(name="timestamp", run=stamped, seeds=_tokens, longest=8_192),
+)

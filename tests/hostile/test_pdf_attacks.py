@@ -1,0 +1,280 @@
+"""The published attacks on signatures inside PDFs: forged with the bytes of a good signature, or by its own signer. Each
+ends as a verdict that is not valid; none as an exception."""
+
+from __future__ import annotations
+
+import io
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from cryptography.x509.oid import ExtendedKeyUsageOID
+
+from gateway.domain.signatures import FileVerdict, LegalValue, Word
+from gateway.policy import pdf_verdict
+from gateway.trust.pdf_signatures import facts
+from gateway.trust.pdf_signatures.folder import PdfFolder, PdfTrust
+from tests.support import pdf_pki, pdfs
+from tests.support.pdf_pki import SEEN, SIGNED, agency, person
+
+Change = Callable[[bytes], bytes]
+
+
+@pytest.fixture(scope="module")
+def trust(tmp_path_factory: pytest.TempPathFactory) -> PdfTrust:
+    return PdfFolder(pdf_pki.folder(tmp_path_factory.mktemp("pdf"))).read()
+
+
+def judged(pdf: bytes, trust: PdfTrust) -> FileVerdict:
+    return pdf_verdict.judge("a.pdf", 1, facts.collect(io.BytesIO(pdf), trust, SEEN, SEEN))
+
+
+def never_valid(pdf: bytes, trust: PdfTrust) -> FileVerdict:
+    """The verdict, which says of no signature that it holds."""
+    verdict = judged(pdf, trust)
+    assert verdict.verdict is not Word.VALID
+    assert all(each.verdict is not Word.VALID for each in verdict.signers)
+    assert pdf_verdict.legal_value(verdict) is LegalValue.INFORMATION
+    return verdict
+
+
+def test_the_bait_is_good(trust: PdfTrust) -> None:
+    """Otherwise no attack on it would prove anything."""
+    assert judged(pdfs.by_agency(), trust).verdict is Word.VALID
+
+
+# --- universal signature forgery: the signature's own parts are missing or empty ------------------------------
+
+
+def _sized(pattern: bytes, new: bytes) -> Change:
+    def change(pdf: bytes) -> bytes:
+        found = re.search(pattern, pdf, re.DOTALL)
+        assert found is not None
+        assert len(new) <= len(found[0])
+        return pdf.replace(found[0], new.ljust(len(found[0])))
+
+    return change
+
+
+_RANGE = rb"/ByteRange \[[^\]]*\]"
+_CONTENTS = rb"/Contents <[0-9A-Fa-f]*>"
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        pytest.param(_sized(_RANGE, b""), id="no range"),
+        pytest.param(_sized(_RANGE, b"/ByteRange null"), id="range null"),
+        pytest.param(_sized(_RANGE, b"/ByteRange []"), id="range empty"),
+        pytest.param(_sized(_RANGE, b"/ByteRange [0 0 0 0]"), id="range of nothing"),
+        pytest.param(_sized(_RANGE, b"/ByteRange [a b]"), id="range of names"),
+        pytest.param(_sized(_RANGE, b"/ByteRange [0 -1 9 9]"), id="range negative"),
+        pytest.param(_sized(_RANGE, b"/ByteRange [0 9999999 0 9]"), id="range beyond the end"),
+        pytest.param(_sized(_RANGE, b"/ByteRange [0 10 20]"), id="range of three"),
+        pytest.param(_sized(_CONTENTS, b""), id="no contents"),
+        pytest.param(_sized(_CONTENTS, b"/Contents null"), id="contents null"),
+        pytest.param(_sized(_CONTENTS, b"/Contents <>"), id="contents empty"),
+        pytest.param(_sized(_CONTENTS, b"/Contents <00>"), id="contents zero"),
+        pytest.param(_sized(_CONTENTS, b"/Contents 0"), id="contents a number"),
+        pytest.param(
+            _sized(rb"/SubFilter /ETSI.CAdES.detached", b"/SubFilter /adbe.x509.rsa"), id="old form"
+        ),
+        pytest.param(_sized(rb"/SubFilter /ETSI.CAdES.detached", b""), id="no form"),
+    ],
+)
+def test_a_signature_without_its_parts_is_not_valid(trust: PdfTrust, change: Change) -> None:
+    never_valid(change(pdfs.by_agency()), trust)
+
+
+# --- ranges that a signer chose: what nobody covers, nobody signed --------------------------------------------
+
+
+def _ranges(a: int, b: int, c: int, d: int) -> list[tuple[str, list[int]]]:
+    return [
+        ("not from the start", [10, b - 10, c, d]),
+        ("gap before the signature", [0, b - 40, c, d]),
+        ("gap behind the signature", [0, b, c + 40, d - 40]),
+        ("the end left out", [0, b, c, d - 60]),
+        ("a gap of its own", [0, 100, 140, b - 140, c, d]),
+        ("the signature covered twice", [0, b, b, d + c - b]),
+        ("only the start", [0, b]),
+    ]
+
+
+@pytest.mark.parametrize("n", range(7))
+def test_a_range_that_leaves_out_more_than_the_signature_is_not_valid(trust: PdfTrust, n: int) -> None:
+    pdf = pdfs.by_agency()
+    _, chosen = _ranges(*pdfs.byte_range(pdf))[n]
+
+    verdict = never_valid(pdfs.signed_over(pdf, agency(), chosen), trust)
+
+    assert verdict.why in ("PDF-COVERAGE", "SIG-STRUCTURE", "SIG-DIGEST")
+
+
+def test_a_signature_made_anew_over_the_right_range_is_valid(trust: PdfTrust) -> None:
+    """The forger of the cases above works."""
+    pdf = pdfs.by_agency()
+
+    assert judged(pdfs.signed_over(pdf, agency(), pdfs.byte_range(pdf)), trust).verdict is Word.VALID
+
+
+def test_bytes_behind_the_signature_in_its_own_gap_are_not_valid(trust: PdfTrust) -> None:
+    pdf = pdfs.by_agency()
+    _, _, end, _ = pdfs.byte_range(pdf)
+    hidden = b"cafe"
+
+    verdict = never_valid(pdf[: end - 1 - len(hidden)] + hidden + pdf[end - 1 :], trust)
+
+    assert verdict.why == "SIG-STRUCTURE"
+
+
+# --- signature wrapping: the signed bytes stay, another signature object points at them -----------------------
+
+
+@pytest.mark.parametrize("moves", ["range kept", "gap widened", "second part moved to the end"])
+def test_a_signature_object_that_was_wrapped_is_not_valid(trust: PdfTrust, moves: str) -> None:
+    pdf = pdfs.by_agency()
+    _, b, c, d = pdfs.byte_range(pdf)
+    ranges = {
+        "range kept": (0, b, c, d),
+        "gap widened": (0, b, c + 200, d - 200),
+        "second part moved to the end": (0, b, len(pdf) + 400, d),
+    }[moves]
+
+    never_valid(pdfs.with_signature_replaced(pdf, ranges), trust)
+
+
+# --- incremental saving ---------------------------------------------------------------------------------------
+
+
+def _junk(tail: bytes) -> Change:
+    return lambda pdf: pdf + tail
+
+
+def _startxref(pdf: bytes) -> bytes:
+    return bytes(re.findall(rb"startxref\s+(\d+)", pdf)[-1])
+
+
+def _proved(pdf: bytes) -> bytes:
+    """With an update that is allowed."""
+    return pdfs.with_dss(pdf, [pdf_pki.root().crl()])
+
+
+_PAGE = b"3 0 obj\n<< /Type /Page /Contents 99 0 R >>\nendobj\n"
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        pytest.param(pdfs.rewritten, id="page rewritten"),
+        pytest.param(pdfs.overlaid, id="page covered by a stamp"),
+        pytest.param(pdfs.filled, id="field filled in"),
+        pytest.param(pdfs.with_other_root, id="another catalogue"),
+        pytest.param(_junk(_PAGE), id="objects, no table"),
+        pytest.param(
+            lambda pdf: pdf + _PAGE + b"startxref\n" + _startxref(pdf) + b"\n%%EOF\n", id="old table"
+        ),
+        pytest.param(
+            lambda pdf: pdf + b"trailer\n<< /Root 1 0 R >>\nstartxref\n0\n%%EOF\n", id="trailer alone"
+        ),
+        pytest.param(_junk(b"xref\n0 0\ntrailer\n<< >>\n%%EOF\n"), id="empty table"),
+        pytest.param(_junk(b"\nnot a pdf at all" * 10), id="rubbish"),
+        pytest.param(lambda pdf: _proved(pdf) + _PAGE, id="objects behind an update that is allowed"),
+        pytest.param(lambda pdf: pdfs.stowed(_proved(pdf), _PAGE), id="objects inside such an update"),
+    ],
+)
+def test_what_was_appended_makes_a_signature_not_valid(trust: PdfTrust, change: Change) -> None:
+    never_valid(change(pdfs.by_agency()), trust)
+
+
+def test_what_a_second_signer_signed_over_a_change_does_not_heal_the_first(trust: PdfTrust) -> None:
+    pdf = pdfs.sign(pdfs.rewritten(pdfs.sign(pdfs.plain(), person(), "A")), agency(), "B")
+
+    first, second = judged(pdf, trust).signers
+
+    assert (first.why, second.verdict) == ("PDF-CHANGED", Word.VALID)
+    assert pdf_verdict.legal_value(judged(pdf, trust)) is LegalValue.INFORMATION
+
+
+# --- a cover that is drawn by a signature field of its own ------------------------------------------------------
+
+
+def _stranger() -> pdf_pki.Holder:
+    purposes = (ExtendedKeyUsageOID.TIME_STAMPING,)
+    return pdf_pki.root("Another Root").issue("TSA", kind="rsa-2048", purposes=purposes)
+
+
+@pytest.mark.parametrize(
+    "cover",
+    [
+        pytest.param(pdfs.covered, id="unsigned"),
+        pytest.param(lambda pdf: pdfs.covered(pdf, pdfs.stamper(_stranger(), SIGNED)), id="with a timestamp"),
+    ],
+)
+def test_a_field_that_covers_the_page_and_names_no_signer_is_not_valid(
+    trust: PdfTrust, cover: Change
+) -> None:
+    verdict = never_valid(cover(pdfs.by_both()), trust)
+
+    assert {each.why for each in verdict.signers} == {"PDF-CHANGED"}
+
+
+def test_what_a_signature_nobody_vouches_for_may_have_covered_is_not_official(trust: PdfTrust) -> None:
+    pdf = pdfs.sign(pdfs.by_both(), _stranger(), "Cover", shown="10 000 000")
+
+    verdict = judged(pdf, trust)
+
+    assert [each.verdict for each in verdict.signers] == [Word.VALID, Word.VALID, Word.INVALID]
+    assert pdf_verdict.legal_value(verdict) is LegalValue.INFORMATION
+
+
+# --- shadow attacks: prepared before signing, revealed after --------------------------------------------------
+
+
+@pytest.mark.parametrize("reveal", [pdfs.uncovered, pdfs.filled, pdfs.with_hidden_page])
+def test_a_shadow_that_is_revealed_after_signing_is_not_valid(trust: PdfTrust, reveal: Change) -> None:
+    signed = pdfs.sign(pdfs.shadowed(), agency(), "A")
+    assert judged(signed, trust).verdict is Word.VALID
+
+    never_valid(reveal(signed), trust)
+
+
+# --- files that want to break the reader ----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        pytest.param(lambda pdf: pdf.replace(b"startxref\n", b"startxref\n9"), id="table beyond the end"),
+        pytest.param(lambda pdf: pdf.replace(b"%%EOF", b"%%EOX"), id="no end"),
+        pytest.param(lambda pdf: pdf.replace(b"/Prev", b"/Prex"), id="no first table"),
+        pytest.param(lambda pdf: pdf[: len(pdf) // 2], id="half"),
+        pytest.param(lambda pdf: pdf[300:], id="no head"),
+        pytest.param(lambda pdf: b"", id="empty"),
+        pytest.param(lambda pdf: b"%PDF-1.7\n" + b"[" * 100_000, id="deep"),
+        pytest.param(pdfs.with_loop, id="tables in a circle"),
+        pytest.param(lambda pdf: pdfs.with_fields_in_a_circle(pdf), id="fields in a circle"),
+        pytest.param(lambda pdf: pdfs.locked(pdf), id="encrypted"),
+        pytest.param(lambda pdf: pdfs.deep(pdf), id="arrays a thousand deep"),
+    ],
+)
+def test_a_broken_file_is_a_verdict(trust: PdfTrust, change: Change) -> None:
+    never_valid(change(pdfs.by_agency()), trust)
+
+
+def test_a_file_with_too_many_signatures_is_not_judged(trust: PdfTrust) -> None:
+    pdf = pdfs.plain()
+    for n in range(21):
+        pdf = pdfs.sign(pdf, agency(), f"A{n}")
+
+    assert judged(pdf, trust).why == "PDF-LIMIT"
+
+
+def test_a_broken_trust_folder_is_named(tmp_path: Path) -> None:
+    from gateway.errors import Misconfigured
+
+    (tmp_path / "ca.pem").write_bytes(b"-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n")
+
+    with pytest.raises(Misconfigured, match=r"ca\.pem"):
+        PdfFolder(tmp_path).read()

@@ -1,0 +1,93 @@
+"""No secret reaches a log: what the run's own watch hears, and what the log's lines are made of."""
+
+from __future__ import annotations
+
+import json
+import logging
+import secrets
+
+import pytest
+
+from gateway.log import JsonLines
+from gateway.settings.options import Secret
+from tests.support.leaks import WATCH, Watch
+
+
+@pytest.fixture
+def watch() -> Watch:
+    """A watch of its own, so that what these tests write fails no run."""
+    return Watch()
+
+
+def record(say: str, **extra: object) -> logging.LogRecord:
+    made = logging.makeLogRecord({"name": "gateway.test", "levelno": logging.INFO, "msg": say})
+    made.__dict__.update(extra)
+    return made
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "the password is correct horse",
+        "-----BEGIN ENCRYPTED PRIVATE KEY-----",
+        "-----BEGIN PRIVATE KEY-----",
+        "gwk_" + "a" * 43,
+        "cannot connect to amqp://node:hunter22@broker.example.invalid/",
+    ],
+)
+def test_a_secret_in_the_log_is_heard_and_not_shown_again(watch: Watch, line: str) -> None:
+    watch.remember("correct horse")
+
+    watch.emit(record(line))
+
+    (told,) = watch.leaks()
+    assert "<the secret>" in told
+    assert "correct horse" not in told
+    assert watch.leaks() == []
+
+
+def test_a_secret_in_what_is_logged_beside_or_by_a_child_is_heard(watch: Watch) -> None:
+    watch.remember("correct horse")
+    try:
+        raise ValueError("correct horse")
+    except ValueError as why:
+        trace = (ValueError, why, why.__traceback__)
+
+    watch.emit(record("it failed", exc_info=trace))
+    assert len(watch.leaks()) == 1
+    watch.emit(record("it failed", user="correct horse"))
+    assert len(watch.leaks()) == 1
+    watch.heard("stderr of a child: correct horse\n")
+    assert len(watch.leaks()) == 1
+
+
+@pytest.mark.parametrize("line", ["postgresql://node:********@db.example.invalid/x", "gwk_…", "PUBLIC KEY"])
+def test_what_is_masked_or_no_secret_passes(watch: Watch, line: str) -> None:
+    watch.emit(record(line))
+
+    assert watch.leaks() == []
+
+
+def test_what_the_settings_and_the_program_make_is_known_to_the_watch_of_this_run() -> None:
+    logging.getLogger("gateway.security").info("nothing of it stands here")
+    made = [Secret("a pass phrase of the settings").reveal(), secrets.token_urlsafe(32)]
+
+    heard = Watch()
+    heard._secrets = WATCH._secrets
+    for each in made:
+        heard.heard(each)
+        assert len(heard.leaks()) == 1
+
+
+def test_the_watch_of_this_run_hears_every_logger_of_the_program() -> None:
+    assert WATCH in logging.getLogger().handlers
+    assert logging.getLogger("gateway.api.app").isEnabledFor(logging.INFO)
+
+
+def test_a_secret_of_the_settings_writes_itself_as_stars_whatever_is_done_with_it() -> None:
+    secret = Secret("a pass phrase of the settings")
+
+    line = JsonLines().format(record(f"{secret} {secret!r}", password=secret, several=[secret]))
+
+    assert "pass phrase" not in line
+    assert json.loads(line)["password"] == "********"

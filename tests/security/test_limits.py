@@ -1,0 +1,227 @@
+"""Whoever calls too often, guesses keys, drips or holds connections is held back; nobody else is (threats.md 86, 87)."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gateway.api.deps import ApiOptions
+from gateway.api.limits import Buckets, Rate
+from tests.security.conftest import PATIENCE_S, Socket, listening_node
+from tests.support import api
+from tests.support.api import COMMUNE, DEPARTMENT
+
+SLOW = ApiOptions(rate_per_s=0.1, burst=3)
+
+
+@dataclass
+class Hand:
+    """A clock that is moved by hand."""
+
+    at: float = 1000.0
+
+    def now(self) -> float:
+        return self.at
+
+
+def test_a_bucket_gives_what_it_holds_and_says_how_long_to_wait() -> None:
+    hand = Hand()
+    buckets = Buckets(Rate(per_s=2.0, burst=3), hand.now)
+
+    assert [buckets.take("a") for _ in range(4)] == [0, 0, 0, 0.5]
+
+    hand.at += 0.5
+    assert buckets.take("a") == 0
+
+
+def test_one_name_never_waits_for_another() -> None:
+    buckets = Buckets(Rate(per_s=1.0, burst=1), Hand().now)
+    buckets.take("a")
+
+    assert (buckets.take("a"), buckets.take("b")) == (1.0, 0.0)
+
+
+def test_however_many_names_there_are_few_are_held() -> None:
+    buckets = Buckets(Rate(per_s=1.0, burst=1), Hand().now, most=100)
+
+    for n in range(1000):
+        buckets.take(str(n))
+
+    assert len(buckets) == 100
+    assert buckets.take("999") > 0
+
+
+@given(st.lists(st.floats(0, 5), min_size=1, max_size=60))
+def test_no_more_is_taken_than_the_burst_and_the_rate_allow(pauses: list[float]) -> None:
+    hand, taken = Hand(), 0
+    buckets = Buckets(Rate(per_s=2.0, burst=3), hand.now)
+    for pause in pauses:
+        hand.at += pause
+        taken += buckets.take("a") == 0
+
+    assert taken <= 3 + 2.0 * (hand.at - 1000.0) + 1e-6
+
+
+async def test_threat_087_a_key_that_calls_too_often_waits_and_another_does_not(
+    blank_node: Path, tmp_path: Path
+) -> None:
+    async with api.opened(blank_node, tmp_path / "node", SLOW) as door:
+        busy, other = await door.key(DEPARTMENT), await door.key(COMMUNE)
+
+        answers = [await door.ask("GET", "/me", key=busy) for _ in range(4)]
+        free = await door.ask("GET", "/me", key=other)
+
+    assert [each.status for each in answers] == [200, 200, 200, 429]
+    assert 1 <= int(answers[3].headers["Retry-After"]) <= 10
+    assert answers[3].json["retryable"] is True
+    assert free.status == 200
+
+
+async def test_threat_087_one_address_may_call_as_often_as_four_keys(
+    blank_node: Path, tmp_path: Path
+) -> None:
+    async with api.opened(blank_node, tmp_path / "node", SLOW) as door:
+        here = [(await door.ask("GET", "/healthz", key=None)).status for _ in range(13)]
+        elsewhere = {"X-Forwarded-For": "203.0.113.9, 203.0.113.7"}
+        there = await door.ask("GET", "/healthz", key=None, headers=elsewhere)
+
+    assert here == [200] * 12 + [429]
+    assert there.status == 200
+
+
+async def test_threat_087_who_is_no_proxy_of_ours_cannot_choose_his_address(
+    blank_node: Path, tmp_path: Path
+) -> None:
+    options = ApiOptions(rate_per_s=0.1, burst=1, proxies=frozenset())
+    async with api.opened(blank_node, tmp_path / "node", options) as door:
+        statuses = [
+            (
+                await door.ask("GET", "/healthz", key=None, headers={"X-Forwarded-For": f"203.0.113.{n}"})
+            ).status
+            for n in range(5)
+        ]
+
+    assert statuses == [200] * 4 + [429]
+
+
+async def test_threat_087_all_of_an_ipv6_network_is_one_caller(blank_node: Path, tmp_path: Path) -> None:
+    options = ApiOptions(rate_per_s=0.1, burst=1)
+    async with api.opened(blank_node, tmp_path / "node", options) as door:
+        statuses = [
+            (
+                await door.ask("GET", "/healthz", key=None, headers={"X-Forwarded-For": f"2001:db8::{n}"})
+            ).status
+            for n in range(1, 6)
+        ]
+
+    assert statuses == [200] * 4 + [429]
+
+
+async def test_threat_087_guessing_keys_is_slowed_and_locks_nobody_out(
+    blank_node: Path, tmp_path: Path
+) -> None:
+    options = ApiOptions(rate_per_s=1000.0, burst=1000)
+    async with api.opened(blank_node, tmp_path / "node", options) as door:
+        guesses = [(await door.ask("GET", "/me", key=f"gwk_gues{n}")).status for n in range(12)]
+        owner = await door.ask("GET", "/me", key=await door.key(DEPARTMENT))
+        elsewhere = await door.ask("GET", "/me", key="gwk_gues1", headers={"X-Forwarded-For": "203.0.113.7"})
+
+    assert guesses == [401] * 10 + [429] * 2
+    assert owner.status == 200
+    assert elsewhere.status == 401
+
+
+async def test_a_host_that_the_node_does_not_answer_to_is_refused(blank_node: Path) -> None:
+    options = ApiOptions(hosts=frozenset({"gateway.example.invalid"}))
+    async with listening_node(blank_node, options) as socket:
+        ours = await _get(socket, b"Gateway.example.invalid:8443")
+        other = await _get(socket, b"other.example.invalid")
+
+    assert ours.startswith(b"HTTP/1.1 200 ")
+    assert other.startswith(b"HTTP/1.1 400 ")
+
+
+async def test_threat_086_headers_that_drip_end_after_their_time(blank_node: Path) -> None:
+    async with listening_node(blank_node, idle_s=0.3) as socket:
+        answer = await socket.say(b"GET / HTTP/1.1\r\nHost: x\r\nX-Drip: ")
+
+    assert answer == b""
+
+
+async def test_threat_086_a_body_that_drips_ends_after_its_time(blank_node: Path, tmp_path: Path) -> None:
+    async def dripping() -> object:
+        yield b"{"
+        await asyncio.Event().wait()
+
+    async with api.opened(blank_node, tmp_path / "node", ApiOptions(body_s=0.2)) as door:
+        answer = await door.ask(
+            "POST", "/messages", once="one", data=dripping(), headers={"Content-Type": "application/json"}
+        )
+
+    assert answer.status == 408
+
+
+async def test_threat_086_a_call_that_takes_nothing_and_gives_nothing_is_cut_off(blank_node: Path) -> None:
+    async with listening_node(blank_node, ApiOptions(call_s=0.0)) as socket:
+        answer = await socket.say(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+
+    assert answer == b""
+
+
+async def test_threat_086_who_holds_all_connections_loses_the_oldest_to_whoever_calls(
+    blank_node: Path,
+) -> None:
+    async with listening_node(blank_node, ApiOptions(connections=8)) as socket, AsyncExitStack() as held:
+        silent = [await socket.connect() for _ in range(8)]
+        for _, writer in silent:
+            held.callback(writer.close)
+
+        answers = [await _get(socket, b"x") for _ in range(3)]
+
+        assert await asyncio.wait_for(silent[0][0].read(), PATIENCE_S) == b""
+    assert [each[:13] for each in answers] == [b"HTTP/1.1 200 "] * 3
+
+
+@pytest.mark.parametrize("path", ["/", "/static/gateway.css", "/healthz", "/api/v1/me", "/no-such", "/docs"])
+async def test_every_answer_says_how_little_a_browser_may_do_with_it(socket: Socket, path: str) -> None:
+    answer = await socket.say(f"GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n".encode())
+
+    head = answer.partition(b"\r\n\r\n")[0].decode().lower()
+    assert "x-content-type-options: nosniff" in head
+    assert "referrer-policy: no-referrer" in head
+    assert "content-security-policy: default-src 'none'" in head
+    assert "cache-control: " in head
+    assert "server: gateway\r\n" in head
+    assert "access-control-" not in head
+
+
+@pytest.mark.parametrize("method", ["TRACE", "PATCH", "DELETE", "PROPFIND"])
+async def test_a_method_that_is_not_offered_is_405_and_gives_nothing_back(
+    socket: Socket, method: str
+) -> None:
+    answer = await socket.say(
+        f"{method} /api/v1/messages HTTP/1.1\r\nHost: x\r\nX-Secret: gwk_echo\r\nConnection: close\r\n\r\n".encode()
+    )
+
+    assert b" 405 " in answer.split(b"\r\n")[0]
+    assert b"gwk_echo" not in answer
+
+
+async def test_another_origin_is_told_nothing_in_answer_to_its_question(socket: Socket) -> None:
+    answer = await socket.say(
+        b"OPTIONS /api/v1/messages HTTP/1.1\r\nHost: x\r\nOrigin: https://other.example.invalid\r\n"
+        b"Access-Control-Request-Method: POST\r\nConnection: close\r\n\r\n"
+    )
+
+    assert b" 405 " in answer.split(b"\r\n")[0]
+    assert b"Access-Control-Allow" not in answer
+
+
+async def _get(socket: Socket, host: bytes) -> bytes:
+    return await socket.say(b"GET / HTTP/1.1\r\nHost: " + host + b"\r\nConnection: close\r\n\r\n")

@@ -1,0 +1,62 @@
+"""Two enrolled persons of a node that is set up, for tests that type commands: what each types unseen, line by line."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import os
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import pyotp
+from sqlalchemy import text
+
+from gateway.bootstrap import open_office
+from gateway.settings import load
+from tests.support import people
+from tests.support.people import PASSPHRASE
+
+FIRST, SECOND = "An", "Binh"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Deciders:
+    """Both of them, by what their devices hold."""
+
+    settings: Path
+    totp: Mapping[str, str]
+
+    @classmethod
+    def of(cls, settings: Path) -> Deciders:
+        """Made on the node of these settings, which has nobody yet."""
+        return cls(settings=settings, totp=asyncio.run(_made(settings)))
+
+    def lines(self, name: str, *more: str) -> str:
+        """What that person types: passphrase, the device's code, and what is asked then."""
+        asyncio.run(_fresh(self.settings))
+        return "\n".join((PASSPHRASE, pyotp.TOTP(self.totp[name]).now(), *more)) + "\n"
+
+
+@contextmanager
+def typing(lines: str) -> Iterator[None]:
+    """These lines are what commands of this process read."""
+    kept, sys.stdin = sys.stdin, io.StringIO(lines)
+    try:
+        yield
+    finally:
+        sys.stdin = kept
+
+
+async def _made(settings: Path) -> dict[str, str]:
+    with people.cheap():
+        async with open_office(load(settings, os.environ)) as office:
+            return {each.name: each.totp for each in await people.two(office.deciding)}
+
+
+async def _fresh(settings: Path) -> None:
+    """A code is good once, and no test waits half a minute for the next one."""
+    async with open_office(load(settings, os.environ)) as office, office.store.writer.begin() as line:
+        await line.execute(text("UPDATE person SET last_step = 0"))

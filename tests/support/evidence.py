@@ -1,0 +1,255 @@
+"""A document sent, received, registered, sealed and stamped, and the packs that both sides make of it; and what a court
+would bring to check them. Made once per process: tests change copies of the bytes."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import shutil
+import tempfile
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from functools import cache, partial
+from pathlib import Path
+
+from asn1crypto import keys as asn1_keys
+from asn1crypto import x509 as asn1_x509
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    PublicFormat,
+    load_der_public_key,
+)
+from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+from pyhanko.sign.timestamps.dummy_client import DummyTimeStamper
+
+from gateway.domain.document import IncomingDocument, OutgoingDocument
+from gateway.domain.evidence import Manifest, PackSignature, signed_bytes
+from gateway.domain.seal import Stamp
+from gateway.ops.evidence import key as pack_key
+from gateway.ops.evidence import read, verify
+from gateway.ops.evidence.make import EvidenceMaker
+from gateway.ops.evidence.report import Report
+from gateway.ops.evidence.write import PackSigner, Part, part_of, prepare
+from gateway.policy.sealing import Rhythm
+from gateway.trust import seal_key, timestamp
+from gateway.trust.authority import Authority
+from gateway.workers.sealer import Sealer
+from tests.support import node
+from tests.support.clock import START
+from tests.support.pki import NOT_AFTER, NOT_BEFORE, key
+
+# The stage's certificates run for two years; by then every one of them has expired.
+LATER = datetime(2031, 3, 4, tzinfo=UTC)
+SOON = START + timedelta(days=1)
+
+
+class TimeAuthority:
+    """A timestamp authority in memory (`ports.log.TimeAuthority`)."""
+
+    def __init__(self, name: str = "Time", at: datetime | None = None) -> None:
+        self.at = at
+        own = key("rsa-2048", f"{name} authority")
+        assert isinstance(own, rsa.RSAPrivateKey)
+        root_key = key("rsa-2048", f"{name} root")
+        assert isinstance(root_key, rsa.RSAPrivateKey)
+        self.root = _certificate(f"{name} root", f"{name} root", root_key, root_key, stamps=False)
+        issued = _certificate(f"{name} authority", f"{name} root", own, root_key, stamps=True)
+        self._certificate = asn1_x509.Certificate.load(issued.public_bytes(Encoding.DER))
+        self._key = asn1_keys.PrivateKeyInfo.load(
+            own.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption())
+        )
+
+    def stamp(self, data: bytes) -> tuple[bytes, Stamp]:
+        stamper = DummyTimeStamper(self._certificate, self._key, fixed_dt=self.at)
+        _, asked = stamper.request_cms(hashlib.sha256(data).digest(), "sha256")  # type: ignore[no-untyped-call]
+        token = stamper.request_tsa_response(asked)["time_stamp_token"].dump()
+        return token, timestamp.check(token, data, [self.root])
+
+
+@dataclass(frozen=True, kw_only=True)
+class Made:
+    """What is left of the scene: packs, and what a court brings. `trust` has everything that the packs need."""
+
+    folder: Path
+    sent: bytes
+    received: bytes
+    unstamped: bytes
+    trust: Path
+    seal: Path
+    authority: Authority
+    certificates: dict[str, x509.Certificate]
+    stamped_at: datetime
+
+    def copy_of_trust(self, to: Path) -> Path:
+        return shutil.copytree(self.trust, to)
+
+
+@cache
+def made() -> Made:
+    """The scene, played once."""
+    return asyncio.run(_play())
+
+
+def check(
+    pack: bytes, folder: Path, trust: Path | None, seal: Path | None = None, at: datetime = SOON
+) -> Report:
+    """What `gateway evidence verify` finds."""
+    folder.mkdir(parents=True, exist_ok=True)
+    file = folder / "pack.zip"
+    file.write_bytes(pack)
+    return verify.verify(file, trust, seal, at)
+
+
+def rebuilt(
+    pack: bytes,
+    folder: Path,
+    signer: PackSigner,
+    changed: dict[str, bytes] | None = None,
+    words: Manifest | None = None,
+) -> bytes:
+    """The pack as somebody else would make it: other members, a manifest that fits them, and his own key."""
+    folder.mkdir(parents=True, exist_ok=True)
+    file = folder / "rebuilt.zip"
+    file.write_bytes(pack)
+    opened = read.read(file)
+    told = {each.name: (each.media, opened.read(each.name)) for each in opened.manifest.members}
+    for name, content in (changed or {}).items():
+        told[name] = (told[name][0] if name in told else "application/octet-stream", content)
+    parts: list[Part] = [part_of(name, media, content) for name, (media, content) in told.items()]
+    return b"".join(prepare(parts, words or opened.manifest, signer).pieces())
+
+
+def unpacked(pack: bytes, folder: Path) -> dict[str, bytes]:
+    """Every member by its name."""
+    folder.mkdir(parents=True, exist_ok=True)
+    file = folder / "unpacked.zip"
+    file.write_bytes(pack)
+    opened = read.read(file)
+    return {each.name: opened.read(each.name) for each in opened.manifest.members}
+
+
+def signature_of(manifest: bytes, signer: PackSigner) -> bytes:
+    return PackSignature(
+        public_key=signer.public_key, signature=signer.sign(signed_bytes(manifest))
+    ).to_bytes()
+
+
+async def sealed(town: node.Town, authority: TimeAuthority | None) -> None:
+    """Everything that happened is numbered, in the log, sealed, and stamped where somebody stamps."""
+    await town.number()
+    worker = Sealer(
+        log=town.node.store.log,
+        open_key=partial(seal_key.open_key, town.node.settings.keys.folder, None),
+        clock=town.clock,
+        pool=town.node.pool,
+        rhythm=Rhythm(),
+        authority=authority,
+    )
+    town.clock.advance(timedelta(minutes=2))
+    if authority is not None:
+        authority.at = town.clock.now()
+    await worker.step()
+
+
+async def exchanged(town: node.Town, number: str = "15") -> tuple[OutgoingDocument, IncomingDocument]:
+    """A document that was sent, received and registered, with its receipts."""
+    sent = await town.send(number)
+    await town.carry()
+    arrived = await town.as_incoming(sent)
+    await town.status(arrived, "03", register_no=number)
+    await town.carry()
+    return sent, await town.reload(arrived)
+
+
+async def pack_of(town: node.Town, code: str, id: str) -> bytes:
+    packed = await EvidenceMaker(town.node).make(await town.scope(code), id)
+    return b"".join(packed.pieces())
+
+
+async def _play() -> Made:
+    folder = Path(tempfile.mkdtemp(prefix="gateway-evidence-"))
+    authority = TimeAuthority()
+    async with node.opened(folder / "node") as town:
+        tsa = town.node.settings.trust.folder / "tsa"
+        tsa.mkdir()
+        (tsa / "ca.pem").write_bytes(authority.root.public_bytes(Encoding.PEM))
+        sent, arrived = await exchanged(town)
+        await sealed(town, None)
+        unstamped = await pack_of(town, node.DEPARTMENT, sent.id)
+        town.clock.advance(timedelta(minutes=2))
+        await exchanged(town, "16")
+        await sealed(town, authority)
+        head = await town.node.store.log.head()
+        assert head.seal is not None
+        await town.node.store.log.published(head.seal.signed.seal.number, town.clock.now())
+        (folder / "published.seal").write_bytes(head.seal.to_bytes())
+        settings = town.node.settings
+        return Made(
+            folder=folder,
+            sent=await pack_of(town, node.DEPARTMENT, sent.id),
+            received=await pack_of(town, node.PROVINCE, arrived.id),
+            unstamped=unstamped,
+            trust=_trust(folder / "trust", settings.trust.folder, settings.keys.folder),
+            seal=folder / "published.seal",
+            authority=Authority.load(settings.node.data_dir / "authority"),
+            certificates={
+                code: x509.load_der_x509_certificate(
+                    town.node.keys.signer(code, town.clock.now()).certificate_der
+                )
+                for code in (node.DEPARTMENT, node.PROVINCE)
+            },
+            stamped_at=authority.at or START,
+        )
+
+
+def _trust(target: Path, own: Path, keys: Path) -> Path:
+    """What a court has from elsewhere: roots, the table of certificates, the nodes' keys, the timestamp root."""
+    shutil.copytree(own, target)
+    (target / "nodes").mkdir()
+    shutil.copy(keys / pack_key.FOLDER / pack_key.PUBLIC, target / "nodes" / "pack.pem")
+    log_key = load_der_public_key(seal_key.open_key(keys, None).public)
+    pem = log_key.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
+    (target / "nodes" / "log.pem").write_bytes(pem)
+    return target
+
+
+def _certificate(
+    subject: str, issuer: str, own: rsa.RSAPrivateKey, by: rsa.RSAPrivateKey, *, stamps: bool
+) -> x509.Certificate:
+    usage = x509.KeyUsage(
+        digital_signature=stamps,
+        content_commitment=False,
+        key_encipherment=False,
+        data_encipherment=False,
+        key_agreement=False,
+        key_cert_sign=not stamps,
+        crl_sign=not stamps,
+        encipher_only=False,
+        decipher_only=False,
+    )
+    builder = (
+        x509.CertificateBuilder()
+        .subject_name(_name(subject))
+        .issuer_name(_name(issuer))
+        .public_key(own.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(NOT_BEFORE)
+        .not_valid_after(NOT_AFTER)
+        .add_extension(x509.BasicConstraints(ca=not stamps, path_length=None), critical=True)
+        .add_extension(usage, critical=True)
+        .add_extension(x509.SubjectKeyIdentifier.from_public_key(own.public_key()), critical=False)
+        .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(by.public_key()), critical=False)
+    )
+    if stamps:
+        purpose = x509.ExtendedKeyUsage([ExtendedKeyUsageOID.TIME_STAMPING])
+        builder = builder.add_extension(purpose, critical=True)
+    return builder.sign(by, hashes.SHA256())
+
+
+def _name(text: str) -> x509.Name:
+    return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, text)])

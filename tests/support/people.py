@@ -1,0 +1,85 @@
+"""Persons who sign in, for tests: with a passphrase and a second factor that the test can make at any time. Signing in
+costs a thousandth of what it costs in earnest."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import pyotp
+
+from gateway.deciding import approve, people, propose, sign_in
+from gateway.deciding.desk import DecidingDesk
+from gateway.domain.person import Role, SignedIn
+from gateway.domain.proof import Binding
+from gateway.domain.proposal import Content, Proposal
+from gateway.trust import person_secrets
+
+PASSPHRASE = "four words that nobody guesses"
+DECIDERS = (Role.TRUST, Role.PEOPLE)
+
+
+@contextmanager
+def cheap() -> Iterator[None]:
+    """Argon2 with the least that it takes."""
+    kept = person_secrets.MEMORY_KIB, person_secrets.PASSES
+    person_secrets.MEMORY_KIB, person_secrets.PASSES = 32, 1
+    try:
+        yield
+    finally:
+        person_secrets.MEMORY_KIB, person_secrets.PASSES = kept
+
+
+@dataclass(frozen=True, kw_only=True)
+class Someone:
+    """One enrolled person."""
+
+    desk: DecidingDesk
+    name: str
+    totp: str
+
+    def code(self) -> str:
+        """What the device shows now."""
+        return pyotp.TOTP(self.totp).at(self.desk.clock.now())
+
+    async def here(self) -> SignedIn:
+        """Signed in; half a minute later, because a code is good once."""
+        await self.desk.clock.sleep(31)
+        return await sign_in.run(self.desk, self.name, PASSPHRASE, self.code())
+
+
+async def enrolled(
+    desk: DecidingDesk, name: str, roles: Collection[Role] = DECIDERS, by: SignedIn | None = None
+) -> Someone:
+    """Added, by the operator unless somebody is named, and enrolled."""
+    _, code = await people.add(desk, by, "operator", name, roles)
+    return await taken_up(desk, name, code)
+
+
+async def taken_up(desk: DecidingDesk, name: str, code: str) -> Someone:
+    totp = desk.secrets.new_totp()
+    someone = Someone(desk=desk, name=name, totp=totp)
+    await people.enrol(desk, name, code, PASSPHRASE, totp, someone.code())
+    return someone
+
+
+async def two(desk: DecidingDesk) -> tuple[Someone, Someone]:
+    """The first two persons of a node: added by the operator, then enrolled."""
+    made = [(name, (await people.add(desk, None, "operator", name, DECIDERS))[1]) for name in ("An", "Binh")]
+    first, second = [await taken_up(desk, name, code) for name, code in made]
+    return first, second
+
+
+async def proposed(one: Someone, *wanted: Binding, content: Content | None = None) -> Proposal:
+    """That these certificates speak for their codes, or whatever else the content says."""
+    desk = one.desk
+    now = desk.clock.now()
+    changes = tuple(propose.binding([], each, now, desk.overlap) for each in wanted)
+    return await propose.run(desk, await one.here(), content or Content(bindings=changes))
+
+
+async def approved(other: Someone, proposal: Proposal) -> Proposal:
+    """By a person who typed the right digits."""
+    expected = proposal.content.expected
+    return await approve.run(other.desk, await other.here(), proposal.id, expected, proposal.digest)

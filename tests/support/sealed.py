@@ -1,0 +1,115 @@
+"""A log with events and seals in it, and somebody who changes its database past the program. In: a store. Out: events told,
+sealed and stamped; SQL done."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any
+
+from sqlalchemy import text
+
+from gateway.domain.account import AgencyScope
+from gateway.domain.event import EventKind
+from gateway.domain.seal import PublishedSeal
+from gateway.ops.audit.found import Report
+from gateway.ops.audit.verify import Given, verify
+from gateway.policy.sealing import Rhythm
+from gateway.pool import ThreadPool
+from gateway.ports.log import TimeAuthority
+from gateway.store.engine import Role, open_engine
+from gateway.store.log_proofs import seal_numbered
+from gateway.store.store import SqlStore
+from gateway.trust.seal_key import SealKey
+from gateway.workers.sealer import Sealer
+from tests.support.clock import ManualClock
+from tests.support.pki import key
+from tests.support.stores import NORTH
+
+OTHER_KEY = "another seal"
+
+
+def seal_key(owner: str = "seal") -> SealKey:
+    made = key("p256", owner)
+    return SealKey(made)  # type: ignore[arg-type]  # that kind is on P-256
+
+
+@dataclass(kw_only=True)
+class Book:
+    """One node's log at work."""
+
+    store: SqlStore
+    clock: ManualClock
+    pool: ThreadPool
+    authority: TimeAuthority | None = None
+    key: SealKey = field(default_factory=seal_key)
+    rhythm: Rhythm = field(default_factory=Rhythm)
+
+    def sealer(self) -> Sealer:
+        return Sealer(
+            log=self.store.log,
+            open_key=lambda: self.key,
+            clock=self.clock,
+            pool=self.pool,
+            rhythm=self.rhythm,
+            authority=self.authority,
+        )
+
+    async def tell(
+        self, count: int = 1, data: Mapping[str, object] | None = None, scope: AgencyScope = NORTH
+    ) -> None:
+        """So many events, numbered."""
+        told = [(EventKind.DELIVERY_STATUS, {"n": n, **(data or {})}) for n in range(count)]
+        async with self.store.begin(scope) as work:
+            await work.events.append_many("msg_1", self.clock.now(), told)
+            await work.commit()
+        while await self.store.number_events():
+            pass
+
+    async def seal(self) -> PublishedSeal:
+        """Everything that was told; a minute later."""
+        self.clock.advance(timedelta(minutes=1))
+        sealer = self.sealer()
+        while await sealer.step():
+            pass
+        return await seal_numbered(self.store)
+
+    async def pages(self, *counts: int, data: Mapping[str, object] | None = None) -> list[PublishedSeal]:
+        """A seal behind so many events, again and again."""
+        seals = []
+        for count in counts:
+            await self.tell(count, data)
+            seals.append(await self.seal())
+        return seals
+
+    async def examine(self, *published: PublishedSeal, **given: Any) -> Report:
+        return await verify(self.store, Given(published=published, **given), self.pool)
+
+
+def codes(report: Report) -> list[tuple[str, str]]:
+    """What was found, and where."""
+    return [(each.code, each.where) for each in report.findings]
+
+
+async def tamper(url: str, *statements: str, **values: object) -> None:
+    """Past the program, as whoever owns the database can."""
+    engine = open_engine(url, Role.MIGRATOR)
+    try:
+        async with engine.begin() as connection:
+            for each in statements:
+                # Only what is given is a parameter; JSON has colons of its own.
+                plain = re.sub(r":(\w+)", lambda m: m[0] if m[1] in values else "\\" + m[0], each)
+                names = {name: value for name, value in values.items() if f":{name}" in each}
+                changed = await connection.execute(text(plain), names)
+                assert changed.rowcount, f"changed nothing: {each}"
+    finally:
+        await engine.dispose()
+
+
+async def told(book: Book) -> None:
+    """Twelve events and three seals; people wrote something in the middle four."""
+    for n in range(3):
+        await book.tell(4, {"reason": "Sai địa chỉ"} if n == 1 else None)
+        await book.seal()

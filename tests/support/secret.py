@@ -1,0 +1,46 @@
+"""A secret that came to a node, and whether any of it can still be read on its disk."""
+
+from __future__ import annotations
+
+import base64
+from dataclasses import replace
+from pathlib import Path
+
+from gateway.settings import Settings
+from gateway.trust.hold_seal import KeyUnsealer, new_pair
+from tests.support.node import Packet, Town, document
+
+# A text under the name of a PDF: it goes as it is, so that it can be looked for in base64.
+SECRET = b"the words of a secret that nobody may find; " * 3000
+FILES = (("van-ban.pdf", SECRET),)
+PASSPHRASE = b"a passphrase of the head"
+PRIVATE, PUBLIC = new_pair(PASSPHRASE)
+
+
+def key(pem: bytes = PRIVATE, passphrase: bytes = PASSPHRASE) -> KeyUnsealer:
+    return KeyUnsealer.from_pem(pem, passphrase)
+
+
+def with_recipient(settings: Settings) -> Settings:
+    path = settings.node.data_dir / "head.pub"
+    path.write_bytes(PUBLIC)
+    return replace(settings, seal=replace(settings.seal, recipient=path))
+
+
+def plain_places(folder: Path, raw: bytes = SECRET) -> list[str]:
+    """Files of the node in which some of it can be read, as it is or in base64 at any alignment."""
+    middle = raw[len(raw) // 2 :][:48]
+    wanted = [middle, *(base64.b64encode(raw[len(raw) // 2 + n :][:48])[:60] for n in range(3))]
+    found = []
+    for path in sorted(folder.rglob("*")):
+        if path.is_file():
+            whole = path.read_bytes()
+            if any(each in whole for each in wanted):
+                found.append(str(path.relative_to(folder)))
+    return found
+
+
+async def secret_came(town: Town) -> Packet:
+    packet = town.forge(document(files=FILES), FILES)
+    await town.brought(packet)
+    return packet

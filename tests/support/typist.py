@@ -1,0 +1,33 @@
+"""Runs one command line in a process that was forked with the program loaded, so that a test need not pay for its start.
+In: the words, a terminal, files for both outputs. Out: the exit code of the process."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Mapping, Sequence
+
+import gateway.bootstrap
+import gateway.bootstrap_signing
+import gateway.demo.signers
+import gateway.trust.pdf_signing.key_file  # noqa: F401 - all of these only to be there before the fork
+from gateway.cli import main
+
+
+def type_line(
+    words: Sequence[str], terminal: str, out: str, err: str, folder: str, environment: Mapping[str, str]
+) -> None:
+    """The program at a terminal of its own."""
+    os.setsid()
+    for number, path in enumerate((terminal, out, err)):
+        opened = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600)
+        os.dup2(opened, number)
+        os.close(opened)
+    sys.stdin = open(0, encoding="utf-8", closefd=False)  # noqa: SIM115 - processes like this one begin without
+    os.environ.clear()
+    os.environ.update(environment)
+    os.chdir(folder)
+    code = main.run(words)
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)

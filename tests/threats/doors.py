@@ -1,0 +1,291 @@
+"""The doors that a threat is tried at, each in one way: `deliver(bytes)` brings them in and says what became of them.
+After every delivery the same is asked of the node: it still works, the next good packet goes its whole way through the
+same door, nothing lies half-way, and memory stays bounded."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import hashlib
+import io
+import itertools
+import json
+import logging
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from functools import cache, partial
+from pathlib import Path
+from typing import Any, Protocol
+
+from gateway.cli import main
+from gateway.domain.document import InState, Kind, Lane
+from gateway.domain.identity import Digest
+from gateway.edxml.checklist import CODES
+from gateway.ports import InboxItem, Parcel
+from tests.support import envelopes
+from tests.threats.ground import ELLIPTIC, NOW, RECEIVER, SENDER, Ground, letter
+
+MB = 1024 * 1024
+WAIT_S = 90.0
+MOST_MEMORY = 400 * MB
+"""What one packet may make the process grow by for a moment: an envelope of 32 MiB is held a few times on the general
+path (G1). An expansion, or a tree of a hundred thousand attributes for each reader, would take gigabytes."""
+_STATUS = re.compile(rb"<edXML:StatusCode>(\w+)<")
+_TO_THE_SENDER = f"outbox WHERE kind = 'status' AND targets LIKE '%{SENDER}%'"
+_FINAL = frozenset({"done", "held", "quarantined", "malformed", "returned", "waiting", "sealed"})
+
+
+class Word(StrEnum):
+    """What became of a packet, in the words of the list of threats."""
+
+    ADMITTED = "admitted"
+    REJ_SEC = "rej-sec"
+    REJ_FMT = "rej-fmt"
+    DEDUP = "dedup"
+    SHOWN = "shown"
+    HELD = "held"
+    RETRY = "retry"
+    TOLD = "told"
+    """`explain` reads without trusting: it says what it saw, or why it cannot."""
+
+
+_OF_CODE = {"REJ-SEC": Word.REJ_SEC, "REJ-FMT": Word.REJ_FMT, "HOLD": Word.HELD, "DEDUP": Word.DEDUP}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """`answered`: the codes of the statuses that the sender got. `code` is None where nothing was wrong."""
+
+    word: Word
+    code: str | None = None
+    answered: tuple[str, ...] = ()
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Told:
+    """What the axis is made to say of a packet; by default the truth about the sender's document."""
+
+    packet_id: str = envelopes.PACKET_ID
+    kind: str = "edoc"
+    sender: str = SENDER
+
+
+class Door(Protocol):
+    """One way in. `is_axis`: what comes in here is stored, answered and remembered."""
+
+    name: str
+    is_axis: bool
+
+    @property
+    def now(self) -> datetime:
+        """By the clock that judges here."""
+        ...
+
+    async def deliver(self, raw: bytes, told: Told | None = None) -> Outcome:
+        """What became of these bytes. Fails the test where the node does not go on as before."""
+
+
+def word_of(code: str | None) -> Word:
+    """The outcome that a code of the verification always has."""
+    assert code is not None
+    return _OF_CODE[CODES[code].outcome]
+
+
+@dataclass(kw_only=True)
+class AxisDoor:
+    """The receiving node's axis; whoever may publish there brings whatever bytes he likes."""
+
+    name: str
+    ground: Ground
+    is_axis: bool = True
+    _numbers: Iterator[int] = field(default_factory=lambda: itertools.count(50_000))
+    _heard: int = 0
+
+    @property
+    def now(self) -> datetime:
+        return self.ground.town.clock.now()
+
+    async def deliver(self, raw: bytes, told: Told | None = None) -> Outcome:
+        before = await self._kept()
+        with bounded_memory():
+            await self.publish(raw, told or Told())
+            row = await self.settled(raw)
+        outcome = self._outcome(row, await self.answers(), held=await self._is_held(row))
+        stored = before + (row.incoming_id is not None and outcome.word is not Word.DEDUP)
+        assert await self._kept() == stored, "stored half-way"
+        if row.sender_code is None:
+            assert outcome.answered == (), "a sender who proved nothing was answered"
+        await self.takes_the_next()
+        return outcome
+
+    async def publish(self, raw: bytes, told: Told, to: str = RECEIVER) -> None:
+        parcel = Parcel(
+            packet_id=told.packet_id,
+            kind=told.kind,
+            sender=told.sender,
+            lane=Lane.NORMAL,
+            digest=digest_of(raw),
+            size=len(raw),
+            open=partial(io.BytesIO, raw),
+        )
+        outcomes = await self.ground.sender.publish(parcel, [to])
+        assert outcomes[to].fate == "delivered", outcomes
+
+    async def settled(self, raw: bytes) -> InboxItem:
+        """The row of these bytes at its end, and everything that follows from it on its way."""
+        town, digest = self.ground.town, digest_of(raw)
+        async with asyncio.timeout(WAIT_S):
+            while True:
+                await town.carry()
+                row = await self._row(digest)
+                if row is not None and row.state in _FINAL:
+                    return row
+                await town.node.axis.wait(0.02)
+
+    async def takes_the_next(self) -> None:
+        """A good packet is admitted and answered with 01, and nothing lies about."""
+        n = next(self._numbers)
+        raw = envelopes.native(letter(n), (), signer=ELLIPTIC, packet_id=f"good-{n}")
+        await self.publish(raw, Told(packet_id=f"good-{n}"))
+        row = await self.settled(raw)
+        assert (row.state, row.code) == ("done", None), f"the next good packet: {row}"
+        assert await self.answers() == ("01",)
+        assert self.ground.stray_files() == []
+
+    async def answers(self) -> tuple[str, ...]:
+        """The codes of the statuses that came to the sender since it looked last: as many as the node has sent."""
+        found: list[str] = []
+        async with asyncio.timeout(WAIT_S):
+            while self._heard + len(found) < await self.ground.town.count(_TO_THE_SENDER):
+                for arrival in await self.ground.sender.take(50, 60.0):
+                    if arrival.kind == Kind.STATUS:
+                        with arrival.open() as source:
+                            found += [match.decode() for match in _STATUS.findall(source.read())]
+                    await self.ground.sender.settle(arrival, done=True)
+                await self.ground.town.carry()
+        self._heard += len(found)
+        return tuple(found)
+
+    async def _row(self, digest: Digest) -> InboxItem | None:
+        """Among the newest rows, or further back where the bytes are a repeat."""
+        async with self.ground.town.node.store.read(await self.ground.town.scope(RECEIVER)) as work:
+            for limit in (5, 1000):
+                rows = (await work.inbox.page(limit=limit)).items
+                if (found := next((row for row in rows if row.file_digest == digest), None)) is not None:
+                    return found
+        return None
+
+    async def _is_held(self, row: InboxItem) -> bool:
+        """Whether it became a document that waits for the clerk's decision."""
+        if row.incoming_id is None:
+            return False
+        async with self.ground.town.node.store.read(await self.ground.town.scope(RECEIVER)) as work:
+            return (await work.incoming.get(row.incoming_id)).state is InState.HELD
+
+    def _outcome(self, row: InboxItem, answered: tuple[str, ...], *, held: bool) -> Outcome:
+        said = partial(Outcome, code=row.code, answered=answered, detail=row.reason or "")
+        if row.state == "held" or held:
+            return said(word=Word.HELD)
+        if row.state in ("landed", "waiting"):
+            return said(word=Word.RETRY)
+        if row.state == "done":
+            return said(word=_DONE[row.code])
+        return said(word=word_of(row.code) if row.code in CODES else Word.REJ_FMT)
+
+    async def _kept(self) -> int:
+        return await self.ground.town.count("incoming_document")
+
+
+_DONE = {None: Word.ADMITTED, "MSG-REPEAT": Word.DEDUP, "MSG-STALE": Word.SHOWN}
+
+
+@dataclass(kw_only=True)
+class CommandDoor:
+    """A command that reads an envelope's file, typed in this process."""
+
+    name: str
+    words: Sequence[str]
+    folder: Path
+    is_axis: bool = False
+
+    @property
+    def now(self) -> datetime:
+        return NOW
+
+    async def deliver(self, raw: bytes, told: Told | None = None) -> Outcome:
+        with bounded_memory():
+            outcome = self._read(raw)
+        assert self._read(envelopes.native()).word in (Word.ADMITTED, Word.TOLD), "the next good file"
+        return outcome
+
+    def _read(self, raw: bytes) -> Outcome:
+        path = self.folder / "packet.edxml"
+        path.write_bytes(raw)
+        code, out = typed([self.name, str(path), *self.words, "-o", "json"])
+        said = json.loads(out)
+        assert [one.name for one in self.folder.iterdir()] == [path.name], (
+            "something was left beside the file"
+        )
+        return self._judged(code, said) if self.name == "verify" else self._explained(code, said)
+
+    def _judged(self, code: int, said: dict[str, Any]) -> Outcome:
+        if said["verdict"] == "valid":
+            assert code == 0
+            return Outcome(word=Word.ADMITTED)
+        assert code == 7
+        failed = [step["detail"] for step in said["steps"] if step["ok"] is False]
+        return Outcome(word=word_of(said["code"]), code=said["code"], detail="; ".join(failed))
+
+    def _explained(self, code: int, said: dict[str, Any]) -> Outcome:
+        assert code in (0, 1)
+        return Outcome(word=Word.TOLD, code=said.get("code") if code else None)
+
+
+_APP = cache(main.build)
+
+
+def typed(words: Sequence[str]) -> tuple[int, str]:
+    """The exit code and what went to stdout; a stack trace anywhere fails the test."""
+    out, err = io.StringIO(), io.StringIO()
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    main.build = _APP  # the same program; making it anew takes longer than what it does
+    try:
+        with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+            code = main.run(words)
+    finally:
+        root.handlers[:] = handlers
+        root.setLevel(level)
+    assert "Traceback" not in out.getvalue() + err.getvalue()
+    return code, out.getvalue()
+
+
+@contextlib.contextmanager
+def bounded_memory(limit: int = MOST_MEMORY) -> Iterator[None]:
+    """The process never holds so much more than before; asked of the kernel, so that C libraries count too."""
+    Path("/proc/self/clear_refs").write_text("5")  # the peak starts again from what is held now
+    before = _memory("VmRSS")
+    yield
+    assert _memory("VmHWM") - before < limit
+
+
+def _memory(name: str) -> int:
+    found = re.search(rf"{name}:\s+(\d+) kB", Path("/proc/self/status").read_text())
+    assert found is not None
+    return int(found[1]) * 1024
+
+
+def digest_of(raw: bytes) -> Digest:
+    return Digest(hashlib.sha256(raw).hexdigest())
+
+
+def verify_door(folder: Path, trust: Path) -> CommandDoor:
+    return CommandDoor(name="verify", words=("--trust", str(trust), "--at", NOW.isoformat()), folder=folder)
+
+
+def explain_door(folder: Path) -> CommandDoor:
+    return CommandDoor(name="explain", words=(), folder=folder)

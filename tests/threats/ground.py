@@ -1,0 +1,187 @@
+"""The ground that threats are tried on: a node that hosts one receiving agency, and the sending agency's node beside it
+on the same axis, as a pair of hands that may publish anything and sees what is answered. In: a folder and an axis. Out:
+a `Ground`. The keys are those of the tests' own authority, so that any file of `envelopes` and `forge` is good here."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from pathlib import Path
+
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding
+
+from gateway.bootstrap import Node, open_node
+from gateway.demo import stage
+from gateway.domain.account import HostedAgency, NumberingMode
+from gateway.edxml.envelope import Code, Envelope
+from gateway.pool import ThreadPool
+from gateway.ports import Axis
+from gateway.settings import Secret, Settings
+from gateway.store import migrate
+from gateway.store.store import SqlStore
+from gateway.transport.embedded import EmbeddedAxis
+from gateway.trust.authority import Authority
+from gateway.trust.keys import KeyDirectory
+from tests.support import envelopes, oracles, pki
+from tests.support.broker import Broker
+from tests.support.clock import ManualClock
+from tests.support.node import Town
+from tests.support.topology import Topology, axis_of
+
+SENDER, RECEIVER, STRANGER = envelopes.SENDER, envelopes.RECEIVER, envelopes.SECOND_RECEIVER
+NOW = oracles.AT
+DAY = timedelta(days=1)
+RSA, ELLIPTIC = pki.signer(SENDER), pki.signer(SENDER, "p256")
+ATTACKER = pki.signer(RECEIVER)
+"""Another agency's good key, as far as the sender is concerned."""
+OTHER = pki.signer(STRANGER, "p256")
+WEAK = {kind: pki.signer(STRANGER, kind) for kind in ("rsa-1024", "rsa-2048-e3", "p384")}
+"""Keys that a registry may have bound long ago, and that no envelope may be signed with."""
+BOUND = (RSA, ELLIPTIC, ATTACKER, OTHER, *WEAK.values())
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ground:
+    """The node under attack, and the sender's hands on the axis."""
+
+    town: Town
+    sender: Axis
+    folder: Path
+
+    @property
+    def node(self) -> Node:
+        return self.town.node
+
+    def stray_files(self) -> list[Path]:
+        """What lies in the node's folder as a half-written or temporary file."""
+        return [path for path in self.folder.rglob("*") if path.is_file() and "scratch" in path.parts]
+
+
+@asynccontextmanager
+async def embedded(folder: Path) -> AsyncIterator[Ground]:
+    settings = await _prepared(folder)
+    clock = ManualClock(NOW)
+    async with open_node(settings, clock) as node:
+        await _register(node)
+        hands = EmbeddedAxis(settings.axis.folder, "sender", clock, node.pool)
+        async with hands:
+            await hands.host([SENDER])
+            await node.axis.host([RECEIVER])
+            yield Ground(town=Town(node=node, clock=clock), sender=hands, folder=folder)
+
+
+@asynccontextmanager
+async def over_broker(broker: Broker, folder: Path) -> AsyncIterator[Ground]:
+    settings = await _prepared(folder)
+    clock = ManualClock(NOW)
+    async with AsyncExitStack() as stack:
+        topology = Topology(broker)
+        stack.callback(topology.remove)
+        topology.host({"node": [RECEIVER], "sender": [SENDER], "other": [STRANGER]})
+        pool = ThreadPool(2)
+        stack.callback(pool.close)
+        node = await stack.enter_async_context(open_node(_on(settings, topology), clock))
+        await _register(node)
+        hands = axis_of(topology, "sender", folder / "hands", pool)
+        await stack.enter_async_context(hands)
+        await hands.host([SENDER])
+        await node.axis.host([RECEIVER])
+        yield Ground(town=Town(node=node, clock=clock), sender=hands, folder=folder)
+
+
+def trust_folder(folder: Path) -> Path:
+    """What `gateway verify --trust` needs to judge the same files."""
+    folder.mkdir(parents=True)
+    (folder / "ca.pem").write_bytes(pki.root().certificate.public_bytes(Encoding.PEM))
+    table = io.StringIO(newline="")
+    rows = csv.writer(table, lineterminator="\n")
+    rows.writerow(("code", "certificate"))
+    for n, signer in enumerate(BOUND):
+        certificate = x509.load_der_x509_certificate(signer.certificate_der)
+        (folder / f"{n}.pem").write_bytes(certificate.public_bytes(Encoding.PEM))
+        rows.writerow((signer.agency_code, f"{n}.pem"))
+    (folder / "bindings.csv").write_text(table.getvalue(), encoding="utf-8")
+    return folder
+
+
+def letter(n: int, files: envelopes.Files = (), **changes: object) -> Envelope:
+    """The sender's document number n to the receiver alone."""
+    to = (replace(envelopes.document().to[0], organ_id=RECEIVER),)
+    values: dict[str, object] = {
+        "to": to,
+        "document_id": f"{SENDER},2031/03/04,{n}/STN-VP",
+        "code": Code(number=str(n), notation="STN-VP"),
+        "response_for": (),
+    }
+    return envelopes.document(files, **(values | changes))
+
+
+def _on(settings: Settings, topology: Topology) -> Settings:
+    access = topology.access("node")
+    return replace(
+        settings,
+        node=replace(settings.node, name=topology.name("node")),
+        axis=replace(settings.axis, kind="amqp"),
+        amqp=replace(
+            settings.amqp,
+            servers=str(access.servers[0]),
+            vhost=access.vhost,
+            password=Secret(access.password),
+        ),
+    )
+
+
+async def _prepared(folder: Path) -> Settings:
+    """Schema, the hosted agency, its key, and the anchors."""
+    settings, clock = stage.settings_for(folder), ManualClock(NOW - DAY)
+    folder.mkdir(parents=True, exist_ok=True)
+    await migrate.up(settings.database.url)
+    store = SqlStore(settings.database.url, clock)
+    try:
+        await store.open()
+        await store.accounts.add_hosted(
+            HostedAgency(
+                id=clock.new_id("agy_"),
+                code=RECEIVER,
+                name="Sở Mô phỏng tỉnh Bình Minh",
+                numbering=NumberingMode.A,
+                aliases=(),
+                parent_name=None,
+                email="vanthu@binh-minh.example",
+            )
+        )
+    finally:
+        await store.close()
+    keys = KeyDirectory(settings.keys.folder, None)
+    entry = keys.generate(RECEIVER)
+    request = keys.request(RECEIVER, entry.key_id, "Sở Mô phỏng")
+    root = pki.root()
+    assert isinstance(root.private_key, EllipticCurvePrivateKey)
+    certificate = Authority(root.private_key, root.certificate).issue_for_request(request, clock.now())
+    keys.import_certificate(RECEIVER, certificate.public_bytes(Encoding.PEM))
+    settings.trust.folder.mkdir(parents=True)
+    (settings.trust.folder / "ca.pem").write_bytes(pki.root().certificate.public_bytes(Encoding.PEM))
+    return settings
+
+
+async def _register(node: Node) -> None:
+    """Who is who, and whose certificates they are."""
+    codes = ((SENDER, "Sở Thử nghiệm"), (RECEIVER, "Sở Mô phỏng"), (STRANGER, "Xã Mẫu"))
+    rows = "".join(f"{code},{name}\n" for code, name in codes)
+    plan = await node.directory.plan_import(f"code,name\n{rows}".encode())
+    await node.directory.apply(plan, "threats")
+    own = node.keys.signer(RECEIVER, node.clock.now())
+    known: Sequence[tuple[str, bytes]] = (
+        (RECEIVER, own.certificate_der),
+        *((one.agency_code, one.certificate_der) for one in BOUND),
+    )
+    for code, certificate in known:
+        await node.directory.bind(
+            code, certificate, pki.NOT_BEFORE, pki.NOT_AFTER, proposed_by="one", approved_by="another"
+        )

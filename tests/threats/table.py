@@ -1,0 +1,172 @@
+"""The table of threats: what the list promises, and what the tests found. In: `threats.toml`, and what a run of the tests
+said. Out: one line per number, with the doors that were tried, the outcomes, and whether that is enough. Pure."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+LIST = Path(__file__).with_name("threats.toml")
+WORDS = ("rej-sec", "rej-fmt", "dedup", "shown", "admitted", "held", "retry", "safe")
+ASIDE = "told"
+"""What a door says that judges nothing."""
+
+# `test_threat_045_…`, `test_threat_052_105_…` and `…_threats_79_82`: the numbers stand in the name of the test.
+# `[045-…]`: one test takes many cases, and the number stands in the case's.
+_IN_NAME = re.compile(r"threat_(\d{1,3}(?:_\d{3})*)(?!\d)|threats_(\d{1,3}(?:_\d{1,3})*)(?!\d)")
+_IN_CASE = re.compile(r"test_each_threat\w*\[(\d{3})-")
+
+# Where a test tries, when it does not say so itself: the longest beginning of its path that is here.
+_PLACES = {
+    "tests/acceptance": "flows",
+    "tests/acceptance/test_api": "api",
+    "tests/acceptance/test_cli": "command line",
+    "tests/contract": "store",
+    "tests/contract/test_axis": "axis",
+    "tests/hostile": "verifier",
+    "tests/hostile/test_axis_node": "embedded",
+    "tests/hostile/test_parts": "broker",
+    "tests/hostile/test_registry_feed": "registry feed",
+    "tests/integration": "broker",
+    "tests/integration/test_postgres": "PostgreSQL",
+    "tests/security": "api",
+    "tests/threats": "verifier",
+    "tests/threats/test_altered": "store",
+    "tests/unit/api": "api",
+    "tests/unit/cli": "command line",
+    "tests/unit/deciding": "people",
+    "tests/unit/domain": "rules",
+    "tests/unit/edxml": "verifier",
+    "tests/unit/incoming": "flows",
+    "tests/unit/ops": "operator",
+    "tests/unit/outgoing": "flows",
+    "tests/unit/policy": "rules",
+    "tests/unit/registry": "registry",
+    "tests/unit/store": "store",
+    "tests/unit/trust": "trust",
+    "tests": "elsewhere",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Threat:
+    """One row of the list."""
+
+    n: int
+    title: str
+    outcome: tuple[str, ...]
+    no_door: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Result:
+    """What became of one test. `said`: the entry and outcome that it recorded itself."""
+
+    test: str
+    state: str
+    said: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def numbers(self) -> tuple[int, ...]:
+        return numbers(self.test)
+
+    @property
+    def entry(self) -> str:
+        place = max((each for each in _PLACES if self.test.startswith(each)), key=len, default="tests")
+        return self.said.get("entry") or _PLACES[place]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Line:
+    """One line of the table. `lacks` says why it is not enough; empty when it is."""
+
+    threat: Threat
+    entries: tuple[str, ...]
+    outcomes: tuple[str, ...]
+    tests: int
+    lacks: str
+
+
+def load(path: Path = LIST) -> dict[int, Threat]:
+    """The list, by number."""
+    rows = tomllib.loads(path.read_text("utf-8"))
+    found = {}
+    for number, row in rows.items():
+        outcome = tuple(row.pop("outcome"))
+        found[int(number)] = Threat(n=int(number), outcome=outcome, **row)
+    return found
+
+
+def numbers(test: str) -> tuple[int, ...]:
+    """The threats that a test stands for, by its id."""
+    name = test.partition("::")[2]
+    if (case := _IN_CASE.search(name)) is not None:
+        return (int(case[1]),)
+    told = [part for found in _IN_NAME.findall(name.partition("[")[0]) for part in "".join(found).split("_")]
+    return tuple(dict.fromkeys(int(part) for part in told))
+
+
+def lines(threats: Mapping[int, Threat], results: Sequence[Result]) -> Iterator[Line]:
+    """A line for every number of the list, and for every number that only tests have."""
+    unknown = {n for result in results for n in result.numbers} - set(threats)
+    for n in sorted(unknown | set(threats)):
+        threat = threats.get(n) or Threat(n=n, title="", outcome=())
+        own = [result for result in results if n in result.numbers]
+        yield Line(
+            threat=threat,
+            entries=tuple(sorted({result.entry for result in own})),
+            outcomes=_outcomes(threat, own),
+            tests=len(own),
+            lacks=_lacks(threat, own),
+        )
+
+
+def _outcomes(threat: Threat, own: Sequence[Result]) -> tuple[str, ...]:
+    """Those that tests recorded, in the order of the list; where none did, what the tests themselves assert."""
+    said = {result.said["outcome"] for result in own if "outcome" in result.said} - {ASIDE}
+    return tuple(word for word in WORDS if word in said) or (threat.outcome if own else ())
+
+
+def _lacks(threat: Threat, own: Sequence[Result]) -> str:
+    if not threat.title:
+        return "it is not in the list"
+    if not own:
+        return "" if threat.no_door else "no test"
+    if wrong := _of(own, "failed"):
+        return f"{len(wrong)} failed: {wrong[0]}"
+    if skipped := _of(own, "skipped"):
+        return f"{len(skipped)} not run: {skipped[0]}"
+    other = {result.said.get("outcome", ASIDE) for result in own} - {*threat.outcome, ASIDE}
+    return f"another outcome: {', '.join(sorted(other))}" if other else ""
+
+
+def _of(own: Iterable[Result], state: str) -> list[str]:
+    return [result.test for result in own if result.state == state]
+
+
+def text(table: Iterable[Line]) -> str:
+    """For people: number, what it is, where it was tried, what came of it, whether it holds."""
+    rows = [("no", "threat", "entry points", "outcome", "tests", "passed")]
+    for line in table:
+        entries = ", ".join(line.entries) or f"none: {line.threat.no_door or 'not tried'}"
+        passed = "yes" if not line.lacks else f"NO: {line.lacks}"
+        if not line.tests and not line.lacks:
+            passed = "-"
+        rows.append(
+            (
+                str(line.threat.n),
+                line.threat.title,
+                entries,
+                ", ".join(line.outcomes),
+                str(line.tests),
+                passed,
+            )
+        )
+    widths = [max(len(row[at]) for row in rows if at != 2 or len(row[at]) < 60) for at in range(5)]
+    return "\n".join(
+        "  ".join([*(cell.ljust(width) for cell, width in zip(row[:5], widths, strict=True)), row[5]])
+        for row in rows
+    )

@@ -1,0 +1,280 @@
+"""Threats that come as packets that know each other: repeats, conflicts, packets of others and lies of the axis, through
+every axis. Whatever came before, the first true packet counts, once."""
+
+from __future__ import annotations
+
+import itertools
+import random
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import pytest
+
+from gateway.domain.document import Kind
+from gateway.edxml.envelope import Envelope
+from tests.hostile import forge
+from tests.support import envelopes
+from tests.threats.doors import AxisDoor, Outcome, Told, Word
+from tests.threats.ground import ELLIPTIC, OTHER, RECEIVER, RSA, SENDER, STRANGER, letter
+
+pytestmark = [
+    pytest.mark.asyncio(loop_scope="session"),
+    pytest.mark.parametrize("door", ["embedded", "brokered"], indirect=True),
+]
+Record = Callable[[str, object], None]
+FILES: envelopes.Files = (("phu-luc-1.txt", "Phụ lục một\n".encode()),)
+_NUMBERS = itertools.count(1000)
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """One packet and what the axis is to say of it."""
+
+    raw: bytes
+    told: Told
+
+    def under(self, packet_id: str) -> Told:
+        return replace(self.told, packet_id=packet_id)
+
+
+def packet(n: int | None = None, packet_id: str | None = None, model: Envelope | None = None) -> Sent:
+    """A good packet of the sender; a new document unless a number is given."""
+    number = next(_NUMBERS) if n is None else n
+    name = packet_id or f"again-{next(_NUMBERS)}"
+    raw = envelopes.native(model or letter(number, FILES), FILES, signer=ELLIPTIC, packet_id=name)
+    return Sent(raw, Told(packet_id=name))
+
+
+async def bring(door: AxisDoor, sent: Sent, told: Told | None = None) -> Outcome:
+    return await door.deliver(sent.raw, told or sent.told)
+
+
+def admitted(outcome: Outcome) -> None:
+    assert (outcome.word, outcome.code, outcome.answered) == (Word.ADMITTED, None, ("01",)), outcome
+
+
+def refused(outcome: Outcome, code: str, record: Record) -> None:
+    assert (outcome.word, outcome.code, outcome.answered) == (Word.REJ_SEC, code, ()), outcome
+    record("outcome", outcome.word.value)
+
+
+async def test_threat_050_the_same_bytes_again_are_answered_again_and_nothing_more(
+    door: AxisDoor, record_property: Record
+) -> None:
+    sent = packet()
+    admitted(await bring(door, sent))
+    before = await door.ground.town.count("incoming_document")
+    door.ground.town.clock.advance(120)
+
+    await door.publish(sent.raw, sent.told)
+    row = await door.settled(sent.raw)
+    while not (answered := await door.answers()):
+        await door.settled(sent.raw)
+
+    assert answered == ("01",)
+    assert row.state == "done"
+    assert await door.ground.town.count("incoming_document") == before
+    record_property("outcome", Word.DEDUP.value)
+    await door.takes_the_next()
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        forge.swap(b'<?xml version="1.0" encoding="UTF-8"?>\n', b""),
+        lambda raw: b"\xef\xbb\xbf" + raw,
+        forge.swap(b"</ds:Signature>", b"</ds:Signature >"),
+        forge.swap(b'xmlenc#sha256"></ds:DigestMethod>', b'xmlenc#sha256"/>'),
+        lambda raw: raw + b"\n",
+    ],
+    ids=["no-declaration", "mark", "space-in-tag", "empty-tag", "final-line-feed"],
+)
+async def test_threat_038_098_another_file_of_the_same_signed_words_is_no_second_document(
+    door: AxisDoor, record_property: Record, change: forge.Mutation
+) -> None:
+    sent = packet()
+    admitted(await bring(door, sent))
+
+    again = await bring(door, Sent(change(sent.raw), sent.told))
+
+    assert (again.word, again.code) == (Word.DEDUP, "MSG-REPEAT")
+    record_property("outcome", again.word.value)
+
+
+async def test_threat_051_another_body_under_a_known_packet_id_stays_out(
+    door: AxisDoor, record_property: Record
+) -> None:
+    first = packet()
+    admitted(await bring(door, first))
+
+    outcome = await bring(door, packet(packet_id=first.told.packet_id))
+
+    refused(outcome, "MSG-CONFLICT", record_property)
+
+
+async def test_threat_052_105_the_same_body_under_another_packet_id_is_a_repeat(
+    door: AxisDoor, record_property: Record
+) -> None:
+    number = next(_NUMBERS)
+    admitted(await bring(door, packet(number)))
+    door.ground.town.clock.advance(120)
+
+    again = await bring(door, packet(number))
+
+    assert (again.word, again.code, again.answered) == (Word.DEDUP, "MSG-REPEAT", ("01",))
+    record_property("outcome", again.word.value)
+
+
+async def test_threat_052_a_known_number_with_other_content_waits_for_a_person(
+    door: AxisDoor, record_property: Record
+) -> None:
+    number = next(_NUMBERS)
+    admitted(await bring(door, packet(number)))
+
+    other = await bring(door, packet(number, model=letter(number, FILES, subject="V/v nội dung khác")))
+
+    assert (other.word, other.code, other.answered) == (Word.HELD, "OTHER-CONTENT", ())
+    record_property("outcome", other.word.value)
+
+
+async def test_threat_055_a_storm_of_copies_is_one_document_each(
+    door: AxisDoor, record_property: Record
+) -> None:
+    sent = [packet() for _ in range(4)]
+    storm = sent * 10
+    random.Random(7).shuffle(storm)
+    before = await door.ground.town.count("incoming_document")
+
+    for each in storm:
+        await door.publish(each.raw, each.told)
+    for each in sent:
+        assert (await door.settled(each.raw)).state == "done"
+    assert await door.answers() == ("01",) * len(sent)
+    await door.takes_the_next()
+
+    assert await door.ground.town.count("incoming_document") == before + len(sent) + 1
+    record_property("outcome", Word.DEDUP.value)
+
+
+@pytest.mark.parametrize(
+    ("to", "word"),
+    [
+        ([RECEIVER, RECEIVER], Word.HELD),
+        ([RECEIVER, *(f"Z94.{n}" for n in range(499))], Word.ADMITTED),
+    ],
+    ids=["twice", "500"],
+)
+async def test_threat_056_odd_lists_of_recipients_are_one_document(
+    door: AxisDoor, record_property: Record, to: list[str], word: Word
+) -> None:
+    model = letter(next(_NUMBERS), FILES)
+    whom = tuple(replace(model.to[0], organ_id=code) for code in to)
+
+    outcome = await bring(door, packet(model=replace(model, to=whom)))
+
+    assert (outcome.word, outcome.code, outcome.answered) == (word, None, ("01",)), outcome
+    record_property("outcome", outcome.word.value)
+
+
+async def test_threat_056_more_recipients_than_anybody_has_are_refused(
+    door: AxisDoor, record_property: Record
+) -> None:
+    sent = packet()
+    more = b"".join(b"<edXML:To><edXML:OrganId>Z94.%d</edXML:OrganId></edXML:To>" % n for n in range(5000))
+    crowd = forge.swap(b"<edXML:To>", more + b"<edXML:To>")(sent.raw)
+
+    outcome = await bring(door, Sent(forge.resign(crowd, sent.raw, ELLIPTIC), sent.told))
+
+    assert (outcome.word, outcome.code) == (Word.REJ_FMT, "ENV-LIMIT")
+    record_property("outcome", outcome.word.value)
+
+
+async def test_threat_056_a_packet_in_our_own_name_from_outside_is_not_ours(
+    door: AxisDoor, record_property: Record
+) -> None:
+    """Reflection: whoever sends it back changes who sent it, or it is what its own signature says."""
+    ours = door.ground.node.keys.signer(RECEIVER, door.ground.town.clock.now())
+    model = letter(next(_NUMBERS), FILES)
+    sender = replace(model.sender, organ_id=RECEIVER)
+    name = f"again-{next(_NUMBERS)}"
+    raw = envelopes.native(
+        replace(model, sender=sender, to=(replace(sender, organ_id=SENDER),)),
+        FILES,
+        signer=ours,
+        packet_id=name,
+    )
+
+    outcome = await door.deliver(raw, Told(packet_id=name, sender=RECEIVER))
+
+    assert (outcome.word, outcome.code) == (Word.REJ_SEC, "MSG-NOT-OURS")
+    record_property("outcome", outcome.word.value)
+
+
+@pytest.mark.parametrize("rubbish", [b"noise", None], ids=["noise", "a changed copy"])
+async def test_threat_103_rubbish_under_a_true_packet_id_takes_nobodys_place(
+    door: AxisDoor, record_property: Record, rubbish: bytes | None
+) -> None:
+    true = packet()
+    bad = (rubbish or true.raw.replace(b"V/v", b"V/V")) + b"\n" * next(_NUMBERS)
+    outcome = await bring(door, Sent(bad, true.told))
+    assert outcome.word in (Word.REJ_FMT, Word.REJ_SEC)
+    record_property("outcome", outcome.word.value)
+
+    admitted(await bring(door, true))
+
+
+async def test_threat_104_a_forgery_in_an_agencys_name_is_answered_to_nobody(
+    door: AxisDoor, record_property: Record
+) -> None:
+    """A7: signed by somebody else, about a document that the named agency really sent."""
+    number = next(_NUMBERS)
+    admitted(await bring(door, packet(number)))
+    name = f"again-{next(_NUMBERS)}"
+    raw = envelopes.native(letter(number, FILES, subject="V/v giả"), FILES, signer=OTHER, packet_id=name)
+
+    outcome = await door.deliver(raw, Told(packet_id=name))
+
+    refused(outcome, "SIG-PIN", record_property)
+
+
+async def test_threat_106_a_packet_signed_for_another_agency_is_not_ours(
+    door: AxisDoor, record_property: Record
+) -> None:
+    """Its sender is proved, so it hears that this is the wrong addressee; nothing becomes a document."""
+    model = letter(next(_NUMBERS), FILES)
+
+    outcome = await bring(door, packet(model=replace(model, to=(replace(model.to[0], organ_id=STRANGER),))))
+
+    assert (outcome.word, outcome.code, outcome.answered) == (Word.REJ_SEC, "MSG-NOT-OURS", ("02",))
+    record_property("outcome", outcome.word.value)
+
+
+@pytest.mark.parametrize(
+    "lie", [{"packet_id": "another"}, {"kind": "recall"}, {"kind": "?"}, {"sender": STRANGER}], ids=repr
+)
+async def test_threat_109_an_axis_that_contradicts_the_signed_words_is_not_believed(
+    door: AxisDoor, record_property: Record, lie: dict[str, str]
+) -> None:
+    sent = packet()
+
+    outcome = await bring(door, sent, replace(sent.told, **lie))
+
+    refused(outcome, "MSG-ID", record_property)
+    await door.publish(sent.raw, sent.told)
+    row = await door.settled(sent.raw)
+    assert (row.state, row.code) == ("done", None), "the true one was kept out"
+    assert await door.answers() == ("01",)
+
+
+async def test_threat_112_a_status_is_answered_by_no_status(door: AxisDoor, record_property: Record) -> None:
+    """About a document that we never sent, so that it waits; two of them, so that one could answer the other."""
+    for code in ("01", "03"):
+        model = envelopes.status(code, sender=SENDER, about=RECEIVER)
+        name = f"again-{next(_NUMBERS)}"
+        raw = envelopes.native(model, signer=RSA, of=envelopes.receipt(code), packet_id=name)
+
+        outcome = await door.deliver(raw, Told(packet_id=name, kind=Kind.STATUS.value))
+
+        assert outcome.answered == ()
+        assert outcome.word in (Word.RETRY, Word.REJ_SEC)
+    record_property("outcome", "safe")

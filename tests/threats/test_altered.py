@@ -1,0 +1,90 @@
+"""Threat 99: the stored file is changed between one look and the next. What was read is what was hashed; whatever is not
+what landed is neither judged in its place nor given out, and it is told."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from gateway.domain.event import EventKind
+from gateway.errors import AlteredContent
+from gateway.incoming import files
+from tests.support.node import DEPARTMENT, LEASE_S, PDF, PROVINCE, Packet, Town, document
+from tests.support.node import town as town
+
+FILES = (("van-ban.pdf", PDF),)
+Change = Callable[[bytes], bytes]
+CHANGES: dict[str, Change] = {
+    "one letter of the file": lambda raw: raw.replace(b">JVBERi", b">JVBERj"),
+    "no base64 any more": lambda raw: raw.replace(b">JVBERi", b">!!!!!!"),
+    "cut": lambda raw: raw[: len(raw) // 2],
+    "nothing": lambda raw: b"",
+}
+
+
+def stored(town: Town, packet: Packet) -> Path:
+    """The file in the content store that holds the packet."""
+    (path,) = (town.node.settings.node.data_dir / "content").rglob(str(packet.digest))
+    return path
+
+
+@pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES)
+async def test_threat_099_a_file_that_was_changed_after_it_came_is_not_given_out_and_is_told(
+    town: Town, change: Change
+) -> None:
+    packet = town.forge(document(), FILES)
+    await town.brought(packet)
+    arrived = await town.only()
+    path = stored(town, packet)
+    true = path.read_bytes()
+    path.write_bytes(change(true))
+
+    with pytest.raises(AlteredContent, match="bring the content folder back"):
+        await town.read(arrived)
+    with pytest.raises(AlteredContent):
+        await files.open_envelope(town.node.inn, await town.scope(PROVINCE), arrived.id)
+
+    kinds = [event.kind for event in await town.events(PROVINCE, arrived.id)]
+    assert kinds.count(EventKind.ALERT_CONTENT) == 2
+    path.write_bytes(true)
+    assert await town.read(arrived) == PDF
+
+
+@pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES)
+async def test_threat_099_a_packet_that_was_changed_after_it_landed_is_neither_judged_nor_lost(
+    town: Town, change: Change
+) -> None:
+    """It waits, as for a disk that fails; once the true bytes are back it comes in."""
+    packet = town.forge(document(), FILES)
+    await town.deliver(packet)
+    await town.land()
+    path = stored(town, packet)
+    true = path.read_bytes()
+    path.write_bytes(change(true))
+
+    await town.process()
+
+    row = await town.row(PROVINCE, packet)
+    assert (row.state, row.incoming_id) == ("landed", None)
+    path.write_bytes(true)
+    town.clock.advance(10 * LEASE_S)
+    await town.carry()
+    assert (await town.row(PROVINCE, packet)).state == "done"
+
+
+async def test_threat_099_another_good_packet_in_the_place_of_one_is_not_taken_for_it(town: Town) -> None:
+    packet = town.forge(document("200"), FILES)
+    other = town.forge(document("201"), FILES)
+    await town.deliver(packet)
+    await town.land()
+    stored(town, packet).write_bytes(other.raw)
+
+    await town.process()
+
+    assert (await town.row(PROVINCE, packet)).state == "landed"
+    assert await town.incoming() == ()
+    assert await town.statuses(PROVINCE) == 0
+    row = await town.brought(town.forge(document("202", sender=DEPARTMENT), FILES))
+    assert row.state == "done"

@@ -1,0 +1,117 @@
+"""Threats that come as too much: sizes at and around a limit (74), a flood of costly envelopes (100), and folders that
+are gone (91)."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+from collections.abc import Callable, Iterable
+from typing import NoReturn
+
+import pytest
+
+from gateway.edxml import verify
+from gateway.edxml.policy import Limits, XmlPolicy
+from gateway.errors import MalformedXml
+from gateway.incoming import process
+from gateway.incoming.desk import GENERAL_AT_ONCE
+from gateway.ports import LeasedInbox
+from tests.hostile import forge
+from tests.support import envelopes
+from tests.support.node import LEASE_S, PDF, Packet, Town, document
+from tests.support.node import town as town
+from tests.threats.doors import AxisDoor, bounded_memory
+
+MB = 1024 * 1024
+
+
+def _never() -> NoReturn:
+    raise AssertionError("what is too large is not opened")
+
+
+@pytest.mark.parametrize("size", [2**31 - 1, 2**31, 2**31 + 1, 2**32 - 1, 2**32, 2**32 + 1, 2**63])
+def test_threat_074_a_size_beyond_every_number_of_machines_is_refused_unopened(size: int) -> None:
+    with pytest.raises(MalformedXml) as refusal:
+        verify.envelope(
+            verify.Source(open=_never, size=size),
+            policy=XmlPolicy(),
+            bindings=forge.bindings(forge.SIGNER),
+            at=forge.AT,
+        )
+
+    assert refusal.value.code == "ENV-TOO-LARGE"
+
+
+@pytest.mark.parametrize(("over", "code"), [(0, None), (1, "ENV-TOO-LARGE")])
+def test_threat_074_a_file_of_exactly_the_limit_is_read_and_one_byte_more_is_not(
+    over: int, code: str | None
+) -> None:
+    native = envelopes.native()
+
+    for limits in (Limits(max_bytes=len(native) - over), Limits(general_max_bytes=len(native) + 1 - over)):
+        raw = (
+            native if limits.max_bytes <= len(native) else native + b"\n"
+        )  # the second is the general path's
+        assert forge.judge(raw, policy=XmlPolicy(limits=limits)).code == code
+
+
+@pytest.mark.parametrize(
+    "size", [0, 1, 2, 3, 255, 256, 65_535, 65_536, 256 * 1024 - 1, 256 * 1024, 256 * 1024 + 1]
+)
+def test_threat_074_a_file_of_any_size_is_the_same_file_again(size: int) -> None:
+    """Around the edges of pieces and of base64's groups."""
+    files = (("tep.bin", bytes(range(256)) * (size // 256 + 1)),)
+    files = ((files[0][0], files[0][1][:size]),)
+
+    signed = verify.envelope(
+        forge.source(envelopes.native(envelopes.document(files), files)),
+        policy=XmlPolicy(),
+        bindings=forge.bindings(forge.SIGNER),
+        at=forge.AT,
+    )
+
+    assert [(file.size, file.damaged) for file in signed.files] == [(size, None)]
+
+
+async def test_threat_100_a_flood_of_costly_envelopes_holds_up_nobody_elses_mail(town: Town) -> None:
+    """G1: so many at a time on the general path, in bounded memory; native ones go past those that wait."""
+    large = (("van-ban.pdf", PDF + b"%" * (5 * MB)),)
+    costly = [_laid_out_anew(town.forge(document(str(400 + n), large), large)) for n in range(6)]
+    native = [town.forge(document(str(500 + n)), (("van-ban.pdf", PDF),)) for n in range(4)]
+    for packet in (*costly, *native):
+        await town.deliver(packet)
+    await town.land()
+    ended: list[str] = []
+
+    async def one(row: LeasedInbox) -> None:
+        await process.run(town.node.inn, row)
+        ended.append(row.item.file_digest)
+
+    with bounded_memory():
+        rows = await town.node.store.claim_inbox(50, LEASE_S)
+        await asyncio.gather(*(one(row) for row in rows))
+
+    assert {(await town.row("Z91", packet)).state for packet in (*costly, *native)} == {"done"}
+    before = ended[: max(ended.index(packet.digest) for packet in native)]
+    assert len([digest for digest in before if digest in _digests(costly)]) <= GENERAL_AT_ONCE
+
+
+def _laid_out_anew(packet: Packet) -> Packet:
+    """The same signed words in a file that is not native."""
+    return Packet(raw=packet.raw + b"\n", id=packet.id, kind=packet.kind, sender=packet.sender)
+
+
+def _digests(packets: Iterable[Packet]) -> set[str]:
+    return {packet.digest for packet in packets}
+
+
+@pytest.mark.asyncio(loop_scope="session")
+async def test_threat_091_a_scratch_folder_that_is_gone_is_made_again(
+    embedded: AxisDoor, record_property: Callable[[str, object], None]
+) -> None:
+    await embedded.takes_the_next()
+    shutil.rmtree(embedded.ground.folder / "content" / "scratch")
+
+    await embedded.takes_the_next()
+
+    record_property("entry", embedded.name)

@@ -1,0 +1,55 @@
+"""Evidence packs for programs: streamed, for the agency's own documents, with their own scope."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from gateway.domain.account import ApiScope
+from tests.support.api import DEPARTMENT, PROVINCE, Door
+from tests.support.evidence import check, unpacked
+
+
+async def both_ids(door: Door) -> dict[str, str]:
+    """A document that was sent and came in: where each side has it."""
+    sent = (await door.send()).json["id"]
+    await door.carry()
+    arrived = (await door.ask("GET", "/inbox", agency=PROVINCE)).json["data"][0]["id"]
+    return {f"/messages/{sent}": DEPARTMENT, f"/inbox/{arrived}": PROVINCE}
+
+
+async def test_a_pack_of_what_was_sent_and_of_what_came_in_is_streamed_with_its_size(
+    door: Door, tmp_path: Path
+) -> None:
+    for path, agency in (await both_ids(door)).items():
+        answer = await door.ask("GET", f"{path}/evidence", agency=agency)
+
+        assert (answer.status, answer.headers["Content-Type"]) == (200, "application/zip"), str(answer)
+        assert answer.headers["Content-Length"] == str(len(answer.raw))
+        assert "attachment" in answer.headers["Content-Disposition"]
+        members = unpacked(answer.raw, tmp_path / agency)
+        assert any(name.startswith("packets/") for name in members)
+        assert [line for line in check(answer.raw, tmp_path / agency, None).lines if line.ok is False] == []
+
+
+async def test_a_pack_needs_the_scope_for_evidence(door: Door) -> None:
+    others = [each for each in ApiScope if each is not ApiScope.EVIDENCE_READ]
+    for path, agency in (await both_ids(door)).items():
+        without = await door.key(agency, scopes=others)
+        alone = await door.key(agency, scopes=[ApiScope.EVIDENCE_READ])
+
+        assert (await door.ask("GET", f"{path}/evidence", key=without)).status == 403
+        assert (await door.ask("GET", f"{path}/evidence", key=alone)).status == 200
+
+
+@pytest.mark.parametrize("path", ["/messages/msg_nowhere/evidence", "/inbox/inb_nowhere/evidence"])
+async def test_a_pack_of_what_is_not_there_is_a_404(door: Door, path: str) -> None:
+    assert (await door.ask("GET", path)).status == 404
+
+
+async def test_a_pack_of_another_agencys_document_is_a_404(door: Door) -> None:
+    for path, agency in (await both_ids(door)).items():
+        other = PROVINCE if agency == DEPARTMENT else DEPARTMENT
+
+        assert (await door.ask("GET", f"{path}/evidence", agency=other)).status == 404

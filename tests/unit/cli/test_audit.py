@@ -1,0 +1,333 @@
+"""The sealed log as an operator and an examiner type it."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import json
+import shutil
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_public_key
+
+from gateway.clock import SystemClock
+from gateway.domain import merkle, seal
+from gateway.domain.account import AgencyScope
+from gateway.domain.event import EventKind
+from gateway.ops import backup_seal
+from gateway.policy.sealing import Rhythm
+from gateway.pool import ThreadPool
+from gateway.store.store import SqlStore
+from gateway.trust import seal_key
+from gateway.trust.authority import Authority
+from gateway.workers.sealer import Sealer
+from tests.support.tsa import tsa
+from tests.unit.cli.conftest import Said, Terminal
+
+DATABASE = Path("state/gateway.db")
+ENGLISH = ("--lang", "en")
+
+
+@pytest.fixture
+def node(terminal: Terminal) -> Terminal:
+    """A node with three events and one seal over what it has."""
+    authority = Authority.create("Trial", SystemClock().now())
+    Path("root.pem").write_bytes(authority.certificate.public_bytes(Encoding.PEM))
+    said = terminal.type(
+        *("init", "--data-dir", "state", "--code", "Z91.02", "--name", "Office", "--port", "0"),
+        *("--ca", "root.pem", "--yes"),
+    )
+    assert said.code == 0, said.err
+    sealed(3)
+    return terminal
+
+
+def sealed(count: int) -> None:
+    """As the workers do it: so many events, numbered, in the log, sealed."""
+    asyncio.run(_sealed(count))
+
+
+async def _sealed(count: int) -> None:
+    pool, clock = ThreadPool(1), SystemClock()
+    store = SqlStore(f"sqlite:///{DATABASE.absolute()}", clock)
+    try:
+        (agency,) = await store.hosted()
+        scope = AgencyScope(agency_id=agency.id, principal_id="prn_1")
+        async with store.begin(scope) as work:
+            for n in range(count):
+                told = {"n": n, "reason": "Nguyễn Văn A"}
+                await work.events.append(EventKind.INBOX_RETURNED, f"inx_{n}", clock.now(), told)
+            await work.commit()
+        while await store.number_events():
+            pass
+        sealer = Sealer(
+            log=store.log,
+            open_key=lambda: seal_key.open_key(Path("state/keys"), None),
+            clock=clock,
+            pool=pool,
+            rhythm=Rhythm(seal=Rhythm().seal * 0),
+        )
+        await sealer.step()
+    finally:
+        await store.close()
+        pool.close()
+
+
+def published(node: Terminal, name: str = "node.seal") -> Path:
+    said = node.type("audit", "publish", "--to", name)
+    assert said.code == 0, said.err
+    return Path(name)
+
+
+def change(statement: str) -> None:
+    with closing(sqlite3.connect(DATABASE)) as database, database:
+        assert database.execute(statement).rowcount
+
+
+def test_a_published_seal_anchors_the_examination(node: Terminal) -> None:
+    file = published(node)
+    sealed(2)
+
+    said = node.type(*ENGLISH, "audit", "verify", "--seal", file)
+
+    assert said.code == 0, said.err
+    assert "The log holds" in said.out
+    assert "Nothing was held against" not in said.out
+    assert seal.read(file.read_bytes()).signed.key_id in said.out
+
+
+def test_without_a_published_seal_it_is_said_in_both_languages(node: Terminal) -> None:
+    assert "Nothing was held against a published seal" in node.type(*ENGLISH, "audit", "verify").out
+    assert "Chưa so với dấu niêm nào" in node.type("audit", "verify").out
+
+
+def test_what_was_changed_is_named_with_exit_7(node: Terminal) -> None:
+    change("UPDATE event SET principal_id = 'prn_2' WHERE subject_id = 'inx_1'")
+
+    said = node.type("audit", "verify", "-o", "json")
+
+    assert said.code == 7
+    assert said.json["verdict"] == "broken"
+    (finding,) = said.json["findings"]
+    assert (finding["code"], finding["params"]["fields"]) == ("event_changed", "principal")
+    assert finding["where"] in node.type("audit", "verify").out
+
+
+def test_threat_117_a_history_made_anew_is_found_with_the_seal_of_another_day(node: Terminal) -> None:
+    file = published(node)
+    change("UPDATE event SET subject_id = 'inx_9' WHERE subject_id = 'inx_1'")
+    change("DELETE FROM log_leaf")
+    change("DELETE FROM log_seal")
+    change("UPDATE log SET size = 0, last_seq = 0, peaks = ''")
+    sealed(1)
+
+    assert node.type("audit", "verify").code == 0
+    said = node.type(*ENGLISH, "audit", "verify", "--seal", file)
+    assert said.code == 7
+    assert "two histories" in said.out
+
+
+def test_a_copy_of_the_database_is_examined_where_there_is_no_node(
+    node: Terminal, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = published(node).absolute()
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    with closing(sqlite3.connect(DATABASE)) as database:
+        database.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    shutil.copy(DATABASE, elsewhere / "copy.db")
+    monkeypatch.chdir(elsewhere)
+
+    said = node.type(
+        *("audit", "verify", "--database", f"sqlite:///{elsewhere}/copy.db", "--seal", file, "-o", "json")
+    )
+
+    assert said.code == 0, said.err
+    assert (said.json["verdict"], said.json["anchored"]) == ("holds", True)
+
+
+def test_an_examination_goes_on_from_a_seal(node: Terminal) -> None:
+    file = published(node)
+    sealed(2)
+
+    said = node.type("audit", "verify", "--from", file, "-o", "json")
+
+    assert said.code == 0, said.err
+    assert {
+        "code": "earlier",
+        "params": {"leaves": seal.read(file.read_bytes()).signed.seal.tree_size},
+    } in said.json["notes"]
+
+
+@pytest.mark.parametrize("content", [b"", b"no seal", b"gateway-log-seal/1\n"])
+def test_a_file_that_is_no_seal_is_told_as_such(node: Terminal, content: bytes) -> None:
+    Path("x.seal").write_bytes(content)
+
+    said = node.type(*ENGLISH, "audit", "verify", "--seal", "x.seal")
+
+    assert said.code == 7
+    assert "no seal" in said.err
+
+
+def test_roots_for_timestamps_that_cannot_be_read_are_told(node: Terminal) -> None:
+    Path("ca.pem").write_text("nothing")
+
+    assert node.type("audit", "verify", "--tsa-ca", "ca.pem").code == 1
+
+
+def test_the_authorities_of_the_trust_folder_are_used_by_themselves(node: Terminal) -> None:
+    tsa().folder(Path("state/trust"))
+    with closing(sqlite3.connect(DATABASE)) as database, database:
+        database.execute("UPDATE log_seal SET stamp = x'30', stamped_at = at")
+
+    said = node.type("audit", "verify", "-o", "json")
+
+    assert said.code == 7
+    assert [each["code"] for each in said.json["findings"]] == ["stamp_wrong"]
+
+
+def test_a_seal_is_printed_as_it_is_published(node: Terminal) -> None:
+    printed = node.type("audit", "publish").out
+
+    assert seal.read(printed.encode()).signed.seal.number == 1
+    assert printed.encode() == published(node).read_bytes()
+
+
+def test_the_public_key_of_the_log_is_written_for_those_who_check_elsewhere(node: Terminal) -> None:
+    said = node.type("audit", "publish", "--to", "node.seal", "--key", "node.pem")
+
+    assert said.code == 0, said.err
+    key = load_pem_public_key(Path("node.pem").read_bytes())
+    der = key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+    assert der == seal.read(Path("node.seal").read_bytes()).signed.key
+
+
+def test_a_seal_for_paper_has_its_root_in_groups(node: Terminal) -> None:
+    said = node.type("audit", "publish", "--paper")
+
+    root = seal.read(published(node).read_bytes()).signed.seal.root.hex()
+    assert " ".join(root[at : at + 4] for at in range(0, 32, 4)) in said.out
+
+
+def test_before_the_first_seal_there_is_nothing_to_publish(terminal: Terminal) -> None:
+    authority = Authority.create("Trial", SystemClock().now())
+    Path("root.pem").write_bytes(authority.certificate.public_bytes(Encoding.PEM))
+    terminal.type(
+        *("init", "--data-dir", "state", "--code", "Z91.02", "--name", "Office", "--port", "0"),
+        *("--ca", "root.pem", "--yes"),
+    )
+
+    assert terminal.type("audit", "publish").code == 3
+    assert terminal.type("audit", "verify").code == 0
+
+
+def lines(said: Said) -> list[dict[str, object]]:
+    assert said.code == 0, said.err
+    return [json.loads(line) for line in said.out.splitlines()]
+
+
+def test_what_is_exported_is_proved_without_this_program(node: Terminal) -> None:
+    first, *leaves = lines(node.type("audit", "export", "--kind", "inbox.*"))
+
+    about = seal.read(str(first["seal"]).encode()).signed.seal
+    assert len(leaves) == 3
+    for each in leaves:
+        hashed = hashlib.sha256(b"\x00" + str(each["leaf"]).encode()).digest()
+        proof = [bytes.fromhex(one) for one in each["proof"]]  # type: ignore[attr-defined]  # a list in JSON
+        index = int(str(each["index"]))
+        assert merkle.includes(hashed, index, about.tree_size, proof, about.root)
+        assert "texts" not in each
+        assert "Nguy" not in json.dumps(each)
+
+
+def test_texts_are_exported_only_when_asked_for_with_what_opens_them(node: Terminal) -> None:
+    _, leaf, *_ = lines(node.type("audit", "export", "--subject", "inx_0", "--texts"))
+
+    text = leaf["texts"]["reason"]  # type: ignore[index]  # an object in JSON
+    told = json.loads(str(leaf["leaf"]))["personal"]["reason"]
+    written = json.dumps(text["value"]).encode()
+    assert text["value"] == "Nguyễn Văn A"
+    assert hashlib.sha256(bytes.fromhex(text["salt"]) + written).hexdigest() == told
+
+
+def test_an_export_is_an_event_too(node: Terminal) -> None:
+    node.type("audit", "export", "--kind", "inbox.*", "--texts")
+
+    (event,) = node.type("audit", "search", "--kind", "log.exported", "-o", "json").json["data"]
+    assert event["data"] == {"seal": 1, "texts": True, "asked": {"kind": "inbox.*"}}
+
+
+def test_search_shows_the_newest_last(node: Terminal) -> None:
+    found = node.type("audit", "search", "--kind", "inbox.returned", "--limit", "2", "-o", "json").json[
+        "data"
+    ]
+
+    assert [each["subject"] for each in found] == ["inx_1", "inx_2"]
+    assert all(each["leaf"] is not None for each in found)
+    assert "inx_2" in node.type("audit", "search", "--agency", "Z91.02").out
+    assert node.type("audit", "search", "--since", "tomorrow").code == 2
+
+
+def test_threat_121_a_text_is_deleted_for_ever_and_the_log_holds(node: Terminal) -> None:
+    file = published(node)
+    (event,) = node.type("audit", "search", "--subject", "inx_1", "-o", "json").json["data"]
+
+    said = node.type("audit", "erase", event["id"], "--reason", "Decision 12", "--yes", "-o", "json")
+    assert said.json == {"id": event["id"], "erased": ["reason"]}
+    sealed(1)
+
+    (event,) = node.type("audit", "search", "--subject", "inx_1", "-o", "json").json["data"]
+    assert event["data"] == {"n": 1}
+    verdict = node.type("audit", "verify", "--seal", file, "-o", "json")
+    assert verdict.code == 0, verdict.out
+    assert {"code": "erased", "params": {"count": 1}} in verdict.json["notes"]
+    assert node.type("audit", "erase", event["id"], "--reason", "again", "--yes").code == 4
+
+
+def test_threat_114_a_binding_that_no_event_tells_of_is_named(node: Terminal) -> None:
+    pem = Path("root.pem").read_text()
+    with closing(sqlite3.connect(DATABASE)) as database, database:
+        database.execute(
+            "INSERT INTO agency_binding "
+            "(id, code, fingerprint, certificate_pem, state, proposed_by, approved_by, created_at) "
+            "VALUES ('b', 'Z91.09', 'f', ?, 'active', 'A', 'B', '2026-11-20 00:00:00')",
+            (pem,),
+        )
+
+    said = node.type("audit", "verify", "-o", "json")
+    assert said.code == 7
+    assert ("binding_differs", "Z91.09") in [(each["code"], each["where"]) for each in said.json["findings"]]
+
+
+def test_a_restored_node_goes_on_with_the_same_log_and_says_that_it_was_restored(
+    node: Terminal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was sealed before the copy still holds; what was sealed after it is lost, and that is found."""
+    monkeypatch.setattr(backup_seal, "COST_LOG2", 4)
+    Path("passphrase").write_text("words that nobody guesses\n")
+    before = published(node, "before.seal")
+    said = node.type("backup", "--to", "node.backup", "--passphrase-file", "passphrase")
+    assert said.code == 0, said.err
+    sealed(2)
+    after = published(node, "after.seal")
+    monkeypatch.setenv("GATEWAY_NODE_DATA_DIR", str(Path("other").absolute()))
+    monkeypatch.setenv("GATEWAY_DATABASE_URL", f"sqlite:///{Path('other/gateway.db').absolute()}")
+    said = node.type("restore", "node.backup", "--passphrase-file", "passphrase", "--yes")
+    assert said.code == 0, said.err
+    Path("state").rename("gone")
+    Path("other").rename("state")
+    monkeypatch.setenv("GATEWAY_NODE_DATA_DIR", str(Path("state").absolute()))
+    monkeypatch.setenv("GATEWAY_DATABASE_URL", f"sqlite:///{DATABASE.absolute()}")
+    sealed(4)
+
+    held = node.type("audit", "verify", "--seal", before, "-o", "json")
+    lost = node.type("audit", "verify", "--seal", after, "-o", "json")
+
+    assert held.code == 0, held.out
+    assert "restored" in [each["code"] for each in held.json["notes"]]
+    assert lost.code == 7
+    assert "published_differs" in [each["code"] for each in lost.json["findings"]]
+    assert len(held.json["keys"]) == 1

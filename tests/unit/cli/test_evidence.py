@@ -1,0 +1,168 @@
+"""`gateway evidence` as an operator and a court type it, on a node that was left by the scene."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.support import evidence
+from tests.support.node import DEPARTMENT, PROVINCE
+from tests.unit.cli.conftest import Terminal
+
+
+@dataclass(frozen=True, kw_only=True)
+class Desk:
+    """One place where commands are typed."""
+
+    scene: evidence.Made
+    folder: Path
+    terminal: Terminal
+
+    def type(self, *words: str | Path) -> tuple[int, str, str]:
+        said = self.terminal.type(*words)
+        return said.code, said.out, said.err
+
+    def at_node(self, *words: str | Path, agency: str = DEPARTMENT) -> tuple[int, str, str]:
+        """On a copy of the scene's node."""
+        settings, node = self.folder / "gateway.toml", self.folder / "node"
+        if not settings.exists():
+            shutil.copytree(self.scene.folder / "node", node)
+            settings.write_text(f'[node]\nname = "demo"\ndata_dir = "{node}"\n', encoding="utf-8")
+        return self.type("--config", settings, *words, "--agency", agency)
+
+    def json(self, *words: str | Path, agency: str = DEPARTMENT) -> Any:
+        code, out, err = self.at_node(*words, "-o", "json", agency=agency)
+        assert code == 0, err
+        return json.loads(out)
+
+    def check(self, pack: Path, *words: str | Path) -> tuple[int, str, str]:
+        given = ("--trust", self.scene.trust, "--at", evidence.LATER.isoformat())
+        return self.type("evidence", "verify", pack, *given, *words)
+
+
+@pytest.fixture
+def desk(tmp_path: Path, terminal: Terminal) -> Desk:
+    return Desk(scene=evidence.made(), folder=tmp_path, terminal=terminal)
+
+
+@pytest.mark.parametrize("agency", [DEPARTMENT, PROVINCE])
+def test_a_pack_is_made_by_number_on_either_side_listed_and_valid(desk: Desk, agency: str) -> None:
+    made = desk.json("evidence", "make", "15/STD-VP", agency=agency)
+
+    pack = Path(made["path"])
+    assert pack.stat().st_size == made["size"]
+    assert pack.stat().st_mode & 0o077 == 0
+    listed = desk.json("evidence", "list", agency=agency)["data"]
+    assert made["id"] in [each["id"] for each in listed]
+    assert listed[-1]["manifest_sha256"] == made["manifest_sha256"]
+    code, out, _ = desk.check(pack, "--lang", "en")
+    assert (code, out.splitlines()[-1]) == (0, "VALID: everything that the pack proves holds.")
+
+
+def test_a_pack_goes_where_it_is_told_and_overwrites_nothing(desk: Desk) -> None:
+    made = desk.json("evidence", "make", "15/STD-VP", "--to", "case.zip")
+    code, _, err = desk.at_node("evidence", "make", "15/STD-VP", "--to", "case.zip")
+
+    assert Path(made["path"]).name == "case.zip"
+    assert (code, "never overwrites" in err) == (4, True)
+
+
+def test_the_packs_of_one_document_are_listed_alone(desk: Desk) -> None:
+    newest = desk.json("evidence", "make", "16/STD-VP")["id"]
+    (document,) = [each["document"] for each in desk.json("evidence", "list")["data"] if each["id"] == newest]
+
+    assert [each["id"] for each in desk.json("evidence", "list", "--document", document)["data"]] == [newest]
+
+
+def test_what_is_not_there_is_exit_3(desk: Desk) -> None:
+    assert desk.at_node("evidence", "make", "99/KHÔNG")[0] == 3
+    assert desk.type("evidence", "verify", "nowhere.zip")[0] == 3
+    assert desk.type("evidence", "show", "nowhere.zip")[0] == 3
+
+
+@pytest.mark.parametrize(
+    ("lang", "words"),
+    [
+        ("vi", ("HỢP LỆ", "Gốc chứng thực", "✓ biên nhận", "có trước 20/11/2026 08:06")),
+        ("en", ("VALID", "Root certificate", "✓ receipt", "existed before 20/11/2026 08:06")),
+    ],
+)
+def test_the_verdict_is_read_aloud_in_both_languages(desk: Desk, lang: str, words: tuple[str, ...]) -> None:
+    pack = desk.folder / "sent.zip"
+    pack.write_bytes(desk.scene.sent)
+
+    code, out, _ = desk.check(pack, "--seal", desk.scene.seal, "--lang", lang)
+
+    assert code == 0
+    for word in words:
+        assert word in out
+
+
+def test_a_spoiled_pack_is_exit_7_and_names_the_member(desk: Desk) -> None:
+    raw = bytearray(desk.scene.sent)
+    raw[raw.index(b"<edXML") + 50] ^= 1
+    pack = desk.folder / "spoiled.zip"
+    pack.write_bytes(raw)
+
+    code, out, _ = desk.check(pack)
+    shown, _, said = desk.type("evidence", "show", pack)
+
+    assert (code, shown) == (7, 7)
+    assert "packets/00001-out-edoc.edxml" in out.splitlines()[-1]
+    assert "packets/00001-out-edoc.edxml" in said
+
+
+def test_without_anchors_it_says_that_nothing_can_be_more_than_consistent(desk: Desk) -> None:
+    pack = desk.folder / "sent.zip"
+    pack.write_bytes(desk.scene.sent)
+
+    code, out, _ = desk.type("evidence", "verify", pack, "--lang", "en")
+
+    assert code == 7
+    assert "No anchors were given" in out
+    assert "consistent, not anchored" in out
+    assert out.splitlines()[-1].startswith("CANNOT TELL")
+
+
+@pytest.mark.parametrize("form", ["json", "ndjson"])
+def test_programs_get_every_line_with_its_time(desk: Desk, form: str) -> None:
+    pack = desk.folder / "sent.zip"
+    pack.write_bytes(desk.scene.sent)
+
+    code, out, _ = desk.check(pack, "-o", form)
+
+    told = json.loads(out)
+    assert (code, told["verdict"]) == (0, "valid")
+    receipts = [step for step in told["steps"] if step["step"] == "receipt"]
+    assert [step["trusted_time"] for step in receipts] == [True, True]
+    assert told["pack"]["agency"] == DEPARTMENT
+
+
+@pytest.mark.parametrize("lang", ["vi", "en"])
+def test_what_is_inside_is_shown_in_words_with_a_warning(desk: Desk, lang: str) -> None:
+    pack = desk.folder / "sent.zip"
+    pack.write_bytes(desk.scene.sent)
+
+    code, out, said = desk.type("evidence", "show", pack, "--lang", lang)
+
+    assert code == 0
+    assert "15/STD-VP" in out
+    assert "packets/00002-in-status.edxml" in out
+    assert ("chưa được kiểm tra" if lang == "vi" else "no signature was checked") in said
+
+
+def test_what_is_inside_is_told_to_programs(desk: Desk) -> None:
+    pack = desk.folder / "sent.zip"
+    pack.write_bytes(desk.scene.sent)
+
+    code, out, _ = desk.type("evidence", "show", pack, "-o", "json", "-q")
+
+    told = json.loads(out)
+    assert code == 0
+    assert [each["status"] for each in told["story"]["packets"]] == [None, "01", "03"]
+    assert {"index.html", "story.json"} <= {each["name"] for each in told["members"]}

@@ -1,0 +1,70 @@
+"""`gateway hold key`: the head's pair, made away from the node; nothing is overwritten and no passphrase is shown."""
+
+from __future__ import annotations
+
+import io
+import stat
+from pathlib import Path
+
+import pytest
+
+from gateway.trust.hold_seal import KeyUnsealer, RecipientSealer
+from tests.unit.cli.conftest import Terminal
+
+PASSPHRASE = "words of the head"
+
+
+def typing(monkeypatch: pytest.MonkeyPatch, *lines: str) -> None:
+    monkeypatch.setattr("sys.stdin", io.StringIO("".join(f"{line}\n" for line in lines)))
+
+
+def test_a_pair_is_made_and_the_private_half_opens_what_the_public_one_seals(
+    terminal: Terminal, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    typing(monkeypatch, PASSPHRASE, PASSPHRASE)
+
+    said = terminal.type("hold", "key", tmp_path / "head.key", tmp_path / "head.pub", "-o", "json")
+
+    private = tmp_path / "head.key"
+    assert said.code == 0
+    assert PASSPHRASE not in said.out + said.err
+    assert stat.S_IMODE(private.stat().st_mode) == 0o600
+    sealer = RecipientSealer.from_file(tmp_path / "head.pub")
+    opener = KeyUnsealer.from_pem(private.read_bytes(), PASSPHRASE.encode())
+    assert said.json["id"] == sealer.fingerprint == opener.fingerprint
+
+
+@pytest.mark.parametrize("lines", [("short", "short"), (PASSPHRASE, "words of another")])
+def test_a_passphrase_that_is_short_or_mistyped_makes_nothing(
+    terminal: Terminal, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, lines: tuple[str, ...]
+) -> None:
+    typing(monkeypatch, *lines)
+
+    said = terminal.type("hold", "key", tmp_path / "head.key", tmp_path / "head.pub")
+
+    assert said.code == 2
+    assert list(tmp_path.glob("head.*")) == []
+
+
+def test_a_place_that_takes_no_file_is_told(terminal: Terminal, monkeypatch: pytest.MonkeyPatch) -> None:
+    typing(monkeypatch, PASSPHRASE, PASSPHRASE)
+
+    said = terminal.type("hold", "key", "nowhere/head.key", "head.pub")
+
+    assert "nowhere" in said.err
+    assert not Path("head.pub").exists()
+
+
+def test_nothing_is_overwritten(terminal: Terminal, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "head.pub").write_text("the one in use")
+    typing(monkeypatch, PASSPHRASE, PASSPHRASE)
+
+    said = terminal.type("hold", "key", tmp_path / "head.key", tmp_path / "head.pub")
+
+    assert said.code == 4
+    assert (tmp_path / "head.pub").read_text() == "the one in use"
+    assert not (tmp_path / "head.key").exists()
+
+
+def test_a_notice_is_for_somebody_who_is_told(terminal: Terminal) -> None:
+    assert terminal.type("hold", "notice", "hld_1", "--to", "everybody").code == 2

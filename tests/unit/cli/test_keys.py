@@ -1,0 +1,137 @@
+"""`gateway keys` at its edges: a key of one kind never becomes one of the other, and the end of a key is its end."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding
+
+from gateway.bootstrap import open_office
+from gateway.clock import SystemClock
+from gateway.domain.account import AgencyScope
+from gateway.domain.event import EventKind
+from gateway.settings import load
+from gateway.trust.authority import Authority
+from gateway.trust.key_material import sha256
+from tests.unit.cli.conftest import Terminal
+
+CODE = "Z91.02"
+
+
+class Desk:
+    """A node of one agency, its authority, and one key of it that waits for its certificate."""
+
+    def __init__(self, terminal: Terminal, folder: Path) -> None:
+        self._terminal, self.folder = terminal, folder
+        self.authority = Authority.create("Trial", SystemClock().now() - timedelta(days=2))
+        (folder / "root.pem").write_bytes(self.authority.certificate.public_bytes(Encoding.PEM))
+        made = self.type(
+            *("init", "--data-dir", "state", "--code", CODE, "--name", "Office", "--ca", "root.pem"),
+            *("--port", "0"),
+        )
+        assert made.code == 0, made.err
+        self.key_id = str(made.json["key_id"])
+        self.request = Path(made.json["request"]).read_bytes()
+
+    def type(self, *words: str | Path) -> Any:
+        return self._terminal.type(*words, "--yes", "-o", "json")
+
+    def listed(self) -> Any:
+        """The one key."""
+        (entry,) = self._terminal.type("keys", "list", "-o", "json").json["data"]
+        return entry
+
+    def issued(self, name: str) -> x509.Certificate:
+        """Another certificate for the same key, in a file of that name."""
+        made = self.authority.issue_for_request(self.request, SystemClock().now() - timedelta(days=1))
+        (self.folder / name).write_bytes(made.public_bytes(Encoding.PEM))
+        return made
+
+    def bind(self, certificate: x509.Certificate) -> None:
+        async def bound() -> None:
+            async with open_office(load(self.folder / "gateway.toml", os.environ)) as office:
+                der = certificate.public_bytes(Encoding.DER)
+                await office.directory.bind(CODE, der, certificate.not_valid_before_utc, None, "an", "binh")
+
+        asyncio.run(bound())
+
+    def signed_a_pdf(self) -> None:
+        async def told() -> None:
+            async with open_office(load(self.folder / "gateway.toml", os.environ)) as office:
+                (agency,) = await office.store.hosted()
+                scope = AgencyScope(agency_id=agency.id, principal_id="operator")
+                async with office.store.begin(scope) as work:
+                    await work.events.append(EventKind.DOCUMENT_SIGNED, self.key_id, office.clock.now())
+                    await work.commit()
+
+        asyncio.run(told())
+
+
+@pytest.fixture
+def desk(terminal: Terminal, tmp_path: Path) -> Desk:
+    return Desk(terminal, tmp_path)
+
+
+@pytest.mark.parametrize("command", ["import", "propose"])
+def test_a_key_that_signed_a_pdf_becomes_no_exchange_key(desk: Desk, command: str) -> None:
+    """R23a: two kinds, never mixed. The other way round is `policy.pdf_signing`'s."""
+    desk.issued("own.pem")
+    desk.signed_a_pdf()
+    words = ("own.pem",) if command == "import" else (CODE, "own.pem", "--as", "An")
+
+    said = desk.type("keys", command, *words)
+
+    assert (said.code, said.json["error"]["code"]) == (4, "KEY-SIGNS-PDF")
+    assert desk.listed()["sha256"] is None
+
+
+def test_threat_119_a_key_reported_by_its_certificate_is_as_stolen_as_by_its_id(desk: Desk) -> None:
+    own = desk.issued("own.pem")
+    assert desk.type("keys", "import", "own.pem").code == 0
+    desk.bind(own)
+    since = (SystemClock().now() - timedelta(hours=3)).isoformat()
+
+    done = desk.type("keys", "stolen", sha256(own.public_bytes(Encoding.DER)), "--since", since)
+    desk.issued("again.pem")
+    again = desk.type("keys", "import", "again.pem")
+
+    assert done.code == 0, done.err
+    assert (again.code, "stolen" in again.json["error"]["detail"]) == (4, True)
+
+
+def test_threat_119_a_theft_is_told_of_a_certificate_that_was_withdrawn_before(desk: Desk) -> None:
+    """Withdrawn in haste, by telephone; what it signed since the theft must be found all the same."""
+    partner = desk.issued("partner.pem")
+    mine = sha256(partner.public_bytes(Encoding.DER))
+    desk.bind(partner)
+    since = (SystemClock().now() - timedelta(hours=3)).isoformat()
+    assert desk.type("keys", "withdraw", CODE, mine, "--reason", "told by telephone").code == 0
+
+    done = desk.type("keys", "stolen", mine, "--since", since)
+
+    assert done.code == 0, done.err
+
+
+def test_a_renewed_certificate_of_the_same_key_takes_over_once_it_is_bound(desk: Desk) -> None:
+    """K5, without a stop: put beside the key before, it would displace the only one that may sign."""
+    old, new = desk.issued("old.pem"), desk.issued("new.pem")
+    assert desk.type("keys", "import", "old.pem").code == 0
+    desk.bind(old)
+    assert desk.listed()["state"] == "signs"
+
+    early = desk.type("keys", "import", "new.pem")
+    still = desk.listed()
+    desk.bind(new)
+    late = desk.type("keys", "import", "new.pem")
+
+    assert (early.code, early.json["error"]["code"]) == (4, "KEY-NOT-BOUND")
+    assert (still["state"], still["sha256"]) == ("signs", sha256(old.public_bytes(Encoding.DER)))
+    assert late.code == 0, late.err
+    entry = desk.listed()
+    assert (entry["state"], entry["sha256"]) == ("signs", sha256(new.public_bytes(Encoding.DER)))

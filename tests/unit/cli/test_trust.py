@@ -1,0 +1,189 @@
+"""`gateway trust`: who vouches for certificates and how old their answers are, on a real node and a real responder; and
+what `gateway verify`, `doctor` and `status` say of it to people."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding, load_pem_private_key
+from cryptography.x509 import ocsp as protocol
+
+from gateway.bootstrap import open_node
+from gateway.demo import stage
+from tests.support.clock import ManualClock
+from tests.support.node import DEPARTMENT, PDF, Town, document
+from tests.support.responder import Reply, Responder, responding
+from tests.unit.cli.conftest import Terminal
+from tools.pki.parts import Party, ocsp_answer
+
+HOUR = timedelta(hours=1)
+
+
+@pytest.fixture
+def responder() -> Iterator[Responder]:
+    with responding(lambda _: Reply(status=503)) as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def staged(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The demonstration's node as of now: commands run on the true time."""
+    folder = tmp_path_factory.mktemp("stage") / "node"
+    settings = stage.settings_for(folder)
+
+    async def made() -> None:
+        await stage.prepare(settings)
+        async with open_node(settings) as node:
+            await stage.register(node)
+
+    asyncio.run(made())
+    return folder
+
+
+@pytest.fixture
+def node(staged: Path, terminal: Terminal, tmp_path: Path, responder: Responder) -> Path:
+    """The node, whose own authority is to be asked at the responder."""
+    folder = tmp_path / "node"
+    shutil.copytree(staged, folder)
+    settings = stage.settings_for(folder)
+    (tmp_path / "gateway.toml").write_text(
+        f'[node]\nname = "{settings.node.name}"\ndata_dir = "{folder}"\n', encoding="utf-8"
+    )
+    (folder / "trust" / "revocation.toml").write_text(
+        f'[[issuer]]\ncertificate = "ca.pem"\nocsp = ["{responder.url}"]\n', encoding="utf-8"
+    )
+    return folder
+
+
+def answering(folder: Path) -> object:
+    """An authority that says good of everybody."""
+    key = load_pem_private_key((folder / "authority" / "ca.key.pem").read_bytes(), None)
+    certificate = x509.load_pem_x509_certificate((folder / "authority" / "ca.pem").read_bytes())
+    party = Party(certificate=certificate, private_key=key)  # type: ignore[arg-type]  # it is a curve's
+    known = {
+        each.serial_number: each
+        for path in (folder / "trust").glob("*.pem")
+        for each in x509.load_pem_x509_certificates(path.read_bytes())
+    }
+
+    def answer(body: bytes) -> Reply:
+        asked = protocol.load_der_ocsp_request(body)
+        nonce = asked.extensions.get_extension_for_class(x509.OCSPNonce).value.nonce
+        now = datetime.now(UTC)
+        valid = (now - HOUR, now + HOUR)
+        return Reply(body=ocsp_answer(known[asked.serial_number], party, valid=valid, nonce=nonce))
+
+    return answer
+
+
+def test_refresh_asks_everybody_at_once_and_shows_what_was_said(
+    node: Path, terminal: Terminal, responder: Responder
+) -> None:
+    responder.answer = answering(node)  # type: ignore[assignment]  # a function of bytes
+
+    done = terminal.type("trust", "refresh", "-o", "json")
+
+    assert done.code == 0, done.err
+    (asked,) = done.json["asked"]
+    assert (asked["state"], asked["certificates"], asked["unanswered"]) == ("good", 3, 0)
+    assert len(responder.asked) == 3
+    assert done.json["certificates"][0]["role"] == "anchor"
+    assert asked["oldest"] is not None
+
+
+def test_refresh_fails_when_somebody_does_not_answer_and_says_who(node: Path, terminal: Terminal) -> None:
+    done = terminal.type("trust", "refresh", "--lang", "en")
+
+    assert done.code == 6
+    assert "no answer that runs for 3 of 3 certificates" in done.out
+    assert "503" in done.out
+
+
+def test_what_was_said_is_shown_later_and_by_doctor_and_status(
+    node: Path, terminal: Terminal, responder: Responder
+) -> None:
+    responder.answer = answering(node)  # type: ignore[assignment]  # as above
+    assert terminal.type("trust", "refresh", "-q").code == 0
+
+    shown = terminal.type("trust", "show", "--lang", "en")
+    doctor = terminal.type("doctor", "-o", "json", "--lang", "en")
+    status = terminal.type("status", "-o", "json")
+
+    assert "answers; 3 certificates" in shown.out
+    (told,) = [each for each in doctor.json["checks"] if each["check"] == "revocation"]
+    assert (told["level"], "answers about revocation" in told["says"]) == ("green", True)
+    assert status.json["revocation"][0]["state"] == "good"
+    assert "revocation" not in status.err
+
+
+def test_doctor_is_red_when_no_answer_runs_and_names_the_cure(node: Path, terminal: Terminal) -> None:
+    terminal.type("trust", "refresh", "-q")
+
+    told = [
+        each
+        for each in terminal.type("doctor", "-o", "json").json["checks"]
+        if (each["check"], each["level"]) == ("revocation", "red")
+    ]
+
+    assert [each["cure"] for each in told] == ["gateway trust refresh"]
+
+
+def test_a_source_that_cannot_be_read_is_told_with_its_file(node: Path, terminal: Terminal) -> None:
+    (node / "trust" / "revocation.toml").write_text("[[issuer]]\n", encoding="utf-8")
+
+    done = terminal.type("trust", "show", "--lang", "en")
+
+    assert done.code == 1
+    assert "revocation.toml" in done.err
+    assert "Traceback" not in done.err
+
+
+def test_verify_tells_a_clerk_then_and_now_in_both_languages(
+    node: Path, terminal: Terminal, tmp_path: Path
+) -> None:
+    sent = asyncio.run(_sent(node))
+    (tmp_path / "packet.edxml").write_bytes(sent)
+    _revoke(node)
+
+    found = {
+        lang: terminal.type("verify", "packet.edxml", "--trust", node / "trust", *_at(), "--lang", lang)
+        for lang in ("vi", "en")
+    }
+
+    assert [each.code for each in found.values()] == [0, 0]
+    assert "HỢP LỆ" in found["vi"].out
+    assert "Hiện nay: không còn hợp lệ" in found["vi"].out
+    assert "Now: not valid any more" in found["en"].out
+    assert "Revocation: revoked at" in found["en"].out
+    assert "Commitment: proof of origin of packet" in found["en"].out
+
+
+def _at() -> tuple[str, str]:
+    return "--at", (datetime.now(UTC) - 30 * timedelta(minutes=1)).isoformat()
+
+
+async def _sent(folder: Path) -> bytes:
+    async with open_node(stage.settings_for(folder)) as node:
+        town = Town(node=node, clock=ManualClock(datetime.now(UTC)))
+        half_an_hour_ago = town.clock.now() - timedelta(minutes=30)
+        return town.forge(document(), (("van-ban.pdf", PDF),), at=half_an_hour_ago).raw
+
+
+def _revoke(folder: Path) -> None:
+    """The sender's certificate was revoked a minute ago."""
+    key = load_pem_private_key((folder / "authority" / "ca.key.pem").read_bytes(), None)
+    certificate = x509.load_pem_x509_certificate((folder / "authority" / "ca.pem").read_bytes())
+    party = Party(certificate=certificate, private_key=key)  # type: ignore[arg-type]  # as above
+    sender = x509.load_pem_x509_certificate((folder / "trust" / f"{DEPARTMENT}.pem").read_bytes())
+    now = datetime.now(UTC)
+    listed = party.revocation_list(
+        (sender, now - timedelta(minutes=1), x509.ReasonFlags.key_compromise), valid=(now, now + HOUR)
+    )
+    (folder / "trust" / "crl").mkdir()
+    (folder / "trust" / "crl" / "a.pem").write_bytes(listed.public_bytes(Encoding.PEM))

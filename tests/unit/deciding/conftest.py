@@ -1,0 +1,95 @@
+"""A desk on a migrated database of each kind, with a clock the tests own, and a second look at the registry."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterator
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from gateway.deciding.desk import DecidingDesk
+from gateway.pool import ThreadPool
+from gateway.registry.binding import SqlBindings
+from gateway.registry.directory import SqlDirectory
+from gateway.store.binding_log import SqlBindingLog
+from gateway.store.decisions import SqlDecisions
+from gateway.store.store import SqlStore
+from gateway.trust.anchors import AnchorFile
+from gateway.trust.person_secrets import PersonSecrets
+from tests.support import people
+from tests.support.clock import ManualClock
+from tests.support.stores import copied, migrated
+
+
+@pytest.fixture(autouse=True)
+def _cheap() -> Iterator[None]:
+    with people.cheap():
+        yield
+
+
+@pytest.fixture
+def clock() -> ManualClock:
+    return ManualClock()
+
+
+@pytest.fixture(scope="session")
+def blank_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return migrated(tmp_path_factory.mktemp("blank"))
+
+
+# Where two transactions meet, or a table is changed past the application; the rest is the same code on both.
+ON_BOTH = {
+    "test_a_certificate_speaks_for_a_code_once_a_second_person_approved",
+    "test_many_certificates_come_into_force_together_or_not_at_all",
+    "test_two_who_approve_at_once_bind_once",
+    "test_threat_114_a_row_changed_past_the_application_is_named_and_not_used",
+    "test_a_person_enrols_with_a_code_that_is_good_once",
+}
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    if "url" in metafunc.fixturenames:
+        kinds = ["sqlite", "postgresql"] if metafunc.function.__name__ in ON_BOTH else ["sqlite"]
+        metafunc.parametrize("url", kinds, indirect=True)
+
+
+@pytest.fixture
+def url(request: pytest.FixtureRequest) -> str:
+    if request.param == "sqlite":
+        return copied(request.getfixturevalue("blank_database"), request.getfixturevalue("tmp_path"))
+    database: str = request.getfixturevalue("migrated_postgres_url")
+    return database
+
+
+@pytest.fixture
+async def store(url: str, clock: ManualClock) -> AsyncIterator[SqlStore]:
+    opened = SqlStore(url, clock)
+    await opened.open()
+    yield opened
+    await opened.close()
+
+
+@pytest.fixture
+def pool() -> Iterator[ThreadPool]:
+    made = ThreadPool(2)
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def desk(store: SqlStore, clock: ManualClock, pool: ThreadPool, tmp_path: Path) -> DecidingDesk:
+    log = SqlBindingLog(clock)
+    return DecidingDesk(
+        decisions=SqlDecisions(store, clock, lambda line, by: SqlBindings(line, clock, log, by)),
+        secrets=PersonSecrets(),
+        anchors=AnchorFile(tmp_path / "ca.pem"),
+        clock=clock,
+        pool=pool,
+        overlap=timedelta(days=30),
+    )
+
+
+@pytest.fixture
+def directory(store: SqlStore, clock: ManualClock) -> SqlDirectory:
+    return SqlDirectory(store.writer, store.reader, clock, SqlBindingLog(clock))

@@ -1,0 +1,169 @@
+"""Persons: added by others, enrolled by themselves, signed in with two factors, blocked at once."""
+
+from __future__ import annotations
+
+import unicodedata
+from datetime import timedelta
+
+import pytest
+
+from gateway.deciding import people as deciding
+from gateway.deciding import sign_in
+from gateway.deciding.desk import DecidingDesk
+from gateway.domain.event import EventKind
+from gateway.domain.person import Role
+from gateway.errors import Clash, Denied
+from tests.support import people
+from tests.support.clock import ManualClock
+from tests.support.people import PASSPHRASE
+
+
+async def kinds(desk: DecidingDesk, subject: str) -> list[EventKind]:
+    async with desk.decisions.read() as view:
+        return [each.kind for each in await view.events.of(subject)]
+
+
+async def test_a_person_enrols_with_a_code_that_is_good_once(desk: DecidingDesk) -> None:
+    made, code = await deciding.add(desk, None, "operator", "  An  Nguyen ", [Role.TRUST])
+    assert (made.name, made.is_active) == ("An Nguyen", False)
+
+    an = await people.taken_up(desk, "an nguyen", code.lower())
+    with pytest.raises(Denied, match="one-time code"):
+        await people.taken_up(desk, "An Nguyen", code)
+
+    assert (await an.here()).person.id == made.id
+    assert await kinds(desk, made.id) == [EventKind.PERSON_ADDED, EventKind.PERSON_ENROLLED]
+
+
+async def test_a_code_is_too_old_after_three_days(desk: DecidingDesk, clock: ManualClock) -> None:
+    _, code = await deciding.add(desk, None, "operator", "An", [Role.TRUST])
+    clock.advance(timedelta(hours=72))
+
+    with pytest.raises(Denied):
+        await people.taken_up(desk, "An", code)
+
+
+async def test_two_names_that_read_the_same_are_one_too_many(desk: DecidingDesk) -> None:
+    await deciding.add(desk, None, "operator", "An", [Role.TRUST])
+
+    with pytest.raises(Clash, match="named"):
+        await deciding.add(desk, None, "operator", "AN", [Role.TRUST])
+
+
+@pytest.mark.parametrize("passphrase", ["short", "aaaaaaaaaaaaaaaaaaaa", "x" * 2000])
+async def test_a_passphrase_that_is_guessed_is_not_taken(desk: DecidingDesk, passphrase: str) -> None:
+    _, code = await deciding.add(desk, None, "operator", "An", [Role.TRUST])
+
+    with pytest.raises(Clash, match="passphrase"):
+        await deciding.enrol(desk, "An", code, passphrase, desk.secrets.new_totp(), "000000")
+
+
+async def test_a_passphrase_is_the_same_on_every_keyboard(desk: DecidingDesk, clock: ManualClock) -> None:
+    """Some machines write an accented letter as two characters."""
+    passphrase, totp = "bốn từ không ai đoán ra", desk.secrets.new_totp()
+    _, code = await deciding.add(desk, None, "operator", "An", [Role.TRUST])
+    an = people.Someone(desk=desk, name="An", totp=totp)
+    await deciding.enrol(desk, "An", code, unicodedata.normalize("NFD", passphrase), totp, an.code())
+    clock.advance(timedelta(minutes=1))
+
+    assert (await sign_in.run(desk, "An", passphrase, an.code())).person.name == "An"
+    clock.advance(timedelta(minutes=1))
+    other = unicodedata.normalize("NFD", passphrase)
+    assert (await sign_in.run(desk, "An", other, an.code())).person.name == "An"
+
+
+@pytest.mark.parametrize(
+    "odd", [chr(0xDCFF), chr(0xD800), "٣" * 6, "x" * 5000], ids=["low", "high", "digits", "long"]
+)
+async def test_whatever_is_typed_is_refused_and_breaks_nothing(desk: DecidingDesk, odd: str) -> None:
+    """A terminal gives bytes that are no text as such characters."""
+    an = await people.enrolled(desk, "An")
+
+    for passphrase, code in ((odd, an.code()), (PASSPHRASE, odd)):
+        with pytest.raises(Denied):
+            await sign_in.run(desk, "An", passphrase, code)
+    with pytest.raises(Denied):
+        await deciding.enrol(desk, "An", odd, PASSPHRASE, an.totp, an.code())
+
+
+async def test_each_factor_is_needed_and_a_code_is_good_once(desk: DecidingDesk, clock: ManualClock) -> None:
+    an = await people.enrolled(desk, "An")
+    clock.advance(31)
+    code = an.code()
+
+    for name, passphrase, typed in (
+        ("An", "another passphrase", code),
+        ("An", PASSPHRASE, "000000" if code != "000000" else "111111"),
+        ("Nobody", PASSPHRASE, code),
+    ):
+        with pytest.raises(Denied, match="do not fit"):
+            await sign_in.run(desk, name, passphrase, typed)
+    await sign_in.run(desk, "An", PASSPHRASE, code)
+    with pytest.raises(Denied, match="do not fit"):
+        await sign_in.run(desk, "An", PASSPHRASE, code)
+
+
+async def test_five_wrong_tries_lock_for_a_quarter_of_an_hour_and_are_told(
+    desk: DecidingDesk, clock: ManualClock
+) -> None:
+    an = await people.enrolled(desk, "An")
+    for _ in range(sign_in.MOST_FAILURES):
+        with pytest.raises(Denied):
+            await sign_in.run(desk, "An", "another passphrase", an.code())
+
+    with pytest.raises(Denied) as found:
+        await an.here()
+    clock.advance(sign_in.LOCKED_FOR)
+
+    assert found.value.code == "GW-LOCKED"
+    who = await an.here()
+    assert (await kinds(desk, who.person.id))[-1] is EventKind.PERSON_LOCKED
+
+
+async def test_once_somebody_administers_persons_the_operator_does_not(desk: DecidingDesk) -> None:
+    an, binh = await people.two(desk)
+
+    with pytest.raises(Denied):
+        await deciding.add(desk, None, "operator", "Chi", [Role.TRUST])
+    await people.enrolled(desk, "Chi", [Role.TRUST], by=await an.here())
+    with pytest.raises(Denied):
+        await deciding.give(desk, None, "operator", "Binh", [Role.HEAD])
+
+    changed = await deciding.give(desk, await binh.here(), "operator", "Chi", [Role.HEAD, Role.TRUST])
+    assert changed.roles == {Role.HEAD, Role.TRUST}
+
+
+async def test_who_is_blocked_is_out_and_the_operator_can_begin_again(desk: DecidingDesk) -> None:
+    """Nobody is left who administers: a set-up that lost its people is not lost."""
+    an, binh = await people.two(desk)
+    for each in (an, binh):
+        await deciding.block(desk, "operator", each.name)
+
+    with pytest.raises(Denied):
+        await an.here()
+    await people.enrolled(desk, "Dung")
+
+
+async def test_a_reset_person_signs_in_only_after_enrolling_anew(desk: DecidingDesk) -> None:
+    an, binh = await people.two(desk)
+    _, code = await deciding.reset(desk, await an.here(), "operator", "Binh")
+
+    with pytest.raises(Denied):
+        await binh.here()
+    again = await people.taken_up(desk, "Binh", code)
+
+    assert (await again.here()).person.roles_by == (await an.here()).person.id
+
+
+async def test_nothing_that_is_kept_shows_a_secret(desk: DecidingDesk) -> None:
+    an = await people.enrolled(desk, "An")
+    who = await an.here()
+
+    async with desk.decisions.read() as view:
+        kept = await view.people.credentials(who.person.id)
+
+    stored = " ".join(str(getattr(kept, name)) for name in kept.__slots__)
+    assert PASSPHRASE not in stored
+    assert an.totp not in stored
+    assert an.totp not in repr(kept) + repr(who)
+    assert str(kept.sealed_totp) not in repr(kept)

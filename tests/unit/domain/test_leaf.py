@@ -1,0 +1,167 @@
+"""Events as leaves: fixed bytes, and texts of people outside them (threat 121)."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import secrets
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta, timezone
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gateway.domain import leaf
+from gateway.domain.leaf import Logged
+
+EVENT = Logged(
+    id="evt_1",
+    kind="message.status",
+    at=datetime(2026, 11, 20, 1, 2, 3, 4, tzinfo=UTC),
+    agency_id="agy_north",
+    subject_id="msg_1",
+    principal_id="prn_1",
+    data={"code": "02", "n": 7, "reason": "Sai địa chỉ", "to": ["Z91.02", "Z91.03"], "proved": True},
+    node_seq=12,
+    agency_seq=5,
+)
+texts = st.text(max_size=40)
+values = st.recursive(
+    st.none() | st.booleans() | st.integers(-(2**53), 2**53) | texts,
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(texts, inner, max_size=4),
+    max_leaves=8,
+)
+events = st.builds(
+    replace, st.just(EVENT), data=st.dictionaries(st.text(max_size=12), values, max_size=6), subject_id=texts
+)
+
+
+def salted() -> bytes:
+    return bytes(range(32))
+
+
+def test_the_bytes_are_exactly_these() -> None:
+    """Whoever changes this form needs another version: old proofs rest on it."""
+    made = leaf.write(EVENT, salted)
+    digest = hashlib.sha256(bytes(range(32)) + rb'"Sai \u0111\u1ecba ch\u1ec9"').hexdigest()
+
+    assert made.body.decode() == (
+        '{"agency":"agy_north","at":"2026-11-20T01:02:03.000004Z",'
+        '"data":{"code":"02","n":7,"proved":true,"to":["Z91.02","Z91.03"]},'
+        '"id":"evt_1","kind":"message.status","own":5,"personal":{"reason":"' + digest + '"},'
+        '"principal":"prn_1","seq":12,"subject":"msg_1","v":1}'
+    )
+    assert made.salts == {"reason": bytes(range(32)).hex()}
+    assert made.hash == hashlib.sha256(b"\x00" + made.body).digest()
+
+
+def test_the_same_moment_in_another_zone_is_the_same_leaf() -> None:
+    there = replace(EVENT, at=EVENT.at.astimezone(timezone(timedelta(hours=7))))
+
+    assert leaf.write(there, salted).body == leaf.write(EVENT, salted).body
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("reason", "no"),
+        ("why", "ok"),
+        ("anything", "Nguyễn"),
+        ("anything", "two words"),
+        ("anything", "a.person@example.invalid"),
+        ("anything", ["Z91.02", "someone else"]),
+        ("anything", {"name": "Lan"}),
+        ("anything", {"deep": [{"x": "tab\there"}]}),
+        ("anything", "x" * 201),
+        ("file", "cv-lan.pdf"),
+        ("approved_by", "Lan"),
+    ],
+)
+def test_what_people_wrote_stands_outside(name: str, value: object) -> None:
+    made = leaf.write(replace(EVENT, data={name: value}), salted)
+
+    told = json.loads(made.body)
+    assert told["data"] == {}
+    assert list(told["personal"]) == list(made.salts) == [name]
+    for text in ("Lan", "Nguy", "words", "person", "someone", "here", "xxx"):
+        assert text.encode() not in made.body.replace(b'"personal"', b"")
+
+
+@pytest.mark.parametrize(
+    "value", ["Z91.02", "0" * 64, "GW-T-001", "2026-11-20T01:00:00+00:00", "@node-a", 3, True, None, []]
+)
+def test_a_machines_words_stand_inside(value: object) -> None:
+    told = json.loads(leaf.write(replace(EVENT, data={"x": value, "n": {"y": [value]}}), salted).body)
+
+    assert told["data"] == {"x": value, "n": {"y": [value]}}
+    assert told["personal"] == {}
+
+
+def test_a_digest_stands_inside_whatever_its_name() -> None:
+    told = json.loads(leaf.write(replace(EVENT, data={"file": "0a" * 32}), salted).body)
+
+    assert told["data"] == {"file": "0a" * 32}
+
+
+@given(events)
+def test_every_event_compares_equal_to_its_own_leaf(event: Logged) -> None:
+    made = leaf.write(event, lambda: secrets.token_bytes(32))
+
+    assert leaf.compare(made.body, event, made.salts) == leaf.Compared()
+    made.body.decode("ascii")
+    assert made.body == json.dumps(
+        json.loads(made.body), sort_keys=True, separators=(",", ":"), ensure_ascii=True
+    ).encode("ascii")
+
+
+@given(event=events, data=st.data())
+def test_any_change_of_an_event_is_told_by_its_name(event: Logged, data: st.DataObject) -> None:
+    made = leaf.write(event, lambda: secrets.token_bytes(32))
+    name = data.draw(st.sampled_from(sorted(event.data)) if event.data else st.just("new"))
+    value = data.draw(values.filter(lambda each: not same(each, event.data.get(name, object()))))
+
+    found = leaf.compare(made.body, replace(event, data={**event.data, name: value}), made.salts)
+
+    assert found.texts == (name,) if name in made.salts else found.changed == (f"data.{name}",)
+
+
+def same(one: Any, other: Any) -> bool:
+    """As JSON tells them apart: True is not 1."""
+    return type(other) is not object and json.dumps(one, sort_keys=True) == json.dumps(other, sort_keys=True)
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        ({"kind": "message.sent"}, "kind"),
+        ({"at": EVENT.at + timedelta(microseconds=1)}, "at"),
+        ({"principal_id": "prn_2"}, "principal"),
+        ({"subject_id": "msg_2"}, "subject"),
+        ({"agency_id": ""}, "agency"),
+        ({"node_seq": 13}, "seq"),
+        ({"agency_seq": None}, "own"),
+        ({"id": "evt_2"}, "id"),
+    ],
+)
+def test_each_field_is_told(change: dict[str, Any], told: str) -> None:
+    made = leaf.write(EVENT, salted)
+
+    assert leaf.compare(made.body, replace(EVENT, **change), made.salts).changed == (told,)
+
+
+def test_a_text_gone_with_its_salt_is_erased_and_one_gone_alone_is_changed() -> None:
+    made = leaf.write(EVENT, salted)
+    without = replace(EVENT, data={name: each for name, each in EVENT.data.items() if name != "reason"})
+
+    assert leaf.compare(made.body, without, {}).erased == ("reason",)
+    assert leaf.compare(made.body, without, made.salts).texts == ("reason",)
+    assert leaf.compare(made.body, EVENT, {}).texts == ("reason",)
+    assert leaf.compare(made.body, EVENT, {"reason": "no salt"}).texts == ("reason",)
+
+
+@given(st.binary(max_size=60) | st.text(max_size=60).map(str.encode))
+def test_other_bytes_are_no_leaf_and_nothing_worse(data: bytes) -> None:
+    with pytest.raises(ValueError):  # noqa: PT011 - any of its kinds
+        leaf.read(data)

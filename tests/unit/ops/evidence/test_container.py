@@ -1,0 +1,321 @@
+"""The file around a pack: one form for each content, so that every byte of it counts (E5)."""
+
+from __future__ import annotations
+
+import io
+import os
+import tracemalloc
+import zipfile
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from gateway.domain.evidence import (
+    MANIFEST,
+    MOST_BYTES,
+    SIGNATURE,
+    Manifest,
+    PackSignature,
+    SpoiledPack,
+    canonical,
+)
+from gateway.ops.evidence import key, log, parts, read
+from gateway.ops.evidence.key import EvidenceKey
+from gateway.ops.evidence.write import Part, part_of, prepare
+from tests.support.evidence import Made, unpacked
+
+SIGNER = EvidenceKey(Ed25519PrivateKey.from_private_bytes(bytes(range(32))))
+WORDS = Manifest(
+    pack="evp_1", made_at="2026-11-20T01:00:00+00:00", node="n", agency="Z91", software="1", about={}
+)
+SMALL = 1024
+
+names = st.from_regex(r"[a-z0-9][a-z0-9._-]{0,8}(/[a-z0-9][a-z0-9._-]{0,8})?", fullmatch=True)
+contents = st.dictionaries(
+    names.filter(lambda name: name not in (MANIFEST, SIGNATURE)), st.binary(max_size=300), max_size=6
+)
+
+
+def written(members: dict[str, bytes]) -> bytes:
+    files = [part_of(name, "application/octet-stream", content) for name, content in members.items()]
+    return b"".join(prepare(files, WORDS, SIGNER).pieces())
+
+
+def opened(raw: bytes, folder: Path) -> read.Pack:
+    file = folder / "pack.zip"
+    file.write_bytes(raw)
+    return read.read(file)
+
+
+@given(members=contents)
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_what_was_written_is_read_back_by_us_and_by_any_unpacking_program(
+    members: dict[str, bytes], tmp_path: Path
+) -> None:
+    raw = written(members)
+
+    pack = opened(raw, tmp_path)
+    with zipfile.ZipFile(io.BytesIO(raw)) as archive:
+        assert archive.testzip() is None
+        assert {name: archive.read(name) for name in members} == members
+    assert {each.name: pack.read(each.name) for each in pack.manifest.members} == members
+    key.check(pack.signature, pack.manifest_bytes)
+
+
+def test_the_same_parts_words_and_key_give_the_same_bytes() -> None:
+    assert written({"a": b"1", "b": b"2"}) == written({"a": b"1", "b": b"2"})
+
+
+def test_the_size_is_known_before_the_first_byte() -> None:
+    ready = prepare([part_of("a", "text/plain", b"x" * 1000)], WORDS, SIGNER)
+
+    assert ready.size == len(b"".join(ready.pieces()))
+
+
+@given(data=st.data())
+@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_a_pack_with_anything_changed_left_out_or_put_in_is_refused_by_a_members_name(
+    data: st.DataObject, tmp_path: Path
+) -> None:
+    raw = written({"packets/1.edxml": b"<edXML/>" * 20, "story.json": b"{}\n"})
+    at = data.draw(st.integers(0, len(raw) - 1))
+    match data.draw(st.sampled_from(("change", "remove", "insert", "cut"))):
+        case "change":
+            spoiled = raw[:at] + bytes([raw[at] ^ data.draw(st.integers(1, 255))]) + raw[at + 1 :]
+        case "remove":
+            spoiled = raw[:at] + raw[at + data.draw(st.integers(1, 40)) :]
+        case "insert":
+            spoiled = raw[:at] + data.draw(st.binary(min_size=1, max_size=40)) + raw[at:]
+        case _:
+            spoiled = raw[:at]
+
+    if spoiled != raw:
+        with pytest.raises(SpoiledPack) as refused:
+            opened(spoiled, tmp_path)
+        assert refused.value.member
+
+
+def test_threat_118_every_byte_of_every_small_member_header_and_directory_counts(
+    scene: Made, tmp_path: Path
+) -> None:
+    """Big members are sampled; every other byte of the file is turned, one at a time."""
+    file = tmp_path / "pack.zip"
+    file.write_bytes(scene.sent)
+    pack = read.read(file)
+    big = [
+        range(pack.offsets[each.name], pack.offsets[each.name] + each.size)
+        for each in pack.manifest.members
+        if each.size > SMALL
+    ]
+    sampled = {place for span in big for place in span[:: max(1, len(span) // 40)]}
+    skipped = {place for span in big for place in span} - sampled
+    whose = owner_of(pack)
+    wrong = []
+    with file.open("r+b") as handle:
+        for place in range(len(scene.sent)):
+            if place in skipped:
+                continue
+            os.pwrite(handle.fileno(), bytes([scene.sent[place] ^ 1 << place % 8]), place)
+            named = refused_for(file)
+            if named is None or whose(place) not in (named, None):
+                wrong.append((place, named))
+            os.pwrite(handle.fileno(), scene.sent[place : place + 1], place)
+
+    assert wrong == []
+    assert read.read(file).manifest == pack.manifest
+
+
+def refused_for(file: Path) -> str | None:
+    """The member for which a pack is refused; None when it is taken."""
+    try:
+        read.read(file)
+    except SpoiledPack as refused:
+        return refused.member
+    return None
+
+
+def owner_of(pack: read.Pack) -> Callable[[int], str | None]:
+    """The member whose bytes stand at a place; None for what is no member's."""
+    spans = [
+        (pack.offsets[each.name], pack.offsets[each.name] + each.size, each.name)
+        for each in pack.manifest.members
+    ]
+
+    def owner(place: int) -> str | None:
+        return next((name for start, end, name in spans if start <= place < end), None)
+
+    return owner
+
+
+ODD_ARCHIVES: dict[str, Callable[[bytes], bytes]] = {
+    "a comment": lambda raw: raw[:-2] + b"\x03\x00abc",
+    "bytes before it": lambda raw: b"#!/bin/sh\n" + raw,
+    "bytes after it": lambda raw: raw + b"\n",
+    "a second archive after it": lambda raw: raw + raw,
+    "nothing": lambda raw: b"",
+    "another format": lambda raw: b"%PDF-1.7\n" + raw,
+}
+
+
+@pytest.mark.parametrize("what", ODD_ARCHIVES)
+def test_threat_118_an_archive_with_more_than_the_manifest_makes_is_refused(
+    what: str, tmp_path: Path
+) -> None:
+    raw = ODD_ARCHIVES[what](written({"story.json": b"{}\n"}))
+
+    with pytest.raises(SpoiledPack):
+        opened(raw, tmp_path)
+
+
+def rewritten(raw: bytes, change: Callable[[zipfile.ZipFile, dict[str, bytes]], None]) -> bytes:
+    """The same members, put together by an ordinary program."""
+    with zipfile.ZipFile(io.BytesIO(raw)) as archive:
+        members = {name: archive.read(name) for name in archive.namelist()}
+    held = io.BytesIO()
+    with zipfile.ZipFile(held, "w") as archive:
+        for name, content in members.items():
+            archive.writestr(zipfile.ZipInfo(name, (1980, 1, 1, 0, 0, 0)), content)
+        change(archive, members)
+    return held.getvalue()
+
+
+@pytest.mark.filterwarnings("ignore:Duplicate name")
+@pytest.mark.parametrize(
+    "extra",
+    ["extra.txt", "story.json", "STORY.JSON", "../story.json", "/etc/passwd"],
+)
+def test_threat_118_a_member_that_the_manifest_does_not_name_is_refused(extra: str, tmp_path: Path) -> None:
+    """Also one of the same name, or of the same name in other letters."""
+    raw = rewritten(written({"story.json": b"{}\n"}), lambda archive, members: archive.writestr(extra, b"x"))
+
+    with pytest.raises(SpoiledPack):
+        opened(raw, tmp_path)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "A",
+        "a/../b",
+        "../a",
+        "/a",
+        "a//b",
+        "a/",
+        "",
+        ".hidden",
+        "con\u202efdp",
+        "a b",
+        "a\\b",
+        "a" * 200,
+        MANIFEST,
+    ],
+)
+def test_threat_118_a_manifest_cannot_give_a_member_a_name_that_is_another_place(name: str) -> None:
+    told = {"name": name, "size": 0, "sha256": "0" * 64, "media": "text/plain"}
+
+    with pytest.raises(SpoiledPack):
+        Manifest.from_bytes(manifest_with([told]))
+
+
+def test_threat_118_a_pack_past_what_a_zip_can_tell_is_refused_and_breaks_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Offsets of four bytes end there; ZIP64 would be a second way to say them."""
+    each = {"size": MOST_BYTES, "sha256": "0" * 64, "media": "text/plain"}
+    with pytest.raises(SpoiledPack, match="more than"):
+        Manifest.from_bytes(manifest_with([{"name": "a", **each}, {"name": "b", **each}]))
+
+    raw = written({"a": b"1"})
+    monkeypatch.setattr(read, "MOST_BYTES", len(raw) - 1)
+    with pytest.raises(SpoiledPack, match="more than"):
+        opened(raw, tmp_path)
+
+
+def test_threat_118_a_manifest_that_names_a_member_twice_is_refused() -> None:
+    told = {"name": "a", "size": 0, "sha256": "0" * 64, "media": "text/plain"}
+
+    with pytest.raises(SpoiledPack, match="twice"):
+        Manifest.from_bytes(manifest_with([told, told]))
+
+
+def manifest_with(members: list[dict[str, object]]) -> bytes:
+    told = {name: getattr(WORDS, name) for name in ("pack", "made_at", "node", "agency", "software", "about")}
+    return canonical({"format": "gateway-evidence-1", **told, "members": members})
+
+
+@given(raw=st.binary(max_size=400) | st.text(max_size=200).map(str.encode))
+def test_whatever_stands_in_place_of_a_list_it_is_spoiled_and_nothing_else(raw: bytes) -> None:
+    for reader in (
+        Manifest.from_bytes,
+        PackSignature.from_bytes,
+        parts.read_story,
+        lambda content: some(list(log.read_leaves([content]))),
+        lambda content: some(log.read_joined([content])),
+        lambda content: log.read_seal("log/seals/000000000001.seal", content),
+    ):
+        with pytest.raises(SpoiledPack):
+            reader(raw)
+
+
+def some(found: Sequence[object]) -> None:
+    """No line at all is no fault of a list."""
+    if not found:
+        raise SpoiledPack("log", "no line")
+
+
+def test_threat_118_a_manifest_in_another_form_is_refused_although_it_says_the_same(
+    scene: Made, tmp_path: Path
+) -> None:
+    pack = opened(scene.sent, tmp_path)
+
+    for other in (pack.manifest_bytes + b"\n", pack.manifest_bytes.replace(b'": "', b'":"', 1)):
+        with pytest.raises(SpoiledPack, match="one form"):
+            Manifest.from_bytes(other)
+
+
+def test_a_part_that_changes_while_the_pack_is_written_stops_it() -> None:
+    versions = iter([b"one", b"two"])
+    changing = Part(name="a", media="text/plain", open=lambda: io.BytesIO(next(versions)))
+
+    with pytest.raises(Exception, match="was changed while the pack was written"):
+        b"".join(prepare([changing], WORDS, SIGNER).pieces())
+
+
+def test_a_large_member_is_never_held_whole(tmp_path: Path) -> None:
+    """100 MB go through the writer and the reader in pieces."""
+    source, target = tmp_path / "large", tmp_path / "pack.zip"
+    with source.open("wb") as sparse:
+        sparse.truncate(100 * 1024 * 1024)
+    tracemalloc.start()
+    try:
+        large = Part(name="packets/large.edxml", media="application/xml", open=lambda: source.open("rb"))
+        ready = prepare([large], WORDS, SIGNER)
+        with target.open("wb") as file:
+            file.writelines(ready.pieces())
+        pack = read.read(target)
+        total = sum(map(len, pack.pieces("packets/large.edxml")))
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+
+    assert total == 100 * 1024 * 1024
+    assert peak < 8 * 1024 * 1024
+
+
+def test_a_small_member_that_is_larger_than_such_a_one_can_be_is_not_read(tmp_path: Path) -> None:
+    pack = opened(written({"story.json": b"x" * 1000}), tmp_path)
+
+    with pytest.raises(SpoiledPack, match="larger than"):
+        pack.read("story.json", 999)
+
+
+def test_a_pack_unpacks_to_what_the_manifest_names(scene: Made, tmp_path: Path) -> None:
+    found = unpacked(scene.sent, tmp_path)
+
+    assert {"index.html", "story.json", "log/leaves.jsonl", "log/consistency.jsonl"} <= found.keys()
+    assert sum(name.startswith("packets/") for name in found) == 3
+    assert sum(name.startswith("certificates/") for name in found) == 3

@@ -1,0 +1,91 @@
+"""A pack made by one node verifies elsewhere: another folder, nothing of the caller's environment, no network, no node."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.support.evidence import LATER, Made
+
+ROOT = Path(__file__).parents[4]
+# Raises at the first thing that has to do with a network, and at the end says what was loaded.
+GUARDED = """
+import sys
+def guard(event, args):
+    if event.startswith("socket.") and event != "socket.gethostname":
+        raise SystemExit(f"the network was touched: {event}")
+sys.addaudithook(guard)
+from gateway.cli.main import run
+code = run(sys.argv[1:])
+loaded = {"sqlalchemy", "aiohttp", "aio_pika", "gateway.store", "gateway.bootstrap"} & set(sys.modules)
+if loaded:
+    raise SystemExit(f"loaded without need: {sorted(loaded)}")
+sys.exit(code)
+"""
+
+
+def carried(scene: Made, to: Path) -> list[str]:
+    """The pack and what the court brought, on another path; the words to check them with."""
+    (to / "court").mkdir(parents=True)
+    (to / "court" / "pack.zip").write_bytes(scene.sent)
+    shutil.copytree(scene.trust, to / "court" / "trust")
+    shutil.copy(scene.seal, to / "court" / "published.seal")
+    words = ["evidence", "verify", "pack.zip", "--trust", "trust", "--seal", "published.seal"]
+    return [*words, "--at", LATER.isoformat(), "-o", "json"]
+
+
+def run(words: list[str], where: Path) -> tuple[int, dict[str, Any], str]:
+    """In an environment with nothing but a place for Python's own files."""
+    done = subprocess.run(
+        words,
+        cwd=where / "court",
+        env={"PYTHONPATH": str(ROOT), "HOME": str(where), "PATH": "/usr/bin:/bin"},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    told = json.loads(done.stdout) if done.stdout.startswith("{") else {}
+    return done.returncode, told, done.stderr
+
+
+def test_a_pack_verifies_where_every_socket_is_an_error_and_no_database_is_loaded(
+    scene: Made, tmp_path: Path
+) -> None:
+    code, told, said = run([sys.executable, "-c", GUARDED, *carried(scene, tmp_path)], tmp_path)
+
+    assert (code, told.get("verdict")) == (0, "valid"), said
+
+
+def test_a_pack_verifies_in_a_process_without_any_network(scene: Made, tmp_path: Path) -> None:
+    unshare = shutil.which("unshare")
+    if unshare is None or subprocess.run([unshare, "-rn", "true"], check=False).returncode:
+        pytest.skip("this machine lets nobody make a namespace without a network")
+    words = [unshare, "-rn", sys.executable, "-m", "gateway", *carried(scene, tmp_path)]
+
+    code, told, said = run(words, tmp_path)
+
+    assert (code, told.get("verdict")) == (0, "valid"), said
+
+
+@pytest.mark.parametrize("what", ["byte", "anchors"])
+def test_the_exit_code_is_7_for_what_is_not_valid_or_cannot_be_told(
+    scene: Made, what: str, tmp_path: Path
+) -> None:
+    words = carried(scene, tmp_path)
+    if what == "byte":
+        raw = bytearray(scene.sent)
+        raw[len(raw) // 2] ^= 1
+        (tmp_path / "court" / "pack.zip").write_bytes(raw)
+    else:
+        words = ["evidence", "verify", "pack.zip", "-o", "json"]
+
+    code, told, said = run([sys.executable, "-m", "gateway", *words], tmp_path)
+
+    assert (code, told["verdict"]) == (7, "invalid" if what == "byte" else "unknown"), said

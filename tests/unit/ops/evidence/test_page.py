@@ -1,0 +1,155 @@
+"""The page that a judge reads: in Vietnamese, printable, nothing that runs or is loaded, nothing that others wrote as
+markup; and it says what is not proved."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from dataclasses import replace
+from datetime import UTC, datetime
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+
+from gateway.domain.evidence_story import Absent, Story
+from gateway.ops.evidence import parts
+from gateway.ops.evidence.page import page
+from tests.support.evidence import Made, unpacked
+
+
+class Reader(HTMLParser):
+    """Tags, attributes, and the text that a person sees."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.tags: list[str] = []
+        self.attributes: list[tuple[str, str | None]] = []
+        self.open: list[str] = []
+        self.text = ""
+        self.feed(html)
+        self.close()
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append(tag)
+        self.attributes += attrs
+        if tag not in ("meta", "br"):
+            self.open.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        if "style" not in self.open:
+            self.text += data
+
+
+@pytest.fixture
+def story(scene: Made, tmp_path: Path) -> Story:
+    return parts.read_story(unpacked(scene.sent, tmp_path)["story.json"])
+
+
+def seen(html: str) -> str:
+    return " ".join(Reader(html).text.split())
+
+
+def test_the_page_is_well_formed_and_loads_and_runs_nothing(scene: Made, tmp_path: Path) -> None:
+    html = unpacked(scene.sent, tmp_path)["index.html"].decode("utf-8")
+
+    found = Reader(html)
+
+    assert found.open == []
+    assert not {"script", "img", "link", "iframe", "object", "form", "a", "base"} & set(found.tags)
+    assert not {"href", "src", "action"} & {name for name, _ in found.attributes}
+    assert not any(name.startswith("on") for name, _ in found.attributes)
+    assert "default-src 'none'" in html
+    assert "@media print" in html
+    assert "url(" not in html
+    assert "@import" not in html
+
+
+def test_the_page_says_who_sent_what_to_whom_and_when_in_vietnamese(scene: Made, tmp_path: Path) -> None:
+    text = seen(unpacked(scene.sent, tmp_path)["index.html"].decode("utf-8"))
+
+    for words in (
+        "Hồ sơ chứng cứ điện tử",
+        "Sở Thử nghiệm tỉnh Sao Mai (Z91.07)",
+        "Ủy ban nhân dân tỉnh Sao Mai (Z91)",
+        "15/STD-VP",
+        "Về việc báo cáo dự toán",
+        "Trạng thái 03 Đã tiếp nhận",
+        "20/11/2026 08:00:00 (+07:00)",
+        "gateway evidence verify",
+    ):
+        assert words in text
+    assert unicodedata.is_normalized("NFC", text)
+    assert not re.search(r"\d\d:\d\d:\d\d (?!\(\+07:00\))", text), "a time without its offset"
+
+
+def test_the_page_says_what_each_proof_does_not_prove(scene: Made, tmp_path: Path) -> None:
+    """R1 and R4 in words."""
+    text = seen(unpacked(scene.sent, tmp_path)["index.html"].decode("utf-8"))
+
+    for words in (
+        "Bản thân trang này không chứng minh điều gì",
+        "Không chứng minh có người đã đọc.",
+        "theo chuẩn ETSI chỉ nói về chính bản trạng thái",
+        "phần gw:Receipt trong các thuộc tính đã ký",
+        "Biên nhận chỉ sống lâu hơn khóa đã ký nó khi có thời gian tin cậy",
+        "gốc tin cậy của chính nó thì không chứng minh được gì",
+    ):
+        assert words in text
+
+
+@pytest.mark.parametrize(
+    ("pack", "words"), [("sent", "20/11/2026 08:06:00 (+07:00)"), ("unstamped", "chưa có dấu")]
+)
+def test_the_page_says_for_what_time_a_thing_is_proved(
+    scene: Made, pack: str, words: str, tmp_path: Path
+) -> None:
+    html = unpacked(getattr(scene, pack), tmp_path)["index.html"].decode("utf-8")
+    rows = re.findall(r"<tr>\n<td>(?:(?!</tr>).)*packets/0000\d(?:(?!</tr>).)*</tr>", html, flags=re.DOTALL)
+
+    assert len(rows) == 3
+    assert all(words in row for row in rows)
+
+
+@pytest.mark.parametrize("absent", list(Absent))
+def test_the_page_says_why_content_is_not_there(story: Story, absent: Absent) -> None:
+    first = replace(story.packets[0], member="", absent=absent)
+
+    text = seen(page(replace(story, absent=absent, packets=(first,)), [], "x.zip"))
+
+    assert {
+        Absent.RECALLED: "Văn bản này đã được thu hồi",
+        Absent.SEALED: "đang bị niêm phong và không bao giờ đi vào hồ sơ",
+        Absent.PURGED: "Nút đã xóa nội dung gói tin",
+    }[absent] in text
+    assert story.packets[0].sha256 in text
+
+
+def test_what_others_wrote_is_text_and_never_markup(story: Story) -> None:
+    odd = "<script>alert(1)</script>\u202e\"'&\x00<img src=x>"
+    hostile = replace(
+        story,
+        subject=odd,
+        code=odd,
+        node=odd,
+        document_id=odd,
+        packets=(replace(story.packets[0], packet_id=odd, answers=odd, status=odd),),
+    )
+
+    found = Reader(page(hostile, [], "x.zip"))
+
+    assert not {"script", "img"} & set(found.tags)
+    assert "\u202e" not in found.text
+    assert "\x00" not in found.text
+
+
+def test_a_pack_of_a_document_without_a_log_says_that_no_time_is_proved(story: Story) -> None:
+    bare = replace(story, seals=(), events=(), made_at=datetime(2026, 11, 20, tzinfo=UTC))
+
+    text = seen(page(bare, [], "x.zip"))
+
+    assert "không chứng minh được thời điểm nào bằng nhật ký" in text
+    assert "không có trong nhật ký đã niêm phong" in text

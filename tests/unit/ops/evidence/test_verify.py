@@ -1,0 +1,457 @@
+"""What a pack proves, to whom, and for what time (E4, E5, R3, R4)."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import shutil
+import zipfile
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding
+
+from gateway.domain import seal
+from gateway.errors import Misconfigured
+from gateway.ops.evidence.key import EvidenceKey
+from gateway.ops.evidence.report import Line, Report
+from gateway.trust.authority import Authority
+from gateway.trust.seal_key import open_key
+from tests.support.clock import START
+from tests.support.evidence import LATER, SOON, Made, TimeAuthority, check, rebuilt, unpacked
+from tests.support.node import PROVINCE
+
+STRANGER = EvidenceKey(Ed25519PrivateKey.from_private_bytes(b"stranger" * 4))
+
+
+def only(report: Report, step: str, n: int = 0) -> Line:
+    return [each for each in report.lines if each.step == step][n]
+
+
+def broken(report: Report) -> Line:
+    return next(each for each in report.lines if each.ok is False)
+
+
+# --- what holds -----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("side", ["sent", "received"])
+@pytest.mark.parametrize("at", [SOON, LATER], ids=["soon", "in five years"])
+def test_a_stamped_pack_is_valid_for_the_trusted_time_whenever_it_is_checked(
+    scene: Made, side: str, at: datetime, tmp_path: Path
+) -> None:
+    report = check(getattr(scene, side), tmp_path, scene.trust, scene.seal, at)
+
+    assert report.verdict == "valid", report.told()
+    for line in report.lines:
+        if line.step in ("packet", "receipt"):
+            assert (line.ok, line.trusted, line.proved_at) == (True, True, scene.stamped_at)
+
+
+def test_the_receipts_of_a_sent_document_are_proved_against_its_packet(scene: Made, tmp_path: Path) -> None:
+    report = check(scene.sent, tmp_path, scene.trust, scene.seal)
+
+    told = [line for line in report.lines if line.step == "receipt"]
+    assert [(line.params["code"], line.params["sender"], line.note) for line in told] == [
+        ("01", PROVINCE, "receipt_proved"),
+        ("03", PROVINCE, "receipt_proved"),
+    ]
+
+
+def test_the_fingerprints_of_whom_one_believes_are_told(scene: Made, tmp_path: Path) -> None:
+    report = check(scene.sent, tmp_path, scene.trust, scene.seal)
+
+    assert sorted(each.kind for each in report.anchors) == ["ca", "node", "node", "seal", "tsa"]
+    assert all(len(each.sha256) == 64 for each in report.anchors)
+
+
+# --- threat 111: a receipt that is denied later ---------------------------------------------------------------
+
+
+def revoked(scene: Made, to: Path, at: datetime) -> Path:
+    """A trust folder in which the receiver's key was revoked at that time; of lists made after a certificate has run out
+    its authority may leave it."""
+    folder = scene.copy_of_trust(to)
+    (folder / "crl").mkdir()
+    made_at = at + timedelta(hours=1)
+    lists = scene.authority.revocation_list([(scene.certificates[PROVINCE], at)], made_at, timedelta(days=30))
+    (folder / "crl" / "ca.pem").write_bytes(lists)
+    return folder
+
+
+def test_threat_111_a_receipt_denied_after_its_key_expired_holds_by_the_trusted_time(
+    scene: Made, tmp_path: Path
+) -> None:
+    assert scene.certificates[PROVINCE].not_valid_after_utc < LATER
+
+    report = check(scene.sent, tmp_path, scene.trust, scene.seal, LATER)
+
+    assert only(report, "receipt", 1).ok is True
+    assert report.verdict == "valid"
+
+
+def test_threat_111_a_receipt_denied_after_its_key_was_revoked_holds_by_the_trusted_time(
+    scene: Made, tmp_path: Path
+) -> None:
+    folder = revoked(scene, tmp_path / "trust", START + timedelta(days=100))
+
+    report = check(scene.sent, tmp_path, folder, scene.seal, LATER)
+
+    assert only(report, "receipt", 1).ok is True
+    assert report.verdict == "valid", report.told()
+
+
+@pytest.mark.parametrize("why", ["expired", "revoked"])
+def test_threat_111_without_a_timestamp_it_cannot_be_told(scene: Made, why: str, tmp_path: Path) -> None:
+    folder, at = scene.trust, LATER
+    if why == "revoked":
+        folder, at = revoked(scene, tmp_path / "trust", START + timedelta(hours=1)), SOON
+
+    report = check(scene.unstamped, tmp_path, folder, None, at)
+
+    receipts = [line for line in report.lines if line.step == "receipt"]
+    assert [line.ok for line in receipts] == [None, None]
+    assert report.verdict == "unknown"
+
+
+def test_threat_111_a_key_revoked_before_the_trusted_time_is_not_valid(scene: Made, tmp_path: Path) -> None:
+    folder = revoked(scene, tmp_path / "trust", scene.stamped_at - timedelta(minutes=5))
+
+    report = check(scene.sent, tmp_path, folder, scene.seal, LATER)
+
+    assert report.verdict == "invalid"
+    assert broken(report).params["code"] == "CERT-REVOKED"
+
+
+def test_without_a_timestamp_a_pack_is_valid_only_for_the_time_of_the_check(
+    scene: Made, tmp_path: Path
+) -> None:
+    report = check(scene.unstamped, tmp_path, scene.trust)
+
+    packet = only(report, "packet")
+    assert (packet.ok, packet.trusted, packet.proved_at, packet.note) == (True, False, SOON, "valid_now")
+    assert report.verdict == "valid"
+
+
+# --- threat 118: packs that try to be believed ----------------------------------------------------------------
+
+
+def test_threat_118_without_anchors_a_good_pack_is_consistent_and_no_more(
+    scene: Made, tmp_path: Path
+) -> None:
+    report = check(scene.sent, tmp_path, None)
+
+    assert report.verdict == "unknown"
+    assert {line.note for line in report.lines if line.ok is None and line.decides} == {
+        "not_anchored",
+        "receipt_proved",
+    }
+
+
+def test_threat_118_anchors_that_a_pack_brings_are_not_believed(scene: Made, tmp_path: Path) -> None:
+    """The court knows another authority; what led to the pack's own root is in the pack and changes nothing."""
+    elsewhere = Authority.create("Another authority", START)
+    folder = scene.copy_of_trust(tmp_path / "trust")
+    (folder / "ca.pem").write_bytes(elsewhere.certificate.public_bytes(Encoding.PEM))
+
+    report = check(scene.sent, tmp_path, folder, scene.seal)
+
+    assert report.verdict == "invalid"
+    assert broken(report).member.startswith("packets/")
+    assert broken(report).params["code"] == "CERT-CHAIN"
+
+
+def test_threat_118_a_manifest_signed_anew_by_another_key_is_not_anchored(
+    scene: Made, tmp_path: Path
+) -> None:
+    forged = rebuilt(scene.sent, tmp_path, STRANGER)
+
+    report = check(forged, tmp_path, scene.trust, scene.seal)
+
+    assert only(report, "container").ok is True
+    assert (only(report, "manifest").ok, only(report, "manifest").note) == (None, "not_anchored")
+    assert report.verdict == "unknown"
+
+
+def test_threat_118_a_manifest_whose_signature_is_another_keys_fails_by_name(
+    scene: Made, tmp_path: Path
+) -> None:
+    """The stranger's signature beside the true key's name."""
+
+    class Pretender:
+        public_key = base64.b64decode(json.loads(signature_member(scene, tmp_path))["public_key"])
+
+        def sign(self, data: bytes) -> bytes:
+            return STRANGER.sign(data)
+
+    report = check(rebuilt(scene.sent, tmp_path, Pretender()), tmp_path, scene.trust, scene.seal)
+
+    assert (broken(report).member, report.verdict) == ("manifest.sig", "invalid")
+
+
+def signature_member(scene: Made, folder: Path) -> bytes:
+    file = folder / "signature.zip"
+    file.write_bytes(scene.sent)
+    with zipfile.ZipFile(file) as archive:
+        return archive.read("manifest.sig")
+
+
+def test_threat_118_the_timestamp_of_another_authority_fails_by_the_seals_name(
+    scene: Made, tmp_path: Path
+) -> None:
+    other = TimeAuthority("Other", START - timedelta(days=300))
+    name, published = stamped_seal(scene, tmp_path)
+    token, _ = other.stamp(published.signed.to_bytes())
+    forged = rebuilt(scene.sent, tmp_path, STRANGER, {name: replace(published, stamp=token).to_bytes()})
+
+    report = check(forged, tmp_path, scene.trust)
+
+    assert (broken(report).step, broken(report).member) == ("stamps", name)
+    assert not any(line.trusted for line in report.lines)
+
+
+def test_threat_118_the_timestamp_of_another_seal_fails_by_the_seals_name(
+    scene: Made, tmp_path: Path
+) -> None:
+    name, published = stamped_seal(scene, tmp_path)
+    own = TimeAuthority("Time", START)
+    token, _ = own.stamp(b"something else")
+    forged = rebuilt(scene.sent, tmp_path, STRANGER, {name: replace(published, stamp=token).to_bytes()})
+
+    report = check(forged, tmp_path, scene.trust)
+
+    assert (broken(report).step, broken(report).member) == ("stamps", name)
+
+
+def stamped_seal(scene: Made, folder: Path) -> tuple[str, seal.PublishedSeal]:
+    for name, content in unpacked(scene.sent, folder).items():
+        if name.startswith("log/seals/") and (found := seal.read(content)).stamp is not None:
+            return name, found
+    raise AssertionError("no seal of the scene has a stamp")
+
+
+@pytest.mark.parametrize("missing", ["nodes", "tsa"])
+def test_without_one_kind_of_anchor_what_rests_on_it_cannot_be_told(
+    scene: Made, missing: str, tmp_path: Path
+) -> None:
+    folder = scene.copy_of_trust(tmp_path / "trust")
+    shutil.rmtree(folder / missing)
+
+    report = check(scene.sent, tmp_path, folder)
+
+    assert report.verdict == "unknown"
+
+
+# --- threat 92: what was kept is changed and packed anew ------------------------------------------------------
+
+
+@pytest.mark.parametrize("n", range(3))
+def test_threat_092_one_bit_of_a_packed_envelope_or_receipt_is_found_by_its_name(
+    scene: Made, n: int, tmp_path: Path
+) -> None:
+    """Whoever holds the pack's key makes manifest and story fit the changed packet: its own signature does not."""
+    members = unpacked(scene.sent, tmp_path)
+    name = sorted(each for each in members if each.startswith("packets/"))[n]
+    forged = with_packet(scene, tmp_path, name, lambda raw: flipped(raw, raw.index(b"</edXML:From>") - 30))
+
+    report = check(forged, tmp_path, scene.trust, scene.seal)
+
+    assert report.verdict == "invalid"
+    assert broken(report).member == name
+
+
+def flipped(raw: bytes, at: int) -> bytes:
+    return raw[:at] + bytes([raw[at] ^ 1]) + raw[at + 1 :]
+
+
+def with_packet(scene: Made, folder: Path, name: str, change: Callable[[bytes], bytes]) -> bytes:
+    """The pack with one packet changed, and the story told to fit."""
+    members = unpacked(scene.sent, folder)
+    content = change(members[name])
+    story = json.loads(members["story.json"])
+    for packet in story["packets"]:
+        if packet["member"] == name:
+            packet["sha256"], packet["size"] = hashlib.sha256(content).hexdigest(), len(content)
+    told = json.dumps(story, ensure_ascii=False).encode()
+    return rebuilt(scene.sent, folder, STRANGER, {name: content, "story.json": told})
+
+
+def test_a_receipt_for_another_packet_proves_nothing_of_this_one(scene: Made, tmp_path: Path) -> None:
+    """The receiver's true receipt, put beside a packet that it does not answer."""
+    members = unpacked(scene.sent, tmp_path)
+    story = json.loads(members["story.json"])
+    for packet in story["packets"]:
+        if packet["part"] == "document":
+            packet["to"] = [{"code": "Z91.99", "name": ""}]
+    told = json.dumps(story, ensure_ascii=False).encode()
+
+    report = check(rebuilt(scene.sent, tmp_path, STRANGER, {"story.json": told}), tmp_path, scene.trust)
+
+    assert (broken(report).step, broken(report).note) == ("receipt", "receipt_fails")
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [("kind", "recall"), ("packet_id", "pkt_other"), ("status", "06"), ("body_sha256", "0" * 64)],
+)
+def test_a_story_that_says_what_a_packet_does_not_say_is_spoiled(
+    scene: Made, field: str, value: str, tmp_path: Path
+) -> None:
+    story = json.loads(unpacked(scene.sent, tmp_path)["story.json"])
+    story["packets"][1][field] = value
+    told = json.dumps(story, ensure_ascii=False).encode()
+
+    report = check(rebuilt(scene.sent, tmp_path, STRANGER, {"story.json": told}), tmp_path, scene.trust)
+
+    assert (broken(report).member, report.verdict) == ("story.json", "invalid")
+
+
+def test_a_packet_that_the_story_does_not_tell_of_is_spoiled(scene: Made, tmp_path: Path) -> None:
+    story = json.loads(unpacked(scene.sent, tmp_path)["story.json"])
+    left_out = story["packets"].pop()
+    told = json.dumps(story, ensure_ascii=False).encode()
+
+    report = check(rebuilt(scene.sent, tmp_path, STRANGER, {"story.json": told}), tmp_path, scene.trust)
+
+    assert broken(report).member == left_out["member"]
+
+
+# --- the log --------------------------------------------------------------------------------------------------
+
+
+def lines_of(scene: Made, folder: Path, member: str) -> list[dict[str, object]]:
+    return [json.loads(line) for line in unpacked(scene.sent, folder)[member].splitlines()]
+
+
+def packed_lines(lines: list[dict[str, object]]) -> bytes:
+    return b"".join(json.dumps(line).encode() + b"\n" for line in lines)
+
+
+@pytest.mark.parametrize("what", ["body", "index", "path", "seal"])
+def test_threat_092_a_line_of_the_log_that_is_changed_is_under_no_seal(
+    scene: Made, what: str, tmp_path: Path
+) -> None:
+    lines = lines_of(scene, tmp_path, "log/leaves.jsonl")
+    changed = {
+        "body": base64.b64encode(flipped(base64.b64decode(str(lines[0]["body"])), 20)).decode(),
+        "index": 1,
+        "path": ["00" * 32],
+        "seal": 99,
+    }
+    lines[0][what] = changed[what]
+    forged = rebuilt(scene.sent, tmp_path, STRANGER, {"log/leaves.jsonl": packed_lines(lines)})
+
+    report = check(forged, tmp_path, scene.trust)
+
+    assert (broken(report).member, report.verdict) == ("log/leaves.jsonl", "invalid")
+
+
+def test_a_packet_that_no_line_names_has_no_trusted_time(scene: Made, tmp_path: Path) -> None:
+    digest = json.loads(unpacked(scene.sent, tmp_path)["story.json"])["packets"][1]["sha256"].encode()
+    lines = [
+        line
+        for line in lines_of(scene, tmp_path, "log/leaves.jsonl")
+        if digest not in base64.b64decode(str(line["body"]))
+    ]
+    forged = rebuilt(scene.sent, tmp_path, STRANGER, {"log/leaves.jsonl": packed_lines(lines)})
+
+    report = check(forged, tmp_path, scene.trust, None, LATER)
+
+    receipt = only(report, "packet", 1)
+    assert (receipt.ok, receipt.note) == (None, "no_time")
+
+
+def test_threat_092_a_seal_that_is_changed_fails_by_its_name(scene: Made, tmp_path: Path) -> None:
+    name, published = stamped_seal(scene, tmp_path)
+    other = replace(published.signed.seal, tree_size=published.signed.seal.tree_size + 1)
+    changed = replace(published, signed=replace(published.signed, seal=other)).to_bytes()
+
+    report = check(rebuilt(scene.sent, tmp_path, STRANGER, {name: changed}), tmp_path, scene.trust)
+
+    assert (broken(report).member, report.verdict) == (name, "invalid")
+
+
+def test_seals_that_nothing_joins_are_refused(scene: Made, tmp_path: Path) -> None:
+    """The pack made before the second seal, given that seal without a proof."""
+    name, published = stamped_seal(scene, tmp_path)
+    forged = rebuilt(scene.unstamped, tmp_path, STRANGER, {name: published.to_bytes()})
+
+    report = check(forged, tmp_path, scene.trust)
+
+    assert broken(report).member == "log/consistency.jsonl"
+
+
+def test_threat_117_a_published_seal_of_another_history_is_told(scene: Made, tmp_path: Path) -> None:
+    """The same number, another root: what a node shows that rewrote its history."""
+    _, published = stamped_seal(scene, tmp_path)
+    key = open_key(tmp_path / "keys", None)
+    other = replace(published.signed.seal, root=bytes(32))
+    (tmp_path / "other.seal").write_bytes(seal.PublishedSeal(signed=key.sign(other)).to_bytes())
+
+    report = check(scene.sent, tmp_path, scene.trust, tmp_path / "other.seal")
+
+    assert (broken(report).step, broken(report).note) == ("published", "other_history")
+
+
+def test_a_published_seal_that_the_pack_does_not_hold_cannot_be_compared(scene: Made, tmp_path: Path) -> None:
+    report = check(scene.unstamped, tmp_path, scene.trust, scene.seal)
+
+    assert (only(report, "published").ok, only(report, "published").note) == (None, "published_absent")
+    assert report.verdict == "unknown"
+
+
+def test_whoever_has_a_published_seal_knows_the_logs_key_by_it(scene: Made, tmp_path: Path) -> None:
+    folder = scene.copy_of_trust(tmp_path / "trust")
+    (folder / "nodes" / "log.pem").unlink()
+
+    assert only(check(scene.sent, tmp_path, folder, scene.seal), "seals").ok is True
+    assert only(check(scene.sent, tmp_path, folder), "seals").ok is None
+    alone = check(scene.sent, tmp_path, None, scene.seal)
+    assert (only(alone, "seals").ok, alone.verdict) == (True, "unknown")
+
+
+# --- folders that cannot be used ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("place", "content", "said"),
+    [
+        ("nodes/pack.pem", b"no key", "no public key"),
+        ("tsa/ca.pem", b"-----BEGIN CERTIFICATE-----\n", "PEM certificates"),
+        ("bindings.csv", b"a,b\n", "expected the columns"),
+    ],
+)
+def test_a_trust_folder_that_cannot_be_used_says_what_to_mend(
+    scene: Made, place: str, content: bytes, said: str, tmp_path: Path
+) -> None:
+    folder = scene.copy_of_trust(tmp_path / "trust")
+    (folder / place).write_bytes(content)
+
+    with pytest.raises(Misconfigured, match=said):
+        check(scene.sent, tmp_path, folder)
+
+
+def test_threat_118_a_seal_that_its_key_did_not_sign_makes_that_key_known_to_nobody(
+    scene: Made, tmp_path: Path
+) -> None:
+    """Else a file with the right numbers and a stranger's key would vouch for the stranger's packs."""
+    published = seal.read(scene.seal.read_bytes())
+    forged = replace(
+        published, signed=replace(published.signed, key=open_key(tmp_path / "keys", None).public)
+    )
+    (tmp_path / "forged.seal").write_bytes(forged.to_bytes())
+
+    with pytest.raises(Misconfigured, match="not of its key"):
+        check(scene.sent, tmp_path, scene.trust, tmp_path / "forged.seal")
+
+
+def test_a_file_that_is_no_seal_is_not_taken_for_one(scene: Made, tmp_path: Path) -> None:
+    (tmp_path / "odd.seal").write_bytes(scene.seal.read_bytes() + b"\n")
+
+    with pytest.raises(Misconfigured, match="no published seal"):
+        check(scene.sent, tmp_path, scene.trust, tmp_path / "odd.seal")

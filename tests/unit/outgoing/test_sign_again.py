@@ -1,0 +1,275 @@
+"""What waits when its key ends is signed again: same content, same packet id, new file (W9, threat 119). A key that is
+down leaves documents queued with the reason."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cryptography.hazmat.primitives.serialization import Encoding
+
+from gateway.deciding import end
+from gateway.domain.document import Kind, OutgoingDocument, OutState
+from gateway.domain.event import EventKind
+from gateway.domain.key_use import KeyEnd
+from gateway.errors import Unreachable
+from gateway.outgoing import dispatch
+from gateway.policy.signing_key import fingerprint
+from gateway.ports import Axis, Fate, Outcome, Parcel
+from gateway.settings import Secret, Settings
+from gateway.trust.authority import Authority
+from tests.services.softhsm import Hsm
+from tests.support import hsm as hsms
+from tests.support import oracles
+from tests.support.faulty import Faulty
+from tests.support.node import COMMUNE, DEPARTMENT, PROVINCE, Packet, Town, opened
+
+DAY = timedelta(days=1)
+
+
+@pytest.fixture
+async def broken(tmp_path: Path) -> AsyncIterator[tuple[Town, Faulty]]:
+    axis = Faulty("axis", "publish")
+    async with opened(tmp_path / "node", wrap=axis) as town:
+        await town._host()
+        yield town, axis
+
+
+async def new_key(town: Town, code: str = DEPARTMENT, where: str = "file") -> bytes:
+    """A second key with its certificate, bound beside the first one; the certificate."""
+    node, now = town.node, town.clock.now()
+    entry = node.keys.generate(code, where=where)
+    authority = Authority.load(node.settings.node.data_dir / "authority")
+    issued = authority.issue_for_request(node.keys.request(code, entry.key_id, "Demo"), now)
+    node.keys.import_certificate(code, issued.public_bytes(Encoding.PEM))
+    der = issued.public_bytes(Encoding.DER)
+    times = (issued.not_valid_before_utc, issued.not_valid_after_utc)
+    await node.directory.bind(code, der, *times, "one", "two")
+    return der
+
+
+def key_end(town: Town, der: bytes, code: str = DEPARTMENT) -> KeyEnd:
+    (entry,) = [each for each in town.node.keys.entries(code) if each.certificate_der == der]
+    mine = fingerprint(der)
+    return KeyEnd(agency_code=code, key_id=entry.key_id, fingerprint=mine, at=town.clock.now(), by="operator")
+
+
+def signing(town: Town, code: str = DEPARTMENT) -> bytes:
+    return town.node.keys.signer(code, town.clock.now()).certificate_der
+
+
+async def waiting(town: Town, axis: Faulty, *to: str) -> tuple[bytes, Packet]:
+    """A packed document that the axis does not take; the certificate that signed it, and the packet as it waits."""
+    axis.error = Unreachable("the axis does not answer")
+    old = signing(town)
+    await town.send("15", *(to or (PROVINCE,)))
+    await town.carry()
+    (packet,) = await town.crossed(DEPARTMENT, Kind.DOCUMENT)
+    return old, packet
+
+
+@pytest.mark.parametrize("how", ["retired", "stolen", "withdrawn"])
+async def test_threat_119_what_waits_is_signed_again_under_the_new_key(
+    broken: tuple[Town, Faulty], how: str
+) -> None:
+    town, axis = broken
+    old, before = await waiting(town, axis)
+    sent = await _only(town)
+    new = await new_key(town)
+    desk, ended = town.node.deciding, key_end(town, old)
+    if how == "retired":
+        await end.retire(desk, ended)
+    elif how == "stolen":
+        await end.stolen(desk, ended, town.clock.now() - timedelta(hours=1))
+    else:
+        await end.withdraw(desk, "operator", DEPARTMENT, ended.fingerprint, "told by telephone")
+    axis.error = None
+    town.clock.advance(5)
+
+    await town.carry()
+
+    (after,) = await town.crossed(DEPARTMENT, Kind.DOCUMENT)
+    now = await town.document(sent)
+    assert oracles.xmlsec_says_valid(after.raw, new)
+    assert not oracles.xmlsec_says_valid(before.raw, new)
+    assert (after.id, now.body_digest) == (before.id, sent.body_digest)
+    assert now.envelope_digest == after.digest != before.digest
+    received = await town.only()
+    assert (received.envelope_digest, received.body_digest) == (after.digest, sent.body_digest)
+    events = [
+        each for each in await town.events(DEPARTMENT, sent.id) if each.kind is EventKind.MESSAGE_RESIGNED
+    ]
+    (told,) = events
+    assert told.data["was"] == before.digest
+    assert told.data["envelope"] == after.digest
+    assert told.data["certificate"] == fingerprint(new)
+    assert (await town.delivery(sent)).state == "delivered", "the receipt names the same content"
+
+
+async def _only(town: Town) -> OutgoingDocument:
+    (item,) = await town.outbox(DEPARTMENT, Kind.DOCUMENT)
+    async with town.node.store.read(await town.scope(DEPARTMENT)) as work:
+        return await work.outgoing.get(item.subject_id)
+
+
+async def test_w9_what_was_once_published_is_published_again_byte_for_byte(
+    broken: tuple[Town, Faulty],
+) -> None:
+    """One recipient has it; the other one gets the same bytes, whatever became of the key."""
+    town, _ = broken
+    old = signing(town)
+    document = await town.send("15", PROVINCE, COMMUNE)
+    await town.pack()
+    (before,) = await town.crossed(DEPARTMENT, Kind.DOCUMENT)
+    async with town.node.store.begin(await town.scope(DEPARTMENT)) as work:
+        (item,) = await work.outbox.of_subject(document.id)
+        await work.commit()
+    await _deliver_to_one(town, item.id)
+    await new_key(town)
+    await end.retire(town.node.deciding, key_end(town, old))
+    town.clock.advance(10)
+
+    await town.carry()
+
+    (after,) = await town.crossed(DEPARTMENT, Kind.DOCUMENT)
+    assert after.raw == before.raw
+
+
+async def _deliver_to_one(town: Town, outbox_id: str) -> None:
+    """As a courier does whose axis takes the parcel for the first recipient alone."""
+    (leased,) = await town.node.store.claim_outbox(1, 60)
+    assert leased.item.id == outbox_id
+    later = Outcome(fate=Fate.LATER, code="axis-down", detail="for one of them")
+    desk = replace(town.node.out, axis=_HalfAnAxis(town.node.out.axis, COMMUNE, later))
+    await dispatch.run(desk, leased)
+
+
+class _HalfAnAxis:
+    """Takes nothing for one recipient."""
+
+    def __init__(self, real: Axis, without: str, outcome: Outcome) -> None:
+        self._real, self._without, self._outcome = real, without, outcome
+
+    def __getattr__(self, name: str) -> Any:  # Any: it answers for the axis
+        return getattr(self._real, name)
+
+    async def publish(self, parcel: Parcel, routes: Sequence[str]) -> Mapping[str, Outcome]:
+        taken = await self._real.publish(parcel, [each for each in routes if each != self._without])
+        return {**taken, self._without: self._outcome}
+
+
+async def test_an_answer_that_waits_is_signed_again_too(broken: tuple[Town, Faulty]) -> None:
+    town, axis = broken
+    sent = await town.send("15")
+    for step in (town.pack, town.dispatch, town.land, town.process, town.pack):
+        await step()
+    axis.error = Unreachable("the axis does not answer")
+    (before,) = await town.crossed(PROVINCE, Kind.STATUS)
+    old = signing(town, PROVINCE)
+    new = await new_key(town, PROVINCE)
+    await end.retire(town.node.deciding, key_end(town, old, PROVINCE))
+    axis.error = None
+
+    await town.carry()
+
+    (after,) = await town.crossed(PROVINCE, Kind.STATUS)
+    assert oracles.xmlsec_says_valid(after.raw, new)
+    assert after.id == before.id
+    assert (await town.delivery(sent)).state == "delivered"
+
+
+async def test_threat_119_without_a_key_that_may_sign_nothing_leaves_and_the_row_says_why(
+    broken: tuple[Town, Faulty],
+) -> None:
+    town, axis = broken
+    old, before = await waiting(town, axis)
+    await end.stolen(town.node.deciding, key_end(town, old), town.clock.now() - timedelta(hours=1))
+    axis.error = None
+    town.clock.advance(5)
+    second = await town.send("16")
+
+    await town.carry()
+
+    (row,) = [each for each in await town.outbox(DEPARTMENT) if each.packet_id == before.id]
+    assert row.state == "waiting"
+    assert "stolen" in (row.last_error or "")
+    assert (await town.document(second)).state is OutState.QUEUED
+    assert await town.incoming() == ()
+    new = await new_key(town)
+    town.clock.advance(DAY)
+    await town.carry()
+    packets = await town.crossed(DEPARTMENT, Kind.DOCUMENT)
+    assert [oracles.xmlsec_says_valid(each.raw, new) for each in packets] == [True, True]
+    assert len(await town.incoming()) == 2
+
+
+async def test_threat_048_of_two_certificates_in_force_the_one_bound_last_signs(town: Town) -> None:
+    """Not the newest file on disk: one that nobody bound yet would be refused by every receiver."""
+    first = signing(town)
+    entry = town.node.keys.generate(DEPARTMENT)
+    authority = Authority.load(town.node.settings.node.data_dir / "authority")
+    request = town.node.keys.request(DEPARTMENT, entry.key_id, "Demo")
+    issued = authority.issue_for_request(request, town.clock.now())
+    town.node.keys.import_certificate(DEPARTMENT, issued.public_bytes(Encoding.PEM))
+    await town.send("15")
+    await town.carry()
+    times = (town.clock.now() + DAY, issued.not_valid_after_utc)
+    await town.node.directory.bind(DEPARTMENT, issued.public_bytes(Encoding.DER), *times, "one", "two")
+    await town.send("16")
+    await town.carry()
+    town.clock.advance(2 * DAY)
+    await town.send("17")
+    await town.carry()
+
+    packets = await town.crossed(DEPARTMENT, Kind.DOCUMENT)
+    signers = [oracles.xmlsec_says_valid(each.raw, first) for each in packets]
+    assert signers == [True, True, False]
+    assert len(await town.incoming()) == 3
+
+
+# --- a token that goes away ----------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def hsm() -> Iterator[Hsm]:
+    made = hsms.of_this_process()
+    yield made
+    if (made.folder / "away").is_dir():
+        made.plug_in()
+
+
+async def test_a_signer_that_is_down_leaves_the_document_queued_with_its_reason(
+    tmp_path: Path, hsm: Hsm
+) -> None:
+    """Design 4.3, with a real token that is pulled out and put in again."""
+    token = hsm.token()
+
+    def with_token(settings: Settings) -> Settings:
+        keys = replace(settings.keys, pkcs11_module=hsm.module, token=token.label, pin=Secret(token.pin))
+        return replace(settings, keys=keys)
+
+    async with opened(tmp_path / "node", change=with_token) as town:
+        old = signing(town)
+        new = await new_key(town, where="token")
+        await end.retire(town.node.deciding, key_end(town, old))
+        hsm.unplug()
+        sent = await town.send("15")
+        await town.carry()
+
+        async with town.node.store.read(await town.scope(DEPARTMENT)) as work:
+            reason = await work.jobs.error_of(sent.id)
+        assert (await town.document(sent)).state is OutState.QUEUED
+        assert reason is not None
+        assert reason.startswith("GW-K-001: the token")
+        assert token.pin not in reason
+        hsm.plug_in()
+        town.clock.advance(DAY)
+        await town.carry()
+
+        (packet,) = await town.crossed(DEPARTMENT, Kind.DOCUMENT)
+        assert oracles.xmlsec_says_valid(packet.raw, new)
+        assert (await town.delivery(sent)).state == "delivered"

@@ -1,0 +1,75 @@
+"""When a document may leave as its lead file is signed: a table of verdicts, recipients and switches (R19 to R23)."""
+
+from __future__ import annotations
+
+import pytest
+
+from gateway.domain.document import Recipient, RecipientRole
+from gateway.domain.signatures import FileVerdict, Role, SignerVerdict, Word
+from gateway.policy import lead
+from gateway.policy.profile import Profile
+from gateway.policy.verdict import ReasonCode
+
+REFUSE, WARN = Profile(unsigned_lead="refuse"), Profile(unsigned_lead="warn")
+TO_ACT = (Recipient(code="Z91", role=RecipientRole.TO_ACT), Recipient(code="Z92", role=RecipientRole.TO_KNOW))
+TO_KNOW = (Recipient(code="Z91", role=RecipientRole.TO_KNOW),)
+
+
+def signer(
+    role: Role, verdict: Word = Word.VALID, why: str | None = None, copy: str | None = None
+) -> SignerVerdict:
+    return SignerVerdict(field="A", name="Sở Mẫu", role=role, verdict=verdict, why=why, copy_form=copy)
+
+
+def file(*signers: SignerVerdict, verdict: Word = Word.VALID, why: str | None = None) -> FileVerdict:
+    return FileVerdict(n=1, file="15.pdf", verdict=verdict, why=why, signers=signers)
+
+
+AGENCY, PERSON = signer(Role.AGENCY), signer(Role.PERSON)
+OPEN = signer(Role.AGENCY, Word.UNKNOWN, "CERT-REVOCATION-UNKNOWN")
+ENDED = signer(Role.AGENCY, Word.UNKNOWN, "PDF-TIME-UNPROVED")
+BROKEN = signer(Role.AGENCY, Word.INVALID, "SIG-DIGEST")
+CASES = [
+    (file(AGENCY, PERSON), [], []),
+    (file(signer(Role.AGENCY, copy="SY")), [], []),
+    (file(AGENCY), [], [ReasonCode.NO_PERSON_SIGNATURE]),
+    (file(PERSON), [ReasonCode.UNSIGNED_LEAD], []),
+    (file(verdict=Word.UNSIGNED), [ReasonCode.UNSIGNED_LEAD], []),
+    (file(BROKEN, PERSON), [ReasonCode.SIGNATURE_INVALID], []),
+    (file(AGENCY, signer(Role.PERSON, Word.INVALID, "PDF-CHANGED")), [ReasonCode.SIGNATURE_INVALID], None),
+    (file(OPEN, PERSON), [], [ReasonCode.SIGNATURE_UNCHECKED]),
+    (file(ENDED, PERSON), [ReasonCode.UNSIGNED_LEAD], [ReasonCode.SIGNATURE_UNCHECKED]),
+    (
+        file(verdict=Word.UNKNOWN, why="PDF-UNREADABLE"),
+        [ReasonCode.UNSIGNED_LEAD],
+        [ReasonCode.SIGNATURE_UNCHECKED],
+    ),
+    (file(verdict=Word.UNKNOWN, why="PDF-TRUST"), [], [ReasonCode.SIGNATURE_UNCHECKED]),
+    (file(verdict=Word.UNKNOWN, why="PDF-READER"), [], [ReasonCode.SIGNATURE_UNCHECKED]),
+    (None, [], []),
+]
+
+
+@pytest.mark.parametrize(("verdict", "broken", "asked"), CASES)
+def test_a_document_to_act_on_is_refused_for_what_is_broken_and_warned_of_what_is_open(
+    verdict: FileVerdict | None, broken: list[ReasonCode], asked: list[ReasonCode] | None
+) -> None:
+    told = lead.check(verdict, TO_ACT, REFUSE)
+
+    assert [each.code for each in told.reasons] == broken
+    assert asked is None or [each.code for each in told.warnings] == asked
+
+
+@pytest.mark.parametrize(("verdict", "broken", "asked"), CASES)
+@pytest.mark.parametrize(("to", "profile"), [(TO_KNOW, REFUSE), (TO_ACT, WARN)], ids=["to know", "warn"])
+def test_the_same_only_warns_where_it_is_sent_to_be_known_or_the_profile_says_so(
+    verdict: FileVerdict | None,
+    broken: list[ReasonCode],
+    asked: list[ReasonCode] | None,
+    to: tuple[Recipient, ...],
+    profile: Profile,
+) -> None:
+    told = lead.check(verdict, to, profile)
+
+    assert told.allowed
+    assert [each.code for each in told.warnings][: len(broken)] == broken

@@ -1,0 +1,88 @@
+"""Agency or person, and which copy: told by what certificates and signatures say of themselves."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import pytest
+
+from gateway.domain.signatures import CertificateFacts, Role, RoleRule
+from gateway.policy.pdf_roles import copy_form, name_of, organisation_of, role_of
+
+NOW = datetime(2026, 11, 20, tzinfo=UTC)
+
+
+def certificate(*names: tuple[str, str], policies: tuple[str, ...] = ()) -> CertificateFacts:
+    return CertificateFacts(
+        subject="the subject",
+        issuer="the issuer",
+        serial="1",
+        sha256="0" * 64,
+        not_before=NOW,
+        not_after=NOW,
+        names=names,
+        policies=policies,
+    )
+
+
+NAME, ORGANISATION = ("common_name", "Nguyễn Văn Mẫu"), ("organization_name", "Sở Mẫu")
+
+
+@pytest.mark.parametrize(
+    ("names", "role"),
+    [
+        ((NAME, ORGANISATION), Role.PERSON),
+        ((NAME, ORGANISATION, ("user_id", "CCCD:000000000000")), Role.PERSON),
+        ((("common_name", "Sở Mẫu"), ORGANISATION, ("given_name", "Sở")), Role.PERSON),
+        ((("common_name", "Sở Mẫu"), ORGANISATION), Role.AGENCY),
+        ((("common_name", "SỞ MẪU (Z91.07)"), ORGANISATION), Role.AGENCY),
+        ((("common_name", "Sở Mẫuu"), ORGANISATION), Role.PERSON),
+        (
+            (("common_name", "Phòng Mẫu"), ORGANISATION, ("organizational_unit_name", "Phòng Mẫu")),
+            Role.AGENCY,
+        ),
+        ((NAME, ORGANISATION, ("user_id", "MST:0000000000")), Role.AGENCY),
+        ((NAME, ORGANISATION, ("organization_identifier", "VATVN-0")), Role.AGENCY),
+        ((NAME, ("organization_identifier", "VATVN-0"), ("given_name", "Mẫu")), Role.PERSON),
+        ((NAME, ("user_id", "MST:0000000000"), ("user_id", "CCCD:000000000000")), Role.PERSON),
+        ((), Role.PERSON),
+    ],
+)
+def test_the_usual_rules_tell_agency_from_person(names: tuple[tuple[str, str], ...], role: Role) -> None:
+    assert role_of(certificate(*names)) is role
+
+
+def test_the_nodes_own_rules_go_first_in_their_order() -> None:
+    rules = (
+        RoleRule(role=Role.PERSON, part="policy", value="1.2.3"),
+        RoleRule(role=Role.AGENCY, part="policy", value="1.2", begins=True),
+    )
+    agency = certificate(("common_name", "Sở Mẫu"), ORGANISATION, policies=("1.2.3",))
+
+    assert role_of(agency, rules) is Role.PERSON
+    assert role_of(certificate(NAME, policies=("1.2.4",)), rules) is Role.AGENCY
+
+
+def test_a_certificate_without_a_common_name_is_shown_by_its_subject() -> None:
+    assert name_of(certificate()) == "the subject"
+    assert name_of(certificate(NAME, ORGANISATION)) == "Nguyễn Văn Mẫu"
+    assert organisation_of(certificate(NAME, ORGANISATION)) == "Sở Mẫu"
+
+
+@pytest.mark.parametrize(
+    ("said", "form"),
+    [
+        (("SAO Y",), "SY"),
+        (("sao y bản chính",), "SY"),
+        (("", "SAO Y Sở Mẫu 2026-11-18T10:00:00+07:00"), "SY"),
+        (("Trích sao; Sở Mẫu",), "TrS"),
+        (("SL",), "SL"),
+        (("Sao lục: văn bản",), "SL"),
+        (("Syria",), None),
+        (("Bản sao y",), None),
+        (("Tôi đồng ý", "Sở Mẫu"), None),
+        ((), None),
+    ],
+)
+def test_a_copy_is_told_by_whole_words_at_the_beginning(said: tuple[str, ...], form: str | None) -> None:
+    assert copy_form(*said) == form

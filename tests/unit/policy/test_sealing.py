@@ -1,0 +1,112 @@
+"""When the log is sealed, stamped and published, as tables."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+
+from gateway.domain.seal import NO_SEAL, PublishedSeal, Seal
+from gateway.policy import sealing
+from gateway.policy.sealing import Rhythm
+from gateway.ports.log import LogHead
+from tests.support.clock import START
+from tests.support.sealed import seal_key
+
+RHYTHM = Rhythm()
+MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
+
+
+def sealed(size: int, at: datetime, stamp: bytes | None = None) -> PublishedSeal:
+    made = Seal(log_id="0" * 32, number=1, tree_size=size, root=b"r" * 32, previous=NO_SEAL, at=at)
+    return PublishedSeal(signed=seal_key().sign(made), stamp=stamp)
+
+
+@pytest.mark.parametrize(
+    ("head", "due"),
+    [
+        (LogHead(), False),
+        (LogHead(size=1), True),
+        (LogHead(size=1, seal=sealed(1, START - DAY)), False),
+        (LogHead(size=2, seal=sealed(1, START - MINUTE)), True),
+        (LogHead(size=2, seal=sealed(1, START - timedelta(seconds=59))), False),
+        (LogHead(size=2, seal=sealed(1, START + DAY)), True),
+    ],
+    ids=["empty", "first", "nothing new", "a minute later", "before that", "the clock was put back"],
+)
+def test_a_seal_is_due_when_something_new_waited_long_enough(head: LogHead, due: bool) -> None:
+    assert sealing.seal_is_due(head, RHYTHM, START) == due
+
+
+@pytest.mark.parametrize(
+    ("head", "due"),
+    [
+        (LogHead(), False),
+        (LogHead(seal=sealed(1, START)), True),
+        (LogHead(seal=sealed(1, START, b"t"), stamped=sealed(1, START, b"t")), False),
+        (LogHead(seal=sealed(2, START), stamped=sealed(1, START - HOUR, b"t")), True),
+        (LogHead(seal=sealed(2, START), stamped=sealed(1, START - MINUTE, b"t")), False),
+    ],
+    ids=["no seal", "never stamped", "stamped", "an hour ago", "a minute ago"],
+)
+def test_a_stamp_is_due_for_the_newest_seal_once_an_hour(head: LogHead, due: bool) -> None:
+    assert sealing.stamp_is_due(head, RHYTHM, START) == due
+
+
+@pytest.mark.parametrize(
+    ("head", "due"),
+    [
+        (LogHead(), False),
+        (LogHead(seal=sealed(1, START)), True),
+        (LogHead(seal=sealed(1, START - 2 * DAY), published_at=START - 2 * DAY), False),
+        (LogHead(seal=sealed(1, START), published_at=START - DAY), True),
+        (LogHead(seal=sealed(1, START), published_at=START - HOUR), False),
+    ],
+    ids=["no seal", "never", "that one already", "a day ago", "an hour ago"],
+)
+def test_publishing_is_due_once_a_day_for_something_new(head: LogHead, due: bool) -> None:
+    assert sealing.publishing_is_due(head, RHYTHM, START) == due
+
+
+@pytest.mark.parametrize(
+    ("waits", "late"), [(None, False), (timedelta(minutes=5), False), (timedelta(minutes=5, seconds=1), True)]
+)
+def test_an_event_may_wait_five_minutes_for_its_seal(waits: timedelta | None, late: bool) -> None:
+    head = LogHead(unsealed_since=None if waits is None else START - waits)
+
+    assert sealing.is_unsealed(head, START) == late
+
+
+@pytest.mark.parametrize(
+    ("since", "most", "lacks"),
+    [(None, HOUR, False), (DAY, timedelta(), False), (DAY, HOUR, True), (MINUTE, HOUR, False)],
+)
+def test_zero_hours_demand_no_timestamp(since: timedelta | None, most: timedelta, lacks: bool) -> None:
+    head = LogHead(unstamped_since=None if since is None else START - since)
+
+    assert sealing.lacks_stamp(head, most, START) == lacks
+
+
+def words(**given: Any) -> list[tuple[str, str]]:
+    from gateway.ops.doctor_log import findings
+
+    stamped = given.pop("stamped", False)
+    return [(each.level, each.cause) for each in findings(LogHead(**given), START, stamped=stamped)]
+
+
+def test_a_doctor_says_what_is_late() -> None:
+    fresh = sealed(1, START - MINUTE)
+
+    assert words() == [("green", "log.none")]
+    assert words(seal=fresh, size=1) == [("green", "log.fine")]
+    assert words(seal=fresh, unsealed_since=START - HOUR) == [("red", "log.unsealed")]
+    assert words(seal=fresh, unstamped_since=START - 2 * DAY) == [("green", "log.fine")]
+    assert words(seal=fresh, unstamped_since=START - 2 * DAY, stamped=True) == [
+        ("green", "log.fine"),
+        ("yellow", "log.unstamped"),
+    ]
+    assert words(seal=fresh, published_at=START - 8 * DAY) == [
+        ("green", "log.fine"),
+        ("yellow", "log.unpublished"),
+    ]

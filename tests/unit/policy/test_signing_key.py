@@ -1,0 +1,60 @@
+"""Which certificate may sign (W9): bound where any is bound, not ended, in its time."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+from gateway.domain.key_use import ANY, KeyEnd
+from gateway.domain.proof import Binding
+from gateway.policy import signing_key
+from gateway.policy.signing_key import fingerprint
+
+NOW = datetime(2026, 11, 20, tzinfo=UTC)
+DAY = timedelta(days=1)
+OLD, NEW = b"old certificate", b"new certificate"
+
+
+def bound(der: bytes, since: datetime | None = None, until: datetime | None = None) -> Binding:
+    return Binding(code="Z91", certificate_der=der, valid_from=since, valid_to=until)
+
+
+def end(der: bytes, at: datetime, stolen: datetime | None = None) -> KeyEnd:
+    return KeyEnd(
+        agency_code="Z91", key_id="k", fingerprint=fingerprint(der), at=at, by="p", stolen_since=stolen
+    )
+
+
+def test_where_nothing_is_bound_any_certificate_may_sign() -> None:
+    use = signing_key.use("Z91", [], [], NOW)
+
+    assert use == ANY
+    assert use.fault(fingerprint(OLD)) is None
+
+
+def test_w9_where_one_is_bound_the_others_may_not_sign() -> None:
+    use = signing_key.use("Z91", [bound(OLD)], [], NOW)
+
+    assert use.fault(fingerprint(OLD)) is None
+    assert "not bound" in (use.fault(fingerprint(NEW)) or "")
+
+
+def test_w9_outside_of_its_binding_nothing_signs_not_even_when_no_other_is_bound() -> None:
+    use = signing_key.use("Z91", [bound(OLD, NOW - DAY, NOW), bound(NEW, NOW + DAY)], [], NOW)
+
+    assert use.fault(fingerprint(OLD)) is not None
+    assert use.fault(fingerprint(NEW)) is not None
+
+
+def test_a_binding_of_another_code_is_none_of_ours() -> None:
+    other = Binding(code="Z92", certificate_der=OLD)
+
+    assert signing_key.use("Z91", [other], [], NOW) == ANY
+
+
+def test_an_ended_key_signs_nothing_from_its_end_on() -> None:
+    ends = [end(OLD, NOW)]
+
+    assert signing_key.use("Z91", [bound(OLD)], ends, NOW - DAY).fault(fingerprint(OLD)) is None
+    assert "retired" in (signing_key.use("Z91", [bound(OLD)], ends, NOW).fault(fingerprint(OLD)) or "")
+    stolen = signing_key.use("Z91", [], [end(OLD, NOW, NOW - DAY)], NOW)
+    assert "stolen" in (stolen.fault(fingerprint(OLD)) or "")

@@ -1,0 +1,193 @@
+"""Who may approve what (K6): every way in which one person could be two, and that nothing else is in the way."""
+
+from __future__ import annotations
+
+import base64
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gateway.domain.person import Person, Role
+from gateway.domain.proposal import BindingChange, Content, Proposal, ProposalState
+from gateway.policy import two_people
+from gateway.policy.two_people import AGE, OPEN_FOR, Objection
+
+NOW = datetime(2026, 11, 20, 1, 0, tzinfo=UTC)
+LONG_AGO = NOW - timedelta(days=30)
+CERTIFICATE = base64.b64encode(b"what stands for a certificate").decode()
+CONTENT = Content(
+    bindings=(
+        BindingChange(
+            code="Z91.07", certificate=CERTIFICATE, valid_from=NOW, valid_to=NOW + timedelta(days=365)
+        ),
+    )
+)
+PROPOSAL = Proposal(
+    id="prp_1",
+    content=CONTENT,
+    proposed_by="one",
+    proposed_at=NOW - timedelta(hours=1),
+    expires_at=NOW - timedelta(hours=1) + OPEN_FOR,
+)
+
+
+def person(id: str, **more: object) -> Person:
+    made = Person(
+        id=id,
+        name=id,
+        roles=frozenset({Role.TRUST}),
+        added_by="operator",
+        added_at=LONG_AGO,
+        roles_by="operator",
+        roles_at=LONG_AGO,
+        enrolled_at=LONG_AGO,
+    )
+    return replace(made, **more)  # type: ignore[arg-type]  # fields by name
+
+
+def judged(
+    proposal: Proposal = PROPOSAL,
+    proposer: Person | None = None,
+    approver: Person | None = None,
+    typed: tuple[str, ...] = CONTENT.expected,
+    now: datetime = NOW,
+    *,
+    first_made: str | None = PROPOSAL.digest,
+    seen: str = PROPOSAL.digest,
+    first_set_up: bool = False,
+) -> Objection | None:
+    return two_people.approving(
+        proposal,
+        proposer or person("one"),
+        approver or person("two"),
+        typed,
+        now,
+        first_made=first_made,
+        seen=seen,
+        first_set_up=first_set_up,
+    )
+
+
+def test_two_people_of_age_who_compared_the_fingerprint_may() -> None:
+    assert judged() is None
+
+
+@pytest.mark.parametrize(
+    "written", ["{0}", " {0} ", "{1}", "{2}"], ids=["plain", "spaces", "capitals", "colons"]
+)
+def test_digits_may_be_written_as_people_write_them(written: str) -> None:
+    (digits,) = CONTENT.expected
+    colons = ":".join(digits[n : n + 2] for n in range(0, 16, 2))
+
+    assert judged(typed=(written.format(digits, digits.upper(), colons),)) is None
+
+
+YOUNG = NOW - AGE + timedelta(seconds=1)
+
+
+@pytest.mark.parametrize(
+    ("given", "objection"),
+    [
+        ({"approver": person("one")}, Objection.SAME),
+        ({"proposer": person("three")}, Objection.SAME),
+        ({"approver": person("two", roles=frozenset({Role.PEOPLE}))}, Objection.ROLE),
+        ({"proposer": person("one", roles=frozenset())}, Objection.ROLE),
+        ({"approver": person("two", blocked_at=NOW)}, Objection.INACTIVE),
+        ({"proposer": person("one", blocked_at=NOW)}, Objection.INACTIVE),
+        ({"approver": person("two", enrolled_at=None)}, Objection.INACTIVE),
+        ({"approver": person("two", added_at=YOUNG)}, Objection.YOUNG),
+        ({"approver": person("two", roles_at=YOUNG)}, Objection.YOUNG),
+        ({"approver": person("two", enrolled_at=YOUNG)}, Objection.YOUNG),
+        ({"proposer": person("one", roles_by="two", roles_at=YOUNG)}, Objection.CHANGED),
+        ({"typed": ()}, Objection.DIGITS),
+        ({"typed": ("0" * 16,)}, Objection.DIGITS),
+        ({"typed": (CONTENT.expected[0][1:],)}, Objection.DIGITS),
+        ({"typed": (*CONTENT.expected, *CONTENT.expected)}, Objection.DIGITS),
+        ({"now": NOW + OPEN_FOR}, Objection.EXPIRED),
+        (
+            {"proposal": replace(PROPOSAL, expires_at=NOW + timedelta(days=99)), "now": NOW + OPEN_FOR},
+            Objection.EXPIRED,
+        ),
+        ({"proposal": replace(PROPOSAL, reason="another")}, Objection.EDITED),
+        ({"seen": "0" * 64}, Objection.EDITED),
+        ({"first_made": None}, Objection.EDITED),
+        ({"proposal": replace(PROPOSAL, state=ProposalState.APPROVED)}, Objection.CLOSED),
+    ],
+)
+def test_threat_113_each_way_to_act_as_two_is_refused(given: dict[str, object], objection: Objection) -> None:
+    assert judged(**given) is objection  # type: ignore[arg-type]  # arguments by name
+
+
+def test_at_the_first_set_up_nobody_can_be_a_day_old_and_nothing_else_is_waived() -> None:
+    fresh = person("two", added_at=NOW, roles_at=NOW, enrolled_at=NOW)
+
+    assert judged(approver=fresh, first_set_up=True) is None
+    assert judged(approver=replace(fresh, roles_by="one"), first_set_up=True) is Objection.CHANGED
+    assert judged(approver=fresh, typed=(), first_set_up=True) is Objection.DIGITS
+
+
+MOMENTS = st.datetimes(datetime(2026, 10, 1), datetime(2026, 12, 31), timezones=st.just(UTC))
+PERSONS = st.builds(
+    person,
+    st.sampled_from(["one", "two", "three"]),
+    roles=st.frozensets(st.sampled_from(Role)),
+    added_at=MOMENTS,
+    roles_by=st.sampled_from(["one", "two", "three", "operator"]),
+    roles_at=MOMENTS,
+    enrolled_at=st.none() | MOMENTS,
+    blocked_at=st.none() | MOMENTS,
+)
+
+
+@given(PERSONS, PERSONS, MOMENTS, st.sampled_from([CONTENT.expected, (), ("0" * 16,)]), st.booleans())
+def test_whatever_passes_is_two_different_people_with_the_role_and_the_digits(
+    proposer: Person, approver: Person, now: datetime, typed: tuple[str, ...], first: bool
+) -> None:
+    if judged(proposer=proposer, approver=approver, typed=typed, now=now, first_set_up=first) is not None:
+        return
+    assert proposer.id == "one" != approver.id
+    assert all(each.is_active and Role.TRUST in each.roles for each in (proposer, approver))
+    assert typed == CONTENT.expected
+    assert now < PROPOSAL.expires_at
+    for one, other in ((proposer, approver), (approver, proposer)):
+        assert one.roles_by != other.id or now - one.roles_at >= AGE
+    if not first:
+        assert now - max(approver.added_at, approver.roles_at, approver.enrolled_at or now) >= AGE
+
+
+def test_the_operator_gives_roles_only_while_no_person_can() -> None:
+    head = person("one", roles=frozenset({Role.PEOPLE}))
+
+    assert two_people.administering(None, []) is None
+    assert two_people.administering(None, [replace(head, enrolled_at=None)]) is None
+    assert two_people.administering(None, [replace(head, blocked_at=NOW)]) is None
+    assert two_people.administering(None, [head]) is Objection.ROLE
+    assert two_people.administering(head, [head]) is None
+    assert two_people.administering(person("two"), [head]) is Objection.ROLE
+
+
+def test_one_person_says_no_and_only_to_what_is_open() -> None:
+    assert two_people.rejecting(PROPOSAL, person("one")) is None
+    assert two_people.rejecting(PROPOSAL, person("two", roles=frozenset())) is Objection.ROLE
+    assert (
+        two_people.rejecting(replace(PROPOSAL, state=ProposalState.APPROVED), person("two"))
+        is Objection.CLOSED
+    )
+
+
+@given(st.sampled_from(["id", "content", "proposed_by", "proposed_at", "expires_at", "reason"]))
+def test_the_digest_is_of_the_whole_proposal_and_not_of_its_fate(field: str) -> None:
+    other = {
+        "id": "prp_2",
+        "content": Content(bindings=(replace(CONTENT.bindings[0], valid_to=NOW + timedelta(days=366)),)),
+        "proposed_by": "two",
+        "proposed_at": NOW,
+        "expires_at": NOW,
+        "reason": "another",
+    }[field]
+
+    assert replace(PROPOSAL, **{field: other}).digest != PROPOSAL.digest  # type: ignore[arg-type]  # by name
+    assert replace(PROPOSAL, state=ProposalState.APPROVED, decided_by="two").digest == PROPOSAL.digest

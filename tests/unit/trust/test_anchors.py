@@ -1,0 +1,59 @@
+"""The file of root certificates: replaced whole, never losing one that people approved."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from gateway.errors import Clash, Misconfigured
+from gateway.trust.anchors import LARGEST, AnchorFile
+from tests.support import pki
+from tools.pki import parts
+
+AT = datetime(2031, 3, 4, tzinfo=UTC)
+SPAN = (AT, AT + timedelta(days=1))
+
+
+def root(n: int) -> bytes:
+    return pki.der(parts.root(f"Root {n}", SPAN).certificate)
+
+
+def test_two_that_are_approved_at_once_are_both_kept(tmp_path: Path) -> None:
+    """Each in its own process, as far as the file can tell."""
+    roots = [root(n) for n in range(8)]
+
+    with ThreadPoolExecutor(8) as threads:
+        list(threads.map(lambda der: AnchorFile(tmp_path / "trust" / "ca.pem").add(der), roots))
+
+    kept = {pki.der(each) for each in AnchorFile(tmp_path / "trust" / "ca.pem").certificates()}
+    assert kept == set(roots)
+
+
+def test_one_that_is_there_changes_nothing_and_what_is_none_is_refused(tmp_path: Path) -> None:
+    anchors = AnchorFile(tmp_path / "ca.pem")
+    first = root(1)
+    anchors.add(first)
+    before = (tmp_path / "ca.pem").stat().st_mtime_ns
+
+    anchors.add(first)
+    with pytest.raises(Clash, match="no authority"):
+        anchors.add(b"no certificate")
+
+    assert (tmp_path / "ca.pem").stat().st_mtime_ns == before
+    assert (tmp_path / "ca.pem").stat().st_mode & 0o777 == 0o644
+
+
+def test_a_file_that_is_too_large_is_not_cut_and_written_again(tmp_path: Path) -> None:
+    anchors = AnchorFile(tmp_path / "ca.pem")
+    anchors.add(root(1))
+    with (tmp_path / "ca.pem").open("ab") as file:
+        file.write(b"\n" * LARGEST)
+    size = (tmp_path / "ca.pem").stat().st_size
+
+    with pytest.raises(Misconfigured, match="more than"):
+        anchors.add(root(2))
+
+    assert (tmp_path / "ca.pem").stat().st_size == size

@@ -1,0 +1,338 @@
+"""Asking authorities over real HTTP: only configured addresses, within limits, and only answers that hold (threats 45,
+46)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime, timedelta
+from functools import cache
+from time import monotonic
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.x509 import ocsp as protocol
+from cryptography.x509.oid import AuthorityInformationAccessOID, ExtendedKeyUsageOID
+
+from gateway.domain.revocation import Question, Source
+from gateway.errors import GatewayError, InvalidProof, NotFound, Unreachable
+from gateway.trust.answers import Answers, Known, fingerprint, ocsp_question
+from gateway.trust.authorities import Authorities
+from gateway.trust.bounded_http import Bounds
+from gateway.trust.chain import Chains
+from gateway.trust.crl import RevocationList
+from gateway.trust.revocation_sources import IssuerSources
+from tests.support.responder import LIST_TYPE, Reply, Responder, responding
+from tools.pki.make import Pki
+from tools.pki.parts import NO_CHECK, Extension, ocsp_answer
+
+AT = datetime(2031, 3, 4, 2, 15, tzinfo=UTC)
+HOUR, DAY = timedelta(hours=1), timedelta(days=1)
+SECONDS = 1.0
+RESPONDING: Extension = (x509.ExtendedKeyUsage([ExtendedKeyUsageOID.OCSP_SIGNING]), False)
+BOUNDS = {source: Bounds(answer_bytes=64 * 1024, seconds=SECONDS) for source in Source}
+
+
+@cache
+def pki() -> Pki:
+    return Pki(AT)
+
+
+def leaf() -> x509.Certificate:
+    return pki().certificates["good"].certificate
+
+
+def silent(body: bytes) -> Reply:
+    return Reply(status=500)
+
+
+def nonce_in(body: bytes) -> bytes:
+    request = protocol.load_der_ocsp_request(body)
+    return request.extensions.get_extension_for_class(x509.OCSPNonce).value.nonce
+
+
+def saying(case: str) -> object:
+    """A responder that gives the answer of this case of `tools/pki`, with the nonce that it was asked with."""
+
+    def answer(body: bytes) -> Reply:
+        return Reply(body=pki().answers(leaf(), nonce_in(body))[case])
+
+    return answer
+
+
+@pytest.fixture
+def responder() -> Iterator[Responder]:
+    with responding(silent) as made:
+        yield made
+
+
+def authorities(
+    ocsp: tuple[str, ...] = (),
+    lists: tuple[str, ...] = (),
+    *,
+    needs_nonce: bool = False,
+    answers: Answers | None = None,
+) -> Authorities:
+    ca = pki().agencies_ca.certificate
+    sources = IssuerSources(issuer=ca, ocsp=ocsp, lists=lists, needs_nonce=needs_nonce)
+    chains = Chains([pki().root.certificate], [ca])
+    made = Authorities([sources], chains, answers or Answers(asks=True), bounds=BOUNDS)
+    made.questions([leaf().public_bytes(Encoding.DER)], AT)
+    return made
+
+
+def about_leaf() -> Question:
+    return ocsp_question(leaf(), pki().agencies_ca.certificate)
+
+
+def about_list(url: str) -> Question:
+    return Question(source=Source.LIST, issuer=fingerprint(pki().agencies_ca.certificate), about=url)
+
+
+def test_threat_045_a_good_answer_is_taken_with_its_times(responder: Responder) -> None:
+    responder.answer = saying("good")  # type: ignore[assignment]  # a function of bytes
+
+    answer = authorities((responder.url,)).ask(about_leaf(), AT)
+
+    assert (answer.made_at, answer.ends_at, answer.revokes) == (AT - HOUR, AT + DAY, False)
+    assert answer.origin == responder.url
+    assert len(nonce_in(responder.asked[0][1])) == 16
+
+
+def test_threat_045_the_issuer_may_answer_itself(responder: Responder) -> None:
+    responder.answer = saying("good-by-issuer")  # type: ignore[assignment]  # as above
+
+    assert not authorities((responder.url,)).ask(about_leaf(), AT).revokes
+
+
+def test_threat_042_a_revocation_is_heard_by_ocsp(responder: Responder) -> None:
+    responder.answer = saying("revoked")  # type: ignore[assignment]  # as above
+
+    assert authorities((responder.url,)).ask(about_leaf(), AT).revokes
+
+
+REFUSED: Mapping[str, str] = {
+    "by-not-authorised": "not made for answering",
+    "by-of-another-ca": "of another authority",
+    "by-expired": "not valid when it answered",
+    "by-impostor": "of another authority",
+    "stale": "ran out",
+    "future": "after now",
+    "nonce-mismatch": "another nonce",
+    "unknown": "does not know",
+    "try-later": "TRY_LATER",
+    "about-another": "about another certificate",
+}
+
+
+@pytest.mark.parametrize("case", REFUSED)
+def test_threat_045_an_answer_that_does_not_hold_is_none(case: str, responder: Responder) -> None:
+    responder.answer = saying(case)  # type: ignore[assignment]  # as above
+
+    with pytest.raises(InvalidProof, match=REFUSED[case]):
+        authorities((responder.url,)).ask(about_leaf(), AT)
+
+
+def test_threat_045_a_responder_that_has_run_out_cannot_date_its_answer_back(responder: Responder) -> None:
+    """Old keys are guarded by nobody, and an answer may claim to hold for years."""
+    ca, span = pki().agencies_ca, (AT - 100 * DAY, AT - HOUR)
+    old = ca.issue("OCSP of last year", RESPONDING, NO_CHECK, valid=span)
+    responder.answer = lambda body: Reply(
+        body=ocsp_answer(leaf(), ca, old, nonce=nonce_in(body), valid=(AT - DAY, AT + 1000 * DAY))
+    )
+
+    with pytest.raises(InvalidProof, match="has run out"):
+        authorities((responder.url,)).ask(about_leaf(), AT)
+
+
+@pytest.mark.parametrize("marks", [(), (NO_CHECK,)], ids=["to be checked", "not to be checked"])
+def test_threat_045_nothing_counts_of_a_responder_that_a_known_list_names(
+    responder: Responder, marks: tuple[Extension, ...]
+) -> None:
+    """Not what is fetched, and not what was kept or lies in a file, whatever date it bears."""
+    ca = pki().agencies_ca
+    stolen = ca.issue("Stolen OCSP", RESPONDING, *marks, valid=(AT - 100 * DAY, AT + 100 * DAY))
+    entry = (stolen.certificate, AT - DAY, x509.ReasonFlags.key_compromise)
+    listed = RevocationList(ca.revocation_list(entry, valid=(AT - HOUR, AT + DAY)))
+    body = ocsp_answer(leaf(), ca, stolen, valid=(AT - 2 * DAY, AT + 100 * DAY))
+    responder.answer = lambda _: Reply(body=body)
+    about = {leaf().serial_number: (body,)}
+
+    before = Answers(fixed=Known(about=about)).statements(leaf(), ca.certificate)
+    answers = Answers(fixed=Known(lists=(listed,), about=about))
+    after = answers.statements(leaf(), ca.certificate)
+
+    assert [each.source for each in before] == [Source.OCSP]
+    assert [each.source for each in after] == [Source.LIST]
+    with pytest.raises(InvalidProof, match="is revoked"):
+        authorities((responder.url,), answers=answers).ask(about_leaf(), AT)
+
+
+def test_threat_045_an_answer_without_our_nonce_is_taken_only_where_that_is_said(
+    responder: Responder,
+) -> None:
+    body = pki().answers(leaf())["good"]
+    responder.answer = lambda _: Reply(body=body)
+
+    assert not authorities((responder.url,)).ask(about_leaf(), AT).revokes
+    with pytest.raises(InvalidProof, match="nonce"):
+        authorities((responder.url,), needs_nonce=True).ask(about_leaf(), AT)
+
+
+def test_threat_045_the_next_responder_is_asked_when_one_fails(responder: Responder) -> None:
+    with responding(saying("good")) as second:  # type: ignore[arg-type]  # as above
+        answer = authorities((responder.url, second.url)).ask(about_leaf(), AT)
+
+    assert answer.origin == second.url
+    assert len(responder.asked) == 1
+
+
+HOSTILE: Mapping[str, Reply] = {
+    "ten megabytes": Reply(body=b"0" * 10_000_000),
+    "a claim of ten gigabytes": Reply(body=b"0" * 100_000, claims=10_000_000_000),
+    "one byte at a time": Reply(body=b"0" * 1000, drip_s=0.05),
+    "a web page": Reply(body=b"<html>", kind="text/html"),
+    "an error": Reply(status=503),
+    "nothing": Reply(),
+    "rubbish": Reply(body=b"\x30\x82\xff\xff" + b"0" * 100),
+    "half an answer": Reply(body=b"\x30\x03\x0a\x01\x00"),
+}
+
+
+@pytest.mark.parametrize("case", HOSTILE)
+def test_threat_045_a_hostile_answer_ends_in_time_and_is_none(case: str, responder: Responder) -> None:
+    responder.answer = lambda _: HOSTILE[case]
+    began = monotonic()
+
+    with pytest.raises((Unreachable, InvalidProof)):
+        authorities((responder.url,)).ask(about_leaf(), AT)
+
+    assert monotonic() - began < SECONDS + 2
+
+
+def test_threat_045_nobody_there_is_worth_another_try() -> None:
+    with responding(silent) as gone:
+        url = gone.url
+
+    with pytest.raises(Unreachable) as refusal:
+        authorities((url,)).ask(about_leaf(), AT)
+
+    assert not refusal.value.permanent
+
+
+def test_threat_045_a_list_is_fetched_and_must_be_signed_by_its_authority(responder: Responder) -> None:
+    lists = pki().lists()
+    good, foreign = (lists[name].public_bytes(Encoding.DER) for name in ("agencies", "root"))
+    forged = pki().impostor.revocation_list(valid=(AT - HOUR, AT + DAY)).public_bytes(Encoding.DER)
+    asking = authorities(lists=(responder.url,))
+
+    responder.answer = lambda _: Reply(body=good, kind=LIST_TYPE)
+    answer = asking.ask(about_list(responder.url), AT)
+    assert (answer.made_at, answer.ends_at) == (AT - HOUR, AT + 7 * DAY)
+
+    for body in (foreign, forged, b"no list"):
+        responder.answer = lambda _, body=body: Reply(body=body, kind=LIST_TYPE)  # type: ignore[misc]  # a default
+        with pytest.raises(InvalidProof):
+            asking.ask(about_list(responder.url), AT)
+
+
+@pytest.mark.parametrize(("days", "word"), [(2, "after now"), (-30, "ran out")])
+def test_threat_045_a_list_of_another_time_is_none(days: int, word: str, responder: Responder) -> None:
+    made = AT + timedelta(days=days)
+    listed = pki().agencies_ca.revocation_list(valid=(made, made + DAY)).public_bytes(Encoding.DER)
+    responder.answer = lambda _: Reply(body=listed, kind=LIST_TYPE)
+
+    with pytest.raises(InvalidProof, match=word):
+        authorities(lists=(responder.url,)).ask(about_list(responder.url), AT)
+
+
+def test_threat_046_no_address_inside_a_certificate_is_asked(responder: Responder) -> None:
+    """AIA and CDP point to our server; nothing of it is configured."""
+    uri = [x509.UniformResourceIdentifier(responder.url)]
+    points = x509.CRLDistributionPoints([x509.DistributionPoint(uri, None, None, None)])
+    access = x509.AuthorityInformationAccess(
+        [
+            x509.AccessDescription(method, uri[0])
+            for method in (
+                AuthorityInformationAccessOID.OCSP,
+                AuthorityInformationAccessOID.CA_ISSUERS,
+            )
+        ]
+    )
+    ca = pki().agencies_ca
+    pointing = ca.issue("Z91", (points, False), (access, False), valid=(AT - DAY, AT + DAY)).certificate
+    asking = Authorities([], Chains([pki().root.certificate], [ca.certificate]), Answers(), bounds=BOUNDS)
+
+    assert asking.questions([pointing.public_bytes(Encoding.DER)], AT) == []
+    with pytest.raises(NotFound):
+        asking.ask(ocsp_question(pointing, ca.certificate), AT)
+    assert responder.asked == []
+
+
+def test_threat_046_a_redirect_is_not_followed(responder: Responder) -> None:
+    with responding(saying("good")) as other:  # type: ignore[arg-type]  # as above
+        for status in (301, 302, 303, 307, 308):
+            responder.answer = lambda _, s=status: Reply(status=s, location=other.url)  # type: ignore[misc]  # a default
+            with pytest.raises(Unreachable, match=str(status)):
+                authorities((responder.url,)).ask(about_leaf(), AT)
+
+    assert other.asked == []
+
+
+def test_threat_046_proxies_of_the_environment_are_not_used(
+    responder: Responder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with responding(silent) as proxy:
+        for name in ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"):
+            monkeypatch.setenv(name, proxy.url)
+        responder.answer = saying("good")  # type: ignore[assignment]  # as above
+        authorities((responder.url,)).ask(about_leaf(), AT)
+
+    assert proxy.asked == []
+
+
+def test_threat_046_no_cookie_is_kept(responder: Responder) -> None:
+    responder.answer = saying("good")  # type: ignore[assignment]  # as above
+    asking = authorities((responder.url,))
+
+    for _ in range(2):
+        asking.ask(about_leaf(), AT)
+
+    assert all("Cookie" not in headers for _, _, headers in responder.asked)
+
+
+def test_threat_046_a_question_whose_address_is_not_configured_is_not_asked(responder: Responder) -> None:
+    """Somebody wrote another address into the database."""
+    asking = authorities(lists=("http://127.0.0.1:9/list.crl",))
+
+    with pytest.raises(NotFound):
+        asking.ask(about_list(responder.url), AT)
+
+    assert responder.asked == []
+
+
+def test_there_is_one_question_for_each_list_and_each_certificate_with_a_responder() -> None:
+    asking = authorities(("http://ocsp.example.invalid/",), ("http://crl.example.invalid/a",))
+    certificates = [
+        leaf(),
+        pki().certificates["revoked"].certificate,
+        pki().certificates["expired"].certificate,
+    ]
+
+    found = asking.questions(
+        [each.public_bytes(Encoding.DER) for each in certificates] + [b"no certificate"], AT
+    )
+
+    assert [each.source for each in found] == [Source.LIST, Source.OCSP, Source.OCSP]
+    assert {each.about for each in found[1:]} == {f"{each.serial_number:x}" for each in certificates[:2]}
+
+
+def test_what_is_refused_is_always_one_of_our_own_errors(responder: Responder) -> None:
+    """Any bytes at all: an answer cut at every tenth byte."""
+    whole = ocsp_answer(leaf(), pki().agencies_ca, valid=(AT - HOUR, AT + DAY))
+    asking = authorities((responder.url,))
+
+    for end in range(0, len(whole), 10):
+        responder.answer = lambda _, end=end: Reply(body=whole[:end])  # type: ignore[misc]  # a default
+        with pytest.raises(GatewayError):
+            asking.ask(about_leaf(), AT)

@@ -1,0 +1,133 @@
+"""Content sealed for one key: any size comes back byte for byte, and no changed, cut, added or exchanged byte is given
+out."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+import pytest
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from gateway.errors import Denied, Misconfigured, StoreFailure
+from gateway.trust.hold_seal import PIECE, KeyUnsealer, RecipientSealer, new_pair
+
+PASSPHRASE = b"words of the head"
+X25519 = new_pair(PASSPHRASE)
+
+
+def rsa_pair(bits: int) -> tuple[bytes, bytes]:
+    key = rsa.generate_private_key(65537, bits)
+    return key.private_bytes(
+        serialization.Encoding.PEM,
+        serialization.PrivateFormat.PKCS8,
+        serialization.BestAvailableEncryption(PASSPHRASE),
+    ), key.public_key().public_bytes(
+        serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
+    )
+
+
+PAIRS = {"x25519": X25519, "rsa": rsa_pair(2048)}
+
+
+def sealer(pair: tuple[bytes, bytes], folder: Path) -> RecipientSealer:
+    path = folder / "head.pub"
+    path.write_bytes(pair[1])
+    return RecipientSealer.from_file(path)
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> RecipientSealer:
+    return sealer(X25519, tmp_path_factory.mktemp("head"))
+
+
+def sealed(by: RecipientSealer, raw: bytes, label: str = "hld_1/a") -> bytes:
+    target = io.BytesIO()
+    by.seal([raw[at : at + 100_000] for at in range(0, len(raw), 100_000)], target, label)
+    return target.getvalue()
+
+
+def opened(raw: bytes, pair: tuple[bytes, bytes] = X25519, label: str = "hld_1/a") -> bytes:
+    return b"".join(KeyUnsealer.from_pem(pair[0], PASSPHRASE).unseal(io.BytesIO(raw), label))
+
+
+@pytest.mark.parametrize("kind", sorted(PAIRS))
+@pytest.mark.parametrize("size", [0, 1, PIECE - 1, PIECE, PIECE + 1, 3 * PIECE])
+def test_any_size_comes_back_byte_for_byte(tmp_path: Path, kind: str, size: int) -> None:
+    raw = bytes(range(256)) * (size // 256) + bytes(size % 256)
+    by = sealer(PAIRS[kind], tmp_path)
+
+    whole = sealed(by, raw)
+
+    assert opened(whole, PAIRS[kind]) == raw
+    assert KeyUnsealer.from_pem(PAIRS[kind][0], PASSPHRASE).fingerprint == by.fingerprint
+    assert size < 1000 or raw[:1000] not in whole
+
+
+def test_the_same_content_is_never_sealed_alike(made: RecipientSealer) -> None:
+    assert sealed(made, b"x" * 100) != sealed(made, b"x" * 100)
+
+
+def test_another_key_is_named_as_such(made: RecipientSealer) -> None:
+    with pytest.raises(Denied, match="sealed for the key") as denied:
+        opened(sealed(made, b"x"), PAIRS["rsa"])
+
+    assert denied.value.code == "GW-SEAL-KEY"
+
+
+@given(
+    at=st.integers(0, 10**6), what=st.sampled_from(["flip", "cut", "drop", "add"]), byte=st.integers(1, 255)
+)
+@settings(max_examples=150, deadline=None)
+def test_no_tampering_gives_out_other_bytes(made: RecipientSealer, at: int, what: str, byte: int) -> None:
+    raw = b"the words of a secret " * 40
+    whole = bytearray(sealed(made, raw))
+    place = at % len(whole)
+    match what:
+        case "flip":
+            whole[place] ^= byte
+        case "cut":
+            del whole[place:]
+        case "drop":
+            del whole[place]
+        case "add":
+            whole.insert(place, byte)
+
+    with pytest.raises((StoreFailure, Denied)):
+        opened(bytes(whole))
+
+
+def test_pieces_do_not_change_places(made: RecipientSealer) -> None:
+    whole = sealed(made, bytes(PIECE) + b"\1" * PIECE + b"end")
+    size = PIECE + 16 + 4
+    head = len(whole) - 2 * size - (3 + 16 + 4)
+    first, second = whole[head : head + size], whole[head + size : head + 2 * size]
+
+    with pytest.raises(StoreFailure, match="piece 1"):
+        opened(whole[:head] + second + first + whole[head + 2 * size :])
+    with pytest.raises(StoreFailure, match=r"piece 2|cut off"):
+        opened(whole[:head] + first + whole[head + 2 * size :])
+
+
+def test_a_sealed_form_under_another_label_is_not_opened(made: RecipientSealer) -> None:
+    with pytest.raises(StoreFailure, match="something else"):
+        opened(sealed(made, b"x"), label="hld_2/a")
+
+
+def test_a_key_that_cannot_be_used_is_refused_at_start(tmp_path: Path) -> None:
+    curve = ec.generate_private_key(ec.SECP256R1()).public_key()
+    public = curve.public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
+    for wrong in (b"no key", public, rsa_pair(1024)[1]):
+        with pytest.raises(Misconfigured, match=r"seal\.recipient"):
+            sealer((b"", wrong), tmp_path)
+    with pytest.raises(Misconfigured, match=r"seal\.recipient"):
+        RecipientSealer.from_file(tmp_path / "nothing")
+
+
+def test_a_wrong_passphrase_or_another_file_is_denied() -> None:
+    for pem, passphrase in ((X25519[0], b"other"), (X25519[0], None), (b"no key", PASSPHRASE)):
+        with pytest.raises(Denied):
+            KeyUnsealer.from_pem(pem, passphrase)

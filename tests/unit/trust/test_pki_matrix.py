@@ -1,0 +1,303 @@
+"""Every certificate of the demonstration infrastructure against the code that judges: what is said of each, at several
+times (threats 40 to 44). The certificates are made by `tools/pki`, right or wrong in one stated way."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from functools import cache
+from pathlib import Path
+from time import perf_counter
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding
+
+from gateway.domain.document import Kind
+from gateway.domain.identity import Digest
+from gateway.domain.proof import Evidence, SignedEnvelope, Step, VerifiedEnvelope
+from gateway.errors import CannotTell, InvalidEnvelope
+from gateway.policy.trust import TrustPolicy, decide
+from gateway.trust import chain
+from gateway.trust.evidence import Trust
+from tools.pki.make import Pki
+
+AT = datetime(2031, 3, 4, 2, 15, tzinfo=UTC)
+HOUR, DAY = timedelta(hours=1), timedelta(days=1)
+GOOD = ("valid", None)
+TIME, CHAIN = ("refused", "CERT-TIME"), ("refused", "CERT-CHAIN")
+USAGE, REVOKED = ("refused", "CERT-USAGE"), ("refused", "CERT-REVOKED")
+
+
+@cache
+def made() -> Pki:
+    return Pki(AT)
+
+
+@cache
+def trust() -> Trust:
+    """Knows every intermediate there is, as a careless operator would have it, and the lists of the moment."""
+    pki = made()
+    lists = list(pki.lists().values())
+    lists += [each.revocation_list(valid=(AT - HOUR, AT + DAY)) for each in pki.authorities.values()]
+    return Trust([pki.root.certificate], pki.between(), lists, now=lambda: AT + 3 * HOUR)
+
+
+@dataclass(frozen=True)
+class Row:
+    """A case of `tools/pki`, when it is judged, and what must be said."""
+
+    threat: int
+    case: str
+    says: tuple[str, str | None]
+    after: timedelta = timedelta()
+
+
+MATRIX = (
+    Row(43, "good", GOOD),
+    Row(43, "good-below-root", GOOD),
+    Row(43, "other-agency", GOOD),
+    Row(40, "expired", TIME),
+    Row(40, "expired", GOOD, -2 * HOUR),
+    Row(40, "good", TIME, timedelta(days=400)),
+    Row(41, "not-yet-valid", TIME),
+    Row(41, "not-yet-valid", GOOD, 2 * HOUR),
+    Row(42, "revoked", REVOKED),
+    Row(42, "revoked", GOOD, -11 * DAY),
+    Row(42, "revoked-later", GOOD),
+    Row(42, "revoked-later", REVOKED, 2 * HOUR),
+    Row(42, "on-hold", REVOKED),
+    Row(43, "unknown-ca", CHAIN),
+    Row(43, "self-signed", CHAIN),
+    Row(43, "impostor-ca", CHAIN),
+    Row(44, "wrong-usage", USAGE),
+    Row(44, "no-usage", USAGE),
+    Row(44, "servers-only", USAGE),
+    Row(44, "an-authority", USAGE),
+    Row(44, "unknown-critical", CHAIN),
+    Row(44, "unknown-not-critical", GOOD),
+    Row(44, "weak-rsa", CHAIN),
+    Row(44, "weak-curve", CHAIN),
+    Row(44, "sha1", CHAIN),
+    Row(44, "below-no-ca", CHAIN),
+    Row(44, "below-no-cert-sign", CHAIN),
+    Row(44, "below-expired-ca", TIME),
+    Row(44, "below-critical-ca", CHAIN),
+    Row(44, "below-sha1-ca", CHAIN),
+    Row(44, "below-policy-ca", CHAIN),
+    Row(44, "path-length", CHAIN),
+    Row(44, "name-allowed", GOOD),
+    Row(44, "name-breach", CHAIN),
+    Row(44, "mail-allowed", GOOD),
+    Row(44, "mail-breach", CHAIN),
+    Row(44, "address-unjudged", CHAIN),
+    Row(44, "five-long", GOOD),
+    Row(44, "six-long", CHAIN),
+    Row(44, "deep", CHAIN),
+    Row(44, "loop", CHAIN),
+    Row(44, "crowd", CHAIN),
+)
+
+
+def judged(certificate: x509.Certificate, at: datetime) -> tuple[str, str | None]:
+    evidence = trust().collect(certificate.public_bytes(Encoding.DER), at)
+    try:
+        decide(signed(at), evidence, TrustPolicy(), at)
+    except InvalidEnvelope as refusal:
+        return "refused", refusal.code
+    except CannotTell as doubt:
+        return "held", doubt.code
+    return GOOD
+
+
+def signed(at: datetime | None) -> SignedEnvelope[None]:
+    """An envelope whose own signature holds; only its certificate is to be judged."""
+    names = (
+        "size",
+        "bytes",
+        "xml",
+        "dialect",
+        "structure",
+        "binding",
+        "digests",
+        "value",
+        "chain",
+        "revocation",
+    )
+    return SignedEnvelope(
+        model=None,
+        kind=Kind.DOCUMENT,
+        path="fast",
+        sender_code="Z91",
+        body_digest=Digest("0" * 64),
+        file_digest=Digest("1" * 64),
+        file_size=1,
+        packet_id=None,
+        signing_time=None,
+        certificate_der=b"",
+        algorithm="ecdsa-sha256",
+        steps=tuple(Step(n=n, name=name, ok=None) for n, name in enumerate(names, start=1)),
+    )
+
+
+def _rows(threat: int) -> list[object]:
+    return [
+        pytest.param(row, id=f"{row.case}{f'+{row.after}' if row.after else ''}".replace(" ", ""))
+        for row in MATRIX
+        if row.threat == threat
+    ]
+
+
+@pytest.mark.parametrize("row", _rows(40))
+def test_threat_040_validity_counts_at_the_time_of_arrival(row: Row) -> None:
+    assert judged(made().certificates[row.case].certificate, AT + row.after) == row.says
+
+
+@pytest.mark.parametrize("row", _rows(41))
+def test_threat_041_a_certificate_is_nothing_before_it_begins(row: Row) -> None:
+    assert judged(made().certificates[row.case].certificate, AT + row.after) == row.says
+
+
+@pytest.mark.parametrize("row", _rows(42))
+def test_threat_042_a_revocation_counts_from_its_date_on(row: Row) -> None:
+    assert judged(made().certificates[row.case].certificate, AT + row.after) == row.says
+
+
+@pytest.mark.parametrize("row", _rows(43))
+def test_threat_043_only_chains_to_our_anchors_count(row: Row) -> None:
+    assert judged(made().certificates[row.case].certificate, AT + row.after) == row.says
+
+
+@pytest.mark.parametrize("row", _rows(44))
+def test_threat_044_a_chain_must_keep_every_rule(row: Row) -> None:
+    began = perf_counter()
+
+    assert judged(made().certificates[row.case].certificate, AT + row.after) == row.says
+
+    assert perf_counter() - began < 5
+
+
+def test_the_matrix_has_every_certificate_that_is_made() -> None:
+    assert {row.case for row in MATRIX} == set(made().certificates)
+
+
+def test_threat_040_a_trusted_timestamp_takes_the_place_of_the_arrival() -> None:
+    """Expired now, valid when a trusted timestamp says that the signature was there: accepted with a note."""
+    expired = made().certificates["expired"].certificate
+    stamped = AT - 2 * HOUR
+    evidence = trust().collect(expired.public_bytes(Encoding.DER), stamped)
+
+    proved: VerifiedEnvelope[None] = decide(signed(AT), evidence, TrustPolicy(), AT, stamped_at=stamped)
+
+    assert judged(expired, AT) == TIME
+    assert proved.received_at == AT
+    assert [note.code for note in proved.notes] == ["TIME-STAMPED"]
+
+
+def test_threat_042_a_revocation_is_told_with_its_reason_and_date() -> None:
+    evidence = _evidence("revoked")
+
+    assert evidence.revocation_reason == "keyCompromise"
+    assert evidence.revoked_at == AT - 10 * DAY
+    assert evidence.revocation_source == "crl"
+    with pytest.raises(InvalidEnvelope, match="keyCompromise"):
+        decide(signed(AT), evidence, TrustPolicy(), AT)
+
+
+def test_a_chain_is_told_with_every_certificate_and_its_anchor() -> None:
+    evidence = _evidence("good")
+
+    assert [link.anchor for link in evidence.chain] == [False, False, True]
+    assert [link.subject.split(",")[0] for link in evidence.chain] == [
+        "CN=Z91",
+        "CN=Demo Agencies CA",
+        "CN=Demo Root CA",
+    ]
+    assert x509.load_der_x509_certificate(evidence.chain[0].der) == made().certificates["good"].certificate
+
+
+# A general name of a kind (x400Address, ediPartyName) that the reader does not know.
+ODD_NAMES = (b"\x30\x02\xa3\x00", b"\x30\x02\xa5\x00")
+
+
+@pytest.mark.parametrize("names", ODD_NAMES, ids=["x400", "edi"])
+@pytest.mark.parametrize("where", ["its own", "its authority's"])
+def test_threat_044_names_of_an_unknown_kind_are_no_chain_and_no_crash(names: bytes, where: str) -> None:
+    span = (AT - DAY, AT + DAY)
+    odd = (x509.UnrecognizedExtension(x509.SubjectAlternativeName.oid, names), False)
+    root = made().root
+    if where == "its own":
+        between, leaf = made().agencies_ca, made().agencies_ca.issue("Z91", odd, valid=span)
+    else:
+        between = root.issue("Odd CA", odd, valid=span, authority=True)
+        leaf = between.issue("Z91", valid=span)
+    with pytest.raises(x509.UnsupportedGeneralNameType):
+        _ = (leaf if where == "its own" else between).certificate.extensions
+    lists = [each.revocation_list(valid=(AT - HOUR, AT + DAY)) for each in (root, between)]
+    judge = Trust([root.certificate], [between.certificate], lists, now=lambda: AT)
+
+    found = judge.collect(leaf.certificate.public_bytes(Encoding.DER), AT)
+
+    assert found.chain_code == "CERT-CHAIN"
+    assert "cannot be read" in found.chain_detail
+    assert found.usage_ok is (where != "its own")
+
+
+@pytest.mark.parametrize(
+    ("change", "to"),
+    [
+        (b"\x0c\x10Demo Agencies CA", b"\x0c\x10\xff\xfemo Agencies CA"),
+        (b"\x0c\x10Demo Agen", b"\x03\x10Demo Agen"),
+    ],
+    ids=["bytes that are no text", "bits for text"],
+)
+def test_threat_044_an_issuer_that_cannot_be_read_is_no_chain_and_no_crash(change: bytes, to: bytes) -> None:
+    der = made().certificates["good"].certificate.public_bytes(Encoding.DER)
+    assert change in der
+
+    found = trust().collect(der.replace(change, to), AT)
+
+    assert found.chain_code == "CERT-CHAIN"
+    assert "cannot be read" in found.chain_detail
+
+
+def test_a_remembered_chain_gives_the_same_answers_as_a_new_search() -> None:
+    """At every moment, also outside its validity, and never more of them than are to be remembered."""
+    pki = made()
+    chains = chain.Chains([pki.root.certificate], pki.between())
+    moments = [AT + timedelta(days=days) for days in (0, 1, 200, 400, -200, -400, 5000, 0)]
+
+    for case in ("good", "expired", "not-yet-valid", "five-long", "name-allowed", "below-expired-ca"):
+        leaf = pki.certificates[case].certificate
+        for at in moments:
+            fresh = chain.find(leaf, [pki.root.certificate], pki.between(), at)
+            assert chains.find(leaf, at) == fresh == chains.find(leaf, at)
+
+
+def test_remembering_chains_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(chain, "MAX_REMEMBERED", 2)
+    pki = made()
+    chains = chain.Chains([pki.root.certificate], [pki.agencies_ca.certificate])
+
+    for case in ("good", "revoked", "other-agency", "good"):
+        assert chains.find(pki.certificates[case].certificate, AT).code is None
+
+    assert len(chains._good) == 2
+
+
+def test_the_tool_writes_a_trust_folder_and_every_case(tmp_path: Path) -> None:
+    tool = Path(__file__).parents[3] / "tools" / "pki" / "make.py"
+
+    subprocess.run([sys.executable, tool, tmp_path], check=True, capture_output=True, timeout=60)
+
+    keys = (tmp_path / "certificates").glob("*.key.pem")
+    assert {path.name.removesuffix(".key.pem") for path in keys} == {row.case for row in MATRIX}
+    assert (tmp_path / "bindings.csv").read_text().startswith("code,certificate\n")
+    assert len(list((tmp_path / "answers").iterdir())) >= 12
+
+
+def _evidence(case: str) -> Evidence:
+    certificate = made().certificates[case].certificate
+    return trust().collect(certificate.public_bytes(Encoding.DER), AT)

@@ -1,0 +1,151 @@
+"""How a certificate stood at a time, by all answers together: pure rules over statements (K4, threats 42 and 45)."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gateway.trust.revocation import FUTURE, ON_HOLD, Standing, Statement, standing, worst
+
+AT = datetime(2031, 3, 4, 2, 15, tzinfo=UTC)
+HOUR, DAY = timedelta(hours=1), timedelta(days=1)
+
+
+def said(
+    made: datetime = AT - HOUR,
+    ends: datetime | None = AT + DAY,
+    revoked_at: datetime | None = None,
+    reason: str | None = None,
+) -> Statement:
+    digest = f"{made.isoformat()} {revoked_at} {reason}"
+    return Statement(
+        source="ocsp", digest=digest, made_at=made, ends_at=ends, revoked_at=revoked_at, reason=reason
+    )
+
+
+def judged(*statements: Statement, at: datetime = AT, since: datetime | None = None) -> Standing:
+    return standing(statements, at, now=AT, expires=AT + 100 * DAY, asked_since=since)
+
+
+def test_a_running_answer_is_good_with_its_time() -> None:
+    found = judged(said())
+
+    assert (found.state, found.age_s, found.as_of, found.source) == ("good", 3600, AT - HOUR, "ocsp")
+
+
+def test_threat_042_revoked_counts_from_its_date_on_and_is_told_with_its_reason() -> None:
+    answer = said(revoked_at=AT - 2 * HOUR, reason="keyCompromise")
+
+    assert judged(answer).state == "revoked"
+    assert (judged(answer).revoked_at, judged(answer).reason) == (AT - 2 * HOUR, "keyCompromise")
+    assert judged(answer, at=AT - 3 * HOUR).state == "good"
+
+
+def test_threat_045_a_newer_good_answer_does_not_undo_a_revocation() -> None:
+    old = said(made=AT - 3 * DAY, ends=AT - 2 * DAY, revoked_at=AT - 4 * DAY, reason="keyCompromise")
+
+    assert judged(old, said()).state == "revoked"
+
+
+def test_a_hold_is_lifted_by_a_newer_answer_but_not_for_the_time_in_which_it_held() -> None:
+    hold = said(made=AT - DAY, revoked_at=AT - 2 * DAY, reason=ON_HOLD)
+
+    assert judged(hold).state == "revoked"
+    assert judged(hold, said()).state == "good"
+    assert judged(hold, said(), at=AT - 36 * HOUR).state == "revoked"
+
+
+def test_threat_045_an_answer_of_tomorrow_says_nothing_today() -> None:
+    assert judged(said(made=AT + FUTURE, ends=AT + DAY)).state == "good"
+    assert judged(said(made=AT + FUTURE + timedelta(seconds=1), ends=AT + DAY)).state == "unknown"
+
+
+def test_an_answer_made_after_the_time_asked_about_proves_it_too() -> None:
+    assert judged(said(made=AT - HOUR), at=AT - DAY).state == "good"
+
+
+@pytest.mark.parametrize("hours", [1, 23, 25])
+def test_k4_unknown_counts_from_the_end_of_the_last_answer(hours: int) -> None:
+    found = judged(said(made=AT - 3 * DAY, ends=AT - hours * HOUR))
+
+    assert (found.state, found.age_s) == ("unknown", hours * 3600)
+
+
+def test_k4_unknown_counts_from_the_first_question_where_there_was_never_an_answer() -> None:
+    assert judged(since=AT - 5 * HOUR).age_s == 5 * 3600
+    assert judged().age_s is None
+
+
+def test_an_answer_without_an_end_runs_for_an_hour() -> None:
+    assert judged(said(made=AT - HOUR, ends=None)).state == "good"
+    assert judged(said(made=AT - HOUR - timedelta(seconds=1), ends=None)).state == "unknown"
+
+
+def test_silence_about_a_certificate_that_had_run_out_says_nothing() -> None:
+    """A list forgets certificates that are over: years later it proves nothing about the time in which they counted."""
+    late = said(made=AT - HOUR, ends=AT + DAY)
+
+    found = standing([late], AT - 50 * DAY, now=AT, expires=AT - 30 * DAY)
+
+    assert found.state == "unknown"
+
+
+def test_threat_111_an_answer_that_names_a_revocation_counts_though_it_was_made_after_the_certificate_ran_out() -> (
+    None
+):
+    """That one was not forgotten: it is revoked from its date on, and was good before."""
+    late = said(made=AT - HOUR, ends=AT + DAY, revoked_at=AT - 40 * DAY, reason="keyCompromise")
+
+    def on(day: int) -> Standing:
+        return standing([late], AT - day * DAY, now=AT, expires=AT - 30 * DAY)
+
+    assert (on(35).state, on(35).revoked_at) == ("revoked", AT - 40 * DAY)
+    assert (on(50).state, on(50).as_of) == ("good", AT - HOUR)
+
+
+def test_the_worst_link_decides() -> None:
+    good, revoked = Standing(state="good", age_s=1.0), Standing(state="revoked", revoked_at=AT)
+    unknown, never = Standing(state="unknown", age_s=5.0), Standing(state="unknown")
+
+    assert worst([good, unknown, revoked]) is revoked
+    assert worst([good, unknown]) is unknown
+    assert worst([unknown, never]) is never
+
+
+_MOMENTS = st.integers(-100, 100).map(lambda hours: AT + hours * HOUR)
+_STATEMENTS = st.builds(
+    said,
+    made=_MOMENTS,
+    ends=st.none() | _MOMENTS,
+    revoked_at=st.none() | _MOMENTS,
+    reason=st.sampled_from([None, "keyCompromise", ON_HOLD]),
+)
+
+
+@given(st.lists(_STATEMENTS, max_size=6), _MOMENTS)
+def test_the_order_of_answers_does_not_matter(statements: list[Statement], at: datetime) -> None:
+    there, back = judged(*statements, at=at), judged(*reversed(statements), at=at)
+
+    assert (there.state, there.revoked_at, there.age_s) == (back.state, back.revoked_at, back.age_s)
+
+
+@given(st.lists(_STATEMENTS, max_size=6), _STATEMENTS, _MOMENTS)
+def test_threat_045_no_further_answer_makes_a_final_revocation_good(
+    statements: list[Statement], more: Statement, at: datetime
+) -> None:
+    final = [each for each in statements if each.reason != ON_HOLD]
+    if judged(*final, at=at).state == "revoked":
+        assert judged(*final, more, at=at).state == "revoked"
+
+
+@given(st.lists(_STATEMENTS, max_size=6), _MOMENTS)
+def test_good_always_rests_on_an_answer_that_covers_the_time(
+    statements: list[Statement], at: datetime
+) -> None:
+    found = judged(*statements, at=at)
+
+    covering = [each for each in statements if each.ends_at is None or each.ends_at >= at]
+    assert found.state != "good" or found.as_of in {each.made_at for each in covering}

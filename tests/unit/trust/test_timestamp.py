@@ -1,0 +1,245 @@
+"""Trusted time: what a real answer proves, and that no wrong, slow or endless one does."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from asn1crypto import tsp
+from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.x509.oid import ExtendedKeyUsageOID
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from gateway.domain.seal import MOST_STAMP
+from gateway.errors import InvalidProof, Misconfigured, Unreachable
+from gateway.trust import timestamp
+from gateway.trust.bounded_http import Bounds
+from gateway.trust.timestamp import TimestampAuthority
+from tests.support import tsa as authorities
+from tests.support.responder import Reply
+from tests.support.tsa import REPLY, Running, Tsa, tsa
+
+NOW = datetime(2026, 11, 20, 1, 0, tzinfo=UTC)
+DATA = b"a signed seal"
+
+
+@pytest.fixture
+def running() -> Iterator[Running]:
+    with authorities.running(tsa(), NOW) as made:
+        yield made
+
+
+def asker(url: str, trusted: Tsa | None = None, seconds: float = 5.0) -> TimestampAuthority:
+    return TimestampAuthority(
+        url=url, roots=[(trusted or tsa()).root], bounds=Bounds(answer_bytes=MOST_STAMP, seconds=seconds)
+    )
+
+
+def test_a_good_answer_proves_its_time_and_names_who_says_so(running: Running) -> None:
+    token, stamp = asker(running.url).stamp(DATA)
+
+    assert stamp.at == NOW
+    assert stamp.authority == "CN=time authority"
+    assert len(stamp.chain) == 2
+    assert timestamp.check(token, DATA, [tsa().root]) == stamp
+    (asked,) = running.asked
+    assert DATA not in asked
+
+
+def test_each_question_has_its_own_nonce(running: Running) -> None:
+    for _ in range(2):
+        asker(running.url).stamp(DATA)
+
+    first, second = (tsp.TimeStampReq.load(each)["nonce"].native for each in running.asked)
+    assert first != second
+
+
+def test_a_token_holds_after_its_certificates_ran_out() -> None:
+    short = tsa("short", ends=NOW + timedelta(days=1))
+
+    assert timestamp.check(short.token(DATA, NOW), DATA, [short.root]).at == NOW
+
+
+TOKEN = tsa().token(DATA, NOW)
+OLD = tsa("old", ends=NOW - timedelta(days=1))
+NEW = tsa("new", began=NOW + timedelta(days=1))
+NO_PURPOSE = tsa("none", purpose=None)
+SOFT = tsa("soft", critical=False)
+WEB = tsa("web", purpose=ExtendedKeyUsageOID.SERVER_AUTH)
+
+
+@pytest.mark.parametrize(
+    ("case", "made", "data", "trusted"),
+    [
+        ("other bytes", TOKEN, b"other", tsa()),
+        ("another authority", tsa("other").token(DATA, NOW), DATA, tsa()),
+        ("expired then", OLD.token(DATA, NOW), DATA, OLD),
+        ("not yet valid then", NEW.token(DATA, NOW), DATA, NEW),
+        ("no purpose", NO_PURPOSE.token(DATA, NOW), DATA, NO_PURPOSE),
+        ("not critical", SOFT.token(DATA, NOW), DATA, SOFT),
+        ("for web servers", WEB.token(DATA, NOW), DATA, WEB),
+        ("empty", b"", DATA, tsa()),
+        ("rubbish", b"\x30\x82rubbish", DATA, tsa()),
+        ("endless", b"\x30" * (MOST_STAMP + 1), DATA, tsa()),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_a_wrong_token_proves_nothing(case: str, made: bytes, data: bytes, trusted: Tsa) -> None:
+    with pytest.raises(InvalidProof):
+        timestamp.check(made, data, [trusted.root])
+
+
+def test_a_twin_of_the_signers_certificate_cannot_lend_it_a_purpose() -> None:
+    """Both have one issuer and number: the signature would be checked with one, the purpose with the other."""
+    token = authorities.with_twin(WEB, authorities.forged_twin(WEB)).token(DATA, NOW)
+
+    with pytest.raises(InvalidProof, match="exactly one signer"):
+        timestamp.check(token, DATA, [WEB.root])
+
+
+@pytest.mark.filterwarnings("ignore:Parsed a serial number")  # of a library that will refuse it one day
+@settings(max_examples=100, deadline=None)
+@given(data=st.data())
+def test_a_token_with_a_byte_changed_never_proves_another_time_or_raises_anything_else(
+    data: st.DataObject,
+) -> None:
+    token = bytearray(TOKEN)
+    token[data.draw(st.integers(0, len(token) - 1))] ^= data.draw(st.integers(1, 255))
+    try:
+        found = timestamp.check(bytes(token), DATA, [tsa().root])
+    except InvalidProof:
+        return
+    assert found.at == NOW
+
+
+def test_an_answer_to_another_request_is_refused(running: Running) -> None:
+    """Imprint right, nonce of an earlier question: a token kept back by somebody on the way."""
+    kept = running.tsa.reply(
+        tsp.TimeStampReq(
+            {
+                "version": 1,
+                "message_imprint": {
+                    "hash_algorithm": {"algorithm": "sha256"},
+                    "hashed_message": hashlib.sha256(DATA).digest(),
+                },
+                "nonce": 7,
+                "cert_req": True,
+            }
+        ).dump(),
+        NOW,
+    )
+    running.wrong = lambda request, reply: Reply(body=kept.dump(), kind=REPLY)
+
+    with pytest.raises(InvalidProof, match="nonce"):
+        asker(running.url).stamp(DATA)
+
+
+def test_an_answer_without_a_nonce_is_refused(running: Running) -> None:
+    token = running.tsa.token(DATA, NOW)
+    resp = tsp.TimeStampResp(
+        {"status": {"status": "granted"}, "time_stamp_token": tsp.ContentInfo.load(token)}
+    )
+    running.wrong = lambda request, reply: Reply(body=resp.dump(), kind=REPLY)
+
+    with pytest.raises(InvalidProof):
+        asker(running.url).stamp(DATA)
+
+
+def test_an_answer_over_other_bytes_is_refused(running: Running) -> None:
+    def wrong(request: bytes, reply: tsp.TimeStampResp) -> Reply:
+        asked = tsp.TimeStampReq.load(request)
+        asked["message_imprint"]["hashed_message"] = b"\x00" * 32
+        return Reply(body=running.tsa.reply(asked.dump(), NOW).dump(), kind=REPLY)
+
+    running.wrong = wrong
+
+    with pytest.raises(InvalidProof):
+        asker(running.url).stamp(DATA)
+
+
+def test_an_answer_of_an_authority_that_we_do_not_trust_is_refused(running: Running) -> None:
+    with pytest.raises(InvalidProof):
+        asker(running.url, tsa("other")).stamp(DATA)
+
+
+def test_a_refusal_is_no_stamp_and_may_be_asked_again(running: Running) -> None:
+    # TimeStampResp { PKIStatusInfo { rejection, { "no quota" } } }
+    refusal = b"\x30\x11\x30\x0f\x02\x01\x02\x30\x0a\x0c\x08no quota"
+    running.wrong = lambda request, reply: Reply(body=refusal, kind=REPLY)
+
+    with pytest.raises(Unreachable, match="no quota"):
+        asker(running.url).stamp(DATA)
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        Reply(body=b"not found", kind="text/html", status=404),
+        Reply(body=b"<html>", kind="text/html"),
+        Reply(body=b"", kind=REPLY, status=500),
+        Reply(kind=REPLY, status=302, location="http://127.0.0.1:1/"),
+        Reply(body=b"x" * (MOST_STAMP + 1), kind=REPLY),
+        Reply(body=b"x" * 1000, kind=REPLY, claims=10**9),
+    ],
+    ids=["not found", "a page", "broken", "elsewhere", "too long", "shorter than it says"],
+)
+def test_whatever_else_a_server_says_is_an_answer_that_did_not_come(reply: Reply) -> None:
+    with authorities.somewhere(reply) as server, pytest.raises(Unreachable):
+        asker(server.url, seconds=2.0).stamp(DATA)
+    assert len(server.asked) == 1
+
+
+@pytest.mark.parametrize("body", [b"rubbish", b"", b"\x30\x03\x02\x01\x00"])
+def test_rubbish_of_the_right_type_is_refused_as_such(body: bytes) -> None:
+    with (
+        authorities.somewhere(Reply(body=body, kind=REPLY)) as server,
+        pytest.raises((InvalidProof, Unreachable)),
+    ):
+        asker(server.url).stamp(DATA)
+
+
+def test_a_server_that_drips_is_left_when_the_time_is_up() -> None:
+    began = time.monotonic()
+    with authorities.somewhere(Reply(body=b"x" * 1000, kind=REPLY, drip_s=0.05)) as server:
+        with pytest.raises(Unreachable):
+            asker(server.url, seconds=0.5).stamp(DATA)
+        took = time.monotonic() - began
+
+    assert took < 10
+
+
+def test_nobody_there_is_told_as_such() -> None:
+    with pytest.raises(Unreachable, match=r"127\.0\.0\.1"):
+        asker("http://127.0.0.1:1/", seconds=2.0).stamp(DATA)
+
+
+def test_a_proxy_of_the_environment_is_not_used(running: Running, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:1/")
+    monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:1/")
+
+    assert asker(running.url).stamp(DATA)[1].at == NOW
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["", "ftp://a.invalid/", "http://", "http://u:p@a.invalid/", "http://a.invalid:99999/", "a.invalid"],
+)
+def test_an_address_that_is_none_is_told_as_such(url: str) -> None:
+    with pytest.raises(Misconfigured):
+        asker(url).stamp(DATA)
+
+
+def test_roots_that_cannot_be_read_are_told_with_their_file(tmp_path: Path) -> None:
+    file = tmp_path / "ca.pem"
+    with pytest.raises(Misconfigured, match=r"ca\.pem"):
+        timestamp.read_roots(file)
+    file.write_bytes(b"no certificate")
+    with pytest.raises(Misconfigured):
+        timestamp.read_roots(file)
+    file.write_bytes(tsa().root.public_bytes(Encoding.PEM))
+    assert timestamp.read_roots(file) == (tsa().root,)

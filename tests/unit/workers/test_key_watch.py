@@ -1,0 +1,160 @@
+"""Ends of certificates are told at 60, 30 and 7 days, once each, for ours and for those bound here; a revoked key of ours
+signs no more."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gateway import bootstrap_keys
+from gateway.domain.account import AgencyScope
+from gateway.domain.event import EventKind
+from gateway.domain.proof import Binding, Evidence
+from gateway.errors import StoreFailure
+from gateway.policy import expiry, signing_key
+from gateway.policy.expiry import Ending
+from gateway.ports import Trust
+from gateway.trust.authority import Authority
+from gateway.workers.key_watch import EVERY, KeyWatch
+from tests.support.node import DEPARTMENT, PROVINCE, Town
+
+NOW = datetime(2026, 11, 20, tzinfo=UTC)
+NODE = AgencyScope(agency_id="", principal_id="node")
+
+
+def ending(code: str, days: float, fingerprint: str = "aa") -> Ending:
+    return Ending(code=code, fingerprint=fingerprint, until=NOW + timedelta(days=days), own=False)
+
+
+@pytest.mark.parametrize(
+    ("days", "mark"), [(61, None), (60, 60), (31, 60), (30, 30), (8, 30), (7, 7), (0, 7), (-5, 7)]
+)
+def test_the_nearest_mark_that_was_passed_counts(days: float, mark: int | None) -> None:
+    assert expiry.mark_of(NOW + timedelta(days=days), NOW) == mark
+
+
+@given(st.lists(st.tuples(st.sampled_from("ab"), st.integers(-9, 99), st.sampled_from("xyz"))))
+def test_of_each_code_the_certificate_that_ends_last_counts(known: list[tuple[str, int, str]]) -> None:
+    found = expiry.last_of_each([ending(code, days, mine) for code, days, mine in known])
+
+    assert {each.code: each.until for each in found} == {
+        code: NOW + timedelta(days=max(days for c, days, _ in known if c == code)) for code, *_ in known
+    }
+
+
+def watch_of(town: Town, **other: Any) -> KeyWatch:
+    node = town.node
+    made = bootstrap_keys.watch(node.store, node.directory, node.keys, node.trust, node.deciding)
+    return replace(made, **other)
+
+
+async def told(town: Town, code: str) -> list[int]:
+    der = town.node.keys.signer(code, town.clock.now()).certificate_der
+    async with town.node.store.read(NODE) as work:
+        events = await work.events.of(f"key:{signing_key.fingerprint(der)}")
+    return [int(each.data["days"]) for each in events if each.kind is EventKind.KEY_EXPIRING]
+
+
+async def test_each_mark_is_told_once_also_by_two_processes(town: Town) -> None:
+    der = town.node.keys.signer(PROVINCE, town.clock.now()).certificate_der
+    ends = x509.load_der_x509_certificate(der).not_valid_after_utc
+    one, two = watch_of(town), watch_of(town)
+
+    await one.step()
+    assert await told(town, PROVINCE) == []
+    for days in (59, 45, 29, 6, 3):
+        town.clock.advance(ends - timedelta(days=days) - town.clock.now())
+        for each in (one, two):
+            await each.step()
+
+    assert await told(town, PROVINCE) == [60, 30, 7]
+    assert await told(town, DEPARTMENT) == [60, 30, 7]
+
+
+async def test_an_idle_loop_looks_once_an_hour(town: Town) -> None:
+    watch = watch_of(town)
+    ends = x509.load_der_x509_certificate(
+        town.node.keys.signer(PROVINCE, town.clock.now()).certificate_der
+    ).not_valid_after_utc
+    await watch.step()
+    town.clock.advance(EVERY - timedelta(seconds=1))
+    town_now = town.clock.now()
+    assert await watch.step() is False
+
+    town.clock.advance(ends - timedelta(days=50) - town_now)
+    assert await watch.step() is True
+
+
+@dataclass(frozen=True)
+class Revoked:
+    """Says of these certificates that they are revoked."""
+
+    trust: Trust
+    ders: frozenset[bytes]
+
+    def collect(self, certificate_der: bytes, at: datetime) -> Evidence:
+        found = self.trust.collect(certificate_der, at)
+        return replace(found, revocation="revoked") if certificate_der in self.ders else found
+
+
+async def test_a_key_of_ours_that_its_authority_revoked_signs_no_more(town: Town) -> None:
+    now = town.clock.now()
+    der = town.node.keys.signer(DEPARTMENT, now).certificate_der
+
+    await watch_of(town, trust=Revoked(town.node.trust, frozenset([der]))).step()
+
+    (end,) = await town.node.store.key_ends(DEPARTMENT)
+    assert (end.fingerprint, end.at, end.by) == (signing_key.fingerprint(der), now, "node")
+    assert await town.node.store.key_ends(PROVINCE) == []
+    sent = await town.send("15")
+    await town.carry()
+    assert (await town.document(sent)).state == "queued"
+
+
+async def test_a_new_key_that_waits_does_not_hide_that_the_one_in_use_is_revoked(town: Town) -> None:
+    """The newest certificate is not the one that signs while it is not bound."""
+    der = town.node.keys.signer(DEPARTMENT, town.clock.now()).certificate_der
+    town.clock.advance(timedelta(days=1))
+    waiting = town.node.keys.generate(DEPARTMENT).key_id
+    authority = Authority.load(town.node.settings.node.data_dir / "authority")
+    made = authority.issue_for_request(town.node.keys.request(DEPARTMENT, waiting, "Demo"), town.clock.now())
+    town.node.keys.import_certificate(DEPARTMENT, made.public_bytes(Encoding.PEM))
+    watch = watch_of(town, trust=Revoked(town.node.trust, frozenset([der])))
+
+    await watch.step()
+
+    (end,) = await town.node.store.key_ends(DEPARTMENT)
+    assert end.fingerprint == signing_key.fingerprint(der)
+    sent = await town.send("15")
+    await town.carry()
+    assert (await town.document(sent)).state == "queued"
+    town.clock.advance(EVERY)
+    await watch.step()
+    assert len(await town.node.store.key_ends(DEPARTMENT)) == 1, "told once"
+
+
+async def test_a_look_that_failed_is_taken_again_at_the_next_turn(town: Town) -> None:
+    """Not an hour later: meanwhile a revoked key would go on signing."""
+    der = town.node.keys.signer(DEPARTMENT, town.clock.now()).certificate_der
+    real = town.node.directory
+
+    class Down:
+        async def in_force(self, at: datetime) -> Sequence[Binding]:
+            raise StoreFailure("the database is away")
+
+    watch = watch_of(town, trust=Revoked(town.node.trust, frozenset([der])), directory=Down())
+    with pytest.raises(StoreFailure):
+        await watch.step()
+    watch.directory = real
+
+    await watch.step()
+
+    assert [each.by for each in await town.node.store.key_ends(DEPARTMENT)] == ["node"]

@@ -1,0 +1,263 @@
+"""The sealer beside a timestamp authority that is down, wrong or slow to come back: seals go on, and what came late is
+late."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from gateway.domain import seal
+from gateway.domain.seal import PublishedSeal, Stamp
+from gateway.errors import Clash, InvalidProof, StoreFailure, Unreachable
+from gateway.policy.sealing import Rhythm
+from gateway.pool import ThreadPool
+from gateway.store.log_proofs import seal_numbered
+from gateway.trust import publishing, timestamp
+from gateway.trust.timestamp import TimestampAuthority
+from gateway.workers import sealer as sealing
+from gateway.workers.gate import StampGate
+from gateway.workers.sealer import Sealer
+from tests.support import tsa as authorities
+from tests.support.clock import ManualClock
+from tests.support.sealed import Book
+from tests.support.stores import copied, migrated, with_agencies
+from tests.support.tsa import tsa
+
+HOUR = timedelta(hours=1)
+
+
+class Authority:
+    """Says what it is told to; counts how often it is asked."""
+
+    def __init__(self, clock: ManualClock) -> None:
+        self._clock = clock
+        self.asked = 0
+        self.fails: Exception | None = None
+
+    def stamp(self, data: bytes) -> tuple[bytes, Stamp]:
+        self.asked += 1
+        if self.fails is not None:
+            raise self.fails
+        token = tsa().token(data, self._clock.now())
+        return token, timestamp.check(token, data, [tsa().root])
+
+
+@pytest.fixture
+def pool() -> Iterator[ThreadPool]:
+    made = ThreadPool(1)
+    yield made
+    made.close()
+
+
+@pytest.fixture(scope="module")
+def blank(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return migrated(tmp_path_factory.mktemp("blank"))
+
+
+@pytest.fixture
+def clock() -> ManualClock:
+    return ManualClock()
+
+
+@pytest.fixture
+def authority(clock: ManualClock) -> Authority:
+    return Authority(clock)
+
+
+@pytest.fixture
+async def book(
+    blank: Path, tmp_path: Path, clock: ManualClock, pool: ThreadPool, authority: Authority
+) -> AsyncIterator[Book]:
+    async with with_agencies(copied(blank, tmp_path), clock) as store:
+        yield Book(store=store, clock=clock, pool=pool, authority=authority)
+
+
+async def test_it_looks_every_five_seconds_and_takes_a_full_batch_at_once(
+    book: Book, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sealing, "BATCH", 5)
+    await book.tell(6)
+    sealer = book.sealer()
+
+    assert await sealer.step()
+    assert not await sealer.step()
+    await book.tell(1)
+    assert not await sealer.step()
+    assert (await book.store.log.head()).size == 6
+    book.clock.advance(5)
+    assert not await sealer.step()
+    assert (await book.store.log.head()).size == 7
+
+
+async def test_seals_and_stamps_each_have_their_own_rhythm(book: Book, authority: Authority) -> None:
+    book.rhythm = Rhythm(seal=timedelta(minutes=10), stamp=HOUR)
+    sealer = book.sealer()
+    for _ in range(14):
+        await book.tell(1)
+        await sealer.step()
+        book.clock.advance(300)
+
+    head = await book.store.log.head()
+    assert head.seal is not None
+    assert (head.seal.signed.seal.number, authority.asked) == (7, 2)
+    assert head.stamped is not None
+    assert head.stamped.signed.seal.number == 7
+
+
+async def test_an_authority_that_is_down_stops_nothing_and_is_asked_ever_more_rarely(
+    book: Book, authority: Authority
+) -> None:
+    authority.fails = Unreachable("nobody answers")
+    sealer = book.sealer()
+    for _ in range(12):
+        await book.tell(1)
+        await sealer.step()
+        book.clock.advance(60)
+
+    head = await book.store.log.head()
+    assert head.seal is not None
+    assert (head.seal.signed.seal.number, head.stamped) == (12, None)
+    assert 3 <= authority.asked <= 7
+
+    authority.fails = None
+    book.clock.advance(HOUR)
+    await sealer.step()
+    head = await book.store.log.head()
+    assert head.stamped is not None
+    assert head.stamped.signed.seal.number == 12
+    assert head.unstamped_since is None
+
+
+async def test_a_late_stamp_is_said_to_be_late(book: Book, authority: Authority) -> None:
+    authority.fails = Unreachable("nobody answers")
+    await book.tell(1)
+    sealer = book.sealer()
+    await sealer.step()
+    authority.fails = None
+    book.clock.advance(5 * HOUR)
+    await sealer.step()
+
+    report = await book.examine(await seal_numbered(book.store), roots=[tsa().root])
+    assert (report.holds, report.stamps) == (True, 1)
+    assert [each.code for each in report.notes] == ["stamps_late"]
+
+
+async def test_a_wrong_answer_is_no_stamp(book: Book, authority: Authority) -> None:
+    authority.fails = InvalidProof("another nonce")
+    (only,) = await book.pages(1)
+
+    assert only.stamp is None
+    assert authority.asked == 1
+
+
+async def test_a_real_authority_stamps_over_the_network(book: Book) -> None:
+    with authorities.running(tsa(), book.clock.now()) as running:
+        book.authority = TimestampAuthority(url=running.url, roots=[tsa().root])
+        (only,) = await book.pages(1)
+
+    assert only.stamp is not None
+    assert timestamp.check(only.stamp, only.signed.to_bytes(), [tsa().root]).at == running.now
+    assert seal.read(only.to_bytes()) == only
+
+
+async def test_seals_are_put_where_others_carry_them_away(book: Book, tmp_path: Path) -> None:
+    folder = tmp_path / "out"
+    folder.mkdir()
+    sealer = publisher(book, folder)
+    for _ in range(2):
+        await book.tell(1)
+        await sealer.step()
+        book.clock.advance(HOUR)
+    (file,) = folder.iterdir()
+    assert seal.read(file.read_bytes()).signed.seal.number == 1
+
+    book.clock.advance(24 * HOUR)
+    await sealer.step()
+    found = sorted(folder.iterdir())
+    assert [seal.read(each.read_bytes()).signed.seal.number for each in found] == [1, 2]
+    assert (await book.examine(*(seal.read(each.read_bytes()) for each in found))).anchored
+
+
+async def test_threat_117_a_history_made_anew_does_not_take_the_place_of_what_was_published(
+    book: Book, tmp_path: Path
+) -> None:
+    """The folder is what tells; its file stays until a person has looked."""
+    (first,) = await book.pages(1)
+    file = publishing.put(tmp_path, first)
+    other = PublishedSeal(signed=book.key.sign(replace(first.signed.seal, root=bytes(32))))
+
+    with pytest.raises(Clash, match="published before"):
+        publishing.put(tmp_path, other)
+    assert seal.read(file.read_bytes()) == first
+
+    stamped = replace(first, stamp=b"token")
+    assert publishing.put(tmp_path, stamped) == file
+    assert seal.read(file.read_bytes()) == stamped
+
+
+async def test_a_folder_that_is_gone_is_told_and_no_seal_counts_as_published(
+    book: Book, tmp_path: Path
+) -> None:
+    await book.tell(1)
+    with pytest.raises(StoreFailure, match="nowhere"):
+        await publisher(book, tmp_path / "nowhere").step()
+
+    head = await book.store.log.head()
+    assert head.seal is not None
+    assert head.published_at is None
+
+
+def publisher(book: Book, folder: Path) -> Sealer:
+    sealer = book.sealer()
+    sealer.publish = lambda published: publishing.put(folder, published)
+    return sealer
+
+
+async def test_a_demanded_timestamp_holds_intake_back_only_after_its_hours(
+    book: Book, authority: Authority
+) -> None:
+    gate = StampGate(log=book.store.log, clock=book.clock, most=6 * HOUR)
+    authority.fails = Unreachable("nobody answers")
+    await book.pages(1)
+    book.clock.advance(5 * HOUR)
+    await gate.check()
+
+    book.clock.advance(2 * HOUR)
+    with pytest.raises(StoreFailure) as caught:
+        await gate.check()
+    assert caught.value.code == "GW-S-508"
+
+    authority.fails = None
+    await book.sealer().step()
+    book.clock.advance(15)
+    await gate.check()
+
+
+async def test_without_that_demand_nothing_is_held_back(book: Book, authority: Authority) -> None:
+    authority.fails = Unreachable("nobody answers")
+    await book.pages(1)
+    book.clock.advance(1000 * HOUR)
+
+    await StampGate(log=book.store.log, clock=book.clock, most=timedelta()).check()
+
+
+def test_paper_has_what_an_eye_needs_to_compare() -> None:
+    from tests.unit.domain.test_seal import SIGNED
+
+    lines = publishing.on_paper(PublishedSeal(signed=SIGNED))
+
+    joined = {
+        name: "".join(value for each, value in lines if each == name).replace(" ", "") for name, _ in lines
+    }
+    assert joined["root"] == SIGNED.seal.root.hex()
+    assert joined["seal"] == SIGNED.digest.hex()
+    assert joined["key"] == SIGNED.key_id
+    assert max(len(value) for _, value in lines) <= 40
+
+
+def test_the_rhythm_as_shipped_is_what_the_pages_say() -> None:
+    assert Rhythm() == Rhythm(seal=timedelta(minutes=1), stamp=HOUR, publish=24 * HOUR)

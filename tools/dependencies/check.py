@@ -1,0 +1,149 @@
+"""Checks what we depend on, for `make check`. In: the two lock files, pyproject.toml and what is installed. Out: a list of
+all parts (CycloneDX) in dist/sbom.json, and exit code 1 where an entry has no digest, is out of bounds, has a licence
+that we cannot pass on, or a known weakness that accepted.toml does not name. Only the last needs a network."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+import tomllib
+from datetime import date
+from importlib import metadata
+from pathlib import Path
+
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+from packaging.version import Version
+
+ROOT = Path(__file__).parents[2]
+LOCKS = ("requirements.lock", "requirements-dev.lock")
+ACCEPTED = Path(__file__).parent / "accepted.toml"
+SBOM = ROOT / "dist" / "sbom.json"
+# A licence that would bind whoever uses the node over a network, or binds our own code.
+FORBIDDEN = re.compile(r"\b(AGPL|SSPL|BUSL|GPL|Affero|General Public License)\b", re.IGNORECASE)
+LESSER = re.compile(r"LGPL|Lesser", re.IGNORECASE)
+AUDIT_S = 120
+
+
+def locked(path: Path) -> dict[str, tuple[str, int]]:
+    """Version and number of digests of each entry, by its name."""
+    found: dict[str, tuple[str, int]] = {}
+    entries = path.read_text(encoding="utf-8").replace("\\\n", " ").splitlines()
+    for entry in entries:
+        if entry.strip() and not entry.lstrip().startswith("#"):
+            requirement = re.match(r"([A-Za-z0-9._-]+)(?:\[[^]]*\])?==([^\s;]+)", entry.strip())
+            name, version = requirement.groups() if requirement else (entry.split()[0], "")
+            found[canonicalize_name(name)] = (version, len(re.findall(r"--hash=sha256:[0-9a-f]{64}", entry)))
+    return found
+
+
+def digests_wrong(entries: dict[str, tuple[str, int]]) -> list[str]:
+    """Entries that are not one version with digests: anything could come in their place."""
+    return [
+        f"{name}: expected one version with SHA-256 digests"
+        for name, (version, digests) in entries.items()
+        if not version or not digests
+    ]
+
+
+def bounds_wrong(entries: dict[str, tuple[str, int]], wanted: list[str]) -> list[str]:
+    """What pyproject.toml asks for and the lock does not have, or has in another version."""
+    wrong = []
+    for requirement in map(Requirement, wanted):
+        version, _ = entries.get(canonicalize_name(requirement.name), ("", 0))
+        if not version or not requirement.specifier.contains(Version(version), prereleases=True):
+            wrong.append(f"{requirement}: the lock has {version or 'no version'}")
+    return wrong
+
+
+def licences_wrong(names: set[str]) -> list[str]:
+    """Installed parts of the node itself whose licence we cannot pass on."""
+    wrong = []
+    for each in metadata.distributions():
+        if canonicalize_name(each.name) in names:
+            licence = _licence(each)
+            if FORBIDDEN.search(licence) and not LESSER.search(licence):
+                wrong.append(f"{each.name}: {licence}")
+    return wrong
+
+
+def _licence(part: metadata.Distribution) -> str:
+    about = part.metadata
+    classes = [each for each in about.get_all("Classifier", []) if each.startswith("License")]
+    return about.get("License-Expression") or "; ".join(classes) or (about.get("License") or "")[:80]
+
+
+def write_parts(lock: Path, target: Path) -> set[str]:
+    """Writes the list of parts, reproducibly and without a network; returns the names that it has."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    tool = [sys.executable, "-m", "cyclonedx_py", "requirements", str(lock), "--output-reproducible"]
+    subprocess.run([*tool, "--of", "JSON", "-o", str(target)], check=True, capture_output=True, timeout=120)
+    told = json.loads(target.read_text(encoding="utf-8"))
+    return {canonicalize_name(each["name"]) for each in told["components"]}
+
+
+def weaknesses(lock: Path, today: date) -> list[str] | None:
+    """Known weaknesses that nobody accepted, or None where no source of them could be reached."""
+    tool = [
+        sys.executable,
+        "-m",
+        "pip_audit",
+        "--requirement",
+        str(lock),
+        "--disable-pip",
+        "--require-hashes",
+    ]
+    try:
+        done = subprocess.run(
+            [*tool, "--format", "json", "--progress-spinner", "off", "--timeout", "5"],
+            capture_output=True,
+            text=True,
+            timeout=AUDIT_S,
+        )
+        told = json.loads(done.stdout)
+    except (subprocess.TimeoutExpired, ValueError):
+        return None
+    # A mirror that keeps no advisories says of each part that it does not know it.
+    if all("skip_reason" in part for part in told["dependencies"]):
+        return None
+    known = accepted(ACCEPTED, today)
+    return [
+        f"{part['name']} {part['version']}: {weakness['id']}"
+        for part in told["dependencies"]
+        for weakness in part.get("vulns", ())
+        if weakness["id"] not in known
+    ]
+
+
+def accepted(path: Path, today: date) -> set[str]:
+    """Weaknesses that were looked at: each with a reason, and until a day on which it is looked at again."""
+    rows = tomllib.loads(path.read_text(encoding="utf-8")).get("accepted", [])
+    return {row["id"] for row in rows if row["reason"] and row["until"] >= today}
+
+
+def main() -> int:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    node, tools = (locked(ROOT / name) for name in LOCKS)
+    wrong = [
+        *digests_wrong(node),
+        *digests_wrong(tools),
+        *bounds_wrong(node, project["project"]["dependencies"]),
+        *licences_wrong(set(node)),
+    ]
+    wrong += [
+        f"{name}: not in {SBOM.name}" for name in sorted(set(node) - write_parts(ROOT / LOCKS[0], SBOM))
+    ]
+    found = weaknesses(ROOT / LOCKS[0], date.today())
+    for each in [*wrong, *(found or ())]:
+        print(each, file=sys.stderr)
+    audit = (
+        "not audited: no advisory source reachable" if found is None else f"known weaknesses: {len(found)}"
+    )
+    print(f"{len(node)} parts, {len(wrong)} wrong; {audit}; {SBOM.relative_to(ROOT)}")
+    return 1 if wrong or found else 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
