@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Callable, Collection, Coroutine, Mapp
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from aiohttp import web
 
@@ -312,8 +312,7 @@ async def open_node(
     schema.load()
     async with AsyncExitStack() as stack:
         office = await stack.enter_async_context(open_office(settings, clock))
-        time, pool, store = office.clock, office.pool, office.store
-        directory, keys = office.directory, office.keys
+        time, pool, store, directory = office.clock, office.pool, office.store, office.directory
         await restored.refuse_unconfirmed(store)
         await directory.name_untold()
         axis = await stack.enter_async_context(open_axis(settings, time))
@@ -325,39 +324,21 @@ async def open_node(
         scanner = bootstrap_safety.scanner(settings, pool)
         sandbox = PdfSandbox(settings.trust.folder / "pdf")
         stack.callback(sandbox.close)
-        bells = {name: Bell() for name in _THEN}
-
-        def heard(names: Collection[str]) -> None:
-            for name in bells if ANY in names else bells.keys() & set(names):
-                bells[name].ring()
-
-        store.wake.listen(heard)
-        feed = around("feed", office.feed)
+        bells = _bells(store)
         gate = bootstrap_log.gate(settings, store.log, time)
-
-        wrapped = around("store", store), around("blobs", blobs)
-        vault = around("vault", bootstrap_safety.vault(settings, pool))
-        holding = bootstrap_safety.holding(settings, *wrapped, vault, time, pool)
-        shared = {
-            "store": wrapped[0],
-            "blobs": wrapped[1],
+        shared = _shared(settings, around, office) | {
+            "blobs": around("blobs", blobs),
             "axis": around("axis", axis),
-            "directory": around("directory", directory),
-            "inspector": around("inspector", FileInspector()),
             "scanner": around("scanner", scanner),
             "signatures": around("signatures", SignatureReader(sandbox, pool)),
-            "clock": time,
-            "pool": pool,
-            "profile": bootstrap_rules.profile(settings),
-            "xml": bootstrap_rules.xml_policy(settings),
-            # What a front door's act may have made: a job to pack, a packet to look at again, events.
-            "wake": partial(store.wake.ring, "packer", "receiver", "sequencer"),
         }
+        vault = around("vault", bootstrap_safety.vault(settings, pool))
+        holding = bootstrap_safety.holding(settings, shared["store"], shared["blobs"], vault, time, pool)
         inn = InDesk(
             trust=around("trust", trust),
             trust_policy=bootstrap_rules.trust_policy(settings),
             answers=store.revocation,
-            **shared | {"axis": FeedDoor(shared["axis"], feed, shared["blobs"], pool)},  # type: ignore[arg-type]  # as below
+            **shared | {"axis": FeedDoor(shared["axis"], around("feed", office.feed), shared["blobs"], pool)},
         )
         watch = bootstrap_keys.watch(store, directory, keys, trust, office.deciding)
         todo = bootstrap_deadlines.desk(settings, store, watch, time, partial(store.wake.ring, "sequencer"))
@@ -372,7 +353,7 @@ async def open_node(
             deciding=office.deciding,
             accounts=office.accounts,
             feed=office.feed,
-            keys=keys,
+            keys=office.keys,
             trust=trust,
             scanner=scanner,
             hold=holding,
@@ -381,13 +362,40 @@ async def open_node(
             room=room,
             gate=gate,
             sealer=bootstrap_log.sealer(settings, store.log, time, pool),
-            out=OutDesk(keys=around("keys", keys), admits=gate.check, **shared),  # type: ignore[arg-type]  # one table for two desks
+            out=OutDesk(keys=around("keys", office.keys), admits=gate.check, **shared),
             inn=inn,
             todo=todo,
             book=bootstrap_rules.books(settings, wrapped[0], time, pool),
             reminders=bootstrap_deadlines.reminders(settings, todo, time, pool),
             asking=await bootstrap_trust.asking(inn, judges, store.revocation, directory),
         )
+
+
+def _bells(store: SqlStore) -> dict[str, Bell]:
+    """One for each loop, rung by whoever made work for it, in this process or another."""
+    bells = {name: Bell() for name in _THEN}
+
+    def heard(names: Collection[str]) -> None:
+        for name in bells if ANY in names else bells.keys() & set(names):
+            bells[name].ring()
+
+    store.wake.listen(heard)
+    return bells
+
+
+def _shared(settings: Settings, around: Wrap, office: Office) -> dict[str, Any]:
+    """What both desks need, of the office and the settings."""
+    return {
+        "store": around("store", office.store),
+        "directory": around("directory", office.directory),
+        "inspector": around("inspector", FileInspector()),
+        "clock": office.clock,
+        "pool": office.pool,
+        "profile": bootstrap_rules.profile(settings),
+        "xml": bootstrap_rules.xml_policy(settings),
+        # What a front door's act may have made: a job to pack, a packet to look at again, events.
+        "wake": partial(office.store.wake.ring, "packer", "receiver", "sequencer"),
+    }
 
 
 def _server_limits(settings: Settings) -> ServerLimits:

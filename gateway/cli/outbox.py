@@ -49,6 +49,11 @@ def register(app: typer.Typer) -> None:
         "events",
         examples=("gateway outbox events 1523/STC-VP", "gateway outbox events msg_01J… -o ndjson"),
     )(events)
+    _register_acts(group)
+    app.add_typer(group)
+
+
+def _register_acts(group: typer.Typer) -> None:
     verb(
         group,
         "send",
@@ -103,7 +108,6 @@ def register(app: typer.Typer) -> None:
         ),
         writes=True,
     )(seal)
-    app.add_typer(group)
 
 
 def list_(

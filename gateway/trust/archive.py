@@ -22,6 +22,7 @@ _MOST_COMMENT = 65535
 _EMPTY_DEFLATED = 2  # nothing, compressed
 _PIECE = 65536
 _STORED, _DEFLATED = 0, 8
+_NEWEST = 63  # version 6.3 of the format: what asks for more, other readers refuse
 _DRIVE = re.compile(r"^[A-Za-z]:")
 _LINK = 0o120000
 
@@ -121,6 +122,8 @@ def _central(raw: bytes, count: int) -> Iterator[Entry]:
         if at + _CENTRAL.size > len(raw) or raw[at : at + 4] != b"PK\x01\x02":
             return
         row = _CENTRAL.unpack_from(raw, at)
+        if row[2] & 0xFF > _NEWEST:
+            raise BadArchive("member-method")
         flags, method, crc, packed, size = row[3], row[4], row[7], row[8], row[9]
         name_length, extra_length, comment_length = row[10], row[11], row[12]
         outer, offset = row[15], row[16]

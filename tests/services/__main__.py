@@ -12,13 +12,14 @@ import tempfile
 from contextlib import ExitStack
 from pathlib import Path
 
-from tests.services import installing, postgres, rabbit, softhsm
+from tests.services import clamav, installing, postgres, rabbit, softhsm
 from tests.support.services import AMQP, POSTGRES, RABBIT_API
 
 _PACKAGES = {
     "RabbitMQ": ("rabbitmq-server",),
     "PostgreSQL": ("postgresql",),
     "SoftHSM": softhsm.PACKAGES,
+    "ClamAV": clamav.PACKAGES,
     "poppler": ("poppler-utils",),
 }
 
@@ -41,6 +42,7 @@ def _services(stack: ExitStack) -> dict[str, str]:
             ("RabbitMQ", AMQP in env or rabbit.installed()),
             ("PostgreSQL", POSTGRES in env or postgres.installed()),
             ("SoftHSM", softhsm.installed()),
+            ("ClamAV", clamav.installed()),
             ("poppler", shutil.which("pdfsig") is not None),
         )
         if not there

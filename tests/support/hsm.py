@@ -1,4 +1,4 @@
-"""The one PKCS#11 library of this process, with tokens in software. Installed first where that may be done."""
+"""The one PKCS#11 library of this process, with tokens in software."""
 
 from __future__ import annotations
 
@@ -10,17 +10,15 @@ from pathlib import Path
 
 from gateway.trust.pkcs11_keys import TokenKeys
 from gateway.trust.pkcs11_token import Pkcs11Token
-from tests.services import installing, softhsm
+from tests.services import softhsm
 from tests.services.softhsm import Hsm, Token
 from tests.support.services import missing
 
 
 @cache
 def of_this_process() -> Hsm:
-    if not softhsm.installed() and installing.may_install():
-        installing.install(softhsm.PACKAGES)
     if not softhsm.installed():
-        missing("SoftHSM is not installed and cannot be installed here")
+        missing("SoftHSM is not installed; `make test` installs it where it may")
     folder = Path(tempfile.mkdtemp(prefix="softhsm-"))
     register(shutil.rmtree, folder, ignore_errors=True)
     return softhsm.start(folder)

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from tests.services import clamav, installing
+from tests.services import clamav
 from tests.support.services import missing
 
 EICAR = clamav.EICAR
@@ -17,11 +17,9 @@ EICAR = clamav.EICAR
 
 @contextmanager
 def running() -> Iterator[clamav.Clamd]:
-    """Installed first where that may be done; in a short folder, because a socket's path has at most 107 bytes."""
-    if not clamav.installed() and installing.may_install():
-        installing.install(clamav.PACKAGES)
+    """In a short folder, because a socket's path has at most 107 bytes."""
     if not clamav.installed():
-        missing("ClamAV is not installed and cannot be installed here")
+        missing("ClamAV is not installed; `make test` installs it where it may")
     with tempfile.TemporaryDirectory(prefix="clamd-") as folder:
         clamd = clamav.start(Path(folder))
         try:

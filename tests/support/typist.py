@@ -28,4 +28,6 @@ def type_line(
     os.environ.update(environment)
     os.chdir(folder)
     code = main.run(words)
+    sys.stdout.flush()
+    sys.stderr.flush()
     os._exit(code)

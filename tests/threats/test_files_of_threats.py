@@ -17,6 +17,9 @@ _NUMBERS = itertools.count(1)
 # The broker's way joins the embedded axis' way behind the adapter, so one case of each threat is enough there.
 FIRST = [next(group) for _, group in itertools.groupby(CASES, key=lambda case: case.threat)]
 
+# A node has a registry to ask whether there is such a code at all; `gateway verify` has bindings alone (K7).
+NO_SUCH_SENDER = {"SIG-NO-BINDING": "SIG-SENDER"}
+
 
 async def try_at(door: Door, case: Case, record: Callable[[str, object], None]) -> None:
     letter = Letter(n=next(_NUMBERS), now=door.now)
@@ -27,7 +30,9 @@ async def try_at(door: Door, case: Case, record: Callable[[str, object], None]) 
     if outcome.word is Word.TOLD:
         return
     if case.code in CODES or case.code is None:
-        assert (outcome.code, outcome.word) == (case.code, _word(case.code)), outcome
+        by_registry = NO_SUCH_SENDER.get(case.code or "") if door.is_axis else None
+        assert outcome.code in (case.code, by_registry), outcome
+        assert outcome.word is _word(case.code), outcome
     elif not door.is_axis:
         assert outcome.word is Word.ADMITTED, (
             outcome

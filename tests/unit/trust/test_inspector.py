@@ -413,6 +413,7 @@ def test_threat_059_an_archive_whose_members_point_out_of_it_is_broken(
         (patched(TWO, CENTRAL, 24, "<I", 5), "member-header"),
         (patched(TWO, CENTRAL, 10, "<H", 12), "member-header"),
         (patched(patched(TWO, CENTRAL, 10, "<H", 12), LOCAL, 8, "<H", 12), "member-method"),
+        (patched(TWO, CENTRAL, 6, "<H", 148), "member-method"),
         (patched(patched(TWO, CENTRAL, 16, "<I", 7), LOCAL, 14, "<I", 7), "member-header"),
         (patched(TWO, END, 10, "<H", 1), "member-header"),
         (patched(patched(TWO, END, 10, "<H", 9), END, 8, "<H", 9), "member-header"),
