@@ -340,7 +340,7 @@ async def open_node(
             answers=store.revocation,
             **shared | {"axis": FeedDoor(shared["axis"], around("feed", office.feed), shared["blobs"], pool)},
         )
-        watch = bootstrap_keys.watch(store, directory, keys, trust, office.deciding)
+        watch = bootstrap_keys.watch(store, directory, office.keys, trust, office.deciding)
         todo = bootstrap_deadlines.desk(settings, store, watch, time, partial(store.wake.ring, "sequencer"))
         yield Node(
             settings=settings,
@@ -365,7 +365,7 @@ async def open_node(
             out=OutDesk(keys=around("keys", office.keys), admits=gate.check, **shared),
             inn=inn,
             todo=todo,
-            book=bootstrap_rules.books(settings, wrapped[0], time, pool),
+            book=bootstrap_rules.books(settings, shared["store"], time, pool),
             reminders=bootstrap_deadlines.reminders(settings, todo, time, pool),
             asking=await bootstrap_trust.asking(inn, judges, store.revocation, directory),
         )

@@ -11,7 +11,7 @@ from alembic.runtime.migration import MigrationContext
 from sqlalchemy import Connection, text
 from sqlmodel import SQLModel
 
-import gateway.registry.feed_tables  # noqa: F401 - its rows belong to the metadata of the registry
+import gateway.registry.feed_tables
 import gateway.registry.reform_tables  # noqa: F401 - its rows belong to the metadata of the registry
 from gateway import errors
 from gateway.domain.account import HostedAgency
