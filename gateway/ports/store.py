@@ -382,7 +382,7 @@ class Store(Protocol):
         """Forgets idempotency keys first used before that time; how many. `external_id` goes on to guard."""
 
     async def fill_lists(self, limit: int) -> bool:
-        """Writes that many rows of lists for documents older than lists; True when there may be more. Repeats are harmless."""
+        """Writes that many rows of lists for documents older than lists; True when there may be more. Harmless again."""
 
     async def fill_lists_again(self) -> None:
         """The last two days are filled once more: an older version of the program may have worked beside this one."""
