@@ -338,9 +338,9 @@ class Store(Protocol):
     async def renew(self, table: str, lease: Lease, lease_s: float) -> Lease:
         """A longer lease; StaleLease when it is no longer ours. `table`: `job`, `outbox` or `inbox`."""
 
-    async def let_go(self) -> None:
+    async def let_go(self, cut: Callable[[], None] = lambda: None) -> None:
         """What this process still holds is due again at once, its tries counted. For a process that goes: whatever of it
-        is still at work is discarded as stale."""
+        is still at work is discarded as stale. `cut` ends that work, called while no transaction of it is half done."""
 
     async def overdue_waiting(self, before: datetime) -> Sequence[InboxItem]:
         """Waiting packets received before that time, of every agency."""

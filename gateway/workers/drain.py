@@ -21,13 +21,17 @@ async def bounded(
     """Returns when every loop has ended; those that are still at work `limit_s` after the stop are cut short."""
     await stop.wait()
     _, late = await asyncio.wait(loops, timeout=limit_s)
-    for task in late:
-        log.action(_log, "drain.cut_short", f"{task.get_name()} was still at work after {limit_s:g} s")
-        task.cancel()
-    if late:
-        await asyncio.wait(late)
+
+    def cut() -> None:
+        for task in late:
+            log.action(_log, "drain.cut_short", f"{task.get_name()} was still at work after {limit_s:g} s")
+            task.cancel()
+
     try:
-        await store.let_go()
+        await store.let_go(cut)
     except GatewayError as error:
         # Nothing is lost: what is held runs out by itself.
         log.action(_log, "drain.leases_kept", str(error), code=error.code)
+        cut()
+    if late:
+        await asyncio.wait(late)
