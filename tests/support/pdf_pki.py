@@ -18,7 +18,7 @@ from cryptography.hazmat.primitives.asymmetric.utils import Prehashed
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID, ObjectIdentifier
 
-from tests.support.pki import NOT_AFTER, NOT_BEFORE, PrivateKey, key
+from tests.support.pki import NOT_AFTER, NOT_BEFORE, PrivateKey, key, key_usage
 
 SIGNED = datetime(2026, 11, 18, 3, 0, tzinfo=UTC)
 SEEN = datetime(2026, 11, 20, 3, 0, tzinfo=UTC)
@@ -69,7 +69,7 @@ class PdfAuthority(Holder):
             x509.BasicConstraints(ca=is_authority, path_length=None), critical=True
         )
         builder = builder.add_extension(
-            _usage(digital_signature=signing, content_commitment=signing, key_cert_sign=is_authority),
+            key_usage(digital_signature=signing, content_commitment=signing, key_cert_sign=is_authority),
             critical=True,
         )
         if purposes:
@@ -156,7 +156,7 @@ def _authority(name: str, above: PdfAuthority | None) -> PdfAuthority:
     issuer = above.certificate.subject if above else subject
     builder = _begun(subject, private_key, issuer, NOT_BEFORE, NOT_AFTER)
     builder = builder.add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
-    builder = builder.add_extension(_usage(key_cert_sign=True), critical=True)
+    builder = builder.add_extension(key_usage(key_cert_sign=True), critical=True)
     signing = above.private_key if above else private_key
     assert isinstance(signing, ec.EllipticCurvePrivateKey)
     return PdfAuthority(certificate=builder.sign(signing, hashes.SHA256()), private_key=private_key)
@@ -168,19 +168,3 @@ def _begun(
     builder = x509.CertificateBuilder().subject_name(subject).issuer_name(issuer)
     builder = builder.public_key(private_key.public_key()).serial_number(x509.random_serial_number())
     return builder.not_valid_before(not_before).not_valid_after(not_after)
-
-
-def _usage(
-    *, digital_signature: bool = False, content_commitment: bool = False, key_cert_sign: bool = False
-) -> x509.KeyUsage:
-    return x509.KeyUsage(
-        digital_signature=digital_signature,
-        content_commitment=content_commitment,
-        key_encipherment=False,
-        data_encipherment=False,
-        key_agreement=False,
-        key_cert_sign=key_cert_sign,
-        crl_sign=key_cert_sign,
-        encipher_only=False,
-        decipher_only=False,
-    )

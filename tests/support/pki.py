@@ -124,7 +124,7 @@ class Authority:
     ) -> x509.Certificate:
         """An agency's signing certificate, good unless an argument says otherwise; by default another one each time."""
         builder = _builder(subject or f"Agency {code}", private_key, not_before, not_after, serial)
-        usage = _usage(digital_signature=digital_signature, content_commitment=content_commitment)
+        usage = key_usage(digital_signature=digital_signature, content_commitment=content_commitment)
         builder = builder.issuer_name(self.certificate.subject).add_extension(usage, critical=True)
         builder = builder.add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
         return _signed(builder, self.private_key)
@@ -222,10 +222,10 @@ def _signed(builder: x509.CertificateBuilder, private_key: PrivateKey) -> x509.C
 
 def _as_ca(builder: x509.CertificateBuilder, path_length: int | None) -> x509.CertificateBuilder:
     builder = builder.add_extension(x509.BasicConstraints(ca=True, path_length=path_length), critical=True)
-    return builder.add_extension(_usage(key_cert_sign=True), critical=True)
+    return builder.add_extension(key_usage(key_cert_sign=True), critical=True)
 
 
-def _usage(
+def key_usage(
     *, digital_signature: bool = False, content_commitment: bool = False, key_cert_sign: bool = False
 ) -> x509.KeyUsage:
     return x509.KeyUsage(
