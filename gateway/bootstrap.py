@@ -4,7 +4,7 @@ or a wrapper around each port. Out: an open `Node`, closed in reverse order what
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Collection, Coroutine, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Coroutine, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -14,12 +14,16 @@ from aiohttp import web
 
 from gateway import (
     __version__,
+    bootstrap_accounts,
+    bootstrap_deadlines,
     bootstrap_keys,
     bootstrap_log,
     bootstrap_rules,
     bootstrap_safety,
     bootstrap_trust,
 )
+from gateway.accounts.desk import AccountDesk
+from gateway.book.desk import BookDesk
 from gateway.clock import SystemClock
 from gateway.deciding.desk import DecidingDesk
 from gateway.domain.node_name import node_name_fault
@@ -27,7 +31,7 @@ from gateway.edxml import schema
 from gateway.errors import Misconfigured
 from gateway.holding.desk import HoldDesk
 from gateway.incoming.desk import InDesk
-from gateway.incoming.feed import TO_NODE, FeedDoor
+from gateway.incoming.feed import FeedDoor
 from gateway.outgoing.desk import OutDesk
 from gateway.pool import ThreadPool
 from gateway.ports import AxisDesk, Clock, Health, Scanner
@@ -41,6 +45,8 @@ from gateway.store.engine import ServerLimits
 from gateway.store.room import Room
 from gateway.store.store import SqlStore
 from gateway.store.wake import ANY
+from gateway.todo.desk import TodoDesk
+from gateway.todo.remind import Reminders
 from gateway.transport.amqp.access import Access, read_servers
 from gateway.transport.amqp.axis import AmqpAxis, AmqpOptions
 from gateway.transport.embedded import EmbeddedAxis
@@ -50,8 +56,12 @@ from gateway.trust.keys import KeyDirectory
 from gateway.trust.pdf_signatures.sandbox import PdfSandbox, SignatureReader
 from gateway.workers import dispatcher, drain, packer, receiver, sealer, sequencer
 from gateway.workers.clocks import Clocks
+from gateway.workers.digest import Digest
 from gateway.workers.gate import StampGate
 from gateway.workers.holds import Holds
+from gateway.workers.hosting import Hosting
+from gateway.workers.idle_accounts import IdleAccounts
+from gateway.workers.lister import Lister
 from gateway.workers.loop import Bell, forever
 from gateway.workers.pulse import Pulse
 from gateway.workers.quarantine import Quarantine
@@ -78,9 +88,12 @@ _THEN: Mapping[str, tuple[str, ...]] = {
     "sealer": (),
     "revocation": ("revocation", "receiver", "sequencer"),
     "clocks": ("sequencer",),
+    "lister": (),
     "keys": ("sequencer",),
     "holds": ("sequencer",),
     "quarantine": ("sequencer",),
+    "accounts": ("sequencer",),
+    "digest": (),
     "pulse": (),
 }
 
@@ -101,6 +114,7 @@ class Office:
     store: SqlStore
     directory: SqlDirectory
     deciding: DecidingDesk
+    accounts: AccountDesk
     feed: SqlFeed
     keys: KeyDirectory
 
@@ -117,6 +131,7 @@ class Node:
     axis: AxisDesk
     directory: SqlDirectory
     deciding: DecidingDesk
+    accounts: AccountDesk
     feed: SqlFeed
     keys: KeyDirectory
     trust: Trust
@@ -130,13 +145,17 @@ class Node:
     gate: StampGate
     sealer: Sealer
     asking: Asking
+    todo: TodoDesk
+    book: BookDesk
+    reminders: Reminders
 
     async def run_workers(self, stop: asyncio.Event) -> None:
         """Every loop of this process, until `stop`; then each finishes the step it is in, within `workers.drain_s`."""
         workers, bells, lease = self.settings.workers, self.bells, float(self.settings.workers.lease_s)
-        hosted, clocks, intake = _Hosted(self), Clocks(), receiver.Intake()
+        hosted = Hosting(self.store, self.inn.axis, self.settings.node.name, self.directory, self.clock)
+        clocks, intake, lister, digest = Clocks(), receiver.Intake(), Lister(), Digest(self.reminders)
         watch = bootstrap_keys.watch(self.store, self.directory, self.keys, self.trust, self.deciding)
-        holds, quarantine = Holds(), Quarantine()
+        holds, quarantine, idle = Holds(), Quarantine(), IdleAccounts()
 
         async def landing() -> bool:
             if await self.gate.is_closed():
@@ -154,9 +173,12 @@ class Node:
             "sealer": lambda: sealer.paced(self.sealer),
             "revocation": self.asking.step,
             "clocks": lambda: clocks.step(self.inn),
+            "lister": lambda: lister.step(self.store, self.clock),
             "keys": watch.step,
             "holds": lambda: holds.step(self.hold),
             "quarantine": lambda: quarantine.step(self.inn),
+            "accounts": lambda: idle.step(self.accounts),
+            "digest": digest.step,
         }
         loops: list[asyncio.Task[None]] = []
         self.store.wake.start()
@@ -201,27 +223,6 @@ class Node:
         return add_pages(api, self.store, self.clock, __version__)
 
 
-class _Hosted:
-    """Tells the axis which codes this node hosts, at start and whenever that changed."""
-
-    def __init__(self, node: Node) -> None:
-        self._node = node
-        self._told: Sequence[str] | None = None
-
-    async def step(self) -> bool:
-        codes = [
-            code for agency in await self._node.store.hosted() for code in (agency.code, *agency.aliases)
-        ]
-        codes.append(
-            f"{TO_NODE}{self._node.settings.node.name}"
-        )  # the registry feed comes to the node itself
-        if codes == self._told:
-            return False
-        await self._node.inn.axis.host(codes)
-        self._told = codes
-        return True
-
-
 @asynccontextmanager
 async def open_office(settings: Settings, clock: Clock | None = None) -> AsyncIterator[Office]:
     """The parts that need neither trust nor an axis: a new node must have keys and accounts before it can open whole."""
@@ -238,6 +239,7 @@ async def open_office(settings: Settings, clock: Clock | None = None) -> AsyncIt
             store=store,
             directory=bootstrap_keys.directory(store, time, pool),
             deciding=bootstrap_keys.deciding(settings, store, time, pool),
+            accounts=bootstrap_accounts.desk(settings, store, time, pool),
             feed=SqlFeed(
                 FeedRoom(
                     writer=store.writer,
@@ -338,6 +340,8 @@ async def open_node(
             answers=store.revocation,
             **shared | {"axis": FeedDoor(shared["axis"], around("feed", office.feed), shared["blobs"], pool)},
         )
+        watch = bootstrap_keys.watch(store, directory, office.keys, trust, office.deciding)
+        todo = bootstrap_deadlines.desk(settings, store, watch, time, partial(store.wake.ring, "sequencer"))
         yield Node(
             settings=settings,
             clock=time,
@@ -347,6 +351,7 @@ async def open_node(
             axis=axis,
             directory=directory,
             deciding=office.deciding,
+            accounts=office.accounts,
             feed=office.feed,
             keys=office.keys,
             trust=trust,
@@ -359,6 +364,9 @@ async def open_node(
             sealer=bootstrap_log.sealer(settings, store.log, time, pool),
             out=OutDesk(keys=around("keys", office.keys), admits=gate.check, **shared),
             inn=inn,
+            todo=todo,
+            book=bootstrap_rules.books(settings, shared["store"], time, pool),
+            reminders=bootstrap_deadlines.reminders(settings, todo, time, pool),
             asking=await bootstrap_trust.asking(inn, judges, store.revocation, directory),
         )
 

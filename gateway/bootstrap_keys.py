@@ -10,6 +10,7 @@ from gateway.deciding.desk import DecidingDesk
 from gateway.ports import Clock, Keys, Pool, Trust
 from gateway.registry.binding import SqlBindings
 from gateway.registry.directory import SqlDirectory
+from gateway.registry.reforms import SqlReforms
 from gateway.settings import Settings
 from gateway.store.binding_log import SqlBindingLog
 from gateway.store.decisions import SqlDecisions
@@ -46,7 +47,7 @@ def deciding(settings: Settings, store: SqlStore, clock: Clock, pool: Pool) -> D
     """What persons decide with."""
     log = SqlBindingLog(clock)
     return DecidingDesk(
-        decisions=SqlDecisions(store, clock, lambda line, by: SqlBindings(line, clock, log, by)),
+        decisions=SqlDecisions(store, clock, lambda line, by: SqlBindings(line, clock, log, by), SqlReforms),
         secrets=PersonSecrets(),
         anchors=AnchorFile(settings.trust.folder / "ca.pem"),
         clock=clock,

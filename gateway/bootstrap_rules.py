@@ -5,9 +5,11 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+from gateway.book.desk import BookDesk
 from gateway.edxml.policy import Limits, XmlPolicy
 from gateway.policy.profile import Profile
 from gateway.policy.trust import TrustPolicy
+from gateway.ports import Clock, Pool, Store
 from gateway.settings import Settings
 from gateway.trust.pdf_signatures import roles
 
@@ -42,3 +44,9 @@ def trust_policy(settings: Settings) -> TrustPolicy:
 def xml_policy(settings: Settings) -> XmlPolicy:
     """What an envelope may be on this node's axis."""
     return XmlPolicy(limits=Limits(max_bytes=settings.limits.envelope_mb * MB))
+
+
+def books(settings: Settings, store: Store, clock: Clock, pool: Pool) -> BookDesk:
+    """The desk of the register books."""
+    by_type = settings.rules.outgoing_series == "type"
+    return BookDesk(store=store, clock=clock, pool=pool, series_by_type=by_type)

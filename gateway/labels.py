@@ -4,18 +4,25 @@ parameters. Out: the text. The words stand in the `labels_*` tables by subject; 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import timedelta
 from types import MappingProxyType
 
+from gateway.labels_accounts import ACCOUNTS
 from gateway.labels_api import API
 from gateway.labels_audit import AUDIT
+from gateway.labels_book import BOOK
 from gateway.labels_broker import BROKER
 from gateway.labels_commands import COMMANDS
+from gateway.labels_deadlines import DEADLINES
 from gateway.labels_deciding import DECIDING
 from gateway.labels_errors import ERRORS
 from gateway.labels_evidence import EVIDENCE
 from gateway.labels_feed import FEED
+from gateway.labels_lists import LISTS
 from gateway.labels_messages import MESSAGES
 from gateway.labels_operations import OPERATIONS
+from gateway.labels_reading import READING
+from gateway.labels_reform import REFORM
 from gateway.labels_rules import RULES
 from gateway.labels_safety import SAFETY
 from gateway.labels_signatures import SIGNATURES
@@ -28,8 +35,9 @@ LANGUAGES = ("vi", "en")
 _COLUMN = {"vi": 0, "en": 1}
 
 _TABLES = (
-    *(API, AUDIT, BROKER, COMMANDS, DECIDING, EVIDENCE, FEED, STATES),
-    *(SIGNATURES, SIGNING, ERRORS, RULES, SAFETY, WORDS, MESSAGES, OPERATIONS, TRUST),
+    LISTS,
+    *(ACCOUNTS, API, AUDIT, BOOK, BROKER, COMMANDS, DEADLINES, DECIDING, EVIDENCE, FEED, STATES),
+    *(READING, REFORM, SIGNATURES, SIGNING, ERRORS, RULES, SAFETY, WORDS, MESSAGES, OPERATIONS, TRUST),
 )
 _TEXTS: Mapping[str, tuple[str, str]] = MappingProxyType(
     {key: text for table in _TABLES for key, text in table.items()}
@@ -71,6 +79,20 @@ def reason_text(code: str, params: Mapping[str, str], lang: str = "vi", *, sugge
     return text[:1].upper() + text[1:]
 
 
+def remark_text(key: str, params: Mapping[str, str], lang: str = "vi") -> str:
+    """The sentence for one remark on a change of the organisation; dates are written as people do."""
+    told = {
+        name: say(f"reform.kind.{value}", lang) if name == "kind" else _as_day(value, lang)
+        for name, value in params.items()
+    }
+    return say(f"reform.{key}", lang, **told)
+
+
+def _as_day(value: str, lang: str) -> str:
+    is_day = len(value) == 10 and value[4] == value[7] == "-" and value.replace("-", "").isdigit()
+    return day(value, lang) if is_day else value
+
+
 def mark_text(mark: str, lang: str = "vi") -> str:
     """The words for a mark of a standing, such as `unknown:07` or `request_refused:recall`."""
     name, _, detail = mark.partition(":")
@@ -89,6 +111,14 @@ def megabytes(count: int, lang: str = "vi") -> str:
 def kilobytes(count: int, lang: str = "vi") -> str:
     """The size of a file in a list: 33 KB, and MB from one on."""
     return megabytes(count, lang) if count >= 1024 * 1024 else f"{-(-count // 1024)} KB"
+
+
+def time_left(left: timedelta, lang: str = "vi") -> str:
+    """A countdown as clerks read it: hours and minutes, or how late it is."""
+    hours, minutes = divmod(int(abs(left) // timedelta(minutes=1)), 60)
+    key = "left.hours" if hours else "left.minutes"
+    text = say(key, lang, hours=hours, minutes=f"{minutes:02}" if hours else minutes)
+    return say("left.late", lang, left=text) if left < timedelta() else text
 
 
 def day(iso: str, lang: str = "vi") -> str:

@@ -49,13 +49,43 @@ async def read_order(
     return asked
 
 
+async def read_file(request: web.Request, tray: Tray, options: ApiOptions) -> Received:
+    """The only part of the call, `lead`, in the tray."""
+    asking.need_type(request, "multipart/form-data")
+    try:
+        async with asyncio.timeout(options.upload_s):
+            return await _read_one(request, tray)
+    except TimeoutError as why:
+        raise BadCall("too-slow", params={"seconds": str(options.upload_s)}) from why
+
+
+async def _read_one(request: web.Request, tray: Tray) -> Received:
+    reader = _reader(request)
+    part = await _next(reader)
+    if part is None:
+        raise _bad("file-absent", name=FileRole.LEAD)
+    plain = _plain(part)
+    field = plain.name or ""
+    name = _name_of(plain, field)
+    if field != FileRole.LEAD:
+        raise _bad("no-role", field=_shown(field), name=name)
+    received = await tray.add(field, name, FileRole.LEAD, _chunks(plain))
+    if await _next(reader) is not None:
+        raise _bad("too-many-parts", limit="1")
+    return received
+
+
+def _reader(request: web.Request) -> MultipartReader:
+    with _as_multipart():
+        return MultipartReader(
+            request.headers, request.content, max_field_size=_PART_HEADER_BYTES, max_headers=_PART_HEADERS
+        )
+
+
 async def _read_parts(
     request: web.Request, model: type[M], tray: Tray, options: ApiOptions
 ) -> asking.Asked[M]:
-    with _as_multipart():
-        reader = MultipartReader(
-            request.headers, request.content, max_field_size=_PART_HEADER_BYTES, max_headers=_PART_HEADERS
-        )
+    reader = _reader(request)
     asked = await _read_meta(await _next(reader), model, options)
     tray.declare(asked.value.to_draft())
     count = 1

@@ -18,6 +18,13 @@ from gateway.domain.account import ApiScope
 Json = dict[str, Any]
 
 _REF = "#/components/schemas/{model}"
+_FILE: Json = {
+    "schema": {
+        "type": "object",
+        "required": ["lead"],
+        "properties": {"lead": {"type": "string", "contentMediaType": "application/octet-stream"}},
+    }
+}
 _PROBLEM: Json = {
     "type": "object",
     "description": "A failure (RFC 9457). `errors` lists every reason at once.",
@@ -184,6 +191,8 @@ def _header_parameters(route: Route) -> list[Json]:
 def _body(route: Route) -> Json | None:
     if route.body is Body.RAW:
         return {"required": True, "content": {route.takes: {"schema": {"type": "string"}}}}
+    if route.body is Body.FILE:
+        return {"required": True, "content": {"multipart/form-data": _FILE}}
     if route.asks is None or route.body is Body.NONE:
         return None
     meta: Json = {"schema": {"$ref": _REF.format(model=route.asks.__name__)}}

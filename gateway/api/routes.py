@@ -27,6 +27,7 @@ class Body(StrEnum):
     NONE = "none"
     JSON = "json"
     PARTS = "parts"
+    FILE = "file"
     RAW = "raw"
 
 

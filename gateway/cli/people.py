@@ -1,5 +1,6 @@
-"""`gateway people`: the persons who decide what this node trusts. In: names, roles, what people type unseen. Out: who there
-is, and once, for a new person, the code to enrol with. Who adds a person knows no secret of that person's."""
+"""`gateway people`: the persons who decide what this node trusts, and the accounts of its pages. In: names, roles, what
+people type unseen. Out: who there is, and once, for a new person, the code to enrol with. Who adds a person knows none of
+that person's secrets."""
 
 from __future__ import annotations
 
@@ -8,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from gateway.cli import output, person
+from gateway.cli import output, people_accounts, person
 from gateway.cli.command import Call, noun, verb
 from gateway.cli.node import at_office, operator, run
 from gateway.cli.person import MaybeAs
@@ -68,6 +69,7 @@ def register(app: typer.Typer) -> None:
         examples=("gateway people block 'A. Leader'", "gateway people block 'A. Leader' --yes"),
         writes=True,
     )(block)
+    people_accounts.register(group)
     app.add_typer(group)
 
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from gateway.bootstrap import Office
-    from gateway.domain.proposal import AnchorChange, BindingChange, Content, Proposal
+    from gateway.domain.proposal import Content, Proposal
 
 SHOWN = 50
 _COLUMNS = (
@@ -87,7 +87,7 @@ async def _list(call: Call, all_: bool) -> None:
     cells = [
         (
             each.id,
-            " ".join(sorted({change.code for change in each.content.bindings})) or "–",
+            " ".join(sorted(codes_of(each.content))) or "–",
             call.word(f"cli.proposal.{_state(each, now)}"),
             names.get(each.proposed_by, each.proposed_by),
             output.clock(each.expires_at),
@@ -131,8 +131,9 @@ async def _approve(call: Call, id: str, as_: str) -> None:
         who = await person.signed_in(call, office, as_)
         typed = [
             person.seen(call, "cli.person.digits", n=n, of=_subject(each))
-            for n, each in enumerate(found.content.changes, 1)
+            for n, each in enumerate((*found.content.bindings, *found.content.anchors), 1)
         ]
+        typed += [person.seen(call, "cli.reform.number") for _ in found.content.reforms]
         done = await approving.run(office.deciding, who, id, typed, found.digest)
         now = office.clock.now()
     if call.output is not Format.TABLE or call.quiet:
@@ -218,6 +219,12 @@ async def never_for_pdfs(office: Office, certificates: Iterable[bytes]) -> None:
                 )
 
 
+def codes_of(content: Content) -> set[str]:
+    """Every agency code that it is about."""
+    of_reforms = {code for each in content.reforms for code in each.codes}
+    return of_reforms | {each.code for each in content.bindings}
+
+
 def shown(one: Proposal, names: dict[str, str], now: datetime) -> dict[str, Any]:
     """The proposal for a program; of each fingerprint the end is left out."""
     return {
@@ -242,6 +249,15 @@ def shown(one: Proposal, names: dict[str, str], now: datetime) -> dict[str, Any]
             for each in one.content.bindings
         ],
         "anchors": [_certificate(each.certificate_der) for each in one.content.anchors],
+        "reforms": [
+            {
+                "kind": str(each.kind),
+                "codes": list(each.codes),
+                "effective_on": each.effective_on.isoformat(),
+                "decision": each.decision.number,
+            }
+            for each in one.content.reforms
+        ],
     }
 
 
@@ -251,7 +267,7 @@ def _print(call: Call, one: Proposal, names: dict[str, str], now: datetime) -> N
         output.record(call, told)
         return
     output.record(call, {key: value for key, value in told.items() if not isinstance(value, list)})
-    for each in [*told["bindings"], *told["anchors"]]:
+    for each in [*told["bindings"], *told["anchors"], *told["reforms"]]:
         output.lines(
             ["", *(f"  {key:<10}  {output.plain(str(value))}" for key, value in each.items() if value)]
         )
@@ -273,8 +289,13 @@ def _certificate(der: bytes) -> dict[str, Any]:
     return {"subject": names[0], "issuer": names[1], "sha256": digest[:-DIGITS] + "·" * DIGITS}
 
 
-def _subject(change: BindingChange | AnchorChange) -> str:
-    return str(getattr(change, "code", "")) or str(_certificate(change.certificate_der)["subject"])
+def _subject(change: object) -> str:
+    from gateway.domain.registry_reform import Reform
+
+    if isinstance(change, Reform):
+        return " ".join(change.codes)
+    der: bytes = getattr(change, "certificate_der", b"")
+    return str(getattr(change, "code", "")) or str(_certificate(der)["subject"])
 
 
 def _all_subjects(content: Content) -> Sequence[str]:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from gateway.cli import host, output, registry_feed
+from gateway.cli import host, output, registry_change, registry_feed
 from gateway.cli.command import Call, Format, noun, verb
 from gateway.cli.failures import NOT_FOUND
 from gateway.cli.node import at_office, operator, run
@@ -65,6 +65,7 @@ def register(app: typer.Typer) -> None:
         writes=True,
     )(import_)
     registry_feed.register(group)
+    registry_change.register(group)
     host.register_in_registry(group)
     app.add_typer(group)
 

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from functools import partial
 
+from gateway.deciding import reform
 from gateway.deciding.desk import DecidingDesk
 from gateway.domain.event import EventKind
 from gateway.domain.person import SignedIn
@@ -26,7 +27,7 @@ _WORDS = {
     Objection.CLOSED: "the proposal was decided before",
     Objection.EXPIRED: "the proposal is older than three days; it must be made anew",
     Objection.EDITED: "the proposal is not the one that was made, or not the one that was shown",
-    Objection.DIGITS: "the digits typed are not the end of the fingerprints",
+    Objection.DIGITS: "what was typed is not the end of the fingerprints, or not the number of the decision",
 }
 
 
@@ -98,6 +99,8 @@ async def _apply(desk: DecidingDesk, work: Decision, proposal: Proposal, by: str
         await work.bindings.bind(
             change.code, change.certificate_der, change.valid_from, change.valid_to, people, about
         )
+    for stated in proposal.content.reforms:
+        await reform.put_in_force(work, proposal, stated, by, now)
     for anchor in proposal.content.anchors:
         # The file first: one that no event tells of is found by `gateway doctor`, one that is missing by nobody.
         await desk.pool.run(partial(desk.anchors.add, anchor.certificate_der))

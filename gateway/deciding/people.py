@@ -59,7 +59,7 @@ async def enrol(desk: DecidingDesk, name: str, code: str, passphrase: str, totp:
             raise Denied("this one-time code is not that person's, was used before, or is too old")
         if step is None:
             raise Clash("the second factor does not fit; type the code that the device shows now")
-        enrolled = replace(person, enrolled_at=now)
+        enrolled = replace(person, enrolled_at=now, password_at=now, must_change=False)
         await work.people.save(enrolled)
         made = Credentials(passphrase_hash=hashed, sealed_totp=sealed, last_step=step)
         await work.people.save_credentials(person.id, made)

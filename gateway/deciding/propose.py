@@ -51,8 +51,10 @@ def binding(
 
 async def run(desk: DecidingDesk, who: SignedIn, content: Content, reason: str = "") -> Proposal:
     """The proposal, open for three days. Denied for who may not propose."""
-    if not content.fingerprints or len(content.fingerprints) > MOST_CHANGES:
-        raise Clash(f"a proposal has 1 to {MOST_CHANGES} certificates, not {len(content.fingerprints)}")
+    if not content.changes or len(content.changes) > MOST_CHANGES:
+        raise Clash(f"a proposal has 1 to {MOST_CHANGES} certificates, not {len(content.changes)}")
+    if content.reforms and len(content.changes) > 1:
+        raise Clash("a change of the organisation is proposed by itself")
     now = desk.clock.now()
     proposal = Proposal(
         id=desk.clock.new_id("prp_"),
@@ -75,7 +77,10 @@ async def run(desk: DecidingDesk, who: SignedIn, content: Content, reason: str =
 def _told(proposal: Proposal) -> Mapping[str, object]:
     return {
         "digest": proposal.digest,
-        "codes": sorted({each.code for each in proposal.content.bindings}),
+        "codes": sorted(
+            {each.code for each in proposal.content.bindings}
+            | {code for each in proposal.content.reforms for code in each.codes}
+        ),
         "certificates": list(proposal.content.fingerprints),
         "expires_at": proposal.expires_at.isoformat(),
     }

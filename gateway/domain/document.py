@@ -245,6 +245,15 @@ class Delivery:
     marks: tuple[str, ...] = ()
 
 
+class Source(StrEnum):
+    """How an incoming document came (R43): over the axis, or entered by hand."""
+
+    AXIS = "axis"
+    EMAIL = "email"
+    PAPER = "paper"
+    OTHER = "other-system"
+
+
 class InState(StrEnum):
     """interfaces.md 1.3."""
 
@@ -333,3 +342,12 @@ class IncomingDocument:
     checks: dict[str, str] = field(default_factory=dict)
     legal_value: LegalValue | None = None
     signatures: tuple[FileVerdict, ...] = ()
+    source: Source = Source.AXIS
+
+    @property
+    def wants_reply(self) -> bool:
+        """Whether its sender waits for an answer and nothing has ended that."""
+        return self.reply_required is True and self.state in _UNDER_WAY
+
+
+_UNDER_WAY = (InState.NEW, InState.HELD, InState.ACCEPTED, InState.ASSIGNED, InState.PROCESSING)

@@ -1,5 +1,6 @@
-"""Persons who decide about trust: who they are, what they may decide, since when, and what they sign in with. Frozen
-values; the rules about them are in `policy.two_people`. A person is a principal of the node, never a program."""
+"""Persons: who they are, what they may decide about trust, how their account stands, and what they sign in with. Frozen
+values; the rules about them are in `policy.two_people`, `policy.password_rules`, `policy.idle`. A person is a principal of
+the node, never a program; what it may do in an agency stands in its posts."""
 
 from __future__ import annotations
 
@@ -19,9 +20,20 @@ class Role(StrEnum):
     """Decides on documents in the sealed hold."""
 
 
+class Standing(StrEnum):
+    """How an account stands (R89, R90)."""
+
+    ACTIVE = "active"
+    LOCKED = "locked"
+    SUSPENDED = "suspended"
+    WITHDRAWN = "withdrawn"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Person:
-    """One person. `roles_at` is when the roles, or the means of signing in, were last given by `roles_by`."""
+    """One person. `roles_at` is when the roles, or the means of signing in, were last given by `roles_by`. `login` is what
+    an account of the pages signs in with; who has none signs in with the name. `standing_why` is what a person wrote, or
+    `idle` and the like where none decided."""
 
     id: str
     name: str
@@ -32,11 +44,27 @@ class Person:
     roles_at: datetime
     enrolled_at: datetime | None = None
     blocked_at: datetime | None = None
+    login: str | None = None
+    title: str = ""
+    email: str | None = None
+    standing: Standing = Standing.ACTIVE
+    standing_why: str = ""
+    standing_by: str | None = None
+    standing_at: datetime | None = None
+    password_at: datetime | None = None
+    last_login_at: datetime | None = None
+    warned_at: datetime | None = None
+    must_change: bool = False
 
     @property
     def is_active(self) -> bool:
-        """Has a passphrase and a second factor of its own, and was not blocked."""
-        return self.enrolled_at is not None and self.blocked_at is None
+        """Has a password or passphrase of its own, and was neither blocked, locked, suspended nor withdrawn."""
+        return self.enrolled_at is not None and self.blocked_at is None and self.standing is Standing.ACTIVE
+
+    @property
+    def used_at(self) -> datetime:
+        """When the account was last used; of one that never was, when it was made."""
+        return self.last_login_at or self.added_at
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

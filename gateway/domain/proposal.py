@@ -7,8 +7,10 @@ import base64
 import hashlib
 import json
 from dataclasses import dataclass, fields, is_dataclass
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from enum import StrEnum
+
+from gateway.domain.registry_reform import Reform
 
 DIGITS = 16
 
@@ -63,21 +65,25 @@ class Content:
 
     bindings: tuple[BindingChange, ...] = ()
     anchors: tuple[AnchorChange, ...] = ()
+    reforms: tuple[Reform, ...] = ()
 
     @property
-    def changes(self) -> tuple[BindingChange | AnchorChange, ...]:
+    def changes(self) -> tuple[BindingChange | AnchorChange | Reform, ...]:
         """All of them, in the order in which people go through them."""
-        return (*self.bindings, *self.anchors)
+        return (*self.bindings, *self.anchors, *self.reforms)
 
     @property
     def fingerprints(self) -> tuple[str, ...]:
         """Of every certificate in it, in order: what the approver compares."""
-        return tuple(each.fingerprint for each in self.changes)
+        ours = [each.fingerprint for each in self.bindings]
+        return (*ours, *(each.fingerprint for each in self.anchors))
 
     @property
     def expected(self) -> tuple[str, ...]:
-        """The digits that the approver types: the end of each fingerprint."""
-        return tuple(each[-DIGITS:] for each in self.fingerprints)
+        """What the approver types: the end of each fingerprint, and of a reform the number of its deciding document, from
+        the document itself."""
+        ends = [each[-DIGITS:] for each in self.fingerprints]
+        return (*ends, *(as_typed(each.decision.number) for each in self.reforms))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,9 +103,12 @@ class Proposal:
     @property
     def digest(self) -> str:
         """SHA-256 over everything in it that is not its fate."""
+        content = _plain(self.content)
+        if isinstance(content, dict) and not self.content.reforms:
+            del content["reforms"]  # proposals without any were digested before there were such
         told = {
             "id": self.id,
-            "content": self.content,
+            "content": content,
             "proposed_by": self.proposed_by,
             "proposed_at": self.proposed_at,
             "expires_at": self.expires_at,
@@ -109,15 +118,22 @@ class Proposal:
         return hashlib.sha256(text.encode()).hexdigest()
 
 
+def as_typed(text: str) -> str:
+    """Spaces, colons and letter case are how people write."""
+    return "".join(text.replace(":", " ").split()).lower()
+
+
 def _plain(value: object) -> object:
     """JSON of one form: a value has one text, on both sides of a database."""
     match value:
         case dict():
             return {str(key): _plain(each) for key, each in value.items()}
-        case tuple():
+        case tuple() | list():
             return [_plain(each) for each in value]
         case datetime():
             return value.astimezone(UTC).isoformat(timespec="microseconds")
+        case date():
+            return value.isoformat()
     if is_dataclass(value) and not isinstance(value, type):
         return {each.name: _plain(getattr(value, each.name)) for each in fields(value)}
     return value

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from datetime import date
 from enum import StrEnum
 
+from gateway.domain.registry_reform import Ending
+
 
 class RowSource(StrEnum):
     """Where a row came from. Starter rows only warn; the others may refuse and redirect (R48)."""
@@ -65,3 +67,5 @@ class Resolution:
     successor: str | None = None
     nearest: str | None = None
     may_refuse: bool = True
+    ending: Ending | None = None
+    """Of a closed code: how it ended, where a reform of this node ended it."""

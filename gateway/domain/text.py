@@ -1,10 +1,81 @@
-"""Text as search sees it: lower case, no accents, single spaces. The store writes it beside what people typed and
-compares with the same form of what they look for, so both databases answer alike. Pure."""
+"""Text as search sees it. In: what people wrote, or what they look for. Out: words without letter case, accents, dashes
+and old or new tone placing; the store keeps them in one column and both databases compare the same words. Pure.
 
+An indexed text is the bare words in their order, a mark, and then, each once: the words that have accents, codes without
+their dots, numbers without leading zeros, abbreviations of names that stand in it, and words marked by their role."""
+
+from __future__ import annotations
+
+import re
 import unicodedata
+from collections.abc import Collection, Iterable, Iterator
+from dataclasses import dataclass
+from enum import StrEnum
 
 # The letter has no canonical decomposition, unlike every other accented letter of the alphabet.
 _STROKES = str.maketrans({"\u0111": "d"})
+_WORD = re.compile(r"[^\W_]+")
+_DOTTED = re.compile(r"[^\W_]+(?:\.[^\W_]+)+")
+_ASKED = re.compile(r'(?:([^\W_]+):)?"([^"]*)"?|(\S+)')
+# Letters that Vietnamese does not have, so that a marked word is never a plain one.
+_END = "\u0167"
+MOST_TERMS = 12
+MOST_LETTERS = 400
+# How a name is shortened on paper: typing the short form finds the long one.
+_SHORT = {
+    "uy ban nhan dan": "ubnd",
+    "hoi dong nhan dan": "hdnd",
+    "uy ban mat tran to quoc": "ubmttq",
+    "mat tran to quoc": "mttq",
+    "toa an nhan dan": "tand",
+    "vien kiem sat nhan dan": "vksnd",
+    "giao duc va dao tao": "gddt",
+    "tai nguyen va moi truong": "tnmt",
+    "nong nghiep va moi truong": "nnmt",
+    "nong nghiep va phat trien nong thon": "nnptnt",
+    "khoa hoc va cong nghe": "khcn",
+    "thong tin va truyen thong": "tttt",
+    "ke hoach va dau tu": "khdt",
+    "giao thong van tai": "gtvt",
+    "lao dong thuong binh va xa hoi": "ldtbxh",
+    "van hoa the thao va du lich": "vhttdl",
+    "cong nghe thong tin": "cntt",
+    "thu tuong": "ttg",
+    "van phong": "vp",
+}
+# Open syllables whose tone old and new spelling place on different letters: the old place is kept.
+_TONES = "\u0300\u0301\u0303\u0309\u0323"
+_NEW_PLACE = re.compile(
+    rf"(?<!q)(o(?=[ae][{_TONES}])|u(?=y[{_TONES}]))([aey])([{_TONES}])(?![^\W_]|[\u0300-\u036f])"
+)
+
+
+class Role(StrEnum):
+    """Who a word names, where a search asks for that; the value is the mark before the word."""
+
+    SENDER = "\u0163"
+    RECIPIENT = "\u00f0"
+    SIGNER = "\u0137"
+    SOURCE = "\u015f"
+
+
+_FIELDS = {"tu": Role.SENDER, "den": Role.RECIPIENT, "ky": Role.SIGNER}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Term:
+    """Words that must stand one after the other. `whole`: the last one ends there, and is not only a beginning."""
+
+    words: tuple[str, ...]
+    whole: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sought:
+    """What a search asks for: every one of `terms`; what has every one of `exact` too comes first."""
+
+    terms: tuple[Term, ...]
+    exact: tuple[Term, ...] = ()
 
 
 def fold(text: str) -> str:
@@ -13,3 +84,104 @@ def fold(text: str) -> str:
     apart = unicodedata.normalize("NFKD", unicodedata.normalize("NFKD", text).casefold())
     bare = "".join(letter for letter in apart if not unicodedata.combining(letter))
     return " ".join(bare.translate(_STROKES).split())
+
+
+def bare_words(text: str) -> list[str]:
+    """The words of `text` as search compares them."""
+    return _WORD.findall(fold(text))
+
+
+def indexed(texts: Iterable[str], roles: Iterable[tuple[Role, str]] = ()) -> str:
+    """What the column for searching keeps of `texts`, and of names and codes in their roles."""
+    text = " ".join(texts)
+    bare = bare_words(text)
+    more = {*_accented(text), *_codes(text), *_numbers(bare), *_shortened(" ".join(bare))}
+    for role, name in roles:
+        more |= {role + word for word in (*bare_words(name), *_codes(name))}
+    if not bare and not more:
+        return ""
+    return " ".join((*bare, _END, *sorted(more)))
+
+
+def marked(role: Role, name: str) -> tuple[Term, ...]:
+    """The terms that find whoever has that name or code in that role."""
+    codes = [_joined(each) for each in _DOTTED.findall(fold(name))]
+    words = codes or bare_words(name)
+    return tuple(Term(words=(role + word,), whole=bool(codes)) for word in words)
+
+
+def sought(query: str) -> Sought:
+    """What a person typed: words, numbers, codes, "phrases", and words behind `tu:`, `den:` and `ky:` with or without
+    accents. Words beyond the twelfth are not looked for."""
+    terms: list[Term] = []
+    query = unicodedata.normalize("NFC", query[:MOST_LETTERS])
+    for field, quoted, plain in _ASKED.findall(query):
+        terms += _phrase(field, quoted) if not plain else _plain(plain)
+    exact = [Term(words=(word,)) for word in sorted(_accented(_without_fields(query)))]
+    kept = list(dict.fromkeys(terms))[:MOST_TERMS]
+    return Sought(terms=tuple(kept), exact=tuple(exact[: MOST_TERMS - 1]))
+
+
+def hits(text: str, found: Sought) -> Iterator[tuple[int, int]]:
+    """Where in `text` a word was looked for: its start and end, to be marked on a page."""
+    wanted = [(word.lstrip("".join(Role)), term.whole) for term in found.terms for word in term.words]
+    for match in _WORD.finditer(text):
+        word = fold(match[0])
+        if any(word == each or (not whole and word.startswith(each)) for each, whole in wanted if each):
+            yield match.span()
+
+
+def _phrase(field: str, text: str) -> list[Term]:
+    if (role := _FIELDS.get(fold(field))) is not None:
+        return list(marked(role, text))
+    words = bare_words(text)
+    before = [Term(words=(word,)) for word in bare_words(field)]
+    return [*before, Term(words=tuple(words), whole=True)] if words else before
+
+
+def _plain(text: str) -> list[Term]:
+    field, colon, rest = text.partition(":")
+    if colon and (role := _FIELDS.get(fold(field))) is not None:
+        return list(marked(role, rest))
+    folded = fold(text)
+    codes = [Term(words=(_joined(each),)) for each in _DOTTED.findall(folded)]
+    rest_words = _WORD.findall(_DOTTED.sub(" ", folded))
+    return codes + [Term(words=(_unpadded(word),), whole=word.isdigit()) for word in rest_words]
+
+
+def _without_fields(query: str) -> str:
+    return " ".join(
+        plain or quoted
+        for field, quoted, plain in _ASKED.findall(query)
+        if fold(field or plain.partition(":")[0]) not in _FIELDS
+    )
+
+
+def _accented(text: str) -> set[str]:
+    """The words that have accents, with the tone where old spelling puts it."""
+    apart = unicodedata.normalize("NFD", unicodedata.normalize("NFC", text).casefold())
+    placed = unicodedata.normalize("NFC", _NEW_PLACE.sub(r"\1\3\2", apart))
+    return {word for word in _WORD.findall(placed) if fold(word) != word and _WORD.fullmatch(fold(word))}
+
+
+def _codes(text: str) -> set[str]:
+    """Codes without dots, whole and without groups of zeros."""
+    found = _DOTTED.findall(fold(text))
+    return {each.replace(".", "") for each in found} | {_joined(each) for each in found}
+
+
+def _joined(code: str) -> str:
+    groups = [group for group in code.split(".") if group.strip("0")]
+    return "".join(groups) or code.replace(".", "")
+
+
+def _numbers(words: Collection[str]) -> set[str]:
+    return {_unpadded(word) for word in words} - set(words)
+
+
+def _unpadded(word: str) -> str:
+    return (word.lstrip("0") or "0") if word.isdigit() else word
+
+
+def _shortened(text: str) -> set[str]:
+    return {short for full, short in _SHORT.items() if f" {full} " in f" {text} "}

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from gateway.domain.account import AgencyScope, HostedAgency
-from gateway.domain.document import Assignment, Change, IncomingDocument, InState, Kind, Staff
+from gateway.domain.document import Assignment, Change, IncomingDocument, InState, Kind, Source, Staff
 from gateway.domain.event import EventKind
 from gateway.domain.identity import PacketId
 from gateway.domain.status import (
@@ -168,16 +168,17 @@ async def _business(
     if call.assignment is not None:
         document = replace(document, assignment=call.assignment)
     document = await settle.stand(work, document, [*facts, fact])
-    await acknowledge.put(
-        desk,
-        work,
-        agency,
-        acknowledge.of_document(document),
-        call.code,
-        description=_description(call),
-        staff=call.staff,
-        stated_at=call.at or now,
-    )
+    if document.source is Source.AXIS:  # nobody on the axis waits to hear of mail that came another way
+        await acknowledge.put(
+            desk,
+            work,
+            agency,
+            acknowledge.of_document(document),
+            call.code,
+            description=_description(call),
+            staff=call.staff,
+            stated_at=call.at or now,
+        )
     await _tell(work, document, call, now)
     return StatusDone(document=document, repeated=False, register_no=document.register_no)
 
@@ -254,6 +255,7 @@ async def _answer(
                 await work.jobs.cancel(signatures.JOB, document.id)
                 await signatures.plan(desk, work, document)
     document = await settle.stand(work, document, [*facts, fact])
+    await register.recalled(work, document, child, now)
     await acknowledge.put(
         desk,
         work,

@@ -4,16 +4,17 @@ One transaction; the identity is claimed from verified content inside it (A3, A4
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 
 from gateway.domain.account import AgencyScope, HostedAgency
-from gateway.domain.document import IncomingDocument, InState, Kind
+from gateway.domain.document import IncomingDocument, InState, Kind, OutgoingDocument
 from gateway.domain.event import EventKind
-from gateway.domain.identity import PacketId
+from gateway.domain.identity import DocumentId, PacketId
 from gateway.domain.status import Fact, RequestKind, Track, fold_incoming, open_request
 from gateway.errors import BadSignature, BreaksRule, Conflict, OtherContent
-from gateway.incoming import acknowledge, repeat, seal, settle, signatures, stale, translate, verify
+from gateway.incoming import acknowledge, old_code, repeat, seal, settle, signatures, stale, translate, verify
 from gateway.incoming.check import Checked
 from gateway.incoming.desk import InDesk, is_ours
 from gateway.incoming.verify import Proved
@@ -128,7 +129,8 @@ async def _document(
 ) -> None:
     item, model = leased.item, proved.envelope.model
     attempt = await _attempt(work, proved, model.document_id or "", released=verify.is_released(item))
-    held = checked.ruling.decision is not Decision.ALLOWED
+    old = checked.old
+    held = checked.ruling.decision is not Decision.ALLOWED or (old is not None and not old.is_settled)
     document = translate.document(
         desk.clock.new_id("inb_"),
         item,
@@ -142,9 +144,11 @@ async def _document(
     document = replace(
         signatures.on(document, checked.looked, desk),
         answers=await _answered(desk, work, agency, document),
+        marks=(*document.marks, old.mark) if old else document.marks,
     )
     await signatures.plan(desk, work, document)
-    await _add(desk, work, agency, leased, proved, document, held=held)
+    notice = old.notice if old else None
+    await _add(desk, work, agency, leased, proved, document, held=held, notice=notice)
     for waiting in await work.inbox.waiting_for(document.sender_code, document.document_id):
         await work.inbox.reopen(waiting.id)
 
@@ -295,6 +299,7 @@ async def _add(
     *,
     held: bool,
     code: str | None = None,
+    notice: str | None = None,
 ) -> None:
     item, now = leased.item, desk.clock.now()
     await claim(work, item, proved, document.id, now)
@@ -304,7 +309,8 @@ async def _add(
         await work.facts.add(document.id, Fact(track=Track.OTHER, code="held", at=now))
     else:
         await work.handovers.offer(document.id)
-    await _arrived(desk, work, agency, item, proved, Ending.HELD if held else Ending.ADMITTED)
+    ending = Ending.HELD if held else Ending.ADMITTED
+    await _arrived(desk, work, agency, item, proved, ending, notice)
     done = settle.known(item, proved, state="done", code=code, incoming_id=document.id)
     await work.inbox.settle(done, leased.lease)
     told = {
@@ -322,14 +328,21 @@ async def _add(
 
 
 async def _arrived(
-    desk: InDesk, work: Work, agency: HostedAgency, item: InboxItem, proved: Proved, ending: Ending
+    desk: InDesk,
+    work: Work,
+    agency: HostedAgency,
+    item: InboxItem,
+    proved: Proved,
+    ending: Ending,
+    notice: str | None = None,
 ) -> None:
-    """01, once per packet: a packet that waited was answered when it was stored."""
+    """01, once per packet: a packet that waited was answered when it was stored. `notice` tells its sender a new code."""
     if "01" not in answers(proved.envelope.model.kind, ending, desk.profile, authenticated=True):
         return
     stored = Fact(track=Track.BUSINESS, code="01", at=desk.clock.now())
     if await work.facts.add(item.id, stored):
-        await acknowledge.put(desk, work, agency, acknowledge.of_packet(item, proved), "01")
+        answered = acknowledge.of_packet(item, proved)
+        await acknowledge.put(desk, work, agency, answered, "01", description=notice)
 
 
 async def _answered(
@@ -338,9 +351,9 @@ async def _answered(
     """Which of our own documents this one answers (R52); told in their timelines too."""
     answered = []
     for link in document.replies_to:
-        if not is_ours(agency, link.agency) or link.document_id is None:
+        if link.document_id is None:
             continue
-        for ours in await work.outgoing.by_document_id(link.document_id):
+        for ours in await _named(desk, work, agency, link.agency, link.document_id):
             if ours.kind not in _NEW:
                 continue
             answered.append(ours.id)
@@ -351,6 +364,22 @@ async def _answered(
                 {"by": document.id, "from": document.sender_code},
             )
     return tuple(answered)
+
+
+async def _named(
+    desk: InDesk, work: Work, agency: HostedAgency, issuer: str | None, document_id: DocumentId
+) -> Sequence[OutgoingDocument]:
+    """The documents of that id which this agency sent, or one whose code ended and led to it (R83)."""
+    if is_ours(agency, issuer):
+        return await work.outgoing.by_document_id(document_id)
+    wanted = (issuer or "").strip().casefold()
+    if wanted not in await old_code.known_as(desk, agency.code):
+        return ()
+    for other in await desk.store.hosted():
+        if is_ours(other, issuer):
+            async with desk.store.read(AgencyScope(agency_id=other.id, principal_id="node")) as before:
+                return await before.outgoing.by_document_id(document_id)
+    return await work.outgoing.by_document_id(document_id)
 
 
 async def claim(work: Work, item: InboxItem, proved: Proved, incoming_id: str | None, at: datetime) -> None:

@@ -18,7 +18,7 @@ from gateway.domain.identity import Digest
 from gateway.domain.proof import FileSlice, Finding
 from gateway.edxml import attachment, schema, skeleton
 from gateway.errors import ScannerDown
-from gateway.incoming import signatures
+from gateway.incoming import old_code, signatures
 from gateway.incoming.desk import InDesk, ours
 from gateway.incoming.translate import Looked
 from gateway.incoming.verify import Proved, pieces
@@ -27,6 +27,7 @@ from gateway.policy.contents import must_wait
 from gateway.ports import InboxItem
 
 PIECE = 256 * 1024
+PLAIN = "plain"  # the file itself and no slice of an envelope: a scan that a person entered
 # Broken rules of the form that change what a packet says. The others are layout, which we read liberally (design 4).
 _MATTERS = frozenset({"missing", "value", "operation", "receiver", "date"})
 
@@ -38,6 +39,8 @@ class Checked:
     ruling: rules.Ruling
     looked: tuple[Looked, ...]
     source: Digest
+    old: old_code.OldCode | None = None
+    """The ended code that it was addressed to."""
 
 
 async def run(desk: InDesk, item: InboxItem, proved: Proved, source: Digest) -> Checked:
@@ -61,9 +64,11 @@ async def run(desk: InDesk, item: InboxItem, proved: Proved, source: Digest) -> 
         )
         or ()
     )
+    addressed_to = _addressed_to(proved)
+    old = await old_code.addressed(desk, agency, addressed_to) if model.kind is not Kind.STATUS else None
     packet = rules.ArrivedPacket(
-        our_codes=ours(agency),
-        addressed_to=_addressed_to(proved),
+        our_codes=(*ours(agency), *((old.code,) if old else ())),
+        addressed_to=addressed_to,
         subject=model.subject or "",
         pages=model.other.page_amount if model.other else None,
         files=tuple(
@@ -75,7 +80,8 @@ async def run(desk: InDesk, item: InboxItem, proved: Proved, source: Digest) -> 
             if not liberal or problem.rule in _MATTERS
         ),
     )
-    return Checked(ruling=rules.check(packet, desk.profile), looked=tuple(looked), source=source)
+    ruling = rules.check(packet, desk.profile)
+    return Checked(ruling=ruling, looked=tuple(looked), source=source, old=old)
 
 
 def _addressed_to(proved: Proved) -> tuple[str, ...]:
@@ -110,6 +116,8 @@ async def _facts(
 
 def decoded(opener: Callable[[], BinaryIO], offset: int, length: int, coding: str) -> Iterator[bytes]:
     """The file that a person would open, streamed out of its slice."""
+    if coding == PLAIN:
+        return _slice(opener, offset, length)
     return attachment.decoded_pieces(_slice(opener, offset, length), coding)
 
 

@@ -15,8 +15,8 @@ from gateway.domain.account import AgencyScope
 from gateway.domain.event import EventKind
 from gateway.domain.identity import Digest
 from gateway.errors import NotFound
-from gateway.incoming import quota, repeat, verify
-from gateway.incoming.desk import InDesk, is_ours
+from gateway.incoming import old_code, quota, repeat, verify
+from gateway.incoming.desk import InDesk
 from gateway.ports import Arrival, InboxItem, Scratch, Work
 
 _log = logging.getLogger(__name__)
@@ -27,7 +27,7 @@ _BY_THE_AXIS = frozenset({"AXIS-PARTS", "AXIS-NODE", "MSG-ID"})
 
 async def run(desk: InDesk, arrival: Arrival) -> None:
     """Lands one parcel. A crash before the commit: the axis gives it again. After it: the repeat finds the row."""
-    agency = next((one for one in await desk.store.hosted() if is_ours(one, arrival.recipient)), None)
+    agency = await old_code.receiver(desk, arrival.recipient, arrival.kind)
     if agency is None:
         log.action(_log, "arrival.refused", "not hosted here", packet=arrival.packet_id, to=arrival.recipient)
         await desk.axis.settle(arrival, done=False)

@@ -4,7 +4,7 @@ sender's to say (A5). A status is never answered by a status of itself."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from gateway.domain.account import AgencyScope, HostedAgency
@@ -15,7 +15,7 @@ from gateway.domain.receipt import Receipt
 from gateway.domain.status import CODES, Fact, RequestKind, Track, fold_delivery, open_request
 from gateway.edxml.envelope import StatusReport
 from gateway.errors import BadSignature, InvalidEnvelope
-from gateway.incoming import admit, settle
+from gateway.incoming import admit, old_code, settle
 from gateway.incoming.desk import InDesk, from_wall_clock, is_ours
 from gateway.incoming.verify import Proved
 from gateway.ports import LeasedInbox, Work
@@ -25,9 +25,10 @@ _REQUESTS = {Kind.RECALL: RequestKind.RECALL, Kind.UPDATE: RequestKind.UPDATE}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _About:
-    """What a status speaks about: one delivery, whether the receipt proves it, and the request it answers."""
+    """What a status speaks about: one delivery, or one to each code that its sender took over from; whether the receipt
+    proves it, and the request it answers."""
 
-    delivery: Delivery
+    deliveries: Sequence[Delivery]
     proved: bool
     request_id: str | None
 
@@ -40,6 +41,7 @@ async def run(desk: InDesk, leased: LeasedInbox, proved: Proved) -> None:
     about = proved.envelope.model.response_for
     if status is None or not about or not is_ours(agency, about[0].organ_id):
         raise _not_party(f"the status of {proved.envelope.sender} is not about a document of {agency.code}")
+    known_as = await old_code.known_as(desk, proved.envelope.sender)
     async with desk.store.begin(AgencyScope(agency_id=item.agency_id, principal_id="node")) as work:
         first = await work.identities.by_body(proved.envelope.sender, proved.envelope.signed.body_digest)
         if first is not None:
@@ -48,7 +50,7 @@ async def run(desk: InDesk, leased: LeasedInbox, proved: Proved) -> None:
         elif status.code == "13":
             await _take_back(desk, work, leased, proved, status)
         else:
-            await _apply(desk, work, agency, leased, proved, status)
+            await _apply(desk, work, agency, leased, proved, status, known_as)
         await work.commit()
 
 
@@ -75,9 +77,10 @@ async def _apply(
     leased: LeasedInbox,
     proved: Proved,
     status: StatusReport,
+    known_as: Collection[str],
 ) -> None:
     item, now = leased.item, desk.clock.now()
-    about = await _about(work, agency, proved, status)
+    about = await _about(work, agency, proved, status, known_as)
     if about is None:
         document_id = proved.envelope.model.response_for[0].document_id or ""
         await _wait(desk, work, leased, proved, document_id)
@@ -95,38 +98,46 @@ async def _apply(
         reason=status.description,
         staff=_staff(status),
     )
-    facts = list(await work.facts.of(about.delivery.id))
-    await work.facts.add(about.delivery.id, fact)
-    standing = fold_delivery([*facts, fact])
-    await work.deliveries.save_state(about.delivery.id, standing.shown, standing.marks, now)
     await admit.claim(work, item, proved, None, now)
     await work.inbox.settle(settle.known(item, proved, state="done"), leased.lease)
-    await work.events.append(
-        EventKind.REQUEST_ANSWERED if track is Track.REQUEST else EventKind.DELIVERY_STATUS,
-        about.delivery.document_id,
-        now,
-        {
-            "delivery": about.delivery.id,
-            "from": proved.envelope.sender,
-            "code": status.code,
-            "state": standing.shown,
-            "proved": about.proved,
-            "stated_at": fact.stated_at.isoformat() if fact.stated_at else None,
-            "reason": status.description,
-            "proof": proved.proof,
-        },
-    )
+    for delivery in about.deliveries:
+        facts = list(await work.facts.of(delivery.id))
+        await work.facts.add(delivery.id, fact)
+        standing = fold_delivery([*facts, fact])
+        await work.deliveries.save_state(delivery.id, standing.shown, standing.marks, now)
+        await work.events.append(
+            EventKind.REQUEST_ANSWERED if track is Track.REQUEST else EventKind.DELIVERY_STATUS,
+            delivery.document_id,
+            now,
+            {
+                "delivery": delivery.id,
+                "from": proved.envelope.sender,
+                "code": status.code,
+                "state": standing.shown,
+                "proved": about.proved,
+                "stated_at": fact.stated_at.isoformat() if fact.stated_at else None,
+                "reason": status.description,
+                "proof": proved.proof,
+            },
+        )
 
 
-async def _about(work: Work, agency: HostedAgency, proved: Proved, status: StatusReport) -> _About | None:
+async def _about(
+    work: Work, agency: HostedAgency, proved: Proved, status: StatusReport, known_as: Collection[str]
+) -> _About | None:
     receipt = proved.envelope.signed.receipt
     if receipt is not None and receipt.of_packet_id is not None:
-        return await _by_receipt(work, agency, proved, status, receipt)
-    return await _by_document(work, proved, status)
+        return await _by_receipt(work, agency, proved, status, receipt, known_as)
+    return await _by_document(work, proved, status, known_as)
 
 
 async def _by_receipt(
-    work: Work, agency: HostedAgency, proved: Proved, status: StatusReport, receipt: Receipt
+    work: Work,
+    agency: HostedAgency,
+    proved: Proved,
+    status: StatusReport,
+    receipt: Receipt,
+    known_as: Collection[str],
 ) -> _About | None:
     """R3: the receipt names one packet of ours to this sender, and the bytes we sent."""
     if not is_ours(agency, receipt.of_sender):
@@ -136,48 +147,50 @@ async def _by_receipt(
         raise _not_what_was_sent(proved, receipt, f"the status itself is about document {told}")
     packet = await work.outgoing.by_packet_id(receipt.of_packet_id or "")
     if packet is None:
-        return await _by_take_back(work, proved, receipt)
+        return await _by_take_back(work, proved, receipt, known_as)
     if receipt.of_document_id != packet.document_id or receipt.body_digest != packet.body_digest:
         raise _not_what_was_sent(proved, receipt, f"body {packet.body_digest} was sent")
-    delivery = _to(await work.deliveries.of(packet.id), proved.envelope.sender)
-    if delivery is None:
+    found = _to(await work.deliveries.of(packet.id), proved.envelope.sender, known_as)
+    if not found:
         raise _not_party(f"{proved.envelope.sender} was no recipient of packet {packet.packet_id}")
     if status.code in ("15", "16") and packet.kind in _REQUESTS and packet.parent_id:
-        asked = _to(await work.deliveries.of(packet.parent_id), proved.envelope.sender)
-        if asked is not None:
-            return _About(delivery=asked, proved=True, request_id=packet.packet_id)
-    return _About(delivery=delivery, proved=True, request_id=None)
+        asked = _to(await work.deliveries.of(packet.parent_id), proved.envelope.sender, known_as)
+        if asked:
+            return _About(deliveries=asked, proved=True, request_id=packet.packet_id)
+    return _About(deliveries=found, proved=True, request_id=None)
 
 
-async def _by_take_back(work: Work, proved: Proved, receipt: Receipt) -> _About | None:
+async def _by_take_back(
+    work: Work, proved: Proved, receipt: Receipt, known_as: Collection[str]
+) -> _About | None:
     """The packet answered is a 13 of ours, or the receipt names none that we sent about this document. Of a 13 its
     file digest is kept, so a receipt of the same file alone is a proof."""
     documents = await _sent(work, receipt.of_document_id or "")
     for document in documents:
-        delivery = _to(await work.deliveries.of(document.id), proved.envelope.sender)
-        if delivery is None:
-            continue
-        for row in await work.outbox.of_subject(delivery.id):
-            if row.packet_id == receipt.of_packet_id:
-                same = row.envelope_digest == receipt.file_digest
-                return _About(delivery=delivery, proved=same, request_id=receipt.of_packet_id)
+        for delivery in _to(await work.deliveries.of(document.id), proved.envelope.sender, known_as):
+            for row in await work.outbox.of_subject(delivery.id):
+                if row.packet_id == receipt.of_packet_id:
+                    same = row.envelope_digest == receipt.file_digest
+                    return _About(deliveries=(delivery,), proved=same, request_id=receipt.of_packet_id)
     if not documents:
         return None
     raise _not_what_was_sent(proved, receipt, "no such packet was sent")
 
 
-async def _by_document(work: Work, proved: Proved, status: StatusReport) -> _About | None:
+async def _by_document(
+    work: Work, proved: Proved, status: StatusReport, known_as: Collection[str]
+) -> _About | None:
     """Without a receipt of a packet: the newest document of that id which went to this sender; counts as unproved."""
     document_id = proved.envelope.model.response_for[0].document_id or ""
     documents = await _sent(work, document_id)
     if not documents:
         return None
     for document in documents:
-        delivery = _to(await work.deliveries.of(document.id), proved.envelope.sender)
-        if delivery is not None:
-            request = open_request(fold_delivery(await work.facts.of(delivery.id)))
+        found = _to(await work.deliveries.of(document.id), proved.envelope.sender, known_as)
+        if found:
+            request = open_request(fold_delivery(await work.facts.of(found[0].id)))
             request_id = request.request_id if request and status.code in ("15", "16") else None
-            return _About(delivery=delivery, proved=False, request_id=request_id)
+            return _About(deliveries=found, proved=False, request_id=request_id)
     raise _not_party(f"{proved.envelope.sender} was no recipient of document {document_id}")
 
 
@@ -186,9 +199,10 @@ async def _sent(work: Work, document_id: str) -> Sequence[OutgoingDocument]:
     return [one for one in found if one.kind in (Kind.DOCUMENT, Kind.REPLACEMENT)]
 
 
-def _to(deliveries: Sequence[Delivery], code: str) -> Delivery | None:
-    wanted = code.casefold()
-    return next((one for one in deliveries if one.recipient.code.casefold() == wanted), None)
+def _to(deliveries: Sequence[Delivery], sender: str, known_as: Collection[str]) -> Sequence[Delivery]:
+    """The one to this sender, else every one to a code that it took over from."""
+    alike = [one for one in deliveries if one.recipient.code.casefold() in known_as]
+    return [one for one in alike if one.recipient.code.casefold() == sender.casefold()] or alike
 
 
 async def _wait(desk: InDesk, work: Work, leased: LeasedInbox, proved: Proved, document_id: str) -> None:

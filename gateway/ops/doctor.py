@@ -237,7 +237,8 @@ async def _database(patient: Patient) -> list[Finding]:
         params=told_stale,
         cure="gateway serve" if stale else None,
     )
-    return [whole, lying]
+    slow = Finding(check="search", level=YELLOW, cause="search.slow")
+    return [whole, lying] if found.searches else [whole, lying, slow]
 
 
 async def _agencies(patient: Patient, store: SqlStore) -> list[Finding]:

@@ -1,36 +1,89 @@
 """Recipients that the registry closed after their document was accepted. In: the recipients of one row. Out: for each that
-is closed today, an outcome that holds it back with its reason and successor; nothing for the others. Nothing is sent on
-to a successor by itself (R83), and only imported or synced rows hold back (R48). A status goes its way: it answers."""
+is closed today, what the change that closed it says (R83): held back with its successor named, returned at once, or sent to
+the successor with a notice. Only imported or synced rows do any of it (R48). A status goes its way: it answers."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 from gateway.domain.document import Kind
 from gateway.domain.registry import Resolution, Standing
+from gateway.domain.registry_reform import QueuedMail
 from gateway.outgoing.desk import OutDesk
 from gateway.policy.verdict import ReasonCode
 from gateway.ports import Fate, Outcome, Target
 
 
-async def among(desk: OutDesk, kind: str, targets: Sequence[Target]) -> Mapping[str, Outcome]:
-    """By code. The code goes out as soon as the registry opens it again; its sender may cancel and send anew."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Diverted:
+    """By the recipient's code: what is not published, and who gets it instead, with the notice that is kept of it."""
+
+    held: Mapping[str, Outcome] = field(default_factory=dict)
+    heirs: Mapping[str, str] = field(default_factory=dict)
+    notices: Mapping[str, str] = field(default_factory=dict)
+
+    def routes(self, targets: Sequence[Target]) -> list[str]:
+        """Where the row is published to, each once: a successor may be a recipient itself."""
+        open_ = (target.code for target in targets if target.code not in self.held)
+        return list(dict.fromkeys(self.heirs.get(code, code) for code in open_))
+
+    def outcomes(self, targets: Sequence[Target], published: Mapping[str, Outcome]) -> dict[str, Outcome]:
+        """What became of each recipient."""
+        found = dict(self.held)
+        for code in {target.code for target in targets} - self.held.keys():
+            outcome = published[self.heirs.get(code, code)]
+            notice = self.notices.get(code, "")
+            is_there = outcome.fate is Fate.DELIVERED and notice
+            found[code] = replace(outcome, code=REDIRECTED, detail=notice) if is_there else outcome
+        return found
+
+
+REDIRECTED = "recipient-redirected"
+
+
+async def among(desk: OutDesk, kind: str, targets: Sequence[Target]) -> Diverted:
+    """A code that is held goes out as soon as the registry opens it again; its sender may cancel and send anew."""
     if kind == Kind.STATUS:
-        return {}
-    today, held = desk.today(), {}
+        return Diverted()
+    today = desk.today()
+    held: dict[str, Outcome] = {}
+    heirs: dict[str, str] = {}
     for target in targets:
         if await desk.directory.find(target.code, today) is None:
             answer = await desk.directory.resolve(target.code, today)
             if answer.standing is Standing.CLOSED and answer.may_refuse:
-                held[target.code] = _held(answer)
-    return held
+                heir = await _taking_over(desk, answer)
+                if heir is not None:
+                    heirs[target.code] = heir
+                else:
+                    held[target.code] = _held(answer)
+    notices = {code: f"{code} ended: sent to its successor {heir}" for code, heir in heirs.items()}
+    return Diverted(held=held, heirs=heirs, notices=notices)
+
+
+async def _taking_over(desk: OutDesk, answer: Resolution) -> str | None:
+    """The successor, where the change says that it gets what still waits, and it is in force."""
+    ending = answer.ending
+    if ending is None or ending.queued is not QueuedMail.REDIRECT or answer.successor is None:
+        return None
+    return answer.successor if await desk.directory.find(answer.successor, desk.today()) else None
 
 
 def _held(answer: Resolution) -> Outcome:
     until = f" after {answer.entry.valid_to}" if answer.entry and answer.entry.valid_to else ""
-    heir = f"; its successor is {answer.successor}: cancel and send to it" if answer.successor else ""
+    is_returned = answer.ending is not None and answer.ending.queued is QueuedMail.RETURN
+    advice = "send to it anew" if is_returned else "cancel and send to it"
+    heirs = _heirs(answer)
+    heir = f"; its successor is {', '.join(heirs)}: {advice}" if heirs else ""
     return Outcome(
-        fate=Fate.LATER,
+        fate=Fate.NEVER if is_returned else Fate.LATER,
         code=ReasonCode.RECIPIENT_CLOSED,
         detail=f"{answer.given} is closed in the registry{until}{heir}",
     )
+
+
+def _heirs(answer: Resolution) -> Collection[str]:
+    if answer.successor is not None:
+        return (answer.successor,)
+    return answer.ending.heirs if answer.ending is not None else ()

@@ -50,9 +50,10 @@ async def run(desk: OutDesk, leased: LeasedOutbox) -> None:
     try:
         leased = await sign_again.current(desk, scope, leased)
         parcel, targets = await _prepare(desk, scope, leased)
-        held = await closed.among(desk, parcel.kind, targets)
-        codes = [target.code for target in targets if target.code not in held]
-        outcomes = {**held, **(await _publish(desk, parcel, codes) if codes else {})}
+        diverted = await closed.among(desk, parcel.kind, targets)
+        codes = diverted.routes(targets)
+        published = await _publish(desk, parcel, codes) if codes else {}
+        outcomes = diverted.outcomes(targets, published)
         await _record(desk, scope, leased, targets, outcomes)
     except StaleLease:
         log.action(_log, "outbox.discarded", "another courier owns this row now", outbox=item.id)

@@ -161,7 +161,7 @@ def _standing(recipient: Recipient, resolution: Resolution | None, pointer: str,
         return Verdict(reasons=(reason(ReasonCode.RECIPIENT_UNKNOWN, pointer, recipient=given),))
     codes = {
         Standing.UNKNOWN: (ReasonCode.RECIPIENT_UNKNOWN, resolution.nearest),
-        Standing.CLOSED: (ReasonCode.RECIPIENT_CLOSED, resolution.successor or resolution.nearest),
+        Standing.CLOSED: (ReasonCode.RECIPIENT_CLOSED, _heirs(resolution)),
         Standing.UNCERTAIN: (ReasonCode.RECIPIENT_UNCERTAIN, resolution.nearest),
     }
     found = codes.get(resolution.standing)
@@ -174,6 +174,13 @@ def _standing(recipient: Recipient, resolution: Resolution | None, pointer: str,
     broken = reason(found[0], pointer, suggest=found[1], **told)
     may_refuse = resolution.may_refuse or not has_code
     return Verdict(reasons=(broken,)) if may_refuse else Verdict(warnings=(broken,))
+
+
+def _heirs(resolution: Resolution) -> str | None:
+    """The successor; of a split where a person chooses, each of those that took over (R83)."""
+    if resolution.successor is None and resolution.ending is not None and resolution.ending.heirs:
+        return ", ".join(resolution.ending.heirs)
+    return resolution.successor or resolution.nearest
 
 
 def _files(draft: Draft, files: Sequence[tuple[FileItem, FileFacts]], profile: Profile) -> Verdict:

@@ -9,7 +9,7 @@ from enum import StrEnum
 from hmac import compare_digest
 
 from gateway.domain.person import Person, Role
-from gateway.domain.proposal import Proposal, ProposalState
+from gateway.domain.proposal import Proposal, ProposalState, as_typed
 
 AGE = timedelta(hours=24)
 OPEN_FOR = timedelta(hours=72)
@@ -97,8 +97,8 @@ def _together(proposer: Person, approver: Person, now: datetime, *, first_set_up
 
 
 def _typed_all(expected: Sequence[str], typed: Sequence[str]) -> Objection | None:
-    """Each in its order; spaces, colons and letter case are how people write them."""
-    said = ["".join(each.replace(":", " ").split()).lower() for each in typed]
+    """Each in its order."""
+    said = [as_typed(each) for each in typed]
     same = len(said) == len(expected) and all(
         compare_digest(one.encode(), other.encode()) for one, other in zip(said, expected, strict=True)
     )

@@ -68,6 +68,9 @@ class ReasonCode(StrEnum):
     NOTHING_CHANGED = "nothing-changed"
     # an identity that is taken (R117, interfaces.md 3.3)
     NUMBER_TAKEN = "number-taken"
+    # what may be entered in a register book by hand (R32, R36, R99)
+    BOOK_GIVES = "book-gives"
+    BOOK_DAY = "book-day"
     IDEMPOTENCY_OTHER = "idempotency-other"
     # what a status call may not say now (interfaces.md 3.3)
     STATUS_UNKNOWN = "status-unknown"

@@ -2,7 +2,18 @@
 conform. Each docstring says what is durable on return, what can go wrong, and whether a repeat is harmless."""
 
 from gateway.ports.axis import Arrival, Axis, AxisDesk, AxisState, DeadParcel, Fate, Outcome, Parcel
+from gateway.ports.deadlines import (
+    AskedBack,
+    CalendarDays,
+    EndingCertificate,
+    EndingCertificates,
+    Mail,
+    Mailer,
+    Returned,
+    Tasks,
+)
 from gateway.ports.holds import Holds, Sealer, Unsealer, Vault
+from gateway.ports.recipients import AgencyBook, RecipientGroups
 from gateway.ports.revocation import Authorities, PendingRevocations, RevocationAnswers
 from gateway.ports.rows import (
     Handover,
@@ -56,19 +67,24 @@ from gateway.ports.store import (
 )
 
 __all__ = [
+    "AgencyBook",
     "Arrival",
+    "AskedBack",
     "Authorities",
     "Axis",
     "AxisDesk",
     "AxisState",
     "BlobRefs",
     "Blobs",
+    "CalendarDays",
     "Clock",
     "Condition",
     "DeadParcel",
     "Deliveries",
     "Directory",
     "DocumentRegister",
+    "EndingCertificate",
+    "EndingCertificates",
     "EnvelopeSigner",
     "Events",
     "Facts",
@@ -91,6 +107,8 @@ __all__ = [
     "Lease",
     "LeasedInbox",
     "LeasedOutbox",
+    "Mail",
+    "Mailer",
     "Outbox",
     "OutboxItem",
     "Outcome",
@@ -100,10 +118,12 @@ __all__ = [
     "PdfSignatures",
     "PendingRevocations",
     "Pool",
+    "RecipientGroups",
     "RegisterEntry",
     "RegistryFeed",
     "Remembered",
     "RemoteSigner",
+    "Returned",
     "RevocationAnswers",
     "Scanner",
     "ScannerState",
@@ -111,6 +131,7 @@ __all__ = [
     "Sealer",
     "Store",
     "Target",
+    "Tasks",
     "Trust",
     "Unsealer",
     "Vault",

@@ -12,6 +12,7 @@ from gateway.domain.event import Event, EventKind
 from gateway.domain.key_use import KeyEnd
 from gateway.domain.person import Credentials, Person
 from gateway.domain.proposal import Proposal, ProposalState
+from gateway.ports.reforms import Reforms, Waits
 
 
 class People(Protocol):
@@ -24,7 +25,7 @@ class People(Protocol):
         """NotFound when nobody has that id. In a writing unit of work the person stays as answered until it ends."""
 
     async def named(self, name: str) -> Person:
-        """By name, accents and case ignored; NotFound when there is none."""
+        """By name, accents and case ignored, or by the name to sign in with; NotFound when there is none."""
 
     async def everybody(self) -> Sequence[Person]:
         """By name, blocked ones too."""
@@ -106,6 +107,12 @@ class Decision(Protocol):
     def bindings(self) -> Bindings: ...
 
     @property
+    def reforms(self) -> Reforms: ...
+
+    @property
+    def waits(self) -> Waits: ...
+
+    @property
     def key_ends(self) -> KeyEnds: ...
 
     @property
@@ -128,11 +135,23 @@ class SignInSecrets(Protocol):
 
     def is_code(self, code: str, digest: str) -> bool: ...
 
+    def code_digest(self, code: str) -> str:
+        """What would be kept of that code."""
+
     def new_totp(self) -> str:
         """The secret of a new second factor, in Base32."""
 
     def keep(self, passphrase: str, totp: str) -> tuple[str, str]:
         """The hash of the passphrase, and the second factor sealed with it. Clash for a passphrase too easy to guess."""
+
+    def hash(self, password: str) -> str:
+        """What is kept of a password that the rules take."""
+
+    def seal(self, password: str, totp: str) -> str:
+        """The second factor sealed with the password."""
+
+    def resealed(self, password: str, sealed_totp: str, other: str) -> str | None:
+        """The same second factor sealed with another password; None when the first does not open it."""
 
     def is_passphrase(self, passphrase: str, hashed: str) -> bool: ...
 

@@ -124,11 +124,20 @@ class Identity:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RegisterEntry:
+    """One line of the book of incoming documents. `catch_up` is the stop after which it was made up for; a struck line
+    keeps its number."""
+
     incoming_id: str
     book: str
     year: int
     number: str
     entered_at: datetime
+    entered_by: str | None = None
+    """The principal; None for what was entered before this was kept."""
+    catch_up: str | None = None
+    struck_at: datetime | None = None
+    struck_by: str | None = None
+    struck_reason: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

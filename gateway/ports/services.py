@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from pathlib import Path
@@ -11,6 +11,7 @@ from typing import Protocol, TypeVar
 from gateway.domain.files import FileFacts, Scan
 from gateway.domain.identity import Digest
 from gateway.domain.key_use import ANY, KeyUse
+from gateway.domain.page_text import PdfText
 from gateway.domain.proof import Binding, Evidence
 from gateway.domain.registry import AgencyEntry, Resolution
 from gateway.domain.signatures import PdfFacts
@@ -103,6 +104,9 @@ class PdfSignatures(Protocol):
     async def read(self, path: Path, seen_at: datetime, now: datetime) -> PdfFacts:
         """`seen_at` is a time for which we know ourselves that these bytes existed."""
 
+    async def text(self, path: Path) -> PdfText:
+        """What the pages say, each piece with its place."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ScannerState:
@@ -129,6 +133,9 @@ class Directory(Protocol):
 
     async def resolve(self, text: str, on: date, parent: str | None = None) -> Resolution:
         """A new code, an old code, an alias, or a name under `parent`; letter case and accents ignored."""
+
+    async def former(self, codes: Collection[str], on: date) -> Mapping[str, str]:
+        """Each ended code, and old form of one, whose mail goes to one of these codes on that day, with that code."""
 
     async def bindings(self, code: str) -> Sequence[Binding]:
         """Every binding of exactly this code with its validity; the verifier picks those active at its time T."""

@@ -16,8 +16,12 @@ from gateway.domain.key_use import KeyEnd
 from gateway.domain.receipt import StatusPacket
 from gateway.domain.revocation import PendingRevocation
 from gateway.domain.status import Fact
+from gateway.ports.book import Books
 from gateway.ports.content import Scratch as Scratch
+from gateway.ports.deadlines import Tasks
 from gateway.ports.holds import Holds
+from gateway.ports.lists import Lists
+from gateway.ports.recipients import RecipientGroups
 from gateway.ports.revocation import PendingRevocations
 from gateway.ports.rows import (
     Handover,
@@ -152,12 +156,16 @@ class Identities(Protocol):
 
 class DocumentRegister(Protocol):
     async def next_number(self, book: str, year: int) -> int:
-        """The next number of the book's year, from its counter row, in the caller's transaction: no gaps, no repeats."""
+        """The next number of the book's year, from its counter row, in the caller's transaction: no gaps, no repeats.
+        After the highest that was typed before the book began to count."""
 
     async def enter(self, entry: RegisterEntry) -> None:
-        """Clash when the number is taken in that book and year, or the document is already entered."""
+        """Clash when the number is taken in that book and year (07 is 7), or the document is already entered."""
 
     async def of(self, incoming_id: str) -> RegisterEntry | None: ...
+
+    async def strike(self, incoming_id: str, at: datetime, by: str, reason: str) -> bool:
+        """The line is struck through and keeps its number; False when there is none, or it was struck before."""
 
     async def entries(self, book: str, year: int) -> Sequence[RegisterEntry]: ...
 
@@ -292,6 +300,7 @@ class Work(Protocol):
     handovers: Handovers
     identities: Identities
     register: DocumentRegister
+    books: Books
     outbox: Outbox
     inbox: Inbox
     jobs: Jobs
@@ -299,6 +308,9 @@ class Work(Protocol):
     pending: PendingRevocations
     events: Events
     held: Holds
+    groups: RecipientGroups
+    tasks: Tasks
+    lists: Lists
     idempotency: Idempotency
 
     async def agency(self) -> HostedAgency:
@@ -368,6 +380,15 @@ class Store(Protocol):
 
     async def purge_idempotency(self, before: datetime) -> int:
         """Forgets idempotency keys first used before that time; how many. `external_id` goes on to guard."""
+
+    async def fill_lists(self, limit: int) -> bool:
+        """Writes that many rows of lists for documents older than lists; True when there may be more. Harmless again."""
+
+    async def fill_lists_again(self) -> None:
+        """The last two days are filled once more: an older version of the program may have worked beside this one."""
+
+    async def work_out_day(self) -> bool:
+        """The figures of one day of one agency that are missing or old; False when none are."""
 
     async def counts(self) -> Mapping[str, int]:
         """Rows by state for status pages: `outbox.waiting`, `inbox.quarantined`, `job.waiting`, …; none that ended."""

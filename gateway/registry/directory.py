@@ -5,7 +5,7 @@ statements are in `lookup`, `importing` and `binding`. A driver's error leaves a
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import date, datetime
 
@@ -17,8 +17,20 @@ from gateway.domain.identity import Digest
 from gateway.domain.proof import Binding
 from gateway.domain.registry import AgencyEntry, Hosting, Resolution
 from gateway.domain.registry_change import Plan, RegistryChange
+from gateway.domain.registry_reform import LegacyCode
+from gateway.domain.wall_clock import local
 from gateway.ports import Clock, Page, Pool
-from gateway.registry import binding, binding_told, importing, lookup, resolving, starter
+from gateway.registry import (
+    binding,
+    binding_told,
+    former_codes,
+    importing,
+    lookup,
+    periods,
+    reform_reading,
+    resolving,
+    starter,
+)
 from gateway.registry.binding import SqlBindings
 from gateway.registry.binding_told import BindingLog
 from gateway.registry.failures import failures_named
@@ -45,7 +57,9 @@ class SqlDirectory:
         """The entry of this code in force on that day; letter case ignored. No alias and no name: `resolve` has those."""
         async with self._reading() as connection:
             entry = await lookup.by_code(connection, code.strip().upper())
-        return entry if entry is not None and resolving.in_force(entry, on) else None
+            if entry is None or not resolving.in_force(entry, on):
+                return None
+            return (await periods.as_of(connection, [entry], on))[0]
 
     async def resolve(self, text: str, on: date, parent: str | None = None) -> Resolution:
         """What this text stands for on that day, or the nearest offer. `parent` may be a code, an alias or a name."""
@@ -58,32 +72,54 @@ class SqlDirectory:
             return await binding.bindings(connection, self._log, code)
 
     async def entry(self, code: str) -> AgencyEntry | None:
-        """The entry of this code, whether in force or not."""
+        """The entry of this code as of today, whether in force or not."""
         async with self._reading() as connection:
-            return await lookup.by_code(connection, code.strip().upper())
+            entry = await lookup.by_code(connection, code.strip().upper())
+            return None if entry is None else (await periods.as_of(connection, [entry], self._today()))[0]
+
+    async def believed(self, code: str, on: date, at: datetime) -> AgencyEntry | None:
+        """What we believed at that moment of a code on that day; None where we knew nothing of it then."""
+        async with self._reading() as connection:
+            return await periods.believed(connection, code.strip().upper(), on, at)
+
+    async def former(self, codes: Collection[str], on: date) -> Mapping[str, str]:
+        """Each ended code, and old form of one, whose mail goes to one of these codes on that day, with that code."""
+        async with self._reading() as connection:
+            return await former_codes.leading_to(connection, codes, on)
+
+    async def legacy(self, code: str | None = None) -> Sequence[LegacyCode]:
+        """The table of old codes, or the lines of one: who came after, since when, on what ground."""
+        async with self._reading() as connection:
+            return await reform_reading.legacy(connection, code and code.strip().upper())
 
     async def search(self, text: str, limit: int = 20) -> Sequence[AgencyEntry]:
         """Entries by the beginning of a code, or by words of the name without accents or case."""
         async with self._reading() as connection:
-            return await lookup.search(connection, text, max(1, min(limit, MOST_FOUND)))
+            found = await lookup.search(connection, text, max(1, min(limit, MOST_FOUND)))
+            return await periods.as_of(connection, found, self._today())
 
     async def children(self, code: str) -> Sequence[AgencyEntry]:
         """The entries directly under this one, in code order."""
         async with self._reading() as connection:
-            return await lookup.children(connection, code.strip().upper())
+            above, today = code.strip().upper(), self._today()
+            found = await lookup.children(connection, above)
+            return [each for each in await periods.as_of(connection, found, today) if each.parent == above]
 
     async def entries(self, limit: int = 100, cursor: str | None = None) -> Page[AgencyEntry]:
         """All entries in code order, a page at a time."""
         async with self._reading() as connection:
-            rows = await lookup.after(connection, cursor or "", limit + 1)
+            found = await lookup.after(connection, cursor or "", limit + 1)
+            rows = await periods.as_of(connection, found, self._today())
         more = rows[limit - 1].code if len(rows) > limit else None
         return Page(items=tuple(rows[:limit]), next_cursor=more)
 
     async def hosting(self, on: date) -> AsyncIterator[Hosting]:
-        """Which node speaks for which code on that day, by node and code; never held whole."""
+        """Which node speaks for which code on that day, by node and code; then which one takes mail under ended codes."""
         async with self._reading() as connection:
             async for each in lookup.hosting(connection, on):
                 yield each
+            for ended in await former_codes.still_hosted(connection, on):
+                yield ended
 
     async def changes(self, since: datetime | None = None, limit: int = 100) -> Sequence[RegistryChange]:
         """Applied changes since that moment, oldest first."""
@@ -169,6 +205,9 @@ class SqlDirectory:
                 async with self._writer.begin() as connection:
                     await binding_told.alert(connection, self._log, found)
         return found
+
+    def _today(self) -> date:
+        return local(self._clock.now()).date()
 
     @asynccontextmanager
     async def _binding(self, principal_id: str) -> AsyncIterator[SqlBindings]:

@@ -22,7 +22,7 @@ from gateway.domain.registry_change import AgencyRecord, Plan, RegistryChange, R
 from gateway.domain.text import fold
 from gateway.errors import Clash
 from gateway.ports import Clock, Pool
-from gateway.registry import csv_file, planning
+from gateway.registry import csv_file, periods, planning
 from gateway.registry.planning import Base, BaseRow
 from gateway.registry.tables import DEFAULT_SCHEME, agency_table, change_table, stored
 
@@ -59,6 +59,7 @@ async def apply(writer: AsyncEngine, clock: Clock, plan: Plan, principal: str) -
                 "the registry changed since this plan was made; nothing was imported: make the plan again"
             )
         added = {record.code for record in plan.added}
+        await periods.keep(connection, [r.code for r in plan.rows if r.code not in added], change.id, now)
         await _insert(connection, [record for record in plan.rows if record.code in added], now)
         await _update(connection, [record for record in plan.rows if record.code not in added], now)
         await record_change(connection, change)

@@ -13,6 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from gateway.domain.agency_code import AgencyCode
 from gateway.domain.registry import AgencyEntry, Hosting, RowSource
 from gateway.domain.text import fold
+from gateway.registry import periods
 from gateway.registry.tables import agency_table, to_entry
 
 CANDIDATES = 200  # a nearest match looks at no more than this many rows of each kind
@@ -32,12 +33,22 @@ async def by_alias(connection: AsyncConnection, alias: str) -> AgencyEntry | Non
 
 
 async def by_name(connection: AsyncConnection, name: str, parent: str | None) -> Sequence[AgencyEntry]:
-    """Entries of exactly this name, accents and case apart; under `parent` when it is given."""
-    return await _all(connection, name_query(name, parent))
+    """Entries that have exactly this name, or had it, accents and case apart; under `parent` when it is given."""
+    found = await _all(connection, name_query(name, parent))
+    once = await periods.once_named(connection, fold(name))
+    if not once:
+        return found
+    query = select(AGENCY).where(AGENCY.c.code.in_(once)).order_by(AGENCY.c.code)
+    query = query if parent is None else query.where(AGENCY.c.parent == parent)
+    known = {entry.code for entry in found}
+    return [*found, *(entry for entry in await _all(connection, query) if entry.code not in known)]
 
 
 async def children(connection: AsyncConnection, code: str) -> Sequence[AgencyEntry]:
-    return await _all(connection, select(AGENCY).where(AGENCY.c.parent == code).order_by(AGENCY.c.code))
+    """Those that stand under it in the end, and those that did before, or do until they move."""
+    moved = await periods.once_below(connection, code)
+    below = or_(AGENCY.c.parent == code, AGENCY.c.code.in_(moved)) if moved else AGENCY.c.parent == code
+    return await _all(connection, select(AGENCY).where(below).order_by(AGENCY.c.code))
 
 
 async def after(connection: AsyncConnection, code: str, limit: int) -> Sequence[AgencyEntry]:

@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from gateway.domain.agency_code import MAX_LENGTH, AgencyCode, BadCode, CodeForm, propose_new
 from gateway.domain.registry import AgencyEntry, Resolution, RowSource, Standing
 from gateway.domain.text import fold
-from gateway.registry import lookup
+from gateway.registry import lookup, periods, reform_reading
 from gateway.registry.nearest import nearest, one_slip
 
 CODE_SLIPS = 2  # edits between a written code and the one offered
@@ -38,6 +38,7 @@ async def judge(
 ) -> Resolution:
     """What a found row means on that day: in force, closed with its successor, or not yet in force."""
     may_refuse = entry.source is not RowSource.STARTER
+    (entry,) = await periods.as_of(connection, [entry], on)
     found = Resolution(
         given=given,
         standing=Standing.ACTIVE if mapped_by is None else Standing.MAPPED,
@@ -46,7 +47,12 @@ async def judge(
         may_refuse=may_refuse,
     )
     if entry.valid_to is not None and entry.valid_to < on:
-        return replace(found, standing=Standing.CLOSED, successor=await successor_of(connection, entry, on))
+        return replace(
+            found,
+            standing=Standing.CLOSED,
+            successor=await successor_of(connection, entry, on),
+            ending=await reform_reading.ending(connection, entry.code),
+        )
     if in_force(entry, on):
         return found
     return replace(found, standing=Standing.UNCERTAIN)

@@ -15,8 +15,8 @@ from gateway.domain.registry import AgencyEntry, RowSource
 
 DEFAULT_SCHEME = "VN-GOV"  # R76
 # In the order of its characters on every server: a range of what begins alike is not one in the order of a language.
-_CODE: Any = String().with_variant(String(collation="C"), "postgresql")
-_FOLDED: Any = Text().with_variant(Text(collation="C"), "postgresql")
+CODE_TYPE: Any = String().with_variant(String(collation="C"), "postgresql")
+FOLDED_TYPE: Any = Text().with_variant(Text(collation="C"), "postgresql")
 
 
 class RegistryModel(SQLModel, registry=registry()):
@@ -33,13 +33,14 @@ class AgencyRow(RegistryModel, table=True):
         Index("ix_agency_alias", "alias"),
         Index("ix_agency_folded", "folded"),
         Index("ix_agency_parent", "parent", "code"),
+        Index("ix_agency_successor", "successor"),
     )
 
-    code: str = Field(primary_key=True, sa_type=_CODE)
-    alias: str | None = Field(default=None, sa_type=_CODE)
+    code: str = Field(primary_key=True, sa_type=CODE_TYPE)
+    alias: str | None = Field(default=None, sa_type=CODE_TYPE)
     name: str
-    folded: str = Field(sa_type=_FOLDED)
-    parent: str | None = Field(default=None, sa_type=_CODE)
+    folded: str = Field(sa_type=FOLDED_TYPE)
+    parent: str | None = Field(default=None, sa_type=CODE_TYPE)
     valid_from: date | None = None
     valid_to: date | None = None
     successor: str | None = None

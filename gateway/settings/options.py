@@ -154,6 +154,7 @@ class RuleSettings:
     """What the rulebook leaves to each node. `auto`: refuse where `trust.folder` has anchors for PDFs, else warn."""
 
     unsigned_lead: Annotated[str, OneOf(("auto", "refuse", "warn"))] = "auto"
+    outgoing_series: Annotated[str, OneOf(("type", "all"))] = "type"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -180,6 +181,51 @@ class SignSettings:
     module: Path | None = None
     token: str = ""
     seals: Annotated[Path, Below("seals")] = Path("data/seals")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AccountSettings:
+    """Accounts of persons at the pages. Nought days: not asked for."""
+
+    address: str = ""
+    password_length: Annotated[int, Between(8, 128)] = 8
+    password_days: Annotated[int, Between(0, 3650)] = 90
+    password_history: Annotated[int, Between(1, 20)] = 5
+    second_factor: Annotated[str, OneOf(("nobody", "admins", "clerks"))] = "admins"
+    lock_after: Annotated[int, Between(3, 100)] = 5
+    lock_min: Annotated[int, Between(1, 1440)] = 15
+    address_tries: Annotated[int, Between(5, 10_000)] = 20
+    idle_min: Annotated[int, Between(5, 480)] = 30
+    session_h: Annotated[int, Between(1, 24)] = 12
+    link_h: Annotated[int, Between(1, 168)] = 72
+    warn_days: Annotated[int, Between(0, 3650)] = 60
+    suspend_days: Annotated[int, Between(0, 3650)] = 183
+    withdraw_days: Annotated[int, Between(0, 3650)] = 15
+    unused_days: Annotated[int, Between(0, 3650)] = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OfficeSettings:
+    """When the offices of this node's agencies work; holidays and swap days are in the calendar."""
+
+    hours: str = "07:30-11:30, 13:30-17:00"
+    weekdays: str = "mon, tue, wed, thu, fri"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MailSettings:
+    """The mail server by which people of this node's agencies are reminded; without a host nobody is."""
+
+    host: str = ""
+    port: Annotated[int, Between(1, 65535)] = 587
+    security: Annotated[str, OneOf(("starttls", "tls", "none"))] = "starttls"
+    sender: str = ""
+    user: str = ""
+    password: Secret | None = None
+    ca: Path | None = None
+    timeout_s: Annotated[int, Between(1, 300)] = 30
+    digest_at: str = "08:00, 14:00"
+    people: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -233,6 +279,9 @@ class Settings:
     scanner: ScannerSettings = field(default_factory=ScannerSettings)
     seal: SealSettings = field(default_factory=SealSettings)
     sign: SignSettings = field(default_factory=SignSettings)
+    accounts: AccountSettings = field(default_factory=AccountSettings)
+    office: OfficeSettings = field(default_factory=OfficeSettings)
+    mail: MailSettings = field(default_factory=MailSettings)
     workers: WorkerSettings = field(default_factory=WorkerSettings)
     metrics: MetricsSettings = field(default_factory=MetricsSettings)
     log: LogSettings = field(default_factory=LogSettings)
@@ -252,6 +301,9 @@ SECTIONS: Mapping[str, type] = {
     "scanner": ScannerSettings,
     "seal": SealSettings,
     "sign": SignSettings,
+    "accounts": AccountSettings,
+    "office": OfficeSettings,
+    "mail": MailSettings,
     "workers": WorkerSettings,
     "metrics": MetricsSettings,
     "log": LogSettings,

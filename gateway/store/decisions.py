@@ -11,25 +11,33 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from gateway.domain.account import AgencyScope
 from gateway.ports import Clock
 from gateway.ports.deciding import Bindings
+from gateway.ports.reforms import Reforms
 from gateway.store.events import NODE, SqlEvents
 from gateway.store.key_ends import SqlKeyEnds
 from gateway.store.people import SqlPeople
 from gateway.store.proposals import SqlProposals
 from gateway.store.store import SqlStore
 from gateway.store.transaction import Transaction
+from gateway.store.waits import SqlWaits
 
 Join = Callable[[AsyncConnection, str], Bindings]
 """The registry's bindings inside this connection's transaction, changed by that principal."""
+JoinReforms = Callable[[AsyncConnection], Reforms]
+"""The registry's reforms, inside the same."""
 
 
 class SqlDecision:
     """Keeps the promise of `ports.Decision`."""
 
-    def __init__(self, tx: Transaction, clock: Clock, principal_id: str, join: Join) -> None:
+    def __init__(
+        self, tx: Transaction, clock: Clock, principal_id: str, join: Join, join_reforms: JoinReforms
+    ) -> None:
         self._tx = tx
         self.people = SqlPeople(tx)
         self.proposals = SqlProposals(tx)
         self.bindings = join(tx.connection, principal_id)
+        self.reforms = join_reforms(tx.connection)
+        self.waits = SqlWaits(tx)
         self.key_ends = SqlKeyEnds(tx)
         self.events = SqlEvents(tx, AgencyScope(agency_id=NODE, principal_id=principal_id), clock)
 
@@ -40,17 +48,17 @@ class SqlDecision:
 class SqlDecisions:
     """Keeps the promise of `ports.Decisions`."""
 
-    def __init__(self, store: SqlStore, clock: Clock, join: Join) -> None:
+    def __init__(self, store: SqlStore, clock: Clock, join: Join, join_reforms: JoinReforms) -> None:
         self._store = store
         self._clock = clock
-        self._join = join
+        self._join, self._join_reforms = join, join_reforms
 
     @asynccontextmanager
     async def begin(self, principal_id: str) -> AsyncIterator[SqlDecision]:
         async with self._store.writing() as tx:
-            yield SqlDecision(tx, self._clock, principal_id, self._join)
+            yield SqlDecision(tx, self._clock, principal_id, self._join, self._join_reforms)
 
     @asynccontextmanager
     async def read(self) -> AsyncIterator[SqlDecision]:
         async with self._store.reading() as tx:
-            yield SqlDecision(tx, self._clock, "", self._join)
+            yield SqlDecision(tx, self._clock, "", self._join, self._join_reforms)

@@ -16,6 +16,7 @@ from gateway.domain.account import AgencyScope
 from gateway.domain.document import Delivery, Recipient
 from gateway.domain.status import Fact
 from gateway.store.columns import from_json, to_json
+from gateway.store.lists_write import ListWriter
 from gateway.store.tables import DeliveryRow, FactRow
 from gateway.store.transaction import Transaction
 
@@ -47,8 +48,9 @@ _OF_SUBJECTS = _FACTS.where(col(FactRow.subject_id).in_(_SUBJECTS))
 class SqlDeliveries:
     """Keeps the promise of `ports.Deliveries`. A document's deliveries come back as its recipients were named."""
 
-    def __init__(self, tx: Transaction, scope: AgencyScope) -> None:
+    def __init__(self, tx: Transaction, scope: AgencyScope, lists: ListWriter) -> None:
         self._tx = tx
+        self._lists = lists
         self._agency_id = scope.agency_id
 
     async def add(self, deliveries: Sequence[Delivery]) -> None:
@@ -59,6 +61,8 @@ class SqlDeliveries:
                 f"the delivery {foreign.id} belongs to another agency than this unit of work"
             )
         await self._tx.put(*(delivery_row(one, position) for position, one in enumerate(deliveries)))
+        for one in deliveries:
+            self._lists.touch_out(one.document_id)
 
     async def get(self, id: str) -> Delivery:
         row = await self._tx.first(DeliveryRow, _BY_ID, agency=self._agency_id, id=id)
@@ -83,6 +87,7 @@ class SqlDeliveries:
         changed = await self._tx.change(_THIS, agency=self._agency_id, at_id=id, **values)
         if changed != 1:
             raise errors.NotFound(f"this agency has no delivery {id}")
+        self._lists.touch_delivery(id)
 
     async def save_states(self, states: Mapping[str, tuple[str, Sequence[str]]], at: datetime) -> None:
         common = {"agency": self._agency_id, "updated_at": at}
@@ -91,6 +96,8 @@ class SqlDeliveries:
             for id, (state, marks) in states.items()
         ]
         await self._tx.change_many(_THIS, rows)
+        for id in states:
+            self._lists.touch_delivery(id)
 
 
 class SqlFacts:

@@ -23,6 +23,8 @@ AT_ONCE = 500
 # Rows with a body in bytes may be ten megabytes each.
 LARGE_AT_ONCE = 8
 VERSION_TABLE = "alembic_version"
+# SQLite's index of words is made of tables; it is made anew from the rows that it is about.
+SEARCH_TABLES = "list_search"
 # A copy holds no leases: whoever held one is not at work on the copy.
 _LEASE = frozenset({"lease_token", "lease_until"})
 
@@ -126,7 +128,9 @@ def revision_of(connection: Connection) -> str | None:
 def reflected(connection: Connection) -> MetaData:
     """The tables as they are in the database, which may be one version newer than this program's own."""
     tables = MetaData()
-    tables.reflect(connection, only=lambda name, _: name != VERSION_TABLE)
+    tables.reflect(
+        connection, only=lambda name, _: name != VERSION_TABLE and not name.startswith(SEARCH_TABLES)
+    )
     return tables
 
 

@@ -18,6 +18,7 @@ from gateway.ports.services import Clock
 from gateway.store import paging
 from gateway.store.columns import from_json, to_json
 from gateway.store.handovers import handover_is
+from gateway.store.lists_write import ListWriter
 from gateway.store.tables import IncomingRow
 from gateway.store.transaction import Transaction
 
@@ -36,8 +37,9 @@ INCOMING = "incoming"  # the name under which an incoming DocumentId is held, by
 class SqlIncomingDocuments:
     """Keeps the promise of `ports.IncomingDocuments`."""
 
-    def __init__(self, tx: Transaction, scope: AgencyScope, clock: Clock) -> None:
+    def __init__(self, tx: Transaction, scope: AgencyScope, clock: Clock, lists: ListWriter) -> None:
         self._tx = tx
+        self._lists = lists
         self._agency_id = scope.agency_id
         self._clock = clock
 
@@ -45,6 +47,7 @@ class SqlIncomingDocuments:
         self._check_agency(document)
         if not await self._tx.put_new(from_domain(document)):
             raise errors.Clash(f"the incoming document {document.id} is already stored")
+        self._lists.in_changed(document, new=True)
 
     async def get(self, id: str) -> IncomingDocument:
         return to_domain(await self._kept(id))
@@ -105,7 +108,12 @@ class SqlIncomingDocuments:
 
     async def _write(self, this: Update, document: IncomingDocument, **read: int) -> bool:
         values = from_domain(document).model_dump(exclude={"agency_id", "id"})
-        return await self._tx.change(this, agency=self._agency_id, at_id=document.id, **read, **values) == 1
+        written = (
+            await self._tx.change(this, agency=self._agency_id, at_id=document.id, **read, **values) == 1
+        )
+        if written:
+            self._lists.in_changed(document)
+        return written
 
     async def _kept(self, id: str) -> IncomingRow:
         row = await self._tx.first(_R, self._tx.kept(_BY_ID), agency=self._agency_id, id=id)
@@ -141,6 +149,7 @@ def from_domain(document: IncomingDocument) -> IncomingRow:
         symbol=document.symbol,
         issued_on=document.issued_on,
         arrived_at=document.arrived_at,
+        reply_by=document.due_on if document.wants_reply else None,
         version=document.version,
         folded=""
         if document.state is InState.SEALED

@@ -111,6 +111,9 @@ async def clear(url: str) -> None:
     try:
         async with engine.begin() as connection:
             tables = MetaData()
+            if connection.dialect.name == "sqlite":
+                # What it is made of goes with it, and may not be dropped by itself.
+                await connection.execute(text(f"DROP TABLE IF EXISTS {dump.SEARCH_TABLES}"))
             await connection.run_sync(tables.reflect)
             await connection.run_sync(tables.drop_all)
     except SQLAlchemyError as cause:

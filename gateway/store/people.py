@@ -11,7 +11,7 @@ from sqlmodel import col
 
 from gateway import errors
 from gateway.domain.account import PrincipalKind
-from gateway.domain.person import Credentials, Person, Role
+from gateway.domain.person import Credentials, Person, Role, Standing
 from gateway.domain.text import fold
 from gateway.store.account_tables import PrincipalRow
 from gateway.store.columns import from_json, to_json
@@ -28,14 +28,16 @@ class SqlPeople:
         self._tx = tx
 
     async def add(self, person: Person, credentials: Credentials) -> None:
-        principal = PrincipalRow(id=person.id, kind=PrincipalKind.PERSON.value, name=person.name, owner="")
+        called = person.name if person.login is None else f"{person.name} ({person.login})"
+        principal = PrincipalRow(id=person.id, kind=PrincipalKind.PERSON.value, name=called, owner="")
         taken = errors.Clash(
             f"there is a person named {person.name} already, or one whose name reads the same"
         )
         if not await self._tx.put_new(principal):
             raise taken
         values = _columns(person) | _secrets(credentials)
-        if not await self._tx.put_new(PersonRow(id=person.id, folded=fold(person.name), **values)):
+        folded = fold(person.login or person.name)
+        if not await self._tx.put_new(PersonRow(id=person.id, folded=folded, **values)):
             raise taken
 
     async def get(self, id: str) -> Person:
@@ -45,7 +47,7 @@ class SqlPeople:
         return to_person(row)
 
     async def named(self, name: str) -> Person:
-        query = select(_R).where(col(_R.folded) == fold(name))
+        query = select(_R).where((col(_R.folded) == fold(name)) | (col(_R.login) == fold(name)))
         row = await self._tx.first(_R, self._tx.kept(query))
         if row is None:
             raise errors.NotFound(
@@ -89,6 +91,17 @@ def to_person(row: PersonRow) -> Person:
         roles_at=row.roles_at,
         enrolled_at=row.enrolled_at,
         blocked_at=row.blocked_at,
+        login=row.login,
+        title=row.title or "",
+        email=row.email,
+        standing=Standing(row.standing or Standing.ACTIVE),
+        standing_why=row.standing_why or "",
+        standing_by=row.standing_by,
+        standing_at=row.standing_at,
+        password_at=row.password_at,
+        last_login_at=row.last_login_at,
+        warned_at=row.warned_at,
+        must_change=bool(row.must_change),
     )
 
 
@@ -102,6 +115,17 @@ def _columns(person: Person) -> dict[str, Any]:
         "roles_at": person.roles_at,
         "enrolled_at": person.enrolled_at,
         "blocked_at": person.blocked_at,
+        "login": person.login,
+        "title": person.title,
+        "email": person.email,
+        "standing": person.standing.value,
+        "standing_why": person.standing_why,
+        "standing_by": person.standing_by,
+        "standing_at": person.standing_at,
+        "password_at": person.password_at,
+        "last_login_at": person.last_login_at,
+        "warned_at": person.warned_at,
+        "must_change": person.must_change,
     }
 
 

@@ -13,12 +13,15 @@ from gateway.store.columns import Moment
 
 
 class PersonRow(SQLModel, table=True):
-    """`folded` is the name without accents and case: two people who look alike on a screen are one too many."""
+    """`folded` is what nobody else may be called: the sign-in name where there is one, else the name without accents and
+    case, for two people who look alike on a screen are one too many."""
 
     __tablename__ = "person"
     __table_args__ = (
         ForeignKeyConstraint(["id"], ["principal.id"], name="fk_person_principal"),
         UniqueConstraint("folded", name="uq_person_name"),
+        Index("uq_person_login", "login", unique=True),
+        Index("ix_person_code", "code_digest"),
     )
 
     id: str = Field(primary_key=True)
@@ -38,6 +41,17 @@ class PersonRow(SQLModel, table=True):
     last_step: int = Field(default=0, sa_type=BigInteger)
     failures: int = 0
     locked_until: datetime | None = Field(default=None, sa_type=Moment)
+    login: str | None = None
+    title: str | None = None
+    email: str | None = None
+    standing: str | None = None
+    standing_why: str | None = None
+    standing_by: str | None = None
+    standing_at: datetime | None = Field(default=None, sa_type=Moment)
+    password_at: datetime | None = Field(default=None, sa_type=Moment)
+    last_login_at: datetime | None = Field(default=None, sa_type=Moment)
+    warned_at: datetime | None = Field(default=None, sa_type=Moment)
+    must_change: bool | None = None
 
 
 class ProposalRow(SQLModel, table=True):

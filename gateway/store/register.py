@@ -4,6 +4,7 @@ or the entry kept. Everything happens in the caller's transaction, so a rolled b
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 
 from sqlalchemy import ColumnElement, and_, bindparam, select, update
 from sqlmodel import col
@@ -11,7 +12,7 @@ from sqlmodel import col
 from gateway import errors
 from gateway.domain.account import AgencyScope
 from gateway.ports.rows import RegisterEntry
-from gateway.store.tables import RegisterCounterRow, RegisterEntryRow
+from gateway.store.register_tables import RegisterCounterRow, RegisterEntryRow
 from gateway.store.transaction import Transaction
 
 _THIS = (
@@ -21,6 +22,16 @@ _THIS = (
 )
 _COUNTER = select(RegisterCounterRow).where(*_THIS)
 _COUNT = update(RegisterCounterRow).where(*_THIS).values(last=col(RegisterCounterRow.last) + 1)
+_GO_ON = update(RegisterCounterRow).where(*_THIS)
+_MINE = (
+    col(RegisterEntryRow.agency_id) == bindparam("agency"),
+    col(RegisterEntryRow.book) == bindparam("at_book"),
+    col(RegisterEntryRow.year) == bindparam("at_year"),
+)
+_NUMBERS = select(col(RegisterEntryRow.number)).where(*_MINE)
+_TAKEN = _NUMBERS.where(col(RegisterEntryRow.number).in_(bindparam("spellings", expanding=True)))
+# Of a number as people type it: 7 is also 07 and 0007.
+_MOST_DIGITS = 10
 
 
 class SqlDocumentRegister:
@@ -40,10 +51,28 @@ class SqlDocumentRegister:
             raise errors.StoreFailure(
                 f"the counter of book {book!r}, year {year}, was just written and is gone"
             )
-        return row.last
+        if not await self._is_taken(book, year, str(row.last)):
+            return row.last
+        return await self._after_the_highest(this)
+
+    async def _after_the_highest(self, this: dict[str, object]) -> int:
+        """Numbers were typed into this book before it began to count by itself: the run goes on after them."""
+        taken = [row[0] for row in await self._tx.tuples(_NUMBERS, **this)]
+        last = max(int(number) for number in taken if _is_number(number)) + 1
+        await self._tx.change(_GO_ON, **this, last=last)
+        return last
+
+    async def _is_taken(self, book: str, year: int, number: str) -> bool:
+        asked = {"agency": self._agency_id, "at_book": book, "at_year": year}
+        return bool(await self._tx.tuples(_TAKEN, **asked, spellings=_spellings(number)))
 
     async def enter(self, entry: RegisterEntry) -> None:
-        if await self._tx.put_new(from_domain(entry, self._agency_id)):
+        # Two that type 7 and 07 at once are no race for the unique key.
+        await self._tx.hold(
+            self._agency_id, "register", entry.book, str(entry.year), entry.number.lstrip("0")
+        )
+        taken = await self._is_taken(entry.book, entry.year, entry.number)
+        if not taken and await self._tx.put_new(from_domain(entry, self._agency_id)):
             return
         if await self.of(entry.incoming_id) is not None:
             raise errors.Clash(
@@ -57,6 +86,15 @@ class SqlDocumentRegister:
         rows = await self._entries(col(RegisterEntryRow.incoming_id) == incoming_id)
         return rows[0] if rows else None
 
+    async def strike(self, incoming_id: str, at: datetime, by: str, reason: str) -> bool:
+        this = and_(
+            col(RegisterEntryRow.agency_id) == self._agency_id,
+            col(RegisterEntryRow.incoming_id) == incoming_id,
+            col(RegisterEntryRow.struck_at).is_(None),
+        )
+        values = {"struck_at": at, "struck_by": by, "struck_reason": reason}
+        return await self._tx.change(update(RegisterEntryRow).where(this).values(**values)) == 1
+
     async def entries(self, book: str, year: int) -> Sequence[RegisterEntry]:
         """By number: 9 before 10, and what is no number after those that are."""
         condition = and_(col(RegisterEntryRow.book) == book, col(RegisterEntryRow.year) == year)
@@ -69,8 +107,20 @@ class SqlDocumentRegister:
 
 
 def _by_number(entry: RegisterEntry) -> tuple[bool, int, str]:
-    is_number = entry.number.isascii() and entry.number.isdigit()
+    is_number = _is_number(entry.number)
     return not is_number, int(entry.number) if is_number else 0, entry.number
+
+
+def _is_number(text: str) -> bool:
+    return text.isascii() and text.isdigit() and len(text) <= _MOST_DIGITS
+
+
+def _spellings(number: str) -> list[str]:
+    """The same number with and without leading zeros."""
+    if not _is_number(number):
+        return [number]
+    bare = str(int(number))
+    return [bare.zfill(width) for width in range(len(bare), _MOST_DIGITS + 1)]
 
 
 def to_domain(row: RegisterEntryRow) -> RegisterEntry:
@@ -80,6 +130,11 @@ def to_domain(row: RegisterEntryRow) -> RegisterEntry:
         year=row.year,
         number=row.number,
         entered_at=row.entered_at,
+        entered_by=row.entered_by,
+        catch_up=row.catch_up,
+        struck_at=row.struck_at,
+        struck_by=row.struck_by,
+        struck_reason=row.struck_reason,
     )
 
 
@@ -91,4 +146,9 @@ def from_domain(entry: RegisterEntry, agency_id: str) -> RegisterEntryRow:
         year=entry.year,
         number=entry.number,
         entered_at=entry.entered_at,
+        entered_by=entry.entered_by,
+        catch_up=entry.catch_up,
+        struck_at=entry.struck_at,
+        struck_by=entry.struck_by,
+        struck_reason=entry.struck_reason,
     )

@@ -17,14 +17,17 @@ from gateway.domain.account import AgencyScope, HostedAgency
 from gateway.domain.event import Event, EventKind
 from gateway.domain.hold import Hold
 from gateway.domain.key_use import KeyEnd
+from gateway.domain.listing import due_within
 from gateway.domain.revocation import PendingRevocation
 from gateway.ports.rows import InboxItem, Job, Lease, LeasedInbox, LeasedOutbox, OutboxItem
 from gateway.ports.services import Clock
-from gateway.store import events, holds, idempotency, inbox, jobs, leases, migrate, outbox
+from gateway.store import events, holds, idempotency, inbox, jobs, leases, lists_fill, migrate, outbox
 from gateway.store.accounts import Accounts
+from gateway.store.calendar import SqlCalendarDays
 from gateway.store.engine import AS_SHIPPED, Role, ServerLimits, open_engine
 from gateway.store.held import Held
 from gateway.store.key_ends import SqlKeyEnds, first_notice
+from gateway.store.lists_write import Due
 from gateway.store.log import SqlEventLog
 from gateway.store.revocation import SqlRevocationAnswers
 from gateway.store.tables import EventRow, InboxRow, JobRow, OutboxRow
@@ -41,8 +44,12 @@ class SqlStore:
     """Keeps the promise of `ports.Store`. Open it before use, close it at the end; a unit of work inside another one
     of the same task would wait for itself on SQLite, which has one writer."""
 
-    def __init__(self, url: str, clock: Clock, limits: ServerLimits = AS_SHIPPED) -> None:
+    def __init__(
+        self, url: str, clock: Clock, limits: ServerLimits = AS_SHIPPED, due: Due = due_within
+    ) -> None:
+        """`due`: until when a document should be taken in, for lists."""
         self._clock = clock
+        self._due = due
         self._writer = open_engine(url, Role.WRITER, limits)
         self._reader = open_engine(url, Role.READER, limits)
         self._one_writer = self._writer.dialect.name == "sqlite"
@@ -53,6 +60,7 @@ class SqlStore:
         self.accounts = Accounts(self.writing, self.reading, clock)
         self.log = SqlEventLog(self.writing, self.reading)
         self.revocation = SqlRevocationAnswers(self.writing, self.reading)
+        self.calendar = SqlCalendarDays(self.writing, self.reading)
 
     @property
     def writer(self) -> AsyncEngine:
@@ -87,7 +95,7 @@ class SqlStore:
     @asynccontextmanager
     async def begin(self, scope: AgencyScope) -> AsyncIterator[SqlWork]:
         async with self.writing() as tx:
-            yield SqlWork(tx, scope, self._clock)
+            yield SqlWork(tx, scope, self._clock, self._due)
 
     @asynccontextmanager
     async def read(self, scope: AgencyScope) -> AsyncIterator[SqlWork]:
@@ -229,6 +237,17 @@ class SqlStore:
             unnumbered = select(func.count()).select_from(EventRow).where(col(EventRow.node_seq).is_(None))
             fresh = await tx.tuples(unnumbered)
         return by_state | {"job.waiting": waiting[0][0], "event.unnumbered": fresh[0][0]}
+
+    async def fill_lists(self, limit: int) -> bool:
+        agencies = [agency.id for agency in await self.hosted()]
+        return await lists_fill.fill(self.reading, self.writing, agencies, limit, self._due)
+
+    async def fill_lists_again(self) -> None:
+        await lists_fill.again(self.writing, self._clock.now())
+
+    async def work_out_day(self) -> bool:
+        agencies = [agency.id for agency in await self.hosted()]
+        return await lists_fill.work_out_day(self.reading, self.writing, agencies, self._clock.now())
 
     async def purge_idempotency(self, before: datetime) -> int:
         """Forgets keys first used before that time, of every agency; how many."""

@@ -12,10 +12,16 @@ from sqlmodel import Field, SQLModel, col
 
 from gateway.store.account_tables import HostedAgencyRow
 from gateway.store.columns import Moment
+from gateway.store.deadline_tables import DEADLINE_NODE_TABLES
+from gateway.store.group_tables import RecipientGroupRow as RecipientGroupRow
 from gateway.store.hold_tables import HoldContentRow as HoldContentRow
 from gateway.store.hold_tables import HoldRow as HoldRow
+from gateway.store.lists_tables import KEYED_BY_PLACE
+from gateway.store.people_rights_tables import NODE_NAMES as RIGHTS_TABLES
 from gateway.store.people_tables import NAMES as PEOPLE_TABLES
+from gateway.store.register_tables import RegisterCounterRow as RegisterCounterRow
 from gateway.store.revocation_tables import REVOCATION_NODE_TABLES
+from gateway.store.sessions_tables import NAMES as SESSION_TABLES
 
 # Tables of the node itself. Every other one is a tenant table and must carry `agency_id` NOT NULL.
 NODE_TABLES = (
@@ -26,11 +32,17 @@ NODE_TABLES = (
         }
     )
     | PEOPLE_TABLES
+    | RIGHTS_TABLES
+    | SESSION_TABLES
     | REVOCATION_NODE_TABLES
+    | DEADLINE_NODE_TABLES
 )
 # Events are appended by position and read by number, never by id alone: their key is the position.
-KEYED_BY_POSITION = frozenset({"event"})
+KEYED_BY_POSITION = frozenset({"event"}) | KEYED_BY_PLACE
 _NO_NUMBER = text("node_seq IS NULL")
+_WANTS_REPLY = text("reply_by IS NOT NULL")
+_RETURNED = text("state IN ('failed', 'rejected')")
+_ASKED = text("track = 'request' AND code = 'asked'")
 
 
 def _key() -> Any:  # Any: Field() gives whatever type the annotation beside it names
@@ -64,6 +76,7 @@ class OutgoingRow(SQLModel, table=True):
         Index("ix_outgoing_state", "agency_id", "state", "created_at"),
         Index("ix_outgoing_document_id", "agency_id", "document_id"),
         Index("ix_outgoing_parent", "agency_id", "parent_id"),
+        Index("ix_outgoing_issued", "agency_id", "issued_on", "id"),
     )
 
     agency_id: str = _key()
@@ -92,6 +105,13 @@ class DeliveryRow(SQLModel, table=True):
         Index("ix_delivery_document", "agency_id", "document_id", "state"),
         Index("ix_delivery_state", "agency_id", "state"),
         Index("ix_delivery_updated", "state", "updated_at"),
+        Index(
+            "ix_delivery_returned",
+            "agency_id",
+            "updated_at",
+            postgresql_where=_RETURNED,
+            sqlite_where=_RETURNED,
+        ),
     )
 
     agency_id: str = _key()
@@ -110,7 +130,10 @@ class FactRow(SQLModel, table=True):
     """`key` is a digest over what makes a fact the same fact, so that absent parts compare equal as NULLs do not."""
 
     __tablename__ = "fact"
-    __table_args__ = (_agency("fact"),)
+    __table_args__ = (
+        _agency("fact"),
+        Index("ix_fact_asked", "agency_id", "at", postgresql_where=_ASKED, sqlite_where=_ASKED),
+    )
 
     agency_id: str = _key()
     subject_id: str = _key()
@@ -128,6 +151,13 @@ class IncomingRow(SQLModel, table=True):
         Index("ix_incoming_arrived", "agency_id", "arrived_at", "id"),
         Index("ix_incoming_state", "agency_id", "state", "arrived_at"),
         Index("ix_incoming_document_id", "agency_id", "document_id"),
+        Index(
+            "ix_incoming_reply_by",
+            "agency_id",
+            "reply_by",
+            postgresql_where=_WANTS_REPLY,
+            sqlite_where=_WANTS_REPLY,
+        ),
     )
 
     agency_id: str = _key()
@@ -143,6 +173,7 @@ class IncomingRow(SQLModel, table=True):
     symbol: str
     issued_on: date | None = None
     arrived_at: datetime = Field(sa_type=Moment)
+    reply_by: date | None = None
     version: int
     folded: str = Field(sa_type=Text)
     body: str = Field(sa_type=Text)
@@ -183,31 +214,6 @@ class IdentityRow(SQLModel, table=True):
     inbox_id: str
     incoming_id: str | None = None
     at: datetime = Field(sa_type=Moment)
-
-
-class RegisterCounterRow(SQLModel, table=True):
-    __tablename__ = "register_counter"
-    __table_args__ = (_agency("register_counter"),)
-
-    agency_id: str = _key()
-    book: str = _key()
-    year: int = _key()
-    last: int
-
-
-class RegisterEntryRow(SQLModel, table=True):
-    __tablename__ = "register_entry"
-    __table_args__ = (
-        _within("register_entry", "incoming_id", "incoming_document"),
-        UniqueConstraint("agency_id", "book", "year", "number", name="uq_register_number"),
-    )
-
-    agency_id: str = _key()
-    incoming_id: str = _key()
-    book: str
-    year: int
-    number: str
-    entered_at: datetime = Field(sa_type=Moment)
 
 
 class Leasable(SQLModel):

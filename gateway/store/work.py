@@ -4,14 +4,21 @@ becomes visible together at `commit`, or not at all."""
 from __future__ import annotations
 
 from gateway.domain.account import AgencyScope, HostedAgency
+from gateway.domain.listing import due_within
 from gateway.ports import store as ports
+from gateway.ports.book import Books
+from gateway.ports.deadlines import Tasks
 from gateway.ports.holds import Holds
+from gateway.ports.lists import Lists
+from gateway.ports.recipients import RecipientGroups
 from gateway.ports.revocation import PendingRevocations
 from gateway.ports.services import Clock
 from gateway.store.accounts import staying
 from gateway.store.blob_refs import SqlBlobRefs
+from gateway.store.book import SqlBooks
 from gateway.store.deliveries import SqlDeliveries, SqlFacts
 from gateway.store.events import SqlEvents
+from gateway.store.groups import SqlRecipientGroups
 from gateway.store.handovers import SqlHandovers
 from gateway.store.holds import SqlHolds
 from gateway.store.idempotency import SqlIdempotency
@@ -19,26 +26,31 @@ from gateway.store.identities import SqlIdentities
 from gateway.store.inbox import SqlInbox
 from gateway.store.incoming import SqlIncomingDocuments
 from gateway.store.jobs import SqlJobs
+from gateway.store.lists import SqlLists
+from gateway.store.lists_write import Due, ListWriter
 from gateway.store.outbox import SqlOutbox
 from gateway.store.outgoing import SqlOutgoingDocuments
 from gateway.store.register import SqlDocumentRegister
 from gateway.store.revocation import SqlPendingRevocations
+from gateway.store.todo import SqlTasks
 from gateway.store.transaction import Transaction
 
 
 class SqlWork:
     """Keeps the promise of `ports.Work`. After `commit` it is over; there is no way to see another agency's rows."""
 
-    def __init__(self, tx: Transaction, scope: AgencyScope, clock: Clock) -> None:
+    def __init__(self, tx: Transaction, scope: AgencyScope, clock: Clock, due: Due = due_within) -> None:
         self._tx = tx
+        self._written = ListWriter(tx, scope.agency_id, due)
         self.scope = scope
-        self.outgoing: ports.OutgoingDocuments = SqlOutgoingDocuments(tx, scope)
-        self.deliveries: ports.Deliveries = SqlDeliveries(tx, scope)
+        self.outgoing: ports.OutgoingDocuments = SqlOutgoingDocuments(tx, scope, self._written)
+        self.deliveries: ports.Deliveries = SqlDeliveries(tx, scope, self._written)
         self.facts: ports.Facts = SqlFacts(tx, scope)
-        self.incoming: ports.IncomingDocuments = SqlIncomingDocuments(tx, scope, clock)
-        self.handovers: ports.Handovers = SqlHandovers(tx, scope, clock)
+        self.incoming: ports.IncomingDocuments = SqlIncomingDocuments(tx, scope, clock, self._written)
+        self.handovers: ports.Handovers = SqlHandovers(tx, scope, clock, self._written)
         self.identities: ports.Identities = SqlIdentities(tx, scope)
         self.register: ports.DocumentRegister = SqlDocumentRegister(tx, scope)
+        self.books: Books = SqlBooks(tx, scope, clock)
         self.outbox: ports.Outbox = SqlOutbox(tx, scope)
         self.inbox: ports.Inbox = SqlInbox(tx, scope, clock)
         self.jobs: ports.Jobs = SqlJobs(tx, scope, clock)
@@ -46,10 +58,14 @@ class SqlWork:
         self.pending: PendingRevocations = SqlPendingRevocations(tx, scope.agency_id)
         self.events: ports.Events = SqlEvents(tx, scope, clock)
         self.held: Holds = SqlHolds(tx, scope)
+        self.groups: RecipientGroups = SqlRecipientGroups(tx, scope)
+        self.tasks: Tasks = SqlTasks(tx, scope)
+        self.lists: Lists = SqlLists(tx, scope, clock)
         self.idempotency: ports.Idempotency = SqlIdempotency(tx, scope, clock)
 
     async def agency(self) -> HostedAgency:
         return await staying(self._tx, self.scope.agency_id)
 
     async def commit(self) -> None:
+        await self._written.write()
         await self._tx.commit()

@@ -45,6 +45,9 @@ class PersonSecrets:
     def is_code(self, code: str, digest: str) -> bool:
         return compare_digest(_digest(code), digest)
 
+    def code_digest(self, code: str) -> str:
+        return _digest(code)
+
     def new_totp(self) -> str:
         return pyotp.random_base32()
 
@@ -54,10 +57,19 @@ class PersonSecrets:
                 f"the passphrase must have {LEAST_LENGTH} characters or more, and not the same few again and again",
                 hint="four or five words that have nothing to do with each other are good",
             )
+        return self.hash(passphrase), self.seal(passphrase, totp)
+
+    def hash(self, password: str) -> str:
+        return _hasher().hash(_typed(password))
+
+    def seal(self, password: str, totp: str) -> str:
         salt, nonce = os.urandom(_SALT), os.urandom(_NONCE)
-        sealed = AESGCM(_key(passphrase, salt, MEMORY_KIB, PASSES)).encrypt(nonce, totp.encode(), _PURPOSE)
-        kept = base64.b64encode(salt + nonce + sealed).decode()
-        return _hasher().hash(_typed(passphrase)), f"{MEMORY_KIB}:{PASSES}:{kept}"
+        sealed = AESGCM(_key(password, salt, MEMORY_KIB, PASSES)).encrypt(nonce, totp.encode(), _PURPOSE)
+        return f"{MEMORY_KIB}:{PASSES}:{base64.b64encode(salt + nonce + sealed).decode()}"
+
+    def resealed(self, password: str, sealed_totp: str, other: str) -> str | None:
+        totp = _opened(password, sealed_totp)
+        return None if totp is None else self.seal(other, totp)
 
     def is_passphrase(self, passphrase: str, hashed: str) -> bool:
         if len(passphrase) > MOST_LENGTH:
@@ -68,14 +80,10 @@ class PersonSecrets:
             return False
 
     def step(self, passphrase: str, sealed_totp: str, code: str, at: datetime) -> int | None:
-        memory, passes, kept = sealed_totp.split(":")
-        raw = base64.b64decode(kept)
-        salt, nonce, sealed = raw[:_SALT], raw[_SALT : _SALT + _NONCE], raw[_SALT + _NONCE :]
-        try:
-            opened = AESGCM(_key(passphrase, salt, int(memory), int(passes))).decrypt(nonce, sealed, _PURPOSE)
-        except InvalidTag:
+        opened = _opened(passphrase, sealed_totp)
+        if opened is None:
             return None
-        totp, given, found = pyotp.TOTP(opened.decode()), "".join(code.split()), None
+        totp, given, found = pyotp.TOTP(opened), "".join(code.split()), None
         # One step either way: clocks of telephones differ.
         for n in (-1, 0, 1):
             if compare_digest(totp.at(at + timedelta(seconds=n * STEP_S)).encode(), _typed(given)):
@@ -92,6 +100,17 @@ def _hasher() -> PasswordHasher:
 
 def _key(passphrase: str, salt: bytes, memory_kib: int, passes: int) -> bytes:
     return hash_secret_raw(_typed(passphrase), salt, passes, memory_kib, _LANES, hash_len=_KEY, type=Type.ID)
+
+
+def _opened(password: str, sealed_totp: str) -> str | None:
+    memory, passes, kept = sealed_totp.split(":")
+    raw = base64.b64decode(kept)
+    salt, nonce, sealed = raw[:_SALT], raw[_SALT : _SALT + _NONCE], raw[_SALT + _NONCE :]
+    try:
+        opened = AESGCM(_key(password, salt, int(memory), int(passes))).decrypt(nonce, sealed, _PURPOSE)
+    except InvalidTag:
+        return None
+    return opened.decode()
 
 
 def _digest(code: str) -> str:

@@ -38,6 +38,7 @@ from gateway.domain.event import Event
 from gateway.domain.identity import Digest, PacketId
 from gateway.domain.receipt import Receipt
 from gateway.domain.status import DeliveryStanding, Fact, fold_delivery
+from gateway.domain.wall_clock import local
 from gateway.edxml import verify
 from gateway.edxml.build import Qualifier, write
 from gateway.edxml.envelope import (
@@ -358,7 +359,9 @@ class Town:
 
     async def _host(self) -> None:
         hosted = await self.node.store.hosted()
-        await self.node.inn.axis.host([code for one in hosted for code in (one.code, *one.aliases)])
+        codes = [code for one in hosted for code in (one.code, *one.aliases)]
+        former = await self.node.directory.former(codes, local(self.clock.now()).date())
+        await self.node.inn.axis.host([*codes, *(code for code in former if code not in codes)])
 
 
 def _owner(document: OutgoingDocument) -> AgencyScope:

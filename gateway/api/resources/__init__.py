@@ -1,10 +1,22 @@
 """One module per resource: a call in, a use case asked, a view out. `ROUTES` is everything that the API offers."""
 
-from gateway.api.resources import acts, agencies, creating, events, evidence, inbox, messages, meta, pages
+from gateway.api.resources import (
+    acts,
+    agencies,
+    creating,
+    events,
+    evidence,
+    inbox,
+    messages,
+    meta,
+    pages,
+    reading,
+)
 from gateway.api.routes import Route
 
 ROUTES: tuple[Route, ...] = (
     *creating.ROUTES,
+    *reading.ROUTES,
     *messages.ROUTES,
     *acts.ROUTES,
     *inbox.ROUTES,

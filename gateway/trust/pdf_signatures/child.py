@@ -18,12 +18,15 @@ from typing import BinaryIO
 # Everything is loaded before the fence goes up.
 from pydantic import TypeAdapter
 
+from gateway.domain.page_text import PdfText
 from gateway.domain.signatures import PdfFacts
 from gateway.errors import Misconfigured
+from gateway.trust import pdf_layout
 from gateway.trust.pdf_signatures import facts
 from gateway.trust.pdf_signatures.folder import PdfFolder
 
 ANSWER = TypeAdapter(PdfFacts)
+TEXT = TypeAdapter(PdfText)
 READY = b"ready"
 _FORBIDDEN = (
     "socket.",
@@ -56,7 +59,8 @@ def main() -> None:
     _say(answers, READY)
     for line in sys.stdin.buffer:
         signal.setitimer(signal.ITIMER_REAL, seconds)
-        answer = _answer(json.loads(line), folder)
+        asked = json.loads(line)
+        answer = _text(asked) if asked.get("what") == "text" else _answer(asked, folder)
         signal.setitimer(signal.ITIMER_REAL, 0)
         _say(answers, answer)
 
@@ -88,6 +92,18 @@ def _answer(asked: dict[str, str], folder: PdfFolder) -> bytes:
         return _fault(seen_at, now, "PDF-LIMIT", "reading it needs too much memory")
     except Exception as why:  # the guard of this process: whatever a file does to it is a fact about the file
         return _fault(seen_at, now, "PDF-UNREADABLE", f"{type(why).__name__}: {why}"[:500])
+
+
+def _text(asked: dict[str, str]) -> bytes:
+    """The words of the pages with their places."""
+    try:
+        with Path(asked["path"]).open("rb") as file, contextlib.redirect_stdout(sys.stderr):
+            return TEXT.dump_json(pdf_layout.read_text(file))
+    except MemoryError:
+        return TEXT.dump_json(PdfText(fault="PDF-LIMIT", detail="reading it needs too much memory"))
+    except Exception as why:  # the guard of this process, as above
+        detail = f"{type(why).__name__}: {why}"[:500]
+        return TEXT.dump_json(PdfText(fault="PDF-UNREADABLE", detail=detail))
 
 
 def _collected(file: BinaryIO, folder: PdfFolder, seen_at: datetime, now: datetime) -> PdfFacts:

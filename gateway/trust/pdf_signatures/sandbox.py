@@ -21,6 +21,7 @@ from pathlib import Path
 
 from pydantic import TypeAdapter, ValidationError
 
+from gateway.domain.page_text import PdfText
 from gateway.domain.signatures import PdfFacts
 from gateway.errors import StoreFailure
 from gateway.ports import Pool
@@ -29,6 +30,7 @@ _MB = 1024 * 1024
 _PIECE = 256 * 1024
 _MOST_ANSWER = 16 * _MB
 _ANSWER = TypeAdapter(PdfFacts)
+_TEXT = TypeAdapter(PdfText)
 # A signature's own dictionary is never compressed: its place in the file is part of what is signed.
 _MARKS = re.compile(rb"/ByteRange|/Type\s*/Sig\b|/DocTimeStamp|/adbe\.|/ETSI\.|/SubFilter")
 _OVERLAP = 64
@@ -70,6 +72,18 @@ class PdfSandbox:
         with self._turn:
             return self._asked(path, seen_at, now)
 
+    def text(self, path: Path) -> PdfText:
+        """What the pages of the file at `path` say, with places. StoreFailure when the file itself cannot be opened."""
+        try:
+            if path.stat().st_size > self._limits.max_bytes:
+                return PdfText(
+                    fault="PDF-LIMIT", detail=f"it is larger than {self._limits.max_bytes // _MB} MB"
+                )
+        except OSError as error:
+            raise StoreFailure(f"file {path.name} cannot be read: {error.strerror}") from error
+        with self._turn:
+            return self._asked_text(path)
+
     def close(self) -> None:
         """Ends the process, also in the middle of a file: who closes the node does not wait for it."""
         if (child := self._child) is not None:
@@ -95,6 +109,26 @@ class PdfSandbox:
         if facts.fault == "PDF-LIMIT" or child.asked >= _MOST_ASKED:
             self._end()
         return facts
+
+    def _asked_text(self, path: Path) -> PdfText:
+        if self._child is not None and self._child.is_gone:
+            self._end()
+        try:
+            child = self._child or self._started()
+            told = _TEXT.validate_json(
+                child.ask({"what": "text", "path": str(path.resolve())}, self._limits.seconds)
+            )
+        except TimeoutError:
+            self._end()
+            return PdfText(
+                fault="PDF-LIMIT", detail=f"reading it takes longer than {self._limits.seconds:.0f} s"
+            )
+        except (OSError, EOFError, ValidationError):
+            self._end()
+            return PdfText(fault="PDF-READER", detail="the process that reads PDFs ended, or did not start")
+        if told.fault == "PDF-LIMIT" or child.asked >= _MOST_ASKED:
+            self._end()
+        return told
 
     def _started(self) -> _Child:
         """A process that has loaded what it needs: the time for that is no file's. EOFError when it does not come up."""
@@ -122,6 +156,10 @@ class SignatureReader:
     async def read(self, path: Path, seen_at: datetime, now: datetime) -> PdfFacts:
         async with self._turn:
             return await self._pool.run(partial(self._sandbox.read, path, seen_at, now))
+
+    async def text(self, path: Path) -> PdfText:
+        async with self._turn:
+            return await self._pool.run(partial(self._sandbox.text, path))
 
 
 class _Child:

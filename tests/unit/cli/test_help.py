@@ -16,7 +16,7 @@ from tests.unit.cli.conftest import Terminal
 
 ROOT = Path(__file__).parents[3]
 DUE = {
-    *("serve", "demo", "init", "send", "verify", "explain", "doctor", "watch", "version"),
+    *("serve", "demo", "init", "send", "verify", "read", "explain", "doctor", "watch", "version"),
     *("backup", "restore", "restored"),
     *("config show", "config check", "migrate status", "migrate up"),
     *(
@@ -45,6 +45,10 @@ DUE = {
     *(f"keys {name}" for name in ("list", "new", "csr", "import", "retire", "stolen")),
     *(f"keys {name}" for name in ("propose", "propose-all", "approve", "withdraw")),
     *(f"people {name}" for name in ("list", "add", "enrol", "roles", "reset", "block")),
+    *(
+        f"people {name}"
+        for name in ("account", "post", "link", "stand", "unlock", "sessions", "sign-out", "review")
+    ),
     *(f"proposals {name}" for name in ("list", "show", "approve", "reject", "anchor")),
     *(f"tokens {name}" for name in ("list", "new", "revoke")),
     *("status", "axis status", "axis definitions", "axis apply", "axis check"),
@@ -53,6 +57,10 @@ DUE = {
     *("sign", "trust show", "trust refresh", "inbox seal", "outbox seal"),
     *(f"hold {name}" for name in ("list", "show", "lift", "key", "notice", "purge")),
     *(f"evidence {name}" for name in ("make", "verify", "list", "show")),
+    *(f"book {name}" for name in ("show", "export", "enter", "catch-up", "sent", "strike")),
+    *(f"calendar {name}" for name in ("list", "add", "remove", "import")),
+    *(f"todo {name}" for name in ("list", "take", "snooze", "close", "wake")),
+    *(f"registry change {name}" for name in ("plan", "show", "approve", "undo", "list", "report", "legacy")),
     *(f"queue {name}" for name in ("list", "peek", "drain")),
     *(f"queue dead {name}" for name in ("list", "show", "retry", "drop")),
 }

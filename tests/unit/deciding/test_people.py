@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -11,7 +12,7 @@ from gateway.deciding import people as deciding
 from gateway.deciding import sign_in
 from gateway.deciding.desk import DecidingDesk
 from gateway.domain.event import EventKind
-from gateway.domain.person import Role
+from gateway.domain.person import Role, Standing
 from gateway.errors import Clash, Denied
 from tests.support import people
 from tests.support.clock import ManualClock
@@ -142,6 +143,17 @@ async def test_who_is_blocked_is_out_and_the_operator_can_begin_again(desk: Deci
     with pytest.raises(Denied):
         await an.here()
     await people.enrolled(desk, "Dung")
+
+
+@pytest.mark.parametrize("standing", sorted(set(Standing) - {Standing.ACTIVE}))
+async def test_whose_account_is_out_decides_nothing(desk: DecidingDesk, standing: Standing) -> None:
+    an = await people.enrolled(desk, "An")
+    async with desk.decisions.begin("operator") as work:
+        await work.people.save(replace(await work.people.named("An"), standing=standing))
+        await work.commit()
+
+    with pytest.raises(Denied):
+        await an.here()
 
 
 async def test_a_reset_person_signs_in_only_after_enrolling_anew(desk: DecidingDesk) -> None:

@@ -1,4 +1,4 @@
-"""Folding for search: accents, case and white space do not matter, and folding again changes nothing."""
+"""What search compares: accents, case, dashes and the placing of tones do not matter, and folding again changes nothing."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gateway.domain.text import fold
+from gateway.domain.text import Role, bare_words, fold, hits, indexed, marked, sought
 
 
 @pytest.mark.parametrize(
@@ -30,3 +30,89 @@ def test_text_is_folded(text: str, folded: str) -> None:
 @given(st.text())
 def test_folding_again_changes_nothing(text: str) -> None:
     assert fold(fold(text)) == fold(text)
+
+
+def finds(typed: str, *texts: str) -> bool:
+    """As both databases answer: words one after the other, the last one perhaps only begun."""
+    column = f" {indexed(texts, [(Role.SENDER, texts[-1])])} "
+    return bool(sought(typed).terms) and all(
+        f" {' '.join(term.words)}{' ' if term.whole else ''}" in column for term in sought(typed).terms
+    )
+
+
+@pytest.mark.parametrize(
+    ("typed", "text"),
+    [
+        ("uỷ thác", "Ủy thác"),
+        ("hòa giải", "Hoà giải"),
+        ("Hoà", unicodedata.normalize("NFD", "hòa")),
+        ("thuý", "Thúy Kiều"),
+        ("ubnd tinh", "Uỷ ban nhân dân tỉnh"),
+        ("STC–VP", "1523/STC-VP"),
+        ("Z91.07", "Z91.07.12"),
+        ("z910712", "Z91.07.12"),
+        ("12.07.Z91", "000.12.07.Z91"),
+        ("7", "007/BC"),
+        ("007", "7/BC"),
+        ('"ban nhân dân"', "Ủy ban nhân dân"),
+        ("tu:giao duc", "Sở Giáo dục"),
+        ("từ:Z91.07", "Z91.07"),
+        ('tu:"giao duc"', "Sở Giáo dục"),
+    ],
+)
+def test_what_is_typed_finds_what_was_written(typed: str, text: str) -> None:
+    assert finds(typed, text)
+
+
+@pytest.mark.parametrize(
+    ("typed", "text"),
+    [
+        ("152", "1523/STC"),
+        ('"ban dan"', "Ủy ban nhân dân"),
+        ("ký:giao", "Sở Giáo dục"),
+        ("", "Sở"),
+        ("-- %_ ''", "Sở"),
+        ("so noi", "Sở Y tế"),
+    ],
+)
+def test_what_is_not_there_is_not_found(typed: str, text: str) -> None:
+    assert not finds(typed, text)
+
+
+def test_a_search_with_accents_asks_for_them_too() -> None:
+    assert [term.words for term in sought("thuỷ điện so").exact] == [("thủy",), ("điện",)]
+    assert sought("thuy dien").exact == ()
+    assert sought("từ:thủy").exact == ()
+
+
+def test_marks_of_roles_are_never_typed_words() -> None:
+    assert marked(Role.SIGNER, "Trần Bình") == sought("ký:tran ky:binh").terms
+    assert not finds(Role.SENDER + "giao", "Giáo")
+
+
+def test_hit_words_are_marked_as_they_stand_on_the_page() -> None:
+    text = "Về việc hoà giải, viết"
+
+    assert [text[slice(*span)] for span in hits(text, sought("viê hòa"))] == ["việc", "hoà", "viết"]
+
+
+@settings(max_examples=200)
+@given(st.text(max_size=600))
+def test_whatever_is_typed_asks_for_plain_words_and_not_too_many(typed: str) -> None:
+    """Nothing of it means anything to a database."""
+    found = sought(typed)
+
+    assert len(found.terms) <= 12
+    for term in (*found.terms, *found.exact):
+        assert term.words
+        assert all(word.isalnum() for word in term.words)
+
+
+@settings(max_examples=200)
+@given(st.lists(st.text(max_size=60), max_size=3))
+def test_an_indexed_text_holds_its_own_words_and_indexing_them_again_adds_nothing(texts: list[str]) -> None:
+    column = indexed(texts)
+    bare = bare_words(" ".join(texts))
+
+    assert column.split()[: len(bare)] == bare
+    assert bare_words(" ".join(bare)) == bare

@@ -11,7 +11,8 @@ from alembic.runtime.migration import MigrationContext
 from sqlalchemy import Connection, text
 from sqlmodel import SQLModel
 
-import gateway.registry.feed_tables  # noqa: F401 - its rows belong to the metadata of the registry
+import gateway.registry.feed_tables
+import gateway.registry.reform_tables  # noqa: F401 - its rows belong to the metadata of the registry
 from gateway import errors
 from gateway.domain.account import HostedAgency
 from gateway.registry.tables import METADATA as REGISTRY
@@ -63,7 +64,8 @@ async def test_the_head_is_exactly_what_the_tables_say(url: str) -> None:
     engine = open_engine(url, Role.READER)
 
     def compare(connection: Connection) -> list[object]:
-        context = MigrationContext.configure(connection, opts={"compare_type": True})
+        opts = {"compare_type": True, "include_object": is_no_search_index}
+        context = MigrationContext.configure(connection, opts=opts)
         return list(compare_metadata(context, [SQLModel.metadata, REGISTRY]))  # type: ignore[arg-type]  # also lists
 
     async with engine.connect() as connection:
@@ -71,6 +73,11 @@ async def test_the_head_is_exactly_what_the_tables_say(url: str) -> None:
     await engine.dispose()
 
     assert differences == []
+
+
+def is_no_search_index(_: object, name: str | None, *more: object) -> bool:
+    """Each database has its own, and the tables that both have in common do not name it."""
+    return not (name or "").removeprefix("ix_").startswith("list_search")
 
 
 async def test_every_revision_says_whether_it_expands_or_contracts(url: str) -> None:

@@ -1,0 +1,368 @@
+"""`gateway registry change`: dated changes of the organisation. In: a change as JSON or as options, a person. Out: what it
+would do, sentence by sentence; the proposal; the registry changed once a second person approved; or all of it undone."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import date
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from gateway.cli import output, person, registry_change_form
+from gateway.cli.command import Call, Format, noun, verb
+from gateway.cli.failures import REFUSED
+from gateway.cli.node import at_office, operator, run
+from gateway.cli.person import As
+
+if TYPE_CHECKING:
+    from gateway.domain.registry_reform import ReformRecord, Remark
+    from gateway.policy.reform import ReformPlan
+
+_COLUMNS = (
+    ("cli.column.id", ""),
+    ("cli.column.reform", ""),
+    ("cli.column.effective", ""),
+    ("cli.column.codes", ""),
+    ("cli.column.decision", ""),
+    ("cli.column.state", ""),
+    ("cli.column.report_due", ""),
+)
+_LEGACY = (
+    ("cli.column.code", ""),
+    ("cli.column.heir", ""),
+    ("cli.column.effective", ""),
+    ("cli.column.decision", ""),
+)
+_EXAMPLE = "gateway registry change plan merge --from Z91.01 --to Z91.03 --decision 12/QD-UBND"
+Id = Annotated[str, typer.Argument(help="Id of the change, from: gateway registry change list")]
+Limit = Annotated[int, typer.Option(min=1, max=1000)]
+
+
+def register(registry: typer.Typer) -> None:
+    """Adds the commands to the `registry` group."""
+    group = noun("change", "Dated changes of the organisation: planned, approved by two people, undone.")
+    verb(
+        group,
+        "plan",
+        examples=(
+            f"{_EXAMPLE} --decided 2026-11-01 --issuer 'Z91' --effective 2027-01-01",
+            "gateway registry change plan --file merge.json --propose --as 'A. Clerk'",
+        ),
+        writes=True,
+    )(plan)
+    verb(
+        group,
+        "show",
+        examples=("gateway registry change show prp_01", "gateway registry change show prp_01 -o json"),
+    )(show)
+    verb(
+        group,
+        "approve",
+        examples=(
+            "gateway registry change approve prp_01 --as 'A. Leader'",
+            "gateway registry change approve prp_01 --as 'A. Leader' --yes -o json",
+        ),
+        writes=True,
+    )(approve)
+    verb(
+        group,
+        "undo",
+        examples=(
+            "gateway registry change undo prp_01 --as 'A. Clerk' --reason 'Wrong day'",
+            "gateway registry change undo prp_01 --as 'A. Clerk' --reason 'Wrong code' --yes",
+        ),
+        writes=True,
+    )(undo)
+    verb(
+        group,
+        "list",
+        examples=("gateway registry change list", "gateway registry change list --code Z91.01 -o json"),
+    )(list_)
+    verb(
+        group,
+        "report",
+        examples=(
+            "gateway registry change report prp_01 --how 7/SNV",
+            "gateway registry change report prp_01 --how 7/SNV --yes -o json",
+        ),
+        writes=True,
+    )(report)
+    verb(
+        group,
+        "legacy",
+        examples=("gateway registry change legacy", "gateway registry change legacy Z91.01 -o csv"),
+    )(legacy)
+    registry.add_typer(group)
+
+
+def plan(
+    call: Call,
+    kind: Annotated[
+        str | None,
+        typer.Argument(help="rename, recode, merge, consolidate, split, dissolve, move or create."),
+    ] = None,
+    file: Annotated[
+        Path | None, typer.Option(help="The change as JSON; - reads standard input.", dir_okay=False)
+    ] = None,
+    from_: Annotated[list[str] | None, typer.Option("--from", help="A code that changes or ends.")] = None,
+    to: Annotated[
+        list[str] | None,
+        typer.Option(help="A successor: its code; a new one as CODE=NAME, or CODE=NAME@PARENT."),
+    ] = None,
+    name: Annotated[str | None, typer.Option(help="The new name, of a rename.")] = None,
+    parent: Annotated[str | None, typer.Option(help="The new parent, of a move.")] = None,
+    decision: Annotated[str, typer.Option(help="Number of the deciding document.")] = "",
+    decided: Annotated[str | None, typer.Option(help="Its date.")] = None,
+    issuer: Annotated[str, typer.Option(help="Who issued it.")] = "",
+    effective: Annotated[str | None, typer.Option(help="The first day of the new state.")] = None,
+    mail_to: Annotated[
+        str | None, typer.Option(help="Of a split: who takes mail to the old code; or 'triage'.")
+    ] = None,
+    queued: Annotated[
+        str, typer.Option(help="Our mail that still waits for an ended code: redirect, hold or return.")
+    ] = "hold",
+    propose: Annotated[bool, typer.Option("--propose", help="Propose it to a second person.")] = False,
+    as_: Annotated[
+        str | None, typer.Option("--as", help="Who you are; passphrase and second factor are asked for.")
+    ] = None,
+    reason: Annotated[str, typer.Option(help="Why; the approver reads it.")] = "",
+) -> None:
+    """Show what a change would do and what stands against it; with --propose hand it to a second person."""
+    if file is not None:
+        stated = registry_change_form.read(file)
+    else:
+        stated = registry_change_form.stated(
+            kind=kind,
+            sources=from_ or [],
+            targets=to or [],
+            name=name,
+            parent=parent,
+            decision={"number": decision, "issued_on": decided, "issuer": issuer},
+            effective=effective,
+            mail_to=mail_to,
+            queued=queued,
+        )
+    if propose and not as_:
+        raise typer.BadParameter("--propose needs --as NAME")
+    run(_plan(call, stated, as_ if propose else None, reason))
+
+
+async def _plan(call: Call, stated: Any, as_: str | None, reason: str) -> None:
+    from gateway.deciding import reform
+
+    wanted = registry_change_form.reform_of(stated)
+    async with at_office(call.settings()) as office:
+        planned = await reform.plan(office.deciding, wanted)
+        if as_ is None or planned.conflicts or call.output is Format.TABLE:
+            _print_plan(call, planned)
+        if planned.conflicts:
+            raise typer.Exit(REFUSED)
+        if as_ is None:
+            call.say("cli.reform.planned")
+            return
+        if call.agrees("cli.ask.reform_propose"):
+            who = await person.signed_in(call, office, as_)
+            made = await reform.proposed(office.deciding, who, planned, reason)
+            output.record(
+                call, {"id": made.id, "digest": made.digest, "expires_at": output.stamp(made.expires_at)}
+            )
+            call.say("cli.reform.next", id=made.id)
+
+
+def show(call: Call, id: Id) -> None:
+    """Show a change: what it does, who approved it, and whether it can be undone. One that waits is planned anew."""
+    run(_show(call, id))
+
+
+async def _show(call: Call, id: str) -> None:
+    from gateway.deciding import reform
+    from gateway.domain.proposal import ProposalState
+    from gateway.errors import NotFound
+
+    async with at_office(call.settings()) as office:
+        async with office.deciding.decisions.read() as view:
+            proposal = await view.proposals.get(id)
+            names = {each.id: each.name for each in await view.people.everybody()}
+        if not proposal.content.reforms:
+            raise NotFound(f"the proposal {id} changes no agency", hint=f"try: gateway proposals show {id}")
+        if proposal.state is not ProposalState.APPROVED:
+            _print_plan(call, await reform.plan(office.deciding, proposal.content.reforms[0]))
+            return
+        record = await reform.get(office.deciding, id)
+        async with office.deciding.decisions.read() as view:
+            against = await reform.standing_against_undo(view, id, office.clock.now())
+        today = output.today(office.clock.now())
+    told = registry_change_form.shown(record, today, names)
+    output.record(call, told | {"undo": [call_text(call, each) for each in against]})
+
+
+def approve(call: Call, id: Id, as_: As) -> None:
+    """Approve what another person proposed: type the number of the decision, as it stands on the document."""
+    run(_approve(call, id, as_))
+
+
+async def _approve(call: Call, id: str, as_: str) -> None:
+    from gateway.deciding import approve as approving
+    from gateway.deciding import reform
+    from gateway.errors import NotFound
+
+    async with at_office(call.settings()) as office:
+        async with office.deciding.decisions.read() as view:
+            proposal = await view.proposals.get(id)
+        if not proposal.content.reforms:
+            raise NotFound(
+                f"the proposal {id} changes no agency", hint=f"try: gateway proposals approve {id}"
+            )
+        if call.output is Format.TABLE:
+            _print_plan(call, await reform.plan(office.deciding, proposal.content.reforms[0]))
+        if not call.agrees("cli.ask.reform_approve", id=id):
+            return
+        who = await person.signed_in(call, office, as_)
+        typed = [person.seen(call, "cli.reform.number")]
+        await approving.run(office.deciding, who, id, typed, proposal.digest)
+        record = await reform.get(office.deciding, id)
+        today = output.today(office.clock.now())
+    output.record(call, registry_change_form.shown(record, today, {}))
+    call.say("cli.reform.in_force", id=id, on=output.day(record.reform.effective_on))
+
+
+def undo(call: Call, id: Id, as_: As, reason: Annotated[str, typer.Option(help="Why; it is kept.")]) -> None:
+    """Undo a change as a whole, within seven days and unless something was built on it."""
+    run(_undo(call, id, as_, reason))
+
+
+async def _undo(call: Call, id: str, as_: str, reason: str) -> None:
+    from gateway.deciding import reform
+
+    async with at_office(call.settings()) as office:
+        if call.agrees("cli.ask.reform_undo", id=id):
+            who = await person.signed_in(call, office, as_)
+            record = await reform.undo(office.deciding, who, id, reason)
+            today = output.today(office.clock.now())
+            output.record(call, registry_change_form.shown(record, today, {}))
+
+
+def list_(
+    call: Call,
+    code: Annotated[str | None, typer.Option(help="Only those that touch or name this code.")] = None,
+    limit: Limit = 50,
+) -> None:
+    """List approved changes, latest to take effect first, with the day by which each must be reported."""
+    run(_list(call, code, limit))
+
+
+async def _list(call: Call, code: str | None, limit: int) -> None:
+    from gateway.deciding import reform
+
+    async with at_office(call.settings()) as office:
+        found = await reform.listed(office.deciding, limit, code and code.strip().upper())
+        today = output.today(office.clock.now())
+    rows = [registry_change_form.shown(each, today, {}) for each in found]
+    output.rows(call, rows, _COLUMNS, [_cells(call, each, today) for each in found])
+
+
+def report(
+    call: Call, id: Id, how: Annotated[str, typer.Option(help="Number of the letter that reported it.")]
+) -> None:
+    """Note that a change was reported to the keeper of the codes; within fifteen days of its effect."""
+    run(_report(call, id, how))
+
+
+async def _report(call: Call, id: str, how: str) -> None:
+    from gateway.deciding import reform
+
+    async with at_office(call.settings()) as office:
+        record = await reform.report(office.deciding, (await operator(office.store)).id, id, how)
+        today = output.today(office.clock.now())
+    output.record(call, registry_change_form.shown(record, today, {}))
+
+
+def legacy(
+    call: Call, code: Annotated[str | None, typer.Argument(help="Only this old code.")] = None
+) -> None:
+    """List old codes with who came after, since when, by which decision."""
+    run(_legacy(call, code))
+
+
+async def _legacy(call: Call, code: str | None) -> None:
+    async with at_office(call.settings()) as office:
+        found = await office.directory.legacy(code)
+    rows = [
+        {
+            "code": each.code,
+            "heir": each.heir,
+            "since": each.since.isoformat(),
+            "decision": each.decision.number,
+            "kind": str(each.kind),
+            "change": each.reform_id,
+            "takes_mail": each.is_successor,
+        }
+        for each in found
+    ]
+    cells = [
+        (
+            each.code,
+            each.heir or "–",
+            output.day(each.since),
+            f"{each.decision.number} ({each.decision.issuer})",
+        )
+        for each in found
+    ]
+    output.rows(call, rows, _LEGACY, cells)
+
+
+def call_text(call: Call, remark: Remark) -> str:
+    from gateway.labels import remark_text
+
+    return remark_text(remark.key, remark.params, call.lang)
+
+
+def _print_plan(call: Call, planned: ReformPlan) -> None:
+    parts: dict[str, Sequence[Remark]] = {
+        "conflicts": planned.conflicts,
+        "warnings": planned.warnings,
+        "sentences": planned.sentences,
+    }
+    if call.output is not Format.TABLE:
+        told: dict[str, Any] = {
+            name: [{"key": each.key, "text": call_text(call, each), **each.params} for each in remarks]
+            for name, remarks in parts.items()
+        }
+        told["rows"] = [
+            {
+                "code": code,
+                "before": registry_change_form.life(planned.before[code]),
+                "after": registry_change_form.life(life),
+            }
+            for code, life in planned.after.items()
+        ]
+        output.document(told)
+        return
+    marks = {"conflicts": "✗", "warnings": "!", "sentences": "·"}
+    lines = [f"{marks[name]} {call_text(call, each)}" for name, remarks in parts.items() for each in remarks]
+    for code, life in planned.after.items():
+        lines.append(f"{'~' if planned.before[code] else '+'} {code}  {life.record.name}")
+        was = registry_change_form.life(planned.before[code]) or {}
+        now = registry_change_form.life(life) or {}
+        lines += [
+            f"    {field}: {was.get(field) or '∅'} → {value or '∅'}"
+            for field, value in now.items()
+            if field not in ("code", "former") and was.get(field) != value
+        ]
+    output.lines(output.plain(line) for line in lines)
+
+
+def _cells(call: Call, record: ReformRecord, today: date) -> tuple[str, ...]:
+    reform = record.reform
+    told = registry_change_form.shown(record, today, {})
+    return (
+        record.id,
+        call.word(f"reform.kind.{reform.kind}"),
+        output.day(reform.effective_on),
+        f"{' '.join(reform.sources)} → {' '.join(target.code for target in reform.targets) or '–'}",
+        reform.decision.number,
+        call.word(f"reform.state.{told['state']}"),
+        output.day(date.fromisoformat(told["report_by"])) if told["report_by"] else "–",
+    )

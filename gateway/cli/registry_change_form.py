@@ -1,0 +1,171 @@
+"""A change of the organisation as it is typed and as it is shown. In: options or JSON from a person, a kept record. Out: a
+`Reform` in the registry's own writing, or plain values for a program. Refuses what it cannot read, by field."""
+
+from __future__ import annotations
+
+import json
+import sys
+import unicodedata
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from datetime import date
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from gateway.domain.registry_life import Life
+    from gateway.domain.registry_reform import Reform, ReformRecord
+
+TRIAGE = "triage"
+_LISTS = 200
+_MOST_BYTES = 1_000_000
+
+
+def stated(
+    *,
+    kind: str | None,
+    sources: Sequence[str],
+    targets: Sequence[str],
+    name: str | None,
+    parent: str | None,
+    decision: Mapping[str, str | None],
+    effective: str | None,
+    mail_to: str | None,
+    queued: str,
+) -> dict[str, Any]:
+    """The options as the JSON of a file would say them."""
+    from gateway.cli.send import day
+
+    if kind is None or effective is None:
+        raise typer.BadParameter("say the kind of change and --effective DATE, or give --file")
+    issued = decision["issued_on"]
+    return {
+        "kind": kind,
+        "sources": list(sources),
+        "targets": [_target(each) for each in targets],
+        "name": name,
+        "parent": parent,
+        "decision": {**decision, "issued_on": day(issued) if issued else None},
+        "effective_on": day(effective),
+        "mail_to": None if mail_to == TRIAGE else mail_to,
+        "triage": mail_to == TRIAGE,
+        "queued": queued,
+    }
+
+
+def read(file: Path) -> Any:
+    """The JSON of a file, or of standard input for `-`."""
+    try:
+        raw = sys.stdin.buffer.read(_MOST_BYTES) if str(file) == "-" else file.read_bytes()[:_MOST_BYTES]
+        return json.loads(raw)
+    except (OSError, ValueError) as cause:
+        raise typer.BadParameter(f"{file} is no JSON that can be read: {cause}") from cause
+
+
+def reform_of(told: Any) -> Reform:
+    """What was said, with codes in capitals and names composed. BadParameter names the field that cannot be read."""
+    from pydantic import TypeAdapter, ValidationError
+
+    from gateway.domain.registry_reform import Reform
+
+    if not isinstance(told, dict) or any(
+        isinstance(told.get(part), list) and len(told[part]) > _LISTS for part in ("sources", "targets")
+    ):
+        raise typer.BadParameter(f"a change is one JSON object, with at most {_LISTS} sources and targets")
+    try:
+        wanted: Reform = TypeAdapter(Reform).validate_python({**told, "base": ""})
+    except ValidationError as cause:
+        first = cause.errors(include_url=False, include_input=False)[0]
+        where = ".".join(str(each) for each in first["loc"])
+        raise typer.BadParameter(f"{where}: {first['msg']}") from cause
+    return replace(
+        wanted,
+        sources=tuple(map(_code, wanted.sources)),
+        targets=tuple(
+            replace(
+                each,
+                code=_code(each.code),
+                name=each.name and _text(each.name),
+                parent=each.parent and _code(each.parent),
+                alias=each.alias and _code(each.alias),
+            )
+            for each in wanted.targets
+        ),
+        name=wanted.name and _text(wanted.name),
+        parent=wanted.parent and _code(wanted.parent),
+        mail_to=wanted.mail_to and _code(wanted.mail_to),
+        decision=replace(
+            wanted.decision, number=_text(wanted.decision.number), issuer=_text(wanted.decision.issuer)
+        ),
+    )
+
+
+def shown(record: ReformRecord, today: date, names: Mapping[str, str]) -> dict[str, Any]:
+    """The record for a program; `state` says also whether its day has come."""
+    from gateway.domain.registry_reform import ReformState
+    from gateway.policy import reform_duty
+
+    reform = record.reform
+    state = "upcoming" if today < reform.effective_on else "in_force"
+    is_undone = record.state is ReformState.UNDONE
+    owes = not is_undone and record.reported_at is None
+    return {
+        "id": record.id,
+        "kind": str(reform.kind),
+        "state": "undone" if is_undone else state,
+        "effective_on": reform.effective_on.isoformat(),
+        "sources": list(reform.sources),
+        "targets": [each.code for each in reform.targets],
+        "name": reform.name,
+        "parent": reform.parent,
+        "mail_to": TRIAGE if reform.triage else reform.successor,
+        "queued": str(reform.queued),
+        "decision": {
+            "number": reform.decision.number,
+            "issued_on": reform.decision.issued_on and reform.decision.issued_on.isoformat(),
+            "issuer": reform.decision.issuer,
+        },
+        "proposed_by": names.get(record.proposed_by, record.proposed_by),
+        "approved_by": names.get(record.approved_by, record.approved_by),
+        "approved_at": record.approved_at.isoformat(),
+        "undone_at": record.undone_at and record.undone_at.isoformat(),
+        "undone_why": record.undone_why,
+        "reported_how": record.reported_how,
+        "report_by": reform_duty.due_on(reform).isoformat() if owes else None,
+    }
+
+
+def life(of: Life | None) -> dict[str, Any] | None:
+    """One code, before or after."""
+    if of is None:
+        return None
+    record = of.record
+    return {
+        "code": record.code,
+        "name": record.name,
+        "parent": record.parent,
+        "valid_from": record.valid_from and record.valid_from.isoformat(),
+        "valid_to": record.valid_to and record.valid_to.isoformat(),
+        "successor": record.successor,
+        "source": str(of.source),
+        "former": [
+            {"until": each.until.isoformat(), "name": each.name, "parent": each.parent} for each in of.former
+        ],
+    }
+
+
+def _target(text: str) -> dict[str, str | None]:
+    """`CODE`, `CODE=NAME` or `CODE=NAME@PARENT`."""
+    code, _, rest = text.partition("=")
+    name, _, parent = rest.rpartition("@") if "@" in rest else (rest, "", "")
+    return {"code": code, "name": name or None, "parent": parent or None}
+
+
+def _code(text: str) -> str:
+    return text.strip().upper()
+
+
+def _text(text: str) -> str:
+    return unicodedata.normalize("NFC", text.strip())

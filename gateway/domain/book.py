@@ -1,0 +1,118 @@
+"""What the register books say: which book, its lines cell by cell, the run of its numbers, and the arrival stamp. Frozen
+values; what they are made of is read by the store, and which words they bear is a matter of labels."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import date
+from enum import StrEnum
+
+Cell = str | int | date | None
+"""Text stays text ("01" is not 1), a date is a date; None leaves the cell empty."""
+
+
+class Book(StrEnum):
+    """The two registers, and the book that follows what came in to its end (rules.md 12.1, 12.2)."""
+
+    INCOMING = "incoming"
+    OUTGOING = "outgoing"
+    FOLLOW_UP = "follow_up"
+
+
+class Form(StrEnum):
+    """The columns: of decree 30/2020, or the shorter ones of circular 07/2012 that many still print."""
+
+    DECREE_30 = "nd30"
+    CIRCULAR_07 = "tt07"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Span:
+    """The part of a book that is asked for: one year, and in it the days from `since` to `until`."""
+
+    year: int
+    since: date | None = None
+    until: date | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BookLine:
+    """One line. `on` is the day under which it stands; `cells` are by column, those of no form left out on showing.
+    A struck line keeps its number and says why in its note."""
+
+    subject_id: str
+    number: str
+    on: date | None
+    cells: Mapping[str, Cell]
+    struck: bool = False
+    series: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Gap:
+    """Numbers that no line has, both ends missing too."""
+
+    first: int
+    last: int
+
+    @property
+    def count(self) -> int:
+        return self.last - self.first + 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Run:
+    """What the check of one run of numbers found. `gaps` are the first ones in order, `missing` counts all."""
+
+    series: str = ""
+    first: int | None = None
+    last: int | None = None
+    missing: int = 0
+    gaps: tuple[Gap, ...] = ()
+    doubled: tuple[int, ...] = ()
+
+    @property
+    def is_whole(self) -> bool:
+        return not self.missing and not self.doubled
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Summary:
+    """What stands on a book's cover and under its last line. `digest` is the SHA-256 of all its lines, the same in every
+    form of export."""
+
+    lines: int = 0
+    struck: int = 0
+    first: str | None = None
+    last: str | None = None
+    since: date | None = None
+    until: date | None = None
+    runs: tuple[Run, ...] = ()
+    digest: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stamp:
+    """The block "arrived" of 35 by 50 mm that goes on a print or a copy, never on the signed file (PL IV.V)."""
+
+    agency: str
+    number: str | None
+    on: date
+    forwarded_to: str = ""
+    file_code: str = ""
+    width_mm: int = 50
+    height_mm: int = 35
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cover:
+    """The first page of a printed book."""
+
+    agency: str
+    parent: str | None
+    book: Book
+    form: Form
+    year: int
+    volume: int
+    summary: Summary = field(default_factory=Summary)

@@ -1,0 +1,168 @@
+"""A dated change of the organisation of agencies: who becomes whom, from which day, by which decision. In: what a person
+states. Out: which codes end, which begin, who takes over the mail. Frozen values; what they do to the registry is
+`registry_life`, what may be done is `policy.reform`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from enum import StrEnum
+
+
+class ReformKind(StrEnum):
+    RENAME = "rename"
+    RECODE = "recode"
+    MERGE = "merge"
+    """Into one that goes on."""
+    CONSOLIDATE = "consolidate"
+    """Several become a new one."""
+    SPLIT = "split"
+    DISSOLVE = "dissolve"
+    MOVE = "move"
+    """Under another agency."""
+    CREATE = "create"
+
+
+class QueuedMail(StrEnum):
+    """What becomes of our mail that still waits to leave for a code on the day that it ends (R83)."""
+
+    REDIRECT = "redirect"
+    HOLD = "hold"
+    RETURN = "return"
+
+
+class Part(StrEnum):
+    """What a reform does to one code."""
+
+    ENDED = "ended"
+    BEGUN = "begun"
+    CHANGED = "changed"
+    NAMED = "named"
+    """It takes over, and stays as it is."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DecidingDocument:
+    """The document that decides it (R78)."""
+
+    number: str
+    issued_on: date | None
+    issuer: str
+
+    def __str__(self) -> str:
+        """As the register of an agency shows it."""
+        return self.number
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Target:
+    """An agency that takes over or begins. One that is there is named by its code alone."""
+
+    code: str
+    name: str | None = None
+    parent: str | None = None
+    alias: str | None = None
+    host: str | None = None
+    email: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reform:
+    """One change, whole. `name` is of a rename, `parent` of a move, `mail_to` of a split that ends its source: None there
+    is manual triage, which must be said. `base` is the registry that it was planned on."""
+
+    kind: ReformKind
+    decision: DecidingDocument
+    effective_on: date
+    sources: tuple[str, ...] = ()
+    targets: tuple[Target, ...] = ()
+    name: str | None = None
+    parent: str | None = None
+    mail_to: str | None = None
+    triage: bool = False
+    queued: QueuedMail = QueuedMail.HOLD
+    base: str = ""
+
+    @property
+    def ended(self) -> tuple[str, ...]:
+        """The codes that end. A source of a split that is one of its targets goes on."""
+        if self.kind in (ReformKind.RENAME, ReformKind.MOVE, ReformKind.CREATE):
+            return ()
+        going_on = {target.code for target in self.targets}
+        return tuple(code for code in self.sources if code not in going_on)
+
+    @property
+    def heirs(self) -> tuple[str, ...]:
+        """Who takes over from what ends, in the order stated."""
+        return tuple(target.code for target in self.targets) if self.ended else ()
+
+    @property
+    def successor(self) -> str | None:
+        """The one that mail to an ended code goes to; None where a person decides, or nobody takes over."""
+        if self.kind is ReformKind.SPLIT:
+            return None if self.triage else self.mail_to
+        return self.heirs[0] if self.heirs else None
+
+    @property
+    def codes(self) -> tuple[str, ...]:
+        """Every code that it ends, changes, begins or names as heir, each once."""
+        return tuple(dict.fromkeys([*self.sources, *(target.code for target in self.targets)]))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Remark:
+    """A sentence by its key in the label tables: what will be, what stands against it, what to look at."""
+
+    key: str
+    params: Mapping[str, str] = field(default_factory=dict)
+
+
+class ReformState(StrEnum):
+    APPROVED = "approved"
+    UNDONE = "undone"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReformRecord:
+    """An approved reform as it is kept for ever. `id` is that of its proposal."""
+
+    id: str
+    reform: Reform
+    state: ReformState
+    proposed_by: str
+    approved_by: str
+    approved_at: datetime
+    undone_by: str | None = None
+    undone_at: datetime | None = None
+    undone_why: str | None = None
+    reported_by: str | None = None
+    reported_at: datetime | None = None
+    reported_how: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LegacyCode:
+    """One line of the table of old codes: who came after, from which day, on what ground. `heir` None: nobody did."""
+
+    code: str
+    heir: str | None
+    since: date
+    decision: DecidingDocument
+    kind: ReformKind
+    reform_id: str
+    is_successor: bool
+    """Whether mail to the old code goes there."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ending:
+    """How a code ended, by the reform that ended it."""
+
+    kind: ReformKind
+    decision: DecidingDocument
+    since: date
+    heirs: tuple[str, ...]
+    successor: str | None
+    queued: QueuedMail
+    triage: bool

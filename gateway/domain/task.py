@@ -1,0 +1,73 @@
+"""What needs a hand, and what people noted about it. A task is worked out anew each time from what is stored; kept are only
+the notes: who looks after it, until when it may rest, that it is settled. Frozen values."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from gateway.domain.document import Urgency
+
+
+class TaskKind(StrEnum):
+    """`task.…` in the labels has the words."""
+
+    TAKE_IN = "take_in"
+    DECIDE = "decide"
+    REJECTED = "rejected"
+    FAILED = "failed"
+    RECALL = "recall"
+    REPLY = "reply"
+    CERTIFICATE = "certificate"
+    ISSUE = "issue"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TaskNote:
+    """What somebody said about one task. Settled and resting end when the task has begun anew since `noted_at`; its owner
+    stays."""
+
+    task: str
+    noted_by: str
+    noted_at: datetime
+    owner: str | None = None
+    snoozed_until: datetime | None = None
+    closed_at: datetime | None = None
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Task:
+    """One line of the list. `subject_id` is what is opened: an incoming or outgoing document, or a certificate's
+    fingerprint; `since` when it began; `wall_clock` whether its time runs day and night."""
+
+    id: str
+    kind: TaskKind
+    subject_id: str
+    document: str
+    title: str
+    counterpart: str
+    counterpart_name: str
+    urgency: Urgency
+    since: datetime
+    due_at: datetime
+    is_late: bool
+    wall_clock: bool
+    timer: str | None = None
+    note: TaskNote | None = None
+
+    @property
+    def is_incoming(self) -> bool:
+        return self.kind in (TaskKind.TAKE_IN, TaskKind.DECIDE, TaskKind.RECALL, TaskKind.REPLY)
+
+    @property
+    def owner(self) -> str | None:
+        return self.note.owner if self.note is not None else None
+
+    def rests(self, now: datetime) -> bool:
+        """Whether nobody is to be bothered with it now."""
+        note = self.note
+        if note is None or note.noted_at < self.since:
+            return False
+        return note.closed_at is not None or (note.snoozed_until is not None and now < note.snoozed_until)

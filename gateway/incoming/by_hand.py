@@ -1,0 +1,305 @@
+"""Mail that did not come over the axis, entered by a person into the same run of numbers: paper, e-mail, other systems,
+and what is made up for after a stop (R43, R99). In: what the letter says, its scan if there is one. Out: committed: an
+incoming document taken in, its line in the book. Nobody on the axis is told."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
+from dataclasses import asdict, dataclass, replace
+from datetime import date, datetime
+
+from gateway.domain.account import AgencyScope, HostedAgency
+from gateway.domain.document import (
+    Assignment,
+    IncomingDocument,
+    InState,
+    Kind,
+    Signer,
+    Source,
+    Urgency,
+)
+from gateway.domain.event import EventKind
+from gateway.domain.identity import Digest, DocumentId
+from gateway.domain.status import Fact, Track
+from gateway.domain.wall_clock import VIETNAM, local
+from gateway.errors import Clash, NotFound, Refused
+from gateway.incoming import register, settle
+from gateway.incoming.desk import InDesk
+from gateway.incoming.scan import Scan, scanned
+from gateway.policy import book as rules
+from gateway.policy import door
+from gateway.ports import RegisterEntry, Work
+
+_NEEDED = frozenset({"sender", "subject"})
+STRUCK = "struck"
+_ID = re.compile(r"inb_[0-9A-Za-z]{26}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Letter:
+    """What the clerk typed. `received_on` alone stands for that day; `received_at` is the moment, where it is known.
+    `catch_up`: why it is entered only now, after a stop. `id`, where the page made one, keeps a form that is sent twice
+    from entering two lines."""
+
+    sender: str
+    subject: str
+    received_on: date
+    received_at: datetime | None = None
+    source: Source = Source.PAPER
+    sender_code: str = ""
+    number: str = ""
+    symbol: str = ""
+    issued_on: date | None = None
+    type_name: str | None = None
+    signer: Signer | None = None
+    pages: int | None = None
+    urgency: Urgency = Urgency.NORMAL
+    due_on: date | None = None
+    unit: str | None = None
+    register_no: str | None = None
+    secrecy: str = "none"
+    catch_up: str | None = None
+    id: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attached:
+    """The scan as the page or command line hands it in."""
+
+    name: str
+    chunks: AsyncIterator[bytes]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entered:
+    document: IncomingDocument
+    entry: RegisterEntry
+    repeated: bool = False
+
+
+async def enter(
+    desk: InDesk, scope: AgencyScope, letter: Letter, attached: Attached | None = None
+) -> Entered:
+    """The document with its line. Refused names every broken rule, Clash a number that is taken; nothing is stored then,
+    and no number is used up."""
+    agency = await desk.agency(scope.agency_id)
+    _check(desk, agency, letter)
+    async with AsyncExitStack() as stack:
+        scan = None
+        if attached is not None:
+            scan = await stack.enter_async_context(scanned(desk, attached.name, attached.chunks))
+            await desk.blobs.keep(scan.scratch, scan.digest, scan.size)
+        async with desk.store.begin(scope) as work:
+            known = await _known(work, letter.id)
+            if known is not None:
+                return known
+            entered = await _enter(desk, work, await work.agency(), letter, scan)
+            await work.commit()
+    desk.wake()
+    return entered
+
+
+def _check(desk: InDesk, agency: HostedAgency, letter: Letter) -> None:
+    declared = door.check_declared(letter.secrecy, None, desk.profile)
+    asked = rules.HandEntry(
+        texts={
+            "sender": letter.sender,
+            "subject": letter.subject,
+            "number": letter.number,
+            "symbol": letter.symbol,
+            "type_name": letter.type_name,
+            "signer": letter.signer.name if letter.signer else None,
+            "register_no": letter.register_no,
+            **({} if letter.catch_up is None else {"catch_up": letter.catch_up}),
+        },
+        needed=_NEEDED | {"catch_up"},
+        issued_on=letter.issued_on,
+        day=letter.received_on,
+        given_number=letter.register_no,
+        is_catch_up=letter.catch_up is not None,
+    )
+    verdict = declared + rules.check_entry(asked, agency.numbering, local(desk.clock.now()).date())
+    if letter.source is Source.AXIS:
+        raise Clash("what comes over the axis is not entered by hand; take it in with its status 03")
+    if not verdict.allowed:
+        raise Refused(verdict)
+
+
+async def _known(work: Work, id: str | None) -> Entered | None:
+    """The line that this very form made before."""
+    if id is None:
+        return None
+    entry = await work.register.of(id)
+    return (
+        None if entry is None else Entered(document=await work.incoming.get(id), entry=entry, repeated=True)
+    )
+
+
+async def _enter(
+    desk: InDesk, work: Work, agency: HostedAgency, letter: Letter, scan: Scan | None
+) -> Entered:
+    now = desk.clock.now()
+    year = letter.received_on.year
+    given = letter.register_no.strip() if letter.register_no else None
+    number = await register.number_for(work, agency, given, year)
+    if number is None:
+        raise NotFound("the book gave no number; name one with register_no")
+    document = replace(
+        _document(desk, work.scope.agency_id, letter, scan, now), register_no=number, register_year=year
+    )
+    entry = RegisterEntry(
+        incoming_id=document.id,
+        book=register.BOOK,
+        year=year,
+        number=number,
+        entered_at=now,
+        entered_by=work.scope.principal_id,
+        catch_up=letter.catch_up.strip() if letter.catch_up else None,
+    )
+    await work.incoming.add(document)
+    await work.register.enter(entry)
+    fact = Fact(track=Track.BUSINESS, code="03", at=now, stated_at=now)
+    await work.facts.add(document.id, fact)
+    if scan is not None:
+        await work.blobs.add(scan.digest, "inbox", document.inbox_id)
+    await _tell(work, EventKind.BOOK_ENTERED, document.id, now, _told(document, entry))
+    return Entered(document=document, entry=entry)
+
+
+def _document(
+    desk: InDesk, agency_id: str, letter: Letter, scan: Scan | None, now: datetime
+) -> IncomingDocument:
+    """There is no envelope: its digest is that of what was typed, and no bytes have it."""
+    id = letter.id or desk.clock.new_id("inb_")
+    typed = Digest.of_bytes(hashlib.sha256(repr(sorted(asdict(letter).items())).encode()).digest())
+    return IncomingDocument(
+        id=id,
+        agency_id=agency_id,
+        inbox_id=id,
+        kind=Kind.DOCUMENT,
+        sender_code=letter.sender_code.strip(),
+        sender_name=letter.sender.strip(),
+        document_id=DocumentId(f"{letter.source.value},{id}"),
+        packet_id=None,
+        attempt=1,
+        number=letter.number.strip(),
+        symbol=letter.symbol.strip(),
+        issued_on=letter.issued_on,
+        type_name=letter.type_name,
+        subject=letter.subject.strip(),
+        signer=letter.signer,
+        urgency=letter.urgency,
+        due_on=letter.due_on,
+        body_digest=typed,
+        envelope_digest=typed,
+        envelope_size=0,
+        vouched_by="person",
+        arrived_at=_arrived_at(letter, now),
+        state=InState.ACCEPTED,
+        files=() if scan is None else (scan.as_file(),),
+        pages=letter.pages or (scan.facts.pages if scan is not None else None),
+        assignment=Assignment(lead_unit=letter.unit) if letter.unit else None,
+        source=letter.source,
+    )
+
+
+def _arrived_at(letter: Letter, now: datetime) -> datetime:
+    if letter.received_at is not None and local(letter.received_at).date() == letter.received_on:
+        return letter.received_at
+    if local(now).date() == letter.received_on:
+        return now
+    day = letter.received_on
+    return datetime(day.year, day.month, day.day, tzinfo=VIETNAM)
+
+
+def _told(document: IncomingDocument, entry: RegisterEntry) -> dict[str, object]:
+    told: dict[str, object] = {
+        "book": entry.book,
+        "year": entry.year,
+        "number": entry.number,
+        "source": document.source,
+        "day": local(document.arrived_at).date().isoformat(),
+    }
+    return told | ({"catch_up": entry.catch_up} if entry.catch_up else {})
+
+
+async def _tell(work: Work, kind: EventKind, incoming_id: str, at: datetime, told: dict[str, object]) -> None:
+    await work.events.append(kind, incoming_id, at, told)
+
+
+async def correct(
+    desk: InDesk, scope: AgencyScope, incoming_id: str, letter: Letter, why: str
+) -> IncomingDocument:
+    """What the line says of the letter, typed right. Number, day of receipt, source and scan stay as they were entered.
+    Clash for what came over the axis: its sender alone corrects it."""
+    agency = await desk.agency(scope.agency_id)
+    _need(why)
+    async with desk.store.begin(scope) as work:
+        document, entry = await _by_hand(work, incoming_id)
+        kept = replace(
+            letter,
+            source=document.source,
+            received_on=local(desk.clock.now()).date(),
+            register_no=None if agency.numbering.value == "B" else entry.number,
+            catch_up=entry.catch_up or letter.catch_up,
+        )
+        _check(desk, agency, kept)
+        typed = {
+            "sender_name": letter.sender.strip(),
+            "sender_code": letter.sender_code.strip(),
+            "number": letter.number.strip(),
+            "symbol": letter.symbol.strip(),
+            "issued_on": letter.issued_on,
+            "type_name": letter.type_name,
+            "subject": letter.subject.strip(),
+            "signer": letter.signer,
+            "urgency": letter.urgency,
+            "due_on": letter.due_on,
+            "pages": letter.pages or document.pages,
+        }
+        changed = sorted(name for name, value in typed.items() if getattr(document, name) != value)
+        saved = await work.incoming.save(replace(document, **typed))  # type: ignore[arg-type]  # one table of fields
+        told: dict[str, object] = {"fields": changed, "reason": why.strip()}
+        await _tell(work, EventKind.BOOK_CORRECTED, incoming_id, desk.clock.now(), told)
+        await work.commit()
+    return saved
+
+
+async def strike(desk: InDesk, scope: AgencyScope, incoming_id: str, why: str) -> Entered:
+    """A line entered by mistake: struck through with the reason, its number is never given again (R32)."""
+    _need(why)
+    async with desk.store.begin(scope) as work:
+        document, entry = await _by_hand(work, incoming_id)
+        now = desk.clock.now()
+        repeated = not await register.strike(work, entry, why.strip(), now)
+        if not repeated:
+            facts = list(await work.facts.of(document.id))
+            ended = Fact(
+                track=Track.BUSINESS, code="02", at=now, stated_at=now, reason="OTHER", note=why.strip()
+            )
+            await work.facts.add(document.id, ended)
+            document = await settle.stand(
+                work, replace(document, marks=(*document.marks, STRUCK)), [*facts, ended]
+            )
+        struck = await work.register.of(document.id)
+        await work.commit()
+    return Entered(document=document, entry=struck or entry, repeated=repeated)
+
+
+def _need(why: str) -> None:
+    verdict = rules.check_text("reason", why)
+    if not verdict.allowed:
+        raise Refused(verdict)
+
+
+async def _by_hand(work: Work, incoming_id: str) -> tuple[IncomingDocument, RegisterEntry]:
+    document = await work.incoming.get(incoming_id)
+    entry = await work.register.of(incoming_id)
+    if document.source is Source.AXIS or entry is None:
+        raise Clash(
+            f"{incoming_id} was not entered by hand; its sender corrects or recalls it, or refuse it with status 02"
+        )
+    return document, entry

@@ -1,0 +1,183 @@
+"""The rules of register books: which columns a form has, whether a run of numbers has gaps or doubles, where a month
+begins, and which entry by hand may be made. Pure: values in, decisions out (R32 to R43, R99)."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta
+from types import MappingProxyType
+
+from gateway.domain.account import NumberingMode
+from gateway.domain.book import Book, BookLine, Form, Gap, Run
+from gateway.policy.texts import has_bad_characters
+from gateway.policy.verdict import Reason, ReasonCode, Verdict, reason
+
+# So many gaps are named one by one; all are counted.
+MOST_GAPS = 50
+# A catch-up entry brings what came during a stop; older mail was never a matter of this book.
+LONGEST_STOP = timedelta(days=366)
+
+_INCOMING = (
+    *("arrived_on", "arrival_number", "author", "code", "issued_on", "subject"),
+    *("to_places", "handed_over_on", "signed_for", "note"),
+)
+_OUTGOING = (
+    *("code", "issued_on", "subject", "signer", "recipients"),
+    *("copy_holder", "copies", "dispatched_on", "signed_for", "note"),
+)
+_FOLLOW_UP = ("arrival_number", "what", "to_places", "due_on", "progress", "reply", "note")
+
+COLUMNS: Mapping[tuple[Book, Form], tuple[str, ...]] = MappingProxyType(
+    {
+        (Book.INCOMING, Form.DECREE_30): _INCOMING,
+        (Book.INCOMING, Form.CIRCULAR_07): tuple(one for one in _INCOMING if one != "handed_over_on"),
+        (Book.OUTGOING, Form.DECREE_30): _OUTGOING,
+        (Book.OUTGOING, Form.CIRCULAR_07): tuple(
+            one for one in _OUTGOING if one not in ("dispatched_on", "signed_for")
+        ),
+        (Book.FOLLOW_UP, Form.DECREE_30): _FOLLOW_UP,
+        (Book.FOLLOW_UP, Form.CIRCULAR_07): _FOLLOW_UP,
+    }
+)
+
+# In characters of the text; what people read longest is widest.
+WIDTHS: Mapping[str, int] = MappingProxyType(
+    {
+        **dict.fromkeys(("arrived_on", "issued_on", "handed_over_on", "dispatched_on", "due_on"), 12),
+        **dict.fromkeys(("arrival_number", "copies"), 9),
+        **dict.fromkeys(("code", "reply"), 18),
+        **dict.fromkeys(("author", "signer", "copy_holder", "to_places", "progress"), 24),
+        **dict.fromkeys(("recipients", "signed_for", "note"), 30),
+        **dict.fromkeys(("subject", "what"), 56),
+    }
+)
+
+
+def run_of(numbers: Iterable[str], *, series: str = "", start: int | None = None) -> Run:
+    """The check of one run. What is no plain number ("12a" was put between) leaves no gap and fills none. `start` is
+    where the run must begin; without it, where it was found to begin."""
+    found = Counter(int(one) for one in numbers if is_number(one))
+    if not found:
+        return Run(series=series)
+    known = sorted(found)
+    first = known[0] if start is None else min(start, known[0])
+    gaps, missing = _gaps(first, known)
+    doubled = tuple(one for one in known if found[one] > 1)
+    return Run(
+        series=series, first=first, last=known[-1], missing=missing, gaps=gaps, doubled=doubled[:MOST_GAPS]
+    )
+
+
+def is_number(text: str) -> bool:
+    """Whether it counts in a run. Longer ones are no arrival numbers, and cost time to read as one."""
+    return text.isascii() and text.isdigit() and len(text) <= 10
+
+
+def _gaps(first: int, known: Sequence[int]) -> tuple[tuple[Gap, ...], int]:
+    gaps: list[Gap] = []
+    missing, expected = 0, first
+    for number in known:
+        if number > expected:
+            gap = Gap(first=expected, last=number - 1)
+            missing += gap.count
+            if len(gaps) < MOST_GAPS:
+                gaps.append(gap)
+        expected = number + 1
+    return tuple(gaps), missing
+
+
+def where_run_begins(mode: NumberingMode) -> int | None:
+    """The node's own book must begin with 1; of the others what is missing is said as found."""
+    return 1 if mode is NumberingMode.B else None
+
+
+def month_begins(lines: Iterable[BookLine]) -> Iterator[tuple[date | None, BookLine]]:
+    """Each line with the month whose heading stands before it, if one does. A line that was taken in late stays under
+    the later heading: no month begins twice."""
+    latest: date | None = None
+    for line in lines:
+        latest, heading = next_month(latest, line.on)
+        yield heading, line
+
+
+def next_month(latest: date | None, on: date | None) -> tuple[date | None, date | None]:
+    """The latest month so far, and the same as a heading when this day begins it."""
+    month = on.replace(day=1) if on is not None else None
+    if month is not None and (latest is None or month > latest):
+        return month, month
+    return latest, None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HandEntry:
+    """What the rules look at of an entry made by hand: its texts by field, its days and the number that was typed.
+    `is_catch_up`: it makes up for a stop of the system."""
+
+    texts: Mapping[str, str | None]
+    needed: frozenset[str]
+    issued_on: date | None
+    day: date
+    given_number: str | None
+    is_catch_up: bool
+
+
+# The lengths of rules.md 12.3.
+LENGTHS: Mapping[str, int] = MappingProxyType(
+    {
+        "sender": 200,
+        "subject": 500,
+        "number": 11,
+        "symbol": 30,
+        "register_no": 10,
+        "type_name": 100,
+        "catch_up": 500,
+        "reason": 500,
+        "signer": 50,
+        "recipients": 1000,
+        "copy_holder": 200,
+        "note": 500,
+    }
+)
+
+
+def check_entry(entry: HandEntry, mode: NumberingMode, today: date) -> Verdict:
+    """Every broken rule at once. A given number is stored in modes A and C; in B the book gives it."""
+    return Verdict(reasons=(*_texts(entry), *_number(entry, mode), *_days(entry, today)))
+
+
+def check_text(field: str, text: str) -> Verdict:
+    """One text that must be there."""
+    return Verdict(reasons=tuple(_text(field, text, is_needed=True)))
+
+
+def _texts(entry: HandEntry) -> Iterator[Reason]:
+    for field, text in entry.texts.items():
+        yield from _text(field, text, is_needed=field in entry.needed)
+
+
+def _text(field: str, text: str | None, *, is_needed: bool) -> Iterator[Reason]:
+    words = (text or "").strip()
+    if is_needed and not words:
+        yield reason(ReasonCode.MISSING, f"/{field}", field=field)
+    if len(words) > LENGTHS[field]:
+        yield reason(ReasonCode.TOO_LONG, f"/{field}", field=field, length=len(words), limit=LENGTHS[field])
+    if has_bad_characters(words):
+        yield reason(ReasonCode.BAD_CHARACTERS, f"/{field}", field=field)
+
+
+def _number(entry: HandEntry, mode: NumberingMode) -> Iterator[Reason]:
+    if mode is NumberingMode.B and entry.given_number is not None:
+        yield reason(ReasonCode.BOOK_GIVES, "/register_no", field="register_no")
+    if mode is not NumberingMode.B and not (entry.given_number or "").strip():
+        yield reason(ReasonCode.MISSING, "/register_no", field="register_no")
+
+
+def _days(entry: HandEntry, today: date) -> Iterator[Reason]:
+    """What came in another year belongs into that year's book, which only a catch-up entry opens again."""
+    least = today - LONGEST_STOP if entry.is_catch_up else today.replace(month=1, day=1)
+    if not least <= entry.day <= today:
+        yield reason(ReasonCode.BOOK_DAY, "/received_on", given_on=entry.day, least_on=least, most_on=today)
+    if entry.issued_on is not None and entry.issued_on > today:
+        yield reason(ReasonCode.DATE_IN_FUTURE, "/issued_on", given_on=entry.issued_on, today_on=today)

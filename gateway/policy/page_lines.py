@@ -1,0 +1,139 @@
+"""Makes lines of the pieces that a page is drawn of: what stands on one height without a wide gap is one, in reading order.
+In: runs of one page. Out: `Line`s. Pure. Text is composed (NFC); a mark that was drawn apart goes to its letter, and where
+that took guessing the line says so."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+
+from gateway.domain.page_text import Ink, Run
+from gateway.domain.pdf_signing import Area
+from gateway.domain.text import fold
+from gateway.labels_reading import LETTERS
+
+# In parts of the type size.
+_SAME_LINE = 0.3
+_COLUMN_GAP = 1.5
+_LETTER_GAP = 0.15
+_BASELINE = 0.9 / 1.15  # of the height of an area of text
+_HYPHENS = str.maketrans({"\u2010": "-", "\u2011": "-"})
+_SIGNS = frozenset("–—…“”‘’•§°‑−·×²³½€№►▪■□→")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Line:
+    """A line of one column."""
+
+    text: str
+    page: int
+    area: Area
+    type_size: float
+    bold: bool
+    ink: Ink
+    shaky: bool
+
+    @property
+    def folded(self) -> str:
+        return fold(self.text)
+
+    @property
+    def centre(self) -> float:
+        return self.area.left + self.area.width / 2
+
+    @property
+    def capitals(self) -> bool:
+        return self.text.isupper()
+
+    def gap_below(self, lower: Line) -> float:
+        """The blank between two lines, in parts of the type size."""
+        return (lower.area.top - self.area.bottom) / max(self.type_size, 1.0)
+
+
+def lines_of(runs: Iterable[Run]) -> list[Line]:
+    """The lines of one page from top to bottom, on one height from left to right."""
+    rows: list[list[tuple[int, Run]]] = []
+    levels: list[float] = []
+    for place, run in sorted(enumerate(runs), key=lambda each: (_level(each[1]), each[1].area.left)):
+        if levels and abs(_level(run) - levels[-1]) <= _SAME_LINE * run.type_size:
+            rows[-1].append((place, run))
+        else:
+            rows.append([(place, run)])
+            levels.append(_level(run))
+    return [line for row in rows for line in _split(row)]
+
+
+def is_odd(text: str) -> bool:
+    """Whether letters stand in it that Vietnamese is not written with: the text layer is damaged."""
+    return any(not _is_usual(sign) for sign in text)
+
+
+def _is_usual(sign: str) -> bool:
+    return sign in LETTERS or sign in _SIGNS or (sign.isascii() and sign.isprintable())
+
+
+def _level(run: Run) -> float:
+    return run.area.top + run.area.height * _BASELINE
+
+
+def _split(row: Sequence[tuple[int, Run]]) -> list[Line]:
+    made: list[Line] = []
+    before = -1
+    for place, run in sorted(row, key=lambda each: (each[1].area.left, each[0])):
+        last = made[-1] if made else None
+        if last is not None and run.area.left - last.area.right <= _COLUMN_GAP * run.type_size:
+            made[-1] = _joined(last, run, follows=place == before + 1)
+        else:
+            made.append(_line(run))
+        before = place
+    return [replace(each, text=_tidy(each.text)) for each in made]
+
+
+def _line(run: Run) -> Line:
+    return Line(
+        text=run.text,
+        page=run.page,
+        area=run.area,
+        type_size=run.type_size,
+        bold=run.bold,
+        ink=run.ink,
+        shaky=run.shaky or bool(unicodedata.combining(run.text[0])),
+    )
+
+
+def _joined(line: Line, run: Run, *, follows: bool) -> Line:
+    shaky = line.shaky or run.shaky
+    gap = run.area.left - line.area.right
+    if unicodedata.combining(run.text[0]):
+        text, guessed = _marked(line, run, follows=follows)
+        shaky = shaky or guessed
+    else:
+        text = line.text + (" " if gap > _LETTER_GAP * run.type_size else "") + run.text
+        shaky = shaky or gap < -_COLUMN_GAP * run.type_size  # printed over one another
+    return replace(
+        line,
+        text=text,
+        area=line.area.around(run.area),
+        bold=line.bold and run.bold,
+        ink=max(line.ink, run.ink, key=list(Ink).index),
+        shaky=shaky,
+    )
+
+
+def _marked(line: Line, run: Run, *, follows: bool) -> tuple[str, bool]:
+    """With a mark put to its letter; and whether that was a guess."""
+    if follows:
+        return line.text + run.text, False
+    wide = line.area.width / max(len(line.text), 1)
+    middle = run.area.left + run.area.width / 2
+    if middle >= line.area.right - 1.2 * wide:
+        return line.text + run.text, False
+    at = min(max(int((middle - line.area.left) / wide) + 1, 1), len(line.text))
+    return line.text[:at] + run.text + line.text[at:], True
+
+
+def _tidy(text: str) -> str:
+    composed = unicodedata.normalize("NFC", text).translate(_HYPHENS)
+    return re.sub(r"\s+", " ", composed).strip()

@@ -1,0 +1,100 @@
+"""Says in plain sentences what a reform will do, for the person who approves it. In: the reform, the lives before and
+after, what waits under its codes. Out: keys of the label tables with their parameters. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping
+from datetime import date, timedelta
+
+from gateway.domain.registry_life import Life
+from gateway.domain.registry_reform import Reform, ReformKind, Remark
+from gateway.policy import reform_duty
+
+_DAY = timedelta(days=1)
+Counts = Mapping[str, int]
+
+
+def sentences(
+    reform: Reform,
+    before: Mapping[str, Life],
+    after: Mapping[str, Life],
+    queued: Counts,
+    open_documents: Counts,
+    certificates: Counts,
+    hosted: Collection[str],
+) -> Iterator[Remark]:
+    """In the order in which they happen."""
+    yield from _who(reform, before, after)
+    for target in reform.targets:
+        if target.code not in before and reform.kind is not ReformKind.RECODE:
+            record = after[target.code].record
+            yield _remark("begun", reform, code=target.code, name=record.name, parent=record.parent or "–")
+    for code in reform.ended:
+        day = (reform.effective_on - _DAY).isoformat()
+        yield _remark("closed", reform, code=code, day=day)
+        yield _mail(reform, code)
+        if queued.get(code):
+            heir = reform.successor or "–"
+            yield _remark(f"queued_{_queued(reform)}", reform, code=code, count=str(queued[code]), heir=heir)
+        if code in hosted:
+            yield _remark("hosted", reform, code=code, count=str(open_documents.get(code, 0)))
+        if certificates.get(code):
+            yield _remark("certificates", reform, code=code, count=str(certificates[code]), day=day)
+    for code in sorted({target.code for target in reform.targets} & {*after} - {*before}):
+        yield _remark("certificate_wanted", reform, code=code)
+    yield Remark(key="duty", params={"due": reform_duty.due_on(reform).isoformat()})
+
+
+def _who(reform: Reform, before: Mapping[str, Life], after: Mapping[str, Life]) -> Iterator[Remark]:
+    heirs = ", ".join(f"{code} ({_name(code, before, after)})" for code in reform.heirs)
+    gone = ", ".join(f"{code} ({_name(code, before, before)})" for code in reform.ended)
+    match reform.kind:
+        case ReformKind.RENAME | ReformKind.MOVE:
+            for code in reform.sources:
+                was, now = before[code].record, after[code].record
+                yield _remark(
+                    "renamed" if reform.kind is ReformKind.RENAME else "moved",
+                    reform,
+                    code=code,
+                    name=now.name,
+                    old=was.name if reform.kind is ReformKind.RENAME else was.parent or "–",
+                    new=now.name if reform.kind is ReformKind.RENAME else now.parent or "–",
+                )
+        case ReformKind.CREATE:
+            return
+        case ReformKind.SPLIT if not reform.ended:
+            others = ", ".join(
+                f"{target.code} ({_name(target.code, before, after)})"
+                for target in reform.targets
+                if target.code not in reform.sources
+            )
+            yield _remark("separated", reform, code=reform.sources[0], heirs=others)
+        case ReformKind.DISSOLVE if not reform.heirs:
+            yield _remark("dissolved", reform, codes=gone)
+        case _:
+            yield _remark(f"became_{reform.kind}", reform, codes=gone, heirs=heirs)
+
+
+def _mail(reform: Reform, code: str) -> Remark:
+    if reform.successor is not None:
+        return _remark("mail_to", reform, code=code, heir=reform.successor)
+    if reform.triage:
+        return _remark("mail_triage", reform, code=code, heirs=", ".join(reform.heirs))
+    return _remark("mail_nobody", reform, code=code)
+
+
+def _queued(reform: Reform) -> str:
+    """Redirected only where one successor is there to take it."""
+    return "hold" if reform.queued == "redirect" and reform.successor is None else str(reform.queued)
+
+
+def _name(code: str, *known: Mapping[str, Life]) -> str:
+    return next((lives[code].record.name for lives in reversed(known) if code in lives), "–")
+
+
+def _remark(key: str, reform: Reform, **params: str) -> Remark:
+    return Remark(key=key, params=params | {"on": _day(reform.effective_on)})
+
+
+def _day(on: date) -> str:
+    return on.isoformat()

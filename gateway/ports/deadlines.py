@@ -1,0 +1,113 @@
+"""The promises around deadlines: the calendar's own days, what the to-do list asks of the store, certificates that end, and
+mail to our own people."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Protocol
+
+from gateway.domain.document import Delivery, IncomingDocument, OutgoingDocument
+from gateway.domain.office_calendar import CalendarDay
+from gateway.domain.status import Fact
+from gateway.domain.task import TaskNote
+
+
+class CalendarDays(Protocol):
+    """The node's own rows, which go over the shipped ones. Each call is durable on return."""
+
+    async def days(self) -> Sequence[CalendarDay]:
+        """In order of days."""
+
+    async def put(self, days: Sequence[CalendarDay], at: datetime) -> None:
+        """All or none; a day that is there is replaced."""
+
+    async def remove(self, day: date) -> bool:
+        """False when the node has no row of its own for that day."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Returned:
+    """A delivery that failed or was refused, with its document and the reason last told."""
+
+    delivery: Delivery
+    document: OutgoingDocument
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AskedBack:
+    """An incoming document of which its sender asked something, with everything known about it."""
+
+    document: IncomingDocument
+    facts: tuple[Fact, ...]
+
+
+class Tasks(Protocol):
+    """What the to-do list of one agency is made of. Every list is bounded, its oldest first."""
+
+    async def to_take_in(self, limit: int) -> Sequence[IncomingDocument]:
+        """Documents and replacements that are new or on hold."""
+
+    async def asked_back(self, since: datetime, limit: int) -> Sequence[AskedBack]:
+        """Requests made since then, answered or not."""
+
+    async def replies(self, by: date, limit: int) -> Sequence[IncomingDocument]:
+        """Documents whose sender wants a reply by that day or earlier."""
+
+    async def unsent(self, limit: int) -> Sequence[OutgoingDocument]:
+        """Drafts, blocked and queued documents."""
+
+    async def returned(self, since: datetime, limit: int) -> Sequence[Returned]:
+        """Deliveries that failed or were refused since then."""
+
+    async def notes(self, tasks: Sequence[str]) -> dict[str, TaskNote]:
+        """What was noted about these tasks, by task."""
+
+    async def save_note(self, note: TaskNote) -> None: ...
+
+    async def first_time(self, key: str, at: datetime) -> bool:
+        """Claims a reminder in the caller's transaction; False when it was claimed before."""
+
+    async def unclaimed(self, keys: Sequence[str]) -> Sequence[str]:
+        """Those that nobody has claimed yet."""
+
+    async def release(self, key: str) -> None:
+        """The reminder was not sent after all and may be claimed again."""
+
+    async def forget_reminders(self, before: datetime) -> None:
+        """Of this agency, claimed before that time."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EndingCertificate:
+    """A certificate in use: whose, and until when. `own`: an agency of this node signs with it."""
+
+    code: str
+    fingerprint: str
+    until: datetime
+    own: bool
+
+
+class EndingCertificates(Protocol):
+    async def endings(self, now: datetime) -> Sequence[EndingCertificate]:
+        """Of every certificate that signs for us or speaks for somebody here, the last of each code."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mail:
+    """One message to people of one hosted agency."""
+
+    to: tuple[str, ...]
+    subject: str
+    text: str
+    id: str
+
+
+class Mailer(Protocol):
+    @property
+    def is_on(self) -> bool:
+        """Whether there is a server to send by."""
+
+    async def send(self, mail: Mail) -> None:
+        """Returns when the server has taken it for every address. Unreachable: try later; BrokerRefused: never."""

@@ -1,0 +1,316 @@
+"""Lists of one agency's documents, as pages show them. In: a `Wanted` and a cursor. Out: one page, with cursors to both
+sides. A cursor names the row at the page's edge, so rows that come meanwhile neither repeat nor hide one; what is
+overdue is judged by the moment of the first page."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, date, datetime, time, timedelta
+from typing import Any
+
+from sqlalchemy import Integer, Select, func, literal, select, text, union_all
+from sqlmodel import col
+
+from gateway import errors
+from gateway.domain.account import AgencyScope
+from gateway.domain.document import Urgency
+from gateway.domain.listing import TABS, Card, Line, Side, Tab
+from gateway.domain.wall_clock import VIETNAM
+from gateway.ports.lists import MOST_COUNTED, Charts, Count, ListPage, Tiles, Wanted
+from gateway.ports.services import Clock
+from gateway.store import lists_figures
+from gateway.store.columns import from_json, to_json
+from gateway.store.lists_query import (
+    SEARCH,
+    Band,
+    Condition,
+    bands,
+    behind,
+    filters,
+    likes,
+    match,
+    matching,
+    ordering,
+)
+from gateway.store.lists_tables import ListRow
+from gateway.store.transaction import Transaction
+
+_R = ListRow
+MOST_ROWS = 500
+# A common word is found among the newest; a rare one by the index of words, which would read every row of a common one.
+_WINDOWS = (4_000, 60_000)
+_ATTENTION = Tab(0)
+_WHOLE = ("place", "lead")  # columns of whole numbers
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Edge:
+    """Where a page begins: behind the row with these values in that band, or before it."""
+
+    band: int
+    values: tuple[Any, ...]
+    back: bool
+    now: datetime
+
+
+class SqlLists:
+    """Keeps the promise of `ports.lists.Lists`."""
+
+    def __init__(self, tx: Transaction, scope: AgencyScope, clock: Clock) -> None:
+        self._tx = tx
+        self._agency_id = scope.agency_id
+        self._clock = clock
+
+    async def page(self, wanted: Wanted, *, limit: int, cursor: str | None = None) -> ListPage:
+        limit = max(1, min(limit, MOST_ROWS))
+        edge = _read(cursor, wanted) if cursor is not None else None
+        now = edge.now if edge else self._clock.now()
+        asked = bands(wanted, now)
+        if edge is not None:
+            edge = _typed(edge, asked)
+        back = edge is not None and edge.back
+        found = await self._through(asked, filters(wanted, now), edge, back=back, limit=limit + 1)
+        more, found = len(found) > limit, found[:limit]
+        if back:
+            found.reverse()
+        cursors = [_write(wanted, asked, now, found[at], back=at == 0) if found else None for at in (0, -1)]
+        return ListPage(
+            lines=tuple(to_line(row) for _, row in found),
+            now=now,
+            previous_cursor=cursors[0] if (more if back else edge is not None) else None,
+            next_cursor=cursors[1] if (True if back else more) else None,
+        )
+
+    async def count(self, wanted: Wanted) -> Count:
+        now, found = self._clock.now(), 0
+        for band in bands(wanted, now):
+            rows = self._base(band, filters(wanted, now), text("1")).limit(MOST_COUNTED + 1 - found)
+            ((n,),) = await self._tx.tuples(select(func.count()).select_from(rows.subquery()))
+            found += n
+            if found > MOST_COUNTED:
+                return Count(n=MOST_COUNTED, more=True)
+        return Count(n=found)
+
+    async def tabs(self, side: Side) -> Mapping[Tab | None, Count]:
+        asked: dict[Tab | None, Wanted] = {
+            None: Wanted(side=side),
+            _ATTENTION: Wanted(side=side, attention=True),
+        }
+        asked |= {tab: Wanted(side=side, tab=tab) for tab in TABS[side]}
+        counted = await self._counts(list(asked.values()))
+        return dict(zip(asked, counted, strict=True))
+
+    async def line(self, id: str) -> Line | None:
+        mine = (col(_R.agency_id) == self._agency_id, col(_R.id) == id)
+        row = await self._tx.first(_R, select(_R).where(*mine))
+        return to_line(row) if row is not None else None
+
+    async def types(self, side: Side) -> Sequence[str]:
+        """One step into the index for each: there are few types and many documents."""
+        found: list[str] = []
+        mine = (col(_R.agency_id) == self._agency_id, col(_R.side) == side.value)
+        while len(found) < MOST_ROWS:
+            behind_last = [col(_R.type_key) > found[-1]] if found else []
+            ((next_key,),) = await self._tx.tuples(
+                select(func.min(col(_R.type_key))).where(*mine, *behind_last)
+            )
+            if next_key is None:
+                break
+            found.append(next_key)
+        return found
+
+    async def tiles(self, today: date) -> Tiles:
+        since = datetime.combine(today, time(), VIETNAM)
+        out, arrived = Wanted(side=Side.OUT), Wanted(side=Side.IN)
+        late = replace(arrived, tab=Tab.NEW, overdue=True)
+        urgent = [replace(arrived, tab=Tab.NEW, urgency=each) for each in Urgency if each]
+        others = [
+            replace(arrived, since=since, until=since + timedelta(days=1)),
+            *(replace(out, tab=tab) for tab in (Tab.UNSENT, Tab.SILENT, Tab.REJECTED, Tab.FAILED)),
+        ]
+        counted = await self._counts([late, *urgent, *others])
+        n = 1 + len(urgent)
+        pressing = Count(n=sum(each.n for each in counted[1:n]), more=any(each.more for each in counted[1:n]))
+        first, rest = counted[0], counted[n:]
+        return Tiles(
+            late=first,
+            urgent=pressing,
+            today=rest[0],
+            unsent=rest[1],
+            silent=rest[2],
+            rejected=rest[3],
+            failed=rest[4],
+        )
+
+    async def charts(self, today: date, days: int = 30) -> Charts:
+        return await lists_figures.charts(self._tx, self._agency_id, today, days)
+
+    async def _counts(self, asked: Sequence[Wanted]) -> list[Count]:
+        """Several at once, none of which has words."""
+        now = self._clock.now()
+        parts = []
+        for n, wanted in enumerate(asked):
+            rows = self._mine(filters(wanted, now), text("1")).limit(MOST_COUNTED + 1).subquery()
+            parts.append(
+                select(literal(n, Integer).label("n"), func.count().label("found")).select_from(rows)
+            )
+        found = dict(await self._tx.tuples(union_all(*parts)))
+        return [Count(n=min(found[n], MOST_COUNTED), more=found[n] > MOST_COUNTED) for n in range(len(asked))]
+
+    async def _through(
+        self, asked: Sequence[Band], where: list[Condition], edge: _Edge | None, *, back: bool, limit: int
+    ) -> list[tuple[int, Any]]:
+        """Rows of one band after the other, each with the number of its band."""
+        numbers = range(len(asked))
+        order = list(reversed(numbers)) if back else list(numbers)
+        if edge is not None:
+            order = order[order.index(edge.band) :]
+        found: list[tuple[int, Any]] = []
+        for n in order:
+            values = edge.values if edge is not None and edge.band == n else None
+            rows = await self._rows(asked[n], where, values, back=back, limit=limit - len(found))
+            found += [(n, row) for row in rows]
+            if len(found) >= limit:
+                break
+        return found
+
+    async def _rows(
+        self, band: Band, where: list[Condition], values: tuple[Any, ...] | None, *, back: bool, limit: int
+    ) -> Sequence[Any]:
+        bound = [behind(band.by, values, back=back)] if values is not None else []
+        windowed = band.words and not self._has_index and len(band.by) == 1
+        for size in _WINDOWS if windowed else ():
+            rows = await self._near(band, [*where, *bound], size, back=back, limit=limit)
+            if rows is not None:
+                return rows
+        query = self._base(band, [*where, *bound]).order_by(*ordering(band.by, back=back))
+        if band.words and self._has_index and len(band.by) == 1:
+            place: Any = SEARCH.c.rowid
+            down = band.by[0].down != back
+            query = self._base(band, [*where, *bound]).order_by(place.desc() if down else place.asc())
+        elif windowed:
+            # An order that no index has: the rows are found by their words, and not by reading all in that order.
+            place, down = col(_R.place) + 0, band.by[0].down != back
+            query = self._base(band, [*where, *bound]).order_by(place.desc() if down else place.asc())
+        return await self._tx.tuples(query.limit(limit))
+
+    async def _near(
+        self, band: Band, where: list[Condition], size: int, *, back: bool, limit: int
+    ) -> Sequence[Any] | None:
+        """A full page among the next rows of the list, or None when it takes more of them."""
+        order = ordering(band.by, back=back)
+        down = band.by[0].down != back
+        near = self._mine(where, col(_R.place).label("place")).order_by(*order).limit(size).subquery()
+        last = func.min(near.c.place) if down else func.max(near.c.place)
+        ((end, n),) = await self._tx.tuples(select(last, func.count()).select_from(near))
+        if not n:
+            return []
+        within = col(_R.place) >= end if down else col(_R.place) <= end
+        query = self._base(band, [*where, within]).order_by(*order).limit(limit)
+        rows = await self._tx.tuples(query)
+        return rows if len(rows) >= limit or n < size else None
+
+    def _base(self, band: Band, where: list[Condition], *columns: Any) -> Select[Any]:
+        """The band's rows, in no order."""
+        query = self._mine([*where, *band.where], *columns)
+        if not band.words:
+            return query
+        if not self._has_index:
+            return query.where(*likes(band))
+        # Not by an index of the rows: the words are to be found first, and then one row for each place.
+        found = query.select_from(SEARCH).where(SEARCH.c.rowid == col(_R.place), matching(match(band)))
+        return found.with_hint(_R, "NOT INDEXED", "sqlite")
+
+    def _mine(self, where: list[Condition], *columns: Any) -> Select[Any]:
+        query = select(*(columns or _SHOWN)).select_from(_R)
+        return query.where(col(_R.agency_id) == self._agency_id, *where)
+
+    @property
+    def _has_index(self) -> bool:
+        """SQLite's index of words gives its places in order, so a common word costs no more than a rare one."""
+        return self._tx.connection.dialect.name == "sqlite"
+
+
+_SHOWN = [getattr(_R, name) for name in _R.model_fields if name != "folded"]
+
+
+def to_line(row: Any) -> Line:  # Any: a row with the columns that are shown
+    return Line(
+        id=row.id,
+        side=Side(row.side),
+        at=row.at,
+        state=row.state,
+        own_state=row.own_state,
+        tabs=Tab(row.tabs),
+        urgency=Urgency(row.urgency),
+        issued_on=row.issued_on,
+        card=from_json(Card, row.card),
+        due_at=row.due_at,
+        attention_at=row.attention_at,
+        sent_at=row.sent_at,
+        latest_at=row.latest_at,
+    )
+
+
+def _write(wanted: Wanted, asked: Sequence[Band], now: datetime, at: tuple[int, Any], *, back: bool) -> str:
+    band, row = at
+    values = [getattr(row, order.name) for order in asked[band].by]
+    plain = [value.isoformat() if isinstance(value, date) else value for value in values]
+    told = [_digest(wanted), now.astimezone(UTC).isoformat(), band, back, plain]
+    return base64.urlsafe_b64encode(json.dumps(told).encode()).decode().rstrip("=")
+
+
+def _read(cursor: str, wanted: Wanted) -> _Edge:
+    try:
+        told = base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True)
+        digest, now, band, back, values = json.loads(told)
+        moment = datetime.fromisoformat(now)
+        if digest != _digest(wanted) or moment.tzinfo is None or type(band) is not int or band < 0:
+            raise ValueError("of another question")
+        read = tuple(_value(each) for each in values)
+        if not values or type(values[-1]) is not int or abs(values[-1]) >= 1 << 63:
+            raise ValueError("no place")
+    except (ValueError, TypeError, RecursionError) as cause:
+        raise _foreign() from cause
+    return _Edge(band=band, values=read, back=back is True, now=moment)
+
+
+def _typed(edge: _Edge, asked: Sequence[Band]) -> _Edge:
+    """The values as the columns of that band have them."""
+    try:
+        by = asked[edge.band].by
+        values = [
+            date.fromisoformat(value) if order.name == "issued_on" else value
+            for order, value in zip(by, edge.values, strict=True)
+        ]
+    except (IndexError, TypeError, ValueError) as cause:
+        raise _foreign() from cause
+    if any(
+        isinstance(value, int) is not (order.name in _WHOLE) for order, value in zip(by, values, strict=True)
+    ):
+        raise _foreign()
+    return replace(edge, values=tuple(values))
+
+
+def _value(value: Any) -> Any:
+    if (
+        not isinstance(value, str | int)
+        or isinstance(value, bool)
+        or (isinstance(value, int) and abs(value) >= 1 << 63)
+    ):
+        raise ValueError("no value of a row")
+    return value
+
+
+def _digest(wanted: Wanted) -> str:
+    return hashlib.sha256(to_json(Wanted, wanted).encode()).hexdigest()[:16]
+
+
+def _foreign() -> errors.NotFound:
+    return errors.NotFound(
+        "this page cursor was not given for this list; ask for the first page again, without a cursor"
+    )

@@ -1,0 +1,261 @@
+"""Keeps the rows of lists in step with documents. In: which documents, deliveries and hand-overs one unit of work touched.
+Out: their rows, written just before it commits, each worked out anew from what is stored: so a crash never leaves a
+document without its row, and ten changes of one document cost one row."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from sqlalchemy import bindparam, func, select, update
+from sqlmodel import col
+
+from gateway import errors
+from gateway.domain.document import IncomingDocument, OutgoingDocument, Urgency
+from gateway.domain.listing import (
+    Card,
+    Deliveries,
+    Line,
+    Side,
+    due_within,
+    incoming_line,
+    is_listed_in,
+    is_listed_out,
+    keys,
+    outgoing_line,
+)
+from gateway.domain.status import Fact, Track, fold_incoming
+from gateway.store.columns import from_json, to_json
+from gateway.store.lists_tables import ListRow
+from gateway.store.tables import DeliveryRow, FactRow, HandoverRow, IncomingRow, OutgoingRow
+from gateway.store.transaction import Transaction
+
+# Until when a document should be taken in: which side, since when, how urgent.
+Due = Callable[[Side, datetime, Urgency], datetime]
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
+_APART = 12  # bits
+_URGENCY_BITS = 52  # above the microseconds of any year to come
+_SENT = ("sent", "delivered", "accepted", "assigned", "processing", "done", "rejected", "request_agreed")
+_R = ListRow
+# Made once: making a statement takes longer than running it.
+_THIS = update(_R).where(col(_R.agency_id) == bindparam("agency"), col(_R.id) == bindparam("at_id"))
+_OUT = select(col(OutgoingRow.body)).where(
+    col(OutgoingRow.agency_id) == bindparam("agency"), col(OutgoingRow.id) == bindparam("id")
+)
+_IN = select(col(IncomingRow.body)).where(
+    col(IncomingRow.agency_id) == bindparam("agency"), col(IncomingRow.id) == bindparam("id")
+)
+_STATES = (
+    select(col(DeliveryRow.state), func.count(), func.max(col(DeliveryRow.updated_at)))
+    .where(col(DeliveryRow.agency_id) == bindparam("agency"), col(DeliveryRow.document_id) == bindparam("id"))
+    .group_by(col(DeliveryRow.state))
+)
+_SENT_AT = (
+    select(func.min(col(FactRow.at)))
+    .join(DeliveryRow, col(DeliveryRow.id) == col(FactRow.subject_id))
+    .where(
+        col(FactRow.agency_id) == bindparam("agency"),
+        col(DeliveryRow.agency_id) == bindparam("agency"),
+        col(DeliveryRow.document_id) == bindparam("id"),
+        col(FactRow.track) == Track.TRANSPORT.value,
+        col(FactRow.code) == "sent",
+    )
+)
+_KNOWN_SENT_AT = select(col(_R.sent_at)).where(
+    col(_R.agency_id) == bindparam("agency"), col(_R.id) == bindparam("id")
+)
+_FACTS = select(col(FactRow.body)).where(
+    col(FactRow.agency_id) == bindparam("agency"), col(FactRow.subject_id) == bindparam("id")
+)
+_HANDOVER = select(col(HandoverRow.state)).where(
+    col(HandoverRow.agency_id) == bindparam("agency"), col(HandoverRow.incoming_id) == bindparam("id")
+)
+_DOCUMENTS = select(col(DeliveryRow.document_id)).where(
+    col(DeliveryRow.agency_id) == bindparam("agency"),
+    col(DeliveryRow.id).in_(bindparam("ids", expanding=True)),
+)
+
+
+class ListWriter:
+    """Of one unit of work and one agency. A document that was handed over is not read again. `whole`: rows are written
+    whole also where only recipients were touched."""
+
+    def __init__(
+        self, tx: Transaction, agency_id: str, due: Due = due_within, *, whole: bool = False
+    ) -> None:
+        self._whole = whole
+        self._tx = tx
+        self._agency_id = agency_id
+        self._due = due
+        self._new: set[str] = set()
+        self._out: dict[str, OutgoingDocument | None] = {}
+        self._in: dict[str, IncomingDocument | None] = {}
+        self._deliveries: set[str] = set()
+
+    def out_changed(self, document: OutgoingDocument, *, new: bool = False) -> None:
+        self._out[document.id] = document
+        if new:
+            self._new.add(document.id)
+
+    def in_changed(self, document: IncomingDocument, *, new: bool = False) -> None:
+        self._in[document.id] = document
+        if new:
+            self._new.add(document.id)
+
+    def touch_out(self, id: str) -> None:
+        self._out.setdefault(id, None)
+
+    def touch_in(self, id: str) -> None:
+        self._in.setdefault(id, None)
+
+    def touch_delivery(self, id: str) -> None:
+        self._deliveries.add(id)
+
+    async def write(self) -> None:
+        """In one order whoever writes, so that no two wait for each other."""
+        if self._deliveries:
+            asked = {"agency": self._agency_id, "ids": sorted(self._deliveries)}
+            for (id,) in await self._tx.tuples(_DOCUMENTS, **asked):
+                self.touch_out(id)
+        for id, sent in sorted(self._out.items()):
+            await self._write_out(id, sent)
+        for id, arrived in sorted(self._in.items()):
+            await self._write_in(id, arrived)
+        self._new, self._out, self._in, self._deliveries = set(), {}, {}, set()
+
+    async def _write_out(self, id: str, document: OutgoingDocument | None) -> None:
+        await self._hold(id)
+        moved = document is None
+        document = document or await self._read(OutgoingDocument, _OUT, id)
+        if not is_listed_out(document):
+            return
+        states = await self._tx.tuples(_STATES, agency=self._agency_id, id=id)
+        sent_at = await self._sent_at(id) if any(state in _SENT for state, _, _ in states) else None
+        sent = Deliveries(
+            states={state: n for state, n, _ in states},
+            sent_at=sent_at,
+            latest_at=max((at for _, _, at in states), default=None),
+        )
+        due_at = self._due(Side.OUT, sent_at, document.draft.urgency) if sent_at else None
+        line = outgoing_line(document, sent, due_at)
+        if not (moved and await self._moved(line)):
+            await self._put(row(line, document))
+
+    async def _write_in(self, id: str, document: IncomingDocument | None) -> None:
+        await self._hold(id)
+        moved = document is None
+        document = document or await self._read(IncomingDocument, _IN, id)
+        if not is_listed_in(document):
+            return
+        facts = await self._tx.tuples(_FACTS, agency=self._agency_id, id=id)
+        offered = await self._tx.tuples(_HANDOVER, agency=self._agency_id, id=id)
+        shown = shown_in(document, [from_json(Fact, body) for (body,) in facts])
+        due_at = self._due(Side.IN, document.arrived_at, document.urgency)
+        not_handed = any(state != "acked" for (state,) in offered)
+        line = incoming_line(document, shown, due_at, not_handed=not_handed)
+        if not (moved and await self._moved(line)):
+            await self._put(row(line, document))
+
+    async def _hold(self, id: str) -> None:
+        """Who counts recipients must not miss those that another one is changing. Nobody else knows a new document."""
+        if id not in self._new:
+            await self._tx.hold(self._agency_id, "list", id)
+
+    async def _sent_at(self, id: str) -> datetime | None:
+        """Once known it stays: asking the facts of 500 recipients for each answer of one would cost more than the rest."""
+        known = await self._tx.tuples(_KNOWN_SENT_AT, agency=self._agency_id, id=id)
+        found: datetime | None = known[0][0] if known else None
+        if found is None:
+            ((found,),) = await self._tx.tuples(_SENT_AT, agency=self._agency_id, id=id)
+        return found
+
+    async def _moved(self, line: Line) -> bool:
+        """Writes what recipients and hand-overs change, and leaves what it is found and sorted by as it is."""
+        return not self._whole and await self._changed(line.id, moving(line))
+
+    async def _read(self, kind: Any, query: Any, id: str) -> Any:  # Any: either kind of document
+        found = await self._tx.tuples(query, agency=self._agency_id, id=id)
+        if not found:
+            raise errors.StoreFailure(f"the document {id} was just written and is gone")
+        return from_json(kind, found[0][0])
+
+    async def _put(self, made: ListRow) -> None:
+        values = made.model_dump(exclude={"place", "agency_id", "id"})
+        for salt in range(1 << _APART):
+            if made.id not in self._new and await self._changed(made.id, values):
+                return
+            made.place = place(made.at, made.id, salt)
+            if await self._tx.put_new(made):
+                return
+            if await self._changed(made.id, values):
+                return
+        raise errors.StoreFailure(f"no place is left in the list at {made.at.isoformat()}")
+
+    async def _changed(self, id: str, values: Mapping[str, Any]) -> bool:
+        return await self._tx.change(_THIS, agency=self._agency_id, at_id=id, **values) == 1
+
+
+def shown_in(document: IncomingDocument, facts: list[Fact]) -> str:
+    """The word of the sender's open request, else the state."""
+    shown = fold_incoming(facts).shown if facts else document.state.value
+    return shown if shown.endswith("_asked") else document.state.value
+
+
+def place(at: datetime, id: str, salt: int = 0) -> int:
+    """Where a document of that moment stands: newer is higher. Another `salt` is another place of the same moment."""
+    apart = int.from_bytes(hashlib.blake2b(id.encode(), digest_size=2).digest(), "big") + salt
+    return (microseconds(at) << _APART) | (apart % (1 << _APART))
+
+
+def first_place(at: datetime) -> int:
+    """No document of that moment or later stands before it."""
+    return microseconds(at) << _APART
+
+
+def moment_of(place: int) -> datetime:
+    return _EPOCH + (place >> _APART) * _MICROSECOND
+
+
+def microseconds(at: datetime) -> int:
+    return (at - _EPOCH) // _MICROSECOND
+
+
+def row(line: Line, document: OutgoingDocument | IncomingDocument) -> ListRow:
+    """The row of a line; its place is that of the first document of the moment."""
+    sort = keys(line, document)
+    return ListRow(
+        place=place(line.at, line.id),
+        agency_id=document.agency_id,
+        id=line.id,
+        side=line.side.value,
+        at=line.at,
+        urgency=int(line.urgency),
+        issued_on=line.issued_on,
+        attached=line.card.appendixes > 0,
+        number_key=sort.number,
+        party_key=sort.party,
+        type_key=sort.type,
+        # So that each word stands between two spaces.
+        folded=f" {sort.folded} " if sort.folded else "",
+        **moving(line),
+    )
+
+
+def moving(line: Line) -> dict[str, Any]:
+    """The columns that change although the document does not."""
+    ahead = max(Urgency) - line.urgency
+    is_open = line.side is Side.IN and line.due_at is not None
+    return {
+        "state": line.state,
+        "own_state": line.own_state,
+        "tabs": int(line.tabs),
+        "due_at": line.due_at,
+        "attention_at": line.attention_at,
+        "lead": (ahead << _URGENCY_BITS) + microseconds(line.due_at) if is_open and line.due_at else None,
+        "sent_at": line.sent_at,
+        "latest_at": line.latest_at,
+        "card": to_json(Card, line.card),
+    }

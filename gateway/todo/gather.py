@@ -1,0 +1,82 @@
+"""The to-do list itself. In: an agency's scope. Out: its tasks over both directions, longest overdue first, each with what
+was noted about it. One consistent look at the store; nothing is changed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from gateway.domain.account import AgencyScope
+from gateway.domain.document import InState
+from gateway.domain.office_calendar import OfficeCalendar
+from gateway.domain.status import Track
+from gateway.domain.task import Task
+from gateway.policy import office_hours, todo
+from gateway.ports import Work
+from gateway.todo.desk import TodoDesk
+
+MOST = 500
+"""Of each kind: who has more is told so, and needs no longer list."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TodoList:
+    """`resting` counts what is settled or snoozed and left out; `cut` says that some kind had more than fits."""
+
+    tasks: tuple[Task, ...]
+    resting: int
+    cut: bool
+    office: OfficeCalendar
+    at: datetime
+
+    def left(self, task: Task) -> timedelta:
+        """Time left on the clock that the task runs by; negative when it is overdue."""
+        if task.wall_clock:
+            return task.due_at - self.at
+        return office_hours.between(self.office, self.at, task.due_at)
+
+
+async def run(desk: TodoDesk, scope: AgencyScope, *, everything: bool = False) -> TodoList:
+    """What the agency has to do now; with `everything` also what rests."""
+    now, office = desk.clock.now(), await desk.office()
+    endings = await desk.certificates.endings(now)
+    async with desk.store.read(scope) as work:
+        agency = await work.agency()
+        found, cut = await _documents(work, office, now)
+        codes = frozenset((agency.code, *agency.aliases))
+        found += todo.of_certificates(endings, codes, now)
+        notes = await work.tasks.notes([each.id for each in found])
+    tasks = todo.noted(found, notes)
+    awake = [each for each in tasks if everything or not each.rests(now)]
+    return TodoList(
+        tasks=tuple(todo.in_order(awake)), resting=len(tasks) - len(awake), cut=cut, office=office, at=now
+    )
+
+
+async def _documents(work: Work, office: OfficeCalendar, now: datetime) -> tuple[list[Task], bool]:
+    waiting = await work.tasks.to_take_in(MOST)
+    asked = await work.tasks.asked_back(now - todo.REQUESTS_BACK, MOST)
+    replies = await work.tasks.replies(todo.reply_horizon(now), MOST)
+    returned = await work.tasks.returned(now - todo.LOOK_BACK, MOST)
+    unsent = await work.tasks.unsent(MOST)
+    held = [each.id for each in waiting if each.state is InState.HELD]
+    found = [
+        *todo.of_incoming(office, waiting, now, await _held_at(work, held)),
+        *todo.of_requests(office, asked, now),
+        *todo.of_replies(office, replies, now),
+        *todo.of_returned(office, returned, now),
+        *todo.of_unsent(office, unsent, now),
+    ]
+    return found, MOST in map(len, (waiting, asked, replies, returned, unsent))
+
+
+async def _held_at(work: Work, ids: list[str]) -> dict[str, datetime]:
+    """Since when each of these is on hold, by its own last fact of it."""
+    if not ids:
+        return {}
+    known = await work.facts.of_many(ids)
+    return {
+        id: max(times)
+        for id, facts in known.items()
+        if (times := [fact.at for fact in facts if fact.track is Track.OTHER and fact.code == "held"])
+    }

@@ -1,0 +1,258 @@
+"""Follows the drawing operators of a PDF page as far as text is concerned. In: a page or a form. Out: pieces of text, each
+with the matrix in force, its width and how it is drawn; and the places of pictures. Bounded by a deadline and a number of
+operators. Part of `trust.pdf_layout`."""
+
+from __future__ import annotations
+
+import time
+import unicodedata
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from pypdf import PageObject
+from pypdf.generic import ArrayObject, ContentStream, DictionaryObject, StreamObject
+
+from gateway.trust.pdf_fonts import TextFont, font_of
+
+MOST_STEPS = 300_000
+MOST_FONTS = 200
+_DEEPEST = 8
+_INVISIBLE = 3
+_BOLD_BY_LINE = 2  # filled and stroked: how word processors make a font bold that has no bold
+
+Matrix = tuple[float, ...]
+UNIT: Matrix = (1.0, 0.0, 0.0, 1.0, 0.0, 0.0)
+
+
+class EnoughError(Exception):
+    """The deadline, or more than a document needs."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Piece:
+    """Text in one go; `wide` and `high` are in the matrix's own units."""
+
+    text: str
+    matrix: Matrix
+    wide: float
+    high: float
+    bold: bool
+    invisible: bool
+    shaky: bool
+
+
+@dataclass(slots=True)
+class _State:
+    """The part of the graphics state that q and Q keep."""
+
+    matrix: Matrix = UNIT
+    font: TextFont | None = None
+    size: float = 0.0
+    letter_gap: float = 0.0
+    word_gap: float = 0.0
+    stretch: float = 1.0
+    leading: float = 0.0
+    rise: float = 0.0
+    mode: int = 0
+
+
+@dataclass(slots=True)
+class Drawing:
+    """Everything drawn until `until`, a `time.monotonic` value."""
+
+    until: float
+    pieces: list[Piece] = field(default_factory=list)
+    pictures: list[Matrix] = field(default_factory=list)
+    unread: bool = False
+    _steps: int = 0
+    _fonts: dict[int, TextFont] = field(default_factory=dict)
+
+    def page(self, page: PageObject) -> None:
+        content = page.get_contents()
+        if content is not None:
+            self._draw(content, page.pdf, _resources(page), _State(), 0)
+
+    def form(self, look: StreamObject, page: PageObject, matrix: Matrix) -> None:
+        """A form that is drawn with this matrix before its own."""
+        self._form(look, page.pdf, _resources(page), _State(matrix=matrix), 0)
+
+    def _form(self, look: StreamObject, pdf: Any, outer: DictionaryObject, state: _State, depth: int) -> None:
+        own = look.get("/Matrix")
+        inner = tuple(float(each) for each in own.get_object()) if own is not None else UNIT
+        if len(inner) == 6:
+            state = replace(state, matrix=product(inner, state.matrix))
+        self._draw(look, pdf, _resources(look) or outer, state, depth + 1)
+
+    def _draw(self, content: Any, pdf: Any, resources: DictionaryObject, state: _State, depth: int) -> None:
+        kept: list[_State] = []
+        pen = _Pen(self, state)
+        for operands, operator in ContentStream(content, pdf, "bytes").operations:
+            self._step()
+            if operator == b"q" and len(kept) < 100:
+                kept.append(replace(pen.state))
+            elif operator == b"Q" and kept:
+                pen.state = kept.pop()
+            elif operator == b"Do" and depth < _DEEPEST:
+                self._object(operands[0], pdf, resources, pen.state, depth)
+            elif operator == b"Tf":
+                pen.state.font = self._font(resources, operands[0])
+                pen.state.size = float(operands[1])
+            else:
+                pen.hear(operator, operands)
+
+    def _object(self, name: Any, pdf: Any, resources: DictionaryObject, state: _State, depth: int) -> None:
+        held = resources.get("/XObject", DictionaryObject()).get_object().get(name)
+        one = held.get_object() if held is not None else None
+        if not isinstance(one, StreamObject):
+            return
+        if one.get("/Subtype") == "/Image":
+            self.pictures.append(state.matrix)
+        elif one.get("/Subtype") == "/Form":
+            self._form(one, pdf, resources, replace(state), depth)
+
+    def _font(self, resources: DictionaryObject, name: Any) -> TextFont | None:
+        held = resources.get("/Font", DictionaryObject()).get_object().get(name)
+        told = held.get_object() if held is not None else None
+        if not isinstance(told, DictionaryObject):
+            return None
+        if id(told) not in self._fonts:
+            if len(self._fonts) >= MOST_FONTS:
+                raise EnoughError
+            self._fonts[id(told)] = font_of(told)
+        return self._fonts[id(told)]
+
+    def _step(self) -> None:
+        self._steps += 1
+        if self._steps > MOST_STEPS or (self._steps % 64 == 0 and time.monotonic() > self.until):
+            raise EnoughError
+
+
+class _Pen:
+    """The state of text while one stream is drawn."""
+
+    def __init__(self, drawing: Drawing, state: _State) -> None:
+        self._drawing = drawing
+        self.state = state
+        self._at: Matrix = UNIT
+        self._line: Matrix = UNIT
+
+    def hear(self, operator: bytes, operands: Any) -> None:
+        """Any operator; those that say nothing of text are passed over."""
+        match operator:
+            case b"cm":
+                self.state.matrix = product(_six(operands), self.state.matrix)
+            case b"BT":
+                self._at = self._line = UNIT
+            case b"Td" | b"TD":
+                if operator == b"TD":
+                    self.state.leading = -float(operands[1])
+                self._move(float(operands[0]), float(operands[1]))
+            case b"Tm":
+                self._at = self._line = _six(operands)
+            case b"T*":
+                self._move(0.0, -self.state.leading)
+            case b"Tj":
+                self._show([operands[0]])
+            case b"TJ":
+                self._show(operands[0])
+            case b"'" | b'"':
+                if operator == b'"':
+                    self.state.word_gap, self.state.letter_gap = float(operands[0]), float(operands[1])
+                self._move(0.0, -self.state.leading)
+                self._show([operands[-1]])
+            case _:
+                self._set(operator, operands)
+
+    def _set(self, operator: bytes, operands: Any) -> None:
+        state = self.state
+        match operator:
+            case b"Tc":
+                state.letter_gap = float(operands[0])
+            case b"Tw":
+                state.word_gap = float(operands[0])
+            case b"Tz":
+                state.stretch = float(operands[0]) / 100
+            case b"TL":
+                state.leading = float(operands[0])
+            case b"Ts":
+                state.rise = float(operands[0])
+            case b"Tr":
+                state.mode = int(operands[0])
+
+    def _move(self, right: float, up: float) -> None:
+        self._line = self._at = product((1.0, 0.0, 0.0, 1.0, right, up), self._line)
+
+    def _show(self, parts: Any) -> None:
+        """One piece; a wide gap inside it, or one back, begins another."""
+        state = self.state
+        if state.font is None or not state.size:
+            return
+        begun, text, wide, shaky = self._at, "", 0.0, False
+        for part in parts if isinstance(parts, list | ArrayObject) else ():
+            if isinstance(part, bytes):
+                said, length, guessed = self._measured(part, state.font)
+                text, wide, shaky = text + said, wide + length, shaky or guessed
+                continue
+            step = -float(part) / 1000 * state.size * state.stretch
+            if step > 0.15 * state.size or step < -0.3 * state.size:
+                self._keep(begun, text, wide, shaky)
+                begun = product((1.0, 0.0, 0.0, 1.0, wide + step, 0.0), begun)
+                text, wide, shaky = "", 0.0, False
+            else:
+                wide += step
+        self._keep(begun, text, wide, shaky)
+        self._at = product((1.0, 0.0, 0.0, 1.0, wide, 0.0), begun)
+
+    def _measured(self, part: bytes, font: TextFont) -> tuple[str, float, bool]:
+        if not font.readable:
+            self._drawing.unread = True
+            return "", len(part) * 0.25 * self.state.size, False
+        state, text, wide, guessed = self.state, [], 0.0, False
+        for said, width, code in font.letters(part):
+            text.append(said)
+            guessed = guessed or not said
+            gap = state.letter_gap + (state.word_gap if code == " " else 0.0)
+            wide += (width / 1000 * state.size + gap) * state.stretch
+        return "".join(text), wide, guessed
+
+    def _keep(self, begun: Matrix, text: str, wide: float, shaky: bool) -> None:
+        if not text:
+            return
+        state = self.state
+        held = "".join(each for each in text if unicodedata.category(each) not in ("Cc", "Cf"))
+        matrix = product(product((1.0, 0.0, 0.0, 1.0, 0.0, state.rise), begun), state.matrix)
+        self._drawing.pieces.append(
+            Piece(
+                text=held,
+                matrix=matrix,
+                wide=wide,
+                high=state.size,
+                bold=(state.font is not None and state.font.bold) or state.mode == _BOLD_BY_LINE,
+                invisible=state.mode == _INVISIBLE,
+                shaky=shaky,
+            )
+        )
+
+
+def product(a: Matrix, b: Matrix) -> Matrix:
+    return (
+        a[0] * b[0] + a[1] * b[2],
+        a[0] * b[1] + a[1] * b[3],
+        a[2] * b[0] + a[3] * b[2],
+        a[2] * b[1] + a[3] * b[3],
+        a[4] * b[0] + a[5] * b[2] + b[4],
+        a[4] * b[1] + a[5] * b[3] + b[5],
+    )
+
+
+def _six(operands: Any) -> Matrix:
+    told = tuple(float(each) for each in operands)
+    if len(told) != 6:
+        raise ValueError("a matrix has six numbers")
+    return told
+
+
+def _resources(holder: DictionaryObject) -> DictionaryObject:
+    held = holder.get("/Resources")
+    told = held.get_object() if held is not None else None
+    return told if isinstance(told, DictionaryObject) else DictionaryObject()

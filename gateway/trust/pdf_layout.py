@@ -1,0 +1,206 @@
+"""Reads the text of a PDF with its places: each piece as it is drawn, page by page. In: an open file. Out: `PdfText`; what
+cannot be read is a fault or a page marked as unread, never an exception. Decides nothing. Runs in the reading process
+alone, which bounds its time and memory."""
+
+from __future__ import annotations
+
+import logging
+import time
+import unicodedata
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any, BinaryIO
+
+from pypdf import PageObject, PdfReader, apply_configuration
+from pypdf.errors import PyPdfError
+from pypdf.generic import DictionaryObject, StreamObject
+
+from gateway.domain.page_text import Ink, PageSheet, PdfText, Run
+from gateway.domain.pdf_signing import Area
+from gateway.trust.pdf_drawing import Drawing, EnoughError, Piece, product
+from gateway.trust.pdf_signing.geometry import PageFrame
+
+MOST_HEAD = 20
+MOST_TAIL = 3
+MOST_RUNS = 20_000
+MOST_LETTERS = 200_000
+_MOST_MARKS = 50
+_MOST_INFLATED = 8 * 1024 * 1024
+_SECONDS = 8.0
+_WHOLE_PAGE = (
+    0.5  # a picture that takes more of the page is a scan: what is written on it was read by a machine
+)
+# In parts of the type size: letters of one word, and words of one line.
+_OVERLAP, _LETTER_GAP, _WORD_GAP = 0.1, 0.15, 0.6
+_LONGEST_RUN = 1000
+_SHOWING = frozenset({"/Widget", "/FreeText", "/Stamp"})
+_HIDDEN = 0x02 | 0x20
+LIBRARY = (
+    *(PyPdfError, ValueError, TypeError, LookupError, AttributeError, ArithmeticError),
+    *(RecursionError, AssertionError, NotImplementedError, OSError),
+)
+
+
+def read_text(stream: BinaryIO, seconds: float = _SECONDS) -> PdfText:
+    """The text of the first pages and the last ones. Never raises for what the file holds."""
+    logging.getLogger("pypdf").setLevel(logging.CRITICAL)  # its warnings quote content
+    try:
+        with apply_configuration(
+            zlib_maximum_output_length=_MOST_INFLATED,
+            lzw_maximum_output_length=_MOST_INFLATED,
+            run_length_maximum_output_length=_MOST_INFLATED,
+            array_based_stream_maximum_output_length=_MOST_INFLATED,
+            jbig2dec_binary=None,
+        ):
+            reader = PdfReader(stream, strict=False)
+            if reader.is_encrypted and not reader.decrypt(""):
+                return PdfText(fault="PDF-UNREADABLE", detail="the file is encrypted")
+            return _Reading(reader, time.monotonic() + seconds).told()
+    except LIBRARY as why:
+        return PdfText(fault="PDF-UNREADABLE", detail=f"{type(why).__name__}: {why}"[:500])
+
+
+class _Reading:
+    """Page after page, until there is enough."""
+
+    def __init__(self, reader: PdfReader, until: float) -> None:
+        self._reader = reader
+        self._until = until
+        self._runs: list[Run] = []
+        self._letters = 0
+
+    def told(self) -> PdfText:
+        count = len(self._reader.pages)
+        wanted = [n for n in range(count) if n < MOST_HEAD or n >= count - MOST_TAIL]
+        sheets: list[PageSheet] = []
+        cut = len(wanted) < count
+        for n in wanted:
+            try:
+                sheets.append(self._page(self._reader.pages[n], n + 1))
+            except EnoughError:
+                cut = True
+                break
+            except LIBRARY:
+                cut = True
+        return PdfText(pages=count, sheets=tuple(sheets), runs=tuple(self._runs), cut=cut)
+
+    def _page(self, page: PageObject, number: int) -> PageSheet:
+        frame = PageFrame.of(page)
+        drawn = Drawing(self._until)
+        unread = False
+        try:
+            drawn.page(page)
+        except LIBRARY:
+            unread = True
+        scanned = any(self._is_scan(frame, each) for each in drawn.pictures)
+        ink = Ink.RECOGNISED if scanned else Ink.PRINTED
+        self._keep(drawn.pieces, frame, number, ink)
+        added = Drawing(self._until)
+        for look, matrix in _looks(page):
+            try:
+                added.form(look, page, matrix)
+            except LIBRARY:
+                unread = True
+        self._keep(added.pieces, frame, number, Ink.ADDED)
+        unread = unread or drawn.unread or added.unread
+        return PageSheet(number=number, size=frame.size, unread=unread)
+
+    def _is_scan(self, frame: PageFrame, matrix: tuple[float, ...]) -> bool:
+        area = _seen(frame, matrix, (0.0, 0.0, 1.0, 1.0))
+        return area.width * area.height > _WHOLE_PAGE * frame.size.width * frame.size.height
+
+    def _keep(self, pieces: list[Piece], frame: PageFrame, number: int, ink: Ink) -> None:
+        for each in pieces:
+            area = _seen(frame, each.matrix, (0.0, -0.25 * each.high, each.wide, 0.9 * each.high))
+            if not _on(area, frame) or not each.text.strip():
+                continue
+            upright = _seen(frame, each.matrix, (0.0, 0.0, 0.0, each.high)).height
+            if upright <= 0:
+                continue  # written along the edge: no line of the document
+            run = Run(
+                text=each.text,
+                page=number,
+                area=area,
+                type_size=round(upright, 2),
+                bold=each.bold,
+                ink=Ink.RECOGNISED if each.invisible else ink,
+                shaky=each.shaky,
+            )
+            self._take(run)
+
+    def _take(self, run: Run) -> None:
+        """Word processors draw letter by letter: what goes on where the last run ended goes on with it."""
+        self._letters += len(run.text)
+        last = self._runs[-1] if self._runs else None
+        if last is not None and (between := _between(last, run)) is not None:
+            self._runs[-1] = replace(
+                last,
+                text=last.text + between + run.text,
+                area=last.area.around(run.area),
+                shaky=last.shaky or run.shaky,
+            )
+            return
+        if len(self._runs) >= MOST_RUNS or self._letters > MOST_LETTERS:
+            raise EnoughError
+        self._runs.append(run)
+
+
+def _between(last: Run, run: Run) -> str | None:
+    """What stands between two runs that are one: nothing, or a space. None: they are two."""
+    same = (last.page, last.type_size, last.bold, last.ink, last.area.top)
+    if same != (run.page, run.type_size, run.bold, run.ink, run.area.top) or len(last.text) > _LONGEST_RUN:
+        return None
+    gap = (run.area.left - last.area.right) / run.type_size
+    if not -_OVERLAP <= gap <= _WORD_GAP or unicodedata.combining(run.text[0]):
+        return None
+    return " " if gap > _LETTER_GAP and not last.text.endswith(" ") and not run.text.startswith(" ") else ""
+
+
+def _looks(page: PageObject) -> Iterator[tuple[StreamObject, tuple[float, ...]]]:
+    """What annotations draw on the page: a number or a date may have been put there after the fact."""
+    held = page.get("/Annots")
+    listed = held.get_object() if held is not None else ()
+    for place in list(listed)[:_MOST_MARKS]:
+        note = place.get_object()
+        if not isinstance(note, DictionaryObject) or note.get("/Subtype") not in _SHOWING:
+            continue
+        flags = note.get("/F", 0)
+        shown = note.get("/AP", DictionaryObject()).get_object().get("/N")
+        look = shown.get_object() if shown is not None else None
+        if not isinstance(look, StreamObject) or (isinstance(flags, int) and flags & _HIDDEN):
+            continue
+        yield look, _placed(note, look)
+
+
+def _placed(note: DictionaryObject, look: StreamObject) -> tuple[float, ...]:
+    """The matrix that fits the look's box into the annotation's rectangle."""
+    left, bottom, right, top = _ordered(note["/Rect"])
+    own = _ordered(look["/BBox"])
+    wide, high = own[2] - own[0], own[3] - own[1]
+    across = (right - left) / wide if wide else 1.0
+    along = (top - bottom) / high if high else 1.0
+    return (across, 0.0, 0.0, along, left - own[0] * across, bottom - own[1] * along)
+
+
+def _ordered(box: Any) -> tuple[float, float, float, float]:  # Any: an array of numbers, if it is one
+    a, b, c, d = (float(each) for each in box.get_object())
+    return min(a, c), min(b, d), max(a, c), max(b, d)
+
+
+def _seen(frame: PageFrame, matrix: tuple[float, ...], box: tuple[float, float, float, float]) -> Area:
+    """A box of a matrix's own space, as it is seen on the page."""
+    points = [product((1, 0, 0, 1, x, y), matrix)[4:] for x in box[::2] for y in box[1::2]]
+    across, along = [x for x, _ in points], [y for _, y in points]
+    area = frame.area((min(across), min(along), max(across), max(along)))
+    return Area(
+        left=round(area.left, 2),
+        top=round(area.top, 2),
+        width=round(area.width, 2),
+        height=round(area.height, 2),
+    )
+
+
+def _on(area: Area, frame: PageFrame) -> bool:
+    """Whether its middle lies on the page: what lies beside it nobody sees."""
+    across, along = area.left + area.width / 2, area.top + area.height / 2
+    return 0 <= across <= frame.size.width and 0 <= along <= frame.size.height

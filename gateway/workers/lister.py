@@ -1,0 +1,38 @@
+"""What lists need besides the rows that are written with their documents: rows of documents older than lists, and the
+figures of days. In: the store. Out: one short piece of work at a time, so that nothing else waits for it."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from gateway.ports.services import Clock
+from gateway.ports.store import Store
+
+EVERY = timedelta(minutes=10)
+# A batch holds the one writer of SQLite for well under a second.
+AT_ONCE = 100
+
+
+class Lister:
+    """Remembers what it has done, so that an idle loop does not look at every turn."""
+
+    def __init__(self) -> None:
+        self._begun = False
+        self._filled = False
+        self._next: datetime | None = None
+
+    async def step(self, store: Store, clock: Clock) -> bool:
+        """True when there is more to do at once."""
+        if not self._begun:
+            await store.fill_lists_again()
+            self._begun = True
+        if not self._filled:
+            self._filled = not await store.fill_lists(AT_ONCE)
+            return True
+        now = clock.now()
+        if self._next is not None and now < self._next:
+            return False
+        if await store.work_out_day():
+            return True
+        self._next = now + EVERY
+        return False

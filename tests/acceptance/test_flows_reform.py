@@ -1,0 +1,187 @@
+"""Two departments become one on a future day, with documents in flight. Every document ends at the right successor, or is
+visibly refused with the successor named; an old reply still finds its document. One town on the embedded axis, stepped by
+hand; the change goes through two people as it does in earnest."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import date, timedelta
+from typing import Any
+
+import pytest
+
+from gateway.deciding import reform as reforming
+from gateway.domain.account import HostedAgency, NumberingMode
+from gateway.domain.document import InState, OutgoingDocument, ReplyLink
+from gateway.domain.registry_reform import DecidingDocument, QueuedMail, Reform, ReformKind, Target
+from gateway.domain.wall_clock import local
+from gateway.errors import Refused
+from gateway.policy.verdict import Reason, ReasonCode, Verdict
+from tests.acceptance.test_roll_over import as_binding, issued, two_deciders
+from tests.support import people
+from tests.support.node import COMMUNE, DEPARTMENT, PROVINCE, Town
+from tests.support.people import Someone
+
+DAY = timedelta(days=1)
+HEIR = f"{PROVINCE}.31"
+OTHER = f"{PROVINCE}.32"
+
+
+@pytest.fixture(autouse=True)
+def _cheap() -> Iterator[None]:
+    with people.cheap():
+        yield
+
+
+def today(town: Town) -> date:
+    return local(town.clock.now()).date()
+
+
+async def reformed(town: Town, both: tuple[Someone, Someone], kind: ReformKind, **more: Any) -> Reform:
+    """Approved today, in effect in five days."""
+    desk = town.node.deciding
+    told: dict[str, Any] = {
+        "decision": DecidingDocument(number="12/QĐ-UBND", issued_on=today(town), issuer="UBND tỉnh"),
+        "effective_on": today(town) + 5 * DAY,
+        "targets": (Target(code=HEIR, name="Sở Hợp nhất", parent=PROVINCE),),
+    }
+    change = Reform(kind=kind, **(told | more))
+    made = await reforming.proposed(desk, await both[0].here(), await reforming.plan(desk, change))
+    await people.approved(both[1], made)
+    return change
+
+
+async def at_home(town: Town, both: tuple[Someone, Someone], code: str) -> None:
+    """This node speaks for the new agency: hosted, with a key, bound by two people."""
+    agency = HostedAgency(
+        id=town.clock.new_id("agy_"), code=code, name="Sở Hợp nhất", numbering=NumberingMode.B
+    )
+    await town.node.store.accounts.add_hosted(agency)
+    entry = town.node.keys.generate(code)
+    bound = as_binding(code, issued(town, code, entry.key_id))
+    await people.approved(both[1], await people.proposed(both[0], bound))
+
+
+async def waiting(town: Town, number: str, *to: str) -> OutgoingDocument:
+    """Signed and in the outbox, not gone yet."""
+    made = await town.send(number, *to, sender=PROVINCE, issued_on=today(town))
+    await town.pack()
+    return made
+
+
+def reasons(refused: Refused) -> tuple[Reason, ...]:
+    assert isinstance(refused.verdict, Verdict)
+    return refused.verdict.reasons
+
+
+async def test_two_departments_become_one_and_no_document_is_lost(town: Town) -> None:
+    both = await two_deciders(town)
+    asked = await town.send("1", PROVINCE, sender=DEPARTMENT, issued_on=today(town))
+    await town.carry()
+    await reformed(
+        town, both, ReformKind.CONSOLIDATE, sources=(DEPARTMENT, COMMUNE), queued=QueuedMail.REDIRECT
+    )
+    early = await town.send("2", DEPARTMENT, sender=PROVINCE, issued_on=today(town))
+    await town.carry()
+    assert (await town.standing(early)).shown == "delivered", "before the day everything is as it was"
+    town.clock.advance(4 * DAY)
+    on_the_axis = await waiting(town, "3", DEPARTMENT)
+    await town.dispatch()
+    in_the_outbox = await waiting(town, "4", DEPARTMENT, COMMUNE)
+
+    town.clock.advance(DAY)
+    await at_home(town, both, HEIR)
+    await town.carry()
+
+    found = {each.number: each for each in await town.incoming(HEIR)}
+    assert set(found) == {"3", "4"}
+    assert {each.state for each in found.values()} == {InState.NEW}
+    assert f"old_code:{DEPARTMENT}" in found["3"].marks
+    assert [each.number for each in await town.incoming(DEPARTMENT)] == ["2"]
+    assert await town.incoming(COMMUNE) == ()
+    assert {each.state for each in (await town.deliveries(in_the_outbox)).values()} == {"delivered"}
+    arrived = next(each for each in await town.facts(on_the_axis) if each.code == "01")
+    assert HEIR in (arrived.reason or "")
+    assert "12/QĐ-UBND" in (arrived.reason or "")
+
+    await town.status(found["3"], "03")
+    await town.carry()
+    assert (await town.standing(on_the_axis)).shown == "accepted"
+
+    with pytest.raises(Refused) as refused:
+        await town.send("5", DEPARTMENT, sender=PROVINCE, issued_on=today(town))
+    (why,) = reasons(refused.value)
+    assert (why.code, why.suggest) == (ReasonCode.RECIPIENT_CLOSED, HEIR)
+
+    assert asked.draft.issued_on is not None
+    link = ReplyLink(
+        agency=DEPARTMENT, number="1/STD-VP", date=asked.draft.issued_on, document_id=asked.document_id
+    )
+    await town.send("6", HEIR, sender=PROVINCE, issued_on=today(town), replies_to=(link,))
+    await town.carry()
+    (reply,) = [each for each in await town.incoming(HEIR) if each.number == "6"]
+    assert reply.answers == (asked.id,)
+    assert not any(mark.startswith("old_code") for mark in reply.marks)
+
+
+@pytest.mark.parametrize("queued", [QueuedMail.HOLD, QueuedMail.RETURN])
+async def test_what_waits_for_an_ended_code_is_held_or_returned_with_its_successor_named(
+    town: Town, queued: QueuedMail
+) -> None:
+    both = await two_deciders(town)
+    merged = (Target(code=COMMUNE),)
+    await reformed(town, both, ReformKind.MERGE, sources=(DEPARTMENT,), targets=merged, queued=queued)
+    town.clock.advance(4 * DAY)
+    sent = await waiting(town, "4", DEPARTMENT)
+
+    town.clock.advance(DAY)
+    await town.carry()
+
+    (row,) = await town.outbox(PROVINCE)
+    assert COMMUNE in (row.last_error or "")
+    assert (await town.standing(sent)).shown == ("failed" if queued is QueuedMail.RETURN else "sending")
+    assert await town.incoming(COMMUNE) == ()
+
+
+async def test_mail_to_a_code_that_was_split_waits_for_a_person_and_its_sender_reads_who_took_over(
+    town: Town,
+) -> None:
+    both = await two_deciders(town)
+    await town.carry()  # the axis knows who is hosted here
+    parts = tuple(Target(code=code, name=f"Sở {code}", parent=PROVINCE) for code in (HEIR, OTHER))
+    await reformed(town, both, ReformKind.SPLIT, sources=(DEPARTMENT,), targets=parts, triage=True)
+    town.clock.advance(4 * DAY)
+    sent = await waiting(town, "3", DEPARTMENT)
+    await town.dispatch()
+
+    town.clock.advance(DAY)
+    await town.land()
+    await town.process()
+
+    (held,) = await town.incoming(DEPARTMENT)
+    assert held.state is InState.HELD
+    assert f"old_code:{DEPARTMENT}" in held.marks
+    with pytest.raises(Refused) as refused:
+        await town.send("5", DEPARTMENT, sender=PROVINCE, issued_on=today(town))
+    assert reasons(refused.value)[0].suggest == f"{HEIR}, {OTHER}"
+    assert sent.document_id == held.document_id
+
+
+async def test_a_recall_of_a_document_from_before_finds_it_where_it_is(town: Town) -> None:
+    both = await two_deciders(town)
+    sent = await town.send("2", DEPARTMENT, sender=PROVINCE, issued_on=today(town))
+    await town.carry()
+    await reformed(town, both, ReformKind.CONSOLIDATE, sources=(DEPARTMENT, COMMUNE))
+    town.clock.advance(4 * DAY)
+    await town.recall(sent, sender=PROVINCE)
+    await town.pack()
+    await town.dispatch()
+
+    town.clock.advance(DAY)
+    await at_home(town, both, HEIR)
+    await town.land()
+    await town.process()
+
+    assert await town.incoming(HEIR) == ()
+    (kept,) = [each for each in await town.incoming(DEPARTMENT) if each.target_id is None]
+    assert kept.state is InState.RECALLED

@@ -1,0 +1,510 @@
+"""Lists, as pages ask for them: each row is written with its document, found once, in the order promised, on both
+databases; and equals what anybody would work out from the documents by hand."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+
+import pytest
+from sqlalchemy import delete, select
+
+from gateway import errors
+from gateway.domain.collation import name_key, number_key
+from gateway.domain.document import InState, Kind, OutState, Recipient, Signer, Urgency
+from gateway.domain.listing import Line, Side, Tab, type_key
+from gateway.domain.signatures import LegalValue
+from gateway.domain.status import Fact, RequestKind, Track
+from gateway.domain.text import bare_words
+from gateway.ports.lists import Lag, ListPage, Sort, Wanted
+from gateway.store.lists_tables import ListFillRow, ListRow
+from gateway.store.lists_write import place
+from gateway.store.store import SqlStore
+from tests.support.clock import ManualClock
+from tests.support.stores import NORTH, SOUTH, delivery, draft, incoming, outgoing
+
+OUT, IN = Wanted(side=Side.OUT), Wanted(side=Side.IN)
+SUBJECTS = ("Quyết định về thủy lợi", "Báo cáo lũ lụt", "Kế hoạch năm", "Tờ trình kinh phí", "Kể hoạch lạ")
+NAMES = ("Sở Nội vụ", "Sở Tài chính", "Ủy ban nhân dân huyện Đông", "Chi cục Thủy lợi")
+STATES = ("queued", "sending", "sent", "failed", "delivered", "rejected", "accepted", "done", "cancelled")
+
+
+async def seed(store: SqlStore, clock: ManualClock, rng: random.Random, each: int) -> None:
+    """Invented documents of both sides, some of the same moment."""
+    for _ in range(each):
+        async with store.begin(NORTH) as work:
+            clock.advance(rng.choice((0, 0, 60, 4_000)))
+            code, name = rng.choice([(f"Z91.0{n}", name) for n, name in enumerate(NAMES, start=3)])
+            known: dict[str, Any] = {
+                "number": str(rng.randint(1, 120)),
+                "symbol": rng.choice(("QĐ-UBND", "STC-VP", "BC")),
+                "subject": rng.choice(SUBJECTS),
+                "type_name": rng.choice(("Quyết định", "Báo cáo", "Công văn")),
+                "urgency": rng.choice(list(Urgency)),
+                "issued_on": rng.choice((None, date(2026, 11, 1), date(2026, 10, 3))),
+                "signer": rng.choice((None, Signer(name="Trần Văn Bình"), Signer(name="Lê Thị Án"))),
+            }
+            to = (Recipient(code=code, name=name), Recipient(code="Z91.09", name="Nơi khác"))
+            state = rng.choice((OutState.DRAFT, OutState.QUEUED, OutState.PACKED, OutState.PACKED))
+            sent = outgoing(clock, state=state, draft=draft(recipients=to, **known))
+            await work.outgoing.add(sent)
+            if state is not OutState.DRAFT:
+                deliveries = [delivery(sent, one.code, rng.choice(STATES)) for one in to]
+                await work.deliveries.add(deliveries)
+                for one in deliveries:
+                    await work.facts.add(one.id, Fact(track=Track.TRANSPORT, code="sent", at=clock.now()))
+            arrived = incoming(
+                clock, sender_code=code, sender_name=name, state=rng.choice(list(InState)), **known
+            )
+            await work.incoming.add(arrived)
+            if rng.random() < 0.5:
+                await work.handovers.offer(arrived.id)
+            await work.commit()
+
+
+async def every_page(
+    store: SqlStore, wanted: Wanted, limit: int, *, back: bool = False
+) -> tuple[list[Line], ListPage]:
+    """All the pages from the first to the last, or from the last back to the first."""
+    found: list[Line] = []
+    cursor = None
+    async with store.read(NORTH) as view:
+        while True:
+            page = await view.lists.page(wanted, limit=limit, cursor=cursor)
+            found += page.lines
+            if page.next_cursor is None:
+                break
+            cursor = page.next_cursor
+        if not back:
+            return found, page
+        found = list(page.lines)
+        while page.previous_cursor is not None:
+            page = await view.lists.page(wanted, limit=limit, cursor=page.previous_cursor)
+            found = [*page.lines, *found]
+    return found, page
+
+
+def by_hand(lines: Sequence[Line], wanted: Wanted, now: datetime) -> list[str]:
+    """What the list should be, from every line there is."""
+    kept = [
+        one
+        for one in lines
+        if one.side is wanted.side
+        and (wanted.tab is None or wanted.tab in one.tabs)
+        and (wanted.urgency is None or one.urgency is wanted.urgency)
+        and (wanted.type_name is None or type_key(one.card.type_name) == type_key(wanted.type_name))
+        and (wanted.state is None or one.state == wanted.state)
+        and (not wanted.attention or one.needs_attention(now))
+        and (not wanted.overdue or one.is_overdue(now))
+        and (wanted.since is None or one.at >= wanted.since)
+        and (wanted.until is None or one.at < wanted.until)
+        and (wanted.signer is None or wanted.signer == one.card.signer)
+    ]
+    return [one.id for one in sorted(kept, key=ORDERS[wanted.sort](wanted, now))]
+
+
+def _place(one: Line) -> int:
+    return place(one.at, one.id)
+
+
+def _first(wanted: Wanted, now: datetime) -> Callable[[Line], Any]:
+    def key(one: Line) -> Any:
+        if one.side is Side.OUT:
+            return (not one.needs_attention(now), -_place(one))
+        if one.due_at is None:
+            return (1, 0, 0, -_place(one))
+        return (0, -one.urgency, one.due_at.timestamp(), _place(one))
+
+    return key
+
+
+ORDERS: dict[Sort, Callable[[Wanted, datetime], Callable[[Line], Any]]] = {
+    Sort.FIRST: _first,
+    Sort.NEWEST: lambda _, __: lambda one: -_place(one),
+    Sort.OLDEST: lambda _, __: _place,
+    Sort.NUMBER: lambda _, __: lambda one: (number_key(one.card.number, one.card.symbol), _place(one)),
+    Sort.PARTY: lambda _, __: lambda one: (name_key(one.card.party), _place(one)),
+    Sort.TYPE: lambda _, __: lambda one: (type_key(one.card.type_name), _place(one)),
+    Sort.ISSUED: lambda _, __: (
+        lambda one: (0, one.issued_on, _place(one)) if one.issued_on else (1, date.max, -_place(one))
+    ),
+    Sort.ISSUED_DOWN: lambda _, __: (
+        lambda one: (0, -one.issued_on.toordinal(), -_place(one)) if one.issued_on else (1, 0, -_place(one))
+    ),
+}
+QUESTIONS = (
+    *(replace(side, sort=sort) for side in (OUT, IN) for sort in ORDERS),
+    *(
+        replace(OUT, tab=tab)
+        for tab in (Tab.QUEUED, Tab.SENT, Tab.REJECTED, Tab.FAILED, Tab.DRAFT, Tab.SILENT)
+    ),
+    *(replace(IN, tab=tab) for tab in (Tab.NEW, Tab.HELD, Tab.ACCEPTED, Tab.REJECTED, Tab.NOT_HANDED)),
+    replace(OUT, attention=True),
+    replace(IN, attention=True, sort=Sort.NEWEST),
+    replace(OUT, overdue=True),
+    replace(IN, overdue=True, tab=Tab.NEW),
+    replace(OUT, urgency=Urgency.EXPRESS),
+    replace(IN, urgency=Urgency.NORMAL, sort=Sort.NUMBER),
+    replace(OUT, type_name="QUYẾT ĐỊNH"),
+    replace(OUT, state="rejected", sort=Sort.NEWEST),
+    replace(IN, signer="Trần Văn Bình"),
+    replace(OUT, signer="Lê Thị Án", sort=Sort.NUMBER),
+)
+
+
+async def test_lists_are_what_anybody_would_work_out_by_hand(store: SqlStore, clock: ManualClock) -> None:
+    """And paging shows each row once, forward and back, whatever the size of a page."""
+    rng = random.Random(20261120)
+    await seed(store, clock, rng, 45)
+    clock.advance(3_600)
+    lines = [
+        line
+        for side in (OUT, IN)
+        for line in (await every_page(store, replace(side, sort=Sort.NEWEST), 500))[0]
+    ]
+    dates = {line.at for line in lines}
+    assert len(lines) == 90
+    assert len(dates) < 45
+    middle = sorted(dates)[len(dates) // 2]
+
+    for wanted in (*QUESTIONS, replace(OUT, since=middle), replace(IN, until=middle, sort=Sort.NEWEST)):
+        expected = by_hand(lines, wanted, clock.now())
+        forward, _ = await every_page(store, wanted, rng.choice((1, 3, 7, 60)))
+        backward, first = await every_page(store, wanted, rng.choice((4, 9)), back=True)
+        async with store.read(NORTH) as view:
+            count = await view.lists.count(wanted)
+
+        assert [one.id for one in forward] == expected, wanted
+        assert [one.id for one in backward] == expected, wanted
+        assert first.previous_cursor is None
+        assert (count.n, count.more) == (len(expected), False)
+    for side in Side:
+        async with store.read(NORTH) as view:
+            tabs = await view.lists.tabs(side)
+        for tab, count in tabs.items():
+            wanted = Wanted(side=side, attention=True) if tab == Tab(0) else Wanted(side=side, tab=tab)
+            assert count.n == len(by_hand(lines, wanted, clock.now())), (side, tab)
+
+
+async def test_the_rows_are_of_one_agency_alone(store: SqlStore, clock: ManualClock) -> None:
+    async with store.begin(SOUTH) as work:
+        await work.outgoing.add(outgoing(clock, scope=SOUTH))
+        await work.commit()
+
+    async with store.read(NORTH) as view:
+        assert (await view.lists.page(OUT, limit=10)).lines == ()
+        assert (await view.lists.page(replace(OUT, text="flood"), limit=10)).lines == ()
+        assert (await view.lists.count(OUT)).n == 0
+
+
+async def test_a_row_shows_its_document_and_follows_its_recipients(
+    store: SqlStore, clock: ManualClock
+) -> None:
+    to = tuple(Recipient(code=f"Z91.0{n}", name=f"Sở số {n}") for n in range(3, 8))
+    document = outgoing(
+        clock,
+        state=OutState.PACKED,
+        legal_value=LegalValue.OFFICIAL,
+        draft=draft(recipients=to, urgency=Urgency.URGENT, subject="Về lũ", drafter="Phòng A", pages=3),
+    )
+    deliveries = [delivery(document, one.code) for one in to]
+    async with store.begin(NORTH) as work:
+        await work.outgoing.add(document)
+        await work.deliveries.add(deliveries)
+        await work.commit()
+    clock.advance(10)
+    async with store.begin(NORTH) as work:
+        for one in deliveries:
+            await work.facts.add(one.id, Fact(track=Track.TRANSPORT, code="sent", at=clock.now()))
+        await work.deliveries.save_states({one.id: ("sent", ()) for one in deliveries}, clock.now())
+        await work.commit()
+    sent_at = clock.now()
+    clock.advance(60)
+    for one, state in zip(deliveries, ("accepted", "accepted", "rejected", "done"), strict=False):
+        async with store.begin(NORTH) as work:
+            await work.deliveries.save_state(one.id, state, (), clock.now())
+            await work.commit()
+
+    async with store.read(NORTH) as view:
+        line = await view.lists.line(document.id)
+    assert line is not None
+    assert (line.state, line.tabs) == ("rejected", Tab.SENT | Tab.REJECTED | Tab.SILENT)
+    assert line.card.states == {"accepted": 2, "done": 1, "rejected": 1, "sent": 1}
+    assert (line.card.taken_in, line.card.parties, line.card.party) == (3, 5, "Sở số 3")
+    assert (line.sent_at, line.latest_at) == (sent_at, clock.now())
+    assert line.due_at == sent_at + timedelta(minutes=60)
+    assert line.overdue(sent_at) == 0
+    assert line.overdue(sent_at + timedelta(hours=2)) == 1
+    assert line.needs_attention(clock.now())
+    assert (line.card.unit, line.card.pages, line.card.signature) == ("Phòng A", 3, "official")
+
+
+async def test_an_incoming_row_says_what_its_sender_asks_and_whether_it_was_handed_over(
+    store: SqlStore, clock: ManualClock
+) -> None:
+    document = incoming(clock, checks={"integrity": "ok"}, register_no="12")
+    async with store.begin(NORTH) as work:
+        await work.incoming.add(document)
+        await work.handovers.offer(document.id)
+        await work.commit()
+    async with store.read(NORTH) as view:
+        fresh = await view.lists.line(document.id)
+    asked = Fact(
+        track=Track.REQUEST, code="asked", at=clock.now(), request_id="r", request_kind=RequestKind.TAKE_BACK
+    )
+    async with store.begin(NORTH) as work:
+        await work.facts.add(document.id, asked)
+        await work.incoming.save(document)
+        await work.handovers.ack(document.id, "client", clock.now())
+        await work.commit()
+
+    async with store.read(NORTH) as view:
+        line = await view.lists.line(document.id)
+    assert fresh is not None
+    assert line is not None
+    assert (fresh.state, fresh.tabs) == ("new", Tab.NEW | Tab.NOT_HANDED)
+    assert fresh.due_at == document.arrived_at + timedelta(hours=2)
+    assert (line.state, line.own_state, line.tabs) == ("take_back_asked", "new", Tab.NEW | Tab.RECALL)
+    assert (line.card.checks, line.card.arrival_no) == ({"integrity": "ok"}, "12")
+
+
+async def test_a_recall_stands_in_the_line_of_what_it_recalls(store: SqlStore, clock: ManualClock) -> None:
+    parent = outgoing(clock)
+    async with store.begin(NORTH) as work:
+        await work.outgoing.add(parent)
+        await work.outgoing.add(outgoing(clock, kind=Kind.RECALL, parent_id=parent.id))
+        await work.outgoing.add(outgoing(clock, kind=Kind.REPLACEMENT, parent_id=parent.id))
+        await work.commit()
+
+    async with store.read(NORTH) as view:
+        assert (await view.lists.count(OUT)).n == 2
+
+
+FOUND: tuple[tuple[str, set[str]], ...] = (
+    ("thuy loi", {"a", "d"}),
+    ("thủy", {"a", "d"}),
+    ("thuỷ lợi", {"a", "d"}),
+    ("1523", {"a"}),
+    ("01523", {"a"}),
+    ("1523/STC", {"a"}),
+    ("1523/STC-VP", {"a"}),
+    ("1523/stc–vp", {"a"}),
+    ("ubnd", {"b"}),
+    ("Z91.07.02", {"b"}),
+    ("z910702", {"b"}),
+    ("000.02.07.Z91", {"c"}),
+    ("0000207z91", {"c"}),
+    ("02.07.Z91", {"c"}),
+    ('"thuy loi"', {"a"}),
+    ("den:noi", {"a"}),
+    ("đến:noi vu", set()),
+    ("ky:binh", {"a"}),
+    ("ký:thuy", set()),
+    ("từ:ninh", {"c"}),
+    ("tu:giang", set()),
+    ("152", set()),
+    ("%", set()),
+    ("' OR 1 --", set()),
+    ('"', set()),
+    ("NOT AND NEAR(", set()),
+)
+
+
+async def searched(store: SqlStore, clock: ManualClock) -> dict[str, str]:
+    """Four documents to be found; their ids by name."""
+    a = outgoing(
+        clock,
+        draft=draft(
+            number="01523",
+            symbol="STC-VP",
+            subject="Về công trình thủy lợi",
+            recipients=(Recipient(code="Z91.03", name="Sở Nội Nghiệp"),),
+            signer=Signer(name="Trần Văn Bình"),
+        ),
+    )
+    b = outgoing(
+        clock,
+        draft=draft(
+            number="2",
+            symbol="BC",
+            subject="Hoà giải",
+            recipients=(Recipient(code="Z91.07.02", name="Uỷ ban nhân dân xã Đông"),),
+        ),
+    )
+    c = incoming(
+        clock, number="9", sender_code="000.02.07.Z91", sender_name="Chi cục Ninh", subject="Lũ ở An Giang"
+    )
+    d = incoming(
+        clock, number="10", symbol="X", subject="Lợi ích của thuỷ điện, lời thủ thỉ", sender_name="Cục Đông"
+    )
+    async with store.begin(NORTH) as work:
+        for sent in (a, b):
+            await work.outgoing.add(sent)
+        for arrived in (c, d):
+            await work.incoming.add(arrived)
+        await work.commit()
+    return {a.id: "a", b.id: "b", c.id: "c", d.id: "d"}
+
+
+async def test_a_search_finds_what_people_type(store: SqlStore, clock: ManualClock) -> None:
+    names = await searched(store, clock)
+
+    async with store.read(NORTH) as view:
+        for typed, expected in FOUND:
+            wanted = Wanted(side=None, text=typed)
+            page = await view.lists.page(wanted, limit=10)
+            assert {names[line.id] for line in page.lines} == expected, typed
+            assert (await view.lists.count(wanted)).n == len(expected), typed
+
+
+async def test_what_has_the_accents_that_were_typed_comes_first(store: SqlStore, clock: ManualClock) -> None:
+    """Also over pages of one row, forward and back."""
+    async with store.begin(NORTH) as work:
+        wanted_ids = []
+        for subject in ("Lũ", "lu", "LŨ lụt", "lư", "lù"):
+            document = outgoing(clock, draft=draft(subject=subject))
+            clock.advance(1)
+            await work.outgoing.add(document)
+            wanted_ids.append(document.id)
+        await work.commit()
+    lines, _ = await every_page(store, Wanted(side=Side.OUT, text="lũ"), 1)
+    back, _ = await every_page(store, Wanted(side=Side.OUT, text="lũ"), 2, back=True)
+
+    assert [wanted_ids.index(one.id) for one in lines] == [2, 0, 4, 3, 1]
+    assert back == lines
+
+
+async def test_a_sealed_document_is_found_by_none_of_its_words(store: SqlStore, clock: ManualClock) -> None:
+    document = incoming(clock, subject="Kế hoạch tuyệt mật", signer=Signer(name="Trần Văn Bình"))
+    async with store.begin(NORTH) as work:
+        await work.incoming.add(document)
+        await work.commit()
+    async with store.begin(NORTH) as work:
+        await work.incoming.save(replace(document, state=InState.SEALED))
+        await work.commit()
+
+    async with store.read(NORTH) as view:
+        page = await view.lists.page(Wanted(side=None, text="tuyet mat"), limit=10)
+        line = await view.lists.line(document.id)
+    assert page.lines == ()
+    assert line is not None
+    assert (line.state, line.card.subject, line.card.signer) == ("sealed", "", None)
+    async with store.reading() as tx:
+        ((folded, card),) = await tx.tuples(select(ListRow.folded, ListRow.card))  # type: ignore[call-overload]  # columns
+    assert folded == ""
+    assert not set(bare_words("tuyệt mật")) & set(bare_words(card))
+
+
+@pytest.mark.parametrize("cursor", ["", "x", "W10", "bnVsbA", "WyJhIiwxXQ"])
+async def test_a_foreign_cursor_is_refused(store: SqlStore, cursor: str) -> None:
+    async with store.read(NORTH) as view:
+        with pytest.raises(errors.NotFound, match="ask for the first page again"):
+            await view.lists.page(OUT, limit=1, cursor=cursor)
+
+
+async def test_a_cursor_of_another_question_is_refused(store: SqlStore, clock: ManualClock) -> None:
+    await seed(store, clock, random.Random(1), 3)
+
+    async with store.read(NORTH) as view:
+        page = await view.lists.page(OUT, limit=1)
+        with pytest.raises(errors.NotFound):
+            await view.lists.page(IN, limit=1, cursor=page.next_cursor)
+
+
+async def test_rows_of_older_documents_are_filled_while_the_node_works(
+    store: SqlStore, clock: ManualClock
+) -> None:
+    """As after the migration: no rows at first, and documents change meanwhile. Filling again changes nothing."""
+    await seed(store, clock, random.Random(7), 12)
+    before = {side: (await every_page(store, side, 500))[0] for side in (OUT, IN)}
+    async with store.writing() as tx:
+        await tx.change(delete(ListRow))
+        await tx.commit()
+
+    turns = 0
+    while await store.fill_lists(5):
+        turns += 1
+        if turns == 2:
+            async with store.begin(NORTH) as work:
+                kept = await work.outgoing.get(before[OUT][0].id)
+                await work.outgoing.save(kept)
+                await work.commit()
+    await store.fill_lists_again()
+    while await store.fill_lists(5):
+        turns += 1
+
+    assert turns > 8
+    assert {side: (await every_page(store, side, 500))[0] for side in (OUT, IN)} == before
+    async with store.reading() as tx:
+        assert {row.done for row in await tx.rows(ListFillRow, select(ListFillRow))} == {True}
+
+
+async def test_recipients_that_answer_at_once_are_all_counted(store: SqlStore, clock: ManualClock) -> None:
+    document = outgoing(clock, state=OutState.PACKED)
+    deliveries = [delivery(document, f"Z91.{n}", "sent") for n in range(10, 18)]
+    async with store.begin(NORTH) as work:
+        await work.outgoing.add(document)
+        await work.deliveries.add(deliveries)
+        await work.commit()
+
+    async def answered(id: str) -> None:
+        async with store.begin(NORTH) as work:
+            await work.deliveries.save_state(id, "accepted", (), clock.now())
+            await work.commit()
+
+    await asyncio.gather(*(answered(one.id) for one in deliveries))
+
+    async with store.read(NORTH) as view:
+        line = await view.lists.line(document.id)
+    assert line is not None
+    assert (line.card.states, line.state, line.due_at) == ({"accepted": 8}, "accepted", None)
+
+
+async def test_what_is_not_committed_has_no_row(store: SqlStore, clock: ManualClock) -> None:
+    async with store.begin(NORTH) as work:
+        await work.outgoing.add(outgoing(clock))
+
+    async with store.read(NORTH) as view:
+        assert (await view.lists.count(OUT)).n == 0
+
+
+async def test_the_tiles_and_charts_count_what_there_is(store: SqlStore, clock: ManualClock) -> None:
+    """Sent at 08:00 and 09:00 here; there after 60 s; taken in after ten minutes more by one of two."""
+    clock.advance(datetime(2026, 11, 20, 1, 0, tzinfo=UTC) - clock.now())
+    for minutes in (0, 60):
+        document = outgoing(clock, state=OutState.PACKED)
+        one, other = delivery(document, "Z91.02", "accepted"), delivery(document, "Z91.03", "sent")
+        async with store.begin(NORTH) as work:
+            now = clock.now()
+            await work.outgoing.add(document)
+            await work.deliveries.add([one, other])
+            for each in (one, other):
+                await work.facts.add(each.id, Fact(track=Track.TRANSPORT, code="sent", at=now))
+            for code, at in (("01", 60), ("03", 660 + minutes)):
+                said = Fact(track=Track.BUSINESS, code=code, at=now + timedelta(seconds=at))
+                await work.facts.add(one.id, said)
+            await work.incoming.add(incoming(clock, urgency=Urgency.EXPRESS))
+            await work.commit()
+        clock.advance(3_600)
+    while await store.work_out_day():
+        pass
+
+    today = date(2026, 11, 20)
+    async with store.read(NORTH) as view:
+        tiles = await view.lists.tiles(today)
+        charts = await view.lists.charts(today)
+        types = await view.lists.types(Side.OUT)
+    assert (tiles.late.n, tiles.urgent.n, tiles.today.n, tiles.silent.n, tiles.failed.n) == (2, 2, 2, 2, 0)
+    last = charts.days[-1]
+    assert (len(charts.days), last.day, last.sent, last.received) == (30, today, 2, 2)
+    assert last.delivered == Lag(n=2, median=60, p90=60)
+    assert last.taken_in is not None
+    assert (last.taken_in.n, last.taken_in.median) == (2, 630)
+    assert [(slow.code, slow.n, slow.seconds) for slow in charts.slowest] == [("Z91.02", 2, 630)]
+    assert (charts.states, sum(map(sum, charts.hours))) == ({"sent": 2}, 2)
+    assert (charts.hours[4][8], charts.hours[4][9]) == (1, 1)
+    assert types == ["letter"]

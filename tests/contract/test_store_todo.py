@@ -1,0 +1,178 @@
+"""What the to-do list asks of either database: only what is open, only of one agency, the oldest first; and notes,
+reminders and calendar days that read back as they were written."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
+
+from gateway.domain.document import InState, Kind, OutState
+from gateway.domain.office_calendar import CalendarDay, DayKind
+from gateway.domain.status import Fact, RequestKind, Track
+from gateway.domain.task import TaskNote
+from gateway.store import todo
+from gateway.store.deliveries import delivery_row, fact_row
+from gateway.store.incoming import from_domain as incoming_row
+from gateway.store.store import SqlStore
+from gateway.store.tables import DeliveryRow, FactRow, IncomingRow
+from tests.contract.test_store_plans import fill, plan
+from tests.support.clock import ManualClock
+from tests.support.stores import NORTH, SOUTH, delivery, incoming, outgoing, seed_incoming
+
+NOW = datetime(2026, 11, 20, 2, tzinfo=UTC)
+
+
+async def test_only_documents_that_wait_for_their_clerk_are_to_be_taken_in(
+    store: SqlStore, clock: ManualClock
+) -> None:
+    late = await seed_incoming(store, incoming(clock))
+    clock.advance(60)
+    held = await seed_incoming(store, incoming(clock, state=InState.HELD))
+    await seed_incoming(store, incoming(clock, state=InState.ACCEPTED))
+    await seed_incoming(store, incoming(clock, kind=Kind.RECALL))
+    await seed_incoming(store, incoming(clock, scope=SOUTH))
+
+    async with store.read(NORTH) as work:
+        assert await work.tasks.to_take_in(10) == [late, held]
+        assert await work.tasks.to_take_in(1) == [late]
+
+
+async def test_a_reply_is_wanted_until_the_document_is_done(store: SqlStore, clock: ManualClock) -> None:
+    wanted = await seed_incoming(store, incoming(clock, reply_required=True, due_on=date(2026, 11, 23)))
+    await seed_incoming(store, incoming(clock, reply_required=True, due_on=date(2026, 11, 24)))
+    await seed_incoming(store, incoming(clock, reply_required=False, due_on=date(2026, 11, 23)))
+
+    async with store.begin(NORTH) as work:
+        assert await work.tasks.replies(date(2026, 11, 23), 10) == [wanted]
+        await work.incoming.save(replace(wanted, state=InState.DONE))
+        assert await work.tasks.replies(date(2026, 11, 23), 10) == []
+
+
+async def test_requests_come_with_everything_known_about_their_document(
+    store: SqlStore, clock: ManualClock
+) -> None:
+    asked = await seed_incoming(store, incoming(clock, state=InState.ACCEPTED))
+    sealed = await seed_incoming(store, incoming(clock, state=InState.SEALED))
+    request = Fact(
+        track=Track.REQUEST, code="asked", at=NOW, request_id="p-1", request_kind=RequestKind.RECALL
+    )
+    answer = Fact(track=Track.REQUEST, code="16", at=NOW, stated_at=NOW, request_id="p-1")
+    async with store.begin(NORTH) as work:
+        await work.facts.add(asked.id, request)
+        await work.facts.add(asked.id, answer)
+        await work.facts.add(sealed.id, request)
+        await work.facts.add("dlv-of-ours", request)
+
+        (found,) = await work.tasks.asked_back(NOW - timedelta(days=1), 10)
+        assert await work.tasks.asked_back(NOW + timedelta(seconds=1), 10) == []
+
+    assert found.document == asked
+    assert set(found.facts) == {request, answer}
+
+
+async def test_deliveries_that_came_back_are_found_with_their_documents(
+    store: SqlStore, clock: ManualClock
+) -> None:
+    document = outgoing(clock)
+    deliveries = [
+        delivery(document, "Z91.02", "failed"),
+        delivery(document, "Z91.03", "rejected"),
+        delivery(document, "Z91.04", "delivered"),
+    ]
+    async with store.begin(NORTH) as work:
+        await work.outgoing.add(document)
+        await work.deliveries.add(deliveries)
+        await work.deliveries.save_state(
+            deliveries[1].id, "rejected", (), document.created_at + timedelta(hours=1)
+        )
+
+        found = await work.tasks.returned(document.created_at, 10)
+        later = await work.tasks.returned(document.created_at + timedelta(minutes=1), 10)
+
+    assert [each.delivery.recipient.code for each in found] == ["Z91.02", "Z91.03"]
+    assert {each.document.id for each in found} == {document.id}
+    assert [each.delivery.recipient.code for each in later] == ["Z91.03"]
+
+
+async def test_what_has_left_or_was_cancelled_is_not_unsent(store: SqlStore, clock: ManualClock) -> None:
+    states = (OutState.DRAFT, OutState.PACKED, OutState.BLOCKED, OutState.CANCELLED, OutState.QUEUED)
+    async with store.begin(NORTH) as work:
+        for state in states:
+            await work.outgoing.add(outgoing(clock, state=state))
+        found = await work.tasks.unsent(10)
+
+    assert [each.state for each in found] == [OutState.DRAFT, OutState.BLOCKED, OutState.QUEUED]
+
+
+async def test_a_note_reads_back_and_belongs_to_one_agency(store: SqlStore) -> None:
+    note = TaskNote(task="failed:dlv-1", noted_by="prn_north", noted_at=NOW, owner="A. Clerk")
+    rests = replace(note, snoozed_until=NOW + timedelta(days=1), note="They move house")
+    async with store.begin(NORTH) as work:
+        await work.tasks.save_note(note)
+        await work.tasks.save_note(rests)
+        await work.commit()
+
+    async with store.read(NORTH) as work:
+        assert await work.tasks.notes(["failed:dlv-1", "failed:dlv-2"]) == {"failed:dlv-1": rests}
+    async with store.read(SOUTH) as work:
+        assert await work.tasks.notes(["failed:dlv-1"]) == {}
+
+
+async def test_a_reminder_is_claimed_once_in_each_agency_until_it_is_forgotten(store: SqlStore) -> None:
+    async with store.begin(NORTH) as work:
+        assert await work.tasks.first_time("digest:1", NOW)
+        assert not await work.tasks.first_time("digest:1", NOW)
+        await work.commit()
+    async with store.begin(SOUTH) as work:
+        assert await work.tasks.first_time("digest:1", NOW)
+    async with store.begin(NORTH) as work:
+        await work.tasks.forget_reminders(NOW)
+        assert not await work.tasks.first_time("digest:1", NOW)
+        await work.tasks.forget_reminders(NOW + timedelta(seconds=1))
+        assert await work.tasks.first_time("digest:1", NOW)
+
+
+async def test_a_claim_that_is_not_committed_leaves_the_reminder_to_others(store: SqlStore) -> None:
+    async with store.begin(NORTH) as work:
+        assert await work.tasks.first_time("digest:1", NOW)
+    async with store.begin(NORTH) as work:
+        assert await work.tasks.first_time("digest:1", NOW)
+
+
+async def test_days_are_put_over_and_removed(store: SqlStore) -> None:
+    flood = CalendarDay(day=date(2026, 11, 25), kind=DayKind.HOLIDAY, name="Flood")
+    swap = CalendarDay(day=date(2026, 11, 21), kind=DayKind.WORKDAY, name="Instead")
+    await store.calendar.put([flood, swap], NOW)
+    await store.calendar.put([replace(flood, name="Storm")], NOW)
+
+    assert await store.calendar.days() == [swap, replace(flood, name="Storm")]
+    assert await store.calendar.remove(swap.day)
+    assert not await store.calendar.remove(swap.day)
+    assert [each.name for each in await store.calendar.days()] == ["Storm"]
+
+
+async def test_the_list_reads_by_index_what_is_open_however_long_the_history(
+    store: SqlStore, clock: ManualClock
+) -> None:
+    document, many = outgoing(clock), 2000
+    async with store.begin(NORTH) as work:
+        await work.outgoing.add(document)
+        await work.commit()
+    taken = [replace(incoming(clock), state=InState.DONE) for _ in range(many)]
+    sent = [replace(delivery(document, "Z91.02", "done"), id=f"dlv-{n}") for n in range(many)]
+    told = Fact(track=Track.BUSINESS, code="03", at=NOW)
+    await fill(store, IncomingRow, [incoming_row(each).model_dump() for each in taken])
+    await fill(store, DeliveryRow, [delivery_row(each, 1).model_dump() for each in sent])
+    await fill(store, FactRow, [fact_row(NORTH.agency_id, each.id, told).model_dump() for each in taken])
+
+    asked = {"agency": NORTH.agency_id, "most": 100}
+    plans = {
+        "ix_incoming_state": await plan(store, todo.TO_TAKE_IN, state="new", **asked),
+        "ix_incoming_reply_by": await plan(store, todo.REPLIES, by=date(2026, 11, 23), **asked),
+        "ix_fact_asked": await plan(store, todo.ASKED, since=NOW, **asked),
+        "ix_delivery_returned": await plan(store, todo.BACK, since=NOW, **asked),
+        "ix_outgoing_state": await plan(store, todo.UNSENT, state="draft", **asked),
+    }
+
+    # A table of one row is read whole by a server, whatever its indexes.
+    assert [name for name, how in plans.items() if name not in how] in ([], ["ix_outgoing_state"]), plans

@@ -1,0 +1,128 @@
+"""The text of pages made to hurt: read in the process for it, in time, and the next good file is read as well."""
+
+from __future__ import annotations
+
+import io
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from gateway.policy.pdf_fields import read_fields
+from gateway.trust.pdf_layout import MOST_HEAD, MOST_RUNS, MOST_TAIL, read_text
+from gateway.trust.pdf_signatures.sandbox import PdfLimits, PdfSandbox
+from tests.support import pdfs
+from tests.support.letters import LETTER, Text, page, paper
+from tests.support.pdf_pages import assembled
+
+SECONDS = 4.0
+GOOD = paper([page(LETTER)])
+
+
+@pytest.fixture(scope="module")
+def sandbox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PdfSandbox]:
+    made = PdfSandbox(tmp_path_factory.mktemp("none"), PdfLimits(seconds=SECONDS))
+    yield made
+    made.close()
+
+
+def drawn(content: str, resources: str = "/Font << /F1 3 0 R >>", more: str = "") -> bytes:
+    """A page of these operators; object 4 is its content, 5 the page, 6 whatever `more` is."""
+    return assembled(
+        [
+            "<< /Type /Catalog /Pages 2 0 R >>",
+            "<< /Type /Pages /Kids [5 0 R] /Count 1 >>",
+            "<< /Type /Font /Subtype /Type1 /BaseFont /Times-Roman >>",
+            f"<< /Length {len(content)} >>\nstream\n{content}\nendstream",
+            f"<< /Type /Page /Parent 2 0 R /MediaBox [0 0 595 842] /Contents 4 0 R /Resources << {resources} >> >>",
+            *([more] if more else []),
+        ]
+    )
+
+
+def in_itself() -> bytes:
+    """A form that draws itself ten times."""
+    look = "/Fm Do " * 10
+    form = (
+        "<< /Type /XObject /Subtype /Form /BBox [0 0 9 9] /Resources << /XObject << /Fm 6 0 R >> >> "
+        f"/Length {len(look)} >>\nstream\n{look}\nendstream"
+    )
+    return drawn("/Fm Do", "/XObject << /Fm 6 0 R >>", form)
+
+
+def with_much() -> bytes:
+    rows = "\n".join(f"1 0 0 1 {n % 500} {n % 800} Tm (a) Tj" for n in range(40_000))
+    return drawn(f"BT /F1 9 Tf\n{rows}\nET")
+
+
+HOSTILE: dict[str, Callable[[], bytes]] = {
+    "a form in itself": in_itself,
+    "forty thousand pieces": with_much,
+    "a table without end": lambda: pdfs.with_endless_table(GOOD),
+    "arrays in arrays": lambda: pdfs.deep(pdfs.plain()),
+    "tables in a circle": lambda: pdfs.with_loop(pdfs.plain()),
+    "odd operands": lambda: drawn(
+        "BT /F1 (x) Tf [1 2] Tm Td (a) Tj /F1 1e308 Tf 1e308 0 0 1e308 1 1 Tm (b) Tj ET"
+    ),
+    "matrices of nothing": lambda: drawn("0 0 0 0 0 0 cm BT /F1 12 Tf (a) Tj ET"),
+}
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_a_page_made_to_hurt_is_left_in_time_and_the_next_file_is_read(
+    sandbox: PdfSandbox, tmp_path: Path, name: str
+) -> None:
+    hostile, good = tmp_path / "hostile.pdf", tmp_path / "good.pdf"
+    hostile.write_bytes(HOSTILE[name]())
+    good.write_bytes(GOOD)
+    sandbox.text(good)
+    begun = time.monotonic()
+
+    told = sandbox.text(hostile)
+
+    assert time.monotonic() - begun < SECONDS + 6
+    assert len(told.runs) <= MOST_RUNS
+    # A table of objects that nobody can follow is mended by the library: the page below it may be read.
+    assert read_fields(told).number.value in (None, "118")
+    assert read_fields(sandbox.text(good)).number.value == "118"
+
+
+def test_of_a_long_file_the_first_pages_and_the_last_are_read() -> None:
+    told = read_text(io.BytesIO(paper([[Text(f"Trang {n}", 200, 100)] for n in range(40)])))
+
+    assert (told.pages, told.cut) == (40, True)
+    assert [each.number for each in told.sheets] == [*range(1, MOST_HEAD + 1), *range(41 - MOST_TAIL, 41)]
+
+
+def test_what_lies_beside_the_page_is_not_read() -> None:
+    told = read_text(io.BytesIO(paper([[Text("Ngoài trang", 900, 100), Text("Trong trang", 200, 100)]])))
+
+    assert [run.text for run in told.runs] == ["Trong trang"]
+
+
+def test_a_file_that_is_too_large_is_not_opened(tmp_path: Path) -> None:
+    place = tmp_path / "a.pdf"
+    place.write_bytes(GOOD)
+
+    assert PdfSandbox(tmp_path, PdfLimits(max_bytes=10)).text(place).fault == "PDF-LIMIT"
+
+
+def test_an_encrypted_file_says_so(tmp_path: Path) -> None:
+    assert read_text(io.BytesIO(pdfs.locked(GOOD))).fault == "PDF-UNREADABLE"
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.integers(9, len(GOOD) - 1), st.binary(min_size=1, max_size=8))
+def test_changed_bytes_never_raise(at: int, octets: bytes) -> None:
+    told = read_text(io.BytesIO(GOOD[:at] + octets + GOOD[at + len(octets) :]))
+
+    assert read_fields(told) is not None
+
+
+def test_words_that_stand_on_their_side_are_no_lines() -> None:
+    turned = GOOD.replace(b"/MediaBox [0 0 595 842]", b"/Rotate 90 /MediaBox [0 0 595 842]")
+
+    assert read_text(io.BytesIO(turned)).runs == ()

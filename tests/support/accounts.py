@@ -1,0 +1,97 @@
+"""Accounts of the pages, for tests: a node with two agencies and an operator, persons who took up their accounts, and what
+they type. Signing in costs a thousandth of what it costs in earnest."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+
+import pyotp
+
+from gateway.accounts import admin, one_time, posts, second_factor, sessions, sign_in
+from gateway.accounts.acting import Acting, By
+from gateway.accounts.desk import AccountDesk
+from gateway.accounts.sign_in import Entered, Typed
+from gateway.domain.event import Event
+from gateway.domain.person import Person
+from gateway.domain.post import PostRole
+from gateway.domain.session import Origin
+
+PASSWORD = "Trời mưa 7 ngày"
+MACHINE = By(principal_id="operator")
+NORTH, SOUTH = "agy_north", "agy_south"
+HERE = Origin(address="192.0.2.7", agent="A browser")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Someone:
+    """One person with an account."""
+
+    desk: AccountDesk
+    person: Person
+    password: str = PASSWORD
+    totp: str | None = None
+
+    @property
+    def login(self) -> str:
+        return self.person.login or self.person.name
+
+    @property
+    def by(self) -> By:
+        return By.person(self.person.id)
+
+    def typed(self, **more: str) -> Typed:
+        code = pyotp.TOTP(self.totp).at(self.desk.clock.now()) if self.totp else ""
+        return Typed(**{"login": self.login, "password": self.password, "code": code, **more})
+
+    async def enters(self, origin: Origin = HERE, before: str | None = None) -> Entered:
+        """Signed in; with a device half a minute later, because a code is good once."""
+        if self.totp:
+            await self.desk.clock.sleep(31)
+        return await sign_in.run(self.desk, self.typed(), origin, before)
+
+    async def acts(self, agency_id: str = NORTH) -> Acting:
+        """Signed in for that agency."""
+        token = (await self.enters()).token
+        if (await sessions.check(self.desk, token)).session.agency_id != agency_id:
+            token = await sessions.choose_agency(self.desk, token, agency_id)
+        return await sessions.check(self.desk, token)
+
+
+def post(role: PostRole, agency_id: str = NORTH, unit: str = "") -> posts.Wanted:
+    return posts.Wanted(role=role, agency_id="" if role.is_of_node else agency_id, unit=unit)
+
+
+async def operator(desk: AccountDesk) -> Someone:
+    """The node's first one, made at the machine."""
+    return await someone(desk, MACHINE, "quantri", post(PostRole.OPERATOR))
+
+
+async def someone(desk: AccountDesk, by: By, login: str, *wanted: posts.Wanted) -> Someone:
+    """Added, and the account taken up."""
+    account = admin.NewAccount(login=login, name=f"Person {login}", title="Staff", posts=wanted)
+    _, code = await admin.add(desk, by, account)
+    return await taken_up(desk, code)
+
+
+async def taken_up(desk: AccountDesk, code: str, password: str = PASSWORD) -> Someone:
+    person = await one_time.take_up(desk, code, password, HERE)
+    return Someone(desk=desk, person=person, password=password)
+
+
+async def with_factor(one: Someone) -> tuple[Someone, tuple[str, ...], str]:
+    """The same person with a device; its recovery codes, and the token of the session that it was set up in."""
+    acting = await sessions.check(one.desk, (await one.enters()).token)
+    totp, _ = second_factor.begin(one.desk, acting)
+    first = pyotp.TOTP(totp).at(one.desk.clock.now())
+    token, codes = await second_factor.set_up(one.desk, acting, one.password, totp, first, HERE)
+    return Someone(desk=one.desk, person=one.person, password=one.password, totp=totp), codes, token
+
+
+async def told(desk: AccountDesk, subject: str) -> list[Event]:
+    """The node's events about it."""
+    async with desk.accounts.read() as view:
+        return list(await view.events.of(subject))
+
+
+DAY = timedelta(days=1)

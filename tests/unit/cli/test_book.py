@@ -1,0 +1,109 @@
+"""The register books at the command line, on a real node: entered by hand, shown, written out, struck through."""
+
+from __future__ import annotations
+
+import zipfile
+from pathlib import Path
+
+import pytest
+from cryptography.hazmat.primitives.serialization import Encoding
+
+from gateway.clock import SystemClock
+from gateway.domain.wall_clock import local
+from tests.support import pki
+from tests.support.packets import PDF
+from tests.unit.cli.conftest import Terminal
+
+LETTER = ("--sender", "Hợp tác xã Một", "--subject", "Đề nghị sửa đường")
+
+
+@pytest.fixture
+def node(terminal: Terminal, tmp_path: Path) -> Terminal:
+    done = terminal.type("init", "--code", "Z92.01", "--name", "Office", "--numbering", "B", "--yes")
+    assert done.code == 0, done.err
+    anchors = tmp_path / "data" / "trust" / "ca.pem"
+    anchors.parent.mkdir(exist_ok=True)
+    anchors.write_bytes(pki.root().certificate.public_bytes(Encoding.PEM))
+    return terminal
+
+
+def test_mail_by_hand_stands_in_the_book_and_in_its_files(node: Terminal, tmp_path: Path) -> None:
+    scan = tmp_path / "letter.pdf"
+    scan.write_bytes(PDF)
+    year = local(SystemClock().now()).year
+    day = local(SystemClock().now()).strftime("%d/%m/%Y")
+
+    entered = node.type("book", "enter", *LETTER, "--scan", scan, "--yes", "-o", "json")
+    late = node.type(
+        "book", "catch-up", *LETTER, "--received", day, "--why", "Mất điện", "--yes", "-o", "json"
+    )
+    dry = node.type("book", "enter", *LETTER, "--dry-run")
+    struck = node.type("book", "strike", late.json["id"], "--why", "Nhập nhầm", "--yes", "-o", "json")
+    shown = node.type("book", "show", "incoming", "-o", "json")
+    table = node.type("book", "show", "incoming")
+    first = node.type("book", "show", "incoming", "--limit", "1")
+
+    assert (entered.json["number"], entered.json["year"], late.json["number"]) == ("1", year, "2")
+    assert (dry.code, dry.out) == (0, "")
+    assert struck.json["struck_reason"] == "Nhập nhầm"
+    assert [(one["number"], one["struck"]) for one in shown.json["data"]] == [("1", False), ("2", True)]
+    assert shown.json["summary"]["missing"] == 0
+    assert "Liên tục 1–2, không thiếu số" in table.err
+    assert "Hợp tác xã Một" in table.out
+    assert "--after 1" in first.err
+
+
+def test_a_book_is_written_in_each_form_and_over_no_other_file(node: Terminal, tmp_path: Path) -> None:
+    assert node.type("book", "enter", *LETTER, "--yes").code == 0
+    done = {
+        ending: node.type("book", "export", "incoming", tmp_path / f"book.{ending}", "-o", "json")
+        for ending in ("xlsx", "csv", "html")
+    }
+
+    assert {each.json["lines"] for each in done.values()} == {1}
+    assert len({each.json["digest"] for each in done.values()}) == 1
+    assert zipfile.is_zipfile(tmp_path / "book.xlsx")
+    assert (tmp_path / "book.csv").read_bytes().startswith(b"\xef\xbb\xbf")
+    assert "Đề nghị sửa đường" in (tmp_path / "book.html").read_text(encoding="utf-8")
+    assert node.type("book", "export", "incoming", tmp_path / "book.csv").code == 2
+    assert node.type("book", "export", "incoming", tmp_path / "book.pdf").code == 2
+    days = ("--from", "2026-02-01", "--to", "2026-01-01")
+    assert node.type("book", "export", "incoming", tmp_path / "x.csv", *days).code == 4
+    assert not (tmp_path / "x.csv").exists()
+
+
+def test_outgoing_paper_takes_a_number_once(node: Terminal) -> None:
+    day = local(SystemClock().now()).strftime("%d/%m/%Y")
+    words = (
+        "--number",
+        "15",
+        "--symbol",
+        "UBND-VP",
+        "--date",
+        day,
+        "--type",
+        "Công văn",
+        "--subject",
+        "Trả lời",
+    )
+    more = ("--signer", "Người ký", "--to", "Hợp tác xã Một", "--to", "Hợp tác xã Hai", "--yes")
+
+    made = node.type("book", "sent", *words, *more, "-o", "json")
+    again = node.type("book", "sent", *words, *more)
+    struck = node.type("book", "strike", made.json["id"], "--why", "Không gửi", "--yes", "-o", "json")
+    (line,) = node.type("book", "show", "outgoing", "-o", "json").json["data"]
+
+    assert made.json["number"] == "15/UBND-VP"
+    assert again.code != 0
+    assert "15/UBND-VP" in again.err
+    assert struck.json["struck_reason"] == "Không gửi"
+    assert (line["recipients"], line["struck"]) == ("Hợp tác xã Một; Hợp tác xã Hai", True)
+
+
+def test_what_may_not_be_entered_is_refused_with_its_reasons(node: Terminal) -> None:
+    given = node.type("book", "enter", *LETTER, "--register-no", "7", "--yes")
+    early = node.type("book", "enter", *LETTER, "--received", "2020-01-01", "--yes")
+
+    assert (given.code, early.code) == (4, 4)
+    assert "số đến" in given.err
+    assert "Ngày đến" in early.err

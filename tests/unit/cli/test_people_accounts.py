@@ -1,0 +1,129 @@
+"""`gateway people` for accounts: an administrator without pages makes one, lets it begin anew, unlocks it, signs it out."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from gateway.bootstrap import open_office
+from gateway.demo import stage
+from gateway.domain.account import HostedAgency
+from gateway.errors import Denied
+from gateway.store import migrate
+from tests.support import accounts, people
+from tests.unit.cli.conftest import Terminal
+
+
+@pytest.fixture(autouse=True)
+def _cheap() -> Iterator[None]:
+    with people.cheap():
+        yield
+
+
+@pytest.fixture
+def folder(tmp_path: Path, terminal: Terminal) -> Path:
+    """A node with one agency and nobody who administers it."""
+    folder = tmp_path / "node"
+    folder.mkdir()
+    settings = stage.settings_for(folder)
+    (tmp_path / "gateway.toml").write_text(
+        f'[node]\ndata_dir = "{folder}"\n[accounts]\naddress = "https://gateway.example.invalid/"\n',
+        encoding="utf-8",
+    )
+
+    async def made() -> None:
+        await migrate.up(settings.database.url)
+        async with open_office(settings) as office:
+            await office.store.accounts.add_hosted(
+                HostedAgency(id=accounts.NORTH, code="Z91.01", name="North")
+            )
+
+    asyncio.run(made())
+    return folder
+
+
+def taken_up(folder: Path, code: str) -> None:
+    """Its person chooses a password, and signs in once."""
+
+    async def work() -> None:
+        async with open_office(stage.settings_for(folder)) as office:
+            one = await accounts.taken_up(office.accounts, code)
+            await one.enters()
+
+    asyncio.run(work())
+
+
+def test_the_first_operator_is_made_at_the_machine_with_a_link_and_no_password(
+    folder: Path, terminal: Terminal
+) -> None:
+    made = terminal.type(
+        "people", "account", "quantri", "A. Admin", "--post", "operator", "--yes", "-o", "json"
+    )
+
+    assert made.code == 0, made.err
+    assert made.json["link"] == f"https://gateway.example.invalid/welcome/{made.json['code']}"
+    assert made.json["standing"] == "active"
+    taken_up(folder, made.json["code"])
+    second = terminal.type(
+        "people", "account", "second", "B. Admin", "--post", "operator", "--yes", "--lang", "en"
+    )
+    assert second.code == 5
+    assert "posts do not allow" in second.err
+
+
+def test_a_link_closes_what_was_open_and_is_shown_with_the_sessions(folder: Path, terminal: Terminal) -> None:
+    made = terminal.type("people", "account", "vananh", "Vân Anh", "--post", "clerk", "--yes", "-o", "json")
+    taken_up(folder, made.json["code"])
+
+    before = terminal.type("people", "sessions", "vananh", "-o", "json")
+    link = terminal.type("people", "link", "vananh", "--yes", "-o", "json")
+    after = terminal.type("people", "sessions", "vananh", "-o", "json")
+
+    assert [(each["address"], each["factor"]) for each in before.json["data"]] == [
+        (accounts.HERE.address, "none")
+    ]
+    assert link.json["code"] != made.json["code"]
+    assert after.json["data"] == []
+
+
+def test_somebody_is_signed_out_everywhere_and_unlocked(folder: Path, terminal: Terminal) -> None:
+    made = terminal.type("people", "account", "vananh", "Vân Anh", "--post", "clerk", "--yes", "-o", "json")
+    taken_up(folder, made.json["code"])
+
+    async def lock() -> list[str]:
+        codes = []
+        async with open_office(stage.settings_for(folder)) as office:
+            async with office.accounts.accounts.read() as view:
+                person = await view.people.named("vananh")
+            one = accounts.Someone(desk=office.accounts, person=person, password="wrong")
+            for _ in range(6):
+                with pytest.raises(Denied) as found:
+                    await one.enters()
+                codes.append(found.value.code)
+        return codes
+
+    assert terminal.type("people", "sign-out", "vananh", "--yes", "-o", "json").json["ended"] == 1
+    assert asyncio.run(lock())[-1] == "GW-LOCKED"
+    assert terminal.type("people", "unlock", "vananh", "--yes").code == 0
+    assert asyncio.run(lock())[0] == "GW-SIGN-IN"
+
+
+def test_posts_standing_and_the_yearly_list(folder: Path, terminal: Terminal) -> None:
+    terminal.type("people", "account", "vananh", "Vân Anh", "--post", "clerk", "--title", "Văn thư", "--yes")
+    given = terminal.type("people", "post", "vananh", "officer", "--unit", "Phòng 3", "--yes", "-o", "json")
+    stood = terminal.type(
+        "people", "stand", "vananh", "locked", "--reason", "the phone was stolen", "--yes", "-o", "json"
+    )
+    listed = terminal.type("people", "review", "--agency", "Z91.01", "-o", "json")
+    told = terminal.type("people", "review", "--agency", "Z91.01")
+
+    assert (given.code, stood.json["standing"]) == (0, "locked")
+    (line,) = listed.json["data"]
+    assert [(each["role"], each["unit"]) for each in line["posts"]] == [("clerk", ""), ("officer", "Phòng 3")]
+    assert "Chuyên viên" in told.out
+    assert "Khóa" in told.out
+    assert terminal.type("people", "post", "vananh", "system", "--yes").code == 2
+    assert terminal.type("people", "stand", "vananh", "gone", "--reason", "x" * 10, "--yes").code == 2

@@ -1,0 +1,47 @@
+"""A change as a person types it becomes the same reform as its JSON."""
+
+from __future__ import annotations
+
+from datetime import date
+
+import pytest
+import typer
+
+from gateway.cli import registry_change_form as form
+from gateway.domain.registry_reform import QueuedMail, ReformKind, Target
+
+
+def test_options_are_read_with_codes_in_capitals_and_new_agencies_by_name_and_parent() -> None:
+    told = form.stated(
+        kind="split",
+        sources=["z91.01"],
+        targets=["z91.08=Sở Một@z91", "Z91.09=Sở Hai"],
+        name=None,
+        parent=None,
+        decision={"number": " 12/QĐ-UBND ", "issued_on": "01/11/2026", "issuer": "UBND"},
+        effective="01/07/2027",
+        mail_to="triage",
+        queued="return",
+    )
+
+    found = form.reform_of(told)
+
+    assert (found.kind, found.sources, found.effective_on) == (
+        ReformKind.SPLIT,
+        ("Z91.01",),
+        date(2027, 7, 1),
+    )
+    assert found.targets == (
+        Target(code="Z91.08", name="Sở Một", parent="Z91"),
+        Target(code="Z91.09", name="Sở Hai"),
+    )
+    assert (found.triage, found.mail_to, found.queued) == (True, None, QueuedMail.RETURN)
+    assert (found.decision.number, found.decision.issued_on) == ("12/QĐ-UBND", date(2026, 11, 1))
+
+
+@pytest.mark.parametrize(
+    "told", [[], {}, {"kind": "melt"}, {"kind": "merge", "sources": ["Z91"] * 201}, "text", None]
+)
+def test_what_is_no_change_is_refused_by_field(told: object) -> None:
+    with pytest.raises(typer.BadParameter):
+        form.reform_of(told)

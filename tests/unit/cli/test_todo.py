@@ -1,0 +1,138 @@
+"""The to-do list and the calendar at the command line, on a real node."""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from cryptography.hazmat.primitives.serialization import Encoding
+
+from gateway import labels
+from gateway.clock import SystemClock
+from gateway.domain.account import AgencyScope
+from gateway.domain.document import IncomingDocument, Urgency
+from gateway.store.store import SqlStore
+from tests.support import pki, stores
+from tests.unit.cli.conftest import Terminal
+
+
+@pytest.fixture
+def node(terminal: Terminal, tmp_path: Path) -> Terminal:
+    assert terminal.type("init", "--code", "Z92.01", "--name", "Office", "--yes").code == 0
+    anchors = tmp_path / "data" / "trust" / "ca.pem"
+    anchors.parent.mkdir(exist_ok=True)
+    anchors.write_bytes(pki.root().certificate.public_bytes(Encoding.PEM))
+    return terminal
+
+
+async def arrive(folder: Path) -> str:
+    """An express letter comes in; its id."""
+    path = folder / "data" / "gateway.db"
+    with sqlite3.connect(path) as line:
+        ((agency,),) = line.execute("SELECT id FROM hosted_agency").fetchall()
+    line.close()
+    clock = SystemClock()
+    scope = AgencyScope(agency_id=agency, principal_id="node")
+    letter = stores.incoming(clock, scope=scope, urgency=Urgency.EXPRESS)  # type: ignore[arg-type]  # any clock
+    async with stores.opened(f"sqlite+aiosqlite:///{path}", clock) as store:
+        await _keep(store, scope, letter)
+    return letter.id
+
+
+async def _keep(store: SqlStore, scope: AgencyScope, letter: IncomingDocument) -> None:
+    async with store.begin(scope) as work:
+        await work.incoming.add(letter)
+        await work.commit()
+
+
+def test_a_task_is_listed_taken_snoozed_and_settled(node: Terminal, tmp_path: Path) -> None:
+    assert node.type("todo", "list", "-o", "json").json == {"data": [], "resting": 0, "cut": False}
+    id = asyncio.run(arrive(tmp_path))
+
+    (task,) = node.type("todo", "list", "-o", "json").json["data"]
+    table = node.type("todo", "list", "--lang", "en")
+    taken = node.type("todo", "take", task["id"], "--owner", "A. Clerk", "--yes", "-o", "json")
+    closed = node.type("todo", "close", task["id"], "--note", "Went on paper", "--yes", "-o", "json")
+    rest = node.type("todo", "list", "-o", "json").json
+    whole = node.type("todo", "list", "--all", "-o", "json").json["data"]
+    assert node.type("todo", "wake", task["id"], "--yes").code == 0
+
+    assert (task["id"], task["subject"], task["direction"]) == (f"take_in:{id}", id, "in")
+    assert (task["wall_clock"], task["urgency"], task["timer"]) == (True, "hoa_toc", "t2u")
+    assert "Take in: overdue or urgent" in table.out
+    assert taken.json["owner"] == "A. Clerk"
+    assert closed.json["note"] == "Went on paper"
+    assert (rest["data"], rest["resting"]) == ([], 1)
+    assert [(each["id"], each["owner"]) for each in whole] == [(task["id"], "A. Clerk")]
+    assert len(node.type("todo", "list", "-o", "json").json["data"]) == 1
+
+
+def test_what_is_wrong_with_a_note_is_said(node: Terminal) -> None:
+    until = ("--until", "2026-13-01 09:00", "--note", "x")
+
+    assert node.type("todo", "close", "failed:nobody", "--note", "x", "--yes").code == 3
+    assert node.type("todo", "snooze", "failed:nobody", *until, "--yes").code == 2
+    assert node.type("todo", "take", "failed:nobody", "--dry-run").code == 0
+
+
+def test_a_day_is_added_over_what_ships_and_taken_back(node: Terminal) -> None:
+    shipped = node.type("calendar", "list", "--year", "2026", "-o", "json").json["data"]
+    added = node.type(
+        "calendar", "add", "16/02/2026", "--kind", "ordinary", "--name", "Flood", "--yes", "-o", "json"
+    )
+    changed = node.type("calendar", "list", "--year", "2026", "-o", "json").json["data"]
+    table = node.type("calendar", "list", "--year", "2026")
+    removed = node.type("calendar", "remove", "2026-02-16", "--yes")
+
+    assert added.code == 0, added.err
+    day = {each["id"]: each for each in changed}["2026-02-16"]
+    assert (day["kind"], day["name"], day["shipped"]) == ("ordinary", "Flood", False)
+    assert len(changed) == len(shipped)
+    assert "Tết Nguyên đán" in table.out
+    assert removed.code == 0
+    assert node.type("calendar", "list", "--year", "2026", "-o", "json").json["data"] == shipped
+    assert node.type("calendar", "remove", "2026-02-16", "--yes").code == 3
+
+
+def test_days_come_from_a_file_or_none_of_them_does(node: Terminal, tmp_path: Path) -> None:
+    (tmp_path / "good.csv").write_text("day,kind,name\n2028-01-03,holiday,New Year\n", encoding="utf-8")
+    (tmp_path / "bad.csv").write_text(
+        "day,kind,name\n2028-01-04,holiday,x\n2028-01-05,party,y\n", encoding="utf-8"
+    )
+
+    assert node.type("calendar", "import", "good.csv", "--yes").code == 0
+    refused = node.type("calendar", "import", "bad.csv", "--yes", "--lang", "en")
+    days = node.type("calendar", "list", "--year", "2028", "-q").out.split()
+
+    assert refused.code == 4
+    assert "line 3" in refused.err
+    assert days == ["2028-01-03"]
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("31/02/2026", "--kind", "holiday"),
+        ("2026-01-01", "--kind", "party"),
+        ("someday", "--kind", "holiday"),
+    ],
+)
+def test_a_day_that_cannot_be_is_a_usage_error(terminal: Terminal, words: tuple[str, ...]) -> None:
+    assert terminal.type("calendar", "add", *words, "--yes").code == 2
+
+
+@pytest.mark.parametrize(
+    ("left", "vi", "en"),
+    [
+        (timedelta(hours=1, minutes=12), "1 giờ 12", "1 h 12"),
+        (timedelta(minutes=40), "40 phút", "40 min"),
+        (-timedelta(minutes=40), "Quá 40 phút", "Late by 40 min"),
+        (-timedelta(hours=2, minutes=5), "Quá 2 giờ 05", "Late by 2 h 05"),
+        (timedelta(), "0 phút", "0 min"),
+    ],
+)
+def test_a_countdown_reads_as_clerks_read_it(left: timedelta, vi: str, en: str) -> None:
+    assert (labels.time_left(left), labels.time_left(left, "en")) == (vi, en)

@@ -1,0 +1,267 @@
+"""Changes of the organisation in the hands of two people, on a real database: resolved at any date, by what was believed at
+any moment, undone whole."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime, timedelta
+
+import pytest
+from sqlalchemy import select, text
+
+from gateway.deciding import approve
+from gateway.deciding import reform as reforming
+from gateway.deciding.desk import DecidingDesk
+from gateway.domain.event import EventKind
+from gateway.domain.proposal import AnchorChange, Content, Proposal
+from gateway.domain.registry import AgencyEntry, Standing
+from gateway.domain.registry_reform import DecidingDocument, Reform, ReformKind, ReformState, Target
+from gateway.errors import Clash, Denied
+from gateway.registry.directory import SqlDirectory
+from gateway.registry.tables import agency_table
+from gateway.store.store import SqlStore
+from tests.support import people
+from tests.support.clock import ManualClock
+from tests.support.people import Someone
+
+DAY = timedelta(days=1)
+JULY = date(2027, 7, 1)
+DECISION = DecidingDocument(number="12/QĐ-UBND", issued_on=date(2026, 11, 1), issuer="UBND tỉnh Z91")
+AGENCIES = """code,alias,name,parent,host
+Z91,000.00.00.Z91,UBND tỉnh Sao Mai,,north
+Z91.01,000.00.01.Z91,Sở Tài chính,Z91,north
+Z91.02,000.00.02.Z91,Sở Kế hoạch và Đầu tư,Z91,north
+Z91.03,,Sở Nội vụ,Z91,north
+Z91.03.01,,Ban Thi đua,Z91.03,north
+"""
+
+
+@pytest.fixture
+async def both(desk: DecidingDesk, directory: SqlDirectory, clock: ManualClock) -> tuple[Someone, Someone]:
+    await directory.apply(await directory.plan_import(AGENCIES.encode()), "operator")
+    made = await people.two(desk)
+    clock.advance(25 * 3600)  # an account decides when it is a day old
+    return made
+
+
+def reform(kind: ReformKind, *sources: str, to: tuple[Target, ...] = (), **more: object) -> Reform:
+    told = {"decision": DECISION, "effective_on": JULY} | more
+    return Reform(kind=kind, sources=sources, targets=to, **told)  # type: ignore[arg-type]
+
+
+MERGED = reform(
+    ReformKind.CONSOLIDATE,
+    "Z91.01",
+    "Z91.02",
+    to=(Target(code="Z91.31", name="Sở Tài chính và Kế hoạch", parent="Z91", host="north"),),
+)
+
+
+async def in_force(both: tuple[Someone, Someone], change: Reform) -> str:
+    """Planned, proposed by one and approved by the other; its id."""
+    desk = both[0].desk
+    planned = await reforming.plan(desk, change)
+    made = await reforming.proposed(desk, await both[0].here(), planned)
+    await people.approved(both[1], made)
+    return made.id
+
+
+async def test_two_become_one_on_a_future_day_and_each_day_has_its_answer(
+    both: tuple[Someone, Someone], directory: SqlDirectory
+) -> None:
+    id = await in_force(both, MERGED)
+
+    before = await directory.resolve("Z91.01", JULY - DAY)
+    after = await directory.resolve("000.00.01.Z91", JULY)
+    early = await directory.resolve("Z91.31", JULY - DAY)
+    assert (before.standing, before.successor) == (Standing.ACTIVE, None)
+    assert (after.standing, after.successor, after.may_refuse) == (Standing.CLOSED, "Z91.31", True)
+    assert after.ending is not None
+    assert (after.ending.decision, after.ending.heirs, after.ending.since) == (DECISION, ("Z91.31",), JULY)
+    assert early.standing is Standing.UNCERTAIN
+    assert (await directory.resolve("Z91.31", JULY)).standing is Standing.ACTIVE
+    assert await directory.former(["Z91.31"], JULY - DAY) == {}
+    assert await directory.former(["Z91.31"], JULY) == {
+        "Z91.01": "Z91.31",
+        "000.00.01.Z91": "Z91.31",
+        "Z91.02": "Z91.31",
+        "000.00.02.Z91": "Z91.31",
+    }
+    table = await directory.legacy()
+    assert [(each.code, each.heir, each.since, each.reform_id) for each in table] == [
+        ("Z91.01", "Z91.31", JULY, id),
+        ("Z91.02", "Z91.31", JULY, id),
+    ]
+
+
+async def test_a_rename_is_found_by_both_names_and_shown_with_that_of_the_day(
+    both: tuple[Someone, Someone], directory: SqlDirectory
+) -> None:
+    await in_force(both, reform(ReformKind.RENAME, "Z91.03", name="Sở Nội vụ và Lao động"))
+    await in_force(both, reform(ReformKind.MOVE, "Z91.03.01", parent="Z91"))
+
+    old = await directory.resolve("so noi vu", JULY - DAY, "Z91")
+    later = await directory.resolve("so noi vu", JULY + DAY, "Z91")
+    assert named(old.entry) == "Sở Nội vụ"
+    assert named(later.entry) == "Sở Nội vụ và Lao động"
+    assert named(await directory.find("Z91.03", JULY - DAY)) == "Sở Nội vụ"
+    assert named(await directory.find("Z91.03", JULY)) == "Sở Nội vụ và Lao động"
+    assert named(await directory.entry("Z91.03")) == "Sở Nội vụ"  # today is before July
+    assert "Z91.03.01" in {each.code for each in await directory.children("Z91.03")}
+    assert "Z91.03.01" not in {each.code for each in await directory.children("Z91")}
+
+
+async def test_what_was_believed_at_a_moment_stays_known(
+    both: tuple[Someone, Someone], directory: SqlDirectory, clock: ManualClock
+) -> None:
+    start = clock.now()
+    clock.advance(60)
+    id = await in_force(both, reform(ReformKind.RENAME, "Z91.03", name="Sở Nội vụ và Lao động"))
+    renamed = clock.now()
+    clock.advance(60)
+    await reforming.undo(both[0].desk, await both[0].here(), id, "typed wrong")
+    undone = clock.now()
+    clock.advance(60)
+    corrected = b"code,name\nZ91.03,S\xe1\xbb\x9f N\xe1\xbb\x99i v\xe1\xbb\xa5 t\xe1\xbb\x89nh\n"
+    await directory.apply(await directory.plan_import(corrected), "operator")
+
+    async def name(on: date, at: object) -> str | None:
+        return named(await directory.believed("Z91.03", on, at))  # type: ignore[arg-type]
+
+    assert await name(JULY, start) == "Sở Nội vụ"
+    assert await name(JULY, renamed) == "Sở Nội vụ và Lao động"
+    assert await name(JULY - DAY, renamed) == "Sở Nội vụ"
+    assert await name(JULY, undone) == "Sở Nội vụ"
+    assert await name(JULY, clock.now()) == "Sở Nội vụ tỉnh"
+    assert await name(JULY, start - timedelta(days=365)) is None
+
+
+def named(entry: AgencyEntry | None) -> str | None:
+    return None if entry is None else entry.name
+
+
+async def test_undoing_restores_every_row_and_leaves_the_history(
+    both: tuple[Someone, Someone], directory: SqlDirectory, store: SqlStore
+) -> None:
+    before = await rows(store)
+    id = await in_force(both, MERGED)
+    changed = await rows(store)
+
+    record = await reforming.undo(both[0].desk, await both[0].here(), id, "the day was wrong")
+
+    assert changed != before
+    assert await rows(store) == before
+    assert record.state is ReformState.UNDONE
+    assert (await directory.resolve("Z91.01", JULY)).standing is Standing.ACTIVE
+    assert await directory.legacy() == []
+    assert [each.id for each in await reforming.listed(both[0].desk, 10)] == [id]
+    with pytest.raises(Clash, match="undone already"):
+        await reforming.undo(both[0].desk, await both[0].here(), id, "again")
+    again = await in_force(both, MERGED)
+    assert again != id
+
+
+async def rows(store: SqlStore) -> list[tuple[object, ...]]:
+    columns = [each for each in agency_table().c if each.name != "updated_at"]
+    async with store.reader.connect() as connection:
+        return [tuple(row) for row in await connection.execute(select(*columns).order_by(columns[0]))]
+
+
+@pytest.mark.parametrize("built", ["reform", "row", "import", "days"])
+async def test_what_something_was_built_on_is_not_undone(
+    both: tuple[Someone, Someone], directory: SqlDirectory, clock: ManualClock, built: str
+) -> None:
+    id = await in_force(both, MERGED)
+    if built == "reform":
+        await in_force(
+            both, reform(ReformKind.MERGE, "Z91.03", to=(Target(code="Z91.31"),), effective_on=JULY + DAY)
+        )
+    if built in ("row", "import"):
+        line = "Z91.31.01,Phòng Ngân sách,Z91.31" if built == "row" else "Z91.02,Sở Kế hoạch,Z91"
+        await directory.apply(await directory.plan_import(f"code,name,parent\n{line}\n".encode()), "operator")
+    if built == "days":
+        clock.advance(7 * 86400 + 1)
+
+    with pytest.raises(Clash) as refused:
+        await reforming.undo(both[0].desk, await both[0].here(), id, "wrong")
+
+    assert refused.value.code == "REG-BUILT-ON"
+    assert (await directory.resolve("Z91.01", JULY)).successor == "Z91.31"
+
+
+async def test_one_person_alone_changes_nothing_and_a_wrong_number_of_the_decision_neither(
+    both: tuple[Someone, Someone], directory: SqlDirectory
+) -> None:
+    desk = both[0].desk
+    made = await reforming.proposed(desk, await both[0].here(), await reforming.plan(desk, MERGED))
+
+    with pytest.raises(Denied) as alone:
+        await approve.run(desk, await both[0].here(), made.id, made.content.expected, made.digest)
+    with pytest.raises(Denied) as wrong:
+        await approve.run(desk, await both[1].here(), made.id, ["13/QĐ-UBND"], made.digest)
+
+    assert (str(alone.value.code), str(wrong.value.code)) == ("GW-TWO-PEOPLE", "GW-TWO-DIGITS")
+    assert (await directory.resolve("Z91.01", JULY)).standing is Standing.ACTIVE
+    await approve.run(desk, await both[1].here(), made.id, ["12 / qđ-ubnd"], made.digest)
+    assert (await directory.resolve("Z91.01", JULY)).standing is Standing.CLOSED
+
+
+async def test_threat_115_a_registry_that_changed_after_the_proposal_is_not_reformed(
+    both: tuple[Someone, Someone], directory: SqlDirectory
+) -> None:
+    desk = both[0].desk
+    made = await reforming.proposed(desk, await both[0].here(), await reforming.plan(desk, MERGED))
+    file = "code,name,host\nZ91.02,Sở Kế hoạch và Đầu tư,south\n"
+    await directory.apply(await directory.plan_import(file.encode()), "operator")
+
+    with pytest.raises(Clash) as refused:
+        await people.approved(both[1], made)
+
+    assert refused.value.code == "REG-MOVED"
+    assert (await directory.resolve("Z91.01", JULY)).standing is Standing.ACTIVE
+
+
+async def test_a_proposal_that_was_edited_in_the_database_is_refused(
+    both: tuple[Someone, Someone], store: SqlStore
+) -> None:
+    desk = both[0].desk
+    made = await reforming.proposed(desk, await both[0].here(), await reforming.plan(desk, MERGED))
+    async with store.writer.begin() as connection:
+        await connection.execute(text("UPDATE proposal SET content = replace(content, 'Z91.31', 'Z91.39')"))
+
+    with pytest.raises(Denied) as refused:
+        await people.approved(both[1], made)
+
+    assert str(refused.value.code) == "GW-TWO-EDITED"
+
+
+async def test_each_step_is_an_event_and_the_duty_ends_with_its_report(
+    both: tuple[Someone, Someone], clock: ManualClock
+) -> None:
+    desk = both[0].desk
+    id = await in_force(both, MERGED)
+    assert await reforming.duties(desk) == []
+    clock.advance((JULY - clock.now().date()).days * 86400 + 86400)
+    (duty,) = await reforming.duties(desk)
+    assert duty.due_on == JULY + 15 * DAY
+
+    await reforming.report(desk, "operator", id, "Công văn 7/SNV")
+
+    assert await reforming.duties(desk) == []
+    async with desk.decisions.read() as view:
+        kinds = [each.kind for each in await view.events.of(id)]
+    assert kinds == [
+        EventKind.PROPOSAL_MADE,
+        EventKind.REFORM_APPROVED,
+        EventKind.PROPOSAL_APPROVED,
+        EventKind.REFORM_REPORTED,
+    ]
+
+
+def test_the_digest_of_a_proposal_without_reforms_is_what_it_was_before_there_were_any() -> None:
+    now = datetime(2026, 11, 20, tzinfo=UTC)
+    anchors = (AnchorChange(certificate="AAAA"),)
+    made = Proposal(
+        id="prp_1", content=Content(anchors=anchors), proposed_by="a", proposed_at=now, expires_at=now
+    )
+
+    assert made.digest == "8cd33550eac6d06522845572267eca4f8e57138106b4faf4d1b24501811a521b"

@@ -1,0 +1,116 @@
+"""Runs of numbers, months, forms and what may be entered by hand: over any numbers, gaps are exactly what is missing."""
+
+from __future__ import annotations
+
+from datetime import date, timedelta
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from gateway import labels
+from gateway.book.words import run_sentence
+from gateway.domain.account import NumberingMode
+from gateway.domain.book import Book, BookLine, Form, Gap, Run
+from gateway.policy import book as rules
+from gateway.policy.verdict import ReasonCode
+
+TODAY = date(2026, 11, 20)
+
+
+def line(on: date | None) -> BookLine:
+    return BookLine(subject_id="x", number="1", on=on, cells={})
+
+
+def codes(day: date, *, catch_up: bool = False, issued_on: date | None = None) -> list[ReasonCode]:
+    asked = rules.HandEntry(
+        texts={"sender": "A", "subject": "B"},
+        needed=frozenset({"sender", "subject"}),
+        issued_on=issued_on,
+        day=day,
+        given_number=None,
+        is_catch_up=catch_up,
+    )
+    return [each.code for each in rules.check_entry(asked, NumberingMode.B, TODAY).reasons]
+
+
+@settings(deadline=None)
+@given(st.sets(st.integers(1, 400), min_size=1), st.sampled_from([None, 1]))
+def test_gaps_are_exactly_the_numbers_that_no_line_has(numbers: set[int], start: int | None) -> None:
+    run = rules.run_of((str(n) for n in numbers), start=start)
+
+    first = start or min(numbers)
+    absent = set(range(first, max(numbers) + 1)) - numbers
+    named = {n for gap in run.gaps for n in range(gap.first, gap.last + 1)}
+    assert run.missing == len(absent)
+    assert named <= absent
+    assert named == absent or len(run.gaps) == rules.MOST_GAPS
+    assert run.is_whole == (not absent)
+
+
+def test_letters_leave_no_gap_and_fill_none_and_doubles_are_told() -> None:
+    run = rules.run_of(["1", "2a", "03", "3", "x", "9" * 30])
+
+    assert run == Run(first=1, last=3, missing=1, gaps=(Gap(first=2, last=2),), doubled=(3,))
+
+
+@pytest.mark.parametrize(
+    ("run", "said"),
+    [
+        (rules.run_of(map(str, range(1, 1246))), "Liên tục 1–1245, không thiếu số"),
+        (rules.run_of(["1", "2", "5", "7"]), "Từ 1 đến 7 thiếu 3 số: 3–4, 6"),
+        (rules.run_of(["3", "3"], start=1), "Từ 1 đến 3 thiếu 2 số: 1–2. Trùng số: 3"),
+        (rules.run_of([]), "Chưa có số nào"),
+        (rules.run_of(["4"], series="Công văn"), "Công văn: Liên tục 4–4, không thiếu số"),
+        (
+            rules.run_of(map(str, range(1, 200, 2))),
+            "Từ 1 đến 199 thiếu 99 số: " + ", ".join(map(str, range(2, 102, 2))) + ", …",
+        ),
+    ],
+)
+def test_the_sentence_says_what_is_missing(run: Run, said: str) -> None:
+    assert run_sentence(run, "vi") == said
+
+
+@settings(deadline=None)
+@given(st.lists(st.one_of(st.none(), st.dates(date(2026, 1, 1), date(2026, 12, 31))), max_size=40))
+def test_no_month_begins_twice_and_none_before_an_earlier_one(days: list[date | None]) -> None:
+    told = list(rules.month_begins(map(line, days)))
+
+    headings = [heading for heading, _ in told if heading is not None]
+    assert headings == sorted(set(headings))
+    assert [each.on for _, each in told] == days
+    dated = [day for day in days if day is not None]
+    assert bool(headings) == bool(dated)
+
+
+def test_forms_have_the_columns_of_their_regulation() -> None:
+    counts = {key: len(columns) for key, columns in rules.COLUMNS.items()}
+
+    assert counts == {
+        (Book.INCOMING, Form.DECREE_30): 10,
+        (Book.OUTGOING, Form.DECREE_30): 10,
+        (Book.INCOMING, Form.CIRCULAR_07): 9,
+        (Book.OUTGOING, Form.CIRCULAR_07): 8,
+        (Book.FOLLOW_UP, Form.DECREE_30): 7,
+        (Book.FOLLOW_UP, Form.CIRCULAR_07): 7,
+    }
+    for columns in rules.COLUMNS.values():
+        assert all(labels.has(f"book.column.{each}") and rules.WIDTHS[each] for each in columns)
+
+
+def test_days_of_receipt_have_their_bounds() -> None:
+    assert codes(TODAY) == []
+    assert codes(date(2026, 1, 1)) == []
+    assert codes(TODAY + timedelta(days=1)) == [ReasonCode.BOOK_DAY]
+    assert codes(date(2025, 12, 31)) == [ReasonCode.BOOK_DAY]
+    assert codes(date(2025, 12, 31), catch_up=True) == []
+    assert codes(TODAY - timedelta(days=366), catch_up=True) == []
+    assert codes(TODAY - timedelta(days=367), catch_up=True) == [ReasonCode.BOOK_DAY]
+    assert codes(TODAY, issued_on=TODAY + timedelta(days=1)) == [ReasonCode.DATE_IN_FUTURE]
+
+
+def test_texts_are_as_long_as_their_columns_and_carry_no_control_characters() -> None:
+    assert rules.check_text("reason", "x" * 500).allowed
+    assert [each.code for each in rules.check_text("reason", "x" * 501).reasons] == [ReasonCode.TOO_LONG]
+    assert [each.code for each in rules.check_text("reason", "a\x00b").reasons] == [ReasonCode.BAD_CHARACTERS]

@@ -1,0 +1,42 @@
+"""Suggested names: the worked examples of the rules."""
+
+from __future__ import annotations
+
+import pytest
+
+from gateway.policy import login_names
+from gateway.policy.login_names import Style
+
+
+@pytest.mark.parametrize(
+    ("name", "style", "taken", "tail", "wanted"),
+    [
+        ("Nguyễn Văn An", Style.NEXT, (), "", "nguyenvanan"),
+        ("Nguyễn Văn An", Style.NEXT, ("nguyenvanan",), "", "nguyenvanan1"),
+        ("Nguyễn Văn An", Style.NEXT, ("nguyenvanan", "nguyenvanan1"), "", "nguyenvanan2"),
+        ("Trần Văn A", Style.SECOND, ("tranvana",), "", "tranvana2"),
+        ("Phan Song Toàn", Style.INITIALS, (), "ldld", "pstoan.ldld"),
+        ("Đặng Thị Đào", Style.SECOND, (), "", "dangthidao"),
+    ],
+)
+def test_persons(name: str, style: Style, taken: tuple[str, ...], tail: str, wanted: str) -> None:
+    assert login_names.of_person(name, style, taken, tail) == wanted
+
+
+@pytest.mark.parametrize(
+    ("name", "parent", "wanted"),
+    [
+        ("Sở Nội vụ", "", "snv"),
+        ("UBND huyện Hải Hà", "", "hhh"),
+        ("Ủy ban nhân dân thành phố Cẩm Phả", "", "tpcp"),
+        ("Chi cục Thủy sản", "Sở Nông nghiệp và Phát triển nông thôn", "ccts.snnvptnt"),
+    ],
+)
+def test_agencies(name: str, parent: str, wanted: str) -> None:
+    short = login_names.of_agency(name, parent)
+
+    assert short == wanted
+    assert (login_names.clerks(short), login_names.administrators(short)) == (
+        f"vanthu{wanted}",
+        f"{wanted}qtdv",
+    )

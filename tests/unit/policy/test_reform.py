@@ -1,0 +1,397 @@
+"""Reforms on a registry in memory: every rule at its boundary, and any sequence of them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from gateway.domain import registry_life
+from gateway.domain.registry import RowSource
+from gateway.domain.registry_change import AgencyRecord
+from gateway.domain.registry_life import Life
+from gateway.domain.registry_reform import (
+    DecidingDocument,
+    Reform,
+    ReformKind,
+    ReformRecord,
+    ReformState,
+    Target,
+)
+from gateway.policy import reform as rules
+from gateway.policy import reform_duty
+from gateway.policy.reform import BuiltOn, RegistryView, plan, undoing
+
+DAY = timedelta(days=1)
+TODAY = date(2026, 11, 20)
+NOW = datetime(2026, 11, 20, 3, tzinfo=UTC)
+JULY = date(2027, 7, 1)
+DECISION = DecidingDocument(number="12/QĐ-UBND", issued_on=date(2026, 11, 1), issuer="UBND tỉnh Z91")
+
+
+def lives(*codes: str, **parents: str) -> dict[str, Life]:
+    return {
+        code: Life(
+            record=AgencyRecord(code=code, name=f"Sở {code}", parent=parents.get(code.replace(".", "_")))
+        )
+        for code in codes
+    }
+
+
+def reform(kind: ReformKind, *sources: str, to: tuple[Target | str, ...] = (), **more: object) -> Reform:
+    targets = tuple(each if isinstance(each, Target) else Target(code=each) for each in to)
+    told = {"decision": DECISION, "effective_on": JULY} | more
+    return Reform(kind=kind, sources=sources, targets=targets, **told)  # type: ignore[arg-type]
+
+
+def new(code: str, **more: str) -> Target:
+    return Target(code=code, **({"name": f"Sở mới {code}"} | more))
+
+
+def applied(known: Mapping[str, Life], *changes: Reform) -> dict[str, Life]:
+    now = dict(known)
+    for change in changes:
+        planned = plan(change, RegistryView(lives=now), TODAY)
+        assert planned.conflicts == ()
+        now |= planned.after
+    return now
+
+
+def keys(change: Reform, known: Mapping[str, Life], **view: object) -> set[str]:
+    found = plan(change, RegistryView(lives=known, **view), TODAY)  # type: ignore[arg-type]
+    return {each.key for each in found.conflicts}
+
+
+# --- what each kind does ----------------------------------------------------------------------------------------
+
+
+def test_a_rename_holds_from_its_day_and_the_day_before_has_the_old_name() -> None:
+    found = applied(lives("Z91.01"), reform(ReformKind.RENAME, "Z91.01", name="Sở Tài chính"))["Z91.01"]
+
+    assert found.at(JULY - DAY).name == "Sở Z91.01"
+    assert found.at(JULY).name == found.at(date.max).name == "Sở Tài chính"
+
+
+def test_a_rename_and_a_move_of_one_day_both_hold_from_that_day() -> None:
+    known = lives("Z91.01", "Z92")
+    found = applied(
+        known,
+        reform(ReformKind.RENAME, "Z91.01", name="Sở Tài chính"),
+        reform(ReformKind.MOVE, "Z91.01", parent="Z92"),
+    )["Z91.01"]
+
+    assert (found.at(JULY - DAY).name, found.at(JULY - DAY).parent) == ("Sở Z91.01", None)
+    assert (found.at(JULY).name, found.at(JULY).parent) == ("Sở Tài chính", "Z92")
+
+
+def test_a_recode_ends_the_old_code_the_day_before_and_the_new_one_has_its_name() -> None:
+    found = applied(lives("Z91.01"), reform(ReformKind.RECODE, "Z91.01", to=(Target(code="Z91.51"),)))
+
+    assert found["Z91.01"].record.valid_to == JULY - DAY
+    assert found["Z91.51"].record.valid_from == JULY
+    assert found["Z91.51"].record.name == "Sở Z91.01"
+    assert registry_life.heir_on(found, "Z91.01", JULY) == "Z91.51"
+
+
+@pytest.mark.parametrize(
+    ("change", "ended", "successor"),
+    [
+        (reform(ReformKind.MERGE, "Z91.01", "Z91.02", to=("Z91.03",)), {"Z91.01", "Z91.02"}, "Z91.03"),
+        (
+            reform(ReformKind.CONSOLIDATE, "Z91.01", "Z91.02", to=(new("Z91.09"),)),
+            {"Z91.01", "Z91.02"},
+            "Z91.09",
+        ),
+        (
+            reform(ReformKind.SPLIT, "Z91.01", to=(new("Z91.08"), new("Z91.09")), mail_to="Z91.09"),
+            {"Z91.01"},
+            "Z91.09",
+        ),
+        (
+            reform(ReformKind.SPLIT, "Z91.01", to=(new("Z91.08"), new("Z91.09")), triage=True),
+            {"Z91.01"},
+            None,
+        ),
+        (reform(ReformKind.DISSOLVE, "Z91.01"), {"Z91.01"}, None),
+        (reform(ReformKind.DISSOLVE, "Z91.01", to=("Z91.03",)), {"Z91.01"}, "Z91.03"),
+    ],
+)
+def test_what_ends_has_its_last_day_and_its_successor(
+    change: Reform, ended: set[str], successor: str | None
+) -> None:
+    found = applied(lives("Z91.01", "Z91.02", "Z91.03"), change)
+
+    assert {code for code, life in found.items() if life.record.valid_to == JULY - DAY} == ended
+    assert {found[code].record.successor for code in ended} == {successor}
+
+
+def test_a_split_that_leaves_its_source_in_place_ends_nothing() -> None:
+    found = applied(lives("Z91.01"), reform(ReformKind.SPLIT, "Z91.01", to=("Z91.01", new("Z91.08"))))
+
+    assert found["Z91.01"].record.valid_to is None
+    assert found["Z91.08"].record.valid_from == JULY
+
+
+def test_a_starter_row_that_two_people_changed_may_refuse() -> None:
+    known = {"Z91": Life(record=AgencyRecord(code="Z91", name="Tỉnh Z91"), source=RowSource.STARTER)}
+
+    found = applied(known, reform(ReformKind.DISSOLVE, "Z91"))
+
+    assert found["Z91"].source is RowSource.IMPORTED
+
+
+# --- what stands against it -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        (reform(ReformKind.RENAME, "Z91.77", name="Sở Tài chính"), "unknown"),
+        (reform(ReformKind.RENAME, "Z91.01", name=" "), "bad_name"),
+        (reform(ReformKind.RENAME, "Z91.01", name="Sở Z91.01"), "same_name"),
+        (reform(ReformKind.RENAME, "Z91.01", "Z91.02", name="Sở Tài chính"), "shape"),
+        (reform(ReformKind.RECODE, "Z91.01", to=("Z91.02",)), "taken"),
+        (reform(ReformKind.RECODE, "Z91.01", to=(Target(code="z91.9"),)), "bad_code"),
+        (reform(ReformKind.RECODE, "Z91.01", to=(Target(code="000.00.09.Z91"),)), "old_form"),
+        (reform(ReformKind.MERGE, "Z91.01", to=("Z91.01",)), "repeated"),
+        (reform(ReformKind.MERGE, "Z91.01", to=(new("Z91.09"),)), "unknown"),
+        (reform(ReformKind.CONSOLIDATE, "Z91.01", to=(new("Z91.09"),)), "shape"),
+        (reform(ReformKind.CONSOLIDATE, "Z91.01", "Z91.02", to=("Z91.03",)), "taken"),
+        (reform(ReformKind.SPLIT, "Z91.01", to=(new("Z91.08"), new("Z91.09"))), "mail_rule"),
+        (
+            reform(ReformKind.SPLIT, "Z91.01", to=(new("Z91.08"), new("Z91.09")), mail_to="Z91.02"),
+            "mail_not_heir",
+        ),
+        (
+            reform(
+                ReformKind.SPLIT, "Z91.01", to=(new("Z91.08"), new("Z91.09")), mail_to="Z91.08", triage=True
+            ),
+            "mail_rule",
+        ),
+        (reform(ReformKind.MOVE, "Z91.01", parent="Z91.01"), "parent_circle"),
+        (reform(ReformKind.MOVE, "Z91.01", parent="Z95"), "unknown"),
+        (reform(ReformKind.MOVE, "Z91.01"), "no_parent"),
+        (reform(ReformKind.CREATE, to=(new("Z91.09", parent="Z95"),)), "unknown"),
+        (reform(ReformKind.CREATE, to=(new("Z91.09", alias="000.00.05.Z91"),)), "alias_taken"),
+        (reform(ReformKind.CREATE, to=(Target(code="Z91.09"),)), "bad_name"),
+        (reform(ReformKind.DISSOLVE, "Z91.01", decision=replace(DECISION, number=" ")), "no_decision"),
+        (reform(ReformKind.DISSOLVE, "Z91.01", decision=replace(DECISION, issued_on=None)), "no_decision"),
+    ],
+)
+def test_what_cannot_be_is_named(change: Reform, expected: str) -> None:
+    found = keys(change, lives("Z91.01", "Z91.02", "Z91.03"), aliases={"000.00.05.Z91": "Z91.05"})
+
+    assert expected in found
+
+
+def test_a_code_that_ended_is_neither_changed_nor_given_again_nor_an_heir() -> None:
+    known = applied(lives("Z91.01", "Z91.02"), reform(ReformKind.DISSOLVE, "Z91.01"))
+    later: Any = {"effective_on": JULY + DAY}
+
+    assert keys(reform(ReformKind.RENAME, "Z91.01", name="Sở mới", **later), known) == {"ends_already"}
+    assert keys(reform(ReformKind.CREATE, to=(new("Z91.01"),), **later), known) == {"taken"}
+    assert keys(reform(ReformKind.MERGE, "Z91.02", to=("Z91.01",), **later), known) == {"heir_not_in_force"}
+
+
+def test_two_mergers_into_each_other_on_different_days_are_a_circle() -> None:
+    known = applied(lives("Z91.01", "Z91.02"), reform(ReformKind.MERGE, "Z91.01", to=("Z91.02",)))
+
+    found = keys(reform(ReformKind.MERGE, "Z91.02", to=("Z91.01",), effective_on=JULY - 5 * DAY), known)
+
+    assert found == {"successor_circle"}
+
+
+def test_a_parent_circle_that_begins_only_on_a_later_day_is_seen() -> None:
+    known = applied(
+        lives("Z91.01", "Z91.02"), reform(ReformKind.MOVE, "Z91.01", parent="Z91.02", effective_on=JULY + DAY)
+    )
+
+    assert keys(reform(ReformKind.MOVE, "Z91.02", parent="Z91.01"), known) == {"parent_circle"}
+
+
+def test_a_change_before_one_that_is_planned_already_is_refused() -> None:
+    known = applied(lives("Z91.01"), reform(ReformKind.RENAME, "Z91.01", name="Sở Một"))
+
+    earlier = reform(ReformKind.RENAME, "Z91.01", name="Sở Hai", effective_on=JULY - DAY)
+
+    assert keys(earlier, known) == {"turned_later"}
+    assert keys(replace(earlier, effective_on=JULY), known) == set()
+    assert keys(reform(ReformKind.DISSOLVE, "Z91.01"), known) == {"turned_later"}
+    assert keys(reform(ReformKind.DISSOLVE, "Z91.01", effective_on=JULY + DAY), known) == set()
+
+
+def test_a_plan_on_another_registry_is_not_the_one_that_was_proposed() -> None:
+    known = lives("Z91.01", "Z91.02")
+    change = plan(reform(ReformKind.MERGE, "Z91.01", to=("Z91.02",)), RegistryView(lives=known), TODAY).ready
+    other = known | {"Z91.02": Life(record=replace(known["Z91.02"].record, name="Sở khác"))}
+
+    assert rules.moved_ground(change, plan(change, RegistryView(lives=known), TODAY)) is None
+    assert rules.moved_ground(change, plan(change, RegistryView(lives=other), TODAY)) is not None
+
+
+# --- undoing, the duty ------------------------------------------------------------------------------------------
+
+
+def record(change: Reform, at: datetime = NOW) -> ReformRecord:
+    return ReformRecord(
+        id="prp_1",
+        reform=change,
+        state=ReformState.APPROVED,
+        proposed_by="a",
+        approved_by="b",
+        approved_at=at,
+    )
+
+
+@pytest.mark.parametrize(
+    ("age", "allowed"), [(timedelta(days=7), True), (timedelta(days=7, seconds=1), False)]
+)
+def test_a_reform_is_undone_for_seven_days(age: timedelta, allowed: bool) -> None:
+    change = reform(ReformKind.MERGE, "Z91.01", to=("Z91.02",))
+    planned = plan(change, RegistryView(lives=lives("Z91.01", "Z91.02")), TODAY)
+    view = RegistryView(lives=lives("Z91.01", "Z91.02") | dict(planned.after))
+
+    found = undoing(record(change), planned.before, planned.after, view, BuiltOn(), NOW + age)
+
+    assert (found == ()) is allowed
+
+
+def test_undoing_a_move_that_another_leans_on_is_refused_where_it_would_close_a_circle() -> None:
+    # 01 stood under 02, and moved away; then 02 went below 01 by way of 03.
+    known = lives("Z91.01", "Z91.02", "Z91.03", "Z92", Z91_01="Z91.02", Z91_03="Z91.01")
+    first = plan(reform(ReformKind.MOVE, "Z91.01", parent="Z92"), RegistryView(lives=known), TODAY)
+    moved = applied(known | dict(first.after), reform(ReformKind.MOVE, "Z91.02", parent="Z91.03"))
+
+    found = undoing(
+        record(first.reform), first.before, first.after, RegistryView(lives=moved), BuiltOn(), NOW
+    )
+
+    assert [each.key for each in found] == ["parent_circle"]
+
+
+@pytest.mark.parametrize(
+    ("today", "expected"),
+    [
+        (date(2027, 6, 30), None),
+        (date(2027, 7, 1), "open"),
+        (date(2027, 7, 10), "open"),
+        (date(2027, 7, 11), "soon"),
+        (date(2027, 7, 16), "soon"),
+        (date(2027, 7, 17), "late"),
+    ],
+)
+def test_a_change_of_1_july_is_reported_by_16_july(today: date, expected: str | None) -> None:
+    found = reform_duty.duties([record(reform(ReformKind.DISSOLVE, "Z91.01"))], today)
+
+    assert [str(each.urgency) for each in found] == ([expected] if expected else [])
+    assert all(each.due_on == date(2027, 7, 16) for each in found)
+
+
+# --- any sequence -----------------------------------------------------------------------------------------------
+
+CODES = tuple(f"Z91.0{n}" for n in range(1, 6))
+FRESH = tuple(f"Z91.1{n}" for n in range(1, 6))
+DAYS = st.integers(0, 12).map(lambda n: JULY + n * DAY)
+
+
+@st.composite
+def reforms(draw: st.DrawFn) -> Reform:
+    one = st.sampled_from(CODES + FRESH)
+    known, other, third = draw(one), draw(one), draw(one)
+    fresh = draw(st.sampled_from(FRESH))
+    on = draw(DAYS)
+    choices = [
+        reform(ReformKind.RENAME, known, name=f"Sở {draw(st.integers(0, 3))}"),
+        reform(ReformKind.RECODE, known, to=(Target(code=fresh),)),
+        reform(ReformKind.MERGE, known, to=(other,)),
+        reform(ReformKind.MERGE, known, other, to=(third,)),
+        reform(ReformKind.CONSOLIDATE, known, other, to=(new(fresh),)),
+        reform(ReformKind.SPLIT, known, to=(other, new(fresh)), mail_to=fresh),
+        reform(ReformKind.SPLIT, known, to=(other, new(fresh)), triage=True),
+        reform(ReformKind.SPLIT, known, to=(known, new(fresh))),
+        reform(ReformKind.DISSOLVE, known),
+        reform(ReformKind.DISSOLVE, known, to=(other,)),
+        reform(ReformKind.MOVE, known, parent=other),
+        reform(ReformKind.CREATE, to=(new(fresh, parent=other),)),
+    ]
+    return replace(draw(st.sampled_from(choices)), effective_on=on)
+
+
+@settings(max_examples=250, deadline=None, suppress_health_check=list(HealthCheck))
+@given(st.lists(st.one_of(reforms(), st.integers(0, 20)), max_size=14))
+def test_any_sequence_leaves_one_answer_or_a_named_refusal_for_each_code_and_day(
+    steps: list[Reform | int],
+) -> None:
+    """A number undoes one of the reforms before it, where that may be."""
+    now: dict[str, Life] = lives(*CODES)
+    done: list[rules.ReformPlan] = []
+    ever: set[str] = set(now)
+    for step in steps:
+        if isinstance(step, Reform):
+            planned = plan(step, RegistryView(lives=now), TODAY)
+            if planned.conflicts:
+                assert not planned.after
+                continue
+            now, done = now | dict(planned.after), [*done, planned]
+            ever |= now.keys()
+        elif done:
+            now, done = _undone(now, done, step % len(done))
+        _whole(now)
+
+
+def _undone(
+    now: dict[str, Life], done: list[rules.ReformPlan], n: int
+) -> tuple[dict[str, Life], list[rules.ReformPlan]]:
+    this = done[n]
+    built = BuiltOn(
+        reforms=[
+            str(m) for m, each in enumerate(done) if m > n and set(each.reform.codes) & set(this.reform.codes)
+        ],
+        rows=[
+            code
+            for code in this.after
+            if this.before[code] is None
+            and any(
+                code in (life.record.parent, life.record.successor, *(each.parent for each in life.former))
+                for other, life in now.items()
+                if other not in this.after
+            )
+        ],
+    )
+    refused = undoing(record(this.reform), this.before, this.after, RegistryView(lives=now), built, NOW)
+    if refused:
+        return now, done
+    restored = {code: life for code, life in now.items() if code not in this.before}
+    restored |= {code: life for code, life in this.before.items() if life is not None}
+    if n == len(done) - 1:
+        replayed = plan(this.reform, RegistryView(lives=restored), TODAY)
+        assert dict(replayed.after) == dict(this.after), (
+            "undoing the last one restores what it was planned on"
+        )
+    return restored, done[:n] + done[n + 1 :]
+
+
+def _whole(now: Mapping[str, Life]) -> None:
+    """On each day every code is in force, not begun, or closed with a chain that ends; no parent comes back."""
+    for code, life in now.items():
+        first, last = life.record.valid_from, life.record.valid_to
+        assert first is None or last is None or first <= last + DAY
+        assert [each.until for each in life.former] == sorted({each.until for each in life.former})
+        chain = list(registry_life.successors(now, code))
+        assert code not in chain
+        assert len(set(chain)) == len(chain)
+        assert all(heir in now for heir in chain)
+        if life.record.successor is not None:
+            assert chain, "a successor that is stated leads somewhere"
+            assert now[chain[-1]].record.successor is None, "the chain ends by itself, not at a circle"
+        for n in range(14):
+            on = JULY + n * DAY
+            assert life.at(on).name
+            above = list(registry_life.parents(now, code, on))
+            assert len(set(above)) == len(above)
+            assert code not in above

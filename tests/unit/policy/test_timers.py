@@ -1,0 +1,213 @@
+"""Deadlines as the rulebook's worked examples have them, and what holds of every timer whenever it starts."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime, timedelta
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from gateway import labels
+from gateway.domain.document import Urgency
+from gateway.domain.office_calendar import OfficeCalendar
+from gateway.domain.shipped_days import SHIPPED
+from gateway.domain.wall_clock import VIETNAM, local
+from gateway.policy import office_hours, timers
+from gateway.policy.timers import Due, Timer, Who
+
+OFFICE = office_hours.calendar(OfficeCalendar().weekdays, OfficeCalendar().spans, SHIPPED, ())
+MOMENT = timedelta(microseconds=1)
+NORMAL = Urgency.NORMAL
+URGENT = [each for each in Urgency if each is not NORMAL]
+
+
+def at(text: str) -> datetime:
+    """Weekdays of October 2026, which has no holiday: the 12th is a Monday."""
+    return datetime.fromisoformat(f"2026-10-{text}").replace(tzinfo=VIETNAM)
+
+
+MON, TUE, WED, THU, FRI, SAT, NEXT_MON, NEXT_TUE = ("12", "13", "14", "15", "16", "17", "19", "20")
+
+
+@pytest.mark.parametrize(
+    ("signed", "last"),
+    [
+        (f"{FRI} 16:50", f"{NEXT_MON} 11:30"),
+        (f"{WED} 09:00", f"{THU} 11:30"),
+        (f"{SAT} 09:00", f"{NEXT_MON} 11:30"),
+    ],
+)
+def test_t1_ends_with_the_next_working_morning(signed: str, last: str) -> None:
+    due = timers.issue(OFFICE, at(signed), NORMAL)
+
+    assert (due.timer, due.at, due.late_from) == (Timer.T1, at(last), at(last))
+    assert not due.is_late(at(last))
+    assert due.is_late(at(last) + MOMENT)
+
+
+def test_t1_reminds_the_clerk_in_the_afternoon_and_the_head_next_morning() -> None:
+    early, late = (
+        timers.issue(OFFICE, at(f"{WED} 09:00"), NORMAL),
+        timers.issue(OFFICE, at(f"{WED} 16:00"), NORMAL),
+    )
+
+    assert [(each.at, each.who) for each in early.reminders] == [
+        (at(f"{WED} 15:30"), Who.CLERK),
+        (at(f"{THU} 10:00"), Who.HEAD),
+    ]
+    assert [each.who for each in late.reminders] == [Who.HEAD]
+
+
+@pytest.mark.parametrize(
+    ("arrived", "due"),
+    [
+        (f"{TUE} 11:00", f"{TUE} 15:00"),
+        (f"{FRI} 16:00", f"{NEXT_MON} 08:30"),
+        (f"{SAT} 10:00", f"{NEXT_MON} 09:30"),
+        (f"{THU} 12:15", f"{THU} 15:30"),
+    ],
+)
+def test_t2_is_two_working_hours(arrived: str, due: str) -> None:
+    found = timers.take_in(OFFICE, at(arrived), NORMAL)
+
+    assert (found.timer, found.at) == (Timer.T2, at(due))
+    assert found.reminders[-1].at == found.at
+    assert found.reminders[-1].who is Who.HEAD
+    assert found.left(OFFICE, at(arrived)) == timedelta(hours=2)
+
+
+@pytest.mark.parametrize(
+    ("urgency", "minutes"),
+    [(Urgency.URGENT, 60), (Urgency.VERY_URGENT, 30), (Urgency.EXPRESS, 15), (Urgency.TIMED_EXPRESS, 15)],
+)
+def test_t2u_runs_at_night_and_on_weekends(urgency: Urgency, minutes: int) -> None:
+    found = timers.take_in(OFFICE, at(f"{SAT} 23:30"), urgency)
+
+    assert (found.timer, found.wall_clock) == (Timer.T2U, True)
+    assert found.at == at(f"{SAT} 23:30") + timedelta(minutes=minutes)
+    assert found.left(OFFICE, at(f"{SAT} 23:30")) == timedelta(minutes=minutes)
+
+
+def test_t2u_of_an_express_letter_with_an_hour_ends_at_that_hour() -> None:
+    arrived = at(f"{SAT} 20:00")
+
+    due = timers.take_in(OFFICE, arrived, Urgency.TIMED_EXPRESS, at(f"{SAT} 22:00"))
+    missed = timers.take_in(OFFICE, arrived, Urgency.TIMED_EXPRESS, at(f"{SAT} 19:00"))
+    ignored = timers.take_in(OFFICE, arrived, Urgency.EXPRESS, at(f"{SAT} 22:00"))
+
+    assert (due.at, missed.at) == (at(f"{SAT} 22:00"), arrived)
+    assert ignored.at == arrived + timedelta(minutes=15)
+
+
+def test_t3_ends_at_closing_and_is_late_after_midnight() -> None:
+    arrived = at(f"{FRI} 16:55")
+    due = timers.receipt_notice(OFFICE, arrived)
+
+    assert due.at == at(f"{FRI} 17:00")
+    assert not due.is_late(at(f"{FRI} 23:59"))
+    assert due.is_late(at(f"{SAT} 00:01"))
+    assert timers.arrived_at_closing(OFFICE, arrived)
+    assert not timers.arrived_at_closing(OFFICE, at(f"{FRI} 16:29"))
+    assert timers.receipt_notice(OFFICE, at(f"{SAT} 10:00")).at == at(f"{NEXT_MON} 17:00")
+
+
+def test_t4_is_one_working_day() -> None:
+    assert timers.decide_held(OFFICE, at(f"{FRI} 10:00")).at == at(f"{NEXT_MON} 10:00")
+    assert timers.decide_held(OFFICE, at(f"{SAT} 10:00")).at == at(f"{NEXT_MON} 17:00")
+
+
+def test_t5_is_the_same_day_with_the_next_working_day_as_its_limit() -> None:
+    due = timers.submit(OFFICE, at(f"{FRI} 15:00"))
+
+    assert (due.at, due.late_from) == (at(f"{FRI} 17:00"), at(f"{NEXT_MON} 17:00"))
+    assert not due.is_late(at(f"{NEXT_MON} 17:00"))
+    assert due.is_late(at(f"{NEXT_MON} 17:01"))
+    assert [(each.at, each.who) for each in due.reminders] == [
+        (at(f"{FRI} 16:00"), Who.CLERK),
+        (at(f"{NEXT_MON} 08:00"), Who.LEADER),
+    ]
+
+
+@pytest.mark.parametrize("urgency", Urgency)
+def test_t11_is_one_working_day_or_two_working_hours(urgency: Urgency) -> None:
+    due = timers.answer_recall(OFFICE, at(f"{FRI} 16:00"), urgency)
+
+    assert due.at == at(f"{NEXT_MON} 16:00" if urgency is NORMAL else f"{NEXT_MON} 08:30")
+
+
+def test_t12_tries_again_sooner_and_then_hourly_for_three_days() -> None:
+    start = at(f"{SAT} 00:00")
+    tries = [timers.next_try(start, n) for n in range(1, 200)]
+    minutes = [(each - start) / timedelta(minutes=1) for each in tries if each is not None]
+
+    assert minutes[:7] == [1, 3, 8, 23, 53, 113, 173]
+    assert max(minutes) <= 72 * 60 < max(minutes) + 60
+    assert [each.at - start for each in timers.tell_state(start).reminders] == [
+        timedelta(hours=6),
+        timedelta(hours=24),
+    ]
+
+
+def test_t25_tells_at_six_marks() -> None:
+    ends = datetime(2027, 6, 1, tzinfo=UTC)
+    due = timers.renew_certificate(ends)
+    clerk = [(ends - each.at).days for each in due.reminders if each.who is Who.CLERK]
+
+    assert clerk == [90, 60, 30, 14, 7, 1]
+    assert len(due.due_reminders(ends - timedelta(days=30))) == 6
+
+
+def test_a_reply_is_due_when_the_office_closes_on_its_day() -> None:
+    assert timers.reply(OFFICE, date(2026, 10, 16)).at == at(f"{FRI} 17:00")
+
+
+# --- of every timer ----------------------------------------------------------------------------------------------
+
+_MOMENTS = st.integers(0, 2 * 365 * 24 * 60).map(
+    lambda minutes: datetime(2026, 1, 1, tzinfo=UTC) + timedelta(minutes=minutes)
+)
+_IN_OFFICE_TIME = {
+    "issue": lambda at: timers.issue(OFFICE, at, NORMAL),
+    "take_in": lambda at: timers.take_in(OFFICE, at, NORMAL),
+    "receipt_notice": lambda at: timers.receipt_notice(OFFICE, at),
+    "decide_held": lambda at: timers.decide_held(OFFICE, at),
+    "submit": lambda at: timers.submit(OFFICE, at),
+    "answer_recall": lambda at: timers.answer_recall(OFFICE, at, NORMAL),
+    "answer_urgent_recall": lambda at: timers.answer_recall(OFFICE, at, Urgency.EXPRESS),
+}
+
+
+@pytest.mark.parametrize("name", _IN_OFFICE_TIME)
+@settings(max_examples=60, deadline=None)
+@given(_MOMENTS, _MOMENTS)
+def test_a_timer_of_office_time_ends_on_a_working_day_and_never_before_one_that_began_earlier(
+    name: str, a: datetime, b: datetime
+) -> None:
+    start, later = sorted((a, b))
+    due: Due = _IN_OFFICE_TIME[name](start)
+
+    assert due.at > start
+    assert due.late_from >= due.at
+    assert not due.wall_clock
+    assert OFFICE.works(local(due.at).date())
+    assert due.at <= _IN_OFFICE_TIME[name](later).at
+    assert all(each.at >= start for each in due.reminders)
+    assert due.left(OFFICE, due.at) == timedelta()
+
+
+@settings(max_examples=60, deadline=None)
+@given(_MOMENTS, st.sampled_from(URGENT))
+def test_what_is_urgent_is_due_within_the_hour_at_any_time(start: datetime, urgency: Urgency) -> None:
+    arrival, sending = timers.take_in(OFFICE, start, urgency), timers.issue(OFFICE, start, urgency)
+
+    for due in (arrival, sending):
+        assert due.wall_clock
+        assert timedelta() < due.at - start <= timedelta(hours=1)
+        assert due.is_late(due.at + MOMENT)
+        assert not due.is_late(due.at)
+
+
+@pytest.mark.parametrize("timer", Timer)
+def test_every_timer_has_its_words(timer: Timer) -> None:
+    assert labels.has(f"timer.{timer}")

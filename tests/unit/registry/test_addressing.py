@@ -1,0 +1,134 @@
+"""A pasted block of recipients becomes codes; what is not clear is offered."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, date, datetime
+
+import pytest
+
+from gateway.domain.recipients import GroupMember, Offer, OfferKind, RecipientGroup
+from gateway.outgoing.addressing import offers
+from gateway.registry.directory import SqlDirectory
+
+TODAY = date(2026, 11, 20)
+AGENCIES = """code,alias,name,parent,valid_from,valid_to,successor
+Z91,000.00.00.Z91,Ủy ban nhân dân tỉnh Sao Mai,,,,
+Z91.07,000.00.15.Z91,Sở Thử nghiệm,Z91,2020-01-01,,
+Z91.08,,"Sở Văn hóa, Thể thao và Du lịch",Z91,,,
+Z91.12,,Sở Nội vụ,Z91,,,
+Z91.40,,Ủy ban nhân dân xã Bình Mẫu,Z91,,,
+Z91.07.01,,Văn phòng Sở,Z91.07,,,
+Z92,,Ủy ban nhân dân tỉnh Bình Minh,,,,
+Z92.12,,Sở Nội vụ,Z92,,,
+Z92.20,,Sở Cũ,Z92,,2025-02-28,Z92.12
+"""
+BLOCK = """Nơi nhận:
+- Như Điều 3;
+- Sở Thử nghiệm; UBND xã Bình Mẫu;
+- Sở Văn hóa, Thể thao và
+Du lịch (để p/h);
+- Chủ tịch UBND tỉnh Sao Mai (để b/c);
+- Các sở, ban, ngành;
+- Lưu: VT, VP."""
+
+
+@pytest.fixture
+async def book(directory: SqlDirectory) -> SqlDirectory:
+    plan = await directory.plan_import(AGENCIES.encode())
+    assert plan.problems == ()
+    await directory.apply(plan, "operator")
+    return directory
+
+
+def told(found: Sequence[Offer]) -> list[tuple[str, str, list[str]]]:
+    return [(each.item.name, each.kind.value, [one.code for one in each.agencies]) for each in found]
+
+
+async def test_a_whole_block_is_taken_apart(book: SqlDirectory) -> None:
+    found = await offers(book, (), BLOCK, TODAY, near="Z91.12")
+
+    assert told(found) == [
+        ("Như Điều 3", "pointer", []),
+        ("Sở Thử nghiệm", "named", ["Z91.07"]),
+        ("UBND xã Bình Mẫu", "named", ["Z91.40"]),
+        ("Sở Văn hóa, Thể thao và Du lịch", "named", ["Z91.08"]),
+        ("UBND tỉnh Sao Mai", "person", ["Z91"]),
+        ("Các sở, ban, ngành", "many", []),
+        ("Lưu: VT, VP", "filed", []),
+    ]
+    assert [each.item.role for each in found[3:5]] == ["to_coordinate", "to_report"]
+    assert [each.settled for each in found] == [True, True, True, True, False, False, True]
+
+
+@pytest.mark.parametrize(
+    "pasted",
+    [
+        "Z91.07, Z91.12 Z91.40",
+        "Z91.07\nZ91.12\nZ91.40",
+        "z91.07; Sở Nội vụ (Z91.12); Z91.40",
+        "1. Z91.07\n2. Z91.12\n3. Z91.40",
+    ],
+)
+async def test_codes_are_taken_however_they_are_listed(book: SqlDirectory, pasted: str) -> None:
+    found = await offers(book, (), pasted, TODAY)
+
+    assert [each.agencies[0].code for each in found] == ["Z91.07", "Z91.12", "Z91.40"]
+    assert {each.kind for each in found} == {OfferKind.NAMED}
+
+
+async def test_an_old_code_is_translated_and_says_so(book: SqlDirectory) -> None:
+    (found,) = await offers(book, (), "000.00.15.Z91", TODAY)
+
+    assert (found.kind, found.agencies[0].code, found.settled) == (OfferKind.OLD, "Z91.07", True)
+
+
+async def test_a_name_that_two_places_have_is_asked_and_both_are_offered(book: SqlDirectory) -> None:
+    (found,) = await offers(book, (), "Sở Nội vụ", TODAY)
+
+    assert found.kind is OfferKind.UNCLEAR
+    assert {each.code for each in found.agencies} == {"Z91.12", "Z92.12"}
+
+
+async def test_the_same_name_is_clear_to_a_neighbour_and_with_its_parent(book: SqlDirectory) -> None:
+    (beside,) = await offers(book, (), "Sở Nội vụ", TODAY, near="Z92.20")
+    (stated,) = await offers(book, (), "Sở Nội vụ - Ủy ban nhân dân tỉnh Sao Mai", TODAY)
+
+    assert beside.agencies[0].code == "Z92.12"
+    assert stated.agencies[0].code == "Z91.12"
+
+
+async def test_a_dissolved_agency_is_asked_with_its_successor(book: SqlDirectory) -> None:
+    (found,) = await offers(book, (), "Z92.20", TODAY)
+
+    assert (found.kind, found.settled) == (OfferKind.CLOSED, False)
+    assert "Z92.12" in {each.code for each in found.agencies}
+    assert "Z92.20" not in {each.code for each in found.agencies}
+
+
+async def test_what_nobody_knows_is_asked_without_an_offer(book: SqlDirectory) -> None:
+    (found,) = await offers(book, (), "Đoàn xe số bảy", TODAY)
+
+    assert (found.kind, found.agencies) == (OfferKind.UNKNOWN, ())
+
+
+async def test_a_saved_group_stands_for_its_members(book: SqlDirectory) -> None:
+    found = await offers(book, (group("Z91.07", "Z91.12"),), "- Các sở, ban, ngành;", TODAY)
+
+    assert told(found) == [("Các sở, ban, ngành", "group", ["Z91.07", "Z91.12"])]
+
+
+async def test_a_group_with_a_dissolved_member_is_asked(book: SqlDirectory) -> None:
+    (found,) = await offers(book, (group("Z91.07", "Z92.20"),), "các sở, ban, ngành", TODAY)
+
+    assert (found.kind, found.settled) == (OfferKind.CLOSED, False)
+
+
+async def test_a_recipient_that_stands_twice_is_told_once(book: SqlDirectory) -> None:
+    assert len(await offers(book, (), "Z91.07; z91.07; Z91.07", TODAY)) == 1
+
+
+def group(*codes: str) -> RecipientGroup:
+    members = tuple(GroupMember(code=each) for each in codes)
+    at = datetime(2026, 11, 20, tzinfo=UTC)
+    return RecipientGroup(name="Các sở, ban, ngành", members=members, saved_by="prn", saved_at=at)
