@@ -10,10 +10,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from aiohttp import web
-
 from gateway import (
-    __version__,
     bootstrap_accounts,
     bootstrap_deadlines,
     bootstrap_keys,
@@ -24,17 +21,16 @@ from gateway import (
 )
 from gateway.accounts.desk import AccountDesk
 from gateway.book.desk import BookDesk
+from gateway.bootstrap_axis import open_axis
 from gateway.clock import SystemClock
 from gateway.deciding.desk import DecidingDesk
-from gateway.domain.node_name import node_name_fault
 from gateway.edxml import schema
-from gateway.errors import Misconfigured
 from gateway.holding.desk import HoldDesk
 from gateway.incoming.desk import InDesk
 from gateway.incoming.feed import FeedDoor
 from gateway.outgoing.desk import OutDesk
 from gateway.pool import ThreadPool
-from gateway.ports import AxisDesk, Clock, Health, Scanner
+from gateway.ports import AxisDesk, Clock, Scanner
 from gateway.registry.directory import SqlDirectory
 from gateway.registry.feed import SqlFeed
 from gateway.registry.feed_judge import FeedRoom
@@ -47,9 +43,6 @@ from gateway.store.store import SqlStore
 from gateway.store.wake import ANY
 from gateway.todo.desk import TodoDesk
 from gateway.todo.remind import Reminders
-from gateway.transport.amqp.access import Access, read_servers
-from gateway.transport.amqp.axis import AmqpAxis, AmqpOptions
-from gateway.transport.embedded import EmbeddedAxis
 from gateway.trust.evidence import Trust
 from gateway.trust.inspector import FileInspector
 from gateway.trust.keys import KeyDirectory
@@ -69,7 +62,7 @@ from gateway.workers.revocation import Asking
 from gateway.workers.sealer import Sealer
 
 if TYPE_CHECKING:
-    from gateway.api.deps import EvidencePacks
+    pass
 
 MB = 1024 * 1024
 P = TypeVar("P")
@@ -197,31 +190,6 @@ class Node:
         for bell in self.bells.values():
             bell.ring()
 
-    def application(self, health: Health, evidence: EvidencePacks | None = None) -> web.Application:
-        """The API and the status page over this node."""
-        from gateway import bootstrap_api
-        from gateway.api.app import build
-        from gateway.api.deps import ApiDeps
-        from gateway.web.app import add_pages
-
-        api = build(
-            ApiDeps(
-                store=self.store,
-                accounts=self.store.accounts,
-                blobs=self.blobs,
-                directory=self.directory,
-                out=self.out,
-                inn=self.inn,
-                clock=self.clock,
-                pool=self.pool,
-                health=health,
-                evidence=evidence,
-                version=__version__,
-                options=bootstrap_api.options(self.settings),
-            )
-        )
-        return add_pages(api, self.store, self.clock, __version__)
-
 
 @asynccontextmanager
 async def open_office(settings: Settings, clock: Clock | None = None) -> AsyncIterator[Office]:
@@ -230,7 +198,9 @@ async def open_office(settings: Settings, clock: Clock | None = None) -> AsyncIt
     async with AsyncExitStack() as stack:
         pool = ThreadPool(settings.workers.threads)
         stack.callback(pool.close)
-        store = SqlStore(settings.database.url, time, _server_limits(settings))
+        store = SqlStore(
+            settings.database.url, time, _server_limits(settings), bootstrap_deadlines.waiting(settings)
+        )
         stack.push_async_callback(store.close)
         await store.open()
         yield Office(
@@ -255,55 +225,6 @@ async def open_office(settings: Settings, clock: Clock | None = None) -> AsyncIt
 
 
 @asynccontextmanager
-async def open_axis(settings: Settings, clock: Clock | None = None) -> AsyncIterator[AxisDesk]:
-    """The axis alone: for the node, and to look at what lies on its dead list."""
-    # Its own two threads: it moves files while it holds the lock that all nodes of the axis wait for, and must not
-    # stand in line behind minutes of this node's own work then.
-    pool = ThreadPool(2)
-    try:
-        async with _axis(settings, clock or SystemClock(), pool) as axis:
-            yield axis
-    finally:
-        pool.close()
-
-
-def _axis(settings: Settings, clock: Clock, pool: ThreadPool) -> EmbeddedAxis | AmqpAxis:
-    node, max_bytes, amqp = settings.node.name, settings.limits.envelope_mb * MB, settings.amqp
-    if settings.axis.kind == "embedded":
-        limit = settings.axis.poison_limit
-        return EmbeddedAxis(settings.axis.folder, node, clock, pool, poison_limit=limit, max_bytes=max_bytes)
-    options = AmqpOptions(
-        max_bytes=max_bytes,
-        part_bytes=amqp.part_mb * MB,
-        prefetch=amqp.prefetch,
-        confirm_s=float(amqp.confirm_s),
-    )
-    return AmqpAxis(broker_access(settings), node, settings.node.data_dir / "parts", clock, pool, options)
-
-
-def broker_access(settings: Settings) -> Access:
-    """How this node connects to its broker. Misconfigured when an address cannot be read or the password is missing."""
-    amqp = settings.amqp
-    if fault := node_name_fault(settings.node.name):
-        raise Misconfigured(f"node.name is {settings.node.name!r}: {fault}")
-    if amqp.password is None:
-        raise Misconfigured(
-            "the broker needs a password and none is set",
-            hint="name the file that has it in GATEWAY_AMQP_PASSWORD_FILE",
-        )
-    return Access(
-        servers=read_servers(amqp.servers),
-        vhost=amqp.vhost,
-        user=amqp.user or settings.node.name,
-        password=amqp.password.reveal(),
-        ca=amqp.ca,
-        certificate=amqp.certificate,
-        key=amqp.key,
-        heartbeat_s=amqp.heartbeat_s,
-    )
-
-
-@asynccontextmanager
 async def open_node(
     settings: Settings, clock: Clock | None = None, wrap: Wrap | None = None
 ) -> AsyncIterator[Node]:
@@ -316,15 +237,12 @@ async def open_node(
         await restored.refuse_unconfirmed(store)
         await directory.name_untold()
         axis = await stack.enter_async_context(open_axis(settings, time))
-        content = settings.node.data_dir / "content"
-        room = Room(folder=content, reserve=settings.limits.disk_free_mb * MB)
-        blobs = FileBlobs(content, store, time, pool, room)
+        room = _room(settings)
+        blobs = FileBlobs(room.folder, store, time, pool, room)
         judges = bootstrap_trust.judging(settings, time)
-        trust = judges.trust
         scanner = bootstrap_safety.scanner(settings, pool)
         sandbox = PdfSandbox(settings.trust.folder / "pdf")
         stack.callback(sandbox.close)
-        bells = _bells(store)
         gate = bootstrap_log.gate(settings, store.log, time)
         shared = _shared(settings, around, office) | {
             "blobs": around("blobs", blobs),
@@ -332,15 +250,8 @@ async def open_node(
             "scanner": around("scanner", scanner),
             "signatures": around("signatures", SignatureReader(sandbox, pool)),
         }
-        vault = around("vault", bootstrap_safety.vault(settings, pool))
-        holding = bootstrap_safety.holding(settings, shared["store"], shared["blobs"], vault, time, pool)
-        inn = InDesk(
-            trust=around("trust", trust),
-            trust_policy=bootstrap_rules.trust_policy(settings),
-            answers=store.revocation,
-            **shared | {"axis": FeedDoor(shared["axis"], around("feed", office.feed), shared["blobs"], pool)},
-        )
-        watch = bootstrap_keys.watch(store, directory, office.keys, trust, office.deciding)
+        inn = _in_desk(settings, around, office, judges.trust, shared)
+        watch = bootstrap_keys.watch(store, directory, office.keys, judges.trust, office.deciding)
         todo = bootstrap_deadlines.desk(settings, store, watch, time, partial(store.wake.ring, "sequencer"))
         yield Node(
             settings=settings,
@@ -354,10 +265,10 @@ async def open_node(
             accounts=office.accounts,
             feed=office.feed,
             keys=office.keys,
-            trust=trust,
+            trust=judges.trust,
             scanner=scanner,
-            hold=holding,
-            bells=bells,
+            hold=_holding(settings, around, office, shared),
+            bells=_bells(store),
             pulse=Pulse(folder=settings.node.data_dir / "heartbeat", clock=time, pool=pool),
             room=room,
             gate=gate,
@@ -381,6 +292,31 @@ def _bells(store: SqlStore) -> dict[str, Bell]:
 
     store.wake.listen(heard)
     return bells
+
+
+def _room(settings: Settings) -> Room:
+    """Where content lies, and how much of the disk stays free."""
+    return Room(folder=settings.node.data_dir / "content", reserve=settings.limits.disk_free_mb * MB)
+
+
+def _in_desk(
+    settings: Settings, around: Wrap, office: Office, trust: Trust, shared: Mapping[str, Any]
+) -> InDesk:
+    """What arrives by the registry feed goes in by the same axis."""
+    feed = around("feed", office.feed)
+    return InDesk(
+        trust=around("trust", trust),
+        trust_policy=bootstrap_rules.trust_policy(settings),
+        answers=office.store.revocation,
+        **{**shared, "axis": FeedDoor(shared["axis"], feed, shared["blobs"], office.pool)},
+    )
+
+
+def _holding(settings: Settings, around: Wrap, office: Office, shared: Mapping[str, Any]) -> HoldDesk:
+    vault = around("vault", bootstrap_safety.vault(settings, office.pool))
+    return bootstrap_safety.holding(
+        settings, shared["store"], shared["blobs"], vault, office.clock, office.pool
+    )
 
 
 def _shared(settings: Settings, around: Wrap, office: Office) -> dict[str, Any]:

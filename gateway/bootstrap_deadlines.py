@@ -7,9 +7,10 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 
 from gateway.errors import Misconfigured
-from gateway.policy import expiry, office_hours, reminding
+from gateway.policy import awaited, expiry, office_hours, reminding
 from gateway.ports import Clock, EndingCertificate, Pool
 from gateway.settings import Settings
+from gateway.store.lists_due import Reckon
 from gateway.store.store import SqlStore
 from gateway.todo.desk import TodoDesk
 from gateway.todo.remind import Reminders
@@ -58,6 +59,13 @@ def desk(
         weekdays=office_hours.read_weekdays(settings.office.weekdays),
         spans=office_hours.read_spans(settings.office.hours),
         wake=wake,
+    )
+
+
+def waiting(settings: Settings) -> Reckon:
+    """Until when lists wait for a document to be taken in."""
+    return awaited.by_days(
+        office_hours.read_weekdays(settings.office.weekdays), office_hours.read_spans(settings.office.hours)
     )
 
 

@@ -304,6 +304,13 @@ class Denied(GatewayError):
     label_key = "error.denied"
 
 
+class BadForm(GatewayError):
+    """The form cannot be read as it came."""
+
+    code = "GW-FORM"
+    label_key = "error.form"
+
+
 class InvalidProof(GatewayError):
     """A seal, a timestamp or a proof of the event log does not hold."""
 

@@ -21,6 +21,7 @@ from gateway.labels_feed import FEED
 from gateway.labels_lists import LISTS
 from gateway.labels_messages import MESSAGES
 from gateway.labels_operations import OPERATIONS
+from gateway.labels_pages import PAGES
 from gateway.labels_reading import READING
 from gateway.labels_reform import REFORM
 from gateway.labels_rules import RULES
@@ -37,6 +38,7 @@ _COLUMN = {"vi": 0, "en": 1}
 _TABLES = (
     LISTS,
     *(ACCOUNTS, API, AUDIT, BOOK, BROKER, COMMANDS, DEADLINES, DECIDING, EVIDENCE, FEED, STATES),
+    PAGES,
     *(READING, REFORM, SIGNATURES, SIGNING, ERRORS, RULES, SAFETY, WORDS, MESSAGES, OPERATIONS, TRUST),
 )
 _TEXTS: Mapping[str, tuple[str, str]] = MappingProxyType(

@@ -53,7 +53,7 @@ class Entry:
             _check_wire(request)
             self._check_host(request)
             if self._addresses is not None:
-                _refuse_for(self._addresses.take(self._address(request)))
+                _refuse_for(self._addresses.take(self.address(request)))
             connections = request.app.get(CONNECTIONS)
             if connections is None:
                 return await self._within_time(request, handler)
@@ -64,7 +64,7 @@ class Entry:
 
     async def caller(self, request: web.Request, deps: ApiDeps) -> auth.Caller:
         """Who calls, unless this address guesses or this key calls too often."""
-        guess = f"{self._address(request)} {request.headers.get('Authorization', '')[:_BEGINNING]}"
+        guess = f"{self.address(request)} {request.headers.get('Authorization', '')[:_BEGINNING]}"
         if self._keys is not None:
             _refuse_for(self._guesses.wait_s(guess))
         try:
@@ -85,7 +85,7 @@ class Entry:
         if len(given) > 1 or (allowed and name not in allowed):
             raise BadCall("bad-request", Fault(code="bad-host"))
 
-    def _address(self, request: web.Request) -> str:
+    def address(self, request: web.Request) -> str:
         """Where the call comes from; what a proxy says of it counts only from a proxy of ours. The last word in
         X-Forwarded-For is that proxy's own. Of an IPv6 address the network counts: each caller has all of it."""
         near = request.remote or ""

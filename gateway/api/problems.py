@@ -73,6 +73,7 @@ SORTS: Mapping[type[errors.GatewayError], Sort] = MappingProxyType(
             (errors.ScannerDown, "scanner-down", 503),
             (errors.NotFound, "not-found", 404),
             (errors.Clash, "clash", 409),
+            (errors.BadForm, "bad-form", 400),
             (errors.Denied, "denied", 401),
             (errors.InvalidProof, "invalid-proof", 422),
             (errors.Misconfigured, "misconfigured", 500),

@@ -34,7 +34,7 @@ def check(call: Call) -> None:
 
 
 async def _check(call: Call) -> list[Finding]:
-    from gateway.bootstrap import broker_access
+    from gateway.bootstrap_axis import broker_access
     from gateway.transport.broker.check import examine
 
     settings = call.settings()

@@ -56,7 +56,7 @@ async def _examine(settings: Settings) -> list[Finding]:
 
 
 def _patient(settings: Settings, pool: Any) -> Patient:
-    from gateway.bootstrap import open_axis
+    from gateway.bootstrap_axis import open_axis
     from gateway.bootstrap_keys import key_token
     from gateway.bootstrap_safety import scanner
     from gateway.clock import SystemClock

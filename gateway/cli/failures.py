@@ -30,6 +30,7 @@ EXIT_CODES: Mapping[type[errors.GatewayError], int] = {
     errors.NotFound: NOT_FOUND,
     errors.Refused: REFUSED,
     errors.Clash: REFUSED,
+    errors.BadForm: REFUSED,
     errors.Unactionable: REFUSED,
     errors.BreaksRule: REFUSED,
     errors.DeclaredSecret: REFUSED,

@@ -161,7 +161,7 @@ def publish(
 
 
 async def _publish(call: Call, settings: Settings, parcel: Parcel, to: Sequence[str]) -> None:
-    from gateway.bootstrap import open_axis
+    from gateway.bootstrap_axis import open_axis
     from gateway.incoming.feed import TO_NODE
     from gateway.ports import Fate
 

@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives import serialization
 
 from gateway.bootstrap import Node
 from gateway.clock import SystemClock
-from gateway.demo import deciders
+from gateway.demo import deciders, people
 from gateway.domain.account import HostedAgency, NumberingMode
 from gateway.domain.proof import Binding
 from gateway.ports import Clock
@@ -93,12 +93,13 @@ async def prepare(settings: Settings, clock: Clock | None = None) -> None:
     authority.write_trust(settings.trust.folder, certificates)
 
 
-async def register(node: Node) -> None:
-    """Registry rows and certificate bindings, once the node is open."""
+async def register(node: Node) -> list[people.Invited]:
+    """Registry rows, accounts and certificate bindings, once the node is open. The codes of accounts made now."""
     await node.directory.load_starter()
     plan = await node.directory.plan_import(_registry_csv())
     if plan.added or plan.changed:
         await node.directory.apply(plan, "demo")
+    invited = await people.invite(node.accounts, await _people(node))
     wanted = []
     for actor in ACTORS:
         code = cast().code(actor)
@@ -116,6 +117,16 @@ async def register(node: Node) -> None:
         )
     if wanted:
         await deciders.bind(node.deciding, wanted)
+    return invited
+
+
+async def _people(node: Node) -> list[people.Invited]:
+    told = cast().data["people"]
+    hosted = {each.code: each.id for each in await node.store.hosted()}
+    found = [people.wanted(told["node"], role) for role in told["node"]]
+    for actor in ACTORS:
+        found += [people.wanted(told[actor], role, hosted[cast().code(actor)]) for role in told[actor]]
+    return found
 
 
 def _authority(settings: Settings, clock: Clock) -> Authority:

@@ -343,11 +343,13 @@ class IncomingDocument:
     legal_value: LegalValue | None = None
     signatures: tuple[FileVerdict, ...] = ()
     source: Source = Source.AXIS
+    answered_by: tuple[str, ...] = ()
+    """Our own documents that went out in answer to it."""
 
     @property
     def wants_reply(self) -> bool:
         """Whether its sender waits for an answer and nothing has ended that."""
-        return self.reply_required is True and self.state in _UNDER_WAY
+        return self.reply_required is True and not self.answered_by and self.state in _UNDER_WAY
 
 
 _UNDER_WAY = (InState.NEW, InState.HELD, InState.ACCEPTED, InState.ASSIGNED, InState.PROCESSING)

@@ -32,6 +32,7 @@ class EventKind(StrEnum):
     INBOX_REQUEST = "inbox.request"
     INBOX_ACKED = "inbox.acked"
     INBOX_ANSWERED = "inbox.answered"
+    INBOX_REPLIED = "inbox.replied"
     INBOX_REVOCATION = "inbox.revocation"
     INBOX_SIGNATURES = "inbox.signatures"
     PERSON_ADDED = "person.added"

@@ -16,7 +16,7 @@ from gateway.domain.document import Lane
 from gateway.domain.event import EventKind
 from gateway.domain.status import Fact, Track, fold_delivery
 from gateway.errors import GatewayError, StaleLease, TransportFailure
-from gateway.outgoing import closed, sign_again
+from gateway.outgoing import answering, closed, sign_again
 from gateway.outgoing.desk import OutDesk
 from gateway.policy import retry
 from gateway.ports import Fate, LeasedOutbox, OutboxItem, Outcome, Parcel, Target, Work
@@ -126,6 +126,8 @@ async def _record(
             await work.outbox.failed(leased.lease, now, f"{error.code}: {error.detail}")
         else:
             await work.outbox.sent(leased.lease, now)
+        reached = [target.code for target in targets if outcomes[target.code].fate is Fate.DELIVERED]
+        await answering.run(work, item, reached, now)
         await work.commit()
     for target in targets:
         _count(item.lane, outcomes[target.code], again=plan is not None)

@@ -13,6 +13,7 @@ from gateway.ports.deadlines import (
     Tasks,
 )
 from gateway.ports.holds import Holds, Sealer, Unsealer, Vault
+from gateway.ports.queues import Inbox, Jobs, Outbox
 from gateway.ports.recipients import AgencyBook, RecipientGroups
 from gateway.ports.revocation import Authorities, PendingRevocations, RevocationAnswers
 from gateway.ports.rows import (
@@ -56,10 +57,7 @@ from gateway.ports.store import (
     Handovers,
     Idempotency,
     Identities,
-    Inbox,
     IncomingDocuments,
-    Jobs,
-    Outbox,
     OutgoingDocuments,
     Scratch,
     Store,

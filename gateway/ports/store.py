@@ -13,7 +13,6 @@ from gateway.domain.event import Event, EventKind
 from gateway.domain.hold import Hold
 from gateway.domain.identity import Digest
 from gateway.domain.key_use import KeyEnd
-from gateway.domain.receipt import StatusPacket
 from gateway.domain.revocation import PendingRevocation
 from gateway.domain.status import Fact
 from gateway.ports.book import Books
@@ -21,6 +20,7 @@ from gateway.ports.content import Scratch as Scratch
 from gateway.ports.deadlines import Tasks
 from gateway.ports.holds import Holds
 from gateway.ports.lists import Lists
+from gateway.ports.queues import Inbox, Jobs, Outbox
 from gateway.ports.recipients import RecipientGroups
 from gateway.ports.revocation import PendingRevocations
 from gateway.ports.rows import (
@@ -35,7 +35,6 @@ from gateway.ports.rows import (
     Page,
     RegisterEntry,
     Remembered,
-    Target,
 )
 
 T = TypeVar("T")
@@ -168,80 +167,6 @@ class DocumentRegister(Protocol):
         """The line is struck through and keeps its number; False when there is none, or it was struck before."""
 
     async def entries(self, book: str, year: int) -> Sequence[RegisterEntry]: ...
-
-
-class Outbox(Protocol):
-    async def put(self, item: OutboxItem) -> None: ...
-
-    async def get(self, id: str) -> OutboxItem: ...
-
-    async def of_subject(self, subject_id: str) -> Sequence[OutboxItem]: ...
-
-    async def sent(self, lease: Lease, at: datetime) -> None:
-        """All targets settled. StaleLease when the lease is no longer ours."""
-
-    async def retry(self, lease: Lease, not_before: datetime, targets: Sequence[Target], error: str) -> None:
-        """Waits again with the recipients that remain. StaleLease as above."""
-
-    async def failed(self, lease: Lease, at: datetime, error: str) -> None: ...
-
-    async def signed_again(self, lease: Lease, item: OutboxItem) -> None:
-        """The row has this envelope from now on, with what signed it. StaleLease as above."""
-
-    async def cancel(self, id: str) -> bool:
-        """True when it was still waiting and will now never be sent; False when a courier has it or had it."""
-
-    async def page(
-        self, *, limit: int, states: Sequence[str] = (), cursor: str | None = None
-    ) -> Page[OutboxItem]: ...
-
-
-class Inbox(Protocol):
-    async def with_bytes(self, file_digest: Digest) -> InboxItem | None:
-        """The packet that came with these bytes."""
-
-    async def land(self, item: InboxItem) -> InboxItem:
-        """The row written before the axis is told; unique on (agency, file digest): the existing row when there."""
-
-    async def get(self, id: str) -> InboxItem: ...
-
-    async def settle(self, item: InboxItem, lease: Lease | None) -> None:
-        """Writes state, code, reason, sender, document id, kind, needs, incoming id, steps. StaleLease when a lease is
-        given and no longer ours; without one the row must be out of any live lease (a person's act), else Clash."""
-
-    async def postpone(self, lease: Lease, not_before: datetime, error: str, *, counted: bool = True) -> None:
-        """`counted`: this try counts among those after which a packet is no longer tried."""
-
-    async def waiting_for(self, sender: str, document_id: str) -> Sequence[InboxItem]: ...
-
-    async def reopen(self, id: str, code: str | None = None) -> None:
-        """A waiting, held, quarantined or malformed row is landed again, to be verified from the start, its tries counted
-        anew. `code` marks who opened it. Clash in any other state."""
-
-    async def page(
-        self, *, limit: int, states: Sequence[str] = (), cursor: str | None = None
-    ) -> Page[InboxItem]: ...
-
-
-class Jobs(Protocol):
-    async def put(
-        self,
-        kind: str,
-        subject_id: str,
-        not_before: datetime | None = None,
-        payload: StatusPacket | None = None,
-    ) -> None:
-        """Commits with the caller's transaction; the adapter turns `payload` to JSON and back."""
-
-    async def done(self, lease: Lease) -> None:
-        """StaleLease when another worker owns it now."""
-
-    async def retry(self, lease: Lease, not_before: datetime, error: str) -> None: ...
-
-    async def cancel(self, kind: str, subject_id: str) -> bool:
-        """True when a job not yet leased was removed."""
-
-    async def error_of(self, subject_id: str) -> str | None: ...
 
 
 class BlobRefs(Protocol):
@@ -383,6 +308,9 @@ class Store(Protocol):
 
     async def fill_lists(self, limit: int) -> bool:
         """Writes that many rows of lists for documents older than lists; True when there may be more. Harmless again."""
+
+    async def write_due_again(self, limit: int) -> bool:
+        """Writes that many rows of lists anew where the calendar is another one since; True when there may be more."""
 
     async def fill_lists_again(self) -> None:
         """The last two days are filled once more: an older version of the program may have worked beside this one."""

@@ -143,7 +143,9 @@ class SqlDirectory:
     async def plan_import(self, csv_bytes: bytes) -> Plan:
         """What a file would change; nothing is written."""
         with failures_named():
-            return await importing.plan_import(self._reader, self._pool, csv_bytes)
+            return await importing.plan_import(
+                self._reader, self._pool, csv_bytes, local(self._clock.now()).date()
+            )
 
     async def apply(self, plan: Plan, principal: str) -> RegistryChange:
         """The plan is in force. Clash when it has problems or the registry changed since."""

@@ -8,8 +8,8 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import fields
-from datetime import datetime
+from dataclasses import fields, replace
+from datetime import date, datetime
 from functools import partial
 from typing import Any
 
@@ -22,7 +22,7 @@ from gateway.domain.registry_change import AgencyRecord, Plan, RegistryChange, R
 from gateway.domain.text import fold
 from gateway.errors import Clash
 from gateway.ports import Clock, Pool
-from gateway.registry import csv_file, periods, planning
+from gateway.registry import csv_file, periods, planning, reform_codes
 from gateway.registry.planning import Base, BaseRow
 from gateway.registry.tables import DEFAULT_SCHEME, agency_table, change_table, stored
 
@@ -35,10 +35,10 @@ _FIELDS = tuple(field.name for field in fields(AgencyRecord))
 _COLUMNS = [AGENCY.c[name] for name in (*_FIELDS, "source")]
 
 
-async def plan_import(reader: AsyncEngine, pool: Pool | None, csv_bytes: bytes) -> Plan:
+async def plan_import(reader: AsyncEngine, pool: Pool | None, csv_bytes: bytes, today: date) -> Plan:
     """What this file would change. Nothing is written; every bad row is in `problems`."""
     async with reader.connect() as connection:
-        base = await read_base(connection)
+        base = replace(await read_base(connection), held=await reform_codes.held_back(connection, today))
     work = partial(_plan, base, csv_bytes)
     return work() if pool is None else await pool.run(work)
 

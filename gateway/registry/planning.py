@@ -5,7 +5,7 @@ as empty: an imported row of the same code replaces it whole."""
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 from gateway.domain.agency_code import AgencyCode
@@ -15,7 +15,7 @@ from gateway.domain.registry_change import AgencyRecord, Plan, RowChange, RowPro
 from gateway.registry.csv_file import Cell, CsvLine, CsvTable, shown
 
 SOURCE_FIELD = "source"  # shown in a change where a starter row becomes an imported one
-_FIELDS = tuple(field.name for field in fields(AgencyRecord) if field.name != "code")
+_FIELDS = tuple(each.name for each in fields(AgencyRecord) if each.name != "code")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,10 +28,12 @@ class BaseRow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Base:
-    """The registry as a plan saw it; `digest` changes with any of it."""
+    """The registry as a plan saw it; `digest` changes with any of it. `held`: by code and field, the reform to come
+    that has said what stands there."""
 
     rows: Mapping[str, BaseRow]
     digest: Digest
+    held: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
 
 
 def plan(base: Base, table: CsvTable, source_digest: Digest) -> Plan:
@@ -45,6 +47,7 @@ def plan(base: Base, table: CsvTable, source_digest: Digest) -> Plan:
         *_unknown(base, wanted, lines),
         *_circles(base, wanted, lines),
         *_shared_aliases(base, wanted, lines),
+        *_crossing(base, wanted, lines),
     ]
     if problems:
         problems.sort(key=lambda problem: problem.line)
@@ -120,6 +123,23 @@ def _shared_aliases(
         if taken != code or alias == code:
             advice = f"this alias leads to {taken} already; give it to one agency"
             yield RowProblem(line=lines[code], column="alias", found=shown(alias), advice=advice)
+
+
+def _crossing(
+    base: Base, wanted: Mapping[str, AgencyRecord], lines: Mapping[str, int]
+) -> Iterator[RowProblem]:
+    """Two people approved what will stand there; one file does not change it without a word."""
+    for code in wanted.keys() & base.held.keys() & base.rows.keys():
+        before, after = base.rows[code].record, wanted[code]
+        for column, reform in base.held[code].items():
+            found: Cell = getattr(after, column)
+            if found != getattr(before, column):
+                advice = (
+                    f"the approved reform {reform} sets this; leave it as it is, or undo the reform first"
+                )
+                yield RowProblem(
+                    line=lines[code], column=column, found=shown(_text(found) or ""), advice=advice
+                )
 
 
 def on_circles(edges: Mapping[str, str]) -> set[str]:

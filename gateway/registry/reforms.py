@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import delete, insert, select, update
+from sqlalchemy import delete, insert, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.domain.identity import Digest
@@ -184,18 +184,6 @@ class SqlReforms:
         at, by = record.undone_at or record.approved_at, record.undone_by or record.approved_by
         change = RegistryChange(id=change_id, at=at, by=by, source_digest=digest, summary=summary)
         await record_change(self._connection, change)
-
-
-async def held_back(connection: AsyncConnection, codes: Sequence[str], today: date) -> dict[str, str]:
-    """Which of these codes a reform that is still to come changes, and its id: no import may cross it unseen."""
-    query = (
-        select(REFORM_CODE.c.code, REFORM.c.id)
-        .join(REFORM, REFORM_CODE.c.reform_id == REFORM.c.id)
-        .where(REFORM.c.state == ReformState.APPROVED.value, REFORM.c.effective_on > today)
-        .where(REFORM_CODE.c.part != Part.NAMED.value)
-    )
-    wanted = set(codes)
-    return {code: id for code, id in await connection.execute(query) if code in wanted}
 
 
 def _names(reform: Reform, lives: Mapping[str, Life]) -> dict[str, tuple[str, str | None]]:

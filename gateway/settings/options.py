@@ -119,6 +119,17 @@ class Api:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Pages:
+    """The pages for people: what they are headed with, whom they name for help, how long a send can be undone."""
+
+    name: str = ""
+    contact: str = ""
+    ribbon: Annotated[str, OneOf(("off", "on"))] = "off"
+    undo_s: Annotated[int, Between(0, 120)] = 30
+    undo_express_s: Annotated[int, Between(0, 120)] = 5
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class KeySettings:
     """Exchange keys; in files, which without a password lie unencrypted, or on a token where a module is named."""
 
@@ -272,6 +283,7 @@ class Settings:
     axis: AxisSettings = field(default_factory=AxisSettings)
     amqp: AmqpSettings = field(default_factory=AmqpSettings)
     api: Api = field(default_factory=Api)
+    web: Pages = field(default_factory=Pages)
     keys: KeySettings = field(default_factory=KeySettings)
     trust: TrustSettings = field(default_factory=TrustSettings)
     limits: LimitSettings = field(default_factory=LimitSettings)

@@ -97,6 +97,8 @@ def _server_words(role: Role, limits: ServerLimits) -> dict[str, Any]:
         "statement_timeout": 0 if patient else limits.statement_s,
         "lock_timeout": 0 if patient else limits.lock_s,
         "idle_in_transaction_session_timeout": 0 if patient else limits.idle_s,
+        # To compile a plan takes longer than any question of ours.
+        "jit": "off",
     }
     return {
         "timeout": CONNECT_S,

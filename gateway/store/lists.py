@@ -24,6 +24,7 @@ from gateway.ports.lists import MOST_COUNTED, Charts, Count, ListPage, Tiles, Wa
 from gateway.ports.services import Clock
 from gateway.store import lists_figures
 from gateway.store.columns import from_json, to_json
+from gateway.store.lists_counts import KnownCounts
 from gateway.store.lists_query import (
     SEARCH,
     Band,
@@ -35,14 +36,15 @@ from gateway.store.lists_query import (
     match,
     matching,
     ordering,
+    whole,
 )
 from gateway.store.lists_tables import ListRow
 from gateway.store.transaction import Transaction
 
 _R = ListRow
 MOST_ROWS = 500
-# A common word is found among the newest; a rare one by the index of words, which would read every row of a common one.
-_WINDOWS = (4_000, 60_000)
+# A common word is found among the next rows; a rare one by the index of words, which would read every row of a common one.
+_NEAR = 4_000
 _ATTENTION = Tab(0)
 _WHOLE = ("place", "lead")  # columns of whole numbers
 
@@ -60,10 +62,15 @@ class _Edge:
 class SqlLists:
     """Keeps the promise of `ports.lists.Lists`."""
 
-    def __init__(self, tx: Transaction, scope: AgencyScope, clock: Clock) -> None:
+    def __init__(
+        self, tx: Transaction, scope: AgencyScope, clock: Clock, known: KnownCounts | None = None
+    ) -> None:
+        """`known`: counts of a moment ago are good enough."""
         self._tx = tx
         self._agency_id = scope.agency_id
         self._clock = clock
+        self._known = known or KnownCounts(clock)
+        self._turn = self._known.turn(scope.agency_id)
 
     async def page(self, wanted: Wanted, *, limit: int, cursor: str | None = None) -> ListPage:
         limit = max(1, min(limit, MOST_ROWS))
@@ -86,14 +93,8 @@ class SqlLists:
         )
 
     async def count(self, wanted: Wanted) -> Count:
-        now, found = self._clock.now(), 0
-        for band in bands(wanted, now):
-            rows = self._base(band, filters(wanted, now), text("1")).limit(MOST_COUNTED + 1 - found)
-            ((n,),) = await self._tx.tuples(select(func.count()).select_from(rows.subquery()))
-            found += n
-            if found > MOST_COUNTED:
-                return Count(n=MOST_COUNTED, more=True)
-        return Count(n=found)
+        (count,) = await self._counts([wanted])
+        return count
 
     async def tabs(self, side: Side) -> Mapping[Tab | None, Count]:
         asked: dict[Tab | None, Wanted] = {
@@ -149,14 +150,19 @@ class SqlLists:
     async def charts(self, today: date, days: int = 30) -> Charts:
         return await lists_figures.charts(self._tx, self._agency_id, today, days)
 
-    async def _counts(self, asked: Sequence[Wanted]) -> list[Count]:
-        """Several at once, none of which has words."""
+    async def _counts(self, asked: Sequence[Wanted]) -> Sequence[Count]:
+        return await self._known.of(self._agency_id, self._turn, asked, self._count)
+
+    async def _count(self, asked: Sequence[Wanted]) -> Sequence[Count]:
+        """Several at once."""
         now = self._clock.now()
         parts = []
         for n, wanted in enumerate(asked):
-            rows = self._mine(filters(wanted, now), text("1")).limit(MOST_COUNTED + 1).subquery()
+            rows = self._base(whole(wanted), filters(wanted, now), text("1")).limit(MOST_COUNTED + 1)
             parts.append(
-                select(literal(n, Integer).label("n"), func.count().label("found")).select_from(rows)
+                select(literal(n, Integer).label("n"), func.count().label("found")).select_from(
+                    rows.subquery()
+                )
             )
         found = dict(await self._tx.tuples(union_all(*parts)))
         return [Count(n=min(found[n], MOST_COUNTED), more=found[n] > MOST_COUNTED) for n in range(len(asked))]
@@ -182,37 +188,27 @@ class SqlLists:
         self, band: Band, where: list[Condition], values: tuple[Any, ...] | None, *, back: bool, limit: int
     ) -> Sequence[Any]:
         bound = [behind(band.by, values, back=back)] if values is not None else []
-        windowed = band.words and not self._has_index and len(band.by) == 1
-        for size in _WINDOWS if windowed else ():
-            rows = await self._near(band, [*where, *bound], size, back=back, limit=limit)
-            if rows is not None:
-                return rows
-        query = self._base(band, [*where, *bound]).order_by(*ordering(band.by, back=back))
-        if band.words and self._has_index and len(band.by) == 1:
+        if band.words and not self._has_index:
+            return await self._worded(band, [*where, *bound], back=back, limit=limit)
+        query = self._base(band, [*where, *bound])
+        if band.words and len(band.by) == 1:
             place: Any = SEARCH.c.rowid
-            down = band.by[0].down != back
-            query = self._base(band, [*where, *bound]).order_by(place.desc() if down else place.asc())
-        elif windowed:
-            # An order that no index has: the rows are found by their words, and not by reading all in that order.
-            place, down = col(_R.place) + 0, band.by[0].down != back
-            query = self._base(band, [*where, *bound]).order_by(place.desc() if down else place.asc())
-        return await self._tx.tuples(query.limit(limit))
+            return await self._tx.tuples(
+                query.order_by(place.desc() if band.by[0].down != back else place.asc()).limit(limit)
+            )
+        return await self._tx.tuples(query.order_by(*ordering(band.by, back=back)).limit(limit))
 
-    async def _near(
-        self, band: Band, where: list[Condition], size: int, *, back: bool, limit: int
-    ) -> Sequence[Any] | None:
-        """A full page among the next rows of the list, or None when it takes more of them."""
-        order = ordering(band.by, back=back)
-        down = band.by[0].down != back
-        near = self._mine(where, col(_R.place).label("place")).order_by(*order).limit(size).subquery()
-        last = func.min(near.c.place) if down else func.max(near.c.place)
-        ((end, n),) = await self._tx.tuples(select(last, func.count()).select_from(near))
-        if not n:
-            return []
-        within = col(_R.place) >= end if down else col(_R.place) <= end
-        query = self._base(band, [*where, within]).order_by(*order).limit(limit)
-        rows = await self._tx.tuples(query)
-        return rows if len(rows) >= limit or n < size else None
+    async def _worded(self, band: Band, where: list[Condition], *, back: bool, limit: int) -> Sequence[Any]:
+        """By the words themselves. Reading in the list's order ends as soon as the page is full, which a common word does
+        at once; where too few of the next rows have them, the words are asked for first and what they find is sorted."""
+        near = self._mine([*where, *band.where]).add_columns(col(_R.folded))
+        near_rows = near.order_by(*ordering(band.by, back=back)).limit(_NEAR).subquery()
+        found = await self._tx.tuples(_ordered(near_rows, band, likes(band, near_rows.c.folded), back, limit))
+        if len(found) >= limit:
+            return found
+        # The offset keeps the order out of the plan: no index of an order would be read to its end for a rare word.
+        all_rows = self._base(band, where).offset(0).subquery()
+        return await self._tx.tuples(_ordered(all_rows, band, [], back, limit))
 
     def _base(self, band: Band, where: list[Condition], *columns: Any) -> Select[Any]:
         """The band's rows, in no order."""
@@ -233,6 +229,13 @@ class SqlLists:
     def _has_index(self) -> bool:
         """SQLite's index of words gives its places in order, so a common word costs no more than a rare one."""
         return self._tx.connection.dialect.name == "sqlite"
+
+
+def _ordered(rows: Any, band: Band, where: list[Condition], back: bool, limit: int) -> Select[Any]:
+    """The first of these rows in the band's order."""
+    shown = [each for each in rows.c if each.name != "folded"]
+    order = [rows.c[each.name].desc() if each.down != back else rows.c[each.name].asc() for each in band.by]
+    return select(*shown).where(*where).order_by(*order).limit(limit)
 
 
 _SHOWN = [getattr(_R, name) for name in _R.model_fields if name != "folded"]

@@ -12,10 +12,10 @@ from typing import Any
 from sqlalchemy import and_, or_, select
 from sqlmodel import col
 
-from gateway.domain.listing import Side, due_within
+from gateway.domain.listing import Side
 from gateway.store import lists_figures
 from gateway.store.lists_tables import ListFillRow
-from gateway.store.lists_write import Due, ListWriter
+from gateway.store.lists_write import DueNow, ListWriter
 from gateway.store.tables import IncomingRow, OutgoingRow
 from gateway.store.transaction import Transaction
 
@@ -25,9 +25,7 @@ AGAIN = timedelta(days=2)
 Unit = Callable[[], AbstractAsyncContextManager[Transaction]]
 
 
-async def fill(
-    reading: Unit, writing: Unit, agencies: Sequence[str], limit: int, due: Due = due_within
-) -> bool:
+async def fill(reading: Unit, writing: Unit, agencies: Sequence[str], limit: int, due: DueNow) -> bool:
     """One batch, of one agency and side; True when there may be more."""
     for agency_id in agencies:
         for side in Side:
@@ -69,7 +67,7 @@ async def _reached(tx: Transaction, agency_id: str, side: Side) -> ListFillRow |
 
 
 async def _batch(
-    writing: Unit, agency_id: str, side: Side, reached: ListFillRow | None, limit: int, due: Due
+    writing: Unit, agency_id: str, side: Side, reached: ListFillRow | None, limit: int, due: DueNow
 ) -> None:
     async with writing() as tx:
         since = (reached.at, reached.id) if reached is not None else (_BEGIN, "")

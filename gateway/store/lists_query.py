@@ -64,6 +64,14 @@ def bands(wanted: Wanted, now: datetime) -> Sequence[Band]:
     return [Band(by=by, where=where, words=named) for where, by in _orders(wanted, now)]
 
 
+def whole(wanted: Wanted) -> Band:
+    """All of them at once, in whatever order: for counting."""
+    found = sought(wanted.text)
+    if wanted.text.strip() and not found.terms:
+        return Band(by=(_NEWEST,), where=(false(),))
+    return Band(by=(_NEWEST,), words=(*found.terms, *_named(wanted)))
+
+
 def filters(wanted: Wanted, now: datetime) -> list[Condition]:
     """Everything but words."""
     where: list[Condition] = []
@@ -116,10 +124,10 @@ def match(band: Band) -> str:
     return f"({asked}) NOT ({' AND '.join(map(_quoted, band.but_not))})"
 
 
-def likes(band: Band) -> list[Condition]:
+def likes(band: Band, folded: Any = _R.folded) -> list[Condition]:
     """The same as conditions on the column itself."""
-    found = [_like(term) for term in band.words]
-    return [*found, not_(and_(*map(_like, band.but_not)))] if band.but_not else found
+    found = [_like(folded, term) for term in band.words]
+    return [*found, not_(and_(*(_like(folded, term) for term in band.but_not)))] if band.but_not else found
 
 
 def matching(expression: str) -> Condition:
@@ -190,6 +198,7 @@ def _quoted(term: Term) -> str:
     return f'"{" ".join(term.words)}"' + ("" if term.whole else " *")
 
 
-def _like(term: Term) -> Condition:
+def _like(folded: Any, term: Term) -> Condition:
     # Letters and digits only: nothing in it means anything to LIKE. The column begins and ends with a space.
-    return col(_R.folded).like(f"% {' '.join(term.words)}{' %' if term.whole else '%'}")
+    found: Condition = col(folded).like(f"% {' '.join(term.words)}{' %' if term.whole else '%'}")
+    return found

@@ -5,7 +5,7 @@ document without its row, and ten changes of one document cost one row."""
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -34,6 +34,7 @@ from gateway.store.transaction import Transaction
 
 # Until when a document should be taken in: which side, since when, how urgent.
 Due = Callable[[Side, datetime, Urgency], datetime]
+DueNow = Callable[[Transaction], Awaitable[Due]]
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 _APART = 12  # bits
@@ -79,17 +80,22 @@ _DOCUMENTS = select(col(DeliveryRow.document_id)).where(
 )
 
 
+async def no_office_hours(tx: Transaction) -> Due:
+    return due_within
+
+
 class ListWriter:
     """Of one unit of work and one agency. A document that was handed over is not read again. `whole`: rows are written
     whole also where only recipients were touched."""
 
     def __init__(
-        self, tx: Transaction, agency_id: str, due: Due = due_within, *, whole: bool = False
+        self, tx: Transaction, agency_id: str, due: DueNow = no_office_hours, *, whole: bool = False
     ) -> None:
         self._whole = whole
         self._tx = tx
         self._agency_id = agency_id
-        self._due = due
+        self._due_now = due
+        self._due: Due = due_within
         self._new: set[str] = set()
         self._out: dict[str, OutgoingDocument | None] = {}
         self._in: dict[str, IncomingDocument | None] = {}
@@ -114,8 +120,11 @@ class ListWriter:
     def touch_delivery(self, id: str) -> None:
         self._deliveries.add(id)
 
-    async def write(self) -> None:
-        """In one order whoever writes, so that no two wait for each other."""
+    async def write(self) -> bool:
+        """In one order whoever writes, so that no two wait for each other. False when nothing was touched."""
+        if not (self._out or self._in or self._deliveries):
+            return False
+        self._due = await self._due_now(self._tx)
         if self._deliveries:
             asked = {"agency": self._agency_id, "ids": sorted(self._deliveries)}
             for (id,) in await self._tx.tuples(_DOCUMENTS, **asked):
@@ -125,6 +134,7 @@ class ListWriter:
         for id, arrived in sorted(self._in.items()):
             await self._write_in(id, arrived)
         self._new, self._out, self._in, self._deliveries = set(), {}, {}, set()
+        return True
 
     async def _write_out(self, id: str, document: OutgoingDocument | None) -> None:
         await self._hold(id)

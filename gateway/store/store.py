@@ -17,7 +17,6 @@ from gateway.domain.account import AgencyScope, HostedAgency
 from gateway.domain.event import Event, EventKind
 from gateway.domain.hold import Hold
 from gateway.domain.key_use import KeyEnd
-from gateway.domain.listing import due_within
 from gateway.domain.revocation import PendingRevocation
 from gateway.ports.rows import InboxItem, Job, Lease, LeasedInbox, LeasedOutbox, OutboxItem
 from gateway.ports.services import Clock
@@ -27,7 +26,8 @@ from gateway.store.calendar import SqlCalendarDays
 from gateway.store.engine import AS_SHIPPED, Role, ServerLimits, open_engine
 from gateway.store.held import Held
 from gateway.store.key_ends import SqlKeyEnds, first_notice
-from gateway.store.lists_write import Due
+from gateway.store.lists_counts import KnownCounts
+from gateway.store.lists_due import Dues, Reckon, no_office
 from gateway.store.log import SqlEventLog
 from gateway.store.revocation import SqlRevocationAnswers
 from gateway.store.tables import EventRow, InboxRow, JobRow, OutboxRow
@@ -45,11 +45,11 @@ class SqlStore:
     of the same task would wait for itself on SQLite, which has one writer."""
 
     def __init__(
-        self, url: str, clock: Clock, limits: ServerLimits = AS_SHIPPED, due: Due = due_within
+        self, url: str, clock: Clock, limits: ServerLimits = AS_SHIPPED, reckon: Reckon = no_office
     ) -> None:
-        """`due`: until when a document should be taken in, for lists."""
+        """`reckon`: of the calendar's days, until when a document should be taken in, for lists."""
         self._clock = clock
-        self._due = due
+        self._dues = Dues(reckon, clock)
         self._writer = open_engine(url, Role.WRITER, limits)
         self._reader = open_engine(url, Role.READER, limits)
         self._one_writer = self._writer.dialect.name == "sqlite"
@@ -57,10 +57,11 @@ class SqlStore:
         self._numbered = events.Bell()
         self.wake.listen(self._numbered.heard)
         self._held = Held()
+        self._counts = KnownCounts(clock)
         self.accounts = Accounts(self.writing, self.reading, clock)
         self.log = SqlEventLog(self.writing, self.reading)
         self.revocation = SqlRevocationAnswers(self.writing, self.reading)
-        self.calendar = SqlCalendarDays(self.writing, self.reading)
+        self.calendar = SqlCalendarDays(self.writing, self.reading, self._dues.forget)
 
     @property
     def writer(self) -> AsyncEngine:
@@ -95,13 +96,13 @@ class SqlStore:
     @asynccontextmanager
     async def begin(self, scope: AgencyScope) -> AsyncIterator[SqlWork]:
         async with self.writing() as tx:
-            yield SqlWork(tx, scope, self._clock, self._due)
+            yield SqlWork(tx, scope, self._clock, self._dues.of, changed=self._counts.changed)
 
     @asynccontextmanager
     async def read(self, scope: AgencyScope) -> AsyncIterator[SqlWork]:
         """One consistent view; StoreFailure for whoever writes in it."""
         async with self.reading() as tx:
-            yield SqlWork(tx, scope, self._clock)
+            yield SqlWork(tx, scope, self._clock, known=self._counts)
 
     def writing(self) -> AbstractAsyncContextManager[Transaction]:
         """A transaction for no agency in particular: for the node's own tables, inside this package."""
@@ -240,10 +241,14 @@ class SqlStore:
 
     async def fill_lists(self, limit: int) -> bool:
         agencies = [agency.id for agency in await self.hosted()]
-        return await lists_fill.fill(self.reading, self.writing, agencies, limit, self._due)
+        return await lists_fill.fill(self.reading, self.writing, agencies, limit, self._dues.of)
 
     async def fill_lists_again(self) -> None:
         await lists_fill.again(self.writing, self._clock.now())
+
+    async def write_due_again(self, limit: int) -> bool:
+        agencies = [agency.id for agency in await self.hosted()]
+        return await self._dues.write_again(self.reading, self.writing, agencies, limit)
 
     async def work_out_day(self) -> bool:
         agencies = [agency.id for agency in await self.hosted()]

@@ -5,14 +5,16 @@ no row can point into another agency. `body` is the whole domain value as JSON; 
 from __future__ import annotations
 
 from datetime import date, datetime
-from typing import Any, ClassVar
+from typing import Any
 
-from sqlalchemy import BigInteger, Column, ForeignKeyConstraint, Index, Integer, Text, UniqueConstraint, text
+from sqlalchemy import BigInteger, ForeignKeyConstraint, Index, Text, UniqueConstraint, text
 from sqlmodel import Field, SQLModel, col
 
 from gateway.store.account_tables import HostedAgencyRow
 from gateway.store.columns import Moment
 from gateway.store.deadline_tables import DEADLINE_NODE_TABLES
+from gateway.store.event_tables import EventCounterRow as EventCounterRow
+from gateway.store.event_tables import EventRow as EventRow
 from gateway.store.group_tables import RecipientGroupRow as RecipientGroupRow
 from gateway.store.hold_tables import HoldContentRow as HoldContentRow
 from gateway.store.hold_tables import HoldRow as HoldRow
@@ -39,7 +41,6 @@ NODE_TABLES = (
 )
 # Events are appended by position and read by number, never by id alone: their key is the position.
 KEYED_BY_POSITION = frozenset({"event"}) | KEYED_BY_PLACE
-_NO_NUMBER = text("node_seq IS NULL")
 _WANTS_REPLY = text("reply_by IS NOT NULL")
 _RETURNED = text("state IN ('failed', 'rejected')")
 _ASKED = text("track = 'request' AND code = 'asked'")
@@ -345,47 +346,6 @@ class BlobRefRow(SQLModel, table=True):
     owner_kind: str = _key()
     owner_id: str = _key()
     digest: str = _key()
-
-
-class EventRow(SQLModel, table=True):
-    """`position` only orders rows that are committed; readers know `node_seq` and `agency_seq`. An event of the node
-    itself has an empty `agency_id`, which is why that is no foreign key here."""
-
-    __tablename__ = "event"
-    __table_args__: ClassVar[Any] = (
-        UniqueConstraint("agency_id", "id", name="uq_event_id"),
-        UniqueConstraint("node_seq", name="uq_event_node_seq"),
-        UniqueConstraint("agency_id", "agency_seq", name="uq_event_agency_seq"),
-        Index("ix_event_subject", "agency_id", "subject_id"),
-        Index("ix_event_unnumbered", "position", postgresql_where=_NO_NUMBER, sqlite_where=_NO_NUMBER),
-        {"sqlite_autoincrement": True},  # a position is never given twice, even after the last row is gone
-    )
-
-    position: int | None = Field(
-        default=None,
-        sa_column=Column(
-            BigInteger().with_variant(Integer(), "sqlite"), primary_key=True, autoincrement=True
-        ),
-    )
-    agency_id: str
-    id: str
-    kind: str
-    at: datetime = Field(sa_type=Moment)
-    subject_id: str
-    principal_id: str
-    data: str = Field(sa_type=Text)
-    node_seq: int | None = Field(default=None, sa_type=BigInteger)
-    agency_seq: int | None = Field(default=None, sa_type=BigInteger)
-
-
-class EventCounterRow(SQLModel, table=True):
-    """The last number given: one row per agency, and the node's own under the empty id. Locking the node's row is the
-    sequencer's lease: it ends with the transaction, also when the process dies."""
-
-    __tablename__ = "event_counter"
-
-    agency_id: str = _key()
-    last: int = Field(sa_type=BigInteger)
 
 
 class IdempotencyRow(SQLModel, table=True):

@@ -3,8 +3,10 @@ becomes visible together at `commit`, or not at all."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
+
 from gateway.domain.account import AgencyScope, HostedAgency
-from gateway.domain.listing import due_within
 from gateway.ports import store as ports
 from gateway.ports.book import Books
 from gateway.ports.deadlines import Tasks
@@ -27,7 +29,8 @@ from gateway.store.inbox import SqlInbox
 from gateway.store.incoming import SqlIncomingDocuments
 from gateway.store.jobs import SqlJobs
 from gateway.store.lists import SqlLists
-from gateway.store.lists_write import Due, ListWriter
+from gateway.store.lists_counts import KnownCounts
+from gateway.store.lists_write import DueNow, ListWriter, no_office_hours
 from gateway.store.outbox import SqlOutbox
 from gateway.store.outgoing import SqlOutgoingDocuments
 from gateway.store.register import SqlDocumentRegister
@@ -39,8 +42,19 @@ from gateway.store.transaction import Transaction
 class SqlWork:
     """Keeps the promise of `ports.Work`. After `commit` it is over; there is no way to see another agency's rows."""
 
-    def __init__(self, tx: Transaction, scope: AgencyScope, clock: Clock, due: Due = due_within) -> None:
+    def __init__(
+        self,
+        tx: Transaction,
+        scope: AgencyScope,
+        clock: Clock,
+        due: DueNow = no_office_hours,
+        *,
+        known: KnownCounts | None = None,
+        changed: Callable[[str], None] = lambda agency_id: None,
+    ) -> None:
+        """`changed` hears which agency's lists are other ones now; `known` is for who only reads."""
         self._tx = tx
+        self._changed = changed
         self._written = ListWriter(tx, scope.agency_id, due)
         self.scope = scope
         self.outgoing: ports.OutgoingDocuments = SqlOutgoingDocuments(tx, scope, self._written)
@@ -60,12 +74,13 @@ class SqlWork:
         self.held: Holds = SqlHolds(tx, scope)
         self.groups: RecipientGroups = SqlRecipientGroups(tx, scope)
         self.tasks: Tasks = SqlTasks(tx, scope)
-        self.lists: Lists = SqlLists(tx, scope, clock)
+        self.lists: Lists = SqlLists(tx, scope, clock, known)
         self.idempotency: ports.Idempotency = SqlIdempotency(tx, scope, clock)
 
     async def agency(self) -> HostedAgency:
         return await staying(self._tx, self.scope.agency_id)
 
     async def commit(self) -> None:
-        await self._written.write()
+        if await self._written.write():
+            self._tx.when_committed(partial(self._changed, self.scope.agency_id))
         await self._tx.commit()

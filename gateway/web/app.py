@@ -1,134 +1,50 @@
-"""The node's one page for people: is it working, how much waits, what needs a person. In: the store's counts. Out: HTML
-rendered on the server, Vietnamese first, without scripts, under a policy that loads nothing but its own stylesheet.
-It says nothing about any agency or document, so it needs no sign-in."""
+"""The front door for people: adds every page and the static files to an application that is not yet started. In: the desks,
+in `WebDeps`. Every page comes from the one table in `gateway.web.pages`."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-from importlib import resources
-from typing import Protocol
+import gzip
+from collections.abc import Iterable
+from functools import lru_cache
 
 from aiohttp import web
-from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 
-from gateway import labels
-from gateway.domain.wall_clock import VIETNAM
-from gateway.errors import GatewayError
-from gateway.ports import Clock
+from gateway.web import door, render
+from gateway.web.deps import WebDeps
+from gateway.web.pages import ROUTES
+from gateway.web.routes import Route
 
-# Viet Nam has had one offset and no summer time since 1975.
-_PAGES = Environment(
-    loader=PackageLoader("gateway.web", "templates"),
-    autoescape=select_autoescape(default=True),
-    undefined=StrictUndefined,
-    trim_blocks=True,
-    lstrip_blocks=True,
-)
-_POLICY = "default-src 'none'; style-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
-_TABLES = ("outbox", "inbox", "job")
-# States that stay until a person does something.
-_ATTENTION = frozenset(
-    {"outbox.failed", "inbox.held", "inbox.quarantined", "inbox.malformed", "inbox.sealed"}
-)
-# Whose words are those of another table.
-_WORDS = {"inbox": "packet", "job": "page.row"}
+_KEPT = "public, max-age=31536000, immutable"
 
 
-class Counting(Protocol):
-    async def counts(self) -> Mapping[str, int]:
-        """Rows by `table.state`."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Row:
-    """How many rows of a table are in one state."""
-
-    table: str
-    word: str
-    count: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Table:
-    word: str
-    rows: tuple[Row, ...]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class View:
-    """All that the page shows."""
-
-    up: bool
-    asked_at: str
-    version: str
-    tables: tuple[Table, ...] = ()
-    attention: tuple[Row, ...] = ()
-
-
-def add_pages(app: web.Application, store: Counting, clock: Clock, version: str) -> web.Application:
-    """Adds the page at `/` and its stylesheet to an application that is not yet started."""
-    style = (resources.files("gateway.web") / "static" / "gateway.css").read_text(encoding="utf-8")
-
-    async def status(request: web.Request) -> web.Response:
-        lang = "en" if request.query.get("lang") == "en" else "vi"
-        view = await _look(store, clock, version, lang)
-        return _page(view, lang)
-
-    async def stylesheet(request: web.Request) -> web.Response:
-        return web.Response(
-            text=style,
-            content_type="text/css",
-            charset="utf-8",
-            headers={
-                "Cache-Control": "public, max-age=3600",
-                "Content-Security-Policy": "default-src 'none'",
-            },
-        )
-
-    app.router.add_get("/", status)
-    app.router.add_get("/static/gateway.css", stylesheet)
+def add_pages(app: web.Application, deps: WebDeps, routes: Iterable[Route] = ROUTES) -> web.Application:
+    """The pages over these desks."""
+    for route in routes:
+        app.router.add_route(route.method, route.path, door.handler(route, deps))
     return app
 
 
-async def _look(store: Counting, clock: Clock, version: str, lang: str) -> View:
-    asked_at = clock.now().astimezone(VIETNAM).strftime("%H:%M:%S %d/%m/%Y")
-    try:
-        counts = await store.counts()
-    except GatewayError:
-        return View(up=False, asked_at=asked_at, version=version)
-    return View(
-        up=True,
-        asked_at=asked_at,
-        version=version,
-        tables=tuple(table for name in _TABLES if (table := _table(name, counts, lang)).rows),
-        attention=tuple(_row(key, counts[key], lang) for key in sorted(_ATTENTION) if counts.get(key)),
-    )
+def add_static(app: web.Application) -> web.Application:
+    """Stylesheet and scripts. Their addresses change with their bytes, so browsers may keep them."""
+    for name in render.STATIC:
+        app.router.add_get(f"/static/{name}", _file)
+    return app
 
 
-def _table(name: str, counts: Mapping[str, int], lang: str) -> Table:
-    rows = [_row(key, count, lang) for key, count in sorted(counts.items()) if key.startswith(name + ".")]
-    return Table(word=labels.say(f"page.table.{name}", lang), rows=tuple(row for row in rows if row.count))
+async def _file(request: web.Request) -> web.Response:
+    name = request.path.rpartition("/")[2]
+    packed = "gzip" in request.headers.get("Accept-Encoding", "")
+    headers = {
+        "Content-Type": f"{render.STATIC[name]}; charset=utf-8",
+        "Cache-Control": _KEPT if request.query.get("v") else "public, max-age=3600",
+        "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'",
+        "Vary": "Accept-Encoding",
+    }
+    if packed:
+        headers["Content-Encoding"] = "gzip"
+    return web.Response(body=_packed(name) if packed else render.static(name), headers=headers)
 
 
-def _row(key: str, count: int, lang: str) -> Row:
-    """A state without a label is shown by its key: an unknown word must not take the page down."""
-    table, _, state = key.partition(".")
-    label = f"{_WORDS.get(table, table)}.{state}"
-    word = labels.say(label, lang) if labels.has(label) else state
-    return Row(table=labels.say(f"page.table.{table}", lang), word=word, count=count)
-
-
-def _page(view: View, lang: str) -> web.Response:
-    def words(key: str, **params: object) -> str:
-        return labels.say(key, lang, **params)
-
-    other = "vi" if lang == "en" else "en"
-    text = _PAGES.get_template("status.html").render(say=words, lang=lang, other=other, view=view)
-    return web.Response(
-        status=200 if view.up else 503,
-        text=text,
-        content_type="text/html",
-        charset="utf-8",
-        headers={"Content-Security-Policy": _POLICY, "Content-Language": lang},
-    )
+@lru_cache(maxsize=8)
+def _packed(name: str) -> bytes:
+    return gzip.compress(render.static(name), 9, mtime=0)

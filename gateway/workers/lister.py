@@ -1,5 +1,6 @@
-"""What lists need besides the rows that are written with their documents: rows of documents older than lists, and the
-figures of days. In: the store. Out: one short piece of work at a time, so that nothing else waits for it."""
+"""What lists need besides the rows that are written with their documents: rows of documents older than lists, rows of
+what waits while the calendar changes, and the figures of days. In: the store. Out: one short piece of work at a time, so
+that nothing else waits for it."""
 
 from __future__ import annotations
 
@@ -32,7 +33,7 @@ class Lister:
         now = clock.now()
         if self._next is not None and now < self._next:
             return False
-        if await store.work_out_day():
+        if await store.write_due_again(AT_ONCE) or await store.work_out_day():
             return True
         self._next = now + EVERY
         return False

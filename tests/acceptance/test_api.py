@@ -19,6 +19,7 @@ from aiohttp.test_utils import TestClient, TestServer
 from gateway.bootstrap import Node, open_node
 from gateway.demo import stage
 from gateway.domain.account import ApiScope, PrincipalKind
+from gateway.ops.application import application
 from gateway.ops.health import Watch
 from tests.support.api import DEPARTMENT, PDF, PROVINCE
 from tests.support.contract import complaints
@@ -68,7 +69,7 @@ async def story(tmp_path: Path) -> AsyncIterator[Story]:
         await stage.register(node)
         stop = asyncio.Event()
         async with (
-            TestClient(TestServer(node.application(Watch(node=node)))) as client,
+            TestClient(TestServer(application(node, Watch(node=node)))) as client,
             asyncio.TaskGroup() as tasks,
         ):
             tasks.create_task(node.run_workers(stop))

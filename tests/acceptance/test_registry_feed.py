@@ -20,7 +20,8 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import BestAvailableEncryption, Encoding, PrivateFormat
 
-from gateway.bootstrap import open_axis, open_node
+from gateway.bootstrap import open_node
+from gateway.bootstrap_axis import open_axis
 from gateway.cli import main
 from gateway.clock import SystemClock
 from gateway.demo import stage

@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 
 from bench import papers
-from gateway.bootstrap import broker_access, open_axis, open_node
+from gateway.bootstrap import open_node
+from gateway.bootstrap_axis import broker_access, open_axis
 from gateway.demo import stage as demo
 from gateway.domain.document import InState, OutgoingDocument
 from gateway.errors import Misconfigured

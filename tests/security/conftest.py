@@ -16,7 +16,8 @@ from gateway.bootstrap import open_node
 from gateway.cli.listening import listening
 from gateway.demo import stage
 from gateway.ops.health import Watch
-from gateway.web.app import add_pages
+from gateway.web.app import add_static
+from gateway.web.status_page import add_status
 from tests.support import api
 from tests.support.clock import ManualClock
 
@@ -65,7 +66,7 @@ async def listening_node(
                 options=options or ApiOptions(),
             )
         )
-        add_pages(app, node.store, clock, "1")
+        add_static(add_status(app, node.store, clock, "1"))
         async with listening(app, "api", "127.0.0.1", 0, 1.0, idle_s) as url:
             host, _, port = url.removeprefix("http://").partition(":")
             yield Socket(host=host, port=int(port))

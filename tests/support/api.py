@@ -27,7 +27,8 @@ from gateway.demo import stage
 from gateway.domain.account import ApiScope, PrincipalKind
 from gateway.ops.evidence.make import EvidenceMaker
 from gateway.ops.health import Watch
-from gateway.web.app import add_pages
+from gateway.web.app import add_static
+from gateway.web.status_page import add_status
 from gateway.workers import dispatcher, packer, receiver, sequencer
 from tests.support.clock import START, ManualClock
 from tests.support.contract import complaints
@@ -212,6 +213,6 @@ async def opened(blank: Path, folder: Path, options: ApiOptions | None = None) -
             version=__version__,
             options=options or ApiOptions(),
         )
-        app = add_pages(build(deps), node.store, clock, __version__)
+        app = add_static(add_status(build(deps), node.store, clock, __version__))
         async with TestClient(TestServer(app)) as client:
             yield Door(node=node, clock=clock, client=client)

@@ -188,6 +188,38 @@ async def test_what_something_was_built_on_is_not_undone(
     assert (await directory.resolve("Z91.01", JULY)).successor == "Z91.31"
 
 
+async def test_an_import_does_not_cross_a_reform_to_come_until_it_is_undone(
+    both: tuple[Someone, Someone], directory: SqlDirectory, clock: ManualClock
+) -> None:
+    merged = await in_force(both, MERGED)
+    renamed = await in_force(both, reform(ReformKind.RENAME, "Z91.03", name="Sở Nội vụ và Lao động"))
+    file = "\n".join(
+        (
+            "code,name,parent,valid_to,successor,email",
+            "Z91.02,Sở Kế hoạch,Z91,2028-01-01,Z91.03,a@z91.example",
+            "Z91.03,Sở Nội vụ,Z91,,,",
+            "Z91.03.01,Ban Thi đua,Z91.03,,,b@z91.example",
+        )
+    ).encode()
+
+    held = await directory.plan_import(file)
+
+    assert [(each.line, each.column) for each in held.problems] == [
+        (2, "valid_to"),
+        (2, "successor"),
+        (3, "name"),
+    ]
+    assert merged in held.problems[0].advice
+    assert renamed in held.problems[2].advice
+    assert held.rows == ()
+    address = b"code,name,email\nZ91.02,S\xe1\xbb\x9f K,a@z91.example\n"
+    assert not (await directory.plan_import(address)).problems
+    await reforming.undo(both[0].desk, await both[0].here(), renamed, "wrong")
+    assert {each.line for each in (await directory.plan_import(file)).problems} == {2}
+    clock.advance(datetime(2027, 7, 1, tzinfo=UTC) - clock.now())
+    assert not (await directory.plan_import(file)).problems
+
+
 async def test_one_person_alone_changes_nothing_and_a_wrong_number_of_the_decision_neither(
     both: tuple[Someone, Someone], directory: SqlDirectory
 ) -> None:

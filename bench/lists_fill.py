@@ -1,0 +1,206 @@
+"""Invented documents of a realistic spread, in bulk: part of `python -m bench.lists`. In: an open store with an empty
+database, how many documents. Out: their rows, as the node itself would have written them."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from itertools import islice
+from typing import Any
+
+import asyncpg
+from sqlalchemy import Table, inspect
+
+from gateway.domain.account import AgencyScope, HostedAgency
+from gateway.domain.document import (
+    Delivery,
+    Draft,
+    FileItem,
+    FileRole,
+    IncomingDocument,
+    InState,
+    Kind,
+    OutgoingDocument,
+    OutState,
+    Recipient,
+    Signer,
+    Urgency,
+)
+from gateway.domain.identity import Digest, DocumentId, PacketId
+from gateway.domain.listing import Deliveries, Side, due_within, incoming_line, outgoing_line
+from gateway.domain.status import Fact, Track
+from gateway.store import incoming, outgoing
+from gateway.store.deliveries import delivery_row, fact_row
+from gateway.store.lists_write import row
+from gateway.store.store import SqlStore
+from gateway.store.tables import FactRow, IncomingRow, OutgoingRow
+
+SCOPE = AgencyScope(agency_id="agy_bench", principal_id="prn_bench")
+NOW = datetime.now(UTC)
+SEED = 20261120
+_DAYS = 400
+_AT_ONCE = 5_000
+# Common words and rare ones; without accents written out, because search treats both alike and this file is plain.
+_TEXT = """
+quyet dinh phe duyet du an ke hoach trien khai cong tac phong chong thien tai bao cao ket qua thuc hien nhiem vu nam hoc
+kinh phi bo sung dieu chinh quy hoach dat dai xay dung giao thong nong nghiep y te giao duc van hoa to trinh de nghi xem
+xet thong bao moi hop trien khai nghi quyet hoi dong nhan dan ve viec tang cuong quan ly
+"""
+WORDS = _TEXT.split()
+_PLACES = [f"{kind} {name}" for kind in ("So", "Phong", "Chi cuc", "UBND xa") for name in ("Noi vu", "Tai chinh",
+           "Y te", "Xay dung", "Cong Thuong", "Tu phap", "Dong Ha", "Tay Son", "Nam Dan", "Bac Ha")]  # fmt: skip
+TYPES = ("Quyet dinh", "Cong van", "Bao cao", "Ke hoach", "Thong bao", "To trinh", "Giay moi")
+_SYMBOLS = ("UBND-VP", "STC-VP", "QD-UBND", "BC-SNV", "KH-SYT")
+_URGENCIES = (Urgency.NORMAL,) * 18 + (Urgency.URGENT, Urgency.EXPRESS)
+_OUT_STATES = (
+    ("accepted",) * 70 + ("done",) * 20 + ("delivered",) * 6 + ("sent",) * 2 + ("rejected", "failed")
+)
+_IN_STATES = (
+    (InState.DONE,) * 80 + (InState.ACCEPTED,) * 14 + (InState.PROCESSING,) * 3 + (InState.REJECTED,) * 3
+)
+# Of the last days, what nobody has taken in yet.
+_FRESH = timedelta(days=2)
+
+
+@dataclass(slots=True)
+class Spread:
+    """Invented documents, the same for each seed."""
+
+    rng: random.Random
+    names: list[str] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        letters = "abcdeghiklmnopqrstuvxy"
+        self.names = ["".join(self.rng.choices(letters, k=6)) for _ in range(20_000)]
+
+    def common(self, n: int) -> dict[str, Any]:
+        rng = self.rng
+        ago = timedelta(seconds=rng.random() * _DAYS * 86_400)
+        return {
+            "at": NOW - ago,
+            "number": str(n % 9_000 + 1),
+            "symbol": rng.choice(_SYMBOLS),
+            "issued_on": (NOW - ago).date(),
+            "subject": " ".join((*rng.choices(WORDS, k=14), rng.choice(self.names))),
+            "type_name": rng.choice(TYPES),
+            "urgency": rng.choice(_URGENCIES),
+            "signer": Signer(name=f"Nguyen Van {rng.choice(self.names)[:4]}"),
+        }
+
+    def party(self) -> Recipient:
+        n = self.rng.randrange(len(_PLACES))
+        return Recipient(code=f"Z91.{n:02}", name=_PLACES[n])
+
+
+def sent(spread: Spread, n: int) -> Iterator[Any]:
+    """The rows of one outgoing document: its own, its deliveries', their facts' and the list's."""
+    known = spread.common(n)
+    at = known.pop("at")
+    id = f"msg_{n:010}"
+    several = spread.rng.choice((1, 1, 2, 3, 5, 20))
+    to = tuple({one.code: one for one in (spread.party() for _ in range(several))}.values())
+    file = FileItem(
+        n=1, name="a.pdf", role=FileRole.LEAD, content_type="application/pdf", size=9, sha256=Digest("0" * 64)
+    )
+    document = OutgoingDocument(
+        id=id,
+        agency_id=SCOPE.agency_id,
+        kind=Kind.DOCUMENT,
+        packet_id=PacketId(f"packet-{id}"),
+        document_id=DocumentId(f"Z91,{id}"),
+        draft=Draft(recipients=to, reply_required=False, **known),
+        files=(file,),
+        state=OutState.PACKED,
+        created_at=at,
+        accepted_by=SCOPE.principal_id,
+    )
+    yield outgoing.from_domain(document)
+    states: dict[str, int] = {}
+    for position, one in enumerate(to):
+        state = spread.rng.choice(_OUT_STATES)
+        states[state] = states.get(state, 0) + 1
+        delivery = Delivery(
+            id=f"dlv_{n:010}_{position}",
+            agency_id=SCOPE.agency_id,
+            document_id=id,
+            recipient=one,
+            attempt=1,
+            state=state,
+            updated_at=at + timedelta(hours=1),
+        )
+        yield delivery_row(delivery, position)
+        if at > NOW - timedelta(days=31):
+            yield from facts(delivery.id, at, spread.rng)
+    found = Deliveries(states=states, sent_at=at, latest_at=at + timedelta(hours=1))
+    line = outgoing_line(document, found, due_within(Side.OUT, at, document.draft.urgency))
+    yield row(line, document)
+
+
+def facts(delivery_id: str, at: datetime, rng: random.Random) -> Iterator[FactRow]:
+    for track, code, after in (
+        (Track.TRANSPORT, "sent", 1),
+        (Track.BUSINESS, "01", 5),
+        (Track.BUSINESS, "03", 4_000),
+    ):
+        fact = Fact(track=track, code=code, at=at + timedelta(seconds=after * (0.5 + rng.random())))
+        yield fact_row(SCOPE.agency_id, delivery_id, fact)
+
+
+def arrived(spread: Spread, n: int) -> Iterator[Any]:
+    known = spread.common(n)
+    at = known.pop("at")
+    id, sender = f"inc_{n:010}", spread.party()
+    state = InState.NEW if at > NOW - _FRESH else spread.rng.choice(_IN_STATES)
+    document = IncomingDocument(
+        id=id,
+        agency_id=SCOPE.agency_id,
+        inbox_id=f"box_{n:010}",
+        kind=Kind.DOCUMENT,
+        sender_code=sender.code,
+        sender_name=sender.name,
+        document_id=DocumentId(f"{sender.code},{id}"),
+        packet_id=PacketId(f"packet-{id}"),
+        attempt=1,
+        due_on=None,
+        body_digest=Digest("0" * 64),
+        envelope_digest=Digest("0" * 64),
+        envelope_size=1_000,
+        vouched_by="signature",
+        arrived_at=at,
+        state=state,
+        **known,
+    )
+    yield incoming.from_domain(document)
+    yield row(incoming_line(document, state.value, due_within(Side.IN, at, document.urgency)), document)
+
+
+async def fill(store: SqlStore, url: str, documents: int) -> None:
+    """Half of each side, oldest and newest mixed as they would not be: the worst case for an index."""
+    await store.accounts.add_hosted(HostedAgency(id=SCOPE.agency_id, code="Z90", name="Bench"))
+    spread = Spread(rng=random.Random(SEED))
+    made = (each for n in range(documents // 2) for make in (sent, arrived) for each in make(spread, n))
+    while batch := list(islice(made, _AT_ONCE * 10)):
+        by_table: dict[Any, list[Any]] = {}
+        for each in batch:
+            by_table.setdefault(type(each), []).append(each)
+        # What others point to goes first.
+        for kind in sorted(by_table, key=lambda kind: kind not in (OutgoingRow, IncomingRow)):
+            await _put(store, url, kind, by_table[kind])
+
+
+async def _put(store: SqlStore, url: str, kind: Any, rows: Sequence[Any]) -> None:
+    table: Table = inspect(kind).local_table
+    names = [each.name for each in table.columns]
+    if url.startswith("sqlite"):
+        async with store.writing() as tx:
+            await tx.connection.execute(table.insert(), [each.model_dump() for each in rows])
+            await tx.commit()
+        return
+    connection = await asyncpg.connect(url)
+    try:
+        values = [tuple(getattr(each, name) for name in names) for each in rows]
+        await connection.copy_records_to_table(table.name, records=values, columns=names)
+    finally:
+        await connection.close()

@@ -1,0 +1,50 @@
+"""The persons of the demonstration: a clerk, a head, an officer and an administrator in each agency, and those of the node. In:
+a node nobody administers yet. Out: for each account the one-time code that makes it its person's own."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from gateway.accounts import admin, posts
+from gateway.accounts.acting import By
+from gateway.accounts.desk import AccountDesk
+from gateway.domain.post import NODE, PostRole
+from gateway.errors import NotFound
+
+MACHINE = By(principal_id="operator")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Invited:
+    """Somebody who has an account, and the code to take it up; without one it was taken up, or its code was told, before."""
+
+    login: str
+    name: str
+    role: PostRole
+    agency_id: str
+    code: str = field(default="", repr=False)
+
+
+async def invite(desk: AccountDesk, wanted: list[Invited]) -> list[Invited]:
+    """Adds the accounts that are not there yet; asked before anybody administers accounts, so at the first run alone."""
+    return [await _invited(desk, each) for each in wanted]
+
+
+def wanted(people: dict[str, list[str]], role: str, agency_id: str = NODE) -> Invited:
+    login, name = people[role]
+    return Invited(login=login, name=name, role=PostRole(role), agency_id=agency_id)
+
+
+async def _invited(desk: AccountDesk, one: Invited) -> Invited:
+    async with desk.accounts.read() as view:
+        try:
+            await view.people.named(one.login)
+        except NotFound:
+            pass
+        else:
+            return one
+    unit = "Phòng Tổng hợp" if one.role in (PostRole.OFFICER, PostRole.UNIT_HEAD) else ""
+    post = posts.Wanted(role=one.role, agency_id=one.agency_id, unit=unit)
+    account = admin.NewAccount(login=one.login, name=one.name, posts=(post,))
+    _, code = await admin.add(desk, MACHINE, account)
+    return Invited(login=one.login, name=one.name, role=one.role, agency_id=one.agency_id, code=code)

@@ -1,0 +1,80 @@
+"""One application that answers programs and people over an open node: the API, the status page, the pages. In: a node and
+what watches it. Out: an application that is not yet started."""
+
+from __future__ import annotations
+
+from aiohttp import web
+
+from gateway import __version__, bootstrap_api
+from gateway.api.app import REQUEST_ID, build
+from gateway.api.deps import ApiDeps
+from gateway.api.entry import Entry
+from gateway.bootstrap import Node
+from gateway.ops.evidence.make import EvidenceMaker
+from gateway.ops.web import axis_light
+from gateway.ops.web.bell import TaskBell
+from gateway.ports import Health
+from gateway.web.app import add_pages, add_static
+from gateway.web.deps import WebDeps, WebOptions
+from gateway.web.status_page import add_status
+
+
+def application(node: Node, health: Health) -> web.Application:
+    """The API and the pages over this node."""
+    deps = _api(node, health)
+    app = build(deps)
+    add_status(app, node.store, node.clock, __version__)
+    add_static(app)
+    return add_pages(app, pages(node, health, Entry(deps.options)))
+
+
+def _api(node: Node, health: Health) -> ApiDeps:
+    return ApiDeps(
+        store=node.store,
+        accounts=node.store.accounts,
+        blobs=node.blobs,
+        directory=node.directory,
+        out=node.out,
+        inn=node.inn,
+        clock=node.clock,
+        pool=node.pool,
+        health=health,
+        evidence=EvidenceMaker(node),
+        version=__version__,
+        options=bootstrap_api.options(node.settings),
+    )
+
+
+def pages(node: Node, health: Health, entry: Entry) -> WebDeps:
+    """What the pages work with."""
+    return WebDeps(
+        store=node.store,
+        blobs=node.blobs,
+        accounts=node.accounts,
+        deciding=node.deciding,
+        hold=node.hold,
+        out=node.out,
+        inn=node.inn,
+        todo=node.todo,
+        book=node.book,
+        clock=node.clock,
+        pool=node.pool,
+        health=health,
+        bell=TaskBell(node.todo),
+        light=axis_light.of(node.axis),
+        request_id=lambda request: request.get(REQUEST_ID, ""),
+        address=entry.address,
+        version=__version__,
+        options=_options(node),
+    )
+
+
+def _options(node: Node) -> WebOptions:
+    web = node.settings.web
+    return WebOptions(
+        name=web.name,
+        ribbon=web.ribbon == "on",
+        contact=web.contact,
+        undo_s=web.undo_s,
+        undo_express_s=web.undo_express_s,
+    )

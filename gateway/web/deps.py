@@ -1,0 +1,102 @@
+"""What the pages are handed by the wiring: the desks of the flows, and promises for what other rings have. Adapters do not
+inherit from these; they only fit."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Protocol
+
+from aiohttp import web
+
+from gateway.accounts.desk import AccountDesk
+from gateway.book.desk import BookDesk
+from gateway.deciding.desk import DecidingDesk
+from gateway.domain.account import AgencyScope
+from gateway.holding.desk import HoldDesk
+from gateway.incoming.desk import InDesk
+from gateway.outgoing.desk import OutDesk
+from gateway.ports import Blobs, Clock, Health, Pool, Store
+from gateway.todo.desk import TodoDesk
+
+
+class Bell(Protocol):
+    """How many tasks wait in an agency: asked for every page, so known for some seconds."""
+
+    async def count(self, scope: AgencyScope) -> int: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Notice:
+    """A pause that is planned, or an incident, as people are told of it (R97, R98)."""
+
+    id: str
+    kind: str
+    starts_at: datetime
+    ends_at: datetime | None
+    text_vi: str
+    text_en: str
+
+    def text(self, lang: str) -> str:
+        return self.text_en if lang == "en" and self.text_en else self.text_vi
+
+
+class Notices(Protocol):
+    async def current(self, now: datetime) -> Notice | None:
+        """What is to be shown on every page now: asked each time, so known for some seconds."""
+
+
+class NoNotices:
+    """Where nothing is announced."""
+
+    async def current(self, now: datetime) -> Notice | None:
+        return None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Light:
+    """How the line to the axis is: `up`, `slow` or `down`, and since when."""
+
+    word: str
+    since: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WebOptions:
+    """Words and limits of the pages. `ribbon` marks a node that is not for real mail; `undo_s` is how long a document that
+    was sent on a page can still be called back. `contact` is whom error pages name."""
+
+    name: str = ""
+    ribbon: bool = False
+    contact: str = ""
+    undo_s: int = 30
+    undo_express_s: int = 5
+    form_bytes: int = 1024 * 1024
+    upload_s: float = 600.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WebDeps:
+    """Everything that the pages work with. `request_id` and `address` ask the server's outer layer, which named the call
+    and knows which proxies to believe."""
+
+    store: Store
+    blobs: Blobs
+    accounts: AccountDesk
+    deciding: DecidingDesk
+    hold: HoldDesk
+    out: OutDesk
+    inn: InDesk
+    todo: TodoDesk
+    book: BookDesk
+    clock: Clock
+    pool: Pool
+    health: Health
+    bell: Bell
+    light: Callable[[], Light]
+    request_id: Callable[[web.Request], str]
+    address: Callable[[web.Request], str]
+    version: str
+    notices: Notices = field(default_factory=NoNotices)
+    options: WebOptions = field(default_factory=WebOptions)

@@ -1,0 +1,184 @@
+"""The door of the pages: turns one row of the route table into a handler of the server. Who it is, whether they may, whether
+the form is really theirs, then the row's own handler; whatever goes wrong becomes a page that helps."""
+
+from __future__ import annotations
+
+import logging
+import secrets
+from collections.abc import Awaitable, Callable
+from urllib.parse import urlsplit
+
+from aiohttp import web
+
+from gateway import errors, labels
+from gateway.accounts import sessions
+from gateway.accounts.acting import Acting
+from gateway.domain.account import HostedAgency
+from gateway.domain.session import Duty
+from gateway.errors import Denied, GatewayError, NotFound
+from gateway.web import failing, forms
+from gateway.web.deps import WebDeps
+from gateway.web.failing import Failure
+from gateway.web.routes import Body, Route, Who
+from gateway.web.visit import Visit
+
+_LOG = logging.getLogger(__name__)
+
+COOKIE = "gw_session"
+LANG_COOKIE = "gw_lang"
+SIGN_IN, PASSWORD, FACTOR, AGENCY = (
+    "/dang-nhap",
+    "/tai-khoan/mat-khau",
+    "/tai-khoan/ma-xac-thuc",
+    "/chon-co-quan",
+)
+_SAFE = frozenset({"GET", "HEAD"})
+_DUTY_PAGES = {Duty.CHANGE_PASSWORD: PASSWORD, Duty.SET_UP_FACTOR: FACTOR}
+
+
+def handler(route: Route, deps: WebDeps) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
+    """The server's handler of that row."""
+
+    async def handle(request: web.Request) -> web.StreamResponse:
+        visit = _stranger(route, deps, request)
+        try:
+            if request.method not in _SAFE:
+                _same_site(request)
+            visit = await _known(visit)
+            if (elsewhere := _owed(visit)) is not None:
+                return elsewhere
+            _check_rights(visit)
+            if route.body is Body.FORM:
+                token = visit.token if visit.acting is not None else None
+                form = await forms.read(request, token, deps.options.form_bytes)
+                visit = _with(visit, form=form)
+            return await route.handler(visit)
+        except GatewayError as error:
+            return await _failed(visit, error)
+        except web.HTTPException as answer:
+            if answer.status < 400:
+                raise
+            return await _tell(visit, failing.of_status(answer.status, visit.lang))
+        except Exception:
+            # The one guard of the pages: nothing unforeseen may show itself to a person.
+            _LOG.exception("a page failed in a way nobody foresaw", extra=_about(visit))
+            return await _tell(visit, failing.of_surprise(visit.lang))
+
+    return handle
+
+
+def _stranger(route: Route, deps: WebDeps, request: web.Request) -> Visit:
+    """Before anything is known of the person. Without a word of theirs people read Vietnamese."""
+    asked = request.query.get("lang") or request.cookies.get(LANG_COOKIE, "")
+    return Visit(
+        request=request,
+        route=route,
+        deps=deps,
+        lang=asked if asked in labels.LANGUAGES else "vi",
+        id=deps.request_id(request),
+        nonce=secrets.token_urlsafe(16),
+        token=request.cookies.get(COOKIE, ""),
+    )
+
+
+async def _known(visit: Visit) -> Visit:
+    """With who it is, where somebody is signed in, and what the person may choose to work for."""
+    if not visit.token:
+        return visit
+    try:
+        acting = await sessions.check(visit.deps.accounts, visit.token)
+    except Denied as why:
+        if visit.route.who is not Who.ANYBODY and why.code != "GW-SESSION":
+            raise
+        return _with(visit, token="")
+    open_to = await _agencies(visit.deps, acting)
+    chosen = next((each for each in open_to if each.id == acting.session.agency_id), None)
+    return _with(visit, acting=acting, agency=chosen, agencies=open_to)
+
+
+async def _agencies(deps: WebDeps, acting: Acting) -> tuple[HostedAgency, ...]:
+    """The agencies that the person may work for; of a post of the node all."""
+    own, everywhere = acting.rights.agencies(acting.at), acting.rights.is_of_node(acting.at)
+    return tuple(
+        each for each in await deps.store.hosted() if each.left_at is None and (everywhere or each.id in own)
+    )
+
+
+def _owed(visit: Visit) -> web.Response | None:
+    """Where to go first: to sign in, to settle what is owed, to choose an agency."""
+    who = visit.route.who
+    if who is Who.ANYBODY:
+        return None
+    if visit.acting is None:
+        if visit.request.method in _SAFE and not visit.is_piece:
+            return visit.go(SIGN_IN, next=visit.request.rel_url.raw_path_qs)
+        raise sessions.over()
+    if who is not Who.PERSON and visit.acting.duties:
+        return visit.go(_DUTY_PAGES[visit.acting.duties[0]])
+    if who is Who.MEMBER and visit.agency is None:
+        if not visit.agencies:
+            raise Denied("this person has no post in any agency", code="GW-RIGHT")
+        return visit.go(AGENCY, next=visit.request.rel_url.raw_path_qs)
+    return None
+
+
+def _check_rights(visit: Visit) -> None:
+    needs = visit.route.needs
+    if needs and not any(visit.may(each.right, *each.manners) for each in needs):
+        raise Denied("this person may not do that here", code="GW-RIGHT")
+
+
+def _same_site(request: web.Request) -> None:
+    """Browsers say where a form comes from; one of another site, or of nowhere, is not taken."""
+    origin = request.headers.get("Origin")
+    if origin is not None and origin != "null":
+        is_ours = urlsplit(origin).netloc == request.host
+    else:
+        is_ours = request.headers.get("Sec-Fetch-Site") == "same-origin"
+    if not is_ours:
+        raise Denied("this form comes from another site", code="GW-FORM-TOKEN")
+
+
+async def _failed(visit: Visit, error: GatewayError) -> web.StreamResponse:
+    told = failing.of_error(error, visit.lang)
+    if error.code == "GW-SESSION":
+        return _sign_in_again(visit)
+    if told.status >= 500:
+        _LOG.warning("a page failed", exc_info=error, extra=_about(visit))
+    return await _tell(visit, told)
+
+
+def _sign_in_again(visit: Visit) -> web.Response:
+    if not visit.is_piece:
+        back = visit.request.rel_url.raw_path_qs if visit.request.method in _SAFE else "/"
+        return visit.go(SIGN_IN, next=back, told="session-over")
+    # A script's swap would put the whole page into a region: the browser goes there instead.
+    return web.Response(status=401, headers={"HX-Redirect": SIGN_IN})
+
+
+async def _tell(visit: Visit, failure: Failure) -> web.StreamResponse:
+    try:
+        return await visit.page("error.html", failure.status, failure=failure, title=failure.title)
+    except errors.StoreFailure:
+        # The frame asks the database who is there; a page about the database must not need it.
+        bare = _with(visit, acting=None, agency=None, agencies=())
+        return await bare.page("error.html", failure.status, failure=failure, title=failure.title)
+
+
+def _with(visit: Visit, **changed: object) -> Visit:
+    values = {name: getattr(visit, name) for name in Visit.__dataclass_fields__}
+    return Visit(**{**values, **changed})
+
+
+def _about(visit: Visit) -> dict[str, object]:
+    return {
+        "action": "page.failed",
+        "request_id": visit.id,
+        "route": visit.route.name,
+        "person": visit.acting.person.id if visit.acting else "",
+    }
+
+
+async def nowhere(visit: Visit) -> web.StreamResponse:
+    """For addresses of the pages that lead to nothing."""
+    raise NotFound("there is no such page")

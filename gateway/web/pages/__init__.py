@@ -1,0 +1,8 @@
+"""Every page and act there is: the one table that the door reads, in the order of the menu."""
+
+from __future__ import annotations
+
+from gateway.web.pages import home
+from gateway.web.routes import Route
+
+ROUTES: tuple[Route, ...] = (*home.ROUTES,)

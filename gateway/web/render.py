@@ -1,0 +1,120 @@
+"""Makes HTML of templates. In: a visit and values. Out: an answer under a policy that lets nothing run or load but what the
+node itself serves, and scripts and styles only by a number used once. Times and sizes are written as people read them."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from datetime import date, datetime
+from functools import lru_cache
+from importlib import resources
+from typing import TYPE_CHECKING, Any
+
+from aiohttp import web
+from jinja2 import Environment, PackageLoader, StrictUndefined, pass_context, select_autoescape
+from jinja2.runtime import Context
+
+from gateway import labels
+from gateway.domain.wall_clock import local
+
+if TYPE_CHECKING:
+    from gateway.web.visit import Visit
+
+STATIC: Mapping[str, str] = {
+    "gateway.css": "text/css",
+    "gateway.js": "text/javascript",
+    "htmx.min.js": "text/javascript",
+    "icon.svg": "image/svg+xml",
+}
+
+
+@lru_cache(maxsize=1)
+def pages() -> Environment:
+    """The one environment of the pages' templates."""
+    made = Environment(
+        loader=PackageLoader("gateway.web", "templates"),
+        autoescape=select_autoescape(default=True),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    made.filters |= {
+        "day": _day,
+        "moment": _moment,
+        "clock": _clock,
+        "iso": lambda at: at.isoformat() if at is not None else "",
+        "size": pass_context(lambda context, count: labels.kilobytes(count, context["lang"])),
+        "figure": pass_context(lambda context, count: figure(count, context["lang"])),
+        "left": pass_context(lambda context, left: labels.time_left(left, context["lang"])),
+    }
+    made.globals["asset"] = asset
+    return made
+
+
+def answer(visit: Visit, template: str, status: int, /, **values: Any) -> web.Response:
+    text = (
+        pages()
+        .get_template(template)
+        .render(
+            v=visit, say=visit.say, lang=visit.lang, nonce=visit.nonce, now=visit.deps.clock.now(), **values
+        )
+    )
+    response = web.Response(status=status, text=text, content_type="text/html", charset="utf-8")
+    response.headers.update(headers(visit.nonce, visit.lang))
+    return response
+
+
+def headers(nonce: str, lang: str) -> dict[str, str]:
+    """Of every page: what it may load, that nobody keeps it, that nobody frames it."""
+    policy = (
+        f"default-src 'none'; script-src 'nonce-{nonce}'; style-src 'nonce-{nonce}'; img-src 'self'; connect-src 'self'; "
+        "frame-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+    )
+    return {
+        "Content-Security-Policy": policy,
+        "Content-Language": lang,
+        "Cache-Control": "no-store",
+        "Referrer-Policy": "same-origin",
+    }
+
+
+@lru_cache(maxsize=16)
+def asset(name: str) -> str:
+    """The address of a static file; it changes with its bytes, so that a browser may keep it for ever."""
+    return f"/static/{name}?v={hashlib.sha256(static(name)).hexdigest()[:12]}"
+
+
+@lru_cache(maxsize=16)
+def static(name: str) -> bytes:
+    return (resources.files("gateway.web") / "static" / name).read_bytes()
+
+
+def figure(count: int, lang: str) -> str:
+    """1.204.331 in Vietnamese, 1,204,331 in English."""
+    text = f"{count:,}"
+    return text.replace(",", ".") if lang == "vi" else text
+
+
+def _day(value: date | datetime | str | None) -> str:
+    """20/11/2026, in both languages: a page of dates reads one way."""
+    if value is None or value == "":
+        return ""
+    if isinstance(value, str):
+        value = date.fromisoformat(value[:10])
+    if isinstance(value, datetime):
+        value = local(value).date()
+    return value.strftime("%d/%m/%Y")
+
+
+def _moment(at: datetime | None) -> str:
+    """14:02 20/11/2026."""
+    return local(at).strftime("%H:%M %d/%m/%Y") if at is not None else ""
+
+
+@pass_context
+def _clock(context: Context, at: datetime | None) -> str:
+    """The time alone for today, with its day for any other."""
+    if at is None:
+        return ""
+    shown, today = local(at), local(context["now"]).date()
+    return shown.strftime("%H:%M") if shown.date() == today else shown.strftime("%H:%M %d/%m/%Y")

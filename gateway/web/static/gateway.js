@@ -1,0 +1,149 @@
+// What pages do beyond links and forms: keys that open and move, a warning before the session ends, rows that can be walked,
+// the folded menu. Every page works without it. Nothing here acts: an act needs its button or Ctrl+Enter.
+"use strict";
+(() => {
+  const body = document.body;
+  const words = document.getElementById("words")?.dataset ?? {};
+  const year = 31536000;
+
+  // ---- what a screen reader hears of a change
+  const said = document.getElementById("said");
+  const tell = (text) => { if (said && text) { said.textContent = ""; window.setTimeout(() => { said.textContent = text; }, 30); } };
+  window.gateway = { tell };
+
+  // ---- scripts' own calls carry the form's token
+  document.addEventListener("htmx:configRequest", (event) => {
+    if (body.dataset.formToken) event.detail.headers["X-Form-Token"] = body.dataset.formToken;
+  });
+  document.addEventListener("htmx:afterSettle", (event) => {
+    const told = event.detail.elt.querySelector("[data-said]") ?? event.detail.elt.closest("[data-said]");
+    if (told) tell(told.dataset.said);
+    mark(0, false);
+  });
+  for (const name of ["htmx:responseError", "htmx:sendError", "htmx:timeout"]) {
+    document.addEventListener(name, () => tell(words.failed));
+  }
+
+  // ---- the first thing to read: what is wrong with a form, or what was done
+  (document.querySelector("[data-problems]") ?? document.querySelector("[data-told]"))?.focus();
+
+  // ---- rows
+  const rows = () => [...document.querySelectorAll("tr[data-row]")];
+  let at = -1;
+  const mark = (step, move = true) => {
+    const all = rows();
+    if (!all.length) { at = -1; return; }
+    const here = all.findIndex((row) => row.classList.contains("here"));
+    if (here < 0 && !move) { at = -1; return; }
+    at = Math.min(all.length - 1, Math.max(0, here + step));
+    all.forEach((row, n) => row.classList.toggle("here", n === at));
+    if (move) {
+      all[at].scrollIntoView({ block: "nearest" });
+      all[at].querySelector("a")?.focus({ preventScroll: true });
+    }
+  };
+  document.addEventListener("focusin", (event) => {
+    const row = event.target.closest?.("tr[data-row]");
+    if (row) rows().forEach((each) => each.classList.toggle("here", each === row));
+  });
+  // A click beside the link opens the row too; a middle click is the browser's own, on the link.
+  document.addEventListener("click", (event) => {
+    const row = event.target.closest("tr[data-row]");
+    if (row && !event.target.closest("a, button, input, label, summary, details, select") && !window.getSelection().toString()) {
+      row.querySelector("a[data-open]")?.click();
+    }
+  });
+
+  // ---- keys
+  const goes = {};
+  document.querySelectorAll("[data-go]").forEach((link) => { goes[link.dataset.go] = link; });
+  const typing = (element) => element.closest?.("input:not([type=checkbox], [type=radio]), textarea, select, [contenteditable]");
+  const hit = (key) => document.querySelector(`[data-key="${CSS.escape(key)}"]`);
+  let waits = 0;
+  document.addEventListener("keydown", (event) => {
+    if (event.isComposing || event.defaultPrevented) return;
+    if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) {
+      const form = event.target.closest?.("form[method=post]") ?? document.querySelector("form[data-act]");
+      if (form) { event.preventDefault(); form.requestSubmit(form.querySelector("[data-main]") ?? undefined); }
+      return;
+    }
+    if (event.key === "Escape") {
+      document.querySelectorAll("details[open].account").forEach((each) => { each.open = false; });
+      if (typing(event.target)) event.target.blur();
+      return;
+    }
+    if (event.ctrlKey || event.metaKey || event.altKey || body.dataset.keys !== "on" || typing(event.target)) return;
+    if (document.querySelector("dialog[open]")) return;
+    if (key(event.key)) event.preventDefault();
+  });
+  const key = (pressed) => {
+    if (waits && Date.now() - waits < 1500) {
+      waits = 0;
+      if (goes[pressed]) { goes[pressed].click(); return true; }
+      return false;
+    }
+    switch (pressed) {
+      case "g": waits = Date.now(); return true;
+      case "/": document.getElementById("search")?.focus(); return true;
+      case "?": document.getElementById("keys")?.showModal(); return true;
+      case "j": mark(1); return true;
+      case "k": mark(-1); return true;
+      case "x": {
+        const box = document.querySelector("tr.here input[type=checkbox]");
+        if (box) box.click();
+        return Boolean(box);
+      }
+      case "f": {
+        const place = document.querySelector("[data-filters]");
+        if (place instanceof HTMLDetailsElement) place.open = true;
+        place?.querySelector("input:not([type=hidden]), select")?.focus();
+        return Boolean(place);
+      }
+      default: {
+        const link = hit(pressed);
+        if (link) link.click();
+        return Boolean(link);
+      }
+    }
+  };
+
+  // ---- the menu, folded or not, as it was left
+  const fold = document.querySelector("[data-fold]");
+  if (fold) {
+    fold.hidden = false;
+    fold.addEventListener("click", () => {
+      const small = body.classList.toggle("small-menu");
+      document.cookie = `gw_menu=${small ? "small" : "wide"}; path=/; max-age=${year}; samesite=lax`;
+    });
+  }
+
+  // ---- copying
+  document.addEventListener("click", (event) => {
+    const button = event.target.closest("[data-copy]");
+    if (!button) return;
+    const from = document.querySelector(button.dataset.copy);
+    navigator.clipboard?.writeText(from ? from.textContent.trim() : button.dataset.text ?? "").then(() => tell(words.copied), () => {});
+  });
+  document.querySelectorAll("[data-copy]").forEach((each) => { each.hidden = !navigator.clipboard; });
+
+  // ---- the session's end, two minutes before; whatever extends it moves the clock
+  const ending = document.getElementById("ending");
+  let alarm = 0;
+  const watch = (endsAt) => {
+    window.clearTimeout(alarm);
+    const left = Date.parse(endsAt) - Date.now() - 120000;
+    if (Number.isFinite(left)) {
+      alarm = window.setTimeout(() => { ending?.showModal(); tell(ending?.dataset.warn); document.dispatchEvent(new Event("gateway:ending")); }, Math.min(left, 2147483647));
+    }
+  };
+  if (body.dataset.endsAt && ending) {
+    watch(body.dataset.endsAt);
+    ending.querySelector("form").addEventListener("submit", async (event) => {
+      event.preventDefault();
+      const answer = await fetch("/phien/gia-han", { method: "POST", headers: { "X-Form-Token": body.dataset.formToken, Accept: "application/json" } });
+      if (!answer.ok) { location.assign("/dang-nhap"); return; }
+      watch((await answer.json()).ends_at);
+      ending.close();
+    });
+  }
+})();

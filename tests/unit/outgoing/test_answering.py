@@ -1,0 +1,102 @@
+"""A reply that reached who asked ends the wait for it; one that did not, or only another recipient, does not."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from gateway.domain.document import IncomingDocument, OutgoingDocument, ReplyLink
+from gateway.domain.task import TaskKind
+from gateway.domain.wall_clock import local
+from gateway.errors import BrokerRefused
+from gateway.outgoing import answering
+from gateway.todo import gather
+from tests.support.faulty import Faulty
+from tests.support.node import COMMUNE, DEPARTMENT, PROVINCE, Town, opened
+
+
+@pytest.fixture
+async def broken(tmp_path: Path) -> AsyncIterator[tuple[Town, Faulty]]:
+    axis = Faulty("axis", "publish")
+    async with opened(tmp_path / "node", wrap=axis) as town:
+        await town._host()
+        yield town, axis
+
+
+async def asked(town: Town) -> tuple[IncomingDocument, ReplyLink]:
+    """The province has a letter of the department that wants a reply by tomorrow."""
+    today = local(town.clock.now()).date()
+    sent = await town.send("15", reply_required=True, reply_due=today + timedelta(days=1))
+    await town.carry()
+    link = ReplyLink(
+        agency=DEPARTMENT.lower(), number=sent.draft.code, date=today, document_id=sent.document_id
+    )
+    return await town.only(), link
+
+
+async def reply(town: Town, link: ReplyLink, *to: str) -> OutgoingDocument:
+    sent = await town.send("88", *to, sender=PROVINCE, replies_to=(link,))
+    await town.carry()
+    return sent
+
+
+async def tasks(town: Town) -> list[TaskKind]:
+    found = await gather.run(town.node.todo, await town.scope(PROVINCE))
+    return [each.kind for each in found.tasks if each.kind is TaskKind.REPLY]
+
+
+async def test_a_reply_that_was_sent_takes_the_task_off_the_list(broken: tuple[Town, Faulty]) -> None:
+    town, _ = broken
+    letter, link = await asked(town)
+    assert await tasks(town) == [TaskKind.REPLY]
+
+    sent = await reply(town, link, DEPARTMENT, COMMUNE)
+
+    assert await tasks(town) == []
+    assert (await town.reload(letter)).answered_by == (sent.id,)
+    events = [each for each in await town.events(PROVINCE, letter.id) if each.kind.value == "inbox.replied"]
+    assert [each.data for each in events] == [{"by": sent.id, "to": link.agency}]
+
+
+async def test_a_reply_that_never_left_leaves_the_task(broken: tuple[Town, Faulty]) -> None:
+    town, axis = broken
+    letter, link = await asked(town)
+    axis.error = BrokerRefused("no")
+
+    await reply(town, link, DEPARTMENT)
+
+    assert await tasks(town) == [TaskKind.REPLY]
+    assert (await town.reload(letter)).answered_by == ()
+
+
+async def test_a_reply_that_reached_another_recipient_alone_leaves_the_task(
+    broken: tuple[Town, Faulty],
+) -> None:
+    town, _ = broken
+    letter, link = await asked(town)
+    sent = await town.send("88", DEPARTMENT, COMMUNE, sender=PROVINCE, replies_to=(link,))
+    await town.pack()
+    (row,) = [each for each in await town.outbox(PROVINCE) if each.subject_id == sent.id]
+
+    async def reached(*codes: str) -> tuple[str, ...]:
+        async with town.node.store.begin(await town.scope(PROVINCE)) as work:
+            await answering.run(work, row, codes, town.clock.now())
+            await work.commit()
+        return (await town.reload(letter)).answered_by
+
+    assert await reached(COMMUNE) == ()
+    assert await tasks(town) == [TaskKind.REPLY]
+    assert await reached(DEPARTMENT) == (sent.id,)
+    assert await reached(DEPARTMENT) == (sent.id,)
+
+
+async def test_a_reply_to_who_took_over_from_the_asker_counts(broken: tuple[Town, Faulty]) -> None:
+    town, _ = broken
+    _, link = await asked(town)
+
+    await reply(town, link, COMMUNE)
+
+    assert await tasks(town) == []
