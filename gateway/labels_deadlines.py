@@ -35,6 +35,7 @@ DEADLINES: dict[str, tuple[str, str]] = {
     "task.recall": ("Yêu cầu thu hồi, lấy lại, cập nhật chờ trả lời", "Recall or update to answer"),
     "task.reply": ("Sắp đến hạn trả lời", "Reply due"),
     "task.certificate": ("Chứng thư số sắp hết hạn", "Certificate ends soon"),
+    "task.status": ("Trạng thái chưa gửi được tới nơi gửi", "Status not told to the sender"),
     "task.issue": ("Đã ký, chưa phát hành", "Signed, not issued"),
     "mail.digest.subject": (
         "[Liên thông văn bản] {count} việc cần xử lý, {late} việc quá hạn",

@@ -70,8 +70,15 @@ MESSAGES: dict[str, tuple[str, str]] = {
         "  {code}: taken back by agreement",
     ),
     "cli.demo.open": (
-        "Mở trang trạng thái: {url}/   ·   Tài liệu API: {url}/docs",
-        "Open the status page: {url}/   ·   API documentation: {url}/docs",
+        "Mở trang làm việc: {url}/   ·   Tài liệu API: {url}/docs\n"
+        "Đăng nhập lần đầu bằng đường dẫn dùng một lần, rồi tự đặt mật khẩu:",
+        "Open the pages: {url}/   ·   API documentation: {url}/docs\n"
+        "Sign in the first time with a one-time link, and set a password:",
+    ),
+    "cli.demo.person": ("  {link}   {name}, {role} ({login})", "  {link}   {name}, {role} ({login})"),
+    "cli.demo.known": (
+        "  {link}   {name}, {role}: đăng nhập bằng tên {login} và mật khẩu đã đặt",
+        "  {link}   {name}, {role}: sign in as {login} with the password set before",
     ),
     "cli.demo.key": ("Khóa API của {code} ({name}): {secret}", "API key of {code} ({name}): {secret}"),
     "cli.demo.try": ("Gõ thử ở cửa sổ lệnh khác:", "Try in another terminal:"),

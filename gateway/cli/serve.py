@@ -108,12 +108,10 @@ async def answer(
     ready: Callable[[str], None] | None = None,
 ) -> None:
     """The API until the stop; calls that are under way are answered first. `ready` hears its address."""
-    from gateway.ops.application import application
+    from gateway.bootstrap_doors import application
 
     api, finish_s = node.settings.api, float(node.settings.workers.drain_s)
-    async with listening(
-        application(node, health), "api", api.host, api.port, finish_s, api.idle_s
-    ) as url:
+    async with listening(application(node, health), "api", api.host, api.port, finish_s, api.idle_s) as url:
         call.say("cli.serving", url=url, name=node.settings.node.name)
         keep_what_is_loaded()
         if ready is not None:

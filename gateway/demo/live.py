@@ -10,12 +10,17 @@ from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from pathlib import Path
 
+from gateway import labels
 from gateway.bootstrap import Node, open_node
 from gateway.demo import stage, story
+from gateway.demo.people import Invited
 from gateway.domain.account import ApiScope, PrincipalKind
+from gateway.domain.post import PostRole
 
 # What the demo's keys may do: everything there is, for one agency each.
 SCOPES = frozenset(ApiScope)
+# Whose links are printed; the others' accounts are opened by an administrator, on the pages.
+SHOWN = frozenset({PostRole.CLERK, PostRole.HEAD, PostRole.AGENCY_ADMIN, PostRole.OPERATOR})
 Say = Callable[..., None]
 
 
@@ -29,13 +34,13 @@ async def serve(
     await stage.prepare(settings)
     cast = await story.prepare_cast(settings)
     async with open_node(settings) as node:
-        await stage.register(node)
+        invited = await stage.register(node)
         keys = {actor: await _key(node, actor) for actor in stage.ACTORS}
         _write_samples(node, cast, folder)
         async with story.at_work(node):
             tale = story.Story(node=node, cast=cast, say=say)
             await tale.tell()
-            await answer(node, lambda url: _explain(say, url, folder, keys))
+            await answer(node, lambda url: _explain(say, url, folder, keys, invited))
 
 
 async def _key(node: Node, actor: str) -> str:
@@ -75,9 +80,20 @@ def _write_samples(node: Node, cast: stage.Cast, folder: Path) -> None:
     (folder / "gateway.toml").write_text(f'[node]\nname = "demo"\ndata_dir = "{folder.resolve()}"\n', "utf-8")
 
 
-def _explain(say: Say, url: str, folder: Path, keys: dict[str, str]) -> None:
+def _explain(say: Say, url: str, folder: Path, keys: dict[str, str], invited: list[Invited]) -> None:
     cast = stage.cast()
     say("cli.demo.open", url=url)
+    for one in invited:
+        if one.role in SHOWN:
+            role = labels.say(f"post.{one.role}")
+            link = f"{url}/lien-ket/{one.code}" if one.code else url
+            say(
+                "cli.demo.person" if one.code else "cli.demo.known",
+                name=one.name,
+                role=role,
+                login=one.login,
+                link=link,
+            )
     for actor, key in keys.items():
         say("cli.demo.key", code=cast.code(actor), name=cast.data[actor]["name"], secret=key)
     say("cli.demo.try")

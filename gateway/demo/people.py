@@ -1,5 +1,5 @@
-"""The persons of the demonstration: a clerk, a head, an officer and an administrator in each agency, and those of the node. In:
-a node nobody administers yet. Out: for each account the one-time code that makes it its person's own."""
+"""The persons of the demonstration: a clerk, a head, an officer and an administrator in each agency, and those of the node.
+In: a node nobody administers yet. Out: for each account the one-time code that makes it its person's own."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ MACHINE = By(principal_id="operator")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Invited:
-    """Somebody who has an account, and the code to take it up; without one it was taken up, or its code was told, before."""
+    """Somebody who has an account, and the code to take it up; empty when that was told at an earlier run."""
 
     login: str
     name: str

@@ -21,6 +21,10 @@ class TaskKind(StrEnum):
     REPLY = "reply"
     CERTIFICATE = "certificate"
     ISSUE = "issue"
+    STATUS = "status"
+
+
+_INCOMING = (TaskKind.TAKE_IN, TaskKind.DECIDE, TaskKind.RECALL, TaskKind.REPLY, TaskKind.STATUS)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,7 +63,7 @@ class Task:
 
     @property
     def is_incoming(self) -> bool:
-        return self.kind in (TaskKind.TAKE_IN, TaskKind.DECIDE, TaskKind.RECALL, TaskKind.REPLY)
+        return self.kind in _INCOMING
 
     @property
     def owner(self) -> str | None:

@@ -1,5 +1,5 @@
-"""What went out in answer ends the wait for it (R52, R53). In: an outbox row and whom it has reached, in the transaction that
-says so. Out: the documents answered name what answers them, told in their timelines."""
+"""What went out in answer ends the wait for it (R52, R53). In: an outbox row and whom it has reached, in the transaction
+that says so. Out: the documents answered name what answers them, told in their timelines."""
 
 from __future__ import annotations
 

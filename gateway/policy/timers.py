@@ -34,6 +34,7 @@ TAKE_IN = 2 * HOUR
 URGENT_SENT = 15 * MINUTE
 URGENT_RECALL = 2 * HOUR
 STATE_DELIVERED = 5 * MINUTE
+STATE_SILENT = 24 * HOUR
 CERTIFICATE_DAYS = (90, 60, 30, 14, 7, 1)
 REPLY_SOON = timedelta(days=2)
 _LATE_ARRIVAL = 30 * MINUTE
@@ -195,7 +196,7 @@ def tell_state(changed_at: datetime) -> Due:
     """T12: a change of state to its delivery at the sender; machines do this, so the wall clock counts."""
     remind = (
         Reminder(at=changed_at + 6 * HOUR, who=Who.OPERATOR),
-        Reminder(at=changed_at + 24 * HOUR, who=Who.SENDER),
+        Reminder(at=changed_at + STATE_SILENT, who=Who.SENDER),
     )
     return _exact(Timer.T12, changed_at + STATE_DELIVERED, wall_clock=True, reminders=remind)
 

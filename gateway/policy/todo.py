@@ -14,7 +14,7 @@ from gateway.domain.task import Task, TaskKind, TaskNote
 from gateway.domain.wall_clock import local
 from gateway.policy import office_hours, timers
 from gateway.policy.timers import Due
-from gateway.ports.deadlines import AskedBack, EndingCertificate, Returned
+from gateway.ports.deadlines import AskedBack, EndingCertificate, Returned, Untold
 
 LOOK_BACK = timedelta(days=60)
 """What failed or was refused longer ago is history, settled or not."""
@@ -63,6 +63,18 @@ def of_replies(
         if each.due_on is not None and each.wants_reply:
             due = timers.reply(office, each.due_on)
             yield _incoming(TaskKind.REPLY, each.id, each, each.arrived_at, due, now)
+
+
+def status_horizon(now: datetime) -> datetime:
+    """Statuses of before then that have not gone are told of to the agency; younger ones are the node's to send."""
+    return now - timers.STATE_SILENT
+
+
+def of_untold(untold: Iterable[Untold], now: datetime) -> Iterator[Task]:
+    """One for each document, of its latest status."""
+    for each in {one.document.id: one for one in untold}.values():
+        due = timers.tell_state(each.since)
+        yield _incoming(TaskKind.STATUS, each.document.id, each.document, each.since, due, now)
 
 
 def of_returned(office: OfficeCalendar, returned: Iterable[Returned], now: datetime) -> Iterator[Task]:

@@ -11,6 +11,7 @@ from gateway.ports.deadlines import (
     Mailer,
     Returned,
     Tasks,
+    Untold,
 )
 from gateway.ports.holds import Holds, Sealer, Unsealer, Vault
 from gateway.ports.queues import Inbox, Jobs, Outbox
@@ -132,6 +133,7 @@ __all__ = [
     "Tasks",
     "Trust",
     "Unsealer",
+    "Untold",
     "Vault",
     "Work",
 ]

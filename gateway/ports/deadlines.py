@@ -43,6 +43,14 @@ class AskedBack:
     facts: tuple[Fact, ...]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Untold:
+    """An incoming document with a status that its sender has not heard, and since when that waits or has failed."""
+
+    document: IncomingDocument
+    since: datetime
+
+
 class Tasks(Protocol):
     """What the to-do list of one agency is made of. Every list is bounded, its oldest first."""
 
@@ -60,6 +68,9 @@ class Tasks(Protocol):
 
     async def returned(self, since: datetime, limit: int) -> Sequence[Returned]:
         """Deliveries that failed or were refused since then."""
+
+    async def untold(self, since: datetime, until: datetime, limit: int) -> Sequence[Untold]:
+        """Statuses between these times that wait yet or have failed."""
 
     async def notes(self, tasks: Sequence[str]) -> dict[str, TaskNote]:
         """What was noted about these tasks, by task."""

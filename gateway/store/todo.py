@@ -12,15 +12,16 @@ from sqlmodel import col
 from gateway.domain.account import AgencyScope
 from gateway.domain.document import IncomingDocument, InState, Kind, OutgoingDocument, OutState
 from gateway.domain.task import TaskNote
-from gateway.ports.deadlines import AskedBack, Returned
+from gateway.ports.deadlines import AskedBack, Returned, Untold
 from gateway.store import incoming, outgoing
 from gateway.store.columns import Moment
 from gateway.store.deadline_tables import ReminderRow, TaskNoteRow
 from gateway.store.deliveries import SqlFacts, to_delivery
-from gateway.store.tables import DeliveryRow, FactRow, IncomingRow, OutgoingRow
+from gateway.store.tables import DeliveryRow, FactRow, InboxRow, IncomingRow, OutboxRow, OutgoingRow
 from gateway.store.transaction import Transaction
 
 RETURNED = ("failed", "rejected")
+_NOT_GONE = ("waiting", "failed")
 _I, _O, _D, _F, _N, _R = IncomingRow, OutgoingRow, DeliveryRow, FactRow, TaskNoteRow, ReminderRow
 _SINCE = bindparam("since", type_=Moment)
 _LIMIT: BindParameter[int] = bindparam("most")
@@ -66,6 +67,22 @@ BACK = (
         col(_D.updated_at) >= _SINCE,
     )
     .order_by(col(_D.updated_at), col(_D.id))
+    .limit(_LIMIT)
+)
+# A status names the packet that it answers.
+_P, _B = InboxRow, OutboxRow
+UNTOLD = (
+    select(col(_B.created_at), _I)
+    .join(_P, (col(_P.agency_id) == col(_B.agency_id)) & (col(_P.id) == col(_B.subject_id)))
+    .join(_I, (col(_I.agency_id) == col(_P.agency_id)) & (col(_I.id) == col(_P.incoming_id)))
+    .where(
+        col(_B.agency_id) == bindparam("agency"),
+        col(_B.state).in_(bindparam("states", _NOT_GONE, expanding=True, literal_execute=True)),
+        col(_B.kind) == Kind.STATUS.value,
+        col(_B.created_at).between(_SINCE, bindparam("until", type_=Moment)),
+        col(_I.state) != InState.SEALED.value,
+    )
+    .order_by(col(_B.created_at), col(_B.id))
     .limit(_LIMIT)
 )
 _DOCUMENTS = select(_O).where(
@@ -126,6 +143,11 @@ class SqlTasks:
             rows = await self._tx.rows(_O, _DOCUMENTS, agency=self._agency_id, ids=part)
             documents |= {row.id: outgoing.to_domain(row) for row in rows}
         return [Returned(delivery=each, document=documents[each.document_id]) for each in found]
+
+    async def untold(self, since: datetime, until: datetime, limit: int) -> Sequence[Untold]:
+        asked = {"agency": self._agency_id, "since": since, "until": until, "most": limit}
+        rows = await self._tx.tuples(UNTOLD, **asked)
+        return [Untold(document=incoming.to_domain(row), since=at) for at, row in rows]
 
     async def notes(self, tasks: Sequence[str]) -> dict[str, TaskNote]:
         found: dict[str, TaskNote] = {}

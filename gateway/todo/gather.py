@@ -59,6 +59,7 @@ async def _documents(work: Work, office: OfficeCalendar, now: datetime) -> tuple
     replies = await work.tasks.replies(todo.reply_horizon(now), MOST)
     returned = await work.tasks.returned(now - todo.LOOK_BACK, MOST)
     unsent = await work.tasks.unsent(MOST)
+    untold = await work.tasks.untold(now - todo.LOOK_BACK, todo.status_horizon(now), MOST)
     held = [each.id for each in waiting if each.state is InState.HELD]
     found = [
         *todo.of_incoming(office, waiting, now, await _held_at(work, held)),
@@ -66,8 +67,9 @@ async def _documents(work: Work, office: OfficeCalendar, now: datetime) -> tuple
         *todo.of_replies(office, replies, now),
         *todo.of_returned(office, returned, now),
         *todo.of_unsent(office, unsent, now),
+        *todo.of_untold(untold, now),
     ]
-    return found, MOST in map(len, (waiting, asked, replies, returned, unsent))
+    return found, MOST in map(len, (waiting, asked, replies, returned, unsent, untold))
 
 
 async def _held_at(work: Work, ids: list[str]) -> dict[str, datetime]:

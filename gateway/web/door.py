@@ -1,5 +1,5 @@
-"""The door of the pages: turns one row of the route table into a handler of the server. Who it is, whether they may, whether
-the form is really theirs, then the row's own handler; whatever goes wrong becomes a page that helps."""
+"""The door of the pages: turns one row of the route table into a handler of the server. Who it is, whether they may,
+whether the form is really theirs, then the row's own handler; whatever goes wrong becomes a page that helps."""
 
 from __future__ import annotations
 

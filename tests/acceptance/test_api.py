@@ -17,9 +17,9 @@ from aiohttp import FormData
 from aiohttp.test_utils import TestClient, TestServer
 
 from gateway.bootstrap import Node, open_node
+from gateway.bootstrap_doors import application
 from gateway.demo import stage
 from gateway.domain.account import ApiScope, PrincipalKind
-from gateway.ops.application import application
 from gateway.ops.health import Watch
 from tests.support.api import DEPARTMENT, PDF, PROVINCE
 from tests.support.contract import complaints

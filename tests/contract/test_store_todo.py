@@ -160,9 +160,11 @@ async def test_the_list_reads_by_index_what_is_open_however_long_the_history(
         await work.commit()
     taken = [replace(incoming(clock), state=InState.DONE) for _ in range(many)]
     sent = [replace(delivery(document, "Z91.02", "done"), id=f"dlv-{n}") for n in range(many)]
+    gone = [outbox_item(clock, kind=Kind.STATUS, state="sent") for _ in range(many)]
     told = Fact(track=Track.BUSINESS, code="03", at=NOW)
     await fill(store, IncomingRow, [incoming_row(each).model_dump() for each in taken])
     await fill(store, DeliveryRow, [delivery_row(each, 1).model_dump() for each in sent])
+    await fill(store, OutboxRow, [outbox_row(each).model_dump() for each in gone])
     await fill(store, FactRow, [fact_row(NORTH.agency_id, each.id, told).model_dump() for each in taken])
 
     asked = {"agency": NORTH.agency_id, "most": 100}
@@ -172,6 +174,7 @@ async def test_the_list_reads_by_index_what_is_open_however_long_the_history(
         "ix_fact_asked": await plan(store, todo.ASKED, since=NOW, **asked),
         "ix_delivery_returned": await plan(store, todo.BACK, since=NOW, **asked),
         "ix_outgoing_state": await plan(store, todo.UNSENT, state="draft", **asked),
+        "ix_outbox_state": await plan(store, todo.UNTOLD, since=NOW, until=NOW, **asked),
     }
 
     # A table of one row is read whole by a server, whatever its indexes.

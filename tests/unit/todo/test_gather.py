@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from gateway.domain.document import InState, OutState, Urgency
+from gateway.domain.document import InState, Kind, OutState, Urgency
 from gateway.domain.event import EventKind
 from gateway.domain.office_calendar import CalendarDay, DayKind
 from gateway.domain.status import Fact, RequestKind, Track
@@ -20,7 +20,7 @@ from gateway.store.store import SqlStore
 from gateway.todo import gather, note
 from gateway.todo.desk import TodoDesk
 from tests.support.clock import ManualClock
-from tests.support.stores import NORTH, SOUTH, delivery, draft, incoming, outgoing, seed_incoming
+from tests.support.stores import NORTH, SOUTH, delivery, draft, inbox_item, incoming, outbox_item, outgoing, seed_incoming
 from tests.unit.todo.conftest import Certificates
 
 HOUR = timedelta(hours=1)
@@ -153,6 +153,41 @@ async def test_what_is_settled_leaves_the_list_by_itself(
             Fact(track=Track.REQUEST, code="16", at=clock.now(), stated_at=clock.now(), request_id="p1"),
         )
         await work.commit()
+    assert await kinds(desk) == []
+
+
+async def test_a_status_that_did_not_reach_its_sender_for_a_day_is_a_task_until_it_does(
+    desk: TodoDesk, store: SqlStore, clock: ManualClock
+) -> None:
+    landed = inbox_item(clock, state="done")
+    document = incoming(clock, state=InState.ACCEPTED, inbox_id=landed.id)
+    await seed_incoming(store, document)
+    first, second = (outbox_item(clock, kind=Kind.STATUS, subject_id=landed.id) for _ in range(2))
+    async with store.begin(NORTH) as work:
+        await work.inbox.land(replace(landed, incoming_id=document.id))
+        await work.inbox.settle(replace(landed, incoming_id=document.id), None)
+        await work.outbox.put(first)
+        await work.outbox.put(second)
+        await work.outbox.put(outbox_item(clock))
+        await work.commit()
+    clock.advance(24 * HOUR - timedelta(seconds=1))
+    assert await kinds(desk) == []
+
+    clock.advance(1)
+    (task,) = (await gather.run(desk, NORTH)).tasks
+    assert (task.id, task.subject_id, task.timer) == (f"status:{document.id}", document.id, "t12")
+    assert (task.counterpart, task.is_late, task.is_incoming) == ("Z91.02", True, True)
+    assert (await gather.run(desk, SOUTH)).tasks == ()
+
+    for leased in await store.claim_outbox(10, 60):
+        async with store.begin(NORTH) as work:
+            if leased.item.id == first.id:
+                await work.outbox.failed(leased.lease, clock.now(), "silent")
+            else:
+                await work.outbox.sent(leased.lease, clock.now())
+            await work.commit()
+    assert await kinds(desk) == [TaskKind.STATUS]
+    clock.advance(timedelta(days=60))
     assert await kinds(desk) == []
 
 

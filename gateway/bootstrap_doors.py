@@ -1,5 +1,5 @@
-"""One application that answers programs and people over an open node: the API, the status page, the pages. In: a node and
-what watches it. Out: an application that is not yet started."""
+"""Wires the doors: one application that answers programs and people over an open node, the API, the status page, the
+pages. In: a node and what watches it. Out: an application that is not yet started."""
 
 from __future__ import annotations
 
