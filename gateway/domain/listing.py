@@ -105,7 +105,8 @@ class Card:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Line:
     """One document as its list has it. `state` is the one word, the worst of all recipients; `due_at` is when it becomes
-    overdue, None when nothing is awaited; `attention_at` is from when on it needs a person."""
+    overdue, None when nothing is awaited; `attention_at` is from when on it needs a person; `unread`: nobody of the agency
+    has read it, and nobody needs to any more once it was taken in or refused."""
 
     id: str
     side: Side
@@ -120,6 +121,7 @@ class Line:
     attention_at: datetime | None = None
     sent_at: datetime | None = None
     latest_at: datetime | None = None
+    unread: bool = False
 
     def is_overdue(self, now: datetime) -> bool:
         return self.due_at is not None and self.due_at <= now
@@ -212,6 +214,7 @@ def incoming_line(
         card=_in_card(document),
         due_at=due_at if is_open else None,
         attention_at=document.arrived_at if calls else due_at if is_open else None,
+        unread=is_open,
     )
 
 

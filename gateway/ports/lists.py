@@ -1,5 +1,5 @@
 """What pages ask of lists: rows by tab, filter and order, a page at a time in both directions; how many there are; and the
-figures of the dashboard. Everything is of one agency, and reads only."""
+figures of the dashboard. Everything is of one agency, and all but `mark_read` only reads."""
 
 from __future__ import annotations
 
@@ -49,6 +49,7 @@ class Wanted:
     signer: str | None = None
     attached: bool | None = None
     overdue: bool = False
+    unread: bool = False
     since: datetime | None = None
     until: datetime | None = None
 
@@ -135,6 +136,9 @@ class Lists(Protocol):
 
     async def line(self, id: str) -> Line | None:
         """One document as its list has it."""
+
+    async def mark_read(self, ids: Sequence[str], *, unread: bool = False) -> int:
+        """Incoming documents that somebody of the agency has read now, or wants to have unread again; how many were not."""
 
     async def types(self, side: Side) -> Sequence[str]:
         """The keys of the types of document there are, for the choice of a filter."""

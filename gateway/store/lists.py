@@ -7,12 +7,13 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time, timedelta
+from functools import partial
 from typing import Any
 
-from sqlalchemy import Integer, Select, func, literal, select, text, union_all
+from sqlalchemy import Integer, Select, func, literal, select, text, union_all, update
 from sqlmodel import col
 
 from gateway import errors
@@ -63,9 +64,16 @@ class SqlLists:
     """Keeps the promise of `ports.lists.Lists`."""
 
     def __init__(
-        self, tx: Transaction, scope: AgencyScope, clock: Clock, known: KnownCounts | None = None
+        self,
+        tx: Transaction,
+        scope: AgencyScope,
+        clock: Clock,
+        *,
+        known: KnownCounts | None = None,
+        changed: Callable[[str], None] = lambda agency_id: None,
     ) -> None:
-        """`known`: counts of a moment ago are good enough."""
+        """`known`: counts of a moment ago are good enough; `changed` hears which agency's lists are other ones now."""
+        self._changed = changed
         self._tx = tx
         self._agency_id = scope.agency_id
         self._clock = clock
@@ -109,6 +117,18 @@ class SqlLists:
         mine = (col(_R.agency_id) == self._agency_id, col(_R.id) == id)
         row = await self._tx.first(_R, select(_R).where(*mine))
         return to_line(row) if row is not None else None
+
+    async def mark_read(self, ids: Sequence[str], *, unread: bool = False) -> int:
+        these = update(_R).where(
+            col(_R.agency_id) == self._agency_id,
+            col(_R.side) == Side.IN.value,
+            col(_R.id).in_(ids),
+            col(_R.unread).is_(not unread),
+        )
+        changed = await self._tx.change(these.values(unread=unread)) if ids else 0
+        if changed:
+            self._tx.when_committed(partial(self._changed, self._agency_id))
+        return changed
 
     async def types(self, side: Side) -> Sequence[str]:
         """One step into the index for each: there are few types and many documents."""
@@ -256,6 +276,7 @@ def to_line(row: Any) -> Line:  # Any: a row with the columns that are shown
         attention_at=row.attention_at,
         sent_at=row.sent_at,
         latest_at=row.latest_at,
+        unread=row.unread,
     )
 
 

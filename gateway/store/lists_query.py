@@ -14,7 +14,7 @@ from sqlmodel import col
 from gateway.domain.listing import Side, Tab, type_key
 from gateway.domain.text import Role, Sought, Term, marked, sought
 from gateway.ports.lists import Sort, Wanted
-from gateway.store.lists_tables import ATTENTION, LEAD, URGENT, ListRow, in_tab
+from gateway.store.lists_tables import ATTENTION, LEAD, UNREAD, URGENT, ListRow, in_tab
 from gateway.store.lists_write import first_place
 
 _R = ListRow
@@ -91,6 +91,8 @@ def filters(wanted: Wanted, now: datetime) -> list[Condition]:
         where.append(col(_R.state) == wanted.state)
     if wanted.attached is not None:
         where.append(col(_R.attached).is_(wanted.attached))
+    if wanted.unread:
+        where.append(UNREAD)
     if wanted.overdue:
         where += [col(_R.due_at) <= now, ATTENTION]
     if wanted.since is not None:

@@ -11,6 +11,7 @@ from typing import Any, ClassVar
 
 from sqlalchemy import (
     BigInteger,
+    Boolean,
     Column,
     ForeignKeyConstraint,
     Index,
@@ -18,6 +19,7 @@ from sqlalchemy import (
     String,
     Text,
     UniqueConstraint,
+    false,
     text,
 )
 from sqlmodel import Field, SQLModel
@@ -35,6 +37,7 @@ WHOLE = BigInteger().with_variant(Integer(), "sqlite")
 ATTENTION: Any = text("attention_at IS NOT NULL")  # Any: accepted wherever a condition is
 LEAD: Any = text("lead IS NOT NULL")
 URGENT: Any = text("urgency > 0")
+UNREAD: Any = text("unread")
 
 
 def in_tab(tab: Tab) -> Any:  # Any: what `text` gives is accepted wherever a condition is
@@ -64,6 +67,7 @@ class ListRow(SQLModel, table=True):
         _partial("ix_list_row_attention", ATTENTION, "place", "attention_at"),
         _partial("ix_list_row_lead", LEAD, "lead", "place"),
         _partial("ix_list_row_urgent", URGENT, "urgency", "place"),
+        _partial("ix_list_row_unread", UNREAD, "place"),
         *(
             _partial(f"ix_list_row_tab_{tab.name.lower()}", in_tab(tab), "place")
             for tab in RARE_TABS
@@ -87,6 +91,7 @@ class ListRow(SQLModel, table=True):
     sent_at: datetime | None = Field(default=None, sa_type=Moment)
     latest_at: datetime | None = Field(default=None, sa_type=Moment)
     attached: bool
+    unread: bool = Field(sa_column=Column(Boolean, nullable=False, server_default=false()))
     number_key: str = Field(sa_column=Column(SORTED, nullable=False))
     party_key: str = Field(sa_column=Column(SORTED, nullable=False))
     type_key: str = Field(sa_column=Column(SORTED, nullable=False))

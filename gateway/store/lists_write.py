@@ -193,7 +193,9 @@ class ListWriter:
         return from_json(kind, found[0][0])
 
     async def _put(self, made: ListRow) -> None:
-        values = made.model_dump(exclude={"place", "agency_id", "id"})
+        # What was read stays read, whatever happens to it; what nobody needs to read is read.
+        kept = {"place", "agency_id", "id", *(["unread"] if made.unread else [])}
+        values = made.model_dump(exclude=kept)
         for salt in range(1 << _APART):
             if made.id not in self._new and await self._changed(made.id, values):
                 return
@@ -250,7 +252,7 @@ def row(line: Line, document: OutgoingDocument | IncomingDocument) -> ListRow:
         type_key=sort.type,
         # So that each word stands between two spaces.
         folded=f" {sort.folded} " if sort.folded else "",
-        **moving(line),
+        **({"unread": True} | moving(line)),
     )
 
 
@@ -268,4 +270,5 @@ def moving(line: Line) -> dict[str, Any]:
         "sent_at": line.sent_at,
         "latest_at": line.latest_at,
         "card": to_json(Card, line.card),
+        **({} if line.unread else {"unread": False}),
     }

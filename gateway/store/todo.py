@@ -14,7 +14,7 @@ from gateway.domain.document import IncomingDocument, InState, Kind, OutgoingDoc
 from gateway.domain.task import TaskNote
 from gateway.ports.deadlines import AskedBack, Returned, Untold
 from gateway.store import incoming, outgoing
-from gateway.store.columns import Moment
+from gateway.store.columns import Moment, from_json
 from gateway.store.deadline_tables import ReminderRow, TaskNoteRow
 from gateway.store.deliveries import SqlFacts, to_delivery
 from gateway.store.tables import DeliveryRow, FactRow, InboxRow, IncomingRow, OutboxRow, OutgoingRow
@@ -69,14 +69,15 @@ BACK = (
     .order_by(col(_D.updated_at), col(_D.id))
     .limit(_LIMIT)
 )
-# A status names the packet that it answers.
+# A status names the packet that it answers. Few have not gone, of all agencies: found by state, since by agency and time all
+# that went would be walked through.
 _P, _B = InboxRow, OutboxRow
 UNTOLD = (
-    select(col(_B.created_at), _I)
+    select(col(_B.created_at), col(_I.body))
     .join(_P, (col(_P.agency_id) == col(_B.agency_id)) & (col(_P.id) == col(_B.subject_id)))
     .join(_I, (col(_I.agency_id) == col(_P.agency_id)) & (col(_I.id) == col(_P.incoming_id)))
     .where(
-        col(_B.agency_id) == bindparam("agency"),
+        col(_B.agency_id).concat("") == bindparam("agency"),
         col(_B.state).in_(bindparam("states", _NOT_GONE, expanding=True, literal_execute=True)),
         col(_B.kind) == Kind.STATUS.value,
         col(_B.created_at).between(_SINCE, bindparam("until", type_=Moment)),
@@ -147,7 +148,7 @@ class SqlTasks:
     async def untold(self, since: datetime, until: datetime, limit: int) -> Sequence[Untold]:
         asked = {"agency": self._agency_id, "since": since, "until": until, "most": limit}
         rows = await self._tx.tuples(UNTOLD, **asked)
-        return [Untold(document=incoming.to_domain(row), since=at) for at, row in rows]
+        return [Untold(document=from_json(IncomingDocument, body), since=at) for at, body in rows]
 
     async def notes(self, tasks: Sequence[str]) -> dict[str, TaskNote]:
         found: dict[str, TaskNote] = {}

@@ -74,7 +74,7 @@ class SqlWork:
         self.held: Holds = SqlHolds(tx, scope)
         self.groups: RecipientGroups = SqlRecipientGroups(tx, scope)
         self.tasks: Tasks = SqlTasks(tx, scope)
-        self.lists: Lists = SqlLists(tx, scope, clock, known)
+        self.lists: Lists = SqlLists(tx, scope, clock, known=known, changed=changed)
         self.idempotency: ports.Idempotency = SqlIdempotency(tx, scope, clock)
 
     async def agency(self) -> HostedAgency:

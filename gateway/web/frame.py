@@ -26,6 +26,7 @@ class Entry:
 
 
 _SEE = (Needs(right=Right.SEE_CONTENT),)
+_ALL = (Needs(right=Right.SEE_CONTENT, manners=(Manner.YES,)),)
 OPERATES = (Needs(right=Right.NOTICES, manners=(Manner.YES,)),)
 AUDITS = (Needs(right=Right.AUDIT),)
 ADMINISTERS = (Needs(right=Right.ACCOUNTS, manners=(Manner.YES,)),)
@@ -35,7 +36,7 @@ MENU = (
     Entry(key="dashboard", path="/tong-quan", letter="h", needs=_SEE),
     Entry(key="outgoing", path="/van-ban-di", letter="o", needs=_SEE),
     Entry(key="incoming", path="/van-ban-den", letter="i", needs=_SEE),
-    Entry(key="todo", path="/can-xu-ly", letter="t", needs=_SEE),
+    Entry(key="todo", path="/can-xu-ly", letter="t", needs=_ALL),
     Entry(key="books", path="/so-van-ban", letter="", needs=BOOKS),
     Entry(key="agencies", path="/co-quan", letter="a", of_agency=False),
     Entry(key="operations", path="/van-hanh", letter="v", needs=OPERATES, of_agency=False),
@@ -82,6 +83,6 @@ def _other_lang(visit: Visit) -> tuple[str, str]:
 
 async def _waiting(visit: Visit) -> int:
     """The tasks of the agency, for the bell."""
-    if visit.agency is None or not visit.may(Right.SEE_CONTENT):
+    if visit.agency is None or not visit.may(Right.SEE_CONTENT, Manner.YES):
         return 0
     return await visit.deps.bell.count(visit.scope())

@@ -13,11 +13,12 @@ from gateway.domain.task import TaskNote
 from gateway.store import todo
 from gateway.store.deliveries import delivery_row, fact_row
 from gateway.store.incoming import from_domain as incoming_row
+from gateway.store.outbox import from_domain as outbox_row
 from gateway.store.store import SqlStore
-from gateway.store.tables import DeliveryRow, FactRow, IncomingRow
+from gateway.store.tables import DeliveryRow, FactRow, IncomingRow, OutboxRow
 from tests.contract.test_store_plans import fill, plan
 from tests.support.clock import ManualClock
-from tests.support.stores import NORTH, SOUTH, delivery, incoming, outgoing, seed_incoming
+from tests.support.stores import NORTH, SOUTH, delivery, incoming, outbox_item, outgoing, seed_incoming
 
 NOW = datetime(2026, 11, 20, 2, tzinfo=UTC)
 

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from gateway.web.pages import home
+from gateway.web.pages import dashboard, home, tasks
 from gateway.web.routes import Route
 
-ROUTES: tuple[Route, ...] = (*home.ROUTES,)
+ROUTES: tuple[Route, ...] = (
+    *home.ROUTES,
+    *dashboard.ROUTES,
+    *tasks.ROUTES,
+)

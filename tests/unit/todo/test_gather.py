@@ -20,7 +20,17 @@ from gateway.store.store import SqlStore
 from gateway.todo import gather, note
 from gateway.todo.desk import TodoDesk
 from tests.support.clock import ManualClock
-from tests.support.stores import NORTH, SOUTH, delivery, draft, inbox_item, incoming, outbox_item, outgoing, seed_incoming
+from tests.support.stores import (
+    NORTH,
+    SOUTH,
+    delivery,
+    draft,
+    inbox_item,
+    incoming,
+    outbox_item,
+    outgoing,
+    seed_incoming,
+)
 from tests.unit.todo.conftest import Certificates
 
 HOUR = timedelta(hours=1)

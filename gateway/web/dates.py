@@ -1,0 +1,51 @@
+"""Days and times as people type them: 20/11/2026, 20-11-2026, 20112026, 2026-11-20, hôm nay, ngày mai; 7:30, 0730, 7 giờ
+30. In: text and today. Out: a date or a time, or None for what is neither. Pure."""
+
+from __future__ import annotations
+
+import re
+from datetime import date, datetime, time, timedelta
+
+from gateway.domain.text import fold
+from gateway.domain.wall_clock import VIETNAM
+
+_DAY_FIRST = re.compile(r"(\d{1,2})[./\- ](\d{1,2})[./\- ](\d{4})")
+_YEAR_FIRST = re.compile(r"(\d{4})-(\d{1,2})-(\d{1,2})")
+_DIGITS = re.compile(r"(\d{2})(\d{2})(\d{4})")
+_TIME = re.compile(r"(\d{1,2})(?:\s*(?:[:hg.]|giờ|gio)\s*(\d{2})?)?")
+_WORDS = {"hom nay": 0, "today": 0, "ngay mai": 1, "tomorrow": 1, "hom qua": -1, "yesterday": -1}
+
+
+def day(text: str, today: date) -> date | None:
+    words = " ".join(text.split())
+    if (shift := _WORDS.get(fold(words))) is not None:
+        return today + timedelta(days=shift)
+    if found := _YEAR_FIRST.fullmatch(words):
+        return _date(*(int(each) for each in found.groups()))
+    if found := _DAY_FIRST.fullmatch(words) or _DIGITS.fullmatch(words):
+        dom, month, year = (int(each) for each in found.groups())
+        return _date(year, month, dom)
+    return None
+
+
+def clock(text: str) -> time | None:
+    words = "".join(text.lower().split())
+    if re.fullmatch(r"\d{4}", words):
+        words = f"{words[:2]}:{words[2:]}"
+    found = _TIME.fullmatch(words)
+    if found is None:
+        return None
+    hour, minute = int(found[1]), int(found[2] or 0)
+    return time(hour, minute) if hour < 24 and minute < 60 else None
+
+
+def moment(on: date, at: time) -> datetime:
+    """That time on a Vietnamese wall clock."""
+    return datetime.combine(on, at, VIETNAM)
+
+
+def _date(year: int, month: int, dom: int) -> date | None:
+    try:
+        return date(year, month, dom)
+    except ValueError:
+        return None

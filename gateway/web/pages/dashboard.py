@@ -1,0 +1,116 @@
+"""Tổng quan: what is late and whether mail flows, in ten seconds. In: tiles and figures that the store keeps. Out: tiles
+that open their lists, charts drawn on the server, each with its table; for a node without documents the first steps."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+
+from aiohttp import web
+
+from gateway.domain.right import Manner, Right
+from gateway.domain.wall_clock import local
+from gateway.ports.lists import Charts, Count, Lag, Tiles
+from gateway.web import charts
+from gateway.web.routes import Needs, get
+from gateway.web.visit import Visit
+
+SEES = (Needs(right=Right.SEE_CONTENT),)
+_EXPIRING = timedelta(days=90)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tile:
+    """One number and the list behind it. `calls` when it is one that should be nothing."""
+
+    key: str
+    count: Count
+    path: str
+    calls: bool = False
+
+
+async def shown(visit: Visit) -> web.StreamResponse:
+    today = local(visit.deps.clock.now()).date()
+    async with visit.deps.store.read(visit.scope()) as work:
+        tiles = await work.lists.tiles(today)
+        figures = await work.lists.charts(today)
+    endings = await _endings(visit)
+    is_new = not any(day.sent or day.received for day in figures.days) and not figures.states
+    names = await _names(visit, figures)
+    return await visit.page(
+        "dashboard/page.html",
+        title=visit.say("menu.dashboard"),
+        tiles=_tiles(tiles, endings),
+        figures=figures,
+        traffic=_traffic(figures),
+        speed=_speed(figures),
+        states=charts.stack(dict(figures.states)),
+        slowest=charts.bars([(each.code, each.n, each.seconds) for each in figures.slowest]),
+        names=names,
+        shades=charts.shades(figures.hours),
+        is_new=is_new,
+        may_issue=visit.may(Right.ISSUE, Manner.YES),
+    )
+
+
+def _tiles(tiles: Tiles, endings: int) -> list[Tile]:
+    return [
+        Tile(key="late", count=tiles.late, path="/van-ban-den?qua-han=1", calls=True),
+        Tile(key="urgent", count=tiles.urgent, path="/van-ban-den?tab=new&khan=1", calls=True),
+        Tile(key="today", count=tiles.today, path="/van-ban-den?ngay=hom-nay"),
+        Tile(key="unsent", count=tiles.unsent, path="/van-ban-di?tab=unsent", calls=True),
+        Tile(key="silent", count=tiles.silent, path="/van-ban-di?tab=silent"),
+        Tile(key="rejected", count=tiles.rejected, path="/van-ban-di?tab=rejected", calls=True),
+        Tile(key="failed", count=tiles.failed, path="/van-ban-di?tab=failed", calls=True),
+        Tile(key="expiring", count=Count(n=endings), path="/co-quan?chung-thu=90"),
+    ]
+
+
+async def _endings(visit: Visit) -> int:
+    """Certificates that end within 90 days: our own ones."""
+    now = visit.deps.clock.now()
+    found = await visit.deps.todo.certificates.endings(now)
+    codes = {visit.here.code, *visit.here.aliases}
+    return sum(each.code in codes and each.until <= now + _EXPIRING for each in found)
+
+
+def _traffic(figures: Charts) -> charts.Lines:
+    days = [day.day.strftime("%d/%m") for day in figures.days]
+    return charts.lines(
+        days,
+        {
+            "sent": [float(day.sent) for day in figures.days],
+            "received": [float(day.received) for day in figures.days],
+        },
+    )
+
+
+def _speed(figures: Charts) -> charts.Lines:
+    """In minutes: until 01, and from there until 03; median and 90th percentile."""
+    days = [day.day.strftime("%d/%m") for day in figures.days]
+    return charts.lines(
+        days,
+        {
+            "delivered": [_minutes(day.delivered, "median") for day in figures.days],
+            "delivered90": [_minutes(day.delivered, "p90") for day in figures.days],
+            "taken_in": [_minutes(day.taken_in, "median") for day in figures.days],
+            "taken_in90": [_minutes(day.taken_in, "p90") for day in figures.days],
+        },
+    )
+
+
+def _minutes(lag: Lag | None, which: str) -> float | None:
+    return round(float(getattr(lag, which)) / 60, 1) if lag is not None else None
+
+
+async def _names(visit: Visit, figures: Charts) -> dict[str, str]:
+    """The agencies that the charts name, as they are called today."""
+    today = visit.deps.out.today()
+    found = {}
+    for each in figures.slowest:
+        entry = await visit.deps.inn.directory.find(each.code, today)
+        found[each.code] = entry.name if entry is not None else each.code
+    return found
+
+
+ROUTES = (get("/tong-quan", "dashboard", shown, needs=SEES, key="dashboard"),)
