@@ -29,7 +29,7 @@ PAGES: Mapping[str, tuple[str, str]] = MappingProxyType(
         "page.search": ("Tìm văn bản", "Search documents"),
         "page.search.hint": ("Số, ký hiệu, trích yếu, cơ quan", "Number, subject, agency"),
         "page.search.go": ("Tìm", "Search"),
-        "page.bell": ("Việc cần xử lý:", "Tasks to do:"),
+        "page.bell": ("Việc", "Tasks"),
         "page.account": ("Tài khoản của tôi", "My account"),
         "page.sign_in": ("Đăng nhập", "Sign in"),
         "page.sign_out": ("Đăng xuất", "Sign out"),

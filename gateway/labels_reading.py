@@ -216,6 +216,10 @@ SHORT_NAMES: dict[str, str] = {
 }
 
 READING: dict[str, tuple[str, str]] = {
+    "rule.unconfirmed": (
+        "{field} đọc từ tệp chưa chắc chắn. Hãy đối chiếu với văn bản rồi đánh dấu đã kiểm tra.",
+        "{field} was read from the file and is not sure. Compare it with the document, then tick that it was checked.",
+    ),
     "sure.sure": ("Chắc chắn", "Sure"),
     "sure.doubtful": ("Cần kiểm tra", "Check it"),
     "sure.none": ("Không đọc được", "Not found"),

@@ -229,6 +229,10 @@ class OutgoingDocument:
     is_sealed: bool = False
     legal_value: LegalValue | None = None
     signatures: tuple[FileVerdict, ...] = ()
+    leaves_at: datetime | None = None
+    """Until then it can be called back; nothing of it is packed before."""
+    doubts: tuple[tuple[str, str], ...] = ()
+    """Of a draft: the fields that were read from its file and nobody has confirmed yet, each with why it is not sure."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

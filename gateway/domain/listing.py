@@ -3,6 +3,7 @@ frozen lines, the same for whoever works them out: the store writes them beside 
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
@@ -238,6 +239,20 @@ def party_key(name: str) -> str:
     return sort_key(name)
 
 
+def unit_viewer(unit: str) -> str:
+    """The word that stands for a department among those who may see a document."""
+    return _viewer("unit", fold(unit))
+
+
+def person_viewer(principal_id: str) -> str:
+    """The word that stands for whoever handed a document in."""
+    return _viewer("person", principal_id)
+
+
+def _viewer(kind: str, who: str) -> str:
+    return hashlib.blake2b(f"{kind}:{who}".encode(), digest_size=10).hexdigest()
+
+
 def _texts(document: OutgoingDocument | IncomingDocument) -> tuple[str, ...]:
     if isinstance(document, IncomingDocument):
         names = (document.sender_name or "", document.sender_code)
@@ -253,11 +268,15 @@ def _roles(document: OutgoingDocument | IncomingDocument) -> Iterable[tuple[Role
         yield Role.SENDER, document.sender_name or ""
         yield Role.SENDER, document.sender_code
         signer = document.signer
+        if (assigned := document.assignment) is not None:
+            for unit in (assigned.lead_unit, *assigned.coordinating_units):
+                yield Role.VIEWER, unit_viewer(unit)
     else:
         for to in document.draft.recipients:
             yield Role.RECIPIENT, to.name or ""
             yield Role.RECIPIENT, to.code
         signer = document.draft.signer
+        yield Role.VIEWER, person_viewer(document.accepted_by)
     if signer is not None:
         yield Role.SIGNER, signer.name
 

@@ -57,6 +57,7 @@ class Role(StrEnum):
     RECIPIENT = "\u00f0"
     SIGNER = "\u0137"
     SOURCE = "\u015f"
+    VIEWER = "\u0123"
 
 
 _FIELDS = {"tu": Role.SENDER, "den": Role.RECIPIENT, "ky": Role.SIGNER}
@@ -108,6 +109,11 @@ def marked(role: Role, name: str) -> tuple[Term, ...]:
     codes = [_joined(each) for each in _DOTTED.findall(fold(name))]
     words = codes or bare_words(name)
     return tuple(Term(words=(role + word,), whole=bool(codes)) for word in words)
+
+
+def exactly(role: Role, word: str) -> Term:
+    """The term that finds that one word in that role, and none that only begins so."""
+    return Term(words=(role + word,), whole=True)
 
 
 def sought(query: str) -> Sought:

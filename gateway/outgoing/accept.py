@@ -247,7 +247,8 @@ async def attempt_of(work: Work, kind: Kind, document_id: DocumentId) -> int:
 
 
 async def queue(desk: OutDesk, work: Work, document: OutgoingDocument) -> tuple[Delivery, ...]:
-    """Deliveries, their first facts and the `pack` job, in the caller's transaction; an update asks from now on."""
+    """Deliveries, their first facts and the `pack` job, in the caller's transaction; an update asks from now on. What can
+    be called back for a while is packed after that."""
     now = desk.clock.now()
     deliveries = tuple(
         Delivery(
@@ -264,7 +265,7 @@ async def queue(desk: OutDesk, work: Work, document: OutgoingDocument) -> tuple[
     await work.deliveries.add(deliveries)
     for delivery in deliveries:
         await work.facts.add(delivery.id, Fact(track=Track.TRANSPORT, code="queued", at=now))
-    await work.jobs.put("pack", document.id)
+    await work.jobs.put("pack", document.id, document.leaves_at)
     if document.kind in _ASKS:
         await request.ask(desk, work, document, _ASKS[document.kind])
     return deliveries

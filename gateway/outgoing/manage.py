@@ -3,22 +3,17 @@ Out: the document as it now is. One transaction each; every act is an event."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from functools import partial
-from typing import BinaryIO
+from datetime import timedelta
 
 from gateway.domain.account import AgencyScope
 from gateway.domain.document import Delivery, OutgoingDocument, OutState
 from gateway.domain.event import EventKind
 from gateway.domain.status import Fact, Track, fold_delivery, own_fact
 from gateway.errors import Clash, Refused
-from gateway.outgoing import accept, check, request, seal
+from gateway.outgoing import accept, check, recheck, request, seal
 from gateway.outgoing.desk import OutDesk
-from gateway.outgoing.intake import tray
-from gateway.outgoing.order import Order
-from gateway.outgoing.package import pieces
-from gateway.policy import pdf_verdict
 from gateway.policy.verdict import Verdict
 from gateway.ports import Target, Work
 
@@ -36,42 +31,35 @@ async def send_draft(
     id: str,
     expect_version: int | None = None,
     confirm: tuple[str, ...] = (),
+    wait: timedelta = timedelta(),
 ) -> OutgoingDocument:
-    """The draft is checked anew and queued; Refused with every reason when it may not leave."""
-    async with desk.store.read(scope) as work:
-        draft = await work.outgoing.get(id)
-        seal.refuse_sealed(draft)
-        openers = [await desk.blobs.open(work, item.sha256) for item in draft.files]
-    if draft.state not in (OutState.DRAFT, OutState.BLOCKED):
-        raise Clash(f"{id} is {draft.state}, not a draft; only a draft can be sent by this call")
-    order = Order(
-        draft=draft.draft, kind=draft.kind, parent_id=draft.parent_id, change=draft.change, confirm=confirm
-    )
-    async with tray(desk) as held:
-        for item, opener in zip(draft.files, openers, strict=True):
-            await held.add(item.role, item.name, item.role, _chunks(desk, opener))
-        resolved, verdict = await check.check(desk, scope, order, held)
-    if not verdict.allowed:
-        raise Refused(verdict)
+    """The draft is checked anew and queued; Refused with every reason when it may not leave. With `wait` it can be called
+    back for that long (`undo`)."""
+    checked = await recheck.run(desk, scope, id, confirm)
+    if not checked.verdict.allowed:
+        raise Refused(checked.verdict)
+    draft, now = checked.document, desk.clock.now()
     async with desk.store.begin(scope) as work:
         agency = await work.agency()
-        if taken := await check.number_taken(work, agency, resolved, order, held):
+        if taken := await check.number_taken(work, agency, checked.draft, checked.order, checked.files):
             raise Refused(Verdict(reasons=(taken,)))
         attempt = await accept.attempt_of(work, draft.kind, draft.document_id)
         sent = await work.outgoing.save(
             replace(
                 draft,
-                draft=resolved,
+                draft=checked.draft,
+                change=checked.order.change,
                 state=OutState.QUEUED,
                 attempt=attempt,
-                legal_value=pdf_verdict.legal_value(check.lead_of(held, desk.profile.pdf_roles)),
-                signatures=check.judged(held, desk.profile.pdf_roles),
+                legal_value=checked.legal_value,
+                signatures=checked.signatures,
+                leaves_at=now + wait if wait else None,
             ),
             expect_version=expect_version if expect_version is not None else draft.version,
         )
-        await accept.confirmed(desk, work, id, order, verdict)
+        await accept.confirmed(desk, work, id, checked.order, checked.verdict)
         await accept.queue(desk, work, sent)
-        await work.events.append(EventKind.MESSAGE_ACCEPTED, id, desk.clock.now(), {"from_draft": True})
+        await work.events.append(EventKind.MESSAGE_ACCEPTED, id, now, {"from_draft": True})
         await work.commit()
     desk.wake()
     return sent
@@ -83,20 +71,33 @@ async def cancel(
     """Nothing of it leaves any more. Clash as soon as a courier has it or had it."""
     async with desk.store.begin(scope) as work:
         document = await work.outgoing.get(id)
-        deliveries = await work.deliveries.of(id)
-        if document.state is OutState.CANCELLED:
-            raise Clash(f"{id} is cancelled already; nothing of it can leave any more")
-        if document.state not in (OutState.DRAFT, OutState.BLOCKED):
-            await _stop(work, document, deliveries)
-        cancelled = await work.outgoing.save(
-            replace(document, state=OutState.CANCELLED), expect_version=expect_version
-        )
-        for delivery in request.in_turn(deliveries):
-            await _transport(desk, work, delivery, own_fact(Track.TRANSPORT, "cancelled", desk.clock.now()))
-        await request.withdraw(desk, work, document)
-        await work.blobs.drop("source", id)
-        await work.events.append(EventKind.MESSAGE_CANCELLED, id, desk.clock.now())
+        cancelled = await cancel_in(desk, work, document, {}, expect_version)
         await work.commit()
+    return cancelled
+
+
+async def cancel_in(
+    desk: OutDesk,
+    work: Work,
+    document: OutgoingDocument,
+    told: Mapping[str, object],
+    expect_version: int | None = None,
+) -> OutgoingDocument:
+    """The same in the caller's transaction; `told` goes with the event."""
+    id = document.id
+    deliveries = await work.deliveries.of(id)
+    if document.state is OutState.CANCELLED:
+        raise Clash(f"{id} is cancelled already; nothing of it can leave any more")
+    if document.state not in (OutState.DRAFT, OutState.BLOCKED):
+        await _stop(work, document, deliveries)
+    cancelled = await work.outgoing.save(
+        replace(document, state=OutState.CANCELLED), expect_version=expect_version
+    )
+    for delivery in request.in_turn(deliveries):
+        await _transport(desk, work, delivery, own_fact(Track.TRANSPORT, "cancelled", desk.clock.now()))
+    await request.withdraw(desk, work, document)
+    await work.blobs.drop("source", id)
+    await work.events.append(EventKind.MESSAGE_CANCELLED, id, desk.clock.now(), told)
     return cancelled
 
 
@@ -135,12 +136,6 @@ async def resend(
         await work.commit()
     desk.wake()
     return document
-
-
-async def _chunks(desk: OutDesk, opener: Callable[[], BinaryIO]) -> AsyncIterator[bytes]:
-    pieces_left = pieces(opener)
-    while piece := await desk.pool.run(partial(next, pieces_left, b"")):
-        yield piece
 
 
 async def _stop(work: Work, document: OutgoingDocument, deliveries: Sequence[Delivery]) -> None:

@@ -23,6 +23,7 @@ class ReasonCode(StrEnum):
     REPLY_DUE_WITHOUT_REPLY = "reply-due-without-reply"
     REPLY_DUE_MISSING = "reply-due-missing"
     DUE_PASSED = "due-passed"
+    UNCONFIRMED = "unconfirmed"
     # what may not pass (R2, R3)
     SECRECY_DECLARED = "secrecy-declared"
     FORBIDDEN_CATEGORY = "forbidden-category"

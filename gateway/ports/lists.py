@@ -35,7 +35,9 @@ class Sort(StrEnum):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wanted:
     """What a list shows. `side` None is both, for the search of the whole node; `text` is what a person typed, and what
-    it finds is ordered by how well it fits, then newest. `since` and `until` are about arrival, or acceptance."""
+    it finds is ordered by how well it fits, then newest. `since` and `until` are about arrival, or acceptance. `pressing`:
+    of any urgency but the normal one; `viewer`: what that department was given, or that person handed in, and nothing else
+    (`domain.listing.unit_viewer`, `person_viewer`)."""
 
     side: Side | None
     tab: Tab | None = None
@@ -50,6 +52,8 @@ class Wanted:
     attached: bool | None = None
     overdue: bool = False
     unread: bool = False
+    pressing: bool = False
+    viewer: str | None = None
     since: datetime | None = None
     until: datetime | None = None
 

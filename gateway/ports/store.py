@@ -36,6 +36,7 @@ from gateway.ports.rows import (
     RegisterEntry,
     Remembered,
 )
+from gateway.ports.views import SavedViews
 
 T = TypeVar("T")
 
@@ -236,6 +237,7 @@ class Work(Protocol):
     groups: RecipientGroups
     tasks: Tasks
     lists: Lists
+    views: SavedViews
     idempotency: Idempotency
 
     async def agency(self) -> HostedAgency:

@@ -12,7 +12,7 @@ from sqlalchemy import ColumnElement, and_, column, false, not_, or_, table, tex
 from sqlmodel import col
 
 from gateway.domain.listing import Side, Tab, type_key
-from gateway.domain.text import Role, Sought, Term, marked, sought
+from gateway.domain.text import Role, Sought, Term, exactly, marked, sought
 from gateway.ports.lists import Sort, Wanted
 from gateway.store.lists_tables import ATTENTION, LEAD, UNREAD, URGENT, ListRow, in_tab
 from gateway.store.lists_write import first_place
@@ -87,6 +87,8 @@ def filters(wanted: Wanted, now: datetime) -> list[Condition]:
         where.append(col(_R.urgency) == int(wanted.urgency))
         if wanted.urgency:
             where.append(URGENT)
+    if wanted.pressing:
+        where.append(URGENT)
     if wanted.state is not None:
         where.append(col(_R.state) == wanted.state)
     if wanted.attached is not None:
@@ -145,6 +147,8 @@ def _named(wanted: Wanted) -> tuple[Term, ...]:
         terms += marked(role, wanted.party)
     if wanted.signer:
         terms += marked(Role.SIGNER, wanted.signer)
+    if wanted.viewer is not None:
+        terms.append(exactly(Role.VIEWER, wanted.viewer))
     return tuple(terms)
 
 

@@ -24,6 +24,7 @@ from gateway.store.people_tables import NAMES as PEOPLE_TABLES
 from gateway.store.register_tables import RegisterCounterRow as RegisterCounterRow
 from gateway.store.revocation_tables import REVOCATION_NODE_TABLES
 from gateway.store.sessions_tables import NAMES as SESSION_TABLES
+from gateway.store.view_tables import SavedViewRow as SavedViewRow
 
 # Tables of the node itself. Every other one is a tenant table and must carry `agency_id` NOT NULL.
 NODE_TABLES = (

@@ -69,8 +69,8 @@ BACK = (
     .order_by(col(_D.updated_at), col(_D.id))
     .limit(_LIMIT)
 )
-# A status names the packet that it answers. Few have not gone, of all agencies: found by state, since by agency and time all
-# that went would be walked through.
+# A status names the packet that it answers. Few have not gone, of all agencies: found by state, since by agency and time
+# all that went would be walked through.
 _P, _B = InboxRow, OutboxRow
 UNTOLD = (
     select(col(_B.created_at), col(_I.body))

@@ -15,6 +15,7 @@ from gateway.ports.lists import Lists
 from gateway.ports.recipients import RecipientGroups
 from gateway.ports.revocation import PendingRevocations
 from gateway.ports.services import Clock
+from gateway.ports.views import SavedViews
 from gateway.store.accounts import staying
 from gateway.store.blob_refs import SqlBlobRefs
 from gateway.store.book import SqlBooks
@@ -37,6 +38,7 @@ from gateway.store.register import SqlDocumentRegister
 from gateway.store.revocation import SqlPendingRevocations
 from gateway.store.todo import SqlTasks
 from gateway.store.transaction import Transaction
+from gateway.store.views import SqlSavedViews
 
 
 class SqlWork:
@@ -75,6 +77,7 @@ class SqlWork:
         self.groups: RecipientGroups = SqlRecipientGroups(tx, scope)
         self.tasks: Tasks = SqlTasks(tx, scope)
         self.lists: Lists = SqlLists(tx, scope, clock, known=known, changed=changed)
+        self.views: SavedViews = SqlSavedViews(tx, scope)
         self.idempotency: ports.Idempotency = SqlIdempotency(tx, scope, clock)
 
     async def agency(self) -> HostedAgency:

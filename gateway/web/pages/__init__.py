@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from gateway.web.pages import dashboard, home, tasks
+from gateway.web.pages import dashboard, help, home, tasks
 from gateway.web.routes import Route
 
 ROUTES: tuple[Route, ...] = (
     *home.ROUTES,
     *dashboard.ROUTES,
     *tasks.ROUTES,
+    *help.ROUTES,
 )
