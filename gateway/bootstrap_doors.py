@@ -13,6 +13,7 @@ from gateway.bootstrap import Node
 from gateway.ops.evidence.make import EvidenceMaker
 from gateway.ops.web import axis_light
 from gateway.ops.web.bell import TaskBell
+from gateway.ops.web.packets import PacketViews
 from gateway.ports import Health
 from gateway.web.app import add_pages, add_static
 from gateway.web.deps import WebDeps, WebOptions
@@ -61,6 +62,7 @@ def pages(node: Node, health: Health, entry: Entry) -> WebDeps:
         pool=node.pool,
         health=health,
         bell=TaskBell(node.todo),
+        packets=PacketViews(node, EvidenceMaker(node)),
         light=axis_light.of(node.axis),
         request_id=lambda request: request.get(REQUEST_ID, ""),
         address=entry.address,
@@ -77,4 +79,5 @@ def _options(node: Node) -> WebOptions:
         contact=web.contact,
         undo_s=web.undo_s,
         undo_express_s=web.undo_express_s,
+        urge_days=web.urge_days,
     )

@@ -99,6 +99,11 @@ ERRORS: dict[str, tuple[str, str]] = {
         "The present state does not allow this. Look at it again.",
     ),
     # what exactly forbids it, where the error says
+    "clash.GW-NO-DRAFT": (
+        "Văn bản này không còn là bản nháp nên không sửa được nữa.",
+        "This is no draft any more, so it cannot be changed.",
+    ),
+    "clash.GW-FILES": ("Một văn bản có tối đa 100 tệp.", "A document has at most 100 files."),
     "clash.GW-ALREADY-SENT": (
         "Văn bản đã giao cho trục liên thông, không hủy gửi được nữa. Hãy gửi thông báo thu hồi văn bản.",
         "The document has been handed to the axis and cannot be cancelled any more. Send a recall notice instead.",

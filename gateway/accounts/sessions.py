@@ -37,6 +37,12 @@ async def check(desk: AccountDesk, token: str) -> Acting:
     return acting
 
 
+async def look(desk: AccountDesk, token: str) -> Acting:
+    """As `check`, without saying that the session is in use: for what a page asks by itself while nobody sits there."""
+    async with desk.accounts.read() as view:
+        return await seen(desk, view, _digest(token), desk.clock.now())
+
+
 async def seen(desk: AccountDesk, work: AccountWork, digest: str, now: datetime) -> Acting:
     """As `check`, within a unit of work, and without writing."""
     session = await work.sessions.find(digest)

@@ -76,6 +76,7 @@ class EventKind(StrEnum):
     KEY_EXPIRING = "key.expiring"
     MESSAGE_RESIGNED = "message.resigned"
     MESSAGE_CONFIRMED = "message.confirmed"
+    MESSAGE_URGED = "message.urged"
     ALERT_MALWARE = "alert.malware"
     ALERT_CONTENT = "alert.content"
     HOLD_BEGUN = "hold.begun"

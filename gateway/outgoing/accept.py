@@ -125,7 +125,9 @@ async def _accept(
         repeated = await _same_external_id(work, order, digest)
         if repeated is not None:
             return await _finish(work, turn, repeated)
-        if order.send and (taken := await checking.number_taken(work, agency, draft, order, tray)):
+        if order.send and (
+            taken := await checking.number_taken(work, agency, draft, order, checking.digests(tray))
+        ):
             raise Refused(Verdict(reasons=(taken,)))
         document = await _document(desk, work, agency, scope, order, draft, tray, digest)
         await work.outgoing.add(document)

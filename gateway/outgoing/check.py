@@ -35,7 +35,7 @@ async def check(desk: OutDesk, scope: AgencyScope, order: Order, tray: Tray) -> 
     )
     async with desk.store.read(scope) as work:
         parent = await work.outgoing.get(order.parent_id) if order.parent_id else None
-        taken = await number_taken(work, agency, draft, order, tray)
+        taken = await number_taken(work, agency, draft, order, digests(tray))
     verdict = rules.check(
         draft,
         [(received.item, received.facts) for received in tray.received],
@@ -98,14 +98,18 @@ def _resolved(recipient: Recipient, answer: Resolution) -> Recipient:
     )
 
 
+def digests(tray: Tray) -> Sequence[str]:
+    """Of its files, in their order."""
+    return [received.item.sha256 for received in tray.received]
+
+
 async def number_taken(
-    work: Work, agency: HostedAgency, draft: Draft, order: Order, tray: Tray
+    work: Work, agency: HostedAgency, draft: Draft, order: Order, files: Sequence[str]
 ) -> Reason | None:
     """R117: number, notation and date name one document. They may be used again only for the same recipients once
-    each of them has refused, or for the very same files to further recipients."""
+    each of them has refused, or for the very same files (these digests) to further recipients."""
     if order.kind in (Kind.UPDATE, Kind.RECALL) or not (draft.number and draft.symbol and draft.issued_on):
         return None
-    files = [received.item.sha256 for received in tray.received]
     for earlier in await work.outgoing.by_document_id(document_id_of(agency, draft)):
         if earlier.kind not in (Kind.DOCUMENT, Kind.REPLACEMENT):
             continue

@@ -3,13 +3,13 @@ the recipients as they are today and every reason against sending it. Reads only
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass
 from functools import partial
 from typing import BinaryIO
 
 from gateway.domain.account import AgencyScope
-from gateway.domain.document import Change, Draft, Kind, OutgoingDocument, OutState, Recipient
+from gateway.domain.document import Draft, Kind, OutgoingDocument, OutState
 from gateway.domain.signatures import FileVerdict, LegalValue
 from gateway.errors import Clash
 from gateway.outgoing import check, seal
@@ -43,9 +43,14 @@ async def run(desk: OutDesk, scope: AgencyScope, id: str, confirm: tuple[str, ..
         seal.refuse_sealed(document)
         _must_be_draft(document)
         openers = [await desk.blobs.open(work, item.sha256) for item in document.files]
-        parent = await work.outgoing.get(document.parent_id) if document.parent_id else None
         same = await work.outgoing.by_document_id(document.document_id)
-    order = _order(document, parent, confirm)
+    order = Order(
+        draft=document.draft,
+        kind=document.kind,
+        parent_id=document.parent_id,
+        change=document.change,
+        confirm=confirm,
+    )
     async with tray(desk) as held:
         for item, opener in zip(document.files, openers, strict=True):
             await held.add(item.role, item.name, item.role, chunks(desk, opener))
@@ -73,29 +78,6 @@ async def chunks(desk: OutDesk, opener: Callable[[], BinaryIO]) -> AsyncIterator
 def _must_be_draft(document: OutgoingDocument) -> None:
     if document.state not in (OutState.DRAFT, OutState.BLOCKED):
         raise Clash(f"{document.id} is {document.state}, not a draft; only a draft can be sent by this call")
-
-
-def _order(document: OutgoingDocument, parent: OutgoingDocument | None, confirm: tuple[str, ...]) -> Order:
-    draft, change = document.draft, document.change
-    if document.kind is Kind.UPDATE and change is not None and parent is not None:
-        draft, change = receivers(draft, change, parent.draft.recipients)
-    return Order(
-        draft=draft, kind=document.kind, parent_id=document.parent_id, change=change, confirm=confirm
-    )
-
-
-def receivers(draft: Draft, change: Change, before: Sequence[Recipient]) -> tuple[Draft, Change]:
-    """Whom an update adds and leaves out, by the recipients that its draft names: who is left out must hear of it too."""
-    now = {each.code.casefold() for each in draft.recipients}
-    then = {each.code.casefold() for each in before}
-    removed = tuple(each for each in before if each.code.casefold() not in now)
-    added = tuple(each.code for each in draft.recipients if each.code.casefold() not in then and each.code)
-    told = (*change.receivers_removed, *(each.code for each in removed))
-    left_out = tuple(dict.fromkeys(code for code in told if code.casefold() in then))
-    changed = replace(
-        change, receivers_changed=bool(added or left_out), receivers_added=added, receivers_removed=left_out
-    )
-    return replace(draft, recipients=(*draft.recipients, *removed)), changed
 
 
 def _unconfirmed(document: OutgoingDocument) -> tuple[Reason, ...]:

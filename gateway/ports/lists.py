@@ -138,6 +138,9 @@ class Lists(Protocol):
     async def tabs(self, side: Side) -> Mapping[Tab | None, Count]:
         """How many stand in each tab; None is all of them, and `Tab(0)` those that need a person."""
 
+    async def beside(self, wanted: Wanted, id: str) -> tuple[str | None, str | None]:
+        """The ids of the rows before and after that one; none for both where the list does not have it."""
+
     async def line(self, id: str) -> Line | None:
         """One document as its list has it."""
 

@@ -127,6 +127,7 @@ class Pages:
     ribbon: Annotated[str, OneOf(("off", "on"))] = "off"
     undo_s: Annotated[int, Between(0, 120)] = 30
     undo_express_s: Annotated[int, Between(0, 120)] = 5
+    urge_days: Annotated[int, Between(0, 90)] = 7
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

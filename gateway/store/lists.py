@@ -113,6 +113,21 @@ class SqlLists:
         counted = await self._counts(list(asked.values()))
         return dict(zip(asked, counted, strict=True))
 
+    async def beside(self, wanted: Wanted, id: str) -> tuple[str | None, str | None]:
+        now = self._clock.now()
+        asked, where = bands(wanted, now), filters(wanted, now)
+        for n, band in enumerate(asked):
+            found = await self._tx.tuples(self._base(band, [*where, col(_R.id) == id]).limit(1))
+            if found:
+                values = tuple(getattr(found[0], order.name) for order in band.by)
+                beside = []
+                for back in (True, False):
+                    edge = _Edge(band=n, values=values, back=back, now=now)
+                    rows = await self._through(asked, where, edge, back=back, limit=1)
+                    beside.append(rows[0][1].id if rows else None)
+                return beside[0], beside[1]
+        return None, None
+
     async def line(self, id: str) -> Line | None:
         mine = (col(_R.agency_id) == self._agency_id, col(_R.id) == id)
         row = await self._tx.first(_R, select(_R).where(*mine))

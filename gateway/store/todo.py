@@ -69,22 +69,28 @@ BACK = (
     .order_by(col(_D.updated_at), col(_D.id))
     .limit(_LIMIT)
 )
-# A status names the packet that it answers. Few have not gone, of all agencies: found by state, since by agency and time
-# all that went would be walked through.
+# Few have not gone, of all agencies: found by state, since by agency and time all that went would be walked through.
 _P, _B = InboxRow, OutboxRow
 UNTOLD = (
-    select(col(_B.created_at), col(_I.body))
-    .join(_P, (col(_P.agency_id) == col(_B.agency_id)) & (col(_P.id) == col(_B.subject_id)))
-    .join(_I, (col(_I.agency_id) == col(_P.agency_id)) & (col(_I.id) == col(_P.incoming_id)))
+    select(col(_B.created_at), col(_B.subject_id))
     .where(
         col(_B.agency_id).concat("") == bindparam("agency"),
         col(_B.state).in_(bindparam("states", _NOT_GONE, expanding=True, literal_execute=True)),
         col(_B.kind) == Kind.STATUS.value,
         col(_B.created_at).between(_SINCE, bindparam("until", type_=Moment)),
-        col(_I.state) != InState.SEALED.value,
     )
     .order_by(col(_B.created_at), col(_B.id))
     .limit(_LIMIT)
+)
+# A status names the packet that it answers.
+_OF_PACKETS = (
+    select(col(_P.id), col(_I.body))
+    .join(_I, (col(_I.agency_id) == col(_P.agency_id)) & (col(_I.id) == col(_P.incoming_id)))
+    .where(
+        col(_P.agency_id) == bindparam("agency"),
+        col(_P.id).in_(bindparam("ids", expanding=True)),
+        col(_I.state) != InState.SEALED.value,
+    )
 )
 _DOCUMENTS = select(_O).where(
     col(_O.agency_id) == bindparam("agency"), col(_O.id).in_(bindparam("ids", expanding=True))
@@ -148,7 +154,13 @@ class SqlTasks:
     async def untold(self, since: datetime, until: datetime, limit: int) -> Sequence[Untold]:
         asked = {"agency": self._agency_id, "since": since, "until": until, "most": limit}
         rows = await self._tx.tuples(UNTOLD, **asked)
-        return [Untold(document=from_json(IncomingDocument, body), since=at) for at, body in rows]
+        ids = sorted({packet for _, packet in rows})
+        documents: dict[str, IncomingDocument] = {}
+        for start in range(0, len(ids), _AT_ONCE):
+            part = {"agency": self._agency_id, "ids": ids[start : start + _AT_ONCE]}
+            for packet, body in await self._tx.tuples(_OF_PACKETS, **part):
+                documents[packet] = from_json(IncomingDocument, body)
+        return [Untold(document=documents[packet], since=at) for at, packet in rows if packet in documents]
 
     async def notes(self, tasks: Sequence[str]) -> dict[str, TaskNote]:
         found: dict[str, TaskNote] = {}

@@ -19,6 +19,7 @@ from gateway.incoming.desk import InDesk
 from gateway.outgoing.desk import OutDesk
 from gateway.ports import Blobs, Clock, Health, Pool, Store
 from gateway.todo.desk import TodoDesk
+from gateway.web.ports_packets import Packets
 
 
 class Bell(Protocol):
@@ -72,6 +73,7 @@ class WebOptions:
     contact: str = ""
     undo_s: int = 30
     undo_express_s: int = 5
+    urge_days: int = 7
     form_bytes: int = 1024 * 1024
     upload_s: float = 600.0
 
@@ -94,6 +96,7 @@ class WebDeps:
     pool: Pool
     health: Health
     bell: Bell
+    packets: Packets
     light: Callable[[], Light]
     request_id: Callable[[web.Request], str]
     address: Callable[[web.Request], str]

@@ -86,7 +86,8 @@ async def _known(visit: Visit) -> Visit:
     if not visit.token:
         return visit
     try:
-        acting = await sessions.check(visit.deps.accounts, visit.token)
+        known = sessions.look if visit.route.quiet else sessions.check
+        acting = await known(visit.deps.accounts, visit.token)
     except Denied as why:
         if visit.route.who is not Who.ANYBODY and why.code != "GW-SESSION":
             raise

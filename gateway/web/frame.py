@@ -30,8 +30,8 @@ _ALL = (Needs(right=Right.SEE_CONTENT, manners=(Manner.YES,)),)
 OPERATES = (Needs(right=Right.NOTICES, manners=(Manner.YES,)),)
 AUDITS = (Needs(right=Right.AUDIT),)
 ADMINISTERS = (Needs(right=Right.ACCOUNTS, manners=(Manner.YES,)),)
-# Reading the register's books: whoever prints and closes them, and whoever reports on them.
-BOOKS = (Needs(right=Right.BOOK), Needs(right=Right.REPORTS, manners=(Manner.YES, Manner.OWN)))
+# The books say what every document is about.
+BOOKS = _ALL
 MENU = (
     Entry(key="dashboard", path="/tong-quan", letter="h", needs=_SEE),
     Entry(key="outgoing", path="/van-ban-di", letter="o", needs=_SEE),

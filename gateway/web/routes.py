@@ -49,7 +49,8 @@ class Needs:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Route:
-    """One page or act. `needs` are alternatives: one is enough. `key` is the menu entry that it stands under."""
+    """One page or act. `needs` are alternatives: one is enough. `key` is the menu entry that it stands under. `quiet`: a
+    script asks it by itself, which keeps no session alive."""
 
     method: str
     path: str
@@ -59,6 +60,7 @@ class Route:
     needs: tuple[Needs, ...] = ()
     body: Body = Body.NONE
     key: str = ""
+    quiet: bool = False
 
 
 def get(path: str, name: str, handler: Handler, **rest: object) -> Route:

@@ -73,6 +73,19 @@ class EvidenceMaker:
         async with self._turns:
             return await self._make(scope, id)
 
+    async def packets(self, scope: AgencyScope, id: str) -> Sequence[Held]:
+        """Every packet of a document, oldest first, without a pack."""
+        return (await self._case(scope, id)).found.packets
+
+    async def judged(self, held: Held) -> Judged | None:
+        """What is to be said of one packet today; None where its bytes are withheld."""
+        if held.open is None:
+            return None
+        bound = await self._bindings(held.sender)
+        # G1: one that is not native is held whole while it is judged.
+        async with self._node.inn.general_turns:
+            return await self._node.pool.run(partial(self._judged, held, held.open, bound))
+
     async def _make(self, scope: AgencyScope, id: str) -> Made:
         node = self._node
         case = await self._case(scope, id)
@@ -109,13 +122,7 @@ class EvidenceMaker:
             )
 
     async def _heard(self, n: int, held: Held) -> Heard:
-        judged = None
-        if held.open is not None:
-            bound = await self._bindings(held.sender)
-            # G1: one that is not native is held whole while it is judged.
-            async with self._node.inn.general_turns:
-                judged = await self._node.pool.run(partial(self._judged, held, held.open, bound))
-        return Heard(held=held, judged=judged, member=tell.member_name(n, held))
+        return Heard(held=held, judged=await self.judged(held), member=tell.member_name(n, held))
 
     def _judged(self, held: Held, opener: Callable[[], BinaryIO], bound: Sequence[Binding]) -> Judged:
         """For the time at which it came or was packed, with what is known of certificates today."""

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from gateway.web.pages import dashboard, help, home, tasks
+from gateway.web.pages import book_entries, books, dashboard, help, home, tasks
 from gateway.web.routes import Route
 
 ROUTES: tuple[Route, ...] = (
     *home.ROUTES,
     *dashboard.ROUTES,
     *tasks.ROUTES,
+    *book_entries.ROUTES,
+    *books.ROUTES,
     *help.ROUTES,
 )

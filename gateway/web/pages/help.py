@@ -1,5 +1,5 @@
-"""Trợ giúp: how the daily work is done, what each state means, how long each step may take. In: nothing but the labels. Out:
-one page that can be printed."""
+"""Trợ giúp: how the daily work is done, what each state means, how long each step may take. In: nothing but the labels.
+Out: one page that can be printed."""
 
 from __future__ import annotations
 

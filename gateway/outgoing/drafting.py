@@ -1,0 +1,212 @@
+"""A draft as a person works on it: begun, changed, its files brought, put in order, taken away. In: a draft's id, and what
+it says now. Out: the draft as it now is. It may be incomplete; what must never be stored is turned away all the same (R2).
+What may not be sent is named by `recheck`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from gateway.domain.account import AgencyScope, HostedAgency
+from gateway.domain.document import (
+    Change,
+    Draft,
+    FileItem,
+    FileRole,
+    Kind,
+    OutgoingDocument,
+    OutState,
+    Recipient,
+)
+from gateway.domain.signatures import FileVerdict
+from gateway.errors import Clash, NotFound, Refused
+from gateway.outgoing import alert, check, seal
+from gateway.outgoing.accept import accept
+from gateway.outgoing.desk import OutDesk
+from gateway.outgoing.intake import Tray, tray
+from gateway.outgoing.order import Order
+from gateway.policy import contents, door, pdf_verdict
+from gateway.policy.verdict import ReasonCode, Verdict, reason
+from gateway.ports import Work
+
+MOST_FILES = 100
+
+
+async def begin(
+    desk: OutDesk,
+    scope: AgencyScope,
+    draft: Draft,
+    kind: Kind = Kind.DOCUMENT,
+    parent_id: str | None = None,
+    change: Change | None = None,
+) -> OutgoingDocument:
+    """A new draft without files. Refused for a declared secret, of which nothing is stored."""
+    order = Order(draft=draft, send=False, kind=kind, parent_id=parent_id, change=change)
+    async with tray(desk) as empty:
+        accepted = await accept(desk, scope, order, empty)
+    if accepted.document is None:
+        raise NotFound("the draft was begun, and is not there")
+    return accepted.document
+
+
+async def save(
+    desk: OutDesk,
+    scope: AgencyScope,
+    id: str,
+    draft: Draft,
+    *,
+    change: Change | None = None,
+    doubts: Sequence[tuple[str, str]] = (),
+    expect_version: int | None = None,
+) -> OutgoingDocument:
+    """It says this now. Nothing is written where it said so before."""
+    declared = door.check_declared(draft.secrecy, draft.category, desk.profile)
+    if not declared.allowed:
+        raise Refused(declared)
+    async with desk.store.begin(scope) as work:
+        before = await _draft(work, id)
+        now = replace(before, draft=draft, change=change, doubts=tuple(doubts))
+        if now == before:
+            return before
+        now = _named(await work.agency(), now)
+        saved = await work.outgoing.save(now, expect_version=expect_version)
+        await work.commit()
+    return saved
+
+
+async def add_files(desk: OutDesk, scope: AgencyScope, id: str, files: Tray) -> OutgoingDocument:
+    """The files that came are its own from now on; a new lead file takes the place of the old one. Refused, and none of
+    them kept, when one of them may not pass."""
+    await _refuse_bad(desk, scope, files)
+    for received in files.received:
+        await desk.blobs.keep(received.scratch, received.item.sha256, received.item.size)
+    new = [received.item for received in files.received]
+    has_lead = any(each.role is FileRole.LEAD for each in new)
+    async with desk.store.begin(scope) as work:
+        before = await _draft(work, id)
+        kept = [each for each in before.files if not (has_lead and each.role is FileRole.LEAD)]
+        verdicts = {each.n: each for each in check.judged(files, desk.profile.pdf_roles)}
+        parts = [(each, _verdict_on(before, each.n)) for each in kept]
+        parts += [(each, verdicts.get(each.n)) for each in new]
+        saved = await _with_files(desk, work, before, sorted(parts, key=_lead_first))
+        await work.commit()
+    return saved
+
+
+async def arrange(
+    desk: OutDesk,
+    scope: AgencyScope,
+    id: str,
+    order: Sequence[tuple[int, FileRole]],
+    expect_version: int | None = None,
+) -> OutgoingDocument:
+    """These of its files, by their numbers, in this order and with these roles; those not named are taken away."""
+    async with desk.store.begin(scope) as work:
+        before = await _draft(work, id)
+        known = {each.n: each for each in before.files}
+        if any(n not in known for n, _ in order) or len({n for n, _ in order}) != len(order):
+            raise Clash(f"the files of {id} are others by now")
+        parts = [(replace(known[n], role=role), _verdict_on(before, n)) for n, role in order]
+        if [each for each, _ in parts] == list(before.files):
+            return before
+        saved = await _with_files(desk, work, before, parts, expect_version)
+        await work.commit()
+    return saved
+
+
+def receivers(draft: Draft, change: Change, before: Sequence[Recipient]) -> tuple[Draft, Change]:
+    """Whom an update adds and leaves out, by the recipients that its draft names and those that the document had `before`:
+    who is left out must hear of it too, so the packet goes there as well."""
+    now = {each.code.casefold() for each in draft.recipients}
+    then = {each.code.casefold() for each in before}
+    removed = tuple(each for each in before if each.code.casefold() not in now)
+    added = tuple(each.code for each in draft.recipients if each.code and each.code.casefold() not in then)
+    changed = replace(
+        change,
+        receivers_changed=bool(added or removed),
+        receivers_added=added,
+        receivers_removed=tuple(each.code for each in removed),
+    )
+    return replace(draft, recipients=(*draft.recipients, *removed)), changed
+
+
+def remaining(draft: Draft, change: Change | None) -> tuple[Recipient, ...]:
+    """The recipients that an update's draft names, without those that it leaves out."""
+    left_out = {code.casefold() for code in change.receivers_removed} if change else set()
+    return tuple(each for each in draft.recipients if each.code.casefold() not in left_out)
+
+
+async def _refuse_bad(desk: OutDesk, scope: AgencyScope, files: Tray) -> None:
+    verdict = Verdict()
+    for n, received in enumerate(files.received):
+        verdict += contents.judge(received.item.name, received.facts, desk.profile, f"/files/{n}")
+    if not verdict.allowed:
+        await alert.malware_refused(desk, scope, files)
+        raise Refused(verdict)
+
+
+async def _draft(work: Work, id: str) -> OutgoingDocument:
+    document = await work.outgoing.get(id)
+    seal.refuse_sealed(document)
+    if document.state is not OutState.DRAFT:
+        raise Clash(
+            f"{id} is {document.state}, not a draft; it cannot be changed any more", code="GW-NO-DRAFT"
+        )
+    return document
+
+
+def _named(agency: HostedAgency, document: OutgoingDocument) -> OutgoingDocument:
+    """Under the identity that its number gives it; an update has that of the document it is about."""
+    if document.kind is Kind.UPDATE:
+        return document
+    return replace(document, document_id=check.document_id_of(agency, document.draft))
+
+
+async def _with_files(
+    desk: OutDesk,
+    work: Work,
+    before: OutgoingDocument,
+    parts: Sequence[tuple[FileItem, FileVerdict | None]],
+    expect_version: int | None = None,
+) -> OutgoingDocument:
+    _refuse_much(desk, [item for item, _ in parts])
+    names = door.stored_names([item.name for item, _ in parts])
+    files = tuple(
+        replace(item, n=n, name=name) for n, ((item, _), name) in enumerate(zip(parts, names, strict=True), 1)
+    )
+    verdicts = tuple(
+        replace(verdict, n=item.n, file=item.name)
+        for item, (_, verdict) in zip(files, parts, strict=True)
+        if verdict is not None
+    )
+    lead = next((item.n for item in files if item.role is FileRole.LEAD), 0)
+    of_lead = next((each for each in verdicts if each.n == lead), None)
+    saved = await work.outgoing.save(
+        replace(before, files=files, signatures=verdicts, legal_value=pdf_verdict.legal_value(of_lead)),
+        expect_version=expect_version,
+    )
+    await work.blobs.drop("source", before.id)
+    for item in files:
+        await work.blobs.add(item.sha256, "source", before.id)
+    return saved
+
+
+def _refuse_much(desk: OutDesk, files: Sequence[FileItem]) -> None:
+    if len(files) > MOST_FILES:
+        raise Clash(f"a draft has at most {MOST_FILES} files", code="GW-FILES")
+    total = sum(each.size for each in files)
+    largest = max(files, key=lambda each: each.size, default=None)
+    limit = desk.profile.max_document_bytes
+    if largest is not None and total > limit:
+        broken = reason(
+            ReasonCode.DOCUMENT_TOO_LARGE, "/files", name=largest.name, size_bytes=total, limit_bytes=limit
+        )
+        raise Refused(Verdict(reasons=(broken,)))
+
+
+def _verdict_on(document: OutgoingDocument, n: int) -> FileVerdict | None:
+    return next((each for each in document.signatures if each.n == n), None)
+
+
+def _lead_first(part: tuple[FileItem, FileVerdict | None]) -> bool:
+    return part[0].role is not FileRole.LEAD

@@ -1,0 +1,1 @@
+"""What both lists and the search share: an address as a question, columns, who may see what, bulk acts, news."""

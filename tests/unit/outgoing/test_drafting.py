@@ -1,0 +1,183 @@
+"""A draft that a person works on, sent with time to call it back."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from gateway.domain.document import Change, Draft, FileRole, OutgoingDocument, OutState, Recipient
+from gateway.errors import Clash, Refused, StaleVersion
+from gateway.outgoing import drafting, manage, recheck, undo
+from gateway.outgoing.intake import tray
+from tests.support.node import COMMUNE, DEPARTMENT, PDF, PROVINCE, Town, draft
+
+LEAD, SOURCE, APPENDIX = FileRole.LEAD, FileRole.SOURCE, FileRole.APPENDIX
+WAIT = timedelta(seconds=30)
+
+
+async def bytes_of(raw: bytes) -> AsyncIterator[bytes]:
+    with io.BytesIO(raw) as source:
+        while piece := source.read(7_000):
+            yield piece
+
+
+async def begun(town: Town, said: Draft | None = None, *files: tuple[str, FileRole, bytes]) -> OutgoingDocument:
+    scope = await town.scope(DEPARTMENT)
+    document = await drafting.begin(town.node.out, scope, said or draft("15", PROVINCE))
+    return await brought(town, document, *files) if files else document
+
+
+async def brought(
+    town: Town, document: OutgoingDocument, *files: tuple[str, FileRole, bytes]
+) -> OutgoingDocument:
+    async with tray(town.node.out) as held:
+        for name, role, raw in files:
+            await held.add(role, name, role, bytes_of(raw))
+        return await drafting.add_files(town.node.out, await town.scope(DEPARTMENT), document.id, held)
+
+
+async def test_a_draft_grows_by_parts_and_leaves_as_it_was_last(town: Town) -> None:
+    scope = await town.scope(DEPARTMENT)
+    document = await begun(town, Draft())
+    document = await brought(town, document, ("a.pdf", LEAD, PDF), ("b.txt", SOURCE, "Bản thảo".encode()))
+    same = await drafting.save(town.node.out, scope, document.id, Draft())
+    saved = await drafting.save(town.node.out, scope, document.id, draft("16", PROVINCE))
+
+    assert same.version == document.version
+    assert saved.document_id == f"{DEPARTMENT},2026/11/20,16/STD-VP"
+    await manage.send_draft(town.node.out, scope, document.id)
+    await town.carry()
+    (arrived,) = await town.incoming()
+    assert (arrived.number, [file.name for file in arrived.files]) == ("16", ["a.pdf", "b.txt"])
+    with pytest.raises(Clash, match="not a draft"):
+        await drafting.save(town.node.out, scope, document.id, draft("17", PROVINCE))
+
+
+async def test_files_are_put_in_order_replaced_and_taken_away_with_their_bytes(town: Town) -> None:
+    scope = await town.scope(DEPARTMENT)
+    first = await begun(
+        town, None, ("x.txt", APPENDIX, b"one"), ("old.pdf", LEAD, PDF), ("x.txt", SOURCE, b"two")
+    )
+    assert [(one.n, one.name, one.role) for one in first.files] == [
+        (1, "old.pdf", LEAD),
+        (2, "x.txt", APPENDIX),
+        (3, "x (2).txt", SOURCE),
+    ]
+
+    replaced = await brought(town, first, ("new.pdf", LEAD, PDF + b"\n"))
+    assert [one.name for one in replaced.files] == ["new.pdf", "x.txt", "x (2).txt"]
+    turned = await drafting.arrange(town.node.out, scope, first.id, [(1, LEAD), (3, APPENDIX)])
+    assert [(one.name, one.role) for one in turned.files] == [("new.pdf", LEAD), ("x (2).txt", APPENDIX)]
+    async with town.node.store.read(scope) as work:
+        assert set(await work.blobs.of("source", first.id)) == {one.sha256 for one in turned.files}
+    with pytest.raises(Clash, match="others by now"):
+        await drafting.arrange(town.node.out, scope, first.id, [(3, LEAD)])
+    with pytest.raises(StaleVersion):
+        await drafting.arrange(town.node.out, scope, first.id, [(1, LEAD)], expect_version=first.version)
+
+
+async def test_what_may_never_be_stored_is_not_stored_in_a_draft(town: Town) -> None:
+    scope = await town.scope(DEPARTMENT)
+    with pytest.raises(Refused, match="secrecy-declared"):
+        await drafting.begin(town.node.out, scope, replace(draft("15", PROVINCE), secrecy="mat"))
+    document = await begun(town, None, ("a.pdf", LEAD, PDF))
+    with pytest.raises(Refused, match="secrecy-declared"):
+        await drafting.save(
+            town.node.out, scope, document.id, replace(draft("15", PROVINCE), secrecy="toi_mat")
+        )
+    with pytest.raises(Refused, match="type-not-allowed"):
+        await brought(town, document, ("b.txt", SOURCE, b"good"), ("run.exe", APPENDIX, b"MZ" + bytes(200)))
+
+    assert await town.count("outgoing_document") == 1
+    assert await town.count("blob") == 1
+
+
+async def test_what_a_machine_read_and_nobody_confirmed_does_not_leave(town: Town) -> None:
+    scope = await town.scope(DEPARTMENT)
+    document = await begun(town, None, ("a.pdf", LEAD, PDF))
+    await drafting.save(town.node.out, scope, document.id, document.draft, doubts=[("number", "label")])
+
+    with pytest.raises(Refused, match="unconfirmed at /number"):
+        await manage.send_draft(town.node.out, scope, document.id)
+    await drafting.save(town.node.out, scope, document.id, document.draft)
+    assert (await manage.send_draft(town.node.out, scope, document.id)).state is OutState.QUEUED
+
+
+async def test_a_document_waits_to_be_called_back_and_then_leaves_by_itself(town: Town) -> None:
+    scope = await town.scope(DEPARTMENT)
+    document = await begun(town, None, ("a.pdf", LEAD, PDF))
+    sent = await manage.send_draft(town.node.out, scope, document.id, wait=WAIT)
+    await town.carry()
+    assert await town.incoming() == ()
+    assert (await town.delivery(sent)).state == "queued"
+
+    await town.clock.sleep(WAIT.total_seconds() + 1)
+    await town.carry()
+
+    assert len(await town.incoming()) == 1
+    with pytest.raises(Clash, match="called back"):
+        await undo.run(town.node.out, scope, document.id)
+
+
+async def test_what_is_called_back_never_leaves_and_is_a_draft_again(town: Town) -> None:
+    scope = await town.scope(DEPARTMENT)
+    document = await begun(town, None, ("a.pdf", LEAD, PDF))
+    sent = await manage.send_draft(town.node.out, scope, document.id, wait=WAIT)
+
+    outcomes = await asyncio.gather(
+        *(undo.run(town.node.out, scope, document.id) for _ in range(2)), return_exceptions=True
+    )
+    again = next(one for one in outcomes if isinstance(one, OutgoingDocument))
+
+    assert sum(isinstance(one, Clash) for one in outcomes) == 1
+    assert (await town.delivery(sent)).state == "cancelled"
+    assert (again.state, again.draft, again.files) == (OutState.DRAFT, sent.draft, sent.files)
+    told = [one.data for one in await town.events(document.id) if one.kind == "message.cancelled"]
+    assert told == [{"undone": again.id}]
+    await town.clock.sleep(WAIT.total_seconds() + 1)
+    await town.carry()
+    assert await town.incoming() == ()
+
+    await manage.send_draft(town.node.out, scope, again.id)
+    await town.carry()
+    assert [one.number for one in await town.incoming()] == ["15"]
+
+
+async def test_what_is_being_packed_is_not_called_back(town: Town) -> None:
+    """Either it leaves whole, or it comes back whole."""
+    scope = await town.scope(DEPARTMENT)
+    document = await begun(town, None, ("a.pdf", LEAD, PDF))
+    await manage.send_draft(town.node.out, scope, document.id)
+    assert await town.node.store.claim_jobs("pack", 1, 60.0)
+
+    with pytest.raises(Clash, match="recall"):
+        await undo.run(town.node.out, scope, document.id)
+
+    assert await town.count("outgoing_document") == 1
+
+
+async def test_a_check_names_what_was_sent_under_the_same_number(town: Town) -> None:
+    scope = await town.scope(DEPARTMENT)
+    sent = await town.send("15", files=(("a.pdf", PDF),))
+    document = await begun(town, draft("15", COMMUNE), ("a.pdf", LEAD, PDF))
+
+    checked = await recheck.run(town.node.out, scope, document.id)
+
+    assert checked.verdict.allowed
+    assert [one.id for one in checked.earlier] == [sent.id]
+
+
+def test_an_update_tells_whom_it_adds_and_whom_it_leaves_out() -> None:
+    before = (Recipient(code=PROVINCE), Recipient(code=COMMUNE))
+    wanted = draft("15", COMMUNE, "Z91.20")
+    whole, change = drafting.receivers(wanted, Change(reason="Sửa nơi nhận"), before)
+
+    assert (change.receivers_added, change.receivers_removed) == (("Z91.20",), (PROVINCE,))
+    assert [one.code for one in whole.recipients] == [COMMUNE, "Z91.20", PROVINCE]
+    assert drafting.remaining(whole, change) == wanted.recipients
+    assert drafting.receivers(draft("15", COMMUNE, PROVINCE), change, before)[1].receivers_changed is False
