@@ -14,6 +14,7 @@ from gateway.ops.evidence.make import EvidenceMaker
 from gateway.ops.web import axis_light
 from gateway.ops.web.bell import TaskBell
 from gateway.ops.web.packets import PacketViews
+from gateway.ops.web.signing import TokenSigning
 from gateway.ports import Health
 from gateway.web.app import add_pages, add_static
 from gateway.web.deps import WebDeps, WebOptions
@@ -63,6 +64,8 @@ def pages(node: Node, health: Health, entry: Entry) -> WebDeps:
         health=health,
         bell=TaskBell(node.todo),
         packets=PacketViews(node, EvidenceMaker(node)),
+        agencies=node.directory,
+        signing=TokenSigning(node),
         light=axis_light.of(node.axis),
         request_id=lambda request: request.get(REQUEST_ID, ""),
         address=entry.address,
@@ -72,7 +75,7 @@ def pages(node: Node, health: Health, entry: Entry) -> WebDeps:
 
 
 def _options(node: Node) -> WebOptions:
-    web = node.settings.web
+    web = node.settings.pages
     return WebOptions(
         name=web.name,
         ribbon=web.ribbon == "on",

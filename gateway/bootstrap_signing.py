@@ -25,12 +25,12 @@ from gateway.trust.pdf_signing.token import TokenChoice, open_token
 from gateway.trust.timestamp import read_roots
 
 if TYPE_CHECKING:
-    from gateway.bootstrap import Office
+    from gateway.bootstrap import Node, Office
 
 _READING_S = 30.0
 
 
-def desk(settings: Settings, office: Office, *, stamped: bool = True) -> SigningDesk:
+def desk(settings: Settings, office: Office | Node, *, stamped: bool = True) -> SigningDesk:
     """Everything but the key. Without `stamped` nobody is asked for a timestamp."""
     return SigningDesk(
         store=office.store,

@@ -22,6 +22,7 @@ from gateway.labels_lists import LISTS
 from gateway.labels_messages import MESSAGES
 from gateway.labels_operations import OPERATIONS
 from gateway.labels_pages import PAGES
+from gateway.labels_pages_account import ACCOUNT
 from gateway.labels_pages_books import BOOKS as BOOK_PAGES
 from gateway.labels_pages_help import HELP
 from gateway.labels_pages_tasks import TASKS
@@ -42,6 +43,7 @@ _TABLES = (
     LISTS,
     *(ACCOUNTS, API, AUDIT, BOOK, BROKER, COMMANDS, DEADLINES, DECIDING, EVIDENCE, FEED, STATES),
     PAGES,
+    ACCOUNT,
     BOOK_PAGES,
     HELP,
     TASKS,

@@ -82,7 +82,10 @@ ACCOUNTS: dict[str, tuple[str, str]] = {
     "password.days": ("Mật khẩu còn hạn {days} ngày.", "Your password has {days} days left."),
     "behalf": ("{person} thay mặt {other}", "{person} on behalf of {other}"),
     # why a password is not taken
-    "password.short": ("Mật khẩu quá ngắn.", "The password is too short."),
+    "password.short": (
+        "Mật khẩu quá ngắn, cần ít nhất {least} ký tự.",
+        "The password is too short; it needs {least} characters.",
+    ),
     "password.long": ("Mật khẩu quá dài.", "The password is too long."),
     "password.lower": ("Cần ít nhất một chữ thường.", "It needs a small letter."),
     "password.upper": ("Cần ít nhất một chữ hoa.", "It needs a capital letter."),

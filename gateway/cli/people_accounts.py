@@ -335,7 +335,7 @@ def _role(text: str) -> PostRole:
 
 def _say_link(call: Call, made: Person, code: str) -> None:
     address = call.settings().accounts.address.rstrip("/")
-    told = {"code": code, "link": f"{address}/welcome/{code}"} if address else {"code": code}
+    told = {"code": code, "link": f"{address}/lien-ket/{code}"} if address else {"code": code}
     output.record(call, _shown(made) | told, id_key="link" if address else "code")
     call.say("cli.account.next", name=made.name, hours=call.settings().accounts.link_h)
 

@@ -3,7 +3,7 @@ In: a node nobody administers yet. Out: for each account the one-time code that 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from gateway.accounts import admin, posts
 from gateway.accounts.acting import By
@@ -22,6 +22,7 @@ class Invited:
     name: str
     role: PostRole
     agency_id: str
+    unit: str = ""
     code: str = field(default="", repr=False)
 
 
@@ -30,9 +31,12 @@ async def invite(desk: AccountDesk, wanted: list[Invited]) -> list[Invited]:
     return [await _invited(desk, each) for each in wanted]
 
 
-def wanted(people: dict[str, list[str]], role: str, agency_id: str = NODE) -> Invited:
+def wanted(people: dict[str, list[str]], role: str, unit: str, agency_id: str = NODE) -> Invited:
+    """One of the cast; `unit` is where heads of units and officers work."""
     login, name = people[role]
-    return Invited(login=login, name=name, role=PostRole(role), agency_id=agency_id)
+    post = PostRole(role)
+    of_unit = unit if post in (PostRole.OFFICER, PostRole.UNIT_HEAD) else ""
+    return Invited(login=login, name=name, role=post, agency_id=agency_id, unit=of_unit)
 
 
 async def _invited(desk: AccountDesk, one: Invited) -> Invited:
@@ -43,8 +47,7 @@ async def _invited(desk: AccountDesk, one: Invited) -> Invited:
             pass
         else:
             return one
-    unit = "Phòng Tổng hợp" if one.role in (PostRole.OFFICER, PostRole.UNIT_HEAD) else ""
-    post = posts.Wanted(role=one.role, agency_id=one.agency_id, unit=unit)
+    post = posts.Wanted(role=one.role, agency_id=one.agency_id, unit=one.unit)
     account = admin.NewAccount(login=one.login, name=one.name, posts=(post,))
     _, code = await admin.add(desk, MACHINE, account)
-    return Invited(login=one.login, name=one.name, role=one.role, agency_id=one.agency_id, code=code)
+    return replace(one, code=code)

@@ -123,9 +123,10 @@ async def register(node: Node) -> list[people.Invited]:
 async def _people(node: Node) -> list[people.Invited]:
     told = cast().data["people"]
     hosted = {each.code: each.id for each in await node.store.hosted()}
-    found = [people.wanted(told["node"], role) for role in told["node"]]
+    unit = cast().words("lead_unit")
+    found = [people.wanted(told["node"], role, unit) for role in told["node"]]
     for actor in ACTORS:
-        found += [people.wanted(told[actor], role, hosted[cast().code(actor)]) for role in told[actor]]
+        found += [people.wanted(told[actor], role, unit, hosted[cast().code(actor)]) for role in told[actor]]
     return found
 
 

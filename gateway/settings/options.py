@@ -284,7 +284,7 @@ class Settings:
     axis: AxisSettings = field(default_factory=AxisSettings)
     amqp: AmqpSettings = field(default_factory=AmqpSettings)
     api: Api = field(default_factory=Api)
-    web: Pages = field(default_factory=Pages)
+    pages: Pages = field(default_factory=Pages)
     keys: KeySettings = field(default_factory=KeySettings)
     trust: TrustSettings = field(default_factory=TrustSettings)
     limits: LimitSettings = field(default_factory=LimitSettings)

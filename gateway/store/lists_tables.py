@@ -38,6 +38,7 @@ ATTENTION: Any = text("attention_at IS NOT NULL")  # Any: accepted wherever a co
 LEAD: Any = text("lead IS NOT NULL")
 URGENT: Any = text("urgency > 0")
 UNREAD: Any = text("unread")
+ATTACHED: Any = text("attached")
 
 
 def in_tab(tab: Tab) -> Any:  # Any: what `text` gives is accepted wherever a condition is
@@ -68,6 +69,7 @@ class ListRow(SQLModel, table=True):
         _partial("ix_list_row_lead", LEAD, "lead", "place"),
         _partial("ix_list_row_urgent", URGENT, "urgency", "place"),
         _partial("ix_list_row_unread", UNREAD, "place"),
+        _partial("ix_list_row_attached", ATTACHED, "place"),
         *(
             _partial(f"ix_list_row_tab_{tab.name.lower()}", in_tab(tab), "place")
             for tab in RARE_TABS

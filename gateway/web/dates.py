@@ -1,5 +1,5 @@
-"""Days and times as people type them: 20/11/2026, 20-11-2026, 20112026, 2026-11-20, hôm nay, ngày mai; 7:30, 0730, 7 giờ
-30. In: text and today. Out: a date or a time, or None for what is neither. Pure."""
+"""Days and times as people type them: 20/11/2026, 20-11-2026, 20112026, 2026-11-20, the words for today and tomorrow in
+both languages; 7:30, 0730, 7h30. In: text and today. Out: a date or a time, or None for what is neither. Pure."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from gateway.domain.wall_clock import VIETNAM
 _DAY_FIRST = re.compile(r"(\d{1,2})[./\- ](\d{1,2})[./\- ](\d{4})")
 _YEAR_FIRST = re.compile(r"(\d{4})-(\d{1,2})-(\d{1,2})")
 _DIGITS = re.compile(r"(\d{2})(\d{2})(\d{4})")
-_TIME = re.compile(r"(\d{1,2})(?:\s*(?:[:hg.]|giờ|gio)\s*(\d{2})?)?")
+_TIME = re.compile(r"(\d{1,2})(?:\s*(?:[:hg.]|gio)\s*(\d{2})?)?")
 _WORDS = {"hom nay": 0, "today": 0, "ngay mai": 1, "tomorrow": 1, "hom qua": -1, "yesterday": -1}
 
 
@@ -29,7 +29,7 @@ def day(text: str, today: date) -> date | None:
 
 
 def clock(text: str) -> time | None:
-    words = "".join(text.lower().split())
+    words = "".join(fold(text).split())
     if re.fullmatch(r"\d{4}", words):
         words = f"{words[:2]}:{words[2:]}"
     found = _TIME.fullmatch(words)

@@ -19,6 +19,7 @@ from gateway.incoming.desk import InDesk
 from gateway.outgoing.desk import OutDesk
 from gateway.ports import Blobs, Clock, Health, Pool, Store
 from gateway.todo.desk import TodoDesk
+from gateway.web.ports_compose import Agencies, Signing
 from gateway.web.ports_packets import Packets
 
 
@@ -97,6 +98,8 @@ class WebDeps:
     health: Health
     bell: Bell
     packets: Packets
+    agencies: Agencies
+    signing: Signing
     light: Callable[[], Light]
     request_id: Callable[[web.Request], str]
     address: Callable[[web.Request], str]

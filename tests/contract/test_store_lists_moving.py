@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import date, datetime, timedelta
 
-from gateway.domain.document import Urgency
+from gateway.domain.document import FileItem, FileRole, InState, Urgency
+from gateway.domain.identity import Digest
 from gateway.domain.listing import Side
 from gateway.domain.office_calendar import CalendarDay, DayKind
 from gateway.ports.lists import Wanted
 from gateway.store.store import SqlStore
 from tests.support.clock import ManualClock
-from tests.support.stores import NORTH, incoming, outgoing
+from tests.support.stores import NORTH, SOUTH, incoming, outgoing
 
 OUT = Wanted(side=Side.OUT)
 
@@ -68,3 +70,65 @@ async def test_a_count_follows_what_this_node_writes_at_once(store: SqlStore, cl
         async with store.read(NORTH) as view:
             assert (await view.lists.count(OUT)).n == expected
             assert (await view.lists.tabs(Side.OUT))[None].n == expected
+
+
+async def test_a_document_is_unread_until_somebody_reads_it_or_it_is_taken_in(
+    store: SqlStore, clock: ManualClock
+) -> None:
+    first, second, third = (incoming(clock) for _ in range(3))
+    async with store.begin(NORTH) as work:
+        for each in (first, second, third):
+            await work.incoming.add(each)
+        await work.incoming.add(incoming(clock, state=InState.DONE))
+        await work.commit()
+    assert await unread(store) == {first.id, second.id, third.id}
+
+    async with store.begin(NORTH) as work:
+        assert await work.lists.mark_read([first.id, "inc_nobody"]) == 1
+        assert await work.lists.mark_read([]) == 0
+        await work.commit()
+    async with store.begin(SOUTH) as work:
+        assert await work.lists.mark_read([second.id]) == 0
+        await work.commit()
+    assert await unread(store) == {second.id, third.id}
+
+    async with store.begin(NORTH) as work:
+        saved = await work.incoming.save(first)
+        await work.incoming.save(replace(second, state=InState.ACCEPTED))
+        await work.commit()
+    assert await unread(store) == {third.id}
+
+    async with store.begin(NORTH) as work:
+        assert await work.lists.mark_read([saved.id], unread=True) == 1
+        await work.commit()
+    assert await unread(store) == {first.id, third.id}
+
+
+async def unread(store: SqlStore) -> set[str]:
+    """By the filter and by the rows, which agree; and as many as are counted."""
+    arrived = Wanted(side=Side.IN)
+    async with store.read(NORTH) as view:
+        found = {line.id for line in (await view.lists.page(replace(arrived, unread=True), limit=50)).lines}
+        every = (await view.lists.page(arrived, limit=50)).lines
+        assert found == {line.id for line in every if line.unread}
+        assert (await view.lists.count(replace(arrived, unread=True))).n == len(found)
+    return found
+
+
+async def test_attachments_are_found_by_their_filter(store: SqlStore, clock: ManualClock) -> None:
+    letter, annex = (
+        FileItem(
+            n=n, name="a.pdf", role=role, content_type="application/pdf", size=9, sha256=Digest(f"{n}" * 64)
+        )
+        for n, role in enumerate((FileRole.LEAD, FileRole.APPENDIX), start=1)
+    )
+    plain, full = outgoing(clock, files=(letter,)), outgoing(clock, files=(letter, annex))
+    async with store.begin(NORTH) as work:
+        await work.outgoing.add(plain)
+        await work.outgoing.add(full)
+        await work.commit()
+
+    async with store.read(NORTH) as view:
+        for attached, expected in ((True, full), (False, plain)):
+            (line,) = (await view.lists.page(replace(OUT, attached=attached), limit=9)).lines
+            assert line.id == expected.id

@@ -12,7 +12,7 @@ import tempfile
 from contextlib import ExitStack
 from pathlib import Path
 
-from tests.services import clamav, installing, postgres, rabbit, softhsm
+from tests.services import chromium, clamav, installing, postgres, rabbit, softhsm
 from tests.support.services import AMQP, POSTGRES, RABBIT_API
 
 _PACKAGES = {
@@ -21,6 +21,7 @@ _PACKAGES = {
     "SoftHSM": softhsm.PACKAGES,
     "ClamAV": clamav.PACKAGES,
     "poppler": ("poppler-utils",),
+    "Chromium": chromium.PACKAGES,
 }
 
 
@@ -44,6 +45,7 @@ def _services(stack: ExitStack) -> dict[str, str]:
             ("SoftHSM", softhsm.installed()),
             ("ClamAV", clamav.installed()),
             ("poppler", shutil.which("pdfsig") is not None),
+            ("Chromium", chromium.PATH in env or chromium.installed()),
         )
         if not there
     ]

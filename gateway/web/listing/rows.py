@@ -121,13 +121,6 @@ def checks(line: Line) -> tuple[Check, ...]:
     )
 
 
-def passes(line: Line) -> bool:
-    """Whether nothing that was checked on arrival is doubtful: only then may many be taken in at once."""
-    found = line.card.checks
-    named = (*_CHECKS, "certificate_confirmed", "revocation", "rules")
-    return line.own_state == "new" and all(found.get(key) in _GOOD for key in named) and not found.get("reasons")
-
-
 def marked(text: str, found: Sought) -> Iterator[tuple[str, bool]]:
     """The text in pieces, and whether each was looked for."""
     at = 0

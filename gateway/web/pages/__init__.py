@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from gateway.web.pages import book_entries, books, dashboard, help, home, tasks
+from gateway.web.pages import book_entries, books, dashboard, entry, help, home, tasks
 from gateway.web.routes import Route
 
 ROUTES: tuple[Route, ...] = (
     *home.ROUTES,
+    *entry.ROUTES,
     *dashboard.ROUTES,
     *tasks.ROUTES,
     *book_entries.ROUTES,

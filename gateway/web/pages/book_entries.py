@@ -1,4 +1,4 @@
-"""Sổ văn bản, by hand: mail on paper into the run of arrival numbers with its scan, what is made up for after a stop,
+"""The books by hand: mail on paper into the run of arrival numbers with its scan, what is made up for after a stop,
 outgoing mail on paper, lines put right or struck through. In: what the clerk typed. Out: the line with its number."""
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Sổ văn bản: the register books as pages, files and prints. In: which book, form and span. Out: lines in the decree's
+"""The register books as pages, files and prints. In: which book, form and span. Out: lines in the decree's
 columns, the sentence about gaps, a workbook, text, a page to print, the arrival stamp on a sheet of its own."""
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ async def shown(visit: Visit) -> web.StreamResponse:
         following=following,
         is_first=not visit.ask("sau"),
         closing=words.closing(whole, visit.lang),
-        total=whole.lines,
+        whole=whole,
         given={"tu": visit.ask("tu"), "den": visit.ask("den")},
         files={
             each: where(f"/so-van-ban/tai/{each}", **merged(query, sau=None, told=None)) for each in _TYPES

@@ -1,4 +1,4 @@
-"""Trợ giúp: how the daily work is done, what each state means, how long each step may take. In: nothing but the labels.
+"""Help: how the daily work is done, what each state means, how long each step may take. In: nothing but the labels.
 Out: one page that can be printed."""
 
 from __future__ import annotations

@@ -18,10 +18,11 @@ async def home(visit: Visit) -> web.StreamResponse:
     """The first entry of the menu."""
     if visit.acting is None:
         return visit.go(SIGN_IN)
+    told = {"told": visit.ask("told")} if visit.ask("told") else {}
     shown = frame.menu(visit)
     if not shown and visit.agencies:
         return visit.go("/chon-co-quan")
-    return visit.go(shown[0].path if shown else "/tai-khoan")
+    return visit.go(shown[0].path if shown else "/tai-khoan", **told)
 
 
 async def language(visit: Visit) -> web.StreamResponse:

@@ -58,7 +58,7 @@ async def test_a_node_whose_database_is_gone_is_not_ready(door: Door) -> None:
         file.write_bytes(b"this is no database " * 1000)
 
     ready = await door.ask("GET", "/readyz", key=None)
-    page = await door.ask("GET", "/", key=None)
+    page = await door.ask("GET", "/trang-thai", key=None)
 
     assert ready.status == 503
     assert ready.headers["Content-Type"] == "application/problem+json; charset=utf-8"
@@ -136,7 +136,7 @@ async def test_no_log_line_at_any_level_holds_content_or_secrets(
     assert key.splitlines()[1][:40] not in said
 
 
-PAGES = ["/", "/docs", "/problems", "/problems/clash"]
+PAGES = ["/trang-thai", "/docs", "/problems", "/problems/clash"]
 
 
 @pytest.mark.parametrize("path", PAGES)
@@ -183,7 +183,7 @@ async def test_the_stylesheet_is_served_by_the_node(door: Door) -> None:
 async def test_the_status_page_counts_what_waits(door: Door) -> None:
     await door.send()
 
-    text = (await door.ask("GET", "/", key=None)).raw.decode()
+    text = (await door.ask("GET", "/trang-thai", key=None)).raw.decode()
 
     assert "Việc của nút" in text
     assert PROVINCE not in text

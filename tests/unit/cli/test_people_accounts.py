@@ -64,7 +64,7 @@ def test_the_first_operator_is_made_at_the_machine_with_a_link_and_no_password(
     )
 
     assert made.code == 0, made.err
-    assert made.json["link"] == f"https://gateway.example.invalid/welcome/{made.json['code']}"
+    assert made.json["link"] == f"https://gateway.example.invalid/lien-ket/{made.json['code']}"
     assert made.json["standing"] == "active"
     taken_up(folder, made.json["code"])
     second = terminal.type(

@@ -137,7 +137,7 @@ async def test_what_is_called_back_never_leaves_and_is_a_draft_again(town: Town)
     assert sum(isinstance(one, Clash) for one in outcomes) == 1
     assert (await town.delivery(sent)).state == "cancelled"
     assert (again.state, again.draft, again.files) == (OutState.DRAFT, sent.draft, sent.files)
-    told = [one.data for one in await town.events(document.id) if one.kind == "message.cancelled"]
+    told = [one.data for one in await town.events(DEPARTMENT, document.id) if one.kind == "message.cancelled"]
     assert told == [{"undone": again.id}]
     await town.clock.sleep(WAIT.total_seconds() + 1)
     await town.carry()

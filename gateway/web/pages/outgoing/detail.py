@@ -1,0 +1,130 @@
+"""Văn bản đi, one document: what it is, its files and signatures on the left; on the right each recipient with its own
+timeline, and everything that can be done. In: its address. Out: the page, or the region of recipients alone."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from aiohttp import web
+
+from gateway.domain.document import IncomingDocument, Kind, OutgoingDocument, OutState, ReplyLink
+from gateway.domain.event import EventKind
+from gateway.domain.right import Manner, Right
+from gateway.errors import NotFound
+from gateway.web.pages.outgoing import acts, rows, seen
+from gateway.web.pages.outgoing.seen import Found
+from gateway.web.visit import Visit
+
+# With more recipients only the timeline that is asked for is written into the page.
+_MOST_OPEN = 60
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answered:
+    """A document that this one answers; `path` is empty where we do not have it."""
+
+    link: ReplyLink
+    path: str
+
+
+async def shown(visit: Visit) -> web.StreamResponse:
+    found = await seen.find(visit)
+    document = found.document
+    if document.kind in (Kind.RECALL, Kind.UPDATE) and document.parent_id is not None:
+        return visit.go(f"/van-ban-di/{document.parent_id}")
+    now = visit.deps.clock.now()
+    every = rows.rows(found, now, visit.lang)
+    chosen, word, quiet_only = _chosen(visit, every)
+    region = {
+        "found": found,
+        "every": len(every),
+        "rows": chosen,
+        "counts": rows.counts(every),
+        "silent": rows.silent(every),
+        "late": sum(each.late for each in every),
+        "word": word,
+        "quiet_only": quiet_only,
+        "opened": visit.ask("mo"),
+        "lazy": len(every) > _MOST_OPEN,
+        "may_read": visit.may(Right.SEE_CONTENT, Manner.YES, Manner.OWN, Manner.ORDER) and not document.is_sealed,
+    }
+    if visit.is_piece:
+        return visit.piece("outgoing/_recipients.html", **region)
+    before, after = await _beside(visit)
+    return await visit.page(
+        "outgoing/detail.html",
+        title=_title(visit, document),
+        code=_code(visit, document),
+        acts=acts.acts(found, now, lambda right, manners: visit.may(right, *manners)),
+        sender=(await seen.names(visit, [document.accepted_by]))[document.accepted_by],
+        own=visit.may(Right.SEE_CONTENT, Manner.YES, Manner.OWN),
+        audits=visit.may(Right.AUDIT),
+        undo=_may_undo(visit, document, found),
+        replaced_by=[each for each in found.children if each.kind is Kind.REPLACEMENT],
+        changes=[each for each in found.children if each.kind in (Kind.RECALL, Kind.UPDATE)],
+        answers_to=await _answers_to(visit, document),
+        answered=await _answered(visit, found),
+        before=before,
+        after=after,
+        **region,
+    )
+
+
+def _title(visit: Visit, document: OutgoingDocument) -> str:
+    return visit.say("outgoing.title", code=_code(visit, document))
+
+
+def _code(visit: Visit, document: OutgoingDocument) -> str:
+    draft = document.draft
+    return draft.code if draft.number or draft.symbol else visit.say("outgoing.no_number")
+
+
+def _chosen(visit: Visit, every: Sequence[rows.Row]) -> tuple[list[rows.Row], str, bool]:
+    word, quiet_only = visit.ask("trang-thai"), visit.ask("chua") == "1"
+    if quiet_only:
+        return [each for each in every if each.word in rows.SILENT], "", True
+    if any(each.word == word for each in every):
+        return [each for each in every if each.word == word], word, False
+    return list(every), "", False
+
+
+def _may_undo(visit: Visit, document: OutgoingDocument, found: Found) -> bool:
+    """While it waits for its sender to think again."""
+    leaves_at = document.leaves_at
+    waits = document.state is OutState.QUEUED and leaves_at is not None and leaves_at > visit.deps.clock.now()
+    return waits and visit.may(Right.ISSUE, Manner.YES) and not found.document.is_sealed
+
+
+async def _answers_to(visit: Visit, document: OutgoingDocument) -> list[Answered]:
+    """What it answers, each with our own page of it."""
+    made = []
+    async with visit.deps.store.read(visit.scope()) as work:
+        for link in document.draft.replies_to:
+            ours: Sequence[IncomingDocument] = ()
+            if link.document_id is not None:
+                ours = await work.incoming.by_document_id(link.agency, link.document_id)
+            made.append(Answered(link=link, path=f"/van-ban-den/{ours[0].id}" if ours else ""))
+    return made
+
+
+async def _answered(visit: Visit, found: Found) -> list[IncomingDocument]:
+    """What came in answer to it."""
+    ids = [str(each.data.get("by", "")) for each in found.events if each.kind is EventKind.INBOX_ANSWERED]
+    came = []
+    async with visit.deps.store.read(visit.scope()) as work:
+        for id in dict.fromkeys(each for each in ids if each):
+            try:
+                came.append(await work.incoming.get(id))
+            except NotFound:
+                continue
+    return came
+
+
+async def _beside(visit: Visit) -> tuple[str, str]:
+    """The addresses of the documents before and after it in the list that the person came from."""
+    return "", ""
+
+
+def kept_query(visit: Visit, **other: str) -> Mapping[str, str]:
+    return {**{name: value for name, value in visit.request.query.items() if name != "told"}, **other}

@@ -1,0 +1,66 @@
+"""Asks axe-core whether everybody can use the page that is open: WCAG 2.0, 2.1 and 2.2, levels A and AA. Out: what is
+wrong, readable; and the page's name in the list that the run prints at its end."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache
+from importlib import resources
+from typing import Any
+from urllib.parse import urlsplit
+
+from playwright.async_api import Page
+
+from tests.pages.summary import CHECKED, Record
+
+TAGS = ("wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22a", "wcag22aa")
+_RUN = """tags => axe.run(document, {runOnly: {type: "tag", values: tags}, resultTypes: ["violations"]})"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Violation:
+    """One rule that the page breaks, and where."""
+
+    rule: str
+    impact: str
+    help: str
+    places: tuple[str, ...]
+
+    def __str__(self) -> str:
+        return f"{self.rule} ({self.impact}): {self.help}\n" + "\n".join(
+            f"    {each}" for each in self.places
+        )
+
+
+async def violations(page: Page) -> list[Violation]:
+    """Of the page as it stands now."""
+    # By the debugger: the page's own policy lets no script of ours in, and must not.
+    await page.evaluate(_script())
+    found = await page.evaluate(_RUN, list(TAGS))
+    return [_violation(each) for each in found["violations"]]
+
+
+async def check(page: Page, record: Record, name: str = "") -> None:
+    """AssertionError with every violation. `name` stands in the list in place of the path."""
+    found = await violations(page)
+    record(CHECKED, name or urlsplit(page.url).path)
+    assert not found, f"{page.url}\n" + "\n".join(map(str, found))
+
+
+def _violation(told: dict[str, Any]) -> Violation:  # Any: JSON
+    places = [
+        f"{' '.join(map(str, node['target']))}: {_first_line(node.get('failureSummary'))}"
+        for node in told["nodes"]
+    ]
+    return Violation(rule=told["id"], impact=told["impact"] or "", help=told["help"], places=tuple(places))
+
+
+def _first_line(summary: str | None) -> str:
+    """What to mend; the line before it says only that something is to be mended."""
+    lines = [each.strip() for each in (summary or "").splitlines() if each.strip()]
+    return lines[1] if len(lines) > 1 else "".join(lines)
+
+
+@cache
+def _script() -> str:
+    return resources.files("axe_playwright_python").joinpath("axe.min.js").read_text("utf-8")

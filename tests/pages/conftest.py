@@ -1,0 +1,134 @@
+"""One Chromium for a process, one context and one site for a test, and a watch over every page."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+from playwright.async_api import Browser, BrowserContext, Page, async_playwright
+
+from tests.pages.effort import Hand
+from tests.pages.site import Site, opened
+from tests.pages.summary import Record
+from tests.pages.watching import Watcher
+from tests.services import chromium
+from tests.support import people
+from tests.support.services import missing
+
+HERE = Path(__file__).parent
+# A name that is not the server's leads nowhere, so that a page which asks elsewhere is seen and nothing leaves.
+ARGUMENTS = (
+    "--disable-dev-shm-usage",
+    "--disable-gpu",
+    "--disable-background-networking",
+    "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
+)
+LOCALE, ZONE = "vi-VN", "Asia/Ho_Chi_Minh"
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "on_both: on SQLite and on PostgreSQL")
+    config.addinivalue_line("markers", "told: on a site where the demonstration's story was told")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """A browser lives as long as the process does, so the tests that use it share its event loop."""
+    shared = pytest.mark.asyncio(loop_scope="session")
+    for item in items:
+        if item.path.is_relative_to(HERE) and pytest_asyncio.is_async_test(item):
+            item.add_marker(shared, append=False)
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """SQLite, and PostgreSQL too for a test that is marked `on_both`."""
+    if "database" in metafunc.fixturenames:
+        both = metafunc.definition.get_closest_marker("on_both")
+        metafunc.parametrize("database", ["sqlite", "postgresql"] if both else ["sqlite"], indirect=True)
+
+
+@pytest.fixture(autouse=True)
+def _cheap() -> Iterator[None]:
+    with people.cheap():
+        yield
+
+
+@pytest.fixture
+def database(request: pytest.FixtureRequest) -> str:
+    """The address of a database of another kind, or nothing for SQLite."""
+    return "" if request.param == "sqlite" else str(request.getfixturevalue("migrated_postgres_url"))
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def site(request: pytest.FixtureRequest, tmp_path: Path, database: str) -> AsyncIterator[Site]:
+    """A node of its own at work: with nothing sent yet, or after the demonstration's story for a test marked `told`."""
+    told = request.node.get_closest_marker("told") is not None
+    async with opened(tmp_path / "site", told=told, database=database) as made:
+        yield made
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def browser() -> AsyncIterator[Browser]:
+    program = chromium.program(os.environ.get(chromium.PATH, ""))
+    if program is None:
+        missing("Chromium is not installed; `make test` brings it")
+    async with async_playwright() as driver:
+        started = await driver.chromium.launch(
+            executable_path=program, args=ARGUMENTS, chromium_sandbox=os.geteuid() != 0
+        )
+        yield started
+        await started.close()
+
+
+@pytest.fixture
+def origin(site: Site) -> str:
+    """Where the test's pages come from, and all that they may ask."""
+    return site.url
+
+
+@pytest.fixture
+def watcher(origin: str) -> Watcher:
+    return Watcher(origin=origin)
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def context(browser: Browser, watcher: Watcher) -> AsyncIterator[BrowserContext]:
+    """A browser that nobody used yet; the test fails with what its pages did wrong."""
+    made = await browser.new_context(
+        base_url=watcher.origin,
+        locale=LOCALE,
+        timezone_id=ZONE,
+        viewport={"width": 1366, "height": 768},
+        service_workers="block",
+    )
+    made.set_default_timeout(15_000)
+    watcher.watch(made)
+    yield made
+    await made.close()
+    watcher.check()
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def page(context: BrowserContext) -> Page:
+    return await context.new_page()
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def plain_page(browser: Browser, watcher: Watcher) -> AsyncIterator[Page]:
+    """In a browser of its own that runs no script, watched as well."""
+    made = await browser.new_context(
+        base_url=watcher.origin, locale=LOCALE, timezone_id=ZONE, java_script_enabled=False
+    )
+    made.set_default_timeout(15_000)
+    watcher.watch(made)
+    yield await made.new_page()
+    await made.close()
+    watcher.check()
+
+
+@pytest.fixture
+def hand(page: Page, record_property: Record) -> Hand:
+    """For tests that count what a task costs."""
+    return Hand(page=page, record=record_property)

@@ -1,0 +1,78 @@
+"""Counts what a task costs a person: clicks and keys. In: a page that is acted on through `Hand` alone. Out: a line for
+each task in the table that the run prints at its end."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from playwright.async_api import Locator, Page
+
+from tests.pages.summary import EFFORT, Record
+
+
+@dataclass(kw_only=True)
+class Cost:
+    """`keys` are pressed as commands, `letters` are typed into fields; a file that is dropped counts as a click."""
+
+    task: str
+    clicks: int = 0
+    keys: int = 0
+    letters: int = 0
+
+    def __str__(self) -> str:
+        return f"{self.task:<60} clicks {self.clicks:>3}   keys {self.keys:>3}   letters {self.letters:>4}"
+
+
+@dataclass(kw_only=True)
+class Hand:
+    """A person's hand on a page. What it does outside of a task is not counted."""
+
+    page: Page
+    record: Record
+    _task: Cost = field(default_factory=lambda: Cost(task=""))
+
+    @contextmanager
+    def task(self, name: str, most_clicks: int | None = None, most_keys: int | None = None) -> Iterator[Cost]:
+        """AssertionError where the task cost more than it may. Counted only when it came to its end."""
+        before, self._task = self._task, Cost(task=name)
+        cost = self._task
+        try:
+            yield cost
+        finally:
+            self._task = before
+        self.record(EFFORT, str(cost))
+        assert most_clicks is None or cost.clicks <= most_clicks, f"{cost}: at most {most_clicks} clicks"
+        assert most_keys is None or cost.keys <= most_keys, f"{cost}: at most {most_keys} keys"
+
+    async def click(self, where: str | Locator) -> None:
+        await self._found(where).click()
+        self._task.clicks += 1
+
+    async def press(self, keys: str, where: str | Locator | None = None) -> None:
+        """One key, or several held together as `Control+Enter`, which a person takes for one."""
+        if where is None:
+            await self.page.keyboard.press(keys)
+        else:
+            await self._found(where).press(keys)
+        self._task.keys += 1
+
+    async def fill(self, where: str | Locator, text: str) -> None:
+        """Into a field: to get there costs a click, what is typed is counted by itself."""
+        await self._found(where).fill(text)
+        self._task.clicks += 1
+        self._task.letters += len(text)
+
+    async def choose(self, where: str | Locator, value: str) -> None:
+        """Out of a list: open it, take one."""
+        await self._found(where).select_option(value)
+        self._task.clicks += 2
+
+    async def give(self, where: str | Locator, *files: Path) -> None:
+        await self._found(where).set_input_files(list(files))
+        self._task.clicks += 1
+
+    def _found(self, where: str | Locator) -> Locator:
+        return self.page.locator(where) if isinstance(where, str) else where

@@ -1,0 +1,80 @@
+"""Pictures of pages by name, into the folder that GATEWAY_PICTURES names; without it none are made. Each page in both
+languages, light and dark, wide and narrow."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import product
+from pathlib import Path
+from typing import Literal
+from urllib.parse import urlsplit
+
+from playwright.async_api import Page, ViewportSize
+
+from gateway.web.door import LANG_COOKIE
+
+FOLDER = "GATEWAY_PICTURES"
+SIZES: dict[str, ViewportSize] = {
+    "wide": {"width": 1366, "height": 768},
+    "narrow": {"width": 360, "height": 740},
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Look:
+    """One way to see a page."""
+
+    lang: str = "vi"
+    scheme: Literal["light", "dark"] = "light"
+    size: str = "wide"
+
+    def __str__(self) -> str:
+        return f"{self.lang}-{self.scheme}-{self.size}"
+
+
+_SCHEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
+LOOKS = tuple(
+    Look(lang=lang, scheme=scheme, size=size) for lang, scheme, size in product(("vi", "en"), _SCHEMES, SIZES)
+)
+
+
+def folder() -> Path | None:
+    named = os.environ.get(FOLDER)
+    return Path(named) if named else None
+
+
+async def show(page: Page, look: Look) -> None:
+    """The open page anew in that look. What stood in its forms is lost; it is for pages that were opened by address."""
+    parts = urlsplit(page.url)
+    cookie = {"name": LANG_COOKIE, "value": look.lang, "url": f"{parts.scheme}://{parts.netloc}"}
+    await page.context.add_cookies([cookie])  # type: ignore[list-item]  # a plain dict has these three fields
+    await page.set_viewport_size(SIZES[look.size])
+    await page.emulate_media(color_scheme=look.scheme)
+    await page.reload()
+
+
+async def take(page: Page, name: str, looks: Sequence[Look] = LOOKS) -> list[Path]:
+    """`NAME-vi-light-wide.png` and so on, the whole page each; it is left in the look that it had at first."""
+    target = folder()
+    if target is None:
+        return []
+    target.mkdir(parents=True, exist_ok=True)
+    made = []
+    for look in looks:
+        await show(page, look)
+        made.append(target / f"{name}-{look}.png")
+        await page.screenshot(path=made[-1], full_page=True, animations="disabled", caret="hide")
+    await show(page, Look())
+    return made
+
+
+async def take_as_is(page: Page, name: str) -> Path | None:
+    """Of a page that would lose what it shows if it were opened anew."""
+    target = folder()
+    if target is None:
+        return None
+    target.mkdir(parents=True, exist_ok=True)
+    await page.screenshot(path=target / f"{name}.png", full_page=True, animations="disabled", caret="hide")
+    return target / f"{name}.png"

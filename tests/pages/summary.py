@@ -1,0 +1,32 @@
+"""What the tests of the pages tell at the end of a run, gathered from every process: the pages that were checked for
+everybody's use of them, and what each task costs in clicks and keys."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import pytest
+
+CHECKED, EFFORT = "page-checked", "page-effort"
+Record = Callable[[str, object], None]
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    checked = sorted(set(_told(terminalreporter, CHECKED)))
+    if checked:
+        terminalreporter.section(f"pages checked by axe: {len(checked)}")
+        for each in checked:
+            terminalreporter.line(each)
+    tasks = sorted(set(_told(terminalreporter, EFFORT)))
+    if tasks:
+        terminalreporter.section("effort of each task")
+        for each in tasks:
+            terminalreporter.line(each)
+
+
+def _told(terminalreporter: pytest.TerminalReporter, kind: str) -> Iterator[str]:
+    """What tests recorded under that name; reports come from other processes too."""
+    for reports in terminalreporter.stats.values():
+        for report in reports:
+            if getattr(report, "when", "") == "teardown" or (getattr(report, "failed", False) and hasattr(report, "user_properties")):
+                yield from (str(said) for name, said in report.user_properties if name == kind)

@@ -1,0 +1,56 @@
+"""Watches everything that a browser context does: errors on the console or in scripts, requests to another origin, answers
+that say the server failed. A test with any of them fails, whatever else it found."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection
+from dataclasses import dataclass, field
+from urllib.parse import urlsplit
+
+from playwright.async_api import BrowserContext, ConsoleMessage, Request, Response, WebError
+
+_STATUS = re.compile(r"the server responded with a status of (\d{3})")
+# What a page carries with it comes from nowhere else.
+_INSIDE = frozenset({"data", "blob", "about"})
+
+
+@dataclass(kw_only=True)
+class Watcher:
+    """`expected` are answers that the test itself asks for: Chromium writes each of 400 and above on the console."""
+
+    origin: str
+    wrong: list[str] = field(default_factory=list)
+    expected: set[int] = field(default_factory=set)
+
+    def watch(self, context: BrowserContext) -> None:
+        context.on("console", self._console)
+        context.on("weberror", self._error)
+        context.on("request", self._request)
+        context.on("response", self._response)
+
+    def expect(self, statuses: Collection[int]) -> None:
+        """From now on these answers are no failure."""
+        self.expected |= set(statuses)
+
+    def check(self) -> None:
+        assert not self.wrong, "the browser saw: " + "; ".join(self.wrong)
+
+    def _console(self, message: ConsoleMessage) -> None:
+        if message.type != "error":
+            return
+        told = _STATUS.search(message.text)
+        if told is None or int(told[1]) not in self.expected:
+            self.wrong.append(f"console: {message.text} ({message.location.get('url', '')})")
+
+    def _error(self, error: WebError) -> None:
+        self.wrong.append(f"script: {error.error}")
+
+    def _request(self, request: Request) -> None:
+        parts = urlsplit(request.url)
+        if parts.scheme not in _INSIDE and f"{parts.scheme}://{parts.netloc}" != self.origin:
+            self.wrong.append(f"foreign request: {request.url}")
+
+    def _response(self, response: Response) -> None:
+        if response.status >= 500 and response.status not in self.expected:
+            self.wrong.append(f"{response.status}: {response.request.method} {response.url}")

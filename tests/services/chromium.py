@@ -1,0 +1,20 @@
+"""Debian's Chromium, which the tests of the pages drive. It is no server: whoever needs a browser starts one."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+PACKAGES = ("chromium",)
+# In place of Debian's own start script: it may be named where a machine keeps the browser elsewhere.
+PATH = "LIENTHONG_TEST_CHROMIUM"
+
+
+def program(named: str = "") -> Path | None:
+    """Where the browser is; None where there is none."""
+    found = named or shutil.which("chromium")
+    return Path(found) if found else None
+
+
+def installed() -> bool:
+    return program() is not None
