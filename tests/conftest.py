@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Iterator
 
 import pytest
 
+from tests.pages.summary import pytest_terminal_summary as pytest_terminal_summary
 from tests.support import leaks
 from tests.support.broker import Broker, fresh_vhost
 from tests.support.databases import fresh_database, migrated_template

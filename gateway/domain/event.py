@@ -31,6 +31,7 @@ class EventKind(StrEnum):
     INBOX_STATUS = "inbox.status"
     INBOX_REQUEST = "inbox.request"
     INBOX_ACKED = "inbox.acked"
+    INBOX_OFFERED = "inbox.offered"
     INBOX_ANSWERED = "inbox.answered"
     INBOX_REPLIED = "inbox.replied"
     INBOX_REVOCATION = "inbox.revocation"

@@ -307,6 +307,7 @@ SECTIONS: Mapping[str, type] = {
     "axis": AxisSettings,
     "amqp": AmqpSettings,
     "api": Api,
+    "pages": Pages,
     "keys": KeySettings,
     "trust": TrustSettings,
     "limits": LimitSettings,

@@ -14,7 +14,7 @@ from sqlmodel import col
 from gateway.domain.listing import Side, Tab, type_key
 from gateway.domain.text import Role, Sought, Term, exactly, marked, sought
 from gateway.ports.lists import Sort, Wanted
-from gateway.store.lists_tables import ATTACHED, ATTENTION, LEAD, UNREAD, URGENT, ListRow, in_tab
+from gateway.store.lists_tables import ATTACHED, ATTENTION, BARE, LEAD, UNREAD, URGENT, ListRow, in_tab
 from gateway.store.lists_write import first_place
 
 _R = ListRow
@@ -92,7 +92,7 @@ def filters(wanted: Wanted, now: datetime) -> list[Condition]:
     if wanted.state is not None:
         where.append(col(_R.state) == wanted.state)
     if wanted.attached is not None:
-        where.append(ATTACHED if wanted.attached else not_(ATTACHED))
+        where.append(ATTACHED if wanted.attached else BARE)
     if wanted.unread:
         where.append(UNREAD)
     if wanted.overdue:

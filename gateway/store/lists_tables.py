@@ -39,6 +39,7 @@ LEAD: Any = text("lead IS NOT NULL")
 URGENT: Any = text("urgency > 0")
 UNREAD: Any = text("unread")
 ATTACHED: Any = text("attached")
+BARE: Any = text("NOT attached")
 
 
 def in_tab(tab: Tab) -> Any:  # Any: what `text` gives is accepted wherever a condition is

@@ -27,14 +27,14 @@ async def origin() -> AsyncIterator[str]:
     """A server whose pages do wrong."""
 
     async def answer(request: web.Request) -> web.Response:
-        body = f"<!doctype html><html lang=vi><title>Trang</title><p>Trang{BROKEN[request.path]}"
+        body = f"<!doctype html><html lang=vi><link rel=icon href='data:,'><title>Trang</title><p>Trang{BROKEN[request.path]}"
         return web.Response(text=body, content_type="text/html")
 
     async def fails(request: web.Request) -> web.Response:
         return web.Response(status=503)
 
     async def unreadable(request: web.Request) -> web.Response:
-        body = "<!doctype html><html><body><img src='data:,'><input><p style='color:#ccc'>Khó đọc</p></body></html>"
+        body = "<!doctype html><html><link rel=icon href='data:,'><body><img src='data:,'><input><p style='color:#ccc'>Khó đọc</p></body></html>"
         return web.Response(text=body, content_type="text/html")
 
     app = web.Application()
