@@ -328,8 +328,21 @@ async def _tell(work: Work, document: IncomingDocument, call: StatusCall, now: d
             "register_no": document.register_no,
             "reason": call.reason,
             "answered_by": call.answered_by,
+            **(_assigned(call.assignment) if call.assignment is not None else {}),
         },
     )
+
+
+def _assigned(given: Assignment, why: str = "") -> dict[str, object]:
+    """An instruction is never changed: each one is told, and the next stands beside it (R67)."""
+    told = {
+        "assignment": given.lead_unit,
+        "units": list(given.coordinating_units) or None,
+        "deadline": given.deadline.isoformat() if given.deadline else None,
+        "note": given.instruction,
+        "why": why or None,
+    }
+    return {name: value for name, value in told.items() if value is not None}
 
 
 async def assign(
@@ -338,15 +351,17 @@ async def assign(
     incoming_id: str,
     assignment: Assignment,
     expect_version: int | None = None,
+    why: str = "",
 ) -> IncomingDocument:
-    """Who handles it; recorded without a status of its own (04 is said by `set_status`)."""
+    """Who handles it; recorded without a status of its own (04 is said by `set_status`). `why`: of another one than
+    before (R65)."""
     async with desk.store.begin(scope) as work:
         document = await work.incoming.get(incoming_id)
         saved = await work.incoming.save(
             replace(document, assignment=assignment), expect_version=expect_version
         )
         await work.events.append(
-            EventKind.INBOX_STATUS, incoming_id, desk.clock.now(), {"assignment": assignment.lead_unit}
+            EventKind.INBOX_STATUS, incoming_id, desk.clock.now(), _assigned(assignment, why.strip())
         )
         await work.commit()
     return saved

@@ -66,12 +66,12 @@ async def send_draft(
 
 
 async def cancel(
-    desk: OutDesk, scope: AgencyScope, id: str, expect_version: int | None = None
+    desk: OutDesk, scope: AgencyScope, id: str, expect_version: int | None = None, why: str = ""
 ) -> OutgoingDocument:
-    """Nothing of it leaves any more. Clash as soon as a courier has it or had it."""
+    """Nothing of it leaves any more; `why` is what a person says of it. Clash as soon as a courier has it or had it."""
     async with desk.store.begin(scope) as work:
         document = await work.outgoing.get(id)
-        cancelled = await cancel_in(desk, work, document, {}, expect_version)
+        cancelled = await cancel_in(desk, work, document, {"reason": why} if why else {}, expect_version)
         await work.commit()
     return cancelled
 

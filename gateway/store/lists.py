@@ -162,24 +162,22 @@ class SqlLists:
     async def tiles(self, today: date) -> Tiles:
         since = datetime.combine(today, time(), VIETNAM)
         out, arrived = Wanted(side=Side.OUT), Wanted(side=Side.IN)
-        late = replace(arrived, tab=Tab.NEW, overdue=True)
-        urgent = [replace(arrived, tab=Tab.NEW, urgency=each) for each in Urgency if each]
-        others = [
-            replace(arrived, since=since, until=since + timedelta(days=1)),
-            *(replace(out, tab=tab) for tab in (Tab.UNSENT, Tab.SILENT, Tab.REJECTED, Tab.FAILED)),
-        ]
-        counted = await self._counts([late, *urgent, *others])
-        n = 1 + len(urgent)
-        pressing = Count(n=sum(each.n for each in counted[1:n]), more=any(each.more for each in counted[1:n]))
-        first, rest = counted[0], counted[n:]
+        late, urgent, arrivals, unsent, silent, rejected, failed = await self._counts(
+            [
+                replace(arrived, tab=Tab.NEW, overdue=True),
+                replace(arrived, tab=Tab.NEW, pressing=True),
+                replace(arrived, since=since, until=since + timedelta(days=1)),
+                *(replace(out, tab=tab) for tab in (Tab.UNSENT, Tab.SILENT, Tab.REJECTED, Tab.FAILED)),
+            ]
+        )
         return Tiles(
-            late=first,
-            urgent=pressing,
-            today=rest[0],
-            unsent=rest[1],
-            silent=rest[2],
-            rejected=rest[3],
-            failed=rest[4],
+            late=late,
+            urgent=urgent,
+            today=arrivals,
+            unsent=unsent,
+            silent=silent,
+            rejected=rejected,
+            failed=failed,
         )
 
     async def charts(self, today: date, days: int = 30) -> Charts:

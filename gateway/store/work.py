@@ -12,6 +12,7 @@ from gateway.ports.book import Books
 from gateway.ports.deadlines import Tasks
 from gateway.ports.holds import Holds
 from gateway.ports.lists import Lists
+from gateway.ports.queues import Inbox, Jobs, Outbox
 from gateway.ports.recipients import RecipientGroups
 from gateway.ports.revocation import PendingRevocations
 from gateway.ports.services import Clock
@@ -67,9 +68,9 @@ class SqlWork:
         self.identities: ports.Identities = SqlIdentities(tx, scope)
         self.register: ports.DocumentRegister = SqlDocumentRegister(tx, scope)
         self.books: Books = SqlBooks(tx, scope, clock)
-        self.outbox: ports.Outbox = SqlOutbox(tx, scope)
-        self.inbox: ports.Inbox = SqlInbox(tx, scope, clock)
-        self.jobs: ports.Jobs = SqlJobs(tx, scope, clock)
+        self.outbox: Outbox = SqlOutbox(tx, scope)
+        self.inbox: Inbox = SqlInbox(tx, scope, clock)
+        self.jobs: Jobs = SqlJobs(tx, scope, clock)
         self.blobs: ports.BlobRefs = SqlBlobRefs(tx, scope)
         self.pending: PendingRevocations = SqlPendingRevocations(tx, scope.agency_id)
         self.events: ports.Events = SqlEvents(tx, scope, clock)

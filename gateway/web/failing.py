@@ -81,7 +81,7 @@ def of_status(status: int, lang: str) -> Failure:
 
 
 def of_surprise(lang: str) -> Failure:
-    return Failure(status=500, title=labels.say("error.internal", lang), code="GW-000")
+    return Failure(status=500, title=labels.say("error.internal", lang), code=errors.GatewayError.code)
 
 
 def _hint(error: errors.GatewayError, lang: str) -> str:

@@ -14,6 +14,8 @@ from tests.pages import axe
 from tests.pages.effort import Hand
 from tests.pages.watching import Watcher
 
+# Without one Chromium asks for the site's own, which is not there.
+ICON = "<link rel=icon href='data:,'>"
 BROKEN = {
     "/console": "<script>console.error('broken')</script>",
     "/script": "<script>nobody.knows()</script>",
@@ -27,15 +29,15 @@ async def origin() -> AsyncIterator[str]:
     """A server whose pages do wrong."""
 
     async def answer(request: web.Request) -> web.Response:
-        body = f"<!doctype html><html lang=vi><link rel=icon href='data:,'><title>Trang</title><p>Trang{BROKEN[request.path]}"
-        return web.Response(text=body, content_type="text/html")
+        body = f"<html lang=vi><title>Trang</title>{ICON}<p>Trang{BROKEN[request.path]}"
+        return web.Response(text=f"<!doctype html>{body}", content_type="text/html")
 
     async def fails(request: web.Request) -> web.Response:
         return web.Response(status=503)
 
     async def unreadable(request: web.Request) -> web.Response:
-        body = "<!doctype html><html><link rel=icon href='data:,'><body><img src='data:,'><input><p style='color:#ccc'>Khó đọc</p></body></html>"
-        return web.Response(text=body, content_type="text/html")
+        body = f"<html>{ICON}<body><img src='data:,'><input><p style='color:#ccc'>Khó đọc</p></body></html>"
+        return web.Response(text=f"<!doctype html>{body}", content_type="text/html")
 
     app = web.Application()
     for path in BROKEN:

@@ -144,7 +144,7 @@ class Door:
             sent["Authorization"] = f"Bearer {key}"
         if once is not None:
             sent["Idempotency-Key"] = once
-        target = path if path.startswith(OUTSIDE) or path == "/trang-thai" else BASE + path
+        target = path if path.startswith(OUTSIDE) or path.startswith("/trang-thai") else BASE + path
         async with self.client.request(method, target, headers=sent, **more) as response:
             raw = await response.read()
             wrong = complaints(method, response.url.path, response.status, response.content_type, raw)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from gateway.web.pages import book_entries, books, dashboard, entry, help, home, tasks
+from gateway.web.pages import book_entries, books, dashboard, entry, help, home, office_days, tasks
 from gateway.web.routes import Route
 
 ROUTES: tuple[Route, ...] = (
@@ -12,5 +12,6 @@ ROUTES: tuple[Route, ...] = (
     *tasks.ROUTES,
     *book_entries.ROUTES,
     *books.ROUTES,
+    *office_days.ROUTES,
     *help.ROUTES,
 )

@@ -1,5 +1,6 @@
-"""The dashboard: what is late and whether mail flows, in ten seconds. In: tiles and figures that the store keeps. Out: tiles
-that open their lists, charts drawn on the server, each with its table; for a node without documents the first steps."""
+"""The dashboard: what is late and whether mail flows, in ten seconds. In: tiles and figures that the store keeps.
+Out: tiles that open their lists, charts drawn on the server, each with its table; for a node without documents the
+first steps."""
 
 from __future__ import annotations
 

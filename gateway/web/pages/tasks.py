@@ -1,5 +1,5 @@
-"""The to-do list: one list over both directions of what needs a hand, longest overdue first; who looks after it, what may rest.
-In: the tasks of the agency. Out: the list, one task with what can be noted about it, the notes."""
+"""The to-do list: one list over both directions of what needs a hand, longest overdue first; who looks after it, what
+may rest. In: the tasks of the agency. Out: the list, one task with what can be noted about it, the notes."""
 
 from __future__ import annotations
 
