@@ -26,6 +26,7 @@ from gateway.labels_pages_account import ACCOUNT
 from gateway.labels_pages_books import BOOKS as BOOK_PAGES
 from gateway.labels_pages_help import HELP
 from gateway.labels_pages_office import OFFICE
+from gateway.labels_pages_outgoing import OUTGOING
 from gateway.labels_pages_tasks import TASKS
 from gateway.labels_reading import READING
 from gateway.labels_reform import REFORM
@@ -48,6 +49,7 @@ _TABLES = (
     BOOK_PAGES,
     OFFICE,
     HELP,
+    OUTGOING,
     TASKS,
     *(READING, REFORM, SIGNATURES, SIGNING, ERRORS, RULES, SAFETY, WORDS, MESSAGES, OPERATIONS, TRUST),
 )

@@ -240,7 +240,10 @@ _ACTS: dict[str, tuple[str, str]] = {
     "outgoing.further.role": ("Vai trò nơi nhận", "Role"),
     "outgoing.further.do": ("Gửi thêm", "Send"),
     "outgoing.name_one": ("Hãy nhập ít nhất một cơ quan nhận.", "Name at least one agency."),
-    "outgoing.has_it": ("{recipient} đã có trong nơi nhận của văn bản này.", "{recipient} is a recipient already."),
+    "outgoing.has_it": (
+        "{recipient} đã có trong nơi nhận của văn bản này.",
+        "{recipient} is a recipient already.",
+    ),
     "outgoing.unknown_code": (
         "Không có cơ quan nào mang mã {code}. Có phải: {list}?",
         "No agency has code {code}. Did you mean: {list}?",
@@ -256,8 +259,8 @@ _ACTS: dict[str, tuple[str, str]] = {
         "nothing changes there.",
     ),
     "outgoing.recall.which": (
-        "Sai nội dung: dùng Thay thế (văn bản mới cùng loại). Sai thể thức: dùng Đính chính (công văn). Gửi nhầm, không còn "
-        "hiệu lực: dùng Thu hồi văn bản.",
+        "Sai nội dung: dùng Thay thế (văn bản mới cùng loại). Sai thể thức: dùng Đính chính (công văn). Gửi nhầm, không "
+        "còn hiệu lực: dùng Thu hồi văn bản.",
         "Wrong content: replace it. Wrong form: correct it by a letter. Sent by mistake: recall it.",
     ),
     "outgoing.recall.form": ("Hình thức", "Form"),
@@ -289,10 +292,10 @@ _ACTS: dict[str, tuple[str, str]] = {
 
 _URGE: dict[str, tuple[str, str]] = {
     "outgoing.urge.what": (
-        "Đôn đốc là việc của cơ quan, do người thực hiện. Gọi điện hoặc gửi nội dung dưới đây, rồi ghi nhận tại đây; nút không "
-        "tự gửi gì.",
-        "A reminder is an act of the agency, done by a person. Phone them or send the text below, then note it here; the node "
-        "sends nothing by itself.",
+        "Đôn đốc là việc của cơ quan, do người thực hiện. Gọi điện hoặc gửi nội dung dưới đây, rồi ghi nhận tại đây; nút "
+        "không tự gửi gì.",
+        "A reminder is an act of the agency, done by a person. Phone them or send the text below, then note it here; the "
+        "node sends nothing by itself.",
     ),
     "outgoing.urge.recipient": ("Cơ quan nhận", "Recipient"),
     "outgoing.urge.other": ("Nơi nhận khác cũng quá hạn", "Others that are overdue"),
@@ -319,11 +322,14 @@ _URGE: dict[str, tuple[str, str]] = {
     "outgoing.urge.how.letter": ("văn bản", "a letter"),
     "outgoing.urge.how.other": ("cách khác", "other means"),
     "outgoing.urge.do": ("Ghi nhận đã đôn đốc", "Note the reminder"),
-    "outgoing.urge.empty": ("Hãy ghi nội dung đôn đốc (ít nhất 10 ký tự).", "Write the text (at least 10 characters)."),
+    "outgoing.urge.empty": (
+        "Hãy ghi nội dung đôn đốc (ít nhất 10 ký tự).",
+        "Write the text (at least 10 characters).",
+    ),
     "outgoing.urge.no_how": ("Hãy chọn cách đã đôn đốc.", "Choose how it was done."),
     "outgoing.urge.text": (
-        "Kính gửi {recipient},\n{agency} đã gửi quý cơ quan {count} văn bản qua trục liên thông, đến nay chưa có trạng thái tiếp "
-        "nhận:",
+        "Kính gửi {recipient},\n{agency} đã gửi quý cơ quan {count} văn bản qua trục liên thông, đến nay chưa có trạng thái "
+        "tiếp nhận:",
         "To {recipient}:\n{agency} has sent you {count} documents over the axis that have not been taken in yet:",
     ),
     "outgoing.urge.line": (
@@ -338,7 +344,10 @@ _URGE: dict[str, tuple[str, str]] = {
         "Cơ quan này vừa được đôn đốc, chưa đến lúc đôn đốc lại.",
         "This agency was reminded a short while ago.",
     ),
-    "clash.GW-NOT-LATE": ("Không còn văn bản nào quá hạn tại cơ quan này.", "Nothing is overdue there any more."),
+    "clash.GW-NOT-LATE": (
+        "Không còn văn bản nào quá hạn tại cơ quan này.",
+        "Nothing is overdue there any more.",
+    ),
     "clash.GW-URGE-TEXT": (
         "Ghi nội dung đôn đốc (1 đến 4.000 ký tự) và cách đôn đốc.",
         "Say how it was urged, and with what words (1 to 4,000 letters).",

@@ -98,6 +98,7 @@ def _paper(letter: PaperLetter, names: Mapping[str, str], lang: str) -> BookLine
         cells=cells,
         struck=letter.struck_at is not None,
         series=letter.type_name,
+        by_hand=True,
     )
 
 

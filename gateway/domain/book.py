@@ -39,7 +39,7 @@ class Span:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BookLine:
     """One line. `on` is the day under which it stands; `cells` are by column, those of no form left out on showing.
-    A struck line keeps its number and says why in its note."""
+    A struck line keeps its number and says why in its note. `by_hand`: a person entered it, and may put it right."""
 
     subject_id: str
     number: str
@@ -47,6 +47,7 @@ class BookLine:
     cells: Mapping[str, Cell]
     struck: bool = False
     series: str = ""
+    by_hand: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,5 +1,5 @@
-"""Đôn đốc: a person of ours asks a recipient to take in what it has not, in the agency's name (R54). In: a recipient's code.
-Out: everything of ours that it is late with, whom to phone there, and the note that it was urged; never by itself, and
+"""Đôn đốc: a person of ours asks a recipient to take in what it has not, in the agency's name (R54). In: a recipient's
+code. Out: everything of ours that it is late with, whom to phone there, and the note that it was urged; never by itself, and
 not sooner again than the rules allow."""
 
 from __future__ import annotations
@@ -103,7 +103,7 @@ async def _look(work: Work, code: str, every: timedelta, now: datetime) -> Urgin
         Wanted(side=Side.OUT, overdue=True, party=code, sort=Sort.OLDEST), limit=MOST
     )
     sent = await work.deliveries.of_many([line.id for line in page.lines])
-    late, name, ours = [], "", []
+    late, ours, name = list[Late](), list[str](), ""
     for line in page.lines:
         for delivery in sent.get(line.id, ()):
             if delivery.recipient.code.casefold() != code.casefold() or delivery.state not in _WAITS:

@@ -21,6 +21,12 @@ def add_pages(app: web.Application, deps: WebDeps, routes: Iterable[Route] = ROU
     """The pages over these desks."""
     for route in routes:
         app.router.add_route(route.method, route.path, door.handler(route, deps))
+
+    async def stop(_: web.Application) -> None:
+        """Ends the open streams, so that the node stops without waiting for them."""
+        deps.live.stop()
+
+    app.on_shutdown.append(stop)
     return app
 
 

@@ -20,6 +20,8 @@ from gateway.outgoing.desk import OutDesk
 from gateway.ports import Blobs, Clock, Health, Pool, Store
 from gateway.todo.desk import TodoDesk
 from gateway.web.ports_compose import Agencies, Signing
+from gateway.web.listing.live import Live
+from gateway.web.listing.results import Results
 from gateway.web.ports_packets import Packets
 
 
@@ -105,4 +107,6 @@ class WebDeps:
     address: Callable[[web.Request], str]
     version: str
     notices: Notices = field(default_factory=NoNotices)
+    live: Live = field(default_factory=Live)
+    results: Results = field(default_factory=Results)
     options: WebOptions = field(default_factory=WebOptions)

@@ -1,10 +1,11 @@
-"""Draws a QR code (ISO/IEC 18004) for what an authenticator reads. In: a short text. Out: the rows of dark and light, and the
+"""Draws a QR code (ISO/IEC 18004) for what an authenticator reads. In: a short text. Out: rows of dark and light, and the
 path of an SVG. Byte mode, correction level M, versions 1 to 10: 213 bytes at most. Pure; nothing is fetched."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from functools import cache, reduce
+from functools import cache
+from itertools import groupby
 
 QUIET = 4
 # For each version: correction bytes of a block, and how many blocks carry how many bytes.
@@ -219,11 +220,6 @@ def _penalty(rows: Grid) -> int:
 
 
 def _line(row: list[int]) -> int:
-    runs = reduce(lambda found, one: [*found, 1] if one else [*found[:-1], found[-1] + 1], _changes(row), [1])
-    alike = sum(each - 2 for each in runs if each >= 5)
+    runs = [len(list(alike)) for _, alike in groupby(row)]
     finders = sum(tuple(row[n : n + 11]) in _FINDER_LIKE for n in range(len(row) - 10))
-    return alike + 40 * finders
-
-
-def _changes(row: list[int]) -> list[bool]:
-    return [one != other for one, other in zip(row, row[1:], strict=False)]
+    return sum(each - 2 for each in runs if each >= 5) + 40 * finders

@@ -25,6 +25,7 @@ STATIC: Mapping[str, str] = {
     "gateway.js": "text/javascript",
     "htmx.min.js": "text/javascript",
     "icon.svg": "image/svg+xml",
+    "print.js": "text/javascript",
 }
 
 

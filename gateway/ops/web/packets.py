@@ -55,7 +55,9 @@ class PacketViews:
     async def read(self, scope: AgencyScope, id: str, digest: str) -> AsyncIterator[bytes]:
         held = await self._held(scope, id, digest)
         if held.open is None:
-            raise Clash(f"the packet {held.packet_id} cannot be read: it is {held.absent}", code="GW-UNREADABLE")
+            raise Clash(
+                f"the packet {held.packet_id} cannot be read: it is {held.absent}", code="GW-UNREADABLE"
+            )
         return _streamed(self.node.pool, _pieces(held.open))
 
     async def pack(self, scope: AgencyScope, id: str) -> Pack:

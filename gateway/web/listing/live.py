@@ -4,7 +4,7 @@ many documents came meanwhile; it never moves a row. Bounded in number and time,
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
 # An open stream holds a connection: others poll.
@@ -44,6 +44,16 @@ class Live:
                 await self._stopping.wait()
         except TimeoutError:
             return
+
+    async def rung(self, wait: Callable[[float], Awaitable[None]], seconds: float) -> None:
+        """Until something may have happened; ends early when the node stops."""
+        waits = {asyncio.ensure_future(wait(seconds)), asyncio.ensure_future(self._stopping.wait())}
+        try:
+            await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for each in waits:
+                each.cancel()
+            await asyncio.gather(*waits, return_exceptions=True)
 
     def stop(self) -> None:
         self._stopping.set()

@@ -30,3 +30,8 @@ def of(visit: Visit) -> Sees:
     if granted.manner is Manner.OWN:
         return Sees(content=True, unit=granted.unit, person_id=visit.person.person.id)
     return Sees(content=granted.manner is Manner.YES)
+
+
+def same_unit(one: str, other: str) -> bool:
+    """As the lists compare departments."""
+    return unit_viewer(one) == unit_viewer(other)

@@ -4,7 +4,6 @@ wrong and everything that was typed."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
@@ -20,7 +19,7 @@ from gateway.web.forms import Form
 from gateway.web.pages.compose import addressing, checks, editor, fields, filling, uploads
 from gateway.web.pages.compose.editor import Sheet
 from gateway.web.pages.compose.seeds import seed
-from gateway.web.visit import Visit, where
+from gateway.web.visit import Visit
 
 _PARTS = {"read": "van-ban", "file": "tep", "drop-file": "tep", "up-file": "tep", "check": "kiem-tra"}
 _QUICK = "autosave"
@@ -60,7 +59,7 @@ async def changed(visit: Visit) -> web.StreamResponse:
         held.total = sum(each.size for each in document.files)
         brought = await uploads.read(visit, held)
         if document.state is not OutState.DRAFT:
-            return _is_over(document, brought.form)
+            return _is_over(visit, document, brought.form)
         return await _run(visit, editor.of_document(document), brought, held)
 
 
@@ -283,11 +282,11 @@ async def _not_taken(visit: Visit, typed: Typed, why: Refused) -> web.StreamResp
     return await editor.show(visit, typed.sheet, problems=_reasons(visit, why, ""), status=422)
 
 
-def _is_over(document: OutgoingDocument, form: Form) -> web.StreamResponse:
+def _is_over(visit: Visit, document: OutgoingDocument, form: Form) -> web.StreamResponse:
     """It is no draft any more: to where it is told what became of it."""
     if form.text("act") == _QUICK:
         return web.json_response({"problem": ""}, status=409, headers=_NO_STORE)
-    raise web.HTTPSeeOther(where(f"/phat-hanh/{document.id}/da-gui"))
+    return visit.go(f"/phat-hanh/{document.id}/da-gui")
 
 
 def _reasons(visit: Visit, why: GatewayError, name: str) -> list[tuple[str, str]]:
@@ -308,4 +307,3 @@ def _at(answer: web.Response, part: str) -> web.Response:
 
 
 _NO_STORE = {"Cache-Control": "no-store"}
-__all__: Sequence[str] = ("begun", "changed", "put_recipients")

@@ -34,9 +34,7 @@ class Act:
     letter: str = ""
 
 
-def acts(
-    found: Found, now: datetime, may: Callable[[Right, Collection[Manner]], bool]
-) -> tuple[Act, ...]:
+def acts(found: Found, now: datetime, may: Callable[[Right, Collection[Manner]], bool]) -> tuple[Act, ...]:
     """In the order of the page. What the person has no right to is left out."""
     made = (
         (ISSUES, Act(key="resend", path=f"{found.path}/gui-lai", why=no_resend(found), letter="r")),
@@ -45,7 +43,10 @@ def acts(
         (RECALLS, Act(key="recall", path=f"{found.path}/thu-hoi", why=no_recall(found))),
         (RECALLS, Act(key="update", path=f"/phat-hanh?cap-nhat={found.document.id}", why=no_update(found))),
         (RECALLS, Act(key="replace", path=f"/phat-hanh?thay-the={found.document.id}", why=no_change(found))),
-        (RECALLS, Act(key="correct", path=f"/phat-hanh?dinh-chinh={found.document.id}", why=no_change(found))),
+        (
+            RECALLS,
+            Act(key="correct", path=f"/phat-hanh?dinh-chinh={found.document.id}", why=no_change(found)),
+        ),
         (ISSUES, Act(key="cancel", path=f"{found.path}/huy-gui", why=no_cancel(found))),
         (PRINTS, Act(key="slip", path=f"{found.path}/phieu-gui", why=no_slip(found))),
     )
@@ -95,7 +96,8 @@ def recallable(found: Found) -> Sequence[Delivery]:
     return [
         each
         for each in found.deliveries
-        if each.state not in _NEVER_LEFT | _OPEN | {"request_agreed", "rejected"} and not _is_asked(found, each)
+        if each.state not in _NEVER_LEFT | _OPEN | {"request_agreed", "rejected"}
+        and not _is_asked(found, each)
     ]
 
 

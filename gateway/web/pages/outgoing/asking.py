@@ -151,11 +151,24 @@ def _every(visit: Visit) -> timedelta:
 def _ready(visit: Visit, stands: Urging) -> str:
     """The text to read out or to send, with every late document of the recipient in it. To another agency: Vietnamese."""
     lines = [
-        _say("outgoing.urge.line", code=each.code, day=_day(each.issued_on), sent=_time(each.sent_at), due=_time(each.due_at))
+        _say(
+            "outgoing.urge.line",
+            code=each.code,
+            day=_day(each.issued_on),
+            sent=_time(each.sent_at),
+            due=_time(each.due_at),
+        )
         for each in stands.late[:_MOST_LINES]
     ]
-    head = _say("outgoing.urge.text", agency=visit.here.name, recipient=stands.name or stands.code, count=len(stands.late))
-    return "\n".join((head, *lines, _say("outgoing.urge.end", person=visit.person.person.name, agency=visit.here.name)))
+    head = _say(
+        "outgoing.urge.text",
+        agency=visit.here.name,
+        recipient=stands.name or stands.code,
+        count=len(stands.late),
+    )
+    return "\n".join(
+        (head, *lines, _say("outgoing.urge.end", person=visit.person.person.name, agency=visit.here.name))
+    )
 
 
 def _say(key: str, **told: object) -> str:

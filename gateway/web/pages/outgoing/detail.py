@@ -3,7 +3,7 @@ timeline, and everything that can be done. In: its address. Out: the page, or th
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from aiohttp import web
@@ -33,7 +33,7 @@ async def shown(visit: Visit) -> web.StreamResponse:
     document = found.document
     if document.kind in (Kind.RECALL, Kind.UPDATE) and document.parent_id is not None:
         return visit.go(f"/van-ban-di/{document.parent_id}")
-    now = visit.deps.clock.now()
+    now, labelled = visit.deps.clock.now(), seen.labelled(visit)
     every = rows.rows(found, now, visit.lang)
     chosen, word, quiet_only = _chosen(visit, every)
     region = {
@@ -47,7 +47,10 @@ async def shown(visit: Visit) -> web.StreamResponse:
         "quiet_only": quiet_only,
         "opened": visit.ask("mo"),
         "lazy": len(every) > _MOST_OPEN,
-        "may_read": visit.may(Right.SEE_CONTENT, Manner.YES, Manner.OWN, Manner.ORDER) and not document.is_sealed,
+        "seconds": lambda at: seen.seconds(at, now),
+        "labelled": labelled,
+        "may_read": visit.may(Right.SEE_CONTENT, Manner.YES, Manner.OWN, Manner.ORDER)
+        and not document.is_sealed,
     }
     if visit.is_piece:
         return visit.piece("outgoing/_recipients.html", **region)
@@ -65,6 +68,7 @@ async def shown(visit: Visit) -> web.StreamResponse:
         changes=[each for each in found.children if each.kind in (Kind.RECALL, Kind.UPDATE)],
         answers_to=await _answers_to(visit, document),
         answered=await _answered(visit, found),
+        address=_address(visit, found),
         before=before,
         after=after,
         **region,
@@ -126,5 +130,8 @@ async def _beside(visit: Visit) -> tuple[str, str]:
     return "", ""
 
 
-def kept_query(visit: Visit, **other: str) -> Mapping[str, str]:
-    return {**{name: value for name, value in visit.request.query.items() if name != "told"}, **other}
+def _address(visit: Visit, found: Found) -> str:
+    """The whole address, to be sent to a colleague."""
+    said = visit.request.headers.get("X-Forwarded-Proto", "").rpartition(",")[2].strip()
+    scheme = "https" if visit.request.secure or said == "https" else "http"
+    return f"{scheme}://{visit.request.host}{found.path}"

@@ -51,6 +51,7 @@ async def packet(visit: Visit) -> web.StreamResponse:
         text=text,
         cut=cut,
         order=visit.ask("lenh"),
+        labelled=seen.labelled(visit),
     )
 
 

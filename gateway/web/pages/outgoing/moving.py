@@ -26,7 +26,7 @@ async def taken(
     told: str,
     again: Callable[[list[tuple[str, str]]], Awaitable[web.StreamResponse]],
 ) -> web.StreamResponse:
-    """Does it, unless somebody was quicker: then the page says who and when. What the flow objects to stands on the form."""
+    """Does it, unless somebody was quicker: then the page says who and when. Objections of the flow stand on the form."""
     if sentence := await seen.conflict(visit, found):
         return await conflicted(visit, found, sentence)
     try:
@@ -115,7 +115,9 @@ async def adding(visit: Visit) -> web.StreamResponse:
 async def added(visit: Visit) -> web.StreamResponse:
     found = await seen.find(visit)
     given = [" ".join(each.split()) for each in visit.form.text("to").splitlines() if each.strip()]
-    role = RecipientRole(visit.form.text("role")) if visit.form.text("role") in _ROLES else RecipientRole.TO_KNOW
+    role = (
+        RecipientRole(visit.form.text("role")) if visit.form.text("role") in _ROLES else RecipientRole.TO_KNOW
+    )
 
     async def again(problems: list[tuple[str, str]]) -> web.StreamResponse:
         return await _further_page(visit, found, problems)
@@ -140,7 +142,11 @@ async def _named(
     """By code or name, each once; who has the document already needs it no more."""
     if not given:
         return (), [("to", visit.say("outgoing.name_one"))]
-    have = {each.recipient.code.casefold() for each in found.deliveries if each.state not in ("rejected", "failed")}
+    have = {
+        each.recipient.code.casefold()
+        for each in found.deliveries
+        if each.state not in ("rejected", "failed")
+    }
     recipients, problems = list[Recipient](), list[tuple[str, str]]()
     for text in dict.fromkeys(given):
         answer = await visit.deps.out.directory.resolve(text, visit.deps.out.today())

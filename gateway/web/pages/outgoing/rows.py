@@ -85,14 +85,18 @@ def _row(found: Found, delivery: Delivery, now: datetime, lang: str) -> Row:
     lines += [_urged(each, lang) for each in found.events if _is_about(each, delivery)]
     lines.sort(key=lambda each: each.at or now)
     if late and found.line is not None and found.line.due_at is not None:
-        lines.append(Moment(at=None, word="late", text=labels.say("outgoing.late", lang), stated=found.line.due_at))
+        lines.append(
+            Moment(at=None, word="late", text=labels.say("outgoing.late", lang), stated=found.line.due_at)
+        )
     return Row(
         delivery=delivery,
         word=delivery.state,
         text=labels.say(f"state.{delivery.state}", lang, code=""),
         late=late,
         at=shown.at if shown is not None else delivery.updated_at,
-        note=" · ".join(_notes(shown, lang)) if shown is not None and shown.track is not Track.TRANSPORT else "",
+        note=" · ".join(_notes(shown, lang))
+        if shown is not None and shown.track is not Track.TRANSPORT
+        else "",
         took=taken - sent if sent is not None and taken is not None and taken >= sent else None,
         marks=tuple(labels.mark_text(each, lang) for each in delivery.marks),
         lines=tuple(lines),
@@ -122,7 +126,9 @@ def _key(fact: Fact) -> str:
 
 
 def _line(fact: Fact, delivery: Delivery, found: Found, lang: str) -> Moment:
-    ours = fact.track is Track.TRANSPORT or (fact.track is Track.REQUEST and fact.code in ("asked", "withdrawn"))
+    ours = fact.track is Track.TRANSPORT or (
+        fact.track is Track.REQUEST and fact.code in ("asked", "withdrawn")
+    )
     is_own_time = ours or fact.stated_at is None
     word = _key(fact)
     return Moment(
@@ -156,7 +162,11 @@ def _notes(fact: Fact, lang: str) -> list[str]:
 def _packet(fact: Fact, delivery: Delivery, found: Found, ours: bool) -> str:
     if ours:
         digest = found.document.envelope_digest
-        return f"{digest}" if digest is not None and fact.track is Track.TRANSPORT and fact.code == "sent" else ""
+        return (
+            f"{digest}"
+            if digest is not None and fact.track is Track.TRANSPORT and fact.code == "sent"
+            else ""
+        )
     if fact.packet_digest is None:
         return ""
     return f"{fact.packet_digest}?noi-nhan={delivery.recipient.code}"

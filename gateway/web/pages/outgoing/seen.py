@@ -3,10 +3,11 @@ In: a visit whose address names it. Out: `Found`; NotFound for another agency's,
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from gateway import labels
 from gateway.accounts import reading
 from gateway.domain.document import Delivery, Kind, OutgoingDocument
 from gateway.domain.event import Event, EventKind
@@ -63,11 +64,7 @@ class Found:
 
     def is_late(self, delivery: Delivery, now: datetime) -> bool:
         """Whether that recipient should have taken it in by now."""
-        return (
-            self.line is not None
-            and self.line.is_overdue(now)
-            and delivery.state in ("sent", "delivered")
-        )
+        return self.line is not None and self.line.is_overdue(now) and delivery.state in ("sent", "delivered")
 
 
 _ACTS = frozenset(
@@ -143,3 +140,20 @@ def clock(at: datetime, now: datetime) -> str:
     """The time alone for today, with its day for any other."""
     shown = local(at)
     return shown.strftime("%H:%M" if shown.date() == local(now).date() else "%H:%M %d/%m/%Y")
+
+
+def seconds(at: datetime | None, now: datetime) -> str:
+    """As `clock`, to the second: timelines are read beside those of others."""
+    if at is None:
+        return ""
+    shown = local(at)
+    return shown.strftime("%H:%M:%S" if shown.date() == local(now).date() else "%H:%M:%S %d/%m/%Y")
+
+
+def labelled(visit: Visit) -> Callable[[str, str], str]:
+    """The words of a key that is made of other people's codes, or what stands for it where there are none."""
+
+    def say(key: str, other: str) -> str:
+        return visit.say(key) if labels.has(key) else other
+
+    return say

@@ -1,0 +1,141 @@
+"""Who works on a document, until when, and how far it is (statuses 04 to 06). In: a visit and its form. Out: the assignment,
+kept beside every earlier one (R67), or the state that a unit reports; its sender learns of both."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from aiohttp import web
+
+from gateway.domain.document import Assignment, IncomingDocument, InState
+from gateway.domain.right import Manner, Right
+from gateway.domain.wall_clock import local
+from gateway.errors import BadForm
+from gateway.incoming import act
+from gateway.incoming.act import StatusCall
+from gateway.web import dates
+from gateway.web.pages.incoming import conflict, detail
+from gateway.web.pages.incoming import found as seen
+from gateway.web.pages.incoming.found import Found
+from gateway.web.pages.incoming.taking import SHORTEST, Problems
+from gateway.web.visit import Visit
+
+_OPEN = (InState.ACCEPTED, InState.ASSIGNED, InState.PROCESSING)
+_LONGEST = 2_000
+_UNIT = 200
+_TOLD = {"04": "incoming.assigned", "05": "incoming.processing", "06": "incoming.done"}
+
+
+async def assign_form(visit: Visit) -> web.StreamResponse:
+    return await _form(visit)
+
+
+async def assigned(visit: Visit) -> web.StreamResponse:
+    found = await _found(visit)
+    if found.whole.state not in _OPEN:
+        return await conflict.page(visit, found)
+    given, problems = _read(visit, found.whole)
+    if problems:
+        return await _form(visit, problems)
+    version, id = conflict.version(visit), found.whole.id
+    try:
+        if found.whole.state is InState.ACCEPTED:
+            call = StatusCall(code="04", assignment=given, staff=seen.staff(visit))
+            await act.set_status(visit.deps.inn, visit.scope(), id, call, expect_version=version)
+        else:
+            why = visit.form.text("why")
+            await act.assign(visit.deps.inn, visit.scope(), id, given, expect_version=version, why=why)
+    except conflict.LATE:
+        return await conflict.page(visit, found)
+    return visit.said(found.path, "incoming.assigned")
+
+
+async def moved(visit: Visit) -> web.StreamResponse:
+    """The unit says how far it is."""
+    found = await seen.find(visit)
+    seen.over(visit, found, Right.PROGRESS, Manner.OWN)
+    code = visit.form.text("code")
+    if code not in _TOLD:
+        raise BadForm(f"there is no step {code[:20]!r}")
+    if code not in detail.STEPS.get(found.whole.state, ()):
+        return await conflict.page(visit, found)
+    call = StatusCall(code=code, note=visit.form.text("note")[:500] or None, staff=seen.staff(visit))
+    try:
+        await act.set_status(
+            visit.deps.inn, visit.scope(), found.whole.id, call, expect_version=conflict.version(visit)
+        )
+    except conflict.LATE:
+        return await conflict.page(visit, found)
+    return visit.said(found.path, _TOLD[code])
+
+
+async def _found(visit: Visit) -> Found:
+    found = await seen.find(visit)
+    seen.over(visit, found, Right.INSTRUCT, Manner.YES, Manner.OWN)
+    return found
+
+
+async def _form(visit: Visit, problems: Sequence[tuple[str, str]] = ()) -> web.StreamResponse:
+    found = await _found(visit)
+    document = found.whole
+    if document.state not in _OPEN:
+        return await conflict.page(visit, found)
+    units = await _units(visit)
+    before = document.assignment
+    return await visit.page(
+        "incoming/assign.html",
+        422 if problems else 200,
+        title=visit.say("incoming.assign.title", name=found.name),
+        found=found,
+        document=document,
+        units=units,
+        before=before,
+        problems=list(problems),
+        given=visit.form.flat() or _earlier(before),
+        ticked=visit.form.all("helping") if visit.form.fields else (before.coordinating_units if before else ()),
+        version=visit.form.text("version") or str(document.version),
+    )
+
+
+def _earlier(before: Assignment | None) -> dict[str, str]:
+    if before is None:
+        return {}
+    deadline = before.deadline.strftime("%d/%m/%Y") if before.deadline else ""
+    return {"lead_unit": before.lead_unit, "deadline": deadline}
+
+
+async def _units(visit: Visit) -> list[str]:
+    """The departments that persons of the agency belong to."""
+    async with visit.deps.accounts.accounts.read() as view:
+        posts = await view.posts.in_agency(visit.here.id)
+    now = visit.deps.clock.now()
+    return sorted({each.unit for each in posts if each.unit and each.holds(now)})
+
+
+def _read(visit: Visit, document: IncomingDocument) -> tuple[Assignment, Problems]:
+    form = visit.form
+    lead = " ".join(form.text("lead_unit").split())[:_UNIT]
+    more = form.text("other_units").replace(";", "\n").splitlines()
+    helping = [unit for each in (*form.all("helping"), *more) if (unit := " ".join(each.split())[:_UNIT])]
+    today = local(visit.deps.clock.now()).date()
+    deadline = dates.day(form.text("deadline"), today) if form.text("deadline") else None
+    problems: Problems = []
+    if not lead:
+        problems.append(("lead_unit", visit.say("form.missing", field=visit.say("incoming.lead_unit"))))
+    if form.text("deadline") and deadline is None:
+        problems.append(("deadline", visit.say("incoming.deadline.unreadable")))
+    elif deadline is not None and deadline < today:
+        problems.append(("deadline", visit.say("incoming.deadline.past")))
+    if len(form.text("instruction")) > _LONGEST:
+        problems.append(("instruction", visit.say("incoming.instruction.long", most=_LONGEST)))
+    if document.state is not InState.ACCEPTED and len(form.text("why")) < SHORTEST:
+        problems.append(("why", visit.say("form.reason.short")))
+    given = Assignment(
+        lead_unit=lead,
+        coordinating_units=tuple(dict.fromkeys(each for each in helping if each != lead)),
+        deadline=deadline,
+        instruction=form.text("instruction") or None,
+    )
+    return given, problems
+
+

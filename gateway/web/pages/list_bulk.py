@@ -1,0 +1,303 @@
+"""Acts on many rows of a list at once. In: rows that were ticked, or all that the list finds. Out: a page that says what will
+happen to which, and why others are left out; then what became of each."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import timedelta
+
+from aiohttp import web
+
+from gateway.domain.document import Staff
+from gateway.domain.listing import Side
+from gateway.domain.right import Manner, Right
+from gateway.errors import Denied, GatewayError, NotFound
+from gateway.incoming import act, many
+from gateway.outgoing import manage, urge
+from gateway.outgoing.urge import Urging
+from gateway.web import failing
+from gateway.web.listing import choosing, sees
+from gateway.web.listing.asking import PATHS
+from gateway.web.listing.choosing import Choice, Chosen
+from gateway.web.listing.results import Outcome, Result
+from gateway.web.pages import list_export
+from gateway.web.pages.lists import SEE, acts_of, asked_of
+from gateway.web.routes import Needs, get, post
+from gateway.web.visit import Visit
+
+REASONS = (
+    *("WRONG_ADDRESSEE", "OUT_OF_AUTHORITY", "NOT_AUTHENTIC", "DAMAGED", "MISSING_FILE", "BAD_FORM", "DUPLICATE"),
+    *("SECRET", "FORBIDDEN_CONTENT", "MALWARE", "OTHER"),
+)
+SHORTEST_REASON = 10
+_GRAVE = frozenset({"huy-gui", "tu-choi"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Told:
+    """Of one recipient: what it is late with among the chosen, and whom to phone."""
+
+    urging: Urging
+    ids: tuple[str, ...]
+
+
+async def outgoing(visit: Visit) -> web.StreamResponse:
+    return await _preview(visit, Side.OUT)
+
+
+async def incoming(visit: Visit) -> web.StreamResponse:
+    return await _preview(visit, Side.IN)
+
+
+async def _preview(visit: Visit, side: Side) -> web.StreamResponse:
+    named = visit.ask("viec")
+    _check(visit, side, named)
+    if named in ("xuat", "in", "ho-so"):
+        return await list_export.asked(visit, side, named)
+    return await _page(visit, await _chosen(visit, side, named), [])
+
+
+async def outgoing_done(visit: Visit) -> web.StreamResponse:
+    return await _done(visit, Side.OUT)
+
+
+async def incoming_done(visit: Visit) -> web.StreamResponse:
+    return await _done(visit, Side.IN)
+
+
+async def _done(visit: Visit, side: Side) -> web.StreamResponse:
+    named = visit.path("act")
+    _check(visit, side, named)
+    run = _RUN.get(named)
+    if run is None or not visit.form.all("id"):
+        raise NotFound("there is no such act, or nothing was chosen for it")
+    chosen = await _chosen(visit, side, named)
+    if problems := _missing(visit, named):
+        return await _page(visit, chosen, problems)
+    outcomes = await run(visit, chosen)
+    outcomes += [_outcome(each, ok=False, text=each.why) for each in chosen.choices if each.why]
+    person = visit.person
+    key = visit.deps.results.keep(
+        Result(
+            act=named,
+            back=chosen.asked.address(),
+            outcomes=tuple(outcomes),
+            at=visit.deps.clock.now(),
+            session_id=person.session.id,
+        )
+    )
+    return visit.go(f"/danh-sach/ket-qua/{key}")
+
+
+async def result(visit: Visit) -> web.StreamResponse:
+    found = visit.deps.results.find(visit.path("key"), visit.person.session.id, visit.deps.clock.now())
+    if found is None:
+        raise NotFound("what became of that act is not kept any more")
+    return await visit.page("lists/result.html", title=visit.say("listing.result"), result=found)
+
+
+def _check(visit: Visit, side: Side, named: str) -> None:
+    everything = (*_RUN, "xuat", "in", "ho-so")
+    if named not in everything:
+        raise NotFound("there is no such act")
+    if named not in acts_of(visit, side):
+        raise Denied("this person may not do that here", code="GW-RIGHT")
+
+
+async def _chosen(visit: Visit, side: Side, named: str) -> Chosen:
+    asked = asked_of(visit, side, choosing.query_of(visit), sees.of(visit))
+    return await choosing.chosen(visit, asked, named)
+
+
+async def _page(visit: Visit, chosen: Chosen, problems: list[tuple[str, str]]) -> web.StreamResponse:
+    named = chosen.act
+    return await visit.page(
+        "lists/bulk.html",
+        422 if problems else 200,
+        title=act_word(visit, named),
+        chosen=chosen,
+        verb=act_word(visit, named),
+        most=choosing.MOST,
+        grave=named in _GRAVE,
+        problems=problems,
+        given=visit.form.flat(),
+        reasons=[(code, visit.say(f"reason.{code}")) for code in REASONS],
+        hows=[(how, visit.say(f"listing.urge.{how}")) for how in urge.HOWS],
+        told=await _told(visit, chosen) if named == "don-doc" else (),
+        urge_text=visit.form.text("text") or visit.say("listing.urge.text", agency=visit.here.name),
+        mode=visit.here.numbering.value,
+    )
+
+
+def act_word(visit: Visit, named: str) -> str:
+    """Modes B and C enter it in the register as well (interfaces.md 1.6)."""
+    key = f"listing.act.{named}"
+    return visit.say(f"{key}.so" if named == "tiep-nhan" and visit.here.numbering != "A" else key)
+
+
+def _missing(visit: Visit, named: str) -> list[tuple[str, str]]:
+    form, problems = visit.form, list[tuple[str, str]]()
+    if named == "tu-choi":
+        if form.text("reason") not in REASONS:
+            problems.append(("reason", visit.say("form.missing", field=visit.say("listing.reason"))))
+        if len(form.text("note")) < SHORTEST_REASON:
+            problems.append(("note", visit.say("form.reason.short")))
+    if named == "huy-gui" and len(form.text("note")) < SHORTEST_REASON:
+        problems.append(("note", visit.say("form.reason.short")))
+    if named == "don-doc" and not form.text("text"):
+        problems.append(("text", visit.say("form.missing", field=visit.say("listing.urge.words"))))
+    return problems
+
+
+async def _each(
+    visit: Visit, chosen: Chosen, do: Callable[[Choice], Awaitable[str]]
+) -> list[Outcome]:
+    """One after the other, in their order: what stands against one is told in its row."""
+    outcomes = []
+    for choice in chosen.taken:
+        try:
+            outcomes.append(_outcome(choice, ok=True, text=await do(choice)))
+        except GatewayError as why:
+            told = [text for _, text in failing.reasons(why, visit.lang)]
+            outcomes.append(_outcome(choice, ok=False, text=" ".join(told) or failing.of_error(why, visit.lang).title))
+    return outcomes
+
+
+def _outcome(choice: Choice, *, ok: bool, text: str) -> Outcome:
+    return Outcome(number=choice.row.number, path=choice.row.path, ok=ok, text=text)
+
+
+async def _resend(visit: Visit, chosen: Chosen) -> list[Outcome]:
+    async def do(choice: Choice) -> str:
+        await manage.resend(visit.deps.out, visit.scope(), choice.id)
+        return visit.say("listing.done.gui-lai", count=choice.row.line.card.states["failed"])
+
+    return await _each(visit, chosen, do)
+
+
+async def _cancel(visit: Visit, chosen: Chosen) -> list[Outcome]:
+    async def do(choice: Choice) -> str:
+        await manage.cancel(visit.deps.out, visit.scope(), choice.id, why=visit.form.text("note"))
+        return visit.say("state.cancelled")
+
+    return await _each(visit, chosen, do)
+
+
+async def _take_in(visit: Visit, chosen: Chosen) -> list[Outcome]:
+    staff = _staff(visit)
+
+    async def do(choice: Choice) -> str:
+        typed = visit.form.text(f"so-{choice.id}") or None
+        call = act.StatusCall(code="03", register_no=typed, staff=staff)
+        done = await act.set_status(
+            visit.deps.inn, visit.scope(), choice.id, call, expect_version=choice.version
+        )
+        if done.register_no is None:
+            return visit.say("listing.done.tiep-nhan")
+        return visit.say("listing.done.tiep-nhan.so", number=done.register_no)
+
+    return await _each(visit, chosen, do)
+
+
+async def _refuse(visit: Visit, chosen: Chosen) -> list[Outcome]:
+    form, staff = visit.form, _staff(visit)
+
+    async def do(choice: Choice) -> str:
+        call = act.StatusCall(code="02", reason=form.text("reason"), note=form.text("note"), staff=staff)
+        await act.set_status(visit.deps.inn, visit.scope(), choice.id, call)
+        return visit.say("state.in.rejected")
+
+    return await _each(visit, chosen, do)
+
+
+async def _read(visit: Visit, chosen: Chosen) -> list[Outcome]:
+    await many.mark_read(visit.deps.inn, visit.scope(), [each.id for each in chosen.taken])
+    return [_outcome(each, ok=True, text=visit.say("listing.done.da-doc")) for each in chosen.taken]
+
+
+async def _offer(visit: Visit, chosen: Chosen) -> list[Outcome]:
+    async def do(choice: Choice) -> str:
+        had = await many.offer_again(visit.deps.inn, visit.scope(), choice.id)
+        return visit.say("listing.done.giao-lai" if had else "listing.done.giao-lai.waits")
+
+    return await _each(visit, chosen, do)
+
+
+async def _urge(visit: Visit, chosen: Chosen) -> list[Outcome]:
+    """One letter or call for each recipient, about everything of the chosen that it is late with."""
+    form, outcomes = visit.form, []
+    wanted = set(form.all("to"))
+    for each in await _told(visit, chosen):
+        code, name = each.urging.code, each.urging.name or each.urging.code
+        if code not in wanted:
+            continue
+        try:
+            found = await urge.run(
+                visit.deps.out,
+                visit.scope(),
+                code,
+                by=visit.person.person.name,
+                how=form.text("how"),
+                text=form.text("text"),
+                every=_between(visit),
+                only=each.ids,
+            )
+            count = sum(late.id in each.ids for late in found.late)
+            text, ok = visit.say("listing.done.don-doc", count=count), True
+        except GatewayError as why:
+            text, ok = failing.of_error(why, visit.lang).title, False
+        outcomes.append(Outcome(number=name, path=PATHS[Side.OUT], ok=ok, text=text))
+    return outcomes
+
+
+async def _told(visit: Visit, chosen: Chosen) -> list[Told]:
+    ids = {each.id for each in chosen.taken}
+    async with visit.deps.store.read(visit.scope()) as work:
+        sent = await work.deliveries.of_many(sorted(ids))
+    late = {
+        delivery.recipient.code: delivery.recipient.code
+        for deliveries in sent.values()
+        for delivery in deliveries
+        if delivery.state in ("sent", "delivered")
+    }
+    found = [await urge.look(visit.deps.out, visit.scope(), code, _between(visit)) for code in sorted(late)]
+    return [
+        Told(urging=each, ids=tuple(one.id for one in each.late if one.id in ids))
+        for each in found
+        if any(one.id in ids for one in each.late)
+    ]
+
+
+def _between(visit: Visit) -> timedelta:
+    return timedelta(days=visit.deps.options.urge_days)
+
+
+def _staff(visit: Visit) -> Staff:
+    person = visit.person.person
+    return Staff(name=person.name, department=person.title or None, email=person.email)
+
+
+_RUN: dict[str, Callable[[Visit, Chosen], Awaitable[list[Outcome]]]] = {
+    "gui-lai": _resend,
+    "huy-gui": _cancel,
+    "don-doc": _urge,
+    "tiep-nhan": _take_in,
+    "tu-choi": _refuse,
+    "da-doc": _read,
+    "giao-lai": _offer,
+}
+ACTS_OUT = (
+    Needs(right=Right.ISSUE, manners=(Manner.YES,)),
+    Needs(right=Right.URGE, manners=(Manner.YES,)),
+)
+# Marking read is for everybody who reads; the handler asks for the right of each act.
+ACTS_IN = (Needs(right=Right.SEE_CONTENT, manners=(Manner.YES, Manner.OWN)),)
+
+ROUTES = (
+    get("/danh-sach/van-ban-di", "outgoing_many", outgoing, needs=SEE, key="outgoing"),
+    post("/danh-sach/van-ban-di/lam/{act}", "outgoing_many_done", outgoing_done, needs=ACTS_OUT, key="outgoing"),
+    get("/danh-sach/van-ban-den", "incoming_many", incoming, needs=SEE, key="incoming"),
+    post("/danh-sach/van-ban-den/lam/{act}", "incoming_many_done", incoming_done, needs=ACTS_IN, key="incoming"),
+    get("/danh-sach/ket-qua/{key}", "many_result", result, needs=SEE),
+)

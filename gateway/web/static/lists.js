@@ -1,0 +1,59 @@
+// Lists: how many rows are ticked, and news that wait until somebody asks for them. Without it the bar stands there always,
+// and a reload brings the news.
+"use strict";
+(() => {
+  const boxes = () => [...document.querySelectorAll('tr[data-row] input[name="id"]')];
+  const bar = () => document.querySelector("[data-bulk]");
+  const show = () => {
+    const form = bar();
+    if (!form) return;
+    const all = boxes();
+    const ticked = all.filter((box) => box.checked).length;
+    const every = form.querySelector("[data-every]");
+    form.hidden = !ticked && !every.checked;
+    form.querySelector("[data-ticked]").textContent = form.dataset.words.replace("{count}", ticked);
+    const page = document.querySelector("[data-page]");
+    if (page) { page.checked = ticked > 0 && ticked === all.length; page.indeterminate = ticked > 0 && ticked < all.length; }
+    all.forEach((box) => box.closest("tr").classList.toggle("ticked-row", box.checked));
+  };
+  document.addEventListener("change", (event) => {
+    if (event.target.matches("[data-page]")) boxes().forEach((box) => { box.checked = event.target.checked; });
+    if (event.target.matches("[data-every]") && event.target.checked) boxes().forEach((box) => { box.checked = true; });
+    if (event.target.matches('[data-page], [data-every], input[name="id"]')) show();
+  });
+  document.addEventListener("reset", (event) => { if (event.target.matches("[data-bulk]")) window.setTimeout(show, 0); });
+  document.addEventListener("htmx:afterSettle", show);
+  window.addEventListener("pageshow", show);
+  show();
+
+  const print = document.querySelector("[data-print]");
+  if (print) { print.hidden = false; print.addEventListener("click", () => window.print()); }
+
+  // ---- news
+  const place = document.querySelector("[data-live]");
+  if (!place) return;
+  let told = 0;
+  const news = (count) => {
+    const line = document.querySelector("[data-news]");
+    if (!line || count === told) return;
+    told = count;
+    line.hidden = !count;
+    const words = line.dataset.words.replace("{count}", count);
+    line.querySelector("a").textContent = words;
+    if (count) window.gateway?.tell(words);
+  };
+  let timer = 0;
+  const poll = async () => {
+    if (document.hidden) return;
+    const answer = await fetch(place.dataset.poll, { headers: { Accept: "application/json" }, redirect: "error" }).catch(() => null);
+    if (!answer || answer.status === 401 || answer.status === 403) { window.clearInterval(timer); return; }
+    if (answer.ok) news((await answer.json()).count);
+  };
+  const fall = () => { if (!timer) timer = window.setInterval(poll, 30000); };
+  if (!window.EventSource) { fall(); return; }
+  const line = new EventSource(place.dataset.live);
+  line.addEventListener("news", (event) => news(Number(event.data)));
+  line.addEventListener("over", () => line.close());
+  line.addEventListener("error", () => { if (line.readyState === EventSource.CLOSED) fall(); });
+  window.addEventListener("pagehide", () => line.close());
+})();

@@ -1,0 +1,81 @@
+"""Every page there is, as the persons of the demonstration reach it by links: whole for everybody, in the language asked for,
+lean, without a sideways scroll; and none that no link leads to."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from playwright.async_api import BrowserContext, Page
+
+from gateway.domain.post import PostRole
+from gateway.labels import _TEXTS
+from gateway.web.pages import ROUTES
+from tests.pages import axe, pictures
+from tests.pages.site import Site
+from tests.pages.summary import Record
+from tests.pages.walking import Walk
+
+# What a browser loads for a first view: the page, the stylesheet, the scripts; as they travel.
+MOST_BYTES = 150 * 1024
+# They answer with a file, with text for a script, or with another page.
+FILES = frozenset({"home", "language", "book_file", "book_print", "book_stamp"})
+# Reached by no link: typed, sent in a letter, or led to where something is owed.
+UNLINKED: frozenset[str] = frozenset()
+WHO = (
+    (PostRole.CLERK, "department"),
+    (PostRole.CLERK, "province"),
+    (PostRole.HEAD, "department"),
+    (PostRole.AGENCY_ADMIN, "department"),
+    (PostRole.OPERATOR, ""),
+    (PostRole.AUDITOR, ""),
+    (PostRole.CODES, ""),
+)
+_VIETNAMESE = {vi for vi, _ in _TEXTS.values()}
+ENGLISH = {
+    en for vi, en in _TEXTS.values() if en not in _VIETNAMESE and "{" not in en and re.search("[a-z]{4}", en)
+}
+_WORDS = """() => {
+  const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT), found = [];
+  while (walker.nextNode()) {
+    const text = walker.currentNode.textContent.trim();
+    if (text && !walker.currentNode.parentElement.closest('[lang=en], script, code, pre')) found.push(text);
+  }
+  return found;
+}"""
+
+
+@pytest.mark.told
+@pytest.mark.timeout(900)
+async def test_every_page_is_whole_for_everybody(
+    site: Site, context: BrowserContext, page: Page, record_property: Record
+) -> None:
+    walk, wrong = Walk(left_out=FILES), []
+    for role, actor in WHO:
+        await context.clear_cookies()
+        await site.signed_in(context, site.person(role, actor), actor or "department")
+        async for route in walk.pages(page):
+            name = f"{route.name} ({role})"
+            await axe.check(page, record_property, f"{route.path} ({role})")
+            if leaked := ENGLISH & set(await page.evaluate(_WORDS)):
+                wrong.append(f"{name}: English on a Vietnamese page: {sorted(leaked)}")
+            if await page.evaluate("document.documentElement.scrollWidth > innerWidth + 1"):
+                wrong.append(f"{name}: the page scrolls sideways")
+            if (size := await _bytes(page)) > MOST_BYTES:
+                wrong.append(f"{name}: {size} bytes")
+            if not (await page.title()).strip() or await page.locator("h1").count() != 1:
+                wrong.append(f"{name}: a title and one h1")
+            await pictures.take(page, route.name)
+    missed = {each.name for each in ROUTES if each.method == "GET"} - walk.done - FILES - UNLINKED
+
+    assert not wrong, "\n".join(wrong)
+    assert not missed, f"no link leads to {sorted(missed)}"
+
+
+async def _bytes(page: Page) -> int:
+    """Of the page and of all that it loads, as they travel, whatever the browser had kept."""
+    page_bytes = await page.evaluate("performance.getEntriesByType('navigation')[0].encodedBodySize")
+    others = await page.evaluate(
+        "performance.getEntriesByType('resource').reduce((sum, each) => sum + each.encodedBodySize, 0)"
+    )
+    return int(page_bytes) + int(others)

@@ -1,0 +1,60 @@
+"""Walks every page that a person can reach by links, one of each route. In: a browser that is signed in. Out: the open page,
+once for each route of the table that answers with a page."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from urllib.parse import urlsplit
+
+from playwright.async_api import Page
+
+from gateway.web.pages import ROUTES
+from gateway.web.routes import Route
+
+_LINKS = "() => [...document.querySelectorAll('a[href]:not([download])')].map(each => each.getAttribute('href'))"
+
+
+def pattern(route: Route) -> re.Pattern[str]:
+    """What its addresses look like."""
+    made = re.sub(r"\{(\w+):([^{}]+)\}", r"(?:\2)", route.path)
+    return re.compile(re.sub(r"\{\w+\}", "[^/]+", made))
+
+
+_PATTERNS = [(route, pattern(route)) for route in ROUTES if route.method == "GET"]
+
+
+def route_of(path: str) -> Route | None:
+    """The first in the order of the table, as the server takes it."""
+    return next((route for route, made in _PATTERNS if made.fullmatch(path)), None)
+
+
+@dataclass(kw_only=True)
+class Walk:
+    """`done` are routes seen before, by whomever; `left_out` answers with files, or acts."""
+
+    done: set[str] = field(default_factory=set)
+    left_out: frozenset[str] = frozenset()
+
+    async def pages(self, page: Page, start: str = "/") -> AsyncIterator[Route]:
+        """Each new route once, with its page open; in the order of the links."""
+        waiting, asked = [start], {start}
+        while waiting:
+            target = waiting.pop(0)
+            route = route_of(urlsplit(target).path)
+            if route is None or (target != start and route.name in self.left_out | self.done):
+                continue
+            answer = await page.goto(target)
+            assert answer is not None, target
+            assert answer.status == 200, f"{target} linked, answered {answer.status}"
+            shown = route_of(urlsplit(page.url).path)
+            assert shown is not None, page.url
+            for link in await page.evaluate(_LINKS):
+                parts = urlsplit(link)
+                if not parts.scheme and not parts.netloc and link.startswith("/") and link not in asked:
+                    asked.add(link)
+                    waiting.append(link)
+            if shown.name not in self.done:
+                self.done.add(shown.name)
+                yield shown
