@@ -11,7 +11,7 @@ from gateway.api.deps import ApiDeps
 from gateway.api.entry import Entry
 from gateway.bootstrap import Node
 from gateway.ops.evidence.make import EvidenceMaker
-from gateway.ops.web import axis_light
+from gateway.ops.web import axis_light, certificates
 from gateway.ops.web.bell import TaskBell
 from gateway.ops.web.packets import PacketViews
 from gateway.ops.web.signing import TokenSigning
@@ -59,6 +59,8 @@ def pages(node: Node, health: Health, entry: Entry) -> WebDeps:
         inn=node.inn,
         todo=node.todo,
         book=node.book,
+        registry=node.directory,
+        certificate=certificates.facts,
         clock=node.clock,
         pool=node.pool,
         health=health,
@@ -75,7 +77,7 @@ def pages(node: Node, health: Health, entry: Entry) -> WebDeps:
 
 
 def _options(node: Node) -> WebOptions:
-    web = node.settings.pages
+    web, accounts = node.settings.pages, node.settings.accounts
     return WebOptions(
         name=web.name,
         ribbon=web.ribbon == "on",
@@ -83,4 +85,9 @@ def _options(node: Node) -> WebOptions:
         undo_s=web.undo_s,
         undo_express_s=web.undo_express_s,
         urge_days=web.urge_days,
+        address=accounts.address,
+        login_style=accounts.login_style,
+        login_tail=accounts.login_tail,
+        clerks_mailbox=accounts.clerks_mailbox,
+        admins_mailbox=accounts.admins_mailbox,
     )

@@ -23,8 +23,12 @@ from gateway.labels_messages import MESSAGES
 from gateway.labels_operations import OPERATIONS
 from gateway.labels_pages import PAGES
 from gateway.labels_pages_account import ACCOUNT
+from gateway.labels_pages_agencies import AGENCIES
 from gateway.labels_pages_books import BOOKS as BOOK_PAGES
+from gateway.labels_pages_compose import COMPOSE
 from gateway.labels_pages_help import HELP
+from gateway.labels_pages_incoming import INCOMING
+from gateway.labels_pages_lists import LISTING
 from gateway.labels_pages_office import OFFICE
 from gateway.labels_pages_outgoing import OUTGOING
 from gateway.labels_pages_tasks import TASKS
@@ -47,9 +51,13 @@ _TABLES = (
     PAGES,
     ACCOUNT,
     BOOK_PAGES,
+    COMPOSE,
     OFFICE,
+    AGENCIES,
     HELP,
+    LISTING,
     OUTGOING,
+    INCOMING,
     TASKS,
     *(READING, REFORM, SIGNATURES, SIGNING, ERRORS, RULES, SAFETY, WORDS, MESSAGES, OPERATIONS, TRUST),
 )

@@ -17,6 +17,7 @@ _FACTS: dict[str, tuple[str, str]] = {
     "outgoing.reply": ("Phản hồi", "Reply"),
     "outgoing.reply_due": ("Hạn trả lời", "Reply due"),
     "outgoing.replies_to": ("Trả lời văn bản", "Answers"),
+    "outgoing.corrects": ("Đính chính văn bản", "Corrects"),
     "outgoing.answered": ("Đã được trả lời bằng", "Answered by"),
     "outgoing.replaces": ("Thay thế văn bản", "Replaces"),
     "outgoing.replaced_by": ("Được thay thế bằng", "Replaced by"),
@@ -41,7 +42,7 @@ _FACTS: dict[str, tuple[str, str]] = {
     "outgoing.file": ("Tên tệp", "File"),
     "outgoing.file.role": ("Vai trò", "Role"),
     "outgoing.file.size": ("Dung lượng", "Size"),
-    "outgoing.file.pages": ("Số trang", "Pages"),
+    "outgoing.file.pages": ("{count} trang", "{count} pages"),
     "outgoing.file.digest": ("SHA-256", "SHA-256"),
     "outgoing.file.signature": ("Chữ ký số", "Signature"),
     "outgoing.file.view": ("Xem", "View"),
@@ -162,6 +163,7 @@ _ACTS: dict[str, tuple[str, str]] = {
     "outgoing.acts": ("Thao tác", "Acts"),
     "outgoing.cannot": ("Chưa thực hiện được lúc này", "Not possible now"),
     "outgoing.act.resend": ("Gửi lại", "Resend"),
+    "outgoing.act.anew": ("Sửa và gửi lại…", "Correct and send again…"),
     "outgoing.act.further": ("Gửi thêm nơi nhận", "Send to more agencies"),
     "outgoing.act.urge": ("Đôn đốc…", "Remind…"),
     "outgoing.act.recall": ("Thu hồi văn bản…", "Recall the document…"),
@@ -195,6 +197,7 @@ _ACTS: dict[str, tuple[str, str]] = {
         "Các nơi nhận đã từ chối tiếp nhận hoặc đã hủy văn bản; hãy sửa rồi gửi như văn bản mới.",
         "The recipients refused or cancelled it; correct it and send it as a new document.",
     ),
+    "outgoing.why.nobody_refused": ("Không có nơi nhận nào từ chối tiếp nhận.", "Nobody refused it."),
     "outgoing.why.nobody_late": ("Không có nơi nhận nào quá hạn tiếp nhận.", "No recipient is overdue."),
     "outgoing.why.request_open": (
         "Đang có yêu cầu chờ nơi nhận trả lời.",
@@ -230,6 +233,18 @@ _ACTS: dict[str, tuple[str, str]] = {
     "outgoing.resend.corrected": (
         "đã từ chối tiếp nhận; hãy sửa theo lý do rồi gửi văn bản mới",
         "refused it; correct it and send a new document",
+    ),
+    "outgoing.anew.text": (
+        "Một bản nháp được lập với cùng nội dung và tệp, chỉ gửi tới các nơi đã từ chối tiếp nhận. Hãy sửa theo lý do rồi "
+        "gửi; văn bản cũ giữ nguyên.",
+        "A draft is begun with the same fields and files, to those who refused it alone. Correct it by their reasons, then "
+        "send it; the earlier one stays as it is.",
+    ),
+    "outgoing.anew.refused": ("Nơi từ chối tiếp nhận và lý do", "Who refused it, and why"),
+    "outgoing.anew.do": ("Lập bản nháp để sửa", "Begin the draft"),
+    "told.outgoing.anew": (
+        "Đã lập bản nháp từ văn bản bị từ chối tiếp nhận.",
+        "The draft is begun from the refused document.",
     ),
     "outgoing.further.text": (
         "Cùng số, ngày và tệp được gửi thêm tới các cơ quan dưới đây. Nơi nhận cũ không bị ảnh hưởng.",
@@ -328,8 +343,8 @@ _URGE: dict[str, tuple[str, str]] = {
     ),
     "outgoing.urge.no_how": ("Hãy chọn cách đã đôn đốc.", "Choose how it was done."),
     "outgoing.urge.text": (
-        "Kính gửi {recipient},\n{agency} đã gửi quý cơ quan {count} văn bản qua trục liên thông, đến nay chưa có trạng thái "
-        "tiếp nhận:",
+        "Kính gửi {recipient},\n{agency} đã gửi quý cơ quan {count} văn bản qua trục liên thông, đến nay chưa có trạng "
+        "thái tiếp nhận:",
         "To {recipient}:\n{agency} has sent you {count} documents over the axis that have not been taken in yet:",
     ),
     "outgoing.urge.line": (

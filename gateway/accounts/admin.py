@@ -5,7 +5,7 @@ account, and nobody to an account that may do more than they may give."""
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from gateway.accounts import posts, sessions, tries
@@ -27,13 +27,14 @@ _LEAST_REASON = 10
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewAccount:
-    """What is entered of a person."""
+    """What is entered of a person. `request` names the written request that it is done by (R92)."""
 
     login: str
     name: str
     title: str = ""
     email: str | None = None
     posts: tuple[Wanted, ...] = ()
+    request: str = ""
 
 
 async def add(desk: AccountDesk, by: By, wanted: NewAccount) -> tuple[Person, str]:
@@ -57,7 +58,7 @@ async def add(desk: AccountDesk, by: By, wanted: NewAccount) -> tuple[Person, st
             await over_agency(work, by, agency_id, now)
         await _must_be_free(work, wanted.login)
         await work.people.add(person, Credentials(code_digest=digest, code_until=now + desk.rules.link))
-        await work.events.append(EventKind.PERSON_ADDED, person.id, now, {"roles": []})
+        await work.events.append(EventKind.PERSON_ADDED, person.id, now, _told(wanted))
         for each in wanted.posts:
             await posts.put(work, by, person, each, now)
         await work.commit()
@@ -164,6 +165,11 @@ def _words(text: str, what: str) -> str:
     if not found or len(found) > _LONGEST or not found.isprintable():
         raise Clash(f"the {what} must have 1 to {_LONGEST} printable characters", code="GW-LOGIN")
     return found
+
+
+def _told(wanted: NewAccount) -> Mapping[str, object]:
+    request = " ".join(wanted.request.split())[:_LONGEST]
+    return {"roles": []} | ({"request": request} if request else {})
 
 
 def states() -> Sequence[Standing]:

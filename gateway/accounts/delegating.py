@@ -3,18 +3,20 @@ that is in force once a head agreed, or at once by a head's own written act. Act
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
 from gateway.accounts.acting import Acting, rights_of
 from gateway.accounts.desk import AccountDesk
 from gateway.domain.event import EventKind
+from gateway.domain.person import Person
 from gateway.domain.post import Delegation
 from gateway.domain.right import Right
 from gateway.errors import Clash, Denied
 from gateway.policy import delegating
 from gateway.policy.delegating import Objection
+from gateway.policy.rights import NEVER_DELEGATED, Rights
 from gateway.ports.accounts import AccountWork
 
 MOST_SHOWN = 200
@@ -98,6 +100,29 @@ async def listed(desk: AccountDesk, acting: Acting) -> Sequence[Delegation]:
     if acting.may(Right.APPROVE_DELEGATION) or acting.may(Right.ACCOUNTS):
         return found
     return [each for each in found if acting.person.id in (each.from_id, each.to_id)]
+
+
+async def others(desk: AccountDesk, acting: Acting) -> Sequence[Person]:
+    """Whom rights can be lent to: everybody active with a post in the chosen agency but oneself, by name."""
+    now = desk.clock.now()
+    async with desk.accounts.read() as view:
+        posts = await view.posts.in_agency(acting.session.agency_id or "")
+        people = await view.people.everybody()
+    ids = {each.person_id for each in posts if each.holds(now)} - {acting.person.id}
+    return [each for each in people if each.id in ids and each.is_active]
+
+
+def lendable(acting: Acting) -> Sequence[Right]:
+    """What the person may do by an own post in the chosen agency, and may pass on."""
+    own, where = Rights(person_id=acting.person.id, posts=acting.rights.posts), acting.session.agency_id or ""
+    return [each for each in Right if each not in NEVER_DELEGATED and own.may(each, where, acting.at)]
+
+
+async def named(desk: AccountDesk, found: Collection[Delegation]) -> Mapping[str, str]:
+    """The names of everybody who stands in these delegations, by id."""
+    ids = {id for each in found for id in (each.from_id, each.to_id, each.approver_id, each.ended_by) if id}
+    async with desk.accounts.read() as view:
+        return {each.id: each.name for each in await view.people.everybody() if each.id in ids}
 
 
 async def _tell(work: AccountWork, kind: EventKind, about: Delegation, now: datetime) -> None:

@@ -1,6 +1,6 @@
-"""Đôn đốc: a person of ours asks a recipient to take in what it has not, in the agency's name (R54). In: a recipient's
-code. Out: everything of ours that it is late with, whom to phone there, and the note that it was urged; never by itself, and
-not sooner again than the rules allow."""
+"""Urges: a person of ours asks a recipient to take in what it has not, in the agency's name (R54). In: a recipient's
+code. Out: everything of ours that it is late with, whom to phone there, and the note that it was urged; never by itself,
+and not sooner again than the rules allow."""
 
 from __future__ import annotations
 

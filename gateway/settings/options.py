@@ -214,6 +214,10 @@ class AccountSettings:
     suspend_days: Annotated[int, Between(0, 3650)] = 183
     withdraw_days: Annotated[int, Between(0, 3650)] = 15
     unused_days: Annotated[int, Between(0, 3650)] = 0
+    login_style: Annotated[str, OneOf(("next", "second", "initials"))] = "next"
+    login_tail: str = ""
+    clerks_mailbox: str = "vanthu{abbr}"
+    admins_mailbox: str = "{abbr}qtdv"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

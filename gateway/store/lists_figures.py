@@ -5,7 +5,7 @@ time, so that memory is that of an hour."""
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, time, timedelta
 from statistics import quantiles
 from typing import Any
@@ -24,9 +24,11 @@ from gateway.store.tables import DeliveryRow, FactRow
 from gateway.store.transaction import Transaction
 
 DAYS = 30
-# Days whose deliveries still move are worked out again once a day; today every ten minutes.
+# Days whose deliveries still move are worked out again once a day; today every ten minutes, or every minute while little
+# happened on it.
 MOVING = timedelta(days=7)
-FRESH = timedelta(minutes=10)
+FRESH, SOON = timedelta(minutes=10), timedelta(minutes=1)
+LITTLE = 500
 MOST_SLOW = 10
 _MOST_CODES = 200  # of one day
 _R = ListRow
@@ -52,12 +54,25 @@ async def charts(tx: Transaction, agency_id: str, today: date, days: int) -> Cha
         col(ListDayRow.agency_id) == agency_id, col(ListDayRow.day) >= first, col(ListDayRow.day) <= today
     )
     known = {row.day: from_json(Figures, row.body) for row in await tx.rows(ListDayRow, query)}
+    known[today] = await _with_today(tx, agency_id, today, known.get(today, Figures()))
     every = [(first + timedelta(days=n)) for n in range(days)]
     return Charts(
         days=tuple(_day(day, known.get(day, Figures())) for day in every),
         states=await _states(tx, agency_id, today),
         slowest=_slowest(list(known.values())),
         hours=_grid(known),
+    )
+
+
+async def _with_today(tx: Transaction, agency_id: str, today: date, kept: Figures) -> Figures:
+    """What was sent and received today as it is now; times wait until the day is worked out again."""
+    begin = datetime.combine(today, time(), VIETNAM)
+    sent, hours = await _counted(tx, _between(agency_id, begin, begin + timedelta(days=1)))
+    return replace(
+        kept,
+        sent=sum(sent.values()),
+        received=sum(hours.values()),
+        hours=tuple(hours.get(hour, 0) for hour in range(24)),
     )
 
 
@@ -90,10 +105,10 @@ async def due_day(tx: Transaction, agency_id: str, now: datetime) -> date | None
     query = select(ListDayRow).where(
         col(ListDayRow.agency_id) == agency_id, col(ListDayRow.day) > today - timedelta(days=DAYS)
     )
-    made = {row.day: row.made_at for row in await tx.rows(ListDayRow, query)}
+    made = {row.day: row for row in await tx.rows(ListDayRow, query)}
     for n in range(DAYS):
         day = today - timedelta(days=n)
-        if day not in made or _is_old(day, made[day], today, now):
+        if day not in made or _is_old(made[day], today, now):
             return day
     return None
 
@@ -111,10 +126,11 @@ def lag(seconds: Sequence[float]) -> Lag | None:
     return Lag(n=len(seconds), median=tenths[4], p90=tenths[8])
 
 
-def _is_old(day: date, made_at: datetime, today: date, now: datetime) -> bool:
-    if day == today:
-        return made_at <= now - FRESH
-    return day > today - MOVING and made_at.astimezone(VIETNAM).date() < today
+def _is_old(made: ListDayRow, today: date, now: datetime) -> bool:
+    if made.day == today:
+        figures = from_json(Figures, made.body)
+        return made.made_at <= now - (SOON if figures.sent + figures.received < LITTLE else FRESH)
+    return made.day > today - MOVING and made.made_at.astimezone(VIETNAM).date() < today
 
 
 def _between(agency_id: str, since: datetime, until: datetime) -> ColumnElement[bool]:

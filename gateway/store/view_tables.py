@@ -14,9 +14,7 @@ class SavedViewRow(SQLModel, table=True):
     """`folded` is the name without accents and case: two names that read the same are one."""
 
     __tablename__ = "saved_view"
-    __table_args__ = (
-        ForeignKeyConstraint(["agency_id"], ["hosted_agency.id"], name="fk_saved_view_agency"),
-    )
+    __table_args__ = (ForeignKeyConstraint(["agency_id"], ["hosted_agency.id"], name="fk_saved_view_agency"),)
 
     agency_id: str = Field(primary_key=True)
     person_id: str = Field(primary_key=True)

@@ -222,9 +222,7 @@ def _reason(text: str) -> tuple[str, dict[str, str]]:
     raw = found["params"] or ""
     marks = list(_PARAM.finditer(raw))
     ends = [each.start() for each in marks[1:]] + [len(raw)]
-    return found["code"], {
-        each["name"]: raw[each.end() : end] for each, end in zip(marks, ends, strict=True)
-    }
+    return found["code"], {each["name"]: raw[each.end() : end] for each, end in zip(marks, ends, strict=True)}
 
 
 def sentence(code: str, params: Mapping[str, str], lang: str) -> str:

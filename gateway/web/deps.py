@@ -19,10 +19,11 @@ from gateway.incoming.desk import InDesk
 from gateway.outgoing.desk import OutDesk
 from gateway.ports import Blobs, Clock, Health, Pool, Store
 from gateway.todo.desk import TodoDesk
-from gateway.web.ports_compose import Agencies, Signing
 from gateway.web.listing.live import Live
 from gateway.web.listing.results import Results
+from gateway.web.ports_compose import Agencies, Signing
 from gateway.web.ports_packets import Packets
+from gateway.web.ports_registry import AgencyRegistry, CertificateFacts
 
 
 class Bell(Protocol):
@@ -79,6 +80,11 @@ class WebOptions:
     urge_days: int = 7
     form_bytes: int = 1024 * 1024
     upload_s: float = 600.0
+    address: str = ""
+    login_style: str = "next"
+    login_tail: str = ""
+    clerks_mailbox: str = "vanthu{abbr}"
+    admins_mailbox: str = "{abbr}qtdv"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,6 +101,8 @@ class WebDeps:
     inn: InDesk
     todo: TodoDesk
     book: BookDesk
+    registry: AgencyRegistry
+    certificate: Callable[[bytes], CertificateFacts]
     clock: Clock
     pool: Pool
     health: Health

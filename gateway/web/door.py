@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import logging
 import secrets
+import time
 from collections.abc import Awaitable, Callable
 from urllib.parse import urlsplit
 
@@ -40,6 +41,13 @@ def handler(route: Route, deps: WebDeps) -> Callable[[web.Request], Awaitable[we
     """The server's handler of that row."""
 
     async def handle(request: web.Request) -> web.StreamResponse:
+        began = time.perf_counter()
+        response = await answered(request)
+        if not response.prepared:
+            response.headers["Server-Timing"] = f"app;dur={1000 * (time.perf_counter() - began):.1f}"
+        return response
+
+    async def answered(request: web.Request) -> web.StreamResponse:
         visit = _stranger(route, deps, request)
         try:
             if request.method not in _SAFE:

@@ -1,6 +1,6 @@
-"""Gives a person's browser the bytes of a file, piece by piece. In: a name, what the node found the file to be, and the bytes
-as they come. Out: a download; or, of what is a PDF by its content and nothing else, a view inside a page of this node. A
-browser may run nothing of it, guess no other type and show it to no other site (threats.md 77 to 79)."""
+"""Gives a person's browser the bytes of a file, piece by piece. In: a name, what the node found the file to be, and the
+bytes as they come. Out: a download; or, of what is a PDF by its content and nothing else, a view inside a page of this
+node. A browser may run nothing of it, guess no other type and show it to no other site (threats.md 77 to 79)."""
 
 from __future__ import annotations
 

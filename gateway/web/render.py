@@ -21,10 +21,12 @@ if TYPE_CHECKING:
     from gateway.web.visit import Visit
 
 STATIC: Mapping[str, str] = {
+    "compose.js": "text/javascript",
     "gateway.css": "text/css",
     "gateway.js": "text/javascript",
     "htmx.min.js": "text/javascript",
     "icon.svg": "image/svg+xml",
+    "lists.js": "text/javascript",
     "print.js": "text/javascript",
 }
 

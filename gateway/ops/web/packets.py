@@ -19,6 +19,7 @@ from gateway.ports import Pool
 from gateway.web.ports_packets import Opinion, Pack, Packet
 
 PIECE = 256 * 1024
+_HEX = frozenset("0123456789abcdef")
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,10 +73,15 @@ class PacketViews:
 
     async def _file_of(self, scope: AgencyScope, sender: str, digest: str) -> str:
         async with self.node.store.read(scope) as work:
-            identity = await work.identities.by_body(sender, Digest(digest))
+            wanted = Digest(digest) if _is_hex(digest) else None
+            identity = await work.identities.by_body(sender, wanted) if wanted is not None else None
             if identity is None:
                 raise NotFound(f"nothing of {sender} has signed {digest[:80]}")
             return (await work.inbox.get(identity.inbox_id)).file_digest
+
+
+def _is_hex(digest: str) -> bool:
+    return len(digest) == 64 and set(digest) <= _HEX
 
 
 def _told(held: Held) -> Packet:

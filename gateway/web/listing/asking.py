@@ -22,7 +22,18 @@ ALL, ATTENTION = "all", "attention"
 _MORE_TABS: Mapping[Side, tuple[Tab, ...]] = {Side.OUT: (Tab.SILENT, Tab.UNSENT), Side.IN: ()}
 STATES: Mapping[Side, tuple[str, ...]] = {
     Side.OUT: (
-        *("draft", "blocked", "queued", "sending", "sent", "failed", "cancelled", "delivered", "rejected", "accepted"),
+        *(
+            "draft",
+            "blocked",
+            "queued",
+            "sending",
+            "sent",
+            "failed",
+            "cancelled",
+            "delivered",
+            "rejected",
+            "accepted",
+        ),
         *("assigned", "processing", "done", "recall_asked", "take_back_asked", "update_asked"),
         *("request_agreed", "request_refused", "unknown"),
     ),
@@ -30,7 +41,20 @@ STATES: Mapping[Side, tuple[str, ...]] = {
 }
 _LONGEST = 200
 _FILTERS = (
-    *("q", "tu", "den", "ngay", "loai", "khan", "co-quan", "trang-thai", "nguoi-ky", "tep", "qua-han", "chua-doc"),
+    *(
+        "q",
+        "tu",
+        "den",
+        "ngay",
+        "loai",
+        "khan",
+        "co-quan",
+        "trang-thai",
+        "nguoi-ky",
+        "tep",
+        "qua-han",
+        "chua-doc",
+    ),
 )
 _VIEW = ("tab", "sap-xep", "so-dong", "cot")
 
@@ -85,8 +109,8 @@ def read(
     content: bool = True,
     viewer: str | None = None,
 ) -> Asked:
-    """Words that mean nothing are left out. Without `content` nothing is found by what documents are about; `viewer` narrows
-    everything to what that department or person may see."""
+    """Words that mean nothing are left out. Without `content` nothing is found by what documents are about; `viewer`
+    narrows everything to what that department or person may see."""
     given = {name: query.get(name, "").strip()[:_LONGEST] for name in (*_VIEW, *_FILTERS)}
     if not content:
         given |= {"q": "", "nguoi-ky": ""}

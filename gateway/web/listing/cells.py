@@ -12,7 +12,13 @@ from gateway.domain.wall_clock import local
 from gateway.web.listing.columns import Column
 from gateway.web.listing.rows import Row
 
-WIDTHS: Mapping[str, int] = {"trich-yeu": 60, "noi-nhan": 36, "noi-gui": 36, "trang-thai": 28, "ma-van-ban": 34}
+WIDTHS: Mapping[str, int] = {
+    "trich-yeu": 60,
+    "noi-nhan": 36,
+    "noi-gui": 36,
+    "trang-thai": 28,
+    "ma-van-ban": 34,
+}
 WIDTH = 18
 
 
@@ -47,7 +53,9 @@ def _cell(row: Row, key: str, lang: str, sources: Mapping[str, str]) -> Cell:
     if key == "trang-thai":
         return f"{row.state}; {row.summary}" if row.summary else row.state
     if key == "kiem-tra":
-        told = [(labels.say(f"listing.check.{each.key}", lang), _found(each.found, lang)) for each in row.checks]
+        told = [
+            (labels.say(f"listing.check.{each.key}", lang), _found(each.found, lang)) for each in row.checks
+        ]
         return "; ".join(f"{name}: {found}" for name, found in told)
     source = sources.get(card.source or "")
     return labels.say(f"listing.source.{source}", lang) if source else ""

@@ -1,5 +1,5 @@
-"""The documents before and after one, in the list that it was opened from. In: a visit whose address says which list (`ds`).
-Out: their addresses, and the way back. Details show them as links with the keys [ and ]."""
+"""The documents before and after one, in the list that it was opened from. In: a visit whose address says which list
+(`ds`). Out: their addresses, and the way back. Details show them as links with the keys [ and ]."""
 
 from __future__ import annotations
 

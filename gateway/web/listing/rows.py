@@ -70,7 +70,9 @@ class Teller:
         return Row(
             line=line,
             path=f"{path}?{urlencode({'ds': self.back})}" if self.back else path,
-            number="/".join(each for each in (card.number, card.symbol) if each) or card.document_id or line.id,
+            number="/".join(each for each in (card.number, card.symbol) if each)
+            or card.document_id
+            or line.id,
             subject=card.subject if self.content else "",
             state=state_text(line, self.lang),
             summary=self._summary(line),
@@ -93,9 +95,11 @@ class Teller:
         if line.side is Side.IN or total < 2:
             return ""
         parts = [labels.say("state.of_many", self.lang, count=card.taken_in, total=total)]
-        for state in ("rejected", "failed"):
-            if n := card.states.get(state):
-                parts.append(labels.say("listing.some", self.lang, count=n, state=_short(state, self.lang)))
+        parts += [
+            labels.say("listing.some", self.lang, count=card.states[state], state=_short(state, self.lang))
+            for state in ("rejected", "failed")
+            if card.states.get(state)
+        ]
         if late := line.overdue(self.now):
             word = labels.say("mark.overdue", self.lang).lower()
             parts.append(labels.say("listing.some", self.lang, count=late, state=word))

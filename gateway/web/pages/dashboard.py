@@ -56,7 +56,7 @@ async def shown(visit: Visit) -> web.StreamResponse:
 
 def _tiles(tiles: Tiles, endings: int) -> list[Tile]:
     return [
-        Tile(key="late", count=tiles.late, path="/van-ban-den?qua-han=1", calls=True),
+        Tile(key="late", count=tiles.late, path="/van-ban-den?tab=new&qua-han=1", calls=True),
         Tile(key="urgent", count=tiles.urgent, path="/van-ban-den?tab=new&khan=1", calls=True),
         Tile(key="today", count=tiles.today, path="/van-ban-den?ngay=hom-nay"),
         Tile(key="unsent", count=tiles.unsent, path="/van-ban-di?tab=unsent", calls=True),

@@ -1,5 +1,5 @@
-"""Acts on many rows of a list at once. In: rows that were ticked, or all that the list finds. Out: a page that says what will
-happen to which, and why others are left out; then what became of each."""
+"""Acts on many rows of a list at once. In: rows that were ticked, or all that the list finds. Out: a page that says what
+will happen to which, and why others are left out; then what became of each."""
 
 from __future__ import annotations
 
@@ -27,7 +27,15 @@ from gateway.web.routes import Needs, get, post
 from gateway.web.visit import Visit
 
 REASONS = (
-    *("WRONG_ADDRESSEE", "OUT_OF_AUTHORITY", "NOT_AUTHENTIC", "DAMAGED", "MISSING_FILE", "BAD_FORM", "DUPLICATE"),
+    *(
+        "WRONG_ADDRESSEE",
+        "OUT_OF_AUTHORITY",
+        "NOT_AUTHENTIC",
+        "DAMAGED",
+        "MISSING_FILE",
+        "BAD_FORM",
+        "DUPLICATE",
+    ),
     *("SECRET", "FORBIDDEN_CONTENT", "MALWARE", "OTHER"),
 )
 SHORTEST_REASON = 10
@@ -124,7 +132,7 @@ async def _page(visit: Visit, chosen: Chosen, problems: list[tuple[str, str]]) -
         given=visit.form.flat(),
         reasons=[(code, visit.say(f"reason.{code}")) for code in REASONS],
         hows=[(how, visit.say(f"listing.urge.{how}")) for how in urge.HOWS],
-        told=await _told(visit, chosen) if named == "don-doc" else (),
+        urgings=await _told(visit, chosen) if named == "don-doc" else (),
         urge_text=visit.form.text("text") or visit.say("listing.urge.text", agency=visit.here.name),
         mode=visit.here.numbering.value,
     )
@@ -150,9 +158,7 @@ def _missing(visit: Visit, named: str) -> list[tuple[str, str]]:
     return problems
 
 
-async def _each(
-    visit: Visit, chosen: Chosen, do: Callable[[Choice], Awaitable[str]]
-) -> list[Outcome]:
+async def _each(visit: Visit, chosen: Chosen, do: Callable[[Choice], Awaitable[str]]) -> list[Outcome]:
     """One after the other, in their order: what stands against one is told in its row."""
     outcomes = []
     for choice in chosen.taken:
@@ -160,7 +166,9 @@ async def _each(
             outcomes.append(_outcome(choice, ok=True, text=await do(choice)))
         except GatewayError as why:
             told = [text for _, text in failing.reasons(why, visit.lang)]
-            outcomes.append(_outcome(choice, ok=False, text=" ".join(told) or failing.of_error(why, visit.lang).title))
+            outcomes.append(
+                _outcome(choice, ok=False, text=" ".join(told) or failing.of_error(why, visit.lang).title)
+            )
     return outcomes
 
 
@@ -296,8 +304,12 @@ ACTS_IN = (Needs(right=Right.SEE_CONTENT, manners=(Manner.YES, Manner.OWN)),)
 
 ROUTES = (
     get("/danh-sach/van-ban-di", "outgoing_many", outgoing, needs=SEE, key="outgoing"),
-    post("/danh-sach/van-ban-di/lam/{act}", "outgoing_many_done", outgoing_done, needs=ACTS_OUT, key="outgoing"),
+    post(
+        "/danh-sach/van-ban-di/lam/{act}", "outgoing_many_done", outgoing_done, needs=ACTS_OUT, key="outgoing"
+    ),
     get("/danh-sach/van-ban-den", "incoming_many", incoming, needs=SEE, key="incoming"),
-    post("/danh-sach/van-ban-den/lam/{act}", "incoming_many_done", incoming_done, needs=ACTS_IN, key="incoming"),
+    post(
+        "/danh-sach/van-ban-den/lam/{act}", "incoming_many_done", incoming_done, needs=ACTS_IN, key="incoming"
+    ),
     get("/danh-sach/ket-qua/{key}", "many_result", result, needs=SEE),
 )

@@ -1,5 +1,6 @@
-"""A list that leaves the page: as a workbook or text, on paper, or as the evidence packs of its documents. In: rows that were
-ticked, or all that the list finds. Out: a file, or a page to print. Everything is bounded and made in a scratch file."""
+"""A list that leaves the page: as a workbook or text, on paper, or as the evidence packs of its documents. In: rows that
+were ticked, or all that the list finds. Out: a file, or a page to print. Everything is bounded, and made in a scratch
+file."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
-"""The two lists and the search over both: rows by tab, filter and order, a page at a time. In: an address. Out: the page, or
-the region of it that a script swaps."""
+"""The two lists and the search over both: rows by tab, filter and order, a page at a time. In: an address. Out: the page,
+or the region of it that a script swaps."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from gateway.domain.text import fold, sought
 from gateway.domain.wall_clock import local
 from gateway.errors import NotFound
 from gateway.ports import Work
-from gateway.ports.lists import Count, ListPage, Wanted
+from gateway.ports.lists import Count, ListPage, Sort, Wanted
 from gateway.ports.rows import InboxItem
 from gateway.web.listing import asking, sees, sources
 from gateway.web.listing.asking import ALL, ATTENTION, PICKS, SIZES, STATES, Asked
@@ -127,7 +127,10 @@ async def _counts(work: Work, asked: Asked) -> Mapping[str, Count]:
         special = {ALL: found[None], ATTENTION: found[Tab(0)]}
         return special | {tab.name.lower(): found[tab] for tab in TABS[asked.side] if tab.name}
     mine = Wanted(side=asked.side, viewer=viewer)
-    counts = {ALL: await work.lists.count(mine), ATTENTION: await work.lists.count(replace(mine, attention=True))}
+    counts = {
+        ALL: await work.lists.count(mine),
+        ATTENTION: await work.lists.count(replace(mine, attention=True)),
+    }
     for tab in TABS[asked.side]:
         counts[(tab.name or "").lower()] = await work.lists.count(replace(mine, tab=tab))
     return counts
@@ -142,7 +145,7 @@ async def _broken(work: Work, asked: Asked) -> Sequence[InboxItem]:
 
 async def _last(work: Work, asked: Asked) -> datetime | None:
     """Proves on an empty page that the line is alive."""
-    newest = replace(Wanted(side=Side.IN, viewer=asked.wanted.viewer), sort=asking.Sort.NEWEST)
+    newest = Wanted(side=Side.IN, viewer=asked.wanted.viewer, sort=Sort.NEWEST)
     lines = (await work.lists.page(newest, limit=1)).lines
     return lines[0].at if lines else None
 
@@ -177,6 +180,7 @@ async def _values(visit: Visit, asked: Asked, shown: Shown, seen: Sees) -> dict[
 
 def acts_of(visit: Visit, side: Side) -> tuple[str, ...]:
     """What this person may do to many at once (rules 13); the acts ask again."""
+    named: tuple[tuple[str, bool], ...]
     issues, takes = visit.may(Right.ISSUE, Manner.YES), visit.may(Right.TAKE_IN, Manner.YES)
     reads = sees.of(visit).content
     if side is Side.OUT:
@@ -216,7 +220,9 @@ def filter_words(visit: Visit, asked: Asked) -> list[tuple[str, str, str]]:
             words = visit.say(f"listing.tep.{value}")
         elif name in ("qua-han", "chua-doc"):
             words = ""
-        told.append((visit.say(f"listing.filter.{name}"), words, asked.address(**{name.replace("-", "_"): None})))
+        told.append(
+            (visit.say(f"listing.filter.{name}"), words, asked.address(**{name.replace("-", "_"): None}))
+        )
     return told
 
 

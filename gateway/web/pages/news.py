@@ -4,6 +4,7 @@ events, or one number for a script that asks now and then. Neither keeps a sessi
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from datetime import datetime
 
 from aiohttp import web
@@ -32,10 +33,9 @@ async def stream(visit: Visit) -> web.StreamResponse:
             }
         )
         await response.prepare(visit.request)
-        try:
+        # The page may be closed at any moment.
+        with contextlib.suppress(ConnectionResetError):
             await _tell(visit, response, wanted)
-        except ConnectionResetError:
-            pass  # the page was closed
         return response
 
 

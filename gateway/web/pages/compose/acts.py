@@ -1,6 +1,6 @@
-"""What the one form of a new document does: whichever button was pressed, it is saved first; then files, recipients, reading
-the signed PDF, the check, the sending. In: the form, streamed. Out: the page that follows, or the same page with what is
-wrong and everything that was typed."""
+"""What the one form of a new document does: whichever button was pressed, it is saved first; then files, recipients,
+reading the signed PDF, the check, the sending. In: the form, streamed. Out: the page that follows, or the same page with
+what is wrong and everything that was typed."""
 
 from __future__ import annotations
 

@@ -209,7 +209,8 @@ def _closed(visit: Visit, answer: Resolution, recipient: Recipient) -> str:
     heirs = ", ".join(ending.heirs if ending and ending.heirs else filter(None, [answer.successor]))
     day = ending.since if ending else entry.valid_to if entry else None
     when = day.strftime("%d/%m/%Y") if day else ""
-    how = visit.say(f"compose.ended.{_ENDED.get(ending.kind, 'dissolve') if ending else 'dissolve'}")
+    kind = _ENDED.get(ending.kind, "dissolve") if ending and heirs else "dissolve"
+    how = visit.say(f"compose.ended.{kind}", heirs=heirs)
     said = visit.say("compose.ended", name=name, how=how)
     said += f" {visit.say('compose.ended.from', day=when)}" if when else ""
     said += f" {visit.say('compose.ended.by', decision=ending.decision.number)}" if ending else ""
@@ -238,6 +239,7 @@ async def _has_certificate(visit: Visit, code: str) -> bool:
     now = visit.deps.clock.now()
     bound = await visit.deps.out.directory.bindings(code)
     return any(
-        (each.valid_from is None or each.valid_from <= now) and (each.valid_to is None or now <= each.valid_to)
+        (each.valid_from is None or each.valid_from <= now)
+        and (each.valid_to is None or now <= each.valid_to)
         for each in bound
     )

@@ -40,10 +40,11 @@ async def tree(visit: Visit) -> web.StreamResponse:
     """Begins at the top above the own agency; each agency opens what is under it."""
     document = await editor.load(visit, visit.path("id"))
     root = await _root(visit, visit.ask("goc") or visit.here.code)
-    branches = []
+    branches: list[Branch] = []
     if root is not None:
-        for entry in (await visit.deps.agencies.children(root.code))[:_MOST_BRANCHES]:
-            branches.append(Branch(entry=entry, below=await visit.deps.agencies.children(entry.code)))
+        under = visit.deps.agencies.children
+        first = (await under(root.code))[:_MOST_BRANCHES]
+        branches = [Branch(entry=each, below=await under(each.code)) for each in first]
     there = {each.code for each in remaining(document.draft, document.change)}
     return await visit.page(
         "compose/tree.html",
@@ -84,8 +85,7 @@ async def _root(visit: Visit, code: str) -> AgencyEntry | None:
     """What was asked for where it was typed; else the top above the own agency."""
     agencies = visit.deps.agencies
     if visit.ask("goc"):
-        found = await agencies.entry(code) or next(iter(await agencies.search(code, 1)), None)
-        return found
+        return await agencies.entry(code) or next(iter(await agencies.search(code, 1)), None)
     entry = await agencies.entry(code)
     for _ in range(_DEEPEST):
         above = await agencies.entry(entry.parent) if entry is not None and entry.parent else None

@@ -1,5 +1,5 @@
-"""Shows the page of a new document: its four parts, filled from a draft or from a form that was not taken. In: a `Sheet`. Out:
-the page. Reads the directory and the groups; writes nothing."""
+"""Shows the page of a new document: its four parts, filled from a draft or from a form that was not taken. In: a `Sheet`.
+Out: the page. Reads the directory and the groups; writes nothing."""
 
 from __future__ import annotations
 
@@ -105,7 +105,9 @@ async def show(
     """The page whole."""
     document = sheet.document
     shown = await addressing.rows(visit, sheet.recipients)
-    name = visit.say(f"compose.title.{sheet.kind.value if sheet.kind is not Kind.DOCUMENT else sheet.mode or 'new'}")
+    name = visit.say(
+        f"compose.title.{sheet.kind.value if sheet.kind is not Kind.DOCUMENT else sheet.mode or 'new'}"
+    )
     title = f"{visit.say('compose.error')} {name}" if problems else name
     return await visit.page(
         "compose/edit.html",
@@ -142,7 +144,9 @@ def _options(visit: Visit, sheet: Sheet) -> Mapping[str, list[tuple[str, str]]]:
         "delivery": [(each.value, visit.say(f"delivery.{each}")) for each in DeliveryMode],
         "role": [(each.value, visit.say(f"role.{each}")) for each in RecipientRole],
         "file_role": [(each.value, visit.say(f"file_role.{each}")) for each in FileRole],
-        "secrecy": [(key, visit.say(f"compose.secrecy.{key}")) for key in ("none", "mat", "toi_mat", "tuyet_mat")],
+        "secrecy": [
+            (key, visit.say(f"compose.secrecy.{key}")) for key in ("none", "mat", "toi_mat", "tuyet_mat")
+        ],
     }
 
 

@@ -219,7 +219,10 @@ def _replies(form: Form, before: Sequence[ReplyLink], read: _Reader) -> tuple[Re
 
 
 def still_doubted(
-    doubts: Sequence[tuple[str, str]], confirmed: Sequence[str], before: Mapping[str, str], now: Mapping[str, str]
+    doubts: Sequence[tuple[str, str]],
+    confirmed: Sequence[str],
+    before: Mapping[str, str],
+    now: Mapping[str, str],
 ) -> tuple[tuple[str, str], ...]:
     """What nobody has confirmed: neither ticked nor typed anew."""
     return tuple(

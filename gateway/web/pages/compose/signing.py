@@ -32,7 +32,7 @@ async def page(visit: Visit) -> web.StreamResponse:
 
 async def view(visit: Visit) -> web.StreamResponse:
     """The page that will bear the signature, as a picture."""
-    document, lead = await _lead(visit)
+    _, lead = await _lead(visit)
     wish = _wish(visit, _kind(visit, visit.ask("loai")))
     opener = await _opener(visit, lead)
     _, picture = await visit.deps.signing.plan(visit.here, opener, wish)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 
 from gateway.web import routes
-from gateway.web.pages.incoming import answering, content, detail, handing, sealing, taking
+from gateway.web.pages.incoming import answering, content, handing, opened, sealing, taking
 from gateway.web.pages.incoming.found import (
     ANSWERS,
     DECIDES,
@@ -25,7 +25,7 @@ _FILE = "{n:[0-9]{1,9}}"
 _PACKET = "{digest:[0-9a-f]{64}}"
 
 ROUTES: tuple[Route, ...] = (
-    get(HERE, "incoming_one", detail.shown, needs=SEES),
+    get(HERE, "incoming_one", opened.shown, needs=SEES),
     get(f"{HERE}/tiep-nhan", "incoming_take_form", taking.take_form, needs=TAKES),
     post(f"{HERE}/tiep-nhan", "incoming_take", taking.taken, needs=TAKES),
     get(f"{HERE}/tam-giu", "incoming_hold_form", taking.hold_form, needs=TAKES),

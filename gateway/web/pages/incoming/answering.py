@@ -1,5 +1,5 @@
-"""Answering what its sender asks about a document that is here: recall, take-back, update (15 agrees, 16 refuses). In: a visit
-and its form. Out: a page that says what will happen to the files and the line in the book; then the answer on its way."""
+"""Answering what its sender asks about a document that is here: recall, take-back, update (15 agrees, 16 refuses). In: a
+visit and its form. Out: a page that says what will happen to files and line in the book; then the answer on its way."""
 
 from __future__ import annotations
 

@@ -51,6 +51,7 @@ async def view(visit: Visit) -> web.StreamResponse:
         document=found.document,
         item=item,
         order=visit.ask("lenh"),
+        labelled=seen.labelled(visit),
         verdicts=[each for each in found.document.signatures if each.n == n],
         others=[each for each in found.document.files if each.n != n and files_out.can_show(each.found_type)],
     )
@@ -74,6 +75,7 @@ async def packet(visit: Visit) -> web.StreamResponse:
         text=text,
         is_cut=named.size > SHOWN,
         order=visit.ask("lenh"),
+        labelled=seen.labelled(visit),
     )
 
 

@@ -1,5 +1,5 @@
-"""/van-ban-den/{id}: one incoming document. In: what was found, its facts, events and packets. Out: the page with the checks
-and the one button that fits them on top, what is known of the document, its files and signatures, and its history."""
+"""The page of one incoming document. In: what was found, its facts, events and packets. Out: the checks with the one button
+that fits them on top, what is known of the document, its files and signatures, and its history."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 
 from aiohttp import web
 
+from gateway import labels
 from gateway.domain.account import HostedAgency, NumberingMode
 from gateway.domain.document import IncomingDocument, InState, Kind, OutgoingDocument, Source
 from gateway.domain.event import Event
@@ -26,7 +27,7 @@ from gateway.web.pages.incoming import found as seen
 from gateway.web.pages.incoming import story
 from gateway.web.pages.incoming.found import Found
 from gateway.web.ports_packets import Packet
-from gateway.web.visit import Visit, where
+from gateway.web.visit import Visit
 
 _WHOLE = (Kind.DOCUMENT, Kind.REPLACEMENT)
 _TAKEN = (InState.ACCEPTED, InState.ASSIGNED, InState.PROCESSING, InState.DONE)
@@ -37,7 +38,6 @@ STEPS: Mapping[InState, tuple[str, ...]] = {
     InState.ASSIGNED: ("05", "06"),
     InState.PROCESSING: ("06",),
 }
-_OURS = ("mark.", "incoming.mark.")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,24 +71,10 @@ class Known:
     def held(self) -> tuple[str, ...]:
         """Why a clerk put it on hold."""
         return tuple(
-            fact.note for fact in self.facts if fact.track is Track.OTHER and fact.code == "held" and fact.note
+            fact.note
+            for fact in self.facts
+            if fact.track is Track.OTHER and fact.code == "held" and fact.note
         )
-
-
-async def shown(visit: Visit) -> web.StreamResponse:
-    from gateway.web.pages.incoming import sealing
-
-    found = await seen.find(visit)
-    if found.document.target_id is not None:
-        return visit.go(found.path)
-    if found.whole.state is InState.SEALED:
-        return await sealing.locked(visit, found)
-    if found.content and found.manner is Manner.ORDER:
-        await seen.read(visit, found, "")
-    known = await look(visit, found.whole)
-    if known.unread and found.manner in (Manner.YES, Manner.OWN):
-        await _mark_read(visit, found.whole.id)
-    return await page(visit, found, known)
 
 
 async def page(
@@ -129,6 +115,7 @@ async def page(
         packets=await packets_of(visit, document),
         order=visit.ask("lenh"),
         can_show=can_show,
+        labelled=seen.labelled(visit),
         numbered=seen.numbered,
         path_of=seen.path_of,
         waits_number=document.state in _TAKEN
@@ -181,7 +168,9 @@ async def _request(work: Work, document: IncomingDocument, facts: Sequence[Fact]
     standing = open_request(fold_incoming(facts))
     if standing is None:
         return None
-    asked = next((one for one in facts if one.request_id == standing.request_id and one.code == "asked"), None)
+    asked = next(
+        (one for one in facts if one.request_id == standing.request_id and one.code == "asked"), None
+    )
     identity = await work.identities.by_packet(document.sender_code, standing.request_id)
     child = None
     if identity is not None and identity.incoming_id is not None:
@@ -215,21 +204,13 @@ async def _doubles(work: Work, document: IncomingDocument) -> list[IncomingDocum
             same = (line.card.number, line.card.symbol) == (document.number, document.symbol)
             if same and line.issued_on == document.issued_on and line.id not in found:
                 found[line.id] = await work.incoming.get(line.id)
-    return [
-        each for id, each in found.items() if id != document.id and not _is_of_one_life(each, document)
-    ]
+    return [each for id, each in found.items() if id != document.id and not _is_of_one_life(each, document)]
 
 
 def _is_of_one_life(other: IncomingDocument, document: IncomingDocument) -> bool:
     """An attempt that was refused, and what was replaced, came before on purpose."""
     ended = (InState.REJECTED, InState.REPLACED, InState.RECALLED, InState.SEALED)
     return other.state in ended or document.id == other.replaced_by or other.arrived_at > document.arrived_at
-
-
-async def _mark_read(visit: Visit, id: str) -> None:
-    async with visit.deps.store.begin(visit.scope()) as work:
-        await work.lists.mark_read([id])
-        await work.commit()
 
 
 async def _left(
@@ -259,8 +240,6 @@ async def _name_now(visit: Visit, document: IncomingDocument) -> str:
 
 def _marks(document: IncomingDocument, visit: Visit) -> list[str]:
     """Those that speak to a receiver; requests stand in the history."""
-    from gateway import labels
-
     made = []
     for mark in document.marks:
         name = mark.partition(":")[0]

@@ -3,9 +3,10 @@ Out: `Found`; NotFound for another agency's, Denied for what is another unit's (
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
+from gateway import labels
 from gateway.accounts import reading
 from gateway.domain.document import IncomingDocument, InState, Staff
 from gateway.domain.right import Manner, Right
@@ -139,3 +140,8 @@ async def names(visit: Visit, principals: Iterable[str]) -> Mapping[str, str]:
             except NotFound:
                 found[each] = visit.say("incoming.by.node" if each == NODE else "incoming.by.program")
     return found
+
+
+def labelled(visit: Visit) -> Callable[[str, str], str]:
+    """The words of a key made of other people's codes; the second where there are none."""
+    return lambda key, other: visit.say(key) if labels.has(key) else other

@@ -1,5 +1,5 @@
-"""Who works on a document, until when, and how far it is (statuses 04 to 06). In: a visit and its form. Out: the assignment,
-kept beside every earlier one (R67), or the state that a unit reports; its sender learns of both."""
+"""Who works on a document, until when, and how far it is (statuses 04 to 06). In: a visit and its form. Out: the
+assignment, kept beside every earlier one (R67), or the state that a unit reports; its sender learns of both."""
 
 from __future__ import annotations
 
@@ -92,7 +92,9 @@ async def _form(visit: Visit, problems: Sequence[tuple[str, str]] = ()) -> web.S
         before=before,
         problems=list(problems),
         given=visit.form.flat() or _earlier(before),
-        ticked=visit.form.all("helping") if visit.form.fields else (before.coordinating_units if before else ()),
+        ticked=visit.form.all("helping")
+        if visit.form.fields
+        else (before.coordinating_units if before else ()),
         version=visit.form.text("version") or str(document.version),
     )
 
@@ -137,5 +139,3 @@ def _read(visit: Visit, document: IncomingDocument) -> tuple[Assignment, Problem
         instruction=form.text("instruction") or None,
     )
     return given, problems
-
-

@@ -1,5 +1,5 @@
 """The sealed hold as people meet it (R4): any of them freezes what may be a state secret; the locked page leads through the
-steps; the head's recorded decision ends it. In: a visit and its form. Out: pages that say nothing of what the document says."""
+steps; the head's recorded decision ends it. In: a visit and its form. Out: pages that say nothing of what it says."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
-"""What happened to an incoming document, oldest first: what its sender asked, what we answered and who did it, to whom it was
-given. In: its facts and events. Out: lines in the reader's language, each with our time and, where it differs, theirs. Pure."""
+"""What happened to an incoming document, oldest first: what its sender asked, what we answered and who did it, to whom it
+was given. In: its facts and events. Out: lines in the reader's language, each with our time and theirs. Pure."""
 
 from __future__ import annotations
 
@@ -47,7 +47,8 @@ def lines(
     if content:
         return told
     return [
-        Line(at=each.at, word=each.word, who=each.who, stated=each.stated, skewed=each.skewed) for each in told
+        Line(at=each.at, word=each.word, who=each.who, stated=each.stated, skewed=each.skewed)
+        for each in told
     ]
 
 

@@ -1,6 +1,6 @@
-"""Taking in, putting on hold, refusing: what a clerk decides about a document that has come (statuses 03 and 02). In: a visit
-and its form. Out: a page that says what will happen and to whom, then the document as it stands; a form that was not taken
-comes back with everything that was typed."""
+"""Taking in, putting on hold, refusing: what a clerk decides about a document that has come (statuses 03 and 02). In: a
+visit and its form. Out: a page that says what will happen and to whom, then the document as it stands; a form that was
+not taken comes back with everything that was typed."""
 
 from __future__ import annotations
 
@@ -126,7 +126,10 @@ async def _form(visit: Visit, name: str, problems: Sequence[tuple[str, str]] = (
         document=found.whole,
         panel=panel,
         mode=known.agency.numbering.value,
-        reasons=[("", visit.say("incoming.refuse.none")), *((each, visit.say(f"reason.{each}")) for each in REASONS)],
+        reasons=[
+            ("", visit.say("incoming.refuse.none")),
+            *((each, visit.say(f"reason.{each}")) for each in REASONS),
+        ],
         problems=list(problems),
         given=visit.form.flat(),
         version=visit.form.text("version") or str(found.whole.version),

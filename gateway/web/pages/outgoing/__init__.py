@@ -1,4 +1,4 @@
-"""Văn bản đi: the page of one document, its files and packets, and every act on it with a page of its own."""
+"""Outgoing documents: the page of one document, its files and packets, and every act on it with a page of its own."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ ISSUES = (Needs(right=Right.ISSUE, manners=(Manner.YES,)),)
 RECALLS = (Needs(right=Right.RECALL, manners=(Manner.RECORDED,)),)
 URGES = (Needs(right=Right.URGE, manners=(Manner.YES,)),)
 _KEY = "outgoing"
-_PACKET = HERE + "/goi-tin/{digest:[0-9a-f]{64}}"
-_FILE = HERE + "/tep/{n:[0-9]{1,3}}"
+_PACKET = HERE + "/goi-tin/{digest:[0-9a-f]+}"
+_FILE = HERE + "/tep/{n:[0-9][0-9]?[0-9]?}"
 
 ROUTES: tuple[Route, ...] = (
     get(HERE, "out_document", detail.shown, needs=SEES, key=_KEY),
@@ -24,6 +24,8 @@ ROUTES: tuple[Route, ...] = (
     get(HERE + "/phieu-gui", "out_slip", slip.printed, needs=PRINTS, key=_KEY),
     get(HERE + "/gui-lai", "out_resend", moving.resending, needs=ISSUES, key=_KEY),
     post(HERE + "/gui-lai", "out_resent", moving.resent, needs=ISSUES, key=_KEY),
+    get(HERE + "/sua-lai", "out_anew", moving.correcting, needs=ISSUES, key=_KEY),
+    post(HERE + "/sua-lai", "out_anew_begun", moving.corrected, needs=ISSUES, key=_KEY),
     get(HERE + "/gui-them", "out_further", moving.adding, needs=ISSUES, key=_KEY),
     post(HERE + "/gui-them", "out_further_sent", moving.added, needs=ISSUES, key=_KEY),
     get(HERE + "/huy-gui", "out_cancel", moving.cancelling, needs=ISSUES, key=_KEY),

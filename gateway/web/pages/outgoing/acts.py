@@ -38,6 +38,7 @@ def acts(found: Found, now: datetime, may: Callable[[Right, Collection[Manner]],
     """In the order of the page. What the person has no right to is left out."""
     made = (
         (ISSUES, Act(key="resend", path=f"{found.path}/gui-lai", why=no_resend(found), letter="r")),
+        (ISSUES, Act(key="anew", path=f"{found.path}/sua-lai", why=no_anew(found))),
         (ISSUES, Act(key="further", path=f"{found.path}/gui-them", why=no_further(found))),
         (URGES, Act(key="urge", path=f"{found.path}/don-doc", why=no_urging(found, now))),
         (RECALLS, Act(key="recall", path=f"{found.path}/thu-hoi", why=no_recall(found))),
@@ -50,7 +51,8 @@ def acts(found: Found, now: datetime, may: Callable[[Right, Collection[Manner]],
         (ISSUES, Act(key="cancel", path=f"{found.path}/huy-gui", why=no_cancel(found))),
         (PRINTS, Act(key="slip", path=f"{found.path}/phieu-gui", why=no_slip(found))),
     )
-    return tuple(act for (right, manners), act in made if may(right, manners))
+    fitting = (each for each in made if each[1].key != "anew" or not each[1].why)
+    return tuple(act for (right, manners), act in fitting if may(right, manners))
 
 
 def no_resend(found: Found) -> str:
@@ -64,6 +66,12 @@ def no_resend(found: Found) -> str:
 
 def resendable(found: Found) -> Sequence[Delivery]:
     return [each for each in found.deliveries if each.state in AGAIN]
+
+
+def no_anew(found: Found) -> str:
+    """Only there where somebody refused it."""
+    refused = any(each.state == "rejected" for each in found.deliveries)
+    return _not_away(found) if refused else "outgoing.why.nobody_refused"
 
 
 def no_further(found: Found) -> str:

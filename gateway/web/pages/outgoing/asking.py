@@ -1,4 +1,4 @@
-"""Acts that ask something of recipients in the agency's name: the recall of a document, and đôn đốc. In: a page that says
+"""Acts that ask something of recipients in the agency's name: the recall of a document, and urging. In: a page that says
 what will happen and to whom, and its form with the reason. Out: the act, or what stands against it."""
 
 from __future__ import annotations
@@ -74,7 +74,7 @@ async def _recall_page(
     return await visit.page(
         "outgoing/recall.html",
         422 if problems else 200,
-        title=visit.say("outgoing.act.recall"),
+        title=seen.heading(visit, "outgoing.act.recall"),
         found=found,
         problems=problems,
         chosen=chosen,
@@ -131,7 +131,7 @@ async def _urge_page(
     return await visit.page(
         "outgoing/urge.html",
         422 if problems else 200,
-        title=visit.say("outgoing.act.urge"),
+        title=seen.heading(visit, "outgoing.act.urge"),
         found=found,
         problems=problems,
         others=codes,

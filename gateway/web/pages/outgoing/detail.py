@@ -1,20 +1,22 @@
-"""Văn bản đi, one document: what it is, its files and signatures on the left; on the right each recipient with its own
+"""One outgoing document: what it is, its files and signatures on the left; on the right each recipient with its own
 timeline, and everything that can be done. In: its address. Out: the page, or the region of recipients alone."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from aiohttp import web
 
 from gateway.domain.document import IncomingDocument, Kind, OutgoingDocument, OutState, ReplyLink
 from gateway.domain.event import EventKind
+from gateway.domain.listing import Side
 from gateway.domain.right import Manner, Right
 from gateway.errors import NotFound
+from gateway.web.listing import neighbours
 from gateway.web.pages.outgoing import acts, rows, seen
 from gateway.web.pages.outgoing.seen import Found
-from gateway.web.visit import Visit
+from gateway.web.visit import Visit, where
 
 # With more recipients only the timeline that is asked for is written into the page.
 _MOST_OPEN = 60
@@ -22,10 +24,11 @@ _MOST_OPEN = 60
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answered:
-    """A document that this one answers; `path` is empty where we do not have it."""
+    """A document that this one answers, or of `own` ones corrects; `path` is empty where we do not have it."""
 
     link: ReplyLink
     path: str
+    own: bool = False
 
 
 async def shown(visit: Visit) -> web.StreamResponse:
@@ -49,12 +52,12 @@ async def shown(visit: Visit) -> web.StreamResponse:
         "lazy": len(every) > _MOST_OPEN,
         "seconds": lambda at: seen.seconds(at, now),
         "labelled": labelled,
+        "link": _link(visit, found),
         "may_read": visit.may(Right.SEE_CONTENT, Manner.YES, Manner.OWN, Manner.ORDER)
         and not document.is_sealed,
     }
     if visit.is_piece:
         return visit.piece("outgoing/_recipients.html", **region)
-    before, after = await _beside(visit)
     return await visit.page(
         "outgoing/detail.html",
         title=_title(visit, document),
@@ -66,11 +69,11 @@ async def shown(visit: Visit) -> web.StreamResponse:
         undo=_may_undo(visit, document, found),
         replaced_by=[each for each in found.children if each.kind is Kind.REPLACEMENT],
         changes=[each for each in found.children if each.kind in (Kind.RECALL, Kind.UPDATE)],
+        others=await _states(visit, found),
         answers_to=await _answers_to(visit, document),
         answered=await _answered(visit, found),
         address=_address(visit, found),
-        before=before,
-        after=after,
+        beside=await neighbours.of(visit, Side.OUT, document.id),
         **region,
     )
 
@@ -100,15 +103,28 @@ def _may_undo(visit: Visit, document: OutgoingDocument, found: Found) -> bool:
     return waits and visit.may(Right.ISSUE, Manner.YES) and not found.document.is_sealed
 
 
+async def _states(visit: Visit, found: Found) -> Mapping[str, str]:
+    """Of the same document sent at other times, the word that its list shows."""
+    async with visit.deps.store.read(visit.scope()) as work:
+        lines = {each.id: await work.lists.line(each.id) for each in found.others}
+    return {
+        each.id: line.state if (line := lines[each.id]) is not None else each.state for each in found.others
+    }
+
+
 async def _answers_to(visit: Visit, document: OutgoingDocument) -> list[Answered]:
     """What it answers, each with our own page of it."""
     made = []
     async with visit.deps.store.read(visit.scope()) as work:
         for link in document.draft.replies_to:
-            ours: Sequence[IncomingDocument] = ()
-            if link.document_id is not None:
-                ours = await work.incoming.by_document_id(link.agency, link.document_id)
-            made.append(Answered(link=link, path=f"/van-ban-den/{ours[0].id}" if ours else ""))
+            own = link.agency.casefold() == visit.here.code.casefold()
+            known: Sequence[IncomingDocument | OutgoingDocument] = ()
+            if link.document_id is not None and own:
+                known = await work.outgoing.by_document_id(link.document_id)
+            elif link.document_id is not None:
+                known = await work.incoming.by_document_id(link.agency, link.document_id)
+            place = "van-ban-di" if own else "van-ban-den"
+            made.append(Answered(link=link, path=f"/{place}/{known[0].id}" if known else "", own=own))
     return made
 
 
@@ -125,9 +141,10 @@ async def _answered(visit: Visit, found: Found) -> list[IncomingDocument]:
     return came
 
 
-async def _beside(visit: Visit) -> tuple[str, str]:
-    """The addresses of the documents before and after it in the list that the person came from."""
-    return "", ""
+def _link(visit: Visit, found: Found) -> Callable[..., str]:
+    """The same page with another choice of recipients, still in the list that it was opened from."""
+    came_from = {"ds": visit.ask("ds")} if visit.ask("ds") else {}
+    return lambda **query: where(found.path, **query, **came_from)
 
 
 def _address(visit: Visit, found: Found) -> str:

@@ -17,7 +17,7 @@ from gateway.web.pages.outgoing.seen import Found
 from gateway.web.visit import Visit
 
 # What a page shows of one packet; the whole is a download.
-_MOST_SHOWN = 64 * 1024
+_MOST_SHOWN = 32 * 1024
 
 
 async def kept(visit: Visit) -> web.StreamResponse:

@@ -9,9 +9,9 @@ from aiohttp import web
 
 from gateway.domain.document import OutState, Recipient, RecipientRole
 from gateway.errors import Clash, GatewayError, Refused
-from gateway.outgoing import further, manage, undo
+from gateway.outgoing import anew, further, manage, undo
 from gateway.web import failing
-from gateway.web.pages.outgoing import acts, seen
+from gateway.web.pages.outgoing import acts, rows, seen
 from gateway.web.pages.outgoing.seen import Found
 from gateway.web.visit import Visit
 
@@ -55,7 +55,7 @@ async def refused(visit: Visit, found: Found, key: str, why: str) -> web.StreamR
     """The page of an act that cannot be done now."""
     return await visit.page(
         "outgoing/cannot.html",
-        title=visit.say(f"outgoing.act.{key}"),
+        title=seen.heading(visit, f"outgoing.act.{key}"),
         found=found,
         why=visit.say(why),
     )
@@ -96,12 +96,39 @@ async def _resend_page(
     return await visit.page(
         "outgoing/resend.html",
         422 if problems else 200,
-        title=visit.say("outgoing.act.resend"),
+        title=seen.heading(visit, "outgoing.act.resend"),
         found=found,
         problems=problems,
         chosen=chosen,
         again=acts.AGAIN,
         order=sorted(found.deliveries, key=lambda each: (each.state not in acts.AGAIN, each.recipient.code)),
+    )
+
+
+async def correcting(visit: Visit) -> web.StreamResponse:
+    found = await seen.find(visit)
+    if why := acts.no_anew(found):
+        return await refused(visit, found, "anew", why)
+    return await _anew_page(visit, found, [])
+
+
+async def corrected(visit: Visit) -> web.StreamResponse:
+    """The draft is there afterwards, for its page to be worked on."""
+    found = await seen.find(visit)
+    if why := acts.no_anew(found):
+        return await refused(visit, found, "anew", why)
+    draft = await anew.begin(visit.deps.out, visit.scope(), found.document.id)
+    return visit.said(f"/phat-hanh/{draft.id}", "outgoing.anew")
+
+
+async def _anew_page(visit: Visit, found: Found, problems: list[tuple[str, str]]) -> web.StreamResponse:
+    return await visit.page(
+        "outgoing/anew.html",
+        422 if problems else 200,
+        title=seen.heading(visit, "outgoing.act.anew"),
+        found=found,
+        problems=problems,
+        rows=[row for row in rows.rows(found, visit.deps.clock.now(), visit.lang) if row.word == "rejected"],
     )
 
 
@@ -163,7 +190,7 @@ async def _further_page(visit: Visit, found: Found, problems: list[tuple[str, st
     return await visit.page(
         "outgoing/further.html",
         422 if problems else 200,
-        title=visit.say("outgoing.act.further"),
+        title=seen.heading(visit, "outgoing.act.further"),
         found=found,
         problems=problems,
         given=visit.form.flat(),
@@ -200,7 +227,7 @@ async def _cancel_page(visit: Visit, found: Found, problems: list[tuple[str, str
     return await visit.page(
         "outgoing/cancel.html",
         422 if problems else 200,
-        title=visit.say("outgoing.act.cancel"),
+        title=seen.heading(visit, "outgoing.act.cancel"),
         found=found,
         problems=problems,
         given=visit.form.flat(),
@@ -208,7 +235,7 @@ async def _cancel_page(visit: Visit, found: Found, problems: list[tuple[str, str
 
 
 async def undone(visit: Visit) -> web.StreamResponse:
-    """Hoàn tác: at once, from its button; what was written is a draft again."""
+    """Back to a draft, at once from its button; what was written is a draft again."""
     found = await seen.find(visit)
     if found.document.state is not OutState.QUEUED:
         return await refused(visit, found, "undo", "outgoing.why.too_late")
@@ -216,4 +243,4 @@ async def undone(visit: Visit) -> web.StreamResponse:
         draft = await undo.run(visit.deps.out, visit.scope(), found.document.id)
     except Clash:
         return await refused(visit, found, "undo", "outgoing.why.too_late")
-    return visit.said(f"/van-ban-di/{draft.id}", "outgoing.undone")
+    return visit.said(f"/phat-hanh/{draft.id}", "outgoing.undone")

@@ -23,7 +23,7 @@ SEES = (Needs(right=Right.SEE_CONTENT),)
 # Whoever may have content at all; an order's number is asked for where one is needed.
 READS = (Needs(right=Right.SEE_CONTENT, manners=(Manner.YES, Manner.OWN, Manner.ORDER)),)
 PRINTS = (Needs(right=Right.SEE_CONTENT, manners=(Manner.YES, Manner.OWN)),)
-ID = "{id:msg_[0-9A-Za-z]{1,40}}"
+ID = "{id:msg_[0-9A-Za-z]+}"
 HERE = f"/van-ban-di/{ID}"
 NODE = "node"
 
@@ -134,6 +134,11 @@ async def conflict(visit: Visit, found: Found) -> str:
         return ""
     who = (await names(visit, [last.principal_id]))[last.principal_id]
     return visit.say("notice.changed_by", person=who, time=clock(last.at, visit.deps.clock.now()))
+
+
+def heading(visit: Visit, key: str) -> str:
+    """What the page of an act is called: as its button, which alone says that there is a page to come."""
+    return visit.say(key).removesuffix("…")
 
 
 def clock(at: datetime, now: datetime) -> str:

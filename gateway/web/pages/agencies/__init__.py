@@ -1,0 +1,13 @@
+"""The pages of agencies: the registry of codes as people read it, and how it is changed."""
+
+from __future__ import annotations
+
+from gateway.web.pages.agencies import changing, importing, looking, proposals
+from gateway.web.routes import Route
+
+ROUTES: tuple[Route, ...] = (
+    *importing.ROUTES,
+    *changing.ROUTES,
+    *proposals.ROUTES,
+    *looking.ROUTES,
+)
