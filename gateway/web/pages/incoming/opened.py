@@ -1,5 +1,5 @@
-"""/van-ban-den/{id}: opens one incoming document for a person. In: a visit. Out: its page, or the locked one of what is sealed;
-whoever opens it for the agency has read it."""
+"""/van-ban-den/{id}: opens one incoming document for a person. In: a visit. Out: its page, or the locked one of what is
+sealed; whoever opens it for the agency has read it."""
 
 from __future__ import annotations
 

@@ -1,0 +1,91 @@
+"""Files of what was sent are read back as they were handed in, before and after packing; altered ones never."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from gateway.domain.document import OutgoingDocument, OutState, Recipient
+from gateway.domain.event import EventKind
+from gateway.errors import AlteredContent, Clash, NotFound, Refused
+from gateway.outgoing import anew, files, further
+from tests.support.api import pdf
+from tests.support.node import COMMUNE, DEPARTMENT, PDF, PROVINCE, Town
+
+BOTH = (("van-ban.pdf", PDF), ("phu-luc.pdf", pdf(2)))
+
+
+async def read(town: Town, document: OutgoingDocument, n: int) -> bytes:
+    opened = await files.open_file(town.node.out, await town.scope(DEPARTMENT), document.id, n)
+    return b"".join([piece async for piece in opened.pieces])
+
+
+async def test_a_file_is_the_same_before_and_after_it_was_packed(town: Town) -> None:
+    sent = await town.send("15", files=BOTH)
+    before = [await read(town, sent, n) for n in (1, 2)]
+    await town.pack()
+
+    after = [await read(town, sent, n) for n in (1, 2)]
+
+    assert before == after == [PDF, pdf(2)]
+    with pytest.raises(NotFound):
+        await read(town, sent, 3)
+    with pytest.raises(NotFound):
+        await files.open_file(town.node.out, await town.scope(PROVINCE), sent.id, 1)
+
+
+@pytest.mark.parametrize("packed", [False, True])
+async def test_altered_bytes_are_not_given_out_and_everybody_is_told(town: Town, packed: bool) -> None:
+    sent = await town.send("15")
+    if packed:
+        await town.pack()
+    sent = await town.document(sent)
+    digest = sent.envelope_digest or sent.files[0].sha256
+    content = town.node.settings.node.data_dir / "content"
+    (place,) = [each for each in Path(content).rglob("*") if each.is_file() and digest[-40:] in each.name]
+    raw = bytearray(place.read_bytes())
+    raw[len(raw) // 2] ^= 1
+    place.chmod(0o600)
+    place.write_bytes(raw)
+
+    with pytest.raises(AlteredContent):
+        await read(town, sent, 1)
+
+    assert EventKind.ALERT_CONTENT in [each.kind for each in await town.events(DEPARTMENT, sent.id)]
+
+
+async def test_further_recipients_get_the_same_document_and_the_first_keep_theirs(town: Town) -> None:
+    """R117: the same number, date and files."""
+    sent = await town.send("15", PROVINCE, files=BOTH)
+    scope = await town.scope(DEPARTMENT)
+    with pytest.raises(Clash):
+        await further.send(town.node.out, scope, sent.id, (Recipient(code=COMMUNE),))
+    await town.carry()
+
+    added = (await further.send(town.node.out, scope, sent.id, (Recipient(code=COMMUNE),))).document
+    await town.carry()
+
+    assert added is not None
+    assert added.document_id == sent.document_id
+    assert [each.sha256 for each in added.files] == [each.sha256 for each in sent.files]
+    assert (await town.delivery(added)).state == "delivered"
+    assert (await town.delivery(sent)).state == "delivered"
+    assert len(await town.incoming(PROVINCE)) == len(await town.incoming(COMMUNE)) == 1
+    with pytest.raises(Refused, match="number-taken"):
+        await further.send(town.node.out, scope, sent.id, (Recipient(code=PROVINCE),))
+
+
+async def test_a_refused_document_begins_anew_as_a_draft_to_those_who_refused_it(town: Town) -> None:
+    sent = await town.send("15", PROVINCE, COMMUNE, files=BOTH)
+    await town.carry()
+    scope = await town.scope(DEPARTMENT)
+    with pytest.raises(Clash, match="no recipient has refused"):
+        await anew.begin(town.node.out, scope, sent.id)
+    await town.status(await town.as_incoming(sent, COMMUNE), "02")
+    await town.carry()
+
+    draft = await anew.begin(town.node.out, scope, sent.id)
+
+    assert (draft.state, [each.code for each in draft.draft.recipients]) == (OutState.DRAFT, [COMMUNE])
+    assert [each.sha256 for each in draft.files] == [each.sha256 for each in sent.files]
