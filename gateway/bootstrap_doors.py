@@ -11,8 +11,9 @@ from gateway.api.deps import ApiDeps
 from gateway.api.entry import Entry
 from gateway.bootstrap import Node
 from gateway.ops.evidence.make import EvidenceMaker
-from gateway.ops.web import axis_light, certificates
+from gateway.ops.web import axis_light, certificates, operations
 from gateway.ops.web.bell import TaskBell
+from gateway.ops.web.notice_board import NodeNotices
 from gateway.ops.web.packets import PacketViews
 from gateway.ops.web.signing import TokenSigning
 from gateway.ports import Health
@@ -49,6 +50,7 @@ def _api(node: Node, health: Health) -> ApiDeps:
 
 def pages(node: Node, health: Health, entry: Entry) -> WebDeps:
     """What the pages work with."""
+    notices = NodeNotices(node)
     return WebDeps(
         store=node.store,
         blobs=node.blobs,
@@ -65,9 +67,12 @@ def pages(node: Node, health: Health, entry: Entry) -> WebDeps:
         pool=node.pool,
         health=health,
         bell=TaskBell(node.todo),
+        keys=node.store.accounts,
         packets=PacketViews(node, EvidenceMaker(node)),
         agencies=node.directory,
         signing=TokenSigning(node),
+        operations=operations.of(node, health, notices),
+        notices=notices,
         light=axis_light.of(node.axis),
         request_id=lambda request: request.get(REQUEST_ID, ""),
         address=entry.address,

@@ -23,11 +23,13 @@ from gateway.labels_messages import MESSAGES
 from gateway.labels_operations import OPERATIONS
 from gateway.labels_pages import PAGES
 from gateway.labels_pages_account import ACCOUNT
+from gateway.labels_pages_admin import ADMIN
 from gateway.labels_pages_agencies import AGENCIES
 from gateway.labels_pages_books import BOOKS as BOOK_PAGES
 from gateway.labels_pages_compose import COMPOSE
 from gateway.labels_pages_help import HELP
 from gateway.labels_pages_incoming import INCOMING
+from gateway.labels_pages_keys import KEYS_PAGES
 from gateway.labels_pages_lists import LISTING
 from gateway.labels_pages_office import OFFICE
 from gateway.labels_pages_outgoing import OUTGOING
@@ -50,6 +52,8 @@ _TABLES = (
     *(ACCOUNTS, API, AUDIT, BOOK, BROKER, COMMANDS, DEADLINES, DECIDING, EVIDENCE, FEED, STATES),
     PAGES,
     ACCOUNT,
+    ADMIN,
+    KEYS_PAGES,
     BOOK_PAGES,
     COMPOSE,
     OFFICE,

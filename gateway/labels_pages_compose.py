@@ -261,6 +261,10 @@ COMPOSE: Mapping[str, tuple[str, str]] = MappingProxyType(
             "The head of the agency gave me authority to certify copies",
         ),
         "compose.sign.go": ("Ký", "Sign"),
+        "compose.sign.no_person": (
+            "Tệp {name} chưa có chữ ký số của người có thẩm quyền. Người có thẩm quyền ký trước, cơ quan ký sau.",
+            "The person in charge has not signed {name} yet: the person signs first, the agency after.",
+        ),
         "compose.sign.how": (
             "Máy chủ này không nối với thiết bị ký số. Ký trên máy có thiết bị bằng lệnh dưới đây, rồi tải tệp đã ký lên "
             "thay văn bản chính.",

@@ -57,7 +57,6 @@ _FILES: dict[str, tuple[str, str]] = {
     "incoming.file.keep": ("Tải về", "Download"),
     "incoming.file.pages": ("{count} trang", "{count} pages"),
     "incoming.file.digest": ("SHA-256", "SHA-256"),
-    "incoming.file.others": ("Tệp khác của văn bản", "Other files of the document"),
     "incoming.file.frame": ("Nội dung của tệp {name}", "Content of {name}"),
     "incoming.file.blank": (
         "Không thấy nội dung thì bấm “Tải về” rồi mở bằng phần mềm đọc PDF.",

@@ -9,7 +9,7 @@ from datetime import datetime
 from gateway.domain.account import AgencyScope
 from gateway.domain.listing import Side
 from gateway.domain.saved_view import LONGEST_NAME, LONGEST_QUERY, MOST_VIEWS, SavedView
-from gateway.domain.text import fold
+from gateway.domain.text import bare_words, fold
 from gateway.errors import Clash, NotFound
 from gateway.ports import Store
 
@@ -32,7 +32,7 @@ async def save(
 ) -> SavedView:
     """In place of the one of that name. Clash (`GW-VIEW`) when the name is none, or there are too many."""
     title = " ".join(name.split())
-    if not fold(title) or len(title) > LONGEST_NAME or len(query) > LONGEST_QUERY:
+    if not bare_words(title) or len(title) > LONGEST_NAME or len(query) > LONGEST_QUERY:
         raise Clash(f"a view needs a name of at most {LONGEST_NAME} letters", code="GW-VIEW")
     view = SavedView(
         person_id=scope.principal_id, side=side, name=title, query=query, saved_at=at, is_first=is_first

@@ -14,7 +14,7 @@ from gateway.cli.failures import FAILED
 from gateway.cli.node import run
 
 if TYPE_CHECKING:
-    from gateway.ops.doctor import Finding, Patient
+    from gateway.ops.doctor import Finding
     from gateway.settings import Settings
 
 _MARKS = {"green": "✓", "yellow": "!", "red": "✗"}
@@ -46,43 +46,14 @@ def doctor(call: Call) -> None:
 
 async def _examine(settings: Settings) -> list[Finding]:
     from gateway.ops import doctor as examining
+    from gateway.ops import doctor_patient
     from gateway.pool import ThreadPool
 
     pool = ThreadPool(1)
     try:
-        return await examining.examine(_patient(settings, pool))
+        return await examining.examine(doctor_patient.of(settings, pool))
     finally:
         pool.close()
-
-
-def _patient(settings: Settings, pool: Any) -> Patient:
-    from gateway.bootstrap_axis import open_axis
-    from gateway.bootstrap_keys import key_token
-    from gateway.bootstrap_safety import scanner
-    from gateway.clock import SystemClock
-    from gateway.ops.doctor import Patient
-    from gateway.settings import sqlite_file
-
-    password = settings.keys.password
-    embedded = settings.axis.kind == "embedded"
-    return Patient(
-        node=settings.node.name,
-        database_url=settings.database.url,
-        database_file=sqlite_file(settings),
-        data_dir=settings.node.data_dir,
-        axis_folder=settings.axis.folder,
-        keys_folder=settings.keys.folder,
-        keys_password=password.reveal().encode() if password else None,
-        trust_folder=settings.trust.folder,
-        clock=SystemClock(),
-        pool=pool,
-        lease_s=settings.workers.lease_s,
-        open_axis=None if embedded else lambda: open_axis(settings),
-        stamped=bool(settings.log.tsa_url),
-        scanner=scanner(settings, pool),
-        has_recipient=settings.seal.recipient is not None,
-        token=key_token(settings),
-    )
 
 
 def _shown(call: Call, found: Finding) -> dict[str, Any]:

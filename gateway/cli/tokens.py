@@ -123,6 +123,7 @@ async def make(
     office: Office, agency: HostedAgency, name: str, scopes: tuple[str, ...], life: timedelta | None
 ) -> tuple[str, ApiKey]:
     """A new key for the agency: its secret, which nobody can read again, and what is kept of it."""
+    from gateway.accounts.program_keys import SHOWN
     from gateway.api.auth import PREFIX
     from gateway.domain.account import ApiScope, PrincipalKind
 
@@ -135,6 +136,7 @@ async def make(
         agency_ids=(agency.id,),
         scopes=[ApiScope(each) for each in scopes],
         expires_at=office.clock.now() + life if life else None,
+        prefix=secret[:SHOWN],
     )
     return secret, key
 

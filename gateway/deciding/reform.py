@@ -4,8 +4,8 @@ whole with its event in one transaction. What may be done is `policy.reform`."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import asdict
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
 from datetime import date, datetime
 
 from gateway import labels
@@ -14,12 +14,14 @@ from gateway.deciding.desk import DecidingDesk
 from gateway.domain.event import EventKind
 from gateway.domain.person import SignedIn
 from gateway.domain.proposal import Content, Proposal
+from gateway.domain.registry_life import Life
 from gateway.domain.registry_reform import Reform, ReformRecord, ReformState, Remark
 from gateway.domain.wall_clock import local
 from gateway.errors import Clash, Denied
 from gateway.policy import reform as rules
 from gateway.policy import reform_duty, two_people
 from gateway.policy.reform import BuiltOn, ReformPlan, RegistryView
+from gateway.policy.reform_words import sentences
 from gateway.ports.deciding import Decision
 
 CONFLICT, MOVED, FAST = "REG-CONFLICT", "REG-MOVED", "REG-BUILT-ON"
@@ -35,6 +37,37 @@ async def plan(desk: DecidingDesk, reform: Reform) -> ReformPlan:
 async def get(desk: DecidingDesk, id: str) -> ReformRecord:
     async with desk.decisions.read() as view:
         return await view.reforms.get(id)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kept:
+    """An approved reform with what it did, in sentences and code by code, and why it cannot be undone."""
+
+    record: ReformRecord
+    sentences: tuple[Remark, ...]
+    before: Mapping[str, Life | None]
+    after: Mapping[str, Life | None]
+    against_undo: tuple[Remark, ...]
+
+
+async def kept(desk: DecidingDesk, id: str) -> Kept:
+    """What was written then; what waited then is not told again."""
+    async with desk.decisions.read() as view:
+        record = await view.reforms.get(id)
+        before, after = await view.reforms.lives_of(id)
+        around = (await view.reforms.around(record.reform)).lives
+        against = await standing_against_undo(view, id, desk.clock.now())
+    was = {code: life for code, life in around.items() if code not in before}
+    was |= {code: life for code, life in before.items() if life is not None}
+    written = {code: life for code, life in after.items() if life is not None}
+    told = sentences(record.reform, was, written, {}, {}, {}, ())
+    return Kept(
+        record=record,
+        sentences=tuple(told),
+        before=before,
+        after=after,
+        against_undo=tuple(against),
+    )
 
 
 async def listed(desk: DecidingDesk, limit: int, code: str | None = None) -> Sequence[ReformRecord]:

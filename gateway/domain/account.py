@@ -40,7 +40,8 @@ class ApiScope(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ApiKey:
-    """What a program's key may do, and for which agencies. Its secret is known to nobody but the program."""
+    """What a program's key may do, and for which agencies. Its secret is known to nobody but the program; `prefix` is how
+    it begins, for telling keys apart. `used_at` is known to a minute."""
 
     id: str
     principal: Principal
@@ -49,6 +50,8 @@ class ApiKey:
     created_at: datetime
     expires_at: datetime | None = None
     revoked_at: datetime | None = None
+    prefix: str = ""
+    used_at: datetime | None = None
 
 
 class NumberingMode(StrEnum):

@@ -46,6 +46,8 @@ class ApiKeyRow(SQLModel, table=True):
     created_at: datetime = Field(sa_type=Moment)
     expires_at: datetime | None = Field(default=None, sa_type=Moment)
     revoked_at: datetime | None = Field(default=None, sa_type=Moment)
+    prefix: str = ""
+    used_at: datetime | None = Field(default=None, sa_type=Moment)
 
 
 class ApiKeyAgencyRow(SQLModel, table=True):

@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from time import monotonic
 
 from sqlalchemy import ColumnElement, bindparam, select, true, update
@@ -21,6 +21,7 @@ from gateway.store.leaving import open_work
 from gateway.store.transaction import Transaction
 
 _REMEMBERED_S = 1.0
+_TOUCHED = timedelta(minutes=1)
 _STAYING = (
     select(HostedAgencyRow).where(col(HostedAgencyRow.id) == bindparam("id")).with_for_update(read=True)
 )
@@ -117,6 +118,7 @@ class Accounts:
         agency_ids: Sequence[str],
         scopes: Collection[ApiScope],
         expires_at: datetime | None = None,
+        prefix: str = "",
     ) -> ApiKey:
         """Keeps only the SHA-256 of the secret. A plain hash is right here: the secret is 256 random bits, so there is
         nothing to guess, and a slow hash would only slow every request. Clash for a hash or agency that cannot be."""
@@ -127,6 +129,7 @@ class Accounts:
             scopes=frozenset(scopes),
             created_at=self._clock.now(),
             expires_at=expires_at,
+            prefix=prefix,
         )
         async with self._writing() as tx:
             if not await tx.put_new(to_key_row(key, secret_hash)):
@@ -136,10 +139,16 @@ class Accounts:
         return key
 
     async def find_key(self, secret_hash: str) -> ApiKey | None:
-        """The key with this secret, if it is neither revoked nor expired now."""
+        """The key with this secret, if it is neither revoked nor expired now. That it is in use is written down once a
+        minute."""
         found = await self._keys(col(ApiKeyRow.secret_hash) == secret_hash)
         now = self._clock.now()
-        return next((key for key in found if key.revoked_at is None and not _expired(key, now)), None)
+        key = next((key for key in found if key.revoked_at is None and not _expired(key, now)), None)
+        if key is not None and (key.used_at is None or now - key.used_at >= _TOUCHED):
+            async with self._writing() as tx:
+                await tx.change(update(ApiKeyRow).where(col(ApiKeyRow.id) == key.id).values(used_at=now))
+                await tx.commit()
+        return key
 
     async def revoke_key(self, id: str) -> bool:
         """True when this call revoked it; False when it was revoked before. NotFound when there is none."""
@@ -219,6 +228,8 @@ def to_key(row: ApiKeyRow, principal: Principal, agency_ids: Sequence[str]) -> A
         created_at=row.created_at,
         expires_at=row.expires_at,
         revoked_at=row.revoked_at,
+        prefix=row.prefix,
+        used_at=row.used_at,
     )
 
 
@@ -230,4 +241,5 @@ def to_key_row(key: ApiKey, secret_hash: str) -> ApiKeyRow:
         secret_hash=secret_hash,
         created_at=key.created_at,
         expires_at=key.expires_at,
+        prefix=key.prefix,
     )

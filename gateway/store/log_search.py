@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, select
+from sqlalchemy import ColumnElement, or_, select
 from sqlmodel import col
 
 from gateway.domain.leaf import Logged
@@ -42,13 +42,26 @@ class Hit:
 
 
 async def search(
-    store: SqlStore, wanted: Wanted, *, limit: int, after: int = 0, newest: bool = False, sealed: int = 0
+    store: SqlStore,
+    wanted: Wanted,
+    *,
+    limit: int,
+    after: int = 0,
+    newest: bool = False,
+    sealed: int = 0,
+    before: int | None = None,
+    within: Sequence[str] = (),
 ) -> Sequence[Hit]:
-    """Behind that position, or the newest ones. With `sealed`, only leaves below that size, in the log's order."""
+    """Behind that position, or the newest ones, or the newest before a position. With `sealed`, only leaves below that
+    size, in the log's order. `within`: only of these kinds, each of which may end in `*`."""
     index = col(LogLeafRow.leaf_index)
     query = select(EventRow, index).outerjoin(LogLeafRow, col(LogLeafRow.position) == col(EventRow.position))
     place: Any = index if sealed else col(EventRow.position)
     query = query.where(index < sealed, index >= after) if sealed else query.where(place > after)
+    if before is not None:
+        query = query.where(place < before)
+    if within:
+        query = query.where(or_(*(_of_kind(each) for each in within)))
     async with store.reading() as tx:
         found = await tx.tuples(
             query.where(*_among(wanted)).order_by(place.desc() if newest else place).limit(limit)
@@ -58,11 +71,10 @@ async def search(
 
 
 def _among(wanted: Wanted) -> list[ColumnElement[bool]]:
-    kind, at = col(EventRow.kind), col(EventRow.at)
+    at = col(EventRow.at)
     parts: list[ColumnElement[bool]] = []
     if wanted.kind is not None:
-        start, star, _ = wanted.kind.partition("*")
-        parts.append(kind.startswith(start, autoescape=True) if star else kind == wanted.kind)
+        parts.append(_of_kind(wanted.kind))
     for column, value in (
         (col(EventRow.subject_id), wanted.subject_id),
         (col(EventRow.principal_id), wanted.principal_id),
@@ -76,3 +88,9 @@ def _among(wanted: Wanted) -> list[ColumnElement[bool]]:
     if wanted.until is not None:
         parts.append(at < wanted.until)
     return parts
+
+
+def _of_kind(text: str) -> ColumnElement[bool]:
+    start, star, _ = text.partition("*")
+    kind = col(EventRow.kind)
+    return kind.startswith(start, autoescape=True) if star else kind == text

@@ -29,6 +29,7 @@ from gateway.store.key_ends import SqlKeyEnds, first_notice
 from gateway.store.lists_counts import KnownCounts
 from gateway.store.lists_due import Dues, Reckon, no_office
 from gateway.store.log import SqlEventLog
+from gateway.store.notices import SqlNotices
 from gateway.store.revocation import SqlRevocationAnswers
 from gateway.store.tables import EventRow, InboxRow, JobRow, OutboxRow
 from gateway.store.timing import timed
@@ -61,6 +62,7 @@ class SqlStore:
         self.accounts = Accounts(self.writing, self.reading, clock)
         self.log = SqlEventLog(self.writing, self.reading)
         self.revocation = SqlRevocationAnswers(self.writing, self.reading)
+        self.notices = SqlNotices(self.writing, self.reading, clock)
         self.calendar = SqlCalendarDays(self.writing, self.reading, self._dues.forget)
 
     @property

@@ -19,6 +19,7 @@ from gateway.store.group_tables import RecipientGroupRow as RecipientGroupRow
 from gateway.store.hold_tables import HoldContentRow as HoldContentRow
 from gateway.store.hold_tables import HoldRow as HoldRow
 from gateway.store.lists_tables import KEYED_BY_PLACE
+from gateway.store.notice_tables import NoticeRow as NoticeRow
 from gateway.store.people_rights_tables import NODE_NAMES as RIGHTS_TABLES
 from gateway.store.people_tables import NAMES as PEOPLE_TABLES
 from gateway.store.register_tables import RegisterCounterRow as RegisterCounterRow
@@ -31,7 +32,7 @@ NODE_TABLES = (
     frozenset(
         {
             *("hosted_agency", "principal", "api_key", "blob", "event_counter"),
-            *("log", "log_leaf", "log_node", "log_seal"),
+            *("log", "log_leaf", "log_node", "log_seal", "notice"),
         }
     )
     | PEOPLE_TABLES

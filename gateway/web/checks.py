@@ -19,7 +19,11 @@ _PAGES = "pages-differ"
 _STAMP = "secrecy-stamp"
 # `settle.checks` writes a reason as `code at /pointer (name=value, …), use …`.
 _REASON = re.compile(r"(?P<code>[a-z-]+) at (?P<pointer>/\S*)(?: \((?P<params>.*)\))?", re.DOTALL)
+_NEXT = re.compile(r"; (?=[a-z-]+ at /)")
 _PARAM = re.compile(r"(?:^|, )(?P<name>[a-z_]+)=")
+
+# A broken rule: its code and parameters, or a text under no code.
+Told = tuple[str, dict[str, str]]
 
 
 class Grade(IntEnum):
@@ -66,20 +70,22 @@ def panel(
     *,
     doubles: Sequence[tuple[str, str]] = (),
     held: Sequence[str] = (),
+    content: bool = True,
 ) -> Panel:
-    """`doubles` are address and words of documents that look the same, `held` why a clerk put it on hold."""
+    """`doubles` are address and words of documents that look the same, `held` why a clerk put it on hold; without `content`
+    no name of a file and nothing that somebody wrote is told."""
     if document.source is not Source.AXIS:
         return Panel(rows=())
     found = document.checks
     rows = [
         _envelope(document, lang),
-        *(_pdf(each, lang) for each in document.signatures),
+        *(_pdf(each, lang, content=content) for each in document.signatures),
         _truth(found, "certificate_confirmed", lang),
         _revocation(document, lang),
         _digests(document, lang),
         _recipient(document, lang),
         _double(doubles, lang),
-        *_rules(found, held, lang),
+        *_rules(found, held, lang, content=content),
         _pages(document, lang),
     ]
     return Panel(rows=tuple(row for row in rows if row is not None))
@@ -93,14 +99,15 @@ def _envelope(document: IncomingDocument, lang: str) -> Row | None:
     return Row(label=row.label, word=labels.mark_text(STOLEN, lang), grade=Grade.BAD)
 
 
-def _pdf(verdict: FileVerdict, lang: str) -> Row:
+def _pdf(verdict: FileVerdict, lang: str, *, content: bool) -> Row:
     """What cannot be told about a PDF never stops intake (R23)."""
     grades = {Word.VALID: Grade.GOOD, Word.INVALID: Grade.BAD}
     why = labels.say(f"code.{verdict.why}", lang) if labels.has(f"code.{verdict.why}") else verdict.why or ""
     if verdict.why == REVOCATION:
         why = labels.say("pdf.revocation_unknown", lang)
+    name = verdict.file if content else labels.say("incoming.file.nameless", lang, n=verdict.n)
     return Row(
-        label=labels.say("incoming.check.pdf", lang, file=verdict.file),
+        label=labels.say("incoming.check.pdf", lang, file=name),
         word=labels.say(f"signature.{verdict.verdict}", lang),
         grade=grades.get(verdict.verdict, Grade.NOTE),
         details=(why,) if why else (),
@@ -111,7 +118,11 @@ def _revocation(document: IncomingDocument, lang: str) -> Row | None:
     if REVOKED in document.marks:
         label = labels.say("check.revocation", lang)
         return Row(label=label, word=labels.mark_text(REVOKED, lang), grade=Grade.BAD)
-    return _row(document.checks, "revocation", {"good": Grade.GOOD, "axis": Grade.GOOD}, lang)
+    row = _row(document.checks, "revocation", {"good": Grade.GOOD, "axis": Grade.GOOD}, lang)
+    if row is None or row.grade is Grade.GOOD:
+        return row
+    detail = labels.mark_text("revocation_unknown", lang)
+    return Row(label=row.label, word=row.word, grade=row.grade, details=(detail,))
 
 
 def _digests(document: IncomingDocument, lang: str) -> Row | None:
@@ -142,28 +153,30 @@ def _double(doubles: Sequence[tuple[str, str]], lang: str) -> Row:
     )
 
 
-def _rules(found: Mapping[str, str], held: Sequence[str], lang: str) -> Iterator[Row]:
+def _rules(found: Mapping[str, str], held: Sequence[str], lang: str, *, content: bool) -> Iterator[Row]:
     word = found.get("rules", "")
-    reasons = [*reasons_of(found.get("reasons", "")), *(("", {"text": why}) for why in held)]
+    broken = reasons_of(found.get("reasons", "")) + [("", {"text": why}) for why in held]
     if word or held:
-        is_kept = word in ("", "allowed")
+        shown = "held" if held and word in ("", "allowed") else word
         yield Row(
             label=labels.say("incoming.check.rules", lang),
-            word=labels.say(f"checked.{word if word and not (held and is_kept) else 'held'}", lang)
-            if labels.has(f"checked.{word or 'held'}")
-            else word,
-            grade=Grade.GOOD if is_kept and not held else Grade.DOUBT,
-            details=tuple(sentence(code, params, lang) for code, params in reasons),
+            word=labels.say(f"checked.{shown}", lang) if labels.has(f"checked.{shown}") else shown,
+            grade=Grade.GOOD if shown == "allowed" else Grade.DOUBT,
+            details=_sentences(broken, lang, content=content),
         )
-    warned = [(code, params) for code, params in reasons_of(found.get("warnings", "")) if code != _PAGES]
+    warned = [each for each in reasons_of(found.get("warnings", "")) if each[0] != _PAGES]
     if warned:
         is_secret = any(code == _STAMP for code, _ in warned)
         yield Row(
             label=labels.say("check.warnings", lang),
             word=labels.say("incoming.check.look", lang),
             grade=Grade.DOUBT if is_secret else Grade.NOTE,
-            details=tuple(sentence(code, params, lang) for code, params in warned),
+            details=_sentences(warned, lang, content=content),
         )
+
+
+def _sentences(found: Sequence[Told], lang: str, *, content: bool) -> tuple[str, ...]:
+    return tuple(sentence(code, params, lang) for code, params in found) if content else ()
 
 
 def _pages(document: IncomingDocument, lang: str) -> Row | None:
@@ -210,12 +223,12 @@ def _row(
     )
 
 
-def reasons_of(text: str) -> list[tuple[str, dict[str, str]]]:
+def reasons_of(text: str) -> list[Told]:
     """The broken rules that a check kept as text: code and parameters. What cannot be read is told as it stands."""
-    return [_reason(part) for part in text.split("; ") if part.strip()]
+    return [_reason(part) for part in _NEXT.split(text) if part.strip()]
 
 
-def _reason(text: str) -> tuple[str, dict[str, str]]:
+def _reason(text: str) -> Told:
     found = _REASON.match(text)
     if found is None:
         return "", {"text": text}

@@ -11,6 +11,7 @@ from typing import Protocol
 from aiohttp import web
 
 from gateway.accounts.desk import AccountDesk
+from gateway.accounts.program_keys import KeyBook
 from gateway.book.desk import BookDesk
 from gateway.deciding.desk import DecidingDesk
 from gateway.domain.account import AgencyScope
@@ -22,6 +23,7 @@ from gateway.todo.desk import TodoDesk
 from gateway.web.listing.live import Live
 from gateway.web.listing.results import Results
 from gateway.web.ports_compose import Agencies, Signing
+from gateway.web.ports_operations import Operations
 from gateway.web.ports_packets import Packets
 from gateway.web.ports_registry import AgencyRegistry, CertificateFacts
 
@@ -48,14 +50,15 @@ class Notice:
 
 
 class Notices(Protocol):
-    async def current(self, now: datetime) -> Notice | None:
-        """What is to be shown on every page now: asked each time, so known for some seconds."""
+    async def current(self, now: datetime, agency_id: str = "") -> Notice | None:
+        """What is to be shown on every page of that agency now, of all for the empty id: asked each time, so known for some
+        seconds."""
 
 
 class NoNotices:
     """Where nothing is announced."""
 
-    async def current(self, now: datetime) -> Notice | None:
+    async def current(self, now: datetime, agency_id: str = "") -> Notice | None:
         return None
 
 
@@ -107,9 +110,11 @@ class WebDeps:
     pool: Pool
     health: Health
     bell: Bell
+    keys: KeyBook
     packets: Packets
     agencies: Agencies
     signing: Signing
+    operations: Operations
     light: Callable[[], Light]
     request_id: Callable[[web.Request], str]
     address: Callable[[web.Request], str]

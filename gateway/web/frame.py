@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from gateway import labels
 from gateway.domain.right import Manner, Right
+from gateway.web.deps import Notice
 from gateway.web.routes import Needs
 from gateway.web.visit import Visit, merged, where
 
@@ -58,7 +59,7 @@ async def around(visit: Visit) -> Mapping[str, object]:
         "is_narrow": cookies.get("gw_menu") == "small",
         "has_keys": cookies.get("gw_keys") != "off",
         "waiting": await _waiting(visit),
-        "notice": await visit.deps.notices.current(visit.deps.clock.now()) if visit.acting else None,
+        "notice": await _notice(visit) if visit.acting else None,
     }
 
 
@@ -79,6 +80,11 @@ def _other_lang(visit: Visit) -> tuple[str, str]:
     other = "en" if visit.lang == "vi" else "vi"
     query = merged(dict(visit.request.query), told=None, lang=None)
     return other, where("/ngon-ngu", lang=other, next=where(visit.request.path, **query))
+
+
+async def _notice(visit: Visit) -> Notice | None:
+    here = visit.agency.id if visit.agency is not None else ""
+    return await visit.deps.notices.current(visit.deps.clock.now(), here)
 
 
 async def _waiting(visit: Visit) -> int:

@@ -19,9 +19,11 @@ from tests.pages.walking import Walk
 # What a browser loads for a first view: the page, the stylesheet, the scripts; as they travel.
 MOST_BYTES = 150 * 1024
 # They answer with a file, with text for a script, or with another page.
-FILES = frozenset({"home", "language", "book_file", "book_print", "book_stamp"})
+FILES = frozenset({"home", "language", "book_file", "book_print", "book_stamp"}) | {
+    *("out_file", "out_file_viewed", "out_packet_kept"),
+}
 # Reached by no link: typed, sent in a letter, or led to where something is owed.
-UNLINKED: frozenset[str] = frozenset()
+UNLINKED: frozenset[str] = frozenset({"by_id", "out_resend", "out_cancel", "out_urge"})
 WHO = (
     (PostRole.CLERK, "department"),
     (PostRole.CLERK, "province"),

@@ -11,8 +11,8 @@ from urllib.parse import urlsplit
 from playwright.async_api import BrowserContext, ConsoleMessage, Request, Response, WebError
 
 _STATUS = re.compile(r"the server responded with a status of (\d{3})")
-# What a page carries with it comes from nowhere else.
-_INSIDE = frozenset({"data", "blob", "about"})
+# What a page carries with it, and the parts of the browser itself such as its viewer of PDFs, come from nowhere else.
+_INSIDE = frozenset({"data", "blob", "about", "chrome", "chrome-extension"})
 
 
 @dataclass(kw_only=True)

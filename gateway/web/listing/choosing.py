@@ -68,10 +68,10 @@ def query_of(visit: Visit) -> dict[str, str]:
     return dict(parse_qsl(given[:4_000], max_num_fields=50)) if given else {}
 
 
-async def chosen(visit: Visit, asked: Asked, act: str, *, most: int = MOST) -> Chosen:
-    """From the form where there is one, else from the address."""
+async def chosen(visit: Visit, asked: Asked, act: str, *, most: int = MOST, whole: bool = False) -> Chosen:
+    """From the form where there is one, else from the address. `whole`: of no row named, all are meant."""
     ids = list(dict.fromkeys([*visit.form.all("id"), *visit.request.query.getall("id", [])]))
-    every = not visit.form.all("id") and visit.ask("tat-ca") == "1"
+    every = not visit.form.all("id") and (visit.ask("tat-ca") == "1" or (whole and not ids))
     seen = sees.of(visit)
     teller = Teller(lang=visit.lang, now=visit.deps.clock.now(), content=seen.content, back=asked.query)
     async with visit.deps.store.read(visit.scope()) as work:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from gateway.web.pages import (
     account,
     account_secrets,
+    administration,
     book_entries,
     books,
     compose,
@@ -31,6 +32,7 @@ ROUTES: tuple[Route, ...] = (
     *account.ROUTES,
     *account_secrets.ROUTES,
     *delegations.ROUTES,
+    *administration.ROUTES,
     *dashboard.ROUTES,
     *tasks.ROUTES,
     *compose.ROUTES,

@@ -81,7 +81,7 @@ async def _rows(visit: Visit, wanted: Asked, most: int) -> tuple[list[Row], Chos
     teller = Teller(
         lang=visit.lang, now=visit.deps.clock.now(), office=office, content=sees.of(visit).content
     )
-    found = await choosing.chosen(visit, wanted, "xuat", most=most)
+    found = await choosing.chosen(visit, wanted, "xuat", most=most, whole=True)
     return [teller.row(each.row.line) for each in found.choices], found
 
 

@@ -76,20 +76,24 @@ async def _removed(visit: Visit, side: Side) -> web.StreamResponse:
 
 
 ROUTES = (
-    get("/danh-sach/van-ban-di/bo-loc", "outgoing_view", outgoing, needs=SEE, key="outgoing"),
-    post("/danh-sach/van-ban-di/bo-loc", "outgoing_view_saved", outgoing_saved, needs=SEE, key="outgoing"),
+    get("/danh-sach/van-ban-di/bo-loc", "outgoing_list_view", outgoing, needs=SEE, key="outgoing"),
+    post(
+        "/danh-sach/van-ban-di/bo-loc", "outgoing_list_view_saved", outgoing_saved, needs=SEE, key="outgoing"
+    ),
     post(
         "/danh-sach/van-ban-di/bo-loc/xoa",
-        "outgoing_view_removed",
+        "outgoing_list_view_removed",
         outgoing_removed,
         needs=SEE,
         key="outgoing",
     ),
-    get("/danh-sach/van-ban-den/bo-loc", "incoming_view", incoming, needs=SEE, key="incoming"),
-    post("/danh-sach/van-ban-den/bo-loc", "incoming_view_saved", incoming_saved, needs=SEE, key="incoming"),
+    get("/danh-sach/van-ban-den/bo-loc", "incoming_list_view", incoming, needs=SEE, key="incoming"),
+    post(
+        "/danh-sach/van-ban-den/bo-loc", "incoming_list_view_saved", incoming_saved, needs=SEE, key="incoming"
+    ),
     post(
         "/danh-sach/van-ban-den/bo-loc/xoa",
-        "incoming_view_removed",
+        "incoming_list_view_removed",
         incoming_removed,
         needs=SEE,
         key="incoming",

@@ -75,9 +75,9 @@
   const zone = document.querySelector("[data-drop]");
   const lead = document.getElementById("lead");
   const read = zone.querySelector("[data-read]");
-  for (const name of ["dragenter", "dragover"]) zone.addEventListener(name, (event) => { event.preventDefault(); zone.classList.add("over"); });
-  for (const name of ["dragleave", "drop"]) zone.addEventListener(name, () => zone.classList.remove("over"));
-  zone.addEventListener("drop", (event) => {
+  for (const name of ["dragenter", "dragover"]) form.addEventListener(name, (event) => { event.preventDefault(); zone.classList.add("over"); });
+  for (const name of ["dragleave", "drop"]) form.addEventListener(name, () => zone.classList.remove("over"));
+  form.addEventListener("drop", (event) => {
     event.preventDefault();
     if (!event.dataTransfer.files.length) return;
     const one = new DataTransfer();

@@ -129,9 +129,11 @@
   // ---- the session's end, two minutes before; whatever extends it moves the clock
   const ending = document.getElementById("ending");
   let alarm = 0;
+  // The person's machine may be set to another time than the node.
+  const ahead = Date.now() - Date.parse(body.dataset.now);
   const watch = (endsAt) => {
     window.clearTimeout(alarm);
-    const left = Date.parse(endsAt) - Date.now() - 120000;
+    const left = Date.parse(endsAt) + ahead - Date.now() - 120000;
     if (Number.isFinite(left)) {
       alarm = window.setTimeout(() => { ending?.showModal(); tell(ending?.dataset.warn); document.dispatchEvent(new Event("gateway:ending")); }, Math.min(left, 2147483647));
     }

@@ -7,6 +7,7 @@ from datetime import timedelta
 
 import pytest
 
+from gateway.domain.document import Staff
 from gateway.domain.event import EventKind
 from gateway.errors import Clash
 from gateway.outgoing import urge
@@ -82,8 +83,6 @@ async def test_it_is_said_how_and_with_what_words(town: Town, wrong: dict[str, s
 
 
 async def test_whom_to_phone_is_who_answered_from_there_last(town: Town) -> None:
-    from gateway.domain.document import Staff
-
     before = await town.send("14", PROVINCE)
     await town.carry()
     there = Staff(name="Nguyễn Thị Mẫu", department="Văn phòng", phone="0203 000 001")

@@ -1,8 +1,15 @@
-"""Quản trị: accounts and rights, mailboxes, the yearly review."""
+"""Quản trị: accounts and rights, mailboxes, the yearly review, API keys of programs."""
 
 from __future__ import annotations
 
-from gateway.web.pages.administration import accounts, acts, mailboxes, review
+from gateway.web.pages.administration import accounts, acts, keys, mailboxes, review, starting
 from gateway.web.routes import Route
 
-ROUTES: tuple[Route, ...] = (*accounts.ROUTES, *acts.ROUTES, *mailboxes.ROUTES, *review.ROUTES)
+ROUTES: tuple[Route, ...] = (
+    *accounts.ROUTES,
+    *acts.ROUTES,
+    *mailboxes.ROUTES,
+    *review.ROUTES,
+    *starting.ROUTES,
+    *keys.ROUTES,
+)

@@ -8,6 +8,7 @@ from datetime import datetime, time, timedelta
 
 from aiohttp import web
 
+from gateway import labels
 from gateway.accounts import admin, looking
 from gateway.accounts.looking import Line
 from gateway.accounts.posts import Wanted
@@ -63,6 +64,8 @@ async def shown(visit: Visit) -> web.StreamResponse:
         seen=seen,
         limits=limits(visit, seen),
         names=await agency_names(visit),
+        names_key={NODE: place.OF_NODE, **{each.id: each.code for each in await visit.deps.store.hosted()}},
+        has=labels.has,
         is_self=seen.person.id == visit.person.person.id,
         now=visit.person.at,
     )

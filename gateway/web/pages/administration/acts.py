@@ -1,5 +1,5 @@
-"""What an administrator does to one account: lock, suspend, withdraw, open; a new one-time link; posts given and taken; tries
-forgiven, sessions ended, a new password asked for. Each act says first what will happen; the flows ask for the right again."""
+"""What an administrator does to one account: lock, suspend, withdraw, open; a new one-time link; posts given and taken;
+tries forgiven, sessions ended, a new password asked for. Each act says first what will happen, and to whom."""
 
 from __future__ import annotations
 

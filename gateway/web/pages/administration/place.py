@@ -1,5 +1,5 @@
-"""Where somebody administers accounts: the own agency; or, for the operator, any agency, the node itself, or all of them. In:
-a visit and what it asks for. Out: the place, and the choice there is. Another agency is not there for who may not."""
+"""Where somebody administers accounts: the own agency; or, for the operator, any agency, the node itself, or all of them.
+In: a visit and what it asks for. Out: the place, and the choice there is. Another agency is not there for who may not."""
 
 from __future__ import annotations
 

@@ -14,6 +14,7 @@ from gateway.domain.wall_clock import local
 from gateway.errors import Clash, Denied, GatewayError, Refused, StaleVersion
 from gateway.outgoing import drafting, manage, recheck
 from gateway.outgoing.intake import Tray, tray
+from gateway.outgoing.reading import ReadDocument
 from gateway.web.failing import of_error
 from gateway.web.forms import Form
 from gateway.web.pages.compose import addressing, checks, editor, fields, filling, uploads
@@ -73,6 +74,7 @@ async def _run(visit: Visit, before: Sheet, brought: uploads.Brought, held: Tray
     if typed.wrong:
         return await editor.show(visit, typed.sheet, problems=typed.wrong, status=422)
     try:
+        found = await filling.read(visit, held) if typed.act == "read" else None
         stored = await _stored(visit, typed)
         stored = await _with_files(visit, typed, stored, held)
     except Refused as why:
@@ -86,7 +88,7 @@ async def _run(visit: Visit, before: Sheet, brought: uploads.Brought, held: Tray
     if typed.refused:
         sheet = replace(editor.of_document(stored), ticked=typed.sheet.ticked)
         return await editor.show(visit, sheet, problems=typed.refused, status=422)
-    return await _then(visit, typed, stored, held)
+    return await _then(visit, typed, stored, found)
 
 
 def _understood(visit: Visit, before: Sheet, brought: uploads.Brought) -> Typed:
@@ -151,13 +153,15 @@ def _role(text: str, before: FileRole) -> FileRole:
     return FileRole(text) if text in tuple(FileRole) else before
 
 
-async def _then(visit: Visit, typed: Typed, stored: OutgoingDocument, held: Tray) -> web.StreamResponse:
+async def _then(
+    visit: Visit, typed: Typed, stored: OutgoingDocument, found: ReadDocument | None
+) -> web.StreamResponse:
     """What the pressed button wants beyond saving."""
     path = f"/phat-hanh/{stored.id}"
     if typed.act in ("paste", "add-to", "add-group", "save-group", "drop-to", "swap"):
         return await _addressed(visit, typed, stored)
-    if typed.act == "read" and any(each.item.role is FileRole.LEAD for each in held.received):
-        told = await filling.from_lead(visit, stored, held)
+    if found is not None:
+        told = await filling.fill(visit, stored, found)
         return _at(visit.said(path, told), "van-ban")
     if typed.act == "check":
         return _at(visit.go(path, **{"kiem-tra": "1"}), "gui")

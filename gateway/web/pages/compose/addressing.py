@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from gateway.domain.agency_code import AgencyCode, BadCode
 from gateway.domain.document import Recipient, RecipientRole
 from gateway.domain.recipients import MOST_MEMBERS, GroupMember, Offer, OfferKind
 from gateway.domain.registry import AgencyEntry, Resolution, Standing
@@ -126,6 +127,8 @@ async def _of_offer(visit: Visit, offer: Offer, role: RecipientRole | None) -> t
     if not offer.settled:
         if offer.kind is OfferKind.GROUP or offer.group:
             return await _members(visit, offer, wanted)
+        if _is_code(item.name):
+            return (Recipient(code=item.name.upper(), role=wanted),)
         return (Recipient(name=item.name, parent=item.parent, role=wanted),)
     if offer.kind is OfferKind.GROUP:
         return await _members(visit, offer, wanted)
@@ -142,6 +145,14 @@ async def _members(visit: Visit, offer: Offer, role: RecipientRole) -> tuple[Rec
     if group is None:
         return tuple(Recipient(code=each.code, name=each.name, role=role) for each in offer.agencies)
     return tuple(Recipient(code=each.code, role=each.role or role) for each in group.members)
+
+
+def _is_code(text: str) -> bool:
+    try:
+        AgencyCode.parse(text.upper())
+    except BadCode:
+        return False
+    return True
 
 
 def _made(key: str, known: dict[str, Recipient]) -> Recipient:
@@ -189,7 +200,8 @@ async def _asked(visit: Visit, recipient: Recipient, role: str) -> Row:
     offers = tuple({agency.code: agency for each in found for agency in each.agencies}.values())
     kind = found[0].kind if found else OfferKind.UNKNOWN
     several = kind in (OfferKind.MANY, OfferKind.GROUP)
-    words = visit.say(f"compose.asked.{'many' if several else 'one' if offers else 'none'}", name=name)
+    asks = "none" if not offers else "many" if several else "one"
+    words = visit.say(f"compose.asked.{asks}", name=name)
     return Row(
         key=key_of(recipient),
         code="",

@@ -14,22 +14,29 @@ from gateway.domain.page_text import PdfFields, Sure
 from gateway.errors import Refused
 from gateway.outgoing import drafting
 from gateway.outgoing.intake import Tray
-from gateway.outgoing.reading import read_document
+from gateway.outgoing.reading import ReadDocument, read_document
 from gateway.web.pages.compose import addressing, fields
 from gateway.web.visit import Visit
 
 _COMPARED = ("number", "symbol", "issued_on", "pages")
 
 
-async def from_lead(visit: Visit, stored: OutgoingDocument, held: Tray) -> str:
-    """The key of what is told afterwards."""
-    lead = next(each for each in held.received if each.item.role is FileRole.LEAD)
+async def read(visit: Visit, held: Tray) -> ReadDocument | None:
+    """What the lead file among them says, while it is still there to be read; None where there is none, or it is no PDF
+    that could be sent."""
+    lead = next((each for each in held.received if each.item.role is FileRole.LEAD), None)
+    if lead is None:
+        return None
     alone = Tray(desk=held.desk, stack=held.stack, received=[lead])
     try:
-        found = await read_document(visit.deps.out, visit.deps.agencies, visit.scope(), alone)
+        return await read_document(visit.deps.out, visit.deps.agencies, visit.scope(), alone)
     except Refused:
-        # It is kept as a file all the same; the check says what is wrong with it.
-        return "compose.read.nothing"
+        # What is wrong with it is said when it is taken in, or checked.
+        return None
+
+
+async def fill(visit: Visit, stored: OutgoingDocument, found: ReadDocument) -> str:
+    """The key of what is told afterwards."""
     draft, doubts = filled(stored.draft, found.fields)
     if not draft.recipients and found.offers:
         recipients, _ = await addressing.offered(visit, (), found.offers)

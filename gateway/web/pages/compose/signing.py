@@ -16,6 +16,7 @@ from gateway.domain.right import Manner, Right
 from gateway.errors import Clash, Denied, GatewayError, NotFound, Refused
 from gateway.outgoing import drafting
 from gateway.outgoing.intake import tray
+from gateway.policy.verdict import Reason, ReasonCode
 from gateway.web import render
 from gateway.web.failing import of_error
 from gateway.web.pages.compose import editor
@@ -136,4 +137,10 @@ def _problems(visit: Visit, why: GatewayError, lead: FileItem) -> list[tuple[str
     named = [replace(each, params={**each.params, "name": lead.name}) for each in reasons]
     if not named:
         return [("pin" if why.code.startswith("TOKEN") else "", of_error(why, visit.lang).title)]
-    return [("", labels.reason_text(each.code, each.params, visit.lang)) for each in named]
+    return [("", _words(visit, each)) for each in named]
+
+
+def _words(visit: Visit, reason: Reason) -> str:
+    if reason.code is ReasonCode.SIGN_NO_PERSON:
+        return visit.say("compose.sign.no_person", **reason.params)
+    return labels.reason_text(reason.code, reason.params, visit.lang)

@@ -53,7 +53,7 @@ async def view(visit: Visit) -> web.StreamResponse:
         order=visit.ask("lenh"),
         labelled=seen.labelled(visit),
         verdicts=[each for each in found.document.signatures if each.n == n],
-        others=[each for each in found.document.files if each.n != n and files_out.can_show(each.found_type)],
+        shown=[each for each in found.document.files if files_out.can_show(each.found_type)],
     )
 
 

@@ -32,6 +32,8 @@ from gateway.web.visit import Visit
 _WHOLE = (Kind.DOCUMENT, Kind.REPLACEMENT)
 _TAKEN = (InState.ACCEPTED, InState.ASSIGNED, InState.PROCESSING, InState.DONE)
 _UNDER_WAY = (InState.ACCEPTED, InState.ASSIGNED, InState.PROCESSING)
+# Marks that the panel of checks tells of.
+_IN_CHECKS = frozenset({"revocation_unknown", checks.REVOKED, checks.STOLEN, "old_code"})
 # What the document itself may be told to become next, by the state that it is in.
 STEPS: Mapping[InState, tuple[str, ...]] = {
     InState.ACCEPTED: ("04", "05", "06"),
@@ -130,7 +132,7 @@ def panel_of(visit: Visit, found: Found, known: Known) -> checks.Panel:
         for each in known.doubles
     ]
     held = known.held if found.whole.state is InState.HELD else ()
-    return checks.panel(found.whole, visit.lang, doubles=words, held=held)
+    return checks.panel(found.whole, visit.lang, doubles=words, held=held, content=found.content)
 
 
 async def look(visit: Visit, document: IncomingDocument) -> Known:
@@ -243,6 +245,8 @@ def _marks(document: IncomingDocument, visit: Visit) -> list[str]:
     made = []
     for mark in document.marks:
         name = mark.partition(":")[0]
+        if name in _IN_CHECKS:
+            continue
         if labels.has(f"incoming.mark.{name}"):
             made.append(visit.say(f"incoming.mark.{name}"))
         elif labels.has(f"mark.{name}") and not name.startswith("request_"):

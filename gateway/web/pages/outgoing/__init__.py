@@ -16,6 +16,7 @@ _FILE = HERE + "/tep/{n:[0-9][0-9]?[0-9]?}"
 
 ROUTES: tuple[Route, ...] = (
     get(HERE, "out_document", detail.shown, needs=SEES, key=_KEY),
+    get("/m/{id:[a-z]+_[0-9A-Za-z]+}", "by_id", detail.by_id, needs=SEES),
     get(_FILE, "out_file", files.kept, needs=READS, key=_KEY),
     get(_FILE + "/xem", "out_file_viewed", files.viewed, needs=READS, key=_KEY),
     get(_PACKET, "out_packet", files.packet, needs=READS, key=_KEY),

@@ -46,6 +46,7 @@ async def shown(visit: Visit) -> web.StreamResponse:
         "counts": rows.counts(every),
         "silent": rows.silent(every),
         "late": sum(each.late for each in every),
+        "taken": sum(each.word in rows.TAKEN for each in every),
         "word": word,
         "quiet_only": quiet_only,
         "opened": visit.ask("mo"),
@@ -76,6 +77,12 @@ async def shown(visit: Visit) -> web.StreamResponse:
         beside=await neighbours.of(visit, Side.OUT, document.id),
         **region,
     )
+
+
+async def by_id(visit: Visit) -> web.StreamResponse:
+    """Old bookmarks: any document by its id alone."""
+    id = visit.path("id")
+    return visit.go(f"/van-ban-den/{id}" if id.startswith("inb_") else f"/van-ban-di/{id}")
 
 
 def _title(visit: Visit, document: OutgoingDocument) -> str:

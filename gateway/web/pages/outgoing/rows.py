@@ -17,6 +17,7 @@ from gateway.web.pages.outgoing.seen import Found
 _BAD = frozenset({"failed", "rejected", "request_refused", "unknown", "blocked"})
 # Nothing has come back yet: neither 01 nor anything after it.
 SILENT = frozenset({"queued", "sending", "sent"})
+TAKEN = frozenset({"accepted", "assigned", "processing", "done", "request_agreed"})
 _TRANSPORT_TEXTS = frozenset({"queued", "sent", "failed", "cancelled"})
 
 
@@ -81,7 +82,7 @@ def _row(found: Found, delivery: Delivery, now: datetime, lang: str) -> Row:
     sent = next((each.at for each in facts if each.code == "sent"), None)
     taken = next((each.at for each in facts if each.track is Track.BUSINESS and each.code == "03"), None)
     late = found.is_late(delivery, now)
-    lines = [_line(each, delivery, found, lang) for each in facts]
+    lines = [_line(each, delivery, found, lang, _nth(each, facts)) for each in facts]
     lines += [_urged(each, lang) for each in found.events if _is_about(each, delivery)]
     lines.sort(key=lambda each: each.at or now)
     if late and found.line is not None and found.line.due_at is not None:
@@ -125,7 +126,12 @@ def _key(fact: Fact) -> str:
     return CODES[fact.code].key if fact.code in CODES else "unknown"
 
 
-def _line(fact: Fact, delivery: Delivery, found: Found, lang: str) -> Moment:
+def _nth(fact: Fact, facts: Sequence[Fact]) -> int:
+    """The how-manieth of its kind it is."""
+    return sum(each.code == fact.code and each.at <= fact.at for each in facts)
+
+
+def _line(fact: Fact, delivery: Delivery, found: Found, lang: str, nth: int) -> Moment:
     ours = fact.track is Track.TRANSPORT or (
         fact.track is Track.REQUEST and fact.code in ("asked", "withdrawn")
     )
@@ -139,7 +145,7 @@ def _line(fact: Fact, delivery: Delivery, found: Found, lang: str) -> Moment:
         staff=fact.staff,
         word=word,
         text=_text(fact, word, lang),
-        note=" · ".join(_notes(fact, lang)),
+        note=" · ".join(_notes(fact, lang, nth)),
         packet=_packet(fact, delivery, found, ours),
         proved=fact.proved,
     )
@@ -152,10 +158,10 @@ def _text(fact: Fact, word: str, lang: str) -> str:
     return f"{text} ({fact.code})" if fact.code in CODES else text
 
 
-def _notes(fact: Fact, lang: str) -> list[str]:
+def _notes(fact: Fact, lang: str, nth: int = 1) -> list[str]:
     said = [plain(fact.reason), plain(fact.note)]
     if fact.track is Track.TRANSPORT and fact.code in _TRANSPORT_TEXTS:
-        said.insert(0, labels.say(f"outgoing.step.{fact.code}", lang))
+        said.insert(0, labels.say(f"outgoing.step.{fact.code}", lang, n=nth))
     return [each for each in dict.fromkeys(said) if each]
 
 

@@ -1,0 +1,136 @@
+"""Saved views of lists, and what lists show to somebody who may see few documents, on both databases."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from gateway import errors
+from gateway.accounts import list_views
+from gateway.domain.document import Assignment, Urgency
+from gateway.domain.listing import Side, person_viewer, unit_viewer
+from gateway.domain.saved_view import MOST_VIEWS
+from gateway.ports.lists import Sort, Wanted
+from gateway.store.store import SqlStore
+from tests.support.clock import ManualClock
+from tests.support.stores import NORTH, SOUTH, incoming, outgoing
+
+OTHER = replace(NORTH, principal_id="prn_other")
+
+
+async def test_a_view_belongs_to_one_person_of_one_agency(store: SqlStore, clock: ManualClock) -> None:
+    await list_views.save(store, NORTH, Side.IN, "Khẩn hôm nay", "khan=1", clock.now())
+
+    assert [each.query for each in await list_views.of(store, NORTH, Side.IN)] == ["khan=1"]
+    assert await list_views.of(store, NORTH, Side.OUT) == []
+    assert await list_views.of(store, OTHER, Side.IN) == []
+    assert await list_views.of(store, replace(SOUTH, principal_id=NORTH.principal_id), Side.IN) == []
+
+
+async def test_a_name_that_reads_the_same_is_replaced_and_one_view_is_first(
+    store: SqlStore, clock: ManualClock
+) -> None:
+    await list_views.save(store, NORTH, Side.IN, "Khẩn", "khan=1", clock.now(), is_first=True)
+    await list_views.save(store, NORTH, Side.IN, " khan ", "khan=khan", clock.now())
+    await list_views.save(store, NORTH, Side.IN, "Quá hạn", "qua-han=1", clock.now(), is_first=True)
+    await list_views.save(store, NORTH, Side.IN, "Mới", "tab=new", clock.now(), is_first=True)
+
+    found = await list_views.of(store, NORTH, Side.IN)
+
+    assert [(each.name, each.query, each.is_first) for each in found] == [
+        ("khan", "khan=khan", False),
+        ("Mới", "tab=new", True),
+        ("Quá hạn", "qua-han=1", False),
+    ]
+    await list_views.remove(store, NORTH, Side.IN, "Moi")
+    assert len(await list_views.of(store, NORTH, Side.IN)) == 2
+    with pytest.raises(errors.NotFound):
+        await list_views.remove(store, OTHER, Side.IN, "Quá hạn")
+
+
+async def test_views_are_bounded_and_need_a_name(store: SqlStore, clock: ManualClock) -> None:
+    for name in ("", " … ", "a" * 61):
+        with pytest.raises(errors.Clash, match="a view needs a name"):
+            await list_views.save(store, NORTH, Side.OUT, name, "", clock.now())
+    for n in range(MOST_VIEWS):
+        await list_views.save(store, NORTH, Side.OUT, f"View {n}", "", clock.now())
+
+    with pytest.raises(errors.Clash, match="at most"):
+        await list_views.save(store, NORTH, Side.OUT, "One more", "", clock.now())
+    await list_views.save(store, NORTH, Side.OUT, "View 0", "tab=sent", clock.now())
+
+    assert len(await list_views.of(store, NORTH, Side.OUT)) == MOST_VIEWS
+
+
+async def test_a_viewer_finds_what_the_unit_was_given_and_nothing_else(
+    store: SqlStore, clock: ManualClock
+) -> None:
+    ours = incoming(clock, assignment=Assignment(lead_unit="Phòng Kế hoạch"), subject="Kế hoạch năm")
+    helped = incoming(
+        clock, assignment=Assignment(lead_unit="Phòng Tài chính", coordinating_units=("Phòng kế hoạch",))
+    )
+    longer = incoming(clock, assignment=Assignment(lead_unit="Phòng Kế hoạch và Đầu tư"))
+    unassigned = incoming(clock, subject="Phòng Kế hoạch")
+    mine, theirs = outgoing(clock), outgoing(clock, accepted_by="prn_other")
+    async with store.begin(NORTH) as work:
+        for each in (ours, helped, longer, unassigned):
+            await work.incoming.add(each)
+        for sent in (mine, theirs):
+            await work.outgoing.add(sent)
+        await work.commit()
+    unit = Wanted(side=Side.IN, viewer=unit_viewer("PHÒNG KẾ HOẠCH"))
+    person = Wanted(side=Side.OUT, viewer=person_viewer(NORTH.principal_id))
+
+    async with store.read(NORTH) as work:
+        seen = {each.id for each in (await work.lists.page(unit, limit=10)).lines}
+        found = (await work.lists.page(replace(unit, text="kế hoạch năm"), limit=10)).lines
+        hidden = (await work.lists.page(replace(unit, text=unit_viewer("Phòng Tài chính")), limit=10)).lines
+        own = {each.id for each in (await work.lists.page(person, limit=10)).lines}
+        counted = await work.lists.count(unit)
+
+    assert seen == {ours.id, helped.id}
+    assert [each.id for each in found] == [ours.id]
+    assert list(hidden) == []
+    assert own == {mine.id}
+    assert counted.n == 2
+
+
+async def test_what_is_assigned_later_is_seen_from_then_on(store: SqlStore, clock: ManualClock) -> None:
+    document = incoming(clock)
+    unit = Wanted(side=Side.IN, viewer=unit_viewer("Phòng A"))
+    async with store.begin(NORTH) as work:
+        await work.incoming.add(document)
+        await work.commit()
+    for assigned, expected in ((Assignment(lead_unit="Phòng A"), 1), (Assignment(lead_unit="Phòng B"), 0)):
+        async with store.begin(NORTH) as work:
+            stored = await work.incoming.get(document.id)
+            await work.incoming.save(replace(stored, assignment=assigned))
+            await work.commit()
+        async with store.read(NORTH) as work:
+            assert len((await work.lists.page(unit, limit=10)).lines) == expected
+
+
+async def test_the_rows_beside_one_are_those_of_the_list_it_was_opened_from(
+    store: SqlStore, clock: ManualClock
+) -> None:
+    async with store.begin(NORTH) as work:
+        for n in range(7):
+            clock.advance(60)
+            urgency = Urgency.EXPRESS if n % 3 == 0 else Urgency.NORMAL
+            await work.incoming.add(incoming(clock, urgency=urgency, number=str(n), subject=f"Văn bản {n}"))
+        await work.commit()
+    for wanted in (
+        Wanted(side=Side.IN),
+        Wanted(side=Side.IN, pressing=True),
+        Wanted(side=Side.IN, sort=Sort.NUMBER_DOWN),
+        Wanted(side=Side.IN, text="văn bản"),
+    ):
+        async with store.read(NORTH) as work:
+            order = [each.id for each in (await work.lists.page(wanted, limit=50)).lines]
+            beside = [await work.lists.beside(wanted, id) for id in order]
+            stranger = await work.lists.beside(replace(wanted, urgency=Urgency.VERY_URGENT), order[0])
+
+        assert beside == list(zip([None, *order[:-1]], [*order[1:], None], strict=True)), wanted
+        assert stranger == (None, None)
+        assert len(order) == (3 if wanted.pressing else 7)

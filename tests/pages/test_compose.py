@@ -1,0 +1,324 @@
+"""A clerk writes a document, has the signed PDF read, chooses recipients, checks, sends, calls back; with scripts and
+without. What is typed is not lost, what is secret is not stored, and what was not checked is not sent."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from urllib.parse import urlsplit
+
+from playwright.async_api import BrowserContext, Page
+
+from gateway.demo import stage
+from gateway.domain.account import AgencyScope
+from gateway.domain.document import IncomingDocument, OutgoingDocument
+from gateway.domain.post import PostRole
+from tests.pages import axe, pictures
+from tests.pages.effort import Hand
+from tests.pages.site import Site
+from tests.pages.summary import Record
+from tests.pages.test_outgoing import sent
+from tests.pages.watching import Watcher
+
+CLERK, HEAD, OFFICER = PostRole.CLERK, PostRole.HEAD, PostRole.OFFICER
+LETTER = stage.HERE / "samples" / "cong-van.pdf"
+NEW = "/phat-hanh"
+BLOCK = """Nơi nhận:
+- Như trên;
+- Sở Thử nghiệm tỉnh Sao Mai (để thực hiện);
+- 000.00.12.Z91;
+- Sở Không Có;
+- Lưu: VT."""
+
+
+async def scope(site: Site, actor: str = "province") -> AgencyScope:
+    return AgencyScope(agency_id=await site.agency(actor), principal_id="test")
+
+
+async def written(site: Site) -> list[OutgoingDocument]:
+    """Newest first."""
+    async with site.node.store.read(await scope(site)) as work:
+        return list((await work.outgoing.page(limit=50)).items)
+
+
+async def arrived(site: Site, actor: str = "department") -> list[IncomingDocument]:
+    async with site.node.store.read(await scope(site, actor)) as work:
+        return list((await work.incoming.page(limit=50)).items)
+
+
+async def press(page: Page, act: str) -> None:
+    """The button of that act, to the end of what follows."""
+    async with page.expect_navigation():
+        await page.locator(f'button[name=act][value="{act}"]').last.click()
+
+
+async def fill_in(page: Page, number: str = "90") -> None:
+    values = {
+        "number": number,
+        "symbol": "UBND-VP",
+        "date": "20112026",
+        "subject": "V/v báo cáo số liệu",
+        "name": "Người Ký Mẫu",
+    }
+    for field, value in values.items():
+        await page.fill(f"#{field}", value)
+    await page.select_option("#type", "cong_van")
+    await page.check("#reply-no")
+
+
+async def prepared(page: Page, number: str = "90", to: str = "Z91.07 (để biết)") -> None:
+    """A draft that may be sent for information, with its checks shown."""
+    await page.goto(NEW)
+    await fill_in(page, number)
+    await page.set_input_files("#lead", LETTER)
+    await page.fill("#paste", to)
+    await press(page, "paste")
+    await press(page, "check")
+
+
+async def test_a_signed_letter_is_dropped_read_addressed_checked_sent_called_back_and_sent(
+    site: Site, context: BrowserContext, page: Page, hand: Hand, record_property: Record
+) -> None:
+    await site.signed_in(context, site.person(CLERK, "province"))
+    await page.goto(NEW)
+    await axe.check(page, record_property, NEW)
+    with hand.task("a signed letter, dropped, to one recipient, sent", most_clicks=9):
+        await hand.give("#lead", LETTER)
+        async with page.expect_navigation():
+            await hand.click("[data-read]")
+        assert await page.input_value("#number") == "118"
+        assert await page.input_value("#symbol") == "UBND-VP"
+        assert await page.input_value("#date") == "20/11/2026"
+        assert (await page.input_value("#subject")).startswith("V/v phối hợp")
+        await hand.click("#reply-no")
+        for _ in range(await page.locator("[value^=drop-to]").count()):
+            await page.locator("[value^=drop-to]").first.click()
+            await page.wait_for_url("**told=**")
+            await page.wait_for_load_state()
+        await hand.fill("#paste", "Sở Thử nghiệm tỉnh Sao Mai (để biết)")
+        async with page.expect_navigation():
+            await hand.click("button[value=paste]")
+        async with page.expect_navigation():
+            await hand.press("Control+Enter")
+        assert "kiem-tra=1" in page.url
+        await axe.check(page, record_property, f"{NEW}/{{id}}?kiem-tra=1")
+        await pictures.take(page, "compose_checked")
+        async with page.expect_navigation():
+            await hand.press("Control+Enter")
+    assert page.url.endswith("/da-gui")
+    await axe.check(page, record_property, f"{NEW}/{{id}}/da-gui")
+    assert await arrived(site) == []
+
+    async with page.expect_navigation():
+        await page.click("#undo button")
+    assert "/phat-hanh/" in page.url
+    assert await page.input_value("#number") == "118"
+    await press(page, "check")
+    await press(page, "send")
+    site.clock.skip(timedelta(seconds=31))
+    async with site.node.store.read(await scope(site)) as work:
+        assert len(await work.events.of((await written(site))[0].id)) >= 1
+    for _ in range(100):
+        if await arrived(site):
+            break
+        await site.node.store.wait_events(0.2)
+
+    assert [(one.number, one.subject[:12]) for one in await arrived(site)] == [("118", "V/v phối hợp")]
+    assert sorted(each.state for each in await written(site)) == ["cancelled", "packed"]
+
+
+async def test_recipients_are_pasted_asked_about_chosen_and_kept_as_a_group(
+    site: Site, context: BrowserContext, page: Page
+) -> None:
+    await site.signed_in(context, site.person(CLERK, "province"))
+    await page.goto(NEW)
+    await page.fill("#paste", BLOCK)
+    await press(page, "paste")
+
+    rows = page.locator("#noi-nhan tbody tr")
+    assert await rows.count() == 3
+    assert await rows.nth(0).locator("select").input_value() == "to_act"
+    assert "000.00.12.Z91 → Z91.12" in await rows.nth(1).inner_text()
+    assert "Sở Không Có" in await rows.nth(2).inner_text()
+    assert "được bỏ qua" in await page.locator("[data-told]").inner_text()
+    await press(page, "drop-to:2")
+    await page.select_option("#to-role-1", "to_know")
+    await page.click("#noi-nhan summary")
+    await page.fill("#group_name", "Khối Sao Mai")
+    await press(page, "save-group")
+
+    await page.goto(NEW)
+    await page.fill("#find", "thu nghiem")
+    offer = page.locator("#found button")
+    await offer.first.wait_for()
+    assert "Z91.07" in await offer.first.inner_text()
+    await page.click("#noi-nhan summary")
+    await press(page, "add-group")
+    codes = [each.code for each in (await written(site))[0].draft.recipients]
+    assert codes == ["Z91.07", "Z91.12"]
+    await page.fill("#paste", "Z91.99")
+    await press(page, "paste")
+    assert "Không có cơ quan nào mang mã Z91.99." in await page.locator("#noi-nhan").inner_text()
+    await press(page, "tree")
+    assert await page.locator("input[value='Z91.07']").is_disabled()
+    await page.goto("/phat-hanh/nhom")
+    assert "Khối Sao Mai" in await page.locator("main table").inner_text()
+
+
+async def test_without_scripts_a_document_is_written_and_sent(site: Site, plain_page: Page) -> None:
+    page = plain_page
+    await site.signed_in(page.context, site.person(CLERK, "province"))
+    await prepared(page)
+    assert "Chỉ có PDF, chưa kèm tệp gốc" in await page.locator("#gui").inner_text()
+
+    await press(page, "send")
+
+    assert page.url.endswith("/da-gui")
+    (document,) = await written(site)
+    assert (document.state, document.draft.pages, document.files[0].pages) == ("queued", None, 1)
+    assert document.leaves_at is not None
+    await page.go_back()
+    await page.reload()
+    assert urlsplit(page.url).path.startswith("/van-ban-di/")
+
+
+async def test_what_was_typed_is_kept_by_itself_and_a_second_window_is_told(
+    site: Site, context: BrowserContext, page: Page, watcher: Watcher
+) -> None:
+    watcher.expect([409, 422])
+    await site.signed_in(context, site.person(CLERK, "province"))
+    await page.goto(NEW)
+    await page.fill("#subject", "V/v nội dung chưa lưu")
+    async with page.expect_response(lambda answer: answer.request.method == "POST"):
+        await page.evaluate("document.dispatchEvent(new Event('gateway:ending'))")
+    await page.wait_for_function("document.getElementById('kept').textContent.includes('đã lưu')")
+    (document,) = await written(site)
+    assert document.draft.subject == "V/v nội dung chưa lưu"
+    assert page.url.endswith(document.id)
+
+    other = await context.new_page()
+    await other.goto(f"{NEW}/{document.id}")
+    await other.fill("#number", "7")
+    await press(other, "save")
+    await page.fill("#number", "8")
+    await press(page, "save")
+
+    assert "vừa xử lý văn bản này lúc" in await page.locator("[data-problems]").inner_text()
+    assert await page.input_value("#number") == "8"
+    assert (await written(site))[0].draft.number == "7"
+    await other.fill("#date", "31/02/2026")
+    await press(other, "save")
+    assert (await other.title()).startswith("Lỗi:")
+    assert await other.input_value("#date") == "31/02/2026"
+    assert await other.locator("#date").get_attribute("aria-invalid") == "true"
+
+
+async def test_a_declared_secret_is_not_stored_and_a_changed_document_is_checked_again(
+    site: Site, context: BrowserContext, page: Page, watcher: Watcher
+) -> None:
+    watcher.expect([422])
+    await site.signed_in(context, site.person(CLERK, "province"))
+    await page.goto(NEW)
+    await fill_in(page)
+    await page.select_option("#secrecy", "mat")
+    await page.set_input_files("#lead", LETTER)
+    await press(page, "save")
+    told = await page.locator("main").inner_text()
+    assert "Văn bản mật không được gửi qua hệ thống này. Nội dung chưa được lưu." in told
+    assert await written(site) == []
+
+    await prepared(page)
+    await page.fill("#subject", "V/v nội dung khác")
+    await press(page, "send")
+    assert "Nội dung vừa thay đổi" in await page.locator("[data-told]").inner_text()
+    assert (await written(site))[0].state == "draft"
+
+
+async def test_a_number_that_was_sent_is_sent_again_only_by_who_says_so(
+    site: Site, context: BrowserContext, page: Page, watcher: Watcher
+) -> None:
+    watcher.expect([422])
+    await site.signed_in(context, site.person(CLERK, "province"))
+    await prepared(page)
+    await press(page, "send")
+    await prepared(page, to="Z91.12 (để biết)")
+    assert "Văn bản 90/UBND-VP ngày 20/11/2026 đã gửi lúc" in await page.locator("#gui").inner_text()
+
+    await press(page, "send")
+    assert "Vẫn gửi lần nữa" in await page.locator("[data-problems]").inner_text()
+    await page.check("#again")
+    await press(page, "send")
+
+    assert page.url.endswith("/da-gui")
+    assert [each.state for each in await written(site)] == ["queued", "queued"]
+
+
+async def test_a_replacement_names_why_and_who_approved_it(
+    site: Site, context: BrowserContext, page: Page, watcher: Watcher
+) -> None:
+    watcher.expect([422])
+    old = await sent(site, "15")
+    await site.signed_in(context, site.person(CLERK, "department"))
+    await page.goto(f"{NEW}?thay-the={old.id}")
+    assert await page.input_value("#subject") == old.draft.subject
+    assert await page.input_value("#number") == ""
+    await page.fill("#number", "16")
+    await page.fill("#date", "hôm nay")
+    await page.fill("#reason", "Sai số liệu")
+    await page.set_input_files("#lead", LETTER)
+    for n in (0, 1):
+        await page.select_option(f"#to-role-{n}", "to_know")
+    await press(page, "check")
+    await press(page, "send")
+    assert "Lãnh đạo phê duyệt" in await page.locator("[data-problems]").inner_text()
+    await page.fill("#approved_by", "Đặng Giám Đốc")
+    await press(page, "send")
+    await press(page, "send")
+
+    async with site.node.store.read(await scope(site, "department")) as work:
+        (child,) = await work.outgoing.children(old.id)
+    assert (child.kind, child.draft.code) == ("replace", "16/STD-VP")
+    assert child.change is not None
+    assert (child.change.approved_by, child.change.replaces) == ("Đặng Giám Đốc", ((old.document_id, ()),))
+    await page.goto(f"{NEW}?dinh-chinh={old.id}")
+    assert "15/STD-VP" in await page.input_value("#subject")
+
+
+async def test_others_prepare_and_only_their_own(
+    site: Site, context: BrowserContext, page: Page, watcher: Watcher
+) -> None:
+    watcher.expect([403, 404])
+    await site.signed_in(context, site.person(OFFICER, "province"))
+    await prepared(page)
+    assert await page.locator("button[value=send]").count() == 0
+    assert "Văn thư kiểm tra và gửi" in await page.locator("#gui").inner_text()
+    path = urlsplit(page.url).path
+
+    for role, actor, status in (
+        (HEAD, "province", 200),
+        (CLERK, "province", 200),
+        (PostRole.UNIT_HEAD, "province", 403),
+        (CLERK, "commune", 404),
+        (PostRole.AGENCY_ADMIN, "province", 403),
+    ):
+        await context.clear_cookies()
+        await site.signed_in(context, site.person(role, actor), actor)
+        answer = await page.goto(path)
+        assert answer is not None
+        assert answer.status == status, (role, actor)
+
+
+async def test_the_page_of_signing_tells_how_where_no_token_is(
+    site: Site, context: BrowserContext, page: Page, record_property: Record
+) -> None:
+    await site.signed_in(context, site.person(CLERK, "province"))
+    await page.goto(NEW)
+    await page.set_input_files("#lead", LETTER)
+    await press(page, "save")
+    await press(page, "sign")
+    assert "gateway sign cong-van.pdf" in await page.locator("main").inner_text()
+    await page.select_option("#loai", "sao-y")
+    async with page.expect_navigation():
+        await page.click("main form[method=get] button")
+
+    assert await page.locator("img.sheet-view").evaluate("each => each.complete && each.naturalWidth > 100")
+    await axe.check(page, record_property, f"{NEW}/{{id}}/ky-so")

@@ -1,0 +1,363 @@
+"""One incoming document in the browser: taking in by keys alone, refusing, holding, two at once, recalls, handing on, the
+files, and the sealed hold. What the other side learns is asked at the other side."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+
+import pytest
+from playwright.async_api import BrowserContext, Page, Response
+
+from gateway.demo import stage
+from gateway.demo.acts import Acts
+from gateway.domain.document import Delivery, IncomingDocument, OutgoingDocument
+from gateway.domain.event import Event, EventKind
+from gateway.domain.hold import HoldState
+from gateway.domain.person import Role
+from gateway.domain.post import PostRole
+from gateway.domain.status import Fact
+from gateway.incoming.act import StatusCall
+from tests.pages import axe, pictures
+from tests.pages.effort import Hand
+from tests.pages.site import Site
+from tests.pages.summary import Record
+from tests.pages.watching import Watcher
+
+UNIT = "Phòng Tổng hợp"
+WHY = "Thiếu phụ lục số 2 nêu trong văn bản"
+
+
+class Mail(Acts):
+    """Mail from the province to the department, without waiting for more than its arrival."""
+
+    def __init__(self, site: Site) -> None:
+        super().__init__(node=site.node, cast=stage.cast())
+        self.site = site
+
+    async def comes(self, key: str = "request", **more: object) -> tuple[OutgoingDocument, IncomingDocument]:
+        sent = await self.send("province", key, ("department",), **more)  # type: ignore[arg-type]
+        return sent, await self.arrived("department", sent)
+
+    async def known(self, id: str) -> IncomingDocument:
+        async with self.node.store.read(await self.scope("department")) as work:
+            return await work.incoming.get(id)
+
+    async def facts(self, id: str) -> list[Fact]:
+        async with self.node.store.read(await self.scope("department")) as work:
+            return list(await work.facts.of(id))
+
+    async def events(self, id: str, kind: EventKind) -> list[Event]:
+        async with self.node.store.read(await self.scope("department")) as work:
+            return [each for each in await work.events.of(id) if each.kind is kind]
+
+    async def told(self, sent: OutgoingDocument, state: str) -> Fact:
+        """What its sender learnt last, once it stands so there."""
+        await self.until(lambda: self.stands("province", sent, state))
+        async with self.node.store.read(await self.scope("province")) as work:
+            (delivery,) = await work.deliveries.of(sent.id)
+            assert isinstance(delivery, Delivery)
+            return max(await work.facts.of(delivery.id), key=lambda fact: fact.at)
+
+
+@pytest.fixture
+def mail(site: Site) -> Mail:
+    return Mail(site)
+
+
+Enter = Callable[..., Awaitable[None]]
+
+
+@pytest.fixture
+def enter(site: Site, context: BrowserContext) -> Enter:
+    async def enters(role: PostRole = PostRole.CLERK, actor: str = "department") -> None:
+        await context.clear_cookies()
+        await site.signed_in(context, site.person(role, actor), actor or "department")
+
+    return enters
+
+
+def at(document: IncomingDocument, act: str = "") -> str:
+    return f"/van-ban-den/{document.id}{act}"
+
+
+async def opened(page: Page, path: str, status: int = 200) -> Response:
+    answer = await page.goto(path)
+    assert answer is not None
+    assert answer.status == status, f"{path}: {answer.status}"
+    return answer
+
+
+async def test_a_clerk_takes_in_by_keys_alone_and_a_single_key_changes_nothing(
+    site: Site, mail: Mail, enter: Enter, page: Page, hand: Hand, record_property: Record
+) -> None:
+    sent, document = await mail.comes(due_in=7)
+    await enter()
+    await opened(page, at(document))
+    await axe.check(page, record_property, "/van-ban-den/{id}")
+    await pictures.take(page, "incoming-new")
+    await page.keyboard.press("t")
+    await page.wait_for_url("**/tiep-nhan")
+    await axe.check(page, record_property, "/van-ban-den/{id}/tiep-nhan")
+    await page.keyboard.press("t")
+    assert (await mail.known(document.id)).state == "new"
+
+    await page.goto(at(document))
+    with hand.task("take in one document from its page", most_clicks=0, most_keys=1):
+        await hand.press("Control+Enter")
+        await page.get_by_role("status").filter(has_text="Đã tiếp nhận và vào sổ").wait_for()
+
+    taken = await mail.known(document.id)
+    fact = await mail.told(sent, "accepted")
+    assert (taken.state, taken.register_no) == ("accepted", "1")
+    assert fact.staff is not None
+    assert fact.staff.name == site.person(PostRole.CLERK, "department").person.name
+    async with site.node.store.read(await mail.scope("department")) as work:
+        line = await work.lists.line(document.id)
+    assert line is not None
+    assert not line.unread
+
+
+async def test_a_refusal_needs_reason_and_words_and_its_sender_reads_both(
+    mail: Mail, plain_page: Page, site: Site, watcher: Watcher
+) -> None:
+    watcher.expect({422})
+    sent, document = await mail.comes()
+    await site.signed_in(plain_page.context, site.person(PostRole.CLERK, "department"), "department")
+    await opened(plain_page, at(document, "/tu-choi"))
+    await plain_page.fill("#note", WHY)
+    await plain_page.locator("[data-main]").click()
+    assert await plain_page.locator("[data-problems] a").get_attribute("href") == "#reason"
+    assert await plain_page.input_value("#note") == WHY
+    await plain_page.select_option("#reason", "MISSING_FILE")
+    await plain_page.locator("[data-main]").click()
+    await plain_page.wait_for_url("**/van-ban-den/*told=*")
+
+    fact = await mail.told(sent, "rejected")
+    assert fact.reason is not None
+    assert fact.reason.startswith(f"Thiếu tệp, thiếu trang: {WHY}")
+    stored = await mail.known(document.id)
+    assert (stored.state, stored.register_no) == ("rejected", None)
+
+
+async def test_two_clerks_at_once_and_the_second_reads_who_was_first(
+    mail: Mail, enter: Enter, page: Page, watcher: Watcher
+) -> None:
+    _, document = await mail.comes()
+    await enter()
+    await opened(page, at(document))
+    other = await page.context.new_page()
+    await opened(other, at(document, "/tu-choi"))
+    await page.locator("[data-main]").click()
+    await page.wait_for_url("**told=*")
+    watcher.expect({409})
+    await other.select_option("#reason", "OTHER")
+    await other.fill("#note", WHY)
+    await other.locator("[data-main]").click()
+
+    await other.get_by_text("vừa xử lý văn bản này lúc").wait_for()
+    assert "Hoàng Thị Thử vừa xử lý văn bản này lúc" in await other.inner_text("main")
+    assert [fact.code for fact in await mail.facts(document.id)] == ["01", "03"]
+
+
+async def test_what_is_on_hold_tells_why_and_is_taken_in_with_a_note_alone(
+    mail: Mail, enter: Enter, page: Page, record_property: Record, watcher: Watcher
+) -> None:
+    sent, document = await mail.comes()
+    await enter()
+    await opened(page, at(document, "/tam-giu"))
+    await page.fill("#reason", "Chờ hỏi lại nơi gửi về phụ lục")
+    await page.locator("[data-main]").click()
+    await page.get_by_text("Chờ hỏi lại nơi gửi về phụ lục").first.wait_for()
+    await axe.check(page, record_property, "/van-ban-den/{id} (on hold)")
+    async with mail.node.store.read(await mail.scope("department")) as work:
+        offered = await work.lists.line(document.id)
+    assert (await mail.known(document.id)).state == "held"
+    assert offered is not None
+    assert not await mail.stands("province", sent, "accepted")
+
+    watcher.expect({422})
+    await page.get_by_role("link", name="Tiếp nhận có ghi chú").click()
+    await page.locator("textarea#note").wait_for()
+    await page.locator("[data-main]").click()
+    await page.locator("[data-problems]").wait_for()
+    await page.fill("#note", "Đã xác minh với nơi gửi qua điện thoại")
+    await page.locator("[data-main]").click()
+    await page.wait_for_url("**told=*")
+
+    reason = (await mail.told(sent, "accepted")).reason or ""
+    assert reason.startswith("Đã xác minh với nơi gửi qua điện thoại")
+    assert (await mail.known(document.id)).state == "accepted"
+
+
+async def test_a_recall_is_agreed_and_another_refused_with_its_reason(
+    mail: Mail, enter: Enter, page: Page, record_property: Record, watcher: Watcher
+) -> None:
+    (first, agreed), (second, kept) = await mail.comes("decision"), await mail.comes("plan")
+    for sent in (first, second):
+        await mail.status("department", sent, StatusCall(code="03", staff=mail.clerk()))
+        await mail.recall(sent)
+    for document in (agreed, kept):
+        await mail.until(lambda document=document: _asked(mail, document))
+    await enter()
+    await opened(page, at(agreed))
+    await axe.check(page, record_property, "/van-ban-den/{id} (recall)")
+    await pictures.take(page, "incoming-recall")
+    assert "Nơi gửi thông báo thu hồi" in await page.inner_text(".request")
+    await page.get_by_role("link", name="Đồng ý lấy lại, cập nhật").click()
+    await page.locator("[data-main]").click()
+    await page.wait_for_url("**told=*")
+    await opened(page, at(kept, "/khong-dong-y"))
+    await page.fill("#reason", "Văn bản đã được thực hiện xong")
+    await page.locator("[data-main]").click()
+    await page.wait_for_url("**told=*")
+
+    await mail.told(first, "request_agreed")
+    await mail.told(second, "accepted")
+    answers = [fact for fact in await mail.facts(kept.id) if fact.code == "16"]
+    assert [fact.note for fact in answers] == ["Văn bản đã được thực hiện xong"]
+    watcher.expect({409})
+    assert (await mail.known(agreed.id)).state == "recalled"
+    assert (await page.request.get(at(agreed, "/tep/1"))).status == 409
+    assert (await page.request.get(at(agreed, "/xem/1"))).status == 409
+    assert (await page.request.get(at(kept, "/tep/1"))).status == 200
+
+
+async def _asked(mail: Mail, document: IncomingDocument) -> bool:
+    return any(fact.code == "asked" for fact in await mail.facts(document.id))
+
+
+async def test_the_head_hands_it_on_and_only_that_unit_reports_progress(
+    mail: Mail, enter: Enter, page: Page, record_property: Record, watcher: Watcher
+) -> None:
+    sent, document = await mail.comes()
+    await mail.status("department", sent, StatusCall(code="03", staff=mail.clerk()))
+    watcher.expect({403, 422})
+    await enter(PostRole.OFFICER)
+    await opened(page, at(document), 403)
+    assert (await page.request.get(at(document, "/tep/1"))).status == 403
+
+    await enter(PostRole.HEAD)
+    await opened(page, at(document, "/chuyen-xu-ly"))
+    await axe.check(page, record_property, "/van-ban-den/{id}/chuyen-xu-ly")
+    await page.fill("#lead_unit", UNIT)
+    await page.fill("#deadline", "31/02/2027")
+    await page.fill("#instruction", "Tham mưu trả lời trước ngày hẹn")
+    await page.locator("[data-main]").click()
+    assert await page.locator("[data-problems] a").get_attribute("href") == "#deadline"
+    await page.fill("#deadline", "01/03/2027")
+    await page.locator("[data-main]").click()
+    await page.wait_for_url("**told=*")
+    fact = await mail.told(sent, "assigned")
+    assert fact.staff is not None
+    assert "Tham mưu" not in f"{fact.note} {fact.reason}"
+
+    await enter(PostRole.OFFICER)
+    await opened(page, at(document))
+    await page.get_by_role("button", name="Đang xử lý (05)").click()
+    await page.wait_for_url("**told=*")
+    await mail.told(sent, "processing")
+
+    await enter(PostRole.HEAD)
+    await opened(page, at(document, "/chuyen-xu-ly"))
+    await page.fill("#lead_unit", "Phòng Kế hoạch")
+    await page.fill("#why", "Không thuộc việc của phòng trước")
+    await page.locator("[data-main]").click()
+    await page.wait_for_url("**told=*")
+    story = await page.inner_text(".story")
+    assert "Tham mưu trả lời trước ngày hẹn" in story
+    assert "Chủ trì: Phòng Kế hoạch" in story
+    await enter(PostRole.OFFICER)
+    await opened(page, at(document), 403)
+
+
+async def test_files_are_given_as_what_they_are_and_every_look_is_written_down(
+    mail: Mail, enter: Enter, page: Page, record_property: Record, watcher: Watcher
+) -> None:
+    _, document = await mail.comes()
+    await enter()
+    await opened(page, at(document, "/xem/1"))
+    await axe.check(page, record_property, "/van-ban-den/{id}/xem/{n}")
+    shown = await page.request.get(at(document, "/tep/1?xem=1"))
+    kept = await page.request.get(at(document, "/tep/1"))
+    assert shown.headers["content-disposition"].startswith("inline;")
+    assert shown.headers["content-security-policy"].endswith("frame-ancestors 'self'")
+    assert kept.headers["content-disposition"].startswith("attachment;")
+    assert "sandbox" in kept.headers["content-security-policy"]
+    assert {each.headers["x-content-type-options"] for each in (shown, kept)} == {"nosniff"}
+    assert (await kept.body()) == stage.cast().lead("province", "cong-van.pdf")
+
+    await opened(page, at(document))
+    await page.locator("summary", has_text="Gói tin đã ký").click()
+    await page.get_by_role("link", name="Xem dạng chữ").first.click()
+    await page.locator("pre.raw").wait_for()
+    await axe.check(page, record_property, "/van-ban-den/{id}/goi-tin/{digest}")
+    assert "<edXML" in await page.inner_text("pre.raw") or "edXMLEnvelope" in await page.inner_text("pre.raw")
+    assert "Hợp lệ" in await page.inner_text("dl.facts")
+    pack = await page.request.get(at(document, "/chung-cu"))
+    assert (await pack.body()).startswith(b"PK")
+
+    reads = [event.data["file"] for event in await mail.events(document.id, EventKind.DOCUMENT_READ)]
+    assert reads.count("cong-van.pdf") >= 2
+    assert "chung-cu" in reads
+    assert any(read.startswith("goi-tin") for read in reads)
+
+
+async def test_who_may_see_metadata_alone_reads_no_word_and_an_auditor_names_the_order(
+    mail: Mail, enter: Enter, page: Page, watcher: Watcher
+) -> None:
+    _, document = await mail.comes()
+    watcher.expect({403, 404})
+    await enter(PostRole.OPERATOR, "")
+    await opened(page, at(document))
+    text = await page.content()
+    assert document.subject not in text
+    assert "cong-van.pdf" not in text
+    assert (await page.request.get(at(document, "/tep/1"))).status == 403
+    assert (await page.request.get(at(document, "/tiep-nhan"))).status == 403
+
+    await enter(PostRole.AUDITOR, "")
+    await opened(page, at(document))
+    assert document.subject not in await page.content()
+    assert (await page.request.get(at(document, "/tep/1"))).status == 403
+    await page.fill("#lenh", "12/QĐ-TTr")
+    await page.get_by_role("button", name="Xem nội dung theo lệnh").click()
+    await page.get_by_text(document.subject).first.wait_for()
+    reads = await mail.events(document.id, EventKind.DOCUMENT_READ)
+    assert [event.data["order"] for event in reads] == ["12/QĐ-TTr"]
+
+    await enter(PostRole.CLERK, "province")
+    await opened(page, at(document), 404)
+    await enter(PostRole.AGENCY_ADMIN)
+    await opened(page, at(document), 403)
+
+
+async def test_anybody_freezes_what_may_be_secret_and_then_nobody_reads_it(
+    site: Site, mail: Mail, enter: Enter, page: Page, record_property: Record, watcher: Watcher
+) -> None:
+    _, document = await mail.comes()
+    watcher.expect({403, 404, 409, 422})
+    await enter(PostRole.AGENCY_ADMIN)
+    await opened(page, at(document, "/niem-phong"))
+    assert document.subject not in await page.content()
+    await axe.check(page, record_property, "/van-ban-den/{id}/niem-phong")
+    await page.fill("#reason", "Có dấu MẬT ở trang đầu của tệp")
+    await page.locator("[data-main]").click()
+    await page.wait_for_url("**told=*")
+
+    await enter()
+    await opened(page, at(document))
+    await axe.check(page, record_property, "/van-ban-den/{id} (sealed)")
+    await pictures.take(page, "incoming-sealed")
+    assert document.subject not in await page.content()
+    assert "Dự thảo thông báo" in await page.inner_text(".steps")
+    for path in ("/tep/1", "/xem/1", "/tiep-nhan", "/tu-choi", "/chuyen-xu-ly", "/tieu-huy"):
+        assert (await page.request.get(at(document, path))).status in (403, 404, 409), path
+    async with site.node.store.read(await mail.scope("department")) as work:
+        hold = await work.held.open_of(document.id)
+    assert hold is not None
+    assert hold.state in (HoldState.FROZEN, HoldState.SEALED)
+    head = site.person(PostRole.HEAD, "department")
+    assert Role.HEAD not in head.person.roles
+    await enter(PostRole.HEAD)
+    await opened(page, at(document, "/tieu-huy"))
+    assert await page.locator("#password").count() == 0
