@@ -63,6 +63,7 @@ def pages(node: Node, health: Health, entry: Entry) -> WebDeps:
         book=node.book,
         registry=node.directory,
         certificate=certificates.facts,
+        exchange=certificates.Exchange(node.store),
         clock=node.clock,
         pool=node.pool,
         health=health,

@@ -7,6 +7,10 @@ from gateway.labels_pages_incoming_acts import INCOMING_ACTS
 
 _FACTS: dict[str, tuple[str, str]] = {
     "incoming.untitled": ("Văn bản đến", "Incoming document"),
+    "incoming.neighbours": ("Danh sách văn bản đến", "List of incoming documents"),
+    "incoming.list": ("Về danh sách", "Back to the list"),
+    "incoming.before": ("Văn bản trước", "Previous"),
+    "incoming.after": ("Văn bản sau", "Next"),
     "incoming.facts": ("Thông tin văn bản", "About the document"),
     "incoming.subject": ("Trích yếu", "Subject"),
     "incoming.code": ("Số, ký hiệu", "Number, symbol"),

@@ -163,18 +163,19 @@ def import_(
 async def _import(call: Call, file: Path) -> None:
     from cryptography.hazmat.primitives.serialization import Encoding
 
+    from gateway.ops.exchange_certificates import made_for_signing, never_for_pdfs
     from gateway.trust.key_material import key_id, public_key_of, sha256
     from gateway.trust.keys import read_certificate
 
     pem = file.read_bytes()
     certificate = read_certificate(pem, str(file))
-    keys_bind.made_for_signing(certificate, file)
+    made_for_signing(certificate, str(file))
     der = certificate.public_bytes(Encoding.DER)
     async with at_office(call.settings()) as office:
         agency = chosen(await office.store.hosted(), call.agency)
         mine = key_id(public_key_of(certificate, str(file)))
         _refuse_stolen(mine, await office.store.key_ends(agency.code))
-        await proposals.never_for_pdfs(office, [der])
+        await never_for_pdfs(office.store, [der])
         await _refuse_to_stop(office, agency.code, mine, sha256(der))
         if not call.agrees("cli.ask.import_certificate", file=file, code=agency.code):
             return

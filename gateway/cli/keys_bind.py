@@ -15,11 +15,8 @@ from gateway.cli import output, proposals
 from gateway.cli.command import Call, verb
 from gateway.cli.node import at_office, operator, run
 from gateway.cli.person import As
-from gateway.errors import Clash
 
 if TYPE_CHECKING:
-    from cryptography.x509 import Certificate
-
     from gateway.domain.proof import Binding
 
 Reason = Annotated[str, typer.Option(help="Why; the approver reads it.")]
@@ -111,11 +108,12 @@ async def _propose(
     from gateway.cli.verify import moment
     from gateway.deciding import propose as proposing
     from gateway.domain.proposal import Content
+    from gateway.ops.exchange_certificates import never_for_pdfs
 
     settings = call.settings()
     overlap = timedelta(days=settings.keys.overlap_days if overlap_days is None else overlap_days)
     async with at_office(settings) as office:
-        await proposals.never_for_pdfs(office, [each.certificate_der for each in wanted])
+        await never_for_pdfs(office.store, [each.certificate_der for each in wanted])
         at, now = moment(from_) if from_ else None, office.clock.now()
         changes = [
             proposing.binding(await office.directory.bindings(each.code), each, now, overlap, at)
@@ -144,32 +142,10 @@ async def _withdraw(call: Call, code: str, sha256: str, reason: str) -> None:
             output.record(call, {"id": sha256, "code": code, "withdrawn": True})
 
 
-def made_for_signing(certificate: Certificate, file: Path) -> None:
-    """Clash for a certificate that every receiver would refuse at step 9: better told here than found in quarantines."""
-    from gateway.trust.chain import usage_holds
-
-    if not usage_holds(certificate):
-        raise Clash(
-            f"{file} is not made for signing: no receiver would take what is signed with it",
-            code="CERT-USAGE",
-            hint="have it issued anew with the key usage digitalSignature or nonRepudiation, and without CA rights",
-        )
-
-
 def _read(code: str, file: Path) -> Binding:
-    from cryptography.hazmat.primitives.serialization import Encoding
+    from gateway.ops import exchange_certificates
 
-    from gateway.domain.proof import Binding
-    from gateway.trust.keys import read_certificate
-
-    certificate = read_certificate(file.read_bytes(), str(file))
-    made_for_signing(certificate, file)
-    return Binding(
-        code=code.strip(),
-        certificate_der=certificate.public_bytes(Encoding.DER),
-        valid_from=certificate.not_valid_before_utc,
-        valid_to=certificate.not_valid_after_utc,
-    )
+    return exchange_certificates.binding(code, file.read_bytes(), str(file))
 
 
 def _listed(file: Path) -> Iterable[Binding]:

@@ -5,7 +5,7 @@ proposed here; certificates of agencies by `gateway keys`."""
 from __future__ import annotations
 
 import base64
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -15,12 +15,10 @@ from gateway.cli import output, person
 from gateway.cli.command import Call, Format, noun, verb
 from gateway.cli.node import at_office, run
 from gateway.cli.person import As
-from gateway.errors import Clash
 
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from gateway.bootstrap import Office
     from gateway.domain.proposal import Content, Proposal
 
 SHOWN = 50
@@ -117,13 +115,14 @@ def approve(call: Call, id: Id, as_: As) -> None:
 
 async def _approve(call: Call, id: str, as_: str) -> None:
     from gateway.deciding import approve as approving
+    from gateway.ops.exchange_certificates import never_for_pdfs
 
     async with at_office(call.settings()) as office:
         async with office.deciding.decisions.read() as view:
             found = await view.proposals.get(id)
             names = {each.id: each.name for each in await view.people.everybody()}
         # Again: it may have signed one since it was proposed.
-        await never_for_pdfs(office, [each.certificate_der for each in found.content.bindings])
+        await never_for_pdfs(office.store, [each.certificate_der for each in found.content.bindings])
         if call.output is Format.TABLE:
             _print(call, found, names, office.clock.now())
         if not call.agrees("cli.ask.approve", id=id):
@@ -196,27 +195,6 @@ async def proposed(call: Call, content: Content, as_: str, reason: str) -> None:
         call, shown(made, {who.person.id: who.person.name}, now) | {"sha256": list(content.fingerprints)}
     )
     call.say("cli.proposal.next", id=made.id)
-
-
-async def never_for_pdfs(office: Office, certificates: Iterable[bytes]) -> None:
-    """Clash for the certificate of a key that signed a PDF for an agency here (R23a): two kinds of keys, never mixed. Its
-    other half, that no exchange key signs a PDF, is in `policy.pdf_signing`."""
-    from cryptography import x509
-
-    from gateway.domain.account import AgencyScope
-    from gateway.outgoing.sign_pdf import has_signed_pdfs
-    from gateway.trust.key_material import key_id, public_key_of
-
-    for der in certificates:
-        mine = key_id(public_key_of(x509.load_der_x509_certificate(der), "the certificate"))
-        for agency in await office.store.hosted():
-            scope = AgencyScope(agency_id=agency.id, principal_id="node")
-            if await has_signed_pdfs(office.store, scope, mine):
-                raise Clash(
-                    f"the key {mine} signed PDFs for {agency.code}: it is the agency's own and signs no packets",
-                    code="KEY-SIGNS-PDF",
-                    hint="make an exchange key with: gateway keys new",
-                )
 
 
 def codes_of(content: Content) -> set[str]:

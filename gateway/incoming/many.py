@@ -27,8 +27,8 @@ _GONE = frozenset({InState.REJECTED, InState.RECALLED, InState.SEALED})
 
 
 def doubt(document: IncomingDocument) -> str | None:
-    """Why a person has to look at it before it is taken in; None when everything passed (interfaces.md 2.5). What is on hold,
-    and a request of its sender, is always looked at."""
+    """Why a person has to look at it before it is taken in; None when everything passed (interfaces.md 2.5). What is on
+    hold, and a request of its sender, is always looked at."""
     if document.state is not InState.NEW or document.kind not in (Kind.DOCUMENT, Kind.REPLACEMENT):
         return "state"
     for key, good in _PASSED.items():

@@ -25,7 +25,7 @@ from gateway.web.listing.results import Results
 from gateway.web.ports_compose import Agencies, Signing
 from gateway.web.ports_operations import Operations
 from gateway.web.ports_packets import Packets
-from gateway.web.ports_registry import AgencyRegistry, CertificateFacts
+from gateway.web.ports_registry import AgencyRegistry, CertificateFacts, ExchangeCertificates
 
 
 class Bell(Protocol):
@@ -106,6 +106,7 @@ class WebDeps:
     book: BookDesk
     registry: AgencyRegistry
     certificate: Callable[[bytes], CertificateFacts]
+    exchange: ExchangeCertificates
     clock: Clock
     pool: Pool
     health: Health

@@ -133,8 +133,6 @@ class DeadLetters(Protocol):
     async def claims(self, id: str, lang: str) -> Claims:
         """What it says, routing alone: neither subject nor files."""
 
-    async def read(self, id: str) -> AsyncIterator[bytes]: ...
-
     async def retry(self, by: str, ids: Sequence[str]) -> int:
         """How many; those that are gone meanwhile are passed over."""
 
@@ -143,7 +141,8 @@ class DeadLetters(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Line:
-    """One line of the safe view. `kind`: element, text, attribute, comment or cut; `failed` marks where reading ended."""
+    """One line of the safe view. `kind`: element, attribute, text, file, comment or hidden; `failed` marks where reading
+    ended."""
 
     depth: int
     kind: str

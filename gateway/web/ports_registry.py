@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Protocol
@@ -24,6 +24,16 @@ class CertificateFacts:
     serial: str = ""
     begins: datetime | None = None
     ends: datetime | None = None
+
+
+class ExchangeCertificates(Protocol):
+    """Certificates that shall speak for agencies, before they are proposed."""
+
+    def binding(self, code: str, pem: bytes, what: str) -> Binding:
+        """Misconfigured for what is no certificate, Clash for one that is not made for signing. Sync: call it in the pool."""
+
+    async def never_for_pdfs(self, certificates: Iterable[bytes]) -> None:
+        """Clash for the certificate of a key that signed a PDF here."""
 
 
 class AgencyRegistry(Protocol):

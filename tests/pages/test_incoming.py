@@ -4,6 +4,7 @@ files, and the sealed hold. What the other side learns is asked at the other sid
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from functools import partial
 
 import pytest
 from playwright.async_api import BrowserContext, Page, Response
@@ -197,7 +198,7 @@ async def test_a_recall_is_agreed_and_another_refused_with_its_reason(
         await mail.status("department", sent, StatusCall(code="03", staff=mail.clerk()))
         await mail.recall(sent)
     for document in (agreed, kept):
-        await mail.until(lambda document=document: _asked(mail, document))
+        await mail.until(partial(_asked, mail, document))
     await enter()
     await opened(page, at(agreed))
     await axe.check(page, record_property, "/van-ban-den/{id} (recall)")

@@ -65,6 +65,7 @@ async def arrive(site: Site, *documents: dict[str, Any], told: bool = False) -> 
         for n, said in enumerate(documents):
             at = site.clock.now() - timedelta(minutes=len(documents) - 1 - n)
             values = {
+                "id": site.clock.new_id("inb_"),
                 "checks": PASSED,
                 "files": (lead(),),
                 "pages": 2,
@@ -72,7 +73,7 @@ async def arrive(site: Site, *documents: dict[str, Any], told: bool = False) -> 
                 "source": Source.EMAIL,
                 "sender_name": "Sở Tài chính",
             }
-            document = incoming(site.clock, scope=scope, **(values | said))  # type: ignore[arg-type]
+            document = incoming(site.clock, scope=scope, **(values | said))
             await work.incoming.add(document)
             await work.handovers.offer(document.id)
             if told:
@@ -120,6 +121,9 @@ async def test_a_list_is_filtered_in_place_and_the_address_says_so(
     await expect(page.locator("#said")).to_have_text("Đã lọc, 3 văn bản")
     await expect(page.locator("h1")).to_have_text("Văn bản đến")
     await axe.check(page, record_property, "/van-ban-den?khan=1")
+    await page.go_back()
+    await expect(page.locator("tr[data-row]")).to_have_count(25)
+    await expect(page.locator("#khan")).to_have_value("")
     await page.goto("/van-ban-den")
     await page.get_by_role("link", name="Trang sau →").click()
     assert not set(first) & set(await numbers(page))
@@ -127,6 +131,26 @@ async def test_a_list_is_filtered_in_place_and_the_address_says_so(
     assert await numbers(page) == first
     await page.goto("/van-ban-den?tab=held")
     await expect(page.locator(".empty")).to_be_visible()
+
+
+async def test_letters_open_a_form_for_the_row_that_is_walked_to(site: Site, page: Page) -> None:
+    first, second = await arrive(site, {"number": "1"}, {"number": "2"})
+    await clerk(site, page)
+    await page.goto("/van-ban-den")
+    await page.keyboard.press("t")
+    assert page.url.endswith("/van-ban-den")
+    await page.keyboard.press("j")
+    await page.keyboard.press("j")
+    await page.keyboard.press("x")
+    await expect(page.locator("[data-ticked]")).to_have_text("Đã chọn 1")
+    await page.keyboard.press("t")
+    await page.wait_for_url(f"**/van-ban-den/{second.id}/tiep-nhan")
+    await page.go_back()
+    await page.locator("tr[data-row] .more summary").first.click()
+    await page.get_by_role("link", name="Từ chối tiếp nhận (trả lại nơi gửi)").click()
+    await page.wait_for_url(f"**/van-ban-den/{first.id}/tu-choi")
+    async with site.node.store.read(await scope_of(site)) as work:
+        assert (await work.incoming.get(second.id)).state.value == "new"
 
 
 async def test_search_finds_words_however_they_are_written(site: Site, page: Page) -> None:
@@ -291,7 +315,7 @@ async def test_a_view_is_kept_and_opens_first(site: Site, page: Page) -> None:
     await page.goto("/van-ban-den")
 
     assert await numbers(page) == ["2/SNN"]
-    assert await page.locator("thead th").count() == 3
+    assert await page.locator("thead th").count() == 4
     await page.locator(".views button").click()
     await page.goto("/van-ban-den")
     assert len(await numbers(page)) == 2

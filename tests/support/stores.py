@@ -87,7 +87,7 @@ def draft(**fields: Any) -> Draft:
     return Draft(**(values | fields))
 
 
-def outgoing(clock: ManualClock, *, scope: AgencyScope = NORTH, **fields: Any) -> OutgoingDocument:
+def outgoing(clock: Clock, *, scope: AgencyScope = NORTH, **fields: Any) -> OutgoingDocument:
     """`draft` and the document's own fields may be given; the rest is invented."""
     id = clock.new_id("msg_")
     made = OutgoingDocument(
@@ -117,7 +117,7 @@ def delivery(document: OutgoingDocument, code: str, state: str = "queued") -> De
     )
 
 
-def incoming(clock: ManualClock, *, scope: AgencyScope = NORTH, **fields: Any) -> IncomingDocument:
+def incoming(clock: Clock, *, scope: AgencyScope = NORTH, **fields: Any) -> IncomingDocument:
     id = clock.new_id("inc_")
     made = IncomingDocument(
         id=id,

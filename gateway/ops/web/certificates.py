@@ -1,11 +1,16 @@
-"""What people compare of a certificate, for the pages. In: DER. Out: its names, number, days and fingerprint."""
+"""Certificates for the pages: what people compare of one, and whether it may be proposed. In: DER, PEM. Out: its names,
+number, days and fingerprint; a binding to propose."""
 
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterable
 
 from cryptography import x509
 
+from gateway.domain.proof import Binding
+from gateway.ops import exchange_certificates
+from gateway.ports import Store
 from gateway.web.ports_registry import CertificateFacts
 
 
@@ -24,3 +29,16 @@ def facts(der: bytes) -> CertificateFacts:
         )
     except ValueError:
         return CertificateFacts(fingerprint=fingerprint)
+
+
+class Exchange:
+    """Looks at certificates that shall speak for agencies."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    def binding(self, code: str, pem: bytes, what: str) -> Binding:
+        return exchange_certificates.binding(code, pem, what)
+
+    async def never_for_pdfs(self, certificates: Iterable[bytes]) -> None:
+        await exchange_certificates.never_for_pdfs(self._store, certificates)

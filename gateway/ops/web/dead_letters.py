@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, BinaryIO
@@ -53,9 +53,6 @@ class AxisDeadLetters:
             return Claims(text="", fault=f"{error['code']} {error['detail']}", hosted=hosted)
         return Claims(text=explain.to_text(_routing(told), lang), hosted=hosted)
 
-    async def read(self, id: str) -> AsyncIterator[bytes]:
-        return _pieces(self.node, await self.node.axis.dead_open(id))
-
     async def retry(self, by: str, ids: Sequence[str]) -> int:
         known = {each.id: each for each in await self.all()}
         wanted = [known[each] for each in dict.fromkeys(ids) if each in known]
@@ -102,9 +99,3 @@ def _routing(told: dict[str, Any]) -> dict[str, Any]:
     empty = {key: [] if isinstance(value, list) else None for key, value in told.items()}
     kept = {key: told[key] for key in (*_SHOWN, "signature", "findings")}
     return {**empty, **kept}
-
-
-async def _pieces(node: Node, file: BinaryIO) -> AsyncIterator[bytes]:
-    with file:
-        while piece := await node.pool.run(partial(file.read, PIECE)):
-            yield piece

@@ -6,6 +6,7 @@ from gateway.web.pages import (
     account,
     account_secrets,
     administration,
+    agencies,
     book_entries,
     books,
     compose,
@@ -46,5 +47,6 @@ ROUTES: tuple[Route, ...] = (
     *book_entries.ROUTES,
     *books.ROUTES,
     *office_days.ROUTES,
+    *agencies.ROUTES,
     *help.ROUTES,
 )

@@ -1,4 +1,4 @@
-"""Tài khoản của tôi: who I am here, where I am signed in, how my pages behave; and the lock that I put on the account."""
+"""The own account: who I am here, where I am signed in, how my pages behave; and the lock that I put on the account."""
 
 from __future__ import annotations
 

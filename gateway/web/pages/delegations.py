@@ -1,4 +1,4 @@
-"""Lãnh đạo ủy quyền (R95): what one person lends another, from when to when, and who agreed. In: the delegations of the
+"""Delegations (R95): what one person lends another, from when to when, and who agreed. In: the delegations of the
 agency, all for heads and administrators, one's own for everybody else. Out: the list, a new one, approved or ended ones."""
 
 from __future__ import annotations

@@ -175,6 +175,7 @@ async def _values(visit: Visit, asked: Asked, shown: Shown, seen: Sees) -> dict[
         "since": visit.deps.clock.now(),
         "type_name": lambda name: _type_name(visit, fold(name)) if visit.lang != "vi" else name,
         "may_issue": visit.may(Right.ISSUE, Manner.YES),
+        "may_take": visit.may(Right.TAKE_IN, Manner.YES),
     }
 
 

@@ -29,6 +29,19 @@
   const print = document.querySelector("[data-print]");
   if (print) { print.hidden = false; print.addEventListener("click", () => window.print()); }
 
+  // ---- letters that open a form for the row that was walked to
+  document.addEventListener("keydown", (event) => {
+    if (event.ctrlKey || event.metaKey || event.altKey || event.isComposing || document.body.dataset.keys !== "on") return;
+    if (event.target.closest("input:not([type=checkbox]), textarea, select") || document.querySelector("dialog[open]")) return;
+    const link = /^[rtu]$/.test(event.key) && document.querySelector(`tr.here [data-row-key="${event.key}"]`);
+    if (link) { event.preventDefault(); link.click(); }
+  });
+  const copies = () => document.querySelectorAll("[data-copy]").forEach((each) => { each.hidden = !navigator.clipboard; });
+  document.addEventListener("htmx:afterSettle", copies);
+  document.addEventListener("keydown", (event) => {
+    if (event.key === "Escape") document.querySelectorAll("details.more[open]").forEach((each) => { each.open = false; });
+  });
+
   // ---- news
   const place = document.querySelector("[data-live]");
   if (!place) return;

@@ -17,9 +17,9 @@ from tests.support.node import PDF, PROVINCE, Town, document
 FILES = (("van-ban.pdf", PDF),)
 
 
-async def arrived(town: Town, **said: object) -> IncomingDocument:
+async def arrived(town: Town) -> IncomingDocument:
     """With as many pages as are stated, of a sender whose certificate is known not to be revoked."""
-    await town.brought(town.forge(document(**said), FILES))
+    await town.brought(town.forge(document(), FILES))
     found = await town.only()
     lead = replace(found.files[0], role=FileRole.LEAD, pages=found.pages)
     return replace(found, files=(lead,), checks=found.checks | {"revocation": "good"})

@@ -19,7 +19,7 @@ LONG = timedelta(days=3)
 
 async def press(town: Town, code: str = PROVINCE, **more: str) -> urge.Urging:
     told = {"by": "Trần Thị Mẫu", "how": "phone", "text": "Đề nghị tiếp nhận.", **more}
-    return await urge.run(town.node.out, await town.scope(DEPARTMENT), code, every=WEEK, **told)  # type: ignore[arg-type]
+    return await urge.run(town.node.out, await town.scope(DEPARTMENT), code, every=WEEK, **told)
 
 
 async def urged(town: Town, id: str) -> list[str]:

@@ -1,4 +1,4 @@
-"""Quản trị: accounts and rights, mailboxes, the yearly review, API keys of programs."""
+"""Administration: accounts and rights, mailboxes, the yearly review, API keys of programs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Tài khoản, quyền: the accounts of an agency, one account with its posts, sessions, limits and history, and a new one. In:
+"""Accounts and rights: the accounts of an agency, one account with its posts, sessions, limits and history, and a new one. In:
 an administrator. Out: pages; the one-time link of a new account is shown once, on the answer itself."""
 
 from __future__ import annotations

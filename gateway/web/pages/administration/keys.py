@@ -1,4 +1,4 @@
-"""Khóa API: the keys of an agency's programs. In: an administrator. Out: the list; a new key, or another one beside it for
+"""API keys: those of an agency's programs. In: an administrator. Out: the list; a new key, or another one beside it for
 changing over, its secret shown once on the answer itself; a revoked one."""
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Hộp thư chức danh (R85): the names of desks, for which persons act under their own. In: an administrator. Out: each
+"""Mailboxes (R85): the names of desks, for which persons act under their own. In: an administrator. Out: each
 mailbox with who acts for it now; a new one, its name suggested after the local rule; a closed one."""
 
 from __future__ import annotations

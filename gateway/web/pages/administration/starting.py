@@ -1,4 +1,4 @@
-"""Bắt đầu trong 5 phút: the first calls of a program, in six languages, with this node's address and the agency's code in
+"""Start in five minutes: the first calls of a program, in six languages, with this node's address and the agency's code in
 them. In: an administrator. Out: one page; a key is never in it, for none can be read again."""
 
 from __future__ import annotations

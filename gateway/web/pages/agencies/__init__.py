@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from gateway.web.pages.agencies import changing, importing, looking, proposals
+from gateway.web.pages.agencies import binding, changes, changing, importing, looking, proposals
 from gateway.web.routes import Route
 
 ROUTES: tuple[Route, ...] = (
     *importing.ROUTES,
     *changing.ROUTES,
+    *changes.ROUTES,
+    *binding.ROUTES,
     *proposals.ROUTES,
     *looking.ROUTES,
 )

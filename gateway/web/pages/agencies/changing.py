@@ -9,7 +9,7 @@ from dataclasses import replace
 from aiohttp import web
 
 from gateway.deciding import reform as reforms
-from gateway.domain.registry_reform import QueuedMail, ReformKind
+from gateway.domain.registry_reform import QueuedMail, Reform, ReformKind
 from gateway.domain.right import Right
 from gateway.errors import Clash, Denied
 from gateway.policy.reform import ReformPlan
@@ -166,7 +166,7 @@ def _told(visit: Visit, stated: Stated, planned: ReformPlan) -> dict[str, object
     }
 
 
-def _meant(stated: Stated) -> "reforms.Reform":
+def _meant(stated: Stated) -> Reform:
     """As stated; while nobody has said who takes the mail of a split, a person decides, so that the rest can be judged."""
     reform = stated.reform()
     is_open = reform.kind is ReformKind.SPLIT and bool(reform.ended) and not stated.text("mail")

@@ -23,6 +23,7 @@ from gateway.ports import Handover, Work
 from gateway.ports.lists import Wanted
 from gateway.web import checks
 from gateway.web.files_out import can_show
+from gateway.web.listing import neighbours
 from gateway.web.pages.incoming import found as seen
 from gateway.web.pages.incoming import story
 from gateway.web.pages.incoming.found import Found
@@ -106,6 +107,7 @@ async def page(
         left=await _left(visit, document, known),
         marks=_marks(document, visit),
         sender_now=await _name_now(visit, document),
+        beside=await neighbours.of(visit, Side.IN, document.id),
         story=story.lines(
             known.facts,
             known.events,

@@ -1,4 +1,4 @@
-"""The dispatch slip: the sheet that goes with a document, for print. In: its address. Out: a page of one sheet, black on white."""
+"""The dispatch slip: the sheet that goes with a document. In: its address. Out: one sheet for print, black on white."""
 
 from __future__ import annotations
 

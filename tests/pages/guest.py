@@ -1,0 +1,67 @@
+"""A caller without a browser: what an attacker or a script sends, header by header. Keeps nothing but what a test gives it."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+
+import aiohttp
+from yarl import URL
+
+from gateway.domain.session import form_token
+from gateway.web.door import COOKIE
+
+
+@dataclass(frozen=True, kw_only=True)
+class Answer:
+    """`token` is the session that the answer gives; empty when it takes one away, None when it says nothing of it."""
+
+    status: int
+    leads: str
+    text: str
+    headers: Mapping[str, str] = field(repr=False)
+    token: str | None = None
+
+
+@dataclass(kw_only=True)
+class Guest:
+    """`token` is the session in its cookie."""
+
+    url: str
+    http: aiohttp.ClientSession
+    token: str = ""
+
+    async def get(self, path: str, **headers: str) -> Answer:
+        return await self._call("GET", path, None, headers)
+
+    async def post(self, path: str, form: Mapping[str, str], **headers: str) -> Answer:
+        """With the form's token of its session; from this site unless a header says otherwise."""
+        origin = {"Origin": self.url} if not {"Origin", "Sec_Fetch_Site", "No_Origin"} & set(headers) else {}
+        headers.pop("No_Origin", None)
+        whole = {"form_token": form_token(self.token), **form} if self.token else form
+        return await self._call("POST", path, whole, {**origin, **headers})
+
+    async def _call(
+        self, method: str, path: str, form: Mapping[str, str] | None, headers: Mapping[str, str]
+    ) -> Answer:
+        told = {name.replace("_", "-"): value for name, value in headers.items()}
+        if self.token:
+            told["Cookie"] = f"{COOKIE}={self.token}"
+        async with self.http.request(
+            method, URL(self.url + path, encoded=True), data=form, headers=told, allow_redirects=False
+        ) as answer:
+            given = answer.cookies.get(COOKIE)
+            return Answer(
+                status=answer.status,
+                leads=answer.headers.get("Location", ""),
+                text=await answer.text(),
+                headers=answer.headers,
+                token=given.value if given is not None else None,
+            )
+
+
+@asynccontextmanager
+async def calling(url: str) -> AsyncIterator[Guest]:
+    async with aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar()) as http:
+        yield Guest(url=url, http=http)
