@@ -69,6 +69,7 @@ PAGES: Mapping[str, tuple[str, str]] = MappingProxyType(
         "key.Ctrl+Enter": ("Thực hiện việc của trang đang mở", "Do what the open form says"),
         "key.?": ("Bảng phím tắt này", "This list of keys"),
         "form.problems": ("Chưa thực hiện được. Hãy sửa các mục sau:", "Not done yet. Please correct:"),
+        "form.error": ("Lỗi:", "Error:"),
         "form.optional": ("(không bắt buộc)", "(optional)"),
         "form.reason.short": ("Lý do cần ít nhất 10 ký tự.", "The reason needs at least 10 characters."),
         "form.missing": ("Hãy điền mục “{field}”.", "Fill in “{field}”."),

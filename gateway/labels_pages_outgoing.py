@@ -323,7 +323,7 @@ _URGE: dict[str, tuple[str, str]] = {
         "Chưa có trạng thái nào nêu tên người của cơ quan này.",
         "No status has named anybody there yet.",
     ),
-    "outgoing.urge.office": ("Cơ quan (theo danh mục mã định danh)", "The agency (as the registry says)"),
+    "outgoing.urge.office": ("Liên hệ chung", "Its office"),
     "outgoing.urge.last": ("Lần đôn đốc trước", "Last reminder"),
     "outgoing.urge.wait": (
         "Đã đôn đốc cơ quan này lúc {time}. Mỗi cơ quan được đôn đốc nhiều nhất {days} ngày một lần; có thể đôn đốc lại từ "

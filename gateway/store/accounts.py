@@ -22,9 +22,8 @@ from gateway.store.transaction import Transaction
 
 _REMEMBERED_S = 1.0
 _TOUCHED = timedelta(minutes=1)
-_STAYING = (
-    select(HostedAgencyRow).where(col(HostedAgencyRow.id) == bindparam("id")).with_for_update(read=True)
-)
+_THERE = select(HostedAgencyRow).where(col(HostedAgencyRow.id) == bindparam("id"))
+_STAYING = _THERE.with_for_update(read=True)
 
 Open = Callable[[], AbstractAsyncContextManager[Transaction]]
 
@@ -198,9 +197,9 @@ async def _known(tx: Transaction, this: ColumnElement[bool]) -> HostedAgency | N
 
 
 async def staying(tx: Transaction, id: str) -> HostedAgency:
-    """The agency, which cannot leave before this transaction ends; NotFound when it left, or was never hosted. Many
-    may hold it so at once."""
-    row = await tx.first(HostedAgencyRow, _STAYING, id=id)
+    """The agency, which cannot leave before this writing transaction ends; NotFound when it left, or was never hosted. Many
+    may hold it so at once; one that only reads holds nothing."""
+    row = await tx.first(HostedAgencyRow, _STAYING if tx.is_shared else _THERE, id=id)
     agency = None if row is None else from_json(HostedAgency, row.body)
     if agency is None or agency.left_at is not None:
         raise errors.NotFound(f"this node does not host agency {id}")

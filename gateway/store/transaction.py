@@ -39,6 +39,11 @@ class Transaction:
         self._over = False
         self._then: list[Callable[[], None]] = []
 
+    @property
+    def is_shared(self) -> bool:
+        """Whether it writes while others may."""
+        return self._shared
+
     def kept(self, query: Select[Any]) -> Select[Any]:
         """The same query; nobody else changes the rows it finds until this transaction ends. NO KEY: rows that point
         to them may still be added."""

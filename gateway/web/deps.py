@@ -26,6 +26,7 @@ from gateway.web.ports_compose import Agencies, Signing
 from gateway.web.ports_operations import Operations
 from gateway.web.ports_packets import Packets
 from gateway.web.ports_registry import AgencyRegistry, CertificateFacts, ExchangeCertificates
+from gateway.web.previews import Previews
 
 
 class Bell(Protocol):
@@ -123,4 +124,5 @@ class WebDeps:
     notices: Notices = field(default_factory=NoNotices)
     live: Live = field(default_factory=Live)
     results: Results = field(default_factory=Results)
+    previews: Previews = field(default_factory=Previews)
     options: WebOptions = field(default_factory=WebOptions)

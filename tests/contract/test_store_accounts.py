@@ -136,6 +136,11 @@ async def test_a_unit_of_work_knows_its_agency_until_that_left(store: SqlStore) 
             await work.agency()
 
 
+async def test_whoever_only_reads_knows_the_agency_too(store: SqlStore) -> None:
+    async with store.read(SOUTH) as work:
+        assert (await work.agency()).code == "Z91.02"
+
+
 async def test_an_agency_with_open_work_stays_and_the_work_is_told(
     store: SqlStore, clock: ManualClock
 ) -> None:

@@ -1,4 +1,4 @@
-"""A caller without a browser: what an attacker or a script sends, header by header. Keeps nothing but what a test gives it."""
+"""A caller without a browser: what an attacker or a script sends, header by header. Keeps nothing but what tests give it."""
 
 from __future__ import annotations
 

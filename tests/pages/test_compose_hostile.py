@@ -57,7 +57,7 @@ class Form:
         for name, value in {**self.fields, **more}.items():
             body.add_field(name, value)
         for role, name, raw in files:
-            body.add_field(role, raw, filename=name, content_type="application/octet-stream")
+            body.add_field(role, io.BytesIO(raw), filename=name, content_type="application/octet-stream")
         return await self.post(path, body)
 
     async def post(self, path: str, body: object, **headers: str) -> tuple[int, str]:

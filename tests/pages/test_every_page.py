@@ -21,9 +21,10 @@ MOST_BYTES = 150 * 1024
 # They answer with a file, with text for a script, or with another page.
 FILES = frozenset({"home", "language", "book_file", "book_print", "book_stamp"}) | {
     *("out_file", "out_file_viewed", "out_packet_kept"),
+    *("outgoing_list_file", "incoming_list_file", "news", "news_number"),
 }
 # Reached by no link: typed, sent in a letter, or led to where something is owed.
-UNLINKED: frozenset[str] = frozenset({"by_id", "out_resend", "out_cancel", "out_urge"})
+UNLINKED: frozenset[str] = frozenset({"by_id", "out_resend", "out_cancel", "out_urge", "many_result"})
 WHO = (
     (PostRole.CLERK, "department"),
     (PostRole.CLERK, "province"),

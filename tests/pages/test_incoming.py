@@ -4,6 +4,8 @@ files, and the sealed hold. What the other side learns is asked at the other sid
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
+from datetime import date
 from functools import partial
 
 import pytest
@@ -11,12 +13,14 @@ from playwright.async_api import BrowserContext, Page, Response
 
 from gateway.demo import stage
 from gateway.demo.acts import Acts
-from gateway.domain.document import Delivery, IncomingDocument, OutgoingDocument
+from gateway.domain.account import NumberingMode
+from gateway.domain.document import Change, Delivery, IncomingDocument, Kind, OutgoingDocument
 from gateway.domain.event import Event, EventKind
 from gateway.domain.hold import HoldState
 from gateway.domain.person import Role
 from gateway.domain.post import PostRole
 from gateway.domain.status import Fact
+from gateway.incoming import by_hand
 from gateway.incoming.act import StatusCall
 from tests.pages import axe, pictures
 from tests.pages.effort import Hand
@@ -221,6 +225,98 @@ async def test_a_recall_is_agreed_and_another_refused_with_its_reason(
     assert (await page.request.get(at(agreed, "/tep/1"))).status == 409
     assert (await page.request.get(at(agreed, "/xem/1"))).status == 409
     assert (await page.request.get(at(kept, "/tep/1"))).status == 200
+
+
+async def test_a_letter_that_came_on_paper_before_is_named_and_asks_for_a_note(
+    mail: Mail, enter: Enter, page: Page
+) -> None:
+    scope, today = await mail.scope("department"), mail.node.out.today()
+    letter = by_hand.Letter(
+        sender="Ủy ban nhân dân tỉnh Sao Mai",
+        sender_code=mail.cast.code("province"),
+        subject="Về việc phối hợp kiểm thử",
+        received_on=today,
+        number="118",
+        symbol="UBND-VP",
+        issued_on=today,
+    )
+    paper = (await by_hand.enter(mail.node.inn, scope, letter)).document
+    _, document = await mail.comes()
+    await enter()
+    await opened(page, at(paper))
+    await opened(page, at(document))
+
+    row = page.locator("tr", has_text="Trùng văn bản")
+    assert "có văn bản giống" in await row.inner_text()
+    assert await row.locator("a").get_attribute("href") == at(paper)
+    assert await page.locator("form[data-act]").count() == 0
+
+
+async def test_an_update_shows_what_it_changes_before_it_is_agreed(
+    mail: Mail, enter: Enter, page: Page, record_property: Record
+) -> None:
+    sent, document = await mail.comes(due_in=7)
+    await mail.status("department", sent, StatusCall(code="03", staff=mail.clerk()))
+    await mail.until(lambda: mail.stands("province", sent, "accepted"))
+    change = Change(reason="Lùi hạn trả lời", target=sent.document_id)
+    update = await mail.send(
+        "province",
+        "request-updated",
+        ("department",),
+        due_in=14,
+        kind=Kind.UPDATE,
+        parent=sent,
+        change=change,
+    )
+    child = await mail.arrived("department", update)
+    await enter()
+    await opened(page, at(child))
+    assert page.url.endswith(at(document))
+    await opened(page, at(document, "/dong-y"))
+    await axe.check(page, record_property, "/van-ban-den/{id}/dong-y")
+    table = await page.inner_text("main table")
+    assert "27/11/2026" in table
+    assert "04/12/2026" in table
+    await page.locator("[data-main]").click()
+    await page.wait_for_url("**told=*")
+
+    updated = await mail.known(document.id)
+    assert (updated.state, updated.due_on) == ("accepted", date(2026, 12, 4))
+
+
+@pytest.mark.parametrize(
+    ("mode", "button"),
+    [(NumberingMode.A, "Tiếp nhận"), (NumberingMode.C, "Tiếp nhận và vào sổ")],
+)
+async def test_the_number_comes_from_where_the_agency_has_it_from(
+    mail: Mail, enter: Enter, page: Page, watcher: Watcher, mode: NumberingMode, button: str
+) -> None:
+    accounts = mail.node.store.accounts
+    agency = await accounts.hosted_by_code(mail.cast.code("department"))
+    assert agency is not None
+    await accounts.save_hosted(replace(agency, numbering=mode))
+    (_, first), (_, second) = await mail.comes(), await mail.comes("plan")
+    watcher.expect({422})
+    await enter()
+    for document in (first, second):
+        await opened(page, at(document))
+        assert await page.locator("[data-main]").inner_text() == button
+        if mode is NumberingMode.C:
+            await page.fill("#register_no", "7")
+        await page.locator("[data-main]").click()
+        if document is first or mode is NumberingMode.A:
+            await page.wait_for_url("**told=*")
+
+    if mode is NumberingMode.A:
+        assert "chờ số đến từ QLVB" in await page.inner_text("main")
+        assert (await mail.known(second.id)).register_no is None
+    else:
+        await page.get_by_role("link", name="Số đến này đã có trong sổ").wait_for()
+        assert (await mail.known(second.id)).state == "new"
+        await page.fill("#register_no", "8")
+        await page.locator("[data-main]").click()
+        await page.wait_for_url("**told=*")
+        assert (await mail.known(second.id)).register_no == "8"
 
 
 async def _asked(mail: Mail, document: IncomingDocument) -> bool:

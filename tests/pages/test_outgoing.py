@@ -112,6 +112,7 @@ async def test_a_document_shows_where_it_stands_at_each_recipient(
 
     await page.goto(at(document))
 
+    assert (await page.title()).startswith("Từ chối tiếp nhận (trả lại nơi gửi) – Văn bản đi 15/STD-VP – ")
     rows = page.locator("ul.rows > li")
     assert [("Từ chối tiếp nhận" in each) for each in await rows.all_inner_texts()] == [True, False]
     assert "Thiếu phụ lục 2" in await rows.first.inner_text()
@@ -212,6 +213,12 @@ async def test_what_a_role_may_not_do_is_not_there_and_answers_403(
         await page.get_by_role("button", name="Xem").click()
     assert (await (await coming.value).path()).read_bytes() == PDF
     assert (await events(site, document.id, EventKind.DOCUMENT_READ))[-1]["order"] == "12/QĐ-TTr"
+    await page.goto(at(document))
+    await page.get_by_label("Số văn bản giao việc").fill("13/QĐ-TTr")
+    async with page.expect_download() as coming:
+        await page.get_by_role("button", name="Tải hồ sơ chứng cứ điện tử").click()
+    assert zipfile.is_zipfile(await (await coming.value).path())
+    assert (await events(site, document.id, EventKind.DOCUMENT_READ))[-1]["order"] == "13/QĐ-TTr"
 
     await context.clear_cookies()
     await site.signed_in(context, site.person(CLERK, "province"), "province")
@@ -237,6 +244,7 @@ async def test_a_recall_asks_for_its_reason_and_goes_to_those_chosen(
         *("reason", "approved_by", "notice_no")
     ]
     assert await page.get_by_label("Lý do").input_value() == "Nhầm"
+    assert (await page.title()).startswith("Lỗi: Thu hồi văn bản – ")
     await page.get_by_label("Lý do").fill("Ban hành nhầm số liệu")
     await page.get_by_label("Lãnh đạo phê duyệt").fill("Nguyễn Văn Mẫu")
     await page.get_by_label("Số thông báo thu hồi").fill("7/TB")

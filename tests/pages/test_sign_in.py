@@ -24,6 +24,10 @@ from tests.pages.watching import Watcher
 from tests.support.accounts import PASSWORD, Someone
 
 DOOR = "/dang-nhap"
+AWAY = (
+    *("https://example.invalid/", "//example.invalid/", "/\\example.invalid", "\\\\example.invalid"),
+    *("/\t/example.invalid", "javascript:alert(1)", "https:example.invalid", "/\r\nSet-Cookie: a=b"),
+)
 
 
 @pytest_asyncio.fixture(loop_scope="session")
@@ -46,7 +50,6 @@ def told(answer: Answer, login: str) -> tuple[int, str]:
     return answer.status, text.replace(login, "NAME")
 
 
-@pytest.mark.on_both
 async def test_a_clerk_signs_in_works_and_signs_out(
     site: Site, context: BrowserContext, page: Page, watcher: Watcher, record_property: Record
 ) -> None:
@@ -122,30 +125,19 @@ async def test_a_session_that_was_planted_is_worth_nothing_afterwards(site: Site
     assert (await guest.get("/tai-khoan")).leads.startswith(DOOR)
 
 
-@pytest.mark.parametrize(
-    "address",
-    [
-        "https://example.invalid/",
-        "//example.invalid/",
-        "/\\example.invalid",
-        "\\\\example.invalid",
-        "/\t/example.invalid",
-        "javascript:alert(1)",
-        "https:example.invalid",
-        "/%0d%0aSet-Cookie:%20a=b",
-    ],
-)
-async def test_no_address_leads_away(site: Site, guest: Guest, address: str) -> None:
-    entered = await tries(guest, clerk(site).login, PASSWORD, next=address)
-    guest.token = entered.token or ""
-    asked = await guest.get(f"{DOOR}?next={quote(address, safe='')}")
+async def test_no_address_leads_away(site: Site, guest: Guest) -> None:
+    for address in AWAY:
+        guest.token = ""
+        entered = await tries(guest, clerk(site).login, PASSWORD, next=address)
+        guest.token = entered.token or ""
+        asked = await guest.get(f"{DOOR}?next={quote(address, safe='')}")
 
-    for answer in (entered, asked):
-        assert answer.status == 303
-        assert answer.leads.startswith("/")
-        assert not answer.leads.startswith(("//", "/\\"))
-        assert "example.invalid" not in answer.leads
-        assert "a=b" not in answer.headers.getall("Set-Cookie", [])  # type: ignore[attr-defined]
+        for answer in (entered, asked):
+            assert answer.status == 303
+            assert answer.leads.startswith("/"), address
+            assert not answer.leads.startswith(("//", "/\\")), address
+            assert "example.invalid" not in answer.leads
+            assert "a=b" not in str(answer.headers)
 
 
 async def test_a_form_of_another_site_does_nothing(site: Site, guest: Guest) -> None:

@@ -33,6 +33,7 @@ _PLACES = {
     "tests/integration": "broker",
     "tests/integration/test_postgres": "PostgreSQL",
     "tests/security": "api",
+    "tests/pages": "pages",
     "tests/threats": "verifier",
     "tests/threats/test_altered": "store",
     "tests/unit/api": "api",

@@ -175,5 +175,3 @@ def _codes(tried: Sequence[OutboxItem]) -> list[str]:
 
 def _iso(at: datetime | None) -> str | None:
     return at.isoformat(timespec="seconds") if at is not None else None
-
-

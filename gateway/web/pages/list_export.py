@@ -17,6 +17,7 @@ from gateway.book import csv_text
 from gateway.book.xlsx import XlsxColumn, XlsxWriter
 from gateway.domain.book import Cell
 from gateway.domain.listing import Line, Side
+from gateway.domain.right import Manner, Right
 from gateway.errors import Clash, Denied, NotFound
 from gateway.web import streaming
 from gateway.web.listing import choosing, sees, sources
@@ -26,9 +27,10 @@ from gateway.web.listing.choosing import Chosen
 from gateway.web.listing.columns import Column, chosen
 from gateway.web.listing.rows import Row, Teller
 from gateway.web.pages.lists import SEE, acts_of, asked_of, filter_words
-from gateway.web.routes import get, post
+from gateway.web.routes import Needs, get, post
 from gateway.web.visit import Visit
 
+READS = (Needs(right=Right.SEE_CONTENT, manners=(Manner.YES, Manner.OWN)),)
 MOST_ROWS = 10_000
 MOST_PRINTED = 1_000
 MOST_PACKS = 20
@@ -198,5 +200,5 @@ ROUTES = (
     get("/danh-sach/van-ban-den/tep", "incoming_list_file", incoming_file, needs=SEE, key="incoming"),
     get("/danh-sach/van-ban-di/in", "outgoing_list_print", outgoing_print, needs=SEE, key="outgoing"),
     get("/danh-sach/van-ban-den/in", "incoming_list_print", incoming_print, needs=SEE, key="incoming"),
-    post("/danh-sach/van-ban-di/ho-so", "outgoing_packs", packs, needs=SEE, key="outgoing"),
+    post("/danh-sach/van-ban-di/ho-so", "outgoing_packs", packs, needs=READS, key="outgoing"),
 )

@@ -16,11 +16,12 @@ from gateway.todo import gather, note
 from gateway.web import dates
 from gateway.web.failing import of_error
 from gateway.web.routes import Needs, get, post
-from gateway.web.visit import Visit, where
+from gateway.web.visit import Visit, merged, where
 
 # What is on the list says what documents are about: for those who see the agency's all.
 SEES = (Needs(right=Right.SEE_CONTENT, manners=(Manner.YES,)),)
 _MORNING = time(8)
+_ROWS = 50
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,16 +40,21 @@ async def listed(visit: Visit) -> web.StreamResponse:
     found = await gather.run(visit.deps.todo, visit.scope(), everything=everything)
     kind = visit.ask("loai")
     mine = visit.ask("cua-toi") == "1"
-    shown = [
-        row(visit, found, each)
+    wanted = [
+        each
         for each in found.tasks
         if (not kind or each.kind == kind) and (not mine or each.owner == visit.person.person.name)
     ]
+    pages = max(1, -(-len(wanted) // _ROWS))
+    page = visit.number("trang", 1, tuple(range(1, pages + 1)))
+    shown = [row(visit, found, each) for each in wanted[(page - 1) * _ROWS : page * _ROWS]]
+    following = merged(dict(visit.request.query), trang=str(page + 1), told=None)
     kinds = {each: sum(task.kind == each for task in found.tasks) for each in TaskKind}
     return await visit.page(
         "tasks/list.html",
         title=visit.say("menu.todo"),
         rows=shown,
+        following=where("/can-xu-ly", **following) if page < pages else "",
         kinds={each: count for each, count in kinds.items() if count},
         total=len(found.tasks),
         kind=kind,

@@ -8,6 +8,7 @@ from dataclasses import replace
 
 from aiohttp import web
 
+from gateway import labels
 from gateway.deciding import reform as reforms
 from gateway.domain.registry_reform import QueuedMail, Reform, ReformKind
 from gateway.domain.right import Right
@@ -22,7 +23,6 @@ from gateway.web.visit import Visit, where
 NEW = "/co-quan/thay-doi/moi"
 CHANGES = (Needs(right=Right.CODES),)
 _CONSEQUENCES = ("closed", "mail_", "queued_", "hosted", "certificate")
-_LABELS = {"code": "agencies.new", "name": "agencies.name", "sources": "reforms.sources"}
 
 
 async def asked(visit: Visit) -> web.StreamResponse:
@@ -199,9 +199,8 @@ async def _names(visit: Visit, stated: Stated) -> dict[str, str]:
 def _fault(visit: Visit, name: str, key: str) -> str:
     if key == "day":
         return visit.say("reforms.day.unreadable")
-    base = name.rpartition("_")[0] or name
-    label = visit.say(_LABELS.get(base, f"reforms.{base}"))
-    return visit.say("form.missing", field=label)
+    own, of_target = f"reforms.{name}", f"reforms.target.{name.rpartition('_')[0]}"
+    return visit.say("form.missing", field=visit.say(own if labels.has(own) else of_target))
 
 
 def _link(stated: Stated, step: int) -> str:

@@ -1,4 +1,4 @@
-"""Phát hành văn bản: one page in four parts where a document is written, its files and recipients are brought together,
+"""Issuing a document: one page in four parts where a document is written, its files and recipients are brought together,
 checked and sent. The routes; each module beside this one does one part of it."""
 
 from __future__ import annotations

@@ -76,7 +76,7 @@ def with_codes(
 async def pasted(
     visit: Visit, recipients: Sequence[Recipient], text: str, role: RecipientRole | None = None
 ) -> tuple[tuple[Recipient, ...], int]:
-    """With what the text names; also how many of its items name no agency, such as “Như trên” or “Lưu”."""
+    """With what the text names; also how many of its items name no agency, such as what only says that a copy is filed."""
     found = await read_recipients(visit.deps.out, visit.deps.agencies, visit.scope(), text)
     return await offered(visit, recipients, found, role)
 

@@ -1,4 +1,5 @@
-"""Văn bản đến, one document: its page, and every act on it, each at an address of its own. Each module one kind of act."""
+"""One incoming document: its page at /van-ban-den/{id}, and every act on it, each at an address of its own. Each module
+one kind of act."""
 
 from __future__ import annotations
 

@@ -61,7 +61,8 @@ async def shown(visit: Visit) -> web.StreamResponse:
         return visit.piece("outgoing/_recipients.html", **region)
     return await visit.page(
         "outgoing/detail.html",
-        title=_title(visit, document),
+        title=f"{_word(visit, found)} – {_title(visit, document)}",
+        heading=_title(visit, document),
         code=_code(visit, document),
         acts=acts.acts(found, now, lambda right, manners: visit.may(right, *manners)),
         sender=(await seen.names(visit, [document.accepted_by]))[document.accepted_by],
@@ -83,6 +84,12 @@ async def by_id(visit: Visit) -> web.StreamResponse:
     """Old bookmarks: any document by its id alone."""
     id = visit.path("id")
     return visit.go(f"/van-ban-den/{id}" if id.startswith("inb_") else f"/van-ban-di/{id}")
+
+
+def _word(visit: Visit, found: Found) -> str:
+    """The one word that its list shows."""
+    state = found.line.state if found.line is not None else found.document.state
+    return visit.say(f"state.{state}", code="")
 
 
 def _title(visit: Visit, document: OutgoingDocument) -> str:

@@ -110,7 +110,7 @@ async def read(visit: Visit, document: OutgoingDocument, file: str) -> None:
         visit.person,
         document.id,
         file=file,
-        order=visit.ask("lenh"),
+        order=visit.ask("lenh") or visit.form.text("lenh"),
         assigned=document.accepted_by == visit.person.person.id,
     )
 
