@@ -118,6 +118,9 @@ _KINDS: dict[str, tuple[str, str]] = {
     "event.parcel": ("Gói tin lỗi (tất cả)", "Dead letters (all)"),
     "event.parcel.retried": ("Gửi lại gói tin lỗi", "Dead letter sent again"),
     "event.parcel.dropped": ("Bỏ gói tin lỗi", "Dead letter dropped"),
+    "event.apikey": ("Khóa API (tất cả)", "API keys (all)"),
+    "event.apikey.made": ("Cấp khóa API", "API key made"),
+    "event.apikey.revoked": ("Thu hồi khóa API", "API key revoked"),
     "event.backup": ("Sao lưu (tất cả)", "Backups (all)"),
     "event.backup.tested": ("Khôi phục thử bản sao lưu", "Backup restored on trial"),
 }

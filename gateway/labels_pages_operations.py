@@ -97,7 +97,10 @@ _QUEUES: dict[str, tuple[str, str]] = {
     "operating.queues.count": ("Số lượng", "Count"),
     "operating.queues.oldest": ("Lâu nhất từ", "Oldest since"),
     "operating.queues.fault": ("Không đọc được broker: {reason}", "The broker cannot be read: {reason}"),
-    "operating.queues.failed": ("Gói tin gửi hết lần thử: {count}", "Packets whose tries are used up: {count}"),
+    "operating.queues.failed": (
+        "Gói tin gửi hết lần thử: {count}",
+        "Packets whose tries are used up: {count}",
+    ),
     "operating.queues.late": (
         "Nơi nhận chưa phản hồi quá 30 phút: {count}",
         "Recipients silent for more than 30 minutes: {count}",
@@ -106,7 +109,10 @@ _QUEUES: dict[str, tuple[str, str]] = {
     "operating.queues.lease.job": ("việc đóng gói", "packing"),
     "operating.queues.lease.outbox": ("gói gửi", "sending"),
     "operating.queues.lease.inbox": ("gói đến", "receiving"),
-    "operating.tries.caption": ("Gói tin đã thử gửi mà chưa xong", "Packets that were tried and are not through"),
+    "operating.tries.caption": (
+        "Gói tin đã thử gửi mà chưa xong",
+        "Packets that were tried and are not through",
+    ),
     "operating.tries.packet": ("Gói tin", "Packet"),
     "operating.tries.agency": ("Cơ quan gửi", "Sender"),
     "operating.tries.to": ("Nơi nhận", "Recipients"),
@@ -123,7 +129,10 @@ _QUEUES: dict[str, tuple[str, str]] = {
     "told.operating.hurried": ("Đã đưa gói tin vào lượt gửi ngay.", "The packet is due at once."),
 }
 _DEAD: dict[str, tuple[str, str]] = {
-    "operating.dead.caption": ("Gói tin trục đã để riêng, cũ nhất trước", "Packets the axis put aside, oldest first"),
+    "operating.dead.caption": (
+        "Gói tin trục đã để riêng, cũ nhất trước",
+        "Packets the axis put aside, oldest first",
+    ),
     "operating.dead.empty": ("Không có gói tin lỗi.", "There are no dead letters."),
     "operating.dead.all": ("Tất cả", "All"),
     "operating.dead.same": ("{count} cùng lỗi", "{count} with the same fault"),
@@ -154,7 +163,10 @@ _DEAD: dict[str, tuple[str, str]] = {
     "operating.sort.tries": ("Hết lần thử", "Tries used up"),
     "operating.sort.unknown": ("Chưa xác định", "Not known"),
     "operating.parcel.title": ("Gói tin lỗi {id}", "Dead letter {id}"),
-    "operating.parcel.claims": ("Gói tin tự khai (chưa được chứng minh)", "What it says of itself (not proved)"),
+    "operating.parcel.claims": (
+        "Gói tin tự khai (chưa được chứng minh)",
+        "What it says of itself (not proved)",
+    ),
     "operating.parcel.unread": ("Không đọc được gói tin: {reason}", "The packet cannot be read: {reason}"),
     "operating.parcel.digest": ("Giá trị băm SHA-256", "SHA-256"),
     "operating.parcel_retry.title": ("Gửi lại gói tin {id}", "Send {id} again"),
@@ -175,22 +187,34 @@ _DEAD: dict[str, tuple[str, str]] = {
         "The packet is queued again and confirmed by the axis before it leaves this list; its tries count from zero. Order may "
         "change. Closing this page loses nothing.",
     ),
-    "operating.parcels.count": ("Gửi lại {count} gói tin nhóm “{sort}”.", "Send {count} packets of “{sort}” again."),
+    "operating.parcels.count": (
+        "Gửi lại {count} gói tin nhóm “{sort}”.",
+        "Send {count} packets of “{sort}” again.",
+    ),
     "operating.parcel_drop.title": ("Bỏ gói tin {id}", "Drop {id}"),
     "operating.parcel.gone": (
         "Gói tin bị xóa hẳn khỏi trục. Nơi nhận sẽ không có gói tin này, trừ khi nơi gửi gửi lại. Nơi gửi không được báo.",
         "The packet is gone for good. Its recipients never have it unless the sender sends again. The sender is not told.",
     ),
     "operating.reason": ("Lý do", "Reason"),
-    "operating.reason.hint": ("Ít nhất 10 ký tự; được ghi vào nhật ký.", "At least 10 characters; the log keeps it."),
+    "operating.reason.hint": (
+        "Ít nhất 10 ký tự; được ghi vào nhật ký.",
+        "At least 10 characters; the log keeps it.",
+    ),
     "told.operating.retried": ("Đã đưa gói tin vào hàng đợi.", "The packets are queued again."),
     "told.operating.retried.none": ("Không còn gói tin nào trong nhóm.", "No packet of the group is left."),
     "told.operating.dropped": ("Đã bỏ gói tin.", "The packet was dropped."),
 }
 _ASIDE: dict[str, tuple[str, str]] = {
     "operating.choose": ("Chọn", "Choose"),
-    "operating.aside.caption": ("Gói tin tạm giữ và cách ly, cũ nhất trước", "Held and quarantined packets, oldest first"),
-    "operating.aside.empty": ("Không có gói tin nào bị tạm giữ hoặc cách ly.", "No packet is held or quarantined."),
+    "operating.aside.caption": (
+        "Gói tin tạm giữ và cách ly, cũ nhất trước",
+        "Held and quarantined packets, oldest first",
+    ),
+    "operating.aside.empty": (
+        "Không có gói tin nào bị tạm giữ hoặc cách ly.",
+        "No packet is held or quarantined.",
+    ),
     "operating.aside.hint": (
         "Người vận hành chỉ thấy định tuyến và cấu trúc. Văn thư của cơ quan nhận quyết định.",
         "Operators see routing and form alone. The clerk of the receiving agency decides.",
@@ -208,12 +232,21 @@ _ASIDE: dict[str, tuple[str, str]] = {
         "Chỉ hiện chữ; không mở, không chạy, không tải gì từ bên ngoài.",
         "Text alone: nothing is opened, run or fetched.",
     ),
-    "operating.packet.tree.fault": ("Đọc đến byte {at} thì dừng: {reason}", "Reading stopped at byte {at}: {reason}"),
+    "operating.packet.tree.fault": (
+        "Đọc đến byte {at} thì dừng: {reason}",
+        "Reading stopped at byte {at}: {reason}",
+    ),
     "operating.packet.failed": ("Dừng tại đây", "It stops here"),
     "operating.packet.hidden": ("{count} ký tự, không hiển thị", "{count} characters, not shown"),
-    "operating.packet.inside": ("tệp bên trong, {count} ký tự mã hóa", "a file inside, {count} encoded characters"),
+    "operating.packet.inside": (
+        "tệp bên trong, {count} ký tự mã hóa",
+        "a file inside, {count} encoded characters",
+    ),
     "operating.packet.cut": ("… ({count} ký tự)", "… ({count} characters)"),
-    "operating.packet.absent": ("Nội dung gói tin không còn trên nút.", "The packet's content is no longer here."),
+    "operating.packet.absent": (
+        "Nội dung gói tin không còn trên nút.",
+        "The packet's content is no longer here.",
+    ),
     "operating.packet.fault.bytes": ("quá giới hạn dung lượng của trang xem", "beyond what this view reads"),
     "operating.packet.fault.depth": ("lồng quá sâu", "nested too deep"),
     "operating.packet.fault.lines": ("quá số dòng của trang xem", "beyond the lines of this view"),
@@ -296,12 +329,27 @@ _LINE: dict[str, tuple[str, str]] = {
     "operating.line.failed": ("Không kiểm tra được: {detail}", "It could not be tested: {detail}"),
     "operating.line.folder.fine": ("Có thư mục trục.", "The folder is there."),
     "operating.line.folder.missing": ("Không có thư mục trục.", "The folder is missing."),
-    "operating.line.folder.cure": ("Tạo thư mục axis.folder, rồi khởi động lại.", "Make axis.folder, then restart."),
-    "operating.line.count.fine": ("Trục trả lời, {count} gói tin chờ.", "The axis answers, {count} packets wait."),
+    "operating.line.folder.cure": (
+        "Tạo thư mục axis.folder, rồi khởi động lại.",
+        "Make axis.folder, then restart.",
+    ),
+    "operating.line.count.fine": (
+        "Trục trả lời, {count} gói tin chờ.",
+        "The axis answers, {count} packets wait.",
+    ),
     "operating.line.count.down": ("Trục không trả lời: {detail}", "The axis does not answer: {detail}"),
-    "operating.line.count.blocked": ("Trục tạm không nhận gói tin: {detail}", "The axis takes nothing now: {detail}"),
-    "operating.line.count.cure": ("Xem tình trạng đĩa và tiến trình của trục.", "Look at the axis's disk and process."),
-    "operating.line.sign.fine": ("Chữ ký của {code} đúng ({algorithm}).", "The signature of {code} holds ({algorithm})."),
+    "operating.line.count.blocked": (
+        "Trục tạm không nhận gói tin: {detail}",
+        "The axis takes nothing now: {detail}",
+    ),
+    "operating.line.count.cure": (
+        "Xem tình trạng đĩa và tiến trình của trục.",
+        "Look at the axis's disk and process.",
+    ),
+    "operating.line.sign.fine": (
+        "Chữ ký của {code} đúng ({algorithm}).",
+        "The signature of {code} holds ({algorithm}).",
+    ),
     "operating.line.sign.differs": (
         "Chữ ký của {code} không khớp chứng thư số: {fault}",
         "The signature of {code} does not fit its certificate: {fault}",
@@ -312,10 +360,16 @@ _LINE: dict[str, tuple[str, str]] = {
     ),
     "operating.line.clock.fine": ("Lệch {seconds} giây.", "Off by {seconds} seconds."),
     "operating.line.clock.apart": ("Đồng hồ lệch {seconds} giây.", "The clock is off by {seconds} seconds."),
-    "operating.line.clock.cure": ("Bật đồng bộ thời gian: timedatectl set-ntp true", "timedatectl set-ntp true"),
+    "operating.line.clock.cure": (
+        "Bật đồng bộ thời gian: timedatectl set-ntp true",
+        "timedatectl set-ntp true",
+    ),
     "operating.line.copy": ("Kết quả để dán vào thư", "The result, to paste into a mail"),
     "operating.line.copy.hint": ("Chọn hết rồi sao chép.", "Select all and copy."),
-    "operating.line.text": ("Kiểm tra kết nối lúc {at}, phiên bản {version}", "Connectivity test at {at}, version {version}"),
+    "operating.line.text": (
+        "Kiểm tra kết nối lúc {at}, phiên bản {version}",
+        "Connectivity test at {at}, version {version}",
+    ),
 }
 _NOTICES: dict[str, tuple[str, str]] = {
     "operating.notice.kind.stop": ("Tạm dừng có kế hoạch", "Planned stop"),
@@ -379,7 +433,10 @@ _NOTICES: dict[str, tuple[str, str]] = {
     "told.operating.notice.ended": ("Đã kết thúc thông báo.", "The notice has ended."),
 }
 _COPIES: dict[str, tuple[str, str]] = {
-    "operating.copies.caption": ("Bản sao lưu trên máy này, mới nhất trước", "Backups on this machine, newest first"),
+    "operating.copies.caption": (
+        "Bản sao lưu trên máy này, mới nhất trước",
+        "Backups on this machine, newest first",
+    ),
     "operating.copies.empty": (
         "Chưa có bản sao lưu nào trên máy này. Lập bản sao lưu: gateway backup",
         "There is no backup on this machine. Make one: gateway backup",
@@ -397,8 +454,14 @@ _COPIES: dict[str, tuple[str, str]] = {
         "removed again. The running node does not change.",
     ),
     "operating.copies.passphrase": ("Cụm mật khẩu của bản sao lưu", "Passphrase of the backup"),
-    "operating.copies.passphrase.hint": ("Chỉ dùng cho lần thử này, không được lưu.", "For this trial alone; not kept."),
-    "operating.copies.short": ("Cụm mật khẩu có ít nhất 12 ký tự.", "The passphrase has at least 12 characters."),
+    "operating.copies.passphrase.hint": (
+        "Chỉ dùng cho lần thử này, không được lưu.",
+        "For this trial alone; not kept.",
+    ),
+    "operating.copies.short": (
+        "Cụm mật khẩu có ít nhất 12 ký tự.",
+        "The passphrase has at least 12 characters.",
+    ),
     "operating.copies.running": (
         "Đang khôi phục thử {name} từ {at}. Tải lại trang để xem kết quả.",
         "{name} is being restored on trial since {at}. Reload to see the result.",

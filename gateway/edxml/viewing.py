@@ -1,5 +1,5 @@
-"""Shows a file that nobody trusts as lines of a tree, as far as it can be read. In: pieces of bytes. Out: bounded lines; the
-last one marked where reading ended, with the byte and why. Nothing is resolved, fetched or built; texts are cut, and
+"""Shows a file that nobody trusts as lines of a tree, as far as it can be read. In: pieces of bytes. Out: bounded lines;
+the last one marked where reading ended, with the byte and why. Nothing is resolved, fetched or built; texts are cut, and
 what lies inside as a file is told by its size alone. Pure."""
 
 from __future__ import annotations

@@ -30,5 +30,5 @@ class NoticeRows(Protocol):
         by: str,
         at: datetime,
     ) -> None:
-        """The row, in place of an older state of it that is still open, and the event in each agency's stream; the empty id is
-        the node's own. Clash when it was closed before."""
+        """The row, in place of an older state of it that is still open, and the event in each agency's stream; the empty
+        id is the node's own. Clash when it was closed before."""

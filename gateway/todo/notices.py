@@ -1,5 +1,5 @@
-"""Tells people of a stop that is planned, or of an incident (R97, R98). In: who, and the wish. Out: a notice that holds, and
-an event in the stream of every agency that it is for, so that programs hear of it too."""
+"""Tells people of a stop that is planned, or of an incident (R97, R98). In: who, and the wish. Out: a notice that holds,
+and an event in the stream of every agency that it is for, so that programs hear of it too."""
 
 from __future__ import annotations
 

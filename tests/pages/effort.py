@@ -3,6 +3,7 @@ each task in the table that the run prints at its end."""
 
 from __future__ import annotations
 
+from base64 import b64encode
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -69,6 +70,25 @@ class Hand:
         """Out of a list: open it, take one."""
         await self._found(where).select_option(value)
         self._task.clicks += 2
+
+    async def type(self, text: str) -> None:
+        """Into the field that has the focus already."""
+        await self.page.keyboard.insert_text(text)
+        self._task.letters += len(text)
+
+    async def drop(self, where: str | Locator, name: str, content: bytes) -> None:
+        """A PDF from the desktop, let go over that place."""
+        held = await self.page.evaluate_handle(
+            """([name, packed]) => {
+                const held = new DataTransfer();
+                const octets = Uint8Array.from(atob(packed), (each) => each.charCodeAt(0));
+                held.items.add(new File([octets], name, { type: "application/pdf" }));
+                return held;
+            }""",
+            [name, b64encode(content).decode()],
+        )
+        await self._found(where).dispatch_event("drop", {"dataTransfer": held})
+        self._task.clicks += 1
 
     async def give(self, where: str | Locator, *files: Path) -> None:
         await self._found(where).set_input_files(list(files))

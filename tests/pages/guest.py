@@ -1,4 +1,4 @@
-"""A caller without a browser: what an attacker or a script sends, header by header. Keeps nothing but what tests give it."""
+"""A caller without a browser: what an attacker or a script sends, header by header. Keeps what a test gives it, no more."""
 
 from __future__ import annotations
 

@@ -17,7 +17,7 @@ from pathlib import Path
 from playwright.async_api import BrowserContext
 
 from gateway.accounts import sessions, sign_in
-from gateway.bootstrap import Node, open_node
+from gateway.bootstrap import Node, Wrap, open_node
 from gateway.bootstrap_accounts import rules
 from gateway.bootstrap_doors import application
 from gateway.cli.listening import listening
@@ -87,9 +87,11 @@ class Staged:
 
 
 @asynccontextmanager
-async def opened(folder: Path, told: bool = False, database: str = "") -> AsyncIterator[Site]:
+async def opened(
+    folder: Path, told: bool = False, database: str = "", wrap: Wrap | None = None
+) -> AsyncIterator[Site]:
     """A site of its own. `told`: the demonstration's story stands on its pages; `database`: another than SQLite, empty
-    but for its schema."""
+    but for its schema, or one that is set up for this test alone; `wrap`: around the node's ports."""
     if database:
         people = await _set_up(_settings(folder, database), told)
     else:
@@ -98,7 +100,7 @@ async def opened(folder: Path, told: bool = False, database: str = "") -> AsyncI
         await asyncio.to_thread(shutil.copytree, staged.folder, folder)
     clock = MovableClock()
     async with (
-        open_node(_settings(folder, database), clock) as node,
+        open_node(_settings(folder, database), clock, wrap) as node,
         story.at_work(node),
         listening(application(node, Watch(node=node)), "api", "127.0.0.1", 0, FINISH_S) as url,
     ):

@@ -5,9 +5,10 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
-from datetime import date
+from datetime import date, timedelta
 from functools import partial
 
+import pyotp
 import pytest
 from playwright.async_api import BrowserContext, Page, Response
 
@@ -20,13 +21,14 @@ from gateway.domain.hold import HoldState
 from gateway.domain.person import Role
 from gateway.domain.post import PostRole
 from gateway.domain.status import Fact
-from gateway.incoming import by_hand
+from gateway.incoming import by_hand, seal
 from gateway.incoming.act import StatusCall
 from tests.pages import axe, pictures
 from tests.pages.effort import Hand
 from tests.pages.site import Site
 from tests.pages.summary import Record
 from tests.pages.watching import Watcher
+from tests.support.accounts import with_factor
 
 UNIT = "Phòng Tổng hợp"
 WHY = "Thiếu phụ lục số 2 nêu trong văn bản"
@@ -458,3 +460,37 @@ async def test_anybody_freezes_what_may_be_secret_and_then_nobody_reads_it(
     await enter(PostRole.HEAD)
     await opened(page, at(document, "/tieu-huy"))
     assert await page.locator("#password").count() == 0
+
+
+async def test_the_head_who_decides_signs_in_once_more_and_the_content_is_gone(
+    site: Site, mail: Mail, context: BrowserContext, page: Page, record_property: Record, watcher: Watcher
+) -> None:
+    _, document = await mail.comes()
+    node, scope = site.node, await mail.scope("department")
+    await seal.document(node.inn, node.hold, scope, document.id, "Có dấu MẬT ở trang đầu")
+    head, _, _ = await with_factor(site.person(PostRole.HEAD, "department"))
+    async with node.deciding.decisions.begin("operator") as work:
+        named = await work.people.named(head.login)
+        await work.people.save(replace(named, roles=frozenset({Role.HEAD})))
+        await work.commit()
+    watcher.expect({422})
+    await site.signed_in(context, head, "department")
+    await opened(page, at(document))
+    await page.get_by_role("link", name="Quyết định tiêu hủy").click()
+    await page.locator("#password").wait_for()
+    await axe.check(page, record_property, "/van-ban-den/{id}/tieu-huy")
+    for password in ("wrong password 1", head.password):
+        site.clock.skip(timedelta(seconds=31))
+        await page.fill("#reason", "Quyết định 12/QĐ ngày 20/11/2026")
+        await page.fill("#password", password)
+        await page.fill("#code", pyotp.TOTP(head.totp or "").at(site.clock.now()))
+        await page.locator("[data-main]").click()
+        if password != head.password:
+            await page.locator("[data-problems]").wait_for()
+            assert await page.input_value("#password") == ""
+    await page.wait_for_url("**told=*")
+
+    assert "Quyết định 12/QĐ ngày 20/11/2026" in await page.inner_text("main")
+    async with node.store.read(scope) as work_read:
+        assert await work_read.held.open_of(document.id) is None
+        assert await work_read.blobs.of("hold", document.inbox_id) == {}

@@ -96,6 +96,6 @@ def _explained(file: BinaryIO) -> dict[str, Any]:
 
 def _routing(told: dict[str, Any]) -> dict[str, Any]:
     """The same keys with everything else empty."""
-    empty = {key: [] if isinstance(value, list) else None for key, value in told.items()}
+    empty: dict[str, Any] = {key: [] if isinstance(value, list) else None for key, value in told.items()}
     kept = {key: told[key] for key in (*_SHOWN, "signature", "findings")}
     return {**empty, **kept}

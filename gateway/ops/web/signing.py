@@ -19,6 +19,7 @@ from gateway.domain.pdf_signing import Placement, Purpose, Wish
 from gateway.errors import Denied
 from gateway.outgoing import sign_pdf
 from gateway.outgoing.sign_pdf import SigningDesk
+from gateway.ports import Scratch
 from gateway.trust.pdf_signing.pin import Pin
 
 _PIECE = 256 * 1024
@@ -41,7 +42,7 @@ class TokenSigning:
         desk = self._desk()
         with self.node.blobs.scratch() as scratch:
             path = scratch.path
-            await self.node.pool.run(partial(_copy, source, path))
+            await self.node.pool.run(partial(_copy, source, scratch))
             plan = await sign_pdf.plan(desk, path, _named(wish, agency), await self._image(agency, wish))
             return plan.placement, await sign_pdf.preview(desk, plan)
 
@@ -59,7 +60,7 @@ class TokenSigning:
         desk = self._desk()
         with self.node.blobs.scratch() as scratch:
             path = scratch.path
-            await self.node.pool.run(partial(_copy, source, path))
+            await self.node.pool.run(partial(_copy, source, scratch))
             plan = await sign_pdf.plan(desk, path, _named(wish, agency), await self._image(agency, wish))
             out = path.with_name(f"{path.name}.signed")
             try:
@@ -95,9 +96,10 @@ def _named(wish: Wish, agency: HostedAgency) -> Wish:
     return replace(wish, agency_name=agency.name)
 
 
-def _copy(source: Callable[[], BinaryIO], path: Path) -> None:
-    with source() as found, path.open("wb") as copy:
-        copyfileobj(found, copy, _PIECE)
+def _copy(source: Callable[[], BinaryIO], scratch: Scratch) -> None:
+    with source() as found:
+        copyfileobj(found, scratch.file, _PIECE)
+    scratch.file.flush()
 
 
 def _opened(path: Path) -> BinaryIO:

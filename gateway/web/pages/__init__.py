@@ -15,6 +15,7 @@ from gateway.web.pages import (
     entry,
     help,
     home,
+    journal,
     incoming,
     list_bulk,
     list_export,
@@ -22,6 +23,7 @@ from gateway.web.pages import (
     lists,
     news,
     office_days,
+    operations,
     outgoing,
     tasks,
 )
@@ -48,5 +50,7 @@ ROUTES: tuple[Route, ...] = (
     *books.ROUTES,
     *office_days.ROUTES,
     *agencies.ROUTES,
+    *operations.ROUTES,
+    *journal.ROUTES,
     *help.ROUTES,
 )

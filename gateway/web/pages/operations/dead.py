@@ -42,7 +42,7 @@ async def shown(visit: Visit) -> web.StreamResponse:
     except TransportFailure as why:
         fault = str(why)
     groups = {name: [each for each in parcels if sort_of(each) == name] for name in SORTS}
-    listed = groups[wanted] if wanted in groups else parcels
+    listed = groups.get(wanted, parcels)
     return await page(
         visit,
         "dead",
@@ -103,8 +103,7 @@ async def drop(visit: Visit) -> web.StreamResponse:
 
 
 async def file(visit: Visit) -> web.StreamResponse:
-    """What the axis knows of it. Its bytes hold a document, which an operator does not read: `gateway queue dead` has them at
-    the machine."""
+    """What the axis knows of it. Its bytes hold a document, which an operator does not read."""
     parcel = await visit.deps.operations.dead.get(visit.path("id"))
     told = {
         "id": parcel.id,

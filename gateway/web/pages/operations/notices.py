@@ -84,7 +84,10 @@ async def _form(visit: Visit, problems: Problems) -> web.Response:
         problems=problems,
         given=given,
         earliest=await visit.deps.operations.notices.earliest(),
-        agencies=[("", visit.say("operating.notice.all")), *((each.id, f"{each.name} ({each.code})") for each in hosted)],
+        agencies=[
+            ("", visit.say("operating.notice.all")),
+            *((each.id, f"{each.name} ({each.code})") for each in hosted),
+        ],
         most=LONGEST_TEXT,
         path=visit.request.path,
     )

@@ -121,7 +121,10 @@ async def _ask(visit: Visit, problems: list[tuple[str, str]]) -> web.Response:
         name=name,
         path=visit.path("act"),
         open=_decides(visit, item),
-        reasons=[("", visit.say("operating.choose")), *((each, visit.say(f"reason.{each}")) for each in _reasons())],
+        reasons=[
+            ("", visit.say("operating.choose")),
+            *((each, visit.say(f"reason.{each}")) for each in _reasons()),
+        ],
         problems=problems,
         given=visit.form.flat(),
         labelled=_labelled(visit),

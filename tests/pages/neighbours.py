@@ -1,0 +1,169 @@
+"""Many agencies around the stage's three, for tests that need a day's mail: a longer cast, what an agency sends and answers
+as its document system would, PDFs that were signed in earnest, and a line to one agency that can be shut."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cryptography.hazmat.primitives.serialization import Encoding
+
+from gateway.bootstrap import P, Wrap
+from gateway.demo import audit, stage
+from gateway.demo.signers import DemoSigners, area_in_mm
+from gateway.domain.account import AgencyScope
+from gateway.domain.document import Delivery, FileRole, IncomingDocument, OutgoingDocument
+from gateway.incoming import act
+from gateway.incoming.act import StatusCall
+from gateway.outgoing import accept, intake
+from gateway.outgoing.order import Order
+from gateway.ports import Fate, Outcome, Parcel
+from gateway.trust.authority import Authority
+from tests.pages.site import Site, opened
+from tests.support import letters
+from tests.support.clock import START
+from tests.support.letters import Letter
+from tests.support.packets import PDF, draft
+
+NAMES = (
+    *("An Mẫu", "Bình Thử", "Cam Ví", "Dương Dụ", "Đông Giả", "Gia Định Thử", "Hòa Mẫu"),
+    *("Khánh Ví", "Lộc Dụ", "Minh Giả", "Nghĩa Thử", "Phú Mẫu", "Quảng Ví"),
+)
+FURTHER = tuple(f"xa-{n}" for n in range(len(NAMES)))
+PATIENCE_S = 300.0
+HOUR_BEFORE = START - timedelta(hours=1)
+
+
+def widen(patch: pytest.MonkeyPatch) -> None:
+    """The stage has the further communes too, until the test ends."""
+    stage_cast = stage.cast
+    told = {
+        actor: {
+            "code": f"Z91.{20 + n}",
+            "alias": f"000.00.{20 + n}.Z91",
+            "name": f"Ủy ban nhân dân xã {name}",
+            "parent": "Z91",
+            "numbering": "A",
+            "email": f"vanthu.{actor}@sao-mai.example",
+        }
+        for n, (actor, name) in enumerate(zip(FURTHER, NAMES, strict=True))
+    }
+
+    def wider() -> stage.Cast:
+        cast = stage_cast()
+        people = {**cast.data["people"], **{actor: {} for actor in FURTHER}}
+        return replace(cast, data={**cast.data, **told, "people": people})
+
+    patch.setattr(stage, "ACTORS", (*stage.ACTORS, *FURTHER))
+    patch.setattr(stage, "cast", wider)
+
+
+@dataclass(kw_only=True)
+class Line(Wrap):
+    """The axis as it is, but that it refuses what goes to `shut` for good."""
+
+    shut: str = ""
+
+    def __call__(self, name: str, port: P) -> P:
+        return _Shut(port, self) if name == "axis" else port  # type: ignore[return-value]  # as far as anybody calls it
+
+
+class _Shut:
+    def __init__(self, real: Any, line: Line) -> None:
+        self._real, self._line = real, line
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._real, name)
+
+    async def publish(self, parcel: Parcel, codes: Sequence[str]) -> Mapping[str, Outcome]:
+        open_ones = [code for code in codes if code != self._line.shut]
+        reached = dict(await self._real.publish(parcel, open_ones)) if open_ones else {}
+        refused = Outcome(fate=Fate.NEVER, code="GW-NO-ROUTE", detail="no queue takes it")
+        return {code: reached.get(code, refused) for code in codes}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Town:
+    """The site with its many agencies, and what they do."""
+
+    site: Site
+    line: Line
+    signers: DemoSigners = field(repr=False)
+
+    async def scope(self, actor: str) -> AgencyScope:
+        return AgencyScope(agency_id=await self.site.agency(actor), principal_id="clerk")
+
+    async def send(self, sender: str, number: str, *to: str, **more: Any) -> OutgoingDocument:
+        """As its document system sends it."""
+        codes = [stage.cast().code(actor) for actor in to]
+        async with intake.tray(self.site.node.out) as tray:
+            await tray.add(FileRole.LEAD, "van-ban.pdf", FileRole.LEAD, _chunks(PDF))
+            order = Order(draft=draft(number, *codes, **more))
+            accepted = await accept.accept(self.site.node.out, await self.scope(sender), order, tray, None)
+        assert accepted.document is not None
+        return accepted.document
+
+    async def arrived(self, actor: str, sent: OutgoingDocument) -> IncomingDocument:
+        async with self.site.node.store.read(await self.scope(actor)) as work:
+            found = await work.incoming.by_document_id(sent.document_id.split(",", 1)[0], sent.document_id)
+        (document,) = [each for each in found if each.packet_id == sent.packet_id]
+        return document
+
+    async def answers(self, actor: str, sent: OutgoingDocument, code: str, **more: Any) -> None:
+        arrived = await self.arrived(actor, sent)
+        await act.set_status(
+            self.site.node.inn, await self.scope(actor), arrived.id, StatusCall(code=code, **more)
+        )
+
+    async def deliveries(self, actor: str, *sent: OutgoingDocument) -> list[Delivery]:
+        async with self.site.node.store.read(await self.scope(actor)) as work:
+            found = await work.deliveries.of_many([each.id for each in sent])
+        return [one for each in sent for one in found[each.id]]
+
+    async def written(self, actor: str) -> list[OutgoingDocument]:
+        async with self.site.node.store.read(await self.scope(actor)) as work:
+            return list((await work.outgoing.page(limit=100)).items)
+
+    async def received(self, actor: str) -> list[IncomingDocument]:
+        async with self.site.node.store.read(await self.scope(actor)) as work:
+            return list((await work.incoming.page(limit=100)).items)
+
+    async def quiet(self) -> None:
+        """Nothing is on its way any more."""
+        await self.until(lambda: audit.is_quiet(self.site.node))
+
+    async def until(self, holds: Callable[[], Awaitable[bool]]) -> None:
+        async with asyncio.timeout(PATIENCE_S):
+            while not await holds():
+                await self.site.node.store.wait_events(0.2)
+
+    def signed(self, letter: Letter) -> bytes:
+        """The letter as a PDF with the signature of a person and of the agency. Blocks for a moment."""
+        area = area_in_mm(130, 155, 45, 22)
+        return self.signers.signed_by_both(letters.paper([letters.page(letter)]), area, HOUR_BEFORE)
+
+
+@asynccontextmanager
+async def open_town(folder: Path, database: str, signer: str) -> AsyncIterator[Town]:
+    """Its own node, for a stage that was made wide. `signer` signs for the department."""
+    settings, line = stage.settings_for(folder), Line()
+    at = HOUR_BEFORE - timedelta(days=1)
+    authority = Authority.create("Demo authority of signatures", at)
+    anchors = settings.trust.folder / "pdf"
+    (anchors / "crl").mkdir(parents=True)
+    (anchors / "ca.pem").write_bytes(authority.certificate.public_bytes(Encoding.PEM))
+    (anchors / "crl" / "demo.pem").write_bytes(authority.revocation_list([], at, timedelta(days=3650)))
+    told = stage.cast().data["department"]
+    signers = DemoSigners.create(authority, told["code"], told["name"], signer, at)
+    async with opened(folder, database=database or settings.database.url, wrap=line) as site:
+        yield Town(site=site, line=line, signers=signers)
+
+
+async def _chunks(raw: bytes) -> AsyncIterator[bytes]:
+    yield raw
