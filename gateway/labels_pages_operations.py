@@ -184,8 +184,8 @@ _DEAD: dict[str, tuple[str, str]] = {
     "operating.parcel.order": (
         "Gói tin được đưa lại vào hàng đợi và trục xác nhận, sau đó mới ra khỏi danh sách lỗi; số lần giao tính lại từ 0. "
         "Thứ tự có thể thay đổi. Đóng trang này không làm mất gì.",
-        "The packet is queued again and confirmed by the axis before it leaves this list; its tries count from zero. Order may "
-        "change. Closing this page loses nothing.",
+        "The packet is queued again and confirmed by the axis before it leaves this list; its tries count from zero. Order "
+        "may change. Closing this page loses nothing.",
     ),
     "operating.parcels.count": (
         "Gửi lại {count} gói tin nhóm “{sort}”.",
@@ -448,8 +448,8 @@ _COPIES: dict[str, tuple[str, str]] = {
     "operating.copies.never": ("Chưa", "Not yet"),
     "operating.copies.test": ("Khôi phục thử", "Restore on trial"),
     "operating.copies.says": (
-        "Bản sao lưu được khôi phục vào một cơ sở dữ liệu tạm bên cạnh nút đang chạy, so từng bảng và từng tệp, rồi xóa đi. "
-        "Nút đang chạy không thay đổi.",
+        "Bản sao lưu được khôi phục vào một cơ sở dữ liệu tạm bên cạnh nút đang chạy, so từng bảng và từng tệp, "
+        "rồi xóa đi. Nút đang chạy không thay đổi.",
         "The copy is restored into a scratch database beside the running node, every table and file is compared, and it is "
         "removed again. The running node does not change.",
     ),

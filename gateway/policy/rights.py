@@ -44,7 +44,7 @@ _ROWS = MappingProxyType(
         Right.REPORTS: "+ + o o accounts totals + -",
         Right.BOOK: "+ - - - - - - -",
         Right.AUDIT: "o + - o accounts technical + -",
-        Right.FREEZE: "+ + + + + + - declared",
+        Right.FREEZE: "+ + + + + + + declared",
         Right.SEALED_HOLD: "- recorded - - - execute order-metadata -",
         Right.DESTROY: "propose + - - - execute-two witness -",
     }

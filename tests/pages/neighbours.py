@@ -84,7 +84,7 @@ class _Shut:
     async def publish(self, parcel: Parcel, codes: Sequence[str]) -> Mapping[str, Outcome]:
         open_ones = [code for code in codes if code != self._line.shut]
         reached = dict(await self._real.publish(parcel, open_ones)) if open_ones else {}
-        refused = Outcome(fate=Fate.NEVER, code="GW-NO-ROUTE", detail="no queue takes it")
+        refused = Outcome(fate=Fate.NEVER, code="unroutable", detail="it is not connected to the axis")
         return {code: reached.get(code, refused) for code in codes}
 
 

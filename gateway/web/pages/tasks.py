@@ -20,6 +20,8 @@ from gateway.web.visit import Visit, merged, where
 
 # What is on the list says what documents are about: for those who see the agency's all.
 SEES = (Needs(right=Right.SEE_CONTENT, manners=(Manner.YES,)),)
+# Who only views notes nothing.
+NOTES = (Needs(right=Right.URGE, manners=(Manner.YES,)),)
 _MORNING = time(8)
 _ROWS = 50
 
@@ -60,6 +62,7 @@ async def listed(visit: Visit) -> web.StreamResponse:
         kind=kind,
         mine=mine,
         everything=everything,
+        may_note=visit.may(Right.URGE, Manner.YES),
         resting=found.resting,
         cut=found.cut,
     )
@@ -150,6 +153,7 @@ async def _shown(
         422 if problems else 200,
         title=visit.say(f"task.{task.kind}"),
         row=row(visit, found, task),
+        may_note=visit.may(Right.URGE, Manner.YES),
         rests=task.rests(found.at),
         problems=problems or [],
         given=visit.form.flat() or {"day": tomorrow.strftime("%d/%m/%Y"), "time": _MORNING.strftime("%H:%M")},
@@ -166,8 +170,8 @@ def _until(visit: Visit) -> datetime | None:
 ROUTES = (
     get("/can-xu-ly", "tasks", listed, needs=SEES, key="todo"),
     get("/can-xu-ly/viec", "task", one, needs=SEES, key="todo"),
-    post("/can-xu-ly/phu-trach", "task_taken", taken, needs=SEES, key="todo"),
-    post("/can-xu-ly/nhac-lai", "task_snoozed", snoozed, needs=SEES, key="todo"),
-    post("/can-xu-ly/xong", "task_closed", closed, needs=SEES, key="todo"),
-    post("/can-xu-ly/danh-thuc", "task_woken", woken, needs=SEES, key="todo"),
+    post("/can-xu-ly/phu-trach", "task_taken", taken, needs=NOTES, key="todo"),
+    post("/can-xu-ly/nhac-lai", "task_snoozed", snoozed, needs=NOTES, key="todo"),
+    post("/can-xu-ly/xong", "task_closed", closed, needs=NOTES, key="todo"),
+    post("/can-xu-ly/danh-thuc", "task_woken", woken, needs=NOTES, key="todo"),
 )

@@ -30,12 +30,11 @@ async def asked(visit: Visit) -> web.StreamResponse:
     stated = stating.read(visit.request.query, visit.deps.out.today())
     if (preset := visit.ask("ma")) and not stated.text("sources"):
         stated = replace(stated, fields={**stated.fields, "sources": preset})
-    wanted = _step(visit.ask("step") or visit.ask("at"))
+    at = _step(visit.ask("back") or visit.ask("step") or visit.ask("at"))
     problems: Problems = []
-    if "step" in visit.request.query:
-        stated, at, problems = await _as_far_as(visit, stated, wanted)
-    else:
-        at = wanted
+    # To go back, or to type one more agency, nothing need be whole yet.
+    if at > 3 or "step" in visit.request.query:
+        stated, at, problems = await _as_far_as(visit, stated, at)
     if problems or at < 4:
         return await _page(visit, stated, at, problems)
     planned = await reforms.plan(visit.deps.deciding, _meant(stated))
