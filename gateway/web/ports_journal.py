@@ -12,9 +12,11 @@ from typing import Any, Protocol
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ask:
     """What is looked for; everything empty does not matter. `within` are kinds, or beginnings of kinds with a `*`, to which
-    the person's role confines it; `agency_id` None is the whole node."""
+    the person's role confines it; `agency_id` None is the whole node. `people`: also what the node tells of the people
+    who have a post in that agency."""
 
     agency_id: str | None = None
+    people: bool = False
     principal_id: str = ""
     within: tuple[str, ...] = ()
     kind: str = ""
@@ -62,7 +64,7 @@ class Journal(Protocol):
     async def kinds(self) -> Sequence[str]:
         """Every kind of event there is."""
 
-    async def people(self, text: str) -> Sequence[str]:
+    async def named(self, text: str) -> Sequence[str]:
         """Ids of persons with that name or login."""
 
     async def seal(self) -> Seal: ...

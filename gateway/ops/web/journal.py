@@ -37,14 +37,20 @@ class NodeJournal:
 
     async def page(self, ask: Ask, *, before: int | None, limit: int) -> Sequence[Entry]:
         hits = await search(
-            self.node.store, _wanted(ask), limit=limit, newest=True, before=before, within=ask.within
+            self.node.store,
+            _wanted(ask),
+            limit=limit,
+            newest=True,
+            before=before,
+            within=ask.within,
+            also_about=await self._people_of(ask),
         )
         return await self._told(list(reversed(hits)))
 
     async def kinds(self) -> Sequence[str]:
         return sorted(each.value for each in EventKind)
 
-    async def people(self, text: str) -> Sequence[str]:
+    async def named(self, text: str) -> Sequence[str]:
         wanted = fold(text)
         async with self.node.accounts.accounts.read() as work:
             return [each.id for each in await work.people.everybody() if wanted in fold(each.name)]
@@ -114,6 +120,12 @@ class NodeJournal:
             )
             for hit in hits
         ]
+
+    async def _people_of(self, ask: Ask) -> Sequence[str]:
+        if not ask.people or ask.agency_id is None:
+            return ()
+        async with self.node.accounts.accounts.read() as work:
+            return sorted({each.person_id for each in await work.posts.in_agency(ask.agency_id)})
 
     async def _names(self) -> dict[str, str]:
         async with self.node.accounts.accounts.read() as work:

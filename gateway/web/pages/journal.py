@@ -131,6 +131,7 @@ async def _asked(visit: Visit) -> Ask:
     person = visit.person.person.id if manner is Manner.OWN else await _person(visit, who)
     return Ask(
         agency_id=None if _is_everywhere(visit, manner) else visit.here.id,
+        people=manner is Manner.ACCOUNTS,
         principal_id=person,
         within=_TECHNICAL if manner is Manner.TECHNICAL else _ACCOUNTS if manner is Manner.ACCOUNTS else (),
         kind=kind if labels.has(f"event.{kind.removesuffix('.*')}") else "",
@@ -148,7 +149,7 @@ async def _person(visit: Visit, text: str) -> str:
     """An id, or the one that a name finds; a name that finds nobody finds nothing."""
     if not text:
         return ""
-    found = await visit.deps.operations.journal.people(text)
+    found = await visit.deps.operations.journal.named(text)
     return found[0] if found else text[:200]
 
 
@@ -157,9 +158,9 @@ def _manner(visit: Visit) -> Manner:
 
 
 def _is_everywhere(visit: Visit, manner: Manner) -> bool:
-    """A post of the node reads across agencies; everybody else in the own one."""
+    """A post of the node reads across agencies, and a person the own acts wherever; everybody else in the own agency."""
     acting = visit.person
-    if manner is Manner.TECHNICAL:
+    if manner in (Manner.TECHNICAL, Manner.OWN):
         return True
     everywhere = acting.rights.granted(Right.AUDIT, "", acting.at)
     if everywhere is not None and everywhere.manner is manner:

@@ -1,0 +1,63 @@
+"""Two persons at the pages who keep the codes and decide together: with accounts, with devices, with the role that decisions
+of trust need, and old enough in all of it. In: an open node. Out: the two, and what they type."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+import pyotp
+from playwright.async_api import BrowserContext, Page
+
+from gateway.accounts import sign_in
+from gateway.bootstrap import Node
+from gateway.deciding import people
+from gateway.domain.person import Role
+from gateway.domain.post import PostRole
+from gateway.web.door import COOKIE
+from tests.support.accounts import HERE, MACHINE, Someone, post, someone, with_factor
+
+Skip = Callable[[timedelta], None]
+_OLD_ENOUGH = timedelta(days=2)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Decider:
+    """One of them. A code is good once, so each use is half a minute after the last."""
+
+    one: Someone = field(repr=False)
+    url: str
+    skip: Skip = field(repr=False)
+
+    async def comes_in(self, context: BrowserContext) -> None:
+        """The browser is this person's from now on."""
+        self.skip(timedelta(seconds=31))
+        token = (await sign_in.run(self.one.desk, self.one.typed(), HERE)).token
+        await context.clear_cookies()
+        await context.add_cookies([{"name": COOKIE, "value": token, "url": self.url}])
+
+    async def signs(self, page: Page, password: str = "") -> None:
+        """Fills in what proves it, in the form that is open."""
+        self.skip(timedelta(seconds=31))
+        now = self.one.desk.clock.now()
+        await page.fill("#password", password or self.one.password)
+        await page.fill("#code", pyotp.TOTP(self.one.totp or "").at(now))
+
+
+async def two(node: Node, url: str, skip: Skip) -> tuple[Decider, Decider]:
+    """In the place of those who set the stage, whose secrets nobody knows."""
+    async with node.deciding.decisions.read() as view:
+        staged = [each for each in await view.people.everybody() if Role.TRUST in each.roles]
+    for each in staged:
+        await people.block(node.deciding, "operator", each.name)
+    made = []
+    for login in ("kiemsoat.mot", "kiemsoat.hai"):
+        one, _, _ = await with_factor(
+            await someone(node.accounts, MACHINE, login, post(PostRole.OPERATOR))
+        )
+        await people.give(node.deciding, None, "operator", login, (Role.TRUST,))
+        made.append(Decider(one=one, url=url, skip=skip))
+        skip(timedelta(seconds=31))
+    skip(_OLD_ENOUGH)
+    return made[0], made[1]

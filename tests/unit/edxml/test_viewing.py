@@ -1,0 +1,79 @@
+"""The safe view of a file that nobody trusts: shown as far as it can be read, bounded, and nothing in it is done."""
+
+from __future__ import annotations
+
+import pytest
+
+from gateway.edxml import viewing
+from gateway.edxml.viewing import Seen, view
+
+
+def names(lines: tuple[Seen, ...]) -> list[str]:
+    return [each.name for each in lines if each.kind == "element"]
+
+
+def test_a_whole_file_is_a_tree_of_names_attributes_and_texts() -> None:
+    found = view([b'<a xmlns="urn:x"><b n="1">one</b>', b"<c>two</c></a>"])
+
+    assert found.fault == ""
+    assert [(each.depth, each.kind, each.name, each.value) for each in found.lines] == [
+        (0, "element", "a", ""),
+        (1, "attribute", "xmlns", "urn:x"),
+        (1, "element", "b", ""),
+        (2, "attribute", "n", "1"),
+        (2, "text", "b", "one"),
+        (1, "element", "c", ""),
+        (2, "text", "c", "two"),
+    ]
+
+
+def test_the_line_where_reading_ends_is_marked_with_its_byte() -> None:
+    found = view([b"<a><b>one</b><c></d></a>"])
+
+    assert found.fault == "mismatched tag"
+    assert found.at == len(b"<a><b>one</b><c>")
+    assert [each.name for each in found.lines if each.failed] == ["c"]
+    assert found.lines[-1].failed
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b'<!DOCTYPE a [<!ENTITY x SYSTEM "file:///etc/passwd">]><a>&x;</a>',
+        b'<!DOCTYPE a [<!ENTITY x "lol"><!ENTITY y "&x;&x;&x;">]><a>&y;</a>',
+        b"<a><?php run ?></a>",
+    ],
+    ids=["external", "nested", "instruction"],
+)
+def test_nothing_is_resolved_or_run(content: bytes) -> None:
+    found = view([content])
+
+    assert found.fault == "forbidden"
+    assert not any(each.value for each in found.lines)
+
+
+def test_a_file_inside_is_told_by_its_size_alone() -> None:
+    found = view([b"<a><Attachment><Content>" + b"QUJD" * 1000 + b"</Content></Attachment></a>"])
+
+    inside = [each for each in found.lines if each.kind == "file"]
+    assert [(each.value, each.size) for each in inside] == [("", 4000)]
+
+
+@pytest.mark.parametrize(
+    ("content", "fault"),
+    [
+        (b"<a>" * (viewing.MOST_DEPTH + 1), "depth"),
+        (b"<a>" + b"<b/>" * viewing.MOST_LINES, "lines"),
+    ],
+)
+def test_what_never_ends_is_cut(content: bytes, fault: str) -> None:
+    found = view([content])
+
+    assert found.fault == fault
+    assert len(found.lines) <= viewing.MOST_LINES
+
+
+def test_a_long_text_is_cut_and_says_how_long_it_was() -> None:
+    (_, text) = view([b"<a>" + b"x" * 5000 + b"</a>"]).lines
+
+    assert (len(text.value), text.size) == (viewing.MOST_TEXT, 5000)
