@@ -29,11 +29,11 @@ from gateway.labels_pages_books import BOOKS as BOOK_PAGES
 from gateway.labels_pages_compose import COMPOSE
 from gateway.labels_pages_help import HELP
 from gateway.labels_pages_incoming import INCOMING
-from gateway.labels_pages_keys import KEYS_PAGES
 from gateway.labels_pages_journal import JOURNAL
+from gateway.labels_pages_keys import KEYS_PAGES
 from gateway.labels_pages_lists import LISTING
-from gateway.labels_pages_operations import OPERATING
 from gateway.labels_pages_office import OFFICE
+from gateway.labels_pages_operations import OPERATING
 from gateway.labels_pages_outgoing import OUTGOING
 from gateway.labels_pages_reforms import REFORMS
 from gateway.labels_pages_tasks import TASKS

@@ -341,7 +341,10 @@ REFORMS: dict[str, tuple[str, str]] = {
         "Dòng phải có {count} ô; đặt trong ngoặc kép ô có dấu phân cách.",
         "Expected {count} cells; quote those with a separator.",
     ),
-    "reforms.advice.twice": ("Mã đã có ở dòng {line}; giữ lại một dòng.", "It stands on line {line} already."),
+    "reforms.advice.twice": (
+        "Mã đã có ở dòng {line}; giữ lại một dòng.",
+        "It stands on line {line} already.",
+    ),
     "reforms.advice.last_day": (
         "Ngày hết hiệu lực trước ngày bắt đầu; sửa một trong hai.",
         "The last day is before the first.",

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from gateway.cli import keys_bind, keys_end, output, proposals
+from gateway.cli import keys_bind, keys_end, output
 from gateway.cli.command import Call, noun, verb
 from gateway.cli.node import at_office, chosen, run
 from gateway.errors import Clash, Misconfigured, NotFound

@@ -30,7 +30,7 @@ class ExchangeCertificates(Protocol):
     """Certificates that shall speak for agencies, before they are proposed."""
 
     def binding(self, code: str, pem: bytes, what: str) -> Binding:
-        """Misconfigured for what is no certificate, Clash for one that is not made for signing. Sync: call it in the pool."""
+        """Misconfigured for what is no certificate, Clash for one that is not for signing. Sync: call it in the pool."""
 
     async def never_for_pdfs(self, certificates: Iterable[bytes]) -> None:
         """Clash for the certificate of a key that signed a PDF here."""

@@ -1,5 +1,5 @@
-"""What a file of codes would change, kept between its preview and its application: what was shown is what is applied. In the
-memory of this process, few, each for its session alone, for an hour."""
+"""What a file of codes would change, kept between its preview and its application: what was shown is what is applied.
+In the memory of this process, few, each for its session alone, for an hour."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
-"""Two persons at the pages who keep the codes and decide together: with accounts, with devices, with the role that decisions
-of trust need, and old enough in all of it. In: an open node. Out: the two, and what they type."""
+"""Two persons at the pages who keep the codes and decide together: with accounts, with devices, with the role that
+decisions of trust need, and old enough in all of it. In: an open node. Out: the two, and what they type."""
 
 from __future__ import annotations
 
@@ -51,11 +51,10 @@ async def two(node: Node, url: str, skip: Skip) -> tuple[Decider, Decider]:
         staged = [each for each in await view.people.everybody() if Role.TRUST in each.roles]
     for each in staged:
         await people.block(node.deciding, "operator", each.name)
-    made = []
+    made: list[Decider] = []
     for login in ("kiemsoat.mot", "kiemsoat.hai"):
-        one, _, _ = await with_factor(
-            await someone(node.accounts, MACHINE, login, post(PostRole.OPERATOR))
-        )
+        by = made[0].one.by if made else MACHINE
+        one, _, _ = await with_factor(await someone(node.accounts, by, login, post(PostRole.OPERATOR)))
         await people.give(node.deciding, None, "operator", login, (Role.TRUST,))
         made.append(Decider(one=one, url=url, skip=skip))
         skip(timedelta(seconds=31))

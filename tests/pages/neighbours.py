@@ -18,7 +18,14 @@ from gateway.bootstrap import P, Wrap
 from gateway.demo import audit, stage
 from gateway.demo.signers import DemoSigners, area_in_mm
 from gateway.domain.account import AgencyScope
-from gateway.domain.document import Delivery, FileRole, IncomingDocument, OutgoingDocument
+from gateway.domain.document import (
+    Delivery,
+    FileRole,
+    IncomingDocument,
+    OutgoingDocument,
+    Recipient,
+    RecipientRole,
+)
 from gateway.incoming import act
 from gateway.incoming.act import StatusCall
 from gateway.outgoing import accept, intake
@@ -100,11 +107,12 @@ class Town:
         return AgencyScope(agency_id=await self.site.agency(actor), principal_id="clerk")
 
     async def send(self, sender: str, number: str, *to: str, **more: Any) -> OutgoingDocument:
-        """As its document system sends it."""
+        """As its document system sends it: for information, so that it may leave without the seal of the agency."""
         codes = [stage.cast().code(actor) for actor in to]
+        recipients = tuple(Recipient(code=code, role=RecipientRole.TO_KNOW) for code in codes)
         async with intake.tray(self.site.node.out) as tray:
             await tray.add(FileRole.LEAD, "van-ban.pdf", FileRole.LEAD, _chunks(PDF))
-            order = Order(draft=draft(number, *codes, **more))
+            order = Order(draft=draft(number, recipients=recipients, **more))
             accepted = await accept.accept(self.site.node.out, await self.scope(sender), order, tray, None)
         assert accepted.document is not None
         return accepted.document

@@ -57,6 +57,7 @@ async def done(page: Page, words: str) -> None:
     await expect(page.locator("[data-told]")).to_contain_text(words)
 
 
+@pytest.mark.timeout(600)
 async def test_a_clerks_day_ends_with_a_whole_book_and_nothing_to_do(
     town: Town, page: Page, hand: Hand
 ) -> None:
@@ -97,20 +98,19 @@ async def test_a_clerks_day_ends_with_a_whole_book_and_nothing_to_do(
 async def mail(town: Town, numbers: range) -> list[OutgoingDocument]:
     """From every agency in turn, a document each, all of it arrived. The first is urgent, the sixth says that it has more
     pages than it has."""
-    sent = []
-    for n in numbers:
-        sent.append(
-            await town.send(
-                OTHERS[n % len(OTHERS)],
-                str(300 + n),
-                HERE,
-                subject=f"V/v nội dung thử nghiệm thứ {n + 1}",
-                urgency=Urgency.EXPRESS if n == 0 else Urgency.NORMAL,
-                pages=3 if n == 5 else None,
-                reply_required=n == 8,
-                reply_due=town.site.node.out.today() + timedelta(days=1) if n == 8 else None,
-            )
+    sent = [
+        await town.send(
+            OTHERS[n % len(OTHERS)],
+            str(300 + n),
+            HERE,
+            subject=f"V/v nội dung thử nghiệm thứ {n + 1}",
+            urgency=Urgency.EXPRESS if n == 0 else Urgency.NORMAL,
+            pages=3 if n == 5 else None,
+            reply_required=n == 8,
+            reply_due=town.site.node.out.today() + timedelta(days=1) if n == 8 else None,
         )
+        for n in numbers
+    ]
     await town.quiet()
     assert len(await town.received(HERE)) == numbers.stop
     return sent

@@ -108,15 +108,11 @@ async def at_home(
 ) -> None:
     """This node speaks for the new agency: hosted, with a key; its certificate is proposed and approved on the pages."""
     await town.node.store.accounts.add_hosted(
-        HostedAgency(
-            id=town.clock.new_id("agy_"), code=HEIR, name="Sở Hợp nhất", numbering=NumberingMode.B
-        )
+        HostedAgency(id=town.clock.new_id("agy_"), code=HEIR, name="Sở Hợp nhất", numbering=NumberingMode.B)
     )
     entry = town.node.keys.generate(HEIR)
     authority = Authority.load(town.node.settings.node.data_dir / "authority")
-    issued = authority.issue_for_request(
-        town.node.keys.request(HEIR, entry.key_id, "Demo"), town.clock.now()
-    )
+    issued = authority.issue_for_request(town.node.keys.request(HEIR, entry.key_id, "Demo"), town.clock.now())
     pem = issued.public_bytes(Encoding.PEM)
     town.node.keys.import_certificate(HEIR, pem)
     await both[0].comes_in(context)
@@ -197,9 +193,7 @@ async def test_two_departments_become_one_on_the_pages_and_no_document_is_lost(
     await told_afterwards(page, context, both[0], proposal.rpartition("/")[2], record_property)
 
 
-async def told_afterwards(
-    page: Page, context: BrowserContext, one: Decider, id: str, record: Record
-) -> None:
+async def told_afterwards(page: Page, context: BrowserContext, one: Decider, id: str, record: Record) -> None:
     """Old codes lead to the successor on every page; the change owes its report, and can be undone no more."""
     await one.comes_in(context)
     await page.goto(f"/co-quan/tra-cuu?ma={DEPARTMENT}")

@@ -31,7 +31,7 @@ def test_the_line_where_reading_ends_is_marked_with_its_byte() -> None:
     found = view([b"<a><b>one</b><c></d></a>"])
 
     assert found.fault == "mismatched tag"
-    assert found.at == len(b"<a><b>one</b><c>")
+    assert found.at == len(b"<a><b>one</b><c></")
     assert [each.name for each in found.lines if each.failed] == ["c"]
     assert found.lines[-1].failed
 

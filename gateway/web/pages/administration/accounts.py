@@ -67,7 +67,6 @@ async def shown(visit: Visit) -> web.StreamResponse:
         names_key={NODE: place.OF_NODE, **{each.id: each.code for each in await visit.deps.store.hosted()}},
         has=labels.has,
         is_self=seen.person.id == visit.person.person.id,
-        now=visit.person.at,
     )
 
 

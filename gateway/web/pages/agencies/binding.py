@@ -1,5 +1,5 @@
-"""Proposes that a certificate speaks for an agency: the file is looked at first, beside what speaks for the agency now, with
-the telephone number to call back; then the person signs the proposal."""
+"""Proposes that a certificate speaks for an agency: the file is looked at first, beside what speaks for the agency now,
+with the telephone number to call back; then the person signs the proposal."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
-"""Changes of the organisation that were approved: the list with the duty to report each within fifteen days, one change with
-what it did, its undoing within seven days, and the note that it was reported."""
+"""Changes of the organisation that were approved: the list with the duty to report each within fifteen days, one change
+with what it did, its undoing within seven days, and the note that it was reported."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ async def listed(visit: Visit) -> web.StreamResponse:
         "agencies/changes.html",
         title=visit.say("agencies.changes"),
         rows=[_row(each, today) for each in found],
-        waiting=[each for each in waiting if each.content.reforms and now < each.expires_at],
+        open_ones=[each for each in waiting if each.content.reforms and now < each.expires_at],
         duties=await reforms.duties(desk),
         code=code,
         most=_ROWS,

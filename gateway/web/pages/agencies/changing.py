@@ -154,7 +154,7 @@ def _told(visit: Visit, stated: Stated, planned: ReformPlan) -> dict[str, object
             visit, (each for each in planned.sentences if each.key.startswith(_CONSEQUENCES))
         ),
         "lines": telling.lines(planned.before, planned.after),
-        "waiting": [visit.say("reforms.waiting", code=code, count=n) for code, n in waiting.items()],
+        "mail_waiting": [visit.say("reforms.waiting", code=code, count=n) for code, n in waiting.items()],
         "asks_queued": bool(reform.ended),
         "asks_mail": reform.kind is ReformKind.SPLIT and bool(reform.ended),
         "queued": [(each.value, visit.say(f"reforms.queued.{each}")) for each in QueuedMail],

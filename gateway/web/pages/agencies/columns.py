@@ -1,5 +1,5 @@
-"""Which column of a file is which: by the names that the registry knows, or by those that offices write. In: a CSV file. Out:
-its headings with what each is taken for; the same file under the registry's own names. Pure."""
+"""Which column of a file is which: by the names that the registry knows, or by those that offices write. In: a CSV file.
+Out: its headings with what each is taken for; the same file under the registry's own names. Pure."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
-"""Brings a file of codes into the registry: the file, its columns, a preview row by row, then exactly what was shown, in one
-transaction. What the file leaves out stays as it is."""
+"""Brings a file of codes into the registry: the file, its columns, a preview row by row, then exactly what was shown, in
+one transaction. What the file leaves out stays as it is."""
 
 from __future__ import annotations
 
@@ -121,9 +121,7 @@ async def _planned(
 
 
 def _kept(visit: Visit) -> Preview | None:
-    return visit.deps.previews.find(
-        visit.path("key"), visit.person.session.id, visit.deps.clock.now()
-    )
+    return visit.deps.previews.find(visit.path("key"), visit.person.session.id, visit.deps.clock.now())
 
 
 async def _upload(visit: Visit, problems: list[tuple[str, str]]) -> web.StreamResponse:

@@ -82,7 +82,7 @@ async def listed(visit: Visit) -> web.StreamResponse:
     return await visit.page(
         "agencies/proposals.html",
         title=visit.say("agencies.proposals"),
-        waiting=[_row(visit, each, names) for each in open_ones if _may_see(visit, each.content)],
+        open_ones=[_row(visit, each, names) for each in open_ones if _may_see(visit, each.content)],
         decided=[_row(visit, each, names) for each in decided if _may_see(visit, each.content)],
         may_change=visit.may(Right.CODES),
         may_bind=_may_bind(visit),

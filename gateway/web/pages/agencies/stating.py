@@ -1,5 +1,5 @@
-"""A change of the organisation as it is typed, step by step. In: the fields that the pages carry from step to step. Out: the
-`Reform` that is meant, or what is wrong with each field. Pure: what the registry says to it is asked elsewhere."""
+"""A change of the organisation as it is typed, step by step. In: the fields that the pages carry from step to step. Out:
+the `Reform` that is meant, or what is wrong with each field. Pure: what the registry says to it is asked elsewhere."""
 
 from __future__ import annotations
 

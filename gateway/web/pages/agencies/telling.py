@@ -1,5 +1,5 @@
-"""What the pages of agencies show of a change: each code before and after, cell by cell, and remarks as sentences. In: lives
-of codes, remarks. Out: rows of text. Pure but for the words."""
+"""What the pages of agencies show of a change: each code before and after, cell by cell, and remarks as sentences.
+In: lives of codes, remarks. Out: rows of text. Pure but for the words."""
 
 from __future__ import annotations
 

@@ -1,0 +1,82 @@
+"""The same day in a browser that runs no script: a list is filtered, a document taken in, another refused, one issued to
+one recipient, a letter on paper entered."""
+
+from __future__ import annotations
+
+from playwright.async_api import Page, expect
+
+from gateway.demo import stage
+from gateway.demo.acts import Acts
+from gateway.domain.document import Urgency
+from gateway.domain.post import PostRole
+from tests.pages.site import Site
+
+LETTER = stage.HERE / "samples" / "cong-van.pdf"
+WHY = "Thiếu phụ lục số 2 nêu trong văn bản"
+
+
+async def test_a_clerk_without_scripts_filters_takes_in_refuses_issues_and_enters_paper(
+    site: Site, plain_page: Page
+) -> None:
+    page, acts = plain_page, Acts(node=site.node, cast=stage.cast())
+    urgent = await acts.send("province", "invitation", ("department",), urgency=Urgency.EXPRESS)
+    usual = await acts.send("province", "notice", ("department",))
+    arrived = [await acts.arrived("department", each) for each in (urgent, usual)]
+    await site.signed_in(page.context, site.person(PostRole.CLERK, "department"), "department")
+
+    await page.goto("/van-ban-den")
+    await expect(page.locator("tr[data-row]")).to_have_count(2)
+    await page.locator("[data-filters] > summary").click()
+    await page.select_option("#khan", "1")
+    await page.locator("[data-filters] form button.main").first.click()
+    await expect(page.locator("tr[data-row]")).to_have_count(1)
+    assert "khan=1" in page.url
+    await page.locator("a[data-open]").click()
+    await page.locator("[data-main]").click()
+    await expect(page.locator("[data-told]")).to_contain_text("Đã tiếp nhận và vào sổ")
+
+    await page.goto("/van-ban-den")
+    await page.locator("a[data-open]").click()
+    await page.get_by_role("link", name="Từ chối tiếp nhận (trả lại nơi gửi)").click()
+    await page.select_option("#reason", "MISSING_FILE")
+    await page.fill("#note", WHY)
+    await page.locator("[data-main]").click()
+    await page.wait_for_url("**told=*")
+
+    await issue(page)
+    await page.goto("/so-van-ban/den/nhap")
+    for field, value in {"sender": "Công ty Mẫu Một", "subject": "Đề nghị sửa đường"}.items():
+        await page.fill(f"#{field}", value)
+    await page.set_input_files("#scan", LETTER)
+    await page.locator("[data-main]").click()
+    await page.wait_for_url("**/van-ban-den/inb_*told=*")
+
+    async with site.node.store.read(await acts.scope("department")) as work:
+        stored = [await work.incoming.get(each.id) for each in arrived]
+        (sent,) = (await work.outgoing.page(limit=10)).items
+    assert [(each.state.value, each.register_no) for each in stored] == [
+        ("accepted", "1"),
+        ("rejected", None),
+    ]
+    assert (sent.state.value, [each.code for each in sent.draft.recipients]) == ("queued", ["Z91"])
+    await page.goto("/so-van-ban")
+    await expect(page.locator("main .notice.good")).to_contain_text("Liên tục 1–2, không thiếu số")
+    await acts.until(lambda: acts.stands("province", usual, "rejected"))
+
+
+async def issue(page: Page) -> None:
+    """Without scripts the file is read when its button is pressed."""
+    await page.goto("/phat-hanh")
+    await page.set_input_files("#lead", LETTER)
+    await page.locator("[data-read]").click()
+    await expect(page.locator("#number")).to_have_value("118")
+    for _ in range(await page.locator("[value^=drop-to]").count()):
+        await page.locator("[value^=drop-to]").first.click()
+    await page.check("#reply-no")
+    await page.fill("#paste", "Ủy ban nhân dân tỉnh Sao Mai (để biết)")
+    await page.locator("button[value=paste]").click()
+    for each in await page.locator("p.look input").all():
+        await each.check()
+    await page.locator("button[value=check]").last.click()
+    await page.locator("button[value=send]").click()
+    await page.wait_for_url("**/da-gui")
