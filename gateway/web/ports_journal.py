@@ -28,7 +28,7 @@ class Ask:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Entry:
     """One line. `leaf` is its number in the sealed log, None while it waits for its seal; `who` is a name where it is
-    known, `place` the address of the session where the event tells it."""
+    known, `place` the address and the device of the session, where the event names one that is still kept."""
 
     position: int
     id: str
@@ -39,6 +39,7 @@ class Entry:
     who: str
     agency: str
     leaf: int | None
+    place: str = ""
     data: Mapping[str, Any] = field(default_factory=dict)
 
 

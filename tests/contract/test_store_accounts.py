@@ -76,8 +76,11 @@ async def test_a_key_is_found_by_the_hash_of_its_secret_until_it_expires_or_is_r
         expires_at=clock.now() + timedelta(days=1),
     )
 
+    used_at = clock.now()
     assert await store.accounts.find_key(digest("secret")) == key
     assert await store.accounts.find_key(digest("short")) == short
+    clock.advance(timedelta(seconds=59))
+    assert await store.accounts.find_key(digest("secret")) == replace(key, used_at=used_at)
     assert await store.accounts.find_key(digest("guess")) is None
     clock.advance(timedelta(days=1))
     assert await store.accounts.find_key(digest("short")) is None
@@ -86,7 +89,7 @@ async def test_a_key_is_found_by_the_hash_of_its_secret_until_it_expires_or_is_r
     assert await store.accounts.find_key(digest("secret")) is None
     listed = await store.accounts.list_keys()
     assert [one.id for one in listed] == [key.id, short.id]
-    assert listed[0] == replace(key, revoked_at=clock.now())
+    assert listed[0] == replace(key, revoked_at=clock.now(), used_at=used_at)
     with pytest.raises(errors.NotFound):
         await store.accounts.revoke_key("key_none")
 

@@ -7,7 +7,7 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -162,15 +162,21 @@ async def open_town(folder: Path, database: str, signer: str) -> AsyncIterator[T
     """Its own node, for a stage that was made wide. `signer` signs for the department."""
     settings, line = stage.settings_for(folder), Line()
     at = HOUR_BEFORE - timedelta(days=1)
+    exchange = Authority.create("Demo exchange authority", at)
+    exchange.save(settings.node.data_dir / "authority")
+    _revokes_nothing(exchange, settings.trust.folder, at)
     authority = Authority.create("Demo authority of signatures", at)
-    anchors = settings.trust.folder / "pdf"
-    (anchors / "crl").mkdir(parents=True)
-    (anchors / "ca.pem").write_bytes(authority.certificate.public_bytes(Encoding.PEM))
-    (anchors / "crl" / "demo.pem").write_bytes(authority.revocation_list([], at, timedelta(days=3650)))
+    _revokes_nothing(authority, settings.trust.folder / "pdf", at)
+    (settings.trust.folder / "pdf" / "ca.pem").write_bytes(authority.certificate.public_bytes(Encoding.PEM))
     told = stage.cast().data["department"]
     signers = DemoSigners.create(authority, told["code"], told["name"], signer, at)
     async with opened(folder, database=database or settings.database.url, wrap=line) as site:
         yield Town(site=site, line=line, signers=signers)
+
+
+def _revokes_nothing(authority: Authority, folder: Path, at: datetime) -> None:
+    (folder / "crl").mkdir(parents=True)
+    (folder / "crl" / "list.pem").write_bytes(authority.revocation_list([], at, timedelta(days=3650)))
 
 
 async def _chunks(raw: bytes) -> AsyncIterator[bytes]:

@@ -5,7 +5,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Collection, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 
 from gateway.bootstrap import Node
@@ -13,7 +14,7 @@ from gateway.domain.account import AgencyScope
 from gateway.domain.event import EventKind
 from gateway.domain.post import NODE
 from gateway.domain.text import fold
-from gateway.errors import GatewayError
+from gateway.errors import GatewayError, NotFound
 from gateway.ops.audit.found import Report
 from gateway.ops.audit.verify import Given, verify
 from gateway.store.log_search import Hit, Wanted, search
@@ -25,6 +26,7 @@ _LOG = logging.getLogger(__name__)
 _PATIENCE_S = 1.0
 _BATCH = 500
 _MOST_NAMED = 20
+_DEVICE = 60
 
 
 @dataclass(slots=True)
@@ -104,6 +106,7 @@ class NodeJournal:
 
     async def _told(self, hits: Sequence[Hit]) -> Sequence[Entry]:
         names = await self._names()
+        places = await self._places({str(hit.event.data.get("session", "")) for hit in hits} - {""})
         agencies = {each.id: each.code for each in await self.node.store.hosted()}
         return [
             Entry(
@@ -116,10 +119,21 @@ class NodeJournal:
                 who=names.get(hit.event.principal_id, ""),
                 agency=agencies.get(hit.event.agency_id, ""),
                 leaf=hit.leaf,
+                place=places.get(str(hit.event.data.get("session", "")), ""),
                 data=hit.event.data,
             )
             for hit in hits
         ]
+
+    async def _places(self, sessions: Collection[str]) -> dict[str, str]:
+        """From where each of these sessions was begun; those that were swept since are left out."""
+        found = {}
+        async with self.node.accounts.accounts.read() as work:
+            for id in sorted(sessions):
+                with suppress(NotFound):
+                    known = await work.sessions.get(id)
+                    found[id] = f"{known.address} {known.agent[:_DEVICE]}".strip()
+        return found
 
     async def _people_of(self, ask: Ask) -> Sequence[str]:
         if not ask.people or ask.agency_id is None:

@@ -35,7 +35,7 @@ _TECHNICAL = (
     *("message.resigned", "inbox.landed", "inbox.waiting", "inbox.held", "inbox.invalid", "inbox.repeated"),
     *("inbox.dropped", "inbox.revocation", "evidence.made"),
 )
-_BEFORE, _AFTER = ("before", "from", "old"), ("after", "new", "state", "status", "standing", "outcome")
+_BEFORE, _AFTER = ("before", "old"), ("after", "new", "state", "status", "standing", "outcome")
 _BAD = ("failed", "invalid", "refused", "rejected", "returned", "blocked", "locked", "dropped", "malware")
 _WAITS = ("held", "waiting", "retry")
 
@@ -188,7 +188,7 @@ def _fits(kind: str, pattern: str) -> bool:
 def _row(visit: Visit, entry: Entry) -> Row:
     key, data = f"event.{entry.kind}", dict(entry.data)
     call = str(data.pop("call", ""))
-    place = str(data.pop("address", "") or data.pop("session", ""))
+    place = entry.place or str(data.get("session", ""))
     before = _first(data, _BEFORE)
     after = _first(data, _AFTER)
     return Row(

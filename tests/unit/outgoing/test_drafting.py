@@ -26,7 +26,9 @@ async def bytes_of(raw: bytes) -> AsyncIterator[bytes]:
             yield piece
 
 
-async def begun(town: Town, said: Draft | None = None, *files: tuple[str, FileRole, bytes]) -> OutgoingDocument:
+async def begun(
+    town: Town, said: Draft | None = None, *files: tuple[str, FileRole, bytes]
+) -> OutgoingDocument:
     scope = await town.scope(DEPARTMENT)
     document = await drafting.begin(town.node.out, scope, said or draft("15", PROVINCE))
     return await brought(town, document, *files) if files else document

@@ -1,5 +1,5 @@
-"""Accounts and rights: the accounts of an agency, one account with its posts, sessions, limits and history, and a new one. In:
-an administrator. Out: pages; the one-time link of a new account is shown once, on the answer itself."""
+"""Accounts and rights: the accounts of an agency, one account with its posts, sessions, limits and history, and a new one.
+In: an administrator. Out: pages; the one-time link of a new account is shown once, on the answer itself."""
 
 from __future__ import annotations
 

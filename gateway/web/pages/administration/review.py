@@ -1,5 +1,5 @@
-"""The review of accounts (T22, T23): the list that an administrator looks through each December, as a page and as a workbook;
-that it was looked through is told. In: an agency, or the node. Out: its accounts with posts, limits and last use."""
+"""The review of accounts (T22, T23): the list that an administrator looks through each December, as a page and as a
+workbook; that it was looked through is told. In: an agency, or the node. Out: its accounts with posts and last use."""
 
 from __future__ import annotations
 

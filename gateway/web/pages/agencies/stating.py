@@ -15,7 +15,8 @@ from gateway.web import dates
 TRIAGE = "triage"
 STEPS = ("kind", "who", "decision", "consequences", "preview")
 LONGEST = 8_000
-_FEWEST_ROWS, _MOST_ROWS = 3, 40
+MOST_ROWS = 40
+_FEWEST_ROWS = 3
 _TARGET = ("code", "name", "parent", "alias")
 _OF_STEP = {
     1: ("kind",),
@@ -72,12 +73,12 @@ class Stated:
             return 0
         given = self.text("rows")
         asked = int(given) if given.isascii() and given.isdigit() and len(given) < 4 else _FEWEST_ROWS
-        filled = [n for n in range(1, _MOST_ROWS + 1) if self.text(f"code_{n}")]
-        return min(max(asked, _FEWEST_ROWS, *filled), _MOST_ROWS)
+        filled = [n for n in range(1, MOST_ROWS + 1) if self.text(f"code_{n}")]
+        return min(max(asked, _FEWEST_ROWS, *filled), MOST_ROWS)
 
     @property
     def has_more_rows(self) -> bool:
-        return self.kind in _MANY_TARGETS and self.rows < _MOST_ROWS
+        return self.kind in _MANY_TARGETS and self.rows < MOST_ROWS
 
     @property
     def sources(self) -> tuple[str, ...]:
@@ -180,7 +181,7 @@ class Stated:
 
 def read(given: Mapping[str, str], today: date) -> Stated:
     """Out of the address or of the form; what belongs to no step is left out."""
-    names = {*_PLAIN, *(f"{each}_{n}" for each in _TARGET for n in range(1, _MOST_ROWS + 1))}
+    names = {*_PLAIN, *(f"{each}_{n}" for each in _TARGET for n in range(1, MOST_ROWS + 1))}
     fields = {name: _clean(value) for name, value in given.items() if name in names}
     return Stated(fields=fields, today=today)
 
