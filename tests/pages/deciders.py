@@ -11,6 +11,7 @@ import pyotp
 from playwright.async_api import BrowserContext, Page
 
 from gateway.accounts import sign_in
+from gateway.accounts.acting import By
 from gateway.bootstrap import Node
 from gateway.deciding import people
 from gateway.domain.person import Role
@@ -45,15 +46,15 @@ class Decider:
         await page.fill("#code", pyotp.TOTP(self.one.totp or "").at(now))
 
 
-async def two(node: Node, url: str, skip: Skip) -> tuple[Decider, Decider]:
-    """In the place of those who set the stage, whose secrets nobody knows."""
+async def two(node: Node, url: str, skip: Skip, by: By = MACHINE) -> tuple[Decider, Decider]:
+    """In the place of those who set the stage, whose secrets nobody knows; added by whoever administers accounts."""
     async with node.deciding.decisions.read() as view:
         staged = [each for each in await view.people.everybody() if Role.TRUST in each.roles]
     for each in staged:
         await people.block(node.deciding, "operator", each.name)
     made: list[Decider] = []
     for login in ("kiemsoat.mot", "kiemsoat.hai"):
-        by = made[0].one.by if made else MACHINE
+        by = made[0].one.by if made else by
         one, _, _ = await with_factor(await someone(node.accounts, by, login, post(PostRole.OPERATOR)))
         await people.give(node.deciding, None, "operator", login, (Role.TRUST,))
         made.append(Decider(one=one, url=url, skip=skip))

@@ -317,8 +317,9 @@ async def test_the_page_of_signing_tells_how_where_no_token_is(
     await press(page, "sign")
     assert "gateway sign cong-van.pdf" in await page.locator("main").inner_text()
     await page.select_option("#loai", "sao-y")
-    async with page.expect_navigation():
+    async with page.expect_navigation(wait_until="domcontentloaded"):
         await page.click("main form[method=get] button")
 
-    assert await page.locator("img.sheet-view").evaluate("each => each.complete && each.naturalWidth > 100")
+    drawn = "(() => { const each = document.querySelector('img.sheet-view'); return each.complete && each.naturalWidth > 100; })()"
+    await page.wait_for_function(drawn, timeout=60_000)
     await axe.check(page, record_property, f"{NEW}/{{id}}/ky-so")

@@ -22,9 +22,14 @@ MOST_BYTES = 150 * 1024
 FILES = frozenset({"home", "language", "book_file", "book_print", "book_stamp"}) | {
     *("out_file", "out_file_viewed", "out_packet_kept"),
     *("outgoing_list_file", "incoming_list_file", "news", "news_number"),
+    *("review_file", "journal_file", "dead_letter_file", "quarantined_file", "operations_report"),
+    *("incoming_file", "incoming_packet_file", "incoming_evidence", "incoming_view"),
 }
 # Reached by no link: typed, sent in a letter, or led to where something is owed.
-UNLINKED: frozenset[str] = frozenset({"by_id", "out_resend", "out_cancel", "out_urge", "many_result"})
+UNLINKED: frozenset[str] = frozenset({"by_id", "out_resend", "out_cancel", "out_urge", "many_result"}) | {
+    *("incoming_take_form", "incoming_hold_form", "incoming_refuse_form"),
+    *("incoming_agree_form", "incoming_disagree_form", "incoming_purge_form"),
+}
 WHO = (
     (PostRole.CLERK, "department"),
     (PostRole.CLERK, "province"),

@@ -30,11 +30,12 @@ ROLES: Mapping[str, PostRole] = {
     "H": PostRole.HEAD,
     "U": PostRole.UNIT_HEAD,
     "O": PostRole.OFFICER,
-    "A": PostRole.AGENCY_ADMIN,
-    "V": PostRole.OPERATOR,
     "K": PostRole.AUDITOR,
     "D": PostRole.CODES,
     "X": PostRole.VIEWER,
+    # They come last: what they do to the clerk's account ends it.
+    "A": PostRole.AGENCY_ADMIN,
+    "V": PostRole.OPERATOR,
 }
 TABLE = Path(__file__).with_name("roles.txt")
 # One person's events come as long as the page is open.
@@ -44,7 +45,10 @@ LAST = frozenset({"account_locked"})
 ENDS = frozenset({"sign_out", "sign_out_everywhere", "account_locked"})
 # Without the right secret, or an agency of the person's own, everybody is refused.
 SECRET = frozenset({"agency_chosen", "one_time_link", "account_taken_up"})
+# The address says which, behind a question mark.
+ASKED_MORE = frozenset({"account_post_take"})
 _PLACE = re.compile(r"\{(\w+)(?::((?:[^{}]|\{[^{}]*\})+))?\}")
+_ACCOUNT = re.compile(r"prn_[0-9A-Za-z]+")
 _LINKS = re.compile(r'(?:href|action|formaction|hx-get|hx-post|src)="(/[^"#]*)')
 _NOBODY_S = {"id": "inb_01AAAAAAAAAAAAAAAAAAAAAAAA", "n": "1", "digest": "0" * 64, "code": "Z91.99"}
 
@@ -165,6 +169,9 @@ async def test_every_role_may_what_the_table_says_and_no_more(site: Site) -> Non
     table, wrong = rows(), []
     async with callers(site) as http:
         own, other = await places(site, http, OWN), await places(site, http, OTHER)
+        for name, path in own.found.items():
+            if path.startswith("/quan-tri/tai-khoan/prn_"):
+                own.found[name] = _ACCOUNT.sub(site.person(PostRole.CLERK, OWN).person.id, path)
         for letter, role in ROLES.items():
             person = site.person(role, "" if role.is_of_node else OWN)
             caller = Caller(site=site, http=http, person=person, actor=OWN)
@@ -217,7 +224,7 @@ def _judged(route: Route, is_let: bool, status: int, leads: str, known: bool) ->
         return "led to sign in"
     if status in (401, 403) or status >= 500:
         return f"answered {status} {leads}, may"
-    if status == 404 and known and route.method == "GET":
+    if status == 404 and known and route.method == "GET" and route.name not in ASKED_MORE:
         return "answered 404 for a thing of the own agency"
     return ""
 

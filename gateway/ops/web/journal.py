@@ -15,7 +15,7 @@ from gateway.domain.event import EventKind
 from gateway.domain.post import NODE
 from gateway.domain.text import fold
 from gateway.errors import GatewayError, NotFound
-from gateway.ops.audit.found import Report
+from gateway.ops.audit.found import Finding, Report
 from gateway.ops.audit.verify import Given, verify
 from gateway.store.log_search import Hit, Wanted, search
 from gateway.web.ports_journal import Ask, Entry, Seal
@@ -154,7 +154,6 @@ class NodeJournal:
             self._found = Seal(size=0, sealed_at=None, unsealed_since=None)
 
     def _seal(self, report: Report) -> Seal:
-        first = report.findings[0] if report.findings else None
         return Seal(
             size=report.leaves,
             sealed_at=report.last_at,
@@ -162,9 +161,22 @@ class NodeJournal:
             word="whole" if report.holds else "broken",
             checked_at=self.node.clock.now(),
             lines=report.leaves,
-            broken_at=first.where if first else "",
+            broken_at=_first(report.findings),
             faults=tuple((each.code, each.where, each.params) for each in report.findings[:_MOST_NAMED]),
         )
+
+
+def _first(findings: Sequence[Finding]) -> str:
+    """The first line that does not hold; where none is named, the thing itself."""
+    lines = [_line(each) for each in findings]
+    known = [each for each in lines if each is not None]
+    return str(min(known)) if known else next((each.where for each in findings), "")
+
+
+def _line(finding: Finding) -> int | None:
+    kind, _, number = finding.where.partition(" ")
+    told = finding.params.get("leaf", number if kind == "leaf" else None)
+    return int(str(told)) if told is not None else None
 
 
 def _wanted(ask: Ask) -> Wanted:

@@ -16,6 +16,7 @@ from gateway.errors import GatewayError, TransportFailure
 from gateway.ops.doctor import CLOCK_SKEW
 from gateway.outgoing import keys as signing
 from gateway.transport.broker import check
+from gateway.trust.key_material import ENVELOPES
 from gateway.web.ports_operations import Step
 
 FINE, WRONG, SKIPPED = "fine", "wrong", "skipped"
@@ -92,7 +93,8 @@ async def _count(node: Node) -> Mapping[str, object]:
 
 async def _sign(node: Node, agency: HostedAgency) -> Mapping[str, object]:
     """What the agency's key signs must hold under the certificate that is bound to it."""
-    now, data = node.clock.now(), secrets.token_bytes(32)
+    # The key signs what begins like an envelope's signature, and this is none: it has no end.
+    now, data = node.clock.now(), ENVELOPES + secrets.token_bytes(32)
     use = await signing.of(node.directory, node.store, agency.code, now)
 
     def there_and_back() -> tuple[str, str | None]:
