@@ -6,7 +6,7 @@ from __future__ import annotations
 from datetime import timedelta
 from urllib.parse import urlsplit
 
-from playwright.async_api import BrowserContext, Page
+from playwright.async_api import BrowserContext, Page, expect
 
 from gateway.demo import stage
 from gateway.domain.account import AgencyScope
@@ -190,7 +190,7 @@ async def test_what_was_typed_is_kept_by_itself_and_a_second_window_is_told(
     await page.fill("#subject", "V/v nội dung chưa lưu")
     async with page.expect_response(lambda answer: answer.request.method == "POST"):
         await page.evaluate("document.dispatchEvent(new Event('gateway:ending'))")
-    await page.wait_for_function("document.getElementById('kept').textContent.includes('đã lưu')")
+    await expect(page.locator("#kept")).to_contain_text("đã lưu")
     (document,) = await written(site)
     assert document.draft.subject == "V/v nội dung chưa lưu"
     assert page.url.endswith(document.id)
@@ -317,9 +317,8 @@ async def test_the_page_of_signing_tells_how_where_no_token_is(
     await press(page, "sign")
     assert "gateway sign cong-van.pdf" in await page.locator("main").inner_text()
     await page.select_option("#loai", "sao-y")
-    async with page.expect_navigation(wait_until="domcontentloaded"):
+    async with page.expect_response("**/xem-truoc*", timeout=60_000) as picture:
         await page.click("main form[method=get] button")
 
-    drawn = "(() => { const each = document.querySelector('img.sheet-view'); return each.complete && each.naturalWidth > 100; })()"
-    await page.wait_for_function(drawn, timeout=60_000)
+    assert (await (await picture.value).body()).startswith(b"\x89PNG")
     await axe.check(page, record_property, f"{NEW}/{{id}}/ky-so")
