@@ -151,7 +151,7 @@ def facts(delivery_id: str, at: datetime, rng: random.Random) -> Iterator[FactRo
 def arrived(spread: Spread, n: int) -> Iterator[Any]:
     known = spread.common(n)
     at = known.pop("at")
-    id, sender = f"inc_{n:010}", spread.party()
+    id, sender = f"inb_{n:010}", spread.party()
     state = InState.NEW if at > NOW - _FRESH else spread.rng.choice(_IN_STATES)
     document = IncomingDocument(
         id=id,

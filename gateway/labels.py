@@ -25,6 +25,7 @@ from gateway.labels_pages import PAGES
 from gateway.labels_pages_account import ACCOUNT
 from gateway.labels_pages_admin import ADMIN
 from gateway.labels_pages_agencies import AGENCIES
+from gateway.labels_pages_aside import PUT_ASIDE
 from gateway.labels_pages_books import BOOKS as BOOK_PAGES
 from gateway.labels_pages_compose import COMPOSE
 from gateway.labels_pages_help import HELP
@@ -66,6 +67,7 @@ _TABLES = (
     LISTING,
     JOURNAL,
     OPERATING,
+    PUT_ASIDE,
     OUTGOING,
     INCOMING,
     TASKS,

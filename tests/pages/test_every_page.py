@@ -29,6 +29,8 @@ FILES = frozenset({"home", "language", "book_file", "book_print", "book_stamp"})
 UNLINKED: frozenset[str] = frozenset({"by_id", "out_resend", "out_cancel", "out_urge", "many_result"}) | {
     *("incoming_take_form", "incoming_hold_form", "incoming_refuse_form"),
     *("incoming_agree_form", "incoming_disagree_form", "incoming_purge_form"),
+    *("reform", "reform_undo_page", "reform_report_page", "import_preview"),
+    *("proposal_approve_page", "proposal_reject_page"),
 }
 WHO = (
     (PostRole.CLERK, "department"),

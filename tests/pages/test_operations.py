@@ -16,6 +16,7 @@ from playwright.async_api import BrowserContext, Page, expect
 from gateway.domain.event import EventKind
 from gateway.domain.post import PostRole
 from gateway.ops import backup
+from gateway.ports import Fate
 from gateway.store import looking
 from gateway.store.log_search import Wanted, search
 from gateway.transport.embedded import EmbeddedAxis
@@ -62,8 +63,10 @@ async def landed_broken(site: Site) -> str:
     hosted = await site.node.store.hosted()
     agency = await site.agency("department")
     code = next(each.code for each in hosted if each.id == agency)
-    await site.node.axis.publish(parcel("broken-1", BROKEN), [code])
     async with asyncio.timeout(20):
+        # A node that has just begun tells the axis first for whom it receives.
+        while (await site.node.axis.publish(parcel("broken-1", BROKEN), [code]))[code].fate is Fate.NEVER:
+            await site.node.store.wait_events(0.1)
         while not (found := await _aside(site)):
             await site.node.store.wait_events(0.1)
     return found[0]
@@ -176,12 +179,8 @@ async def test_a_packet_in_quarantine_is_seen_without_being_opened_and_decided_b
     await expect(page.get_by_role("status").first).to_contain_text("Đã loại bỏ gói tin.")
 
     assert await _aside(site) == []
-    assert [each["file"] for each in await told(site, EventKind.DOCUMENT_READ)] == [
-        "tree",
-        "file",
-        "hex",
-        "tree",
-    ]
+    read = [each["file"] for each in await told(site, EventKind.DOCUMENT_READ)]
+    assert list(dict.fromkeys(read)) == ["tree", "file", "hex"]
 
     await context.clear_cookies()
     await site.signed_in(context, site.person(PostRole.CLERK, "province"))

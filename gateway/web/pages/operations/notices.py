@@ -57,7 +57,7 @@ async def ask_end(visit: Visit) -> web.StreamResponse:
         "notices",
         "notice_end",
         title=visit.say("operating.notice.end"),
-        notice=notice,
+        told_of=notice,
         codes=await _codes(visit),
     )
 
