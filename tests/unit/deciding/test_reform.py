@@ -297,3 +297,23 @@ def test_the_digest_of_a_proposal_without_reforms_is_what_it_was_before_there_we
     )
 
     assert made.digest == "8cd33550eac6d06522845572267eca4f8e57138106b4faf4d1b24501811a521b"
+
+
+@pytest.mark.parametrize(
+    "change", [MERGED, reform(ReformKind.MERGE, "Z91.01", to=(Target(code="Z91.03"),))], ids=["new", "known"]
+)
+async def test_what_a_change_did_is_told_afterwards_as_it_was_planned(
+    both: tuple[Someone, Someone], clock: ManualClock, change: Reform
+) -> None:
+    desk = both[0].desk
+    planned = await reforming.plan(desk, change)
+
+    id = await in_force(both, change)
+
+    kept = await reforming.kept(desk, id)
+    assert kept.sentences == planned.sentences
+    assert dict(kept.before) == dict(planned.before)
+    assert dict(kept.after) == dict(planned.after)
+    assert kept.against_undo == ()
+    clock.advance(8 * DAY)
+    assert [each.key for each in (await reforming.kept(desk, id)).against_undo] == ["undo_late"]
