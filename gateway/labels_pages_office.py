@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 OFFICE: dict[str, tuple[str, str]] = {
+    "admin.part.calendar": ("Lịch làm việc", "Office calendar"),
     "office.title": ("Lịch làm việc", "Office calendar"),
     "office.lead": (
         "Mọi thời hạn theo giờ hành chính tính theo lịch này. Ngày ghi “dự kiến” cần đối chiếu với thông báo nghỉ lễ chính "

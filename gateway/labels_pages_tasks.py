@@ -38,7 +38,7 @@ TASKS: dict[str, tuple[str, str]] = {
     "tasks.close.do": ("Đánh dấu đã xong", "Mark as settled"),
     "tasks.back": ("Về danh sách việc cần xử lý", "Back to the list"),
     "tasks.more": ("Trang sau", "Next page"),
-    "tasks.empty": ("Không có việc nào cần xử lý.", "Nothing needs a hand."),
+    "tasks.empty": ("Không còn việc nào quá hạn.", "Nothing is overdue."),
     "tasks.empty.text": (
         "Văn bản quá hạn tiếp nhận, bị từ chối, gửi lỗi, yêu cầu thu hồi và hạn trả lời sẽ hiện ở đây.",
         "What is overdue, refused, failed, recalled or due for a reply will stand here.",

@@ -74,7 +74,9 @@ async def save(
     return saved
 
 
-async def add_files(desk: OutDesk, scope: AgencyScope, id: str, files: Tray) -> OutgoingDocument:
+async def add_files(
+    desk: OutDesk, scope: AgencyScope, id: str, files: Tray, expect_version: int | None = None
+) -> OutgoingDocument:
     """The files that came are its own from now on; a new lead file takes the place of the old one. Refused, and none of
     them kept, when one of them may not pass."""
     await _refuse_bad(desk, scope, files)
@@ -88,7 +90,7 @@ async def add_files(desk: OutDesk, scope: AgencyScope, id: str, files: Tray) -> 
         verdicts = {each.n: each for each in check.judged(files, desk.profile.pdf_roles)}
         parts = [(each, _verdict_on(before, each.n)) for each in kept]
         parts += [(each, verdicts.get(each.n)) for each in new]
-        saved = await _with_files(desk, work, before, sorted(parts, key=_lead_first))
+        saved = await _with_files(desk, work, before, sorted(parts, key=_lead_first), expect_version)
         await work.commit()
     return saved
 

@@ -23,13 +23,13 @@ from tests.pages import neighbours
 from tests.pages.effort import Hand
 from tests.pages.neighbours import FURTHER, NAMES, Town
 from tests.pages.site import Site
+from tests.support.clock import START
 from tests.support.letters import Letter
 from tests.unit.book.test_export import rows_of
 
 HERE = "department"
 OTHERS = ("province", "commune", *FURTHER)
 EARLY, LATE = 26, 14
-# Taken in, and on paper; the second and the third letter on paper come after the morning's and the late mail.
 REFUSED, PAPER = 2, 3
 WHY_ELSEWHERE = "Văn bản gửi cho Sở khác, không thuộc nơi nhận này"
 WHY_INCOMPLETE = "Thiếu phụ lục số 2 nêu trong văn bản"
@@ -72,7 +72,7 @@ async def test_a_clerks_day_ends_with_a_whole_book_and_nothing_to_do(
     await take_in_one_by_one(page, hand, morning)
     await refuse_two(town, page, hand, morning)
     await take_in_with_a_note(page, hand, morning[5])
-    await take_in_the_rest(page, hand, left_out=0)
+    await take_in_the_rest(page, hand)
     await enter_on_paper(page, hand, "a letter on paper with its scan, by hand", "Công ty Mẫu Một", scan=True)
 
     sent = [*await issue_by_pages(town, page, hand, morning[8]), *await sent_by_the_system(town)]
@@ -93,7 +93,7 @@ async def test_a_clerks_day_ends_with_a_whole_book_and_nothing_to_do(
         await done(page, DONE)
     await enter_on_paper(page, hand, "a letter on paper, by hand", "Hợp tác xã Mẫu Hai")
     await page.goto("/van-ban-den")
-    await take_in_the_rest(page, hand, left_out=0)
+    await take_in_the_rest(page, hand)
     await enter_on_paper(page, hand, "a letter on paper, by hand", "Bà Trần Thị Ví Dụ")
     await town.quiet()
 
@@ -188,7 +188,7 @@ async def take_in_with_a_note(page: Page, hand: Hand, document: OutgoingDocument
         await page.wait_for_url("**told=*")
 
 
-async def take_in_the_rest(page: Page, hand: Hand, left_out: int) -> None:
+async def take_in_the_rest(page: Page, hand: Hand) -> None:
     await page.goto("/van-ban-den")
     count = await page.locator("tr[data-row]").count()
     assert count > 2
@@ -201,7 +201,7 @@ async def take_in_the_rest(page: Page, hand: Hand, left_out: int) -> None:
             f"{count} văn bản sẽ được tiếp nhận.", timeout=SLOW_MS
         )
         await hand.press("Control+Enter")
-        await done(page, f"{count} đã làm, {left_out} không làm.")
+        await done(page, f"{count} đã làm, 0 không làm.")
     await page.goto("/van-ban-den")
     await expect(page.locator(".empty")).to_contain_text("Không có văn bản chờ tiếp nhận.")
 
@@ -260,7 +260,7 @@ def letter(number: int) -> Letter:
         addressed="Kính gửi: Ủy ban nhân dân các xã.",
         body=("Sở Thử nghiệm triển khai kiểm thử liên thông văn bản điện tử như sau:",),
         subject=("V/v triển khai kiểm thử", f"liên thông đợt {number}"),
-        issued_on=neighbours.START.date(),
+        issued_on=START.date(),
         positions=("GIÁM ĐỐC",),
         signer=SIGNER,
         recipients=("- Như trên;", "- Lưu: VT."),

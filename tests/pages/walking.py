@@ -4,6 +4,7 @@ once for each route of the table that answers with a page."""
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
@@ -13,6 +14,8 @@ from playwright.async_api import Page
 from gateway.web.pages import ROUTES
 from gateway.web.routes import Route
 
+# Of each route so many pages are looked at for links: a list's tabs lead to different things.
+_EACH = 4
 _LINKS = "() => [...document.querySelectorAll('a[href]:not([download])')].map(each => each.getAttribute('href'))"
 
 
@@ -39,12 +42,13 @@ class Walk:
 
     async def pages(self, page: Page, start: str = "/") -> AsyncIterator[Route]:
         """Each new route once, with its page open; in the order of the links."""
-        waiting, asked = [start], {start}
+        waiting, asked, seen = [start], {start}, Counter[str]()
         while waiting:
             target = waiting.pop(0)
             route = route_of(urlsplit(target).path)
-            if route is None or (target != start and route.name in self.left_out | self.done):
+            if route is None or (target != start and (route.name in self.left_out or seen[route.name] >= _EACH)):
                 continue
+            seen[route.name] += 1
             answer = await page.goto(target)
             assert answer is not None, target
             assert answer.status == 200, f"{target} linked, answered {answer.status}"

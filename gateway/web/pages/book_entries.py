@@ -14,7 +14,7 @@ from gateway.domain.book import Book
 from gateway.domain.document import Assignment, IncomingDocument, Signer, Source
 from gateway.domain.right import Manner, Right
 from gateway.domain.wall_clock import local
-from gateway.errors import Clash, GatewayError, NotFound, Refused
+from gateway.errors import BadForm, Clash, GatewayError, NotFound, Refused
 from gateway.incoming import by_hand
 from gateway.incoming.by_hand import Attached, Letter
 from gateway.policy.book import LENGTHS
@@ -26,6 +26,7 @@ from gateway.web.visit import Visit
 KEEPS = (Needs(right=Right.BOOK, manners=(Manner.YES,)),)
 _SOURCES = (Source.PAPER, Source.EMAIL, Source.OTHER)
 _SHORT = 4_000
+_MOST_FIELDS = 50
 _PIECE = 65_536
 # What is read on of a form that was not taken, so that the browser hears why.
 _REST = 64 * 1024 * 1024
@@ -46,6 +47,8 @@ async def entered(visit: Visit) -> web.StreamResponse:
             attached = Attached(name=part.filename, chunks=_chunks(part)) if part.filename else None
             break
         fields[part.name or ""] = await forms.short(part, _SHORT)
+        if len(fields) > _MOST_FIELDS:
+            raise BadForm(f"this form may have {_MOST_FIELDS} fields", code="GW-FORM-SIZE")
     letter, problems = _letter(visit, fields)
     done = None
     if not problems:

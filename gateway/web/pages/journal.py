@@ -196,7 +196,7 @@ def _row(visit: Visit, entry: Entry) -> Row:
         who=entry.who or _principal(visit, entry.principal_id),
         place=place,
         what=visit.say(key) if labels.has(key) else entry.kind,
-        path=_path(entry.subject_id),
+        path=_path(visit, entry.agency, entry.subject_id),
         before=before,
         after=after,
         outcome=_outcome(entry.kind, after),
@@ -219,9 +219,16 @@ def _text(value: object) -> str:
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
-def _path(subject: str) -> str:
-    """Where the object has a page of its own."""
-    places = {"msg_": "/van-ban-di/", "inb_": "/van-ban-den/", "inx_": "/van-hanh/cach-ly/"}
+def _path(visit: Visit, agency: str | None, subject: str) -> str:
+    """Where the object has a page of its own that this person may open, at work for that agency."""
+    places: dict[str, str] = {}
+    here = visit.agency
+    if here is None or agency not in (here.id, here.code):
+        return ""
+    if visit.may(Right.SEE_CONTENT, Manner.YES, Manner.METADATA, Manner.ORDER):
+        places |= {"msg_": "/van-ban-di/", "inb_": "/van-ban-den/"}
+    if visit.may(Right.TAKE_IN, Manner.YES) or visit.may(Right.NOTICES, Manner.YES):
+        places["inx_"] = "/van-hanh/cach-ly/"
     return f"{places[subject[:4]]}{subject}" if subject[:4] in places and subject.isascii() else ""
 
 

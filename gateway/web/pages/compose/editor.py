@@ -23,7 +23,7 @@ from gateway.domain.document import (
 from gateway.domain.right import Manner, Right
 from gateway.domain.signatures import FileVerdict, LegalValue
 from gateway.errors import Denied
-from gateway.outgoing import recheck
+from gateway.outgoing import recheck, seal
 from gateway.outgoing.addressing import groups
 from gateway.outgoing.drafting import remaining
 from gateway.web.pages.compose import addressing, checks, fields
@@ -77,13 +77,15 @@ def of_document(document: OutgoingDocument) -> Sheet:
 
 
 async def load(visit: Visit, id: str) -> OutgoingDocument:
-    """The draft of that id, for who may work on it: officers and heads of units on their own ones."""
+    """The draft of that id, for who may work on it: officers and heads of units on their own ones. Clash when it is
+    sealed."""
     async with visit.deps.store.read(visit.scope()) as work:
         document = await work.outgoing.get(id)
     is_own = document.accepted_by == visit.person.person.id
     everything = visit.may(Right.DRAFT, Manner.YES) and visit.may(Right.SEE_CONTENT, Manner.YES)
     if not (is_own or everything):
         raise Denied("this draft is not one of this person", code="GW-RIGHT")
+    seal.refuse_sealed(document)
     return document
 
 

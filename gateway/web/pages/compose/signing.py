@@ -13,7 +13,7 @@ from gateway import labels
 from gateway.domain.document import FileItem, FileRole, OutgoingDocument, OutState
 from gateway.domain.pdf_signing import CopyForm, Purpose, Wish
 from gateway.domain.right import Manner, Right
-from gateway.errors import Clash, Denied, GatewayError, NotFound, Refused
+from gateway.errors import Clash, Denied, GatewayError, NotFound, Refused, StaleVersion
 from gateway.outgoing import drafting
 from gateway.outgoing.intake import tray
 from gateway.policy.verdict import Reason, ReasonCode
@@ -44,6 +44,8 @@ async def view(visit: Visit) -> web.StreamResponse:
 
 async def signed(visit: Visit) -> web.StreamResponse:
     document, lead = await _lead(visit)
+    if visit.form.text("seen") != lead.sha256:
+        raise StaleVersion(f"the file of {document.id} is another one by now; look at it before it is signed")
     kind = _kind(visit, visit.form.text("kind"))
     if kind != SEAL and "authorised" not in visit.form and not visit.may(Right.CERTIFY_COPY, Manner.YES):
         return await _shown(
@@ -68,7 +70,7 @@ async def _put_on(visit: Visit, document: OutgoingDocument, lead: FileItem, wish
         held.total = sum(each.size for each in document.files if each.n != lead.n)
         async with visit.deps.signing.signed(visit.scope(), visit.here, opener, wish, pin) as pieces:
             await held.add(FileRole.LEAD, lead.name, FileRole.LEAD, pieces)
-        await drafting.add_files(visit.deps.out, visit.scope(), document.id, held)
+        await drafting.add_files(visit.deps.out, visit.scope(), document.id, held, document.version)
 
 
 async def _shown(

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from aiohttp import web
 
-from gateway.domain.document import IncomingDocument
+from gateway.domain.document import IncomingDocument, InState
 from gateway.domain.right import Manner, Right
 from gateway.incoming import act
 from gateway.incoming.act import StatusCall
@@ -67,7 +67,7 @@ async def _answer(visit: Visit, code: str, why: str | None) -> web.StreamRespons
 async def _form(visit: Visit, name: str, problems: Problems | None = None) -> web.StreamResponse:
     found = await seen.find(visit)
     known = await detail.look(visit, found.whole)
-    if known.request is None:
+    if known.request is None or found.whole.state is InState.SEALED:
         return await conflict.page(visit, found)
     child = known.request.child
     return await visit.page(

@@ -39,7 +39,8 @@ async def one(visit: Visit) -> web.StreamResponse:
     if reads:
         await reading.read(visit.deps.accounts, visit.person, item.id, file="tree")
     try:
-        tree = await visit.deps.operations.aside.tree(item, routing_only=not reads)
+        if item.state in _OPEN:
+            tree = await visit.deps.operations.aside.tree(item, routing_only=not reads)
     except NotFound:
         absent = True
     return await page(
@@ -141,9 +142,10 @@ async def _item(visit: Visit) -> InboxItem:
 
 
 async def _content(visit: Visit, what: str) -> InboxItem:
-    """Denied for metadata alone; told in the log before the first byte."""
+    """Denied for metadata alone; told in the log before the first byte. What became a document is read as that document,
+    where recalls and seals are known."""
     item = await _item(visit)
-    if item.state == "sealed" or visit.agency is None or item.agency_id != visit.agency.id:
+    if item.state not in _OPEN or visit.agency is None or item.agency_id != visit.agency.id:
         raise NotFound(f"there is no packet {item.id} here")
     await reading.read(visit.deps.accounts, visit.person, item.id, file=what)
     return item
@@ -151,7 +153,7 @@ async def _content(visit: Visit, what: str) -> InboxItem:
 
 def _reads(visit: Visit, item: InboxItem) -> bool:
     own = visit.agency is not None and item.agency_id == visit.agency.id
-    return own and item.state != "sealed" and visit.may(Right.SEE_CONTENT, Manner.YES)
+    return own and item.state in _OPEN and visit.may(Right.SEE_CONTENT, Manner.YES)
 
 
 def _decides(visit: Visit, item: InboxItem) -> bool:
