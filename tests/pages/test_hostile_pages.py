@@ -3,6 +3,7 @@ without an end. Asked without a browser, as an attacker would."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import AsyncIterator
 
 import aiohttp
@@ -16,6 +17,7 @@ from gateway.domain.post import PostRole
 from gateway.domain.session import form_token
 from gateway.incoming import seal
 from gateway.incoming.act import StatusCall
+from gateway.ops.web.signing import TokenSigning
 from gateway.outgoing import drafting, intake
 from gateway.outgoing import seal as seal_out
 from tests.pages.guest import Guest, calling
@@ -46,7 +48,7 @@ async def _packet(site: Site, mail: Mail, document: IncomingDocument) -> str:
         (found,) = [
             each.id
             for each in (await work.inbox.page(limit=50, cursor=None, states=("done",))).items
-            if each.incoming_id == document.id and each.packet_id == document.packet_id
+            if each.incoming_id == document.id and each.file_digest == document.envelope_digest
         ]
     return found
 
@@ -100,11 +102,15 @@ async def test_a_sealed_document_of_our_own_is_no_draft_to_be_opened(
         assert document.draft.subject not in answer.text, path
 
 
-async def test_the_seal_goes_on_the_very_file_that_was_shown(site: Site, clerk: Guest) -> None:
+async def test_the_seal_goes_on_the_very_file_that_was_shown(
+    site: Site, clerk: Guest, monkeypatch: pytest.MonkeyPatch
+) -> None:
     document = await sent(site, send=False)
     path = f"/phat-hanh/{document.id}/ky-so"
     (shown,) = [each.sha256 for each in document.files if each.role is FileRole.LEAD]
-    assert f'name="seen" value="{shown}"' in (await clerk.get(path)).text
+    with monkeypatch.context() as patch:
+        patch.setattr(TokenSigning, "is_ready", True)
+        assert f'name="seen" value="{shown}"' in (await clerk.get(path)).text
     async with intake.tray(site.node.out) as held:
         await held.add(FileRole.LEAD, "van-ban.pdf", FileRole.LEAD, _chunks(OTHER))
         changed = await drafting.add_files(site.node.out, await scope(site), document.id, held)
@@ -118,6 +124,19 @@ async def test_the_seal_goes_on_the_very_file_that_was_shown(site: Site, clerk: 
 
 async def _chunks(raw: bytes) -> AsyncIterator[bytes]:
     yield raw
+
+
+async def test_an_officer_learns_no_numbers_of_the_whole_agency(site: Site, mail: Mail) -> None:
+    """The tiles count what the officer's lists find: nothing, of mail that nobody gave to the unit."""
+    await mail.comes()
+    for role, counted in ((PostRole.CLERK, "1"), (PostRole.OFFICER, "0")):
+        person = site.person(role, "department")
+        async with calling(site.url) as guest:
+            guest.token = (await sign_in.run(person.desk, person.typed(), HERE)).token
+            page = (await guest.get("/tong-quan")).text
+        found = dict(re.findall(r'<a href="([^"]+)"[^>]*><strong>(\d+)\+?</strong>', page))
+        assert found["/van-ban-den?ngay=hom-nay"] == counted, role
+        assert ('<svg class="plot' in page) is (role is PostRole.CLERK), role
 
 
 async def test_a_form_with_a_scan_has_an_end(site: Site, clerk: Guest) -> None:

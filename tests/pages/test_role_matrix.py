@@ -21,7 +21,7 @@ from gateway.web.door import COOKIE, SIGN_IN
 from gateway.web.pages import ROUTES
 from gateway.web.routes import Route, Who
 from tests.pages.site import Site
-from tests.pages.walking import pattern
+from tests.pages.walking import PLACE, pattern
 from tests.support.accounts import HERE, Someone
 
 OWN, OTHER = "department", "province"
@@ -47,7 +47,6 @@ ENDS = frozenset({"sign_out", "sign_out_everywhere", "account_locked"})
 SECRET = frozenset({"agency_chosen", "one_time_link", "account_taken_up"})
 # The address says which, behind a question mark.
 ASKED_MORE = frozenset({"account_post_take"})
-_PLACE = re.compile(r"\{(\w+)(?::((?:[^{}]|\{[^{}]*\})+))?\}")
 _ACCOUNT = re.compile(r"prn_[0-9A-Za-z]+")
 _LINKS = re.compile(r'(?:href|action|formaction|hx-get|hx-post|src)="(/[^"#]*)')
 _NOBODY_S = {"id": "inb_01AAAAAAAAAAAAAAAAAAAAAAAA", "n": "1", "digest": "0" * 64, "code": "Z91.99"}
@@ -111,7 +110,7 @@ class Places:
     found: dict[str, str] = field(default_factory=dict)
 
     def of(self, route: Route) -> str:
-        return self.found.get(route.name) or _PLACE.sub(_invented, route.path)
+        return self.found.get(route.name) or PLACE.sub(_invented, route.path)
 
 
 def _invented(place: re.Match[str]) -> str:

@@ -14,6 +14,8 @@ from playwright.async_api import Page
 from gateway.web.pages import ROUTES
 from gateway.web.routes import Route
 
+# A part of an address that is filled in: its name, and what it may be.
+PLACE = re.compile(r"\{(\w+)(?::((?:[^{}]|\{[^{}]*\})+))?\}")
 # Of each route so many pages are looked at for links: a list's tabs lead to different things.
 _EACH = 4
 _LINKS = "() => [...document.querySelectorAll('a[href]:not([download])')].map(each => each.getAttribute('href'))"
@@ -21,8 +23,11 @@ _LINKS = "() => [...document.querySelectorAll('a[href]:not([download])')].map(ea
 
 def pattern(route: Route) -> re.Pattern[str]:
     """What its addresses look like."""
-    made = re.sub(r"\{(\w+):([^{}]+)\}", r"(?:\2)", route.path)
-    return re.compile(re.sub(r"\{\w+\}", "[^/]+", made))
+    made, end = "", 0
+    for place in PLACE.finditer(route.path):
+        made += re.escape(route.path[end : place.start()]) + f"(?:{place.group(2) or '[^/]+'})"
+        end = place.end()
+    return re.compile(made + re.escape(route.path[end:]))
 
 
 _PATTERNS = [(route, pattern(route)) for route in ROUTES if route.method == "GET"]

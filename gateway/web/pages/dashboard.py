@@ -4,8 +4,9 @@ first steps."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
+from urllib.parse import parse_qsl
 
 from aiohttp import web
 
@@ -13,11 +14,20 @@ from gateway.domain.right import Manner, Right
 from gateway.domain.wall_clock import local
 from gateway.ports.lists import Charts, Count, Lag, Tiles
 from gateway.web import charts
+from gateway.web.listing import sees
+from gateway.web.listing.asking import PATHS
+from gateway.web.listing.sees import Sees
+from gateway.web.pages.lists import asked_of
 from gateway.web.routes import Needs, get
 from gateway.web.visit import Visit
 
 SEES = (Needs(right=Right.SEE_CONTENT),)
 _EXPIRING = timedelta(days=90)
+_SIDES = {path: side for side, path in PATHS.items()}
+_NONE = Count(n=0)
+_NOTHING = Tiles(
+    late=_NONE, urgent=_NONE, today=_NONE, unsent=_NONE, silent=_NONE, rejected=_NONE, failed=_NONE
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,6 +41,9 @@ class Tile:
 
 
 async def shown(visit: Visit) -> web.StreamResponse:
+    seen = sees.of(visit)
+    if seen.unit is not None:
+        return await _own(visit, seen)
     today = local(visit.deps.clock.now()).date()
     async with visit.deps.store.read(visit.scope()) as work:
         tiles = await work.lists.tiles(today)
@@ -50,6 +63,26 @@ async def shown(visit: Visit) -> web.StreamResponse:
         names=names,
         shades=charts.shades(figures.hours),
         is_new=is_new,
+        may_issue=visit.may(Right.ISSUE, Manner.YES),
+    )
+
+
+async def _own(visit: Visit, seen: Sees) -> web.StreamResponse:
+    """For those who see the own unit's alone: what their lists find, and no figures of the agency."""
+    tiles = []
+    async with visit.deps.store.read(visit.scope()) as work:
+        for each in _tiles(_NOTHING, await _endings(visit)):
+            path, _, query = each.path.partition("?")
+            if (side := _SIDES.get(path)) is not None:
+                asked = asked_of(visit, side, dict(parse_qsl(query)), seen)
+                each = replace(each, count=await work.lists.count(asked.wanted))
+            tiles.append(each)
+    return await visit.page(
+        "dashboard/page.html",
+        title=visit.say("menu.dashboard"),
+        tiles=tiles,
+        figures=None,
+        is_new=False,
         may_issue=visit.may(Right.ISSUE, Manner.YES),
     )
 

@@ -22,6 +22,7 @@ PATH = f"{LIST}/chung-thu-so"
 BINDS = (Needs(right=Right.CERTIFICATE, manners=(Manner.TWO, Manner.PROPOSE)),)
 _MOST_BYTES = 64 * 1024
 _FIELD_BYTES = 4_000
+_MOST_FIELDS = 50
 
 
 async def asked(visit: Visit) -> web.StreamResponse:
@@ -36,6 +37,8 @@ async def looked_at(visit: Visit) -> web.StreamResponse:
     async for part in forms.parts(visit.request, visit.token):
         if part.name != "file":
             given[part.name or ""] = await forms.short(part, _FIELD_BYTES)
+            if len(given) > _MOST_FIELDS:
+                raise BadForm(f"this form may have {_MOST_FIELDS} fields", code="GW-FORM-SIZE")
             continue
         while piece := await part.read_chunk(65_536):
             content += piece

@@ -35,11 +35,11 @@ async def shown(visit: Visit) -> web.StreamResponse:
 async def one(visit: Visit) -> web.StreamResponse:
     item = await _item(visit)
     reads = _reads(visit, item)
-    tree, absent = None, False
+    tree, absent = None, item.state not in _OPEN
     if reads:
         await reading.read(visit.deps.accounts, visit.person, item.id, file="tree")
     try:
-        if item.state in _OPEN:
+        if not absent:
             tree = await visit.deps.operations.aside.tree(item, routing_only=not reads)
     except NotFound:
         absent = True
