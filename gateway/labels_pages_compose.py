@@ -89,7 +89,6 @@ COMPOSE: Mapping[str, tuple[str, str]] = MappingProxyType(
         "compose.file.acts": ("Thao tác", "Acts"),
         "compose.file.up": ("Chuyển lên", "Move up"),
         "compose.file.drop": ("Bỏ tệp", "Remove"),
-        "compose.file.open": ("Xem", "View"),
         "compose.file.clean": ("Đã kiểm tra loại và mã độc", "Type and malware checked"),
         "compose.verdict.valid": ("Hợp lệ", "Valid"),
         "compose.verdict.invalid": ("Không hợp lệ", "Not valid"),
@@ -110,7 +109,6 @@ COMPOSE: Mapping[str, tuple[str, str]] = MappingProxyType(
             "Chưa có chứng thư số đã xác nhận cho cơ quan này.",
             "No certificate is confirmed for this agency.",
         ),
-        "compose.to.choose": ("Chưa chọn", "Not chosen yet"),
         "compose.to.instead": ("Gửi tới {code} {name}", "Send to {code} {name}"),
         "compose.to.apply": ("Ghi nhận lựa chọn", "Take this choice"),
         "compose.paste": (

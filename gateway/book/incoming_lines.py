@@ -9,7 +9,7 @@ from datetime import date
 from gateway import labels
 from gateway.book import words
 from gateway.domain.book import Book, BookLine, Cell
-from gateway.domain.document import InState, IncomingDocument, Source
+from gateway.domain.document import IncomingDocument, InState, Source
 from gateway.domain.status import Fact, Track
 from gateway.domain.wall_clock import local
 from gateway.ports import Work

@@ -175,7 +175,7 @@ async def open_town(folder: Path, database: str, signer: str) -> AsyncIterator[T
 
 
 def _revokes_nothing(authority: Authority, folder: Path, at: datetime) -> None:
-    (folder / "crl").mkdir(parents=True)
+    (folder / "crl").mkdir(parents=True, exist_ok=True)
     (folder / "crl" / "list.pem").write_bytes(authority.revocation_list([], at, timedelta(days=3650)))
 
 

@@ -16,6 +16,8 @@ from playwright.async_api import Page, ViewportSize
 from gateway.web.door import LANG_COOKIE
 
 FOLDER = "GATEWAY_PICTURES"
+# Of these looks alone, with commas between them, such as vi-light-wide; without it of all.
+ONLY = "GATEWAY_PICTURE_LOOKS"
 SIZES: dict[str, ViewportSize] = {
     "wide": {"width": 1366, "height": 768},
     "narrow": {"width": 360, "height": 740},
@@ -62,7 +64,10 @@ async def take(page: Page, name: str, looks: Sequence[Look] = LOOKS) -> list[Pat
         return []
     target.mkdir(parents=True, exist_ok=True)
     made = []
+    only = [each for each in os.environ.get(ONLY, "").split(",") if each]
     for look in looks:
+        if only and str(look) not in only:
+            continue
         await show(page, look)
         made.append(target / f"{name}-{look}.png")
         await page.screenshot(path=made[-1], full_page=True, animations="disabled", caret="hide")

@@ -1,5 +1,5 @@
-"""Every page there is, as the persons of the demonstration reach it by links: whole for everybody, in the language asked for,
-lean, without a sideways scroll; and none that no link leads to."""
+"""Every page there is, as the persons of the demonstration reach it by links: whole for everybody, in the language
+asked for, lean, without a sideways scroll; and none that no link leads to."""
 
 from __future__ import annotations
 
@@ -28,14 +28,30 @@ FILES = frozenset({"home", "language", "book_file", "book_print", "book_stamp"})
 }
 # Reached by no link: typed, sent in a letter, or led to where something is owed.
 # The story leaves nothing that they are about, or they are an act's answer: the tests of each part look at them.
-UNLINKED: frozenset[str] = frozenset({"by_id", "out_resend", "out_cancel", "out_urge", "many_result", "one_time_link"}) | {
+UNLINKED: frozenset[str] = frozenset(
+    {"by_id", "out_resend", "out_cancel", "out_urge", "many_result", "one_time_link"}
+) | {
     *("incoming_take_form", "incoming_hold_form", "incoming_refuse_form"),
     *("incoming_agree_form", "incoming_disagree_form", "incoming_purge_form"),
     *("api_key_revoke", "api_key_rotate", "mailbox_close", "delegation_approve", "delegation_end"),
     *("dead_letter", "dead_letter_drop", "dead_letter_retry", "dead_letters_ask", "copy_test", "notice_end"),
-    *("quarantined_ask", "quarantined_bytes", "book_line"),
-    *("compose_old", "compose_sent", "compose_sign", "compose_sign_view", "compose_suggest", "compose_groups"),
-    *("import_preview", "reform", "reform_undo_page", "reform_report_page", "proposal", "proposal_approve_page"),
+    *("quarantined_ask", "quarantined_bytes", "book_line", "compose_tree"),
+    *(
+        "compose_old",
+        "compose_sent",
+        "compose_sign",
+        "compose_sign_view",
+        "compose_suggest",
+        "compose_groups",
+    ),
+    *(
+        "import_preview",
+        "reform",
+        "reform_undo_page",
+        "reform_report_page",
+        "proposal",
+        "proposal_approve_page",
+    ),
     *("proposal_reject_page", "reform_propose"),
 }
 STARTS = ("/", "/tim-kiem?q=kiem")

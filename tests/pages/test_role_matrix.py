@@ -139,7 +139,7 @@ async def places(site: Site, http: aiohttp.ClientSession, actor: str) -> Places:
             if route is None or route.name in STREAMS or visits.get(route.name, 0) >= 3:
                 continue
             visits[route.name] = visits.get(route.name, 0) + 1
-            status, leads, text = await caller.ask("GET", path)
+            _, leads, text = await caller.ask("GET", path)
             for link in [leads, *_LINKS.findall(text)]:
                 link = link.replace("&amp;", "&")
                 for method in ("GET", "POST"):

@@ -1,5 +1,5 @@
-"""Walks every page that a person can reach by links, one of each route. In: a browser that is signed in. Out: the open page,
-once for each route of the table that answers with a page."""
+"""Walks every page that a person can reach by links, one of each route. In: a browser that is signed in. Out: the
+open page, once for each route of the table that answers with a page."""
 
 from __future__ import annotations
 
@@ -18,7 +18,9 @@ from gateway.web.routes import Route
 PLACE = re.compile(r"\{(\w+)(?::((?:[^{}]|\{[^{}]*\})+))?\}")
 # Of each route so many pages are looked at for links: a list's tabs lead to different things.
 _EACH = 4
-_LINKS = "() => [...document.querySelectorAll('a[href]:not([download])')].map(each => each.getAttribute('href'))"
+_LINKS = (
+    "() => [...document.querySelectorAll('a[href]:not([download])')].map(each => each.getAttribute('href'))"
+)
 
 
 def pattern(route: Route) -> re.Pattern[str]:
@@ -51,7 +53,9 @@ class Walk:
         while waiting:
             target = waiting.pop(0)
             route = route_of(urlsplit(target).path)
-            if route is None or (target != start and (route.name in self.left_out or seen[route.name] >= _EACH)):
+            if route is None or (
+                target != start and (route.name in self.left_out or seen[route.name] >= _EACH)
+            ):
                 continue
             seen[route.name] += 1
             answer = await page.goto(target)

@@ -36,7 +36,7 @@ async def arrive(folder: Path) -> str:
     line.close()
     clock = SystemClock()
     scope = AgencyScope(agency_id=agency, principal_id="node")
-    letter = stores.incoming(clock, scope=scope, urgency=Urgency.EXPRESS)  # type: ignore[arg-type]  # any clock
+    letter = stores.incoming(clock, scope=scope, urgency=Urgency.EXPRESS)
     async with stores.opened(f"sqlite+aiosqlite:///{path}", clock) as store:
         await _keep(store, scope, letter)
     return letter.id

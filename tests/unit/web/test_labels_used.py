@@ -20,7 +20,7 @@ _SAID = re.compile(r"""\bsay\(\s*(["'])([^"'{}]+)\1\s*(~|\+)?""")
 _TOLD = re.compile(r"""\.said\((?:[^()]|\([^()]*\))*?,\s*"([a-z0-9_.-]+)\"""", re.S)
 _PREFIX = re.compile(r"""f?["']([a-zA-Z0-9_.-]+\.)(?:\{|["']\s*(?:~|\+))""")
 # What is said outside of `web`, by keys that others make: `told.` stands before what an address says.
-_ELSEWHERE = ("clash.", "error.")
+_ELSEWHERE = ("clash.", "error.", "field.")
 
 
 def constant_keys(path: Path) -> Iterator[str]:
@@ -63,5 +63,5 @@ def page_keys() -> Iterator[str]:
         if module.name.startswith("labels_pages"):
             tables = vars(importlib.import_module(f"gateway.{module.name}"))
             for name, table in tables.items():
-                if name.isupper():
+                if name.isupper() and not name.startswith("_"):
                     yield from table
