@@ -174,6 +174,7 @@ LISTING: Mapping[str, tuple[str, str]] = MappingProxyType(
         "listing.previous": ("← Trang trước", "← Previous page"),
         "listing.next": ("Trang sau →", "Next page →"),
         "listing.unread": ("chưa đọc", "unread"),
+        "listing.no_subject": ("(chưa có trích yếu)", "(no subject yet)"),
         "listing.sealed": ("(không hiển thị nội dung)", "(content not shown)"),
         "listing.attached": ("{count} tệp kèm theo", "{count} attachments"),
         "listing.value.official": ("Có chữ ký số, có giá trị như bản gốc", "Signed, as good as the original"),

@@ -70,15 +70,28 @@ class Teller:
         return Row(
             line=line,
             path=f"{path}?{urlencode({'ds': self.back})}" if self.back else path,
-            number="/".join(each for each in (card.number, card.symbol) if each)
-            or card.document_id
-            or line.id,
-            subject=card.subject if self.content else "",
+            number=self._number(line),
+            subject=self._subject(line),
             state=state_text(line, self.lang),
             summary=self._summary(line),
             checks=checks(line),
             left=self._left(line),
         )
+
+    def _number(self, line: Line) -> str:
+        card = line.card
+        known = "/".join(each for each in (card.number, card.symbol) if each)
+        if not known and line.state == "draft":
+            return labels.say("outgoing.no_number", self.lang)
+        return known or card.document_id or line.id
+
+    def _subject(self, line: Line) -> str:
+        """Empty where it is not to be seen; a draft may have none yet."""
+        if not self.content:
+            return ""
+        if not line.card.subject and line.state == "draft":
+            return labels.say("listing.no_subject", self.lang)
+        return line.card.subject
 
     def _left(self, line: Line) -> timedelta | None:
         """On the clock that the duty runs by: urgent ones day and night, others in office hours."""
