@@ -47,7 +47,7 @@ async def two_deciders(town: Town) -> tuple[Someone, Someone]:
     desk = town.node.deciding
     async with desk.decisions.read() as view:
         for each in await view.people.everybody():
-            await deciding.block(desk, "operator", each.name)
+            await deciding.block(desk, "operator", each.login or each.name)
     both = await people.two(desk)
     town.clock.advance(2 * DAY)
     return both

@@ -1,4 +1,4 @@
-"""Pictures of pages by name, into the folder that GATEWAY_PICTURES names; without it none are made. Each page in both
+"""Pictures of pages by name, into the folder that LIENTHONG_PICTURES names; without it none are made. Each page in both
 languages, light and dark, wide and narrow."""
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ from playwright.async_api import Page, ViewportSize
 
 from gateway.web.door import LANG_COOKIE
 
-FOLDER = "GATEWAY_PICTURES"
+FOLDER = "LIENTHONG_PICTURES"
 # Of these looks alone, with commas between them, such as vi-light-wide; without it of all.
-ONLY = "GATEWAY_PICTURE_LOOKS"
+ONLY = "LIENTHONG_PICTURE_LOOKS"
 SIZES: dict[str, ViewportSize] = {
     "wide": {"width": 1366, "height": 768},
     "narrow": {"width": 360, "height": 740},
