@@ -12,6 +12,7 @@ from pathlib import Path
 
 from gateway import labels
 from gateway.bootstrap import Node, open_node
+from gateway.clock import SystemClock
 from gateway.demo import stage, story
 from gateway.demo.people import Invited
 from gateway.domain.account import ApiScope, PrincipalKind
@@ -32,6 +33,7 @@ async def serve(
     settings = stage.settings_for(folder, port=port)
     say("cli.demo.staging", folder=folder)
     await stage.prepare(settings)
+    stage.write_revocation(settings, SystemClock())
     cast = await story.prepare_cast(settings)
     async with open_node(settings) as node:
         invited = await stage.register(node)

@@ -92,14 +92,14 @@ async def prepare(settings: Settings, clock: Clock | None = None) -> None:
         await store.close()
     certificates = {cast().code(actor): _certificate(keys, authority, actor, time) for actor in ACTORS}
     authority.write_trust(settings.trust.folder, certificates)
-    _write_revocation(settings.trust.folder, authority, time)
 
 
-def _write_revocation(folder: Path, authority: Authority, clock: Clock) -> None:
+def write_revocation(settings: Settings, clock: Clock) -> None:
     """Nothing is revoked, and the node can tell: without a list every arrival would wait for a clerk's own eyes."""
-    lists = folder / "crl"
+    lists = settings.trust.folder / "crl"
     lists.mkdir(parents=True, exist_ok=True)
-    (lists / "demo.pem").write_bytes(authority.revocation_list([], clock.now(), timedelta(days=3650)))
+    told = _authority(settings, clock).revocation_list([], clock.now(), timedelta(days=3650))
+    (lists / "demo.pem").write_bytes(told)
 
 
 async def register(node: Node) -> list[people.Invited]:
