@@ -65,7 +65,6 @@ class Teller:
         return [self.row(each) for each in lines]
 
     def row(self, line: Line) -> Row:
-        card = line.card
         path = f"{PATHS[line.side]}/{line.id}"
         return Row(
             line=line,
