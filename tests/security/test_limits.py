@@ -149,7 +149,7 @@ async def test_a_host_that_the_node_does_not_answer_to_is_refused(blank_node: Pa
 
 async def test_threat_086_headers_that_drip_end_after_their_time(blank_node: Path) -> None:
     async with listening_node(blank_node, idle_s=0.3) as socket:
-        answer = await socket.say(b"GET / HTTP/1.1\r\nHost: x\r\nX-Drip: ")
+        answer = await socket.say(b"GET /trang-thai HTTP/1.1\r\nHost: x\r\nX-Drip: ")
 
     assert answer == b""
 
@@ -169,7 +169,7 @@ async def test_threat_086_a_body_that_drips_ends_after_its_time(blank_node: Path
 
 async def test_threat_086_a_call_that_takes_nothing_and_gives_nothing_is_cut_off(blank_node: Path) -> None:
     async with listening_node(blank_node, ApiOptions(call_s=0.0)) as socket:
-        answer = await socket.say(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+        answer = await socket.say(b"GET /trang-thai HTTP/1.1\r\nHost: x\r\n\r\n")
 
     assert answer == b""
 
@@ -188,7 +188,9 @@ async def test_threat_086_who_holds_all_connections_loses_the_oldest_to_whoever_
     assert [each[:13] for each in answers] == [b"HTTP/1.1 200 "] * 3
 
 
-@pytest.mark.parametrize("path", ["/", "/static/gateway.css", "/healthz", "/api/v1/me", "/no-such", "/docs"])
+@pytest.mark.parametrize(
+    "path", ["/trang-thai", "/static/gateway.css", "/healthz", "/api/v1/me", "/no-such", "/docs"]
+)
 async def test_every_answer_says_how_little_a_browser_may_do_with_it(socket: Socket, path: str) -> None:
     answer = await socket.say(f"GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n".encode())
 
@@ -224,4 +226,4 @@ async def test_another_origin_is_told_nothing_in_answer_to_its_question(socket: 
 
 
 async def _get(socket: Socket, host: bytes) -> bytes:
-    return await socket.say(b"GET / HTTP/1.1\r\nHost: " + host + b"\r\nConnection: close\r\n\r\n")
+    return await socket.say(b"GET /trang-thai HTTP/1.1\r\nHost: " + host + b"\r\nConnection: close\r\n\r\n")
