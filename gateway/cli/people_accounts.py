@@ -79,6 +79,11 @@ def register(group: typer.Typer) -> None:
         ),
         writes=True,
     )(stand)
+    _register_signing_in(group)
+
+
+def _register_signing_in(group: typer.Typer) -> None:
+    """Whoever is kept out, is in, or has not been in for long."""
     verb(
         group,
         "unlock",
