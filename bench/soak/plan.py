@@ -27,6 +27,8 @@ class Plan:
     window: int = 80
     senders: int = 8
     patience_s: float = 600.0
+    # How long an answer may be missing, with nothing open that could still bring it, until it is given up.
+    silence_s: float = 60.0
     lease_s: int = 15
     cast: Mapping[str, tuple[str, ...]] = field(default_factory=lambda: CAST)
     # Codes that the registry knows and no node hosts.

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from sqlalchemy.exc import DBAPIError
 
@@ -20,8 +20,6 @@ from gateway.errors import GatewayError
 AHEAD_S = 600.0
 _LOOK_S = 1.0
 _TELL_EVERY = 15
-# Longer than any lease, and than any wait between tries on a clock that is ahead.
-_NEVER_S = 60.0
 
 
 def move_on(workers: Sequence[Worker]) -> None:
@@ -43,7 +41,7 @@ async def reached(
         before, waiting = waiting, {}
         try:
             waiting = await watch.still_open()
-            if not waiting or looks % _TELL_EVERY == _TELL_EVERY - 1:
+            if _only_missing(waiting) or looks % _TELL_EVERY == _TELL_EVERY - 1:
                 retried += await _retry_dead(sites)
                 waiting |= await _on_axis(sites)
         except (OSError, DBAPIError, GatewayError) as error:
@@ -55,9 +53,13 @@ async def reached(
             changed_at = time.monotonic()
         if looks % _TELL_EVERY == 0:
             say(f"not yet at rest: {waiting}")
-        only_missing = all(name.endswith("not heard") for name in waiting)
-        if time.monotonic() > (min(end, changed_at + _NEVER_S) if only_missing else end):
+        if time.monotonic() > (min(end, changed_at + plan.silence_s) if _only_missing(waiting) else end):
             return retried, [f"not at rest: {name} {n}" for name, n in waiting.items()]
+
+
+def _only_missing(waiting: Mapping[str, int]) -> bool:
+    """Whether nothing is open that could still bring what was not heard."""
+    return all(name.endswith("not heard") for name in waiting)
 
 
 async def _retry_dead(sites: dict[str, Site]) -> int:
