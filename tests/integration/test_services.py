@@ -10,7 +10,7 @@ import aio_pika
 import asyncpg
 import pytest
 
-from tests.services import rabbit
+from tests.services import memory, rabbit
 from tests.support.broker import Broker
 
 
@@ -45,3 +45,11 @@ def test_a_broker_that_ends_while_it_starts_is_started_again(tmp_path: Path) -> 
         assert node.answers()
     finally:
         cluster.stop()
+
+
+def test_a_run_lies_in_memory_only_where_there_is_room(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = memory.folder()
+
+    assert found is None or os.statvfs(found).f_bavail * os.statvfs(found).f_frsize >= memory.ROOM
+    monkeypatch.setattr(memory, "ROOM", 1 << 60)
+    assert memory.folder() is None

@@ -12,7 +12,7 @@ import tempfile
 from contextlib import ExitStack
 from pathlib import Path
 
-from tests.services import chromium, clamav, installing, postgres, rabbit, softhsm
+from tests.services import chromium, clamav, installing, memory, postgres, rabbit, softhsm
 from tests.support.services import AMQP, POSTGRES, RABBIT_API
 
 _PACKAGES = {
@@ -55,10 +55,15 @@ def _services(stack: ExitStack) -> dict[str, str]:
         missing = []
     folder = Path(
         stack.enter_context(
-            tempfile.TemporaryDirectory(prefix="gateway-services-", ignore_cleanup_errors=True)
+            tempfile.TemporaryDirectory(
+                prefix="gateway-services-", dir=memory.folder(), ignore_cleanup_errors=True
+            )
         )
     )
     folder.chmod(0o755)  # PostgreSQL runs as a user of its own
+    if memory.folder() is not None:
+        (folder / "tmp").mkdir()
+        env["TMPDIR"] = str(folder / "tmp")
     for name in missing:
         _say(f"{name} is not installed and cannot be installed here: its tests will say so")
     if "PostgreSQL" not in missing and POSTGRES not in env:

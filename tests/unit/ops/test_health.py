@@ -118,11 +118,11 @@ def test_the_axis_has_one_word_for_each_state(state: AxisState, word: str) -> No
 
 @pytest.fixture
 async def cramped() -> AsyncIterator[tuple[Town, Path]]:
-    """A node on a file system in memory, where it keeps back all but 64 MB of what is free."""
+    """A node on a file system in memory, where it keeps back all but half a gigabyte of what is free: others use it too."""
     with TemporaryDirectory(dir="/dev/shm", prefix="gateway-") as folder:
         async with opened(Path(folder) / "node") as town:
             free = Room(folder=Path(folder), reserve=1).space().bytes
-            room = Room(folder=town.node.room.folder, reserve=free - 64 * MB)
+            room = Room(folder=town.node.room.folder, reserve=free - 512 * MB)
             town.node.blobs._room = room
             town.node = replace(town.node, room=room)
             yield town, Path(folder) / "ballast"
@@ -130,7 +130,7 @@ async def cramped() -> AsyncIterator[tuple[Town, Path]]:
 
 def fill(ballast: Path) -> None:
     with ballast.open("wb") as file:
-        os.posix_fallocate(file.fileno(), 0, 128 * MB)
+        os.posix_fallocate(file.fileno(), 0, 1024 * MB)
 
 
 async def test_a_full_disk_stops_intake_and_landing_loses_nothing_and_heals_by_itself(
