@@ -37,6 +37,7 @@ async def told(page: Page, words: str) -> None:
 
 
 @pytest.mark.timeout(300)
+@pytest.mark.on_both
 async def test_an_admins_week(
     site: Site,
     page: Page,
@@ -59,7 +60,7 @@ async def test_an_admins_week(
     await add_holiday(page, hand)
     await announce_a_stop(site, page, context, hand)
     await send_a_dead_letter_again(site, page, hand)
-    await the_line_is_tested(page, hand)
+    await the_line_is_tested(site, page, hand)
     clerk = await decide_about_a_packet(site, page, context, hand)
     registrar = await become(site, context, PostRole.CODES)
     await import_codes(page, hand, tmp_path / "ma.csv")
@@ -168,11 +169,16 @@ async def send_a_dead_letter_again(site: Site, page: Page, hand: Hand) -> None:
     assert (await site.node.axis.counts())["dead"] == 0
 
 
-async def the_line_is_tested(page: Page, hand: Hand) -> None:
+async def the_line_is_tested(site: Site, page: Page, hand: Hand) -> None:
+    """The test's clock is not the one of a database server, and the page says so."""
+    own_clock = site.node.settings.database.url.startswith("sqlite")
     await page.goto("/van-hanh/kiem-tra")
     with hand.task("test the line to the axis", most_clicks=1):
         await hand.click("main form button.main")
-        await expect(page.locator("main [role=status]")).to_contain_text("Mọi bước đều đạt.")
+        told = "Mọi bước đều đạt." if own_clock else "Có 1 bước không đạt."
+        await expect(page.locator("main [role=status]")).to_contain_text(told)
+    if not own_clock:
+        await expect(page.locator("main tr", has_text="Không đạt")).to_contain_text("Đồng hồ lệch")
 
 
 async def decide_about_a_packet(site: Site, page: Page, context: BrowserContext, hand: Hand) -> str:

@@ -63,6 +63,7 @@ async def done(page: Page, words: str) -> None:
 
 
 @pytest.mark.timeout(600)
+@pytest.mark.on_both
 async def test_a_clerks_day_ends_with_a_whole_book_and_nothing_to_do(
     town: Town, page: Page, hand: Hand
 ) -> None:

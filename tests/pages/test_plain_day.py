@@ -3,6 +3,7 @@ one recipient, a letter on paper entered."""
 
 from __future__ import annotations
 
+import pytest
 from playwright.async_api import Page, expect
 
 from gateway.demo import stage
@@ -15,6 +16,7 @@ LETTER = stage.HERE / "samples" / "cong-van.pdf"
 WHY = "Thiếu phụ lục số 2 nêu trong văn bản"
 
 
+@pytest.mark.on_both
 async def test_a_clerk_without_scripts_filters_takes_in_refuses_issues_and_enters_paper(
     site: Site, plain_page: Page
 ) -> None:
