@@ -51,7 +51,7 @@ def walk(root: Path) -> tuple[int, dict[str, Path]]:
     folder, cases, seen, points = root / "told", {}, set(), 0
     child = os.fork()
     if child == 0:
-        asyncio.run(killer.tell(folder, None, "before", 0.0, stops=True))
+        asyncio.run(killer.tell(folder, stop=killer.stand_still))
         os._exit(0)
     while True:
         _, status = os.waitpid(child, os.WUNTRACED)
@@ -119,11 +119,9 @@ def _taken(waiting: SimpleQueue[tuple[str, Path]]) -> Iterator[tuple[str, Path]]
 def _tell(teller: subprocess.Popen[str], folder: Path) -> dict[str, Any]:
     assert teller.stdin is not None
     assert teller.stdout is not None
-    asked = {"folder": str(folder), "point": None, "when": "before", "offset_s": LATER_S}
-    teller.stdin.write(json.dumps(asked) + "\n")
+    teller.stdin.write(json.dumps({"folder": str(folder), "offset_s": LATER_S}) + "\n")
     teller.stdin.flush()
-    teller.stdout.readline()
-    found: dict[str, Any] = json.loads((folder / "told.json").read_text())
+    found: dict[str, Any] = json.loads(teller.stdout.readline())
     return found
 
 

@@ -1,5 +1,6 @@
-"""Wraps every port of a node and kills the process before or after one call. Run as a program: tells the demo story in a
-folder once per line asked on stdin, and dies at the call it is asked to die at."""
+"""Wraps every port of a node and stops the process before or after calls. Run as a program, it does what each line on
+stdin asks: tell the demo story in a folder, or tell it once and copy the folder at each of some points. A stopped process
+leaves on disk exactly what a killed one leaves, so each copy is a crash at that point."""
 
 from __future__ import annotations
 
@@ -7,11 +8,12 @@ import asyncio
 import inspect
 import json
 import os
+import shutil
 import signal
 import sqlite3
 import sys
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Set
 from contextlib import closing
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -26,27 +28,29 @@ P = TypeVar("P")
 _HARMLESS = frozenset({"wait", "wait_events", "counts", "hosted"})
 
 
-class Counter:
-    """Counts calls over all ports, and dies at one of them. With `stops` it stops itself at each one instead, for its
-    parent to look at the folder: a stopped process leaves the very files that a killed one leaves."""
+Point = tuple[int, str]
+Stop = Callable[[Point], None]
 
-    def __init__(self, point: int | None, when: str, *, stops: bool = False) -> None:
+
+class Counter:
+    """Counts calls over all ports, and hands every point, before and after a call, to `stop`."""
+
+    def __init__(self, stop: Stop = lambda point: None) -> None:
         self.calls = 0
-        self._point, self._when, self._stops = point, when, stops
+        self._stop = stop
 
     def before(self, name: str) -> int:
         self.calls += 1
-        self._die(self.calls, "before")
+        self._stop((self.calls, "before"))
         return self.calls
 
     def after(self, number: int) -> None:
-        self._die(number, "after")
+        self._stop((number, "after"))
 
-    def _die(self, number: int, when: str) -> None:
-        if self._stops:
-            os.kill(os.getpid(), signal.SIGSTOP)
-        elif number == self._point and when == self._when:
-            os.kill(os.getpid(), signal.SIGKILL)
+
+def stand_still(point: Point) -> None:
+    """Stops this process, every thread of it, until its parent lets it go on."""
+    os.kill(os.getpid(), signal.SIGSTOP)
 
 
 class Counted:
@@ -119,11 +123,9 @@ class LaterClock(SystemClock):
         return super().now() + self._offset
 
 
-async def tell(
-    folder: Path, point: int | None, when: str, offset_s: float, *, stops: bool = False
-) -> dict[str, Any]:
-    """The story in a staged folder, with the crash it is to have; then what the folder holds."""
-    counter = Counter(point, when, stops=stops)
+async def tell(folder: Path, offset_s: float = 0.0, stop: Stop = lambda point: None) -> dict[str, Any]:
+    """The story in a staged folder; then what the folder holds."""
+    counter = Counter(stop)
     clock = LaterClock(timedelta(seconds=offset_s))
     result = await story.once(folder, wrap=Killer(counter), clock=clock, envelopes=False)
     return {
@@ -176,22 +178,66 @@ async def leftovers(folder: Path, clock: LaterClock) -> dict[str, Any]:
 
 
 def serve() -> None:
-    """Reads one request a line, forks a process that tells the story, and answers how it ended. Everything is imported
-    once, and the parent runs no event loop, so that the fork is clean."""
+    """Everything is imported once, and the parent runs no event loop, so that each fork is clean."""
     for line in sys.stdin:
         asked = json.loads(line)
         folder = Path(asked["folder"])
-        child = os.fork()
-        if child == 0:
-            try:
-                told = asyncio.run(tell(folder, asked["point"], asked["when"], asked["offset_s"]))
-            except BaseException as error:
-                told = {"ok": False, "error": repr(error), "trace": traceback.format_exc()}
-            (folder / "told.json").write_text(json.dumps(told))
-            os._exit(0)
-        _, status = os.waitpid(child, 0)
-        killed = os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGKILL
-        print(json.dumps({"killed": killed}), flush=True)
+        if "points" in asked:
+            told = crashed(folder, {(number, when) for number, when in asked["points"]}, Path(asked["into"]))
+        else:
+            told = _told(folder, asked["offset_s"])
+        print(json.dumps(told), flush=True)
+
+
+def crashed(folder: Path, points: Set[Point], into: Path) -> dict[str, Any]:
+    """Tells the story and copies its folder at those points, each under the point's name; a point beyond the last call
+    gets the folder as it was at the end. What the story found when it was over."""
+    heard, said = os.pipe()
+
+    def stop(point: Point) -> None:
+        if point in points:
+            os.write(said, (json.dumps(point) + "\n").encode())
+            stand_still(point)
+
+    child = _forked(folder, 0.0, stop)
+    left = set(points)
+    with os.fdopen(heard, "rb", buffering=0) as names:
+        while os.WIFSTOPPED(os.waitpid(child, os.WUNTRACED)[1]):
+            number, when = json.loads(names.readline())
+            left.discard((number, when))
+            shutil.copytree(folder, into / f"{when}-{number}")
+            os.kill(child, signal.SIGCONT)
+    os.close(said)
+    for number, when in left:
+        shutil.copytree(folder, into / f"{when}-{number}")
+    return _read(folder)
+
+
+def _told(folder: Path, offset_s: float) -> dict[str, Any]:
+    os.waitpid(_forked(folder, offset_s, lambda point: None), 0)
+    return _read(folder)
+
+
+def _forked(folder: Path, offset_s: float, stop: Stop) -> int:
+    """A process that tells the story and leaves what it found beside the folder."""
+    child = os.fork()
+    if child == 0:
+        try:
+            told = asyncio.run(tell(folder, offset_s, stop))
+        except BaseException as error:
+            told = {"ok": False, "error": repr(error), "trace": traceback.format_exc()}
+        _beside(folder).write_text(json.dumps(told))
+        os._exit(0)
+    return child
+
+
+def _read(folder: Path) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(_beside(folder).read_text())
+    return found
+
+
+def _beside(folder: Path) -> Path:
+    return folder.with_name(f"{folder.name}.json")
 
 
 async def set_up(folder: Path) -> None:

@@ -18,7 +18,7 @@ from gateway.errors import Clash
 from gateway.holding import finish
 from gateway.incoming import seal
 from tests.faults.every_point import digest_of
-from tests.faults.killer import Counter, Killer
+from tests.faults.killer import Counter, Killer, stand_still
 from tests.support.clock import START, ManualClock
 from tests.support.node import PROVINCE, Town, opened
 from tests.support.secret import SECRET, key, plain_places, secret_came, with_recipient
@@ -80,7 +80,7 @@ def crashes(folder: Path, act: Act, copies: Path) -> Iterator[Path]:
 
 
 async def _acted(folder: Path, act: Act) -> None:
-    wrap = Killer(Counter(None, "before", stops=True))
+    wrap = Killer(Counter(stand_still))
     async with opened(folder, later(2), wrap, with_recipient) as town:
         await act(town)
 
