@@ -26,6 +26,7 @@ from bench.lists_fill import NOW, SCOPE, SEED, TYPES, WORDS, Spread, fill
 from gateway.clock import SystemClock
 from gateway.domain.document import Urgency
 from gateway.domain.listing import Side, Tab
+from gateway.domain.origin import Origin
 from gateway.domain.wall_clock import VIETNAM
 from gateway.ports.lists import Sort, Wanted
 from gateway.store import migrate
@@ -72,6 +73,10 @@ def questions(spread: Spread, documents: int) -> dict[str, Callable[[Any], Await
         "filter party": listed(
             lambda: replace(arriving, party=f"Z91.{rng.randrange(40):02}", sort=Sort.NEWEST)
         ),
+        "filter source": listed(
+            lambda: replace(out, origin=rng.choice((Origin.HAND, Origin.PROGRAM, Origin.MACHINE)))
+        ),
+        "filter register": listed(lambda: replace(out, book=str(rng.choice((NOW.year, NOW.year - 1))))),
         "filter month": listed(
             lambda: replace(out, since=NOW - timedelta(days=90), until=NOW - timedelta(days=60))
         ),

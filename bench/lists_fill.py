@@ -30,6 +30,7 @@ from gateway.domain.document import (
 )
 from gateway.domain.identity import Digest, DocumentId, PacketId
 from gateway.domain.listing import Deliveries, Side, due_within, incoming_line, outgoing_line
+from gateway.domain.origin import Origin
 from gateway.domain.status import Fact, Track
 from gateway.store import incoming, outgoing
 from gateway.store.deliveries import delivery_row, fact_row
@@ -135,7 +136,7 @@ def sent(spread: Spread, n: int) -> Iterator[Any]:
             yield from facts(delivery.id, at, spread.rng)
     found = Deliveries(states=states, sent_at=at, latest_at=at + timedelta(hours=1))
     line = outgoing_line(document, found, due_within(Side.OUT, at, document.draft.urgency))
-    yield row(line, document)
+    yield row(line, document, spread.rng.choice((Origin.PROGRAM,) * 30 + (Origin.HAND, Origin.MACHINE)))
 
 
 def facts(delivery_id: str, at: datetime, rng: random.Random) -> Iterator[FactRow]:
@@ -173,7 +174,8 @@ def arrived(spread: Spread, n: int) -> Iterator[Any]:
         **known,
     )
     yield incoming.from_domain(document)
-    yield row(incoming_line(document, state.value, due_within(Side.IN, at, document.urgency)), document)
+    line = incoming_line(document, state.value, due_within(Side.IN, at, document.urgency))
+    yield row(line, document, spread.rng.choice((Origin.AXIS,) * 30 + (Origin.PAPER, Origin.EMAIL)))
 
 
 async def fill(store: SqlStore, url: str, documents: int) -> None:

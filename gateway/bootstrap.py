@@ -6,13 +6,14 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable, Collection, Coroutine, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from gateway import (
     bootstrap_accounts,
     bootstrap_deadlines,
+    bootstrap_history,
     bootstrap_keys,
     bootstrap_log,
     bootstrap_rules,
@@ -48,6 +49,7 @@ from gateway.trust.inspector import FileInspector
 from gateway.trust.keys import KeyDirectory
 from gateway.trust.pdf_signatures.sandbox import PdfSandbox, SignatureReader
 from gateway.workers import dispatcher, drain, packer, receiver, sealer, sequencer
+from gateway.workers.chronicle import WatchedMail
 from gateway.workers.clocks import Clocks
 from gateway.workers.digest import Digest
 from gateway.workers.gate import StampGate
@@ -88,6 +90,7 @@ _THEN: Mapping[str, tuple[str, ...]] = {
     "accounts": ("sequencer",),
     "digest": (),
     "pulse": (),
+    "history": (),
 }
 
 
@@ -146,7 +149,12 @@ class Node:
         """Every loop of this process, until `stop`; then each finishes the step it is in, within `workers.drain_s`."""
         workers, bells, lease = self.settings.workers, self.bells, float(self.settings.workers.lease_s)
         hosted = Hosting(self.store, self.inn.axis, self.settings.node.name, self.directory, self.clock)
-        clocks, intake, lister, digest = Clocks(), receiver.Intake(), Lister(), Digest(self.reminders)
+        clocks, intake, lister = Clocks(), receiver.Intake(), Lister()
+        mail = WatchedMail(mailer=self.reminders.mailer, pulse=self.pulse)
+        digest = Digest(replace(self.reminders, mailer=mail))
+        chronicle = bootstrap_history.chronicle(
+            self.settings, self.store, self.axis, self.feed, self.pulse, self.reminders.mailer, self.room
+        )
         watch = bootstrap_keys.watch(self.store, self.directory, self.keys, self.trust, self.deciding)
         holds, quarantine, idle = Holds(), Quarantine(), IdleAccounts()
 
@@ -172,6 +180,7 @@ class Node:
             "quarantine": lambda: quarantine.step(self.inn),
             "accounts": lambda: idle.step(self.accounts),
             "digest": digest.step,
+            "history": chronicle.step,
         }
         loops: list[asyncio.Task[None]] = []
         self.store.wake.start()
@@ -207,7 +216,7 @@ async def open_office(settings: Settings, clock: Clock | None = None) -> AsyncIt
             clock=time,
             pool=pool,
             store=store,
-            directory=bootstrap_keys.directory(store, time, pool),
+            directory=bootstrap_keys.directory(settings, store, time, pool),
             deciding=bootstrap_keys.deciding(settings, store, time, pool),
             accounts=bootstrap_accounts.desk(settings, store, time, pool),
             feed=SqlFeed(
@@ -277,7 +286,7 @@ async def open_node(
             inn=inn,
             todo=todo,
             book=bootstrap_rules.books(settings, shared["store"], time, pool),
-            reminders=bootstrap_deadlines.reminders(settings, todo, time, pool),
+            reminders=bootstrap_deadlines.reminders(settings, todo, office.accounts, time, pool),
             asking=await bootstrap_trust.asking(inn, judges, store.revocation, directory),
         )
 

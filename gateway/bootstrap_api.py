@@ -1,9 +1,14 @@
-"""Wires the limits of the front door for programs. In: settings. Out: `ApiOptions`. Part of the wiring, imported only by a
-process that answers calls."""
+"""Wires the front door for programs: its limits, and the log of what each key calls. In: settings. Out: `ApiOptions`, the
+log. Part of the wiring, imported only by a process that answers calls."""
 
 from __future__ import annotations
 
+from datetime import timedelta
+
+from gateway.api.call_log import CallLog
 from gateway.api.deps import ApiOptions
+from gateway.ports import Clock
+from gateway.ports.calls import ApiCalls
 from gateway.settings import Settings
 
 
@@ -17,6 +22,11 @@ def options(settings: Settings) -> ApiOptions:
         hosts=_listed(api.names),
         proxies=_listed(api.proxies),
     )
+
+
+def call_log(settings: Settings, calls: ApiCalls, clock: Clock) -> CallLog:
+    """What notes the calls of each key; it runs with the application."""
+    return CallLog(calls, clock, timedelta(days=settings.api.calls_days))
 
 
 def _listed(words: str) -> frozenset[str]:

@@ -6,6 +6,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 
+from gateway.accounts import heads
+from gateway.accounts.desk import AccountDesk
 from gateway.errors import Misconfigured
 from gateway.policy import awaited, expiry, office_hours, reminding
 from gateway.ports import Clock, EndingCertificate, Pool
@@ -69,9 +71,15 @@ def waiting(settings: Settings) -> Reckon:
     )
 
 
-def reminders(settings: Settings, todo: TodoDesk, clock: Clock, pool: Pool) -> Reminders:
+def reminders(
+    settings: Settings, todo: TodoDesk, accounts: AccountDesk, clock: Clock, pool: Pool
+) -> Reminders:
     """What reminds by mail; silent where no mail server is set."""
     mail = settings.mail
+
+    async def of_heads(agency_id: str) -> Sequence[str]:
+        return [each.email for each in await heads.of(accounts, agency_id) if each.email]
+
     server = MailServer(
         host=mail.host,
         port=mail.port,
@@ -87,6 +95,7 @@ def reminders(settings: Settings, todo: TodoDesk, clock: Clock, pool: Pool) -> R
         mailer=SmtpMailer(server, clock, pool),
         digest_at=reminding.read_hours(mail.digest_at),
         people=read_people(mail.people),
+        heads=of_heads,
     )
 
 

@@ -10,6 +10,7 @@ from gateway.api.app import REQUEST_ID, build
 from gateway.api.deps import ApiDeps
 from gateway.api.entry import Entry
 from gateway.bootstrap import Node
+from gateway.edxml import workbook
 from gateway.ops.evidence.make import EvidenceMaker
 from gateway.ops.web import axis_light, certificates, operations
 from gateway.ops.web.bell import TaskBell
@@ -43,6 +44,7 @@ def _api(node: Node, health: Health) -> ApiDeps:
         pool=node.pool,
         health=health,
         evidence=EvidenceMaker(node),
+        calls=bootstrap_api.call_log(node.settings, node.store.calls, node.clock),
         version=__version__,
         options=bootstrap_api.options(node.settings),
     )
@@ -64,11 +66,13 @@ def pages(node: Node, health: Health, entry: Entry) -> WebDeps:
         registry=node.directory,
         certificate=certificates.facts,
         exchange=certificates.Exchange(node.store),
+        workbook=workbook.first_sheet,
         clock=node.clock,
         pool=node.pool,
         health=health,
         bell=TaskBell(node.todo),
         keys=node.store.accounts,
+        calls=node.store.calls,
         packets=PacketViews(node, EvidenceMaker(node)),
         agencies=node.directory,
         signing=TokenSigning(node),
@@ -96,4 +100,5 @@ def _options(node: Node) -> WebOptions:
         login_tail=accounts.login_tail,
         clerks_mailbox=accounts.clerks_mailbox,
         admins_mailbox=accounts.admins_mailbox,
+        calls_days=node.settings.api.calls_days,
     )

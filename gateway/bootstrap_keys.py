@@ -10,6 +10,7 @@ from gateway.deciding.desk import DecidingDesk
 from gateway.ports import Clock, Keys, Pool, Trust
 from gateway.registry.binding import SqlBindings
 from gateway.registry.directory import SqlDirectory
+from gateway.registry.imports import SqlImports
 from gateway.registry.reforms import SqlReforms
 from gateway.settings import Settings
 from gateway.store.binding_log import SqlBindingLog
@@ -38,16 +39,23 @@ def key_token(settings: Settings) -> TokenKeys | None:
     return TokenKeys(Pkcs11Token(module, settings.keys.token, pin.reveal() if pin is not None else None))
 
 
-def directory(store: SqlStore, clock: Clock, pool: Pool) -> SqlDirectory:
+def directory(settings: Settings, store: SqlStore, clock: Clock, pool: Pool) -> SqlDirectory:
     """The registry, which believes of its bindings what the events tell."""
-    return SqlDirectory(store.writer, store.reader, clock, SqlBindingLog(clock), pool)
+    log, two = SqlBindingLog(clock), settings.registry.two_people == "yes"
+    return SqlDirectory(store.writer, store.reader, clock, log, pool, two_people=two)
 
 
 def deciding(settings: Settings, store: SqlStore, clock: Clock, pool: Pool) -> DecidingDesk:
     """What persons decide with."""
     log = SqlBindingLog(clock)
     return DecidingDesk(
-        decisions=SqlDecisions(store, clock, lambda line, by: SqlBindings(line, clock, log, by), SqlReforms),
+        decisions=SqlDecisions(
+            store,
+            clock,
+            lambda line, by: SqlBindings(line, clock, log, by),
+            SqlReforms,
+            lambda line: SqlImports(line, pool),
+        ),
         secrets=PersonSecrets(),
         anchors=AnchorFile(settings.trust.folder / "ca.pem"),
         clock=clock,

@@ -25,6 +25,7 @@ def profile(settings: Settings) -> Profile:
         scan_required=settings.scanner.required == "yes",
         max_quarantine_bytes=settings.limits.quarantine_mb * MB,
         unsigned_lead=_unsigned_lead(settings),
+        recall_approval=settings.rules.recall_approval,
         pdf_roles=roles.read(settings.trust.folder / "pdf"),
     )
 

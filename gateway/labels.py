@@ -27,16 +27,21 @@ from gateway.labels_pages_admin import ADMIN
 from gateway.labels_pages_agencies import AGENCIES
 from gateway.labels_pages_aside import PUT_ASIDE
 from gateway.labels_pages_books import BOOKS as BOOK_PAGES
+from gateway.labels_pages_calls import CALLS
 from gateway.labels_pages_compose import COMPOSE
 from gateway.labels_pages_help import HELP
+from gateway.labels_pages_imports import IMPORTS
 from gateway.labels_pages_incoming import INCOMING
 from gateway.labels_pages_journal import JOURNAL
 from gateway.labels_pages_keys import KEYS_PAGES
 from gateway.labels_pages_lists import LISTING
+from gateway.labels_pages_node import NODE_PAGES
 from gateway.labels_pages_office import OFFICE
 from gateway.labels_pages_operations import OPERATING
 from gateway.labels_pages_outgoing import OUTGOING
+from gateway.labels_pages_recalls import RECALLS
 from gateway.labels_pages_reforms import REFORMS
+from gateway.labels_pages_tags import TAGS
 from gateway.labels_pages_tasks import TASKS
 from gateway.labels_reading import READING
 from gateway.labels_reform import REFORM
@@ -56,19 +61,24 @@ _TABLES = (
     *(ACCOUNTS, API, AUDIT, BOOK, BROKER, COMMANDS, DEADLINES, DECIDING, EVIDENCE, FEED, STATES),
     PAGES,
     ACCOUNT,
+    TAGS,
     ADMIN,
     KEYS_PAGES,
+    CALLS,
     BOOK_PAGES,
     COMPOSE,
     OFFICE,
     AGENCIES,
     REFORMS,
+    IMPORTS,
     HELP,
     LISTING,
     JOURNAL,
     OPERATING,
+    NODE_PAGES,
     PUT_ASIDE,
     OUTGOING,
+    RECALLS,
     INCOMING,
     TASKS,
     *(READING, REFORM, SIGNATURES, SIGNING, ERRORS, RULES, SAFETY, WORDS, MESSAGES, OPERATIONS, TRUST),
@@ -101,6 +111,12 @@ def say(key: str, /, lang: str = "vi", **params: object) -> str:
 def has(key: str) -> bool:
     """Whether there is a text for it: for keys made of other people's codes."""
     return key in _TEXTS
+
+
+def jobs(keys: object, lang: str = "vi") -> str:
+    """Periodic jobs by their names, as one list."""
+    named = keys if isinstance(keys, tuple | list) else ()
+    return ", ".join(say(f"operating.loop.{each}", lang) for each in named)
 
 
 def reason_text(code: str, params: Mapping[str, str], lang: str = "vi", *, suggest: str | None = None) -> str:

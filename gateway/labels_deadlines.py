@@ -61,6 +61,14 @@ DEADLINES: dict[str, tuple[str, str]] = {
         "{agency}: lúc {time} có {count} văn bản khẩn của {sender} chờ tiếp nhận ngay.",
         "{agency}: at {time} {count} urgent documents of {sender} wait to be taken in at once.",
     ),
+    "mail.approval.subject": (
+        "[Liên thông văn bản] {count} việc chờ lãnh đạo phê duyệt",
+        "[Document exchange] {count} waiting for the head's approval",
+    ),
+    "mail.approval.intro": (
+        "{agency}: lúc {time} có {count} việc chờ lãnh đạo phê duyệt.",
+        "{agency}: at {time} {count} wait for the head's approval.",
+    ),
     "mail.line.late": (
         "- {what}: {document} – {party}; quá hạn từ {due}{owner}",
         "- {what}: {document} – {party}; overdue since {due}{owner}",

@@ -80,6 +80,10 @@ MESSAGES: dict[str, tuple[str, str]] = {
         "  {link}   {name}, {role}: đăng nhập bằng tên {login} và mật khẩu đã đặt",
         "  {link}   {name}, {role}: sign in as {login} with the password set before",
     ),
+    "cli.demo.copy": (
+        "Cụm mật khẩu của bản sao lưu dùng thử: {passphrase}",
+        "Passphrase of the trial backup: {passphrase}",
+    ),
     "cli.demo.key": ("Khóa API của {code} ({name}): {secret}", "API key of {code} ({name}): {secret}"),
     "cli.demo.try": ("Gõ thử ở cửa sổ lệnh khác:", "Try in another terminal:"),
     "cli.demo.command": ("  {command}", "  {command}"),

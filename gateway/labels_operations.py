@@ -47,6 +47,9 @@ OPERATIONS: dict[str, tuple[str, str]] = {
         "No worker runs: gateway serve",
     ),
     "cli.status.disk": ("Đĩa còn trống {free}", "Free on the disk: {free}"),
+    "doctor.jobs.late": ("Trễ, chưa báo lại: {jobs}", "Late, have not reported: {jobs}"),
+    "doctor.jobs.faulty": ("Lần chạy gần nhất bị lỗi: {jobs}", "The last run failed: {jobs}"),
+    "doctor.jobs.fine": ("Các tác vụ định kỳ báo đúng hạn", "Periodic jobs report in time"),
     "doctor.axis.down": (
         "Trục liên thông không trả lời ({reason})",
         "The axis does not answer ({reason})",

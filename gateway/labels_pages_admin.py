@@ -61,9 +61,17 @@ ADMIN: dict[str, tuple[str, str]] = {
         "Đây là tài khoản của bạn. Không ai tự thay đổi quyền của mình; nhờ quản trị khác.",
         "This is your own account. Nobody changes the own rights; ask another administrator.",
     ),
+    "admin.not_ours.why": (
+        "Các việc này tác động đến cả tài khoản nên do đơn vị vận hành, hoặc người quản trị mọi cơ quan đó, thực hiện.",
+        "These concern the whole account, so the operator does them, or whoever administers every agency concerned.",
+    ),
+    "admin.withdrawn.why": (
+        "Tài khoản đã thu hồi không mở lại; khi cần, thêm tài khoản mới.",
+        "A withdrawn account is not opened again; where it is needed, add a new one.",
+    ),
     "admin.not_ours": (
-        "Người này còn có vai trò ở nơi khác. Chỉ đơn vị vận hành thay đổi được tài khoản.",
-        "This person has posts elsewhere too. Only the operator can change the account.",
+        "Người này còn có vai trò ở nơi khác. Tại đây chỉ giao và thôi vai trò trong cơ quan do mình quản trị.",
+        "This person has posts elsewhere too. Here, posts of one's own agencies are given and taken, nothing more.",
     ),
     "admin.event.person.added": ("Lập tài khoản", "Account made"),
     "admin.event.person.enrolled": ("Nhận tài khoản, đặt mật khẩu", "Account taken up, password set"),
@@ -140,7 +148,7 @@ ADMIN: dict[str, tuple[str, str]] = {
         "{name} ({login}) cannot sign in while it is suspended; every session ends now.",
     ),
     "admin.withdraw.title": ("Thu hồi tài khoản", "Withdraw the account"),
-    "admin.withdraw.do": ("Thu hồi", "Withdraw"),
+    "admin.withdraw.do": ("Thu hồi tài khoản", "Withdraw"),
     "admin.withdraw.means": (
         "Tài khoản của {name} ({login}) bị thu hồi và không mở lại được; khi cần phải lập tài khoản mới.",
         "The account of {name} ({login}) is withdrawn for good; the person would be added anew.",

@@ -109,6 +109,10 @@ COMPOSE: Mapping[str, tuple[str, str]] = MappingProxyType(
             "Chưa có chứng thư số đã xác nhận cho cơ quan này.",
             "No certificate is confirmed for this agency.",
         ),
+        "compose.to.unreachable": (
+            "Không gửi được tới cơ quan này lúc {time} và từ đó chưa nhận được phản hồi nào. Nên liên hệ trước khi gửi.",
+            "Sending to this agency failed at {time}, and nothing has been heard from it since. Ask before you send.",
+        ),
         "compose.to.instead": ("Gửi tới {code} {name}", "Send to {code} {name}"),
         "compose.to.apply": ("Ghi nhận lựa chọn", "Take this choice"),
         "compose.paste": (

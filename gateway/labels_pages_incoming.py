@@ -35,7 +35,6 @@ _FACTS: dict[str, tuple[str, str]] = {
     "incoming.number.waits": ("chờ số đến từ QLVB", "waiting for the number of the document system"),
     "incoming.handover": ("Phần mềm QLVB", "Document system"),
     "incoming.document_id": ("Mã văn bản", "Document id"),
-    "incoming.legal": ("Giá trị pháp lý", "Legal value"),
     "incoming.source.email": ("Thư điện tử", "E-mail"),
     "incoming.source.paper": ("Văn bản giấy", "Paper"),
     "incoming.source.other-system": ("Hệ thống khác", "Another system"),
@@ -71,11 +70,12 @@ _FILES: dict[str, tuple[str, str]] = {
     "signatures.who": ("Người ký", "Signed by"),
     "signatures.agency": ("Cơ quan", "Agency"),
     "signatures.verdict": ("Kết quả", "Verdict"),
-    "signatures.now": ("Kiểm tra hiện nay", "Checked today"),
+    "signatures.now": ("Tại lần kiểm tra cuối", "When last checked"),
+    "signatures.value": ("Giá trị pháp lý", "Legal value"),
     "signatures.trusted": ("Dấu thời gian", "Timestamp"),
     "signatures.claimed": ("Giờ ký (theo máy người ký)", "Signed at (by the signer's clock)"),
     "signatures.issuer": ("Nơi cấp chứng thư số", "Issued by"),
-    "signatures.serial": ("Số sê-ri chứng thư số", "Serial number"),
+    "signatures.serial": ("Số hiệu chứng thư số", "Serial of the certificate"),
     "signatures.copy": ("Hình thức bản sao", "Form of the copy"),
 }
 _CHECKS: dict[str, tuple[str, str]] = {

@@ -44,7 +44,7 @@ KEYS_PAGES: dict[str, tuple[str, str]] = {
         "Another key for {name} with the same scopes. The key {prefix}… goes on until you revoke it: "
         "move the program to the new one, then revoke the old one.",
     ),
-    "keys.revoke": ("Thu hồi", "Revoke"),
+    "keys.revoke": ("Thu hồi khóa API", "Revoke the key"),
     "keys.revoke.title": ("Thu hồi khóa API", "Revoke the API key"),
     "keys.revoke.means": (
         "Khóa {prefix}… của {name} không dùng được nữa, ngay từ bây giờ. Phần mềm còn dùng khóa này sẽ ngừng gửi và nhận.",

@@ -188,9 +188,6 @@ LISTING: Mapping[str, tuple[str, str]] = MappingProxyType(
         "listing.check.envelope_signature": ("Chữ ký", "Signature"),
         "listing.check.digests": ("Toàn vẹn", "Integrity"),
         "listing.check.recipient": ("Đúng nơi nhận", "Addressee"),
-        "listing.source.hand": ("Nhập tay", "By hand"),
-        "listing.source.program": ("API", "API"),
-        "listing.source.machine": ("Thư mục, dòng lệnh", "Folder, command line"),
         "listing.metadata_only": (
             "Vai trò của bạn chỉ xem siêu dữ liệu: trích yếu, người ký và tệp không hiển thị.",
             "Your role sees metadata alone: subject, signer and files are not shown.",

@@ -85,6 +85,7 @@ _STATE: dict[str, tuple[str, str]] = {
     "operating.loop.quarantine": ("Dọn cách ly", "Tidy the quarantine"),
     "operating.loop.accounts": ("Theo dõi tài khoản không dùng", "Watch idle accounts"),
     "operating.loop.digest": ("Thư nhắc việc", "Reminder mail"),
+    "operating.loop.history": ("Ghi số liệu của nút", "Keep the node's figures"),
 }
 _QUEUES: dict[str, tuple[str, str]] = {
     "operating.queues.caption": ("Việc đang chờ", "What waits"),
@@ -308,6 +309,28 @@ _COPIES: dict[str, tuple[str, str]] = {
     "operating.copies.failed": (
         "Khôi phục thử {name} lúc {at} không đạt. {fault}",
         "The trial of {name} at {at} failed. {fault}",
+    ),
+    "operating.copies.fault.GW-B-001": (
+        "Bản sao lưu bị hỏng. Hãy thử một bản sao khác của tệp; nếu không có, lập bản sao lưu mới.",
+        "The backup is damaged. Try another copy of the file; where there is none, make a new backup.",
+    ),
+    "operating.copies.fault.GW-B-002": (
+        "Cụm mật khẩu không mở được bản sao lưu, hoặc phần đầu của tệp bị hỏng. Hãy nhập cụm mật khẩu dùng khi lập bản sao "
+        "lưu, rồi thử một bản sao khác của tệp.",
+        "The passphrase does not open the backup, or the beginning of the file is damaged. Type the passphrase that was in "
+        "force when it was made, then try another copy of the file.",
+    ),
+    "operating.copies.fault.GW-B-003": (
+        "Bản sao lưu thuộc một phiên bản khác của phần mềm. Hãy khôi phục bằng phiên bản đã lập bản sao lưu.",
+        "The backup is of another version of the program. Restore it with the version that made it.",
+    ),
+    "operating.copies.fault.GW-B-004": (
+        "Ổ đĩa không đủ chỗ trống để khôi phục thử. Hãy giải phóng dung lượng rồi thử lại.",
+        "The disk has too little room for a trial. Free space, then try again.",
+    ),
+    "operating.copies.fault": (
+        "Nút gặp lỗi khi khôi phục thử. Hãy thử lại; nếu vẫn lỗi, xem nhật ký của dịch vụ và lập bản sao lưu mới.",
+        "The node failed while it restored. Try again; if it fails again, read the service's log and make a new backup.",
     ),
     "told.operating.copies.begun": ("Đã bắt đầu khôi phục thử.", "The trial has begun."),
 }

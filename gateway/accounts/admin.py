@@ -7,6 +7,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 
 from gateway.accounts import posts, sessions, tries
 from gateway.accounts.acting import By, over_agency, over_person
@@ -126,16 +127,36 @@ async def must_change(desk: AccountDesk, by: By, login: str) -> Person:
     return changed
 
 
-async def unlock(desk: AccountDesk, principal_id: str, login: str) -> Person:
-    """Nobody waits any more who typed a wrong password too often. Gives nothing to anybody, so it asks for no right."""
-    async with desk.accounts.begin(principal_id) as work:
+async def unlock(desk: AccountDesk, by: By, login: str) -> Person:
+    """Nobody waits any more who typed a wrong password too often. It gives nothing to anybody, so the machine's operator is
+    not asked for a right; whoever administers a part of the node is asked for every agency of the person."""
+    now = desk.clock.now()
+    async with desk.accounts.begin(by.principal_id) as work:
         person = await work.people.named(login)
+        await _over_persons_access(work, by, person, now)
         kept = await work.people.credentials(person.id)
         await work.people.save_credentials(person.id, replace(kept, failures=0, locked_until=None))
         await tries.forgive(work, *(each for each in (person.login, person.name) if each))
-        await work.events.append(EventKind.ACCOUNT_UNLOCKED, person.id, desk.clock.now())
+        await work.events.append(EventKind.ACCOUNT_UNLOCKED, person.id, now)
         await work.commit()
     return person
+
+
+async def sign_out(desk: AccountDesk, by: By, login: str) -> int:
+    """Ends every session of somebody else; how many. In all agencies at once, so whoever does it administers them all."""
+    now = desk.clock.now()
+    async with desk.accounts.begin(by.principal_id) as work:
+        person = await work.people.named(login)
+        await _over_persons_access(work, by, person, now)
+        count = await sessions.end_all(work, person.id, now, Ended.EVERYWHERE)
+        await work.commit()
+    return count
+
+
+async def _over_persons_access(work: AccountWork, by: By, person: Person, now: datetime) -> None:
+    """The machine's operator may always let in and send out; everybody else as for any change of the whole account."""
+    if by.person_id is not None:
+        await over_person(work, by, person, now)
 
 
 async def _must_be_free(work: AccountWork, login: str) -> None:

@@ -32,7 +32,8 @@ class Line:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Seen(Line):
-    """One account whole. `is_ours`: this administrator may change it, which takes every agency of the person."""
+    """One account whole. `is_ours`: this administrator may change it, which takes every agency of the person; where the
+    person is signed in is of the whole account, so others are not shown it."""
 
     is_ours: bool
     sessions: tuple[Session, ...]
@@ -49,8 +50,8 @@ async def lines(
     skip: int,
     most: int,
 ) -> tuple[Sequence[Line], int]:
-    """Some of an agency's persons, by name, and how many there are; of the node for the empty agency, and of every
-    agency for None, which takes whoever administers the node."""
+    """Some of an agency's persons, and how many there are: whoever signed in longest ago first, by name where nobody has;
+    of the node for the empty agency, and of every agency for None, which takes whoever administers the node."""
     now = desk.clock.now()
     async with desk.accounts.read() as view:
         await over_agency(view, by, NODE if agency_id is None else agency_id, now)
@@ -63,7 +64,7 @@ async def lines(
             for each in await view.people.everybody()
             if each.login is not None and (agency_id is None or each.id in held)
         ]
-        found = [each for each in found if wanted(*each)]
+        found = sorted((each for each in found if wanted(*each)), key=lambda each: _last_seen(each[0]))
         shown = [await _line(view, *each) for each in found[skip : skip + most]]
     return shown, len(found)
 
@@ -94,7 +95,7 @@ async def one(desk: AccountDesk, by: By, id: str) -> Seen:
         has_factor=line.has_factor,
         link_until=line.link_until,
         is_ours=ours,
-        sessions=tuple(await sessions.open_of(desk, person)),
+        sessions=tuple(await sessions.open_of(desk, person)) if ours or by.person_id == id else (),
         events=tuple(events),
         names=names,
     )
@@ -112,6 +113,10 @@ async def reviewed(desk: AccountDesk, agency_id: str) -> Event | None:
         found = await view.events.of(f"accounts:{agency_id or 'node'}")
     told = [each for each in found if each.kind is EventKind.ACCOUNT_REVIEWED]
     return max(told, key=lambda each: each.at, default=None)
+
+
+def _last_seen(person: Person) -> float:
+    return person.last_login_at.timestamp() if person.last_login_at is not None else 0.0
 
 
 async def _line(view: AccountWork, person: Person, posts: tuple[Post, ...]) -> Line:

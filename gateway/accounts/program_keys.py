@@ -61,11 +61,12 @@ class WantedKey:
 
 
 async def listed(desk: AccountDesk, book: KeyBook, by: By, agency_id: str) -> Sequence[ApiKey]:
-    """Those of that agency alone, newest first, ended ones too. One that serves several agencies is the operator's."""
+    """Those of that agency alone, ended ones too: the last used first, then the newest of those that never were. One that
+    serves several agencies is the operator's."""
     async with desk.accounts.read() as view:
         await over_agency(view, by, agency_id, desk.clock.now())
     found = [each for each in await book.list_keys() if each.agency_ids == (agency_id,)]
-    return sorted(found, key=lambda each: each.created_at, reverse=True)
+    return sorted(found, key=_last_used, reverse=True)
 
 
 async def make(
@@ -117,6 +118,10 @@ def state(key: ApiKey, now: datetime) -> str:
     if key.revoked_at is not None:
         return "revoked"
     return "expired" if key.expires_at is not None and key.expires_at <= now else "active"
+
+
+def _last_used(key: ApiKey) -> tuple[float, float]:
+    return (key.used_at.timestamp() if key.used_at is not None else 0.0, key.created_at.timestamp())
 
 
 async def _tell(desk: AccountDesk, by: By, kind: EventKind, key: ApiKey) -> None:

@@ -16,6 +16,7 @@ from aiohttp.typedefs import Middleware
 
 from gateway import errors, log, meters
 from gateway.api import asking, openapi, problems
+from gateway.api.auth import KEY
 from gateway.api.call import Call
 from gateway.api.connections import CONNECTIONS, HEADERS, Connections
 from gateway.api.deps import ApiDeps
@@ -27,6 +28,7 @@ from gateway.api.resources.events import STOPPING
 from gateway.api.resources.meta import DOCUMENT
 from gateway.api.routes import BASE, Body, Route
 from gateway.api.words import Lang, language
+from gateway.domain.api_call import ApiCall
 
 _LOG = logging.getLogger(__name__)
 
@@ -34,6 +36,7 @@ Handle = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 REQUEST_ID = web.RequestKey("request_id", str)
 ROUTE = web.RequestKey("route", str)
+PROBLEM = web.RequestKey("problem", str)
 LANG = web.RequestKey[Lang]("lang", str)  # type: ignore[arg-type]  # a Literal is no class, but a str at run time
 
 _SAFE_ID = re.compile(r"[A-Za-z0-9._:-]{1,100}")
@@ -42,7 +45,7 @@ _SAFE_ID = re.compile(r"[A-Za-z0-9._:-]{1,100}")
 def build(deps: ApiDeps, routes: Iterable[Route] = ROUTES) -> web.Application:
     """The application, not yet started: pages may still be added to it (`web.app`)."""
     entry = Entry(deps.options)
-    middlewares = [_guard(deps), entry.middleware()]
+    middlewares = [_guard(deps, entry), entry.middleware()]
     app = web.Application(middlewares=middlewares, client_max_size=deps.options.body_bytes)
     table = tuple(routes)
     app[STOPPING] = asyncio.Event()
@@ -54,6 +57,8 @@ def build(deps: ApiDeps, routes: Iterable[Route] = ROUTES) -> web.Application:
         )
     app.on_response_prepare.append(_finish)
     app.on_shutdown.append(_stop)
+    if deps.calls is not None:
+        app.cleanup_ctx.append(deps.calls.running)
     return app
 
 
@@ -74,7 +79,7 @@ def _without_bytes(record: logging.LogRecord) -> bool:
     return True
 
 
-def _guard(deps: ApiDeps) -> Middleware:
+def _guard(deps: ApiDeps, entry: Entry) -> Middleware:
     """Names the request, and answers for whatever was raised."""
 
     @web.middleware
@@ -87,6 +92,7 @@ def _guard(deps: ApiDeps) -> Middleware:
             response = await answered(request, handler)
         took = time.perf_counter() - began
         meters.API_CALL.took(took, route=request.get(ROUTE, "other"), status=f"{response.status // 100}xx")
+        _note(deps, entry, request, response, took)
         return response
 
     async def answered(request: web.Request, handler: Handle) -> web.StreamResponse:
@@ -109,6 +115,28 @@ def _guard(deps: ApiDeps) -> Middleware:
             return _no(request, problems.of_surprise(lang))
 
     return guard
+
+
+def _note(
+    deps: ApiDeps, entry: Entry, request: web.Request, response: web.StreamResponse, took_s: float
+) -> None:
+    """For the log of the key that called; of a call without a good key there is none."""
+    key_id, resource = request.get(KEY), request.match_info.route.resource
+    if deps.calls is None or key_id is None or resource is None:
+        return
+    made = ApiCall(
+        id=deps.clock.new_id("cal_"),
+        key_id=key_id,
+        at=deps.clock.now(),
+        method=request.method,
+        route=resource.canonical,
+        status=response.status,
+        took_ms=round(took_s * 1000),
+        problem=request.get(PROBLEM, ""),
+        address=entry.address(request),
+        request_id=request[REQUEST_ID],
+    )
+    deps.calls.note(made)
 
 
 def _handler(route: Route, deps: ApiDeps, entry: Entry) -> Handle:
@@ -163,6 +191,7 @@ def _expect(deps: ApiDeps) -> Callable[[web.Request], Awaitable[web.StreamRespon
 def _no(request: web.Request, problem: problems.Problem) -> web.Response:
     """The answer of no: a page for a person's browser outside of the API, problem+json for everybody else."""
     lang = request[LANG]
+    request[PROBLEM] = problem.sort.slug
     if wants_page(request):
         return problem_page(problem, request[REQUEST_ID], lang)
     return problems.answer(problem, request[REQUEST_ID], request.path, lang)

@@ -16,6 +16,7 @@ from gateway.errors import Denied
 
 PREFIX = "gwk_"
 _LONGEST = 512
+KEY = web.RequestKey("key_id", str)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,6 +46,7 @@ async def caller(request: web.Request, deps: ApiDeps) -> Caller:
     key = await deps.accounts.find_key(_secret_hash(request))
     if key is None:
         raise Denied("the key is not known, has expired or was revoked")
+    request[KEY] = key.id
     served = tuple(agency for agency in await deps.store.hosted() if agency.id in key.agency_ids)
     return Caller(key=key, agencies=served, agency=_agency(request, served))
 

@@ -8,12 +8,13 @@ from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Protocol
 
+from gateway.api.call_log import CallLog
 from gateway.domain.account import AgencyScope, ApiKey
 from gateway.domain.registry import AgencyEntry, Resolution
 from gateway.domain.registry_change import Plan, RegistryChange
 from gateway.incoming.desk import InDesk
 from gateway.outgoing.desk import OutDesk
-from gateway.ports import Blobs, Clock, Health, Page, Pool, Store
+from gateway.ports import AgencyBook, Blobs, Clock, Health, Page, Pool, Store
 
 MIB = 1024 * 1024
 
@@ -46,16 +47,10 @@ class Accounts(Protocol):
         """The key with this secret, if it is in force now."""
 
 
-class Registry(Protocol):
+class Registry(AgencyBook, Protocol):
     """The agency-code directory, asked, listed and changed from a file."""
 
-    async def entry(self, code: str) -> AgencyEntry | None:
-        """The entry of this code, whether in force or not."""
-
     async def resolve(self, text: str, on: date, parent: str | None = None) -> Resolution: ...
-
-    async def search(self, text: str, limit: int = 20) -> Sequence[AgencyEntry]:
-        """Entries by the beginning of a code, or by words of the name without accents or case."""
 
     async def entries(self, limit: int = 100, cursor: str | None = None) -> Page[AgencyEntry]:
         """All entries in code order, a page at a time."""
@@ -105,4 +100,5 @@ class ApiDeps:
     health: Health
     version: str
     evidence: EvidencePacks | None = None
+    calls: CallLog | None = None
     options: ApiOptions = field(default_factory=ApiOptions)

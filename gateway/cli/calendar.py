@@ -10,7 +10,7 @@ import typer
 
 from gateway.cli import output
 from gateway.cli.command import Call, noun, verb
-from gateway.cli.node import at_office, run
+from gateway.cli.node import at_office, operator, run
 from gateway.domain.office_calendar import CalendarDay, DayKind
 from gateway.errors import NotFound
 
@@ -123,7 +123,8 @@ async def _put(call: Call, days: list[CalendarDay]) -> None:
     if not call.agrees("cli.ask.calendar", count=len(days), first=output.day(days[0].day)):
         return
     async with at_office(call.settings()) as office:
-        await office.store.calendar.put(days, office.clock.now())
+        by = await operator(office.store)
+        await office.store.calendar.put(days, office.clock.now(), by.id)
     output.rows(call, [_shown(call, each) for each in days], _COLUMNS, [_cells(call, each) for each in days])
 
 
@@ -142,7 +143,8 @@ async def _remove(call: Call, text: str) -> None:
     if not call.agrees("cli.ask.calendar_remove", day=output.day(day)):
         return
     async with at_office(call.settings()) as office:
-        if not await office.store.calendar.remove(day):
+        by = await operator(office.store)
+        if not await office.store.calendar.remove(day, office.clock.now(), by.id):
             raise NotFound(
                 f"this node has said nothing of its own about {day}",
                 hint=f"to undo a shipped day: gateway calendar add {day} --kind ordinary",

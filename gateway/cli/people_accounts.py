@@ -226,8 +226,8 @@ async def _unlock(call: Call, login: str) -> None:
 
     async with at_office(call.settings()) as office:
         if call.agrees("cli.ask.unlock", login=login):
-            principal = await operator(office.store)
-            output.record(call, _shown(await admin.unlock(office.accounts, principal.id, login)))
+            by = await _by(call, office, None)
+            output.record(call, _shown(await admin.unlock(office.accounts, by, login)))
 
 
 def sessions(call: Call, login: Named) -> None:

@@ -132,7 +132,8 @@ async def _approve(call: Call, id: str, as_: str) -> None:
             person.seen(call, "cli.person.digits", n=n, of=_subject(each))
             for n, each in enumerate((*found.content.bindings, *found.content.anchors), 1)
         ]
-        typed += [person.seen(call, "cli.reform.number") for _ in found.content.reforms]
+        by_number = (*found.content.reforms, *found.content.imports)
+        typed += [person.seen(call, "cli.reform.number") for _ in by_number]
         done = await approving.run(office.deciding, who, id, typed, found.digest)
         now = office.clock.now()
     if call.output is not Format.TABLE or call.quiet:
@@ -236,6 +237,11 @@ def shown(one: Proposal, names: dict[str, str], now: datetime) -> dict[str, Any]
             }
             for each in one.content.reforms
         ],
+        # The number of the decision is the approver's to type.
+        "imports": [
+            {"file": each.name, "added": each.added, "changed": each.changed, "closed": each.closed}
+            for each in one.content.imports
+        ],
     }
 
 
@@ -245,7 +251,7 @@ def _print(call: Call, one: Proposal, names: dict[str, str], now: datetime) -> N
         output.record(call, told)
         return
     output.record(call, {key: value for key, value in told.items() if not isinstance(value, list)})
-    for each in [*told["bindings"], *told["anchors"], *told["reforms"]]:
+    for each in [*told["bindings"], *told["anchors"], *told["reforms"], *told["imports"]]:
         output.lines(
             ["", *(f"  {key:<10}  {output.plain(str(value))}" for key, value in each.items() if value)]
         )

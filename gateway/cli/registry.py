@@ -1,23 +1,20 @@
-"""`gateway registry`: looks up agency codes, and imports the list of them. In: a code, an old code, a name, a CSV file.
-Out: entries with their source and dates; for an import first the plan, and only with --apply the change."""
+"""`gateway registry`: looks up agency codes. In: a code, an old code, a name. Out: entries with their source and dates."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import date
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from gateway.cli import host, output, registry_change, registry_feed
+from gateway.cli import host, output, registry_change, registry_feed, registry_import
 from gateway.cli.command import Call, Format, noun, verb
 from gateway.cli.failures import NOT_FOUND
-from gateway.cli.node import at_office, operator, run
+from gateway.cli.node import at_office, run
 
 if TYPE_CHECKING:
     from gateway.domain.registry import AgencyEntry
-    from gateway.domain.registry_change import Plan
 
 On = Annotated[str | None, typer.Option("--on", help="On this day; default: today.")]
 Limit = Annotated[int, typer.Option(min=1, max=1000)]
@@ -55,15 +52,7 @@ def register(app: typer.Typer) -> None:
         "search",
         examples=("gateway registry search 'so y te'", "gateway registry search Z91.0 -o json"),
     )(search)
-    verb(
-        group,
-        "import",
-        examples=(
-            "gateway registry import agencies.csv",
-            "gateway registry import agencies.csv --apply --yes",
-        ),
-        writes=True,
-    )(import_)
+    registry_import.register(group)
     registry_feed.register(group)
     registry_change.register(group)
     host.register_in_registry(group)
@@ -162,58 +151,6 @@ def search(
 async def _search(call: Call, text: str, limit: int) -> None:
     async with at_office(call.settings()) as node:
         _print(call, await node.directory.search(text, limit))
-
-
-def import_(
-    call: Call,
-    file: Annotated[Path, typer.Argument(help="CSV in UTF-8.", exists=True, dir_okay=False)],
-    apply: Annotated[bool, typer.Option("--apply/--preview", help="Preview only, unless --apply.")] = False,
-) -> None:
-    """Show what a list of agencies would change, cell by cell; with --apply put it in force."""
-    run(_import(call, file, apply))
-
-
-async def _import(call: Call, file: Path, apply: bool) -> None:
-    from gateway.errors import Clash
-
-    async with at_office(call.settings()) as node:
-        plan = await node.directory.plan_import(file.read_bytes())
-        if plan.problems or not apply:
-            _print_plan(call, plan)
-        if plan.problems:
-            raise Clash(f"{file.name} has {len(plan.problems)} problems; nothing was imported")
-        if not apply:
-            call.say("cli.preview_only")
-            return
-        counts = {"added": len(plan.added), "changed": len(plan.changed), "closed": len(plan.closed)}
-        if call.agrees("cli.ask.import", **counts):
-            change = await node.directory.apply(plan, (await operator(node.store)).id)
-            output.record(call, {"id": change.id, "at": output.stamp(change.at), **counts})
-
-
-def _print_plan(call: Call, plan: Plan) -> None:
-    if call.output is not Format.TABLE:
-        output.document(
-            {
-                "added": [{"code": each.code, "name": each.name} for each in plan.added],
-                "changed": [{"code": each.code, "fields": dict(each.fields)} for each in plan.changed],
-                "closed": [{"code": each.code, "fields": dict(each.fields)} for each in plan.closed],
-                "unchanged": plan.unchanged,
-                "problems": [
-                    {"line": each.line, "column": each.column, "found": each.found, "advice": each.advice}
-                    for each in plan.problems
-                ],
-            }
-        )
-        return
-    lines = [f"✗ {each}" for each in plan.problems]
-    lines += [f"+ {each.code}  {each.name}" for each in plan.added]
-    for mark, rows in (("~", plan.changed), ("–", plan.closed)):
-        for row in rows:
-            lines.append(f"{mark} {row.code}  {row.name}")
-            lines += [f"    {name}: {old or '∅'} → {new or '∅'}" for name, (old, new) in row.fields.items()]
-    lines.append(f"= {plan.unchanged}")
-    output.lines(output.plain(line) for line in lines)
 
 
 def _print(call: Call, entries: Sequence[AgencyEntry], cursor: str | None = None) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from functools import partial
 
-from gateway.deciding import reform
+from gateway.deciding import codes, reform
 from gateway.deciding.desk import DecidingDesk
 from gateway.domain.event import EventKind
 from gateway.domain.person import SignedIn
@@ -101,6 +101,8 @@ async def _apply(desk: DecidingDesk, work: Decision, proposal: Proposal, by: str
         )
     for stated in proposal.content.reforms:
         await reform.put_in_force(work, proposal, stated, by, now)
+    for each in proposal.content.imports:
+        await codes.put_in_force(desk, work, proposal, each, by)
     for anchor in proposal.content.anchors:
         # The file first: one that no event tells of is found by `gateway doctor`, one that is missing by nobody.
         await desk.pool.run(partial(desk.anchors.add, anchor.certificate_der))

@@ -53,8 +53,8 @@ async def run(desk: DecidingDesk, who: SignedIn, content: Content, reason: str =
     """The proposal, open for three days. Denied for who may not propose."""
     if not content.changes or len(content.changes) > MOST_CHANGES:
         raise Clash(f"a proposal has 1 to {MOST_CHANGES} certificates, not {len(content.changes)}")
-    if content.reforms and len(content.changes) > 1:
-        raise Clash("a change of the organisation is proposed by itself")
+    if (content.reforms or content.imports) and len(content.changes) > 1:
+        raise Clash("a change of the organisation, or an import of codes, is proposed by itself")
     now = desk.clock.now()
     proposal = Proposal(
         id=desk.clock.new_id("prp_"),

@@ -60,6 +60,7 @@ class Acts:
         kind: Kind = Kind.DOCUMENT,
         parent: OutgoingDocument | None = None,
         change: Change | None = None,
+        pages: int | None = None,
     ) -> OutgoingDocument:
         scope = await self.scope(sender)
         told = self.cast.document(key)
@@ -73,6 +74,7 @@ class Acts:
             type_name=told["type"],
             subject=told["subject"],
             place=self.cast.words("place"),
+            pages=pages,
             signer=Signer(name=name, title=title, competence=competence),
             recipients=tuple(
                 Recipient(code=self.cast.code(one), role=RecipientRole.TO_ACT) for one in receivers
@@ -126,12 +128,12 @@ class Acts:
         await self.until(lambda: self.has(actor, document, "asked"))
         await self.status(actor, document, StatusCall(code=code, note=note, staff=self.clerk()))
 
-    async def recall(self, document: OutgoingDocument) -> None:
-        scope = await self.scope("province")
+    async def recall(self, document: OutgoingDocument, sender: str = "province") -> None:
+        scope = await self.scope(sender)
         async with self.node.store.read(scope) as work:
             asked = [one for one in await work.outgoing.children(document.id) if one.kind is Kind.RECALL]
         if not asked:
-            await self.until(lambda: self.stands("province", document, "delivered", "accepted", "assigned"))
+            await self.until(lambda: self.stands(sender, document, "delivered", "accepted", "assigned"))
             await asking.recall(
                 self.node.out,
                 scope,

@@ -1,5 +1,5 @@
 """The two persons of the demonstration, who bind its certificates as persons of a real node do. In: certificates. Out:
-bound ones. Their passphrases are random and forgotten: nobody decides anything on a demonstration later."""
+bound ones. Their passphrases are random and forgotten: they decide nothing on a demonstration later."""
 
 from __future__ import annotations
 
@@ -13,9 +13,7 @@ from gateway.deciding import approve, people, propose, sign_in
 from gateway.deciding.desk import DecidingDesk
 from gateway.domain.person import Role, SignedIn
 from gateway.domain.proof import Binding
-from gateway.domain.proposal import Content
-
-NAMES = ("Demo clerk", "Demo leader")
+from gateway.domain.proposal import Content, Proposal
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,15 +23,42 @@ class _Someone:
     totp: str
 
 
-async def bind(desk: DecidingDesk, wanted: Sequence[Binding]) -> None:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Two:
+    """Both, signed in: who proposes, and who approves."""
+
+    proposer: SignedIn
+    approver: SignedIn
+
+
+async def two(desk: DecidingDesk, called: tuple[str, ...]) -> Two:
+    """Those of an earlier run, whose secrets are lost, decide nothing any more."""
+    async with desk.decisions.read() as view:
+        known = {each.name: each for each in await view.people.everybody()}
+    for name in known:
+        if name.startswith(called) and known[name].is_active:
+            await people.block(desk, "operator", name)
+    names = [next(each for each in _called(name) if each not in known) for name in called]
+    # Both are added before either can administer persons: later the operator could not add the second.
+    codes = [(name, await _added(desk, name)) for name in names]
+    proposer, approver = [await _enrolled(desk, name, code) for name, code in codes]
+    return Two(proposer=await _here(desk, proposer), approver=await _here(desk, approver))
+
+
+async def bind(desk: DecidingDesk, both: Two, wanted: Sequence[Binding]) -> None:
     """All of them in one proposal, as at the first set-up of any node."""
     now = desk.clock.now()
     content = Content(bindings=tuple(propose.binding([], each, now, desk.overlap) for each in wanted))
-    # Both are added before either can administer persons: later the operator could not add the second.
-    codes = [(name, await _added(desk, name)) for name in NAMES]
-    proposer, approver = [await _enrolled(desk, name, code) for name, code in codes]
-    made = await propose.run(desk, await _here(desk, proposer), content, "demo")
-    await approve.run(desk, await _here(desk, approver), made.id, made.content.expected, made.digest)
+    await agreed(desk, both, await propose.run(desk, both.proposer, content, "demo"))
+
+
+async def agreed(desk: DecidingDesk, both: Two, made: Proposal) -> None:
+    """The second person compared it with what it is about."""
+    await approve.run(desk, both.approver, made.id, made.content.expected, made.digest)
+
+
+def _called(name: str) -> Sequence[str]:
+    return (name, *(f"{name} {n}" for n in range(2, 100)))
 
 
 async def _added(desk: DecidingDesk, name: str) -> str:

@@ -1,5 +1,5 @@
-"""The demonstration that stays: the story once, then the node at work with its API and status page until it is told to
-stop. In: a folder and a port. Out: what to open and what to type, ready to paste, with files to try it in the folder."""
+"""The demonstration that stays: the story and the desks once, then the node at work with its API and pages until it is told
+to stop. In: a folder and a port. Out: what to open and what to type, ready to paste, with files to try it in the folder."""
 
 from __future__ import annotations
 
@@ -12,8 +12,7 @@ from pathlib import Path
 
 from gateway import labels
 from gateway.bootstrap import Node, open_node
-from gateway.clock import SystemClock
-from gateway.demo import stage, story
+from gateway.demo import desks, machine, people, stage, story
 from gateway.demo.people import Invited
 from gateway.domain.account import ApiScope, PrincipalKind
 from gateway.domain.post import PostRole
@@ -21,27 +20,34 @@ from gateway.domain.post import PostRole
 # What the demo's keys may do: everything there is, for one agency each.
 SCOPES = frozenset(ApiScope)
 # Whose links are printed; the others' accounts are opened by an administrator, on the pages.
-SHOWN = frozenset({PostRole.CLERK, PostRole.HEAD, PostRole.AGENCY_ADMIN, PostRole.OPERATOR})
+SHOWN = frozenset(
+    {
+        *(PostRole.CLERK, PostRole.HEAD, PostRole.OFFICER),
+        *(PostRole.AGENCY_ADMIN, PostRole.OPERATOR, PostRole.AUDITOR),
+    }
+)
 Say = Callable[..., None]
 
 
 async def serve(
     folder: Path, port: int, say: Say, answer: Callable[[Node, Callable[[str], None]], Awaitable[None]]
 ) -> None:
-    """Stages the folder, tells the story, and answers until `answer` returns. `say(key, **params)` speaks to a person;
-    `answer(node, ready)` serves the API and calls `ready` with its address."""
+    """Stages the folder, tells the story, lays the desks, and answers until `answer` returns. `say(key, **params)` speaks
+    to a person; `answer(node, ready)` serves the API and calls `ready` with its address."""
     settings = stage.settings_for(folder, port=port)
     say("cli.demo.staging", folder=folder)
-    await stage.prepare(settings)
-    stage.write_revocation(settings, SystemClock())
-    cast = await story.prepare_cast(settings)
+    earlier = desks.EarlierClock()
+    await stage.prepare(settings, earlier)
+    stage.write_revocation(settings, earlier)
+    cast = await story.prepare_cast(settings, earlier)
+    await desks.days_ago(settings, cast, earlier, say)
     async with open_node(settings) as node:
-        invited = await stage.register(node)
         keys = {actor: await _key(node, actor) for actor in stage.ACTORS}
         _write_samples(node, cast, folder)
         async with story.at_work(node):
-            tale = story.Story(node=node, cast=cast, say=say)
-            await tale.tell()
+            await desks.just_now(node, cast)
+            shown = [each for each in await stage.accounts(node) if each.role in SHOWN]
+            invited = await people.linked(node.accounts, shown)
             await answer(node, lambda url: _explain(say, url, folder, keys, invited))
 
 
@@ -49,7 +55,8 @@ async def _key(node: Node, actor: str) -> str:
     """A fresh API key; the store keeps its hash alone, so each run makes its own."""
     code = stage.cast().code(actor)
     agency = await node.store.accounts.hosted_by_code(code)
-    principal = await node.store.accounts.principal_for(PrincipalKind.PROGRAM, f"demo {actor}")
+    name = stage.cast().words("trial_program").format(code=code)
+    principal = await node.store.accounts.principal_for(PrincipalKind.PROGRAM, name)
     secret = "gwk_" + secrets.token_urlsafe(32)
     await node.store.accounts.add_key(
         secret_hash=hashlib.sha256(secret.encode()).hexdigest(),
@@ -86,16 +93,14 @@ def _explain(say: Say, url: str, folder: Path, keys: dict[str, str], invited: li
     cast = stage.cast()
     say("cli.demo.open", url=url)
     for one in invited:
-        if one.role in SHOWN:
-            role = labels.say(f"post.{one.role}")
-            link = f"{url}/lien-ket/{one.code}" if one.code else url
-            say(
-                "cli.demo.person" if one.code else "cli.demo.known",
-                name=one.name,
-                role=role,
-                login=one.login,
-                link=link,
-            )
+        say(
+            "cli.demo.person" if one.code else "cli.demo.known",
+            name=one.name,
+            role=labels.say(f"post.{one.role}"),
+            login=one.login,
+            link=f"{url}/lien-ket/{one.code}" if one.code else url,
+        )
+    say("cli.demo.copy", passphrase=machine.PASSPHRASE)
     for actor, key in keys.items():
         say("cli.demo.key", code=cast.code(actor), name=cast.data[actor]["name"], secret=key)
     say("cli.demo.try")

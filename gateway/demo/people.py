@@ -1,14 +1,19 @@
 """The persons of the demonstration: a clerk, a head, an officer and an administrator in each agency, and those of the node.
-In: a node nobody administers yet. Out: for each account the one-time code that makes it its person's own."""
+In: a node nobody administers yet. Out: for each account the one-time code that makes it its person's own; one that never
+signed in may have another."""
 
 from __future__ import annotations
 
+import secrets
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
-from gateway.accounts import admin, posts
+from gateway.accounts import admin, one_time, posts
 from gateway.accounts.acting import By
 from gateway.accounts.desk import AccountDesk
+from gateway.domain.person import Person, Role
 from gateway.domain.post import NODE, PostRole
+from gateway.domain.session import Origin
 from gateway.errors import NotFound
 
 MACHINE = By(principal_id="operator")
@@ -37,6 +42,37 @@ def wanted(people: dict[str, list[str]], role: str, unit: str, agency_id: str = 
     post = PostRole(role)
     of_unit = unit if post in (PostRole.OFFICER, PostRole.UNIT_HEAD) else ""
     return Invited(login=login, name=name, role=post, agency_id=agency_id, unit=of_unit)
+
+
+async def administrator(desk: AccountDesk) -> By:
+    """One of those who keep the accounts; the machine while there is none."""
+    async with desk.accounts.read() as view:
+        everybody = await view.people.everybody()
+    keeper = next((each for each in everybody if each.is_active and Role.PEOPLE in each.roles), None)
+    return By.person(keeper.id) if keeper is not None else MACHINE
+
+
+async def named(desk: AccountDesk, login: str) -> Person:
+    async with desk.accounts.read() as view:
+        return await view.people.named(login)
+
+
+async def ready(desk: AccountDesk, login: str) -> None:
+    """The account can be used, by a password that nobody knows."""
+    if (await named(desk, login)).is_active:
+        return
+    _, code = await admin.link(desk, await administrator(desk), login)
+    await one_time.take_up(desk, code, f"Mau 7 {secrets.token_urlsafe(18)}", Origin(address="127.0.0.1"))
+
+
+async def linked(desk: AccountDesk, known: Sequence[Invited]) -> list[Invited]:
+    """Each with a new code who has never signed in; the others have passwords of their own by now."""
+    by = await administrator(desk)
+    found = []
+    for each in known:
+        is_new = (await named(desk, each.login)).last_login_at is None
+        found.append(replace(each, code=(await admin.link(desk, by, each.login))[1]) if is_new else each)
+    return found
 
 
 async def _invited(desk: AccountDesk, one: Invited) -> Invited:

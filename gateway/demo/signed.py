@@ -57,6 +57,6 @@ def _make(place: Path, cast: Cast, at: datetime) -> None:
 
 def _leads(cast: Cast) -> Iterator[tuple[str, str, set[str]]]:
     """Per sender: who signs for it, and its lead files."""
-    for actor, keys in (("department", {"reply"}), ("province", set(cast.data["documents"]) - {"reply"})):
-        documents = [cast.document(key) for key in keys]
+    for actor in ("department", "commune", "province"):
+        documents = [cast.document(key) for key in cast.data["documents"] if cast.sender(key) == actor]
         yield actor, documents[0]["signer"][0], {each["files"][0] for each in documents}

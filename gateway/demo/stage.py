@@ -42,11 +42,20 @@ class Cast:
     def code(self, actor: str) -> str:
         return str(self.data[actor]["code"])
 
+    @property
+    def deciders(self) -> tuple[str, ...]:
+        """The two who decide together."""
+        return tuple(self.data["deciders"])
+
     def words(self, key: str) -> str:
         return str(self.data["words"][key])
 
     def document(self, key: str) -> dict[str, Any]:
         return dict(self.data["documents"][key])
+
+    def sender(self, key: str) -> str:
+        """Who writes that document."""
+        return str(self.data["documents"][key].get("from", "province"))
 
     def sample(self, name: str) -> bytes:
         return (HERE / "samples" / name).read_bytes()
@@ -104,11 +113,23 @@ def write_revocation(settings: Settings, clock: Clock) -> None:
 
 async def register(node: Node) -> list[people.Invited]:
     """Registry rows, accounts and certificate bindings, once the node is open. The codes of accounts made now."""
+    invited = await enter(node)
+    if wanted := await unbound(node):
+        await deciders.bind(node.deciding, await deciders.two(node.deciding, cast().deciders), wanted)
+    return invited
+
+
+async def enter(node: Node) -> list[people.Invited]:
+    """Registry rows and accounts. The codes of accounts made now."""
     await node.directory.load_starter()
     plan = await node.directory.plan_import(_registry_csv())
-    if plan.added or plan.changed:
+    if (plan.added or plan.changed) and not node.directory.needs_two(plan):
         await node.directory.apply(plan, "demo")
-    invited = await people.invite(node.accounts, await _people(node))
+    return await people.invite(node.accounts, await accounts(node))
+
+
+async def unbound(node: Node) -> list[Binding]:
+    """The agencies' certificates that nobody bound yet."""
     wanted = []
     for actor in ACTORS:
         code = cast().code(actor)
@@ -124,12 +145,11 @@ async def register(node: Node) -> list[people.Invited]:
                 valid_to=certificate.not_valid_after_utc,
             )
         )
-    if wanted:
-        await deciders.bind(node.deciding, wanted)
-    return invited
+    return wanted
 
 
-async def _people(node: Node) -> list[people.Invited]:
+async def accounts(node: Node) -> list[people.Invited]:
+    """Everybody of the cast, whether the account is there yet or not."""
     told = cast().data["people"]
     hosted = {each.code: each.id for each in await node.store.hosted()}
     unit = cast().words("lead_unit")

@@ -19,6 +19,7 @@ from gateway.domain.document import (
     OutState,
     Urgency,
 )
+from gateway.domain.origin import Origin
 from gateway.domain.state_words import worst
 from gateway.domain.text import Role, fold, indexed
 
@@ -123,6 +124,7 @@ class Line:
     sent_at: datetime | None = None
     latest_at: datetime | None = None
     unread: bool = False
+    origin: Origin | None = None
 
     def is_overdue(self, now: datetime) -> bool:
         return self.due_at is not None and self.due_at <= now

@@ -6,6 +6,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import zlib
 from dataclasses import dataclass, fields, is_dataclass
 from datetime import UTC, date, datetime
 from enum import StrEnum
@@ -13,6 +14,7 @@ from enum import StrEnum
 from gateway.domain.registry_reform import Reform
 
 DIGITS = 16
+LONGEST_IMPORT = 64 * 1024 * 1024
 
 
 class ProposalState(StrEnum):
@@ -60,17 +62,39 @@ class AnchorChange:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ImportChange:
+    """A file of codes that shall change agencies that are known. `effect` is what its plan would do: where the registry
+    moved so that it would do something else, the proposal does not hold."""
+
+    name: str
+    number: str
+    """Of the document that decided it; the approver types it from the document itself."""
+    content: str
+    """The file as the registry reads it, compressed, in Base64: the whole proposal is kept as text."""
+    effect: str
+    added: int
+    changed: int
+    closed: int
+
+    @property
+    def file(self) -> bytes:
+        """Never longer than what a registry file may be."""
+        return zlib.decompressobj().decompress(base64.b64decode(self.content), LONGEST_IMPORT)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Content:
     """What a proposal would change, all of it or nothing."""
 
     bindings: tuple[BindingChange, ...] = ()
     anchors: tuple[AnchorChange, ...] = ()
     reforms: tuple[Reform, ...] = ()
+    imports: tuple[ImportChange, ...] = ()
 
     @property
-    def changes(self) -> tuple[BindingChange | AnchorChange | Reform, ...]:
+    def changes(self) -> tuple[BindingChange | AnchorChange | Reform | ImportChange, ...]:
         """All of them, in the order in which people go through them."""
-        return (*self.bindings, *self.anchors, *self.reforms)
+        return (*self.bindings, *self.anchors, *self.reforms, *self.imports)
 
     @property
     def fingerprints(self) -> tuple[str, ...]:
@@ -80,10 +104,11 @@ class Content:
 
     @property
     def expected(self) -> tuple[str, ...]:
-        """What the approver types: the end of each fingerprint, and of a reform the number of its deciding document, from
-        the document itself."""
+        """What the approver types: the end of each fingerprint, and of a reform or an import the number of its deciding
+        document, from the document itself."""
         ends = [each[-DIGITS:] for each in self.fingerprints]
-        return (*ends, *(as_typed(each.decision.number) for each in self.reforms))
+        numbers = [each.decision.number for each in self.reforms] + [each.number for each in self.imports]
+        return (*ends, *(as_typed(each) for each in numbers))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,8 +129,9 @@ class Proposal:
     def digest(self) -> str:
         """SHA-256 over everything in it that is not its fate."""
         content = _plain(self.content)
-        if isinstance(content, dict) and not self.content.reforms:
-            del content["reforms"]  # proposals without any were digested before there were such
+        for later in ("reforms", "imports"):
+            if isinstance(content, dict) and not content[later]:
+                del content[later]  # proposals without any were digested before there were such
         told = {
             "id": self.id,
             "content": content,

@@ -69,3 +69,18 @@ class Resolution:
     may_refuse: bool = True
     ending: Ending | None = None
     """Of a closed code: how it ended, where a reform of this node ended it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AgencyFilter:
+    """Which agencies a list shall show; what is left out narrows nothing. `standing` is active, upcoming or ended; `root`
+    the code of a province or ministry; `certificate_days`: the last certificate ends within so many days."""
+
+    text: str = ""
+    level: int | None = None
+    root: str = ""
+    standing: str = ""
+    certificate_days: int | None = None
+    is_unbound: bool = False
+    has_no_alias: bool = False
+    changed_since: date | None = None

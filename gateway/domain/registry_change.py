@@ -3,11 +3,16 @@ anything changes, and the record kept afterwards. Frozen; made by `registry.impo
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 
 from gateway.domain.identity import Digest
+from gateway.domain.registry import RowSource
+
+SOURCE_FIELD = "source"  # shown in a change where a starter row becomes an imported one
+HOST_FIELD = "host"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,7 +58,7 @@ class RowChange:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
     """What applying a file would do to the registry it was planned on. Nothing that the file leaves out is touched,
-    and no certificate binding ever is. With problems it cannot be applied."""
+    and no certificate binding ever is. With problems it cannot be applied; `doubts` a person looks at."""
 
     source_digest: Digest
     base_digest: Digest
@@ -62,7 +67,40 @@ class Plan:
     closed: tuple[RowChange, ...] = ()
     unchanged: int = 0
     problems: tuple[RowProblem, ...] = ()
+    doubts: tuple[RowProblem, ...] = ()
     rows: tuple[AgencyRecord, ...] = ()
+
+    @property
+    def rewrites(self) -> tuple[RowChange, ...]:
+        """What it changes or closes of rows that count. A starter row counts as empty; the node that speaks for a code is
+        where its mail goes, not who it is."""
+        return tuple(each for each in (*self.changed, *self.closed) if _counts(each))
+
+    @property
+    def effect(self) -> Digest:
+        """The same for two plans that would do the same, to whatever registry each was made on."""
+        told = [sorted((each.code, sorted(each.fields.items())) for each in (*self.changed, *self.closed))]
+        return Digest(hashlib.sha256(repr((self.added, told)).encode()).hexdigest())
+
+
+def _counts(change: RowChange) -> bool:
+    was_starter = change.fields.get(SOURCE_FIELD, (None, None))[0] == RowSource.STARTER.value
+    return not was_starter and set(change.fields) != {HOST_FIELD}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImportRecord:
+    """One import that was applied, and whether it was undone as a whole. `named`: the first of the codes that it added."""
+
+    id: str
+    at: datetime
+    by: str
+    source_digest: Digest
+    added: int
+    changed: int
+    named: tuple[str, ...] = ()
+    undone_at: datetime | None = None
+    undone_by: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,3 +112,8 @@ class RegistryChange:
     by: str
     source_digest: Digest
     summary: Mapping[str, object]
+
+    @property
+    def is_import(self) -> bool:
+        """Of a file of codes. Reforms, feeds, and what undid another change say so; the starter list names no codes."""
+        return "codes" in self.summary and not {"reform", "feed", "undid"} & set(self.summary)

@@ -22,6 +22,7 @@ class TaskKind(StrEnum):
     CERTIFICATE = "certificate"
     ISSUE = "issue"
     STATUS = "status"
+    APPROVE_RECALL = "approve_recall"
 
 
 _INCOMING = (TaskKind.TAKE_IN, TaskKind.DECIDE, TaskKind.RECALL, TaskKind.REPLY, TaskKind.STATUS)

@@ -263,5 +263,5 @@ def room_for(folder: Path, size: int) -> None:
     free = shutil.disk_usage(folder).free
     if free < size:
         raise errors.StoreFailure(
-            f"{folder} has {free} bytes free and {size} are needed; name another folder"
+            f"{folder} has {free} bytes free and {size} are needed; name another folder", code="GW-B-004"
         )

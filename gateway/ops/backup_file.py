@@ -174,7 +174,9 @@ class BackupReader:
         try:
             yield
         except Damaged as cause:
-            raise Damaged(f"{cause.detail} (in or behind {self._name})", hint=cause.hint) from cause
+            raise Damaged(
+                f"{cause.detail} (in or behind {self._name})", code=cause.code, hint=cause.hint
+            ) from cause
         except tarfile.TarError as cause:
             raise Damaged(f"the backup holds no readable member behind {self._name}: {cause}") from cause
 
@@ -188,6 +190,7 @@ def read_about(data: bytes) -> About:
     if about.format != FORMAT:
         raise errors.Misconfigured(
             f"the backup has format {about.format}, and this version reads {FORMAT}",
+            code="GW-B-003",
             hint="restore it with the version of the program that made it",
         )
     return about

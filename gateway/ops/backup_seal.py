@@ -121,6 +121,7 @@ class SealedReader:
             raise Damaged(
                 "the passphrase does not open this backup, or its first million bytes are damaged",
                 hint="try the passphrase that was in force when the backup was made, then another copy of the file",
+                code="GW-B-002",
             )
         raise self._damage("a piece is not what was written")
 

@@ -4,8 +4,6 @@ cause and the command that cures it. Changes nothing; a check that cannot be mad
 
 from __future__ import annotations
 
-import os
-import shutil
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
@@ -17,8 +15,9 @@ from cryptography import x509
 
 from gateway.domain.account import HostedAgency
 from gateway.domain.key_use import KeyUse
+from gateway.domain.node_history import KEPT
 from gateway.errors import GatewayError, TransportFailure
-from gateway.ops import doctor_keys, doctor_log, doctor_revocation, doctor_safety
+from gateway.ops import doctor_folders, doctor_jobs, doctor_keys, doctor_log, doctor_revocation, doctor_safety
 from gateway.outgoing import keys as signing
 from gateway.ports import AxisDesk, Clock, Pool, Scanner
 from gateway.store import health, leases, migrate, restored
@@ -30,8 +29,6 @@ from gateway.trust.pkcs11_keys import TokenKeys
 
 GREEN, YELLOW, RED = "green", "yellow", "red"
 
-# A document of the largest size is 50 MB and lies on disk three times while it is sent.
-DISK_RED, DISK_YELLOW = 500 * 1024 * 1024, 5 * 1024 * 1024 * 1024
 # An authority needs weeks to renew a certificate; below two weeks it is urgent.
 EXPIRY_YELLOW, EXPIRY_RED = timedelta(days=60), timedelta(days=14)
 # No machine that runs this program has an earlier date; a dead clock battery shows so.
@@ -81,20 +78,13 @@ class Finding:
 
 async def examine(patient: Patient) -> list[Finding]:
     """Every check, in the order in which a person would mend things."""
-    found = [*_folders(patient), *_disk(patient), _clock(patient), _anchors(patient), *_lists(patient)]
+    found = [*_places(patient), _clock(patient), _anchors(patient), *_lists(patient)]
     found += [each async for each in _guarded("database", _database, patient)]
     if not any(each.check == "database" and each.level == RED for each in found):
         store = SqlStore(patient.database_url, patient.clock)
         try:
-            found += [each async for each in _guarded("clock", _server_clock, patient, store)]
-            found += [each async for each in _guarded("restored", _restored, patient, store)]
-            found += [each async for each in _guarded("agencies", _agencies, patient, store)]
-            found += [each async for each in _guarded("bindings", _bindings, patient, store)]
-            found += [each async for each in _guarded("people", _people, patient, store)]
-            found += [each async for each in _guarded("work", _work, patient, store)]
-            found += [each async for each in _guarded("log", _log, patient, store)]
-            found += [each async for each in _guarded("revocation", _authorities, patient, store)]
-            found += [each async for each in _guarded("hold", _hold, patient, store)]
+            for check, ask in _OF_STORE.items():
+                found += [each async for each in _guarded(check, ask, patient, store)]
         finally:
             await store.close()
     found += [each async for each in _guarded("axis", _axis, patient)]
@@ -121,43 +111,10 @@ async def _guarded(
         )
 
 
-def _folders(patient: Patient) -> Iterator[Finding]:
-    places = {"data": patient.data_dir, "axis": patient.axis_folder, "keys": patient.keys_folder}
-    if patient.open_axis is not None:
-        del places["axis"]
-    for name, path in places.items():
-        check = f"folder.{name}"
-        if not path.is_dir():
-            yield Finding(
-                check=check, level=RED, cause="folder.missing", params={"path": path}, cure=f"mkdir -p {path}"
-            )
-        elif not os.access(path, os.W_OK | os.X_OK):
-            yield Finding(
-                check=check,
-                level=RED,
-                cause="folder.read_only",
-                params={"path": path},
-                cure=f"chmod u+rwx {path}",
-            )
-        elif name == "keys" and path.stat().st_mode & 0o077:
-            yield Finding(
-                check=check, level=RED, cause="folder.open", params={"path": path}, cure=f"chmod 700 {path}"
-            )
-        else:
-            yield Finding(check=check, level=GREEN, cause="folder.fine", params={"path": path})
-
-
-def _disk(patient: Patient) -> Iterator[Finding]:
-    seen = set()
-    for path in (patient.data_dir, patient.axis_folder):
-        if not path.is_dir() or path.stat().st_dev in seen:
-            continue
-        seen.add(path.stat().st_dev)
-        free = shutil.disk_usage(path).free
-        level = RED if free < DISK_RED else YELLOW if free < DISK_YELLOW else GREEN
-        told = {"path": path, "free_bytes": free}
-        cause = "disk.fine" if level == GREEN else "disk.low"
-        yield Finding(check="disk", level=level, cause=cause, params=told)
+def _places(patient: Patient) -> Iterator[Finding]:
+    axis = patient.axis_folder if patient.open_axis is None else None
+    for check, told in doctor_folders.findings(patient.data_dir, axis, patient.keys_folder):
+        yield _as_finding(check, told)
 
 
 def _clock(patient: Patient) -> Finding:
@@ -353,6 +310,12 @@ async def _scanner(patient: Patient) -> list[Finding]:
     return [_as_finding("scanner", doctor_safety.scanner(await patient.scanner.state()))]
 
 
+async def _jobs(patient: Patient, store: SqlStore) -> list[Finding]:
+    now = patient.clock.now()
+    days = await store.history.days((now - KEPT).date())
+    return [_as_finding("jobs", each) for each in doctor_jobs.findings(days, now)]
+
+
 def _as_finding(check: str, told: doctor_log.Told) -> Finding:
     return Finding(check=check, level=told.level, cause=told.cause, params=told.params, cure=told.cure)
 
@@ -360,6 +323,20 @@ def _as_finding(check: str, told: doctor_log.Told) -> Finding:
 async def _authorities(patient: Patient, store: SqlStore) -> list[Finding]:
     told = await doctor_revocation.authorities(patient.trust_folder, store, patient.clock.now())
     return [_as_finding("revocation", each) for each in told]
+
+
+_OF_STORE: Mapping[str, Callable[..., Awaitable[list[Finding]]]] = {
+    "clock": _server_clock,
+    "restored": _restored,
+    "agencies": _agencies,
+    "bindings": _bindings,
+    "people": _people,
+    "work": _work,
+    "jobs": _jobs,
+    "log": _log,
+    "revocation": _authorities,
+    "hold": _hold,
+}
 
 
 async def _axis(patient: Patient) -> list[Finding]:

@@ -3,11 +3,9 @@ Out: one frozen `Status`; where a part does not answer its place says so, becaus
 
 from __future__ import annotations
 
-import json
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from pathlib import Path
 
 from gateway import __version__, bootstrap_keys
 from gateway.bootstrap import Node
@@ -18,6 +16,8 @@ from gateway.ops.trust_state import IssuerState
 from gateway.policy import expiry
 from gateway.ports import AxisDesk, AxisState, ScannerState
 from gateway.store import reporting
+from gateway.store.backup_note import Backup as Backup
+from gateway.store.backup_note import last_backup as last_backup
 from gateway.store.reporting import Load
 from gateway.workers.pulse import Beat, beats
 
@@ -28,15 +28,6 @@ class AxisNow:
 
     state: AxisState
     counts: Mapping[str, int]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Backup:
-    """The last backup, and when one was last restored on trial."""
-
-    at: datetime
-    path: str
-    verified_at: datetime | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,17 +83,3 @@ async def of_axis(axis: AxisDesk) -> AxisNow:
     except TransportFailure:
         counts = {}
     return AxisNow(state=axis.state(), counts=counts)
-
-
-def last_backup(data_dir: Path) -> Backup | None:
-    """As the backup wrote it down; None when there is none, or its note cannot be read."""
-    try:
-        told = json.loads((data_dir / "backup.json").read_text(encoding="utf-8"))
-        verified = told.get("verified_at")
-        return Backup(
-            at=datetime.fromisoformat(told["at"]),
-            path=str(told["path"]),
-            verified_at=datetime.fromisoformat(verified) if verified else None,
-        )
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
-        return None

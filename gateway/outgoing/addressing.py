@@ -4,7 +4,7 @@ groups are saved here too."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import date, datetime
 
@@ -26,6 +26,7 @@ from gateway.ports import AgencyBook, Store
 
 MOST_OFFERS = 8
 LONGEST_NAME = 100
+_CERTAIN = (Standing.ACTIVE, Standing.MAPPED, Standing.CLOSED)
 _STATED = {
     ItemKind.POINTER: OfferKind.POINTER,
     ItemKind.FILED: OfferKind.FILED,
@@ -37,8 +38,41 @@ async def offers(
 ) -> tuple[Offer, ...]:
     """What each recipient in the text stands for on that day. `near` is the code of the agency that asks: names without a
     parent are looked for beside it, below it and above it."""
-    parents = await _near(book, near)
-    return tuple([await _offer(book, groups, item, on, parents) for item in items_of(text)])
+    (found,) = await offers_of_each(book, groups, (text,), on, near)
+    return found
+
+
+async def offers_of_each(
+    book: AgencyBook,
+    groups: Sequence[RecipientGroup],
+    texts: Sequence[str],
+    on: date,
+    near: str | None = None,
+) -> tuple[tuple[Offer, ...], ...]:
+    """The same of several texts, each by itself; the directory is asked for everything together."""
+    read = [items_of(text) for text in texts]
+    named = {fold(each.name): each for each in groups}
+    plain = [each for items in read for each in items if each.kind not in _STATED]
+    alone = [each for each in plain if fold(each.name) not in named and each.kind is not ItemKind.MANY]
+    answers = await _resolved(book, alone, on, await _near(book, near))
+    unclear = [each for each in alone if not _is_clear(each, answers[each])]
+    many = [each for each in plain if each.kind is ItemKind.MANY and fold(each.name) not in named]
+    searched = await _searched(book, [each.name for each in (*unclear, *many)], on)
+    made: dict[Item, Offer] = {
+        each: Offer(item=each, kind=_STATED[each.kind])
+        for items in read
+        for each in items
+        if each.kind in _STATED
+    }
+    for each in plain:
+        group = named.get(fold(each.name))
+        if group is not None:
+            made[each] = await _group(book, group, each, on)
+        elif each.kind is ItemKind.MANY:
+            made[each] = Offer(item=each, kind=OfferKind.MANY, agencies=searched[each.name])
+        else:
+            made[each] = await _agency(book, each, answers[each], searched.get(each.name, ()))
+    return tuple(tuple(made[each] for each in items) for items in read)
 
 
 async def _near(book: AgencyBook, code: str | None) -> tuple[str, ...]:
@@ -48,65 +82,61 @@ async def _near(book: AgencyBook, code: str | None) -> tuple[str, ...]:
     return tuple(dict.fromkeys(each for each in (own.parent, own.code) if each))
 
 
-async def _offer(
-    book: AgencyBook, groups: Sequence[RecipientGroup], item: Item, on: date, parents: Sequence[str]
-) -> Offer:
-    if item.kind in _STATED:
-        return Offer(item=item, kind=_STATED[item.kind])
-    group = next((each for each in groups if fold(each.name) == fold(item.name)), None)
-    if group is not None:
-        return await _group(book, group, item, on)
-    if item.kind is ItemKind.MANY:
-        return Offer(item=item, kind=OfferKind.MANY, agencies=await _searched(book, item.name, on))
-    answer = await _resolved(book, item, on, parents)
-    if item.kind is ItemKind.PERSON:
-        return Offer(item=item, kind=OfferKind.PERSON, agencies=await _candidates(book, item, answer, on))
-    return await _agency(book, item, answer, on)
-
-
-async def _resolved(book: AgencyBook, item: Item, on: date, parents: Sequence[str]) -> Resolution:
+async def _resolved(
+    book: AgencyBook, items: Sequence[Item], on: date, parents: Sequence[str]
+) -> dict[Item, Resolution]:
     """As it stands, then written out in full, then beside the agency that asks; the first that is certain. Of two places
     near by that both have such an agency none is."""
-    tries = dict.fromkeys((item.name, written_out(item.name)))
-    first: Resolution | None = None
-    for name in tries:
-        answer = await book.resolve(name, on, item.parent)
-        if _is_certain(answer):
-            return answer
-        first = first or answer
-    found: dict[str, Resolution] = {}
-    for parent in parents if item.parent is None else ():
-        for name in tries:
-            answer = await book.resolve(name, on, parent)
-            if _is_certain(answer) and answer.entry is not None:
-                found[answer.entry.code] = answer
-    if len(found) == 1:
-        return next(iter(found.values()))
-    assert first is not None  # noqa: S101 - there is one name at least
-    return first
+    asked = [(name, each.parent) for each in items for name in _tries(each)]
+    first = dict(zip(asked, await book.resolve_all(asked, on, offer=False), strict=True))
+    found = {each: _certain(first[name, each.parent] for name in _tries(each)) for each in items}
+    open_ones = [each for each in items if found[each] is None and each.parent is None]
+    beside = [(name, parent) for each in open_ones for parent in parents for name in _tries(each)]
+    second = dict(zip(beside, await book.resolve_all(beside, on, offer=False), strict=True)) if beside else {}
+    for each in open_ones:
+        places: dict[str, Resolution] = {}
+        for parent in parents:
+            answer = _certain(second[name, parent] for name in _tries(each))
+            if answer is not None and answer.entry is not None:
+                places[answer.entry.code] = answer
+        found[each] = next(iter(places.values())) if len(places) == 1 else None
+    rest = [(each.name, each.parent) for each in items if found[each] is None]
+    offered = dict(zip(rest, await book.resolve_all(rest, on), strict=True)) if rest else {}
+    return {each: found[each] or offered[each.name, each.parent] for each in items}
 
 
-def _is_certain(answer: Resolution) -> bool:
-    return answer.standing in (Standing.ACTIVE, Standing.MAPPED, Standing.CLOSED)
+def _tries(item: Item) -> tuple[str, ...]:
+    return tuple(dict.fromkeys((item.name, written_out(item.name))))
 
 
-async def _agency(book: AgencyBook, item: Item, answer: Resolution, on: date) -> Offer:
+def _certain(answers: Iterable[Resolution]) -> Resolution | None:
+    return next((each for each in answers if each.standing in _CERTAIN), None)
+
+
+def _is_clear(item: Item, answer: Resolution) -> bool:
+    named = answer.entry is not None and answer.standing in (Standing.ACTIVE, Standing.MAPPED)
+    return named and item.kind is not ItemKind.PERSON
+
+
+async def _agency(book: AgencyBook, item: Item, answer: Resolution, searched: Sequence[AgencyEntry]) -> Offer:
     entry = answer.entry
-    if entry is not None and answer.standing is Standing.ACTIVE:
-        return Offer(item=item, kind=OfferKind.NAMED, agencies=(entry,))
-    if entry is not None and answer.standing is Standing.MAPPED:
-        kind = OfferKind.NAMED if answer.mapped_by == "name" else OfferKind.OLD
-        return Offer(item=item, kind=kind, agencies=(entry,))
+    if entry is not None and _is_clear(item, answer):
+        is_old = answer.standing is Standing.MAPPED and answer.mapped_by != "name"
+        return Offer(item=item, kind=OfferKind.OLD if is_old else OfferKind.NAMED, agencies=(entry,))
+    candidates = await _candidates(book, answer, searched)
+    if item.kind is ItemKind.PERSON:
+        return Offer(item=item, kind=OfferKind.PERSON, agencies=candidates)
     kind = {Standing.CLOSED: OfferKind.CLOSED, Standing.UNKNOWN: OfferKind.UNKNOWN}.get(
         answer.standing, OfferKind.UNCLEAR
     )
-    candidates = await _candidates(book, item, answer, on)
     if kind is OfferKind.UNKNOWN and candidates:
         kind = OfferKind.UNCLEAR
     return Offer(item=item, kind=kind, agencies=candidates)
 
 
-async def _candidates(book: AgencyBook, item: Item, answer: Resolution, on: date) -> tuple[AgencyEntry, ...]:
+async def _candidates(
+    book: AgencyBook, answer: Resolution, searched: Sequence[AgencyEntry]
+) -> tuple[AgencyEntry, ...]:
     """What the directory itself offers comes first: the one it found, its successor, the nearest."""
     found: dict[str, AgencyEntry] = {}
     if answer.entry is not None and answer.standing is not Standing.CLOSED:
@@ -115,17 +145,20 @@ async def _candidates(book: AgencyBook, item: Item, answer: Resolution, on: date
         entry = await book.entry(code) if code else None
         if entry is not None:
             found[entry.code] = entry
-    for entry in await _searched(book, item.name, on):
+    for entry in searched:
         found.setdefault(entry.code, entry)
     return tuple(found.values())[:MOST_OFFERS]
 
 
-async def _searched(book: AgencyBook, name: str, on: date) -> tuple[AgencyEntry, ...]:
-    for text in dict.fromkeys((name, written_out(name))):
-        found = [each for each in await book.search(text, MOST_OFFERS) if _is_alive(each, on)]
-        if found:
-            return tuple(found)
-    return ()
+async def _searched(book: AgencyBook, names: Sequence[str], on: date) -> dict[str, tuple[AgencyEntry, ...]]:
+    """By the words as they stand; where those find nobody, written out in full."""
+    found: dict[str, tuple[AgencyEntry, ...]] = {}
+    for write in (str, written_out):
+        texts = {name: write(name) for name in names if not found.get(name)}
+        told = await book.search_all(set(texts.values()), MOST_OFFERS) if texts else {}
+        for name, text in texts.items():
+            found[name] = tuple(each for each in told[text] if _is_alive(each, on))
+    return found
 
 
 def _is_alive(entry: AgencyEntry, on: date) -> bool:
@@ -134,14 +167,13 @@ def _is_alive(entry: AgencyEntry, on: date) -> bool:
 
 async def _group(book: AgencyBook, group: RecipientGroup, item: Item, on: date) -> Offer:
     """Its members as they are today; one that is no more makes the group a question."""
-    agencies, is_whole = [], True
-    for member in group.members:
-        answer = await book.resolve(member.code, on)
-        if answer.entry is not None and answer.standing in (Standing.ACTIVE, Standing.MAPPED):
-            agencies.append(answer.entry)
-        else:
-            is_whole = False
-    kind = OfferKind.GROUP if is_whole else OfferKind.CLOSED
+    answers = await book.resolve_all([(each.code, None) for each in group.members], on)
+    agencies = [
+        each.entry
+        for each in answers
+        if each.entry is not None and each.standing in (Standing.ACTIVE, Standing.MAPPED)
+    ]
+    kind = OfferKind.GROUP if len(agencies) == len(answers) else OfferKind.CLOSED
     return Offer(item=item, kind=kind, agencies=tuple(agencies), group=group.name)
 
 

@@ -4,6 +4,7 @@ there for it."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from gateway.domain.account import AgencyScope
@@ -11,7 +12,7 @@ from gateway.domain.page_text import PdfFields
 from gateway.domain.recipients import Offer
 from gateway.domain.signatures import FileVerdict
 from gateway.errors import Refused
-from gateway.outgoing.addressing import offers
+from gateway.outgoing.addressing import offers_of_each
 from gateway.outgoing.check import hosted_agency
 from gateway.outgoing.desk import OutDesk
 from gateway.outgoing.intake import Received, Tray
@@ -61,11 +62,19 @@ async def read_recipients(
     return await _offers(desk, book, scope, text)
 
 
-async def _offers(desk: OutDesk, book: AgencyBook, scope: AgencyScope, text: str) -> tuple[Offer, ...]:
+async def read_each(
+    desk: OutDesk, book: AgencyBook, scope: AgencyScope, texts: Sequence[str]
+) -> tuple[tuple[Offer, ...], ...]:
+    """The same of several texts, each by itself."""
     agency = await hosted_agency(desk, scope)
     async with desk.store.read(scope) as work:
         saved = await work.groups.all()
-    return await offers(book, saved, text, desk.today(), near=agency.code)
+    return await offers_of_each(book, saved, texts, desk.today(), near=agency.code)
+
+
+async def _offers(desk: OutDesk, book: AgencyBook, scope: AgencyScope, text: str) -> tuple[Offer, ...]:
+    (found,) = await read_each(desk, book, scope, (text,))
+    return found
 
 
 def _refused(desk: OutDesk, file: Received) -> Verdict:

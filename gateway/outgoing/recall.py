@@ -41,20 +41,40 @@ async def recall(
     document itself when the bare 13 was asked for. Clash while an earlier request is open."""
     change = Change(reason=reason, approved_by=approved_by, notice_no=notice_no)
     async with desk.store.begin(scope) as work:
-        agency = await work.agency()
-        parent = await work.outgoing.get(id)
-        _is_recallable(parent, change, take_back)
-        chosen = _chosen(await work.deliveries.of(id), recipients)
-        await _is_latest(work, parent, chosen)
+        parent = await look(work, id, change, take_back=take_back, recipients=recipients)
         parent = await work.outgoing.save(parent, expect_version=expect_version)
-        if take_back:
-            await _take_back(desk, work, agency, parent, chosen, reason)
-            result = parent
-        else:
-            result = await _notice(desk, work, scope, parent, chosen, change)
+        result = await within(desk, work, parent, change, take_back=take_back, recipients=recipients)
         await work.commit()
     desk.wake()
     return result
+
+
+async def look(
+    work: Work, id: str, change: Change, *, take_back: bool, recipients: Sequence[str]
+) -> OutgoingDocument:
+    """The document, if these recipients can be asked now; Clash or Refused otherwise."""
+    await work.agency()
+    parent = await work.outgoing.get(id)
+    _is_recallable(parent, change, take_back)
+    await _is_latest(work, parent, _chosen(await work.deliveries.of(id), recipients))
+    return parent
+
+
+async def within(
+    desk: OutDesk,
+    work: Work,
+    parent: OutgoingDocument,
+    change: Change,
+    *,
+    take_back: bool,
+    recipients: Sequence[str],
+) -> OutgoingDocument:
+    """In the caller's transaction, which looked and holds the document."""
+    chosen = _chosen(await work.deliveries.of(parent.id), recipients)
+    if not take_back:
+        return await _notice(desk, work, work.scope, parent, chosen, change)
+    await _take_back(desk, work, await work.agency(), parent, chosen, change.reason)
+    return parent
 
 
 def _is_recallable(parent: OutgoingDocument, change: Change, take_back: bool) -> None:

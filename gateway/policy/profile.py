@@ -128,6 +128,13 @@ class Profile:
         default=timedelta(hours=24),
         metadata=_said("R23", "unknown revocation accepted with a note; longer lets a revoked key speak"),
     )
+    recall_approval: str = field(
+        default="recorded",
+        metadata=_said(
+            "R70",
+            "recorded: the approving leader's name is entered; step: a head with an account agrees before it leaves",
+        ),
+    )
     recall_purge: timedelta = field(
         default=timedelta(days=30), metadata=_said("R70", "from an agreed recall to the purge of its files")
     )

@@ -26,6 +26,8 @@ class Sort(StrEnum):
     DIGEST = "digest"
     LATE = "late"
     URGENT = "urgent"
+    APPROVAL = "approval"
+    """For the agency's heads: once, when somebody asks them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,7 +52,7 @@ def letters(
     office: OfficeCalendar, tasks: Sequence[Task], now: datetime, digest_at: Iterable[time]
 ) -> list[Letter]:
     """What is to be said now; what was said before is known by its key."""
-    found = [*_urgent(office, tasks, now)]
+    found = [*_urgent(office, tasks, now), *_approvals(tasks)]
     slot = last_slot(office, now, digest_at)
     if slot is not None and office_hours.is_open(office, now):
         found += _late(tasks, now, slot)
@@ -78,6 +80,12 @@ def _urgent(office: OfficeCalendar, tasks: Iterable[Task], now: datetime) -> lis
         Letter(sort=Sort.URGENT, keys=tuple(_alert(each, now) for each in mine), tasks=mine, sender=sender)
         for sender, mine in _by_sender(speaking)
     ]
+
+
+def _approvals(tasks: Iterable[Task]) -> list[Letter]:
+    asked = tuple(each for each in tasks if each.kind is TaskKind.APPROVE_RECALL)
+    keys = tuple(f"approval:{each.id}" for each in asked)
+    return [Letter(sort=Sort.APPROVAL, keys=keys, tasks=asked)] if asked else []
 
 
 def _alert(task: Task, now: datetime) -> str:

@@ -116,9 +116,14 @@ class Rights:
 
     def granted(self, right: Right, agency_id: str, at: datetime) -> Granted | None:
         """The best of all that let the person do it; own posts before what others lent."""
-        own = _of_posts(self.posts, right, agency_id, at)
-        found = [*own, *self._borrowed(right, agency_id, at)]
-        return min(found, key=lambda each: _ORDER.index(each.manner), default=None)
+        return min(self._all(right, agency_id, at), key=lambda each: _ORDER.index(each.manner), default=None)
+
+    def grants(self, right: Right, agency_id: str, at: datetime, manner: Manner) -> Sequence[Granted]:
+        """Everything that lets the person do it in this very manner: who may do more by another post may do this too."""
+        return [each for each in self._all(right, agency_id, at) if each.manner is manner]
+
+    def _all(self, right: Right, agency_id: str, at: datetime) -> list[Granted]:
+        return [*_of_posts(self.posts, right, agency_id, at), *self._borrowed(right, agency_id, at)]
 
     def may(self, right: Right, agency_id: str, at: datetime, *manners: Manner) -> bool:
         """Whether it may be done in one of these manners; without any, in whichever."""

@@ -9,6 +9,7 @@ from datetime import date, datetime, timedelta
 
 from gateway.domain.document import IncomingDocument, InState, OutgoingDocument, OutState, Urgency
 from gateway.domain.office_calendar import OfficeCalendar
+from gateway.domain.recall_ask import RecallAsk
 from gateway.domain.status import Fact, Track, fold_incoming, open_request
 from gateway.domain.task import Task, TaskKind, TaskNote
 from gateway.domain.wall_clock import local
@@ -114,6 +115,23 @@ def of_unsent(office: OfficeCalendar, documents: Iterable[OutgoingDocument], now
             is_late=due.is_late(now),
             wall_clock=due.wall_clock,
             timer=due.timer.value,
+        )
+
+
+def of_asks(
+    office: OfficeCalendar, asks: Iterable[tuple[RecallAsk, OutgoingDocument]], now: datetime
+) -> Iterator[Task]:
+    """Recalls that wait for the head: on the day on which they were asked for, at once of what is urgent."""
+    for ask, document in asks:
+        since, at_once = ask.asked_at, timers.is_urgent(document.draft.urgency)
+        due_at = office_hours.closes(office, local(office_hours.next_open(office, since)).date())
+        one = ask.recipients[0] if len(ask.recipients) == 1 else ""
+        yield replace(
+            _outgoing(TaskKind.APPROVE_RECALL, ask.id, document, since),
+            counterpart=one,
+            due_at=since if at_once else due_at,
+            is_late=at_once or now > due_at,
+            wall_clock=at_once,
         )
 
 

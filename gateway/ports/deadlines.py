@@ -20,11 +20,11 @@ class CalendarDays(Protocol):
     async def days(self) -> Sequence[CalendarDay]:
         """In order of days."""
 
-    async def put(self, days: Sequence[CalendarDay], at: datetime) -> None:
-        """All or none; a day that is there is replaced."""
+    async def put(self, days: Sequence[CalendarDay], at: datetime, by: str) -> None:
+        """All or none, told by an event; a day that is there is replaced."""
 
-    async def remove(self, day: date) -> bool:
-        """False when the node has no row of its own for that day."""
+    async def remove(self, day: date, at: datetime, by: str) -> bool:
+        """Told by an event. False when the node has no row of its own for that day."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

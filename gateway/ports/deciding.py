@@ -12,6 +12,7 @@ from gateway.domain.event import Event, EventKind
 from gateway.domain.key_use import KeyEnd
 from gateway.domain.person import Credentials, Person
 from gateway.domain.proposal import Proposal, ProposalState
+from gateway.ports.imports import Imports
 from gateway.ports.reforms import Reforms, Waits
 
 
@@ -108,6 +109,9 @@ class Decision(Protocol):
 
     @property
     def reforms(self) -> Reforms: ...
+
+    @property
+    def imports(self) -> Imports: ...
 
     @property
     def waits(self) -> Waits: ...

@@ -11,6 +11,7 @@ from typing import Protocol
 
 from gateway.domain.document import Urgency
 from gateway.domain.listing import Line, Side, Tab
+from gateway.domain.origin import Origin
 
 # Counting stops there: a page says "10.000+".
 MOST_COUNTED = 10_000
@@ -36,7 +37,8 @@ class Sort(StrEnum):
 class Wanted:
     """What a list shows. `side` None is both, for the search of the whole node; `text` is what a person typed, and what
     it finds is ordered by how well it fits, then newest. `since` and `until` are about arrival, or acceptance. `pressing`:
-    of any urgency but the normal one; `viewer`: what that department was given, or that person handed in, and nothing else
+    of any urgency but the normal one; `book`: the year of a register book, or `NO_BOOK`; `tag`: the id of a label of the
+    agency's own; `viewer`: what that department was given, or that person handed in, and nothing else
     (`domain.listing.unit_viewer`, `person_viewer`)."""
 
     side: Side | None
@@ -50,6 +52,9 @@ class Wanted:
     party: str | None = None
     signer: str | None = None
     attached: bool | None = None
+    origin: Origin | None = None
+    book: str | None = None
+    tag: str | None = None
     overdue: bool = False
     unread: bool = False
     pressing: bool = False
@@ -149,6 +154,9 @@ class Lists(Protocol):
 
     async def types(self, side: Side) -> Sequence[str]:
         """The keys of the types of document there are, for the choice of a filter."""
+
+    async def books(self, side: Side) -> Sequence[str]:
+        """The years of the register books in which there are documents; with `NO_BOOK` where some are in none."""
 
     async def tiles(self, today: date) -> Tiles: ...
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import date
 from typing import Protocol
 
@@ -30,8 +30,16 @@ class RecipientGroups(Protocol):
 class AgencyBook(Protocol):
     """The directory of agency codes, asked for one and for those like it."""
 
-    async def resolve(self, text: str, on: date, parent: str | None = None) -> Resolution: ...
+    async def resolve_all(
+        self, asked: Sequence[tuple[str, str | None]], on: date, *, offer: bool = True
+    ) -> Sequence[Resolution]:
+        """What each text stands for on that day, given with its parent or none, in their order. Without `offer` nothing
+        near is looked for where nothing is found."""
 
     async def search(self, text: str, limit: int = 20) -> Sequence[AgencyEntry]: ...
+
+    async def search_all(
+        self, texts: Collection[str], limit: int = 20
+    ) -> Mapping[str, Sequence[AgencyEntry]]: ...
 
     async def entry(self, code: str) -> AgencyEntry | None: ...

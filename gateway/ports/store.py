@@ -21,6 +21,7 @@ from gateway.ports.deadlines import Tasks
 from gateway.ports.holds import Holds
 from gateway.ports.lists import Lists
 from gateway.ports.queues import Inbox, Jobs, Outbox
+from gateway.ports.recalls import RecallAsks
 from gateway.ports.recipients import RecipientGroups
 from gateway.ports.revocation import PendingRevocations
 from gateway.ports.rows import (
@@ -36,6 +37,7 @@ from gateway.ports.rows import (
     RegisterEntry,
     Remembered,
 )
+from gateway.ports.tags import Tags
 from gateway.ports.views import SavedViews
 
 T = TypeVar("T")
@@ -83,6 +85,10 @@ class Deliveries(Protocol):
     async def of(self, document_id: str) -> Sequence[Delivery]: ...
 
     async def of_many(self, document_ids: Sequence[str]) -> Mapping[str, Sequence[Delivery]]: ...
+
+    async def silent(self, codes: Collection[str], since: datetime) -> Mapping[str, datetime]:
+        """Those of these recipients to whom sending failed since then and who have neither answered nor written after it;
+        with the last failure."""
 
     async def save_state(self, id: str, state: str, marks: Sequence[str], at: datetime) -> None: ...
 
@@ -234,9 +240,11 @@ class Work(Protocol):
     pending: PendingRevocations
     events: Events
     held: Holds
+    recalls: RecallAsks
     groups: RecipientGroups
     tasks: Tasks
     lists: Lists
+    tags: Tags
     views: SavedViews
     idempotency: Idempotency
 

@@ -6,7 +6,7 @@ proved before."""
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 from datetime import datetime, time, timedelta
 from itertools import groupby
@@ -162,6 +162,28 @@ async def bindings(connection: AsyncConnection, log: BindingLog, code: str) -> l
     found = [_to_binding(row) for row in await as_told(connection, log, rows)]
     closed = await _closed_at(connection, code) if found else None
     return found if closed is None else [_at_most(each, closed) for each in found]
+
+
+async def bound(
+    connection: AsyncConnection, log: BindingLog, codes: Collection[str], at: datetime
+) -> set[str]:
+    """Those of these codes for which a certificate speaks at that moment, both end days included."""
+    asked, found = sorted(codes), set[str]()
+    for start in range(0, len(asked), AT_ONCE):
+        query = (
+            select(BINDING).where(BINDING.c.code.in_(asked[start : start + AT_ONCE])).order_by(BINDING.c.code)
+        )
+        rows = (await connection.execute(query)).all()
+        for code, of_code in groupby(rows, key=lambda row: row.code):
+            told = [_to_binding(row) for row in await as_told(connection, log, list(of_code))]
+            if any(_speaks(each, at) for each in told):
+                found.add(code)
+    return found
+
+
+def _speaks(bound: Binding, at: datetime) -> bool:
+    begins, ends = bound.valid_from, bound.valid_to
+    return (begins is None or begins <= at) and (ends is None or at <= ends)
 
 
 async def in_force(connection: AsyncConnection, log: BindingLog, at: datetime) -> list[Binding]:

@@ -40,6 +40,16 @@ class BindingLog(Protocol):
     ) -> None:
         """Appends an event in the connection's transaction."""
 
+    async def note(
+        self,
+        connection: AsyncConnection,
+        kind: EventKind,
+        subject_id: str,
+        principal_id: str,
+        data: Mapping[str, object],
+    ) -> None:
+        """The same of anything else that the registry changes."""
+
     async def of(self, connection: AsyncConnection, code: str) -> Sequence[Event]:
         """Of one code, oldest first."""
 

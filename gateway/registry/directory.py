@@ -4,7 +4,6 @@ statements are in `lookup`, `importing` and `binding`. A driver's error leaves a
 
 from __future__ import annotations
 
-import json
 from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import date, datetime
@@ -13,16 +12,17 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from gateway.domain.binding_history import Difference
-from gateway.domain.identity import Digest
 from gateway.domain.proof import Binding
-from gateway.domain.registry import AgencyEntry, Hosting, Resolution
+from gateway.domain.registry import AgencyEntry, AgencyFilter, Hosting, Resolution
 from gateway.domain.registry_change import Plan, RegistryChange
 from gateway.domain.registry_reform import LegacyCode
 from gateway.domain.wall_clock import local
+from gateway.errors import Clash
 from gateway.ports import Clock, Page, Pool
 from gateway.registry import (
     binding,
     binding_told,
+    filtering,
     former_codes,
     importing,
     lookup,
@@ -34,8 +34,9 @@ from gateway.registry import (
 from gateway.registry.binding import SqlBindings
 from gateway.registry.binding_told import BindingLog
 from gateway.registry.failures import failures_named
-from gateway.registry.tables import aware, change_table, stored
+from gateway.registry.tables import change_table, stored
 
+NEEDS_TWO = "REG-TWO-PEOPLE"
 MOST_FOUND = 200  # rows one search answers at most; a person narrows it then
 
 
@@ -49,8 +50,11 @@ class SqlDirectory:
         clock: Clock,
         log: BindingLog,
         pool: Pool | None = None,
+        *,
+        two_people: bool = False,
     ) -> None:
-        self._writer, self._reader = writer, reader
+        """`two_people`: an import that changes known agencies is proposed and approved, not applied."""
+        self._writer, self._reader, self._two_people = writer, reader, two_people
         self._clock, self._log, self._pool = clock, log, pool
 
     async def find(self, code: str, on: date) -> AgencyEntry | None:
@@ -65,6 +69,19 @@ class SqlDirectory:
         """What this text stands for on that day, or the nearest offer. `parent` may be a code, an alias or a name."""
         async with self._reading() as connection:
             return await resolving.resolve(connection, text, on, parent)
+
+    async def resolve_all(
+        self, asked: Sequence[tuple[str, str | None]], on: date, *, offer: bool = True
+    ) -> Sequence[Resolution]:
+        """The same of several texts, each with its parent or none, from one look at the registry. Without `offer` nothing
+        near is looked for where nothing is found."""
+        async with self._reading() as connection:
+            return await resolving.resolve_all(connection, asked, on, offer=offer)
+
+    async def bound(self, codes: Collection[str], at: datetime) -> Collection[str]:
+        """Those of these codes for which some certificate speaks at that moment."""
+        async with self._reading() as connection:
+            return await binding.bound(connection, self._log, codes, at)
 
     async def bindings(self, code: str) -> Sequence[Binding]:
         """Every binding of exactly this code, letter for letter (F10)."""
@@ -98,6 +115,17 @@ class SqlDirectory:
             found = await lookup.search(connection, text, max(1, min(limit, MOST_FOUND)))
             return await periods.as_of(connection, found, self._today())
 
+    async def search_all(
+        self, texts: Collection[str], limit: int = 20
+    ) -> Mapping[str, Sequence[AgencyEntry]]:
+        """The same of several texts, from one look at the registry."""
+        most, today = max(1, min(limit, MOST_FOUND)), self._today()
+        async with self._reading() as connection:
+            found = {text: await lookup.search(connection, text, most) for text in texts}
+            every = {each.code: each for entries in found.values() for each in entries}
+            now = {each.code: each for each in await periods.as_of(connection, list(every.values()), today)}
+        return {text: [now[each.code] for each in entries] for text, entries in found.items()}
+
     async def children(self, code: str) -> Sequence[AgencyEntry]:
         """The entries directly under this one, in code order."""
         async with self._reading() as connection:
@@ -109,6 +137,16 @@ class SqlDirectory:
         """All entries in code order, a page at a time."""
         async with self._reading() as connection:
             found = await lookup.after(connection, cursor or "", limit + 1)
+            rows = await periods.as_of(connection, found, self._today())
+        more = rows[limit - 1].code if len(rows) > limit else None
+        return Page(items=tuple(rows[:limit]), next_cursor=more)
+
+    async def filtered(
+        self, wanted: AgencyFilter, limit: int = 100, cursor: str | None = None
+    ) -> Page[AgencyEntry]:
+        """Those entries in code order that are wanted, a page at a time."""
+        async with self._reading() as connection:
+            found = await filtering.filtered(connection, wanted, self._clock.now(), cursor or "", limit + 1)
             rows = await periods.as_of(connection, found, self._today())
         more = rows[limit - 1].code if len(rows) > limit else None
         return Page(items=tuple(rows[:limit]), next_cursor=more)
@@ -129,16 +167,7 @@ class SqlDirectory:
             query = query.where(table.c.at >= stored(since))
         async with self._reading() as connection:
             rows = (await connection.execute(query)).all()
-        return [
-            RegistryChange(
-                id=row.id,
-                at=aware(row.at),
-                by=row.by_principal,
-                source_digest=Digest(row.source_digest),
-                summary=json.loads(row.summary),
-            )
-            for row in rows
-        ]
+        return [importing.to_change(row) for row in rows]
 
     async def plan_import(self, csv_bytes: bytes) -> Plan:
         """What a file would change; nothing is written."""
@@ -148,9 +177,19 @@ class SqlDirectory:
             )
 
     async def apply(self, plan: Plan, principal: str) -> RegistryChange:
-        """The plan is in force. Clash when it has problems or the registry changed since."""
+        """The plan is in force. Clash when it has problems, the registry changed since, or a second person must agree."""
+        if self.needs_two(plan):
+            raise Clash(
+                f"this import changes {len(plan.rewrites)} agencies that are known: a second person approves it",
+                code=NEEDS_TWO,
+                hint="propose it on the pages, or with: gateway registry import FILE --propose --number NO --as NAME",
+            )
         with failures_named():
-            return await importing.apply(self._writer, self._clock, plan, principal)
+            return await importing.apply(self._writer, self._clock, self._log, plan, principal)
+
+    def needs_two(self, plan: Plan) -> bool:
+        """Whether one person may not put it in force: it changes rows that count (rules.md 13)."""
+        return self._two_people and bool(plan.rewrites)
 
     async def load_starter(self) -> int:
         """The bundled level-1 rows that are not there yet; how many were written."""

@@ -13,9 +13,10 @@ from datetime import date, datetime
 from functools import partial
 from typing import Any
 
-from sqlalchemy import bindparam, insert, select, text, update
+from sqlalchemy import Row, bindparam, insert, select, text, update
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+from gateway.domain.event import EventKind
 from gateway.domain.identity import Digest
 from gateway.domain.registry import RowSource
 from gateway.domain.registry_change import AgencyRecord, Plan, RegistryChange, RowChange
@@ -23,8 +24,9 @@ from gateway.domain.text import fold
 from gateway.errors import Clash
 from gateway.ports import Clock, Pool
 from gateway.registry import csv_file, periods, planning, reform_codes
+from gateway.registry.binding_told import BindingLog
 from gateway.registry.planning import Base, BaseRow
-from gateway.registry.tables import DEFAULT_SCHEME, agency_table, change_table, stored
+from gateway.registry.tables import DEFAULT_SCHEME, agency_table, aware, change_table, stored
 
 AT_ONCE = 1000  # rows read or written between two turns of the event loop
 CODES_KEPT = 500  # codes of each kind named in the kept summary; the counts are always whole
@@ -38,32 +40,63 @@ _COLUMNS = [AGENCY.c[name] for name in (*_FIELDS, "source")]
 async def plan_import(reader: AsyncEngine, pool: Pool | None, csv_bytes: bytes, today: date) -> Plan:
     """What this file would change. Nothing is written; every bad row is in `problems`."""
     async with reader.connect() as connection:
-        base = replace(await read_base(connection), held=await reform_codes.held_back(connection, today))
-    work = partial(_plan, base, csv_bytes)
-    return work() if pool is None else await pool.run(work)
+        return await planned(connection, pool, csv_bytes, today)
 
 
-async def apply(writer: AsyncEngine, clock: Clock, plan: Plan, principal: str) -> RegistryChange:
-    """The plan is in force and recorded. Clash when it has problems, or the registry is not the one it was made on."""
-    if plan.problems:
-        said = "; ".join(str(problem) for problem in plan.problems[:PROBLEMS_SAID])
-        raise Clash(f"the file has {len(plan.problems)} problems and was not imported: {said}")
-    now = clock.now()
-    change = RegistryChange(
-        id=clock.new_id(), at=now, by=principal, source_digest=plan.source_digest, summary=_summary(plan)
-    )
+async def apply(
+    writer: AsyncEngine, clock: Clock, log: BindingLog, plan: Plan, principal: str
+) -> RegistryChange:
+    """The plan is in force, recorded and told. Clash when it has problems, or was made on another registry."""
+    refuse_problems(plan)
+    id = clock.new_id()
     async with writer.begin() as connection:
         await alone(connection, "agency")
         if (await read_base(connection)).digest != plan.base_digest:
             raise Clash(
                 "the registry changed since this plan was made; nothing was imported: make the plan again"
             )
-        added = {record.code for record in plan.added}
-        await periods.keep(connection, [r.code for r in plan.rows if r.code not in added], change.id, now)
-        await _insert(connection, [record for record in plan.rows if record.code in added], now)
-        await _update(connection, [record for record in plan.rows if record.code not in added], now)
-        await record_change(connection, change)
+        change = await write(connection, plan, id, principal, clock.now())
+        await log.note(connection, EventKind.CODES_IMPORTED, id, principal, told(plan))
     return change
+
+
+def refuse_problems(plan: Plan) -> None:
+    """Clash with the first of them."""
+    if plan.problems:
+        said = "; ".join(str(problem) for problem in plan.problems[:PROBLEMS_SAID])
+        raise Clash(f"the file has {len(plan.problems)} problems and was not imported: {said}")
+
+
+async def planned(connection: AsyncConnection, pool: Pool | None, csv_bytes: bytes, today: date) -> Plan:
+    """What this file would do to the registry as this connection sees it."""
+    base = replace(await read_base(connection), held=await reform_codes.held_back(connection, today))
+    work = partial(_plan, base, csv_bytes)
+    return work() if pool is None else await pool.run(work)
+
+
+async def write(
+    connection: AsyncConnection, plan: Plan, id: str, principal: str, now: datetime
+) -> RegistryChange:
+    """The rows as the plan says, in the caller's transaction; what was believed before is kept."""
+    change = RegistryChange(
+        id=id, at=now, by=principal, source_digest=plan.source_digest, summary=_summary(plan)
+    )
+    added = {record.code for record in plan.added}
+    await periods.keep(connection, [r.code for r in plan.rows if r.code not in added], id, now)
+    await _insert(connection, [record for record in plan.rows if record.code in added], now)
+    await _update(connection, [record for record in plan.rows if record.code not in added], now)
+    await record_change(connection, change)
+    return change
+
+
+def told(plan: Plan) -> dict[str, object]:
+    """What the event of an import says."""
+    return {
+        "source": plan.source_digest,
+        "added": len(plan.added),
+        "changed": len(plan.changed),
+        "closed": len(plan.closed),
+    }
 
 
 async def read_base(connection: AsyncConnection) -> Base:
@@ -96,6 +129,17 @@ async def record_change(connection: AsyncConnection, change: RegistryChange) -> 
             source_digest=change.source_digest,
             summary=json.dumps(change.summary, ensure_ascii=False),
         )
+    )
+
+
+def to_change(row: Row[Any]) -> RegistryChange:
+    """The change as it was kept."""
+    return RegistryChange(
+        id=row.id,
+        at=aware(row.at),
+        by=row.by_principal,
+        source_digest=Digest(row.source_digest),
+        summary=json.loads(row.summary),
     )
 
 

@@ -51,6 +51,23 @@ async def once_named(connection: AsyncConnection, folded: str) -> list[str]:
     return list((await connection.execute(query)).scalars())
 
 
+async def once_named_so(connection: AsyncConnection, folded: Collection[str]) -> set[str]:
+    """Those of these names that some code had at some time, by the present belief."""
+    query = select(PERIOD.c.folded).where(PERIOD.c.folded.in_(folded), _PRESENT).distinct()
+    return set((await connection.execute(query)).scalars())
+
+
+async def with_periods(connection: AsyncConnection, codes: Collection[str], on: date) -> set[str]:
+    """Those of these codes whose name or parent was another one on that day, or is until later."""
+    found: set[str] = set()
+    for part in _parts(codes):
+        query = (
+            select(PERIOD.c.code).where(PERIOD.c.code.in_(part), _PRESENT, PERIOD.c.until >= on).distinct()
+        )
+        found |= set((await connection.execute(query)).scalars())
+    return found
+
+
 async def once_below(connection: AsyncConnection, parent: str) -> list[str]:
     """Codes that stood under this one at some time other than the last."""
     query = select(PERIOD.c.code).where(PERIOD.c.parent == parent, _PRESENT).distinct()

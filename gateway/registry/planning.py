@@ -11,10 +11,10 @@ from typing import Any
 from gateway.domain.agency_code import AgencyCode
 from gateway.domain.identity import Digest
 from gateway.domain.registry import RowSource
-from gateway.domain.registry_change import AgencyRecord, Plan, RowChange, RowProblem
+from gateway.domain.registry_change import SOURCE_FIELD, AgencyRecord, Plan, RowChange, RowProblem
 from gateway.registry.csv_file import Cell, CsvLine, CsvTable, shown
+from gateway.registry.doubts import doubts
 
-SOURCE_FIELD = "source"  # shown in a change where a starter row becomes an imported one
 _FIELDS = tuple(each.name for each in fields(AgencyRecord) if each.name != "code")
 
 
@@ -52,7 +52,19 @@ def plan(base: Base, table: CsvTable, source_digest: Digest) -> Plan:
     if problems:
         problems.sort(key=lambda problem: problem.line)
         return Plan(source_digest=source_digest, base_digest=base.digest, problems=tuple(problems))
-    return _compared(base, wanted, source_digest)
+    known = {code: row.record for code, row in base.rows.items()}
+    return replace(_compared(base, wanted, source_digest), doubts=doubts(known, wanted, lines))
+
+
+def standing_against(base: Base, records: Mapping[str, AgencyRecord]) -> list[str]:
+    """What of these records cannot stand in this registry: a circle, nobody above or after them, a shared old form."""
+    lines = dict.fromkeys(records, 0)
+    problems = [
+        *_unknown(base, records, lines),
+        *_circles(base, records, lines),
+        *_shared_aliases(base, records, lines),
+    ]
+    return sorted({problem.found for problem in problems})
 
 
 def _wanted(base: Base, line: CsvLine, lines: Mapping[str, int]) -> AgencyRecord:

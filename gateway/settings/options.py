@@ -116,6 +116,7 @@ class Api:
     burst: Annotated[int, Between(1, 1_000_000)] = 500
     connections: Annotated[int, Between(8, 100_000)] = 500
     idle_s: Annotated[int, Between(1, 3600)] = 75
+    calls_days: Annotated[int, Between(1, 365)] = 30
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -167,6 +168,7 @@ class RuleSettings:
 
     unsigned_lead: Annotated[str, OneOf(("auto", "refuse", "warn"))] = "auto"
     outgoing_series: Annotated[str, OneOf(("type", "all"))] = "type"
+    recall_approval: Annotated[str, OneOf(("recorded", "step"))] = "recorded"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -226,6 +228,13 @@ class OfficeSettings:
 
     hours: str = "07:30-11:30, 13:30-17:00"
     weekdays: str = "mon, tue, wed, thu, fri"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RegistrySettings:
+    """Who may change the registry of agency codes."""
+
+    two_people: Annotated[str, OneOf(("yes", "no"))] = "yes"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -298,6 +307,7 @@ class Settings:
     sign: SignSettings = field(default_factory=SignSettings)
     accounts: AccountSettings = field(default_factory=AccountSettings)
     office: OfficeSettings = field(default_factory=OfficeSettings)
+    registry: RegistrySettings = field(default_factory=RegistrySettings)
     mail: MailSettings = field(default_factory=MailSettings)
     workers: WorkerSettings = field(default_factory=WorkerSettings)
     metrics: MetricsSettings = field(default_factory=MetricsSettings)
@@ -321,6 +331,7 @@ SECTIONS: Mapping[str, type] = {
     "sign": SignSettings,
     "accounts": AccountSettings,
     "office": OfficeSettings,
+    "registry": RegistrySettings,
     "mail": MailSettings,
     "workers": WorkerSettings,
     "metrics": MetricsSettings,

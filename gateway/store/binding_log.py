@@ -1,5 +1,5 @@
-"""What the events tell of bindings, for the registry, which keeps the table: written in its transaction, read on its
-connection. In: a connection of this database. Out: events; both belong to the node, never to an agency."""
+"""What the events tell of bindings and of imports, for the registry, which keeps the tables: written in its transaction,
+read on its connection. In: a connection of this database. Out: events; both belong to the node, never to an agency."""
 
 from __future__ import annotations
 
@@ -35,9 +35,19 @@ class SqlBindingLog:
         principal_id: str,
         data: Mapping[str, object],
     ) -> None:
+        await self.note(connection, kind, subject_of(code), principal_id, data)
+
+    async def note(
+        self,
+        connection: AsyncConnection,
+        kind: EventKind,
+        subject_id: str,
+        principal_id: str,
+        data: Mapping[str, object],
+    ) -> None:
         scope = AgencyScope(agency_id=events.NODE, principal_id=principal_id)
         written = events.SqlEvents(Transaction(connection, shared=False), scope, self._clock)
-        await written.append(kind, subject_of(code), self._clock.now(), data)
+        await written.append(kind, subject_id, self._clock.now(), data)
 
     async def of(self, connection: AsyncConnection, code: str) -> Sequence[Event]:
         scope = AgencyScope(agency_id=events.NODE, principal_id="")

@@ -1,5 +1,5 @@
-"""The days on which this node's calendar differs from the shipped one. In: `CalendarDay` values. Out: the same. Part of the
-store; get it as `store.calendar`."""
+"""The days on which this node's calendar differs from the shipped one. In: `CalendarDay` values. Out: the same, and an
+event of each change in its transaction. Part of the store; get it as `store.calendar`."""
 
 from __future__ import annotations
 
@@ -10,40 +10,55 @@ from datetime import date, datetime
 from sqlalchemy import delete, select
 from sqlmodel import col
 
+from gateway.domain.account import AgencyScope
+from gateway.domain.event import EventKind
 from gateway.domain.office_calendar import CalendarDay, DayKind
+from gateway.ports.services import Clock
 from gateway.store.deadline_tables import CalendarDayRow
+from gateway.store.events import NODE, SqlEvents
 from gateway.store.transaction import Transaction
 
 Open = Callable[[], AbstractAsyncContextManager[Transaction]]
 _R = CalendarDayRow
 _ALL = select(_R).order_by(col(_R.day))
+_SUBJECT = "calendar"
 
 
 class SqlCalendarDays:
     """Keeps the promise of `ports.CalendarDays`."""
 
-    def __init__(self, writing: Open, reading: Open, changed: Callable[[], None] = lambda: None) -> None:
+    def __init__(
+        self, writing: Open, reading: Open, clock: Clock, changed: Callable[[], None] = lambda: None
+    ) -> None:
         """`changed` is told of each change that holds."""
-        self._writing, self._reading, self._changed = writing, reading, changed
+        self._writing, self._reading, self._clock, self._changed = writing, reading, clock, changed
 
     async def days(self) -> Sequence[CalendarDay]:
         async with self._reading() as tx:
             return await days_in(tx)
 
-    async def put(self, days: Sequence[CalendarDay], at: datetime) -> None:
+    async def put(self, days: Sequence[CalendarDay], at: datetime, by: str) -> None:
+        told = [{"day": each.day.isoformat(), "kind": each.kind.value, "name": each.name} for each in days]
         async with self._writing() as tx:
             for each in days:
                 row = CalendarDayRow(day=each.day, kind=each.kind.value, name=each.name, set_at=at)
                 await tx.put_over(row, "kind", "name", "set_at")
+            await self._events(tx, by).append(EventKind.CALENDAR_SET, _SUBJECT, at, {"days": told})
             tx.when_committed(self._changed)
             await tx.commit()
 
-    async def remove(self, day: date) -> bool:
+    async def remove(self, day: date, at: datetime, by: str) -> bool:
         async with self._writing() as tx:
-            removed = await tx.change(delete(_R).where(col(_R.day) == day))
-            tx.when_committed(self._changed)
-            await tx.commit()
-        return removed == 1
+            is_removed = await tx.change(delete(_R).where(col(_R.day) == day)) == 1
+            if is_removed:
+                told = {"day": day.isoformat()}
+                await self._events(tx, by).append(EventKind.CALENDAR_REMOVED, _SUBJECT, at, told)
+                tx.when_committed(self._changed)
+                await tx.commit()
+        return is_removed
+
+    def _events(self, tx: Transaction, by: str) -> SqlEvents:
+        return SqlEvents(tx, AgencyScope(agency_id=NODE, principal_id=by), self._clock)
 
 
 async def days_in(tx: Transaction) -> Sequence[CalendarDay]:

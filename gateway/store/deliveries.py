@@ -8,7 +8,7 @@ import json
 from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC, datetime
 
-from sqlalchemy import BindParameter, bindparam, select, update
+from sqlalchemy import BindParameter, bindparam, func, select, update
 from sqlmodel import col
 
 from gateway import errors
@@ -17,9 +17,14 @@ from gateway.domain.document import Delivery, Recipient
 from gateway.domain.status import Fact
 from gateway.store.columns import from_json, to_json
 from gateway.store.lists_write import ListWriter
-from gateway.store.tables import DeliveryRow, FactRow
+from gateway.store.tables import DeliveryRow, FactRow, IncomingRow
 from gateway.store.transaction import Transaction
 
+# What a recipient's system has said something about.
+_HEARD = (
+    *("delivered", "accepted", "assigned", "processing", "done", "rejected"),
+    *("request_agreed", "request_refused"),
+)
 # Made once: making a statement takes longer than running it.
 _MINE = (col(DeliveryRow.agency_id) == bindparam("agency"),)
 _BY_ID = select(DeliveryRow).where(*_MINE, col(DeliveryRow.id) == bindparam("id"))
@@ -81,6 +86,29 @@ class SqlDeliveries:
         for row in await self._tx.rows(DeliveryRow, _OF_DOCUMENTS, **asked):
             found[row.document_id].append(to_delivery(row))
         return found
+
+    async def silent(self, codes: Collection[str], since: datetime) -> Mapping[str, datetime]:
+        mine = (col(DeliveryRow.agency_id) == self._agency_id, col(DeliveryRow.code).in_(codes))
+        failed = select(col(DeliveryRow.code), func.max(col(DeliveryRow.updated_at))).where(
+            *mine, col(DeliveryRow.state) == "failed", col(DeliveryRow.updated_at) >= since
+        )
+        found: dict[str, datetime] = dict(await self._tx.tuples(failed.group_by(col(DeliveryRow.code))))
+        if not found:
+            return {}
+        first = min(found.values())
+        answered = select(col(DeliveryRow.code), func.max(col(DeliveryRow.updated_at))).where(
+            *mine, col(DeliveryRow.state).in_(_HEARD), col(DeliveryRow.updated_at) >= first
+        )
+        heard: dict[str, datetime] = dict(await self._tx.tuples(answered.group_by(col(DeliveryRow.code))))
+        senders = {code.casefold(): code for code in found}
+        wrote = select(col(IncomingRow.sender_folded), func.max(col(IncomingRow.arrived_at))).where(
+            col(IncomingRow.agency_id) == self._agency_id,
+            col(IncomingRow.arrived_at) >= first,
+            col(IncomingRow.sender_folded).in_(senders),
+        )
+        for sender, at in await self._tx.tuples(wrote.group_by(col(IncomingRow.sender_folded))):
+            heard[senders[sender]] = max(at, heard.get(senders[sender], at))
+        return {code: at for code, at in found.items() if code not in heard or heard[code] < at}
 
     async def save_state(self, id: str, state: str, marks: Sequence[str], at: datetime) -> None:
         values = {"state": state, "marks": to_json(tuple[str, ...], tuple(marks)), "updated_at": at}

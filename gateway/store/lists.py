@@ -20,6 +20,7 @@ from gateway import errors
 from gateway.domain.account import AgencyScope
 from gateway.domain.document import Urgency
 from gateway.domain.listing import TABS, Card, Line, Side, Tab
+from gateway.domain.origin import Origin
 from gateway.domain.wall_clock import VIETNAM
 from gateway.ports.lists import MOST_COUNTED, Charts, Count, ListPage, Tiles, Wanted
 from gateway.ports.services import Clock
@@ -88,7 +89,9 @@ class SqlLists:
         if edge is not None:
             edge = _typed(edge, asked)
         back = edge is not None and edge.back
-        found = await self._through(asked, filters(wanted, now), edge, back=back, limit=limit + 1)
+        found = await self._through(
+            asked, filters(wanted, now, self._agency_id), edge, back=back, limit=limit + 1
+        )
         more, found = len(found) > limit, found[:limit]
         if back:
             found.reverse()
@@ -115,7 +118,7 @@ class SqlLists:
 
     async def beside(self, wanted: Wanted, id: str) -> tuple[str | None, str | None]:
         now = self._clock.now()
-        asked, where = bands(wanted, now), filters(wanted, now)
+        asked, where = bands(wanted, now), filters(wanted, now, self._agency_id)
         for n, band in enumerate(asked):
             found = await self._tx.tuples(self._base(band, [*where, col(_R.id) == id]).limit(1))
             if found:
@@ -146,14 +149,18 @@ class SqlLists:
         return changed
 
     async def types(self, side: Side) -> Sequence[str]:
-        """One step into the index for each: there are few types and many documents."""
+        return await self._values(col(_R.type_key), side)
+
+    async def books(self, side: Side) -> Sequence[str]:
+        return await self._values(col(_R.book), side)
+
+    async def _values(self, column: Any, side: Side) -> Sequence[str]:
+        """One step into the index for each: there are few values and many documents."""
         found: list[str] = []
         mine = (col(_R.agency_id) == self._agency_id, col(_R.side) == side.value)
         while len(found) < MOST_ROWS:
-            behind_last = [col(_R.type_key) > found[-1]] if found else []
-            ((next_key,),) = await self._tx.tuples(
-                select(func.min(col(_R.type_key))).where(*mine, *behind_last)
-            )
+            behind_last = [column > found[-1]] if found else []
+            ((next_key,),) = await self._tx.tuples(select(func.min(column)).where(*mine, *behind_last))
             if next_key is None:
                 break
             found.append(next_key)
@@ -191,7 +198,9 @@ class SqlLists:
         now = self._clock.now()
         parts = []
         for n, wanted in enumerate(asked):
-            rows = self._base(whole(wanted), filters(wanted, now), text("1")).limit(MOST_COUNTED + 1)
+            rows = self._base(whole(wanted), filters(wanted, now, self._agency_id), text("1")).limit(
+                MOST_COUNTED + 1
+            )
             parts.append(
                 select(literal(n, Integer).label("n"), func.count().label("found")).select_from(
                     rows.subquery()
@@ -290,6 +299,7 @@ def to_line(row: Any) -> Line:  # Any: a row with the columns that are shown
         sent_at=row.sent_at,
         latest_at=row.latest_at,
         unread=row.unread,
+        origin=Origin(row.origin) if row.origin else None,
     )
 
 

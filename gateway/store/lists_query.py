@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, column, false, not_, or_, table, text
+from sqlalchemy import ColumnElement, and_, column, false, not_, or_, select, table, text
 from sqlmodel import col
 
 from gateway.domain.listing import Side, Tab, type_key
@@ -16,6 +16,7 @@ from gateway.domain.text import Role, Sought, Term, exactly, marked, sought
 from gateway.ports.lists import Sort, Wanted
 from gateway.store.lists_tables import ATTACHED, ATTENTION, BARE, LEAD, UNREAD, URGENT, ListRow, in_tab
 from gateway.store.lists_write import first_place
+from gateway.store.tag_tables import TagMarkRow
 
 _R = ListRow
 SEARCH = table("list_search", column("rowid"))
@@ -72,7 +73,7 @@ def whole(wanted: Wanted) -> Band:
     return Band(by=(_NEWEST,), words=(*found.terms, *_named(wanted)))
 
 
-def filters(wanted: Wanted, now: datetime) -> list[Condition]:
+def filters(wanted: Wanted, now: datetime, agency_id: str) -> list[Condition]:
     """Everything but words."""
     where: list[Condition] = []
     if wanted.side is not None:
@@ -91,6 +92,12 @@ def filters(wanted: Wanted, now: datetime) -> list[Condition]:
         where.append(URGENT)
     if wanted.state is not None:
         where.append(col(_R.state) == wanted.state)
+    if wanted.origin is not None:
+        where.append(col(_R.origin) == wanted.origin.value)
+    if wanted.book is not None:
+        where.append(col(_R.book) == wanted.book)
+    if wanted.tag is not None:
+        where.append(_tagged(wanted.tag, agency_id))
     if wanted.attached is not None:
         where.append(ATTACHED if wanted.attached else BARE)
     if wanted.unread:
@@ -102,6 +109,13 @@ def filters(wanted: Wanted, now: datetime) -> list[Condition]:
     if wanted.until is not None:
         where.append(col(_R.place) < first_place(wanted.until))
     return where
+
+
+def _tagged(tag_id: str, agency_id: str) -> Condition:
+    found = select(col(TagMarkRow.document_id)).where(
+        col(TagMarkRow.agency_id) == agency_id, col(TagMarkRow.tag_id) == tag_id
+    )
+    return col(_R.id).in_(found)
 
 
 def behind(by: Sequence[Order], values: Sequence[Any], *, back: bool) -> Condition:

@@ -70,6 +70,8 @@ class ListRow(SQLModel, table=True):
         Index("ix_list_row_issued", "agency_id", "side", "issued_on", "place"),
         Index("ix_list_row_type", "agency_id", "side", "type_key", "place"),
         Index("ix_list_row_state", "agency_id", "side", "state", "place"),
+        Index("ix_list_row_origin", "agency_id", "side", "origin", "place"),
+        Index("ix_list_row_book", "agency_id", "side", "book", "place"),
         _partial("ix_list_row_attention", ATTENTION, "place", "attention_at"),
         _partial("ix_list_row_lead", LEAD, "lead", "place"),
         _partial("ix_list_row_urgent", URGENT, "urgency", "place"),
@@ -99,6 +101,8 @@ class ListRow(SQLModel, table=True):
     sent_at: datetime | None = Field(default=None, sa_type=Moment)
     latest_at: datetime | None = Field(default=None, sa_type=Moment)
     attached: bool
+    origin: str | None = None
+    book: str | None = None
     unread: bool = Field(sa_column=Column(Boolean, nullable=False, server_default=false()))
     number_key: str = Field(sa_column=Column(SORTED, nullable=False))
     party_key: str = Field(sa_column=Column(SORTED, nullable=False))

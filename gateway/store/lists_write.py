@@ -13,6 +13,7 @@ from sqlalchemy import bindparam, func, select, update
 from sqlmodel import col
 
 from gateway import errors
+from gateway.domain.account import PrincipalKind
 from gateway.domain.document import IncomingDocument, OutgoingDocument, Urgency
 from gateway.domain.listing import (
     Card,
@@ -26,7 +27,9 @@ from gateway.domain.listing import (
     keys,
     outgoing_line,
 )
+from gateway.domain.origin import Origin, book_of
 from gateway.domain.status import Fact, Track, fold_incoming
+from gateway.store.account_tables import PrincipalRow
 from gateway.store.columns import from_json, to_json
 from gateway.store.lists_tables import ListRow
 from gateway.store.tables import DeliveryRow, FactRow, HandoverRow, IncomingRow, OutgoingRow
@@ -74,6 +77,13 @@ _FACTS = select(col(FactRow.body)).where(
 _HANDOVER = select(col(HandoverRow.state)).where(
     col(HandoverRow.agency_id) == bindparam("agency"), col(HandoverRow.incoming_id) == bindparam("id")
 )
+_PRINCIPAL = select(col(PrincipalRow.kind)).where(col(PrincipalRow.id) == bindparam("id"))
+_ORIGINS = {
+    PrincipalKind.PERSON: Origin.HAND,
+    PrincipalKind.PROGRAM: Origin.PROGRAM,
+    PrincipalKind.OPERATOR: Origin.MACHINE,
+    PrincipalKind.NODE: Origin.MACHINE,
+}
 _DOCUMENTS = select(col(DeliveryRow.document_id)).where(
     col(DeliveryRow.agency_id) == bindparam("agency"),
     col(DeliveryRow.id).in_(bindparam("ids", expanding=True)),
@@ -152,7 +162,7 @@ class ListWriter:
         due_at = self._due(Side.OUT, sent_at, document.draft.urgency) if sent_at else None
         line = outgoing_line(document, sent, due_at)
         if not (moved and await self._moved(line)):
-            await self._put(row(line, document))
+            await self._put(row(line, document, await self._origin(document.accepted_by)))
 
     async def _write_in(self, id: str, document: IncomingDocument | None) -> None:
         await self._hold(id)
@@ -167,12 +177,17 @@ class ListWriter:
         not_handed = any(state != "acked" for (state,) in offered)
         line = incoming_line(document, shown, due_at, not_handed=not_handed)
         if not (moved and await self._moved(line)):
-            await self._put(row(line, document))
+            await self._put(row(line, document, Origin(document.source.value)))
 
     async def _hold(self, id: str) -> None:
         """Who counts recipients must not miss those that another one is changing. Nobody else knows a new document."""
         if id not in self._new:
             await self._tx.hold(self._agency_id, "list", id)
+
+    async def _origin(self, principal_id: str) -> Origin:
+        """Of an outgoing document, by who handed it in; what nobody is known for was done on the machine itself."""
+        known = await self._tx.tuples(_PRINCIPAL, id=principal_id)
+        return _ORIGINS[PrincipalKind(known[0][0])] if known else Origin.MACHINE
 
     async def _sent_at(self, id: str) -> datetime | None:
         """Once known it stays: asking the facts of 500 recipients for each answer of one would cost more than the rest."""
@@ -235,7 +250,7 @@ def microseconds(at: datetime) -> int:
     return (at - _EPOCH) // _MICROSECOND
 
 
-def row(line: Line, document: OutgoingDocument | IncomingDocument) -> ListRow:
+def row(line: Line, document: OutgoingDocument | IncomingDocument, origin: Origin | None = None) -> ListRow:
     """The row of a line; its place is that of the first document of the moment."""
     sort = keys(line, document)
     return ListRow(
@@ -247,6 +262,8 @@ def row(line: Line, document: OutgoingDocument | IncomingDocument) -> ListRow:
         urgency=int(line.urgency),
         issued_on=line.issued_on,
         attached=line.card.appendixes > 0,
+        origin=origin.value if origin is not None else None,
+        book=book_of(document),
         number_key=sort.number,
         party_key=sort.party,
         type_key=sort.type,

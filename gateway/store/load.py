@@ -127,6 +127,7 @@ def _known(revision: str) -> None:
     if revision not in known:
         raise errors.Misconfigured(
             f"the copy has schema {revision}, and this version knows {max(known)} at most",
+            code="GW-B-003",
             hint="restore it with the version of the program that made it, or a newer one",
         )
 

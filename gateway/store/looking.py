@@ -66,6 +66,18 @@ async def hurry(store: SqlStore, id: str, now: datetime) -> OutboxItem:
     return outbox.to_domain(row, row.attempts)
 
 
+async def faults(store: SqlStore, limit: int) -> Sequence[tuple[datetime, str, str]]:
+    """What went wrong last with packets of either direction: when, in which queue, and what was said; newest first."""
+    failed = select(_OUT).where(col(_OUT.state).in_((outbox.WAITING, outbox.FAILED)), col(_OUT.attempts) > 0)
+    refused = select(_IN).where(col(_IN.state).in_(ASIDE))
+    async with store.reading() as tx:
+        out = await tx.rows(_OUT, failed.order_by(col(_OUT.created_at).desc()).limit(limit))
+        inn = await tx.rows(_IN, refused.order_by(col(_IN.received_at).desc()).limit(limit))
+    told = [(row.settled_at or row.created_at, "outbox", row.last_error or "") for row in out]
+    told += [(row.settled_at or row.received_at, "inbox", row.code or row.last_error or "") for row in inn]
+    return sorted(told, key=lambda each: each[0], reverse=True)[:limit]
+
+
 async def size(store: SqlStore) -> int:
     """Of the whole database, in bytes."""
     asked = _SQLITE_SIZE if store.writer.dialect.name == "sqlite" else _SERVER_SIZE

@@ -22,9 +22,11 @@ from gateway.ports.rows import InboxItem, Job, Lease, LeasedInbox, LeasedOutbox,
 from gateway.ports.services import Clock
 from gateway.store import events, holds, idempotency, inbox, jobs, leases, lists_fill, migrate, outbox
 from gateway.store.accounts import Accounts
+from gateway.store.api_calls import SqlApiCalls
 from gateway.store.calendar import SqlCalendarDays
 from gateway.store.engine import AS_SHIPPED, Role, ServerLimits, open_engine
 from gateway.store.held import Held
+from gateway.store.history import SqlHistory
 from gateway.store.key_ends import SqlKeyEnds, first_notice
 from gateway.store.lists_counts import KnownCounts
 from gateway.store.lists_due import Dues, Reckon, no_office
@@ -60,10 +62,12 @@ class SqlStore:
         self._held = Held()
         self._counts = KnownCounts(clock)
         self.accounts = Accounts(self.writing, self.reading, clock)
+        self.calls = SqlApiCalls(self.writing, self.reading)
         self.log = SqlEventLog(self.writing, self.reading)
         self.revocation = SqlRevocationAnswers(self.writing, self.reading)
         self.notices = SqlNotices(self.writing, self.reading, clock)
-        self.calendar = SqlCalendarDays(self.writing, self.reading, self._dues.forget)
+        self.history = SqlHistory(self.writing, self.reading)
+        self.calendar = SqlCalendarDays(self.writing, self.reading, clock, self._dues.forget)
 
     @property
     def writer(self) -> AsyncEngine:

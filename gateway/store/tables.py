@@ -11,28 +11,34 @@ from sqlalchemy import BigInteger, ForeignKeyConstraint, Index, Text, UniqueCons
 from sqlmodel import Field, SQLModel, col
 
 from gateway.store.account_tables import HostedAgencyRow
+from gateway.store.api_call_tables import ApiCallRow as ApiCallRow
 from gateway.store.columns import Moment
 from gateway.store.deadline_tables import DEADLINE_NODE_TABLES
 from gateway.store.event_tables import EventCounterRow as EventCounterRow
 from gateway.store.event_tables import EventRow as EventRow
 from gateway.store.group_tables import RecipientGroupRow as RecipientGroupRow
+from gateway.store.history_tables import JobDayRow as JobDayRow
+from gateway.store.history_tables import QueueSampleRow as QueueSampleRow
 from gateway.store.hold_tables import HoldContentRow as HoldContentRow
 from gateway.store.hold_tables import HoldRow as HoldRow
 from gateway.store.lists_tables import KEYED_BY_PLACE
 from gateway.store.notice_tables import NoticeRow as NoticeRow
 from gateway.store.people_rights_tables import NODE_NAMES as RIGHTS_TABLES
 from gateway.store.people_tables import NAMES as PEOPLE_TABLES
+from gateway.store.recall_tables import RecallAskRow as RecallAskRow
 from gateway.store.register_tables import RegisterCounterRow as RegisterCounterRow
 from gateway.store.revocation_tables import REVOCATION_NODE_TABLES
 from gateway.store.sessions_tables import NAMES as SESSION_TABLES
+from gateway.store.tag_tables import TagMarkRow as TagMarkRow
+from gateway.store.tag_tables import TagRow as TagRow
 from gateway.store.view_tables import SavedViewRow as SavedViewRow
 
 # Tables of the node itself. Every other one is a tenant table and must carry `agency_id` NOT NULL.
 NODE_TABLES = (
     frozenset(
         {
-            *("hosted_agency", "principal", "api_key", "blob", "event_counter"),
-            *("log", "log_leaf", "log_node", "log_seal", "notice"),
+            *("hosted_agency", "principal", "api_key", "api_call", "blob", "event_counter"),
+            *("log", "log_leaf", "log_node", "log_seal", "notice", "queue_sample", "job_day"),
         }
     )
     | PEOPLE_TABLES

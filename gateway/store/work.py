@@ -13,9 +13,11 @@ from gateway.ports.deadlines import Tasks
 from gateway.ports.holds import Holds
 from gateway.ports.lists import Lists
 from gateway.ports.queues import Inbox, Jobs, Outbox
+from gateway.ports.recalls import RecallAsks
 from gateway.ports.recipients import RecipientGroups
 from gateway.ports.revocation import PendingRevocations
 from gateway.ports.services import Clock
+from gateway.ports.tags import Tags
 from gateway.ports.views import SavedViews
 from gateway.store.accounts import staying
 from gateway.store.blob_refs import SqlBlobRefs
@@ -35,8 +37,10 @@ from gateway.store.lists_counts import KnownCounts
 from gateway.store.lists_write import DueNow, ListWriter, no_office_hours
 from gateway.store.outbox import SqlOutbox
 from gateway.store.outgoing import SqlOutgoingDocuments
+from gateway.store.recall_asks import SqlRecallAsks
 from gateway.store.register import SqlDocumentRegister
 from gateway.store.revocation import SqlPendingRevocations
+from gateway.store.tags import SqlTags
 from gateway.store.todo import SqlTasks
 from gateway.store.transaction import Transaction
 from gateway.store.views import SqlSavedViews
@@ -75,9 +79,11 @@ class SqlWork:
         self.pending: PendingRevocations = SqlPendingRevocations(tx, scope.agency_id)
         self.events: ports.Events = SqlEvents(tx, scope, clock)
         self.held: Holds = SqlHolds(tx, scope)
+        self.recalls: RecallAsks = SqlRecallAsks(tx, scope)
         self.groups: RecipientGroups = SqlRecipientGroups(tx, scope)
         self.tasks: Tasks = SqlTasks(tx, scope)
         self.lists: Lists = SqlLists(tx, scope, clock, known=known, changed=changed)
+        self.tags: Tags = SqlTags(tx, scope, changed=changed)
         self.views: SavedViews = SqlSavedViews(tx, scope)
         self.idempotency: ports.Idempotency = SqlIdempotency(tx, scope, clock)
 

@@ -60,6 +60,7 @@ async def _documents(work: Work, office: OfficeCalendar, now: datetime) -> tuple
     returned = await work.tasks.returned(now - todo.LOOK_BACK, MOST)
     unsent = await work.tasks.unsent(MOST)
     untold = await work.tasks.untold(now - todo.LOOK_BACK, todo.status_horizon(now), MOST)
+    asks = [(each, await work.outgoing.get(each.document_id)) for each in await work.recalls.open(MOST)]
     held = [each.id for each in waiting if each.state is InState.HELD]
     found = [
         *todo.of_incoming(office, waiting, now, await _held_at(work, held)),
@@ -68,8 +69,9 @@ async def _documents(work: Work, office: OfficeCalendar, now: datetime) -> tuple
         *todo.of_returned(office, returned, now),
         *todo.of_unsent(office, unsent, now),
         *todo.of_untold(untold, now),
+        *todo.of_asks(office, asks, now),
     ]
-    return found, MOST in map(len, (waiting, asked, replies, returned, unsent, untold))
+    return found, MOST in map(len, (waiting, asked, replies, returned, unsent, untold, asks))
 
 
 async def _held_at(work: Work, ids: list[str]) -> dict[str, datetime]:

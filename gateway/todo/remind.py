@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, time, timedelta
 
@@ -27,14 +27,21 @@ _MOST_LINES = 200
 _LANG = "vi"
 
 
+async def _nobody(agency_id: str) -> Sequence[str]:
+    """Where no head is known."""
+    return ()
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reminders:
-    """`people`: further addresses by the code of a hosted agency, beside the agency's own."""
+    """`people`: further addresses by the code of a hosted agency, beside the agency's own. `heads`: addresses of the heads
+    of an agency, by its id, for what waits for them alone."""
 
     desk: TodoDesk
     mailer: Mailer
     digest_at: tuple[time, ...]
     people: Mapping[str, tuple[str, ...]]
+    heads: Callable[[str], Awaitable[Sequence[str]]] = _nobody
 
     def addresses(self, agency: HostedAgency) -> tuple[str, ...]:
         """Of that agency's own people; nobody of an agency that has left."""
@@ -48,17 +55,19 @@ async def run(reminders: Reminders, agency: HostedAgency) -> int:
     """Sends what is due now; how many letters. What could not be sent now is tried at the next look; what the server will
     never take is told in the log and not tried again."""
     to = reminders.addresses(agency)
-    if not to or not reminders.mailer.is_on:
+    if agency.left_at is not None or not reminders.mailer.is_on:
         return 0
     desk, scope = reminders.desk, AgencyScope(agency_id=agency.id, principal_id="node")
     found = await gather.run(desk, scope)
     sent = 0
     for letter in reminding.letters(found.office, found.tasks, found.at, reminders.digest_at):
-        claimed = await _claim(desk, scope, letter, found.at)
+        heads = await reminders.heads(agency.id) if letter.sort is Sort.APPROVAL else ()
+        receivers = tuple(heads) or to
+        claimed = await _claim(desk, scope, letter, found.at) if receivers else []
         if not claimed or not letter.tasks:
             continue
         try:
-            await reminders.mailer.send(_mail(agency, letter, claimed[0], to, found.at))
+            await reminders.mailer.send(_mail(agency, letter, claimed[0], receivers, found.at))
             sent += 1
         except GatewayError as error:
             log.action(_log, "mail.failed", error.detail, sort=letter.sort, agency=agency.code)
@@ -114,7 +123,7 @@ def _mail(agency: HostedAgency, letter: Letter, key: str, to: tuple[str, ...], n
 
 
 def _sender(letter: Letter) -> str:
-    if letter.sort is Sort.DIGEST:
+    if letter.sort in (Sort.DIGEST, Sort.APPROVAL):
         return ""
     return _party(letter.tasks[0])
 

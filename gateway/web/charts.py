@@ -90,6 +90,21 @@ def shades(grid: Sequence[Sequence[int]]) -> tuple[tuple[int, ...], ...]:
     return tuple(tuple(0 if n == 0 else 1 + min(3, 4 * (n - 1) // most) for n in row) for row in grid)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Spark:
+    """A line without a scale, within 120 by 24; `most` is its highest figure."""
+
+    points: str
+    most: int
+
+
+def spark(points: Sequence[tuple[float, int]]) -> Spark:
+    """Each point is how far along it is, from 0 to 1, and its figure."""
+    most = max((value for _, value in points), default=0)
+    drawn = (f"{round(120 * along, 1)},{round(22 - 20 * value / (most or 1), 1)}" for along, value in points)
+    return Spark(points=" ".join(drawn), most=most)
+
+
 def _runs(points: Sequence[tuple[float, float] | None]) -> list[str]:
     runs: list[list[str]] = [[]]
     for each in points:

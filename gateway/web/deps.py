@@ -18,7 +18,10 @@ from gateway.domain.account import AgencyScope
 from gateway.holding.desk import HoldDesk
 from gateway.incoming.desk import InDesk
 from gateway.outgoing.desk import OutDesk
+from gateway.policy import code_file
+from gateway.policy.code_file import Workbook
 from gateway.ports import Blobs, Clock, Health, Pool, Store
+from gateway.ports.calls import ApiCalls
 from gateway.todo.desk import TodoDesk
 from gateway.web.listing.live import Live
 from gateway.web.listing.results import Results
@@ -89,6 +92,7 @@ class WebOptions:
     login_tail: str = ""
     clerks_mailbox: str = "vanthu{abbr}"
     admins_mailbox: str = "{abbr}qtdv"
+    calls_days: int = 30
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,6 +117,7 @@ class WebDeps:
     health: Health
     bell: Bell
     keys: KeyBook
+    calls: ApiCalls
     packets: Packets
     agencies: Agencies
     signing: Signing
@@ -122,6 +127,7 @@ class WebDeps:
     address: Callable[[web.Request], str]
     version: str
     notices: Notices = field(default_factory=NoNotices)
+    workbook: Workbook = code_file.no_workbook
     live: Live = field(default_factory=Live)
     results: Results = field(default_factory=Results)
     previews: Previews = field(default_factory=Previews)

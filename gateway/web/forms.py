@@ -17,6 +17,8 @@ from gateway.errors import BadForm, Denied
 TOKEN = "form_token"  # noqa: S105 - the name of a field
 HEADER = "X-Form-Token"
 _MOST_FIELDS = 5_000
+# Of a reason that a person must give; shorter ones say nothing.
+SHORTEST_REASON = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,21 +95,28 @@ async def _from_parts(request: web.Request, limit: int) -> Form:
     while (part := await reader.next()) is not None:
         if not isinstance(part, BodyPartReader) or part.filename is not None:
             raise BadForm("this form brings no files")
-        text = await _short(part, left)
-        left -= len(text)
-        pairs.append((part.name or "", text))
+        name = part.name or ""
+        raw = await _held(part, left)
+        left -= len(raw) + len(name.encode("utf-8", "replace"))
+        pairs.append((name, raw.decode("utf-8", "replace")))
+        if left < 0:
+            raise BadForm(f"a form may have {limit} bytes", code="GW-FORM-SIZE")
         if len(pairs) > _MOST_FIELDS:
             raise BadForm(f"a form may have {_MOST_FIELDS} fields", code="GW-FORM-SIZE")
     return _form(pairs)
 
 
 async def _short(part: BodyPartReader, limit: int) -> str:
+    return (await _held(part, limit)).decode("utf-8", "replace")
+
+
+async def _held(part: BodyPartReader, limit: int) -> bytearray:
     held = bytearray()
     while piece := await part.read_chunk(65_536):
         held += piece
         if len(held) > limit:
             raise BadForm(f"this field may have {limit} bytes", code="GW-FORM-SIZE")
-    return held.decode("utf-8", "replace")
+    return held
 
 
 def _pairs(raw: bytes) -> Sequence[tuple[str, str]]:

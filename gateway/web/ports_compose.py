@@ -3,8 +3,9 @@ puts the agency's own signature on a PDF."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Sequence
 from contextlib import AbstractAsyncContextManager
+from datetime import datetime
 from typing import BinaryIO, Protocol
 
 from gateway.domain.account import AgencyScope, HostedAgency
@@ -18,6 +19,9 @@ class Agencies(AgencyBook, Protocol):
 
     async def children(self, code: str) -> Sequence[AgencyEntry]:
         """The entries directly under this one, in code order."""
+
+    async def bound(self, codes: Collection[str], at: datetime) -> Collection[str]:
+        """Those of these codes for which some certificate speaks at that moment."""
 
 
 class Signing(Protocol):

@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
 
+from gateway.domain.node_history import JobDay, QueueSample
+from gateway.domain.traffic import Flow, TrafficWanted
 from gateway.ports import AxisState, DeadParcel, InboxItem, OutboxItem
 from gateway.web.ports_journal import Journal
 from gateway.web.ports_notices import NoticeBoard
@@ -38,7 +40,7 @@ class Worker:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Standing:
     """The node at one moment. `certificates` are days left by agency, 0 where none is in force; `database_bytes` is None
-    where a server does not tell."""
+    where a server does not tell; `disk_days`, how long the disk lasts, where that is not known or it does not fill."""
 
     node: str
     version: str
@@ -50,6 +52,7 @@ class Standing:
     workers: Sequence[Worker]
     loops: Mapping[str, bool]
     disk_free: int
+    disk_days: int | None
     database_bytes: int | None
     backup_at: datetime | None
     tested_at: datetime | None
@@ -110,6 +113,14 @@ class Machine(Protocol):
 
     async def report(self) -> Mapping[str, object]:
         """For whoever is asked for help: no secret, nothing of any document."""
+
+    async def sampled(self, since: datetime) -> Sequence[QueueSample]:
+        """What waited, every few minutes, oldest first."""
+
+    async def job_days(self) -> Sequence[JobDay]:
+        """What each periodic job did on each day that is remembered."""
+
+    async def traffic(self, wanted: TrafficWanted) -> Sequence[Flow]: ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -199,7 +210,7 @@ class Copy:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Drill:
-    """A trial restore. `word`: running, equal or failed; `fault` says why it failed."""
+    """A trial restore. `word`: running, equal or failed; `code` says why it failed, `fault` in words for engineers."""
 
     name: str
     word: str
@@ -207,6 +218,7 @@ class Drill:
     ended_at: datetime | None = None
     rows: int = 0
     files: int = 0
+    code: str = ""
     fault: str = ""
 
 

@@ -8,7 +8,7 @@ from datetime import date, datetime
 from typing import Protocol
 
 from gateway.domain.proof import Binding
-from gateway.domain.registry import AgencyEntry, Resolution
+from gateway.domain.registry import AgencyEntry, AgencyFilter, Resolution
 from gateway.domain.registry_change import Plan, RegistryChange
 from gateway.domain.registry_reform import LegacyCode
 from gateway.ports import Page
@@ -54,6 +54,11 @@ class AgencyRegistry(Protocol):
     async def entries(self, limit: int = 100, cursor: str | None = None) -> Page[AgencyEntry]:
         """All entries in code order, a page at a time."""
 
+    async def filtered(
+        self, wanted: AgencyFilter, limit: int = 100, cursor: str | None = None
+    ) -> Page[AgencyEntry]:
+        """Those entries in code order that are wanted, a page at a time."""
+
     async def legacy(self, code: str | None = None) -> Sequence[LegacyCode]:
         """The table of old codes, or the lines of one."""
 
@@ -65,6 +70,9 @@ class AgencyRegistry(Protocol):
 
     async def apply(self, plan: Plan, principal: str) -> RegistryChange:
         """The plan is in force and recorded. Clash when the registry changed since, or the plan has problems."""
+
+    def needs_two(self, plan: Plan) -> bool:
+        """Whether a second person must approve it."""
 
     async def bindings(self, code: str) -> Sequence[Binding]:
         """Every certificate bound to exactly this code."""

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from gateway.domain.registry_change import Plan
+from gateway.policy.code_file import CodeFile
 
 KEPT = timedelta(hours=1)
 _MOST = 8
@@ -16,13 +17,15 @@ _MOST = 8
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Preview:
-    """`headings` are the columns as the file names them, `columns` what each was taken for; empty is left out."""
+    """`headings` are the columns as the file names them, `columns` what each was taken for; empty is left out. `read` says
+    what the file was; its content is the table that was read, `whole` the same under the registry's own columns."""
 
     name: str
-    content: bytes = field(repr=False)
     headings: tuple[str, ...]
     columns: tuple[str, ...]
     plan: Plan = field(repr=False)
+    read: CodeFile = field(repr=False)
+    whole: bytes = field(repr=False)
     at: datetime
     session_id: str
 

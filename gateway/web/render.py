@@ -16,6 +16,7 @@ from jinja2.runtime import Context
 
 from gateway import labels
 from gateway.domain.wall_clock import local
+from gateway.web.moments import clock, moment
 
 if TYPE_CHECKING:
     from gateway.web.visit import Visit
@@ -43,7 +44,7 @@ def pages() -> Environment:
     )
     made.filters |= {
         "day": _day,
-        "moment": _moment,
+        "moment": moment,
         "clock": _clock,
         "iso": lambda at: at.isoformat() if at is not None else "",
         "size": pass_context(lambda context, count: labels.kilobytes(count, context["lang"])),
@@ -109,15 +110,6 @@ def _day(value: date | datetime | str | None) -> str:
     return value.strftime("%d/%m/%Y")
 
 
-def _moment(at: datetime | None) -> str:
-    """14:02 20/11/2026."""
-    return local(at).strftime("%H:%M %d/%m/%Y") if at is not None else ""
-
-
 @pass_context
 def _clock(context: Context, at: datetime | None) -> str:
-    """The time alone for today, with its day for any other."""
-    if at is None:
-        return ""
-    shown, today = local(at), local(context["now"]).date()
-    return shown.strftime("%H:%M") if shown.date() == today else shown.strftime("%H:%M %d/%m/%Y")
+    return clock(at, context["now"])

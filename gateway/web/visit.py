@@ -41,6 +41,10 @@ class Visit:
     def say(self, key: str, /, **params: object) -> str:
         return labels.say(key, self.lang, **params)
 
+    def say_or(self, key: str, other: str) -> str:
+        """The words of a key that is made of other people's codes, or what stands for it where there are none."""
+        return self.say(key) if labels.has(key) else other
+
     @property
     def person(self) -> Acting:
         """Who acts. Only for routes that no stranger may use."""

@@ -1,5 +1,6 @@
-"""Says that the loops of this process turn. In: each step of each loop. Out: which loops are stuck, and a small file in
-the data folder every few seconds, so that `gateway status` sees the workers of every process on this node's disk."""
+"""Says that the loops of this process turn. In: each step of each loop. Out: which loops are stuck, how often each came
+through or failed, and a small file in the data folder every few seconds, so that `gateway status` sees the workers of
+every process on this node's disk."""
 
 from __future__ import annotations
 
@@ -8,12 +9,13 @@ import os
 import socket
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
 
 from gateway import errors
+from gateway.domain.node_history import Beat as Told
 from gateway.ports import Clock, Pool
 
 EVERY = timedelta(seconds=10)
@@ -42,6 +44,7 @@ class Pulse:
     pool: Pool
     now_s: Callable[[], float] = time.monotonic
     _turned: dict[str, float] = field(default_factory=dict)
+    _told: dict[str, Told] = field(default_factory=dict)
     _since: datetime | None = None
     _next: datetime | None = None
 
@@ -52,11 +55,28 @@ class Pulse:
         async def counting() -> bool:
             self._turned[name] = self.now_s()
             try:
-                return await step()
+                worked = await step()
+            except Exception as error:
+                self.failed(name, error)
+                raise
             finally:
                 self._turned[name] = self.now_s()
+            known = self._told.get(name) or Told(job=name)
+            self._told[name] = replace(known, at=self.clock.now(), beats=known.beats + 1)
+            return worked
 
         return counting
+
+    def failed(self, name: str, error: Exception) -> None:
+        """The job did not do its work: what broke its step, or what it went on in spite of."""
+        known = self._told.get(name) or Told(job=name)
+        code = error.code if isinstance(error, errors.GatewayError) else type(error).__name__
+        self._told[name] = replace(known, failed_at=self.clock.now(), failures=known.failures + 1, code=code)
+
+    def taken(self) -> Sequence[Told]:
+        """What the jobs of this process did since the last call; told once."""
+        told, self._told = list(self._told.values()), {}
+        return told
 
     def loops(self) -> Mapping[str, bool]:
         """Every loop of this process, and whether it turns."""

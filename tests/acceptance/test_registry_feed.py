@@ -310,7 +310,7 @@ def desks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Desk, Desk]:
         told = ("--data-dir", desk.folder / "data", "--code", code, "--name", f"Office {code}")
         desk.well("init", *told, "--ca", tmp_path / "ca.pem", "--port", "0", "--yes")
         with (desk.folder / "gateway.toml").open("a", encoding="utf-8") as file:
-            file.write('\n[axis]\nfolder = "../axis"\n')
+            file.write('\n[axis]\nfolder = "../axis"\n\n[registry]\ntwo_people = "no"\n')
         text = (desk.folder / "gateway.toml").read_text(encoding="utf-8")
         name = f'name = "{desk.folder.name}"'
         assert "[node]" in text

@@ -12,7 +12,7 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from gateway.deciding import end, propose
+from gateway.deciding import codes, end, propose
 from gateway.deciding import people as deciding
 from gateway.domain.document import OutState
 from gateway.domain.event import EventKind
@@ -253,11 +253,17 @@ async def test_threat_102_a_certificate_under_a_second_code_is_neither_bound_nor
 
 
 async def test_threat_102_a_closed_agency_and_a_successors_certificate_for_it_are_refused(town: Town) -> None:
+    both = await two_deciders(town)
     key = town.node.keys.signer(DEPARTMENT, town.clock.now())
     today = town.node.out.today()
     closing = f"code,name,valid_to,successor\n{DEPARTMENT},Closed,{today.isoformat()},{COMMUNE}\n"
     plan = await town.node.directory.plan_import(closing.encode())
-    await town.node.directory.apply(plan, "operator")
+    with pytest.raises(Clash, match="second person"):
+        await town.node.directory.apply(plan, "operator")
+    made = await codes.proposed(
+        town.node.deciding, await both[0].here(), plan, closing.encode(), "closing.csv", "5/QD"
+    )
+    await people.approved(both[1], made)
     town.clock.advance(2 * DAY)
 
     own = await sent_by(town, DEPARTMENT, key)
@@ -267,7 +273,6 @@ async def test_threat_102_a_closed_agency_and_a_successors_certificate_for_it_ar
     assert (successor.state, successor.code) == ("quarantined", "SIG-SENDER")
     assert await alerts(town, own) == ["SIG-SENDER"]
     assert await town.incoming() == ()
-    both = await two_deciders(town)
     new = issued(town, DEPARTMENT, town.node.keys.generate(DEPARTMENT).key_id)
     with pytest.raises(Clash, match="is closed"):
         await bound_by_two(town, both, DEPARTMENT, new)

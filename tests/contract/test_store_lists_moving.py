@@ -34,7 +34,7 @@ async def test_a_new_holiday_moves_what_is_waited_for_and_counts_follow(
         before = await view.lists.line(arrived.id)
         assert (await view.lists.count(late)).n == 1
 
-    await node.calendar.put([_holiday(arrived.arrived_at.date())], clock.now())
+    await node.calendar.put([_holiday(arrived.arrived_at.date())], clock.now(), "operator")
     while await node.write_due_again(1):
         pass
     clock.advance(10)

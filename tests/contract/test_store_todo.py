@@ -6,12 +6,14 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 
+from gateway.domain.account import AgencyScope
 from gateway.domain.document import InState, Kind, OutState
 from gateway.domain.office_calendar import CalendarDay, DayKind
 from gateway.domain.status import Fact, RequestKind, Track
 from gateway.domain.task import TaskNote
 from gateway.store import todo
 from gateway.store.deliveries import delivery_row, fact_row
+from gateway.store.events import NODE
 from gateway.store.incoming import from_domain as incoming_row
 from gateway.store.outbox import from_domain as outbox_row
 from gateway.store.store import SqlStore
@@ -143,13 +145,20 @@ async def test_a_claim_that_is_not_committed_leaves_the_reminder_to_others(store
 async def test_days_are_put_over_and_removed(store: SqlStore) -> None:
     flood = CalendarDay(day=date(2026, 11, 25), kind=DayKind.HOLIDAY, name="Flood")
     swap = CalendarDay(day=date(2026, 11, 21), kind=DayKind.WORKDAY, name="Instead")
-    await store.calendar.put([flood, swap], NOW)
-    await store.calendar.put([replace(flood, name="Storm")], NOW)
+    await store.calendar.put([flood, swap], NOW, "prn_1")
+    await store.calendar.put([replace(flood, name="Storm")], NOW, "prn_1")
 
     assert await store.calendar.days() == [swap, replace(flood, name="Storm")]
-    assert await store.calendar.remove(swap.day)
-    assert not await store.calendar.remove(swap.day)
+    assert await store.calendar.remove(swap.day, NOW, "prn_1")
+    assert not await store.calendar.remove(swap.day, NOW, "prn_1")
     assert [each.name for each in await store.calendar.days()] == ["Storm"]
+    node = AgencyScope(agency_id=NODE, principal_id="")
+    async with store.begin(node) as work:
+        told = await work.events.of("calendar")
+    assert [str(each.kind) for each in told] == ["calendar.set", "calendar.set", "calendar.removed"]
+    assert {each.principal_id for each in told} == {"prn_1"}
+    assert [each["name"] for each in told[0].data["days"]] == ["Flood", "Instead"]
+    assert told[2].data["day"] == "2026-11-21"
 
 
 async def test_the_list_reads_by_index_what_is_open_however_long_the_history(

@@ -11,7 +11,7 @@ import pytest_asyncio
 from playwright.async_api import Browser, BrowserContext, Page, async_playwright
 
 from tests.pages.effort import Hand
-from tests.pages.site import Site, opened
+from tests.pages.site import Shown, Site, opened
 from tests.pages.summary import Record
 from tests.pages.watching import Watcher
 from tests.services import chromium
@@ -32,6 +32,7 @@ LOCALE, ZONE = "vi-VN", "Asia/Ho_Chi_Minh"
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "on_both: on SQLite and on PostgreSQL")
     config.addinivalue_line("markers", "told: on a site where the demonstration's story was told")
+    config.addinivalue_line("markers", "laid: on a site with all that the demonstration shows")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -63,9 +64,11 @@ def database(request: pytest.FixtureRequest) -> str:
 
 @pytest_asyncio.fixture(loop_scope="session")
 async def site(request: pytest.FixtureRequest, tmp_path: Path, database: str) -> AsyncIterator[Site]:
-    """A node of its own at work: with nothing sent yet, or after the demonstration's story for a test marked `told`."""
-    told = request.node.get_closest_marker("told") is not None
-    async with opened(tmp_path / "site", told=told, database=database) as made:
+    """A node of its own at work: with nothing sent yet, or after the demonstration's story for a test marked `told`,
+    or with its desks laid for one marked `laid`."""
+    marked = {each.name for each in request.node.iter_markers()}
+    shown = Shown.DESKS if "laid" in marked else Shown.STORY if "told" in marked else Shown.NOTHING
+    async with opened(tmp_path / "site", shown, database=database) as made:
         yield made
 
 

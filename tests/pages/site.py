@@ -1,5 +1,6 @@
 """A real node behind its real server, for the tests of the pages: three agencies, the registry, workers at work, and for
-every role a person who took up the account. Set up once per process and copied for each test, as that takes long."""
+every role a person who took up the account; where a test wants it, with the story told or with the desks laid too. Set up
+once per process and copied for each test, as that takes long."""
 
 from __future__ import annotations
 
@@ -8,10 +9,11 @@ import atexit
 import shutil
 import tempfile
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from enum import StrEnum
 from pathlib import Path
 
 from playwright.async_api import BrowserContext
@@ -22,7 +24,7 @@ from gateway.bootstrap_accounts import rules
 from gateway.bootstrap_doors import application
 from gateway.cli.listening import listening
 from gateway.clock import SystemClock
-from gateway.demo import stage, story
+from gateway.demo import audit, desks, people, stage, story
 from gateway.demo.people import Invited
 from gateway.domain.post import PostRole
 from gateway.ops.health import Watch
@@ -33,7 +35,7 @@ from tests.support.clock import START, ManualClock
 
 # Means of deciding are new for a day; nobody's are when a test begins.
 STAGED = START - timedelta(days=2)
-FINISH_S = 1.0
+FINISH_S, QUIET_S = 1.0, 120.0
 
 
 class MovableClock(SystemClock):
@@ -86,36 +88,49 @@ class Staged:
     people: Mapping[tuple[PostRole, str], Someone]
 
 
+class Shown(StrEnum):
+    """What stands on the pages of a site."""
+
+    NOTHING = "nothing"
+    STORY = "story"
+    DESKS = "desks"
+    """All that the demonstration shows."""
+
+
 @asynccontextmanager
 async def opened(
-    folder: Path, told: bool = False, database: str = "", wrap: Wrap | None = None
+    folder: Path,
+    shown: Shown = Shown.NOTHING,
+    database: str = "",
+    wrap: Wrap | None = None,
+    changed: Callable[[Settings], Settings] = lambda settings: settings,
 ) -> AsyncIterator[Site]:
-    """A site of its own. `told`: the demonstration's story stands on its pages; `database`: another than SQLite, empty
-    but for its schema, or one that is set up for this test alone; `wrap`: around the node's ports."""
+    """A site of its own. `database`: another than SQLite, empty but for its schema, or one that is set up for this test
+    alone; `wrap`: around the node's ports; `changed`: other settings than the stage's."""
     if database:
-        people = await _set_up(_settings(folder, database), told)
+        someone = await _set_up(_settings(folder, database), shown)
     else:
-        staged = await _staged(told)
-        people = staged.people
+        staged = await _staged(shown)
+        someone = staged.people
         await asyncio.to_thread(shutil.copytree, staged.folder, folder)
     clock = MovableClock()
     async with (
-        open_node(_settings(folder, database), clock, wrap) as node,
+        open_node(changed(_settings(folder, database)), clock, wrap) as node,
         story.at_work(node),
         listening(application(node, Watch(node=node)), "api", "127.0.0.1", 0, FINISH_S) as url,
     ):
-        yield Site(node=node, url=url, clock=clock, people=people)
+        yield Site(node=node, url=url, clock=clock, people=someone)
 
 
-_STAGES: dict[bool, Staged] = {}
+_STAGES: dict[Shown, Staged] = {}
 
 
-async def _staged(told: bool) -> Staged:
-    if told not in _STAGES:
+async def _staged(shown: Shown) -> Staged:
+    if shown not in _STAGES:
         folder = Path(tempfile.mkdtemp(prefix="gateway-pages-"))
         atexit.register(shutil.rmtree, folder, ignore_errors=True)
-        _STAGES[told] = Staged(folder=folder, people=await _set_up(_settings(folder), told))
-    return _STAGES[told]
+        _STAGES[shown] = Staged(folder=folder, people=await _set_up(_settings(folder), shown))
+    return _STAGES[shown]
 
 
 def _settings(folder: Path, database: str = "") -> Settings:
@@ -123,20 +138,25 @@ def _settings(folder: Path, database: str = "") -> Settings:
     return replace(settings, database=replace(settings.database, url=database)) if database else settings
 
 
-async def _set_up(settings: Settings, told: bool) -> Mapping[tuple[PostRole, str], Someone]:
+async def _set_up(settings: Settings, shown: Shown) -> Mapping[tuple[PostRole, str], Someone]:
+    if shown is Shown.DESKS:
+        return await _laid(settings)
     clock = ManualClock(STAGED)
     await stage.prepare(settings, clock)
     async with open_node(settings, clock) as node:
-        invited = await stage.register(node)
-        codes = {each.id: each.code for each in await node.store.hosted()}
-        actors = {stage.cast().code(actor): actor for actor in stage.ACTORS}
-        people = {
-            (one.role, actors.get(codes.get(one.agency_id, ""), "")): await _taken_up(node, one)
-            for one in invited
-        }
-    if told:
+        someone = await _everybody(node, await stage.register(node))
+    if shown is Shown.STORY:
         await _tell(settings)
-    return people
+    return someone
+
+
+async def _everybody(node: Node, invited: Sequence[Invited]) -> Mapping[tuple[PostRole, str], Someone]:
+    codes = {each.id: each.code for each in await node.store.hosted()}
+    actors = {stage.cast().code(actor): actor for actor in stage.ACTORS}
+    return {
+        (one.role, actors.get(codes.get(one.agency_id, ""), "")): await _taken_up(node, one)
+        for one in invited
+    }
 
 
 async def _taken_up(node: Node, one: Invited) -> Someone:
@@ -150,6 +170,31 @@ async def _tell(settings: Settings) -> None:
     clock = MovableClock(START - timedelta(hours=1))
     cast = await story.prepare_cast(settings, clock)
     async with open_node(settings, clock) as node, story.at_work(node):
-        tale = story.Story(node=node, cast=cast, say=lambda key, **params: None)
+        tale = story.Story(node=node, cast=cast, say=_unheard)
         await tale.tell()
         await tale.settled()
+
+
+async def _laid(settings: Settings) -> Mapping[tuple[PostRole, str], Someone]:
+    """As `gateway demo` does it; then everybody takes up the account by the link that it tells."""
+    earlier, clock = MovableClock(STAGED), MovableClock(START - timedelta(hours=1))
+    await stage.prepare(settings, earlier)
+    stage.write_revocation(settings, earlier)
+    cast = await story.prepare_cast(settings, earlier)
+    await desks.days_ago(settings, cast, earlier, _unheard)
+    async with open_node(settings, clock) as node:
+        async with story.at_work(node):
+            await desks.just_now(node, cast)
+            await until_quiet(node)
+        return await _everybody(node, await people.linked(node.accounts, await stage.accounts(node)))
+
+
+async def until_quiet(node: Node) -> None:
+    """Nothing is on its way any more."""
+    async with asyncio.timeout(QUIET_S):
+        while not await audit.is_quiet(node):
+            await node.store.wait_events(0.2)
+
+
+def _unheard(key: str, **params: object) -> None:
+    """Nobody listens to the story."""

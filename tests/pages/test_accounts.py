@@ -7,6 +7,7 @@ import io
 import re
 import zipfile
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from datetime import timedelta
 
 import pyotp
@@ -14,8 +15,10 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import BrowserContext, Page, expect
 
-from gateway.accounts import admin, sessions, sign_in
+from gateway.accounts import admin, posts, sessions, sign_in
+from gateway.accounts.acting import By
 from gateway.demo import stage
+from gateway.domain.api_call import ApiCall
 from gateway.domain.person import Standing
 from gateway.domain.post import PostRole
 from gateway.domain.right import Manner, Right
@@ -253,6 +256,69 @@ async def test_a_programs_key_is_changed_over_without_a_pause(site: Site, guest:
     (other,) = [each.id for each in await site.node.store.accounts.list_keys() if each.prefix == second[:10]]
     assert (await guest.post(f"{home}/{other}/thu-hoi", {})).status == 404
     assert await answers(second) == 200
+
+
+async def test_what_a_key_called_stands_on_its_page_and_failures_alone_where_asked(
+    site: Site, guest: Guest
+) -> None:
+    admin_here = site.person(PostRole.AGENCY_ADMIN, "department")
+    await at_work(site, guest, admin_here)
+    home, form = "/quan-tri/khoa-api", {"name": "qlvb", "life": "90", "scopes": "agencies:read"}
+    await guest.post(f"{home}/moi", form)
+    (id,) = set(re.findall(rf"{home}/(key_\w+)/", (await guest.get(home)).text))
+    assert "Khóa này chưa gọi lần nào" in (await guest.get(f"{home}/{id}/nhat-ky")).text
+
+    now = site.clock.now()
+    refused = ApiCall(
+        id="cal_2",
+        key_id=id,
+        at=now,
+        method="GET",
+        route="/api/v1/inbox/{id}",
+        status=403,
+        took_ms=1204,
+        problem="forbidden",
+        address="192.0.2.7",
+        request_id="req_second",
+    )
+    first = replace(refused, id="cal_1", status=200, problem="", route="/api/v1/me", request_id="req_first")
+    await site.node.store.calls.keep([first, refused])
+    shown = (await guest.get(f"{home}/{id}/nhat-ky")).text
+    failed = (await guest.get(f"{home}/{id}/nhat-ky?ket-qua=loi")).text
+    routed = (await guest.get(f"{home}/{id}/nhat-ky?dia-chi=/api/v1/me")).text
+
+    assert all(each in shown for each in ("req_first", "req_second", "192.0.2.7", "forbidden", "1.204 ms"))
+    assert "1 lần gọi lỗi trong 1 giờ" in shown
+    assert "/api/v1/inbox/{id}" in shown
+    assert "Bearer gwk_…" in shown
+    assert ("req_first" in failed, "req_second" in failed) == (False, True)
+    assert ("req_first" in routed, "req_second" in routed) == (True, False)
+    assert "2 lần gọi, 1 lỗi" in (await guest.get(home)).text
+    await at_work(site, guest, site.person(PostRole.AGENCY_ADMIN, "province"))
+    assert (await guest.get(f"{home}/{id}/nhat-ky")).status == 404
+
+
+async def test_of_a_person_with_posts_elsewhere_the_page_says_why_buttons_are_missing(
+    site: Site, guest: Guest
+) -> None:
+    clerk = site.person(PostRole.CLERK, "department")
+    root = By.person(site.person(PostRole.OPERATOR).person.id)
+    there = posts.Wanted(role=PostRole.OFFICER, agency_id=await site.agency("province"))
+    await posts.give(site.node.accounts, root, clerk.login, there)
+    await at_work(site, guest, site.person(PostRole.AGENCY_ADMIN, "department"))
+    path = f"/quan-tri/tai-khoan/{clerk.person.id}"
+
+    shown = (await guest.get(path)).text
+
+    assert "Các việc này tác động đến cả tài khoản" in shown
+    assert f'href="{path}/' in shown
+    for act in ("khoa", "duong-dan", "thu-lai", "dang-xuat", "doi-mat-khau"):
+        assert f'href="{path}/{act}"' not in shown, act
+        assert (await guest.get(f"{path}/{act}")).status == 403, act
+        assert (await guest.post(f"{path}/{act}", {"reason": "không phải việc của tôi"})).status == 403, act
+    here = await site.agency("department")
+    own = next(each.code for each in await site.node.store.hosted() if each.id == here)
+    assert (await guest.post(f"{path}/thoi-vai-tro", {"role": "clerk", "place": own})).status == 303
 
 
 async def test_the_yearly_list_is_a_workbook_and_its_review_is_told(site: Site, guest: Guest) -> None:

@@ -3,13 +3,15 @@ scripts, and decisions that need two people and their proofs."""
 
 from __future__ import annotations
 
+import io
 from datetime import timedelta
 
 from playwright.async_api import BrowserContext, Page
 
+from gateway.book.xlsx import XlsxColumn, XlsxWriter
 from gateway.deciding import reform as reforms
 from gateway.domain.post import PostRole
-from tests.pages import axe, deciders
+from tests.pages import axe, deciders, pictures
 from tests.pages.site import Site
 from tests.pages.summary import Record
 from tests.pages.watching import Watcher
@@ -27,11 +29,10 @@ async def keeper(site: Site, context: BrowserContext) -> None:
     await site.signed_in(context, site.person(PostRole.CODES))
 
 
-async def uploaded(page: Page, text: str) -> None:
+async def uploaded(page: Page, text: str | bytes, name: str = "codes.csv") -> None:
+    raw = text.encode() if isinstance(text, str) else text
     await page.goto("/co-quan/nhap")
-    await page.set_input_files(
-        "#file", {"name": "codes.csv", "mimeType": "text/csv", "buffer": text.encode()}
-    )
+    await page.set_input_files("#file", {"name": name, "mimeType": "text/csv", "buffer": raw})
     await page.click(GO)
     await page.wait_for_url("**/co-quan/nhap/xem/*")
 
@@ -55,12 +56,12 @@ async def test_a_file_is_previewed_row_by_row_and_applied_as_it_was_shown(
 
     await uploaded(
         page,
-        f"Mã định danh;Tên cơ quan;Điện thoại;Ghi chú\n{DEPARTMENT};{before.name};0123 456;x\n"
+        f"Mã định danh;Tên cơ quan;Nút liên thông;Ghi chú\n{DEPARTMENT};{before.name};elsewhere;x\n"
         f"{PROVINCE}.77;Chi cục Mẫu;;\n",
     )
 
     assert await counted(page) == {"error": 0, "close": 0, "change": 1, "add": 1}
-    assert await page.locator("ins", has_text="0123 456").count() == 1
+    assert await page.locator("ins", has_text="elsewhere").count() == 1
     await axe.check(page, record_property, "import preview")
     assert await site.node.directory.entry(f"{PROVINCE}.77") is None, "a preview writes nothing"
     await page.click("a[href$='loc=add']")
@@ -71,7 +72,105 @@ async def test_a_file_is_previewed_row_by_row_and_applied_as_it_was_shown(
     assert added is not None
     assert added.parent == PROVINCE
     assert changed is not None
-    assert (changed.name, changed.phone) == (before.name, "0123 456")
+    assert (changed.name, changed.host) == (before.name, "elsewhere")
+    await page.locator("main tbody a[data-open]").last.click()
+    await axe.check(page, record_property, "an import that others stand on")
+    assert "/co-quan/nhap/lan/" in page.url
+    assert await page.locator("a[href$='/hoan-tac']").count() == 0
+    assert DEPARTMENT in await page.inner_text("main section"), "the reasons name what stands on it"
+
+
+def workbook(*rows: tuple[str, ...]) -> bytes:
+    out = io.BytesIO()
+    with XlsxWriter(out, "Danh mục", [XlsxColumn(title=each, width=20) for each in rows[0]]) as writer:
+        for row in rows[1:]:
+            writer.add(row)
+        writer.close()
+    return out.getvalue()
+
+
+async def test_a_workbook_that_changes_agencies_needs_two_people_and_is_undone_whole(
+    site: Site, context: BrowserContext, page: Page, watcher: Watcher, record_property: Record
+) -> None:
+    both = await deciders.two(site.node, site.url, site.clock.skip, site.person(PostRole.OPERATOR).by)
+    before = await site.node.directory.entry(DEPARTMENT)
+    assert before is not None
+    await both[0].comes_in(context)
+    watcher.expect({422})
+    rows = (("Mã định danh", "Tên cơ quan", "Điện thoại"), (DEPARTMENT, before.name, "0123 456"))
+    await uploaded(page, workbook(*rows, (f"{PROVINCE}.77", "Chi cục Mẫu", "")), "codes.xlsx")
+    assert await counted(page) == {"error": 0, "close": 0, "change": 1, "add": 1}
+    await pictures.take(page, "import-for-two")
+    token = await page.locator("input[name=form_token] >> nth=0").input_value()
+    alone = await page.request.post(
+        page.url, form={"form_token": token}, headers={"Origin": site.url}, max_redirects=0
+    )
+    assert alone.status == 422, "the plain act is refused where two are needed"
+
+    await page.fill("#number", "45/QĐ-UBND")
+    await both[0].signs(page, password="another one")
+    await page.click(GO)
+    assert await page.locator("#password[aria-invalid=true]").count() == 1
+    assert await page.input_value("#number") == "45/QĐ-UBND", "what was typed stays"
+    await axe.check(page, record_property, "import for two")
+    await both[0].signs(page)
+    await page.click(GO)
+    await page.wait_for_url("**told=reforms.proposed")
+    proposal = page.url.split("?")[0]
+    assert await site.node.directory.entry(f"{PROVINCE}.77") is None
+
+    await both[1].comes_in(context)
+    await page.goto(f"{proposal}/phe-duyet")
+    await axe.check(page, record_property, "approve an import")
+    await pictures.take(page, "import-approve")
+    assert "45/QĐ-UBND" not in await page.inner_text("main"), "the approver has the number from elsewhere"
+    assert await page.locator("ins", has_text="0123 456").count() == 1
+    await page.fill("#typed_1", "46/QĐ-UBND")
+    await both[1].signs(page)
+    await page.click(GO)
+    assert await page.locator("#typed_1[aria-invalid=true]").count() == 1
+    await page.fill("#typed_1", "45/qđ-ubnd")
+    await both[1].signs(page)
+    await page.click(GO)
+    await page.wait_for_url("**told=reforms.approved")
+    changed = await site.node.directory.entry(DEPARTMENT)
+    assert changed is not None
+    assert changed.phone == "0123 456"
+
+    site.clock.skip(timedelta(minutes=5))
+    await page.click("a[href*='/co-quan/nhap/lan/']")
+    await axe.check(page, record_property, "one import")
+    await pictures.take(page, "import-one")
+    await page.click("a[href$='/hoan-tac']")
+    await axe.check(page, record_property, "undo an import")
+    await pictures.take(page, "import-undo")
+    await page.fill("#reason", "The list of another year")
+    await both[1].signs(page)
+    await page.click(GO)
+    await page.wait_for_url("**told=reforms.import_undone")
+    assert await site.node.directory.entry(f"{PROVINCE}.77") is None
+    again = await site.node.directory.entry(DEPARTMENT)
+    assert again is not None
+    assert again.phone == before.phone
+    assert await page.locator("a[href$='/hoan-tac']").count() == 0
+
+
+async def test_old_letters_are_shown_before_and_after_and_broken_files_have_words(
+    site: Site, context: BrowserContext, page: Page, watcher: Watcher, record_property: Record
+) -> None:
+    await keeper(site, context)
+
+    await uploaded(page, f"code;name\n{PROVINCE}.78;Së N«ng nghiÖp\n".encode("latin-1"))
+
+    assert await page.locator("td", has_text="Sở Nông nghiệp").count() >= 2
+    await axe.check(page, record_property, "import of old letters")
+    await pictures.take(page, "import-letters")
+    watcher.expect({422})
+    for raw in (b"PK\x03\x04 cut off", b'{"agencies": 5}'):
+        await page.goto("/co-quan/nhap")
+        await page.set_input_files("#file", {"name": "a.xlsx", "mimeType": "text/csv", "buffer": raw})
+        await page.click(GO)
+        assert await page.locator("#file[aria-invalid=true]").count() == 1
 
 
 async def test_a_file_with_errors_names_them_and_is_never_applied(
@@ -236,3 +335,22 @@ async def test_an_agency_proposes_certificates_of_its_own_code_alone(
             await page.click(GO)
 
         assert (await answered.value).status == status
+
+
+async def test_the_list_is_narrowed_by_its_address_without_scripts(site: Site, plain_page: Page) -> None:
+    page = plain_page
+    await site.signed_in(page.context, site.person(PostRole.CLERK, "province"))
+    await page.goto("/co-quan")
+    await page.click("main details summary")
+    await page.select_option("#cap", "2")
+    await page.select_option("#trang-thai", "dang-hoat-dong")
+    await page.fill("#goc", PROVINCE.lower())
+    await page.click("form[action='/co-quan'] button.main")
+
+    shown = await page.locator("tbody a[data-open]").all_inner_texts()
+    assert DEPARTMENT in shown
+    assert PROVINCE not in shown
+    assert all(each.startswith(f"{PROVINCE}.") and each.count(".") == 1 for each in shown)
+    assert await page.input_value("#cap") == "2", "the form says what is shown"
+    await page.goto("/co-quan?cap=2&chung-thu-so=chua-xac-nhan&goc=K99&tu=32/13/2026&ma-cu=x")
+    assert await page.locator("div.empty").count() == 1

@@ -18,6 +18,7 @@ from tests.pages.site import Site
 from tests.pages.summary import Record
 from tests.pages.test_outgoing import sent
 from tests.pages.watching import Watcher
+from tests.support.stores import delivery, outgoing
 
 CLERK, HEAD, OFFICER = PostRole.CLERK, PostRole.HEAD, PostRole.OFFICER
 LETTER = stage.HERE / "samples" / "cong-van.pdf"
@@ -162,6 +163,25 @@ async def test_recipients_are_pasted_asked_about_chosen_and_kept_as_a_group(
     assert await page.locator("input[value='Z91.07']").is_disabled()
     await page.goto("/phat-hanh/nhom")
     assert "Khối Sao Mai" in await page.locator("main table").inner_text()
+
+
+async def test_whom_sending_did_not_reach_lately_is_marked(
+    site: Site, context: BrowserContext, page: Page
+) -> None:
+    own = await scope(site)
+    before = outgoing(site.clock, scope=own)
+    async with site.node.store.begin(own) as work:
+        await work.outgoing.add(before)
+        await work.deliveries.add([delivery(before, "Z91.07", "failed"), delivery(before, "Z91.12", "sent")])
+        await work.commit()
+    await site.signed_in(context, site.person(CLERK, "province"))
+    await page.goto(NEW)
+    await page.fill("#paste", "Z91.07, Z91.12")
+    await press(page, "paste")
+
+    rows = page.locator("#noi-nhan tbody tr")
+    await expect(rows.nth(0)).to_contain_text("Không gửi được tới cơ quan này lúc")
+    await expect(rows.nth(1)).not_to_contain_text("Không gửi được")
 
 
 async def test_without_scripts_a_document_is_written_and_sent(site: Site, plain_page: Page) -> None:

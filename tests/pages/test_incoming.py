@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from datetime import date, timedelta
 from functools import partial
+from urllib.parse import quote
 
 import pyotp
 import pytest
@@ -418,10 +419,17 @@ async def test_who_may_see_metadata_alone_reads_no_word_and_an_auditor_names_the
     await opened(page, at(document))
     assert document.subject not in await page.content()
     assert (await page.request.get(at(document, "/tep/1"))).status == 403
+    frozen = await page.request.get(at(document, f"/niem-phong?lenh={quote('10/QĐ-TTr')}"))
+    assert document.subject not in await frozen.text()
+    assert (await page.request.get(at(document, "/xem/1"))).status == 403
+    shown = await page.request.get(at(document, f"/xem/1?lenh={quote('11/QĐ-TTr')}"))
+    assert "cong-van.pdf" in await shown.text()
+    (read,) = await mail.events(document.id, EventKind.DOCUMENT_READ)
+    assert (read.data["order"], read.data["file"]) == ("11/QĐ-TTr", "cong-van.pdf")
     await page.fill("#lenh", "12/QĐ-TTr")
     await page.get_by_role("button", name="Xem nội dung theo lệnh").click()
     await page.get_by_text(document.subject).first.wait_for()
-    reads = await mail.events(document.id, EventKind.DOCUMENT_READ)
+    _, *reads = await mail.events(document.id, EventKind.DOCUMENT_READ)
     assert [event.data["order"] for event in reads] == ["12/QĐ-TTr"]
 
     await enter(PostRole.CLERK, "province")

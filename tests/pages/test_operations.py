@@ -135,8 +135,15 @@ async def test_dead_letters_are_grouped_looked_into_sent_again_and_dropped(
     await page.get_by_label("Lý do").fill("Gửi thử, không dùng nữa")
     await page.get_by_role("button", name="Bỏ", exact=True).click()
     await expect(page.get_by_role("status").first).to_contain_text("Đã bỏ gói tin.")
-    await page.get_by_role("link", name="Gửi lại cả nhóm").click()
-    await page.get_by_role("button", name="Gửi lại cả nhóm").click()
+    await page.get_by_label("Chọn gói two").check()
+    await page.get_by_role("button", name="Gửi lại các gói đã chọn").click()
+    await expect(page.get_by_role("listitem").filter(has_text="two")).to_be_visible()
+    await expect(page.get_by_role("listitem").filter(has_text="three")).to_have_count(0)
+    await page.get_by_role("button", name="Gửi lại", exact=True).click()
+    await expect(page.get_by_role("row", name="two")).to_have_count(0)
+    left = page.get_by_role("row").filter(has_text="three")
+    await left.get_by_role("link", name="Thử lại không gửi").click()
+    await page.get_by_role("button", name="Gửi lại", exact=True).click()
     await expect(page.get_by_text("Không có gói tin lỗi.")).to_be_visible()
 
     assert (await site.node.axis.counts())["dead"] == 0
@@ -247,7 +254,13 @@ async def test_a_copy_is_restored_on_trial_beside_the_node(
     await page.goto("/van-hanh/sao-luu")
     await expect(page.get_by_role("row", name="demo.backup")).to_contain_text("Chưa")
 
-    for passphrase, word in (("not the passphrase", "không đạt"), (PASSPHRASE, "khớp hoàn toàn")):
+    sealed = target.read_bytes()
+    for passphrase, content, word in (
+        ("not the passphrase", sealed, "không đạt. Cụm mật khẩu không mở được bản sao lưu"),
+        (PASSPHRASE, sealed + b"!", "không đạt. Bản sao lưu bị hỏng"),
+        (PASSPHRASE, sealed, "khớp hoàn toàn"),
+    ):
+        target.write_bytes(content)
         await page.get_by_role("link", name="Khôi phục thử").click()
         await page.get_by_label("Cụm mật khẩu của bản sao lưu").fill(passphrase)
         await page.get_by_role("button", name="Khôi phục thử").click()
@@ -255,10 +268,13 @@ async def test_a_copy_is_restored_on_trial_beside_the_node(
             while await page.get_by_text("Đang khôi phục thử").count():
                 await page.reload()
         await expect(page.get_by_role("status").filter(has_text=word)).to_be_visible()
+        assert "passphrase" not in await page.locator("main").inner_text()
 
     await axe.check(page, record_property)
     await expect(page.get_by_role("row", name="demo.backup")).to_contain_text("✓")
-    assert [each["outcome"] for each in await told(site, EventKind.BACKUP_TESTED)] == ["failed", "equal"]
+    assert [each["outcome"] for each in await told(site, EventKind.BACKUP_TESTED)] == [
+        *("failed", "failed", "equal"),
+    ]
     assert not list(settings.node.data_dir.glob("drill-*"))
 
 

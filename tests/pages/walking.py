@@ -1,5 +1,5 @@
-"""Walks every page that a person can reach by links, one of each route. In: a browser that is signed in. Out: the
-open page, once for each route of the table that answers with a page."""
+"""Walks every page that a person can reach by links, some of each route. In: a browser that is signed in. Out: the
+open page, once for each route of the table that answers with a page; and what stood empty on any of them."""
 
 from __future__ import annotations
 
@@ -20,6 +20,10 @@ PLACE = re.compile(r"\{(\w+)(?::((?:[^{}]|\{[^{}]*\})+))?\}")
 _EACH = 4
 _LINKS = (
     "() => [...document.querySelectorAll('a[href]:not([download])')].map(each => each.getAttribute('href'))"
+)
+# What a page or a part of it says where there is nothing to show.
+_EMPTY = (
+    "() => [...document.querySelectorAll('.empty')].map(each => each.innerText.replace(/\\s+/g, ' ').trim())"
 )
 
 
@@ -42,10 +46,12 @@ def route_of(path: str) -> Route | None:
 
 @dataclass(kw_only=True)
 class Walk:
-    """`done` are routes seen before, by whomever; `left_out` answers with files, or acts."""
+    """`done` are routes seen before, by whomever; `left_out` answers with files, or acts. `empty`: route, words and address
+    of each part of a page that had nothing to show."""
 
     done: set[str] = field(default_factory=set)
     left_out: frozenset[str] = frozenset()
+    empty: list[tuple[str, str, str]] = field(default_factory=list)
 
     async def pages(self, page: Page, start: str = "/") -> AsyncIterator[Route]:
         """Each new route once, with its page open; in the order of the links."""
@@ -63,6 +69,7 @@ class Walk:
             assert answer.status == 200, f"{target} linked, answered {answer.status}"
             shown = route_of(urlsplit(page.url).path)
             assert shown is not None, page.url
+            self.empty += [(shown.name, said, target) for said in await page.evaluate(_EMPTY)]
             for link in await page.evaluate(_LINKS):
                 parts = urlsplit(link)
                 if not parts.scheme and not parts.netloc and link.startswith("/") and link not in asked:

@@ -21,6 +21,7 @@ from pypdf import PdfWriter
 
 from gateway import __version__
 from gateway.api.app import build
+from gateway.api.call_log import CallLog
 from gateway.api.deps import ApiDeps, ApiOptions
 from gateway.bootstrap import Node, open_node
 from gateway.demo import stage
@@ -102,6 +103,7 @@ class Door:
     node: Node
     clock: ManualClock
     client: TestClient[Any, Any]
+    calls: CallLog | None = None
     keys: dict[str, str] = field(default_factory=dict)
     used: int = 0
 
@@ -199,6 +201,8 @@ async def opened(blank: Path, folder: Path, options: ApiOptions | None = None) -
     shutil.copytree(blank, folder, dirs_exist_ok=True)
     clock = ManualClock()
     async with open_node(stage.settings_for(folder), clock) as node:
+        # A test says when what was called is written.
+        calls = CallLog(node.store.calls, clock, timedelta(days=30), every_s=3600.0)
         deps = ApiDeps(
             store=node.store,
             accounts=node.store.accounts,
@@ -210,9 +214,10 @@ async def opened(blank: Path, folder: Path, options: ApiOptions | None = None) -
             pool=node.pool,
             health=Watch(node=node),
             evidence=EvidenceMaker(node),
+            calls=calls,
             version=__version__,
             options=options or ApiOptions(),
         )
         app = add_static(add_status(build(deps), node.store, clock, __version__))
         async with TestClient(TestServer(app)) as client:
-            yield Door(node=node, clock=clock, client=client)
+            yield Door(node=node, clock=clock, client=client, calls=calls)

@@ -74,7 +74,7 @@ class BackupCopies:
             done = await self._restored(path, passphrase)
             ended = replace(began, word=EQUAL, rows=done.manifest.rows, files=done.files)
         except GatewayError as error:
-            ended = replace(began, word=FAILED, fault=str(error))
+            ended = replace(began, word=FAILED, code=error.code, fault=str(error))
         except Exception:
             # Nobody waits for this task: what is unforeseen must reach the page and the log.
             _LOG.exception("a trial restore failed in a way nobody foresaw")

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import asyncio
-import platform
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -13,13 +12,15 @@ from gateway import __version__
 from gateway.bootstrap import Node
 from gateway.domain.account import AgencyScope
 from gateway.domain.event import EventKind
+from gateway.domain.node_history import DISK, KEPT, JobDay, QueueSample
+from gateway.domain.traffic import Flow, TrafficWanted
 from gateway.errors import GatewayError, StoreFailure
-from gateway.ops import doctor, doctor_patient, status
+from gateway.ops import doctor, doctor_patient, report, status
 from gateway.ops.metrics import days_left
 from gateway.ops.web import line_test
+from gateway.policy import disk_days
 from gateway.ports import Health, OutboxItem
-from gateway.settings import describing
-from gateway.store import looking, reporting
+from gateway.store import looking, reporting, traffic
 from gateway.store.reporting import Load
 from gateway.web.ports_operations import Check, Pile, Queues, Standing, Step, Worker
 from gateway.workers.pulse import beats
@@ -34,6 +35,7 @@ class NodeMachine:
     node: Node
     health: Health
     _checks: tuple[datetime, Sequence[Check]] | None = None
+    _found: Sequence[doctor.Finding] = ()
     _one_at_a_time: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     async def checks(self) -> Sequence[Check]:
@@ -41,12 +43,14 @@ class NodeMachine:
             now = self.node.clock.now()
             if self._checks is None or not timedelta() <= now - self._checks[0] < _REMEMBERED:
                 patient = doctor_patient.of(self.node.settings, self.node.pool, self.node.clock)
-                self._checks = now, [_check(each) for each in await doctor.examine(patient)]
+                self._found = await doctor.examine(patient)
+                self._checks = now, [_check(each) for each in self._found]
             return self._checks[1]
 
     async def standing(self) -> Standing:
         node, now = self.node, self.node.clock.now()
         alive, ready = await self.health.alive(), await self.health.ready()
+        free, sampled = _free(node), await node.store.history.samples(now - disk_days.LOOKED_AT, DISK)
         backup = status.last_backup(node.settings.node.data_dir)
         hosted = [each for each in await node.store.hosted() if each.left_at is None]
         return Standing(
@@ -65,7 +69,8 @@ class NodeMachine:
                 for each in beats(node.pulse.folder, now)
             ],
             loops=node.pulse.loops(),
-            disk_free=_free(node),
+            disk_free=free,
+            disk_days=disk_days.left(sampled, free),
             database_bytes=await _size(node),
             backup_at=backup.at if backup else None,
             tested_at=backup.verified_at if backup else None,
@@ -101,37 +106,22 @@ class NodeMachine:
         return await line_test.run(self.node)
 
     async def report(self) -> Mapping[str, object]:
-        standing, queues, checks = await self.standing(), await self.queues(), await self.checks()
-        shown, origins = describing.shown(self.node.settings), describing.sources(self.node.settings)
-        return {
-            "at": standing.at.isoformat(),
-            "node": standing.node,
-            "version": standing.version,
-            "python": platform.python_version(),
-            "settings_not_default": [name for name in shown if origins[name] != "default"],
-            "health": dict(standing.parts),
-            "loops": {name: "ok" if turns else "stuck" for name, turns in standing.loops.items()},
-            "workers": [{"name": each.name, "at": each.at.isoformat()} for each in standing.workers],
-            "axis": {
-                "connected_since": _iso(standing.axis.connected_since),
-                "down_since": _iso(standing.axis.down_since),
-                "blocked_since": _iso(standing.axis.blocked_since),
-            },
-            "certificates_days": {code: round(days, 1) for code, days in standing.certificates.items()},
-            "disk_free_bytes": standing.disk_free,
-            "database_bytes": standing.database_bytes,
-            "backup_at": _iso(standing.backup_at),
-            "backup_tested_at": _iso(standing.tested_at),
-            "queues": [
-                {"queue": each.queue, "part": each.part, "count": each.count, "oldest": _iso(each.oldest)}
-                for each in queues.piles
-            ],
-            "checks": [
-                {"check": each.name, "level": each.level, "cause": each.says.removeprefix("doctor.")}
-                for each in checks
-            ],
-            "errors": _codes(await looking.tries(self.node.store, 50)),
-        }
+        node, ready, alive = self.node, await self.health.ready(), await self.health.alive()
+        await self.checks()
+        found = self._found
+        health = {"health": dict(ready.checks), "loops": dict(alive.checks)}
+        return (
+            report.of_settings(node.settings, found, node.clock.now()) | health | await report.of_node(node)
+        )
+
+    async def sampled(self, since: datetime) -> Sequence[QueueSample]:
+        return await self.node.store.history.samples(since)
+
+    async def job_days(self) -> Sequence[JobDay]:
+        return await self.node.store.history.days((self.node.clock.now() - KEPT).date())
+
+    async def traffic(self, wanted: TrafficWanted) -> Sequence[Flow]:
+        return await traffic.flows(self.node.store, wanted)
 
 
 def _check(found: doctor.Finding) -> Check:
@@ -150,7 +140,7 @@ def _piles(load: Load) -> Sequence[Pile]:
         made += [
             Pile(queue=queue, part=part, count=each.count, oldest=each.oldest)
             for part, each in sorted(piles.items())
-        ]
+        ] or [Pile(queue=queue, part="", count=0)]
     return [*made, Pile(queue="event", part="", count=load.unnumbered)]
 
 
@@ -166,12 +156,3 @@ async def _size(node: Node) -> int | None:
         return await looking.size(node.store)
     except GatewayError:
         return None
-
-
-def _codes(tried: Sequence[OutboxItem]) -> list[str]:
-    """The first word of each, which is its code; the sentence may name a document."""
-    return [each.last_error.split()[0].rstrip(":")[:40] for each in tried if each.last_error]
-
-
-def _iso(at: datetime | None) -> str | None:
-    return at.isoformat(timespec="seconds") if at is not None else None

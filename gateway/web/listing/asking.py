@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, time, timedelta
@@ -10,6 +11,7 @@ from urllib.parse import urlencode
 
 from gateway.domain.document import URGENCY_KEYS, InState
 from gateway.domain.listing import TABS, Side, Tab
+from gateway.domain.origin import NO_BOOK, Origin
 from gateway.domain.wall_clock import VIETNAM
 from gateway.ports.lists import Sort, Wanted
 from gateway.web import dates
@@ -39,6 +41,11 @@ STATES: Mapping[Side, tuple[str, ...]] = {
     ),
     Side.IN: (*(each.value for each in InState), "recall_asked", "take_back_asked", "update_asked"),
 }
+ORIGINS: Mapping[Side, tuple[Origin, ...]] = {
+    Side.OUT: (Origin.PROGRAM, Origin.MACHINE, Origin.HAND),
+    Side.IN: (Origin.AXIS, Origin.EMAIL, Origin.PAPER, Origin.OTHER),
+}
+_YEAR = re.compile(r"[0-9]{4}")
 _LONGEST = 200
 _FILTERS = (
     *(
@@ -52,6 +59,9 @@ _FILTERS = (
         "trang-thai",
         "nguoi-ky",
         "tep",
+        "nguon",
+        "so",
+        "nhan",
         "qua-han",
         "chua-doc",
     ),
@@ -107,6 +117,7 @@ def read(
     *,
     columns: Sequence[str] = (),
     content: bool = True,
+    tags: bool = True,
     viewer: str | None = None,
 ) -> Asked:
     """Words that mean nothing are left out. Without `content` nothing is found by what documents are about; `viewer`
@@ -114,6 +125,8 @@ def read(
     given = {name: query.get(name, "").strip()[:_LONGEST] for name in (*_VIEW, *_FILTERS)}
     if not content:
         given |= {"q": "", "nguoi-ky": ""}
+    if not tags:
+        given["nhan"] = ""
     since, until, unread_days = _span(given, today)
     tab = _tab(side, given)
     urgency = {key: each for each, key in URGENCY_KEYS.items()}.get(given["khan"])
@@ -129,6 +142,8 @@ def read(
         "trang-thai": given["trang-thai"] if given["trang-thai"] in STATES[side] else "",
         "tep": given["tep"] if given["tep"] in ("co", "khong") else "",
         "ngay": given["ngay"] if given["ngay"] in PICKS else "",
+        "nguon": given["nguon"] if given["nguon"] in ORIGINS[side] else "",
+        "so": given["so"] if given["so"] == NO_BOOK or _YEAR.fullmatch(given["so"]) else "",
         "qua-han": "1" if given["qua-han"] == "1" else "",
         "chua-doc": "1" if given["chua-doc"] == "1" and side is Side.IN else "",
     }
@@ -148,6 +163,9 @@ def read(
             party=known["co-quan"] or None,
             signer=known["nguoi-ky"] or None,
             attached={"co": True, "khong": False}.get(known["tep"]),
+            origin=Origin(known["nguon"]) if known["nguon"] else None,
+            book=known["so"] or None,
+            tag=known["nhan"] or None,
             overdue=bool(known["qua-han"]),
             unread=bool(known["chua-doc"]),
             viewer=viewer,

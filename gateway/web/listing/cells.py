@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from datetime import datetime
+from collections.abc import Mapping, Sequence
 
 from gateway import labels
 from gateway.domain.book import Cell
 from gateway.domain.listing import Side
-from gateway.domain.wall_clock import local
+from gateway.domain.tag import Tag
 from gateway.web.listing.columns import Column
 from gateway.web.listing.rows import Row
+from gateway.web.moments import moment
 
 WIDTHS: Mapping[str, int] = {
     "trich-yeu": 60,
@@ -22,11 +22,12 @@ WIDTHS: Mapping[str, int] = {
 WIDTH = 18
 
 
-def cells(row: Row, columns: tuple[Column, ...], lang: str, sources: Mapping[str, str]) -> list[Cell]:
-    return [_cell(row, each.key, lang, sources) for each in columns]
+def cells(row: Row, columns: tuple[Column, ...], lang: str, tags: Sequence[Tag] = ()) -> list[Cell]:
+    """`tags` are the agency's own labels on it."""
+    return [_cell(row, each.key, lang, tags) for each in columns]
 
 
-def _cell(row: Row, key: str, lang: str, sources: Mapping[str, str]) -> Cell:
+def _cell(row: Row, key: str, lang: str, tags: Sequence[Tag]) -> Cell:
     line, card = row.line, row.line.card
     plain: Mapping[str, Cell] = {
         "so": row.number,
@@ -57,8 +58,9 @@ def _cell(row: Row, key: str, lang: str, sources: Mapping[str, str]) -> Cell:
             (labels.say(f"listing.check.{each.key}", lang), _found(each.found, lang)) for each in row.checks
         ]
         return "; ".join(f"{name}: {found}" for name, found in told)
-    source = sources.get(card.source or "")
-    return labels.say(f"listing.source.{source}", lang) if source else ""
+    if key == "nhan":
+        return "; ".join(each.name for each in tags)
+    return labels.say(f"listing.source.{line.origin}", lang) if line.origin else ""
 
 
 def _party(row: Row) -> str:
@@ -69,7 +71,3 @@ def _party(row: Row) -> str:
 
 def _found(found: str, lang: str) -> str:
     return labels.say(f"checked.{found}", lang) if labels.has(f"checked.{found}") else found
-
-
-def moment(at: datetime | None) -> str:
-    return f"{local(at):%H:%M %d/%m/%Y}" if at is not None else ""

@@ -3,14 +3,16 @@ each with why the act leaves it out, judged anew each time: a page may be old.""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from dataclasses import dataclass, replace
 from urllib.parse import parse_qsl
 
 from gateway.domain.listing import Line, Side
+from gateway.domain.tag import Tag
 from gateway.errors import NotFound
 from gateway.incoming import many
 from gateway.ports import Work
+from gateway.ports.lists import Count, ListPage
 from gateway.web.listing import sees
 from gateway.web.listing.asking import Asked
 from gateway.web.listing.rows import Row, Teller, state_text
@@ -32,6 +34,7 @@ class Choice:
     row: Row
     why: str = ""
     number: int | None = None
+    tags: Sequence[Tag] = ()
     version: int | None = None
 
     @property
@@ -70,28 +73,66 @@ def query_of(visit: Visit) -> dict[str, str]:
 
 async def chosen(visit: Visit, asked: Asked, act: str, *, most: int = MOST, whole: bool = False) -> Chosen:
     """From the form where there is one, else from the address. `whole`: of no row named, all are meant."""
-    ids = list(dict.fromkeys([*visit.form.all("id"), *visit.request.query.getall("id", [])]))
-    every = not visit.form.all("id") and (visit.ask("tat-ca") == "1" or (whole and not ids))
+    ids, every = _meant(visit, whole)
     seen = sees.of(visit)
     teller = Teller(lang=visit.lang, now=visit.deps.clock.now(), content=seen.content, back=asked.query)
     async with visit.deps.store.read(visit.scope()) as work:
         lines, cut = await (_every(work, asked, most) if every else _named(work, asked, seen, ids, most))
         choices = [await _choice(visit, work, act, teller.row(line)) for line in lines]
+        if act == "bo-nhan":
+            choices = await _tagged(visit, work, choices)
     if act == "tiep-nhan":
         choices = await _numbered(visit, choices)
     return Chosen(act=act, asked=asked, choices=tuple(choices), cut=cut)
 
 
-async def _every(work: Work, asked: Asked, most: int) -> tuple[list[Line], bool]:
-    lines: list[Line] = []
-    cursor = None
-    while len(lines) < most:
-        page = await work.lists.page(asked.wanted, limit=min(_PAGE, most - len(lines)), cursor=cursor)
-        lines += page.lines
-        cursor = page.next_cursor
+def _meant(visit: Visit, whole: bool) -> tuple[Sequence[str], bool]:
+    """The ids that are named, and whether all are meant."""
+    ids = list(dict.fromkeys([*visit.form.all("id"), *visit.request.query.getall("id", [])]))
+    every = not visit.form.all("id") and (visit.ask("tat-ca") == "1" or (whole and not ids))
+    return ids, every
+
+
+async def pages(visit: Visit, asked: Asked, *, most: int) -> AsyncGenerator[Sequence[Line]]:
+    """As `chosen`, `whole` and of no act: a page after another, all of one look. Close it where it is left early."""
+    ids, every = _meant(visit, whole=True)
+    async with visit.deps.store.read(visit.scope()) as work:
+        if every:
+            async for page in _pages(work, asked, most):
+                yield page.lines
+            return
+        for n in range(0, min(len(ids), most), _PAGE):
+            lines, _ = await _named(work, asked, sees.of(visit), ids[n : n + _PAGE], _PAGE)
+            yield lines
+
+
+async def counted(visit: Visit, asked: Asked, *, most: int) -> tuple[Sequence[str], Count]:
+    """The ids that are named, and of how many rows the act would be; of all that the list finds no id."""
+    ids, every = _meant(visit, whole=False)
+    async with visit.deps.store.read(visit.scope()) as work:
+        if every:
+            found = await work.lists.count(asked.wanted)
+            return (), Count(n=min(found.n, most), more=found.more or found.n > most)
+        lines, more = await _named(work, asked, sees.of(visit), ids, most)
+        return [each.id for each in lines], Count(n=len(lines), more=more)
+
+
+async def _pages(work: Work, asked: Asked, most: int) -> AsyncIterator[ListPage]:
+    left, cursor = most, None
+    while left > 0:
+        page = await work.lists.page(asked.wanted, limit=min(_PAGE, left), cursor=cursor)
+        yield page
+        left, cursor = left - len(page.lines), page.next_cursor
         if cursor is None:
-            return lines, False
-    return lines, True
+            return
+
+
+async def _every(work: Work, asked: Asked, most: int) -> tuple[list[Line], bool]:
+    lines, more = list[Line](), False
+    async for page in _pages(work, asked, most):
+        lines += page.lines
+        more = page.next_cursor is not None
+    return lines, more
 
 
 async def _named(
@@ -143,6 +184,15 @@ def _why(visit: Visit, act: str, line: Line) -> str:
     if act == "da-doc":
         return visit.say("listing.skip.read")
     return visit.say("listing.skip.state", state=state_text(line, visit.lang))
+
+
+async def _tagged(visit: Visit, work: Work, choices: list[Choice]) -> list[Choice]:
+    """With the agency's own labels on each; what carries none is left out."""
+    found = await work.tags.of([each.id for each in choices])
+    why = visit.say("listing.skip.no_tag")
+    return [
+        replace(each, tags=found.get(each.id, ()), why="" if each.id in found else why) for each in choices
+    ]
 
 
 async def _numbered(visit: Visit, choices: list[Choice]) -> list[Choice]:

@@ -12,13 +12,14 @@ from gateway.ports.lists import Sort
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Column:
     """`key` stands in addresses and names the words. `up` and `down` are the orders that its heading asks for, the first
-    one first. `is_content`: not for those who see metadata alone."""
+    one first. `is_content`, `is_tag`: not for those who see no content, or no labels of the agency."""
 
     key: str
     up: Sort | None = None
     down: Sort | None = None
     is_default: bool = True
     is_content: bool = False
+    is_tag: bool = False
     is_wide: bool = False
 
     def sort_after(self, sort: Sort) -> Sort | None:
@@ -38,11 +39,13 @@ _ISSUED = Column(key="ngay-vb", up=Sort.ISSUED_DOWN, down=Sort.ISSUED)
 _SUBJECT = Column(key="trich-yeu", is_content=True, is_wide=True)
 _URGENCY = Column(key="khan")
 _STATE = Column(key="trang-thai")
-_MORE = (
-    Column(key="nguoi-ky", is_default=False, is_content=True),
-    Column(key="han-tra-loi", is_default=False),
+_SIGNER = Column(key="nguoi-ky", is_default=False, is_content=True)
+_REPLY = Column(key="han-tra-loi", is_default=False)
+_SOURCE = Column(key="nguon", is_default=False)
+_LAST = (
     Column(key="so-trang", is_default=False),
     Column(key="ma-van-ban", is_default=False),
+    Column(key="nhan", is_default=False, is_tag=True),
 )
 COLUMNS: Mapping[Side, tuple[Column, ...]] = {
     Side.OUT: (
@@ -55,10 +58,12 @@ COLUMNS: Mapping[Side, tuple[Column, ...]] = {
         _STATE,
         Column(key="gui-luc", up=Sort.NEWEST, down=Sort.OLDEST),
         Column(key="gan-nhat"),
+        _SIGNER,
         Column(key="don-vi", is_default=False),
-        Column(key="nguon", is_default=False),
+        _REPLY,
+        _SOURCE,
         Column(key="ma-qlvb", is_default=False),
-        *_MORE,
+        *_LAST,
     ),
     Side.IN: (
         Column(key="con-lai", up=Sort.FIRST),
@@ -72,13 +77,21 @@ COLUMNS: Mapping[Side, tuple[Column, ...]] = {
         _STATE,
         Column(key="so-den"),
         Column(key="loai", up=Sort.TYPE, down=Sort.TYPE_DOWN, is_default=False),
-        *_MORE,
+        _SIGNER,
+        _REPLY,
+        _SOURCE,
+        *_LAST,
     ),
 }
 
 
-def chosen(side: Side, keys: Sequence[str], *, content: bool) -> tuple[Column, ...]:
+def visible(side: Side, *, content: bool, tags: bool) -> list[Column]:
+    """Those that such a person may choose."""
+    return [each for each in COLUMNS[side] if (content or not each.is_content) and (tags or not each.is_tag)]
+
+
+def chosen(side: Side, keys: Sequence[str], *, content: bool, tags: bool = True) -> tuple[Column, ...]:
     """Those named, in the list's order; of none that is known those that stand there by default."""
-    seen = [each for each in COLUMNS[side] if content or not each.is_content]
+    seen = visible(side, content=content, tags=tags)
     named = tuple(each for each in seen if each.key in keys)
     return named or tuple(each for each in seen if each.is_default)

@@ -12,9 +12,11 @@ from gateway.web.visit import Visit
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sees:
-    """`unit` is None for those who see all of the agency; `person_id` is whose own documents are meant beside it."""
+    """`tags`: also the labels that the agency put on its documents. `unit` is None for those who see all of the agency;
+    `person_id` is whose own documents are meant beside it."""
 
     content: bool
+    tags: bool = True
     unit: str | None = None
     person_id: str = ""
 
@@ -29,7 +31,7 @@ def of(visit: Visit) -> Sees:
     granted = visit.person.require(Right.SEE_CONTENT)
     if granted.manner is Manner.OWN:
         return Sees(content=True, unit=granted.unit, person_id=visit.person.person.id)
-    return Sees(content=granted.manner is Manner.YES)
+    return Sees(content=granted.manner is Manner.YES, tags=granted.manner is not Manner.METADATA)
 
 
 def same_unit(one: str, other: str) -> bool:

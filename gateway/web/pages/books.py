@@ -4,7 +4,6 @@ columns, the sentence about gaps, a workbook, text, a page to print, the arrival
 from __future__ import annotations
 
 from datetime import date
-from functools import partial
 
 from aiohttp import web
 
@@ -15,18 +14,13 @@ from gateway.domain.right import Manner, Right
 from gateway.domain.wall_clock import local
 from gateway.ports import Work
 from gateway.ports.book import OutgoingLine
-from gateway.web import book_page, dates, render
+from gateway.web import book_page, dates, files_out, render
 from gateway.web.frame import BOOKS
 from gateway.web.routes import Needs, get
 from gateway.web.visit import Visit, merged, where
 
 KEEPS = (Needs(right=Right.BOOK, manners=(Manner.YES,)),)
 _ROWS = 50
-_PIECE = 256 * 1024
-_TYPES = {
-    Format.XLSX: "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
-    Format.CSV: "text/csv; charset=utf-8",
-}
 
 
 async def shown(visit: Visit) -> web.StreamResponse:
@@ -58,7 +52,8 @@ async def shown(visit: Visit) -> web.StreamResponse:
         whole=whole,
         given={"tu": visit.ask("tu"), "den": visit.ask("den")},
         files={
-            each: where(f"/so-van-ban/tai/{each}", **merged(query, sau=None, told=None)) for each in _TYPES
+            each: where(f"/so-van-ban/tai/{each}", **merged(query, sau=None, told=None))
+            for each in (Format.XLSX, Format.CSV)
         },
         printed=where("/so-van-ban/in", **merged(query, sau=None, told=None)),
         may_keep=visit.may(Right.BOOK, Manner.YES),
@@ -73,22 +68,8 @@ async def file(visit: Visit) -> web.StreamResponse:
     write = export.xlsx if form is Format.XLSX else export.csv
     with deps.blobs.scratch() as scratch:
         await write(deps.book, scope, ask, scratch.file)
-        size = await deps.pool.run(lambda: scratch.file.seek(0, 2))
-        await deps.pool.run(lambda: scratch.file.seek(0))
-        name = f"{_file_name(ask)}.{form}"
-        response = web.StreamResponse(
-            headers={
-                "Content-Type": _TYPES[form],
-                "Content-Disposition": f'attachment; filename="{name}"',
-                "Content-Length": str(size),
-                "Cache-Control": "no-store",
-            }
-        )
-        await response.prepare(visit.request)
-        while piece := await deps.pool.run(partial(scratch.file.read, _PIECE)):
-            await response.write(piece)
-        await response.write_eof()
-        return response
+        content = await files_out.of_file(deps.pool, scratch.file, f"{_file_name(ask)}.{form}", form)
+        return await files_out.give(visit.request, content)
 
 
 async def printed(visit: Visit) -> web.StreamResponse:
@@ -100,7 +81,7 @@ async def printed(visit: Visit) -> web.StreamResponse:
         response = web.StreamResponse(headers=render.headers(visit.nonce, visit.lang))
         response.content_type, response.charset = "text/html", "utf-8"
         await response.prepare(visit.request)
-        while piece := await deps.pool.run(partial(scratch.file.read, _PIECE)):
+        async for piece in files_out.read(deps.pool, scratch.file):
             await response.write(piece)
         await response.write_eof()
         return response

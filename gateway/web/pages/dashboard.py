@@ -13,11 +13,13 @@ from aiohttp import web
 from gateway.domain.right import Manner, Right
 from gateway.domain.wall_clock import local
 from gateway.ports.lists import Charts, Count, Lag, Tiles
-from gateway.web import charts
+from gateway.web import charts, queue_chart
 from gateway.web.listing import sees
 from gateway.web.listing.asking import PATHS
 from gateway.web.listing.sees import Sees
 from gateway.web.pages.lists import asked_of
+from gateway.web.pages.operations.ground import is_operator
+from gateway.web.queue_chart import QueueChart
 from gateway.web.routes import Needs, get
 from gateway.web.visit import Visit
 
@@ -62,6 +64,8 @@ async def shown(visit: Visit) -> web.StreamResponse:
         slowest=charts.bars([(each.code, each.n, each.seconds) for each in figures.slowest]),
         names=names,
         shades=charts.shades(figures.hours),
+        is_operator=is_operator(visit),
+        waited=await _waited(visit),
         is_new=is_new,
         may_issue=visit.may(Right.ISSUE, Manner.YES),
     )
@@ -106,6 +110,14 @@ async def _endings(visit: Visit) -> int:
     found = await visit.deps.todo.certificates.endings(now)
     codes = {visit.here.code, *visit.here.aliases}
     return sum(each.code in codes and each.until <= now + _EXPIRING for each in found)
+
+
+async def _waited(visit: Visit) -> QueueChart | None:
+    """The queues of the whole node, for who looks after it."""
+    if not is_operator(visit):
+        return None
+    now = visit.deps.clock.now()
+    return queue_chart.of(await visit.deps.operations.machine.sampled(now - queue_chart.SPAN), now)
 
 
 def _traffic(figures: Charts) -> charts.Lines:

@@ -16,7 +16,8 @@ from gateway import labels
 from gateway.domain.right import Manner, Right
 from gateway.domain.wall_clock import local
 from gateway.errors import Denied
-from gateway.web import dates, streaming
+from gateway.web import dates, files_out
+from gateway.web.files_out import Content
 from gateway.web.frame import AUDITS
 from gateway.web.ports_journal import Ask, Entry
 from gateway.web.routes import Needs, Who, get, post
@@ -99,8 +100,9 @@ async def export(visit: Visit) -> web.StreamResponse:
         visit.person.person.id, ask.agency_id or "", ask, MOST_EXPORTED
     )
     now = local(visit.deps.clock.now())
-    named = streaming.File(name=f"nhat-ky-{now:%Y%m%d-%H%M}.csv", content_type="text/csv")
-    return await streaming.send(visit, named, _csv(visit, lines))
+    name = f"nhat-ky-{now:%Y%m%d-%H%M}.csv"
+    content = Content(name=name, found_type="csv", pieces=_csv(visit, lines))
+    return await files_out.give(visit.request, content)
 
 
 async def _csv(visit: Visit, lines: AsyncIterator[Entry]) -> AsyncIterator[bytes]:

@@ -3,16 +3,19 @@ will happen to which, and why others are left out; then what became of each."""
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
 from aiohttp import web
 
+from gateway.accounts import list_tags
 from gateway.domain.document import Staff
 from gateway.domain.listing import Side
 from gateway.domain.right import Manner, Right
-from gateway.errors import Denied, GatewayError, NotFound
+from gateway.domain.tag import Tag
+from gateway.domain.text import fold
+from gateway.errors import Clash, Denied, GatewayError, NotFound
 from gateway.incoming import act, many
 from gateway.outgoing import manage, urge
 from gateway.outgoing.urge import Urging
@@ -119,7 +122,7 @@ async def _chosen(visit: Visit, side: Side, named: str) -> Chosen:
 
 
 async def _page(visit: Visit, chosen: Chosen, problems: list[tuple[str, str]]) -> web.StreamResponse:
-    named = chosen.act
+    named, tags = chosen.act, await _offered_tags(visit, chosen)
     return await visit.page(
         "lists/bulk.html",
         422 if problems else 200,
@@ -135,7 +138,19 @@ async def _page(visit: Visit, chosen: Chosen, problems: list[tuple[str, str]]) -
         urgings=await _told(visit, chosen) if named == "don-doc" else (),
         urge_text=visit.form.text("text") or visit.say("listing.urge.text", agency=visit.here.name),
         mode=visit.here.numbering.value,
+        tags=tags,
+        tag_options=[("", visit.say("tags.choose")), *((each.id, each.name) for each in tags)],
     )
+
+
+async def _offered_tags(visit: Visit, chosen: Chosen) -> Sequence[Tag]:
+    """Those that can be put on, or of these documents those that can be taken off."""
+    if chosen.act == "gan-nhan":
+        return await list_tags.of(visit.deps.store, visit.scope())
+    if chosen.act != "bo-nhan":
+        return ()
+    found = (each for choice in chosen.taken for each in choice.tags)
+    return sorted({each.id: each for each in found}.values(), key=lambda each: fold(each.name))
 
 
 def act_word(visit: Visit, named: str) -> str:
@@ -153,6 +168,13 @@ def _missing(visit: Visit, named: str) -> list[tuple[str, str]]:
             problems.append(("note", visit.say("form.reason.short")))
     if named == "huy-gui" and len(form.text("note")) < SHORTEST_REASON:
         problems.append(("note", visit.say("form.reason.short")))
+    if named == "gan-nhan":
+        try:
+            list_tags.checked(form.text("name"))
+        except Clash as why:
+            problems.append(("name", failing.of_error(why, visit.lang).title))
+    if named == "bo-nhan" and not form.text("tag"):
+        problems.append(("tag", visit.say("form.missing", field=visit.say("tags.which"))))
     if named == "don-doc" and not form.text("text"):
         problems.append(("text", visit.say("form.missing", field=visit.say("listing.urge.words"))))
     return problems
@@ -222,6 +244,29 @@ async def _refuse(visit: Visit, chosen: Chosen) -> list[Outcome]:
 async def _read(visit: Visit, chosen: Chosen) -> list[Outcome]:
     await many.mark_read(visit.deps.inn, visit.scope(), [each.id for each in chosen.taken])
     return [_outcome(each, ok=True, text=visit.say("listing.done.da-doc")) for each in chosen.taken]
+
+
+async def _tag(visit: Visit, chosen: Chosen) -> list[Outcome]:
+    name = list_tags.checked(visit.form.text("name"))
+
+    async def do(choice: Choice) -> str:
+        new = await list_tags.put(visit.deps.store, visit.deps.clock, visit.scope(), name, choice.id)
+        return visit.say("listing.done.gan-nhan" if new else "listing.done.gan-nhan.had", name=name)
+
+    return await _each(visit, chosen, do)
+
+
+async def _untag(visit: Visit, chosen: Chosen) -> list[Outcome]:
+    id = visit.form.text("tag")
+    names = {each.id: each.name for each in await list_tags.of(visit.deps.store, visit.scope())}
+    if id not in names:
+        raise NotFound("this agency has no such label")
+
+    async def do(choice: Choice) -> str:
+        had = await list_tags.take_off(visit.deps.store, visit.scope(), id, choice.id)
+        return visit.say("listing.done.bo-nhan" if had else "listing.done.bo-nhan.had", name=names[id])
+
+    return await _each(visit, chosen, do)
 
 
 async def _offer(visit: Visit, chosen: Chosen) -> list[Outcome]:
@@ -294,6 +339,8 @@ _RUN: dict[str, Callable[[Visit, Chosen], Awaitable[list[Outcome]]]] = {
     "tu-choi": _refuse,
     "da-doc": _read,
     "giao-lai": _offer,
+    "gan-nhan": _tag,
+    "bo-nhan": _untag,
 }
 ACTS_OUT = (
     Needs(right=Right.ISSUE, manners=(Manner.YES,)),

@@ -5,27 +5,29 @@ file."""
 from __future__ import annotations
 
 import zipfile
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from contextlib import aclosing
 from functools import partial
-from typing import BinaryIO
 
 from aiohttp import web
 
 from gateway import labels
 from gateway.accounts import reading
-from gateway.book import csv_text
-from gateway.book.xlsx import XlsxColumn, XlsxWriter
+from gateway.book.xlsx import XlsxColumn
 from gateway.domain.book import Cell
 from gateway.domain.listing import Line, Side
 from gateway.domain.right import Manner, Right
+from gateway.domain.tag import Tag
 from gateway.errors import Clash, Denied, NotFound
-from gateway.web import streaming
-from gateway.web.listing import choosing, sees, sources
+from gateway.web import files_out
+from gateway.web.listing import choosing, sees, sheet
+from gateway.web.listing import tags as own_tags
 from gateway.web.listing.asking import PATHS, Asked
-from gateway.web.listing.cells import WIDTH, WIDTHS, cells, moment
-from gateway.web.listing.choosing import Chosen
+from gateway.web.listing.cells import WIDTH, WIDTHS, cells
 from gateway.web.listing.columns import Column, chosen
-from gateway.web.listing.rows import Row, Teller
+from gateway.web.listing.rows import Teller
+from gateway.web.listing.sheet import Piece
+from gateway.web.moments import moment
 from gateway.web.pages.lists import SEE, acts_of, asked_of, filter_words
 from gateway.web.routes import Needs, get, post
 from gateway.web.visit import Visit
@@ -35,11 +37,7 @@ MOST_ROWS = 10_000
 MOST_PRINTED = 1_000
 MOST_PACKS = 20
 MOST_BYTES = 300 * 1024 * 1024
-_PIECE = 256 * 1024
-_TYPES = {
-    "xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
-    "csv": "text/csv; charset=utf-8",
-}
+_FORMS = ("xlsx", "csv")
 
 
 async def asked(visit: Visit, side: Side, named: str) -> web.StreamResponse:
@@ -47,12 +45,21 @@ async def asked(visit: Visit, side: Side, named: str) -> web.StreamResponse:
     wanted = _question(visit, side)
     if named == "in":
         return await _printed(visit, wanted)
-    found = await choosing.chosen(visit, wanted, named, most=MOST_PACKS if named == "ho-so" else MOST_ROWS)
+    if named == "ho-so":
+        return await visit.page(
+            "lists/packs.html",
+            title=visit.say("listing.act.ho-so"),
+            chosen=await choosing.chosen(visit, wanted, named, most=MOST_PACKS),
+            most=MOST_PACKS,
+        )
+    ids, count = await choosing.counted(visit, wanted, most=MOST_ROWS)
     return await visit.page(
-        f"lists/{'packs' if named == 'ho-so' else 'export'}.html",
+        "lists/export.html",
         title=visit.say(f"listing.act.{named}"),
-        chosen=found,
-        most=MOST_PACKS if named == "ho-so" else MOST_ROWS,
+        asked=wanted,
+        ids=ids,
+        count=count,
+        most=MOST_ROWS,
         every=visit.ask("tat-ca") == "1",
     )
 
@@ -77,68 +84,69 @@ def _question(visit: Visit, side: Side) -> Asked:
     return asked_of(visit, side, choosing.query_of(visit), sees.of(visit))
 
 
-async def _rows(visit: Visit, wanted: Asked, most: int) -> tuple[list[Row], Chosen]:
-    """Of the whole list unless some rows are named."""
-    office = await visit.deps.todo.office() if wanted.side is Side.IN else None
-    teller = Teller(
-        lang=visit.lang, now=visit.deps.clock.now(), office=office, content=sees.of(visit).content
-    )
-    found = await choosing.chosen(visit, wanted, "xuat", most=most, whole=True)
-    return [teller.row(each.row.line) for each in found.choices], found
+async def _teller(visit: Visit, side: Side) -> Teller:
+    office = await visit.deps.todo.office() if side is Side.IN else None
+    return Teller(lang=visit.lang, now=visit.deps.clock.now(), office=office, content=sees.of(visit).content)
 
 
 async def _file(visit: Visit, side: Side) -> web.StreamResponse:
     form = visit.ask("dang")
-    if form not in _TYPES:
+    if form not in _FORMS:
         raise NotFound("a list is written as xlsx or csv")
     wanted = _question(visit, side)
-    rows, _ = await _rows(visit, wanted, MOST_ROWS)
-    columns = chosen(side, wanted.columns, content=sees.of(visit).content)
-    known = await sources.of(visit, [each.line for each in rows]) if _names_source(columns) else {}
-    table = [cells(each, columns, visit.lang, known) for each in rows]
+    columns = _columns(visit, wanted)
     titles = [visit.say(f"listing.column.{each.key}") for each in columns]
     name = f"{PATHS[side].lstrip('/')}-{visit.deps.clock.now():%Y%m%d-%H%M}.{form}"
+    pool = visit.deps.pool
     with visit.deps.blobs.scratch() as scratch:
-        if form == "xlsx":
-            title = visit.say(f"listing.caption.{side}")
-            await visit.deps.pool.run(partial(_xlsx, scratch.file, title, titles, columns, table))
-        else:
-            await visit.deps.pool.run(partial(_csv, scratch.file, titles, table))
-        return await _sent(visit, scratch.file, name, _TYPES[form])
+        async with aclosing(_pieces_of(visit, wanted, columns)) as pieces:
+            if form == "xlsx":
+                named = zip(titles, columns, strict=True)
+                heads = [XlsxColumn(title=title, width=WIDTHS.get(each.key, WIDTH)) for title, each in named]
+                await sheet.xlsx(pool, scratch.file, visit.say(f"listing.caption.{side}"), heads, pieces)
+            else:
+                await sheet.csv(pool, scratch.file, titles, pieces)
+        return await files_out.give(visit.request, await files_out.of_file(pool, scratch.file, name, form))
 
 
-def _names_source(columns: Sequence[Column]) -> bool:
-    return any(each.key == "nguon" for each in columns)
+async def _pieces_of(visit: Visit, wanted: Asked, columns: tuple[Column, ...]) -> AsyncGenerator[Piece]:
+    """Of the whole list unless some rows are named."""
+    teller = await _teller(visit, wanted.side)
+    async with aclosing(choosing.pages(visit, wanted, most=MOST_ROWS)) as pages:
+        async for lines in pages:
+            yield partial(_told, teller, lines, columns, await _tags(visit, lines, columns))
 
 
-def _xlsx(
-    out: BinaryIO, title: str, titles: list[str], columns: Sequence[Column], table: list[list[Cell]]
-) -> None:
-    named = zip(titles, columns, strict=True)
-    heads = [XlsxColumn(title=name, width=WIDTHS.get(each.key, WIDTH)) for name, each in named]
-    with XlsxWriter(out, title, heads) as writer:
-        for row in table:
-            writer.add(row)
-        writer.close()
+def _told(
+    teller: Teller, lines: Sequence[Line], columns: tuple[Column, ...], tags: Mapping[str, Sequence[Tag]]
+) -> list[list[Cell]]:
+    return [cells(each, columns, teller.lang, tags.get(each.line.id, ())) for each in teller.rows(lines)]
 
 
-def _csv(out: BinaryIO, titles: list[str], table: list[list[Cell]]) -> None:
-    out.write(csv_text.first_line(titles))
-    for row in table:
-        out.write(csv_text.line(row))
+def _columns(visit: Visit, wanted: Asked) -> tuple[Column, ...]:
+    seen = sees.of(visit)
+    return chosen(wanted.side, wanted.columns, content=seen.content, tags=seen.tags)
+
+
+async def _tags(
+    visit: Visit, lines: Sequence[Line], columns: Sequence[Column]
+) -> Mapping[str, Sequence[Tag]]:
+    return await own_tags.of_lines(visit, lines) if any(each.is_tag for each in columns) else {}
 
 
 async def _printed(visit: Visit, wanted: Asked) -> web.StreamResponse:
-    rows, found = await _rows(visit, wanted, MOST_PRINTED)
-    columns = chosen(wanted.side, wanted.columns, content=sees.of(visit).content)
-    known = await sources.of(visit, [each.line for each in rows]) if _names_source(columns) else {}
+    teller = await _teller(visit, wanted.side)
+    found = await choosing.chosen(visit, wanted, "xuat", most=MOST_PRINTED, whole=True)
+    columns = _columns(visit, wanted)
+    lines = [each.row.line for each in found.choices]
+    tags = await _tags(visit, lines, columns)
     return await visit.page(
         "lists/print.html",
         title=visit.say(f"listing.caption.{wanted.side}"),
-        rows=[[_written(cell) for cell in cells(each, columns, visit.lang, known)] for each in rows],
+        rows=[[_written(cell) for cell in row] for row in _told(teller, lines, columns, tags)],
         columns=columns,
         asked=wanted,
-        words=filter_words(visit, wanted),
+        words=filter_words(visit, wanted, await own_tags.known(visit)),
         cut=found.cut,
         most=MOST_PRINTED,
         made_at=moment(visit.deps.clock.now()),
@@ -170,7 +178,8 @@ async def packs(visit: Visit) -> web.StreamResponse:
             for line in lines:
                 await _add(visit, packed, line)
         name = f"ho-so-chung-cu-{visit.deps.clock.now():%Y%m%d-%H%M}.zip"
-        return await _sent(visit, scratch.file, name, "application/zip")
+        content = await files_out.of_file(visit.deps.pool, scratch.file, name, "zip")
+        return await files_out.give(visit.request, content)
 
 
 async def _add(visit: Visit, packed: zipfile.ZipFile, line: Line) -> None:
@@ -181,18 +190,6 @@ async def _add(visit: Visit, packed: zipfile.ZipFile, line: Line) -> None:
     with packed.open(pack.name, "w", force_zip64=True) as member:
         async for piece in pack.pieces:
             await visit.deps.pool.run(partial(member.write, piece))
-
-
-async def _sent(visit: Visit, file: BinaryIO, name: str, content_type: str) -> web.StreamResponse:
-    size = file.seek(0, 2)
-    file.seek(0)
-    what = streaming.File(name=name, content_type=content_type.partition(";")[0], size=size)
-    return await streaming.send(visit, what, _pieces(visit, file))
-
-
-async def _pieces(visit: Visit, file: BinaryIO) -> AsyncIterator[bytes]:
-    while piece := await visit.deps.pool.run(partial(file.read, _PIECE)):
-        yield piece
 
 
 ROUTES = (

@@ -8,7 +8,7 @@ from gateway.accounts import list_views
 from gateway.domain.listing import Side
 from gateway.errors import Clash
 from gateway.web.failing import of_error
-from gateway.web.listing import choosing, sees
+from gateway.web.listing import choosing, sees, tags
 from gateway.web.listing.asking import PATHS
 from gateway.web.pages.lists import SEE, asked_of, filter_words
 from gateway.web.routes import get, post
@@ -46,7 +46,7 @@ async def _page(visit: Visit, side: Side, problems: list[tuple[str, str]]) -> we
         422 if problems else 200,
         title=visit.say("listing.view.save"),
         asked=asked,
-        words=filter_words(visit, asked),
+        words=filter_words(visit, asked, await tags.known(visit)),
         problems=problems,
         given=visit.form.flat(),
     )

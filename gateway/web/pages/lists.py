@@ -13,16 +13,19 @@ from gateway import labels
 from gateway.accounts import list_views
 from gateway.domain.document import URGENCY_KEYS
 from gateway.domain.listing import TABS, Line, Side, Tab
+from gateway.domain.origin import NO_BOOK
 from gateway.domain.right import Manner, Right
+from gateway.domain.tag import Tag
 from gateway.domain.text import fold, sought
 from gateway.domain.wall_clock import local
 from gateway.errors import NotFound
 from gateway.ports import Work
 from gateway.ports.lists import Count, ListPage, Sort, Wanted
 from gateway.ports.rows import InboxItem
-from gateway.web.listing import asking, sees, sources
-from gateway.web.listing.asking import ALL, ATTENTION, PICKS, SIZES, STATES, Asked
-from gateway.web.listing.columns import COLUMNS, chosen
+from gateway.web.listing import asking, sees
+from gateway.web.listing import tags as own_tags
+from gateway.web.listing.asking import ALL, ATTENTION, ORIGINS, PICKS, SIZES, STATES, Asked
+from gateway.web.listing.columns import chosen, visible
 from gateway.web.listing.rows import Teller, marked
 from gateway.web.listing.sees import Sees
 from gateway.web.routes import Needs, get
@@ -42,6 +45,7 @@ class Shown:
     total: Count
     counts: Mapping[str, Count]
     types: Sequence[str]
+    books: Sequence[str]
     queued: Count | None = None
     broken: Sequence[InboxItem] = ()
     last: datetime | None = None
@@ -74,7 +78,9 @@ async def _listed(visit: Visit, side: Side) -> web.StreamResponse:
         "urgencies": [(key, visit.say(f"urgency.{key}")) for key in URGENCY_KEYS.values()],
         "states": [(each, _state_name(visit, side, each)) for each in STATES[side]],
         "picks": PICKS,
-        "all_columns": [each for each in COLUMNS[side] if seen.content or not each.is_content],
+        "origins": [(each.value, visit.say(f"listing.source.{each}")) for each in ORIGINS[side]],
+        "books": [(each, _book_name(visit, each)) for each in reversed(shown.books)],
+        "all_columns": visible(side, content=seen.content, tags=seen.tags),
     }
     if visit.is_piece:
         answer = visit.piece("lists/_list.html", **values)
@@ -90,7 +96,7 @@ def asked_of(visit: Visit, side: Side, query: Mapping[str, str], seen: Sees) -> 
     """The question of that query, as this person may ask it."""
     getall = getattr(query, "getall", None)
     named = ",".join(getall("cot", [])) if getall else query.get("cot", "")
-    known = {each.key for each in COLUMNS[side] if seen.content or not each.is_content}
+    known = {each.key for each in visible(side, content=seen.content, tags=seen.tags)}
     columns = [key for key in dict.fromkeys(named.split(",")) if key in known]
     return asking.read(
         side,
@@ -98,6 +104,7 @@ def asked_of(visit: Visit, side: Side, query: Mapping[str, str], seen: Sees) -> 
         local(visit.deps.clock.now()).date(),
         columns=columns,
         content=seen.content,
+        tags=seen.tags,
         viewer=seen.viewer(side),
     )
 
@@ -113,6 +120,7 @@ async def _look(visit: Visit, asked: Asked) -> Shown:
             total=total,
             counts=await _counts(work, asked),
             types=await work.lists.types(asked.side),
+            books=await work.lists.books(asked.side),
             queued=await work.lists.count(queued) if visit.deps.light().word == "down" else None,
             broken=await _broken(work, asked) if is_in and asked.cursor is None else (),
             last=await _last(work, asked) if is_in and not page.lines else None,
@@ -155,9 +163,9 @@ async def _values(visit: Visit, asked: Asked, shown: Shown, seen: Sees) -> dict[
     teller = Teller(
         lang=visit.lang, now=visit.deps.clock.now(), office=office, content=seen.content, back=asked.query
     )
-    columns = chosen(asked.side, asked.columns, content=seen.content)
+    columns = chosen(asked.side, asked.columns, content=seen.content, tags=seen.tags)
     lines = shown.page.lines
-    wants_source = any(each.key == "nguon" for each in columns)
+    known = await own_tags.known(visit)
     found = sought(asked.wanted.text)
     return {
         "asked": asked,
@@ -168,9 +176,12 @@ async def _values(visit: Visit, asked: Asked, shown: Shown, seen: Sees) -> dict[
         "seen": seen,
         "tabs": asking.tabs(asked.side),
         "sizes": SIZES,
-        "words": filter_words(visit, asked),
+        "words": filter_words(visit, asked, known),
+        "tag_options": [("", visit.say("listing.any")), *((each.id, each.name) for each in known)],
+        "tags": known,
+        "tags_of": await own_tags.of_lines(visit, lines) if known else {},
+        "named_tags": any(each.is_tag for each in columns),
         "acts": acts_of(visit, asked.side),
-        "sources": await sources.of(visit, lines) if wants_source else {},
         "marked": lambda text: list(marked(text, found)),
         "since": visit.deps.clock.now(),
         "type_name": lambda name: _type_name(visit, fold(name)) if visit.lang != "vi" else name,
@@ -191,6 +202,8 @@ def acts_of(visit: Visit, side: Side) -> tuple[str, ...]:
             ("xuat", True),
             ("ho-so", reads),
             ("huy-gui", issues),
+            ("gan-nhan", issues),
+            ("bo-nhan", issues),
         )
     else:
         named = (
@@ -200,12 +213,15 @@ def acts_of(visit: Visit, side: Side) -> tuple[str, ...]:
             ("in", True),
             ("da-doc", reads),
             ("giao-lai", takes),
+            ("gan-nhan", takes),
+            ("bo-nhan", takes),
         )
     return tuple(key for key, may in named if may)
 
 
-def filter_words(visit: Visit, asked: Asked) -> list[tuple[str, str, str]]:
-    """Each filter in words: its name, its value, and the list without it."""
+def filter_words(visit: Visit, asked: Asked, tags: Sequence[Tag] = ()) -> list[tuple[str, str, str]]:
+    """Each filter in words: its name, its value, and the list without it. `tags` are those that the person may see."""
+    tag_names = {each.id: each.name for each in tags}
     told = []
     for name, value in asked.filters.items():
         words = value
@@ -219,6 +235,12 @@ def filter_words(visit: Visit, asked: Asked) -> list[tuple[str, str, str]]:
             words = _state_name(visit, asked.side, value)
         elif name == "tep":
             words = visit.say(f"listing.tep.{value}")
+        elif name == "nguon":
+            words = visit.say(f"listing.source.{value}")
+        elif name == "so":
+            words = _book_name(visit, value)
+        elif name == "nhan":
+            words = tag_names.get(value, "?")
         elif name in ("qua-han", "chua-doc"):
             words = ""
         told.append(
@@ -231,6 +253,10 @@ def _type_name(visit: Visit, key: str) -> str:
     """The rows know types by their key without accents; those of the one table have their words."""
     slug = fold(key).replace(" ", "_")
     return visit.say(f"type.{slug}") if labels.has(f"type.{slug}") else key
+
+
+def _book_name(visit: Visit, book: str) -> str:
+    return visit.say("listing.book.none") if book == NO_BOOK else visit.say("listing.book", year=book)
 
 
 def _state_name(visit: Visit, side: Side, state: str) -> str:

@@ -9,21 +9,24 @@ from datetime import datetime
 
 from aiohttp import web
 
+from gateway.accounts import sessions
 from gateway.domain.listing import Side
-from gateway.errors import Denied, NotFound
+from gateway.domain.right import Right
+from gateway.errors import Denied, NotFound, StoreFailure
 from gateway.ports.lists import Wanted
 from gateway.web.listing import sees
-from gateway.web.listing.live import BETWEEN_S, LONGEST_S, LOOK_S
+from gateway.web.listing.live import BETWEEN_S, LONGEST_S, LOOK_S, STILL_S
 from gateway.web.pages.lists import SEE
 from gateway.web.routes import get
 from gateway.web.visit import Visit
 
 
 async def stream(visit: Visit) -> web.StreamResponse:
-    """Until the page goes, the session is over, the node stops, or minutes have passed: then the browser asks anew."""
+    """Until the page goes, the session is over, another person needs the place, the node stops, or minutes have passed:
+    then the browser asks anew."""
     wanted, live = _wanted(visit), visit.deps.live
-    async with live.place() as is_free:
-        if not is_free:
+    async with live.place(visit.person.person.id) as given_up:
+        if given_up is None:
             return web.Response(status=503, headers={"Retry-After": "30", "Cache-Control": "no-store"})
         response = web.StreamResponse(
             headers={
@@ -33,21 +36,21 @@ async def stream(visit: Visit) -> web.StreamResponse:
             }
         )
         await response.prepare(visit.request)
-        # The page may be closed at any moment.
-        with contextlib.suppress(ConnectionResetError):
-            await _tell(visit, response, wanted)
+        # The page may be closed at any moment; a database that is away is asked again by the next stream.
+        with contextlib.suppress(ConnectionResetError, StoreFailure):
+            await response.write(b"retry: 5000\n\n")
+            over = asyncio.Event()
+            await live.first(
+                _tell(visit, response, wanted), _watch(visit, over), given_up.wait(), live.pause(LONGEST_S)
+            )
+            if over.is_set() or given_up.is_set():
+                await response.write(b"event: over\ndata: \n\n")
         return response
 
 
 async def _tell(visit: Visit, response: web.StreamResponse, wanted: Wanted) -> None:
     live, said = visit.deps.live, 0
-    await response.write(b"retry: 5000\n\n")
-    running = asyncio.get_running_loop()
-    until = running.time() + LONGEST_S
-    while not live.is_stopping and running.time() < until:
-        if visit.deps.clock.now() >= visit.person.ends_at:
-            await response.write(b"event: over\ndata: \n\n")
-            return
+    while True:
         found = await _count(visit, wanted)
         if found != said:
             said = found
@@ -56,6 +59,24 @@ async def _tell(visit: Visit, response: web.StreamResponse, wanted: Wanted) -> N
             await response.write(b": \n\n")
         await live.rung(visit.deps.store.wait_events, LOOK_S)
         await live.pause(BETWEEN_S)
+
+
+async def _watch(visit: Visit, over: asyncio.Event) -> None:
+    """Ends with the page, with the session, and with what the person may see here."""
+    while not over.is_set() and not _is_gone(visit.request):
+        await visit.deps.live.pause(STILL_S)
+        try:
+            acting = await sessions.look(visit.deps.accounts, visit.token)
+            seen = acting.require(Right.SEE_CONTENT)
+        except Denied:
+            over.set()
+        else:
+            if acting.session.agency_id != visit.here.id or seen != visit.person.require(Right.SEE_CONTENT):
+                over.set()
+
+
+def _is_gone(request: web.Request) -> bool:
+    return request.transport is None or request.transport.is_closing()
 
 
 async def number(visit: Visit) -> web.StreamResponse:

@@ -35,13 +35,14 @@ async def added(visit: Visit) -> web.StreamResponse:
     if kind not in tuple(DayKind) or len(name) > calendar_file.LONGEST_NAME:
         return await _page(visit, [("name", visit.say("office.name.long"))])
     wanted = CalendarDay(day=day, kind=DayKind(kind), name=name)
-    await visit.deps.todo.calendar.put([wanted], visit.deps.clock.now())
+    await visit.deps.todo.calendar.put([wanted], visit.deps.clock.now(), visit.person.person.id)
     return visit.said(PATH, "office.added", nam=str(day.year))
 
 
 async def removed(visit: Visit) -> web.StreamResponse:
-    day = dates.day(visit.form.text("day"), local(visit.deps.clock.now()).date())
-    if day is None or not await visit.deps.todo.calendar.remove(day):
+    now, by = visit.deps.clock.now(), visit.person.person.id
+    day = dates.day(visit.form.text("day"), local(now).date())
+    if day is None or not await visit.deps.todo.calendar.remove(day, now, by):
         raise NotFound("this node has said nothing of its own about that day")
     return visit.said(PATH, "office.removed", nam=str(day.year))
 
@@ -59,7 +60,7 @@ async def imported(visit: Visit) -> web.StreamResponse:
     except Clash as why:
         # Its faults are named with their lines; they are few and short.
         return await _page(visit, [("file", f"{visit.say('clash.GW-CALENDAR')} {why}")])
-    await visit.deps.todo.calendar.put(days, visit.deps.clock.now())
+    await visit.deps.todo.calendar.put(days, visit.deps.clock.now(), visit.person.person.id)
     return visit.said(PATH, "office.imported", nam=str(days[0].day.year))
 
 

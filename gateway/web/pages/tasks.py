@@ -111,6 +111,8 @@ async def woken(visit: Visit) -> web.StreamResponse:
 def row(visit: Visit, found: gather.TodoList, task: Task) -> Row:
     path = subject_path(task)
     act, verb = _ACTS.get(task.kind, ("", "open"))
+    if verb == "resend" and not visit.may(Right.ISSUE, Manner.YES):
+        act, verb = "", "open"
     return Row(
         task=task,
         left=found.left(task),
@@ -137,6 +139,7 @@ _ACTS: dict[TaskKind, tuple[str, str]] = {
     TaskKind.CERTIFICATE: ("{path}", "open"),
     TaskKind.ISSUE: ("{path}", "open"),
     TaskKind.STATUS: ("{path}", "open"),
+    TaskKind.APPROVE_RECALL: ("{path}/thu-hoi/de-nghi", "approve"),
 }
 
 

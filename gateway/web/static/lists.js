@@ -66,7 +66,7 @@
   if (!window.EventSource) { fall(); return; }
   const line = new EventSource(place.dataset.live);
   line.addEventListener("news", (event) => news(Number(event.data)));
-  line.addEventListener("over", () => line.close());
+  line.addEventListener("over", () => { line.close(); fall(); });
   line.addEventListener("error", () => { if (line.readyState === EventSource.CLOSED) fall(); });
   window.addEventListener("pagehide", () => line.close());
 })();

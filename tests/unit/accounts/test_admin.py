@@ -61,6 +61,9 @@ async def test_an_agencys_administrator_stays_in_the_own_agency(desk: AccountDes
         admin.link(desk, by, "quantri"),
         admin.link(desk, by, "both"),
         admin.stand(desk, by, "both", Standing.LOCKED, "works elsewhere too"),
+        admin.unlock(desk, by, "both"),
+        admin.sign_out(desk, by, "both"),
+        admin.must_change(desk, by, "both"),
         posts.give(desk, found["clerk"].by, "new", post(PostRole.CLERK)),
         review.lines(desk, by, SOUTH),
     )
@@ -69,6 +72,33 @@ async def test_an_agencys_administrator_stays_in_the_own_agency(desk: AccountDes
             await each
         assert denied.value.code == "GW-RIGHT"
     assert made.person.added_by == found["admin"].person.id
+
+
+async def test_of_a_person_with_posts_elsewhere_one_ends_the_posts_of_the_own_agency(
+    desk: AccountDesk,
+) -> None:
+    """And, once there is no post elsewhere, does everything again; whoever administers both agencies does it from the
+    beginning."""
+    found = await team(desk)
+    root, by = found["root"].by, found["admin"].by
+    both = await accounts.someone(desk, root, "both", post(PostRole.CLERK), post(PostRole.CLERK, SOUTH))
+    wide = post(PostRole.AGENCY_ADMIN), post(PostRole.AGENCY_ADMIN, SOUTH)
+    two = await accounts.someone(desk, root, "two", *wide)
+
+    await both.enters()
+    assert await admin.sign_out(desk, two.by, "both") == 1
+    await admin.unlock(desk, two.by, "both")
+    await posts.give(desk, by, "both", post(PostRole.OFFICER, unit="Room 3"))
+    await posts.take(desk, by, "both", PostRole.CLERK, NORTH)
+    with pytest.raises(Denied):
+        await posts.take(desk, by, "both", PostRole.CLERK, SOUTH)
+
+    await posts.take(desk, root, "both", PostRole.CLERK, SOUTH)
+    await both.enters()
+    assert await admin.sign_out(desk, by, "both") == 1
+    with pytest.raises(Denied) as own:
+        await admin.unlock(desk, by, "admin")
+    assert own.value.code == "GW-OWN-RIGHTS"
 
 
 async def test_nobody_links_a_person_who_decides_about_trust_but_who_administers_the_node(

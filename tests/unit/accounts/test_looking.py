@@ -44,6 +44,17 @@ async def test_an_administrator_sees_the_own_agency_and_the_operator_all(desk: A
             await seen("north", agency)
 
 
+async def test_whoever_signed_in_longest_ago_leads_and_nobody_before_who_never_did(desk: AccountDesk) -> None:
+    found = await office(desk)
+    await found["clerk"].enters()
+    await desk.clock.sleep(60)
+    await found["both"].enters()
+
+    lines, _ = await looking.lines(desk, found["root"].by, NORTH, anybody, 0, 10)
+
+    assert [each.person.login for each in lines] == ["north", "clerk", "both"]
+
+
 async def test_one_account_shows_the_posts_that_one_administers(desk: AccountDesk) -> None:
     found = await office(desk)
     both, north = found["both"], found["north"]
@@ -54,6 +65,7 @@ async def test_one_account_shows_the_posts_that_one_administers(desk: AccountDes
 
     assert [each.agency_id for each in seen.posts] == [NORTH]
     assert (seen.is_ours, whole.is_ours) == (False, True)
+    assert (len(seen.sessions), len(whole.sessions)) == (0, 1)
     assert (await looking.one(desk, north.by, found["clerk"].person.id)).is_ours
     assert {each.agency_id for each in whole.posts} == {NORTH, SOUTH}
     assert not any(each.data.get("agency") == SOUTH for each in seen.events)

@@ -109,7 +109,7 @@ async def test_the_right_password_does_not_open_a_locked_name_and_unlocking_does
 
     with pytest.raises(Denied) as found:
         await one.enters()
-    await admin.unlock(desk, "operator", "quantri")
+    await admin.unlock(desk, MACHINE, "quantri")
 
     assert (found.value.code, found.value.hint) == ("GW-LOCKED", "wait: 900 s")
     assert (await one.enters()).person.id == one.person.id

@@ -113,3 +113,13 @@ async def test_a_file_with_bad_lines_is_refused_whole_with_every_line(door: Door
 
 async def test_a_registry_file_is_csv(door: Door) -> None:
     assert (await load(door, "{}", kind="application/json")).status == 415
+
+
+async def test_a_program_changes_no_agency_that_is_known(door: Door) -> None:
+    await load(door, HEAD + "Z91.55;;Sở Mới;Z91\n")
+
+    refused = await load(door, HEAD + "Z91.55;;Sở Khác;Z91\n")
+
+    assert refused.status == 409
+    assert "REG-TWO-PEOPLE" in str(refused.json)
+    assert (await door.ask("GET", "/agencies/Z91.55")).json["name"] == "Sở Mới"

@@ -39,7 +39,7 @@ DUE = {
             "discard",
         )
     ),
-    *(f"registry {name}" for name in ("list", "show", "resolve", "search", "import")),
+    *(f"registry {name}" for name in ("list", "show", "resolve", "search", "import", "imports", "undo")),
     *(f"registry {name}" for name in ("export", "diff", "verify", "sync", "publish")),
     *(f"registry feed {name}" for name in ("status", "refusals", "proposals", "propose")),
     *(f"keys {name}" for name in ("list", "new", "csr", "import", "retire", "stolen")),

@@ -12,6 +12,7 @@ from gateway.deciding.desk import DecidingDesk
 from gateway.pool import ThreadPool
 from gateway.registry.binding import SqlBindings
 from gateway.registry.directory import SqlDirectory
+from gateway.registry.imports import SqlImports
 from gateway.registry.reforms import SqlReforms
 from gateway.store.binding_log import SqlBindingLog
 from gateway.store.decisions import SqlDecisions
@@ -49,6 +50,8 @@ ON_BOTH = {
     "test_two_become_one_on_a_future_day_and_each_day_has_its_answer",
     "test_what_was_believed_at_a_moment_stays_known",
     "test_undoing_restores_every_row_and_leaves_the_history",
+    "test_an_import_is_undone_as_a_whole_and_what_was_believed_stays",
+    "test_a_proposal_holds_only_while_it_would_do_what_was_shown",
 }
 
 
@@ -85,7 +88,13 @@ def pool() -> Iterator[ThreadPool]:
 def desk(store: SqlStore, clock: ManualClock, pool: ThreadPool, tmp_path: Path) -> DecidingDesk:
     log = SqlBindingLog(clock)
     return DecidingDesk(
-        decisions=SqlDecisions(store, clock, lambda line, by: SqlBindings(line, clock, log, by), SqlReforms),
+        decisions=SqlDecisions(
+            store,
+            clock,
+            lambda line, by: SqlBindings(line, clock, log, by),
+            SqlReforms,
+            lambda line: SqlImports(line, pool),
+        ),
         secrets=PersonSecrets(),
         anchors=AnchorFile(tmp_path / "ca.pem"),
         clock=clock,

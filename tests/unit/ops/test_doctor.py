@@ -18,8 +18,10 @@ from gateway.domain.account import AgencyScope, HostedAgency
 from gateway.domain.document import Lane
 from gateway.domain.event import EventKind
 from gateway.domain.identity import Digest
+from gateway.domain.node_history import Beat
 from gateway.ops import doctor
 from gateway.ops.doctor import Finding, Patient
+from gateway.policy import heartbeat
 from gateway.pool import ThreadPool
 from gateway.ports import InboxItem
 from gateway.store import migrate, restored
@@ -350,3 +352,45 @@ def test_every_finding_has_words_in_both_languages(ward: Ward) -> None:
     for each in ward.examine():
         for lang in labels.LANGUAGES:
             assert labels.say(f"doctor.{each.cause}", lang, **each.params)
+
+
+def test_a_job_that_no_longer_reports_is_named_and_a_node_that_never_worked_is_not(ward: Ward) -> None:
+    before = ward.found("jobs")
+    asyncio.run(told(ward, Beat(job="landing", at=ward.clock.now()), Beat(job="backup", at=ward.clock.now())))
+    well = ward.found("jobs")
+    ward.clock.advance(timedelta(hours=1))
+    late = ward.found("jobs")
+    ward.clock.advance(timedelta(hours=26))
+    both = ward.found("jobs")
+
+    assert before == []
+    assert [(each.level, each.cause) for each in well] == [("green", "jobs.fine")]
+    ((params, cure),) = [(each.params["jobs"], each.cure) for each in late]
+    assert cure == "gateway serve"
+    assert isinstance(params, tuple)
+    assert "landing" in params
+    assert "backup" not in params
+    assert [each.cure for each in both] == [
+        "gateway serve",
+        "gateway backup --passphrase-file passphrase.txt",
+    ]
+    assert labels.jobs(("landing", "backup")) == "Lấy gói tin từ trục, Sao lưu"
+
+
+def test_a_job_whose_last_run_failed_is_named(ward: Ward) -> None:
+    now = ward.clock.now()
+    beats = [Beat(job=job, at=now) for job in heartbeat.JOBS if job not in heartbeat.OPTIONAL]
+    failed = Beat(job="digest", at=now, failed_at=now + timedelta(seconds=1), code="GW-T-101")
+
+    asyncio.run(told(ward, *beats, failed))
+
+    ((found,),) = [ward.found("jobs")]
+    assert (found.level, found.cause, found.params["jobs"]) == ("yellow", "jobs.faulty", ("digest",))
+
+
+async def told(ward: Ward, *beats: Beat) -> None:
+    store = SqlStore(ward.patient.database_url, ward.clock)
+    try:
+        await store.history.record(beats, [], ward.clock.now())
+    finally:
+        await store.close()

@@ -6,9 +6,11 @@ from collections.abc import Sequence
 from datetime import UTC, date, datetime
 
 import pytest
+from sqlalchemy import event
+from sqlalchemy.ext.asyncio import AsyncEngine
 
 from gateway.domain.recipients import GroupMember, Offer, OfferKind, RecipientGroup
-from gateway.outgoing.addressing import offers
+from gateway.outgoing.addressing import offers, offers_of_each
 from gateway.registry.directory import SqlDirectory
 
 TODAY = date(2026, 11, 20)
@@ -132,3 +134,56 @@ def group(*codes: str) -> RecipientGroup:
     members = tuple(GroupMember(code=each) for each in codes)
     at = datetime(2026, 11, 20, tzinfo=UTC)
     return RecipientGroup(name="Các sở, ban, ngành", members=members, saved_by="prn", saved_at=at)
+
+
+TEXTS = (
+    *("Z91.07", "z91.07 ", "000.00.15.Z91", "00.15.Z91", "Z91.7", "Z92.20", "Z91.99", "Z9", "", "x" * 600),
+    *("Sở Nội vụ", "so noi vu", "Sở Cũ", "Văn phòng Sở", "Văn phòng", "Sở Thử nghiệmm", "UBND xã Bình Mẫu"),
+    *("Ủy ban nhân dân tỉnh Sao Mai", "Sở Thử nghiệm", "Sở Thử nghiệm cũ", "Z91.12", "Không có ở đâu"),
+)
+
+
+async def test_many_texts_at_once_are_answered_as_each_by_itself(book: SqlDirectory) -> None:
+    parents = (None, "Z91", "z92", "Ủy ban nhân dân tỉnh Sao Mai", "Z92.20", "Không có")
+    asked = [(text, parent) for text in TEXTS for parent in parents]
+
+    together = await book.resolve_all([*asked, asked[0]], TODAY)
+
+    assert list(together[:-1]) == [await book.resolve(text, TODAY, parent) for text, parent in asked]
+    assert together[-1] == together[0]
+
+
+async def test_a_name_of_before_is_found_among_many(book: SqlDirectory) -> None:
+    """What had another name until a later day answers to both, with the name of the day."""
+    renamed = AGENCIES.replace("Sở Thử nghiệm,Z91", "Sở Đổi mới,Z91")
+    await book.apply(await book.plan_import(renamed.encode()), "operator")
+    asked = [(text, "Z91") for text in ("Sở Đổi mới", "Sở Thử nghiệm", "Z91.07")]
+
+    together = await book.resolve_all(asked, TODAY)
+
+    assert list(together) == [await book.resolve(text, TODAY, parent) for text, parent in asked]
+
+
+async def test_several_blocks_are_each_read_by_themselves(book: SqlDirectory) -> None:
+    texts = (BLOCK, "Sở Nội vụ", "Z91.12", "Sở Cũ", "Các sở, ban, ngành")
+
+    together = await offers_of_each(book, (), texts, TODAY, near="Z91.12")
+
+    assert [told(each) for each in together] == [
+        told(await offers(book, (), text, TODAY, near="Z91.12")) for text in texts
+    ]
+
+
+async def test_a_long_list_takes_few_looks_at_the_registry(book: SqlDirectory, reader: AsyncEngine) -> None:
+    communes = "".join(f"Z91.{n + 100},,Ủy ban nhân dân xã Đông {n},Z91,,,\n" for n in range(40))
+    await book.apply(await book.plan_import((AGENCIES + communes).encode()), "operator")
+    statements: list[str] = []
+    event.listen(reader.sync_engine, "before_cursor_execute", lambda *call: statements.append(call[2]))
+
+    few = await offers(book, (), "- UBND xã Bình Mẫu;\n- Sở Thử nghiệm", TODAY, near="Z91.12")
+    first = len(statements)
+    many = await offers(book, (), "\n".join(f"- UBND xã Đông {n};" for n in range(40)), TODAY, near="Z91.12")
+
+    assert {each.kind for each in (*few, *many)} == {OfferKind.NAMED}
+    assert len(many) == 40
+    assert len(statements) - first < 2 * first

@@ -9,12 +9,13 @@ from sqlalchemy import insert, inspect, update
 from sqlalchemy.engine import Connection
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from gateway.domain.registry import RowSource, Standing
+from gateway.domain.registry import AgencyFilter, RowSource, Standing
 from gateway.errors import StoreFailure
 from gateway.ports import Directory
 from gateway.registry import lookup
 from gateway.registry.directory import SqlDirectory
 from gateway.registry.tables import METADATA, agency_table
+from tests.support import pki
 from tests.support.clock import ManualClock
 
 TODAY = date(2026, 11, 20)
@@ -368,3 +369,51 @@ async def _plan(connection: AsyncConnection, query: str) -> list[str]:
     if connection.dialect.name == "sqlite":
         return [row.detail for row in await connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {query}")]
     return [row[0] for row in await connection.exec_driver_sql(f"EXPLAIN {query}")]
+
+
+@pytest.mark.parametrize(
+    ("wanted", "codes"),
+    [
+        (AgencyFilter(level=3), ["Z91.12.03"]),
+        (AgencyFilter(root="Z91"), ["Z91", "Z91.07", "Z91.12", "Z91.12.03"]),
+        (AgencyFilter(root="Z9"), []),
+        (AgencyFilter(standing="upcoming"), ["Z92.23"]),
+        (AgencyFilter(standing="ended"), ["Z92.20", "Z92.21", "Z92.24"]),
+        (AgencyFilter(standing="active", root="Z92"), ["Z92", "Z92.12", "Z92.22"]),
+        (AgencyFilter(text="so noi", root="Z92"), ["Z92.12"]),
+        (AgencyFilter(text="003.44"), ["Z91.12.03"]),
+        (AgencyFilter(has_no_alias=True, level=2, root="Z91"), ["Z91.12"]),
+        (AgencyFilter(changed_since=TODAY, level=1), ["Z91", "Z92"]),
+        (AgencyFilter(changed_since=TODAY + timedelta(days=1)), []),
+        (AgencyFilter(is_unbound=True, level=1), ["Z91", "Z92"]),
+        (AgencyFilter(certificate_days=90), []),
+    ],
+)
+async def test_the_list_is_narrowed(filled: SqlDirectory, wanted: AgencyFilter, codes: list[str]) -> None:
+    assert [each.code for each in (await filled.filtered(wanted)).items] == codes
+
+
+async def test_a_narrowed_list_goes_on_where_a_page_ended(filled: SqlDirectory) -> None:
+    wanted = AgencyFilter(root="Z92", standing="ended")
+    first = await filled.filtered(wanted, 2)
+    second = await filled.filtered(wanted, 2, first.next_cursor)
+
+    assert [each.code for each in (*first.items, *second.items)] == ["Z92.20", "Z92.21", "Z92.24"]
+    assert second.next_cursor is None
+
+
+async def test_a_list_by_certificate_knows_what_ends_soon(filled: SqlDirectory, clock: ManualClock) -> None:
+    now = clock.now()
+    for code, days in (("Z91.07", 20), ("Z91.12", 45), ("Z92", 300)):
+        der = pki.der(pki.root().issue(code, pki.key("p256", code)))
+        await filled.bind(code, der, now, now + timedelta(days=days), "one", "two")
+
+    async def found(**wanted: object) -> list[str]:
+        return [each.code for each in (await filled.filtered(AgencyFilter(**wanted))).items]  # type: ignore[arg-type]
+
+    assert await found(certificate_days=30) == ["Z91.07"]
+    assert await found(certificate_days=60) == ["Z91.07", "Z91.12"]
+    assert await found(is_unbound=True, root="Z91") == ["Z91", "Z91.12.03"]
+    clock.advance(int(timedelta(days=30).total_seconds()))
+    assert await found(certificate_days=30) == ["Z91.12"]
+    assert "Z91.07" in await found(is_unbound=True)

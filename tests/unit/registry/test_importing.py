@@ -362,3 +362,25 @@ async def test_what_the_preview_shows_is_what_applying_does(
 def _text(entry: AgencyEntry, field: str) -> str | None:
     found = getattr(entry, field)
     return None if found is None else str(found)
+
+
+async def test_what_looks_alike_or_names_no_decision_is_a_doubt_and_no_problem(
+    directory: SqlDirectory,
+) -> None:
+    first = "code,name,decision\nZ91,UBND tỉnh,1/QĐ\nZ91.01,Sở Tài chính,1/QĐ\nZ91.02,Sở Y tế,1/QĐ\n"
+    await directory.apply(await directory.plan_import(first.encode()), "operator")
+    again = (
+        "code,name,decision\nZ91.01,Sở Tài chính,1/QĐ\nZ91.03,Sở Tài chính,2/QĐ\nZ91.04,Sở Y tê,2/QĐ\n"
+        "Z92,Sở Y tế,\nZ92.01,Sở Y tế,\n"
+    )
+
+    plan = await directory.plan_import(again.encode())
+
+    assert plan.problems == ()
+    assert [(each.line, each.column, each.advice.split(";")[0]) for each in plan.doubts] == [
+        (3, "name", "Z91.01 under the same parent has the same name"),
+        (4, "name", "Z91.02 under the same parent has a name that differs by accents or case alone"),
+        (5, "decision", "2 agencies begin or end without a decision"),
+    ]
+    await directory.apply(plan, "operator")
+    assert not (await directory.plan_import("code,name\nZ91.03,Sở Tài chính\n".encode())).doubts

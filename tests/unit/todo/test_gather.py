@@ -84,7 +84,7 @@ async def test_lunch_weekend_and_holidays_do_not_count_against_the_clerk(
     assert await kinds(desk) == [TaskKind.TAKE_IN]
 
     await store.calendar.put(
-        [CalendarDay(day=date(2026, 11, 25), kind=DayKind.HOLIDAY, name="Storm")], clock.now()
+        [CalendarDay(day=date(2026, 11, 25), kind=DayKind.HOLIDAY, name="Storm")], clock.now(), "operator"
     )
     assert await kinds(desk) == []
 

@@ -11,6 +11,7 @@ import pytest
 
 from gateway.domain.account import HostedAgency
 from gateway.domain.document import Urgency
+from gateway.domain.recall_ask import RecallAsk
 from gateway.domain.wall_clock import VIETNAM
 from gateway.pool import ThreadPool
 from gateway.store.store import SqlStore
@@ -21,7 +22,7 @@ from gateway.transport.mail import SmtpMailer
 from gateway.workers.digest import Digest
 from tests.support.clock import ManualClock
 from tests.support.mail_server import MailServer, running
-from tests.support.stores import incoming, seed_incoming
+from tests.support.stores import NORTH, incoming, outgoing, seed_incoming
 
 OURS = "van.thu@north.example"
 
@@ -239,3 +240,36 @@ async def test_a_worker_looks_once_a_minute(
     clock.advance(1)
     await digest.step()
     assert len(server.taken) == 1
+
+
+async def test_a_recall_that_waits_is_told_to_the_heads_once_and_not_what_it_is_about(
+    reminders: Reminders, server: MailServer, store: SqlStore, clock: ManualClock
+) -> None:
+    async def heads(agency_id: str) -> list[str]:
+        return ["head@north.example"] if agency_id == NORTH.agency_id else []
+
+    to(clock, "20 09:00")
+    document = outgoing(clock)
+    ask = RecallAsk(
+        id="rca_1",
+        document_id=document.id,
+        reason="Sent to the wrong agency.",
+        notice_no="7/TB",
+        take_back=False,
+        recipients=("Z91.02",),
+        asked_by="prn_clerk",
+        asked_at=clock.now(),
+    )
+    async with store.begin(NORTH) as work:
+        await work.outgoing.add(document)
+        await work.recalls.add(ask)
+        await work.commit()
+    for moment in ("20 09:01", "20 09:02"):
+        to(clock, moment)
+        await look(replace(reminders, heads=heads))
+
+    (taken,) = [each for each in server.taken if "phê duyệt" in str(each.message["Subject"])]
+    assert taken.to == ["head@north.example"]
+    assert document.draft.code in taken.text
+    assert document.draft.subject not in taken.text
+    assert ask.reason not in taken.text

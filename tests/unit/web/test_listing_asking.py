@@ -9,6 +9,7 @@ import pytest
 
 from gateway.domain.document import Urgency
 from gateway.domain.listing import Side, Tab, unit_viewer
+from gateway.domain.origin import Origin
 from gateway.domain.wall_clock import VIETNAM
 from gateway.ports.lists import Sort, Wanted
 from gateway.web.listing import asking
@@ -26,6 +27,9 @@ FULL = {
     "trang-thai": "accepted",
     "nguoi-ky": "Bình",
     "tep": "co",
+    "nguon": "program",
+    "so": "2026",
+    "nhan": "tag_a",
     "qua-han": "1",
     "sap-xep": "number-",
     "so-dong": "100",
@@ -46,6 +50,9 @@ def test_every_filter_is_asked_of_the_core() -> None:
         party="H41.09",
         signer="Bình",
         attached=True,
+        origin=Origin.PROGRAM,
+        book="2026",
+        tag="tag_a",
         overdue=True,
         since=datetime(2026, 11, 1, tzinfo=VIETNAM),
         until=datetime(2026, 11, 21, tzinfo=VIETNAM),
@@ -87,6 +94,8 @@ def test_words_that_mean_nothing_are_left_out() -> None:
         "trang-thai": "x",
         "ngay": "x",
         "tep": "x",
+        "nguon": "paper",
+        "so": "20x6",
         "qua-han": "2",
         "chua-doc": "1",
     }
@@ -132,6 +141,8 @@ def test_who_sees_metadata_alone_finds_nothing_by_content() -> None:
 
     assert (asked.wanted.text, asked.wanted.signer) == ("", None)
     assert asked.wanted.viewer == unit_viewer("Phòng A")
+    assert asked.wanted.tag == "tag_a"
+    assert asking.read(Side.OUT, FULL, TODAY, tags=False).wanted.tag is None
     assert not {"trich-yeu", "nguoi-ky"} & {
         each.key for each in chosen(Side.OUT, ("trich-yeu", "nguoi-ky", "so"), content=False)
     }

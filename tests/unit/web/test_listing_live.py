@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 from datetime import UTC, datetime, timedelta
 
+import pytest
+
 from gateway.web.listing.live import Live
 from gateway.web.listing.results import Outcome, Result, Results
 
@@ -12,11 +14,60 @@ NOW = datetime(2026, 11, 20, 2, tzinfo=UTC)
 
 
 async def test_no_more_listen_than_there_are_places() -> None:
-    live = Live(most=1)
-    async with live.place() as first, live.place() as second:
-        assert (first, second) == (True, False)
-    async with live.place() as again:
-        assert again
+    live = Live(most=2)
+    async with live.place("prn_1") as first, live.place("prn_2") as second, live.place("prn_3") as third:
+        assert first is not None
+        assert second is not None
+        assert third is None
+        assert not first.is_set()
+    async with live.place("prn_3") as again:
+        assert again is not None
+
+
+async def test_whoever_has_none_gets_a_place_of_one_who_has_several() -> None:
+    live = Live(most=3, each=3)
+    async with live.place("prn_1") as oldest, live.place("prn_1") as newer, live.place("prn_1") as newest:
+        assert oldest is not None
+        assert newer is not None
+        assert newest is not None
+        async with live.place("prn_2") as other:
+            assert other is not None
+            assert (oldest.is_set(), newer.is_set(), newest.is_set()) == (True, False, False)
+            async with live.place("prn_2") as another:
+                assert another is None
+            async with live.place("prn_3") as third:
+                assert third is not None
+                assert (newer.is_set(), newest.is_set(), other.is_set()) == (True, False, False)
+
+
+async def test_one_person_has_so_many_and_the_newest_stay() -> None:
+    live = Live(most=10, each=2)
+    async with live.place("prn_1") as oldest, live.place("prn_1") as newer, live.place("prn_1") as newest:
+        assert oldest is not None
+        assert newer is not None
+        assert newest is not None
+        assert (oldest.is_set(), newer.is_set(), newest.is_set()) == (True, False, False)
+    async with live.place("prn_1") as first, live.place("prn_1"):
+        assert first is not None
+        assert not first.is_set()
+
+
+async def test_the_first_that_ends_ends_the_others_and_its_fault_is_told() -> None:
+    live, ended, never = Live(), asyncio.Event(), asyncio.Event()
+
+    async def waits() -> None:
+        try:
+            await never.wait()
+        finally:
+            ended.set()
+
+    async def fails() -> None:
+        await asyncio.sleep(0)
+        raise ConnectionResetError
+
+    with pytest.raises(ConnectionResetError):
+        await live.first(waits(), fails())
+    assert ended.is_set()
 
 
 async def test_whoever_waits_goes_at_once_when_the_node_stops() -> None:
@@ -32,8 +83,8 @@ async def test_whoever_waits_goes_at_once_when_the_node_stops() -> None:
     async with asyncio.timeout(5):
         await waiting
     assert live.is_stopping
-    async with live.place() as is_free:
-        assert not is_free
+    async with live.place("prn_1") as place:
+        assert place is None
 
 
 async def test_a_ring_ends_the_wait() -> None:

@@ -8,9 +8,11 @@ import pytest
 
 from gateway.domain.identity import Digest
 from gateway.domain.registry_change import Plan
+from gateway.policy import code_columns as columns
+from gateway.policy.code_file import CodeFile, Form
 from gateway.registry import csv_file
 from gateway.registry.planning import Base, plan
-from gateway.web.pages.agencies import columns, import_words
+from gateway.web.pages.agencies import import_words
 from gateway.web.previews import KEPT, Preview, Previews
 
 NOW = datetime(2026, 11, 20, tzinfo=UTC)
@@ -62,14 +64,25 @@ def test_every_fault_of_a_file_has_words_of_its_own_in_vietnamese(text: str) -> 
         assert import_words.advice(each.advice, "en").lower() == each.advice.lower()
 
 
+def test_every_doubt_has_words_of_its_own_in_vietnamese() -> None:
+    text = "code,name,decision\nZ91,A,1\nZ91.01,Ba,1\nZ91.02,Ba,1\nZ91.03,B\u00e0,1\nZ91.04,C,\n"
+
+    found = plan(Base(rows={}, digest=Digest("0" * 64)), csv_file.read(text.encode()), Digest("1" * 64))
+
+    said = {import_words.advice(each.advice, "vi") for each in found.doubts}
+    assert len(said) == 3
+    assert import_words.advice("what nobody knows", "vi") not in said
+
+
 def test_a_preview_is_found_by_its_own_session_for_an_hour() -> None:
     kept = Previews()
     made = Preview(
         name="a.csv",
-        content=b"",
         headings=(),
         columns=(),
         plan=Plan(source_digest=Digest("1" * 64), base_digest=Digest("0" * 64)),
+        read=CodeFile(form=Form.CSV, csv=b""),
+        whole=b"",
         at=NOW,
         session_id="one",
     )

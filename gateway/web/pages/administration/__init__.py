@@ -1,8 +1,8 @@
-"""Administration: accounts and rights, mailboxes, the yearly review, API keys of programs."""
+"""Administration: accounts and rights, mailboxes, the yearly review, API keys of programs and what they called."""
 
 from __future__ import annotations
 
-from gateway.web.pages.administration import accounts, acts, keys, mailboxes, review, starting
+from gateway.web.pages.administration import accounts, acts, calls, keys, mailboxes, review, starting
 from gateway.web.routes import Route
 
 ROUTES: tuple[Route, ...] = (
@@ -12,4 +12,5 @@ ROUTES: tuple[Route, ...] = (
     *review.ROUTES,
     *starting.ROUTES,
     *keys.ROUTES,
+    *calls.ROUTES,
 )

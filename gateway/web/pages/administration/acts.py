@@ -8,10 +8,12 @@ from dataclasses import dataclass
 
 from aiohttp import web
 
-from gateway.accounts import admin, posts, sessions
+from gateway.accounts import admin, looking, posts
+from gateway.accounts.acting import refused
 from gateway.accounts.posts import Wanted
 from gateway.domain.person import Standing
 from gateway.domain.post import NODE, PostRole
+from gateway.domain.right import Right
 from gateway.domain.wall_clock import local
 from gateway.errors import Clash, Denied, NotFound
 from gateway.web import dates
@@ -63,9 +65,9 @@ async def done(visit: Visit) -> web.StreamResponse:
         case "link":
             return await accounts.link_page(visit, *await admin.link(desk, by, name))
         case "unlock":
-            await admin.unlock(desk, by.principal_id, name)
+            await admin.unlock(desk, by, name)
         case "sign_out":
-            await sessions.end_everywhere(desk, by.principal_id, person)
+            await admin.sign_out(desk, by, name)
         case _:
             await admin.must_change(desk, by, name)
     return visit.said(accounts.path_of(person), f"admin.{act.key}")
@@ -136,9 +138,13 @@ async def _stand(visit: Visit, standing: Standing, name: str) -> web.StreamRespo
 
 
 async def _form(visit: Visit, problems: list[tuple[str, str]]) -> web.Response:
-    act, person = ACTS[visit.path("act")], await accounts.seen_person(visit)
+    act = ACTS[visit.path("act")]
+    seen = await looking.one(visit.deps.accounts, place.by(visit), visit.path("id"))
+    person = seen.person
     if person.id == visit.person.person.id:
         raise Denied("nobody changes the own account in this way", code="GW-OWN-RIGHTS")
+    if not seen.is_ours:
+        raise refused(Right.ACCOUNTS)
     return await visit.page(
         "admin/act.html",
         422 if problems else 200,

@@ -3,14 +3,16 @@ changing over, its secret shown once on the answer itself; a revoked one."""
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import time, timedelta
 
 from aiohttp import web
 
 from gateway.accounts import program_keys
 from gateway.accounts.program_keys import WantedKey
 from gateway.domain.account import ApiKey, ApiScope
+from gateway.domain.wall_clock import local
 from gateway.errors import Clash, NotFound
+from gateway.web import dates
 from gateway.web.failing import of_error
 from gateway.web.frame import ADMINISTERS
 from gateway.web.pages.administration import place
@@ -30,6 +32,9 @@ async def listed(visit: Visit) -> web.StreamResponse:
         "admin/keys.html",
         title=visit.say("keys.title"),
         rows=[(each, program_keys.state(each, now)) for each in found],
+        today=await visit.deps.calls.counts(
+            [each.id for each in found], dates.moment(local(now).date(), time())
+        ),
         here=here,
         places=[(each.key, each.name) for each in await _places(visit)],
     )

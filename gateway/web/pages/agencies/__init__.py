@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
-from gateway.web.pages.agencies import binding, changes, changing, importing, looking, proposals
+from gateway.web.pages.agencies import (
+    binding,
+    changes,
+    changing,
+    importing,
+    imports,
+    looking,
+    proposals,
+)
 from gateway.web.routes import Route
 
 ROUTES: tuple[Route, ...] = (
     *importing.ROUTES,
+    *imports.ROUTES,
     *changing.ROUTES,
     *changes.ROUTES,
     *binding.ROUTES,

@@ -1,51 +1,33 @@
 """Brings a file of codes into the registry: the file, its columns, a preview row by row, then exactly what was shown, in
-one transaction. What the file leaves out stays as it is."""
+one transaction; where known agencies change, a second person approves it first. What the file leaves out stays as it
+is."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from enum import StrEnum
 
 from aiohttp import web
 
-from gateway.domain.registry_change import AgencyRecord, Plan, RegistryChange, RowChange
-from gateway.errors import BadForm, Clash
+from gateway.deciding import codes
+from gateway.domain.registry_change import RegistryChange
+from gateway.errors import BadForm, Clash, Denied
+from gateway.policy import code_columns, code_file
+from gateway.policy.code_file import CodeFile
 from gateway.web import forms
-from gateway.web.pages.agencies import columns, import_words
+from gateway.web.pages.agencies import import_lines, signing
 from gateway.web.pages.agencies.changing import CHANGES
+from gateway.web.pages.agencies.import_lines import Word
+from gateway.web.pages.agencies.proposals import LIST
 from gateway.web.previews import Preview
 from gateway.web.routes import Body, Who, get, post
 from gateway.web.visit import Visit, where
 
+_NEEDS_TWO = "REG-TWO-PEOPLE"
 PATH = "/co-quan/nhap"
-MOST_BYTES = 16 * 1024 * 1024
+MOST_BYTES = code_file.LARGEST
 _ROWS = 200
 _LATEST = 20
 _CHANGES = 1_000
-_FIELDS = ("alias", "parent", "valid_from", "valid_to", "successor", "decision", "host")
-
-
-class Word(StrEnum):
-    """What a file does with one row."""
-
-    ERROR = "error"
-    CLOSE = "close"
-    CHANGE = "change"
-    ADD = "add"
-    SAME = "same"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Line:
-    """One row of the preview: cells as field, old and new text. A problem has the line of the file."""
-
-    word: Word
-    code: str
-    name: str = ""
-    cells: tuple[tuple[str, str, str], ...] = ()
-    line: int = 0
-    advice: str = ""
 
 
 async def asked(visit: Visit) -> web.StreamResponse:
@@ -63,10 +45,12 @@ async def uploaded(visit: Visit) -> web.StreamResponse:
                 raise BadForm(f"a registry file may have {MOST_BYTES} bytes", code="GW-FORM-SIZE")
     if not content:
         return await _upload(visit, [("file", visit.say("reforms.import.no_file"))])
-    if bytes(content[:2]) == b"PK" or bytes(content[:1]) in (b"{", b"["):
-        return await _upload(visit, [("file", visit.say("reforms.import.only_csv"))])
-    names = columns.headings(bytes(content))
-    return await _planned(visit, name, bytes(content), names, columns.guessed(names))
+    try:
+        read = await visit.deps.pool.run(lambda: code_file.opened(bytes(content), visit.deps.workbook))
+    except BadForm as why:
+        return await _upload(visit, [("file", visit.say(f"clash.{why.code}"))])
+    names = code_columns.headings(read.csv)
+    return await _planned(visit, name, read, names, code_columns.guessed(names))
 
 
 async def matched(visit: Visit) -> web.StreamResponse:
@@ -76,9 +60,9 @@ async def matched(visit: Visit) -> web.StreamResponse:
         return visit.said(PATH, "reforms.import_gone")
     said = tuple(visit.form.text(f"column_{n}") for n in range(len(kept.headings)))
     taken = [each for each in said if each]
-    if not set(taken) <= set(columns.COLUMNS) or len(set(taken)) < len(taken):
+    if not set(taken) <= set(code_columns.COLUMNS) or len(set(taken)) < len(taken):
         return await _preview(visit, kept, [("column_0", visit.say("reforms.import.twice"))])
-    return await _planned(visit, kept.name, kept.content, kept.headings, said)
+    return await _planned(visit, kept.name, kept.read, kept.headings, said)
 
 
 async def previewed(visit: Visit) -> web.StreamResponse:
@@ -94,25 +78,47 @@ async def applied(visit: Visit) -> web.StreamResponse:
         return visit.said(PATH, "reforms.import_gone")
     try:
         await visit.deps.registry.apply(kept.plan, visit.person.person.id)
-    except Clash:
+    except Clash as why:
+        known = {_NEEDS_TWO: "reforms.import.two"} if not kept.plan.problems else {}
         key = "reforms.import.faulty" if kept.plan.problems else "reforms.import.moved"
-        return await _preview(visit, kept, [("", visit.say(key))])
+        return await _preview(visit, kept, [("", visit.say(known.get(why.code, key)))])
     visit.deps.previews.forget(visit.path("key"))
     return visit.said(PATH, "reforms.imported")
 
 
+async def proposed(visit: Visit) -> web.StreamResponse:
+    """For a second person, who finds the number of the decision nowhere on the page."""
+    kept = _kept(visit)
+    if kept is None:
+        return visit.said(PATH, "reforms.import_gone")
+    number, problems = visit.form.text("number"), signing.missing(visit)
+    if not number:
+        problems.insert(0, ("number", visit.say("form.missing", field=visit.say("reforms.import.number"))))
+    if problems:
+        return await _preview(visit, kept, problems)
+    desk, reason = visit.deps.deciding, visit.form.text("reason")
+    try:
+        who = await signing.here(visit)
+        made = await codes.proposed(desk, who, kept.plan, kept.whole, kept.name, number, reason)
+    except (Denied, Clash) as why:
+        return await _preview(visit, kept, signing.refused(visit, why))
+    visit.deps.previews.forget(visit.path("key"))
+    return visit.said(f"{LIST}/{made.id}", "reforms.proposed")
+
+
 async def _planned(
-    visit: Visit, name: str, content: bytes, names: Sequence[str], said: Sequence[str]
+    visit: Visit, name: str, read: CodeFile, names: Sequence[str], said: Sequence[str]
 ) -> web.StreamResponse:
     deps = visit.deps
-    whole = await deps.pool.run(lambda: columns.rewritten(content, said))
+    whole = await deps.pool.run(lambda: code_columns.rewritten(read.csv, said))
     key = deps.previews.keep(
         Preview(
             name=name,
-            content=content,
             headings=tuple(names),
             columns=tuple(said),
             plan=await deps.registry.plan_import(whole),
+            read=read,
+            whole=whole,
             at=deps.clock.now(),
             session_id=visit.person.session.id,
         )
@@ -126,14 +132,15 @@ def _kept(visit: Visit) -> Preview | None:
 
 async def _upload(visit: Visit, problems: list[tuple[str, str]]) -> web.StreamResponse:
     found = await visit.deps.registry.changes(limit=_CHANGES)
-    imports = [each for each in found if "added" in each.summary]
+    imports = [each for each in found if each.is_import]
+    undone = {str(each.summary["undid"]): each.by for each in found if "undid" in each.summary}
     return await visit.page(
         "agencies/import.html",
         422 if problems else 200,
         title=visit.say("reforms.import"),
         problems=problems,
-        columns=columns.COLUMNS,
-        changes=[_told(each) for each in reversed(imports[-_LATEST:])],
+        columns=code_columns.COLUMNS,
+        changes=[_told(each, undone) for each in reversed(imports[-_LATEST:])],
         names=await _names(visit),
         action=PATH,
     )
@@ -141,9 +148,8 @@ async def _upload(visit: Visit, problems: list[tuple[str, str]]) -> web.StreamRe
 
 async def _preview(visit: Visit, kept: Preview, problems: list[tuple[str, str]]) -> web.StreamResponse:
     plan, key = kept.plan, visit.path("key")
-    lines = [*_problems(visit, plan), *_lines(plan)]
-    counts = {word: sum(each.word is word for each in lines) for word in Word}
-    counts[Word.SAME] = plan.unchanged
+    lines = import_lines.of_plan(visit, plan)
+    counts = import_lines.counted(lines, plan)
     wanted = visit.ask("loc")
     shown = [each for each in lines if each.word == wanted] if wanted in tuple(Word) else lines
     path = f"{PATH}/xem/{key}"
@@ -153,51 +159,25 @@ async def _preview(visit: Visit, kept: Preview, problems: list[tuple[str, str]])
         title=visit.say("reforms.import.preview"),
         kept=kept,
         lines=shown[:_ROWS],
+        doubts=import_lines.doubts(visit, plan),
         more=max(len(shown) - _ROWS, 0),
         counts=[(word, counts[word], where(path, loc=str(word))) for word in Word],
         wanted=wanted,
         path=path,
         columns=[("", visit.say("reforms.column.none"))]
-        + [(each, visit.say(f"reforms.column.{each}")) for each in columns.COLUMNS],
+        + [(each, visit.say(f"reforms.column.{each}")) for each in code_columns.COLUMNS],
         may_apply=not plan.problems and bool(plan.rows),
+        needs_two=visit.deps.registry.needs_two(plan),
+        given=visit.form.flat() if problems else {},
         is_same=not plan.problems and not plan.rows,
         problems=problems,
     )
 
 
-def _problems(visit: Visit, plan: Plan) -> list[Line]:
-    return [
-        Line(
-            word=Word.ERROR,
-            code=each.found,
-            name=visit.say(f"reforms.column.{each.column}"),
-            line=each.line,
-            advice=import_words.advice(each.advice, visit.lang),
-        )
-        for each in plan.problems
-    ]
-
-
-def _lines(plan: Plan) -> list[Line]:
-    """What ends first, then what changes, then what is new: the order in which a person looks."""
-    made = [_changed(Word.CLOSE, each) for each in plan.closed]
-    made += [_changed(Word.CHANGE, each) for each in plan.changed]
-    return made + [_added(each) for each in plan.added]
-
-
-def _changed(word: Word, row: RowChange) -> Line:
-    cells = tuple((name, old or "", new or "") for name, (old, new) in row.fields.items())
-    return Line(word=word, code=row.code, name=row.name, cells=cells)
-
-
-def _added(record: AgencyRecord) -> Line:
-    cells = tuple((name, "", str(value)) for name in _FIELDS if (value := getattr(record, name)) is not None)
-    return Line(word=Word.ADD, code=record.code, name=record.name, cells=cells)
-
-
-def _told(change: RegistryChange) -> Mapping[str, object]:
+def _told(change: RegistryChange, undone: Mapping[str, str]) -> Mapping[str, object]:
     counts = {name: change.summary.get(name, 0) for name in ("added", "changed", "closed", "unchanged")}
-    return {"id": change.id, "at": change.at, "by": change.by, **counts}
+    path = where(f"{PATH}/lan/{change.id}")
+    return {"path": path, "at": change.at, "by": change.by, "is_undone": change.id in undone, **counts}
 
 
 async def _names(visit: Visit) -> dict[str, str]:
@@ -218,6 +198,14 @@ ROUTES = (
     ),
     get(f"{PATH}/xem/{{key}}", "import_preview", previewed, who=Who.READY, needs=CHANGES, key="agencies"),
     post(f"{PATH}/xem/{{key}}", "import_applied", applied, who=Who.READY, needs=CHANGES, key="agencies"),
+    post(
+        f"{PATH}/xem/{{key}}/de-nghi",
+        "import_proposed",
+        proposed,
+        who=Who.READY,
+        needs=CHANGES,
+        key="agencies",
+    ),
     post(
         f"{PATH}/xem/{{key}}/cot",
         "import_matched",

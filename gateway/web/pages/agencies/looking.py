@@ -14,6 +14,7 @@ from gateway.domain.right import Right
 from gateway.domain.wall_clock import VIETNAM
 from gateway.errors import NotFound
 from gateway.web import dates
+from gateway.web.pages.agencies import narrowing
 from gateway.web.routes import Who, get
 from gateway.web.visit import Visit, where
 
@@ -38,22 +39,27 @@ class Row:
 async def listed(visit: Visit) -> web.StreamResponse:
     text, above = visit.ask("q"), visit.ask("thuoc").upper()
     registry = visit.deps.registry
+    asked, wanted = narrowing.asked(visit), narrowing.wanted(visit)
     following = ""
-    if text:
-        found = list(await registry.search(text, _FOUND))
-    elif above:
+    if above:
         found = list(await registry.children(above))
+    elif text and not asked:
+        found = list(await registry.search(text, _FOUND))
     else:
-        page = await registry.entries(_ROWS, visit.ask("sau") or None)
+        page = await registry.filtered(wanted, _ROWS, visit.ask("sau") or None)
         found, following = list(page.items), page.next_cursor or ""
+    carried = {"q": text, **asked} if text else asked
     rows = await _rows(visit, found)
     return await visit.page(
         "agencies/list.html",
         title=visit.say("menu.agencies"),
         rows=rows,
         text=text,
+        asked=asked,
+        choices=narrowing.choices(visit),
         above=await registry.entry(above) if above else None,
-        following=where("/co-quan", sau=following) if following else "",
+        following=where("/co-quan", **carried, sau=following) if following else "",
+        first=where("/co-quan", **carried),
         is_first=not visit.ask("sau"),
         may_change=visit.may(Right.CODES),
     )

@@ -11,14 +11,24 @@ from datetime import datetime
 from aiohttp import web
 
 from gateway.deciding import approve as approving
+from gateway.deciding import codes as imports
 from gateway.deciding import reform as reforms
-from gateway.domain.proposal import DIGITS, AnchorChange, BindingChange, Content, Proposal, ProposalState
+from gateway.domain.proposal import (
+    DIGITS,
+    AnchorChange,
+    BindingChange,
+    Content,
+    ImportChange,
+    Proposal,
+    ProposalState,
+)
 from gateway.domain.registry import AgencyEntry
 from gateway.domain.registry_reform import Reform
 from gateway.domain.right import Manner, Right
 from gateway.errors import Clash, Denied, NotFound
 from gateway.policy import two_people
-from gateway.web.pages.agencies import signing, telling
+from gateway.web.pages.agencies import import_lines, signing, telling
+from gateway.web.pages.agencies.import_lines import Line
 from gateway.web.pages.agencies.signing import Problems
 from gateway.web.ports_registry import CertificateFacts
 from gateway.web.routes import Needs, Who, get, post
@@ -30,6 +40,7 @@ TRUSTED = Needs(right=Right.CERTIFICATE, manners=(Manner.TWO,))
 SEES = (CODES, Needs(right=Right.CERTIFICATE, manners=(Manner.TWO, Manner.PROPOSE)))
 DECIDES = (CODES, TRUSTED)
 _ROWS = 50
+_LINES = 200
 _SHORTEST_REASON = 10
 
 
@@ -70,6 +81,18 @@ class Change:
     warnings: Sequence[str]
     conflicts: Sequence[str]
     lines: Sequence[telling.Line]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Import:
+    """One file of codes that is proposed; its rows while it waits, as the registry is now."""
+
+    n: int
+    change: ImportChange
+    lines: Sequence[Line]
+    doubts: Sequence[str]
+    more: int
+    moved: bool
 
 
 async def listed(visit: Visit) -> web.StreamResponse:
@@ -163,6 +186,7 @@ async def _page(visit: Visit, template: str, problems: Problems) -> web.StreamRe
             await _change(visit, each, n, is_open=is_open)
             for n, each in enumerate(content.reforms, len(certificates) + 1)
         ],
+        imports=[await _import(visit, each, n, is_open=is_open) for n, each in enumerate(content.imports, 1)],
         open_days=two_people.OPEN_FOR.days,
         digits=DIGITS,
         problems=problems,
@@ -217,8 +241,23 @@ async def _change(visit: Visit, reform: Reform, n: int, *, is_open: bool) -> Cha
     )
 
 
+async def _import(visit: Visit, change: ImportChange, n: int, *, is_open: bool) -> Import:
+    if not is_open:
+        return Import(n=n, change=change, lines=(), doubts=(), more=0, moved=False)
+    plan = await imports.planned(visit.deps.deciding, change)
+    lines = import_lines.of_plan(visit, plan)
+    return Import(
+        n=n,
+        change=change,
+        lines=lines[:_LINES],
+        doubts=import_lines.doubts(visit, plan),
+        more=max(len(lines) - _LINES, 0),
+        moved=plan.effect != change.effect,
+    )
+
+
 def _refused(visit: Visit, content: Content, error: Denied | Clash) -> Problems:
-    if error.code == two_people.Objection.DIGITS and content.reforms:
+    if error.code == two_people.Objection.DIGITS and (content.reforms or content.imports):
         return [("typed_1", visit.say("reforms.typed.number.wrong"))]
     return signing.refused(visit, error)
 
@@ -227,6 +266,7 @@ def _row(visit: Visit, proposal: Proposal, names: dict[str, str]) -> Row:
     content = proposal.content
     codes = [each.code for each in content.bindings]
     codes += [code for each in content.reforms for code in each.codes]
+    codes += [f"+{each.added} ~{each.changed} –{each.closed}" for each in content.imports]
     is_over = proposal.state is ProposalState.OPEN and visit.deps.clock.now() >= proposal.expires_at
     return Row(
         proposal=proposal,
@@ -241,6 +281,8 @@ def _row(visit: Visit, proposal: Proposal, names: dict[str, str]) -> Row:
 def _what(visit: Visit, content: Content) -> str:
     if content.reforms:
         return visit.say(f"reform.kind.{content.reforms[0].kind}")
+    if content.imports:
+        return visit.say("reforms.what.imports")
     return visit.say("reforms.what.bindings" if content.bindings else "reforms.what.anchors")
 
 
@@ -248,7 +290,7 @@ def _may_see(visit: Visit, content: Content) -> bool:
     """Who keeps the codes sees all; an agency's administrator what is about its certificates alone."""
     if visit.may(Right.CODES) or visit.may(Right.CERTIFICATE, Manner.TWO):
         return True
-    is_about_us = bool(content.bindings) and not content.anchors and not content.reforms
+    is_about_us = bool(content.bindings) and not (content.anchors or content.reforms or content.imports)
     ours = {visit.here.code, *visit.here.aliases} if visit.agency is not None else set()
     return is_about_us and _may_bind(visit) and {each.code for each in content.bindings} <= ours
 
@@ -258,7 +300,7 @@ def _may_bind(visit: Visit) -> bool:
 
 
 def _may_decide(visit: Visit, content: Content) -> bool:
-    if content.reforms and not visit.may(Right.CODES):
+    if (content.reforms or content.imports) and not visit.may(Right.CODES):
         return False
     return not (content.bindings or content.anchors) or visit.may(Right.CERTIFICATE, Manner.TWO)
 

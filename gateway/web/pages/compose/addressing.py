@@ -3,20 +3,24 @@ what the directory knows of it today. A name that is not clear stays a question 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 
 from gateway.domain.agency_code import AgencyCode, BadCode
 from gateway.domain.document import Recipient, RecipientRole
 from gateway.domain.recipients import MOST_MEMBERS, GroupMember, Offer, OfferKind
 from gateway.domain.registry import AgencyEntry, Resolution, Standing
 from gateway.domain.registry_reform import ReformKind
+from gateway.domain.wall_clock import local
 from gateway.outgoing.addressing import groups, save_group
-from gateway.outgoing.reading import read_recipients
+from gateway.outgoing.reading import read_each, read_recipients
 from gateway.web.forms import Form
 from gateway.web.visit import Visit
 
 MOST = 2_000
+# Whoever could not be reached in this time, and has said nothing since, is marked.
+LATELY = timedelta(days=7)
 _NAMED = "="
 _ENDED = {ReformKind.MERGE: "merge", ReformKind.CONSOLIDATE: "consolidate"}
 
@@ -35,6 +39,17 @@ class Row:
     is_asked: bool = False
     offers: tuple[AgencyEntry, ...] = ()
     several: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Known:
+    """Of all recipients of one form: what their codes and names stand for, for which codes a certificate speaks, and to
+    which sending failed last, when."""
+
+    answers: Mapping[tuple[str, str | None], Resolution]
+    offers: Mapping[str, Sequence[Offer]]
+    bound: frozenset[str]
+    silent: Mapping[str, datetime]
 
 
 def key_of(recipient: Recipient) -> str:
@@ -117,8 +132,29 @@ async def keep_group(visit: Visit, recipients: Sequence[Recipient], name: str) -
 
 
 async def rows(visit: Visit, recipients: Sequence[Recipient]) -> list[Row]:
-    """What the form shows."""
-    return [await _row(visit, each) for each in recipients]
+    """What the form shows; the directory is asked for all of them together."""
+    known = await _known(visit, recipients)
+    return [
+        await _row(visit, each, known) if each.code else _asked(visit, each, known) for each in recipients
+    ]
+
+
+async def _known(visit: Visit, recipients: Sequence[Recipient]) -> _Known:
+    out, book = visit.deps.out, visit.deps.agencies
+    coded = list(dict.fromkeys((each.code, each.parent) for each in recipients if each.code))
+    answers = dict(zip(coded, await book.resolve_all(coded, out.today()), strict=True)) if coded else {}
+    names = list(dict.fromkeys(each.name or "" for each in recipients if not each.code))
+    offers = await read_each(out, book, visit.scope(), names) if names else ()
+    codes = {answer.entry.code if answer.entry else code for (code, _), answer in answers.items()}
+    now = visit.deps.clock.now()
+    async with visit.deps.store.read(visit.scope()) as work:
+        silent = await work.deliveries.silent(codes, now - LATELY) if codes else {}
+    return _Known(
+        answers=answers,
+        offers=dict(zip(names, offers, strict=True)),
+        bound=frozenset(await book.bound(codes, now)) if codes else frozenset(),
+        silent=silent,
+    )
 
 
 async def _of_offer(visit: Visit, offer: Offer, role: RecipientRole | None) -> tuple[Recipient, ...]:
@@ -163,18 +199,14 @@ def _made(key: str, known: dict[str, Recipient]) -> Recipient:
     return Recipient(code=key.strip()[:75])
 
 
-async def _row(visit: Visit, recipient: Recipient) -> Row:
-    role = recipient.role.value
-    if not recipient.code:
-        return await _asked(visit, recipient, role)
-    out = visit.deps.out
-    answer = await out.directory.resolve(recipient.code, out.today(), recipient.parent)
+async def _row(visit: Visit, recipient: Recipient, known: _Known) -> Row:
+    answer = known.answers[recipient.code, recipient.parent]
     entry = answer.entry
     row = Row(
         key=recipient.code,
         code=entry.code if entry else recipient.code,
         name=(entry.name if entry else recipient.name) or "",
-        role=role,
+        role=recipient.role.value,
         was=recipient.given or (recipient.code if entry and entry.code != recipient.code else ""),
     )
     if answer.standing is Standing.CLOSED:
@@ -189,28 +221,31 @@ async def _row(visit: Visit, recipient: Recipient) -> Row:
     if answer.standing in (Standing.UNKNOWN, Standing.UNCERTAIN):
         near = await _near(visit, answer, recipient.code)
         return replace(row, is_asked=True, words=_unknown(visit, recipient.code, near), offers=near)
-    if not await _has_certificate(visit, row.code):
+    if row.code not in known.bound:
         return replace(row, words=visit.say("compose.to.no_certificate"))
+    if (failed_at := known.silent.get(row.code)) is not None:
+        return replace(
+            row, words=visit.say("compose.to.unreachable", time=f"{local(failed_at):%H:%M %d/%m/%Y}")
+        )
     return row
 
 
-async def _asked(visit: Visit, recipient: Recipient, role: str) -> Row:
+def _asked(visit: Visit, recipient: Recipient, known: _Known) -> Row:
     name = recipient.name or ""
-    found = await read_recipients(visit.deps.out, visit.deps.agencies, visit.scope(), name)
+    found = known.offers[name]
     offers = tuple({agency.code: agency for each in found for agency in each.agencies}.values())
     kind = found[0].kind if found else OfferKind.UNKNOWN
     several = kind in (OfferKind.MANY, OfferKind.GROUP)
     asks = "none" if not offers else "many" if several else "one"
-    words = visit.say(f"compose.asked.{asks}", name=name)
     return Row(
         key=key_of(recipient),
         code="",
         name=name,
-        role=role,
+        role=recipient.role.value,
         is_asked=True,
         offers=offers,
         several=several,
-        words=words,
+        words=visit.say(f"compose.asked.{asks}", name=name),
     )
 
 
@@ -245,13 +280,3 @@ async def _near(visit: Visit, answer: Resolution, code: str) -> tuple[AgencyEntr
     nearest = await visit.deps.agencies.entry(answer.nearest) if answer.nearest else None
     found = [nearest] if nearest else list(await visit.deps.agencies.search(code, 5))
     return tuple(found)
-
-
-async def _has_certificate(visit: Visit, code: str) -> bool:
-    now = visit.deps.clock.now()
-    bound = await visit.deps.out.directory.bindings(code)
-    return any(
-        (each.valid_from is None or each.valid_from <= now)
-        and (each.valid_to is None or now <= each.valid_to)
-        for each in bound
-    )

@@ -10,11 +10,11 @@ from aiohttp import web
 
 from gateway.domain.document import IncomingDocument, InState
 from gateway.domain.right import Manner, Right
-from gateway.incoming import act
 from gateway.incoming.act import StatusCall
+from gateway.web.forms import SHORTEST_REASON
 from gateway.web.pages.incoming import conflict, detail
 from gateway.web.pages.incoming import found as seen
-from gateway.web.pages.incoming.taking import SHORTEST, Problems
+from gateway.web.pages.incoming.taking import Problems
 from gateway.web.visit import Visit
 
 
@@ -41,7 +41,7 @@ async def refuse_form(visit: Visit) -> web.StreamResponse:
 
 async def refused(visit: Visit) -> web.StreamResponse:
     why = visit.form.text("reason")
-    if len(why) < SHORTEST:
+    if len(why) < SHORTEST_REASON:
         return await _form(visit, "disagree", [("reason", visit.say("form.reason.short"))])
     return await _answer(visit, "16", why)
 
@@ -54,14 +54,8 @@ async def _answer(visit: Visit, code: str, why: str | None) -> web.StreamRespons
     if known.request is None or known.request.standing.request_id != asked:
         return await conflict.page(visit, found)
     call = StatusCall(code=code, note=why, staff=seen.staff(visit))
-    try:
-        await act.set_status(
-            visit.deps.inn, visit.scope(), found.whole.id, call, expect_version=conflict.version(visit)
-        )
-    except conflict.LATE:
-        return await conflict.page(visit, found)
     told = "incoming.agreed" if code == "15" else "incoming.disagreed"
-    return visit.said(found.path, told)
+    return await conflict.done(visit, found, conflict.status(visit, found, call), told)
 
 
 async def _form(visit: Visit, name: str, problems: Problems | None = None) -> web.StreamResponse:

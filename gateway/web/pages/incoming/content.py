@@ -3,12 +3,10 @@ evidence pack. In: a visit whose address names one of them. Out: the bytes, once
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-
 from aiohttp import web
 
 from gateway.domain.document import InState
-from gateway.errors import Clash, NotFound
+from gateway.errors import Clash, Denied, NotFound
 from gateway.incoming import files
 from gateway.web import files_out
 from gateway.web.files_out import Content
@@ -32,18 +30,21 @@ async def file(visit: Visit) -> web.StreamResponse:
         sha256=opened.sha256,
         pieces=opened.pieces,
     )
-    return await files_out.give(visit, content, inline=visit.ask("xem") == "1")
+    return await files_out.give(visit.request, content, inline=visit.ask("xem") == "1")
 
 
 async def view(visit: Visit) -> web.StreamResponse:
-    """A page around the browser's own viewer; only the viewer's call reads the file."""
+    """A page around the browser's own viewer, whose call reads the file. By order the page alone says what it is called."""
     found = await seen.find(visit)
     n = _number(visit)
     item = next((each for each in found.document.files if each.n == n), None)
-    if item is None or not files_out.can_show(item.found_type) or not found.content:
+    if item is None or not files_out.can_show(item.found_type):
         raise NotFound(f"{found.document.id} has no file {n} that a page may show")
     if found.whole.state in (InState.RECALLED, InState.SEALED):
         raise Clash(f"the files of {found.whole.id} cannot be read", code="GW-UNREADABLE")
+    found = await seen.by_order(visit, found, item.name)
+    if not found.content:
+        raise Denied("content is seen by order alone; give the number of the order", code="GW-ORDER")
     return await visit.page(
         "incoming/file.html",
         title=item.name,
@@ -51,7 +52,7 @@ async def view(visit: Visit) -> web.StreamResponse:
         document=found.document,
         item=item,
         order=visit.ask("lenh"),
-        labelled=seen.labelled(visit),
+        labelled=visit.say_or,
         verdicts=[each for each in found.document.signatures if each.n == n],
         shown=[each for each in found.document.files if files_out.can_show(each.found_type)],
     )
@@ -62,10 +63,11 @@ async def packet(visit: Visit) -> web.StreamResponse:
     found = await seen.find(visit)
     digest, packets = visit.path("digest"), visit.deps.packets
     named = await packets.find(visit.scope(), found.whole.id, digest)
-    text = ""
+    text, is_cut = "", False
     if named.absent is None:
         await seen.read(visit, found, f"goi-tin {named.packet_id}")
-        text = await _beginning(await packets.read(visit.scope(), found.whole.id, digest))
+        pieces = await packets.read(visit.scope(), found.whole.id, digest)
+        text, is_cut = await files_out.beginning(pieces, SHOWN)
     return await visit.page(
         "incoming/packet.html",
         title=visit.say("incoming.packet.title", name=found.name),
@@ -73,9 +75,9 @@ async def packet(visit: Visit) -> web.StreamResponse:
         packet=named,
         opinion=await packets.judge(visit.scope(), found.whole.id, digest),
         text=text,
-        is_cut=named.size > SHOWN,
+        is_cut=is_cut,
         order=visit.ask("lenh"),
-        labelled=seen.labelled(visit),
+        labelled=visit.say_or,
     )
 
 
@@ -85,14 +87,8 @@ async def packet_file(visit: Visit) -> web.StreamResponse:
     digest, packets = visit.path("digest"), visit.deps.packets
     named = await packets.find(visit.scope(), found.whole.id, digest)
     await seen.read(visit, found, f"goi-tin {named.packet_id}")
-    content = Content(
-        name=f"{named.packet_id}.edxml",
-        found_type="xml",
-        size=named.size,
-        sha256=named.digest,
-        pieces=await packets.read(visit.scope(), found.whole.id, digest),
-    )
-    return await files_out.give(visit, content)
+    content = files_out.of_packet(named, await packets.read(visit.scope(), found.whole.id, digest))
+    return await files_out.give(visit.request, content)
 
 
 async def evidence(visit: Visit) -> web.StreamResponse:
@@ -100,8 +96,7 @@ async def evidence(visit: Visit) -> web.StreamResponse:
     found = await seen.find(visit)
     await seen.read(visit, found, "chung-cu")
     made = await visit.deps.packets.pack(visit.scope(), found.whole.id)
-    content = Content(name=made.name, found_type="zip", size=made.size, pieces=made.pieces)
-    return await files_out.give(visit, content)
+    return await files_out.give(visit.request, files_out.of_pack(made))
 
 
 def _number(visit: Visit) -> int:
@@ -109,12 +104,3 @@ def _number(visit: Visit) -> int:
     if len(n) > 5:
         raise NotFound(f"there is no file {n[:20]!r}")
     return int(n)
-
-
-async def _beginning(pieces: AsyncIterator[bytes]) -> str:
-    held = bytearray()
-    async for piece in pieces:
-        held += piece
-        if len(held) >= SHOWN:
-            break
-    return held[:SHOWN].decode("utf-8", "replace")

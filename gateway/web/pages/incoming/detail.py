@@ -23,7 +23,7 @@ from gateway.ports import Handover, Work
 from gateway.ports.lists import Wanted
 from gateway.web import checks
 from gateway.web.files_out import can_show
-from gateway.web.listing import neighbours
+from gateway.web.listing import neighbours, tags
 from gateway.web.pages.incoming import found as seen
 from gateway.web.pages.incoming import story
 from gateway.web.pages.incoming.found import Found
@@ -108,6 +108,7 @@ async def page(
         marks=_marks(document, visit),
         sender_now=await _name_now(visit, document),
         beside=await neighbours.of(visit, Side.IN, document.id),
+        tags=await tags.of_page(visit, Side.IN, document.id),
         story=story.lines(
             known.facts,
             known.events,
@@ -119,7 +120,7 @@ async def page(
         packets=await packets_of(visit, document),
         order=visit.ask("lenh"),
         can_show=can_show,
-        labelled=seen.labelled(visit),
+        labelled=visit.say_or,
         numbered=seen.numbered,
         path_of=seen.path_of,
         waits_number=document.state in _TAKEN

@@ -3,22 +3,21 @@ Out: `Found`; NotFound for another agency's, Denied for what is another unit's (
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 
-from gateway import labels
 from gateway.accounts import reading
 from gateway.domain.document import IncomingDocument, InState, Staff
 from gateway.domain.right import Manner, Right
 from gateway.domain.text import fold
-from gateway.errors import Denied, NotFound
+from gateway.errors import Denied
 from gateway.policy.rights import Granted
+from gateway.web import people
 from gateway.web.routes import Needs
 from gateway.web.visit import Visit, where
 
 ID = "{id:inb_[0-9A-Za-z]{1,40}}"
 HERE = f"/van-ban-den/{ID}"
-NODE = "node"
 SEES = (
     Needs(
         right=Right.SEE_CONTENT,
@@ -38,7 +37,7 @@ OPEN = (InState.NEW, InState.HELD)
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Found:
     """`whole` is the document itself, or the one that this update or recall is about. `content`: the person may know what
-    it says, `assigned`: it was given to the person's unit."""
+    it says, by order once that is written down; `assigned`: it was given to the person's unit."""
 
     document: IncomingDocument
     whole: IncomingDocument
@@ -79,13 +78,12 @@ async def find(visit: Visit) -> Found:
     assigned = is_given(whole, granted.unit)
     if granted.manner is Manner.OWN and not assigned:
         raise Denied("this document is not one of this person or unit", code="GW-RIGHT")
-    by_order = granted.manner is Manner.ORDER and bool(visit.ask("lenh"))
     return Found(
         document=document,
         whole=whole,
         manner=granted.manner,
         assigned=assigned,
-        content=granted.manner in (Manner.YES, Manner.OWN) or by_order,
+        content=granted.manner in (Manner.YES, Manner.OWN),
     )
 
 
@@ -116,6 +114,14 @@ async def read(visit: Visit, found: Found, file: str) -> None:
     )
 
 
+async def by_order(visit: Visit, found: Found, file: str = "") -> Found:
+    """With its content, once it was written down who looks by which order. As it was where no order is needed or named."""
+    if found.manner is not Manner.ORDER or not visit.ask("lenh"):
+        return found
+    await read(visit, found, file)
+    return replace(found, content=True)
+
+
 def over(visit: Visit, found: Found, right: Right, *manners: Manner) -> Granted:
     """That the person may do it to this very document. Denied where only the own unit's are theirs."""
     granted = visit.person.require(right, *manners)
@@ -131,17 +137,4 @@ def staff(visit: Visit) -> Staff:
 
 
 async def names(visit: Visit, principals: Iterable[str]) -> Mapping[str, str]:
-    """Of persons, by principal. What is no person is a program or the node itself."""
-    found: dict[str, str] = {}
-    async with visit.deps.accounts.accounts.read() as view:
-        for each in sorted(set(principals)):
-            try:
-                found[each] = (await view.people.get(each)).name
-            except NotFound:
-                found[each] = visit.say("incoming.by.node" if each == NODE else "incoming.by.program")
-    return found
-
-
-def labelled(visit: Visit) -> Callable[[str, str], str]:
-    """The words of a key made of other people's codes; the second where there are none."""
-    return lambda key, other: visit.say(key) if labels.has(key) else other
+    return await people.names(visit, principals, "incoming.by")

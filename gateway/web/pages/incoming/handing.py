@@ -3,7 +3,7 @@ assignment, kept beside every earlier one (R67), or the state that a unit report
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Sequence
 
 from aiohttp import web
 
@@ -14,10 +14,11 @@ from gateway.errors import BadForm
 from gateway.incoming import act
 from gateway.incoming.act import StatusCall
 from gateway.web import dates
+from gateway.web.forms import SHORTEST_REASON
 from gateway.web.pages.incoming import conflict, detail
 from gateway.web.pages.incoming import found as seen
 from gateway.web.pages.incoming.found import Found
-from gateway.web.pages.incoming.taking import SHORTEST, Problems
+from gateway.web.pages.incoming.taking import Problems
 from gateway.web.visit import Visit
 
 _OPEN = (InState.ACCEPTED, InState.ASSIGNED, InState.PROCESSING)
@@ -37,17 +38,15 @@ async def assigned(visit: Visit) -> web.StreamResponse:
     given, problems = _read(visit, found.whole)
     if problems:
         return await _form(visit, problems)
-    version, id = conflict.version(visit), found.whole.id
-    try:
-        if found.whole.state is InState.ACCEPTED:
-            call = StatusCall(code="04", assignment=given, staff=seen.staff(visit))
-            await act.set_status(visit.deps.inn, visit.scope(), id, call, expect_version=version)
-        else:
-            why = visit.form.text("why")
-            await act.assign(visit.deps.inn, visit.scope(), id, given, expect_version=version, why=why)
-    except conflict.LATE:
-        return await conflict.page(visit, found)
-    return visit.said(found.path, "incoming.assigned")
+    if found.whole.state is InState.ACCEPTED:
+        call = StatusCall(code="04", assignment=given, staff=seen.staff(visit))
+        done: Awaitable[object] = conflict.status(visit, found, call)
+    else:
+        version, why = conflict.version(visit), visit.form.text("why")
+        done = act.assign(
+            visit.deps.inn, visit.scope(), found.whole.id, given, expect_version=version, why=why
+        )
+    return await conflict.done(visit, found, done, "incoming.assigned")
 
 
 async def moved(visit: Visit) -> web.StreamResponse:
@@ -60,13 +59,7 @@ async def moved(visit: Visit) -> web.StreamResponse:
     if code not in detail.STEPS.get(found.whole.state, ()):
         return await conflict.page(visit, found)
     call = StatusCall(code=code, note=visit.form.text("note")[:500] or None, staff=seen.staff(visit))
-    try:
-        await act.set_status(
-            visit.deps.inn, visit.scope(), found.whole.id, call, expect_version=conflict.version(visit)
-        )
-    except conflict.LATE:
-        return await conflict.page(visit, found)
-    return visit.said(found.path, _TOLD[code])
+    return await conflict.done(visit, found, conflict.status(visit, found, call), _TOLD[code])
 
 
 async def _found(visit: Visit) -> Found:
@@ -130,7 +123,7 @@ def _read(visit: Visit, document: IncomingDocument) -> tuple[Assignment, Problem
         problems.append(("deadline", visit.say("incoming.deadline.past")))
     if len(form.text("instruction")) > _LONGEST:
         problems.append(("instruction", visit.say("incoming.instruction.long", most=_LONGEST)))
-    if document.state is not InState.ACCEPTED and len(form.text("why")) < SHORTEST:
+    if document.state is not InState.ACCEPTED and len(form.text("why")) < SHORTEST_REASON:
         problems.append(("why", visit.say("form.reason.short")))
     given = Assignment(
         lead_unit=lead,

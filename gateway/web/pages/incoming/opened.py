@@ -18,8 +18,7 @@ async def shown(visit: Visit) -> web.StreamResponse:
         return visit.go(found.path)
     if found.whole.state is InState.SEALED:
         return await sealing.locked(visit, found)
-    if found.content and found.manner is Manner.ORDER:
-        await seen.read(visit, found, "")
+    found = await seen.by_order(visit, found)
     known = await detail.look(visit, found.whole)
     if known.unread and found.manner in (Manner.YES, Manner.OWN):
         await _mark_read(visit, found.whole.id)

@@ -10,17 +10,18 @@ from gateway.domain.event import EventKind
 from gateway.domain.hold import Hold, HoldState
 from gateway.domain.person import Role
 from gateway.domain.right import Manner, Right
-from gateway.domain.wall_clock import local
 from gateway.errors import Clash, Denied
 from gateway.holding import decide
 from gateway.incoming import seal
 from gateway.policy.rights import Granted
 from gateway.ports import Work
 from gateway.web.failing import of_error
+from gateway.web.forms import SHORTEST_REASON
+from gateway.web.moments import moment
 from gateway.web.pages.incoming import conflict
 from gateway.web.pages.incoming import found as seen
 from gateway.web.pages.incoming.found import Found
-from gateway.web.pages.incoming.taking import SHORTEST, Problems
+from gateway.web.pages.incoming.taking import Problems
 from gateway.web.visit import Visit
 
 _NOTICES = ("operator", "sender")
@@ -34,7 +35,7 @@ async def frozen(visit: Visit) -> web.StreamResponse:
     found = await seen.find_to_freeze(visit)
     visit.person.require(Right.FREEZE, Manner.YES)
     why = visit.form.text("reason")
-    if len(why) < SHORTEST:
+    if len(why) < SHORTEST_REASON:
         return await _form(visit, [("reason", visit.say("form.reason.short"))])
     try:
         await seal.document(visit.deps.inn, visit.deps.hold, visit.scope(), found.whole.id, why)
@@ -80,7 +81,7 @@ async def purged(visit: Visit) -> web.StreamResponse:
     if hold is None:
         return await conflict.page(visit, found)
     problems: Problems = []
-    if len(form.text("reason")) < SHORTEST:
+    if len(form.text("reason")) < SHORTEST_REASON:
         problems.append(("reason", visit.say("form.reason.short")))
     if problems:
         return await _purge_form(visit, problems)
@@ -158,7 +159,7 @@ def _draft(visit: Visit, hold: Hold, to: str) -> str:
     """A person reads it, signs it and sends it by a way of its own."""
     return visit.say(
         f"hold.notice.{to}",
-        day=local(hold.begun_at).strftime("%H:%M %d/%m/%Y"),
+        day=moment(hold.begun_at),
         agency=visit.here.name,
         node=visit.deps.options.name or visit.say("page.node"),
         document=hold.document_id or hold.subject_id,

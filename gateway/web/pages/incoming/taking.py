@@ -12,9 +12,10 @@ from gateway.domain.account import NumberingMode
 from gateway.domain.document import InState, Source
 from gateway.domain.right import Manner, Right
 from gateway.errors import Clash, Refused, StaleVersion
-from gateway.incoming import act, on_hold
+from gateway.incoming import on_hold
 from gateway.incoming.act import StatusCall
 from gateway.web import failing
+from gateway.web.forms import SHORTEST_REASON
 from gateway.web.pages.incoming import conflict, detail
 from gateway.web.pages.incoming import found as seen
 from gateway.web.pages.incoming.found import Found
@@ -25,7 +26,6 @@ REASONS = (
     *("WRONG_ADDRESSEE", "OUT_OF_AUTHORITY", "NOT_AUTHENTIC", "DAMAGED", "MISSING_FILE", "BAD_FORM"),
     *("DUPLICATE", "SECRET", "FORBIDDEN_CONTENT", "MALWARE", "OTHER"),
 )
-SHORTEST = 10
 Problems = list[tuple[str, str]]
 
 
@@ -52,9 +52,7 @@ async def taken(visit: Visit) -> web.StreamResponse:
         staff=seen.staff(visit),
     )
     try:
-        done = await act.set_status(
-            visit.deps.inn, visit.scope(), found.whole.id, call, expect_version=conflict.version(visit)
-        )
+        done = await conflict.status(visit, found, call)
     except StaleVersion:
         return await conflict.page(visit, found)
     except Refused as why:
@@ -76,13 +74,9 @@ async def held(visit: Visit) -> web.StreamResponse:
     why = visit.form.text("reason")
     if problems := _written(visit, "reason", "incoming.reason", why):
         return await _form(visit, "hold", problems)
-    try:
-        await on_hold.run(
-            visit.deps.inn, visit.scope(), found.whole.id, why, expect_version=conflict.version(visit)
-        )
-    except conflict.LATE:
-        return await conflict.page(visit, found)
-    return visit.said(found.path, "incoming.held")
+    version = conflict.version(visit)
+    done = on_hold.run(visit.deps.inn, visit.scope(), found.whole.id, why, expect_version=version)
+    return await conflict.done(visit, found, done, "incoming.held")
 
 
 async def refuse_form(visit: Visit) -> web.StreamResponse:
@@ -102,13 +96,7 @@ async def refused(visit: Visit) -> web.StreamResponse:
     if problems:
         return await _form(visit, "refuse", problems)
     call = StatusCall(code="02", reason=code, note=note, staff=seen.staff(visit))
-    try:
-        await act.set_status(
-            visit.deps.inn, visit.scope(), found.whole.id, call, expect_version=conflict.version(visit)
-        )
-    except conflict.LATE:
-        return await conflict.page(visit, found)
-    return visit.said(found.path, "incoming.refused")
+    return await conflict.done(visit, found, conflict.status(visit, found, call), "incoming.refused")
 
 
 async def _form(visit: Visit, name: str, problems: Sequence[tuple[str, str]] = ()) -> web.StreamResponse:
@@ -149,7 +137,9 @@ def _numbering(visit: Visit, mode: NumberingMode, number: str) -> Problems:
 def _written(visit: Visit, field: str, label: str, text: str) -> Problems:
     if not text:
         return [(field, visit.say("form.missing", field=visit.say(label)))]
-    return [] if len(text) >= SHORTEST else [(field, visit.say("incoming.short", field=visit.say(label)))]
+    return (
+        [] if len(text) >= SHORTEST_REASON else [(field, visit.say("incoming.short", field=visit.say(label)))]
+    )
 
 
 def _broken(visit: Visit, why: Refused) -> Problems:

@@ -3,12 +3,13 @@ copies. Metadata alone: nothing of a document stands on them."""
 
 from __future__ import annotations
 
-from gateway.web.pages.operations import copies, dead, line, notices, quarantine, queues, state
+from gateway.web.pages.operations import copies, dead, line, notices, quarantine, queues, state, traffic
 from gateway.web.routes import Route
 
 ROUTES: tuple[Route, ...] = (
     *state.ROUTES,
     *queues.ROUTES,
+    *traffic.ROUTES,
     *dead.ROUTES,
     *quarantine.ROUTES,
     *line.ROUTES,

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from aiohttp import web
 
+from gateway import labels
 from gateway.errors import NotFound
 from gateway.web.frame import OPERATES
 from gateway.web.pages.operations.ground import KEY, PATH, page
@@ -17,7 +18,15 @@ _SHORTEST = 12
 
 async def shown(visit: Visit) -> web.StreamResponse:
     copies = visit.deps.operations.copies
-    return await page(visit, "copies", "copies", copies=await copies.all(), drill=copies.drill())
+    drill = copies.drill()
+    why = _why(visit, drill.code) if drill is not None else ""
+    return await page(visit, "copies", "copies", copies=await copies.all(), drill=drill, why=why)
+
+
+def _why(visit: Visit, code: str) -> str:
+    """What was wrong and what to do; an error's own sentence is for the log."""
+    key = f"operating.copies.fault.{code}"
+    return visit.say(key if labels.has(key) else "operating.copies.fault")
 
 
 async def ask(visit: Visit) -> web.StreamResponse:

@@ -3,6 +3,7 @@ act says before what it does; closing the page changes nothing."""
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Sequence
 
@@ -10,7 +11,7 @@ from aiohttp import web
 
 from gateway.errors import BadForm, TransportFailure
 from gateway.ports import DeadParcel
-from gateway.web import streaming
+from gateway.web import files_out
 from gateway.web.frame import OPERATES
 from gateway.web.pages.operations.ground import KEY, PATH, page, reason
 from gateway.web.routes import Who, get, post
@@ -26,6 +27,8 @@ _SORTS = (
     ("repeat", re.compile(r"duplicate|repeat|already", re.IGNORECASE)),
     ("tries", re.compile(r"times|expired|delivered", re.IGNORECASE)),
 )
+# Beside the groups by reason: those that a person ticked.
+_CHOSEN = "chon"
 SORTS = (*(name for name, _ in _SORTS), "unknown")
 
 
@@ -76,12 +79,16 @@ async def retry(visit: Visit) -> web.StreamResponse:
 
 async def ask_group(visit: Visit) -> web.StreamResponse:
     name = visit.path("sort")
-    if name not in SORTS:
+    if name not in (*SORTS, _CHOSEN):
         raise BadForm("there is no such group")
-    parcels = [each for each in await visit.deps.operations.dead.all() if sort_of(each) == name]
-    return await page(
-        visit, "dead", "parcels_retry", title=visit.say("operating.dead.group"), parcels=parcels, sort=name
-    )
+    chosen = set(visit.request.query.getall("parcel", []))
+    parcels = [
+        each
+        for each in await visit.deps.operations.dead.all()
+        if (each.id in chosen if name == _CHOSEN else sort_of(each) == name)
+    ]
+    title = visit.say("operating.dead.retry" if name == _CHOSEN else "operating.dead.group")
+    return await page(visit, "dead", "parcels_retry", title=title, parcels=parcels, sort=name)
 
 
 async def retry_group(visit: Visit) -> web.StreamResponse:
@@ -118,11 +125,7 @@ async def file(visit: Visit) -> web.StreamResponse:
         "dead_at": parcel.dead_at.isoformat() if parcel.dead_at else None,
         "reason": parcel.reason,
     }
-    response = web.json_response(told)
-    response.headers.update(
-        streaming.headers(streaming.File(name=f"goi-tin-loi-{parcel.id}.json", content_type="text/plain"))
-    )
-    return response
+    return files_out.whole(f"goi-tin-loi-{parcel.id}.json", "json", json.dumps(told).encode())
 
 
 async def _drop_page(visit: Visit, problems: list[tuple[str, str]]) -> web.Response:

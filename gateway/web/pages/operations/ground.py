@@ -5,6 +5,7 @@ from __future__ import annotations
 from aiohttp import web
 
 from gateway.domain.right import Manner, Right
+from gateway.web.forms import SHORTEST_REASON
 from gateway.web.frame import OPERATES
 from gateway.web.routes import Needs
 from gateway.web.visit import Visit
@@ -14,7 +15,6 @@ PATH = "/van-hanh"
 # Clerks decide about what arrived for their agency; operators look, at routing and form alone.
 DECIDES = (Needs(right=Right.TAKE_IN, manners=(Manner.YES,)),)
 LOOKS = (*OPERATES, *DECIDES)
-SHORTEST_REASON = 10
 TABS = (
     ("state", PATH),
     ("queues", f"{PATH}/hang-doi"),
@@ -25,6 +25,7 @@ TABS = (
     ("notices", f"{PATH}/thong-bao"),
     ("copies", f"{PATH}/sao-luu"),
     ("jobs", f"{PATH}/tac-vu"),
+    ("traffic", f"{PATH}/luu-luong"),
 )
 
 

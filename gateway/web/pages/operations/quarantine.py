@@ -13,7 +13,8 @@ from gateway.domain.right import Manner, Right
 from gateway.errors import Clash, NotFound
 from gateway.incoming import decide
 from gateway.ports import InboxItem
-from gateway.web import streaming
+from gateway.web import files_out
+from gateway.web.files_out import Content
 from gateway.web.pages.operations.ground import DECIDES, KEY, LOOKS, PATH, is_operator, page, reason
 from gateway.web.routes import Who, get, post
 from gateway.web.visit import Visit
@@ -76,14 +77,14 @@ async def hexadecimal(visit: Visit) -> web.StreamResponse:
 async def file(visit: Visit) -> web.StreamResponse:
     """As it arrived, to be kept; never shown."""
     item = await _content(visit, "file")
-    pieces = await visit.deps.operations.aside.read(item)
-    named = streaming.File(
+    content = Content(
         name=f"{item.id}.bin",
-        content_type="application/octet-stream",
+        found_type="",
         size=item.size,
         sha256=str(item.file_digest),
+        pieces=await visit.deps.operations.aside.read(item),
     )
-    return await streaming.send(visit, named, pieces)
+    return await files_out.give(visit.request, content)
 
 
 async def ask(visit: Visit) -> web.StreamResponse:

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from aiohttp import web
 
+from gateway.web import queue_chart
 from gateway.web.frame import OPERATES
 from gateway.web.pages.operations.ground import KEY, PATH, page
 from gateway.web.routes import Who, get, post
@@ -15,7 +16,16 @@ _TRIES = f"{PATH}/gui-lai"
 
 
 async def shown(visit: Visit) -> web.StreamResponse:
-    return await page(visit, "queues", "queues", queues=await visit.deps.operations.machine.queues())
+    machine, now = visit.deps.operations.machine, visit.deps.clock.now()
+    sampled = await machine.sampled(now - queue_chart.SPAN)
+    return await page(
+        visit,
+        "queues",
+        "queues",
+        queues=await machine.queues(),
+        waited=queue_chart.of(sampled, now),
+        sparks=queue_chart.sparks(sampled, now),
+    )
 
 
 async def tries(visit: Visit) -> web.StreamResponse:

@@ -4,21 +4,23 @@ same as a file for whoever is asked for help."""
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from datetime import timedelta
 
 from aiohttp import web
 
 from gateway import labels
+from gateway.domain import plain_lines
+from gateway.policy import heartbeat
+from gateway.web import files_out
 from gateway.web.frame import OPERATES
 from gateway.web.pages.operations.ground import KEY, PATH, page
 from gateway.web.ports_operations import Check
 from gateway.web.routes import Who, get
-from gateway.web.streaming import File, headers
 from gateway.web.visit import Visit
 
 _LEVELS = {"red": 0, "yellow": 1, "green": 2}
 _LATE = timedelta(seconds=60)
+_BEAT_WORDS = (heartbeat.GOOD, heartbeat.FAULTY, heartbeat.LATE, heartbeat.MISSING, heartbeat.UNKNOWN)
 
 
 async def shown(visit: Visit) -> web.StreamResponse:
@@ -37,22 +39,35 @@ async def shown(visit: Visit) -> web.StreamResponse:
 
 
 async def jobs(visit: Visit) -> web.StreamResponse:
-    standing = await visit.deps.operations.machine.standing()
-    return await page(visit, "jobs", "jobs", standing=standing, late=_LATE)
+    """Thirty days of each job, then what runs in this very moment."""
+    machine, now = visit.deps.operations.machine, visit.deps.clock.now()
+    days = await machine.job_days()
+    return await page(
+        visit,
+        "jobs",
+        "jobs",
+        standing=await machine.standing(),
+        late=_LATE,
+        beats=heartbeat.lines(days, now) if days else (),
+        overdue=labels.jobs(heartbeat.late(days, now), visit.lang),
+        words=_BEAT_WORDS,
+        limits={
+            "minutes": int(heartbeat.LOOP.total_seconds() // 60),
+            "hours": int(heartbeat.NIGHTLY.total_seconds() // 3600),
+        },
+    )
 
 
 async def report(visit: Visit) -> web.StreamResponse:
     """As JSON, or as lines to paste into a mail."""
     told = await visit.deps.operations.machine.report()
     is_text = visit.ask("dang") == "txt"
-    body = "".join(_lines(told)) if is_text else json.dumps(told, indent=1, ensure_ascii=False) + "\n"
-    now = visit.deps.clock.now()
-    response = web.Response(body=body.encode())
-    kind = "txt" if is_text else "json"
-    response.headers.update(
-        headers(File(name=f"chan-doan-{now:%Y%m%dT%H%M%SZ}.{kind}", content_type="text/plain"))
+    body = (
+        "".join(plain_lines.lines(told)) if is_text else json.dumps(told, indent=1, ensure_ascii=False) + "\n"
     )
-    return response
+    now = visit.deps.clock.now()
+    kind = "txt" if is_text else "json"
+    return files_out.whole(f"chan-doan-{now:%Y%m%dT%H%M%SZ}.{kind}", kind, body.encode())
 
 
 def says(visit: Visit, check: Check) -> str:
@@ -60,20 +75,9 @@ def says(visit: Visit, check: Check) -> str:
         name: labels.megabytes(int(str(value)), visit.lang) if name.endswith("_bytes") else value
         for name, value in check.params.items()
     }
+    if check.name == "jobs" and "jobs" in params:
+        params["jobs"] = labels.jobs(params["jobs"], visit.lang)
     return visit.say(check.says, **params) if labels.has(check.says) else check.says
-
-
-def _lines(told: Mapping[str, object], before: str = "") -> list[str]:
-    made = []
-    for name, value in told.items():
-        if isinstance(value, Mapping):
-            made += _lines(value, f"{before}{name}.")
-        elif isinstance(value, list | tuple):
-            rows = [each if isinstance(each, str) else json.dumps(each, ensure_ascii=False) for each in value]
-            made += [f"{before}{name}: {row}\n" for row in rows or ("-",)]
-        else:
-            made.append(f"{before}{name}: {'-' if value is None else value}\n")
-    return made
 
 
 ROUTES = (

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from gateway.domain.right import Manner, Right
-from gateway.web.pages.outgoing import asking, detail, files, moving, slip
+from gateway.web.pages.outgoing import asking, detail, files, moving, recall_step, slip
 from gateway.web.pages.outgoing.seen import HERE, PRINTS, READS, SEES
 from gateway.web.routes import Needs, Route, get, post
 
@@ -36,4 +36,5 @@ ROUTES: tuple[Route, ...] = (
     post(HERE + "/thu-hoi", "out_recalled", asking.recalled, needs=RECALLS, key=_KEY),
     get(HERE + "/don-doc", "out_urge", asking.urging, needs=URGES, key=_KEY),
     post(HERE + "/don-doc", "out_urged", asking.urged, needs=URGES, key=_KEY),
+    *recall_step.ROUTES,
 )

@@ -13,8 +13,9 @@ from gateway.domain.event import EventKind
 from gateway.domain.listing import Side
 from gateway.domain.right import Manner, Right
 from gateway.errors import NotFound
-from gateway.web.listing import neighbours
-from gateway.web.pages.outgoing import acts, rows, seen
+from gateway.web import moments
+from gateway.web.listing import neighbours, tags
+from gateway.web.pages.outgoing import acts, recall_step, rows, seen
 from gateway.web.pages.outgoing.seen import Found
 from gateway.web.visit import Visit, where
 
@@ -36,7 +37,7 @@ async def shown(visit: Visit) -> web.StreamResponse:
     document = found.document
     if document.kind in (Kind.RECALL, Kind.UPDATE) and document.parent_id is not None:
         return visit.go(f"/van-ban-di/{document.parent_id}")
-    now, labelled = visit.deps.clock.now(), seen.labelled(visit)
+    now = visit.deps.clock.now()
     every = rows.rows(found, now, visit.lang)
     chosen, word, quiet_only = _chosen(visit, every)
     region = {
@@ -51,8 +52,8 @@ async def shown(visit: Visit) -> web.StreamResponse:
         "quiet_only": quiet_only,
         "opened": visit.ask("mo"),
         "lazy": len(every) > _MOST_OPEN,
-        "seconds": lambda at: seen.seconds(at, now),
-        "labelled": labelled,
+        "seconds": lambda at: moments.seconds(at, now),
+        "labelled": visit.say_or,
         "link": _link(visit, found),
         "may_read": visit.may(Right.SEE_CONTENT, Manner.YES, Manner.OWN, Manner.ORDER)
         and not document.is_sealed,
@@ -69,6 +70,7 @@ async def shown(visit: Visit) -> web.StreamResponse:
         own=visit.may(Right.SEE_CONTENT, Manner.YES, Manner.OWN),
         audits=visit.may(Right.AUDIT),
         undo=_may_undo(visit, document, found),
+        recall_ask=await recall_step.latest(visit, found),
         replaced_by=[each for each in found.children if each.kind is Kind.REPLACEMENT],
         changes=[each for each in found.children if each.kind in (Kind.RECALL, Kind.UPDATE)],
         others=await _states(visit, found),
@@ -76,6 +78,7 @@ async def shown(visit: Visit) -> web.StreamResponse:
         answered=await _answered(visit, found),
         address=_address(visit, found),
         beside=await neighbours.of(visit, Side.OUT, document.id),
+        tags=await tags.of_page(visit, Side.OUT, document.id),
         **region,
     )
 

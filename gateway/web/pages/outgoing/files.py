@@ -4,14 +4,13 @@ each look is written down first, and whoever looks by order names its number."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-
 from aiohttp import web
 
 from gateway.domain.right import Manner
 from gateway.errors import NotFound
 from gateway.outgoing import files
-from gateway.web import streaming
+from gateway.web import files_out
+from gateway.web.files_out import Content
 from gateway.web.pages.outgoing import seen
 from gateway.web.pages.outgoing.seen import Found
 from gateway.web.visit import Visit
@@ -41,7 +40,8 @@ async def packet(visit: Visit) -> web.StreamResponse:
     text, cut = "", False
     if opinion is not None:
         await seen.read(visit, found.document, f"{told.packet_id}.edxml")
-        text, cut = await _text(await packets.read(scope, found.document.id, told.digest))
+        pieces = await packets.read(scope, found.document.id, told.digest)
+        text, cut = await files_out.beginning(pieces, _MOST_SHOWN)
     return await visit.page(
         "outgoing/packet.html",
         title=visit.say("outgoing.packet", packet=told.packet_id),
@@ -51,7 +51,7 @@ async def packet(visit: Visit) -> web.StreamResponse:
         text=text,
         cut=cut,
         order=visit.ask("lenh"),
-        labelled=seen.labelled(visit),
+        labelled=visit.say_or,
     )
 
 
@@ -63,13 +63,8 @@ async def packet_kept(visit: Visit) -> web.StreamResponse:
     packets, scope = visit.deps.packets, visit.scope()
     told = await packets.find(scope, found.document.id, visit.path("digest"), visit.ask("noi-nhan"))
     await seen.read(visit, found.document, f"{told.packet_id}.edxml")
-    return await streaming.send(
-        visit,
-        streaming.File(
-            name=f"{told.packet_id}.edxml", content_type="application/xml", size=told.size, sha256=told.digest
-        ),
-        await packets.read(scope, found.document.id, told.digest),
-    )
+    content = files_out.of_packet(told, await packets.read(scope, found.document.id, told.digest))
+    return await files_out.give(visit.request, content)
 
 
 async def evidence(visit: Visit) -> web.StreamResponse:
@@ -77,8 +72,7 @@ async def evidence(visit: Visit) -> web.StreamResponse:
     found = await seen.find(visit)
     await seen.read(visit, found.document, "evidence.zip")
     made = await visit.deps.packets.pack(visit.scope(), found.document.id)
-    file = streaming.File(name=made.name, content_type="application/zip", size=made.size)
-    return await streaming.send(visit, file, made.pieces)
+    return await files_out.give(visit.request, files_out.of_pack(made))
 
 
 async def _file(visit: Visit, *, inline: bool) -> web.StreamResponse:
@@ -91,10 +85,14 @@ async def _file(visit: Visit, *, inline: bool) -> web.StreamResponse:
         return asks
     await seen.read(visit, found.document, item.name)
     opened = await files.open_file(visit.deps.out, visit.scope(), found.document.id, n)
-    file = streaming.File(
-        name=opened.name, content_type=opened.content_type, size=opened.size, sha256=opened.sha256
+    content = Content(
+        name=opened.name,
+        found_type=opened.content_type,
+        size=opened.size,
+        sha256=opened.sha256,
+        pieces=opened.pieces,
     )
-    return await streaming.send(visit, file, opened.pieces, inline=inline)
+    return await files_out.give(visit.request, content, inline=inline)
 
 
 async def _order_first(visit: Visit, found: Found) -> web.StreamResponse | None:
@@ -107,14 +105,3 @@ async def _order_first(visit: Visit, found: Found) -> web.StreamResponse | None:
         found=found,
         kept={name: value for name, value in visit.request.query.items() if name not in ("lenh", "told")},
     )
-
-
-async def _text(pieces: AsyncIterator[bytes]) -> tuple[str, bool]:
-    """Its beginning; what follows are the encoded files."""
-    held = bytearray()
-    async for piece in pieces:
-        held += piece
-        if len(held) >= _MOST_SHOWN:
-            break
-    is_cut = len(held) >= _MOST_SHOWN
-    return held[:_MOST_SHOWN].decode("utf-8", "replace"), is_cut

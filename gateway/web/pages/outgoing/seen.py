@@ -3,19 +3,18 @@ In: a visit whose address names it. Out: `Found`; NotFound for another agency's,
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from gateway import labels
 from gateway.accounts import reading
 from gateway.domain.document import Delivery, Kind, OutgoingDocument
 from gateway.domain.event import Event, EventKind
 from gateway.domain.listing import Line
 from gateway.domain.right import Manner, Right
 from gateway.domain.status import Fact
-from gateway.domain.wall_clock import local
-from gateway.errors import Denied, NotFound
+from gateway.errors import Denied
+from gateway.web import moments, people
 from gateway.web.routes import Needs
 from gateway.web.visit import Visit
 
@@ -25,7 +24,6 @@ READS = (Needs(right=Right.SEE_CONTENT, manners=(Manner.YES, Manner.OWN, Manner.
 PRINTS = (Needs(right=Right.SEE_CONTENT, manners=(Manner.YES, Manner.OWN)),)
 ID = "{id:msg_[0-9A-Za-z]+}"
 HERE = f"/van-ban-di/{ID}"
-NODE = "node"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,7 +55,7 @@ class Found:
     @property
     def last(self) -> Event | None:
         return max(
-            (each for each in self.events if each.principal_id != NODE and each.kind in _ACTS),
+            (each for each in self.events if each.principal_id != people.NODE and each.kind in _ACTS),
             key=lambda each: (each.at, each.id),
             default=None,
         )
@@ -98,7 +96,9 @@ async def find(visit: Visit) -> Found:
             others=tuple(
                 each
                 for each in same
-                if each.id != document.id and each.kind in (Kind.DOCUMENT, Kind.REPLACEMENT)
+                if each.id != document.id
+                and each.kind in (Kind.DOCUMENT, Kind.REPLACEMENT)
+                and (granted.manner is not Manner.OWN or each.accepted_by == visit.person.person.id)
             ),
         )
 
@@ -116,15 +116,7 @@ async def read(visit: Visit, document: OutgoingDocument, file: str) -> None:
 
 
 async def names(visit: Visit, principals: Iterable[str]) -> Mapping[str, str]:
-    """Of persons, by principal. What is no person is a program or the node itself."""
-    found: dict[str, str] = {}
-    async with visit.deps.accounts.accounts.read() as view:
-        for each in sorted(set(principals)):
-            try:
-                found[each] = (await view.people.get(each)).name
-            except NotFound:
-                found[each] = visit.say("outgoing.by.node" if each == NODE else "outgoing.by.program")
-    return found
+    return await people.names(visit, principals, "outgoing.by")
 
 
 async def conflict(visit: Visit, found: Found) -> str:
@@ -133,32 +125,9 @@ async def conflict(visit: Visit, found: Found) -> str:
     if last is None or visit.form.text("seen") == found.mark:
         return ""
     who = (await names(visit, [last.principal_id]))[last.principal_id]
-    return visit.say("notice.changed_by", person=who, time=clock(last.at, visit.deps.clock.now()))
+    return visit.say("notice.changed_by", person=who, time=moments.clock(last.at, visit.deps.clock.now()))
 
 
 def heading(visit: Visit, key: str) -> str:
     """What the page of an act is called: as its button, which alone says that there is a page to come."""
     return visit.say(key).removesuffix("…")
-
-
-def clock(at: datetime, now: datetime) -> str:
-    """The time alone for today, with its day for any other."""
-    shown = local(at)
-    return shown.strftime("%H:%M" if shown.date() == local(now).date() else "%H:%M %d/%m/%Y")
-
-
-def seconds(at: datetime | None, now: datetime) -> str:
-    """As `clock`, to the second: timelines are read beside those of others."""
-    if at is None:
-        return ""
-    shown = local(at)
-    return shown.strftime("%H:%M:%S" if shown.date() == local(now).date() else "%H:%M:%S %d/%m/%Y")
-
-
-def labelled(visit: Visit) -> Callable[[str, str], str]:
-    """The words of a key that is made of other people's codes, or what stands for it where there are none."""
-
-    def say(key: str, other: str) -> str:
-        return visit.say(key) if labels.has(key) else other
-
-    return say

@@ -1,0 +1,301 @@
+"""Reads the first sheet of a workbook (XLSX) as rows of text. In: bytes of unknown origin. Out: its cells as text, dates as
+2031-03-04, and how many of them were formulas, of which the value that was last worked out is taken and nothing is
+calculated. Every part is bounded while it is unpacked, and XML with a document type or an entity is refused. Pure."""
+
+from __future__ import annotations
+
+import io
+import posixpath
+import re
+import zipfile
+import zlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date, timedelta
+from typing import Final
+from xml.parsers import expat
+
+from gateway.errors import BadForm
+
+MOST_PARTS = 2_000
+MOST_BYTES = 64 * 1024 * 1024  # of one part, unpacked
+MOST_ROWS = 150_000
+MOST_COLUMNS = 60
+MOST_CELLS = 2_000_000
+LONGEST_CELL = 2_000
+MOST_STRINGS = 1_000_000
+_PIECE = 256 * 1024
+_FIRST_DAY = date(1899, 12, 30)
+_LAST_SERIAL = 2_958_465  # 9999-12-31
+_DATES: Final = {*range(14, 23), *range(27, 37), *range(45, 48), *range(50, 59)}
+_QUOTED = re.compile(r'"[^"]*"|\\.|\[[^\]]*\]')
+_WHOLE = re.compile(r"-?[0-9]+\.0+")
+_CELL = re.compile(r"([A-Z]{1,3})[0-9]+")
+_DAMAGED = (
+    *(zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError),
+    *(EOFError, ValueError, OverflowError),
+)
+CODE = "GW-WORKBOOK"
+
+
+Rows = Sequence[Sequence[str]]
+
+
+def first_sheet(raw: bytes) -> tuple[Rows, int]:
+    """The rows that hold anything, each as long as its last filled cell; and how many cells were formulas. BadForm for
+    what is no workbook, or is over a limit."""
+    try:
+        with zipfile.ZipFile(io.BytesIO(raw)) as archive:
+            if len(archive.infolist()) > MOST_PARTS:
+                raise _refused("it has too many parts")
+            book = _Book(archive)
+            return book.read()
+    except _DAMAGED as why:
+        raise _refused("it is no workbook of the form XLSX, or is damaged") from why
+    except expat.ExpatError as why:
+        raise _refused("a part of it is no XML") from why
+
+
+def _refused(why: str) -> BadForm:
+    return BadForm(f"the workbook cannot be read: {why}", code=CODE)
+
+
+class _Book:
+    def __init__(self, archive: zipfile.ZipFile) -> None:
+        self._archive = archive
+        self._names = set(archive.namelist())
+
+    def read(self) -> tuple[Rows, int]:
+        path, is_1904 = self._sheet_path()
+        strings, dates = _Strings(), _Styles()
+        for name, reader in (("xl/sharedStrings.xml", strings), ("xl/styles.xml", dates)):
+            if name in self._names:
+                self._parse(name, reader)
+        cells = _Cells(strings.found, dates.are_dates(), 1462 if is_1904 else 0)
+        self._parse(path, cells)
+        return cells.rows, cells.formulas
+
+    def _sheet_path(self) -> tuple[str, bool]:
+        """Of the first sheet in the order of the tabs."""
+        book, relations = _Workbook(), _Relations()
+        if "xl/workbook.xml" not in self._names or "xl/_rels/workbook.xml.rels" not in self._names:
+            raise _refused("it is no workbook of the form XLSX")
+        self._parse("xl/workbook.xml", book)
+        self._parse("xl/_rels/workbook.xml.rels", relations)
+        target = relations.found.get(book.first, "")
+        path = posixpath.normpath(target.lstrip("/") if target.startswith("/") else f"xl/{target}")
+        if path not in self._names:
+            raise _refused("it has no sheet")
+        return path, book.is_1904
+
+    def _parse(self, name: str, reader: _Reader) -> None:
+        """Piece by piece, counting what comes out and not what the archive says of it."""
+        parser = expat.ParserCreate(namespace_separator=" ")
+        parser.buffer_text = True
+        parser.StartDoctypeDeclHandler = _no_doctype
+        parser.EntityDeclHandler = _no_doctype
+        parser.StartElementHandler = lambda tag, given: reader.start(tag.rpartition(" ")[2], given)
+        parser.EndElementHandler = lambda tag: reader.end(tag.rpartition(" ")[2])
+        parser.CharacterDataHandler = reader.text
+        size = 0
+        with self._archive.open(name) as part:
+            while piece := part.read(_PIECE):
+                size += len(piece)
+                if size > MOST_BYTES:
+                    raise _refused(f"a part of it has more than {MOST_BYTES // 1024 // 1024} MB unpacked")
+                parser.Parse(piece, False)
+        parser.Parse(b"", True)
+
+
+def _no_doctype(*_: object) -> None:
+    raise _refused("its XML has a document type")
+
+
+class _Reader:
+    """What a part tells, element by element."""
+
+    def start(self, tag: str, given: Mapping[str, str]) -> None: ...
+
+    def end(self, tag: str) -> None: ...
+
+    def text(self, text: str) -> None: ...
+
+
+class _Workbook(_Reader):
+    def __init__(self) -> None:
+        self.first, self.is_1904 = "", False
+
+    def start(self, tag: str, given: Mapping[str, str]) -> None:
+        if tag == "sheet" and not self.first:
+            self.first = next(
+                (value for name, value in given.items() if name.endswith("relationships id")), ""
+            )
+        if tag == "workbookPr":
+            self.is_1904 = given.get("date1904") in ("1", "true")
+
+
+class _Relations(_Reader):
+    def __init__(self) -> None:
+        self.found: dict[str, str] = {}
+
+    def start(self, tag: str, given: Mapping[str, str]) -> None:
+        if tag == "Relationship" and given.get("TargetMode") != "External":
+            self.found[given.get("Id", "")] = given.get("Target", "")
+
+
+class _Strings(_Reader):
+    """Texts that cells name by number; how a syllable is read aloud (rPh) is not part of it."""
+
+    def __init__(self) -> None:
+        self.found: list[str] = []
+        self._parts: list[str] = []
+        self._takes, self._aside, self._length = False, False, 0
+
+    def start(self, tag: str, given: Mapping[str, str]) -> None:
+        if tag == "si":
+            self._parts, self._length = [], 0
+        elif tag == "rPh":
+            self._aside = True
+        self._takes = tag == "t" and not self._aside
+
+    def end(self, tag: str) -> None:
+        self._takes = False
+        if tag == "rPh":
+            self._aside = False
+        elif tag == "si":
+            if len(self.found) >= MOST_STRINGS:
+                raise _refused("it has too many texts")
+            self.found.append("".join(self._parts))
+
+    def text(self, text: str) -> None:
+        if self._takes and self._length <= LONGEST_CELL:
+            self._length += len(text)
+            self._parts.append(text)
+
+
+class _Styles(_Reader):
+    """Which formats of cells show a number as a date."""
+
+    def __init__(self) -> None:
+        self._own: dict[int, str] = {}
+        self._cells: list[int] = []
+        self._inside = False
+
+    def start(self, tag: str, given: Mapping[str, str]) -> None:
+        if tag == "numFmt":
+            self._own[int(given.get("numFmtId", "0"))] = given.get("formatCode", "")
+        elif tag == "cellXfs":
+            self._inside = True
+        elif tag == "xf" and self._inside:
+            self._cells.append(int(given.get("numFmtId", "0")))
+
+    def end(self, tag: str) -> None:
+        if tag == "cellXfs":
+            self._inside = False
+
+    def are_dates(self) -> list[bool]:
+        return [self._is_date(each) for each in self._cells]
+
+    def _is_date(self, format: int) -> bool:
+        shown = _QUOTED.sub("", self._own.get(format, "")).lower()
+        return format in _DATES if format not in self._own else "d" in shown or "yy" in shown
+
+
+@dataclass(slots=True)
+class _Cell:
+    kind: str = ""
+    style: int = 0
+    column: int = 0
+    parts: list[str] = field(default_factory=list)
+    length: int = 0
+
+
+class _Cells(_Reader):
+    def __init__(self, strings: list[str], dates: list[bool], shift: int) -> None:
+        self.rows: list[tuple[str, ...]] = []
+        self.formulas = 0
+        self._strings, self._dates, self._shift = strings, dates, shift
+        self._row: list[str] = []
+        self._cell = _Cell()
+        self._takes, self._aside, self._count = False, False, 0
+
+    def start(self, tag: str, given: Mapping[str, str]) -> None:
+        if tag == "row":
+            self._row = []
+        elif tag == "c":
+            self._cell = _Cell(
+                kind=given.get("t", "n"),
+                style=int(given.get("s", "0")),
+                column=_column(given.get("r", ""), len(self._row)),
+            )
+        elif tag == "f":
+            self.formulas += 1
+        elif tag == "rPh":
+            self._aside = True
+        self._takes = tag == "v" or (tag == "t" and not self._aside)
+
+    def end(self, tag: str) -> None:
+        self._takes = False
+        if tag == "rPh":
+            self._aside = False
+        elif tag == "c":
+            self._ends_cell()
+        elif tag == "row":
+            while self._row and not self._row[-1]:
+                self._row.pop()
+            if self._row:
+                self.rows.append(tuple(self._row))
+            if len(self.rows) > MOST_ROWS:
+                raise _refused(f"it has more than {MOST_ROWS} rows")
+
+    def text(self, text: str) -> None:
+        if self._takes and self._cell.length <= LONGEST_CELL:
+            self._cell.length += len(text)
+            self._cell.parts.append(text)
+
+    def _ends_cell(self) -> None:
+        found = self._value("".join(self._cell.parts))
+        self._count += 1
+        if self._count > MOST_CELLS:
+            raise _refused(f"it has more than {MOST_CELLS} cells")
+        if not found:
+            return
+        if self._cell.column >= MOST_COLUMNS:
+            raise _refused(f"it has more than {MOST_COLUMNS} columns")
+        if len(found) > LONGEST_CELL:
+            raise _refused(f"a cell has more than {LONGEST_CELL} characters")
+        self._row += [""] * (self._cell.column + 1 - len(self._row))
+        self._row[self._cell.column] = found
+
+    def _value(self, text: str) -> str:
+        match self._cell.kind:
+            case "s":
+                at = int(text) if text.isascii() and text.isdigit() else -1
+                if not 0 <= at < len(self._strings):
+                    raise _refused("a cell names a text that is not there")
+                return self._strings[at]
+            case "n":
+                return self._number(text)
+            case "e":
+                return ""
+        return text
+
+    def _number(self, text: str) -> str:
+        """A date where it is shown as one; a whole number without a point."""
+        is_date = self._cell.style < len(self._dates) and self._dates[self._cell.style]
+        if is_date and text:
+            days = int(float(text)) + self._shift
+            if 0 < days <= _LAST_SERIAL:
+                return (_FIRST_DAY + timedelta(days=days)).isoformat()
+        return text.partition(".")[0] if _WHOLE.fullmatch(text) else text
+
+
+def _column(place: str, following: int) -> int:
+    """From 0; a cell without a place stands behind the one before."""
+    found = _CELL.fullmatch(place)
+    if found is None:
+        return following
+    n = 0
+    for letter in found.group(1):
+        n = n * 26 + ord(letter) - ord("A") + 1
+    return n - 1

@@ -1,0 +1,75 @@
+"""What a person should look at before a file of codes is applied, though it may be applied: two agencies of one name under
+one parent, names that differ by accents alone, codes that begin or end without a decision. In: the registry, the records
+as they would be, their lines. Out: doubts in the order of the lines. Pure."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Collection, Iterator, Mapping
+
+from gateway.domain.registry_change import AgencyRecord, RowProblem
+from gateway.domain.text import fold
+
+MOST_SAID = 50
+
+
+def doubts(
+    before: Mapping[str, AgencyRecord], after: Mapping[str, AgencyRecord], lines: Mapping[str, int]
+) -> tuple[RowProblem, ...]:
+    """`before`: every row of the registry; `after`: those that the file writes."""
+    named = {
+        code: record
+        for code, record in after.items()
+        if record.valid_to is None and _is_renamed(before.get(code), record)
+    }
+    found = [*_alike(before, after, named, lines), *_undecided(before, after, lines)]
+    return tuple(sorted(found, key=lambda each: each.line)[:MOST_SAID])
+
+
+def _is_renamed(known: AgencyRecord | None, record: AgencyRecord) -> bool:
+    return known is None or (known.name, known.parent) != (record.name, record.parent)
+
+
+def _alike(
+    before: Mapping[str, AgencyRecord],
+    after: Mapping[str, AgencyRecord],
+    named: Mapping[str, AgencyRecord],
+    lines: Mapping[str, int],
+) -> Iterator[RowProblem]:
+    parents = {record.parent for record in named.values()}
+    groups: dict[tuple[str | None, str], list[AgencyRecord]] = defaultdict(list)
+    for record in _going_on(before, after, parents):
+        groups[record.parent, fold(record.name)].append(record)
+    for code, record in named.items():
+        others = [each for each in groups[record.parent, fold(record.name)] if each.code != code]
+        # Of two that are both in the file the later line is named.
+        others = [each for each in others if lines.get(each.code, 0) < lines[code]]
+        if others:
+            other = others[0]
+            same = " ".join(other.name.split()) == " ".join(record.name.split())
+            how = "has the same name" if same else "has a name that differs by accents or case alone"
+            advice = f"{other.code} under the same parent {how}; look whether both are meant"
+            yield RowProblem(line=lines[code], column="name", found=record.name, advice=advice)
+
+
+def _going_on(
+    before: Mapping[str, AgencyRecord], after: Mapping[str, AgencyRecord], parents: Collection[str | None]
+) -> Iterator[AgencyRecord]:
+    for record in (*(each for code, each in before.items() if code not in after), *after.values()):
+        if record.valid_to is None and record.parent in parents:
+            yield record
+
+
+def _undecided(
+    before: Mapping[str, AgencyRecord], after: Mapping[str, AgencyRecord], lines: Mapping[str, int]
+) -> Iterator[RowProblem]:
+    """Once for all of them: a list without that column would say it on every line."""
+    codes = [
+        code
+        for code, record in after.items()
+        if record.decision is None
+        and (code not in before or (before[code].valid_to is None and record.valid_to is not None))
+    ]
+    if codes:
+        advice = f"{len(codes)} agencies begin or end without a decision; add its number"
+        yield RowProblem(line=lines[codes[0]], column="decision", found=codes[0], advice=advice)

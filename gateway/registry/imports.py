@@ -1,0 +1,212 @@
+"""Imports of codes inside somebody else's transaction, and undoing one as a whole. In: an open transaction of the database
+that holds the registry. Out: the `Imports` promise. Which rows an import wrote is told by their time, which is the
+import's own, and by what was believed before it; no certificate binding is ever touched (K6)."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import fields
+from datetime import date, datetime
+from typing import Any
+
+from sqlalchemy import Row, bindparam, delete, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from gateway.domain.registry_change import AgencyRecord, ImportRecord, Plan, RegistryChange
+from gateway.domain.registry_reform import ReformState
+from gateway.errors import Clash, NotFound
+from gateway.ports import Pool
+from gateway.ports.imports import BuiltOnImport
+from gateway.registry import importing, periods, planning
+from gateway.registry import reform_reading as reading
+from gateway.registry.failures import failures_named
+from gateway.registry.importing import AGENCY, alone, record_change, to_change
+from gateway.registry.periods import PERIOD
+from gateway.registry.reform_reading import REFORM, REFORM_CODE
+from gateway.registry.tables import aware, change_table, stored
+
+CHANGE = change_table()
+UNDONE = ":undone"  # ends the id of the change that undid another one
+MOST_SHOWN = 200
+_AT_ONCE = 500
+_FIELDS = tuple(each.name for each in fields(AgencyRecord))
+_RESTORED = (*_FIELDS[1:], "folded", "source", "check_note", "scheme")
+
+
+class SqlImports:
+    """Keeps the promise of `ports.imports.Imports`."""
+
+    def __init__(self, connection: AsyncConnection, pool: Pool | None = None) -> None:
+        self._connection, self._pool = connection, pool
+
+    async def alone(self) -> None:
+        with failures_named():
+            await alone(self._connection, "agency")
+
+    async def plan(self, csv_bytes: bytes, today: date) -> Plan:
+        with failures_named():
+            return await importing.planned(self._connection, self._pool, csv_bytes, today)
+
+    async def apply(self, plan: Plan, id: str, by: str, at: datetime) -> None:
+        importing.refuse_problems(plan)
+        with failures_named():
+            await importing.write(self._connection, plan, id, by, at)
+
+    async def get(self, id: str) -> ImportRecord:
+        with failures_named():
+            found = {each.id: each for each in map(to_change, await self._changes(id))}
+        change = found.get(id)
+        if change is None or not change.is_import:
+            raise NotFound(f"there was no import {id}", hint="list them with: gateway registry imports")
+        undone = found.get(id + UNDONE)
+        codes = change.summary.get("codes")
+        return ImportRecord(
+            id=id,
+            at=change.at,
+            by=change.by,
+            source_digest=change.source_digest,
+            added=_count(change, "added"),
+            changed=_count(change, "changed") + _count(change, "closed"),
+            named=tuple(codes["added"]) if isinstance(codes, dict) else (),
+            undone_at=undone.at if undone else None,
+            undone_by=undone.by if undone else None,
+        )
+
+    async def lines(self, id: str) -> Mapping[str, tuple[Mapping[str, str], Mapping[str, str]]]:
+        """The first of them, by code."""
+        with failures_named():
+            query = select(PERIOD).where(*_kept_by(id)).order_by(PERIOD.c.code).limit(MOST_SHOWN)
+            before = {row.code: _texts(row) for row in await self._connection.execute(query)}
+            now = {row.code: _texts(row) for row in await self._rows(list(before))}
+        return {code: (texts, now.get(code, {})) for code, texts in before.items()}
+
+    async def built_on(self, id: str) -> BuiltOnImport:
+        record = await self.get(id)
+        with failures_named():
+            begun, changed = await self._written(record)
+            touched = await self._touched(record, begun, changed)
+            return BuiltOnImport(
+                begun=begun,
+                changed=touched,
+                reforms=await self._reforms(record, sorted({*begun, *changed, *record.named})),
+                rows=await self._leaning(begun, [*begun, *changed]),
+                certificates=await self._bound(begun),
+            )
+
+    async def undo(self, id: str, by: str, at: datetime) -> None:
+        record = await self.get(id)
+        if record.undone_at is not None:
+            raise Clash(f"the import {id} is undone already; look at it again")
+        with failures_named():
+            begun, changed = await self._written(record)
+            await periods.keep(self._connection, [*begun, *changed], id + UNDONE, at)
+            for part in _parts(begun):
+                await self._connection.execute(delete(AGENCY).where(AGENCY.c.code.in_(part)))
+            for part in _parts(changed):
+                await self._restore(id, part, at)
+            await self._refuse_broken_ground(begun, changed)
+            summary = {"added": 0, "changed": len(changed), "closed": len(begun), "unchanged": 0, "undid": id}
+            undone = RegistryChange(
+                id=id + UNDONE, at=at, by=by, source_digest=record.source_digest, summary=summary
+            )
+            await record_change(self._connection, undone)
+
+    async def _restore(self, id: str, codes: Sequence[str], at: datetime) -> None:
+        query = select(PERIOD).where(*_kept_by(id), PERIOD.c.code.in_(codes))
+        rows = (await self._connection.execute(query)).all()
+        statement = (
+            update(AGENCY)
+            .where(AGENCY.c.code == bindparam("_code"))
+            .values({name: bindparam(f"_{name}") for name in (*_RESTORED, "updated_at")})
+        )
+        values = [
+            {"_code": row.code, "_updated_at": stored(at)}
+            | {f"_{name}": getattr(row, name) for name in _RESTORED}
+            for row in rows
+        ]
+        await self._connection.execute(statement, values)
+
+    async def _refuse_broken_ground(self, begun: Sequence[str], changed: Sequence[str]) -> None:
+        """What came meanwhile may have taken an old form, or stand in the way of a parent that comes back."""
+        base = await importing.read_base(self._connection)
+        back = {code: base.rows[code].record for code in changed if code in base.rows}
+        gone = [
+            row.record.code
+            for row in base.rows.values()
+            if row.record.parent in begun or row.record.successor in begun
+        ]
+        if broken := [*planning.standing_against(base, back), *gone]:
+            raise Clash(
+                f"what came later stands in the way: {', '.join(broken[:10])}; nothing was undone",
+                code="REG-BUILT-ON",
+            )
+
+    async def _written(self, record: ImportRecord) -> tuple[list[str], list[str]]:
+        """Codes that came with it and are there still, and those that it changed."""
+        query = select(PERIOD.c.code).where(*_kept_by(record.id)).order_by(PERIOD.c.code)
+        changed = list((await self._connection.execute(query)).scalars())
+        mine = select(AGENCY.c.code).where(AGENCY.c.updated_at == stored(record.at)).order_by(AGENCY.c.code)
+        known = set(changed)
+        written = (await self._connection.execute(mine)).scalars()
+        return [code for code in written if code not in known], changed
+
+    async def _touched(self, record: ImportRecord, begun: Sequence[str], changed: Sequence[str]) -> list[str]:
+        """Codes of it that somebody wrote since."""
+        found: set[str] = set()
+        for part in _parts(changed):
+            rows = {row.code: aware(row.updated_at) for row in await self._rows(part)}
+            found |= {code for code in part if rows.get(code) != record.at}
+        if len(begun) != record.added:
+            found |= set(record.named) - set(begun) or {"…"}
+        return sorted(found)
+
+    async def _reforms(self, record: ImportRecord, codes: Sequence[str]) -> list[str]:
+        """Changes of the organisation that hold, were approved since, and name one of these."""
+        found: set[str] = set()
+        for part in _parts(codes):
+            query = (
+                select(REFORM.c.id)
+                .distinct()
+                .join(REFORM_CODE, REFORM_CODE.c.reform_id == REFORM.c.id)
+                .where(REFORM_CODE.c.code.in_(part), REFORM.c.state == ReformState.APPROVED.value)
+                .where(REFORM.c.approved_at >= stored(record.at))
+            )
+            found |= set((await self._connection.execute(query)).scalars())
+        return sorted(found)
+
+    async def _leaning(self, begun: Sequence[str], own: Collection[str]) -> list[str]:
+        mine, found = set(own), set[str]()
+        for part in _parts(begun):
+            found |= set(await reading.leaning(self._connection, part, part)) - mine
+        return sorted(found)
+
+    async def _bound(self, begun: Sequence[str]) -> list[str]:
+        found: list[str] = []
+        for part in _parts(begun):
+            found += sorted(await reading.certificates(self._connection, part))
+        return found
+
+    async def _changes(self, id: str) -> Sequence[Row[Any]]:
+        query = select(CHANGE).where(CHANGE.c.id.in_([id, id + UNDONE]))
+        return (await self._connection.execute(query)).all()
+
+    async def _rows(self, codes: Sequence[str]) -> Sequence[Row[Any]]:
+        return (await self._connection.execute(select(AGENCY).where(AGENCY.c.code.in_(codes)))).all()
+
+
+def _kept_by(id: str) -> tuple[Any, ...]:
+    """The whole rows that were believed until that change."""
+    return PERIOD.c.change_id == id, PERIOD.c.until.is_(None)
+
+
+def _count(change: RegistryChange, name: str) -> int:
+    found = change.summary.get(name, 0)
+    return found if isinstance(found, int) else 0
+
+
+def _texts(row: Row[Any]) -> dict[str, str]:
+    return {name: str(value) for name in _FIELDS if (value := getattr(row, name)) is not None}
+
+
+def _parts(codes: Sequence[str]) -> Iterator[Sequence[str]]:
+    return (codes[start : start + _AT_ONCE] for start in range(0, len(codes), _AT_ONCE))

@@ -1,0 +1,93 @@
+"""What keys called: kept once, found by outcome and route, a page at a time, let go for age and for number."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+
+from gateway.domain.account import ApiScope, PrincipalKind
+from gateway.domain.api_call import ApiCall, CallCount
+from gateway.store.store import SqlStore
+from tests.support.clock import ManualClock
+from tests.support.stores import NORTH
+
+
+async def key(store: SqlStore, name: str) -> str:
+    principal = await store.accounts.principal_for(PrincipalKind.PROGRAM, name, NORTH.agency_id)
+    made = await store.accounts.add_key(
+        secret_hash=name * 8,
+        principal=principal,
+        agency_ids=[NORTH.agency_id],
+        scopes={ApiScope.MESSAGES_READ},
+    )
+    return made.id
+
+
+def call(clock: ManualClock, key_id: str, status: int = 200, route: str = "/api/v1/me") -> ApiCall:
+    clock.advance(1)
+    return ApiCall(
+        id=clock.new_id("cal_"),
+        key_id=key_id,
+        at=clock.now(),
+        method="GET",
+        route=route,
+        status=status,
+        took_ms=12,
+        problem="" if status < 400 else "forbidden",
+        address="192.0.2.7",
+        request_id="req_1",
+    )
+
+
+@pytest.fixture
+async def known(store: SqlStore, clock: ManualClock) -> tuple[str, list[ApiCall]]:
+    """One key with five calls, two of them refused."""
+    id = await key(store, "qlvb")
+    calls = [call(clock, id, status) for status in (200, 403, 200, 404)]
+    calls.append(call(clock, id, 200, "/api/v1/inbox"))
+    await store.calls.keep(calls)
+    return id, calls
+
+
+async def test_calls_come_newest_first_by_outcome_and_route_and_a_page_at_a_time(
+    store: SqlStore, known: tuple[str, list[ApiCall]], clock: ManualClock
+) -> None:
+    id, calls = known
+    newest = list(reversed(calls))
+    await store.calls.keep(calls)
+    await store.calls.keep([call(clock, await key(store, "other"))])
+
+    assert list(await store.calls.listed(id, 9)) == newest
+    first = await store.calls.listed(id, 2)
+    assert list(await store.calls.listed(id, 9, before=first[-1].id)) == newest[2:]
+    assert [each.status for each in await store.calls.listed(id, 9, errors=True)] == [404, 403]
+    assert list(await store.calls.listed(id, 9, route="/api/v1/inbox")) == newest[:1]
+    assert list(await store.calls.routes(id)) == ["/api/v1/inbox", "/api/v1/me"]
+
+
+async def test_calls_are_counted_since_a_moment(
+    store: SqlStore, known: tuple[str, list[ApiCall]], clock: ManualClock
+) -> None:
+    id, calls = known
+
+    assert await store.calls.counts([id], calls[0].at) == {id: CallCount(calls=5, errors=2)}
+    assert await store.calls.counts([id], calls[3].at) == {id: CallCount(calls=2, errors=1)}
+    assert await store.calls.counts([id], clock.now() + timedelta(seconds=1)) == {}
+    assert await store.calls.counts([], calls[0].at) == {}
+
+
+async def test_old_calls_go_and_those_beyond_the_newest_of_a_key(
+    store: SqlStore, known: tuple[str, list[ApiCall]], clock: ManualClock
+) -> None:
+    id, calls = known
+    quiet = await key(store, "quiet")
+    alone = [call(clock, quiet) for _ in range(3)]
+    await store.calls.keep(alone)
+
+    await store.calls.trim([id], calls[1].at, 3)
+    assert list(await store.calls.listed(id, 9)) == list(reversed(calls[2:]))
+    await store.calls.trim([], alone[1].at, 1)
+
+    assert list(await store.calls.listed(id, 9)) == []
+    assert list(await store.calls.listed(quiet, 9)) == list(reversed(alone[1:]))

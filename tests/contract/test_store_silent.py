@@ -1,0 +1,63 @@
+"""Recipients that could not be reached lately, and from whom nothing was heard since; on both databases."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+
+from gateway.store.store import SqlStore
+from tests.support.clock import ManualClock
+from tests.support.stores import NORTH, SOUTH, delivery, incoming, outgoing
+
+CODE, OTHER = "Z91.07", "Z91.08"
+WEEK = timedelta(days=7)
+
+
+async def sent(store: SqlStore, clock: ManualClock, *states: tuple[str, str]) -> None:
+    document = outgoing(clock)
+    async with store.begin(NORTH) as work:
+        await work.outgoing.add(document)
+        await work.deliveries.add([delivery(document, code, state) for code, state in states])
+        await work.commit()
+    clock.advance(60)
+
+
+async def silent(store: SqlStore, clock: ManualClock) -> set[str]:
+    async with store.read(NORTH) as work:
+        return set(await work.deliveries.silent([CODE, OTHER], clock.now() - WEEK))
+
+
+async def test_only_who_was_not_reached_and_said_nothing_since(store: SqlStore, clock: ManualClock) -> None:
+    await sent(store, clock, (CODE, "accepted"), (OTHER, "accepted"))
+    failed_at = clock.now()
+    await sent(store, clock, (CODE, "failed"), (OTHER, "sent"))
+
+    assert await silent(store, clock) == {CODE}
+    async with store.read(NORTH) as work:
+        assert await work.deliveries.silent([CODE], clock.now() - WEEK) == {CODE: failed_at}
+        assert await work.deliveries.silent([OTHER], clock.now() - WEEK) == {}
+    async with store.read(SOUTH) as work:
+        assert await work.deliveries.silent([CODE], clock.now() - WEEK) == {}
+
+
+@pytest.mark.parametrize("state", ["delivered", "rejected", "done"])
+async def test_an_answer_ends_it(store: SqlStore, clock: ManualClock, state: str) -> None:
+    await sent(store, clock, (CODE, "failed"))
+    await sent(store, clock, (CODE, "sending"))
+    assert await silent(store, clock) == {CODE}
+
+    await sent(store, clock, (CODE, state))
+
+    assert await silent(store, clock) == set()
+
+
+async def test_a_document_from_there_ends_it_and_so_does_a_week(store: SqlStore, clock: ManualClock) -> None:
+    await sent(store, clock, (CODE, "failed"), (OTHER, "failed"))
+    async with store.begin(NORTH) as work:
+        await work.incoming.add(incoming(clock, sender_code=CODE.lower()))
+        await work.commit()
+
+    assert await silent(store, clock) == {OTHER}
+    clock.advance(WEEK.total_seconds())
+    assert await silent(store, clock) == set()

@@ -1,0 +1,83 @@
+"""How much went each day and with whom, on both databases."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import timedelta
+
+from gateway.domain.document import InState
+from gateway.domain.listing import Side
+from gateway.domain.traffic import LONGEST_DAYS, Flow, TrafficWanted
+from gateway.domain.wall_clock import local
+from gateway.store import traffic
+from gateway.store.store import SqlStore
+from tests.support.clock import START, ManualClock
+from tests.support.stores import NORTH, SOUTH, delivery, incoming, outgoing
+
+TODAY = local(START).date()
+
+
+async def fill(store: SqlStore, clock: ManualClock) -> None:
+    """Today: one document to three recipients, and two that came. Yesterday: one to one. In SOUTH: one that came."""
+    old = replace(outgoing(clock), created_at=START - timedelta(days=1))
+    sent = outgoing(clock)
+    async with store.begin(NORTH) as work:
+        for document in (old, sent):
+            await work.outgoing.add(document)
+        states = {"Z91.02": "accepted", "Z91.03": "rejected", "Z91.04": "queued"}
+        await work.deliveries.add([delivery(sent, code, state) for code, state in states.items()])
+        await work.deliveries.add([delivery(old, "Z91.02", "delivered")])
+        await work.incoming.add(incoming(clock))
+        await work.incoming.add(incoming(clock, state=InState.REJECTED))
+        await work.commit()
+    async with store.begin(SOUTH) as work:
+        await work.incoming.add(incoming(clock, scope=SOUTH, sender_code="Z91.01"))
+        await work.commit()
+
+
+def told(flows: Sequence[Flow]) -> set[tuple[int, str, str, str, str, int]]:
+    """Days before today, whose, direction, with whom, what became of it, how many."""
+    return {
+        ((TODAY - each.day).days, each.agency_id[4:], each.side.value, each.partner, each.result, each.n)
+        for each in flows
+    }
+
+
+async def test_each_recipient_and_each_sender_is_counted_on_its_day(
+    store: SqlStore, clock: ManualClock
+) -> None:
+    await fill(store, clock)
+
+    found = await traffic.flows(store, TrafficWanted(first=TODAY - timedelta(days=6), last=TODAY))
+
+    assert told(found) == {
+        (1, "north", "out", "Z91.02", "sent", 1),
+        (0, "north", "out", "Z91.02", "taken", 1),
+        (0, "north", "out", "Z91.03", "refused", 1),
+        (0, "north", "out", "Z91.04", "waiting", 1),
+        (0, "north", "in", "Z91.02", "waiting", 1),
+        (0, "north", "in", "Z91.02", "refused", 1),
+        (0, "south", "in", "Z91.01", "waiting", 1),
+    }
+
+
+async def test_agency_partner_and_direction_narrow_it(store: SqlStore, clock: ManualClock) -> None:
+    await fill(store, clock)
+    asked = TrafficWanted(first=TODAY, last=TODAY)
+
+    ours = await traffic.flows(store, replace(asked, agency_id=SOUTH.agency_id))
+    partner = await traffic.flows(store, replace(asked, partner="z91.03"))
+    came = await traffic.flows(store, replace(asked, side=Side.IN, agency_id=NORTH.agency_id))
+
+    assert told(ours) == {(0, "south", "in", "Z91.01", "waiting", 1)}
+    assert told(partner) == {(0, "north", "out", "Z91.03", "refused", 1)}
+    assert {each.side for each in came} == {Side.IN}
+
+
+async def test_never_more_days_are_counted_than_allowed(store: SqlStore, clock: ManualClock) -> None:
+    await fill(store, clock)
+
+    found = await traffic.flows(store, TrafficWanted(first=TODAY - timedelta(days=LONGEST_DAYS), last=TODAY))
+
+    assert {each.day for each in found} == {TODAY - timedelta(days=1)}

@@ -1,0 +1,90 @@
+"""Live news over a plain connection: a stream is over soon after its session, however that ended, and no person takes the
+places of others."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
+from datetime import timedelta
+
+import aiohttp
+import pytest_asyncio
+
+from gateway.accounts import admin, sessions, sign_in
+from gateway.accounts.acting import By
+from gateway.bootstrap_accounts import rules
+from gateway.domain.post import PostRole
+from gateway.web.door import COOKIE
+from gateway.web.listing.live import MOST_EACH
+from tests.pages.site import Site
+from tests.support.accounts import HERE
+
+LONG_S = 30
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def streams(site: Site) -> AsyncIterator[Streams]:
+    async with AsyncExitStack() as stack:
+        http = await stack.enter_async_context(aiohttp.ClientSession())
+        yield Streams(site, http, stack)
+
+
+class Streams:
+    """Streams of browsers that are no browsers."""
+
+    def __init__(self, site: Site, http: aiohttp.ClientSession, stack: AsyncExitStack) -> None:
+        self._site, self._http, self._stack = site, http, stack
+
+    async def token(self, role: PostRole, actor: str = "department") -> str:
+        person = self._site.person(role, actor)
+        token = (await sign_in.run(person.desk, person.typed(), HERE)).token
+        return await sessions.choose_agency(self._site.node.accounts, token, await self._site.agency(actor))
+
+    async def open(self, token: str) -> aiohttp.ClientResponse:
+        """Told its first line."""
+        answer = await self._stack.enter_async_context(
+            self._http.get(
+                f"{self._site.url}/su-kien",
+                params={"phia": "in", "tu": self._site.clock.now().isoformat()},
+                headers={"Cookie": f"{COOKIE}={token}"},
+            )
+        )
+        assert answer.status == 200
+        assert await answer.content.readline() == b"retry: 5000\n"
+        return answer
+
+
+async def rest(answer: aiohttp.ClientResponse) -> str:
+    """What it tells until its end."""
+    async with asyncio.timeout(LONG_S):
+        return (await answer.read()).decode()
+
+
+async def test_a_stream_ends_soon_after_its_session(site: Site, streams: Streams) -> None:
+    desk = site.node.accounts
+    clerk, head, officer, stays = [
+        await streams.token(role)
+        for role in (PostRole.CLERK, PostRole.HEAD, PostRole.OFFICER, PostRole.UNIT_HEAD)
+    ]
+    lines = [await streams.open(each) for each in (clerk, head, officer, stays)]
+
+    await sessions.sign_out(desk, clerk)
+    person = site.person(PostRole.HEAD, "department").person
+    await admin.sign_out(desk, By(principal_id="operator"), person.login or "")
+    told = await asyncio.gather(*(rest(each) for each in lines[:2]))
+    assert all(each.endswith("event: over\ndata: \n\n") for each in told)
+
+    for _ in range(2):
+        site.clock.skip(rules(site.node.settings).sessions.idle / 2 + timedelta(seconds=1))
+        await sessions.check(desk, stays)
+    assert (await rest(lines[2])).endswith("event: over\ndata: \n\n")
+    assert not lines[3].content.at_eof()
+
+
+async def test_one_person_takes_no_more_places_than_some_and_the_oldest_goes(streams: Streams) -> None:
+    clerk = await streams.token(PostRole.CLERK)
+    lines = [await streams.open(clerk) for _ in range(MOST_EACH + 1)]
+
+    assert (await rest(lines[0])).endswith("event: over\ndata: \n\n")
+    assert not any(each.content.at_eof() for each in lines[1:])

@@ -1,0 +1,70 @@
+"""The report to attach when asking for help, of a node that works and of one that does not open."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from gateway.domain.node_history import Beat
+from tests.support.clock import ManualClock
+from tests.support.node import opened
+from tests.unit.cli.conftest import Terminal
+
+SECRET, SUBJECT = "invented-and-secret", "Về việc"
+
+
+@pytest.fixture
+def node(tmp_path: Path) -> Path:
+    """A node with documents that wait, and a backup that was told of."""
+    asyncio.run(waiting(tmp_path / "node"))
+    file = tmp_path / "gateway.toml"
+    file.write_text('[node]\nname = "demo"\ndata_dir = "node"\n[api]\nport = 18080\n', encoding="utf-8")
+    return file
+
+
+async def waiting(folder: Path) -> None:
+    clock = ManualClock(datetime.now(UTC))
+    async with opened(folder, clock) as town:
+        await town._host()
+        await town.send("14")
+        await town.node.store.history.record([Beat(job="backup", at=clock.now())], [], clock.now())
+
+
+def test_a_report_tells_names_and_figures_and_neither_values_nor_documents(
+    terminal: Terminal, node: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GATEWAY_MAIL_PASSWORD", SECRET)
+
+    said = terminal.type("doctor", "--report", "-o", "json")
+    told = said.json
+
+    assert {"node.data_dir", "api.port", "mail.password"} <= set(told["settings_not_default"])
+    assert told["jobs"]["backup"]["state"] == "good"
+    assert [each["count"] for each in told["queues"] if each["queue"] == "job"] == [1]
+    assert {each["check"] for each in told["checks"]} >= {"database", "disk", "clock"}
+    assert SECRET not in said.out
+    assert str(node.parent) not in json.dumps({**told, "checks": []})
+    assert SUBJECT not in said.out
+
+
+def test_a_report_can_be_pasted_as_lines(terminal: Terminal, node: Path) -> None:
+    lines = terminal.type("doctor", "--report").out.splitlines()
+
+    assert "node: demo" in lines
+    assert "jobs.backup.state: good" in lines
+    assert "settings_not_default: api.port" in lines
+
+
+def test_of_a_node_that_does_not_open_the_report_tells_what_it_can_and_why(
+    terminal: Terminal, tmp_path: Path
+) -> None:
+    said = terminal.type("doctor", "--report", "-o", "json")
+
+    assert said.code == 1
+    assert said.json["does_not_open"].startswith("GW-C-")
+    assert "queues" not in said.json
+    assert list(tmp_path.iterdir()) == []

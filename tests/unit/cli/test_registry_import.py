@@ -1,0 +1,95 @@
+"""A list of agency codes from a file at the command line: read as offices have it, applied by one person where it adds, by
+two where it changes, undone whole."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.support import people
+from tests.support.cli_people import FIRST, SECOND, Deciders, typing
+from tests.unit.cli.conftest import Terminal
+
+LIST = "Mã định danh;Tên cơ quan;Điện thoại\nZ92;UBND tỉnh;0111\nZ92.02;Sở Nội vụ;\n"
+
+
+@pytest.fixture(autouse=True)
+def _cheap() -> Iterator[None]:
+    with people.cheap():
+        yield
+
+
+@pytest.fixture
+def node(terminal: Terminal, tmp_path: Path) -> Terminal:
+    assert terminal.type("init", "--code", "Z92.01", "--name", "Office", "--yes").code == 0
+    (tmp_path / "list.csv").write_text(LIST, encoding="utf-8")
+    said = terminal.type("registry", "import", "list.csv", "--apply", "--yes", "-o", "json")
+    assert said.code == 0, said.err
+    return terminal
+
+
+def shown(node: Terminal, code: str) -> Any:
+    return node.type("registry", "show", code, "-o", "json").json
+
+
+def test_headings_of_offices_and_old_letters_are_read(node: Terminal, tmp_path: Path) -> None:
+    assert shown(node, "Z92")["phone"] == "0111"
+    (tmp_path / "old.csv").write_bytes("code;name\nZ92.05;Së N«ng nghiÖp\n".encode("latin-1"))
+
+    said = node.type("registry", "import", "old.csv", "--apply", "--yes", "--lang", "en")
+
+    assert said.code == 0, said.err
+    assert "TCVN3" in said.err
+    assert shown(node, "Z92.05")["name"] == "Sở Nông nghiệp"
+
+
+def test_a_column_that_nobody_knows_is_a_problem_and_not_left_out(node: Terminal, tmp_path: Path) -> None:
+    (tmp_path / "odd.csv").write_text("code,name,colour\nZ92.06,Sở,blue\n", encoding="utf-8")
+
+    said = node.type("registry", "import", "odd.csv", "--lang", "en")
+
+    assert said.code == 4
+    assert "colour" in said.out
+
+
+def test_what_changes_agencies_is_proposed_approved_and_undone(node: Terminal, tmp_path: Path) -> None:
+    (tmp_path / "new.csv").write_text(
+        "code,name,phone\nZ92,UBND tỉnh,0222\nZ92.07,Sở Y tế,\n", encoding="utf-8"
+    )
+    preview = node.type("registry", "import", "new.csv", "--lang", "en")
+    alone = node.type("registry", "import", "new.csv", "--apply", "--yes", "-o", "json")
+    assert "--propose" in preview.err
+    assert (alone.code, alone.json["error"]["code"]) == (4, "REG-TWO-PEOPLE")
+    assert shown(node, "Z92")["phone"] == "0111"
+
+    both = Deciders.of(tmp_path / "gateway.toml")
+    asked = ("--propose", "--number", "45/QD", "--as", FIRST, "--yes", "-o", "json")
+    with typing(both.lines(FIRST)):
+        made = node.type("registry", "import", "new.csv", *asked)
+    assert made.code == 0, made.err
+    id = made.json["id"]
+    waiting = node.type("proposals", "show", id, "-o", "json")
+    assert waiting.json["imports"] == [{"file": "new.csv", "added": 1, "changed": 1, "closed": 0}]
+    assert "45/QD" not in waiting.out, "the approver has it from the document"
+    with typing(both.lines(SECOND, "45/qd")):
+        done = node.type("proposals", "approve", id, "--as", SECOND, "--yes", "-o", "json")
+    assert done.code == 0, done.err
+    assert shown(node, "Z92")["phone"] == "0222"
+
+    with typing(both.lines(SECOND)):
+        undone = node.type(
+            "registry", "undo", id, "--as", SECOND, "--reason", "Wrong list", "--yes", "-o", "json"
+        )
+    assert undone.code == 0, undone.err
+    assert shown(node, "Z92")["phone"] == "0111"
+    assert node.type("registry", "show", "Z92.07").code == 3
+    listed = node.type("registry", "imports", "-o", "json").json["data"]
+    assert [(each["id"] == id, each["undone"]) for each in listed] == [(True, True), (False, False)]
+
+
+def test_a_proposal_needs_a_number_and_a_name(node: Terminal) -> None:
+    for words in (("--number", "4/QD"), ("--as", FIRST), ("--apply", "--number", "4/QD", "--as", FIRST)):
+        assert node.type("registry", "import", "list.csv", "--propose", *words).code == 2

@@ -1,0 +1,228 @@
+"""Imports of codes in the hands of two people, on a real database: nothing before the second one agrees, nothing else than
+what was shown, undone whole or not at all."""
+
+from __future__ import annotations
+
+from datetime import date, timedelta
+
+import pytest
+from sqlalchemy import select
+
+from gateway.deciding import approve, codes
+from gateway.deciding import reform as reforming
+from gateway.deciding.desk import DecidingDesk
+from gateway.domain.event import EventKind
+from gateway.domain.proposal import Proposal
+from gateway.domain.registry_reform import DecidingDocument, Reform, ReformKind
+from gateway.errors import Clash, Denied
+from gateway.registry.directory import SqlDirectory
+from gateway.registry.tables import agency_table
+from gateway.store.binding_log import SqlBindingLog
+from gateway.store.store import SqlStore
+from tests.support import people
+from tests.support.clock import ManualClock
+from tests.support.people import Someone
+
+Both = tuple[Someone, Someone]
+NUMBER = "45/QĐ-UBND"
+AGENCIES = """code,alias,name,parent,phone
+Z91,000.00.00.Z91,UBND tỉnh Sao Mai,,
+Z91.01,000.00.01.Z91,Sở Tài chính,Z91,0123
+Z91.02,,Sở Nội vụ,Z91,
+"""
+RENAMED = "code,name,phone,alias\nZ91.01,Sở Tài chính,0999,\nZ91.07,Sở Y tế,,000.00.01.Z91\n"
+
+
+@pytest.fixture
+async def both(desk: DecidingDesk, directory: SqlDirectory, clock: ManualClock) -> Both:
+    await directory.apply(await directory.plan_import(AGENCIES.encode()), "operator")
+    made = await people.two(desk)
+    clock.advance(25 * 3600)
+    return made
+
+
+async def proposed(both: Both, directory: SqlDirectory, text: str) -> Proposal:
+    plan = await directory.plan_import(text.encode())
+    return await codes.proposed(
+        both[0].desk, await both[0].here(), plan, text.encode(), "codes.csv", NUMBER, "The new list"
+    )
+
+
+async def rows(store: SqlStore) -> list[tuple[object, ...]]:
+    table = agency_table()
+    columns = [each for each in table.c if each.name != "updated_at"]
+    async with store.reader.connect() as line:
+        return [tuple(row) for row in await line.execute(select(*columns).order_by(table.c.code))]
+
+
+async def test_one_person_adds_and_does_not_change(store: SqlStore, clock: ManualClock) -> None:
+    strict = SqlDirectory(store.writer, store.reader, clock, SqlBindingLog(clock), two_people=True)
+    await strict.load_starter()
+    plan = await strict.plan_import("code,name\nH49,Tên đã nhập\nZ91,UBND tỉnh\n".encode())
+    assert not strict.needs_two(plan), "a starter row counts as empty"
+    await strict.apply(plan, "operator")
+
+    moved = await strict.plan_import(b"code,name,host\nZ91,UBND t\xe1\xbb\x89nh,north\n")
+    await strict.apply(moved, "operator")
+    for line in ("Z91,UBND thành phố,", "Z91,UBND tỉnh,2026-01-01"):
+        changed = await strict.plan_import(f"code,name,valid_to\n{line}\n".encode())
+        with pytest.raises(Clash) as refused:
+            await strict.apply(changed, "operator")
+        assert refused.value.code == "REG-TWO-PEOPLE"
+    entry = await strict.entry("Z91")
+    assert entry is not None
+    assert (entry.name, entry.host, entry.valid_to) == ("UBND tỉnh", "north", None)
+
+
+async def test_an_import_of_two_people_counts_once_the_second_typed_the_number(
+    both: Both, directory: SqlDirectory, store: SqlStore, desk: DecidingDesk
+) -> None:
+    before = await rows(store)
+    made = await proposed(both, directory, RENAMED)
+    assert await rows(store) == before, "a proposal writes nothing"
+    assert made.content.imports[0].file == RENAMED.encode()
+
+    with pytest.raises(Denied) as refused:
+        await approve.run(desk, await both[1].here(), made.id, ["46/QĐ-UBND"], made.digest)
+    assert refused.value.code == "GW-TWO-DIGITS"
+    with pytest.raises(Denied) as refused:
+        await approve.run(desk, await both[0].here(), made.id, [NUMBER], made.digest)
+    assert refused.value.code == "GW-TWO-PEOPLE"
+    assert await rows(store) == before
+    await people.approved(both[1], made)
+
+    changed, added = await directory.entry("Z91.01"), await directory.entry("Z91.07")
+    assert changed is not None
+    assert added is not None
+    assert (changed.phone, changed.alias, added.alias) == ("0999", None, "000.00.01.Z91")
+    async with desk.decisions.read() as view:
+        told = [each for each in await view.events.of(made.id) if each.kind is EventKind.CODES_IMPORTED]
+    assert [each.data["number"] for each in told] == [NUMBER]
+    assert (told[0].data["changed"], told[0].data["proposed_by"]) == (1, made.proposed_by)
+
+
+async def test_a_proposal_holds_only_while_it_would_do_what_was_shown(
+    both: Both, directory: SqlDirectory, store: SqlStore
+) -> None:
+    elsewhere, here = [await proposed(both, directory, RENAMED) for _ in range(2)]
+    await directory.apply(await directory.plan_import(b"code,name\nZ95,Other\n"), "operator")
+    await people.approved(both[1], elsewhere)
+    after = await rows(store)
+
+    with pytest.raises(Clash) as refused:
+        await people.approved(both[1], here)
+
+    assert refused.value.code == "REG-MOVED"
+    assert await rows(store) == after
+
+
+async def test_an_import_is_undone_as_a_whole_and_what_was_believed_stays(
+    both: Both, directory: SqlDirectory, store: SqlStore, desk: DecidingDesk, clock: ManualClock
+) -> None:
+    before = await rows(store)
+    made = await proposed(both, directory, RENAMED)
+    await people.approved(both[1], made)
+    then = clock.now()
+    clock.advance(3600)
+    seen = await codes.kept(desk, made.id)
+    assert (list(seen.begun), list(seen.against_undo)) == (["Z91.07"], [])
+    assert {code: (old.get("phone"), new.get("phone")) for code, (old, new) in seen.lines.items()} == {
+        "Z91.01": ("0123", "0999")
+    }
+
+    await codes.undo(desk, await both[1].here(), made.id, "The list was of another year")
+
+    assert await rows(store) == before
+    believed = await directory.believed("Z91.01", date(2026, 12, 1), then)
+    assert believed is not None
+    assert believed.phone == "0999"
+    again = await codes.kept(desk, made.id)
+    assert [each.key for each in again.against_undo] == ["undone_already"]
+    with pytest.raises(Clash):
+        await codes.undo(desk, await both[1].here(), made.id, "Once more")
+    async with desk.decisions.read() as view:
+        told = [each for each in await view.events.of(made.id) if each.kind is EventKind.CODES_UNDONE]
+    assert [each.data["reason"] for each in told] == ["The list was of another year"]
+    assert [each.summary.get("undid") for each in await directory.changes()][-1] == made.id
+
+
+@pytest.mark.parametrize(
+    ("line", "key"),
+    [
+        ("Z91.01,Sở Tài chính,Z91", "built_change"),
+        ("Z91.07,Sở Y tế và Dân số,Z91", "built_change"),
+        ("Z91.07.01,Chi cục,Z91.07", "built_row"),
+    ],
+)
+async def test_what_a_later_import_stands_on_is_not_undone(
+    both: Both,
+    directory: SqlDirectory,
+    store: SqlStore,
+    desk: DecidingDesk,
+    clock: ManualClock,
+    line: str,
+    key: str,
+) -> None:
+    made = await proposed(both, directory, RENAMED)
+    await people.approved(both[1], made)
+    clock.advance(60)
+    later = f"code,name,parent,email\n{line},a@example.invalid\n"
+    await directory.apply(await directory.plan_import(later.encode()), "operator")
+    after = await rows(store)
+
+    assert [each.key for each in (await codes.kept(desk, made.id)).against_undo] == [key]
+    with pytest.raises(Clash) as refused:
+        await codes.undo(desk, await both[1].here(), made.id, "Wrong list")
+
+    assert refused.value.code == "REG-BUILT-ON"
+    assert await rows(store) == after
+
+
+async def test_an_old_form_given_away_since_stands_in_the_way(
+    both: Both, directory: SqlDirectory, store: SqlStore, desk: DecidingDesk, clock: ManualClock
+) -> None:
+    made = await proposed(both, directory, "code,name,alias\nZ91.01,Sở Tài chính,\n")
+    await people.approved(both[1], made)
+    clock.advance(60)
+    taken = "code,name,alias\nZ91.02,Sở Nội vụ,000.00.01.Z91\n"
+    await directory.apply(await directory.plan_import(taken.encode()), "operator")
+    after = await rows(store)
+
+    with pytest.raises(Clash) as refused:
+        await codes.undo(desk, await both[1].here(), made.id, "Wrong list")
+
+    assert refused.value.code == "REG-BUILT-ON"
+    assert await rows(store) == after
+
+
+async def test_seven_days_and_a_later_reform_end_the_undoing(
+    both: Both, directory: SqlDirectory, desk: DecidingDesk, clock: ManualClock
+) -> None:
+    made = await proposed(both, directory, RENAMED)
+    await people.approved(both[1], made)
+    clock.advance(60)
+    renamed = Reform(
+        kind=ReformKind.RENAME,
+        decision=DecidingDocument(number="1/QĐ", issued_on=date(2026, 11, 1), issuer="UBND"),
+        effective_on=date(2027, 7, 1),
+        sources=("Z91.07",),
+        name="Sở Y tế và Dân số",
+    )
+    planned = await reforming.plan(desk, renamed)
+    await people.approved(both[1], await reforming.proposed(desk, await both[0].here(), planned))
+    against = {each.key for each in (await codes.kept(desk, made.id)).against_undo}
+    assert against == {"built_reform", "built_change"}
+
+    clock.advance(int(timedelta(days=8).total_seconds()))
+
+    assert "undo_late" in {each.key for each in (await codes.kept(desk, made.id)).against_undo}
+
+
+async def test_files_with_problems_or_without_a_number_are_not_proposed(
+    both: Both, directory: SqlDirectory, desk: DecidingDesk
+) -> None:
+    bad, same = b"code,name\nz91,Bad\n", "code,name\nZ91.02,Sở Nội vụ\n".encode()
+    for file, number in ((bad, NUMBER), (same, NUMBER), (RENAMED.encode(), "  ")):
+        plan = await directory.plan_import(file)
+        with pytest.raises(Clash):
+            await codes.proposed(desk, await both[0].here(), plan, file, "a.csv", number)

@@ -1,0 +1,78 @@
+"""Files of codes as offices have them come out as one table in UTF-8, with what was done said; others are refused."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+
+import pytest
+
+from gateway.errors import BadForm
+from gateway.policy import code_file
+from gateway.policy.code_file import CodeFile, Form
+from gateway.policy.legacy_text import Letters
+
+ROWS = [["DANH MỤC MÃ ĐỊNH DANH"], ["Mã định danh", "Tên"], ["Z91.01", "Sở  Y\ntế"], ["Z91.02"]]
+
+
+def opened(raw: bytes, rows: Sequence[Sequence[str]] = ROWS, formulas: int = 0) -> CodeFile:
+    return code_file.opened(raw, lambda _: (rows, formulas))
+
+
+def test_csv_in_utf_8_comes_out_as_it_came_in_without_its_mark() -> None:
+    text = "Mã định danh;Tên\nZ91;Sở Y tế\n"
+    assert opened(text.encode()).csv == text.encode()
+    marked = opened(b"\xef\xbb\xbf" + text.encode())
+    assert (marked.form, marked.csv, marked.letters) == (Form.CSV, text.encode(), None)
+    assert opened(text.encode("utf-16")).csv == text.encode()
+
+
+def test_old_letters_are_turned_into_unicode_and_shown_before_and_after() -> None:
+    found = opened("code;name\r\nZ91;Së Tµi chÝnh\r\nZ92;Së Néi vô\r\n".encode("latin-1"))
+
+    assert found.letters is Letters.TCVN3
+    assert found.csv.decode() == "code;name\nZ91;Sở Tài chính\nZ92;Sở Nội vụ\n"
+    assert found.samples[0] == ("Z91;Së Tµi chÝnh", "Z91;Sở Tài chính")
+
+
+def test_bytes_that_nobody_can_tell_are_left_for_the_registry_to_name() -> None:
+    raw = b"code;name\nZ91;\x81\xff\xfe\xa0\n"
+    assert opened(raw).csv == raw
+
+
+def test_a_workbook_is_a_table_without_its_title_and_says_its_formulas() -> None:
+    found = opened(b"PK\x03\x04", formulas=3)
+
+    assert (found.form, found.formulas) == (Form.XLSX, 3)
+    assert found.csv.decode() == "Mã định danh;Tên\nZ91.01;Sở Y tế\nZ91.02;\n"
+    old = opened(b"PK\x03\x04", [["code", "name"], ["Z91", "Sôû Noâng nghieäp"]])
+    assert (old.letters, old.samples) == (Letters.VNI, (("Sôû Noâng nghieäp", "Sở Nông nghiệp"),))
+
+
+@pytest.mark.parametrize("wrap", [lambda rows: rows, lambda rows: {"agencies": rows, "total": 2}])
+def test_json_is_a_list_of_objects_alone_or_in_one(wrap) -> None:  # type: ignore[no-untyped-def]
+    rows = [{"code": "Z91", "name": "Sở; “một”"}, {"code": "Z92", "phone": 12, "name": None}]
+
+    found = opened(json.dumps(wrap(rows)).encode())
+
+    assert found.form is Form.JSON
+    assert found.csv.decode() == 'code;name;phone\nZ91;"Sở; “một”";\nZ92;;12\n'
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        b"[1, 2]",
+        b"[]",
+        b'{"name": "x"}',
+        b'[{"code": ["Z91"]}]',
+        b'[{"code": true}]',
+        b'[{"code": "Z91"',
+        b"[" * 100_000,
+        b"x" * (code_file.LARGEST + 1),
+        json.dumps([{f"c{n}": "" for n in range(61)}]).encode(),
+    ],
+)
+def test_what_is_no_table_is_refused(raw: bytes) -> None:
+    with pytest.raises(BadForm):
+        opened(raw)

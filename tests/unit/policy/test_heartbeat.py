@@ -1,0 +1,85 @@
+"""How it stands with periodic jobs, as a table: what is kept of their days, and the word that a person reads."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
+
+import pytest
+
+from gateway.domain.node_history import JobDay
+from gateway.domain.wall_clock import local
+from gateway.policy import heartbeat
+from gateway.policy.heartbeat import DAYS, FAULTY, GOOD, LATE, LOOP, MISSING, NIGHTLY, UNKNOWN, JobLine
+
+NOW = datetime(2026, 11, 20, 9, 0, tzinfo=UTC)
+TODAY = local(NOW).date()
+YESTERDAY = TODAY - timedelta(days=1)
+DAY = JobDay(job="landing", day=TODAY, beats=3, last_at=NOW - timedelta(minutes=5))
+
+
+def line(*days: JobDay, job: str = "landing") -> JobLine:
+    return next(each for each in heartbeat.lines(days, NOW) if each.job == job)
+
+
+def words(found: JobLine) -> dict[date, str]:
+    return {each.day: each.word for each in found.cells}
+
+
+@pytest.mark.parametrize(
+    ("day", "word"),
+    [
+        (DAY, GOOD),
+        (replace(DAY, failures=2, failed_at=NOW - timedelta(hours=1)), FAULTY),
+        (replace(DAY, gap_s=int(LOOP.total_seconds())), GOOD),
+        (replace(DAY, gap_s=int(LOOP.total_seconds()) + 1), LATE),
+        (replace(DAY, beats=0, failures=9, failed_at=NOW), MISSING),
+    ],
+    ids=["well", "with failures", "the longest pause", "longer", "failures alone"],
+)
+def test_a_day_has_one_word(day: JobDay, word: str) -> None:
+    assert words(line(day))[TODAY] == word
+
+
+def test_a_day_without_a_beat_is_missed_only_after_the_first_one() -> None:
+    first = replace(DAY, day=TODAY - timedelta(days=3), last_at=NOW - timedelta(days=3))
+
+    found = words(line(first, DAY))
+
+    assert len(found) == DAYS
+    assert found[TODAY - timedelta(days=4)] == UNKNOWN
+    assert found[TODAY - timedelta(days=2)] == found[YESTERDAY] == MISSING
+
+
+@pytest.mark.parametrize(
+    ("last_at", "failed_at", "word"),
+    [
+        (NOW - LOOP, None, GOOD),
+        (NOW - LOOP - timedelta(seconds=1), None, LATE),
+        (NOW - timedelta(minutes=2), NOW - timedelta(minutes=1), FAULTY),
+        (NOW - timedelta(minutes=1), NOW - timedelta(minutes=2), GOOD),
+    ],
+    ids=["in time", "late", "the last try failed", "well again"],
+)
+def test_how_it_stands_now(last_at: datetime, failed_at: datetime | None, word: str) -> None:
+    assert line(replace(DAY, last_at=last_at, failed_at=failed_at)).word == word
+
+
+def test_a_backup_may_wait_for_the_next_night_and_one_never_made_is_late_after_it() -> None:
+    old = replace(DAY, day=TODAY - timedelta(days=2), last_at=NOW - NIGHTLY - timedelta(minutes=1))
+    fresh = replace(DAY, last_at=NOW - timedelta(hours=2))
+
+    assert line(old, DAY, job="backup").word == LATE
+    assert line(fresh, job="backup").word == UNKNOWN
+    assert line(DAY, replace(DAY, job="backup", last_at=NOW - NIGHTLY), job="backup").word == GOOD
+
+
+def test_what_not_every_node_has_is_never_missed_before_it_reported_once() -> None:
+    old = replace(DAY, day=TODAY - timedelta(days=9), last_at=NOW - timedelta(days=9))
+
+    late = heartbeat.late([old], NOW)
+
+    assert "landing" in late
+    assert "backup" in late
+    assert not heartbeat.OPTIONAL & set(late)
+    assert heartbeat.late([], NOW) == ()

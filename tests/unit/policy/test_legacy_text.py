@@ -1,0 +1,47 @@
+"""Letters of before Unicode: both kinds are told apart and come back whole, and Unicode is left alone."""
+
+from __future__ import annotations
+
+import pytest
+
+from gateway.policy import legacy_text
+from gateway.policy.legacy_text import Letters
+
+TCVN3 = {
+    "Së N«ng nghiÖp vµ M«i tr­êng": "Sở Nông nghiệp và Môi trường",
+    "ñy ban nh©n d©n x· §Æng X¸": "ủy ban nhân dân xã Đặng Xá",
+    "Phßng Gi¸o dôc, ®­êng Lª Lîi": "Phòng Giáo dục, đường Lê Lợi",
+}
+VNI = {
+    "Sôû Noâng nghieäp vaø Moâi tröôøng": "Sở Nông nghiệp và Môi trường",
+    "UÛy ban nhaân daân xaõ Ñaëng Xaù": "Ủy ban nhân dân xã Đặng Xá",
+    "Phoøng Giaùo duïc, ñöôøng Leâ Lôïi, tænh Kyõ": "Phòng Giáo dục, đường Lê Lợi, tỉnh Kỹ",
+}
+
+
+@pytest.mark.parametrize(("letters", "known"), [(Letters.TCVN3, TCVN3), (Letters.VNI, VNI)])
+def test_each_kind_is_known_and_read(letters: Letters, known: dict[str, str]) -> None:
+    assert legacy_text.found(known) is letters
+    for written, meant in known.items():
+        assert legacy_text.converted(written, letters) == meant
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Sở Tài chính tỉnh Hà Tĩnh",
+        "xã Tùng, Hà Nam; Trà Vinh",
+        "Phòng Giáo",
+        "Café Müller, Straße 5",
+        "plain",
+        "",
+        "°±²³ §1",
+    ],
+)
+def test_what_is_unicode_or_of_another_country_stays(text: str) -> None:
+    assert legacy_text.found([text, "Z91.01"]) is None
+
+
+def test_texts_with_letters_of_unicode_stay_in_a_table_of_old_ones() -> None:
+    assert legacy_text.converted("Sở Y tế", Letters.VNI) == "Sở Y tế"
+    assert legacy_text.found(["Sở Y tế", *VNI]) is Letters.VNI

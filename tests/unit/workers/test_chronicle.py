@@ -1,0 +1,162 @@
+"""What a process tells of its jobs, and when: turns and failures from the pulse, other jobs beside, the axis where it
+answers."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from pathlib import Path
+
+import pytest
+
+from gateway.domain.node_history import SAMPLED_EVERY, Beat, JobDay, QueueSample
+from gateway.errors import TransportFailure, Unreachable
+from gateway.pool import ThreadPool
+from gateway.ports import Mail
+from gateway.workers.chronicle import Chronicle, WatchedMail
+from gateway.workers.pulse import Pulse
+from tests.support.clock import START, ManualClock
+
+
+@dataclass
+class Kept:
+    """Remembers what it was told."""
+
+    beats: list[Beat] = field(default_factory=list)
+    samples_: list[QueueSample] = field(default_factory=list)
+    calls: int = 0
+
+    async def record(
+        self, beats: Sequence[Beat], sampled: Sequence[QueueSample], now: datetime, off: Collection[str] = ()
+    ) -> None:
+        self.calls += 1
+        self.beats += beats
+        self.samples_ += sampled
+
+    async def samples(self, since: datetime, queue: str | None = None) -> Sequence[QueueSample]:
+        return self.samples_
+
+    async def days(self, since: date) -> Sequence[JobDay]:
+        return ()
+
+
+@dataclass
+class Line:
+    down: bool = False
+
+    async def counts(self) -> Mapping[str, int]:
+        if self.down:
+            raise TransportFailure("the axis does not answer")
+        return {"waiting": 3, "leased": 1, "dead": 2}
+
+
+async def nothing_else() -> Sequence[Beat]:
+    return ()
+
+
+async def some_space() -> int:
+    return 5000
+
+
+@pytest.fixture
+def pulse(tmp_path: Path) -> Iterator[Pulse]:
+    pool = ThreadPool(1)
+    yield Pulse(folder=tmp_path, clock=ManualClock(), pool=pool)
+    pool.close()
+
+
+def chronicle(
+    pulse: Pulse, kept: Kept, line: Line | None = None, off: frozenset[str] = frozenset()
+) -> Chronicle:
+    return Chronicle(
+        history=kept,
+        pulse=pulse,
+        axis=line or Line(),
+        clock=pulse.clock,
+        besides=nothing_else,
+        free_mb=some_space,
+        off=off,
+    )
+
+
+def advance(pulse: Pulse, seconds: float) -> None:
+    assert isinstance(pulse.clock, ManualClock)
+    pulse.clock.advance(seconds)
+
+
+async def well() -> bool:
+    return True
+
+
+async def broken() -> bool:
+    raise Unreachable("no mail server")
+
+
+async def test_turns_and_failures_are_told_once_every_five_minutes(pulse: Pulse) -> None:
+    kept = Kept()
+    writing = chronicle(pulse, kept)
+    landing, digest = pulse.counted("landing", well), pulse.counted("digest", broken)
+    for _ in range(3):
+        await landing()
+        with pytest.raises(Unreachable):
+            await digest()
+
+    await writing.step()
+    assert kept.calls == 0
+    for seconds in (20, 1, SAMPLED_EVERY.total_seconds()):
+        advance(pulse, seconds)
+        await writing.step()
+
+    assert kept.calls == 2
+    by_job = {each.job: each for each in kept.beats}
+    assert len(kept.beats) == 2
+    assert (by_job["landing"].beats, by_job["landing"].at, by_job["landing"].failures) == (3, START, 0)
+    assert (by_job["digest"].at, by_job["digest"].failures, by_job["digest"].failed_at) == (None, 3, START)
+    assert by_job["digest"].code == Unreachable("x").code
+
+
+async def test_the_axis_is_sampled_and_its_silence_stops_nothing(pulse: Pulse) -> None:
+    kept, silent = Kept(), Kept()
+
+    for each in (chronicle(pulse, kept), chronicle(pulse, silent, Line(down=True))):
+        await each.step()
+        advance(pulse, 20)
+        await each.step()
+
+    assert {each.queue: each.depth for each in kept.samples_} == {"axis": 3, "dead": 2, "disk": 5000}
+    assert (silent.calls, [each.queue for each in silent.samples_]) == (1, ["disk"])
+
+
+async def test_a_job_that_is_not_set_up_here_is_not_told_of(pulse: Pulse) -> None:
+    kept = Kept()
+    await pulse.counted("digest", well)()
+
+    writing = chronicle(pulse, kept, off=frozenset({"digest"}))
+    await writing.step()
+    advance(pulse, 20)
+    await writing.step()
+
+    assert (kept.calls, kept.beats) == (1, [])
+
+
+@dataclass
+class DeadServer:
+    is_on: bool = True
+
+    async def send(self, mail: Mail) -> None:
+        raise Unreachable("no mail server")
+
+
+async def test_mail_that_does_not_leave_is_a_failure_of_the_digest_though_its_loop_goes_on(
+    pulse: Pulse,
+) -> None:
+    mailer = WatchedMail(mailer=DeadServer(), pulse=pulse)
+    letter = Mail(to=("a@example.test",), subject="s", text="t", id="m")
+
+    with pytest.raises(Unreachable):
+        await mailer.send(letter)
+
+    assert mailer.is_on
+    assert [(each.job, each.failures) for each in pulse.taken()] == [("digest", 1)]
+    assert pulse.taken() == []
