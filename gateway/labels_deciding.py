@@ -157,4 +157,32 @@ DECIDING: dict[str, tuple[str, str]] = {
         "Chứng thư số của {code} còn {days} ngày",
         "The certificate of {code} has {days} days left",
     ),
+    "cli.column.added": ("Thêm", "Added"),
+    "cli.column.changed": ("Sửa", "Changed"),
+    "cli.column.closed": ("Đóng", "Closed"),
+    "cli.column.undone": ("Đã hoàn tác", "Undone"),
+    "cli.ask.import_undo": ("Hoàn tác toàn bộ lần nhập {id}?", "Undo the import {id} as a whole?"),
+    "cli.import.two": (
+        "Mới xem trước, chưa thay đổi gì. Có cơ quan đã biết bị sửa hoặc đóng, cần người thứ hai phê duyệt:"
+        " thêm --propose --number SỐ --as TÊN",
+        "Preview only, nothing was changed. Known agencies change or close, so a second person approves it:"
+        " add --propose --number NO --as NAME",
+    ),
+    "cli.import.next": (
+        "Người thứ hai phê duyệt trong 72 giờ: gateway proposals approve {id} --as TÊN",
+        "A second person approves within 72 hours: gateway proposals approve {id} --as NAME",
+    ),
+    "cli.import.tcvn3": (
+        "Tệp gõ bằng TCVN3 (ABC), đã chuyển sang Unicode:",
+        "The file is in TCVN3 (ABC) and was turned into Unicode:",
+    ),
+    "cli.import.vni": (
+        "Tệp gõ bằng VNI, đã chuyển sang Unicode:",
+        "The file is in VNI and was turned into Unicode:",
+    ),
+    "cli.import.sample": ("  {before} → {after}", "  {before}  →  {after}"),
+    "cli.import.formulas": (
+        "{count} ô công thức: đã lấy giá trị lưu sẵn trong tệp.",
+        "{count} formulas: the values kept in the file were taken.",
+    ),
 }
