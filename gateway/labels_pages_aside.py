@@ -22,6 +22,19 @@ _DEAD: dict[str, tuple[str, str]] = {
     "operating.dead.sort": ("Nhóm lỗi", "Class"),
     "operating.dead.tries": ("Lần giao", "Tries"),
     "operating.dead.error": ("Lỗi cuối", "Last error"),
+    "operating.dead.why.tries": (
+        "Đã giao {count} lần mà nút nhận không xác nhận xong",
+        "Delivered {count} times and never settled by its receiver",
+    ),
+    "operating.dead.why.label": ("Không đọc được nhãn của gói tin", "Its label cannot be read"),
+    "operating.dead.why.refused": (
+        "Nút này không nhận được: không phục vụ mã nào của gói, hoặc bộ phần đã bị từ chối",
+        "This node could not take it: none of its codes is hosted here, or its set of parts was refused",
+    ),
+    "operating.dead.why.nobody": (
+        "Nút này không còn phục vụ mã nào của gói; gói tự vào khi có lại",
+        "None of its codes is hosted here any more; it lands by itself when one is again",
+    ),
     "operating.dead.size": ("Dung lượng", "Size"),
     "operating.dead.act": ("Thực hiện", "Act"),
     "operating.dead.look": ("Xem gói", "Look"),

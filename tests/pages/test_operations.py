@@ -124,6 +124,9 @@ async def test_dead_letters_are_grouped_looked_into_sent_again_and_dropped(
 
     await expect(page.get_by_text("3 cùng lỗi")).to_be_visible()
     await axe.check(page, record_property)
+    await expect(page.locator("tr[data-row] td.wide").first).to_have_text(
+        "Đã giao 2 lần mà nút nhận không xác nhận xong"
+    )
     await pictures.take(page, "goi-tin-loi")
     await page.get_by_role("link", name="one", exact=True).click()
     await expect(page.get_by_text("Không đọc được gói tin")).to_be_visible()

@@ -27,6 +27,13 @@ _SORTS = (
     ("repeat", re.compile(r"duplicate|repeat|already", re.IGNORECASE)),
     ("tries", re.compile(r"times|expired|delivered", re.IGNORECASE)),
 )
+# What an axis says, and the key of the same in the reader's language.
+_REASONS = (
+    ("tries", re.compile(r"(?:delivered|handed out) (?P<count>\d+) times and never settled")),
+    ("label", re.compile(r"its label cannot be read")),
+    ("refused", re.compile(r"this node could not take it")),
+    ("nobody", re.compile(r"none of its codes is hosted here any more")),
+)
 # Beside the groups by reason: those that a person ticked.
 _CHOSEN = "chon"
 SORTS = (*(name for name, _ in _SORTS), "unknown")
@@ -35,6 +42,14 @@ SORTS = (*(name for name, _ in _SORTS), "unknown")
 def sort_of(parcel: DeadParcel) -> str:
     """The class of its reason; the axis says it in words of its own."""
     return next((name for name, words in _SORTS if words.search(parcel.reason)), "unknown")
+
+
+def words(visit: Visit, parcel: DeadParcel) -> str:
+    """Its reason for the reader; in the axis' own words where they are new to us."""
+    for key, said in _REASONS:
+        if found := said.search(parcel.reason):
+            return visit.say(f"operating.dead.why.{key}", **found.groupdict())
+    return parcel.reason
 
 
 async def shown(visit: Visit) -> web.StreamResponse:
@@ -51,7 +66,7 @@ async def shown(visit: Visit) -> web.StreamResponse:
         "dead",
         "dead",
         groups={name: len(each) for name, each in groups.items() if each},
-        parcels=[(each, sort_of(each)) for each in listed],
+        parcels=[(each, sort_of(each), words(visit, each)) for each in listed],
         wanted=wanted,
         total=len(parcels),
         fault=fault,
@@ -139,7 +154,8 @@ async def _of_one(
     visit: Visit, name: str, parcel: DeadParcel, status: int = 200, /, **values: object
 ) -> web.Response:
     title = visit.say(f"operating.{name}.title", id=parcel.packet_id)
-    return await page(visit, "dead", name, status, title=title, parcel=parcel, sort=sort_of(parcel), **values)
+    told = {"title": title, "parcel": parcel, "sort": sort_of(parcel), "why": words(visit, parcel)}
+    return await page(visit, "dead", name, status, **told, **values)
 
 
 ROUTES = (
