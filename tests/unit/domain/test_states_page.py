@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from gateway.domain.document import InState
+from gateway.domain.recall_ask import AskState
 from gateway.domain.status import CODES, STATES
 from gateway.labels import KEYS, say
 
@@ -40,6 +41,11 @@ def incoming_rows() -> list[str]:
     return ["| `{}` | {} | {} |".format(state, *words(f"state.in.{state}")) for state in InState]
 
 
+def ask_rows() -> list[str]:
+    """Their first cells; the others say more than the code does."""
+    return ["| `{}` | {} |".format(state, say(f"recall_ask.{state}")) for state in AskState]
+
+
 @pytest.mark.parametrize("row", [*state_rows(), *code_rows(), *incoming_rows()])
 def test_the_page_has_the_row_of_the_code(row: str) -> None:
     assert row in PAGE.splitlines()
@@ -47,9 +53,12 @@ def test_the_page_has_the_row_of_the_code(row: str) -> None:
 
 def test_the_page_has_no_row_that_the_code_does_not_have() -> None:
     known = {*state_rows(), *code_rows(), *incoming_rows()}
-    shown = {line for line in PAGE.splitlines() if line.startswith(("| `", "| 0", "| 1"))}
+    states, _, asks = PAGE.partition("## A recall that the head approves")
+    shown = {line for line in states.splitlines() if line.startswith(("| `", "| 0", "| 1"))}
+    asked = [line for line in asks.splitlines() if line.startswith("| `")]
 
     assert shown == known
+    assert ["|".join(line.split("|")[:3]) + "|" for line in asked] == ask_rows()
 
 
 @pytest.mark.parametrize(

@@ -207,7 +207,8 @@ def test_threat_045_a_hostile_answer_ends_in_time_and_is_none(case: str, respond
     with pytest.raises((Unreachable, InvalidProof)):
         authorities((responder.url,)).ask(about_leaf(), AT)
 
-    assert monotonic() - began < SECONDS + 2
+    # Far below the 50 seconds that the bytes would take one by one, far above what a busy machine adds.
+    assert monotonic() - began < SECONDS + 15
 
 
 def test_threat_045_nobody_there_is_worth_another_try() -> None:
