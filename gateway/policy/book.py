@@ -45,7 +45,7 @@ COLUMNS: Mapping[tuple[Book, Form], tuple[str, ...]] = MappingProxyType(
 # In characters of the text; what people read longest is widest.
 WIDTHS: Mapping[str, int] = MappingProxyType(
     {
-        **dict.fromkeys(("arrived_on", "issued_on", "handed_over_on", "dispatched_on", "due_on"), 12),
+        **dict.fromkeys(("arrived_on", "issued_on", "handed_over_on", "dispatched_on", "due_on"), 18),
         **dict.fromkeys(("arrival_number", "copies"), 9),
         **dict.fromkeys(("code", "reply"), 18),
         **dict.fromkeys(("author", "signer", "copy_holder", "to_places", "progress"), 24),

@@ -99,6 +99,16 @@ def test_forms_have_the_columns_of_their_regulation() -> None:
         assert all(labels.has(f"book.column.{each}") and rules.WIDTHS[each] for each in columns)
 
 
+@pytest.mark.parametrize("columns", rules.COLUMNS.values(), ids=str)
+def test_a_date_stands_on_one_line_of_the_printed_book(columns: tuple[str, ...]) -> None:
+    """A4 across has 277 mm between its margins; ten digits of ten points need 18.5 with their padding."""
+    total = sum(rules.WIDTHS[each] for each in columns)
+
+    for each in columns:
+        if each.endswith("_on"):
+            assert 277 * rules.WIDTHS[each] / total >= 18.5, each
+
+
 def test_days_of_receipt_have_their_bounds() -> None:
     assert codes(TODAY) == []
     assert codes(date(2026, 1, 1)) == []
