@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime, time, timedelta
 from urllib.parse import urlencode
 
@@ -66,6 +66,7 @@ _FILTERS = (
         "chua-doc",
     ),
 )
+_URGENCIES = {key: each for each, key in URGENCY_KEYS.items()}
 _VIEW = ("tab", "sap-xep", "so-dong", "cot")
 
 
@@ -129,7 +130,6 @@ def read(
         given["nhan"] = ""
     since, until, unread_days = _span(given, today)
     tab = _tab(side, given)
-    urgency = {key: each for each, key in URGENCY_KEYS.items()}.get(given["khan"])
     sort = given["sap-xep"] if given["sap-xep"] in {each.value for each in Sort} else Sort.FIRST.value
     size = int(given["so-dong"]) if given["so-dong"] in map(str, SIZES) else SIZES[0]
     known = {
@@ -138,7 +138,7 @@ def read(
         "sap-xep": sort if sort != Sort.FIRST.value else "",
         "so-dong": str(size) if size != SIZES[0] else "",
         "cot": ",".join(columns),
-        "khan": given["khan"] if urgency is not None or given["khan"] == "1" else "",
+        "khan": given["khan"] if given["khan"] in _URGENCIES or given["khan"] == "1" else "",
         "trang-thai": given["trang-thai"] if given["trang-thai"] in STATES[side] else "",
         "tep": given["tep"] if given["tep"] in ("co", "khong") else "",
         "ngay": given["ngay"] if given["ngay"] in PICKS else "",
@@ -150,33 +150,35 @@ def read(
     return Asked(
         side=side,
         tab=tab,
-        wanted=Wanted(
-            side=side,
-            tab=_tab_of(tab),
-            attention=tab == ATTENTION,
-            text=known["q"],
-            sort=Sort(sort),
-            type_name=known["loai"] or None,
-            urgency=urgency,
-            pressing=known["khan"] == "1",
-            state=known["trang-thai"] or None,
-            party=known["co-quan"] or None,
-            signer=known["nguoi-ky"] or None,
-            attached={"co": True, "khong": False}.get(known["tep"]),
-            origin=Origin(known["nguon"]) if known["nguon"] else None,
-            book=known["so"] or None,
-            tag=known["nhan"] or None,
-            overdue=bool(known["qua-han"]),
-            unread=bool(known["chua-doc"]),
-            viewer=viewer,
-            since=since,
-            until=until,
-        ),
+        wanted=replace(_wanted(side, tab, known), viewer=viewer, since=since, until=until),
         given={name: value for name, value in known.items() if value},
         size=size,
         cursor=query.get("trang") or None,
         columns=tuple(columns),
         unread_days=unread_days,
+    )
+
+
+def _wanted(side: Side, tab: str, known: Mapping[str, str]) -> Wanted:
+    """What understood words ask of the lists, but for its days and for who looks."""
+    return Wanted(
+        side=side,
+        tab=_tab_of(tab),
+        attention=tab == ATTENTION,
+        text=known["q"],
+        sort=Sort(known["sap-xep"] or Sort.FIRST),
+        type_name=known["loai"] or None,
+        urgency=_URGENCIES.get(known["khan"]),
+        pressing=known["khan"] == "1",
+        state=known["trang-thai"] or None,
+        party=known["co-quan"] or None,
+        signer=known["nguoi-ky"] or None,
+        attached={"co": True, "khong": False}.get(known["tep"]),
+        origin=Origin(known["nguon"]) if known["nguon"] else None,
+        book=known["so"] or None,
+        tag=known["nhan"] or None,
+        overdue=bool(known["qua-han"]),
+        unread=bool(known["chua-doc"]),
     )
 
 
