@@ -4,13 +4,13 @@ after that everything goes on by itself."""
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from urllib.parse import urlsplit
 
 import asyncpg
 import pytest
 from asyncpg import Connection
-from sqlalchemy import select, text
+from sqlalchemy import event, select, text
 
 from gateway import errors
 from gateway.registry.directory import SqlDirectory
@@ -62,8 +62,8 @@ async def far(line: TcpProxy, url: str, clock: ManualClock) -> AsyncIterator[Sql
     await opened.close()
 
 
-async def terminate(url: str) -> None:
-    """What every client of a server sees that is restarted at once."""
+async def terminate(url: str, clients: Sequence[Connection] = ()) -> None:
+    """What every client of a server sees that is restarted at once; these have seen it when it returns."""
     admin = await asyncpg.connect(url)
     await admin.execute(
         "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
@@ -71,6 +71,9 @@ async def terminate(url: str) -> None:
     )
     # A terminated backend lives for a moment; it has said goodbye once it is gone from this list.
     await until_none(admin, "%")
+    async with asyncio.timeout(20):
+        while not all(each.is_closed() for each in clients):
+            await admin.fetchval("SELECT 1")
     await admin.close()
 
 
@@ -124,9 +127,14 @@ async def test_an_address_with_words_the_driver_does_not_know_is_misconfigured(
 async def test_a_server_that_was_restarted_between_two_units_of_work_is_not_noticed(
     store: SqlStore, url: str
 ) -> None:
+    theirs: list[Connection] = []
+    event.listen(
+        store.writer.sync_engine, "connect", lambda made, record: theirs.append(made.driver_connection)
+    )
     assert sorted(await asyncio.gather(number(store), number(store))) == [1, 2]
 
-    await terminate(url)
+    assert theirs
+    await terminate(url, theirs)
 
     assert sorted(await asyncio.gather(number(store), number(store))) == [3, 4]
     assert await store.claim_jobs("pack", 1, 60) == []
