@@ -4,6 +4,7 @@ that no browser will run or guess at: nosniff, a sandbox without rights, and a n
 
 from __future__ import annotations
 
+import logging
 from collections.abc import AsyncIterator, Callable
 from contextlib import closing
 from functools import partial
@@ -14,8 +15,10 @@ from aiohttp import web
 
 from gateway.api.call import Call
 from gateway.api.media import media_type
+from gateway.errors import GatewayError
 from gateway.ports import Pool
 
+_LOG = logging.getLogger(__name__)
 PIECE = 256 * 1024
 _SAFE = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_. ")
 
@@ -30,17 +33,24 @@ async def download(
     pieces: AsyncIterator[bytes],
 ) -> web.StreamResponse:
     """The whole file. It is read before the first header is sent, as far as its first piece, so that a file that is
-    gone is answered as a problem and not as a broken download."""
+    gone is answered as a problem. One that breaks off later breaks the connection: a problem would lie inside the file."""
     first = await anext(pieces, b"")
     response = web.StreamResponse(headers=_headers(name, content_type, sha256))
     if size is not None:
         response.content_length = size
     await response.prepare(call.request)
-    if call.request.method != "HEAD":
-        await response.write(first)
-        async for piece in pieces:
-            await response.write(piece)
-    await response.write_eof()
+    try:
+        if call.request.method != "HEAD":
+            await response.write(first)
+            async for piece in pieces:
+                await response.write(piece)
+        await response.write_eof()
+    except ConnectionResetError:
+        _LOG.info("a caller left before a file was whole", extra={"action": "file.left"})
+    except (GatewayError, OSError):
+        _LOG.warning("a file broke off", exc_info=True, extra={"action": "file.broken"})
+        if call.request.transport is not None:
+            call.request.transport.abort()
     return response
 
 

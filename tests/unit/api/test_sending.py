@@ -1,0 +1,62 @@
+"""A file that breaks off on its way is a broken download to whoever calls, never a whole one with an error inside."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from types import SimpleNamespace
+from typing import Any
+
+import aiohttp
+import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestServer
+
+from gateway.api.sending import download
+from gateway.errors import AlteredContent, GatewayError
+
+
+@web.middleware
+async def guarded(request: web.Request, handler: Any) -> web.StreamResponse:
+    """As the API answers its errors."""
+    try:
+        answer: web.StreamResponse = await handler(request)
+        return answer
+    except GatewayError:
+        return web.Response(status=500, text="{}")
+
+
+async def told(*pieces: bytes | Exception, size: int | None) -> tuple[int, bytes]:
+    async def read() -> AsyncIterator[bytes]:
+        for each in pieces:
+            if isinstance(each, Exception):
+                raise each
+            yield each
+
+    async def handle(request: web.Request) -> web.StreamResponse:
+        call: Any = SimpleNamespace(request=request)  # of a call, its request alone is used
+        return await download(
+            call, name="van-ban.pdf", content_type="application/pdf", size=size, sha256=None, pieces=read()
+        )
+
+    app = web.Application(middlewares=[guarded])
+    app.router.add_get("/", handle)
+    async with (
+        TestServer(app) as server,
+        aiohttp.ClientSession() as http,
+        http.get(server.make_url("/")) as answer,
+    ):
+        return answer.status, await answer.read()
+
+
+@pytest.mark.parametrize("size", [None, 12, 100_000])
+async def test_a_file_that_breaks_off_is_no_whole_download(size: int | None) -> None:
+    with pytest.raises(aiohttp.ClientError):
+        await told(b"%PDF-1.7", AlteredContent("other bytes than were taken in"), size=size)
+
+
+async def test_a_file_that_is_gone_is_told_before_its_headers() -> None:
+    assert await told(AlteredContent("other bytes than were taken in"), size=8) == (500, b"{}")
+
+
+async def test_a_whole_file_is_whole() -> None:
+    assert await told(b"%PDF", b"-1.7", size=8) == (200, b"%PDF-1.7")
