@@ -44,6 +44,9 @@ PAGES: Mapping[str, tuple[str, str]] = MappingProxyType(
         "page.close": ("Đóng", "Close"),
         "page.copy": ("Sao chép", "Copy"),
         "page.copied": ("Đã sao chép", "Copied"),
+        "page.file.choose": ("Chọn tệp…", "Choose a file…"),
+        "page.file.choose_many": ("Chọn các tệp…", "Choose files…"),
+        "page.file.none": ("Chưa chọn tệp nào", "No file chosen"),
         "page.swap_failed": (
             "Không tải được. Hãy kiểm tra kết nối mạng rồi thử lại.",
             "It could not be loaded. Check the network, then try again.",

@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives import serialization
 
 from gateway.bootstrap import Node
 from gateway.clock import SystemClock
-from gateway.demo import deciders, people
+from gateway.demo import deciders, people, seals
 from gateway.domain.account import HostedAgency, NumberingMode
 from gateway.domain.proof import Binding
 from gateway.ports import Clock
@@ -99,6 +99,7 @@ async def prepare(settings: Settings, clock: Clock | None = None) -> None:
             await _host(store, actor, time)
     finally:
         await store.close()
+    seals.write(settings.sign.seals, map(cast().code, ACTORS))
     certificates = {cast().code(actor): _certificate(keys, authority, actor, time) for actor in ACTORS}
     authority.write_trust(settings.trust.folder, certificates)
 

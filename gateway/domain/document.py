@@ -188,8 +188,8 @@ class Draft:
 
     @property
     def code(self) -> str:
-        """Number and symbol as printed: number / notation."""
-        return f"{self.number}/{self.symbol}"
+        """Number and symbol as printed: number / notation; of a draft without a number the notation alone."""
+        return f"{self.number}/{self.symbol}" if self.number else self.symbol
 
 
 class OutState(StrEnum):

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 WIDTH, HEIGHT = 640, 190
 _LEFT, _RIGHT, _TOP, _BOTTOM = 44, 10, 10, 24
 _STEPS = (1, 2, 5)
+# What stands before and behind a bar.
+_NAME, _FIGURE = 270, 110
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,7 +81,7 @@ def bars(values: Sequence[tuple[str, int, float]]) -> tuple[Bar, ...]:
     """Bars below each other, the longest over the whole width: key, how many, how much."""
     most = max((value for _, _, value in values), default=0.0) or 1.0
     return tuple(
-        Bar(key=key, n=n, x=0.0, width=round((WIDTH - 320) * value / most, 1), value=value)
+        Bar(key=key, n=n, x=0.0, width=round((WIDTH - _NAME - _FIGURE) * value / most, 1), value=value)
         for key, n, value in values
     )
 

@@ -72,6 +72,9 @@ _VIETNAMESE = {vi for vi, _ in _TEXTS.values()}
 ENGLISH = {
     en for vi, en in _TEXTS.values() if en not in _VIETNAMESE and "{" not in en and re.search("[a-z]{4}", en)
 }
+# Text that may grow to four times its size has this width of a usual screen (WCAG 2.2, 1.4.10).
+NARROWEST = 320
+_TOO_WIDE = "document.documentElement.scrollWidth > innerWidth + 1"
 _WORDS = """() => {
   const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT), found = [];
   while (walker.nextNode()) {
@@ -142,8 +145,10 @@ async def _faults(page: Page, name: str, record: Record) -> list[str]:
     found = [f"{name}: {each}" for each in await axe.violations(page)]
     if leaked := ENGLISH & set(await page.evaluate(_WORDS)):
         found.append(f"{name}: English on a Vietnamese page: {sorted(leaked)}")
-    if await page.evaluate("document.documentElement.scrollWidth > innerWidth + 1"):
-        found.append(f"{name}: the page scrolls sideways")
+    for width in (NARROWEST, page.viewport_size["width"] if page.viewport_size else 0):
+        await page.set_viewport_size({"width": width, "height": 768})
+        if await page.evaluate(_TOO_WIDE):
+            found.append(f"{name}: the page scrolls sideways at {width}")
     if (size := await _bytes(page)) > MOST_BYTES:
         found.append(f"{name}: {size} bytes")
     if not (await page.title()).strip() or await page.locator("h1").count() != 1:

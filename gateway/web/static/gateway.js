@@ -126,6 +126,23 @@
   });
   document.querySelectorAll("[data-copy]").forEach((each) => { each.hidden = !navigator.clipboard; });
 
+  // ---- choosing files, in the page's language instead of the browser's; the control itself lies over what is shown
+  const pick = (input) => {
+    const [frame, button, names] = ["span", "span", "span"].map((name) => document.createElement(name));
+    frame.className = "pick-file";
+    button.className = "button";
+    button.textContent = input.multiple ? words.chooseMany : words.choose;
+    button.ariaHidden = names.ariaHidden = "true";
+    const show = () => { names.textContent = [...input.files].map((file) => file.name).join(", ") || words.noFile; };
+    input.before(frame);
+    frame.append(input, button, names);
+    input.addEventListener("change", show);
+    show();
+  };
+  const picks = () => document.querySelectorAll("input[type=file]").forEach((input) => { if (!input.closest(".pick-file")) pick(input); });
+  document.addEventListener("htmx:afterSettle", picks);
+  picks();
+
   // ---- the session's end, two minutes before; whatever extends it moves the clock
   const ending = document.getElementById("ending");
   let alarm = 0;
