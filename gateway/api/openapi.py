@@ -4,6 +4,7 @@ requests. In: routes and a version. Out: the document, as JSON values. Nothing i
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from functools import cache
 from typing import Any
 
 from pydantic import BaseModel
@@ -77,6 +78,8 @@ _TAGS = {
 def document(routes: Iterable[Route], version: str) -> Json:
     """The whole description."""
     table = tuple(routes)
+    asked = tuple(dict.fromkeys(route.asks for route in table if route.asks))
+    told = tuple(dict.fromkeys(route.answer for route in table if route.answer))
     paths: dict[str, Json] = {}
     for route in table:
         paths.setdefault(route.path, {})[route.method.lower()] = _operation(route)
@@ -94,7 +97,7 @@ def document(routes: Iterable[Route], version: str) -> Json:
         "paths": paths,
         "components": {
             "securitySchemes": {"key": {"type": "http", "scheme": "bearer", "description": _scopes_text()}},
-            "schemas": _schemas(table) | {"Problem": _PROBLEM},
+            "schemas": _schemas(asked, told) | {"Problem": _PROBLEM},
         },
     }
 
@@ -103,11 +106,11 @@ def _scopes_text() -> str:
     return "An API key (`gwk_…`). Scopes: " + ", ".join(ApiScope) + "."
 
 
-def _schemas(table: tuple[Route, ...]) -> Json:
-    asked = [route.asks for route in table if route.asks]
-    told = [route.answer for route in table if route.answer]
-    wanted: list[tuple[type[BaseModel], Any]] = [(model, "validation") for model in dict.fromkeys(asked)]
-    wanted += [(model, "serialization") for model in dict.fromkeys(told)]
+@cache
+def _schemas(asked: tuple[type[BaseModel], ...], told: tuple[type[BaseModel], ...]) -> Json:
+    """Most of the work of the whole description, and the same as long as the models are."""
+    wanted: list[tuple[type[BaseModel], Any]] = [(model, "validation") for model in asked]
+    wanted += [(model, "serialization") for model in told]
     _, defined = models_json_schema(wanted, ref_template=_REF)
     schemas: Json = defined["$defs"]
     return schemas

@@ -6,10 +6,12 @@ from __future__ import annotations
 import logging
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import cache
 from typing import NoReturn
 
 import typer
+from typer.main import get_command
 
 from gateway import log
 from gateway.cli import (
@@ -99,6 +101,7 @@ _NOUNS = (
 )
 
 
+@cache
 def build() -> typer.Typer:
     """The whole tree of commands."""
     app = typer.Typer(
@@ -115,12 +118,18 @@ def build() -> typer.Typer:
     return app
 
 
+@cache
+def _command() -> Callable[..., object]:
+    """The tree as it is run: made of four hundred parts, so made once."""
+    return get_command(build())
+
+
 def run(args: Sequence[str]) -> int:
     """Does what the words say; the exit code. Never raises, never shows a stack trace."""
     manner = failures.Manner.of(args, os.environ)
     log.configure("debug" if {"-v", "--verbose"} & set(args) else "warning")
     try:
-        code = build()(args=list(args), prog_name="gateway", standalone_mode=False)
+        code = _command()(args=list(args), prog_name="gateway", standalone_mode=False)
         return code if isinstance(code, int) else failures.FINE
     except typer.TyperException as error:
         if error.format_message().startswith("Usage: "):

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, fields
+from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, get_args, get_origin, get_type_hints
 
@@ -360,6 +361,7 @@ def names() -> Iterator[str]:
             yield f"{section}.{each.name}"
 
 
+@cache
 def option(key: str) -> Option:
     """The setting of that name; the name must be one of `names`."""
     section, name = key.split(".")

@@ -4,6 +4,7 @@ forward only. *Expand* steps leave older nodes working and run at start; *contra
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 from alembic import command
@@ -121,12 +122,18 @@ def target(found: Status, contract: bool) -> str | None:
 
 
 def _status(connection: Connection) -> Status:
-    scripts = ScriptDirectory.from_config(config())
     current = MigrationContext.configure(connection).get_current_revision()
-    steps = list(reversed(list(scripts.walk_revisions())))  # oldest first; the chain has no branches
+    steps = _steps()
     known = [step.revision for step in steps]
     done = _done(known, current)
-    return Status(current=current, head=known[-1], pending=tuple(map(_step, steps[done:])))
+    return Status(current=current, head=known[-1], pending=steps[done:])
+
+
+@cache
+def _steps() -> tuple[Step, ...]:
+    """Every step that this version ships, oldest first; the chain has no branches. Read once: each is a module."""
+    scripts = ScriptDirectory.from_config(config())
+    return tuple(map(_step, reversed(list(scripts.walk_revisions()))))
 
 
 def _done(known: list[str], current: str | None) -> int:

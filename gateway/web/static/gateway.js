@@ -107,7 +107,8 @@
     }
   };
 
-  // ---- the menu, folded or not, as it was left
+  // ---- the menu: where we are in sight on a narrow screen; folded or not, as it was left
+  document.querySelector(".menu [aria-current]")?.scrollIntoView({ inline: "center", block: "nearest" });
   const fold = document.querySelector("[data-fold]");
   if (fold) {
     fold.hidden = false;
