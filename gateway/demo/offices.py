@@ -132,9 +132,12 @@ class Offices(Mail):
 
     async def _drafts(self, actor: str) -> None:
         """The clerk's, nearly ready, and one of the officer's own; one of the head of unit's."""
-        for role in ("clerk", "officer", "unit-head"):
-            subject = self.cast.words("draft_subject" if role == "clerk" else "own_subject")
-            await self._draft(actor, role, subject)
+        for role, subject in (
+            ("clerk", "draft_subject"),
+            ("officer", "own_subject"),
+            ("unit-head", "unit_subject"),
+        ):
+            await self._draft(actor, role, self.cast.words(subject))
 
     async def _draft(self, actor: str, role: str, subject: str) -> None:
         scope = await self.as_one(actor, role)

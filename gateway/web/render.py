@@ -49,6 +49,7 @@ def pages() -> Environment:
         "iso": lambda at: at.isoformat() if at is not None else "",
         "size": pass_context(lambda context, count: labels.kilobytes(count, context["lang"])),
         "figure": pass_context(lambda context, count: figure(count, context["lang"])),
+        "tenths": pass_context(lambda context, value: tenths(value, context["lang"])),
         "left": pass_context(lambda context, left: labels.time_left(left, context["lang"])),
     }
     made.globals["asset"] = asset
@@ -97,6 +98,12 @@ def figure(count: int, lang: str) -> str:
     """1.204.331 in Vietnamese, 1,204,331 in English."""
     text = f"{count:,}"
     return text.replace(",", ".") if lang == "vi" else text
+
+
+def tenths(value: float, lang: str) -> str:
+    """12,5 in Vietnamese, 12.5 in English."""
+    text = f"{value:.1f}"
+    return text.replace(".", ",") if lang == "vi" else text
 
 
 def _day(value: date | datetime | str | None) -> str:
