@@ -3,9 +3,11 @@ parameters. Out: the text. The words stand in the `labels_*` tables by subject; 
 
 from __future__ import annotations
 
+import string
 from collections.abc import Mapping
 from datetime import timedelta
 from types import MappingProxyType
+from typing import Any
 
 from gateway.labels_accounts import ACCOUNTS
 from gateway.labels_api import API
@@ -102,10 +104,24 @@ _TABLES_OF: Mapping[str, tuple[str, ...]] = MappingProxyType(
 )
 
 
+class _Numbered(string.Formatter):
+    """Chooses between the words for one and for many; every other form is as usual."""
+
+    def format_field(self, value: Any, format_spec: str) -> str:  # Any: as the standard library has it
+        one, parted, many = format_spec.partition("|")
+        if not parted:
+            return str(super().format_field(value, format_spec))
+        return one if str(value) == "1" else many
+
+
+_NUMBERED = _Numbered()
+
+
 def say(key: str, /, lang: str = "vi", **params: object) -> str:
-    """The text of a key in `vi` or `en`, its parameters filled in. KeyError for an unknown key or language, or a
-    parameter that the text needs and was not given."""
-    return _TEXTS[key][_COLUMN[lang]].format_map(params)
+    """The text of a key in `vi` or `en`, its parameters filled in: `{count:day|days}` is the word that fits the count.
+    KeyError for an unknown key or language, or a parameter that the text needs and was not given."""
+    text = _TEXTS[key][_COLUMN[lang]]
+    return _NUMBERED.vformat(text, (), params) if "|" in text else text.format_map(params)
 
 
 def has(key: str) -> bool:

@@ -79,7 +79,7 @@ ACCOUNTS: dict[str, tuple[str, str]] = {
         "Hãy cài đặt mã xác thực trước khi tiếp tục.",
         "Set up your second factor before you go on.",
     ),
-    "password.days": ("Mật khẩu còn hạn {days} ngày.", "Your password has {days} days left."),
+    "password.days": ("Mật khẩu còn hạn {days} ngày.", "Your password has {days} {days:day|days} left."),
     "behalf": ("{person} thay mặt {other}", "{person} on behalf of {other}"),
     # why a password is not taken
     "password.short": (

@@ -100,7 +100,8 @@ _RUNS: dict[str, tuple[str, str]] = {
     "book.run.and_more": ("…", "…"),
     "book.closing": (
         "Tổng số {lines} văn bản, trong đó {struck} gạch bỏ hoặc thu hồi. Mã kiểm tra (SHA-256): {digest}",
-        "{lines} documents in all, {struck} of them struck through or recalled. Check code (SHA-256): {digest}",
+        "{lines} {lines:document|documents} in all, {struck} of them struck through or recalled. Check code "
+        "(SHA-256): {digest}",
     ),
 }
 
@@ -130,7 +131,10 @@ _TALK: dict[str, tuple[str, str]] = {
         "Enter the outgoing letter {number} in the book: {subject}?",
     ),
     "cli.ask.book_strike": ("Gạch bỏ dòng {document} trong sổ?", "Strike the line of {document} through?"),
-    "cli.book.exported": ("Đã xuất {lines} dòng vào {file}", "{lines} lines were written to {file}"),
+    "cli.book.exported": (
+        "Đã xuất {lines} dòng vào {file}",
+        "{lines} {lines:line was|lines were} written to {file}",
+    ),
     "cli.book.struck": ("Đã gạch bỏ, số vẫn giữ trong sổ.", "Struck through; its number stays in the book."),
 }
 

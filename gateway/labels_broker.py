@@ -22,7 +22,7 @@ _CHECK: dict[str, tuple[str, str]] = {
     ),
     "axis.check.tls.fine": (
         "chứng thư của máy chủ hợp lệ, đến {until} (còn {days} ngày)",
-        "the server's certificate holds, until {until} ({days} days)",
+        "the server's certificate holds, until {until} ({days} {days:day|days})",
     ),
     "axis.check.tls.untrusted": (
         "chứng thư của máy chủ không được chấp nhận: {detail}",
@@ -31,7 +31,7 @@ _CHECK: dict[str, tuple[str, str]] = {
     "axis.check.tls.refused": ("không lập được kênh TLS: {detail}", "TLS could not be set up: {detail}"),
     "axis.check.tls.expiring": (
         "chứng thư của máy chủ hết hạn ngày {until}, còn {days} ngày",
-        "the server's certificate ends on {until}, in {days} days",
+        "the server's certificate ends on {until}, in {days} {days:day|days}",
     ),
     "axis.check.login.fine": (
         "{user} đăng nhập được vào {vhost}",
@@ -234,9 +234,15 @@ _HOST: dict[str, tuple[str, str]] = {
         "Work of this agency is still open on this node.",
     ),
     "host.open.deliveries": ("{count} nơi nhận chưa xong", "{count} deliveries are open"),
-    "host.open.packets": ("{count} gói tin đến chưa xử lý", "{count} incoming packets are undecided"),
-    "host.open.documents": ("{count} văn bản đến chưa tiếp nhận", "{count} incoming documents are undecided"),
-    "host.open.answers": ("{count} gói tin chờ gửi", "{count} packets wait to be sent"),
+    "host.open.packets": (
+        "{count} gói tin đến chưa xử lý",
+        "{count} incoming {count:packet is|packets are} undecided",
+    ),
+    "host.open.documents": (
+        "{count} văn bản đến chưa tiếp nhận",
+        "{count} incoming {count:document is|documents are} undecided",
+    ),
+    "host.open.answers": ("{count} gói tin chờ gửi", "{count} {count:packet waits|packets wait} to be sent"),
     "host.open.jobs": ("{count} việc đang chờ", "{count} jobs wait"),
     "host.open.holds": ("{count} niêm phong chưa giải quyết", "{count} sealed holds are undecided"),
     "cli.column.numbering": ("Cấp số đến", "Numbering"),

@@ -19,7 +19,7 @@ _TALK: dict[str, tuple[str, str]] = {
     "cli.settings_fine": ("Cấu hình dùng được: {file}", "The settings can be used: {file}"),
     "cli.would_send": (
         "Chạy thử: văn bản đủ điều kiện, sẽ gửi tới {count} nơi: {to}",
-        "Dry run: the document may be sent, to {count} recipients: {to}",
+        "Dry run: the document may be sent, to {count} {count:recipient|recipients}: {to}",
     ),
     "cli.waiting": ("{there} nơi nhận: {state}", "{there} recipients: {state}"),
     "cli.not_yet": ("Chưa xong trong thời gian chờ", "Not there yet when the time was up"),
@@ -72,17 +72,19 @@ _TALK: dict[str, tuple[str, str]] = {
     ),
     "cli.axis.state": (
         "{waiting} gói chờ (khẩn: {urgent}), {leased} gói đang giao, {dead} gói ở hàng lỗi",
-        "{waiting} packets wait (urgent: {urgent}), {leased} are being handed over, {dead} on the dead list",
+        "{waiting} {waiting:packet waits|packets wait} (urgent: {urgent}), {leased} {leased:is|are} being handed "
+        "over, {dead} on the dead list",
     ),
     "cli.backup.copied": ("  {what}: {count}", "  {what}: {count}"),
     "cli.backup.lacks": (
         "Bản sao lưu đã ghi, nhưng thiếu hoặc hỏng {count} tệp nội dung. Kiểm tra ổ đĩa và bản sao lưu trước đó.",
-        "The backup is written, but {count} files of the content are missing or damaged. Check the disk, and the backup "
+        "The backup is written, but {count} {count:file|files} of the content {count:is|are} missing or damaged. "
+        "Check the disk, and the backup "
         "before this one.",
     ),
     "cli.restore.equal": (
         "Đã khôi phục {rows} dòng, {files} tệp, khớp hoàn toàn.",
-        "Restored {rows} rows, {files} files, equal.",
+        "Restored {rows} {rows:row|rows}, {files} {files:file|files}, equal.",
     ),
     "cli.restore.kept_trust": (
         "Thư mục tin cậy đã có tệp nên được giữ nguyên.",
@@ -325,7 +327,7 @@ _DOCTOR: dict[str, tuple[str, str]] = {
     ),
     "doctor.keys.expiring": (
         "Chứng thư số trao đổi của {code} hết hạn ngày {until}, còn {days} ngày",
-        "The exchange certificate of {code} ends on {until}, in {days} days",
+        "The exchange certificate of {code} ends on {until}, in {days} {days:day|days}",
     ),
     "doctor.keys.fine": ("Khóa trao đổi của {code}, đến {until}", "Exchange key of {code}, until {until}"),
     "doctor.keys.unprotected": (
@@ -338,20 +340,20 @@ _DOCTOR: dict[str, tuple[str, str]] = {
     ),
     "doctor.queues.failed": (
         "{failed} gói tin gửi lỗi, cần người xử lý",
-        "{failed} packets failed and need a person",
+        "{failed} {failed:packet|packets} failed and {failed:needs|need} a person",
     ),
     "doctor.queues.held": (
         "{held} gói tin tạm giữ, cách ly hoặc lỗi, cần người xem",
-        "{held} packets are held, in quarantine or malformed and need a person",
+        "{held} {held:packet is|packets are} held, in quarantine or malformed and {held:needs|need} a person",
     ),
     "doctor.axis.fine": (
         "Trục liên thông trả lời: {waiting} gói chờ, {leased} gói đang giao",
-        "The axis answers: {waiting} packets wait, {leased} are being handed over",
+        "The axis answers: {waiting} {waiting:packet waits|packets wait}, {leased} {leased:is|are} being handed over",
     ),
     "doctor.axis.none": ("Chưa có trục nào trong {path}", "There is no axis in {path} yet"),
     "doctor.axis.dead": (
         "{dead} gói tin giao nhiều lần không được, nằm ở hàng lỗi của trục",
-        "{dead} packets could not be handed over and lie in the axis's dead list",
+        "{dead} {dead:packet|packets} could not be handed over and {dead:lies|lie} in the axis's dead list",
     ),
 }
 

@@ -47,19 +47,20 @@ DEADLINES: dict[str, tuple[str, str]] = {
     ),
     "mail.late.subject": (
         "[Liên thông văn bản] Quá hạn tiếp nhận {count} văn bản của {sender}",
-        "[Document exchange] {count} documents of {sender} overdue to take in",
+        "[Document exchange] {count} {count:document|documents} of {sender} overdue to take in",
     ),
     "mail.late.intro": (
         "{agency}: lúc {time} có {count} văn bản của {sender} quá hạn tiếp nhận.",
-        "{agency}: at {time} {count} documents of {sender} are overdue to be taken in.",
+        "{agency}: at {time} {count} {count:document|documents} of {sender} {count:is|are} overdue to be taken in.",
     ),
     "mail.urgent.subject": (
         "[Liên thông văn bản] KHẨN: {count} văn bản của {sender} chờ tiếp nhận",
-        "[Document exchange] URGENT: {count} documents of {sender} wait to be taken in",
+        "[Document exchange] URGENT: {count} {count:document|documents} of {sender} {count:waits|wait} to be taken in",
     ),
     "mail.urgent.intro": (
         "{agency}: lúc {time} có {count} văn bản khẩn của {sender} chờ tiếp nhận ngay.",
-        "{agency}: at {time} {count} urgent documents of {sender} wait to be taken in at once.",
+        "{agency}: at {time} {count} urgent {count:document|documents} of {sender} {count:waits|wait} to be taken in "
+        "at once.",
     ),
     "mail.approval.subject": (
         "[Liên thông văn bản] {count} việc chờ lãnh đạo phê duyệt",
@@ -100,7 +101,7 @@ DEADLINES: dict[str, tuple[str, str]] = {
     "cli.calendar.expected": ("có sẵn, dự kiến: hãy kiểm tra", "shipped, expected: check it"),
     "cli.ask.calendar": (
         "Ghi {count} ngày vào lịch, bắt đầu từ {first}?",
-        "Write {count} days into the calendar, from {first} on?",
+        "Write {count} {count:day|days} into the calendar, from {first} on?",
     ),
     "cli.ask.calendar_remove": ("Bỏ ngày {day} do nút này đặt?", "Take back what this node said of {day}?"),
     "cli.ask.todo": ("Ghi chú vào việc {task}?", "Note this on task {task}?"),

@@ -87,7 +87,7 @@ DECIDING: dict[str, tuple[str, str]] = {
     "cli.suspect.out": ("đi", "out"),
     "cli.suspect.next": (
         "{count} văn bản đã được đánh dấu. Hỏi lại {code} qua kênh khác trước khi dùng.",
-        "{count} documents are marked. Ask {code} by another way before anybody relies on them.",
+        "{count} {count:document is|documents are} marked. Ask {code} by another way before anybody relies on them.",
     ),
     "mark.key_stolen": ("Khóa ký bị báo lộ: không còn tin được", "Signed with a key reported stolen"),
     # why not
@@ -135,7 +135,7 @@ DECIDING: dict[str, tuple[str, str]] = {
     ),
     "doctor.partners.expiring": (
         "Chứng thư số của {codes} hết hạn trong {days} ngày",
-        "The certificates of {codes} end within {days} days",
+        "The certificates of {codes} end within {days} {days:day|days}",
     ),
     "doctor.partners.fine": (
         "Chứng thư số của các bên còn dài hạn",
@@ -155,7 +155,7 @@ DECIDING: dict[str, tuple[str, str]] = {
     ),
     "cli.status.partner": (
         "Chứng thư số của {code} còn {days} ngày",
-        "The certificate of {code} has {days} days left",
+        "The certificate of {code} has {days} {days:day|days} left",
     ),
     "cli.column.added": ("Thêm", "Added"),
     "cli.column.changed": ("Sửa", "Changed"),

@@ -21,7 +21,7 @@ _NOTES: dict[str, tuple[str, str]] = {
     "evidence.note.spoiled": ("hồ sơ đã bị thay đổi hoặc hỏng", "the pack was changed or is damaged"),
     "evidence.note.whole": (
         "{count} tệp, mọi byte đúng như danh sách",
-        "{count} files, every byte as the list says",
+        "{count} {count:file|files}, every byte as the list says",
     ),
     "evidence.note.manifest_known": (
         "nút {node} lập lúc {time}; khóa {fingerprint} có trong thư mục tin cậy",
@@ -54,7 +54,7 @@ _NOTES: dict[str, tuple[str, str]] = {
     ),
     "evidence.note.included": (
         "{count} dòng nằm trong nhật ký đã niêm phong",
-        "{count} lines stand in the sealed log",
+        "{count} {count:line stands|lines stand} in the sealed log",
     ),
     "evidence.note.no_published_seal": (
         "không đưa niêm phong đã công bố nào để so sánh (--seal)",

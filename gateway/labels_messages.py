@@ -7,7 +7,7 @@ MESSAGES: dict[str, tuple[str, str]] = {
     "status.reference": ("Mã gói tin: {packet}", "Packet: {packet}"),
     "cli.accepted": ("Đã nhận để gửi: {id}", "Accepted for sending: {id}"),
     "cli.accepted_again": ("Đã nhận từ trước: {id}", "Accepted before: {id}"),
-    "cli.recipients": ("{count} nơi nhận", "{count} recipients"),
+    "cli.recipients": ("{count} nơi nhận", "{count} {count:recipient|recipients}"),
     "cli.nothing": ("Không có dòng nào khớp.", "Nothing matches."),
     "cli.refused": ("Không gửi được, có {count} lỗi:", "Not sent, {count} problems:"),
     "cli.warnings": ("Lưu ý:", "Warnings:"),
@@ -93,7 +93,8 @@ MESSAGES: dict[str, tuple[str, str]] = {
     ),
     "notice.axis_down": (
         "Trục liên thông không phản hồi từ {time}. {count} văn bản đang chờ, hệ thống sẽ tự gửi lại.",
-        "The axis has not answered since {time}. {count} documents wait and will be sent by themselves.",
+        "The axis has not answered since {time}. {count} {count:document waits|documents wait} and will be sent by "
+        "{count:itself|themselves}.",
     ),
     "notice.secret_text": (
         "Trang 1 của {name} có chữ “{text}”. Nếu là văn bản mật thì không được gửi; nếu không phải, hãy xác nhận để "

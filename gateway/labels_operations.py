@@ -25,7 +25,7 @@ OPERATIONS: dict[str, tuple[str, str]] = {
     "cli.status.failed": ("Gói gửi hết lần thử", "Packets whose tries are used up"),
     "cli.status.certificate": (
         "Chứng thư số của {code}: còn {days} ngày",
-        "Certificate of {code}: {days} days left",
+        "Certificate of {code}: {days} {days:day|days} left",
     ),
     "cli.status.no_certificate": (
         "Chứng thư số của {code}: chưa có chứng thư số đang hiệu lực",
@@ -61,7 +61,7 @@ OPERATIONS: dict[str, tuple[str, str]] = {
     "cli.age.seconds": ("{n} giây", "{n} s"),
     "cli.age.minutes": ("{n} phút", "{n} min"),
     "cli.age.hours": ("{n} giờ", "{n} h"),
-    "cli.age.days": ("{n} ngày", "{n} days"),
+    "cli.age.days": ("{n} ngày", "{n} {n:day|days}"),
     "queue.axis": ("Trục liên thông", "Axis"),
     "queue.outbox": ("Chờ gửi lên trục", "Wait for the axis"),
     "queue.inbox": ("Gói đến", "Packets that came"),

@@ -66,7 +66,7 @@ ACCOUNT: dict[str, tuple[str, str]] = {
         "Khác {remembered} mật khẩu gần nhất",
         "None of your last {remembered} passwords",
     ),
-    "new_password.age": ("Phải đổi sau mỗi {days} ngày", "To be changed every {days} days"),
+    "new_password.age": ("Phải đổi sau mỗi {days} ngày", "To be changed every {days} {days:day|days}"),
     "new_password.new": ("Mật khẩu mới", "New password"),
     "new_password.again": ("Nhập lại mật khẩu mới", "New password again"),
     "new_password.differ": ("Hai lần nhập không giống nhau.", "The two are not the same."),

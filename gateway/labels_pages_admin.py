@@ -33,7 +33,7 @@ ADMIN: dict[str, tuple[str, str]] = {
     "admin.never": ("Chưa lần nào", "Never"),
     "admin.nobody": ("Chưa có ai", "Nobody"),
     "admin.state.new": ("Chưa nhận tài khoản", "Not taken up"),
-    "admin.accounts.caption": ("{name}: {count} tài khoản", "{name}: {count} accounts"),
+    "admin.accounts.caption": ("{name}: {count} tài khoản", "{name}: {count} {count:account|accounts}"),
     "admin.empty": ("Không có tài khoản nào khớp.", "No account fits."),
     "admin.pages": ("Trang danh sách", "Pages of the list"),
     "admin.page": ("Trang {page}/{pages}", "Page {page} of {pages}"),
@@ -234,7 +234,7 @@ ADMIN: dict[str, tuple[str, str]] = {
     "admin.review.do": ("Xác nhận đã rà soát", "Confirm the review"),
     "admin.review.below": (
         "{name}: {count} tài khoản, lập ngày {day}. Người rà soát ký tên:",
-        "{name}: {count} accounts, made on {day}. Reviewed and signed by:",
+        "{name}: {count} {count:account|accounts}, made on {day}. Reviewed and signed by:",
     ),
     "told.admin.reviewed": ("Đã ghi nhận việc rà soát.", "The review is recorded."),
 }

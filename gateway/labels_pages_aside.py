@@ -77,7 +77,7 @@ _DEAD: dict[str, tuple[str, str]] = {
     ),
     "operating.parcels.count": (
         "Gửi lại {count} gói tin nhóm “{sort}”.",
-        "Send {count} packets of “{sort}” again.",
+        "Send {count} {count:packet|packets} of “{sort}” again.",
     ),
     "operating.parcel_drop.title": ("Bỏ gói tin {id}", "Drop {id}"),
     "operating.parcel.gone": (
@@ -126,12 +126,15 @@ _ASIDE: dict[str, tuple[str, str]] = {
         "Reading stopped at byte {at}: {reason}",
     ),
     "operating.packet.failed": ("Dừng tại đây", "It stops here"),
-    "operating.packet.hidden": ("{count} ký tự, không hiển thị", "{count} characters, not shown"),
+    "operating.packet.hidden": (
+        "{count} ký tự, không hiển thị",
+        "{count} {count:character|characters}, not shown",
+    ),
     "operating.packet.inside": (
         "tệp bên trong, {count} ký tự mã hóa",
-        "a file inside, {count} encoded characters",
+        "a file inside, {count} encoded {count:character|characters}",
     ),
-    "operating.packet.cut": ("… ({count} ký tự)", "… ({count} characters)"),
+    "operating.packet.cut": ("… ({count} ký tự)", "… ({count} {count:character|characters})"),
     "operating.packet.absent": (
         "Nội dung gói tin không còn trên nút.",
         "The packet's content is no longer here.",

@@ -5,7 +5,7 @@ from __future__ import annotations
 BOOKS: dict[str, tuple[str, str]] = {
     "books.total": (
         "Cả năm có {count} dòng, trong đó {struck} dòng gạch bỏ hoặc thu hồi.",
-        "{count} lines in the year, {struck} of them struck or recalled.",
+        "{count} {count:line|lines} in the year, {struck} of them struck or recalled.",
     ),
     "books.year": ("Năm", "Year"),
     "books.since": ("Từ ngày", "From"),

@@ -7,14 +7,14 @@ CALLS: dict[str, tuple[str, str]] = {
     "calls.open": ("Nhật ký gọi", "Calls"),
     "calls.lead": (
         "Giữ {days} ngày, nhiều nhất {most} lần gọi gần nhất của mỗi khóa. Không ghi nội dung và khóa bí mật.",
-        "Kept {days} days, at most the last {most} calls of each key. No content and no secrets are in it.",
+        "Kept {days} {days:day|days}, at most the last {most} calls of each key. No content and no secrets are in it.",
     ),
     "calls.today": ("Hôm nay", "Today"),
     "calls.errors_hour": (
         "{count} lần gọi lỗi trong 1 giờ",
-        "{count} calls failed within the last hour",
+        "{count} {count:call|calls} failed within the last hour",
     ),
-    "calls.counted": ("{calls} lần gọi, {errors} lỗi", "{calls} calls, {errors} failed"),
+    "calls.counted": ("{calls} lần gọi, {errors} lỗi", "{calls} {calls:call|calls}, {errors} failed"),
     "calls.caption": ("Các lần gọi, mới nhất trước", "Calls, newest first"),
     "calls.at": ("Thời điểm", "At"),
     "calls.call": ("Lời gọi", "Call"),

@@ -31,7 +31,7 @@ IMPORTS: dict[str, tuple[str, str]] = {
     ),
     "reforms.advice.undecided": (
         "{count} cơ quan thành lập hoặc kết thúc mà không ghi văn bản quyết định; nên bổ sung số văn bản.",
-        "{count} agencies begin or end without a decision; add its number.",
+        "{count} {count:agency begins or ends|agencies begin or end} without a decision; add its number.",
     ),
     "reforms.import.two": (
         "Tệp sửa hoặc đóng cơ quan đã có trong danh mục: phải có người thứ hai phê duyệt.",

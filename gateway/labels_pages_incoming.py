@@ -58,7 +58,7 @@ _FILES: dict[str, tuple[str, str]] = {
     "incoming.file.nameless": ("Tệp {n}", "File {n}"),
     "incoming.file.view": ("Xem", "View"),
     "incoming.file.keep": ("Tải về", "Download"),
-    "incoming.file.pages": ("{count} trang", "{count} pages"),
+    "incoming.file.pages": ("{count} trang", "{count} {count:page|pages}"),
     "incoming.file.digest": ("SHA-256", "SHA-256"),
     "incoming.file.frame": ("Nội dung của tệp {name}", "Content of {name}"),
     "incoming.file.blank": (
@@ -100,7 +100,7 @@ _CHECKS: dict[str, tuple[str, str]] = {
         "A check failed: refuse it, and tell the sender why.",
     ),
     "incoming.check.pdf": ("Chữ ký trên {file}", "Signature on {file}"),
-    "incoming.check.files": ("{count} tệp", "{count} files"),
+    "incoming.check.files": ("{count} tệp", "{count} {count:file|files}"),
     "incoming.check.old_code": (
         "Gửi tới mã cũ {code}; mã này đã chuyển về cơ quan ta. Nơi gửi được báo mã mới.",
         "Sent to the old code {code}, which has come to us. The sender is told the new code.",

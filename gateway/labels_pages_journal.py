@@ -174,16 +174,16 @@ JOURNAL: dict[str, tuple[str, str]] = {
     "told.journal.checked": ("Đã bắt đầu kiểm tra lại nhật ký.", "The check of the log has begun."),
     "journal.seal.whole": (
         "Nhật ký toàn vẹn đến {at}, {lines} dòng",
-        "The log is whole up to {at}, {lines} lines",
+        "The log is whole up to {at}, {lines} {lines:line|lines}",
     ),
     "journal.seal.broken": ("Nhật ký không toàn vẹn từ dòng {line}", "The log is not whole from line {line}"),
     "journal.seal.running": (
         "Đang kiểm tra nhật ký, {lines} dòng. Tải lại trang để xem kết quả.",
-        "The log is being checked, {lines} lines. Reload to see the result.",
+        "The log is being checked, {lines} {lines:line|lines}. Reload to see the result.",
     ),
     "journal.seal.unknown": (
         "Chưa kiểm tra được nhật ký, {lines} dòng. Bấm “Kiểm tra lại”.",
-        "The log could not be checked, {lines} lines. Press “Check again”.",
+        "The log could not be checked, {lines} {lines:line|lines}. Press “Check again”.",
     ),
     "journal.seal.faults": ("Những chỗ không khớp", "What does not hold"),
     "journal.seal.cure": (
@@ -200,5 +200,5 @@ JOURNAL: dict[str, tuple[str, str]] = {
     "journal.scope.technical": ("Chỉ việc kỹ thuật", "Technical acts only"),
     "journal.principal.node": ("Hệ thống", "The system"),
     "journal.principal.system": ("Hệ thống", "The system"),
-    "journal.said": ("Đã lọc, {count} dòng", "Filtered, {count} lines"),
+    "journal.said": ("Đã lọc, {count} dòng", "Filtered, {count} {count:line|lines}"),
 }

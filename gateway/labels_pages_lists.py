@@ -61,7 +61,10 @@ _ACTS = {
 }
 _WILL = {
     "gui-lai": ("{count} văn bản sẽ gửi lại.", "{count} will be sent again."),
-    "don-doc": ("{count} nơi nhận sẽ được đôn đốc.", "{count} recipients will be reminded."),
+    "don-doc": (
+        "{count} nơi nhận sẽ được đôn đốc.",
+        "{count} {count:recipient|recipients} will be reminded.",
+    ),
     "huy-gui": ("{count} văn bản sẽ hủy gửi.", "{count} will be cancelled."),
     "tiep-nhan": ("{count} văn bản sẽ được tiếp nhận.", "{count} will be taken in."),
     "tu-choi": (
@@ -157,11 +160,11 @@ LISTING: Mapping[str, tuple[str, str]] = MappingProxyType(
         ),
         "listing.axis_down.check": ("Kiểm tra kết nối", "Check the connection"),
         "listing.tabs": ("Thẻ của danh sách", "Tabs of the list"),
-        "listing.filtered": ("Đã lọc, {count} văn bản", "Filtered, {count} documents"),
+        "listing.filtered": ("Đã lọc, {count} văn bản", "Filtered, {count} {count:document|documents}"),
         "listing.filtered_by": ("Đang lọc theo", "Filtered by"),
         "listing.chip.remove": ("Bỏ bộ lọc này", "Remove this filter"),
-        "listing.news": ("{count} văn bản mới – Hiển thị", "{count} new documents – Show"),
-        "listing.total": ("Tổng số: {count} văn bản", "Total: {count} documents"),
+        "listing.news": ("{count} văn bản mới – Hiển thị", "{count} new {count:document|documents} – Show"),
+        "listing.total": ("Tổng số: {count} văn bản", "Total: {count} {count:document|documents}"),
         "listing.order": ("Thứ tự:", "Order:"),
         "listing.order.fit": ("Thứ tự: khớp nhất trước", "Order: best fit first"),
         "listing.order.first.out": ("cần chú ý trước", "needs attention first"),
@@ -258,7 +261,10 @@ LISTING: Mapping[str, tuple[str, str]] = MappingProxyType(
             "Thử ít chữ hơn, hoặc chỉ gõ số văn bản.",
             "Try fewer words, or the number alone.",
         ),
-        "listing.found": ("{count} văn bản khớp với “{text}”", "{count} documents fit “{text}”"),
+        "listing.found": (
+            "{count} văn bản khớp với “{text}”",
+            "{count} {count:document fits|documents fit} “{text}”",
+        ),
         "listing.left_out": ("{count} bỏ qua: {why}", "{count} left out: {why}"),
         "listing.skipped": ("Bỏ qua:", "Left out:"),
         "listing.skip.state": ("đang ở trạng thái “{state}”", "its status is “{state}”"),
@@ -306,7 +312,7 @@ LISTING: Mapping[str, tuple[str, str]] = MappingProxyType(
         "listing.bulk.caption": ("Các văn bản đã chọn", "Documents that were chosen"),
         "listing.bulk.what": ("Sẽ làm gì", "What will happen"),
         "listing.urge.to": ("Đôn đốc các nơi nhận", "Recipients to remind"),
-        "listing.urge.count": ("{count} văn bản quá hạn", "{count} documents overdue"),
+        "listing.urge.count": ("{count} văn bản quá hạn", "{count} {count:document|documents} overdue"),
         "listing.urge.later": (
             "Vừa được đôn đốc; đôn đốc lại được từ {time}.",
             "Was reminded; may be again from {time}.",
@@ -323,8 +329,14 @@ LISTING: Mapping[str, tuple[str, str]] = MappingProxyType(
             "{agency} đề nghị quý cơ quan tiếp nhận các văn bản đã gửi qua trục liên thông, hiện đã quá hạn tiếp nhận.",
             "{agency} asks you to take in the documents that were sent over the axis and are overdue.",
         ),
-        "listing.done.gui-lai": ("Đã gửi lại tới {count} nơi nhận.", "Sent again to {count} recipients."),
-        "listing.done.don-doc": ("Đã ghi nhận đôn đốc về {count} văn bản.", "Reminded of {count} documents."),
+        "listing.done.gui-lai": (
+            "Đã gửi lại tới {count} nơi nhận.",
+            "Sent again to {count} {count:recipient|recipients}.",
+        ),
+        "listing.done.don-doc": (
+            "Đã ghi nhận đôn đốc về {count} văn bản.",
+            "Reminded of {count} {count:document|documents}.",
+        ),
         "listing.done.tiep-nhan": ("Đã tiếp nhận.", "Taken in."),
         "listing.done.tiep-nhan.so": ("Đã tiếp nhận, số đến {number}.", "Taken in, arrival number {number}."),
         "listing.done.da-doc": ("Đã đánh dấu đã đọc.", "Marked as read."),
@@ -338,7 +350,10 @@ LISTING: Mapping[str, tuple[str, str]] = MappingProxyType(
         "listing.result.done": ("Xong.", "Done."),
         "listing.result.not_done": ("Chưa làm:", "Not done:"),
         "listing.back": ("Về danh sách", "Back to the list"),
-        "listing.export.rows": ("{count} văn bản sẽ được xuất.", "{count} documents will be written."),
+        "listing.export.rows": (
+            "{count} văn bản sẽ được xuất.",
+            "{count} {count:document|documents} will be written.",
+        ),
         "listing.export.columns": (
             "Tệp có các cột đang chọn của danh sách.",
             "The file has the columns that the list shows.",
@@ -347,7 +362,7 @@ LISTING: Mapping[str, tuple[str, str]] = MappingProxyType(
         "listing.export.csv": ("Tải tệp CSV", "Download CSV"),
         "listing.packs.what": (
             "Tệp ZIP gồm hồ sơ chứng cứ điện tử của {count} văn bản. Mỗi lần tải được ghi vào nhật ký.",
-            "One ZIP with the evidence packs of {count} documents. Each download is logged.",
+            "One ZIP with the evidence packs of {count} {count:document|documents}. Each download is logged.",
         ),
         "listing.print.how": (
             "Bản in có tên cơ quan, bộ lọc, thời điểm và số trang.",

@@ -52,7 +52,7 @@ _CHART: dict[str, tuple[str, str]] = {
         "Chưa có số liệu. Số liệu được ghi 5 phút một lần khi nút hoạt động.",
         "No figures yet. They are kept every 5 minutes while the node works.",
     ),
-    "operating.state.disk_days": ("đủ khoảng {days} ngày", "lasts about {days} days"),
+    "operating.state.disk_days": ("đủ khoảng {days} ngày", "lasts about {days} {days:day|days}"),
     "queue.dead": ("Gói tin lỗi", "Dead letters"),
     "operating.queues.day": ("24 giờ", "24 hours"),
     "operating.queues.most": ("Nhiều nhất trong 24 giờ: {count}", "At most in 24 hours: {count}"),
@@ -89,11 +89,11 @@ _TRAFFIC: dict[str, tuple[str, str]] = {
         "Văn bản gửi đi được đếm theo từng nơi nhận, tính theo ngày đưa vào hệ thống, kể cả thông báo thu hồi và cập nhật; "
         "dài nhất {days} ngày.",
         "What was sent counts once for each recipient, by the day it was handed in, with notices of recall and updates; "
-        "{days} days at most.",
+        "{days} {days:day|days} at most.",
     ),
     "traffic.wrong_day": ("Ngày không hợp lệ, ví dụ đúng: 20/11/2026", "Not a day; for example 20/11/2026"),
     "traffic.wrong_order": ("Ngày cuối trước ngày đầu", "The last day is before the first"),
-    "traffic.too_long": ("Chọn tối đa {days} ngày", "Choose {days} days at most"),
+    "traffic.too_long": ("Chọn tối đa {days} ngày", "Choose {days} {days:day|days} at most"),
 }
 _DEAD: dict[str, tuple[str, str]] = {
     "operating.dead.choose": ("Chọn", "Choose"),

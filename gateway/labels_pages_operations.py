@@ -18,7 +18,10 @@ _STATE: dict[str, tuple[str, str]] = {
         "Hệ thống hoạt động, có {count} điểm cần để ý.",
         "The system works; {count} points need attention.",
     ),
-    "operating.state.red": ("Có {count} lỗi cần xử lý ngay.", "{count} faults need attention now."),
+    "operating.state.red": (
+        "Có {count} lỗi cần xử lý ngay.",
+        "{count} {count:fault needs|faults need} attention now.",
+    ),
     "operating.state.facts": ("Số liệu chính", "Main facts"),
     "operating.state.checks": ("Kết quả kiểm tra và cách xử lý", "Findings and their cures"),
     "operating.state.level": ("Mức", "Level"),
@@ -44,7 +47,7 @@ _STATE: dict[str, tuple[str, str]] = {
     "operating.state.tested": ("Khôi phục thử lần cuối", "Last tested restore"),
     "operating.state.never": ("chưa lần nào", "never"),
     "operating.state.certificates": ("Chứng thư số", "Certificates"),
-    "operating.state.days": ("còn {days} ngày", "{days} days left"),
+    "operating.state.days": ("còn {days} ngày", "{days} {days:day|days} left"),
     "operating.state.no_certificate": ("chưa có chứng thư số đang hiệu lực", "none in force"),
     "operating.state.workers": ("Tiến trình xử lý", "Workers"),
     "operating.state.worker": ("hoạt động lúc {at}, chạy từ {since}", "seen at {at}, running since {since}"),
@@ -126,7 +129,10 @@ _QUEUES: dict[str, tuple[str, str]] = {
     "operating.tries.error": ("Lỗi lần cuối", "Last error"),
     "operating.tries.hurry": ("Thử ngay", "Try now"),
     "operating.tries.empty": ("Không có gói tin nào phải gửi lại.", "No packet has to be tried again."),
-    "operating.most": ("Chỉ hiện {count} dòng đầu.", "Only the first {count} lines are shown."),
+    "operating.most": (
+        "Chỉ hiện {count} dòng đầu.",
+        "Only the first {count} {count:line is|lines are} shown.",
+    ),
     "told.operating.hurried": ("Đã đưa gói tin vào lượt gửi ngay.", "The packet is due at once."),
 }
 _LINE: dict[str, tuple[str, str]] = {
@@ -171,7 +177,7 @@ _LINE: dict[str, tuple[str, str]] = {
     ),
     "operating.line.count.fine": (
         "Trục trả lời, {count} gói tin chờ.",
-        "The axis answers, {count} packets wait.",
+        "The axis answers, {count} {count:packet waits|packets wait}.",
     ),
     "operating.line.count.down": ("Trục không trả lời: {detail}", "The axis does not answer: {detail}"),
     "operating.line.count.blocked": (
@@ -304,7 +310,7 @@ _COPIES: dict[str, tuple[str, str]] = {
     ),
     "operating.copies.equal": (
         "Khôi phục thử {name} lúc {at}: khớp hoàn toàn, {rows} dòng, {files} tệp.",
-        "{name} was restored on trial at {at}: equal, {rows} rows, {files} files.",
+        "{name} was restored on trial at {at}: equal, {rows} {rows:row|rows}, {files} {files:file|files}.",
     ),
     "operating.copies.failed": (
         "Khôi phục thử {name} lúc {at} không đạt. {fault}",

@@ -42,7 +42,7 @@ _FACTS: dict[str, tuple[str, str]] = {
     "outgoing.file": ("Tên tệp", "File"),
     "outgoing.file.role": ("Vai trò", "Role"),
     "outgoing.file.size": ("Dung lượng", "Size"),
-    "outgoing.file.pages": ("{count} trang", "{count} pages"),
+    "outgoing.file.pages": ("{count} trang", "{count} {count:page|pages}"),
     "outgoing.file.digest": ("SHA-256", "SHA-256"),
     "outgoing.file.signature": ("Chữ ký số", "Signature"),
     "outgoing.file.view": ("Xem", "View"),
@@ -69,8 +69,8 @@ _FACTS: dict[str, tuple[str, str]] = {
 }
 
 _TIMELINE: dict[str, tuple[str, str]] = {
-    "outgoing.count": ("{count} nơi nhận", "{count} recipients"),
-    "outgoing.shown": ("Đang hiện {count} nơi nhận", "{count} recipients shown"),
+    "outgoing.count": ("{count} nơi nhận", "{count} {count:recipient|recipients}"),
+    "outgoing.shown": ("Đang hiện {count} nơi nhận", "{count} {count:recipient|recipients} shown"),
     "outgoing.filter": ("Lọc nơi nhận theo trạng thái", "Filter recipients by state"),
     "outgoing.all": ("Tất cả", "All"),
     "outgoing.silent": ("chỉ hiện nơi chưa có trạng thái", "only those without a status"),
@@ -318,7 +318,7 @@ _URGE: dict[str, tuple[str, str]] = {
     "outgoing.urge.wait": (
         "Đã đôn đốc cơ quan này lúc {time}. Mỗi cơ quan được đôn đốc nhiều nhất {days} ngày một lần; có thể đôn đốc lại từ "
         "{free}.",
-        "This agency was reminded at {time}. Once in {days} days is the most; it may be again from {free}.",
+        "This agency was reminded at {time}. Once in {days} {days:day|days} is the most; it may be again from {free}.",
     ),
     "outgoing.urge.words": ("Nội dung đôn đốc", "Text"),
     "outgoing.urge.copy": ("Sao chép nội dung", "Copy the text"),
@@ -336,7 +336,8 @@ _URGE: dict[str, tuple[str, str]] = {
     "outgoing.urge.text": (
         "Kính gửi {recipient},\n{agency} đã gửi quý cơ quan {count} văn bản qua trục liên thông, đến nay chưa có trạng "
         "thái tiếp nhận:",
-        "To {recipient}:\n{agency} has sent you {count} documents over the axis that have not been taken in yet:",
+        "To {recipient}:\n{agency} has sent you {count} {count:document|documents} over the axis that "
+        "{count:has|have} not been taken in yet:",
     ),
     "outgoing.urge.line": (
         "- Văn bản số {code} ngày {day}, gửi lúc {sent}, hạn tiếp nhận {due}",

@@ -89,7 +89,7 @@ REFORMS: dict[str, tuple[str, str]] = {
     ),
     "reforms.waiting": (
         "Mã {code} đang có {n} văn bản chờ; chọn nơi tiếp nhận",
-        "{n} documents wait for {code}; choose who takes them",
+        "{n} {n:document waits|documents wait} for {code}; choose who takes them",
     ),
     "reforms.queued": ("Văn bản đang chờ gửi tới mã cũ", "Mail that waits for the old code"),
     "reforms.queued.redirect": ("Chuyển tới cơ quan kế nhiệm", "Redirect to the successor"),
@@ -137,7 +137,7 @@ REFORMS: dict[str, tuple[str, str]] = {
     "reforms.duty.done": ("đã báo cáo: {how}", "reported: {how}"),
     "reforms.duties": (
         "{count} thay đổi chưa báo cáo (thời hạn 15 ngày kể từ ngày hiệu lực)",
-        "{count} changes are not reported yet (within 15 days of their effect)",
+        "{count} {count:change is|changes are} not reported yet (within 15 days of their effect)",
     ),
     "reforms.open": ("Đang chờ phê duyệt", "Waiting for approval"),
     "reforms.open.until": ("chờ đến {time}", "open until {time}"),
@@ -284,7 +284,10 @@ REFORMS: dict[str, tuple[str, str]] = {
     "reforms.import.same": ("Không đổi", "Same"),
     "reforms.import.row": ("Thay đổi", "What"),
     "reforms.import.line": ("dòng {n}", "line {n}"),
-    "reforms.import.more": ("Còn {count} dòng nữa không hiện ở đây.", "{count} more rows are not shown."),
+    "reforms.import.more": (
+        "Còn {count} dòng nữa không hiện ở đây.",
+        "{count} more {count:row is|rows are} not shown.",
+    ),
     "reforms.import.nothing": (
         "Tệp không có thay đổi nào so với danh mục.",
         "The file changes nothing.",
@@ -361,7 +364,7 @@ REFORMS: dict[str, tuple[str, str]] = {
     "reforms.advice.empty": ("Mục “{name}” còn trống.", "“{name}” is missing."),
     "reforms.advice.date": ("Ngày phải viết 04/03/2031 hoặc 2031-03-04.", "Write 04/03/2031 or 2031-03-04."),
     "reforms.advice.no_day": ("Không có ngày này; sửa lại.", "There is no such day."),
-    "reforms.advice.long": ("Tối đa {count} ký tự.", "At most {count} characters."),
+    "reforms.advice.long": ("Tối đa {count} ký tự.", "At most {count} {count:character|characters}."),
     "reforms.advice.short_form": ("Viết đủ mã: {code}.", "Write it in full as {code}."),
     "reforms.advice.other": ("Giá trị không đúng dạng.", "The value cannot be read."),
     # what was done

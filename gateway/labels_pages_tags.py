@@ -58,7 +58,8 @@ TAGS: Mapping[str, tuple[str, str]] = MappingProxyType(
         "tags.remove": ("Xóa nhãn", "Delete the label"),
         "tags.remove.will": (
             "Nhãn “{name}” sẽ bị xóa và bỏ khỏi {count} văn bản. Các văn bản giữ nguyên.",
-            "The label “{name}” will be deleted and taken off {count} documents. The documents stay as they are.",
+            "The label “{name}” will be deleted and taken off {count} {count:document|documents}. {count:The document "
+            "stays as it is|The documents stay as they are}.",
         ),
         "told.tags.removed": ("Đã xóa nhãn.", "The label is deleted."),
         "clash.GW-TAG": (

@@ -79,15 +79,18 @@ REFORM: dict[str, tuple[str, str]] = {
     ),
     "reform.queued_redirect": (
         "{count} văn bản đang chờ gửi tới {code} được chuyển tới {heir}, có thông báo.",
-        "{count} documents that wait to leave for {code} go to {heir}, with a notice.",
+        "{count} {count:document|documents} that {count:waits|wait} to leave for {code} {count:goes|go} to {heir}, "
+        "with a notice.",
     ),
     "reform.queued_hold": (
         "{count} văn bản đang chờ gửi tới {code} được giữ lại, nêu mã kế nhiệm {heir}.",
-        "{count} documents that wait to leave for {code} are held, with the successor {heir} named.",
+        "{count} {count:document|documents} that {count:waits|wait} to leave for {code} {count:is|are} held, with the "
+        "successor {heir} named.",
     ),
     "reform.queued_return": (
         "{count} văn bản đang chờ gửi tới {code} được trả lại người gửi, nêu mã kế nhiệm {heir}.",
-        "{count} documents that wait to leave for {code} are returned to their sender, with the successor {heir} named.",
+        "{count} {count:document|documents} that {count:waits|wait} to leave for {code} {count:is|are} returned to "
+        "{count:its|their} sender, with the successor {heir} named.",
     ),
     "reform.hosted": (
         "{code} ở trên nút này: {count} văn bản đến đang xử lý ở lại sổ của {code}; tài khoản và khóa API của {code} cần"
@@ -187,7 +190,7 @@ REFORM: dict[str, tuple[str, str]] = {
     "reform.undone_already": ("thay đổi này đã hoàn tác", "it is undone already"),
     "reform.undo_late": (
         "chỉ hoàn tác được trong {days} ngày sau khi phê duyệt",
-        "it can be undone within {days} days of its approval only",
+        "it can be undone within {days} {days:day|days} of its approval only",
     ),
     "reform.built_reform": (
         "thay đổi {reform} được lập sau trên cùng mã; hãy hoàn tác thay đổi đó trước",

@@ -50,15 +50,15 @@ SAFETY: dict[str, tuple[str, str]] = {
     ),
     "doctor.hold.unsealed": (
         "{count} văn bản đã khóa nhưng chưa mã hóa riêng được vì chưa đặt seal.recipient",
-        "{count} documents are locked and cannot be sealed, because seal.recipient is not set",
+        "{count} {count:document is|documents are} locked and cannot be sealed, because seal.recipient is not set",
     ),
     "doctor.hold.frozen": (
         "{count} văn bản đã khóa, đang chờ mã hóa riêng",
-        "{count} documents are locked and wait to be sealed",
+        "{count} {count:document is|documents are} locked and {count:waits|wait} to be sealed",
     ),
     "doctor.hold.open": (
         "{count} văn bản đang bị niêm phong, chờ người có thẩm quyền quyết định",
-        "{count} documents are in the sealed hold and wait for a decision",
+        "{count} {count:document is|documents are} in the sealed hold and {count:waits|wait} for a decision",
     ),
     "cli.status.scanner": ("Máy quét mã độc: {state}", "Scanner for malware: {state}"),
     "scanner.ok": ("đang chạy", "answers"),

@@ -261,7 +261,7 @@ def test_a_dry_run_checks_and_sends_nothing(offices: tuple[Office, Office]) -> N
     done = one.type("send", LETTER, "--to", two.code, "--meta", given, "--dry-run", "--lang", "en")
 
     assert done.code == 0
-    assert "Dry run: the document may be sent, to 1 recipients: Z91.02" in done.err
+    assert "Dry run: the document may be sent, to 1 recipient: Z91.02" in done.err
     assert one.well("outbox", "list", "--query", "Dry")["data"] == []
 
 

@@ -131,6 +131,19 @@ def test_a_finding_is_told_in_words_where_there_are_some(finding: str, words: st
     assert words in reason_text("schema", {"finding": finding, "detail": "To[1]"})
 
 
+@pytest.mark.parametrize(
+    ("count", "text"),
+    [
+        (1, "1 document waits"),
+        ("1", "1 document waits"),
+        (2, "2 documents wait"),
+        ("1,204", "1,204 documents wait"),
+    ],
+)
+def test_english_has_a_word_for_one_and_one_for_many(count: object, text: str) -> None:
+    assert text in say("reforms.waiting", "en", n=count, code="Z9")
+
+
 def test_text_from_outside_is_never_a_template() -> None:
     assert "{limit}" in reason_text("file-name", {"name": "{limit}"})
 

@@ -64,7 +64,7 @@ def test_an_agency_with_something_undecided_stays_and_the_command_says_what(node
     said = node.type("host", "remove", "Z92.02", "--yes", "--lang", "en")
 
     assert said.code == 4
-    assert "1 incoming documents are undecided" in said.err
+    assert "1 incoming document is undecided" in said.err
     assert "gateway inbox list --agency Z92.02" in said.err
     assert len(node.type("host", "list", "-o", "json").json["data"]) == 2
 

@@ -246,7 +246,8 @@ def test_the_status_knows_the_backup_and_the_workers(terminal: Terminal, node: P
 
 
 @pytest.mark.parametrize(
-    ("span", "words"), [(0, "0 s"), (59, "59 s"), (60, "1 min"), (7200, "2 h"), (86400, "1 days")]
+    ("span", "words"),
+    [(0, "0 s"), (59, "59 s"), (60, "1 min"), (7200, "2 h"), (86400, "1 day"), (172800, "2 days")],
 )
 def test_an_age_is_told_in_its_largest_unit(span: int, words: str) -> None:
     assert age(Call(lang=Lang.EN), timedelta(seconds=span)) == words
