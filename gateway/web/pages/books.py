@@ -7,6 +7,7 @@ from datetime import date
 
 from aiohttp import web
 
+from gateway import downloads
 from gateway.book import export, read, words
 from gateway.book.export import Ask, Format
 from gateway.domain.book import Book, Form, Span
@@ -81,7 +82,7 @@ async def printed(visit: Visit) -> web.StreamResponse:
         response = web.StreamResponse(headers=render.headers(visit.nonce, visit.lang))
         response.content_type, response.charset = "text/html", "utf-8"
         await response.prepare(visit.request)
-        async for piece in files_out.read(deps.pool, scratch.file):
+        async for piece in downloads.read(deps.pool, scratch.file):
             await response.write(piece)
         await response.write_eof()
         return response

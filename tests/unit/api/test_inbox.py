@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from gateway.api.sending import disposition
 from gateway.domain.account import AgencyScope
+from gateway.downloads import disposition
 from tests.support.api import COMMUNE, DEPARTMENT, PDF, PROVINCE, Door, meta
 from tests.support.stores import inbox_item
 

@@ -11,9 +11,10 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 
+from gateway.downloads import disposition
 from gateway.errors import AlteredContent
 from gateway.web import files_out
-from gateway.web.files_out import Content, disposition, headers
+from gateway.web.files_out import Content, headers
 
 HOSTILE = (
     'a".pdf; filename="b.html',
