@@ -3,7 +3,9 @@ connections already keep our promises: what SQLite needs to be durable, how long
 
 from __future__ import annotations
 
+import asyncio
 import os
+import sqlite3
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -15,6 +17,8 @@ from sqlalchemy.engine.interfaces import ExceptionContext
 from sqlalchemy.exc import ArgumentError, DisconnectionError, OperationalError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.pool import AsyncAdaptedQueuePool
+from sqlalchemy.util import await_only
+from tenacity import Retrying, retry_if_exception, stop_after_delay, wait_random
 
 from gateway import errors
 
@@ -156,6 +160,25 @@ def _check_file(path: str) -> None:
         )
 
 
+def _is_locked(why: BaseException) -> bool:
+    return isinstance(why, sqlite3.OperationalError) and "locked" in str(why)
+
+
+def _pause(seconds: float) -> None:
+    """Within a connecting greenlet, so that the loop goes on meanwhile."""
+    await_only(asyncio.sleep(seconds))
+
+
+# Two nodes that start together on a new file both give it its journal, and there SQLite waits for nobody by itself.
+_PATIENT = Retrying(
+    retry=retry_if_exception(_is_locked),
+    wait=wait_random(0.005, 0.05),
+    stop=stop_after_delay(BUSY_TIMEOUT_S),
+    sleep=_pause,
+    reraise=True,
+)
+
+
 def _sqlite(url: URL, role: Role) -> AsyncEngine:
     engine = create_async_engine(
         url,
@@ -173,7 +196,7 @@ def _sqlite(url: URL, role: Role) -> AsyncEngine:
     ) -> None:  # Any: the driver's own connection has no public type
         cursor = connection.cursor()
         for pragma in _pragmas(role):
-            cursor.execute(f"PRAGMA {pragma}")
+            _PATIENT.copy()(cursor.execute, f"PRAGMA {pragma}")  # its state is not for two at once
         cursor.close()
 
     def begin(connection: Connection) -> None:

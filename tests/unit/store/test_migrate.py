@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -92,6 +94,19 @@ async def test_two_nodes_that_start_together_migrate_once(url: str) -> None:
     found = await asyncio.gather(migrate.up(url), migrate.up(url))
 
     assert found[0] == found[1]
+
+
+async def test_a_new_database_that_somebody_is_writing_is_waited_for(tmp_path: Path) -> None:
+    """SQLite does not wait by itself where the journal of a new file is to become another one."""
+    file = tmp_path / "node.db"
+    with closing(sqlite3.connect(file, isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        other.execute("CREATE TABLE of_another (n)")
+        asyncio.get_running_loop().call_later(0.2, other.execute, "COMMIT")
+
+        found = await migrate.up(f"sqlite:///{file}")
+
+    assert found.current == found.head
 
 
 async def test_a_store_goes_on_working_while_the_schema_grows_under_it(url: str) -> None:
