@@ -115,6 +115,7 @@ _TALK: dict[str, tuple[str, str]] = {
     "cli.token.active": ("đang dùng", "active"),
     "cli.token.revoked": ("đã thu hồi khóa", "revoked"),
     "cli.token.expired": ("hết hạn", "expired"),
+    "cli.token.everywhere": ("mọi địa chỉ", "everywhere"),
 }
 
 _ASK: dict[str, tuple[str, str]] = {
@@ -246,6 +247,7 @@ _COLUMNS: dict[str, tuple[str, str]] = {
     "cli.column.algorithm": ("Thuật toán", "Algorithm"),
     "cli.column.serial": ("Số sê-ri", "Serial"),
     "cli.column.scopes": ("Quyền", "Scopes"),
+    "cli.column.networks": ("Dải địa chỉ IP", "IP range"),
     "cli.column.expires": ("Hết hạn", "Expires"),
 }
 

@@ -14,6 +14,21 @@ KEYS_PAGES: dict[str, tuple[str, str]] = {
     "keys.name.hint": ("Ví dụ: qlvb", "For example: qlvb"),
     "keys.prefix": ("Bắt đầu bằng", "Begins with"),
     "keys.scopes": ("Phạm vi", "Scopes"),
+    "keys.networks": ("Dải địa chỉ IP", "IP range"),
+    "keys.networks.hint": (
+        "Mỗi dòng một địa chỉ hoặc một dải địa chỉ của máy chạy phần mềm, nhiều nhất {most} dòng. "
+        "Ví dụ: 203.0.113.10 hoặc 203.0.113.0/24. Để trống: dùng được từ mọi địa chỉ.",
+        "One address or one network of the program's machines on each line, at most {most}. "
+        "For example: 203.0.113.10 or 203.0.113.0/24. Empty: good from every address.",
+    ),
+    "keys.networks.every": ("Mọi địa chỉ", "Every address"),
+    "keys.networks.more": ("và {count} dải khác", "and {count} more"),
+    "keys.networks.wrong": (
+        "Dải địa chỉ IP, dòng {line}: “{text}” không phải là địa chỉ hoặc dải địa chỉ IP. "
+        "Dải địa chỉ bắt đầu bằng địa chỉ đầu tiên của dải, ví dụ 203.0.113.0/24.",
+        "IP range, line {line}: “{text}” is neither an address nor a network. "
+        "A network begins with its first address, for example 203.0.113.0/24.",
+    ),
     "keys.created": ("Tạo lúc", "Made"),
     "keys.used": ("Dùng lần cuối", "Last used"),
     "keys.expires": ("Hết hạn", "Expires"),
@@ -39,9 +54,9 @@ KEYS_PAGES: dict[str, tuple[str, str]] = {
     "keys.rotate": ("Thay khóa", "Change the key"),
     "keys.rotate.title": ("Thay khóa API", "Change the API key"),
     "keys.rotate.means": (
-        "Tạo thêm một khóa cho {name} với cùng phạm vi. Khóa {prefix}… vẫn dùng được cho đến khi thu hồi: "
-        "chuyển phần mềm sang khóa mới, rồi thu hồi khóa cũ.",
-        "Another key for {name} with the same scopes. The key {prefix}… goes on until you revoke it: "
+        "Tạo thêm một khóa cho {name} với cùng phạm vi và dải địa chỉ IP. Khóa {prefix}… vẫn dùng được cho đến khi "
+        "thu hồi: chuyển phần mềm sang khóa mới, rồi thu hồi khóa cũ.",
+        "Another key for {name} with the same scopes and IP range. The key {prefix}… goes on until you revoke it: "
         "move the program to the new one, then revoke the old one.",
     ),
     "keys.revoke": ("Thu hồi khóa API", "Revoke the key"),
@@ -66,6 +81,14 @@ KEYS_PAGES: dict[str, tuple[str, str]] = {
     ),
     "clash.GW-KEY-SCOPES": ("Hãy chọn ít nhất một phạm vi.", "Choose at least one scope."),
     "clash.GW-KEY-LIFE": ("Thời hạn của khóa không hợp lệ.", "A key cannot live that long."),
+    "clash.GW-KEY-NETWORKS": (
+        "Một khóa có nhiều nhất 20 địa chỉ hoặc dải địa chỉ IP.",
+        "A key has at most 20 addresses or networks.",
+    ),
+    "clash.GW-403-ADDRESS": (
+        "Khóa này không được dùng từ địa chỉ IP đang gọi. Hãy hỏi người quản trị của cơ quan.",
+        "This key may not be used from the address of this call. Ask an administrator of your agency.",
+    ),
     "clash.GW-KEY-OVER": ("Khóa này không còn dùng được.", "This key opens nothing any more."),
     # the first calls
     "start.title": ("Bắt đầu trong 5 phút", "Start in 5 minutes"),

@@ -1,5 +1,6 @@
-"""API keys of an agency's programs. In: who administers, an agency, a name, scopes, a life time. Out: a key, its secret
-told once; another one beside it, so that a program changes over without a pause; or one that opens nothing any more."""
+"""API keys of an agency's programs. In: who administers, an agency, a name, scopes, a life time, networks. Out: a key,
+its secret told once; another one beside it, so that a program changes over without a pause; or one that opens nothing any
+more."""
 
 from __future__ import annotations
 
@@ -14,11 +15,13 @@ from gateway.accounts.acting import By, over_agency
 from gateway.accounts.desk import AccountDesk
 from gateway.domain.account import ApiKey, ApiScope, Principal, PrincipalKind
 from gateway.domain.event import EventKind
+from gateway.domain.networks import Network
 from gateway.errors import Clash, NotFound
 
 PREFIX = "gwk_"
 SHOWN = 10
 LONGEST = timedelta(days=730)
+MOST_NETWORKS = 20
 # What a document system needs every day; what the node's own health says is the operator's to see.
 DAILY = (
     *(ApiScope.MESSAGES_SEND, ApiScope.MESSAGES_READ),
@@ -44,6 +47,7 @@ class KeyBook(Protocol):
         scopes: Collection[ApiScope],
         expires_at: datetime | None = None,
         prefix: str = "",
+        networks: Sequence[Network] = (),
     ) -> ApiKey: ...
 
     async def revoke_key(self, id: str) -> bool: ...
@@ -53,11 +57,12 @@ class KeyBook(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WantedKey:
-    """What is entered of a key."""
+    """What is entered of a key; without networks it is good from everywhere."""
 
     name: str
     scopes: frozenset[ApiScope]
     life: timedelta
+    networks: tuple[Network, ...] = ()
 
 
 async def listed(desk: AccountDesk, book: KeyBook, by: By, agency_id: str) -> Sequence[ApiKey]:
@@ -81,6 +86,9 @@ async def make(
         raise Clash("a key has scopes, and only such as its maker may give", code="GW-KEY-SCOPES")
     if not timedelta() < wanted.life <= LONGEST:
         raise Clash(f"a key lives {LONGEST.days} days at most", code="GW-KEY-LIFE")
+    networks = tuple(dict.fromkeys(wanted.networks))
+    if len(networks) > MOST_NETWORKS:
+        raise Clash(f"a key has {MOST_NETWORKS} networks at most", code="GW-KEY-NETWORKS")
     async with desk.accounts.begin(by.principal_id) as work:
         await over_agency(work, by, agency_id, now)
         if agency_id not in await work.agency_codes():
@@ -93,6 +101,7 @@ async def make(
         scopes=wanted.scopes,
         expires_at=now + wanted.life,
         prefix=secret[:SHOWN],
+        networks=networks,
     )
     await _tell(desk, by, EventKind.API_KEY_MADE, key)
     return secret, key
@@ -130,6 +139,7 @@ async def _tell(desk: AccountDesk, by: By, kind: EventKind, key: ApiKey) -> None
             "agency": key.agency_ids[0],
             "name": key.principal.name,
             "scopes": sorted(key.scopes),
+            "networks": [str(each) for each in key.networks],
             "expires_at": key.expires_at.isoformat() if key.expires_at else None,
         }
         await work.events.append(kind, key.id, desk.clock.now(), told)

@@ -1,5 +1,6 @@
-"""Says who is calling and for which agency. In: the Authorization and X-Agency headers. Out: a `Caller`, or Denied. Keys
-are looked up by their SHA-256, so the node never holds one; what another agency has is never confirmed or denied."""
+"""Says who is calling and for which agency. In: the Authorization and X-Agency headers, and from where. Out: a `Caller`, or
+Denied. Keys are looked up by their SHA-256, so the node never holds one; what another agency has is never confirmed or
+denied, nor anything of a key to whoever lacks its secret."""
 
 from __future__ import annotations
 
@@ -11,7 +12,9 @@ from aiohttp import web
 
 from gateway.api.deps import ApiDeps
 from gateway.api.failing import BadCall, Fault
+from gateway.domain import networks
 from gateway.domain.account import AgencyScope, ApiKey, ApiScope, HostedAgency
+from gateway.domain.networks import Address
 from gateway.errors import Denied
 
 PREFIX = "gwk_"
@@ -41,12 +44,15 @@ class Caller:
             raise Denied(f"this key lacks the scope {', '.join(lacking)}", code="GW-403-SCOPE")
 
 
-async def caller(request: web.Request, deps: ApiDeps) -> Caller:
-    """Who calls. Denied: 401 without a good key, 403 when the key does not serve the agency named."""
+async def caller(request: web.Request, deps: ApiDeps, address: Address | None) -> Caller:
+    """Who calls. Denied: 401 without a good key, 403 when the key is not good from that address, or does not serve the
+    agency named."""
     key = await deps.accounts.find_key(_secret_hash(request))
     if key is None:
         raise Denied("the key is not known, has expired or was revoked")
     request[KEY] = key.id
+    if not networks.admit(key.networks, address):
+        raise Denied("this key may not be used from this address", code="GW-403-ADDRESS")
     served = tuple(agency for agency in await deps.store.hosted() if agency.id in key.agency_ids)
     return Caller(key=key, agencies=served, agency=_agency(request, served))
 

@@ -19,6 +19,8 @@ from gateway.api.connections import CONNECTIONS
 from gateway.api.deps import ApiDeps, ApiOptions
 from gateway.api.failing import BadCall, Fault
 from gateway.api.limits import Buckets, Rate
+from gateway.domain import networks
+from gateway.domain.networks import Address
 from gateway.errors import Denied
 
 # An address may have several keys behind it.
@@ -68,7 +70,7 @@ class Entry:
         if self._keys is not None:
             _refuse_for(self._guesses.wait_s(guess))
         try:
-            who = await auth.caller(request, deps)
+            who = await auth.caller(request, deps, self._caller_address(request))
         except Denied as why:
             if why.code == Denied.code:
                 self._guesses.take(guess)
@@ -86,18 +88,21 @@ class Entry:
             raise BadCall("bad-request", Fault(code="bad-host"))
 
     def address(self, request: web.Request) -> str:
-        """Where the call comes from; what a proxy says of it counts only from a proxy of ours. The last word in
-        X-Forwarded-For is that proxy's own. Of an IPv6 address the network counts: each caller has all of it."""
+        """Where the call comes from, for counting. Of an IPv6 address the network counts: each caller has all of it."""
+        found = self._caller_address(request)
+        if found is None:
+            return "unknown"
+        if isinstance(found, ipaddress.IPv6Address):
+            return str(ipaddress.ip_network((found, 64), strict=False))
+        return str(found)
+
+    def _caller_address(self, request: web.Request) -> Address | None:
+        """What a proxy says of it counts only from a proxy of ours. The last word in X-Forwarded-For is that proxy's
+        own."""
         near = request.remote or ""
         if near in self._options.proxies:
-            near = request.headers.get("X-Forwarded-For", near).rpartition(",")[2].strip()
-        try:
-            address = ipaddress.ip_address(near)
-        except ValueError:
-            return "unknown"
-        if isinstance(address, ipaddress.IPv6Address):
-            return str(ipaddress.ip_network((address, 64), strict=False))
-        return str(address)
+            near = request.headers.get("X-Forwarded-For", near).rpartition(",")[2]
+        return networks.address(near)
 
     async def _within_time(
         self, request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]

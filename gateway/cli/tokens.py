@@ -1,10 +1,11 @@
-"""`gateway tokens`: API keys of programs. In: a name, scopes, a life time. Out: the key, printed once and kept only as
-its digest; the list of keys without their secrets; or a key that opens nothing any more."""
+"""`gateway tokens`: API keys of programs. In: a name, scopes, a life time, networks. Out: the key, printed once and kept
+only as its digest; the list of keys without their secrets; or a key that opens nothing any more."""
 
 from __future__ import annotations
 
 import hashlib
 import secrets
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -17,6 +18,7 @@ from gateway.cli.node import at_office, chosen, run
 if TYPE_CHECKING:
     from gateway.bootstrap import Office
     from gateway.domain.account import ApiKey, HostedAgency
+    from gateway.domain.networks import Network
 
 # What a document system needs every day; administration is asked for by name.
 DAILY = ("messages:send", "messages:read", "inbox:read", "inbox:act", "agencies:read")
@@ -26,6 +28,7 @@ _COLUMNS = (
     ("cli.column.name", ""),
     ("cli.column.code", ""),
     ("cli.column.scopes", ""),
+    ("cli.column.networks", ""),
     ("cli.column.created", ""),
     ("cli.column.expires", ""),
     ("cli.column.state", ""),
@@ -41,6 +44,7 @@ def register(app: typer.Typer) -> None:
         examples=(
             "gateway tokens new qlvb",
             "gateway tokens new monitor --scope ops:read --expires 90d -o json",
+            "gateway tokens new qlvb --from 203.0.113.10 --from 2001:db8:12::/48",
         ),
         writes=True,
     )(new)
@@ -70,6 +74,7 @@ async def _list(call: Call) -> None:
             each.principal.name,
             " ".join(codes.get(id, id) for id in each.agency_ids),
             " ".join(sorted(each.scopes)),
+            " ".join(map(str, each.networks)) or call.word("cli.token.everywhere"),
             output.clock(each.created_at),
             output.clock(each.expires_at),
             call.word(f"cli.token.{_state(each, now)}"),
@@ -84,6 +89,10 @@ def new(
     name: Annotated[str, typer.Argument(help="Which program this is, for example qlvb.")],
     scope: Annotated[list[str] | None, typer.Option(help="A scope (repeat); default: daily work.")] = None,
     expires: Annotated[str, typer.Option(help="After how long it ends: 90d, 8h; or never.")] = "365d",
+    from_: Annotated[
+        list[str] | None,
+        typer.Option("--from", help="An address or network it is good from (repeat); default: everywhere."),
+    ] = None,
 ) -> None:
     """Make a key for a program. It is printed once, now; only its digest is kept."""
     from gateway.cli.waiting import span
@@ -95,15 +104,33 @@ def new(
         raise typer.BadParameter(
             f"no such scope: {', '.join(wrong)}; expected some of {', '.join(sorted(known))}"
         )
-    run(_new(call, name, chosen, None if expires == "never" else span(expires)))
+    life = None if expires == "never" else span(expires)
+    run(_new(call, name, chosen, life, _networks(from_ or ())))
 
 
-async def _new(call: Call, name: str, scopes: tuple[str, ...], life: timedelta | None) -> None:
+def _networks(given: Sequence[str]) -> tuple[Network, ...]:
+    from gateway.accounts.program_keys import MOST_NETWORKS
+    from gateway.domain import networks
+
+    if len(given) > MOST_NETWORKS:
+        raise typer.BadParameter(f"a key has {MOST_NETWORKS} networks at most")
+    found = []
+    for each in given:
+        try:
+            found.append(networks.network(each))
+        except ValueError as why:
+            raise typer.BadParameter(f"neither an address nor a network: {why}") from why
+    return tuple(dict.fromkeys(found))
+
+
+async def _new(
+    call: Call, name: str, scopes: tuple[str, ...], life: timedelta | None, networks: tuple[Network, ...]
+) -> None:
     async with at_office(call.settings()) as office:
         agency = chosen(await office.store.hosted(), call.agency)
         if not call.agrees("cli.ask.new_token", name=name, code=agency.code, scopes=" ".join(scopes)):
             return
-        secret, key = await make(office, agency, name, scopes, life)
+        secret, key = await make(office, agency, name, scopes, life, networks)
     output.record(
         call,
         {
@@ -111,6 +138,7 @@ async def _new(call: Call, name: str, scopes: tuple[str, ...], life: timedelta |
             "name": name,
             "agency": agency.code,
             "scopes": " ".join(scopes),
+            "networks": " ".join(map(str, key.networks)),
             "expires_at": output.stamp(key.expires_at),
             "secret": secret,
         },
@@ -120,7 +148,12 @@ async def _new(call: Call, name: str, scopes: tuple[str, ...], life: timedelta |
 
 
 async def make(
-    office: Office, agency: HostedAgency, name: str, scopes: tuple[str, ...], life: timedelta | None
+    office: Office,
+    agency: HostedAgency,
+    name: str,
+    scopes: tuple[str, ...],
+    life: timedelta | None,
+    networks: tuple[Network, ...] = (),
 ) -> tuple[str, ApiKey]:
     """A new key for the agency: its secret, which nobody can read again, and what is kept of it."""
     from gateway.accounts.program_keys import SHOWN
@@ -137,6 +170,7 @@ async def make(
         scopes=[ApiScope(each) for each in scopes],
         expires_at=office.clock.now() + life if life else None,
         prefix=secret[:SHOWN],
+        networks=networks,
     )
     return secret, key
 
@@ -160,6 +194,7 @@ def _shown(key: ApiKey, codes: dict[str, str]) -> dict[str, Any]:
         "name": key.principal.name,
         "agencies": [codes.get(id, id) for id in key.agency_ids],
         "scopes": sorted(key.scopes),
+        "networks": [str(each) for each in key.networks],
         "created_at": output.stamp(key.created_at),
         "expires_at": output.stamp(key.expires_at),
         "revoked_at": output.stamp(key.revoked_at),

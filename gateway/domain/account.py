@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
+from gateway.domain.networks import Network
+
 
 class PrincipalKind(StrEnum):
     PERSON = "person"
@@ -41,7 +43,7 @@ class ApiScope(StrEnum):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ApiKey:
     """What a program's key may do, and for which agencies. Its secret is known to nobody but the program; `prefix` is how
-    it begins, for telling keys apart. `used_at` is known to a minute."""
+    it begins, for telling keys apart. `used_at` is known to a minute. Without `networks` it is good from everywhere."""
 
     id: str
     principal: Principal
@@ -52,6 +54,7 @@ class ApiKey:
     revoked_at: datetime | None = None
     prefix: str = ""
     used_at: datetime | None = None
+    networks: tuple[Network, ...] = ()
 
 
 class NumberingMode(StrEnum):

@@ -48,6 +48,7 @@ class ApiKeyRow(SQLModel, table=True):
     revoked_at: datetime | None = Field(default=None, sa_type=Moment)
     prefix: str = ""
     used_at: datetime | None = Field(default=None, sa_type=Moment)
+    networks: str = Field(default="[]", sa_type=Text)
 
 
 class ApiKeyAgencyRow(SQLModel, table=True):

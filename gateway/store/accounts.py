@@ -14,6 +14,7 @@ from sqlmodel import col
 
 from gateway import errors
 from gateway.domain.account import ApiKey, ApiScope, HostedAgency, Principal, PrincipalKind
+from gateway.domain.networks import Network
 from gateway.ports.services import Clock
 from gateway.store.account_tables import ApiKeyAgencyRow, ApiKeyRow, HostedAgencyRow, PrincipalRow
 from gateway.store.columns import from_json, to_json
@@ -118,6 +119,7 @@ class Accounts:
         scopes: Collection[ApiScope],
         expires_at: datetime | None = None,
         prefix: str = "",
+        networks: Sequence[Network] = (),
     ) -> ApiKey:
         """Keeps only the SHA-256 of the secret. A plain hash is right here: the secret is 256 random bits, so there is
         nothing to guess, and a slow hash would only slow every request. Clash for a hash or agency that cannot be."""
@@ -129,6 +131,7 @@ class Accounts:
             created_at=self._clock.now(),
             expires_at=expires_at,
             prefix=prefix,
+            networks=tuple(networks),
         )
         async with self._writing() as tx:
             if not await tx.put_new(to_key_row(key, secret_hash)):
@@ -229,6 +232,7 @@ def to_key(row: ApiKeyRow, principal: Principal, agency_ids: Sequence[str]) -> A
         revoked_at=row.revoked_at,
         prefix=row.prefix,
         used_at=row.used_at,
+        networks=from_json(tuple[Network, ...], row.networks),
     )
 
 
@@ -241,4 +245,5 @@ def to_key_row(key: ApiKey, secret_hash: str) -> ApiKeyRow:
         created_at=key.created_at,
         expires_at=key.expires_at,
         prefix=key.prefix,
+        networks=to_json(tuple[Network, ...], key.networks),
     )

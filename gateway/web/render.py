@@ -15,6 +15,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, pass_context, se
 from jinja2.runtime import Context
 
 from gateway import labels
+from gateway.domain import networks
 from gateway.domain.wall_clock import local
 from gateway.web.moments import clock, moment
 
@@ -45,6 +46,7 @@ def pages() -> Environment:
     made.filters |= {
         "day": _day,
         "moment": moment,
+        "network": networks.shown,
         "clock": _clock,
         "iso": lambda at: at.isoformat() if at is not None else "",
         "size": pass_context(lambda context, count: labels.kilobytes(count, context["lang"])),

@@ -258,6 +258,46 @@ async def test_a_programs_key_is_changed_over_without_a_pause(site: Site, guest:
     assert await answers(second) == 200
 
 
+async def test_a_key_is_bound_to_networks_and_so_is_the_one_that_takes_its_place(
+    site: Site, guest: Guest
+) -> None:
+    await at_work(site, guest, site.person(PostRole.AGENCY_ADMIN, "department"))
+    home = "/quan-tri/khoa-api"
+    form = {"name": "qlvb", "life": "90", "scopes": "agencies:read"}
+
+    async def answers(key: str, address: str) -> int:
+        head = {"Authorization": f"Bearer {key}", "X-Forwarded-For": address}
+        async with guest.http.get(f"{guest.url}/api/v1/me", headers=head) as answer:
+            return answer.status
+
+    bad = await guest.post(f"{home}/moi", {**form, "networks": "203.0.113.10\r\n\r\n203.0.113.7/24\r\n<b>"})
+    many = await guest.post(f"{home}/moi", {**form, "networks": "\n".join(f"10.0.0.{n}" for n in range(21))})
+    made = await guest.post(f"{home}/moi", {**form, "networks": " 203.0.113.10 \r\n\r\n2001:db8:12::/48\r\n"})
+    (first,) = set(re.findall(r"gwk_[\w-]{43}", made.text))
+    (id,) = set(re.findall(rf"{home}/(key_\w+)/", (await guest.get(home)).text))
+    rotated = await guest.post(f"{home}/{id}/thay-khoa", {})
+    (second,) = set(re.findall(r"gwk_[\w-]{43}", rotated.text))
+
+    assert [bad.status, many.status, made.status, rotated.status] == [422, 422, 200, 200]
+    assert "dòng 3: “203.0.113.7/24”" in bad.text
+    assert "dòng 4: “&lt;b&gt;”" in bad.text
+    assert "dòng 1" not in bad.text
+    assert "203.0.113.10\n\n203.0.113.7/24\n&lt;b&gt;</textarea>" in bad.text
+    assert "nhiều nhất 20 địa chỉ" in many.text
+    for key in (first, second):
+        told = [await answers(key, each) for each in ("203.0.113.10", "2001:db8:12::5", "203.0.113.11")]
+        assert told == [200, 200, 403]
+    four = "\n".join(f"198.51.100.{n}" for n in range(4))
+    await guest.post(f"{home}/moi", {**form, "networks": four})
+    listed = (await guest.get(home)).text.replace("<wbr>", "")
+    for shown in (rotated.text, listed, (await guest.get(f"{home}/{id}/nhat-ky")).text):
+        assert ">203.0.113.10<" in shown
+        assert ">2001:db8:12::/48<" in shown
+    assert ">198.51.100.2<" in listed
+    assert ">198.51.100.3<" not in listed
+    assert "và 1 dải khác" in listed
+
+
 async def test_what_a_key_called_stands_on_its_page_and_failures_alone_where_asked(
     site: Site, guest: Guest
 ) -> None:

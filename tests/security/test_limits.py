@@ -123,6 +123,20 @@ async def test_threat_087_all_of_an_ipv6_network_is_one_caller(blank_node: Path,
     assert statuses == [200] * 4 + [429]
 
 
+async def test_an_ipv4_address_written_as_an_ipv6_one_is_one_caller(blank_node: Path, tmp_path: Path) -> None:
+    options = ApiOptions(rate_per_s=0.1, burst=1)
+    async with api.opened(blank_node, tmp_path / "node", options) as door:
+
+        async def status(address: str) -> int:
+            return (await door.ask("GET", "/healthz", key=None, headers={"X-Forwarded-For": address})).status
+
+        one = [await status("::ffff:203.0.113.7") for _ in range(5)]
+        another = await status("::ffff:203.0.113.8")
+
+    assert one == [200] * 4 + [429]
+    assert another == 200
+
+
 async def test_threat_087_guessing_keys_is_slowed_and_locks_nobody_out(
     blank_node: Path, tmp_path: Path
 ) -> None:

@@ -25,6 +25,7 @@ from gateway.api.call_log import CallLog
 from gateway.api.deps import ApiDeps, ApiOptions
 from gateway.bootstrap import Node, open_node
 from gateway.demo import stage
+from gateway.domain import networks
 from gateway.domain.account import ApiScope, PrincipalKind
 from gateway.ops.evidence.make import EvidenceMaker
 from gateway.ops.health import Watch
@@ -108,7 +109,11 @@ class Door:
     used: int = 0
 
     async def key(
-        self, *codes: str, scopes: Collection[ApiScope] = ALL, expires_at: datetime | None = None
+        self,
+        *codes: str,
+        scopes: Collection[ApiScope] = ALL,
+        expires_at: datetime | None = None,
+        good_from: Sequence[str] = (),
     ) -> str:
         """The secret of a new key for these agencies."""
         agencies = [await self.node.store.accounts.hosted_by_code(code) for code in codes]
@@ -124,6 +129,7 @@ class Door:
             agency_ids=[agency.id for agency in agencies if agency],
             scopes=scopes,
             expires_at=expires_at,
+            networks=[networks.network(each) for each in good_from],
         )
         return secret
 

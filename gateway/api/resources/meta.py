@@ -39,6 +39,7 @@ class Me(Told):
     name: str
     kind: str
     scopes: list[str]
+    networks: list[str] = Field(description="From where the key may be used; empty: from everywhere")
     agencies: list[AgencyServed]
     agency: str | None = Field(
         description="The agency of this call; null until X-Agency names one of several"
@@ -106,6 +107,7 @@ async def me(call: Call) -> web.Response:
         name=who.key.principal.name,
         kind=who.key.principal.kind,
         scopes=sorted(who.key.scopes),
+        networks=[str(each) for each in who.key.networks],
         agencies=[
             AgencyServed(
                 id=each.id,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -10,6 +11,7 @@ import pytest
 from gateway.accounts import program_keys
 from gateway.accounts.desk import AccountDesk
 from gateway.accounts.program_keys import WantedKey
+from gateway.domain import networks
 from gateway.domain.account import ApiScope
 from gateway.domain.event import EventKind
 from gateway.domain.post import PostRole
@@ -89,3 +91,22 @@ async def test_a_key_that_cannot_be_is_not_made(
 
     assert why.value.code == code
     assert await store.accounts.list_keys() == []
+
+
+async def test_a_key_keeps_its_networks_each_once_and_twenty_at_most(
+    desk: AccountDesk, store: SqlStore
+) -> None:
+    root = await accounts.operator(desk)
+    twenty = [networks.network(f"203.0.113.{n}") for n in range(20)]
+
+    _, key = await program_keys.make(
+        desk, store.accounts, root.by, NORTH, replace(WANTED, networks=(*twenty, *twenty))
+    )
+    more = (*twenty, networks.network("2001:db8::/32"))
+    with pytest.raises(Clash) as why:
+        await program_keys.make(desk, store.accounts, root.by, NORTH, replace(WANTED, networks=more))
+
+    assert why.value.code == "GW-KEY-NETWORKS"
+    assert [each.networks for each in await store.accounts.list_keys()] == [tuple(twenty)]
+    (made,) = await accounts.told(desk, key.id)
+    assert made.data["networks"][:2] == ["203.0.113.0/32", "203.0.113.1/32"]

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 
+from gateway.api.deps import ApiOptions
 from gateway.domain.account import ApiScope
+from tests.support import api
 from tests.support.api import ALL, COMMUNE, DEPARTMENT, PROVINCE, Door
 
 
@@ -38,6 +41,75 @@ async def test_threat_087_a_key_that_ran_out_is_no_key(door: Door) -> None:
     door.clock.advance(timedelta(hours=1))
 
     assert (await door.ask("GET", "/me", key=secret)).status == 401
+
+
+BOUND = ("203.0.113.0/24", "2001:db8:12::/48", "198.51.100.7")
+NEAR = ("127.0.0.0/8", "::1")
+
+
+@pytest.mark.parametrize(
+    ("address", "status"),
+    [
+        ("203.0.113.7", 200),
+        ("198.51.100.1, 203.0.113.7", 200),
+        ("2001:db8:12:1::9", 200),
+        ("::ffff:203.0.113.7", 200),
+        ("198.51.100.7", 200),
+        ("198.51.100.8", 403),
+        ("203.0.113.7, 198.51.100.8", 403),
+        ("2001:db8:13::9", 403),
+        ("::ffff:198.51.100.8", 403),
+        ("nowhere", 403),
+        ("", 403),
+        (None, 403),
+    ],
+)
+async def test_threat_087_a_key_is_good_from_its_networks_alone(
+    door: Door, address: str | None, status: int
+) -> None:
+    secret = await door.key(DEPARTMENT, good_from=BOUND)
+
+    answer = await door.ask(
+        "GET", "/me", key=secret, headers={} if address is None else {"X-Forwarded-For": address}
+    )
+
+    assert answer.status == status
+    if status == 200:
+        assert answer.json["networks"] == ["203.0.113.0/24", "2001:db8:12::/48", "198.51.100.7/32"]
+    else:
+        assert answer.json["code"] == "GW-403-ADDRESS"
+        assert "địa chỉ IP" in answer.json["detail"]
+
+
+async def test_threat_087_whoever_is_no_proxy_of_ours_cannot_say_that_he_is_in_a_network(
+    blank_node: Path, tmp_path: Path
+) -> None:
+    options = ApiOptions(proxies=frozenset({"192.0.2.1"}))
+    async with api.opened(blank_node, tmp_path / "direct", options) as direct:
+        elsewhere, here = (
+            await direct.key(DEPARTMENT, good_from=BOUND),
+            await direct.key(DEPARTMENT, good_from=NEAR),
+        )
+        said = {"X-Forwarded-For": "203.0.113.7"}
+
+        statuses = [
+            (await direct.ask("GET", "/me", key=each, headers=said)).status for each in (elsewhere, here)
+        ]
+
+    assert statuses == [403, 200]
+
+
+async def test_threat_087_without_the_secret_nobody_learns_that_a_key_is_bound(door: Door) -> None:
+    secret = await door.key(DEPARTMENT, good_from=BOUND)
+    id = (await door.ask("GET", "/me", key=secret, headers={"X-Forwarded-For": "203.0.113.7"})).json["key"]
+
+    like_it = await door.ask("GET", "/me", key=f"{secret}x")
+    unknown = await door.ask("GET", "/me", key="gwk_unknown")
+    await door.node.store.accounts.revoke_key(id)
+    revoked = await door.ask("GET", "/me", key=secret)
+
+    assert [each.status for each in (like_it, unknown, revoked)] == [401] * 3
+    assert like_it.json["detail"] == unknown.json["detail"] == revoked.json["detail"]
 
 
 @pytest.mark.parametrize(

@@ -76,6 +76,24 @@ def test_a_new_node_has_settings_schema_agency_key_and_one_secret_shown_once(
     assert Path(made["request"]).read_text(encoding="ascii").startswith("-----BEGIN CERTIFICATE REQUEST")
 
 
+def test_a_token_is_bound_to_networks_and_the_list_says_to_which(terminal: Terminal) -> None:
+    terminal.type(*GOOD)
+    bound = ("--from", "203.0.113.10", "--from", "2001:db8:12::/48")
+
+    wrong = terminal.type("tokens", "new", "qlvb", "--yes", "--from", "203.0.113.10/24")
+    many = terminal.type(
+        "tokens", "new", "qlvb", "--yes", *(part for n in range(21) for part in ("--from", f"10.0.0.{n}"))
+    )
+    made = terminal.type("tokens", "new", "qlvb", "--yes", *bound, "-o", "json").json
+    listed = terminal.type("tokens", "list", "-o", "json").json["data"]
+    shown = terminal.type("tokens", "list").out
+
+    assert (wrong.code, many.code) == (2, 2)
+    assert made["networks"] == "203.0.113.10/32 2001:db8:12::/48"
+    assert [each["networks"] for each in listed] == [[], ["203.0.113.10/32", "2001:db8:12::/48"]]
+    assert "2001:db8:12::/48" in shown
+
+
 def test_a_second_init_leaves_everything_as_it_is(terminal: Terminal, tmp_path: Path) -> None:
     terminal.type(*GOOD)
     before = (tmp_path / "gateway.toml").read_bytes()

@@ -9,7 +9,9 @@ from aiohttp import web
 
 from gateway.accounts import program_keys
 from gateway.accounts.program_keys import WantedKey
+from gateway.domain import networks
 from gateway.domain.account import ApiKey, ApiScope
+from gateway.domain.networks import Network
 from gateway.domain.wall_clock import local
 from gateway.errors import Clash, NotFound
 from gateway.web import dates
@@ -22,7 +24,13 @@ from gateway.web.visit import Visit, where
 
 HERE = f"{HOME}/khoa-api"
 LIVES = (30, 90, 180, 365)
-_FIELDS = {"GW-KEY-NAME": "name", "GW-KEY-SCOPES": "scopes", "GW-KEY-LIFE": "life"}
+_FIELDS = {
+    "GW-KEY-NAME": "name",
+    "GW-KEY-SCOPES": "scopes",
+    "GW-KEY-LIFE": "life",
+    "GW-KEY-NETWORKS": "networks",
+}
+_LONGEST_SHOWN = 60
 
 
 async def listed(visit: Visit) -> web.StreamResponse:
@@ -48,7 +56,12 @@ async def made(visit: Visit) -> web.StreamResponse:
     form, here = visit.form, await chosen(visit, visit.form.text("place"))
     ticked = {each for each in ApiScope if each in form.all("scopes")}
     life = next((each for each in LIVES if str(each) == form.text("life")), LIVES[-1])
-    wanted = WantedKey(name=form.text("name"), scopes=frozenset(ticked), life=timedelta(days=life))
+    given, wrong = _networks(visit, form.text("networks"))
+    if wrong:
+        return await _form(visit, here, form.flat(), ticked, wrong)
+    wanted = WantedKey(
+        name=form.text("name"), scopes=frozenset(ticked), life=timedelta(days=life), networks=given
+    )
     try:
         return await _make(visit, here, wanted)
     except Clash as why:
@@ -61,10 +74,16 @@ async def rotate_asked(visit: Visit) -> web.StreamResponse:
 
 
 async def rotated(visit: Visit) -> web.StreamResponse:
-    """A second key with the same name, scopes and life; the first goes on until somebody revokes it, or its time is up."""
+    """A second key with the same name, scopes, life and networks; the first goes on until somebody revokes it, or its time
+    is up."""
     here, key = await _one(visit)
     span = (key.expires_at - key.created_at) if key.expires_at is not None else timedelta(days=LIVES[-1])
-    wanted = WantedKey(name=key.principal.name, scopes=key.scopes, life=min(span, timedelta(days=LIVES[-1])))
+    wanted = WantedKey(
+        name=key.principal.name,
+        scopes=key.scopes,
+        life=min(span, timedelta(days=LIVES[-1])),
+        networks=key.networks,
+    )
     return await _make(visit, here, wanted)
 
 
@@ -91,6 +110,20 @@ def agency_id(here: Place) -> str:
 
 async def _places(visit: Visit) -> list[Place]:
     return list(await place.open_to(visit, together=False, node=False))
+
+
+def _networks(visit: Visit, text: str) -> tuple[tuple[Network, ...], list[tuple[str, str]]]:
+    """One a line, and what is wrong with the lines that are none."""
+    found, wrong = [], []
+    for at, line in enumerate(text.splitlines(), 1):
+        if not (given := line.strip()):
+            continue
+        try:
+            found.append(networks.network(given))
+        except ValueError:
+            told = visit.say("keys.networks.wrong", line=at, text=given[:_LONGEST_SHOWN])
+            wrong.append(("networks", told))
+    return tuple(found), wrong
 
 
 async def _make(visit: Visit, here: Place, wanted: WantedKey) -> web.Response:
@@ -126,6 +159,7 @@ async def _form(
         here=here,
         scopes=list(open_to),
         ticked=ticked,
+        most_networks=program_keys.MOST_NETWORKS,
         lives=[(str(each), visit.say("keys.days", days=each)) for each in LIVES],
         values=values,
         problems=problems,
