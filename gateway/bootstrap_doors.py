@@ -14,12 +14,14 @@ from gateway.edxml import workbook
 from gateway.ops.evidence.make import EvidenceMaker
 from gateway.ops.web import axis_light, certificates, operations
 from gateway.ops.web.bell import TaskBell
+from gateway.ops.web.contacts import NodeContacts
 from gateway.ops.web.notice_board import NodeNotices
 from gateway.ops.web.packets import PacketViews
 from gateway.ops.web.signing import TokenSigning
 from gateway.ports import Health
 from gateway.web.app import add_pages, add_static
 from gateway.web.deps import WebDeps, WebOptions
+from gateway.web.previews import Previews
 from gateway.web.status_page import add_status
 
 
@@ -64,6 +66,7 @@ def pages(node: Node, health: Health, entry: Entry) -> WebDeps:
         todo=node.todo,
         book=node.book,
         registry=node.directory,
+        contacts=NodeContacts(node),
         certificate=certificates.facts,
         exchange=certificates.Exchange(node.store),
         workbook=workbook.first_sheet,
@@ -73,6 +76,8 @@ def pages(node: Node, health: Health, entry: Entry) -> WebDeps:
         bell=TaskBell(node.todo),
         keys=node.store.accounts,
         calls=node.store.calls,
+        keepings=node.store.keepings,
+        previews=Previews(keepings=node.store.keepings, planned=node.directory.plan_import, pool=node.pool),
         packets=PacketViews(node, EvidenceMaker(node)),
         agencies=node.directory,
         signing=TokenSigning(node),

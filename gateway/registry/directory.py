@@ -30,6 +30,7 @@ from gateway.registry import (
     reform_reading,
     resolving,
     starter,
+    touched,
 )
 from gateway.registry.binding import SqlBindings
 from gateway.registry.binding_told import BindingLog
@@ -150,6 +151,11 @@ class SqlDirectory:
             rows = await periods.as_of(connection, found, self._today())
         more = rows[limit - 1].code if len(rows) > limit else None
         return Page(items=tuple(rows[:limit]), next_cursor=more)
+
+    async def last_changed(self, codes: Collection[str]) -> Mapping[str, datetime]:
+        """When the entry of each code, or a certificate bound to it, last changed; a page of a list at a time."""
+        async with self._reading() as connection:
+            return await touched.last(connection, codes, self._clock.now())
 
     async def hosting(self, on: date) -> AsyncIterator[Hosting]:
         """Which node speaks for which code on that day, by node and code; then which one takes mail under ended codes."""

@@ -1,5 +1,5 @@
 """The list of agencies narrowed down: by words, level, province or ministry, standing, certificate, older form, and the day
-since which a row was changed. In: a connection, what is wanted, a moment. Out: entries in the order of codes."""
+since which a row or a binding changed. In: a connection, what is wanted, a moment. Out: entries in the order of codes."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from gateway.domain.binding_history import ACTIVE
 from gateway.domain.registry import AgencyEntry, AgencyFilter
 from gateway.domain.text import fold
 from gateway.domain.wall_clock import VIETNAM, local
+from gateway.registry import touched
 from gateway.registry.tables import agency_table, binding_table, stored, to_entry
 
 AGENCY, BINDING = agency_table(), binding_table()
@@ -50,7 +51,7 @@ def _conditions(wanted: AgencyFilter, now: datetime) -> Iterator[ColumnElement[b
     if wanted.has_no_alias:
         yield AGENCY.c.alias.is_(None)
     if wanted.changed_since is not None:
-        yield AGENCY.c.updated_at >= stored(datetime.combine(wanted.changed_since, time(), VIETNAM))
+        yield touched.since(datetime.combine(wanted.changed_since, time(), VIETNAM), now)
 
 
 def _has(text: str) -> ColumnElement[bool]:

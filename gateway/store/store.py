@@ -27,6 +27,7 @@ from gateway.store.calendar import SqlCalendarDays
 from gateway.store.engine import AS_SHIPPED, Role, ServerLimits, open_engine
 from gateway.store.held import Held
 from gateway.store.history import SqlHistory
+from gateway.store.keepings import SqlKeepings
 from gateway.store.key_ends import SqlKeyEnds, first_notice
 from gateway.store.lists_counts import KnownCounts
 from gateway.store.lists_due import Dues, Reckon, no_office
@@ -63,6 +64,7 @@ class SqlStore:
         self._counts = KnownCounts(clock)
         self.accounts = Accounts(self.writing, self.reading, clock)
         self.calls = SqlApiCalls(self.writing, self.reading)
+        self.keepings = SqlKeepings(self.writing, self.reading)
         self.log = SqlEventLog(self.writing, self.reading)
         self.revocation = SqlRevocationAnswers(self.writing, self.reading)
         self.notices = SqlNotices(self.writing, self.reading, clock)

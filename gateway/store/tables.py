@@ -21,6 +21,7 @@ from gateway.store.history_tables import JobDayRow as JobDayRow
 from gateway.store.history_tables import QueueSampleRow as QueueSampleRow
 from gateway.store.hold_tables import HoldContentRow as HoldContentRow
 from gateway.store.hold_tables import HoldRow as HoldRow
+from gateway.store.keeping_tables import KeepingRow as KeepingRow
 from gateway.store.lists_tables import KEYED_BY_PLACE
 from gateway.store.notice_tables import NoticeRow as NoticeRow
 from gateway.store.people_rights_tables import NODE_NAMES as RIGHTS_TABLES
@@ -38,7 +39,7 @@ NODE_TABLES = (
     frozenset(
         {
             *("hosted_agency", "principal", "api_key", "api_call", "blob", "event_counter"),
-            *("log", "log_leaf", "log_node", "log_seal", "notice", "queue_sample", "job_day"),
+            *("log", "log_leaf", "log_node", "log_seal", "notice", "queue_sample", "job_day", "page_keeping"),
         }
     )
     | PEOPLE_TABLES

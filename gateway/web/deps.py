@@ -22,13 +22,13 @@ from gateway.policy import code_file
 from gateway.policy.code_file import Workbook
 from gateway.ports import Blobs, Clock, Health, Pool, Store
 from gateway.ports.calls import ApiCalls
+from gateway.ports.keepings import Keepings
 from gateway.todo.desk import TodoDesk
 from gateway.web.listing.live import Live
-from gateway.web.listing.results import Results
 from gateway.web.ports_compose import Agencies, Signing
 from gateway.web.ports_operations import Operations
 from gateway.web.ports_packets import Packets
-from gateway.web.ports_registry import AgencyRegistry, CertificateFacts, ExchangeCertificates
+from gateway.web.ports_registry import AgencyRegistry, CertificateFacts, Contacts, ExchangeCertificates
 from gateway.web.previews import Previews
 
 
@@ -110,6 +110,7 @@ class WebDeps:
     todo: TodoDesk
     book: BookDesk
     registry: AgencyRegistry
+    contacts: Contacts
     certificate: Callable[[bytes], CertificateFacts]
     exchange: ExchangeCertificates
     clock: Clock
@@ -118,6 +119,8 @@ class WebDeps:
     bell: Bell
     keys: KeyBook
     calls: ApiCalls
+    keepings: Keepings
+    previews: Previews
     packets: Packets
     agencies: Agencies
     signing: Signing
@@ -129,6 +132,4 @@ class WebDeps:
     notices: Notices = field(default_factory=NoNotices)
     workbook: Workbook = code_file.no_workbook
     live: Live = field(default_factory=Live)
-    results: Results = field(default_factory=Results)
-    previews: Previews = field(default_factory=Previews)
     options: WebOptions = field(default_factory=WebOptions)

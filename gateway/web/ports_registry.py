@@ -1,8 +1,9 @@
-"""What the pages of agencies ask of the registry: entries, former codes, certificates, and the file that changes it."""
+"""What the pages of agencies ask of the registry: entries, former codes, certificates, and the file that changes it; and of
+the store, with whom mail goes on."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Protocol
@@ -36,6 +37,19 @@ class ExchangeCertificates(Protocol):
         """Clash for the certificate of a key that signed a PDF here."""
 
 
+class Contacts(Protocol):
+    """With which agencies mail goes on: by the mail of one agency of this node, or of all for the empty id."""
+
+    async def last_heard(self, entries: Sequence[AgencyEntry], agency_id: str = "") -> Mapping[str, datetime]:
+        """By code, when a packet of the agency was last admitted; who was never heard is no key."""
+
+    async def silent(
+        self, wanted: AgencyFilter, limit: int, cursor: str | None = None, agency_id: str = ""
+    ) -> Page[AgencyEntry]:
+        """Those wanted, in code order, to which nothing went and from which nothing came for six months. Whose mail it is
+        about is not among them."""
+
+
 class AgencyRegistry(Protocol):
     async def entry(self, code: str) -> AgencyEntry | None:
         """The entry of this code as of today, whether in force or not."""
@@ -58,6 +72,9 @@ class AgencyRegistry(Protocol):
         self, wanted: AgencyFilter, limit: int = 100, cursor: str | None = None
     ) -> Page[AgencyEntry]:
         """Those entries in code order that are wanted, a page at a time."""
+
+    async def last_changed(self, codes: Collection[str]) -> Mapping[str, datetime]:
+        """When the entry of each code, or a certificate bound to it, last changed; a page of a list at a time."""
 
     async def legacy(self, code: str | None = None) -> Sequence[LegacyCode]:
         """The table of old codes, or the lines of one."""

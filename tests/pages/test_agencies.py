@@ -4,13 +4,17 @@ scripts, and decisions that need two people and their proofs."""
 from __future__ import annotations
 
 import io
+import re
 from datetime import timedelta
 
+import pytest
 from playwright.async_api import BrowserContext, Page
 
 from gateway.book.xlsx import XlsxColumn, XlsxWriter
 from gateway.deciding import reform as reforms
 from gateway.domain.post import PostRole
+from gateway.domain.registry import AgencyFilter
+from gateway.ops.web.contacts import NodeContacts
 from tests.pages import axe, deciders, pictures
 from tests.pages.site import Site
 from tests.pages.summary import Record
@@ -354,3 +358,67 @@ async def test_the_list_is_narrowed_by_its_address_without_scripts(site: Site, p
     assert await page.input_value("#cap") == "2", "the form says what is shown"
     await page.goto("/co-quan?cap=2&chung-thu-so=chua-xac-nhan&goc=K99&tu=32/13/2026&ma-cu=x")
     assert await page.locator("div.empty").count() == 1
+
+
+async def lately(page: Page) -> dict[str, tuple[str, str]]:
+    """When each agency on the page was last heard, and when it last changed."""
+    rows = page.locator("tr[data-row]")
+    found = {}
+    for n in range(await rows.count()):
+        cells = rows.nth(n).locator("td")
+        code = await cells.locator("a[data-open]").inner_text()
+        found[code] = (await cells.nth(5).inner_text(), await cells.nth(8).inner_text())
+    return found
+
+
+@pytest.mark.told
+async def test_the_list_says_who_was_heard_last_as_far_as_the_visitor_may_know(
+    site: Site, context: BrowserContext, page: Page, record_property: Record
+) -> None:
+    await site.signed_in(context, site.person(PostRole.CLERK, "commune"))
+    await page.goto(f"/co-quan?goc={PROVINCE}")
+    own = await lately(page)
+
+    assert own[PROVINCE][0].endswith("20/11/2026"), "it wrote to this agency today"
+    assert own[DEPARTMENT][0] == "–", "it wrote to others alone"
+    assert all(changed for _, changed in own.values())
+    await axe.check(page, record_property, "the list of agencies")
+
+    await site.signed_in(context, site.person(PostRole.CODES))
+    await page.goto(f"/co-quan?goc={PROVINCE}")
+    whole = await lately(page)
+    assert whole[DEPARTMENT][0].endswith("20/11/2026")
+    await pictures.take(page, "agencies-heard")
+    site.clock.skip(timedelta(days=2))
+    await site.signed_in(context, site.person(PostRole.CODES))
+    await page.reload()
+    assert re.fullmatch(r"2\d/11/2026", (await lately(page))[DEPARTMENT][0]), "the hour is of today alone"
+
+
+@pytest.mark.told
+async def test_who_is_silent_is_found_without_scripts_and_page_by_page(site: Site, plain_page: Page) -> None:
+    page = plain_page
+    await site.signed_in(page.context, site.person(PostRole.CLERK, "commune"))
+    await page.goto("/co-quan")
+    await page.click("main details summary")
+    await page.select_option("#van-ban", "khong-6-thang")
+    await page.fill("#goc", PROVINCE)
+    await page.click("form[action='/co-quan'] button.main")
+
+    assert {*await lately(page)} == {DEPARTMENT}, "neither whom it writes with, nor itself"
+    assert await page.input_value("#van-ban") == "khong-6-thang"
+    contacts, here = NodeContacts(site.node), await site.agency("commune")
+    codes: list[str] = []
+    cursor: str | None = None
+    while cursor is not None or not codes:
+        found = await contacts.silent(AgencyFilter(level=1), 20, cursor, here)
+        codes += [each.code for each in found.items]
+        cursor = found.next_cursor
+    whole = await contacts.silent(AgencyFilter(level=1), 1000, None, here)
+    assert codes == [each.code for each in whole.items]
+    assert len(codes) > 60
+    assert PROVINCE not in codes
+
+    site.clock.skip(timedelta(days=184))
+    later = await contacts.silent(AgencyFilter(root=PROVINCE), 10, None, here)
+    assert {each.code for each in later.items} == {PROVINCE, DEPARTMENT}, "half a year later nobody wrote"

@@ -1,15 +1,16 @@
 """What became of bulk acts, row by row, kept for the page that follows: an act is answered by another address, so that a
-reload acts on nothing. In the memory of this process, bounded, each for its person alone, for an hour."""
+reload acts on nothing. Each for its session alone, for an hour."""
 
 from __future__ import annotations
 
+import json
 import secrets
-from collections import OrderedDict
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 
+from gateway.ports.keepings import Keeping, Keepings
+
 _KEPT = timedelta(hours=1)
-_MOST = 200
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,27 +28,26 @@ class Result:
     act: str
     back: str
     outcomes: tuple[Outcome, ...]
-    at: datetime
-    session_id: str
 
     @property
     def done(self) -> int:
         return sum(each.ok for each in self.outcomes)
 
 
-class Results:
-    def __init__(self) -> None:
-        self._kept: OrderedDict[str, Result] = OrderedDict()
+async def keep(keepings: Keepings, result: Result, session_id: str, now: datetime) -> str:
+    """The key to find it by."""
+    key, body = secrets.token_urlsafe(12), json.dumps(asdict(result)).encode()
+    await keepings.keep(Keeping(key=key, session_id=session_id, body=body, at=now, until=now + _KEPT))
+    return key
 
-    def keep(self, result: Result) -> str:
-        key = secrets.token_urlsafe(12)
-        self._kept[key] = result
-        while len(self._kept) > _MOST:
-            self._kept.popitem(last=False)
-        return key
 
-    def find(self, key: str, session_id: str, now: datetime) -> Result | None:
-        found = self._kept.get(key)
-        if found is None or found.session_id != session_id or now - found.at > _KEPT:
-            return None
-        return found
+async def find(keepings: Keepings, key: str, session_id: str, now: datetime) -> Result | None:
+    body = await keepings.find(key, session_id, now)
+    if body is None:
+        return None
+    told = json.loads(body)
+    return Result(
+        act=told["act"],
+        back=told["back"],
+        outcomes=tuple(Outcome(**each) for each in told["outcomes"]),
+    )

@@ -20,7 +20,7 @@ from gateway.incoming import act, many
 from gateway.outgoing import manage, urge
 from gateway.outgoing.urge import Urging
 from gateway.web import failing
-from gateway.web.listing import choosing, sees
+from gateway.web.listing import choosing, results, sees
 from gateway.web.listing.asking import PATHS
 from gateway.web.listing.choosing import Choice, Chosen
 from gateway.web.listing.results import Outcome, Result
@@ -88,21 +88,14 @@ async def _done(visit: Visit, side: Side) -> web.StreamResponse:
         return await _page(visit, chosen, problems)
     outcomes = await run(visit, chosen)
     outcomes += [_outcome(each, ok=False, text=each.why) for each in chosen.choices if each.why]
-    person = visit.person
-    key = visit.deps.results.keep(
-        Result(
-            act=named,
-            back=chosen.asked.address(),
-            outcomes=tuple(outcomes),
-            at=visit.deps.clock.now(),
-            session_id=person.session.id,
-        )
-    )
+    made = Result(act=named, back=chosen.asked.address(), outcomes=tuple(outcomes))
+    key = await results.keep(visit.deps.keepings, made, visit.person.session.id, visit.deps.clock.now())
     return visit.go(f"/danh-sach/ket-qua/{key}")
 
 
 async def result(visit: Visit) -> web.StreamResponse:
-    found = visit.deps.results.find(visit.path("key"), visit.person.session.id, visit.deps.clock.now())
+    session, now = visit.person.session.id, visit.deps.clock.now()
+    found = await results.find(visit.deps.keepings, visit.path("key"), session, now)
     if found is None:
         raise NotFound("what became of that act is not kept any more")
     return await visit.page("lists/result.html", title=visit.say("listing.result"), result=found)

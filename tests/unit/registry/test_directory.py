@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from gateway.domain.registry import AgencyFilter, RowSource, Standing
 from gateway.errors import StoreFailure
 from gateway.ports import Directory
-from gateway.registry import lookup
+from gateway.registry import binding, lookup
 from gateway.registry.directory import SqlDirectory
 from gateway.registry.tables import METADATA, agency_table
 from tests.support import pki
@@ -417,3 +417,22 @@ async def test_a_list_by_certificate_knows_what_ends_soon(filled: SqlDirectory, 
     clock.advance(int(timedelta(days=30).total_seconds()))
     assert await found(certificate_days=30) == ["Z91.12"]
     assert "Z91.07" in await found(is_unbound=True)
+
+
+async def test_a_row_changed_when_it_was_written_or_a_certificate_was_bound_or_withdrawn(
+    filled: SqlDirectory, clock: ManualClock
+) -> None:
+    written = clock.now()
+    certificate = pki.root().issue("Z91.07", pki.key("p256", "Z91.07"))
+    codes = ["Z91", "Z91.07", "Z99"]
+
+    clock.advance(timedelta(days=2))
+    await filled.bind("Z91.07", pki.der(certificate), None, None, "one", "two")
+    assert await filled.last_changed(codes) == {"Z91": written, "Z91.07": clock.now()}
+
+    clock.advance(timedelta(days=2))
+    await filled.unbind("Z91.07", binding.fingerprint(pki.der(certificate)))
+    assert await filled.last_changed(codes) == {"Z91": written, "Z91.07": clock.now()}
+    for days, found in ((1, ["Z91.07"]), (4, ["Z91.07"]), (5, [])):
+        wanted = AgencyFilter(changed_since=TODAY + timedelta(days=days))
+        assert [each.code for each in (await filled.filtered(wanted)).items] == found

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 import pytest
 
 from gateway.domain.identity import Digest
-from gateway.domain.registry_change import Plan
 from gateway.policy import code_columns as columns
-from gateway.policy.code_file import CodeFile, Form
 from gateway.registry import csv_file
 from gateway.registry.planning import Base, plan
 from gateway.web.pages.agencies import import_words
-from gateway.web.previews import KEPT, Preview, Previews
 
 NOW = datetime(2026, 11, 20, tzinfo=UTC)
 FAULTS = (
@@ -72,26 +69,3 @@ def test_every_doubt_has_words_of_its_own_in_vietnamese() -> None:
     said = {import_words.advice(each.advice, "vi") for each in found.doubts}
     assert len(said) == 3
     assert import_words.advice("what nobody knows", "vi") not in said
-
-
-def test_a_preview_is_found_by_its_own_session_for_an_hour() -> None:
-    kept = Previews()
-    made = Preview(
-        name="a.csv",
-        headings=(),
-        columns=(),
-        plan=Plan(source_digest=Digest("1" * 64), base_digest=Digest("0" * 64)),
-        read=CodeFile(form=Form.CSV, csv=b""),
-        whole=b"",
-        at=NOW,
-        session_id="one",
-    )
-
-    key = kept.keep(made)
-
-    assert kept.find(key, "one", NOW + KEPT) is made
-    assert kept.find(key, "other", NOW) is None
-    assert kept.find(key, "one", NOW + KEPT + timedelta(seconds=1)) is None
-    for _ in range(8):
-        kept.keep(made)
-    assert kept.find(key, "one", NOW) is None, "there are few, and the oldest goes"

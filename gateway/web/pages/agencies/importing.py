@@ -55,7 +55,7 @@ async def uploaded(visit: Visit) -> web.StreamResponse:
 
 async def matched(visit: Visit) -> web.StreamResponse:
     """The same file with its columns as the person says."""
-    kept = _kept(visit)
+    kept = await _kept(visit)
     if kept is None:
         return visit.said(PATH, "reforms.import_gone")
     said = tuple(visit.form.text(f"column_{n}") for n in range(len(kept.headings)))
@@ -66,14 +66,14 @@ async def matched(visit: Visit) -> web.StreamResponse:
 
 
 async def previewed(visit: Visit) -> web.StreamResponse:
-    kept = _kept(visit)
+    kept = await _kept(visit)
     if kept is None:
         return visit.said(PATH, "reforms.import_gone")
     return await _preview(visit, kept, [])
 
 
 async def applied(visit: Visit) -> web.StreamResponse:
-    kept = _kept(visit)
+    kept = await _kept(visit)
     if kept is None:
         return visit.said(PATH, "reforms.import_gone")
     try:
@@ -82,13 +82,13 @@ async def applied(visit: Visit) -> web.StreamResponse:
         known = {_NEEDS_TWO: "reforms.import.two"} if not kept.plan.problems else {}
         key = "reforms.import.faulty" if kept.plan.problems else "reforms.import.moved"
         return await _preview(visit, kept, [("", visit.say(known.get(why.code, key)))])
-    visit.deps.previews.forget(visit.path("key"))
+    await visit.deps.previews.forget(visit.path("key"))
     return visit.said(PATH, "reforms.imported")
 
 
 async def proposed(visit: Visit) -> web.StreamResponse:
     """For a second person, who finds the number of the decision nowhere on the page."""
-    kept = _kept(visit)
+    kept = await _kept(visit)
     if kept is None:
         return visit.said(PATH, "reforms.import_gone")
     number, problems = visit.form.text("number"), signing.missing(visit)
@@ -102,7 +102,7 @@ async def proposed(visit: Visit) -> web.StreamResponse:
         made = await codes.proposed(desk, who, kept.plan, kept.whole, kept.name, number, reason)
     except (Denied, Clash) as why:
         return await _preview(visit, kept, signing.refused(visit, why))
-    visit.deps.previews.forget(visit.path("key"))
+    await visit.deps.previews.forget(visit.path("key"))
     return visit.said(f"{LIST}/{made.id}", "reforms.proposed")
 
 
@@ -111,7 +111,7 @@ async def _planned(
 ) -> web.StreamResponse:
     deps = visit.deps
     whole = await deps.pool.run(lambda: code_columns.rewritten(read.csv, said))
-    key = deps.previews.keep(
+    key = await deps.previews.keep(
         Preview(
             name=name,
             headings=tuple(names),
@@ -126,8 +126,9 @@ async def _planned(
     return visit.go(f"{PATH}/xem/{key}")
 
 
-def _kept(visit: Visit) -> Preview | None:
-    return visit.deps.previews.find(visit.path("key"), visit.person.session.id, visit.deps.clock.now())
+async def _kept(visit: Visit) -> Preview | None:
+    session, now = visit.person.session.id, visit.deps.clock.now()
+    return await visit.deps.previews.find(visit.path("key"), session, now)
 
 
 async def _upload(visit: Visit, problems: list[tuple[str, str]]) -> web.StreamResponse:

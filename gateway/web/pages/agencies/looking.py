@@ -3,6 +3,7 @@ had, one agency with its history, what a written code stands for, and the table 
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 
@@ -13,6 +14,7 @@ from gateway.domain.registry import AgencyEntry, Resolution, Standing
 from gateway.domain.right import Right
 from gateway.domain.wall_clock import VIETNAM
 from gateway.errors import NotFound
+from gateway.ports import Page
 from gateway.web import dates
 from gateway.web.pages.agencies import narrowing
 from gateway.web.routes import Who, get
@@ -39,14 +41,14 @@ class Row:
 async def listed(visit: Visit) -> web.StreamResponse:
     text, above = visit.ask("q"), visit.ask("thuoc").upper()
     registry = visit.deps.registry
-    asked, wanted = narrowing.asked(visit), narrowing.wanted(visit)
+    asked = narrowing.asked(visit)
     following = ""
     if above:
         found = list(await registry.children(above))
     elif text and not asked:
         found = list(await registry.search(text, _FOUND))
     else:
-        page = await registry.filtered(wanted, _ROWS, visit.ask("sau") or None)
+        page = await _narrowed(visit)
         found, following = list(page.items), page.next_cursor or ""
     carried = {"q": text, **asked} if text else asked
     rows = await _rows(visit, found)
@@ -54,6 +56,8 @@ async def listed(visit: Visit) -> web.StreamResponse:
         "agencies/list.html",
         title=visit.say("menu.agencies"),
         rows=rows,
+        heard=await _heard(visit, found),
+        changed=await registry.last_changed([each.code for each in found]),
         text=text,
         asked=asked,
         choices=narrowing.choices(visit),
@@ -63,6 +67,18 @@ async def listed(visit: Visit) -> web.StreamResponse:
         is_first=not visit.ask("sau"),
         may_change=visit.may(Right.CODES),
     )
+
+
+async def _narrowed(visit: Visit) -> Page[AgencyEntry]:
+    wanted, cursor = narrowing.wanted(visit), visit.ask("sau") or None
+    if narrowing.is_silent(visit):
+        return await visit.deps.contacts.silent(wanted, _ROWS, cursor, narrowing.whose_mail(visit) or "")
+    return await visit.deps.registry.filtered(wanted, _ROWS, cursor)
+
+
+async def _heard(visit: Visit, found: Sequence[AgencyEntry]) -> Mapping[str, datetime]:
+    whose = narrowing.whose_mail(visit)
+    return {} if whose is None else await visit.deps.contacts.last_heard(found, whose)
 
 
 async def tree(visit: Visit) -> web.StreamResponse:

@@ -10,20 +10,22 @@ from gateway.web.visit import Visit
 _LEVELS = ("1", "2", "3", "4")
 _STANDINGS = {"dang-hoat-dong": "active", "sap-hieu-luc": "upcoming", "da-giai-the": "ended"}
 _CERTIFICATES = {"30": 30, "60": 60, "90": 90}
-_UNBOUND, _NO_ALIAS = "chua-xac-nhan", "khong"
+_UNBOUND, _NO_ALIAS, _SILENT = "chua-xac-nhan", "khong", "khong-6-thang"
 _LONGEST_CODE = 75
 Choices = list[tuple[str, list[tuple[str, str]]]]
 
 
 def asked(visit: Visit) -> dict[str, str]:
     """What narrows the list, by the names in the address."""
-    given = {name: visit.ask(name) for name in ("cap", "goc", "trang-thai", "chung-thu-so", "ma-cu", "tu")}
+    names = ("cap", "goc", "trang-thai", "chung-thu-so", "ma-cu", "van-ban", "tu")
+    given = {name: visit.ask(name) for name in names}
     known = {
         "cap": given["cap"] in _LEVELS,
         "goc": 0 < len(given["goc"]) <= _LONGEST_CODE,
         "trang-thai": given["trang-thai"] in _STANDINGS,
         "chung-thu-so": given["chung-thu-so"] in (*_CERTIFICATES, _UNBOUND),
         "ma-cu": given["ma-cu"] == _NO_ALIAS,
+        "van-ban": given["van-ban"] == _SILENT and whose_mail(visit) is not None,
         "tu": dates.day(given["tu"], visit.deps.out.today()) is not None,
     }
     return {name: given[name] for name, is_known in known.items() if is_known}
@@ -43,9 +45,24 @@ def wanted(visit: Visit) -> AgencyFilter:
     )
 
 
+def is_silent(visit: Visit) -> bool:
+    """Whether only those with which no mail goes on are wanted."""
+    return "van-ban" in asked(visit)
+
+
+def whose_mail(visit: Visit) -> str | None:
+    """The agency whose mail the visitor may be told of: the chosen one. All, the empty id, for who looks after the node and
+    chose none; None for whoever else chose none."""
+    if visit.agency is not None:
+        return visit.agency.id
+    person = visit.person
+    return "" if person.rights.is_of_node(person.at) else None
+
+
 def choices(visit: Visit) -> Choices:
     """Each choice of the form with its words; the first of them narrows nothing."""
     every = ("", visit.say("agencies.filter.all"))
+    silent = [("van-ban", [every, (_SILENT, visit.say("agencies.filter.silent"))])]
     return [
         ("cap", [every, *((each, visit.say("agencies.filter.level", n=each)) for each in _LEVELS)]),
         (
@@ -64,4 +81,5 @@ def choices(visit: Visit) -> Choices:
             ],
         ),
         ("ma-cu", [every, (_NO_ALIAS, visit.say("agencies.filter.no_alias"))]),
+        *(silent if whose_mail(visit) is not None else []),
     ]

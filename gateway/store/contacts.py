@@ -1,0 +1,90 @@
+"""When each partner was last heard, and to whom something went lately. In: the store, codes, whose mail counts. Out:
+moments and codes, nothing of what documents are about. A packet counts as heard once it was admitted as its sender's: a
+document, a status, a request or the answer to one; a document counts as gone once it left the node."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+
+from sqlalchemy import Executable, and_, func, or_, select
+from sqlmodel import col
+
+from gateway.store.inbox import REPEAT
+from gateway.store.store import SqlStore
+from gateway.store.tables import DeliveryRow, IdentityRow, InboxRow, OutgoingRow
+
+# Whoever wrote in these days is found among the packets that came since; all that a busy partner ever sent is never read.
+_LATELY = timedelta(days=7)
+_BEGIN = datetime(1970, 1, 1, tzinfo=UTC)
+_AT_ONCE = 500
+_NOT_GONE = ("queued", "sending", "failed", "cancelled")
+_B, _D, _I, _O = InboxRow, DeliveryRow, IdentityRow, OutgoingRow
+
+
+async def last_heard(
+    store: SqlStore, codes: Collection[str], now: datetime, agency_ids: Sequence[str]
+) -> Mapping[str, datetime]:
+    """The newest that was admitted from each of these codes; who was never heard is no key."""
+    found: dict[str, datetime] = {}
+    async with store.reading() as tx:
+        for part in _parts(codes):
+            found |= dict(await tx.tuples(_lately(part, now - _LATELY, agency_ids)))
+        for part in _parts({*codes} - found.keys()):
+            found |= dict(await tx.tuples(_admitted(part, agency_ids, _BEGIN)))
+    return found
+
+
+async def heard_since(
+    store: SqlStore, codes: Collection[str], since: datetime, agency_ids: Sequence[str]
+) -> Collection[str]:
+    """Those of these codes from which something was admitted since then."""
+    found: set[str] = set()
+    async with store.reading() as tx:
+        for part in _parts(codes):
+            found |= {code for code, _ in await tx.tuples(_admitted(part, agency_ids, since))}
+    return found
+
+
+async def sent_to_since(store: SqlStore, since: datetime, agency_ids: Sequence[str]) -> Collection[str]:
+    """Every code to which a document went that was accepted since then."""
+    query = (
+        select(col(_D.code))
+        .select_from(_O)
+        .join(_D, and_(col(_D.agency_id) == col(_O.agency_id), col(_D.document_id) == col(_O.id)))
+        .where(
+            col(_O.agency_id).in_(agency_ids),
+            col(_O.created_at) >= since,
+            col(_D.state).not_in(_NOT_GONE),
+        )
+        .distinct()
+    )
+    async with store.reading() as tx:
+        return {code for (code,) in await tx.tuples(query)}
+
+
+def _lately(codes: Sequence[str], since: datetime, agency_ids: Sequence[str]) -> Executable:
+    return (
+        select(col(_B.sender_code), func.max(col(_B.settled_at)))
+        .where(
+            col(_B.agency_id).in_(agency_ids),
+            col(_B.received_at) >= since,
+            col(_B.state) == "done",
+            or_(col(_B.code).is_(None), col(_B.code) != REPEAT),
+            col(_B.sender_code).in_(codes),
+        )
+        .group_by(col(_B.sender_code))
+    )
+
+
+def _admitted(codes: Sequence[str], agency_ids: Sequence[str], since: datetime) -> Executable:
+    return (
+        select(col(_I.sender), func.max(col(_I.at)))
+        .where(col(_I.agency_id).in_(agency_ids), col(_I.sender).in_(codes), col(_I.at) >= since)
+        .group_by(col(_I.sender))
+    )
+
+
+def _parts(codes: Collection[str]) -> Iterator[list[str]]:
+    listed = sorted(codes)
+    return (listed[start : start + _AT_ONCE] for start in range(0, len(listed), _AT_ONCE))

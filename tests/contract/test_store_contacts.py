@@ -1,0 +1,138 @@
+"""Who was heard last and to whom something went, on both databases."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+import pytest
+
+from gateway.domain.account import AgencyScope
+from gateway.domain.document import Kind
+from gateway.domain.identity import PacketId
+from gateway.ports.rows import Identity
+from gateway.store import contacts
+from gateway.store.inbox import REPEAT
+from gateway.store.store import SqlStore
+from tests.support.clock import START, ManualClock
+from tests.support.stores import NORTH, SOUTH, delivery, digest, inbox_item, outgoing
+
+CODE, OTHER = "Z91.07", "Z91.08"
+BOTH = (NORTH.agency_id, SOUTH.agency_id)
+HOUR, DAY = timedelta(hours=1), timedelta(days=1)
+
+
+async def heard(
+    store: SqlStore,
+    clock: ManualClock,
+    code: str,
+    at: datetime,
+    *,
+    scope: AgencyScope = NORTH,
+    kind: Kind = Kind.STATUS,
+) -> None:
+    """A packet of that code came and was admitted at that moment."""
+    landed = inbox_item(clock, scope=scope, received_at=at)
+    async with store.begin(scope) as work:
+        await work.inbox.land(landed)
+        await work.identities.claim(
+            Identity(
+                sender=code,
+                body_digest=digest(landed.id),
+                kind=kind,
+                packet_id=PacketId(landed.id),
+                document_id=None,
+                inbox_id=landed.id,
+                incoming_id=None,
+                at=at,
+            )
+        )
+        await work.commit()
+    await settled(store, landed.id, code, at, scope=scope)
+
+
+async def settled(
+    store: SqlStore,
+    id: str,
+    code: str,
+    at: datetime,
+    *,
+    scope: AgencyScope = NORTH,
+    state: str = "done",
+    why: str | None = None,
+) -> None:
+    async with store.begin(scope) as work:
+        item = await work.inbox.get(id)
+        await work.inbox.settle(replace(item, state=state, sender_code=code, code=why, settled_at=at), None)
+        await work.commit()
+
+
+async def last(store: SqlStore, *agencies: str) -> dict[str, datetime]:
+    return dict(await contacts.last_heard(store, [CODE, OTHER], START, agencies))
+
+
+async def sent(store: SqlStore, clock: ManualClock, at: datetime, *states: tuple[str, str]) -> None:
+    document = outgoing(clock, created_at=at)
+    async with store.begin(NORTH) as work:
+        await work.outgoing.add(document)
+        await work.deliveries.add([delivery(document, code, state) for code, state in states])
+        await work.commit()
+
+
+async def test_the_newest_that_was_admitted_counts_whatever_it_was(
+    store: SqlStore, clock: ManualClock
+) -> None:
+    await heard(store, clock, CODE, START - 3 * HOUR, kind=Kind.DOCUMENT)
+    await heard(store, clock, CODE, START - HOUR)
+    await heard(store, clock, CODE, START - 2 * HOUR)
+    await heard(store, clock, OTHER, START - 300 * DAY)
+    await heard(store, clock, OTHER, START - 200 * DAY)
+
+    assert await last(store, *BOTH) == {CODE: START - HOUR, OTHER: START - 200 * DAY}
+
+
+async def test_an_agency_hears_by_its_own_mail_alone(store: SqlStore, clock: ManualClock) -> None:
+    await heard(store, clock, CODE, START - 2 * DAY)
+    await heard(store, clock, CODE, START - DAY, scope=SOUTH)
+    await heard(store, clock, OTHER, START - 90 * DAY, scope=SOUTH)
+
+    assert await last(store, NORTH.agency_id) == {CODE: START - 2 * DAY}
+    assert await last(store, *BOTH) == {CODE: START - DAY, OTHER: START - 90 * DAY}
+    assert await last(store) == {}
+    lately = START - 30 * DAY
+    assert await contacts.heard_since(store, [CODE, OTHER], lately, [SOUTH.agency_id]) == {CODE}
+    assert await contacts.heard_since(store, [OTHER], lately, BOTH) == set()
+
+
+@pytest.mark.parametrize(("state", "why"), [("quarantined", "SIG-BAD"), ("done", REPEAT)])
+async def test_what_was_not_admitted_or_came_again_is_no_answer(
+    store: SqlStore, clock: ManualClock, state: str, why: str
+) -> None:
+    landed = inbox_item(clock, received_at=START - HOUR)
+    async with store.begin(NORTH) as work:
+        await work.inbox.land(landed)
+        await work.commit()
+    await settled(store, landed.id, CODE, START - HOUR, state=state, why=why)
+
+    assert await last(store, *BOTH) == {}
+
+
+async def test_many_codes_are_asked_in_parts(store: SqlStore, clock: ManualClock) -> None:
+    await heard(store, clock, CODE, START - DAY)
+    await heard(store, clock, OTHER, START - 90 * DAY)
+    many = [f"Z90.{n}" for n in range(1200)]
+
+    found = await contacts.last_heard(store, [*many, CODE, OTHER], START, BOTH)
+
+    assert found == {CODE: START - DAY, OTHER: START - 90 * DAY}
+
+
+async def test_only_what_left_the_node_since_then_went_to_somebody(
+    store: SqlStore, clock: ManualClock
+) -> None:
+    await sent(store, clock, START - DAY, (CODE, "sent"), (OTHER, "failed"), ("Z91.09", "queued"))
+    await sent(store, clock, START - 200 * DAY, (OTHER, "done"))
+
+    assert await contacts.sent_to_since(store, START - 183 * DAY, BOTH) == {CODE}
+    assert await contacts.sent_to_since(store, START - 201 * DAY, BOTH) == {CODE, OTHER}
+    assert await contacts.sent_to_since(store, START - 201 * DAY, [SOUTH.agency_id]) == set()

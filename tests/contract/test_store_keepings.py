@@ -1,0 +1,158 @@
+"""What a page keeps for the next one: for its session, for its time, few of each; and whichever process is asked, a preview
+is what was shown or is gone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import timedelta
+
+import pytest
+
+from gateway.domain.identity import Digest
+from gateway.domain.registry_change import Plan, RowChange
+from gateway.policy import code_columns
+from gateway.policy.code_file import CodeFile, Form
+from gateway.policy.legacy_text import Letters
+from gateway.pool import ThreadPool
+from gateway.ports.keepings import Keeping
+from gateway.store.keepings import MOST
+from gateway.store.store import SqlStore
+from gateway.web.listing import results
+from gateway.web.listing.results import Outcome, Result
+from gateway.web.previews import KEPT, Preview, Previews
+from tests.support.clock import ManualClock
+
+HOUR = timedelta(hours=1)
+
+
+@pytest.fixture
+def pool() -> Iterator[ThreadPool]:
+    made = ThreadPool(1)
+    yield made
+    made.close()
+
+
+def keeping(clock: ManualClock, key: str = "key", session: str = "one") -> Keeping:
+    clock.advance(1)
+    return Keeping(
+        key=key, session_id=session, body=b"\x00\xffwhat", at=clock.now(), until=clock.now() + HOUR
+    )
+
+
+async def test_it_is_found_by_its_own_session_until_its_time_is_over(
+    store: SqlStore, clock: ManualClock
+) -> None:
+    made = keeping(clock)
+    await store.keepings.keep(made)
+
+    assert await store.keepings.find("key", "one", made.at) == b"\x00\xffwhat"
+    assert await store.keepings.find("key", "other", made.at) is None
+    assert await store.keepings.find("key", "one", made.until) is None
+
+    await store.keepings.forget("key")
+    await store.keepings.forget("key")
+    assert await store.keepings.find("key", "one", made.at) is None
+
+
+async def test_of_a_session_the_newest_few_are_kept_and_nothing_that_is_over(
+    store: SqlStore, clock: ManualClock
+) -> None:
+    over = keeping(clock, "over", "another")
+    await store.keepings.keep(over)
+    clock.advance(3601)
+    for n in range(MOST + 2):
+        await store.keepings.keep(keeping(clock, f"key-{n}"))
+
+    now = clock.now()
+    assert [await store.keepings.find(f"key-{n}", "one", now) is not None for n in range(3)] == [
+        *(False, False),
+        True,
+    ]
+    assert await store.keepings.find(f"key-{MOST + 1}", "one", now) is not None
+    assert await store.keepings.find("over", "another", over.at) is None
+
+
+async def test_a_result_is_told_by_every_process(store: SqlStore, clock: ManualClock) -> None:
+    rows = (
+        Outcome(number="12/BC", path="/van-ban-di/1", ok=False, text="Sai thể thức"),
+        Outcome(number="13/BC", path="/van-ban-di/2", ok=True, text=""),
+    )
+    made = Result(act="gui-lai", back="/van-ban-di?tab=failed", outcomes=rows)
+
+    key = await results.keep(store.keepings, made, "one", clock.now())
+
+    assert made.done == 1
+    assert await results.find(store.keepings, key, "one", clock.now()) == made
+    assert await results.find(store.keepings, key, "other", clock.now()) is None
+    assert await results.find(store.keepings, key, "one", clock.now() + HOUR) is None
+    assert await results.find(store.keepings, "nothing", "one", clock.now()) is None
+
+
+def plan(name: str = "Sở Mẫu") -> Plan:
+    change = RowChange(code="Z91.07", name=name, fields={"name": ("Sở Cũ", name)})
+    return Plan(source_digest=Digest("1" * 64), base_digest=Digest("0" * 64), changed=(change,))
+
+
+def process(store: SqlStore, pool: ThreadPool, found: Plan) -> Previews:
+    """One of the node's, in which the registry would do this."""
+
+    async def planned(content: bytes) -> Plan:
+        assert content.startswith(b"code,name")
+        return found
+
+    return Previews(keepings=store.keepings, planned=planned, pool=pool)
+
+
+def preview(clock: ManualClock) -> Preview:
+    read = CodeFile(
+        form=Form.XLSX,
+        csv="Mã,Tên,Khác\nZ91.07,Sở Mẫu,x\n".encode(),
+        letters=Letters.TCVN3,
+        samples=(("S¬", "Sơ"),),
+        formulas=2,
+    )
+    return Preview(
+        name="ma.xlsx",
+        headings=("Mã", "Tên", "Khác"),
+        columns=("code", "name", ""),
+        plan=plan(),
+        read=read,
+        whole=code_columns.rewritten(read.csv, ("code", "name", "")),
+        at=clock.now(),
+        session_id="one",
+    )
+
+
+async def test_a_preview_is_the_same_in_another_process(
+    store: SqlStore, clock: ManualClock, pool: ThreadPool
+) -> None:
+    made, here, there = preview(clock), process(store, pool, plan()), process(store, pool, plan())
+
+    key = await here.keep(made)
+
+    assert await here.find(key, "one", clock.now()) is made
+    assert await there.find(key, "one", clock.now()) == made
+    assert await there.find(key, "other", clock.now()) is None
+    assert await here.find(key, "one", clock.now() + KEPT) is None
+
+
+async def test_a_preview_is_gone_everywhere_once_it_was_applied(
+    store: SqlStore, clock: ManualClock, pool: ThreadPool
+) -> None:
+    here, there = process(store, pool, plan()), process(store, pool, plan())
+    key = await here.keep(preview(clock))
+    assert await there.find(key, "one", clock.now()) is not None
+
+    await there.forget(key)
+
+    assert await here.find(key, "one", clock.now()) is None
+
+
+async def test_what_would_do_something_else_by_now_is_not_what_was_shown(
+    store: SqlStore, clock: ManualClock, pool: ThreadPool
+) -> None:
+    here, there = process(store, pool, plan()), process(store, pool, plan("Sở Khác"))
+
+    key = await here.keep(preview(clock))
+
+    assert await there.find(key, "one", clock.now()) is None
