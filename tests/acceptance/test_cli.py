@@ -208,7 +208,7 @@ def test_a_document_is_sent_taken_in_and_seen_as_taken_in(offices: tuple[Office,
     assert (taken["state"], taken["register_no"]) == ("accepted", "17")
     shown = eventually(one, "outbox", "show", "88/VP", "--lang", "en", has="Accepted").out
     assert shown.startswith("88/VP  15/01/2026  Letter 88\nLegal value: For information only\n")
-    assert "\n1 recipients: 1 accepted\n" in shown
+    assert "\n1 recipient: 1 accepted\n" in shown
     assert "Z91.02  Office Two  Accepted" in shown
     assert "(A Clerk)" in shown
 
