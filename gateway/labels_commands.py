@@ -213,6 +213,12 @@ _INIT: dict[str, tuple[str, str]] = {
         "Việc tiếp theo: xin cấp chứng thư số cho {request}, rồi gateway keys import, gateway doctor, gateway serve.",
         "Next: have {request} signed, then gateway keys import, gateway doctor, gateway serve.",
     ),
+    "cli.init.set_up": (
+        "Thiết lập ban đầu mở đến {until}: hai người đã ghi danh được đề xuất và phê duyệt ngay, vẫn phải đối chiếu 16 ký"
+        " tự qua kênh khác. Xong việc thì kết thúc sớm: gateway people end-set-up --as TÊN",
+        "The set-up is open until {until}: two enrolled persons may propose and approve at once, and still compare the 16"
+        " digits by another channel. When done, end it early: gateway people end-set-up --as NAME",
+    ),
 }
 
 _COLUMNS: dict[str, tuple[str, str]] = {

@@ -39,6 +39,15 @@ DECIDING: dict[str, tuple[str, str]] = {
         "{name} đã ghi danh. Sau 24 giờ mới được phê duyệt đề xuất của người khác.",
         "{name} is enrolled, and may approve what others propose after 24 hours.",
     ),
+    "cli.person.enrolled_in_set_up": (
+        "{name} đã ghi danh. Nút đang thiết lập ban đầu đến {until}: được phê duyệt ngay đề xuất của người khác.",
+        "{name} is enrolled. The node is in set-up until {until}: what others propose may be approved at once.",
+    ),
+    "cli.ask.end_set_up": (
+        "Kết thúc thiết lập ban đầu ngay bây giờ? Sau đó, tài khoản và vai trò phải có từ 24 giờ trước mới được phê duyệt.",
+        "End the set-up now? From then on an account and its roles must be 24 hours old to approve anything.",
+    ),
+    "cli.set_up.ended": ("Thiết lập ban đầu đã kết thúc.", "The set-up is over."),
     "cli.ask.person": ("Ghi nhận {name} với vai trò: {roles}?", "Record {name} with the roles: {roles}?"),
     "cli.ask.person_reset": ("Cho {name} ghi danh lại từ đầu?", "Let {name} enrol anew?"),
     "cli.ask.person_block": ("Khóa mọi quyền của {name}?", "Take everything from {name}?"),
@@ -100,12 +109,16 @@ DECIDING: dict[str, tuple[str, str]] = {
         "This person lacks the role that is needed.",
     ),
     "clash.GW-TWO-YOUNG": (
-        "Tài khoản hoặc vai trò phải có từ 24 giờ trước mới được phê duyệt.",
-        "An account or role must be 24 hours old to approve anything.",
+        "Nút không còn trong thời gian thiết lập ban đầu: tài khoản, vai trò và cách đăng nhập phải có từ 24 giờ trước"
+        " mới được phê duyệt.",
+        "The set-up of this node is over: an account, its roles and its means of signing in must be 24 hours old to"
+        " approve anything.",
     ),
     "clash.GW-TWO-CHANGED": (
-        "Một người đã cấp quyền cho người kia trong 24 giờ qua.",
-        "One of the two gave the other account or role within 24 hours.",
+        "Một người đã cấp quyền cho người kia, hoặc cùng một người đã cấp quyền cho cả hai, trong 24 giờ qua. Điều này áp"
+        " dụng cả khi thiết lập ban đầu.",
+        "One of the two gave the other account or role within 24 hours, or one person gave both. That counts in set-up"
+        " too.",
     ),
     "clash.GW-TWO-CLOSED": ("Đề xuất đã được quyết định.", "The proposal was decided before."),
     "clash.GW-TWO-EXPIRED": (
@@ -152,6 +165,10 @@ DECIDING: dict[str, tuple[str, str]] = {
     "doctor.people.fine": (
         "{count} người có thể quyết định về tin cậy",
         "{count} persons can decide about trust",
+    ),
+    "doctor.people.set_up": (
+        "Đang thiết lập ban đầu đến {until}: người mới được phê duyệt ngay, mỗi lần đều ghi rõ trong nhật ký",
+        "In set-up until {until}: new persons may approve at once, and the log marks each approval",
     ),
     "cli.status.partner": (
         "Chứng thư số của {code} còn {days} ngày",

@@ -68,6 +68,8 @@ _KINDS: dict[str, tuple[str, str]] = {
     "event.mailbox.closed": ("Đóng hộp thư", "Mailbox closed"),
     "event.proposal": ("Đề nghị (tất cả)", "Proposals (all)"),
     "event.proposal.made": ("Lập đề nghị", "Proposal made"),
+    "event.setup.begun": ("Bắt đầu thiết lập ban đầu", "Set-up begun"),
+    "event.setup.ended": ("Kết thúc thiết lập ban đầu", "Set-up ended"),
     "event.proposal.approved": ("Duyệt đề nghị", "Proposal approved"),
     "event.proposal.rejected": ("Không duyệt đề nghị", "Proposal rejected"),
     "event.proposal.refused": ("Từ chối đề nghị", "Proposal refused"),

@@ -1,6 +1,6 @@
 """`gateway init`: sets up a node. In: six answers, as flags or asked at the terminal. Out: a commented settings file, a
-migrated database, the hosted agency, its key pair with a signing request, and the first API key, printed once.
-An existing settings file is never touched."""
+migrated database, the hosted agency, its key pair with a signing request, and the first API key, printed once; the set-up
+begins, in which two new persons may decide at once. An existing settings file is never touched."""
 
 from __future__ import annotations
 
@@ -154,6 +154,7 @@ async def _set_up(call: Call, file: Path, answers: Answers) -> None:
     from gateway import settings as reading
     from gateway.cli import tokens
     from gateway.clock import SystemClock
+    from gateway.deciding import set_up
     from gateway.store import migrate
 
     making = file.with_name(f".{file.name}.new")
@@ -184,6 +185,7 @@ async def _set_up(call: Call, file: Path, answers: Answers) -> None:
         office.keys.request(agency.code, entry.key_id, agency.name)
         secret, key = await tokens.make(office, agency, _FIRST_KEY, tokens.DAILY, _LIFE)
         codes = await _people(office, answers.people)
+        until = await set_up.begin(office.deciding, (await operator(office.store)).id)
     making.replace(file)
     request = settings.keys.folder / agency.code / f"{entry.key_id}.csr.pem"
     output.record(
@@ -201,6 +203,8 @@ async def _set_up(call: Call, file: Path, answers: Answers) -> None:
         id_key="secret",
     )
     _next_steps(call, settings, request)
+    if until is not None:
+        call.say("cli.init.set_up", until=output.clock(until))
 
 
 async def _people(office: Office, names: Sequence[str]) -> list[dict[str, str]]:

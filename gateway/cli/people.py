@@ -12,7 +12,7 @@ import typer
 from gateway.cli import output, people_accounts, person
 from gateway.cli.command import Call, noun, verb
 from gateway.cli.node import at_office, operator, run
-from gateway.cli.person import MaybeAs
+from gateway.cli.person import As, MaybeAs
 from gateway.errors import Denied
 
 if TYPE_CHECKING:
@@ -69,6 +69,15 @@ def register(app: typer.Typer) -> None:
         examples=("gateway people block 'A. Leader'", "gateway people block 'A. Leader' --yes"),
         writes=True,
     )(block)
+    verb(
+        group,
+        "end-set-up",
+        examples=(
+            "gateway people end-set-up --as 'A. Clerk'",
+            "gateway people end-set-up --as 'A. Clerk' --yes",
+        ),
+        writes=True,
+    )(end_set_up)
     people_accounts.register(group)
     app.add_typer(group)
 
@@ -117,7 +126,7 @@ def enrol(call: Call, name: Name) -> None:
 
 
 async def _enrol(call: Call, name: str) -> None:
-    from gateway.deciding import people
+    from gateway.deciding import people, set_up
 
     async with at_office(call.settings()) as office:
         desk = office.deciding
@@ -131,7 +140,12 @@ async def _enrol(call: Call, name: str) -> None:
         sys.stdout.flush()  # whoever reads a pipe must have it before the next question
         first = person.unseen(call, "cli.person.first")
         made = await people.enrol(desk, name, code, passphrase, totp, first)
-    call.say("cli.person.enrolled", name=made.name)
+        async with desk.decisions.read() as view:
+            until = await set_up.open_until(view, desk.clock.now())
+    if until is None:
+        call.say("cli.person.enrolled", name=made.name)
+    else:
+        call.say("cli.person.enrolled_in_set_up", name=made.name, until=output.clock(until))
 
 
 def roles(call: Call, name: Name, role: Roles, as_: MaybeAs = None) -> None:
@@ -181,6 +195,21 @@ async def _block(call: Call, name: str) -> None:
         if call.agrees("cli.ask.person_block", name=name):
             principal = await operator(office.store)
             output.record(call, _shown(await people.block(office.deciding, principal.id, name)))
+
+
+def end_set_up(call: Call, as_: As) -> None:
+    """End the set-up that `init` began, before its 72 hours are over: from then on who approves must be a day old."""
+    run(_end_set_up(call, as_))
+
+
+async def _end_set_up(call: Call, as_: str) -> None:
+    from gateway.deciding import set_up
+
+    async with at_office(call.settings()) as office:
+        if not call.agrees("cli.ask.end_set_up"):
+            return
+        await set_up.end(office.deciding, await person.signed_in(call, office, as_))
+    call.say("cli.set_up.ended")
 
 
 def _roles(given: list[str]) -> frozenset[Role]:

@@ -8,12 +8,12 @@ from collections.abc import Sequence
 from datetime import datetime
 from functools import partial
 
-from gateway.deciding import codes, reform
+from gateway.deciding import codes, reform, set_up
 from gateway.deciding.desk import DecidingDesk
 from gateway.domain.event import EventKind
-from gateway.domain.person import SignedIn
+from gateway.domain.person import Person, SignedIn
 from gateway.domain.proposal import Proposal, ProposalState
-from gateway.errors import Denied
+from gateway.errors import Denied, NotFound
 from gateway.policy import two_people
 from gateway.policy.two_people import Objection
 from gateway.ports.deciding import Decision
@@ -22,8 +22,10 @@ _WORDS = {
     Objection.SAME: "who proposed it cannot approve it: a second person must",
     Objection.INACTIVE: "a person of this proposal is blocked, or has not enrolled",
     Objection.ROLE: "both persons need the role `trust`",
-    Objection.YOUNG: "an account, its roles and its means of signing in must be a day old to approve anything",
-    Objection.CHANGED: "one of the two gave the other account or role within the last day",
+    Objection.YOUNG: "the set-up of this node is over: an account, its roles and its means of signing in must be a day old"
+    " to approve anything",
+    Objection.CHANGED: "one of the two gave the other account or role within the last day, or one person gave both;"
+    " that counts in set-up too",
     Objection.CLOSED: "the proposal was decided before",
     Objection.EXPIRED: "the proposal is older than three days; it must be made anew",
     Objection.EDITED: "the proposal is not the one that was made, or not the one that was shown",
@@ -37,11 +39,14 @@ async def run(desk: DecidingDesk, who: SignedIn, id: str, typed: Sequence[str], 
     now = desk.clock.now()
     async with desk.decisions.begin(who.person.id) as work:
         proposal = await work.proposals.get(id)
-        objection = await _objection(work, who, proposal, typed, seen, now)
+        in_set_up = await set_up.open_until(work, now) is not None
+        objection = await _objection(work, who, proposal, typed, seen, now, in_set_up=in_set_up)
         if objection is None:
             await _apply(desk, work, proposal, who.person.id, now)
             await work.proposals.close(id, ProposalState.APPROVED, who.person.id, now)
-            told = {"digest": proposal.digest, "proposed_by": proposal.proposed_by}
+            told: dict[str, object] = {"digest": proposal.digest, "proposed_by": proposal.proposed_by}
+            if in_set_up:
+                told["set_up"] = True  # K6: whoever reads the log later knows that nobody was a day old
             await work.events.append(EventKind.PROPOSAL_APPROVED, id, now, told)
             await work.commit()
     if objection is not None:
@@ -70,7 +75,14 @@ async def shown(desk: DecidingDesk, id: str) -> Proposal:
 
 
 async def _objection(
-    work: Decision, who: SignedIn, proposal: Proposal, typed: Sequence[str], seen: str, now: datetime
+    work: Decision,
+    who: SignedIn,
+    proposal: Proposal,
+    typed: Sequence[str],
+    seen: str,
+    now: datetime,
+    *,
+    in_set_up: bool,
 ) -> Objection | None:
     """Persons as they are now, not as they were when they signed in."""
     made = [
@@ -78,16 +90,29 @@ async def _objection(
         for each in await work.events.of(proposal.id)
         if each.kind is EventKind.PROPOSAL_MADE
     ]
+    proposer, approver = await work.people.get(proposal.proposed_by), await work.people.get(who.person.id)
     return two_people.approving(
         proposal,
-        await work.people.get(proposal.proposed_by),
-        await work.people.get(who.person.id),
+        proposer,
+        approver,
         typed,
         now,
         first_made=made[0] if len(made) == 1 else None,
         seen=seen,
-        first_set_up=not await work.bindings.any_ever(),
+        in_set_up=in_set_up,
+        one_hand=await _one_hand(work, proposer, approver),
     )
+
+
+async def _one_hand(work: Decision, proposer: Person, approver: Person) -> bool:
+    """Whether a person gave both of them their roles. The operator, who makes the first two, is no person."""
+    if proposer.roles_by != approver.roles_by:
+        return False
+    try:
+        await work.people.get(approver.roles_by)
+    except NotFound:
+        return False
+    return True
 
 
 async def _apply(desk: DecidingDesk, work: Decision, proposal: Proposal, by: str, now: datetime) -> None:

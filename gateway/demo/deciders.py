@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import pyotp
 
-from gateway.deciding import approve, people, propose, sign_in
+from gateway.deciding import approve, people, propose, set_up, sign_in
 from gateway.deciding.desk import DecidingDesk
 from gateway.domain.person import Role, SignedIn
 from gateway.domain.proof import Binding
@@ -33,6 +33,7 @@ class Two:
 
 async def two(desk: DecidingDesk, called: tuple[str, ...]) -> Two:
     """Those of an earlier run, whose secrets are lost, decide nothing any more."""
+    await set_up.begin(desk, "operator")
     async with desk.decisions.read() as view:
         known = {each.name: each for each in await view.people.everybody()}
     for name in known:

@@ -65,6 +65,8 @@ class EventKind(StrEnum):
     API_KEY_MADE = "apikey.made"
     API_KEY_REVOKED = "apikey.revoked"
     DOCUMENT_READ = "document.read"
+    SET_UP_BEGUN = "setup.begun"
+    SET_UP_ENDED = "setup.ended"
     PROPOSAL_MADE = "proposal.made"
     PROPOSAL_APPROVED = "proposal.approved"
     PROPOSAL_REJECTED = "proposal.rejected"

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from cryptography import x509
 
+from gateway.deciding import set_up
 from gateway.domain.account import AgencyScope
 from gateway.domain.event import EventKind
 from gateway.domain.person import Role
@@ -65,9 +66,25 @@ async def people(store: SqlStore, clock: Clock) -> list[Told]:
     able = [each for each in persons if each.is_active and Role.TRUST in each.roles]
     if not persons and not await registry(store, clock).in_force(clock.now()):
         return []
+    found = await _set_up(store, clock)
     if len(able) >= 2:
-        return [Told(level=GREEN, cause="people.fine", params={"count": len(able)})]
-    return [Told(level=YELLOW, cause="people.few", params={"count": len(able)}, cure="gateway people list")]
+        return [*found, Told(level=GREEN, cause="people.fine", params={"count": len(able)})]
+    return [
+        *found,
+        Told(level=YELLOW, cause="people.few", params={"count": len(able)}, cure="gateway people list"),
+    ]
+
+
+async def _set_up(store: SqlStore, clock: Clock) -> list[Told]:
+    """K6: while it is open two persons of today can change what this node trusts."""
+    async with store.read(_NODE) as work:
+        until = set_up.of_events(await work.events.of(set_up.SUBJECT), clock.now())
+    if until is None:
+        return []
+    told = {"until": until.isoformat(timespec="minutes")}
+    return [
+        Told(level=YELLOW, cause="people.set_up", params=told, cure="gateway people end-set-up --as NAME")
+    ]
 
 
 async def anchors(store: SqlStore, folder: Path) -> list[Told]:

@@ -13,6 +13,7 @@ from gateway.domain.proposal import Proposal, ProposalState, as_typed
 
 AGE = timedelta(hours=24)
 OPEN_FOR = timedelta(hours=72)
+SET_UP_FOR = timedelta(hours=72)
 
 
 class Objection(StrEnum):
@@ -43,10 +44,12 @@ def approving(
     *,
     first_made: str | None,
     seen: str,
-    first_set_up: bool,
+    in_set_up: bool,
+    one_hand: bool,
 ) -> Objection | None:
     """Whether this approval holds. `first_made` is the digest that the making of the proposal was told with, `seen` the
-    one that the approver was shown. `first_set_up`: no certificate was ever bound, so nobody can be a day old yet."""
+    one that the approver was shown. `in_set_up`: the node is being set up, so nobody need be a day old yet; `one_hand`:
+    one and the same person gave both their roles, and could be both of them on the first day."""
     if proposal.state is not ProposalState.OPEN:
         return Objection.CLOSED
     if now >= proposal.expires_at or now - proposal.proposed_at >= OPEN_FOR:
@@ -58,9 +61,17 @@ def approving(
     return (
         _able(proposer, Role.TRUST)
         or _able(approver, Role.TRUST)
-        or _together(proposer, approver, now, first_set_up=first_set_up)
+        or _together(proposer, approver, now, in_set_up=in_set_up, one_hand=one_hand)
         or _typed_all(proposal.content.expected, typed)
     )
+
+
+def set_up_until(begun: datetime | None, now: datetime, *, is_ended: bool) -> datetime | None:
+    """When the set-up of a node ends by itself, while it is open: a person ends it earlier. None when it is over, or never
+    began. A clock that went back before its beginning does not lengthen it."""
+    if begun is None or is_ended or not begun <= now < begun + SET_UP_FOR:
+        return None
+    return begun + SET_UP_FOR
 
 
 def rejecting(proposal: Proposal, person: Person) -> Objection | None:
@@ -85,12 +96,14 @@ def _able(person: Person, role: Role) -> Objection | None:
     return None if role in person.roles else Objection.ROLE
 
 
-def _together(proposer: Person, approver: Person, now: datetime, *, first_set_up: bool) -> Objection | None:
-    if (
-        not first_set_up
-        and now - max(approver.added_at, approver.roles_at, approver.enrolled_at or now) < AGE
-    ):
+def _together(
+    proposer: Person, approver: Person, now: datetime, *, in_set_up: bool, one_hand: bool
+) -> Objection | None:
+    is_young = now - max(approver.added_at, approver.roles_at, approver.enrolled_at or now) < AGE
+    if is_young and not in_set_up:
         return Objection.YOUNG
+    if is_young and one_hand:
+        return Objection.CHANGED
     pairs = ((proposer, approver), (approver, proposer))
     recent = (one for one, other in pairs if one.roles_by == other.id and now - one.roles_at < AGE)
     return Objection.CHANGED if any(recent) else None

@@ -122,6 +122,9 @@ def test_two_people_set_up_a_node_bind_a_partner_and_replace_its_key(
     (bound,) = well(terminal, "registry", "show", "Z91.07")["certificates"]
     assert digest in bound.values()
 
+    assert '"set_up"' in terminal.type("audit", "search", "--kind", "proposal.approved", "-o", "json").out
+    assert "end-set-up" in terminal.type("doctor", "--lang", "en").out
+
     entry = well(terminal, "keys", "list")["data"][0]
     assert (entry["where"], entry["state"]) == ("file", "waiting")
     certificate = authority.issue_for_request(Path(made["request"]).read_bytes(), SystemClock().now())

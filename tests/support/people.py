@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import pyotp
 
-from gateway.deciding import approve, people, propose, sign_in
+from gateway.deciding import approve, people, propose, set_up, sign_in
 from gateway.deciding.desk import DecidingDesk
 from gateway.domain.person import Role, SignedIn
 from gateway.domain.proof import Binding
@@ -65,7 +65,8 @@ async def taken_up(desk: DecidingDesk, name: str, code: str) -> Someone:
 
 
 async def two(desk: DecidingDesk) -> tuple[Someone, Someone]:
-    """The first two persons of a node: added by the operator, then enrolled."""
+    """The first two persons of a node: added by the operator as `init` does, then enrolled."""
+    await set_up.begin(desk, "operator")
     made = [(name, (await people.add(desk, None, "operator", name, DECIDERS))[1]) for name in ("An", "Binh")]
     first, second = [await taken_up(desk, name, code) for name, code in made]
     return first, second

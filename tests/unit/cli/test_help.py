@@ -44,7 +44,7 @@ DUE = {
     *(f"registry feed {name}" for name in ("status", "refusals", "proposals", "propose")),
     *(f"keys {name}" for name in ("list", "new", "csr", "import", "retire", "stolen")),
     *(f"keys {name}" for name in ("propose", "propose-all", "approve", "withdraw")),
-    *(f"people {name}" for name in ("list", "add", "enrol", "roles", "reset", "block")),
+    *(f"people {name}" for name in ("list", "add", "enrol", "roles", "reset", "block", "end-set-up")),
     *(
         f"people {name}"
         for name in ("account", "post", "link", "stand", "unlock", "sessions", "sign-out", "review")

@@ -11,7 +11,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 from sqlalchemy import text
 
-from gateway.deciding import approve, end, propose
+from gateway.deciding import approve, end, propose, set_up
 from gateway.deciding import people as deciding
 from gateway.deciding.desk import DecidingDesk
 from gateway.domain.event import EventKind
@@ -96,7 +96,7 @@ async def test_threat_113_an_account_made_for_it_cannot_approve_for_a_day(
 ) -> None:
     """One person acts as two: makes an account, enrols it, approves with it."""
     an, binh = await people.two(desk)
-    await people.approved(binh, await people.proposed(an, certificate("Z91.01", "first")))
+    await set_up.end(desk, await an.here())
     own = await people.enrolled(desk, "Second self", by=await an.here())
     proposal = await people.proposed(an, certificate("Z91.07", "one"))
 
@@ -113,6 +113,17 @@ async def test_threat_113_an_account_made_for_it_cannot_approve_for_a_day(
     assert await directory.bindings("Z91.07") == []
     clock.advance(timedelta(hours=2))
     await people.approved(binh, proposal)
+
+
+async def test_threat_113_in_set_up_too_one_person_cannot_act_as_two(desk: DecidingDesk) -> None:
+    """With an account of one's own making, and with two of them."""
+    an, _ = await people.two(desk)
+    one, two = [await people.enrolled(desk, name, by=await an.here()) for name in ("Self two", "Self three")]
+
+    for proposer in (an, two):
+        with pytest.raises(Denied) as found:
+            await people.approved(one, await people.proposed(proposer, certificate("Z91.07", "one")))
+        assert found.value.code == "GW-TWO-CHANGED"
 
 
 async def test_threat_113_who_gave_the_proposer_its_role_today_cannot_approve(
@@ -331,14 +342,97 @@ async def test_threat_114_two_people_put_a_changed_binding_right(
     assert await directory.differences() == []
 
 
+async def told(desk: DecidingDesk, subject: str, kind: EventKind) -> list[dict[str, object]]:
+    async with desk.decisions.read() as view:
+        return [each.data for each in await view.events.of(subject) if each.kind is kind]
+
+
+async def test_day_one_is_finished_in_set_up_and_each_approval_of_it_is_marked(
+    desk: DecidingDesk, directory: SqlDirectory, clock: ManualClock
+) -> None:
+    """The first bound certificate ends nothing: the second, and a root, follow on the same day."""
+    an, binh = await people.two(desk)
+    proposals = []
+    for code in ("Z91.07", "Z91.08"):
+        proposals.append(await people.proposed(an, certificate(code, code)))
+        await people.approved(binh, proposals[-1])
+    root = base64.b64encode(pki.der(pki.root().certificate)).decode()
+    content = Content(anchors=(AnchorChange(certificate=root),))
+    proposals.append(await people.proposed(an, content=content))
+    await people.approved(binh, proposals[-1])
+
+    marks = [await told(desk, each.id, EventKind.PROPOSAL_APPROVED) for each in proposals]
+    assert [each["set_up"] for (each,) in marks] == [True, True, True]
+    assert len(await directory.in_force(clock.now())) == 2
+
+
+async def test_set_up_ends_by_a_person_and_what_follows_needs_a_day_and_has_no_mark(
+    desk: DecidingDesk, clock: ManualClock
+) -> None:
+    an, binh = await people.two(desk)
+    await set_up.end(desk, await an.here())
+
+    proposal = await people.proposed(an, certificate("Z91.07", "one"))
+    with pytest.raises(Denied) as found:
+        await people.approved(binh, proposal)
+    assert found.value.code == "GW-TWO-YOUNG"
+    clock.advance(DAY)
+    await people.approved(binh, proposal)
+
+    (approved,) = await told(desk, proposal.id, EventKind.PROPOSAL_APPROVED)
+    assert "set_up" not in approved
+    assert await events(desk, set_up.SUBJECT) == [EventKind.SET_UP_BEGUN, EventKind.SET_UP_ENDED]
+    with pytest.raises(Clash, match="not in set-up"):
+        await set_up.end(desk, await an.here())
+
+
+async def test_set_up_is_over_after_72_hours_and_no_second_init_opens_it_again(
+    desk: DecidingDesk, clock: ManualClock
+) -> None:
+    until = await set_up.begin(desk, "operator")
+    clock.advance(3 * DAY - timedelta(seconds=1))
+    assert await set_up.begin(desk, "operator") == until
+    clock.advance(timedelta(seconds=1))
+    assert await set_up.begin(desk, "operator") is None
+
+    an, binh = await people.two(desk)
+    with pytest.raises(Denied) as found:
+        await people.approved(binh, await people.proposed(an, certificate("Z91.07", "one")))
+
+    assert found.value.code == "GW-TWO-YOUNG"
+    assert await events(desk, set_up.SUBJECT) == [EventKind.SET_UP_BEGUN]
+
+
+async def test_only_a_person_who_decides_about_trust_ends_the_set_up(desk: DecidingDesk) -> None:
+    an, _ = await people.two(desk)
+    chi = await people.enrolled(desk, "Chi", (Role.HEAD,), by=await an.here())
+
+    with pytest.raises(Denied):
+        await set_up.end(desk, await chi.here())
+
+    assert await events(desk, set_up.SUBJECT) == [EventKind.SET_UP_BEGUN]
+
+
+async def test_a_clock_that_went_back_does_not_lengthen_the_set_up(
+    desk: DecidingDesk, clock: ManualClock
+) -> None:
+    clock.advance(30 * DAY)
+    assert await set_up.begin(desk, "operator") is not None
+    clock.advance(-30 * DAY)
+
+    assert await set_up.begin(desk, "operator") is None
+
+
 async def test_threat_114_an_emptied_table_does_not_bring_back_the_first_set_up(
     desk: DecidingDesk, directory: SqlDirectory, store: SqlStore
 ) -> None:
-    """While nobody is bound nobody need be a day old: who empties the table must not get that again."""
+    """In set-up nobody need be a day old: who empties the table and begins anew must not get that again."""
     an, binh = await people.two(desk)
     await people.approved(binh, await people.proposed(an, certificate("Z91.07", "one")))
+    await set_up.end(desk, await an.here())
     async with store.writer.begin() as connection:
         await connection.execute(text("DELETE FROM agency_binding"))
+    assert await set_up.begin(desk, "operator") is None
 
     with pytest.raises(Denied) as found:
         await people.approved(binh, await people.proposed(an, certificate("Z91.08", "two")))

@@ -57,7 +57,8 @@ def judged(
     *,
     first_made: str | None = PROPOSAL.digest,
     seen: str = PROPOSAL.digest,
-    first_set_up: bool = False,
+    in_set_up: bool = False,
+    one_hand: bool = False,
 ) -> Objection | None:
     return two_people.approving(
         proposal,
@@ -67,7 +68,8 @@ def judged(
         now,
         first_made=first_made,
         seen=seen,
-        first_set_up=first_set_up,
+        in_set_up=in_set_up,
+        one_hand=one_hand,
     )
 
 
@@ -121,12 +123,14 @@ def test_threat_113_each_way_to_act_as_two_is_refused(given: dict[str, object], 
     assert judged(**given) is objection  # type: ignore[arg-type]  # arguments by name
 
 
-def test_at_the_first_set_up_nobody_can_be_a_day_old_and_nothing_else_is_waived() -> None:
+def test_in_set_up_nobody_can_be_a_day_old_and_nothing_else_is_waived() -> None:
     fresh = person("two", added_at=NOW, roles_at=NOW, enrolled_at=NOW)
 
-    assert judged(approver=fresh, first_set_up=True) is None
-    assert judged(approver=replace(fresh, roles_by="one"), first_set_up=True) is Objection.CHANGED
-    assert judged(approver=fresh, typed=(), first_set_up=True) is Objection.DIGITS
+    assert judged(approver=fresh, in_set_up=True) is None
+    assert judged(approver=replace(fresh, roles_by="one"), in_set_up=True) is Objection.CHANGED
+    assert judged(approver=fresh, in_set_up=True, one_hand=True) is Objection.CHANGED
+    assert judged(approver=fresh, typed=(), in_set_up=True) is Objection.DIGITS
+    assert judged(one_hand=True) is None, "of age it does not matter who gave the roles"
 
 
 MOMENTS = st.datetimes(datetime(2026, 10, 1), datetime(2026, 12, 31), timezones=st.just(UTC))
@@ -146,7 +150,7 @@ PERSONS = st.builds(
 def test_whatever_passes_is_two_different_people_with_the_role_and_the_digits(
     proposer: Person, approver: Person, now: datetime, typed: tuple[str, ...], first: bool
 ) -> None:
-    if judged(proposer=proposer, approver=approver, typed=typed, now=now, first_set_up=first) is not None:
+    if judged(proposer=proposer, approver=approver, typed=typed, now=now, in_set_up=first) is not None:
         return
     assert proposer.id == "one" != approver.id
     assert all(each.is_active and Role.TRUST in each.roles for each in (proposer, approver))
