@@ -11,6 +11,7 @@ from typing import Generic, TypeVar
 from gateway.domain.document import Kind
 from gateway.domain.identity import Digest, PacketId
 from gateway.domain.receipt import Receipt
+from gateway.domain.terms import Terms
 
 M = TypeVar("M")
 
@@ -94,6 +95,7 @@ class SignedEnvelope(Generic[M]):
     bound_to: datetime | None = None
     weak: bool = False
     receipt: Receipt | None = None
+    terms: Terms | None = None
     files: tuple[FileSlice, ...] = ()
     findings: tuple[Finding, ...] = ()
     steps: tuple[Step, ...] = ()

@@ -15,7 +15,7 @@ from gateway.domain.document import Kind
 from gateway.domain.identity import Digest
 from gateway.domain.proof import FileSlice
 from gateway.domain.wall_clock import VIETNAM
-from gateway.edxml import attachment, outline
+from gateway.edxml import attachment, outline, terms
 from gateway.edxml.names import (
     ATTACHMENT,
     ATTACHMENTS,
@@ -80,7 +80,7 @@ def write(
     body.put(*_children(HEADER, outline.header(envelope)))
     gap_at = body.position
     if signer is not None and qualifier is not None:
-        body.skip(signature_size(signer, qualifier, signing_time))
+        body.skip(_gap(signer, qualifier, signing_time))
     body.put(HEADER.end)
     if envelope.status is None:
         body.put(BODY.start, MANIFEST.start)
@@ -94,6 +94,15 @@ def write(
         out.write(signature(body.digest, signer, qualifier, signing_time))
         out.seek(body.position)
     return Written(body_digest=body.digest, size=body.position, files=files)
+
+
+def _gap(signer: EnvelopeSigner, qualifier: Qualifier, at: datetime) -> int:
+    size, most = signature_size(signer, qualifier, at), Limits().signature_bytes
+    if size > most:
+        raise BreaksRule(
+            f"the Signature would have {size} bytes, at most {most} are read; name fewer recipients"
+        )
+    return size
 
 
 class _Body:
@@ -218,6 +227,8 @@ def _check(
         return
     if qualifier.kind is not envelope.kind:
         raise BreaksRule(f"gw:Kind would say {qualifier.kind} in an envelope of kind {envelope.kind}")
+    if qualifier.terms is not None and (wrong := terms.against(qualifier.terms, envelope)):
+        raise BreaksRule(wrong[1])
     if qualifier.receipt is not None and envelope.status is not None:
         said, meant = qualifier.receipt.status_code, envelope.status.code
         if said != meant:

@@ -13,6 +13,7 @@ from xml.parsers import expat
 
 from gateway.domain.identity import Digest
 from gateway.domain.proof import Binding, FileSlice, Finding
+from gateway.edxml import terms
 from gateway.edxml.key import value_fault
 from gateway.edxml.names import DECLARATION
 from gateway.edxml.scan import NotMine, Scan
@@ -99,6 +100,8 @@ def check_key(
         return None
     receipt, status = parts.receipt, model.status
     if receipt is not None and (status is None or status.code != receipt.status_code):
+        return None
+    if parts.terms is not None and terms.against(parts.terms, model) is not None:
         return None
     return binding
 

@@ -1,5 +1,5 @@
 """Reads SignedProperties and our qualifier out of a Signature that another system may have wrapped anew (G4, W5, W6,
-R2). In: the SignedProperties element at its one position. Out: `Properties`, or BadSignature. Whether they were
+W6a, R2). In: the SignedProperties element at its one position. Out: `Properties`, or BadSignature. Whether they were
 signed, and whether the qualifier agrees with the packet, is for `general` and `verify`."""
 
 from __future__ import annotations
@@ -15,7 +15,8 @@ from gateway.domain.document import Kind
 from gateway.domain.identity import Digest, DocumentId, PacketId
 from gateway.domain.proof import Finding
 from gateway.domain.receipt import Receipt
-from gateway.edxml import names
+from gateway.domain.terms import Terms
+from gateway.edxml import names, terms
 from gateway.edxml.shape import fault, group, leaf, octets
 from gateway.edxml.signature import VERDICTS
 
@@ -44,6 +45,7 @@ class Qualifier:
     packet_id: PacketId
     kind: Kind | None
     receipt: Receipt | None = None
+    terms: Terms | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -150,15 +152,40 @@ def _message(element: etree._Element, *, receipt: bool) -> Qualifier:
     children = group(element, _g("Message"), required=("version",))
     if element.get("version") != "1":
         raise fault(element, f"has version {str(element.get('version'))[:20]!r}; only 1 is known")
-    if len(children) != (3 if receipt else 2):
-        raise fault(element, "must hold Id and Kind, and Receipt exactly in a proof of receipt")
+    rest = children[2:]
+    wishes = rest.pop(0) if rest and rest[0].tag == _g("Terms") else None
+    if len(children) < 2 or len(rest) != (1 if receipt else 0):
+        raise fault(
+            element, "must hold Id and Kind, then Terms if any, and Receipt exactly in a proof of receipt"
+        )
     packet_id = PacketId(leaf(children[0], _g("Id")))
-    word = leaf(children[1], _g("Kind"))
-    told = _receipt(children[2]) if receipt else None
+    kind = _KINDS.get(leaf(children[1], _g("Kind")))
+    told = _receipt(rest[0]) if receipt else None
     if told is not None and told.status_code == "13":
-        raise fault(children[2], "does not stand in a 13")
+        raise fault(rest[0], "does not stand in a 13")
     # a kind that is not the envelope's, or none at all, is a contradiction of step 11
-    return Qualifier(packet_id=packet_id, kind=_KINDS.get(word), receipt=told)
+    said = None if wishes is None else _terms(wishes, kind, receipt=receipt)
+    return Qualifier(packet_id=packet_id, kind=kind, receipt=told, terms=said)
+
+
+def _terms(element: etree._Element, kind: Kind | None, *, receipt: bool) -> Terms:
+    """W6a, as narrow as in native form: whoever wraps a Signature anew changes none of these words."""
+    try:
+        found = terms.read([_term(child) for child in group(element, _g("Terms"))])
+    except ValueError as why:
+        raise fault(element, f"is not as W6a has it: {why}") from why
+    if reason := terms.fault(found, kind, receipt=receipt):
+        raise fault(element, reason)
+    return found
+
+
+def _term(element: etree._Element) -> terms.Child:
+    qualified = etree.QName(element)
+    if qualified.namespace != names.GW or qualified.localname != terms.RECIPIENT:
+        return terms.Child(name=qualified.localname, text=leaf(element, _g(qualified.localname)))
+    if group(element, _g(terms.RECIPIENT), required=("Code", "Role")) or element.text:
+        raise fault(element, "must be empty")
+    return terms.Child(name=terms.RECIPIENT, code=str(element.get("Code")), role=str(element.get("Role")))
 
 
 def _receipt(element: etree._Element) -> Receipt:

@@ -1,5 +1,5 @@
 """Puts another Signature into a native envelope (W9). In: the envelope as the fast path read it, its bytes, another key of
-the same agency. Out: the bytes of a new file with the same C, the same packet id and the same receipt. Pure."""
+the same agency. Out: the bytes of a new file with the same C, the same packet id, terms and receipt. Pure."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 def pieces(fast: Fast, raw: Iterable[bytes], signer: EnvelopeSigner, at: datetime) -> Iterator[bytes]:
     """The new file in pieces; `raw` are the very bytes that `fast` was read from."""
     said = fast.signature
-    qualifier = Qualifier(packet_id=said.packet_id, kind=said.kind, receipt=said.receipt)
+    qualifier = Qualifier(packet_id=said.packet_id, kind=said.kind, receipt=said.receipt, terms=said.terms)
     made = signature(fast.body_digest, signer, qualifier, at)
     position = 0
     for piece in raw:

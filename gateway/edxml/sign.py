@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Final
 from gateway.domain.document import Kind
 from gateway.domain.identity import Digest, PacketId
 from gateway.domain.receipt import Receipt
-from gateway.edxml import names, text
+from gateway.domain.terms import Terms
+from gateway.edxml import names, terms, text
 from gateway.edxml.signature import VERDICTS, SignatureParts, render
 from gateway.errors import BreaksRule, Misconfigured
 
@@ -25,11 +26,13 @@ _MAX_TEXT: Final = 1020
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Qualifier:
-    """What the signature says about the packet (W6): its id, its kind and, in an answer, the receipt."""
+    """What the signature says about the packet (W6): its id, its kind, what the dialect has no field for
+    (W6a) and, in an answer, the receipt."""
 
     packet_id: PacketId
     kind: Kind
     receipt: Receipt | None = None
+    terms: Terms | None = None
 
 
 def signature(
@@ -74,6 +77,7 @@ def _unsigned(signer: EnvelopeSigner, qualifier: Qualifier, signing_time: dateti
         packet_id=qualifier.packet_id,
         kind=qualifier.kind,
         receipt=qualifier.receipt,
+        terms=qualifier.terms,
     )
 
 
@@ -95,6 +99,10 @@ def _check(qualifier: Qualifier) -> None:
             "gw:OfDocumentId": receipt.of_document_id or "-",
             "gw:OfFrom": receipt.of_sender or "-",
         }
+    if qualifier.terms is not None and (
+        reason := terms.fault(qualifier.terms, qualifier.kind, receipt=receipt is not None)
+    ):
+        raise BreaksRule(f"gw:Terms {reason}")
     for where, value in said.items():
         if reason := text.fault(value, _MAX_TEXT):
             raise BreaksRule(f"{where} {reason}")

@@ -14,7 +14,8 @@ from xml.parsers import expat
 from gateway.domain.document import Kind
 from gateway.domain.identity import Digest, DocumentId, PacketId
 from gateway.domain.receipt import Receipt
-from gateway.edxml import names
+from gateway.domain.terms import Terms
+from gateway.edxml import names, terms
 from gateway.edxml.text import escape, instant, parse_instant
 
 VERDICTS: Final = frozenset({"valid", "axis"})
@@ -35,6 +36,7 @@ class SignatureParts:
     packet_id: PacketId
     kind: Kind
     receipt: Receipt | None = None
+    terms: Terms | None = None
 
     @property
     def signed_properties(self) -> bytes:
@@ -65,7 +67,7 @@ def render(parts: SignatureParts) -> bytes:
 
 
 def parse(raw: bytes) -> SignatureParts | None:
-    """What S says, or None when it is not W5 and W6 byte for byte."""
+    """What S says, or None when it is not W5, W6 and W6a byte for byte."""
     try:
         parts = _parts(_leaves(raw))
     except (expat.ExpatError, ValueError, LookupError):
@@ -138,6 +140,7 @@ def _commitment(parts: SignatureParts) -> bytes:
             _open("gw:Message", ("xmlns:gw", names.GW), ("version", "1")),
             _leaf("gw:Id", parts.packet_id),
             _leaf("gw:Kind", parts.kind.value),
+            b"" if parts.terms is None else terms.render(parts.terms),
             b"" if parts.receipt is None else _receipt(parts.receipt),
             b"</gw:Message></xades:CommitmentTypeQualifier></xades:CommitmentTypeQualifiers>",
             b"</xades:CommitmentTypeIndication>",
@@ -197,18 +200,25 @@ class _Leaves:
     def __init__(self) -> None:
         self.method = ""
         self.texts: dict[str, list[str]] = defaultdict(list)
+        self.terms: list[terms.Child] = []
         self._text: list[str] = []
+        self._attributes: dict[str, str] = {}
 
     def start(self, name: str, attributes: list[str]) -> None:
         self._text = []
+        self._attributes = dict(zip(attributes[::2], attributes[1::2], strict=True))
         if name == "ds:SignatureMethod":
-            self.method = dict(zip(attributes[::2], attributes[1::2], strict=True))["Algorithm"]
+            self.method = self._attributes["Algorithm"]
 
     def data(self, text: str) -> None:
         self._text.append(text)
 
     def end(self, name: str) -> None:
-        self.texts[name].append("".join(self._text))
+        text = "".join(self._text)
+        self.texts[name].append(text)
+        if (local := name.removeprefix("gw:")) in terms.NAMES:
+            code, role = (self._attributes.get(key, "") for key in ("Code", "Role"))
+            self.terms.append(terms.Child(name=local, text=text, code=code, role=role))
         self._text = []
 
     def one(self, name: str) -> str:
@@ -252,8 +262,16 @@ def _parts(leaves: _Leaves) -> SignatureParts:
         signing_time=parse_instant(leaves.one("xades:SigningTime")),
         packet_id=PacketId(leaves.one("gw:Id")),
         kind=(kind := Kind(leaves.one("gw:Kind"))),
-        receipt=_read_receipt(leaves, kind) if "gw:Receipt" in leaves.texts else None,
+        receipt=(receipt := _read_receipt(leaves, kind) if "gw:Receipt" in leaves.texts else None),
+        terms=_read_terms(leaves, kind, receipt) if "gw:Terms" in leaves.texts else None,
     )
+
+
+def _read_terms(leaves: _Leaves, kind: Kind, receipt: Receipt | None) -> Terms:
+    found = terms.read(leaves.terms)
+    if reason := terms.fault(found, kind, receipt=receipt is not None):
+        raise ValueError(f"gw:Terms {reason}")
+    return found
 
 
 def _read_receipt(leaves: _Leaves, kind: Kind) -> Receipt:

@@ -8,6 +8,7 @@ import unicodedata
 from datetime import UTC, datetime
 
 _UNWRITABLE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
+_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f]")
 _TIME = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z")
 
 
@@ -41,6 +42,17 @@ def fault(text: str, max_length: int | None = None) -> str | None:
         return "is not in Unicode form NFC"
     if max_length is not None and len(text) > max_length:
         return f"has {len(text)} characters, at most {max_length} are allowed"
+    return None
+
+
+def word_fault(text: str, max_length: int | None = None) -> str | None:
+    """As `fault`, of a text on one line that nothing surrounds: W6a's codes and numbers."""
+    if reason := fault(text, max_length):
+        return reason
+    if text != text.strip():
+        return "begins or ends with a space"
+    if found := _CONTROL.search(text):
+        return f"has the forbidden character U+{ord(found.group()):04X} at position {found.start()}"
     return None
 
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final
 from gateway.domain.document import Kind
 from gateway.domain.identity import Digest, PacketId
 from gateway.domain.proof import Binding, Contradiction, Finding, SignedEnvelope
-from gateway.edxml import binding, canonical, checklist, general
+from gateway.edxml import binding, canonical, checklist, general, terms
 from gateway.edxml.envelope import Envelope
 from gateway.errors import InvalidEnvelope, MalformedXml
 
@@ -161,6 +161,7 @@ def _fast(
         bound_from=chosen.valid_from,
         bound_to=chosen.valid_to,
         receipt=parts.receipt,
+        terms=parts.terms,
         files=fast.files,
         findings=(*fast.findings, *_odd_receipt(parts.receipt, parts.signing_time)),
         steps=checklist.passed({1: f"{fast.size} bytes", 8: parts.algorithm}),
@@ -200,6 +201,7 @@ def _general(
         weak=found.shape.weak,
         # G7: what SHA-1 signed is never a receipt's proof.
         receipt=receipt if not found.shape.weak else None,
+        terms=qualifier.terms if qualifier is not None else None,
         files=found.read.files,
         findings=(
             *found.read.findings,
@@ -260,6 +262,8 @@ def _contradiction(
     if receipt is not None and (status is None or receipt.status_code != status.code):
         detail = "gw:StatusCode is not the StatusCode of the envelope"
         return _against("RCPT-DIGEST", "gw:StatusCode", detail)
+    if qualifier.terms is not None and (wrong := terms.against(qualifier.terms, model)) is not None:
+        return _against("MSG-ID", *wrong)
     return None
 
 

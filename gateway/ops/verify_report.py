@@ -10,6 +10,7 @@ from typing import Any
 
 from gateway.domain.proof import ChainLink, Evidence, Finding, SignedEnvelope, Step
 from gateway.domain.receipt import Receipt
+from gateway.domain.terms import Terms
 from gateway.edxml.envelope import Envelope
 
 
@@ -91,7 +92,20 @@ def _commitment(signed: SignedEnvelope[Envelope]) -> dict[str, Any] | None:
     return {
         "kind": "proof-of-origin" if receipt is None else "proof-of-receipt",
         "message": {"id": signed.packet_id, "kind": signed.kind.value},
+        "terms": _terms(signed.terms) if signed.terms else None,
         "receipt": _receipt(receipt) if receipt else None,
+    }
+
+
+def _terms(terms: Terms) -> dict[str, Any]:
+    """W6a; null is what was not said."""
+    return {
+        "reply_required": terms.reply_required,
+        "due_at": _text(terms.due_at),
+        "delivery_mode": terms.delivery_mode,
+        "recipients": [{"code": code, "role": role} for code, role in terms.roles],
+        "register_no": terms.register_no,
+        "register_year": terms.register_year,
     }
 
 

@@ -10,10 +10,11 @@ from datetime import UTC, date, datetime, timedelta
 from io import BytesIO
 from uuid import UUID
 
-from gateway.domain.document import Kind
+from gateway.domain.document import DeliveryMode, Kind, RecipientRole
 from gateway.domain.identity import Digest, DocumentId, PacketId
 from gateway.domain.proof import Binding
 from gateway.domain.receipt import Receipt
+from gateway.domain.terms import Terms
 from gateway.domain.wall_clock import VIETNAM
 from gateway.edxml.attachment import coding_for, extension
 from gateway.edxml.build import Content, Qualifier, write
@@ -212,8 +213,30 @@ def _opener(raw: bytes) -> Callable[[], tuple[bytes, ...]]:
     return lambda: (raw,)
 
 
-def qualifier(envelope: Envelope, of: Receipt | None = None, packet_id: str = PACKET_ID) -> Qualifier:
-    return Qualifier(packet_id=PacketId(packet_id), kind=envelope.kind, receipt=of)
+def timed(model: Envelope) -> Envelope:
+    """The same as a timed express letter."""
+    return replace(model, other=replace(model.other or OtherInfo(), priority=4))
+
+
+def wishes(**changes: object) -> Terms:
+    """Everything that a sender can say of a document, fitting `timed(document())` and its like."""
+    said = Terms(
+        reply_required=True,
+        due_at=datetime(2031, 3, 4, 9, 0, tzinfo=UTC),
+        delivery_mode=DeliveryMode.ELECTRONIC,
+        roles=((RECEIVER, RecipientRole.TO_ACT), (SECOND_RECEIVER, RecipientRole.TO_KNOW)),
+    )
+    return replace(said, **changes)  # type: ignore[arg-type]  # tests name fields freely
+
+
+REGISTERED = Terms(register_no="1245", register_year=2031)
+"""What a receiver says in a 03."""
+
+
+def qualifier(
+    envelope: Envelope, of: Receipt | None = None, packet_id: str = PACKET_ID, terms: Terms | None = None
+) -> Qualifier:
+    return Qualifier(packet_id=PacketId(packet_id), kind=envelope.kind, receipt=of, terms=terms)
 
 
 def native(
@@ -224,13 +247,14 @@ def native(
     of: Receipt | None = None,
     at: datetime = SIGNED_AT,
     packet_id: str = PACKET_ID,
+    terms: Terms | None = None,
 ) -> bytes:
     """A signed native file; by default `document()` under its sender's RSA-2048 key."""
     envelope = envelope or document(files)
     files = files if envelope.attachments else ()
     signer = signer or pki.signer(envelope.sender.organ_id or SENDER)
     out = BytesIO()
-    write(envelope, contents(files), out, signer, qualifier(envelope, of, packet_id), at)
+    write(envelope, contents(files), out, signer, qualifier(envelope, of, packet_id, terms), at)
     return out.getvalue()
 
 

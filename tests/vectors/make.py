@@ -22,6 +22,7 @@ from tests.hostile import (
     test_keys_and_values,
     test_moved_signature,
     test_not_canonical,
+    test_terms,
     test_wrapped,
 )
 from tests.hostile.forge import Mutation
@@ -79,6 +80,10 @@ def _good() -> Iterator[Vector]:
     for name, text in _TEXTS.items():
         raw = envelopes.native(envelopes.document((), subject=text), (), signer=ELLIPTIC)
         yield Vector(name=f"1-text-{name}", raw=raw, signer=ELLIPTIC)
+    for name, model, of, terms in test_terms.GOOD:
+        signer = pki.signer(model.sender.organ_id or "", "p256")
+        raw = envelopes.native(model, signer=signer, of=of, terms=terms)
+        yield Vector(name=f"1-terms-{name}", raw=raw, signer=signer)
     imitation = "<ds:Signature Id='x'>"
     files = (("kem.edxml", imitation.encode()),)
     raw = envelopes.native(envelopes.document(files, subject=f"V/v {imitation}"), files, signer=ELLIPTIC)
@@ -102,6 +107,13 @@ def _changed() -> Iterator[Vector]:
     raw_bytes = (row for row in test_not_canonical.CASES if row[0] not in test_not_canonical.SAME_BODY)
     for name, mutate in _named(raw_bytes):
         yield Vector(name=f"{name}-signed-raw", raw=_resigned(mutate, native, raw=True))
+    for carrier, rows in test_terms.SHAPES.items():
+        good, signer = test_terms.native(carrier), test_terms.signer(carrier)
+        for row, mutate, _ in rows:
+            raw = forge.resign(mutate(good), good, signer)
+            yield Vector(name=f"4-terms-{row}", raw=raw, signer=signer)
+    parked = test_terms.parked(test_terms.native("document"))
+    yield Vector(name="4-terms-parked-in-a-second-object", raw=parked)
     text = native.decode()
     for encoding in ("utf-16", "utf-32", "utf-7"):
         raw = text.replace("UTF-8", encoding.upper(), 1).encode(encoding)

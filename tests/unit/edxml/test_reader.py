@@ -344,7 +344,9 @@ DEEP = "<OtherInfo>" * 70 + "</OtherInfo>" * 70
             "ENV-LIMIT",
         ),
         (
-            envelope(header=f'<Signature xmlns="{names.DS}">' + "<X509Certificate/>" * 5000 + "</Signature>"),
+            envelope(
+                header=f'<Signature xmlns="{names.DS}">' + "<X509Certificate/>" * 20_000 + "</Signature>"
+            ),
             LIMITS,
             "ENV-LIMIT",
         ),

@@ -46,6 +46,15 @@ def test_the_content_is_the_same_and_the_key_another() -> None:
     assert oracles.body_form(made) == oracles.body_form(RAW)
 
 
+def test_w9_the_terms_are_signed_again_as_they_were() -> None:
+    raw = envelopes.native(envelopes.timed(envelopes.document()), terms=envelopes.wishes())
+    made = again(raw, [raw])
+    after = canonical.read_fast([made], len(made), XmlPolicy())
+
+    assert after is not None
+    assert after.signature.terms == envelopes.wishes()
+
+
 @given(st.lists(st.integers(0, 2 * len(RAW)), max_size=8))
 def test_it_does_not_matter_in_which_pieces_the_file_is_read(at: list[int]) -> None:
     assert again(RAW, cut(RAW, at)) == WHOLE

@@ -1,0 +1,165 @@
+"""`gw:Terms` (W6a): how it is written, what of it may stand in which packet, and whether it agrees with the envelope. The
+writer and both readers use the functions of this module alone, so that they cannot differ. Pure."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Final
+
+from gateway.domain.document import DeliveryMode, Kind, RecipientRole
+from gateway.domain.terms import Terms
+from gateway.edxml.policy import Limits
+from gateway.edxml.text import escape, escape_attribute, instant, parse_instant, word_fault
+
+if TYPE_CHECKING:
+    from gateway.edxml.envelope import Envelope
+
+LONGEST_NUMBER: Final = 50
+RECIPIENT: Final = "Recipient"
+NAMES: Final = ("ReplyRequired", "DueAt", "DeliveryMode", RECIPIENT, "RegisterNumber", "RegisterYear")
+"""The children in their order; each once at most, `RECIPIENT` as often as there are receivers."""
+
+_WITH_FILES: Final = frozenset({Kind.DOCUMENT, Kind.UPDATE, Kind.REPLACEMENT})
+_PAPER: Final = {DeliveryMode.ELECTRONIC: 0, DeliveryMode.BOTH: 1}
+_FLAGS: Final = {"true": True, "false": False}
+_YEAR: Final = re.compile(r"[0-9]{4}")
+_TIMED_EXPRESS: Final = 4
+_ACCEPTED: Final = "03"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Child:
+    """One child as a reader met it: a text, or the code and role of a recipient."""
+
+    name: str
+    text: str = ""
+    code: str = ""
+    role: str = ""
+
+
+def render(terms: Terms) -> bytes:
+    """The element in canonical form."""
+    return b"<gw:Terms>" + b"".join(_children(terms)) + b"</gw:Terms>"
+
+
+def read(children: Iterable[Child]) -> Terms:
+    """What the children say, in the order in which they stand. ValueError for one that is unknown, doubled, out of order
+    or no value; whether they may stand in this packet is for `fault`."""
+    texts: dict[str, str] = {}
+    roles: list[tuple[str, RecipientRole]] = []
+    place = 0
+    for child in children:
+        if child.name not in NAMES or NAMES.index(child.name) < place or child.name in texts:
+            raise ValueError(f"{child.name} is not known here, stands twice, or in another order")
+        place = NAMES.index(child.name)
+        if child.name == RECIPIENT:
+            roles.append((child.code, RecipientRole(child.role)))
+        else:
+            texts[child.name] = child.text
+    return Terms(
+        reply_required=_flag(texts.get("ReplyRequired")),
+        due_at=parse_instant(texts["DueAt"]) if "DueAt" in texts else None,
+        delivery_mode=DeliveryMode(texts["DeliveryMode"]) if "DeliveryMode" in texts else None,
+        roles=tuple(roles),
+        register_no=texts.get("RegisterNumber"),
+        register_year=_year(texts.get("RegisterYear")),
+    )
+
+
+def fault(terms: Terms, kind: Kind | None, *, receipt: bool) -> str | None:
+    """Why these Terms cannot stand in a packet of this kind, whatever its envelope says (step 5), or None."""
+    if not terms:
+        return "says nothing; an empty one is left out"
+    registered = (terms.register_no, terms.register_year) != (None, None)
+    wishes = terms != Terms(register_no=terms.register_no, register_year=terms.register_year)
+    if wishes and kind not in _WITH_FILES:
+        return "says more than the arrival number, which stands in a document, update or replacement alone"
+    if registered and not receipt:
+        return "says an arrival number, which stands in a receipt alone"
+    if (terms.register_no is None) is not (terms.register_year is None):
+        return "says one of RegisterNumber and RegisterYear; they stand together"
+    return next(_wrong_values(terms), None)
+
+
+def against(terms: Terms, model: Envelope) -> tuple[str, str] | None:
+    """Where these Terms contradict the envelope and how (step 11), or None."""
+    unmatched = iter([to.organ_id for to in model.to])
+    if not all(code in unmatched for code, _ in terms.roles):
+        return "gw:Recipient", "gw:Recipient names a code that is not in To, or not in its order"
+    if terms.due_at is not None and (model.other is None or model.other.priority != _TIMED_EXPRESS):
+        return "gw:DueAt", f"gw:DueAt stands in a packet whose Priority is not {_TIMED_EXPRESS}"
+    paper = model.business.paper if model.business else None
+    if terms.delivery_mode is not None and paper != _PAPER.get(terms.delivery_mode, -1):
+        return "gw:DeliveryMode", f"gw:DeliveryMode says {terms.delivery_mode}, Paper is {paper}"
+    code = model.status.code if model.status else None
+    if terms.register_no is not None and code != _ACCEPTED:
+        return "gw:RegisterNumber", f"gw:RegisterNumber stands in a status whose StatusCode is {code}"
+    return None
+
+
+def _children(terms: Terms) -> Iterator[bytes]:
+    if terms.reply_required is not None:
+        yield _leaf("ReplyRequired", "true" if terms.reply_required else "false")
+    if terms.due_at is not None:
+        yield _leaf("DueAt", instant(terms.due_at))
+    if terms.delivery_mode is not None:
+        yield _leaf("DeliveryMode", terms.delivery_mode.value)
+    for code, role in terms.roles:
+        written = (escape_attribute(code), role.value.encode())
+        yield b'<gw:Recipient Code="%s" Role="%s"></gw:Recipient>' % written
+    if terms.register_no is not None:
+        yield _leaf("RegisterNumber", terms.register_no)
+    if terms.register_year is not None:
+        yield _leaf("RegisterYear", f"{terms.register_year:04d}")
+
+
+def _leaf(local: str, text: str) -> bytes:
+    name = local.encode()
+    return b"<gw:%s>%s</gw:%s>" % (name, escape(text), name)
+
+
+def _wrong_values(terms: Terms) -> Iterator[str]:
+    if terms.delivery_mode is not None and terms.delivery_mode not in _PAPER:
+        yield f"says the delivery mode {terms.delivery_mode}, which does not travel"
+    if terms.due_at is not None and (reason := _time_fault(terms.due_at)):
+        yield f"says an hour that {reason}"
+    most = Limits().recipients
+    codes = [code for code, _ in terms.roles]
+    if len(codes) > most or len(set(codes)) < len(codes):
+        yield f"names a recipient twice, or more than {most}"
+    for code in codes:
+        if reason := word_fault(code):
+            yield f"names a recipient whose code {reason}"
+    if terms.register_no is not None and (reason := word_fault(terms.register_no, LONGEST_NUMBER)):
+        yield f"says an arrival number that {reason}"
+    if terms.register_year is not None and not 0 <= terms.register_year <= 9999:
+        yield f"says the year {terms.register_year}"
+
+
+def _time_fault(at: datetime) -> str | None:
+    if at.tzinfo is None:
+        return "has no zone"
+    try:
+        instant(at)
+    except OverflowError:
+        return "no calendar has"
+    return None
+
+
+def _flag(text: str | None) -> bool | None:
+    if text is None:
+        return None
+    if text not in _FLAGS:
+        raise ValueError("ReplyRequired is neither true nor false")
+    return _FLAGS[text]
+
+
+def _year(text: str | None) -> int | None:
+    if text is None:
+        return None
+    if not _YEAR.fullmatch(text):
+        raise ValueError("RegisterYear is not four digits")
+    return int(text)
