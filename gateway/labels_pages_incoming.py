@@ -6,7 +6,8 @@ from __future__ import annotations
 from gateway.labels_pages_incoming_acts import INCOMING_ACTS
 
 _FACTS: dict[str, tuple[str, str]] = {
-    "incoming.untitled": ("Văn bản đến", "Incoming document"),
+    "incoming.title.no_number": ("Văn bản đến không số", "Incoming document without a number"),
+    "incoming.no_number": ("không số", "without a number"),
     "incoming.neighbours": ("Danh sách văn bản đến", "List of incoming documents"),
     "incoming.list": ("Về danh sách", "Back to the list"),
     "incoming.before": ("Văn bản trước", "Previous"),

@@ -101,6 +101,10 @@ _HANDING: dict[str, tuple[str, str]] = {
         "chỉ đạo.",
         "The units see it at once. {sender} is told “Assigned” (04) and does not see the instruction.",
     ),
+    "incoming.assign.will.by_hand": (
+        "Đơn vị được chuyển thấy văn bản ngay. Văn bản không đến qua trục nên nơi gửi không nhận được trạng thái nào.",
+        "The units see it at once. It did not come over the axis: its sender is told nothing.",
+    ),
     "incoming.assign.will.again": (
         "Phân công cũ được giữ trong quá trình xử lý; thời hạn với nơi gửi không tính lại.",
         "The former assignment stays in the history; the sender's deadline does not begin anew.",
@@ -134,6 +138,10 @@ _HANDING: dict[str, tuple[str, str]] = {
     "incoming.progress.hint": (
         "Nơi gửi thấy trạng thái và ghi chú này.",
         "The sender sees the state and this note.",
+    ),
+    "incoming.progress.by_hand": (
+        "Chỉ ghi trong cơ quan; văn bản không đến qua trục nên nơi gửi không thấy.",
+        "Kept in the agency; it did not come over the axis, so its sender sees nothing.",
     ),
     "incoming.step.04": ("Đã phân công (04)", "Assigned (04)"),
     "incoming.step.05": ("Đang xử lý (05)", "In progress (05)"),

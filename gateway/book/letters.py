@@ -8,7 +8,7 @@ from datetime import date
 
 from gateway.book.desk import BookDesk
 from gateway.domain.account import AgencyScope, NumberingMode
-from gateway.domain.book import Book, Span
+from gateway.domain.book import Book, Span, end_of_run
 from gateway.domain.event import EventKind
 from gateway.domain.wall_clock import local
 from gateway.errors import Refused
@@ -128,10 +128,10 @@ async def strike(desk: BookDesk, scope: AgencyScope, id: str, why: str) -> Paper
 
 
 async def suggested(work: Work, year: int, type_name: str | None = None) -> int:
-    """The number after the highest of that year, of one type where types have runs of their own. Only a suggestion:
+    """The number after the last of that year's run, of one type where types have runs of their own. Only a suggestion:
     whoever takes it first has it."""
     found = await work.books.outgoing_numbers(Span(year=year))
     taken = [
         int(one.number) for one in found if rules.is_number(one.number) and type_name in (None, one.type_name)
     ]
-    return max(taken, default=0) + 1
+    return end_of_run(taken, min(taken, default=0)) + 1

@@ -3,13 +3,28 @@ values; what they are made of is read by the store, and which words they bear is
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from enum import StrEnum
 
 Cell = str | int | date | None
 """Text stays text ("01" is not 1), a date is a date; None leaves the cell empty."""
+
+
+# No run leaves out so many numbers on purpose.
+_FAR = 1_000
+
+
+def end_of_run(numbers: Iterable[int], first: int) -> int:
+    """The last of the numbers that the run from `first` reaches. One that is far ahead of the others was a slip of whoever
+    typed it."""
+    last = first
+    for number in sorted(numbers):
+        if number > last + _FAR:
+            break
+        last = max(last, number)
+    return last
 
 
 class Book(StrEnum):

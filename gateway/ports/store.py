@@ -163,7 +163,7 @@ class Identities(Protocol):
 class DocumentRegister(Protocol):
     async def next_number(self, book: str, year: int) -> int:
         """The next number of the book's year, from its counter row, in the caller's transaction: no gaps, no repeats.
-        After the highest that was typed before the book began to count."""
+        After those that were typed before the book began to count, but for one far ahead of them."""
 
     async def enter(self, entry: RegisterEntry) -> None:
         """Clash when the number is taken in that book and year (07 is 7), or the document is already entered."""

@@ -11,6 +11,7 @@ from sqlmodel import col
 
 from gateway import errors
 from gateway.domain.account import AgencyScope
+from gateway.domain.book import end_of_run
 from gateway.ports.rows import RegisterEntry
 from gateway.store.register_tables import RegisterCounterRow, RegisterEntryRow
 from gateway.store.transaction import Transaction
@@ -53,12 +54,13 @@ class SqlDocumentRegister:
             )
         if not await self._is_taken(book, year, str(row.last)):
             return row.last
-        return await self._after_the_highest(this)
+        return await self._after_those_typed(this, row.last)
 
-    async def _after_the_highest(self, this: dict[str, object]) -> int:
-        """Numbers were typed into this book before it began to count by itself: the run goes on after them."""
+    async def _after_those_typed(self, this: dict[str, object], first: int) -> int:
+        """Numbers were typed into this book before it began to count by itself: the run goes on after them. One far ahead of
+        the others was a slip; the run does not follow it, and leaves it out should it ever come there."""
         taken = [row[0] for row in await self._tx.tuples(_NUMBERS, **this)]
-        last = max(int(number) for number in taken if _is_number(number)) + 1
+        last = end_of_run((int(each) for each in taken if _is_number(each)), first) + 1
         await self._tx.change(_GO_ON, **this, last=last)
         return last
 

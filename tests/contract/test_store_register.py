@@ -81,3 +81,32 @@ async def test_a_book_reads_by_number(store: SqlStore, clock: ManualClock) -> No
         book = await work.register.entries("in", 2026)
 
     assert [one.number for one in book] == ["1", "9", "10", "12a"]
+
+
+@pytest.mark.parametrize("slip", ["9999999999", "2147483647", "5000"])
+async def test_one_number_typed_far_ahead_neither_moves_the_run_nor_overflows_it(
+    store: SqlStore, clock: ManualClock, slip: str
+) -> None:
+    async with store.begin(NORTH) as work:
+        for number in ("1", "02", "40", slip):
+            document = incoming(clock)
+            await work.incoming.add(document)
+            await work.register.enter(entry(document, number))
+        await work.commit()
+
+    assert [await take(store) for _ in range(3)] == [41, 42, 43]
+
+
+async def test_a_number_far_ahead_is_left_out_when_the_run_comes_to_it(
+    store: SqlStore, clock: ManualClock
+) -> None:
+    async with store.begin(NORTH) as work:
+        for number in ("1", "1002", "1003"):
+            document = incoming(clock)
+            await work.incoming.add(document)
+            await work.register.enter(entry(document, number))
+        await work.commit()
+
+    taken = [await take(store) for _ in range(1_001)]
+
+    assert taken == [*range(2, 1_002), 1_004]

@@ -255,6 +255,36 @@ async def test_a_letter_that_came_on_paper_before_is_named_and_asks_for_a_note(
     assert await page.locator("form[data-act]").count() == 0
 
 
+async def test_a_paper_letter_without_a_number_shows_no_id_and_promises_its_sender_nothing(
+    mail: Mail, enter: Enter, page: Page
+) -> None:
+    scope, today = await mail.scope("department"), mail.node.out.today()
+    letter = by_hand.Letter(
+        sender="Bà Lê Thị Mẫu", subject="Đơn đề nghị sửa đường", received_on=today, unit=UNIT
+    )
+    paper = (await by_hand.enter(mail.node.inn, scope, letter)).document
+    await enter(PostRole.HEAD)
+
+    await opened(page, "/van-ban-den?tab=all")
+    row = await page.locator("tr", has_text="Đơn đề nghị sửa đường").inner_text()
+    await opened(page, at(paper))
+    title = await page.inner_text("h1")
+    await opened(page, at(paper, "/chuyen-xu-ly"))
+    promise = await page.inner_text("main")
+    await enter(PostRole.OFFICER)
+    await opened(page, at(paper))
+    progress = await page.inner_text("main")
+
+    assert "không số" in row
+    assert paper.id not in row
+    assert title == "Văn bản đến không số"
+    assert paper.id not in promise
+    assert "(04)" not in promise
+    assert "nơi gửi không nhận được trạng thái nào" in promise
+    assert "Nơi gửi thấy trạng thái" not in progress
+    assert "nơi gửi không thấy" in progress
+
+
 async def test_an_update_shows_what_it_changes_before_it_is_agreed(
     mail: Mail, enter: Enter, page: Page, record_property: Record
 ) -> None:

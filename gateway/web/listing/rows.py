@@ -80,9 +80,9 @@ class Teller:
     def _number(self, line: Line) -> str:
         card = line.card
         known = "/".join(each for each in (card.number, card.symbol) if each)
-        if not known and line.state == "draft":
-            return labels.say("outgoing.no_number", self.lang)
-        return known or card.document_id or line.id
+        if known:
+            return known
+        return labels.say(f"{'incoming' if line.side is Side.IN else 'outgoing'}.no_number", self.lang)
 
     def _subject(self, line: Line) -> str:
         """Empty where it is not to be seen; a draft may have none yet."""

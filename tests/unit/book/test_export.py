@@ -308,3 +308,11 @@ async def test_a_book_is_its_agencys_alone(town: Town) -> None:
     other: AgencyScope = await town.scope(PROVINCE)
     async with town.node.store.read(other) as work:
         assert (await read.leaf(work, Book.INCOMING, YEAR)).lines == ()
+
+
+async def test_a_number_typed_far_ahead_is_not_followed_by_the_next_one_that_is_suggested(town: Town) -> None:
+    for number in ("31", "32", "9999999999"):
+        await letters.enter(town.node.book, await town.scope(COMMUNE), sent(town, number=number))
+
+    async with town.node.store.read(await town.scope(COMMUNE)) as work:
+        assert await letters.suggested(work, 2026) == 33

@@ -93,7 +93,7 @@ async def page(
     return await visit.page(
         "incoming/one.html",
         status,
-        title=seen.numbered(document) or visit.say("incoming.untitled"),
+        title=seen.numbered(document) or visit.say("incoming.title.no_number"),
         found=found,
         document=document,
         known=known,
@@ -131,7 +131,7 @@ async def page(
 
 def panel_of(visit: Visit, found: Found, known: Known) -> checks.Panel:
     words = [
-        (seen.path_of(each.id), f"{seen.numbered(each) or each.id} ({visit.say(f'state.in.{each.state}')})")
+        (seen.path_of(each.id), f"{seen.named(visit, each)} ({visit.say(f'state.in.{each.state}')})")
         for each in known.doubles
     ]
     held = known.held if found.whole.state is InState.HELD else ()

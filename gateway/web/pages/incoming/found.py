@@ -44,15 +44,12 @@ class Found:
     manner: Manner
     assigned: bool
     content: bool
+    name: str
+    """Number and symbol as a page says them."""
 
     @property
     def path(self) -> str:
         return path_of(self.whole.id)
-
-    @property
-    def name(self) -> str:
-        """Number and symbol; the id of what has none."""
-        return numbered(self.whole) or self.whole.id
 
 
 def path_of(id: str) -> str:
@@ -61,6 +58,11 @@ def path_of(id: str) -> str:
 
 def numbered(document: IncomingDocument) -> str:
     return "/".join(part for part in (document.number, document.symbol) if part)
+
+
+def named(visit: Visit, document: IncomingDocument) -> str:
+    """Number and symbol; in words where it has none, as many letters of citizens."""
+    return numbered(document) or visit.say("incoming.no_number")
 
 
 def is_given(document: IncomingDocument, unit: str) -> bool:
@@ -84,6 +86,7 @@ async def find(visit: Visit) -> Found:
         manner=granted.manner,
         assigned=assigned,
         content=granted.manner in (Manner.YES, Manner.OWN),
+        name=named(visit, whole),
     )
 
 
@@ -92,7 +95,8 @@ async def find_to_freeze(visit: Visit) -> Found:
     if visit.may(Right.SEE_CONTENT):
         return await find(visit)
     document, whole = await _both(visit)
-    return Found(document=document, whole=whole, manner=Manner.NO, assigned=False, content=False)
+    name = named(visit, whole)
+    return Found(document=document, whole=whole, manner=Manner.NO, assigned=False, content=False, name=name)
 
 
 async def _both(visit: Visit) -> tuple[IncomingDocument, IncomingDocument]:
