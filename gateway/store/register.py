@@ -57,8 +57,8 @@ class SqlDocumentRegister:
         return await self._after_those_typed(this, row.last)
 
     async def _after_those_typed(self, this: dict[str, object], first: int) -> int:
-        """Numbers were typed into this book before it began to count by itself: the run goes on after them. One far ahead of
-        the others was a slip; the run does not follow it, and leaves it out should it ever come there."""
+        """Numbers were typed into this book before it began to count by itself: the run goes on after them. One far ahead
+        of the others was a slip; the run does not follow it, and leaves it out should it ever come there."""
         taken = [row[0] for row in await self._tx.tuples(_NUMBERS, **this)]
         last = end_of_run((int(each) for each in taken if _is_number(each)), first) + 1
         await self._tx.change(_GO_ON, **this, last=last)
