@@ -13,6 +13,7 @@ from typing import Any
 import asyncpg
 from sqlalchemy import Table, inspect
 
+from gateway.domain import duty
 from gateway.domain.account import AgencyScope, HostedAgency
 from gateway.domain.document import (
     Delivery,
@@ -28,8 +29,9 @@ from gateway.domain.document import (
     Signer,
     Urgency,
 )
+from gateway.domain.duty import Duty, Waits
 from gateway.domain.identity import Digest, DocumentId, PacketId
-from gateway.domain.listing import Deliveries, Side, due_within, incoming_line, outgoing_line
+from gateway.domain.listing import Deliveries, due_within, incoming_line, outgoing_line
 from gateway.domain.origin import Origin
 from gateway.domain.status import Fact, Track
 from gateway.store import incoming, outgoing
@@ -135,7 +137,9 @@ def sent(spread: Spread, n: int) -> Iterator[Any]:
         if at > NOW - timedelta(days=31):
             yield from facts(delivery.id, at, spread.rng)
     found = Deliveries(states=states, sent_at=at, latest_at=at + timedelta(hours=1))
-    line = outgoing_line(document, found, due_within(Side.OUT, at, document.draft.urgency))
+    line = outgoing_line(
+        document, found, due_within(Duty(waits=Waits.PARTNER, since=at), document.draft.urgency)
+    )
     yield row(line, document, spread.rng.choice((Origin.PROGRAM,) * 30 + (Origin.HAND, Origin.MACHINE)))
 
 
@@ -174,7 +178,9 @@ def arrived(spread: Spread, n: int) -> Iterator[Any]:
         **known,
     )
     yield incoming.from_domain(document)
-    line = incoming_line(document, state.value, due_within(Side.IN, at, document.urgency))
+    owed = duty.of_incoming(document, ())
+    due_at = due_within(owed, document.urgency) if owed is not None else None
+    line = incoming_line(document, state.value, due_at)
     yield row(line, document, spread.rng.choice((Origin.AXIS,) * 30 + (Origin.PAPER, Origin.EMAIL)))
 
 

@@ -83,11 +83,12 @@ _CHECKS: dict[str, tuple[str, str]] = {
     "incoming.checks": ("Kết quả kiểm tra", "Checks"),
     "incoming.checks.check": ("Mục kiểm tra", "Check"),
     "incoming.checks.result": ("Kết quả", "Result"),
+    "incoming.grade.none": ("Không kiểm tra được", "Not checked"),
     "incoming.grade.good": ("Đạt", "Passed"),
     "incoming.grade.note": ("Lưu ý", "Note"),
     "incoming.grade.doubt": ("Nghi vấn", "Doubtful"),
     "incoming.grade.bad": ("Không đạt", "Failed"),
-    "incoming.verdict.good": ("Mọi mục kiểm tra đều đạt.", "All checks pass."),
+    "incoming.verdict.good": ("Các mục đã kiểm tra đều đạt.", "Everything that was checked passes."),
     "incoming.verdict.note": (
         "Tiếp nhận được. Hãy đọc mục có chữ “Lưu ý”.",
         "It may be taken in. Read what is marked “Note”.",
@@ -117,7 +118,11 @@ _CHECKS: dict[str, tuple[str, str]] = {
         "khai {stated}, đếm được {found}: kiểm tra thiếu, thừa trang",
         "{stated} stated, {found} counted: check for missing pages",
     ),
-    "incoming.check.pages.unknown": ("không khai hoặc không đếm được", "not stated, or cannot be counted"),
+    "incoming.check.pages.unstated": ("nơi gửi không khai số trang", "the sender stated none"),
+    "incoming.check.pages.uncounted": (
+        "khai {stated}, không đếm được số trang của tệp",
+        "{stated} stated; those of the file cannot be counted",
+    ),
     "incoming.mark.contradiction": (
         "Cơ quan ta vừa từ chối vừa tiếp nhận văn bản này; hãy báo rõ cho nơi gửi",
         "We both refused and took in this document; tell the sender which holds",

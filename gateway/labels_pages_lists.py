@@ -191,6 +191,8 @@ LISTING: Mapping[str, tuple[str, str]] = MappingProxyType(
         "listing.check.envelope_signature": ("Chữ ký", "Signature"),
         "listing.check.digests": ("Toàn vẹn", "Integrity"),
         "listing.check.recipient": ("Đúng nơi nhận", "Addressee"),
+        "listing.check.rules": ("Nội dung", "Content"),
+        "listing.check.pdf": ("Chữ ký trên PDF", "Signature on the PDF"),
         "listing.metadata_only": (
             "Vai trò của bạn chỉ xem siêu dữ liệu: trích yếu, người ký và tệp không hiển thị.",
             "Your role sees metadata alone: subject, signer and files are not shown.",

@@ -88,7 +88,7 @@ TASKS: dict[str, tuple[str, str]] = {
     "chart.taken_in": ("Đã đến → Đã tiếp nhận, trung vị", "Delivered → taken in, median"),
     "chart.taken_in90": ("Đã đến → Đã tiếp nhận, 90%", "Delivered → taken in, 90th percentile"),
     "chart.minutes": ("phút", "minutes"),
-    "chart.states": ("Văn bản đi hôm nay theo trạng thái", "Outgoing documents of today by state"),
+    "chart.states": ("Văn bản đã gửi hôm nay theo trạng thái", "Documents sent today by state"),
     "chart.nothing_today": ("Hôm nay chưa gửi văn bản nào.", "Nothing was sent today."),
     "chart.slowest": ("Mười nơi nhận tiếp nhận chậm nhất", "Ten recipients slowest to take in"),
     "chart.nothing_yet": ("Chưa có nơi nào tiếp nhận.", "Nobody has taken anything in yet."),

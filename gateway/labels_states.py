@@ -96,6 +96,7 @@ STATES: dict[str, tuple[str, str]] = {
     "checked.weak": ("yếu", "weak"),
     "checked.allowed": ("đạt", "kept"),
     "checked.held": ("không đạt, tạm giữ", "broken, held"),
+    "checked.look": ("cần xem", "to be looked at"),
     "checked.sealed": ("niêm phong", "sealed"),
     "packet.landed": ("Đã nhận gói tin, chờ kiểm tra", "Landed, to be verified"),
     "packet.done": ("Đã xử lý gói tin", "Handled"),

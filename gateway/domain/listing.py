@@ -19,7 +19,9 @@ from gateway.domain.document import (
     OutState,
     Urgency,
 )
+from gateway.domain.duty import Duty, Waits
 from gateway.domain.origin import Origin
+from gateway.domain.signatures import Word
 from gateway.domain.state_words import worst
 from gateway.domain.text import Role, fold, indexed
 
@@ -65,9 +67,10 @@ _WITHIN = {
     Urgency.EXPRESS: timedelta(minutes=15),
     Urgency.TIMED_EXPRESS: timedelta(minutes=15),
 }
-_PARTNER_WITHIN = timedelta(days=1)
-_TAKEN = frozenset({"accepted", "assigned", "processing", "done", "request_agreed"})
-_SENT = frozenset({"sent", "delivered"}) | _TAKEN
+_DAY = timedelta(days=1)
+TAKEN = frozenset({"accepted", "assigned", "processing", "done"})
+"""Whoever agreed to a recall has given it back and counts no more."""
+_SENT = frozenset({"sent", "delivered", "request_agreed"}) | TAKEN
 _ASKS = frozenset({"recall_asked", "take_back_asked", "update_asked"})
 _CALLS = frozenset({"rejected", "failed", "blocked", "request_refused"})
 
@@ -101,7 +104,7 @@ class Card:
     @property
     def taken_in(self) -> int:
         """How many recipients have taken it in: the 18 of `18/20`."""
-        return sum(n for state, n in self.states.items() if state in _TAKEN)
+        return sum(n for state, n in self.states.items() if state in TAKEN)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -125,6 +128,15 @@ class Line:
     latest_at: datetime | None = None
     unread: bool = False
     origin: Origin | None = None
+
+    @property
+    def waits(self) -> Waits:
+        """What `due_at` is the end of."""
+        if self.side is Side.OUT:
+            return Waits.PARTNER
+        if self.state in _ASKS:
+            return Waits.ANSWER
+        return Waits.DECIDE if self.own_state == InState.HELD else Waits.TAKE_IN
 
     def is_overdue(self, now: datetime) -> bool:
         return self.due_at is not None and self.due_at <= now
@@ -157,11 +169,12 @@ class Keys:
     folded: str
 
 
-def due_within(side: Side, since: datetime, urgency: Urgency) -> datetime:
-    """By when it should be taken in, by us or by a recipient, where nothing knows office hours."""
-    if side is Side.OUT and urgency is Urgency.NORMAL:
-        return since + _PARTNER_WITHIN
-    return since + _WITHIN[urgency]
+def due_within(duty: Duty, urgency: Urgency) -> datetime:
+    """By when it should be done, by us or by a recipient, where nothing knows office hours."""
+    a_day = duty.waits in (Waits.DECIDE, Waits.ANSWER)
+    if a_day or (duty.waits is Waits.PARTNER and urgency is Urgency.NORMAL):
+        return duty.since + _DAY
+    return duty.since + _WITHIN[urgency]
 
 
 def is_listed_out(document: OutgoingDocument) -> bool:
@@ -200,9 +213,10 @@ def outgoing_line(document: OutgoingDocument, sent: Deliveries, due_at: datetime
 
 
 def incoming_line(
-    document: IncomingDocument, shown: str, due_at: datetime, *, not_handed: bool = False
+    document: IncomingDocument, shown: str, due_at: datetime | None, *, not_handed: bool = False
 ) -> Line:
-    """`shown`: its word where a request of the sender waits for an answer, else its state."""
+    """`shown`: its word where a request of the sender waits for an answer, else its state; `due_at`: by when we owe the
+    next step, None where we owe none."""
     is_open = document.state in (InState.NEW, InState.HELD)
     calls = document.state is InState.HELD or shown in _ASKS
     return Line(
@@ -215,8 +229,8 @@ def incoming_line(
         urgency=document.urgency,
         issued_on=document.issued_on,
         card=_in_card(document),
-        due_at=due_at if is_open else None,
-        attention_at=document.arrived_at if calls else due_at if is_open else None,
+        due_at=due_at,
+        attention_at=document.arrived_at if calls else due_at,
         unread=is_open,
     )
 
@@ -358,6 +372,13 @@ def _out_card(document: OutgoingDocument, states: dict[str, int]) -> Card:
     )
 
 
+def _of_pdfs(document: IncomingDocument) -> dict[str, str]:
+    """The worst word about a signature inside its PDFs."""
+    found = {each.verdict for each in document.signatures}
+    worst_one = next((word for word in (Word.INVALID, Word.UNKNOWN, Word.VALID) if word in found), None)
+    return {"pdf": worst_one.value} if worst_one is not None else {}
+
+
 def _in_card(document: IncomingDocument) -> Card:
     sealed = document.state is InState.SEALED
     return Card(
@@ -375,6 +396,6 @@ def _in_card(document: IncomingDocument) -> Card:
         pages=document.pages,
         document_id=document.document_id,
         arrival_no=document.register_no,
-        checks=dict(document.checks),
+        checks=dict(document.checks) | _of_pdfs(document),
         marks=document.marks,
     )

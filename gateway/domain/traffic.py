@@ -16,7 +16,7 @@ LONGEST_DAYS = 31
 _RESULT_OUT: Mapping[str, str] = {
     **dict.fromkeys(("queued", "sending"), "waiting"),
     **dict.fromkeys(("sent", "delivered", "recall_asked", "take_back_asked", "update_asked"), "sent"),
-    **dict.fromkeys(("accepted", "assigned", "processing", "done", "request_agreed"), "taken"),
+    **dict.fromkeys(("accepted", "assigned", "processing", "done"), "taken"),
     **dict.fromkeys(("rejected", "request_refused"), "refused"),
     "failed": "failed",
 }

@@ -5,11 +5,12 @@ and night; everything else in office time. No timer ever reminds another agency.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime, time, timedelta
 from enum import StrEnum
 
 from gateway.domain.document import Urgency
+from gateway.domain.duty import Duty, Waits
 from gateway.domain.office_calendar import OfficeCalendar
 from gateway.domain.wall_clock import local
 from gateway.policy import office_hours as hours
@@ -190,6 +191,27 @@ def answer_recall(office: OfficeCalendar, asked_at: datetime, urgency: Urgency) 
     span = URGENT_RECALL if is_urgent(urgency) else hours.working_day(office)
     at = hours.add(office, asked_at, span)
     return _exact(Timer.T11, at, reminders=(Reminder(at=at, who=Who.CLERK),))
+
+
+def of_duty(office: OfficeCalendar, duty: Duty, urgency: Urgency) -> Due:
+    """What an incoming document waits for, or a recipient of one of ours: its hours are unknown here, so it has one working
+    day of ours, and of what is urgent the same minutes as we have."""
+    if duty.waits is Waits.ANSWER:
+        return answer_recall(office, duty.since, urgency)
+    if duty.waits is Waits.DECIDE:
+        return decide_held(office, duty.since)
+    due = take_in(office, duty.since, urgency)
+    if duty.waits is Waits.PARTNER and not is_urgent(urgency):
+        return replace(due, at=hours.add(office, duty.since, hours.working_day(office)))
+    return due
+
+
+def left(
+    office: OfficeCalendar, waits: Waits, urgency: Urgency, due_at: datetime, now: datetime
+) -> timedelta:
+    """Time left on the clock that the duty runs by, where only its end was kept."""
+    at_once = is_urgent(urgency) and waits in (Waits.TAKE_IN, Waits.PARTNER)
+    return due_at - now if at_once else hours.between(office, now, due_at)
 
 
 def tell_state(changed_at: datetime) -> Due:

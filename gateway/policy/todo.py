@@ -7,10 +7,11 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from datetime import date, datetime, timedelta
 
+from gateway.domain import duty
 from gateway.domain.document import IncomingDocument, InState, OutgoingDocument, OutState, Urgency
 from gateway.domain.office_calendar import OfficeCalendar
 from gateway.domain.recall_ask import RecallAsk
-from gateway.domain.status import Fact, Track, fold_incoming, open_request
+from gateway.domain.status import fold_incoming, open_request
 from gateway.domain.task import Task, TaskKind, TaskNote
 from gateway.domain.wall_clock import local
 from gateway.policy import office_hours, timers
@@ -51,7 +52,7 @@ def of_requests(office: OfficeCalendar, asked: Iterable[AskedBack], now: datetim
     for each in asked:
         request = open_request(fold_incoming(each.facts))
         if request is not None:
-            since = _learnt(each.facts, request.request_id, request.asked_at)
+            since = duty.learnt(each.facts, request)
             due = timers.answer_recall(office, since, each.document.urgency)
             key = f"{each.document.id}:{request.request_id}"
             yield _incoming(TaskKind.RECALL, key, each.document, since, due, now)
@@ -204,13 +205,3 @@ def _outgoing(kind: TaskKind, key: str, document: OutgoingDocument, since: datet
         is_late=False,
         wall_clock=False,
     )
-
-
-def _learnt(facts: Iterable[Fact], request_id: str, otherwise: datetime) -> datetime:
-    """When our node learnt of the request: what the sender says of its own time is no ground for our deadline."""
-    times = [
-        fact.at
-        for fact in facts
-        if fact.track is Track.REQUEST and fact.request_id == request_id and fact.code == "asked"
-    ]
-    return min(times, default=otherwise)

@@ -18,7 +18,7 @@ from gateway.domain.status import Track
 from gateway.domain.wall_clock import VIETNAM
 from gateway.ports.lists import Charts, DayFigures, Lag, Slow
 from gateway.store.columns import from_json, to_json
-from gateway.store.lists_tables import ListDayRow, ListRow
+from gateway.store.lists_tables import SENT, ListDayRow, ListRow
 from gateway.store.lists_write import first_place
 from gateway.store.tables import DeliveryRow, FactRow
 from gateway.store.transaction import Transaction
@@ -67,10 +67,10 @@ async def charts(tx: Transaction, agency_id: str, today: date, days: int) -> Cha
 async def _with_today(tx: Transaction, agency_id: str, today: date, kept: Figures) -> Figures:
     """What was sent and received today as it is now; times wait until the day is worked out again."""
     begin = datetime.combine(today, time(), VIETNAM)
-    sent, hours = await _counted(tx, _between(agency_id, begin, begin + timedelta(days=1)))
+    sent, hours = await _counted(tx, agency_id, begin)
     return replace(
         kept,
-        sent=sum(sent.values()),
+        sent=sent,
         received=sum(hours.values()),
         hours=tuple(hours.get(hour, 0) for hour in range(24)),
     )
@@ -79,18 +79,18 @@ async def _with_today(tx: Transaction, agency_id: str, today: date, kept: Figure
 async def work_out(tx: Transaction, agency_id: str, day: date) -> Figures:
     """From the rows and facts as they are now."""
     begin = datetime.combine(day, time(), VIETNAM)
-    sent, hours = await _counted(tx, _between(agency_id, begin, begin + timedelta(days=1)))
+    sent, hours = await _counted(tx, agency_id, begin)
     delivered: list[float] = []
     slow: dict[str, list[float]] = {}
-    for hour in sent:
-        within = _between(agency_id, begin + hour * _HOUR, begin + (hour + 1) * _HOUR)
+    for hour in range(24):
+        within = _sent(agency_id, begin + hour * _HOUR, begin + (hour + 1) * _HOUR)
         for code, until_there, until_taken in await _lags(tx, within):
             delivered += [] if until_there is None else [until_there]
             if until_taken is not None:
                 slow.setdefault(code, []).append(until_taken)
     worst = sorted(slow.items(), key=lambda item: -sum(item[1]))[:_MOST_CODES]
     return Figures(
-        sent=sum(sent.values()),
+        sent=sent,
         received=sum(hours.values()),
         hours=tuple(hours.get(hour, 0) for hour in range(24)),
         delivered=lag(delivered),
@@ -133,21 +133,28 @@ def _is_old(made: ListDayRow, today: date, now: datetime) -> bool:
     return made.day > today - MOVING and made.made_at.astimezone(VIETNAM).date() < today
 
 
-def _between(agency_id: str, since: datetime, until: datetime) -> ColumnElement[bool]:
-    mine = col(_R.agency_id) == agency_id
-    return and_(mine, col(_R.place) >= first_place(since), col(_R.place) < first_place(until))
+def _sent(agency_id: str, since: datetime, until: datetime) -> ColumnElement[bool]:
+    """Documents by when they left: a draft counts for no day, and one of yesterday that leaves today for today."""
+    mine = and_(col(_R.agency_id) == agency_id, col(_R.side) == Side.OUT.value)
+    return and_(mine, SENT, col(_R.sent_at) >= since, col(_R.sent_at) < until)
 
 
-async def _counted(tx: Transaction, within: ColumnElement[bool]) -> tuple[dict[int, int], dict[int, int]]:
-    """Sent and received, by the hour of the day."""
+async def _counted(tx: Transaction, agency_id: str, begin: datetime) -> tuple[int, dict[int, int]]:
+    """What was sent on that day, and what came in by its hours."""
+    until = begin + timedelta(days=1)
+    ((sent,),) = await tx.tuples(select(func.count()).where(_sent(agency_id, begin, until)))
     hour = col(_R.place) // first_place(_EPOCH + _HOUR)
-    query = select(col(_R.side), hour, func.count()).where(within)
-    query = query.where(or_(col(_R.side) == Side.IN.value, col(_R.sent_at).is_not(None)))
-    found: dict[str, dict[int, int]] = {side.value: {} for side in Side}
-    for side, since_epoch, n in await tx.tuples(query.group_by(col(_R.side), hour)):
-        at = (_EPOCH + since_epoch * _HOUR).astimezone(VIETNAM)
-        found[side][at.hour] = n
-    return found[Side.OUT.value], found[Side.IN.value]
+    arrived = select(hour, func.count()).where(
+        col(_R.agency_id) == agency_id,
+        col(_R.side) == Side.IN.value,
+        col(_R.place) >= first_place(begin),
+        col(_R.place) < first_place(until),
+    )
+    hours = {
+        (_EPOCH + since_epoch * _HOUR).astimezone(VIETNAM).hour: n
+        for since_epoch, n in await tx.tuples(arrived.group_by(hour))
+    }
+    return sent, hours
 
 
 async def _lags(tx: Transaction, within: ColumnElement[bool]) -> list[tuple[str, float | None, float | None]]:
@@ -161,7 +168,7 @@ async def _lags(tx: Transaction, within: ColumnElement[bool]) -> list[tuple[str,
         .select_from(_R)
         .join(DeliveryRow, _same(DeliveryRow, col(DeliveryRow.document_id) == col(_R.id)))
         .join(FactRow, _same(FactRow, col(FactRow.subject_id) == col(DeliveryRow.id)))
-        .where(within, col(_R.side) == Side.OUT.value, told)
+        .where(within, told)
         .group_by(col(DeliveryRow.id), col(DeliveryRow.code), col(FactRow.code))
     )
     times: dict[tuple[str, str], dict[str, datetime]] = {}
@@ -183,8 +190,8 @@ def _took(at: dict[str, datetime], start: str, end: str) -> float | None:
 
 async def _states(tx: Transaction, agency_id: str, today: date) -> dict[str, int]:
     begin = datetime.combine(today, time(), VIETNAM)
-    within = _between(agency_id, begin, begin + timedelta(days=1))
-    query = select(col(_R.state), func.count()).where(within, col(_R.side) == Side.OUT.value)
+    within = _sent(agency_id, begin, begin + timedelta(days=1))
+    query = select(col(_R.state), func.count()).where(within)
     return dict(await tx.tuples(query.group_by(col(_R.state)).order_by(text("2 DESC"))))
 
 

@@ -36,6 +36,7 @@ SORTED = String().with_variant(String(collation="C"), "postgresql")
 WHOLE = BigInteger().with_variant(Integer(), "sqlite")
 ATTENTION: Any = text("attention_at IS NOT NULL")  # Any: accepted wherever a condition is
 LEAD: Any = text("lead IS NOT NULL")
+SENT: Any = text("sent_at IS NOT NULL")
 URGENT: Any = text("urgency > 0")
 UNREAD: Any = text("unread")
 ATTACHED: Any = text("attached")
@@ -74,6 +75,7 @@ class ListRow(SQLModel, table=True):
         Index("ix_list_row_book", "agency_id", "side", "book", "place"),
         _partial("ix_list_row_attention", ATTENTION, "place", "attention_at"),
         _partial("ix_list_row_lead", LEAD, "lead", "place"),
+        _partial("ix_list_row_sent", SENT, "sent_at", "state"),
         _partial("ix_list_row_urgent", URGENT, "urgency", "place"),
         _partial("ix_list_row_unread", UNREAD, "place"),
         _partial("ix_list_row_pressing", PRESSING, "place"),

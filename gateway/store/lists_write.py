@@ -13,8 +13,10 @@ from sqlalchemy import bindparam, func, select, update
 from sqlmodel import col
 
 from gateway import errors
+from gateway.domain import duty
 from gateway.domain.account import PrincipalKind
 from gateway.domain.document import IncomingDocument, OutgoingDocument, Urgency
+from gateway.domain.duty import Duty, Waits
 from gateway.domain.listing import (
     Card,
     Deliveries,
@@ -35,8 +37,8 @@ from gateway.store.lists_tables import ListRow
 from gateway.store.tables import DeliveryRow, FactRow, HandoverRow, IncomingRow, OutgoingRow
 from gateway.store.transaction import Transaction
 
-# Until when a document should be taken in: which side, since when, how urgent.
-Due = Callable[[Side, datetime, Urgency], datetime]
+# Until when somebody is waited for: whose turn it is, since when, how urgent.
+Due = Callable[[Duty, Urgency], datetime]
 DueNow = Callable[[Transaction], Awaitable[Due]]
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
@@ -159,7 +161,8 @@ class ListWriter:
             sent_at=sent_at,
             latest_at=max((at for _, _, at in states), default=None),
         )
-        due_at = self._due(Side.OUT, sent_at, document.draft.urgency) if sent_at else None
+        urgency = document.draft.urgency
+        due_at = self._due(Duty(waits=Waits.PARTNER, since=sent_at), urgency) if sent_at else None
         line = outgoing_line(document, sent, due_at)
         if not (moved and await self._moved(line)):
             await self._put(row(line, document, await self._origin(document.accepted_by)))
@@ -170,10 +173,11 @@ class ListWriter:
         document = document or await self._read(IncomingDocument, _IN, id)
         if not is_listed_in(document):
             return
-        facts = await self._tx.tuples(_FACTS, agency=self._agency_id, id=id)
+        rows = await self._tx.tuples(_FACTS, agency=self._agency_id, id=id)
+        facts = [from_json(Fact, body) for (body,) in rows]
         offered = await self._tx.tuples(_HANDOVER, agency=self._agency_id, id=id)
-        shown = shown_in(document, [from_json(Fact, body) for (body,) in facts])
-        due_at = self._due(Side.IN, document.arrived_at, document.urgency)
+        shown, owed = shown_in(document, facts), duty.of_incoming(document, facts)
+        due_at = self._due(owed, document.urgency) if owed is not None else None
         not_handed = any(state != "acked" for (state,) in offered)
         line = incoming_line(document, shown, due_at, not_handed=not_handed)
         if not (moved and await self._moved(line)):

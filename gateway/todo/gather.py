@@ -6,10 +6,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from gateway.domain import duty
 from gateway.domain.account import AgencyScope
 from gateway.domain.document import InState
 from gateway.domain.office_calendar import OfficeCalendar
-from gateway.domain.status import Track
 from gateway.domain.task import Task
 from gateway.policy import office_hours, todo
 from gateway.ports import Work
@@ -79,8 +79,4 @@ async def _held_at(work: Work, ids: list[str]) -> dict[str, datetime]:
     if not ids:
         return {}
     known = await work.facts.of_many(ids)
-    return {
-        id: max(times)
-        for id, facts in known.items()
-        if (times := [fact.at for fact in facts if fact.track is Track.OTHER and fact.code == "held"])
-    }
+    return {id: since for id, facts in known.items() if (since := duty.held_since(facts)) is not None}

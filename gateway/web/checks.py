@@ -27,9 +27,10 @@ Told = tuple[str, dict[str, str]]
 
 
 class Grade(IntEnum):
-    """How much a row weighs: `NOTE` is to be read and stops nothing, `DOUBT` asks for a note or a hold, `BAD` for a
-    refusal."""
+    """How much a row weighs: `NONE` says that nothing could be checked, which is no tick and no fault; `NOTE` is to be read
+    and stops nothing, `DOUBT` asks for a note or a hold, `BAD` for a refusal."""
 
+    NONE = -1
     GOOD = 0
     NOTE = 1
     DOUBT = 2
@@ -56,7 +57,7 @@ class Panel:
     @property
     def grade(self) -> Grade:
         """That of the worst row."""
-        return max((row.grade for row in self.rows), default=Grade.GOOD)
+        return max((row.grade for row in self.rows if row.grade is not Grade.NONE), default=Grade.GOOD)
 
     @property
     def is_clean(self) -> bool:
@@ -183,7 +184,10 @@ def _pages(document: IncomingDocument, lang: str) -> Row | None:
     label = labels.say("incoming.check.pages", lang)
     found = counted(document)
     if document.pages is None or found is None:
-        return Row(label=label, word=labels.say("incoming.check.pages.unknown", lang), grade=Grade.GOOD)
+        word = "incoming.check.pages.unstated" if document.pages is None else "incoming.check.pages.uncounted"
+        return Row(
+            label=label, word=labels.say(word, lang, stated=document.pages, found=found), grade=Grade.NONE
+        )
     same = document.pages == found
     word = "incoming.check.pages.same" if same else "incoming.check.pages.other"
     return Row(

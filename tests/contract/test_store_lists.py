@@ -243,6 +243,24 @@ async def test_a_row_shows_its_document_and_follows_its_recipients(
     assert (line.card.unit, line.card.pages, line.card.signature) == ("Phòng A", 3, "official")
 
 
+async def test_who_agreed_to_a_recall_does_not_count_as_having_taken_it_in(
+    store: SqlStore, clock: ManualClock
+) -> None:
+    document = outgoing(clock, state=OutState.PACKED)
+    states = ("accepted", "done", "request_agreed")
+    deliveries = [delivery(document, f"Z91.{n}", state) for n, state in enumerate(states, 10)]
+    async with store.begin(NORTH) as work:
+        await work.outgoing.add(document)
+        await work.deliveries.add(deliveries)
+        await work.commit()
+
+    async with store.read(NORTH) as view:
+        line = await view.lists.line(document.id)
+
+    assert line is not None
+    assert (line.card.taken_in, sum(line.card.states.values())) == (2, 3)
+
+
 async def test_an_incoming_row_says_what_its_sender_asks_and_whether_it_was_handed_over(
     store: SqlStore, clock: ManualClock
 ) -> None:
@@ -508,3 +526,30 @@ async def test_the_tiles_and_charts_count_what_there_is(store: SqlStore, clock: 
     assert (charts.states, sum(map(sum, charts.hours))) == ({"sent": 2}, 2)
     assert (charts.hours[4][8], charts.hours[4][9]) == (1, 1)
     assert types == ["letter"]
+
+
+async def test_a_draft_counts_for_no_day_and_what_leaves_counts_for_the_day_on_which_it_leaves(
+    store: SqlStore, clock: ManualClock
+) -> None:
+    clock.advance(datetime(2026, 11, 19, 2, 0, tzinfo=UTC) - clock.now())
+    lying, leaving = outgoing(clock, state=OutState.DRAFT), outgoing(clock, state=OutState.DRAFT)
+    async with store.begin(NORTH) as work:
+        await work.outgoing.add(lying)
+        await work.outgoing.add(leaving)
+        await work.commit()
+    clock.advance(timedelta(days=1))
+    one = delivery(leaving, "Z91.02", "sent")
+    async with store.begin(NORTH) as work:
+        await work.outgoing.add(outgoing(clock, state=OutState.DRAFT))
+        await work.deliveries.add([one])
+        await work.facts.add(one.id, Fact(track=Track.TRANSPORT, code="sent", at=clock.now()))
+        await work.outgoing.save(replace(leaving, state=OutState.PACKED))
+        await work.commit()
+    while await store.work_out_day():
+        pass
+
+    async with store.read(NORTH) as view:
+        charts = await view.lists.charts(date(2026, 11, 20))
+
+    assert charts.states == {"sent": 1}
+    assert [(day.day.day, day.sent) for day in charts.days[-2:]] == [(19, 0), (20, 1)]

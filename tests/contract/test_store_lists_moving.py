@@ -7,6 +7,7 @@ from dataclasses import replace
 from datetime import date, datetime, timedelta
 
 from gateway.domain.document import FileItem, FileRole, InState, Urgency
+from gateway.domain.duty import Duty
 from gateway.domain.identity import Digest
 from gateway.domain.listing import Side
 from gateway.domain.office_calendar import CalendarDay, DayKind
@@ -53,11 +54,11 @@ def _holiday(day: date) -> CalendarDay:
     return CalendarDay(day=day, kind=DayKind.HOLIDAY, name="Nghỉ")
 
 
-def _two_hours(days: Sequence[CalendarDay]) -> Callable[[Side, datetime, Urgency], datetime]:
+def _two_hours(days: Sequence[CalendarDay]) -> Callable[[Duty, Urgency], datetime]:
     off = {each.day for each in days}
 
-    def due(side: Side, since: datetime, urgency: Urgency) -> datetime:
-        return since + timedelta(days=int(since.date() in off), hours=2)
+    def due(duty: Duty, urgency: Urgency) -> datetime:
+        return duty.since + timedelta(days=int(duty.since.date() in off), hours=2)
 
     return due
 

@@ -9,13 +9,15 @@ from datetime import datetime, timedelta
 from urllib.parse import urlencode
 
 from gateway import labels
+from gateway.domain.document import InState
 from gateway.domain.listing import Line, Side
 from gateway.domain.office_calendar import OfficeCalendar
 from gateway.domain.text import Sought, hits
-from gateway.policy import office_hours, timers
+from gateway.policy import timers
 from gateway.web.listing.asking import PATHS
 
-_CHECKS = ("envelope_signature", "digests", "recipient")
+_CHECKS = ("envelope_signature", "digests", "recipient", "rules", "pdf")
+_PDF_DOUBTS = frozenset({"invalid", "unknown"})
 _GOOD = frozenset({"valid", "match", "ours", "true", "good", "axis", "allowed"})
 _SOON = timedelta(minutes=30)
 
@@ -93,12 +95,12 @@ class Teller:
         return line.card.subject
 
     def _left(self, line: Line) -> timedelta | None:
-        """On the clock that the duty runs by: urgent ones day and night, others in office hours."""
+        """On the clock that the duty runs by."""
         if line.side is Side.OUT or line.due_at is None:
             return None
-        if timers.is_urgent(line.urgency) or self.office is None:
+        if self.office is None:
             return line.due_at - self.now
-        return office_hours.between(self.office, self.now, line.due_at)
+        return timers.left(self.office, line.waits, line.urgency, line.due_at, self.now)
 
     def _summary(self, line: Line) -> str:
         """`18/20 taken in, 1 refused, 1 overdue`; of one recipient its state says all."""
@@ -109,7 +111,7 @@ class Teller:
         parts = [labels.say("state.of_many", self.lang, count=card.taken_in, total=total)]
         parts += [
             labels.say("listing.some", self.lang, count=card.states[state], state=_short(state, self.lang))
-            for state in ("rejected", "failed")
+            for state in ("rejected", "failed", "request_agreed")
             if card.states.get(state)
         ]
         if late := line.overdue(self.now):
@@ -130,8 +132,15 @@ def state_text(line: Line, lang: str) -> str:
 
 
 def checks(line: Line) -> tuple[Check, ...]:
-    """The three that the list shows; none for mail that came another way."""
-    found = line.card.checks
+    """What the list shows of the checks; none for mail that came another way. As on the document's page, nothing is ticked
+    as a whole while it is held or something is to be looked at."""
+    found = {**line.card.checks}
+    if line.own_state == InState.HELD:
+        found["rules"] = "held"
+    elif found.get("rules") == "allowed" and (found.get("reasons") or found.get("warnings")):
+        found["rules"] = "look"
+    if found.get("pdf") not in _PDF_DOUBTS:
+        found.pop("pdf", None)
     return tuple(
         Check(key=key, word=_verdict(found[key]), found=found[key]) for key in _CHECKS if found.get(key)
     )
@@ -152,7 +161,7 @@ def marked(text: str, found: Sought) -> Iterator[tuple[str, bool]]:
 def _verdict(found: str) -> str:
     if found in _GOOD:
         return "good"
-    return "doubt" if found in ("unknown", "weak") else "bad"
+    return "doubt" if found in ("unknown", "weak", "held", "look") else "bad"
 
 
 def _short(state: str, lang: str) -> str:

@@ -8,7 +8,7 @@ from datetime import date, datetime
 import pytest
 
 from gateway.domain.document import Urgency
-from gateway.domain.listing import Side
+from gateway.domain.duty import Duty, Waits
 from gateway.domain.office_calendar import AFTERNOON, MORNING, CalendarDay, DayKind
 from gateway.domain.wall_clock import VIETNAM
 from gateway.policy import awaited
@@ -22,20 +22,23 @@ def at(day: int, hour: int, minute: int = 0) -> datetime:
 
 
 @pytest.mark.parametrize(
-    ("side", "since", "urgency", "days", "expected"),
+    ("waits", "since", "urgency", "days", "expected"),
     [
-        (Side.IN, at(17, 11), Urgency.NORMAL, (), at(17, 15)),
-        (Side.IN, at(20, 16), Urgency.NORMAL, (), at(23, 8, 30)),
-        (Side.IN, at(20, 16), Urgency.NORMAL, (MONDAY_OFF,), at(25, 8, 30)),
-        (Side.IN, at(21, 22), Urgency.EXPRESS, (MONDAY_OFF,), at(21, 22, 15)),
-        (Side.OUT, at(20, 9), Urgency.NORMAL, (), at(23, 9)),
-        (Side.OUT, at(20, 9), Urgency.NORMAL, (MONDAY_OFF,), at(25, 9)),
-        (Side.OUT, at(21, 9), Urgency.URGENT, (), at(21, 10)),
+        (Waits.TAKE_IN, at(17, 11), Urgency.NORMAL, (), at(17, 15)),
+        (Waits.TAKE_IN, at(20, 16), Urgency.NORMAL, (), at(23, 8, 30)),
+        (Waits.TAKE_IN, at(20, 16), Urgency.NORMAL, (MONDAY_OFF,), at(25, 8, 30)),
+        (Waits.TAKE_IN, at(21, 22), Urgency.EXPRESS, (MONDAY_OFF,), at(21, 22, 15)),
+        (Waits.PARTNER, at(20, 9), Urgency.NORMAL, (), at(23, 9)),
+        (Waits.PARTNER, at(20, 9), Urgency.NORMAL, (MONDAY_OFF,), at(25, 9)),
+        (Waits.PARTNER, at(21, 9), Urgency.URGENT, (), at(21, 10)),
+        (Waits.DECIDE, at(20, 9), Urgency.EXPRESS, (), at(23, 9)),
+        (Waits.ANSWER, at(20, 16), Urgency.NORMAL, (), at(23, 16)),
+        (Waits.ANSWER, at(20, 16), Urgency.URGENT, (), at(23, 8, 30)),
     ],
 )
 def test_a_document_is_late_by_the_offices_own_calendar(
-    side: Side, since: datetime, urgency: Urgency, days: tuple[CalendarDay, ...], expected: datetime
+    waits: Waits, since: datetime, urgency: Urgency, days: tuple[CalendarDay, ...], expected: datetime
 ) -> None:
     due = awaited.by_days(WEEK, (MORNING, AFTERNOON))(days)
 
-    assert due(side, since, urgency) == expected
+    assert due(Duty(waits=waits, since=since), urgency) == expected

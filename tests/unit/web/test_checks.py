@@ -110,6 +110,15 @@ def test_a_pdf_that_cannot_be_told_says_that_it_may_still_be_taken_in() -> None:
     assert any(each.endswith("Vẫn có thể tiếp nhận.") for row in made.rows for each in row.details)
 
 
+@pytest.mark.parametrize(("stated", "counted"), [(None, 3), (3, None), (None, None)])
+def test_pages_that_nobody_could_compare_are_no_tick(stated: int | None, counted: int | None) -> None:
+    made = checks.panel(document(pages=stated, files=(replace(LEAD, pages=counted),)), "vi")
+
+    (row,) = [each for each in made.rows if each.label == "Số trang"]
+    assert row.grade is Grade.NONE
+    assert made.grade is Grade.GOOD
+
+
 def test_a_double_and_a_hold_are_doubts_with_their_words() -> None:
     double = checks.panel(document(), "vi", doubles=[("/van-ban-den/inb_2", "15/UBND")])
     held = checks.panel(document(), "vi", held=["Chờ hỏi lại"])

@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from aiohttp import web
 
 from gateway import labels
+from gateway.domain import duty
 from gateway.domain.account import HostedAgency, NumberingMode
 from gateway.domain.document import IncomingDocument, InState, Kind, OutgoingDocument, Source
 from gateway.domain.event import Event
@@ -18,7 +19,7 @@ from gateway.domain.right import Manner, Right
 from gateway.domain.status import Fact, RequestStanding, Track, fold_incoming, open_request
 from gateway.domain.wall_clock import local
 from gateway.errors import NotFound
-from gateway.policy import office_hours, timers
+from gateway.policy import timers
 from gateway.ports import Handover, Work
 from gateway.ports.lists import Wanted
 from gateway.web import checks
@@ -223,17 +224,11 @@ async def _left(
 ) -> tuple[datetime, timedelta, str] | None:
     """By when it is to be taken in, decided or answered; the time left on the clock that it runs by; and the duty."""
     now, office = visit.deps.clock.now(), await visit.deps.todo.office()
-    if known.request is not None:
-        due = timers.answer_recall(office, known.request.standing.asked_at, document.urgency)
-    elif document.state is InState.HELD:
-        held = [one.at for one in known.facts if one.track is Track.OTHER and one.code == "held"]
-        due = timers.decide_held(office, max(held, default=document.arrived_at))
-    elif document.state is InState.NEW:
-        due = timers.take_in(office, document.arrived_at, document.urgency)
-    else:
+    owed = duty.of_incoming(document, known.facts)
+    if owed is None:
         return None
-    left = due.at - now if due.wall_clock else office_hours.between(office, now, due.at)
-    return due.at, left, visit.say(due.words)
+    due = timers.of_duty(office, owed, document.urgency)
+    return due.at, due.left(office, now), visit.say(due.words)
 
 
 async def _name_now(visit: Visit, document: IncomingDocument) -> str:

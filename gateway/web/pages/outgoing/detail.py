@@ -10,7 +10,7 @@ from aiohttp import web
 
 from gateway.domain.document import IncomingDocument, Kind, OutgoingDocument, OutState, ReplyLink
 from gateway.domain.event import EventKind
-from gateway.domain.listing import Side
+from gateway.domain.listing import TAKEN, Side
 from gateway.domain.right import Manner, Right
 from gateway.errors import NotFound
 from gateway.web import moments
@@ -47,7 +47,7 @@ async def shown(visit: Visit) -> web.StreamResponse:
         "counts": rows.counts(every),
         "silent": rows.silent(every),
         "late": sum(each.late for each in every),
-        "taken": sum(each.word in rows.TAKEN for each in every),
+        "taken": sum(each.word in TAKEN for each in every),
         "word": word,
         "quiet_only": quiet_only,
         "opened": visit.ask("mo"),

@@ -17,7 +17,6 @@ from gateway.web.pages.outgoing.seen import Found
 _BAD = frozenset({"failed", "rejected", "request_refused", "unknown", "blocked"})
 # Nothing has come back yet: neither 01 nor anything after it.
 SILENT = frozenset({"queued", "sending", "sent"})
-TAKEN = frozenset({"accepted", "assigned", "processing", "done", "request_agreed"})
 _TRANSPORT_TEXTS = frozenset({"queued", "sent", "failed", "cancelled"})
 
 
