@@ -35,8 +35,15 @@ async def open_axis(settings: Settings, clock: Clock | None = None) -> AsyncIter
 def _axis(settings: Settings, clock: Clock, pool: ThreadPool) -> EmbeddedAxis | AmqpAxis:
     node, max_bytes, amqp = settings.node.name, settings.limits.envelope_mb * MB, settings.amqp
     if settings.axis.kind == "embedded":
-        limit = settings.axis.poison_limit
-        return EmbeddedAxis(settings.axis.folder, node, clock, pool, poison_limit=limit, max_bytes=max_bytes)
+        return EmbeddedAxis(
+            settings.axis.folder,
+            node,
+            clock,
+            pool,
+            poison_limit=settings.axis.poison_limit,
+            max_bytes=max_bytes,
+            lease_s=settings.workers.lease_s,
+        )
     options = AmqpOptions(
         max_bytes=max_bytes,
         part_bytes=amqp.part_mb * MB,

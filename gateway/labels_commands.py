@@ -284,6 +284,12 @@ _DOCTOR: dict[str, tuple[str, str]] = {
         "Đồng hồ máy sai: đang là {now}, nhưng dữ liệu đã ghi lúc {written}",
         "The clock is wrong: it says {now}, and data was written at {written}",
     ),
+    "doctor.clock.moved": (
+        "Đồng hồ máy đã từng chạy trước và được chỉnh lại: {count} việc mang giờ ở quá xa ({tables}), nhật ký ghi đến "
+        "{written}; nút tự làm tiếp các việc đó, không chờ đến ngày ấy",
+        "The clock was ahead and was set back: {count} pieces of work carry times that are too far ahead ({tables}), the "
+        "history was written up to {written}; the node goes on with them and waits for no such day",
+    ),
     "doctor.clock.fine": ("Đồng hồ máy: {now}", "The clock says {now}"),
     "doctor.trust.missing": (
         "Không có chứng thư gốc {path}: không xác thực được nơi gửi nào",

@@ -12,6 +12,7 @@ from gateway.api.call_log import CallLog
 from gateway.domain.account import AgencyScope, ApiKey
 from gateway.domain.registry import AgencyEntry, Resolution
 from gateway.domain.registry_change import Plan, RegistryChange
+from gateway.domain.turns import LONGEST_HANDOVER
 from gateway.incoming.desk import InDesk
 from gateway.outgoing.desk import OutDesk
 from gateway.ports import AgencyBook, Blobs, Clock, Health, Page, Pool, Store
@@ -39,7 +40,7 @@ class ApiOptions:
     proxies: frozenset[str] = frozenset({"127.0.0.1", "::1"})
     poll_s: float = 60.0
     page_rows: int = 200
-    lease_s: int = 3600
+    lease_s: int = int(LONGEST_HANDOVER.total_seconds())
 
 
 class Accounts(Protocol):

@@ -6,12 +6,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from pathlib import Path
 
 from gateway.domain.document import FileRole, IncomingDocument, InState, Kind
 from gateway.domain.files import FileFacts
 from gateway.domain.signatures import FileVerdict, PdfFacts, Word
+from gateway.domain.turns import ANSWER_DELAY
 from gateway.incoming.desk import InDesk
 from gateway.incoming.translate import Looked
 from gateway.policy import pdf_verdict
@@ -20,7 +21,7 @@ from gateway.ports import Work
 JOB = "signatures"
 # One packet must not keep the reader of PDFs from those of others.
 MOST_FILES = 20
-AGAIN = timedelta(hours=6)
+AGAIN = ANSWER_DELAY
 
 
 async def read(desk: InDesk, path: Path, facts: FileFacts, n: int, seen_at: datetime) -> PdfFacts | None:

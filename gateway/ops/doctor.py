@@ -16,8 +16,18 @@ from cryptography import x509
 from gateway.domain.account import HostedAgency
 from gateway.domain.key_use import KeyUse
 from gateway.domain.node_history import KEPT
+from gateway.domain.turns import Horizon
 from gateway.errors import GatewayError, TransportFailure
-from gateway.ops import doctor_folders, doctor_jobs, doctor_keys, doctor_log, doctor_revocation, doctor_safety
+from gateway.ops import (
+    doctor_clock,
+    doctor_folders,
+    doctor_jobs,
+    doctor_keys,
+    doctor_log,
+    doctor_revocation,
+    doctor_safety,
+)
+from gateway.ops.doctor_clock import CLOCK_SKEW, SET_CLOCK
 from gateway.outgoing import keys as signing
 from gateway.ports import AxisDesk, Clock, Pool, Scanner
 from gateway.store import health, leases, migrate, restored
@@ -33,8 +43,6 @@ GREEN, YELLOW, RED = "green", "yellow", "red"
 EXPIRY_YELLOW, EXPIRY_RED = timedelta(days=60), timedelta(days=14)
 # No machine that runs this program has an earlier date; a dead clock battery shows so.
 OLDEST_NOW = datetime(2025, 1, 1, tzinfo=UTC)
-CLOCK_SKEW = timedelta(minutes=5)
-_SET_CLOCK = "timedatectl set-ntp true"
 # A lease is taken up again within one; what lies longer has no worker at all.
 STALE_AFTER = timedelta(minutes=10)
 
@@ -124,7 +132,7 @@ def _clock(patient: Patient) -> Finding:
     written = datetime.fromtimestamp(file.stat().st_mtime, UTC) if file and file.exists() else now
     told = {"now": now.isoformat(timespec="seconds"), "written": written.isoformat(timespec="seconds")}
     if now < OLDEST_NOW or written - now > CLOCK_SKEW:
-        return Finding(check="clock", level=RED, cause="clock.behind", params=told, cure=_SET_CLOCK)
+        return Finding(check="clock", level=RED, cause="clock.behind", params=told, cure=SET_CLOCK)
     return Finding(check="clock", level=GREEN, cause="clock.fine", params=told)
 
 
@@ -134,7 +142,7 @@ async def _server_clock(patient: Patient, store: SqlStore) -> list[Finding]:
     if leases.agree(gap, patient.lease_s):
         return []
     told = {"seconds": round(abs(gap).total_seconds()), "most": round(patient.lease_s / 3)}
-    return [Finding(check="clock", level=RED, cause="clock.apart", params=told, cure=_SET_CLOCK)]
+    return [Finding(check="clock", level=RED, cause="clock.apart", params=told, cure=SET_CLOCK)]
 
 
 def _anchors(patient: Patient) -> Finding:
@@ -179,7 +187,9 @@ async def _database(patient: Patient) -> list[Finding]:
                 cure="gateway migrate up",
             )
         ]
-    found = await health.examine(patient.database_url, patient.clock.now() - STALE_AFTER)
+    now = patient.clock.now()
+    horizon = Horizon.of(now, patient.lease_s)
+    found = await health.examine(patient.database_url, now - STALE_AFTER, horizon)
     if found.damage:
         return [
             Finding(check="database", level=RED, cause="database.damaged", params={"detail": found.damage})
@@ -194,8 +204,9 @@ async def _database(patient: Patient) -> list[Finding]:
         params=told_stale,
         cure="gateway serve" if stale else None,
     )
-    slow = Finding(check="search", level=YELLOW, cause="search.slow")
-    return [whole, lying] if found.searches else [whole, lying, slow]
+    slow = [] if found.searches else [Finding(check="search", level=YELLOW, cause="search.slow")]
+    moved = [_as_finding("clock", each) for each in doctor_clock.moved(found.ahead, found.written, now)]
+    return [whole, lying, *moved, *slow]
 
 
 async def _agencies(patient: Patient, store: SqlStore) -> list[Finding]:
@@ -347,9 +358,13 @@ async def _axis(patient: Patient) -> list[Finding]:
         # Opening it would make it, and a doctor changes nothing.
         told = {"path": patient.axis_folder}
         return [Finding(check="axis", level=YELLOW, cause="axis.none", params=told, cure="gateway serve")]
-    axis = EmbeddedAxis(patient.axis_folder, patient.node, patient.clock, patient.pool)
+    axis = EmbeddedAxis(
+        patient.axis_folder, patient.node, patient.clock, patient.pool, lease_s=patient.lease_s
+    )
     try:
-        return await _line(axis)
+        ahead = {"axis": await axis.leased_ahead()}
+        moved = doctor_clock.moved(ahead, None, patient.clock.now())
+        return [*await _line(axis), *(_as_finding("clock", each) for each in moved)]
     finally:
         await axis.close()
 

@@ -6,8 +6,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import timedelta
 
+from gateway.domain.turns import LONGEST_DELAY
+
 # Seconds for a broker that restarts; then T12: 1, 2, 5, 15, 30, 60 minutes and hourly.
-DELAYS_S = (2, 5, 15, 60, 120, 300, 900, 1800, 3600)
+DELAYS_S = (2, 5, 15, 60, 120, 300, 900, 1800, int(LONGEST_DELAY.total_seconds()))
 LIMIT = timedelta(hours=72)
 JITTER = 0.1
 

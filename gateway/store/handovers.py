@@ -6,12 +6,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, and_, delete, exists, or_, select, update
+from sqlalchemy import ColumnElement, and_, delete, exists, not_, or_, select, update
 from sqlalchemy.orm import Mapped
 from sqlmodel import col
 
 from gateway import errors
 from gateway.domain.account import AgencyScope
+from gateway.domain.turns import LONGEST_HANDOVER
 from gateway.ports.rows import Handover
 from gateway.ports.services import Clock
 from gateway.store.lists_write import ListWriter
@@ -95,18 +96,26 @@ def handover_is(
     state: str, agency_id: Mapped[str], incoming_id: Mapped[str], now: datetime
 ) -> ColumnElement[bool]:
     """Whether the incoming document's hand-over is in that state now."""
-    held = and_(col(_R.state) == LEASED, col(_R.leased_until) > now)
+    held = and_(col(_R.state) == LEASED, not_(_ran_out(now)))
     wanted = {AVAILABLE: _is_available(now), LEASED: held}.get(state, col(_R.state) == state)
     return exists().where(col(_R.agency_id) == agency_id, col(_R.incoming_id) == incoming_id, wanted)
 
 
 def _is_available(now: datetime) -> ColumnElement[bool]:
-    ran_out = and_(col(_R.state) == LEASED, col(_R.leased_until) <= now)
-    return or_(col(_R.state) == AVAILABLE, ran_out)
+    return or_(col(_R.state) == AVAILABLE, and_(col(_R.state) == LEASED, _ran_out(now)))
+
+
+def _ran_out(now: datetime) -> ColumnElement[bool]:
+    """Or was given while the clock was ahead."""
+    return or_(col(_R.leased_until) <= now, col(_R.leased_until) > now + 2 * LONGEST_HANDOVER)
 
 
 def to_domain(row: HandoverRow, now: datetime) -> Handover:
-    if row.state == LEASED and row.leased_until is not None and row.leased_until <= now:
+    if (
+        row.state == LEASED
+        and row.leased_until is not None
+        and not now < row.leased_until <= now + 2 * LONGEST_HANDOVER
+    ):
         return Handover(incoming_id=row.incoming_id, state=AVAILABLE)
     return Handover(
         incoming_id=row.incoming_id,

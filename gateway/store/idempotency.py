@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, and_, delete, select, update
+from sqlalchemy import ColumnElement, and_, delete, or_, select, update
 from sqlmodel import col
 
 from gateway import errors
@@ -66,10 +66,13 @@ class SqlIdempotency:
     async def _take_over(self, owner: str, key: str, digest: str, until: datetime, now: datetime) -> bool:
         """A marker whose lease ran out belongs to a request that died; one of its repeats gets it. Another request
         under the same key does not: were the first one only slow, its answer would be kept for the wrong question."""
-        dead = and_(self._is(owner, key), col(_R.status).is_(None), col(_R.until) <= now)
         # A later end than before, also by another machine's clock: to the earlier request the marker is another's then.
-        same_later = and_(col(_R.digest) == digest, col(_R.until) < until)
-        return await self._tx.change(update(_R).where(dead, same_later).values(until=until)) == 1
+        over = and_(col(_R.until) <= now, col(_R.until) < until)
+        # One that ends later than any right clock writes was begun while the clock was ahead.
+        far = col(_R.until) > now + 2 * (until - now)
+        dead = and_(self._is(owner, key), col(_R.status).is_(None), or_(over, far))
+        same = and_(dead, col(_R.digest) == digest)
+        return await self._tx.change(update(_R).where(same).values(until=until)) == 1
 
     def _mine(self, owner: str, key: str, until: datetime) -> ColumnElement[bool]:
         """Still running, and begun or taken over with that end."""

@@ -28,21 +28,23 @@ _REOPENABLE = (WAITING, "held", "quarantined", "malformed", "dropped")
 _R = InboxRow
 
 
-async def claim(tx: Transaction, clock: Clock, limit: int, lease_s: float) -> list[LeasedInbox]:
-    """Landed rows of every agency, urgent lane first, then the oldest."""
-    found = await leases.claim(tx, _QUEUE, clock, limit, lease_s)
+async def claim(
+    tx: Transaction, clock: Clock, limit: int, lease_s: float, ordinary: int
+) -> list[LeasedInbox]:
+    """Landed rows of every agency, urgent lane first, then the oldest; so many `ordinary` ones in any case."""
+    found = await leases.claim(tx, _QUEUE, clock, limit, lease_s, ordinary=ordinary)
     return [LeasedInbox(item=to_domain(row, lease.attempt), lease=lease) for row, lease in found]
 
 
-async def any_due(tx: Transaction, now: datetime) -> bool:
-    return await leases.any_due(tx, _QUEUE, now)
+async def any_due(tx: Transaction, now: datetime, lease_s: float) -> bool:
+    return await leases.any_due(tx, _QUEUE, now, lease_s)
 
 
 def is_open() -> ColumnElement[bool]:
     return col(_R.state) == LANDED
 
 
-_QUEUE = leases.Queue.of(_R, is_open(), (col(_R.lane).desc(), col(_R.received_at), col(_R.id)))
+_QUEUE = leases.Queue.of(_R, is_open(), (col(_R.received_at), col(_R.id)), lane=col(_R.lane))
 _MINE = select(_R).where(col(_R.agency_id) == bindparam("agency"))
 _BY_ID = _MINE.where(col(_R.id) == bindparam("id"))
 _BY_DIGEST = _MINE.where(col(_R.file_digest) == bindparam("digest"))

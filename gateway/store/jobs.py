@@ -3,13 +3,14 @@ done, at least once. A job done is deleted; what came of it is told by the event
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
-from sqlalchemy import ColumnElement, bindparam, delete, select, true, update
+from sqlalchemy import ColumnElement, and_, bindparam, delete, select, true, update
 from sqlmodel import col
 
 from gateway.domain.account import AgencyScope
 from gateway.domain.receipt import StatusPacket
+from gateway.domain.turns import LONGEST_DELAY, LONGEST_DELAY_OF
 from gateway.ports.rows import Job, Lease
 from gateway.ports.services import Clock
 from gateway.store import leases
@@ -18,7 +19,11 @@ from gateway.store.tables import JobRow
 from gateway.store.transaction import Transaction
 
 _R = JobRow
-_QUEUE = leases.Queue.of(_R, col(_R.kind) == bindparam("kind"), (col(_R.created_at), col(_R.id)))
+# A document that is to leave later leaves when its sender said; every other time of a job is the node's own.
+ASKED_FOR = and_(col(_R.kind) == "pack", col(_R.last_error).is_(None))
+_QUEUE = leases.Queue.of(
+    _R, col(_R.kind) == bindparam("kind"), (col(_R.created_at), col(_R.id)), asked_for=ASKED_FOR
+)
 # WHERE id AND lease_token (G7): a worker that wakes late changes nothing.
 _FENCE = (col(_R.agency_id) == bindparam("agency"), *leases.fence(_R))
 _HELD = update(_R).where(*_FENCE)
@@ -27,12 +32,16 @@ _DONE = delete(_R).where(*_FENCE)
 
 async def claim(tx: Transaction, clock: Clock, kind: str, limit: int, lease_s: float) -> list[Job]:
     """Due jobs of that kind, of every agency, oldest first."""
-    found = await leases.claim(tx, _QUEUE, clock, limit, lease_s, kind=kind)
+    found = await leases.claim(tx, _QUEUE, clock, limit, lease_s, longest=_longest(kind), kind=kind)
     return [to_domain(row, lease) for row, lease in found]
 
 
-async def any_due(tx: Transaction, now: datetime, kind: str) -> bool:
-    return await leases.any_due(tx, _QUEUE, now, kind=kind)
+async def any_due(tx: Transaction, now: datetime, lease_s: float, kind: str) -> bool:
+    return await leases.any_due(tx, _QUEUE, now, lease_s, _longest(kind), kind=kind)
+
+
+def _longest(kind: str) -> timedelta:
+    return LONGEST_DELAY_OF.get(kind, LONGEST_DELAY)
 
 
 def is_open() -> ColumnElement[bool]:

@@ -1,5 +1,6 @@
 """Claiming rows, for the outbox, the inbox and jobs alike. In: which rows are due. Out: rows leased to one worker
-under a fencing token. A lease that ran out is claimable again, so a dead worker's rows come back (G7)."""
+under a fencing token. A lease that ran out is claimable again, so a dead worker's rows come back (G7); so is a time that
+lies further ahead than any right clock writes (`domain.turns`)."""
 
 from __future__ import annotations
 
@@ -16,7 +17,9 @@ from sqlalchemy import (
     Update,
     and_,
     bindparam,
+    false,
     func,
+    not_,
     or_,
     select,
     tuple_,
@@ -26,6 +29,8 @@ from sqlalchemy.orm import Mapped
 from sqlmodel import col
 
 from gateway import errors
+from gateway.domain.document import Lane
+from gateway.domain.turns import LONGEST_DELAY, Horizon
 from gateway.ports.rows import Lease
 from gateway.ports.services import Clock
 from gateway.store.columns import Moment
@@ -45,11 +50,12 @@ _NO_END: Mapping[type, Sequence[str]] = {
 @dataclass(frozen=True, slots=True)
 class Queue(Generic[Claimable]):
     """The rows of one table that workers share, and the statements that claim them. These are made once: making a
-    statement takes longer than running it."""
+    statement takes longer than running it. `ordinary` finds the rows of that lane alone, where there are lanes."""
 
     table: type[Claimable]
     look: Select[Any]
     find: Select[Any]
+    ordinary: Select[Any] | None
     take: Update
 
     @classmethod
@@ -58,40 +64,103 @@ class Queue(Generic[Claimable]):
         table: type[Claimable],
         among: ColumnElement[bool],
         order: Sequence[ColumnElement[Any] | Mapped[Any]],
+        *,
+        lane: Mapped[str] | None = None,
+        asked_for: ColumnElement[bool] | None = None,
     ) -> Queue[Claimable]:
+        """`asked_for`: rows whose time a person set; it is kept, however far ahead it is."""
+        ahead = is_ahead(table, asked_for)
         now = bindparam("now", type_=Moment)
-        free = (among, due(table, now), unheld(table, now))
+        free = (among, or_(due(table, now), ahead.retry), or_(unheld(table, now), ahead.lease))
         keys = tuple_(col(table.agency_id), col(table.id)).in_(bindparam("keys", expanding=True))
+        # SKIP LOCKED: workers on a server do not queue behind each other's rows. SQLite has one writer and ignores it.
+        first = select(table).where(*free).limit(bindparam("most", type_=Integer))
+        first = first.with_for_update(skip_locked=True)
+        is_urgent = () if lane is None else (lane.desc(),)
         return cls(
             table=table,
             look=select(col(table.id)).where(*free).limit(1),
-            # SKIP LOCKED: workers on a server do not queue behind each other's rows. SQLite has one writer and ignores it.
-            find=select(table)
-            .where(*free)
-            .order_by(*order)
-            .limit(bindparam("most", type_=Integer))
-            .with_for_update(skip_locked=True),
-            take=update(table).where(keys, unheld(table, now)).values(attempts=col(table.attempts) + 1),
+            find=first.order_by(*is_urgent, *order),
+            ordinary=None if lane is None else first.where(lane == Lane.NORMAL.value).order_by(*order),
+            take=update(table)
+            .where(keys, or_(unheld(table, now), ahead.lease))
+            .values(attempts=col(table.attempts) + 1),
         )
 
 
+@dataclass(frozen=True, slots=True)
+class Ahead:
+    """Conditions for times that only a clock that was ahead can have written; parameters `far_lease` and `far_retry`."""
+
+    lease: ColumnElement[bool]
+    retry: ColumnElement[bool]
+
+
+def is_ahead(table: AnyClaimable, asked_for: ColumnElement[bool] | None = None) -> Ahead:
+    kept = false() if asked_for is None else asked_for
+    return Ahead(
+        lease=and_(
+            col(table.lease_token).is_not(None), col(table.lease_until) > bindparam("far_lease", type_=Moment)
+        ),
+        retry=and_(col(table.not_before) > bindparam("far_retry", type_=Moment), not_(kept)),
+    )
+
+
 async def claim(
-    tx: Transaction, queue: Queue[Claimable], clock: Clock, limit: int, lease_s: float, **among: str
+    tx: Transaction,
+    queue: Queue[Claimable],
+    clock: Clock,
+    limit: int,
+    lease_s: float,
+    *,
+    ordinary: int = 0,
+    longest: timedelta = LONGEST_DELAY,
+    **among: str,
 ) -> list[tuple[Claimable, Lease]]:
-    """Leases the first `limit` due rows, in the queue's order; they are ours once the transaction commits."""
-    now = clock.now()
-    rows = await tx.rows(queue.table, queue.find, now=now, most=limit, **among)
+    """Leases the first `limit` due rows, in the queue's order; they are ours once the transaction commits. So many of
+    them are the oldest `ordinary` ones, where there are as many."""
+    horizon = Horizon.of(clock.now(), lease_s, longest)
+    rows = await _found(tx, queue, limit, ordinary, _times(horizon) | among)
     if not rows:
         return []
-    token, until = clock.new_id(), now + timedelta(seconds=lease_s)
+    token, until = clock.new_id(), horizon.now + timedelta(seconds=lease_s)
     keys = [(row.agency_id, row.id) for row in rows]
-    await tx.change(queue.take, now=now, keys=keys, lease_token=token, lease_until=until)
+    times = {"now": horizon.now, "far_lease": horizon.lease}
+    await tx.change(queue.take, **times, keys=keys, lease_token=token, lease_until=until)
     return [(row, Lease(id=row.id, token=token, until=until, attempt=row.attempts + 1)) for row in rows]
 
 
-async def any_due(tx: Transaction, queue: Queue[Claimable], now: datetime, **among: str) -> bool:
+async def _found(
+    tx: Transaction, queue: Queue[Claimable], limit: int, ordinary: int, asked: Mapping[str, Any]
+) -> list[Claimable]:
+    rows = list(await tx.rows(queue.table, queue.find, most=limit, **asked))
+    if queue.ordinary is None or len(rows) < limit:
+        return rows
+    urgent: list[Claimable] = [row for row in rows if _is_urgent(row)]
+    if limit - len(urgent) >= ordinary:
+        return rows
+    theirs: list[Claimable] = list(await tx.rows(queue.table, queue.ordinary, most=ordinary, **asked))
+    return urgent[: limit - len(theirs)] + theirs
+
+
+def _is_urgent(row: OutboxRow | InboxRow | JobRow) -> bool:
+    return not isinstance(row, JobRow) and row.lane == Lane.URGENT
+
+
+async def any_due(
+    tx: Transaction,
+    queue: Queue[Claimable],
+    now: datetime,
+    lease_s: float,
+    longest: timedelta = LONGEST_DELAY,
+    **among: str,
+) -> bool:
     """Asked before the write lock is taken: mostly there is nothing, and a worker that looks must hold nobody up."""
-    return bool(await tx.tuples(queue.look, now=now, **among))
+    return bool(await tx.tuples(queue.look, **_times(Horizon.of(now, lease_s, longest)), **among))
+
+
+def _times(horizon: Horizon) -> dict[str, datetime]:
+    return {"now": horizon.now, "far_lease": horizon.lease, "far_retry": horizon.retry}
 
 
 def agree(gap: timedelta, lease_s: float) -> bool:

@@ -25,13 +25,15 @@ WAITING, SENT, FAILED, CANCELLED = "waiting", "sent", "failed", "cancelled"
 _R = OutboxRow
 
 
-async def any_due(tx: Transaction, now: datetime) -> bool:
-    return await leases.any_due(tx, _QUEUE, now)
+async def any_due(tx: Transaction, now: datetime, lease_s: float) -> bool:
+    return await leases.any_due(tx, _QUEUE, now, lease_s)
 
 
-async def claim(tx: Transaction, clock: Clock, limit: int, lease_s: float) -> list[LeasedOutbox]:
-    """Due rows of every agency, urgent lane first (R46), then the oldest."""
-    found = await leases.claim(tx, _QUEUE, clock, limit, lease_s)
+async def claim(
+    tx: Transaction, clock: Clock, limit: int, lease_s: float, ordinary: int
+) -> list[LeasedOutbox]:
+    """Due rows of every agency, urgent lane first (R46), then the oldest; so many `ordinary` ones in any case."""
+    found = await leases.claim(tx, _QUEUE, clock, limit, lease_s, ordinary=ordinary)
     return [LeasedOutbox(item=to_domain(row, lease.attempt), lease=lease) for row, lease in found]
 
 
@@ -46,7 +48,7 @@ def is_open() -> ColumnElement[bool]:
     return col(_R.state) == WAITING
 
 
-_QUEUE = leases.Queue.of(_R, is_open(), (col(_R.lane).desc(), col(_R.created_at), col(_R.id)))
+_QUEUE = leases.Queue.of(_R, is_open(), (col(_R.created_at), col(_R.id)), lane=col(_R.lane))
 _MINE = select(_R).where(col(_R.agency_id) == bindparam("agency"))
 _BY_ID = _MINE.where(col(_R.id) == bindparam("id"))
 _OF_SUBJECT = _MINE.where(col(_R.subject_id) == bindparam("subject")).order_by(col(_R.created_at), col(_R.id))

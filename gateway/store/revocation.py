@@ -14,6 +14,7 @@ from sqlalchemy.orm import aliased
 from sqlmodel import col
 
 from gateway.domain.revocation import Answer, Asked, PendingRevocation, Question, Source
+from gateway.domain.turns import AUTHORITY_DELAY
 from gateway.store.revocation_tables import AnswerRow, PendingRow, QuestionRow
 from gateway.store.transaction import Transaction
 
@@ -66,7 +67,8 @@ class SqlRevocationAnswers:
 
     async def claim(self, now: datetime, limit: int, hold: timedelta) -> Sequence[Asked]:
         """Whoever moves a question's time from what was read has it; looking holds nobody up."""
-        due = select(_Q).where(col(_Q.due_at) <= now).order_by(col(_Q.due_at)).limit(limit)
+        far = col(_Q.due_at) > now + 2 * AUTHORITY_DELAY  # planned while the clock was ahead
+        due = select(_Q).where(or_(col(_Q.due_at) <= now, far)).order_by(col(_Q.due_at)).limit(limit)
         async with self._reading() as tx:
             rows = await tx.rows(_Q, due)
         if not rows:

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequenc
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import datetime, timedelta
 from functools import partial
+from itertools import count
 
 from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -18,6 +19,7 @@ from gateway.domain.event import Event, EventKind
 from gateway.domain.hold import Hold
 from gateway.domain.key_use import KeyEnd
 from gateway.domain.revocation import PendingRevocation
+from gateway.domain.turns import ordinary_places
 from gateway.ports.rows import InboxItem, Job, Lease, LeasedInbox, LeasedOutbox, OutboxItem
 from gateway.ports.services import Clock
 from gateway.store import events, holds, idempotency, inbox, jobs, leases, lists_fill, migrate, outbox
@@ -61,6 +63,7 @@ class SqlStore:
         self._numbered = events.Bell()
         self.wake.listen(self._numbered.heard)
         self._held = Held()
+        self._turns = {"outbox": count(), "inbox": count()}
         self._counts = KnownCounts(clock)
         self.accounts = Accounts(self.writing, self.reading, clock)
         self.calls = SqlApiCalls(self.writing, self.reading)
@@ -120,7 +123,7 @@ class SqlStore:
         return timed("reading", transaction(self._reader))
 
     async def claim_jobs(self, kind: str, limit: int, lease_s: float) -> Sequence[Job]:
-        if not await self._may_be_due(partial(jobs.any_due, kind=kind)):
+        if not await self._may_be_due(partial(jobs.any_due, lease_s=lease_s, kind=kind)):
             return []
         async with self.writing() as tx:
             found = await jobs.claim(tx, self._clock, kind, limit, lease_s)
@@ -129,19 +132,21 @@ class SqlStore:
         return found
 
     async def claim_outbox(self, limit: int, lease_s: float) -> Sequence[LeasedOutbox]:
-        if not await self._may_be_due(outbox.any_due):
+        if not await self._may_be_due(partial(outbox.any_due, lease_s=lease_s)):
             return []
+        ordinary = ordinary_places(limit, next(self._turns["outbox"]))
         async with self.writing() as tx:
-            found = await outbox.claim(tx, self._clock, limit, lease_s)
+            found = await outbox.claim(tx, self._clock, limit, lease_s, ordinary)
             self._held.took((row.lease for row in found), self._clock.now())
             await tx.commit()
         return found
 
     async def claim_inbox(self, limit: int, lease_s: float) -> Sequence[LeasedInbox]:
-        if not await self._may_be_due(inbox.any_due):
+        if not await self._may_be_due(partial(inbox.any_due, lease_s=lease_s)):
             return []
+        ordinary = ordinary_places(limit, next(self._turns["inbox"]))
         async with self.writing() as tx:
-            found = await inbox.claim(tx, self._clock, limit, lease_s)
+            found = await inbox.claim(tx, self._clock, limit, lease_s, ordinary)
             self._held.took((row.lease for row in found), self._clock.now())
             await tx.commit()
         return found

@@ -14,6 +14,7 @@ import sqlite3
 from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import partial
+from itertools import count
 from pathlib import Path
 from typing import BinaryIO, Self
 
@@ -23,6 +24,7 @@ from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_attempt,
 from gateway.domain.agency_code import fold_code
 from gateway.domain.document import Lane
 from gateway.domain.identity import Digest
+from gateway.domain.turns import Horizon, ordinary_places
 from gateway.errors import Misconfigured, NotFound, Unreachable
 from gateway.log import action
 from gateway.ports import Arrival, AxisState, Clock, DeadParcel, Fate, Outcome, Parcel, Pool
@@ -31,6 +33,7 @@ from gateway.transport.bell import Bell, ring
 from gateway.transport.parcel import PayloadFolder, discard
 
 BUSY_S = 10.0  # how long a writer waits for another process's transaction (design 6)
+LEASE_S = 60.0  # as `workers.lease_s` is shipped
 POLL_S = 0.2  # how late a publish of another process may be noticed
 _LANES = (Lane.URGENT, Lane.NORMAL)  # the number stored is the place here: urgent sorts first
 
@@ -49,17 +52,20 @@ class EmbeddedAxis:
         pool: Pool,
         poison_limit: int = 5,
         max_bytes: int | None = None,
+        lease_s: float = LEASE_S,
     ) -> None:
+        """`lease_s`: how long its takers hold a parcel; what is held for longer than twice that is held by nobody."""
         self._path = folder.resolve() / "axis.sqlite"
         self._files = PayloadFolder(self._path.parent / "payload")
         self._node, self._clock, self._pool = node, clock, pool
-        self._poison_limit, self._max_bytes = poison_limit, max_bytes
+        self._poison_limit, self._max_bytes, self._lease_s = poison_limit, max_bytes, lease_s
         self._connection: aiosqlite.Connection | None = None
         self._closed = False
         self._one_at_a_time = asyncio.Lock()
         self._bell = Bell(self._path)
         self._since = clock.now()
         self._held: dict[str, float] = {}
+        self._turns = count()
 
     async def __aenter__(self) -> Self:
         return self
@@ -102,12 +108,14 @@ class EmbeddedAxis:
         return {route: _DELIVERED if fold_code(route) in hosted else _unroutable(route) for route in routes}
 
     async def take(self, limit: int, lease_s: float) -> Sequence[Arrival]:
-        """Leases up to `limit` due rows, urgent first; those over the poison limit go to the dead list instead."""
-        now = self._clock.now().timestamp()
-        if not await self._any_due(now):  # an idle poll takes no write lock
+        """Leases up to `limit` due rows, urgent first, a share of them ordinary; those over the poison limit go to the
+        dead list instead."""
+        times = self._times(lease_s)
+        if not await self._any_due(times):  # an idle poll takes no write lock
             return ()
+        ordinary, now = ordinary_places(limit, next(self._turns)), times["now"]
         async with self._write() as queue:
-            rows = list(await queue.execute_fetchall(sql.DUE, (self._node, now, limit)))
+            rows = await _due_of(queue, {"node": self._node, **times}, limit, ordinary)
             poisoned = [row for row in rows if row[8] >= self._poison_limit]
             arrivals = [self._arrival(row) for row in rows if row[8] < self._poison_limit]
             ids = [row[0] for row in rows if row[8] < self._poison_limit]
@@ -135,7 +143,7 @@ class EmbeddedAxis:
     async def wait(self, timeout_s: float) -> None:
         """Wakes at once for what this process publishes, within `POLL_S` for what another one does."""
         waited = 0.0
-        while waited < timeout_s and not await self._any_due(self._clock.now().timestamp()):
+        while waited < timeout_s and not await self._any_due(self._times(self._lease_s)):
             pause = min(POLL_S, timeout_s - waited)
             await self._pause(pause)
             waited += pause
@@ -147,8 +155,14 @@ class EmbeddedAxis:
     async def counts(self) -> Mapping[str, int]:
         """Rows of the whole queue, all nodes: `waiting` (of which `urgent`), `leased` and `dead`."""
         async with self._read() as queue:
-            rows = await queue.execute_fetchall(sql.COUNTS, (self._clock.now().timestamp(),))
-        return dict(zip(("waiting", "urgent", "leased", "dead"), next(iter(rows)), strict=True))
+            found = next(iter(await queue.execute_fetchall(sql.COUNTS, self._times(self._lease_s))))
+        return dict(zip(("waiting", "urgent", "leased", "dead"), found[:4], strict=True))
+
+    async def leased_ahead(self) -> int:
+        """Parcels whose lease a clock that was ahead wrote; whoever takes next has them."""
+        async with self._read() as queue:
+            found = next(iter(await queue.execute_fetchall(sql.COUNTS, self._times(self._lease_s))))
+        return int(found[4])
 
     async def dead_list(self) -> Sequence[DeadParcel]:
         """Oldest first, of all nodes."""
@@ -180,9 +194,13 @@ class EmbeddedAxis:
         action(_log, "axis.dead_dropped", reason, packet_id=packet_id, recipient=recipient, digest=digest)
         await self._remove_unneeded([digest])
 
-    async def _any_due(self, now: float) -> bool:
+    async def _any_due(self, times: Mapping[str, float]) -> bool:
         async with self._read() as queue:
-            return bool(await queue.execute_fetchall(sql.ANY_DUE, (self._node, now)))
+            return bool(await queue.execute_fetchall(sql.ANY_DUE, {"node": self._node, **times}))
+
+    def _times(self, lease_s: float) -> dict[str, float]:
+        horizon = Horizon.of(self._clock.now(), lease_s)
+        return {"now": horizon.now.timestamp(), "far": horizon.lease.timestamp()}
 
     async def _store(self, parcel: Parcel, routes: Sequence[str]) -> frozenset[str]:
         """The folded codes whose rows are committed: hosting is asked again inside the transaction."""
@@ -344,6 +362,18 @@ async def _format_of(connection: aiosqlite.Connection) -> int:
 async def _hosted_of(queue: aiosqlite.Connection, routes: Iterable[str]) -> frozenset[str]:
     keys = json.dumps([fold_code(route) for route in routes])
     return frozenset(row[0] for row in await queue.execute_fetchall(sql.HOSTED, (keys,)))
+
+
+async def _due_of(
+    queue: aiosqlite.Connection, asked: Mapping[str, object], limit: int, ordinary: int
+) -> list[sqlite3.Row]:
+    """The first of the queue; where the urgent lane would have all of them, so many are the oldest ordinary ones."""
+    rows = list(await queue.execute_fetchall(sql.DUE, {**asked, "most": limit}))
+    urgent = [row for row in rows if _LANES[row[5]] is Lane.URGENT]
+    if len(rows) < limit or limit - len(urgent) >= ordinary:
+        return rows
+    theirs = list(await queue.execute_fetchall(sql.DUE_ORDINARY, {**asked, "most": ordinary}))
+    return [*urgent[: limit - len(theirs)], *theirs]
 
 
 def _open_payload(path: Path) -> BinaryIO:

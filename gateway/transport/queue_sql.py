@@ -1,6 +1,7 @@
 """The embedded axis's own SQLite file in words: its two tables and every statement. Text only; `embedded` runs it.
 A queue row is one parcel for one recipient code. `hosting` says which nodes may take rows of a code; codes are
-compared through `folded`. A row is due while it is not dead and its lease, if any, has run out."""
+compared through `folded`. A row is due while it is not dead and its lease, if any, has run out; a lease that ends beyond
+`:far` was written by a clock that was ahead, and is over too."""
 
 SCHEMA_VERSION = 2
 
@@ -37,20 +38,25 @@ INSERT INTO queue (folded, lane, recipient, packet_id, kind, sender, digest, siz
 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 """
 
-ANY_DUE = """
-SELECT 1 FROM hosting h JOIN queue q ON q.folded = h.folded
-WHERE h.node = ? AND q.dead_at IS NULL AND q.leased_until <= ? LIMIT 1
+# CROSS: the codes first, then the rows of each; SQLite would walk through the whole queue in order of its keys.
+_OF_NODE = """
+hosting h CROSS JOIN queue q ON q.folded = h.folded
+WHERE h.node = :node AND q.dead_at IS NULL AND (q.leased_until <= :now OR q.leased_until > :far)
 """
-# The inner part is answered from the index alone, so a long backlog is sorted without reading its rows.
-DUE = """
-WITH due AS (
-    SELECT q.id, q.lane, h.code FROM hosting h JOIN queue q ON q.folded = h.folded
-    WHERE h.node = ? AND q.dead_at IS NULL AND q.leased_until <= ?
-    ORDER BY q.lane, q.id LIMIT ?
-)
+ANY_DUE = f"SELECT 1 FROM {_OF_NODE} LIMIT 1"  # noqa: S608 - our own words, here and below
+
+
+def _due(lane: str) -> str:
+    """The inner part is answered from the index alone, so a long backlog is sorted without reading its rows."""
+    return f"""
+WITH due AS (SELECT q.id, q.lane, h.code FROM {_OF_NODE} {lane} ORDER BY q.lane, q.id LIMIT :most)
 SELECT q.id, due.code, q.packet_id, q.kind, q.sender, q.lane, q.digest, q.size, q.deliveries, q.node
 FROM due JOIN queue q ON q.id = due.id ORDER BY due.lane, due.id
-"""
+"""  # noqa: S608
+
+
+DUE = _due("")
+DUE_ORDINARY = _due("AND q.lane = 1")
 LEASE = "UPDATE queue SET token = ?, leased_until = ?, deliveries = deliveries + 1 WHERE id = ?"
 BURY = "UPDATE queue SET dead_at = ?, dead_reason = ?, token = NULL, leased_until = 0 WHERE id = ?"
 
@@ -70,10 +76,12 @@ UPDATE queue SET dead_at = NULL, dead_reason = NULL, deliveries = 0 WHERE id = ?
 """
 DROP_DEAD = "DELETE FROM queue WHERE id = ? AND dead_at IS NOT NULL RETURNING digest, packet_id, recipient"
 
-COUNTS = """
-SELECT COALESCE(SUM(dead_at IS NULL AND leased_until <= ?1), 0),
-       COALESCE(SUM(dead_at IS NULL AND leased_until <= ?1 AND lane = 0), 0),
-       COALESCE(SUM(dead_at IS NULL AND leased_until > ?1), 0),
-       COALESCE(SUM(dead_at IS NOT NULL), 0)
+_IS_LEASED = "leased_until > :now AND leased_until <= :far"
+COUNTS = f"""
+SELECT COALESCE(SUM(dead_at IS NULL AND NOT ({_IS_LEASED})), 0),
+       COALESCE(SUM(dead_at IS NULL AND NOT ({_IS_LEASED}) AND lane = 0), 0),
+       COALESCE(SUM(dead_at IS NULL AND {_IS_LEASED}), 0),
+       COALESCE(SUM(dead_at IS NOT NULL), 0),
+       COALESCE(SUM(dead_at IS NULL AND leased_until > :far), 0)
 FROM queue
-"""
+"""  # noqa: S608

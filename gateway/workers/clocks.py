@@ -5,11 +5,12 @@ clock. Out: the same rows a person would have ended."""
 from __future__ import annotations
 
 import logging
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 from gateway import log
 from gateway.incoming import ask_again, purge, waiting
 from gateway.incoming.desk import InDesk
+from gateway.workers.turn import Turn
 
 _log = logging.getLogger(__name__)
 EVERY = timedelta(minutes=10)
@@ -21,14 +22,13 @@ class Clocks:
     """Remembers when it last looked, so that an idle loop does not look at every turn."""
 
     def __init__(self) -> None:
-        self._next: datetime | None = None
+        self._turn = Turn(EVERY)
 
     async def step(self, desk: InDesk) -> bool:
         """Looks once every ten minutes; the first look is at start."""
         now = desk.clock.now()
-        if self._next is not None and now < self._next:
+        if not self._turn.take(now):
             return False
-        self._next = now + EVERY
         waited = await waiting.give_up_overdue(desk)
         purged = await purge.recalled(desk)
         asked = await ask_again.due(desk)

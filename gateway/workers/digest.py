@@ -4,12 +4,13 @@ agencies hosted here. Out: mail to their own people. A mail server that is down 
 from __future__ import annotations
 
 import logging
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 from gateway import log
 from gateway.errors import GatewayError
 from gateway.todo import remind
 from gateway.todo.remind import Reminders
+from gateway.workers.turn import Turn
 
 EVERY = timedelta(minutes=1)
 _log = logging.getLogger(__name__)
@@ -20,15 +21,13 @@ class Digest:
 
     def __init__(self, reminders: Reminders) -> None:
         self._reminders = reminders
-        self._next: datetime | None = None
+        self._turn = Turn(EVERY)
 
     async def step(self) -> bool:
         """Looks once a minute; the first look is at start."""
         desk = self._reminders.desk
-        now = desk.clock.now()
-        if not self._reminders.mailer.is_on or (self._next is not None and now < self._next):
+        if not self._reminders.mailer.is_on or not self._turn.take(desk.clock.now()):
             return False
-        self._next = now + EVERY
         sent = 0
         for agency in await desk.store.hosted():
             try:

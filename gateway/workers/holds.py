@@ -3,10 +3,11 @@ Out: holds that are settled. A hold is frozen, and so unreadable, whether or not
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 from gateway.holding import finish
 from gateway.holding.desk import HoldDesk
+from gateway.workers.turn import Turn
 
 EVERY = timedelta(minutes=1)
 
@@ -15,12 +16,10 @@ class Holds:
     """Remembers when it last looked."""
 
     def __init__(self) -> None:
-        self._next: datetime | None = None
+        self._turn = Turn(EVERY)
 
     async def step(self, desk: HoldDesk) -> bool:
         """Looks once a minute; the first look is at start."""
-        now = desk.clock.now()
-        if self._next is not None and now < self._next:
+        if not self._turn.take(desk.clock.now()):
             return False
-        self._next = now + EVERY
         return bool(await finish.settle_all(desk))

@@ -3,10 +3,11 @@ them, as events."""
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 from gateway.accounts import idle
 from gateway.accounts.desk import AccountDesk
+from gateway.workers.turn import Turn
 
 EVERY = timedelta(hours=6)
 
@@ -15,12 +16,10 @@ class IdleAccounts:
     """Remembers when it last looked."""
 
     def __init__(self) -> None:
-        self._next: datetime | None = None
+        self._turn = Turn(EVERY)
 
     async def step(self, desk: AccountDesk) -> bool:
         """Looks four times a day; the first look is at start."""
-        now = desk.clock.now()
-        if self._next is not None and now < self._next:
+        if not self._turn.take(desk.clock.now()):
             return False
-        self._next = now + EVERY
         return bool(await idle.sweep(desk))

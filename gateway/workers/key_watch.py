@@ -21,6 +21,7 @@ from gateway.errors import GatewayError
 from gateway.policy import expiry, signing_key
 from gateway.policy.expiry import Ending
 from gateway.ports import Clock, Keys, Pool, Store, Trust
+from gateway.workers.turn import Turn
 
 EVERY = timedelta(hours=1)
 REVOKED = "revoked"
@@ -44,12 +45,12 @@ class KeyWatch:
     deciding: DecidingDesk
     clock: Clock
     pool: Pool
-    _next: datetime | None = field(default=None)
+    _turn: Turn = field(default_factory=lambda: Turn(EVERY))
 
     async def step(self) -> bool:
         """Looks once an hour; the first look is at start. A look that failed is taken again at the next turn."""
         now = self.clock.now()
-        if self._next is not None and now < self._next:
+        if not self._turn.has_come(now):
             return False
         for each, own in await self._watched(now):
             if own:
@@ -60,7 +61,7 @@ class KeyWatch:
             told += await self.store.tell_key_expiring(ending.fingerprint, days, about)
         if told:
             log.action(_log, "keys.expiring", told=told)
-        self._next = now + EVERY
+        self._turn.done(now)
         return bool(told)
 
     async def endings(self, now: datetime) -> list[Ending]:

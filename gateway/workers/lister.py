@@ -4,10 +4,11 @@ that nothing else waits for it."""
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 from gateway.ports.services import Clock
 from gateway.ports.store import Store
+from gateway.workers.turn import Turn
 
 EVERY = timedelta(minutes=10)
 # A batch holds the one writer of SQLite for well under a second.
@@ -20,7 +21,7 @@ class Lister:
     def __init__(self) -> None:
         self._begun = False
         self._filled = False
-        self._next: datetime | None = None
+        self._turn = Turn(EVERY)
 
     async def step(self, store: Store, clock: Clock) -> bool:
         """True when there is more to do at once."""
@@ -31,9 +32,9 @@ class Lister:
             self._filled = not await store.fill_lists(AT_ONCE)
             return True
         now = clock.now()
-        if self._next is not None and now < self._next:
+        if not self._turn.has_come(now):
             return False
         if await store.write_due_again(AT_ONCE) or await store.work_out_day():
             return True
-        self._next = now + EVERY
+        self._turn.done(now)
         return False

@@ -17,6 +17,7 @@ from pathlib import Path
 from gateway import errors
 from gateway.domain.node_history import Beat as Told
 from gateway.ports import Clock, Pool
+from gateway.workers.turn import Turn
 
 EVERY = timedelta(seconds=10)
 # The longest honest step is a batch of the largest packets on a slow disk: minutes.
@@ -46,7 +47,7 @@ class Pulse:
     _turned: dict[str, float] = field(default_factory=dict)
     _told: dict[str, Told] = field(default_factory=dict)
     _since: datetime | None = None
-    _next: datetime | None = None
+    _turn: Turn = field(default_factory=lambda: Turn(EVERY))
 
     def counted(self, name: str, step: Callable[[], Awaitable[bool]]) -> Callable[[], Awaitable[bool]]:
         """The same step, its turns noted from now on."""
@@ -87,8 +88,7 @@ class Pulse:
         """A step of its own loop: writes the file when it is time."""
         now = self.clock.now()
         self._since = self._since or now
-        if self._next is None or now >= self._next:
-            self._next = now + EVERY
+        if self._turn.take(now):
             stuck = [name for name, turns in self.loops().items() if not turns]
             told = {"at": now.isoformat(), "since": self._since.isoformat(), "stuck": stuck}
             await self.pool.run(partial(_write, self._file, json.dumps(told)))

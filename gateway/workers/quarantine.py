@@ -3,10 +3,11 @@ because a flood must not fill the disk between two looks; a look that finds noth
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 from gateway.incoming import quota
 from gateway.incoming.desk import InDesk
+from gateway.workers.turn import Turn
 
 EVERY = timedelta(seconds=15)
 
@@ -15,11 +16,9 @@ class Quarantine:
     """Remembers when it last looked."""
 
     def __init__(self) -> None:
-        self._next: datetime | None = None
+        self._turn = Turn(EVERY)
 
     async def step(self, desk: InDesk) -> bool:
-        now = desk.clock.now()
-        if self._next is not None and now < self._next:
+        if not self._turn.take(desk.clock.now()):
             return False
-        self._next = now + EVERY
         return bool(await quota.keep(desk))

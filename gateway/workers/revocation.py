@@ -11,11 +11,13 @@ from datetime import datetime, timedelta
 
 from gateway import log
 from gateway.domain.revocation import Answer, Asked
+from gateway.domain.turns import AUTHORITY_DELAY
 from gateway.errors import GatewayError, NotFound
 from gateway.incoming import asked_again
 from gateway.incoming.desk import InDesk
 from gateway.policy import retry
 from gateway.ports import Authorities, RevocationAnswers
+from gateway.workers.turn import Turn
 
 _log = logging.getLogger(__name__)
 
@@ -29,7 +31,7 @@ KEPT_UNUSED = timedelta(days=30)
 HOLD = timedelta(minutes=10)
 AT_ONCE = 4
 # Half of an answer's time is left when it is renewed; a revocation is heard of within four hours.
-SOONEST, LATEST = timedelta(minutes=5), timedelta(hours=4)
+SOONEST, LATEST = timedelta(minutes=5), AUTHORITY_DELAY
 MOST_PAUSE = timedelta(minutes=30)
 
 Bound = Callable[[], Awaitable[Sequence[bytes]]]
@@ -46,7 +48,7 @@ class Asking:
         self._known: Mapping[str, Answer] = {}
         self._judged_by: object = None
         self._planned: frozenset[bytes] | None = None
-        self._next: dict[str, datetime] = {}
+        self._turns: dict[str, Turn] = {}
 
     async def step(self) -> bool:
         """Plans, asks what is due, learns, and looks at what waited; whether anything was asked or is known at last."""
@@ -116,11 +118,7 @@ class Asking:
         return await asked_again.look(self._desk)
 
     def _is_time(self, what: str, every: timedelta) -> bool:
-        now = self._desk.clock.now()
-        if now < self._next.get(what, now):
-            return False
-        self._next[what] = now + every
-        return True
+        return self._turns.setdefault(what, Turn(every)).take(self._desk.clock.now())
 
 
 def due(answer: Answer, now: datetime) -> datetime:

@@ -13,10 +13,12 @@ from functools import partial
 
 from gateway import log
 from gateway.domain.seal import NO_SEAL, PublishedSeal, Seal
+from gateway.domain.turns import LONGEST_DELAY
 from gateway.errors import GatewayError, InvalidProof, Misconfigured
 from gateway.policy import retry, sealing
 from gateway.ports import Clock, Pool
 from gateway.ports.log import EventLog, LogHead, SealSigner, TimeAuthority
+from gateway.workers.turn import Turn
 
 _log = logging.getLogger(__name__)
 # Each batch holds the database's one writer for some hundredths of a second.
@@ -39,18 +41,18 @@ class Sealer:
     authority: TimeAuthority | None = None
     publish: Callable[[PublishedSeal], object] | None = None
     _key: SealSigner | None = None
-    _next: datetime | None = None
+    _turn: Turn = field(default_factory=lambda: Turn(LOOK_EVERY))
     _stamp_after: datetime | None = None
     _stamp_tries: int = field(default=0)
 
     async def step(self) -> bool:
         """True when more events wait to be added."""
         now = self.clock.now()
-        if self._next is not None and self._next - LOOK_EVERY <= now < self._next:
+        if not self._turn.has_come(now):
             return False
         if await self.log.grow(BATCH) == BATCH:
             return True
-        self._next = now + LOOK_EVERY
+        self._turn.done(now)
         head = await self.log.head()
         if sealing.seal_is_due(head, self.rhythm, now):
             await self._seal(head, now)
@@ -88,7 +90,8 @@ class Sealer:
             log.action(_log, "log.sealed", seal=seal.number, size=seal.tree_size)
 
     async def _stamp(self, head: LogHead, authority: TimeAuthority, now: datetime) -> None:
-        if head.seal is None or (self._stamp_after is not None and now < self._stamp_after):
+        waits = self._stamp_after is not None and now < self._stamp_after <= now + LONGEST_DELAY
+        if head.seal is None or waits:
             return
         signed = head.seal.signed
         try:

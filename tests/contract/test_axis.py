@@ -170,6 +170,20 @@ async def test_the_urgent_lane_goes_first(rig: Rig) -> None:
     assert {each.packet_id for each in rest} == {"bulk1", "bulk2", "bulk3"}
 
 
+@pytest.mark.parametrize("limit", [1, 4])
+async def test_ordinary_mail_moves_while_the_urgent_lane_is_never_empty(rig: Rig, limit: int) -> None:
+    axis = await rig.node("one", ["Z92"])
+    await axis.publish(parcel("bulk"), ["Z92"])
+    for n in range(4 * limit):
+        await axis.publish(parcel(f"urgent{n}", lane=Lane.URGENT), ["Z92"])
+    await rig.all_here(axis, 4 * limit + 1)
+
+    came = [each.packet_id for _ in range(4) for each in await axis.take(limit, LEASE_S)]
+
+    assert "bulk" in came
+    assert len(came) == 4 * limit
+
+
 async def test_an_unknown_recipient_is_returned_and_the_others_are_served(rig: Rig) -> None:
     axis = await rig.node("one", ["Z92"])
 

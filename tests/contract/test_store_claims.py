@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 
@@ -346,3 +346,153 @@ async def test_the_outbox_keeps_an_item_once_and_as_it_was(store: SqlStore, cloc
             await work.outbox.put(item)
         with pytest.raises(errors.NotFound):
             await work.outbox.put(outbox_item(clock, scope=SOUTH))
+
+
+@pytest.mark.parametrize("table", TABLES)
+async def test_a_lease_taken_while_the_clock_was_ahead_is_over_once_the_clock_is_right(
+    store: SqlStore, clock: ManualClock, table: str
+) -> None:
+    clock.advance(timedelta(days=400))
+    await put(store, clock, table)
+    (ahead,) = await claim(store, table)
+
+    clock.advance(timedelta(days=-400))
+    (right,) = await claim(store, table)
+
+    assert await claim(store, table) == []  # one that ends when a right clock says is nobody else's
+    with pytest.raises(errors.StaleLease):
+        await finish(store, clock, table, ahead)
+    await finish(store, clock, table, right)
+
+
+@pytest.mark.parametrize("table", TABLES)
+async def test_a_lease_within_twice_its_time_is_kept(store: SqlStore, clock: ManualClock, table: str) -> None:
+    clock.advance(LEASE_S)  # as a machine whose clock is a little ahead of this one's
+    await put(store, clock, table)
+    assert len(await claim(store, table)) == 1
+
+    clock.advance(-LEASE_S)
+
+    assert await claim(store, table) == []
+
+
+@pytest.mark.parametrize("table", TABLES)
+async def test_a_retry_planned_while_the_clock_was_ahead_is_due_once_the_clock_is_right(
+    store: SqlStore, clock: ManualClock, table: str
+) -> None:
+    clock.advance(timedelta(days=400))
+    await put(store, clock, table)
+    (taken,) = await claim(store, table)
+    await put_off(store, table, taken, clock.now() + timedelta(hours=1))
+    assert await claim(store, table) == []
+
+    clock.advance(timedelta(days=-400))
+
+    assert len(await claim(store, table)) == 1
+
+
+@pytest.mark.parametrize("table", TABLES)
+async def test_a_retry_in_the_longest_delay_is_waited_for(
+    store: SqlStore, clock: ManualClock, table: str
+) -> None:
+    await put(store, clock, table)
+    (taken,) = await claim(store, table)
+    await put_off(store, table, taken, clock.now() + timedelta(hours=2))
+
+    assert await claim(store, table) == []
+
+
+async def test_signatures_that_are_asked_about_again_wait_their_six_hours_and_not_for_a_day_that_never_was(
+    store: SqlStore, clock: ManualClock
+) -> None:
+    async with store.begin(NORTH) as work:
+        await work.jobs.put("signatures", "in-soon", not_before=clock.now() + timedelta(hours=6))
+        await work.jobs.put("signatures", "in-ahead", not_before=clock.now() + timedelta(days=400))
+        await work.commit()
+
+    assert [job.subject_id for job in await store.claim_jobs("signatures", 10, LEASE_S)] == ["in-ahead"]
+
+
+async def test_a_time_that_a_person_set_is_kept_however_far_ahead_it_is(
+    store: SqlStore, clock: ManualClock
+) -> None:
+    async with store.begin(NORTH) as work:
+        await work.jobs.put("pack", "msg-planned", not_before=clock.now() + timedelta(days=400))
+        await work.commit()
+
+    assert await claim(store, "job") == []
+    clock.advance(timedelta(days=400))
+    assert len(await claim(store, "job")) == 1
+
+
+async def put_off(store: SqlStore, table: str, lease: Lease, later: datetime) -> None:
+    async with store.begin(NORTH) as work:
+        if table == "job":
+            await work.jobs.retry(lease, later, "the signer is away")
+        elif table == "outbox":
+            await work.outbox.retry(lease, later, (), "the broker is away")
+        else:
+            await work.inbox.postpone(lease, later, "the disk is full")
+        await work.commit()
+
+
+@pytest.mark.parametrize("limit", [1, 3, 16])
+@pytest.mark.parametrize("table", ["outbox", "inbox"])
+async def test_ordinary_mail_moves_under_a_steady_stream_of_urgent_mail(
+    store: SqlStore, clock: ManualClock, table: str, limit: int
+) -> None:
+    await put(store, clock, table)
+    came: list[str] = []
+    for _ in range(8):
+        clock.advance(1)
+        async with store.begin(NORTH) as work:
+            for _ in range(limit):
+                if table == "outbox":
+                    await work.outbox.put(outbox_item(clock, lane=Lane.URGENT))
+                else:
+                    await work.inbox.land(inbox_item(clock, lane=Lane.URGENT))
+            await work.commit()
+        lanes = await lanes_of_a_batch(store, table, limit)
+        assert len(lanes) == limit
+        assert lanes == sorted(lanes, reverse=True)  # urgent before ordinary within the batch, too
+        came += lanes
+    oldest = came.index(Lane.NORMAL)
+
+    assert oldest < 4 * limit
+    assert came.count(Lane.NORMAL) == 1
+
+
+async def test_the_share_is_the_oldest_ordinary_rows_and_no_more_than_a_quarter(
+    store: SqlStore, clock: ManualClock
+) -> None:
+    ordinary = []
+    async with store.begin(NORTH) as work:
+        for _ in range(6):
+            item = outbox_item(clock)
+            await work.outbox.put(item)
+            ordinary.append(item.id)
+            clock.advance(1)
+        for _ in range(20):
+            await work.outbox.put(outbox_item(clock, lane=Lane.URGENT))
+        await work.commit()
+
+    batch = [row.item for row in await store.claim_outbox(8, LEASE_S)]
+
+    assert [one.id for one in batch if one.lane is Lane.NORMAL] == ordinary[:2]
+    assert [one.lane for one in batch][:6] == [Lane.URGENT] * 6
+
+
+async def lanes_of_a_batch(store: SqlStore, table: str, limit: int) -> list[Lane]:
+    if table == "outbox":
+        return [row.item.lane for row in await store.claim_outbox(limit, LEASE_S)]
+    return [row.item.lane for row in await store.claim_inbox(limit, LEASE_S)]
+
+
+async def test_jobs_have_no_lanes_and_the_oldest_goes_first(store: SqlStore, clock: ManualClock) -> None:
+    for subject in ("msg-1", "msg-2", "msg-3"):
+        async with store.begin(NORTH) as work:
+            await work.jobs.put("pack", subject)
+            await work.commit()
+        clock.advance(1)
+
+    assert [job.subject_id for job in await store.claim_jobs("pack", 2, LEASE_S)] == ["msg-1", "msg-2"]

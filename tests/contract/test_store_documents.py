@@ -330,6 +330,20 @@ async def test_many_facts_and_states_are_kept_as_one_by_one(store: SqlStore, clo
     assert states == [("queued", ()), ("sent", ("late",)), ("failed", ())]
 
 
+async def test_a_hand_over_leased_while_the_clock_was_ahead_is_available_once_the_clock_is_right(
+    store: SqlStore, clock: ManualClock
+) -> None:
+    document = await seed_incoming(store, incoming(clock))
+    async with store.begin(NORTH) as work:
+        await work.handovers.offer(document.id)
+        await work.handovers.lease("qlvb", 1, clock.now() + timedelta(days=400))
+
+        assert (await work.handovers.get(document.id)).state == "available"
+        again = await work.handovers.lease("other", 1, clock.now() + timedelta(hours=1))
+        assert [one.incoming_id for one in again] == [document.id]
+        assert (await work.handovers.get(document.id)).leased_by == "other"
+
+
 async def test_a_hand_over_is_leased_oldest_first_and_acknowledged_once(
     store: SqlStore, clock: ManualClock
 ) -> None:

@@ -74,6 +74,19 @@ async def test_a_dead_requests_key_is_taken_over_by_its_repeat_only(
     assert third == Remembered(digest="d", running=True)
 
 
+async def test_a_key_whose_request_died_while_the_clock_was_ahead_is_taken_over_by_its_repeat(
+    store: SqlStore, clock: ManualClock
+) -> None:
+    clock.advance(timedelta(days=400))
+    await begin(store, clock)
+    clock.advance(timedelta(days=-400))
+
+    assert await begin(store, clock, "other") == Remembered(digest="d", running=True)
+    assert await begin(store, clock) is None
+    assert await begin(store, clock) == Remembered(digest="d", running=True)
+    await finish(store, until(clock))
+
+
 async def test_a_slow_request_that_was_taken_over_cannot_store_its_document_too(
     store: SqlStore, clock: ManualClock
 ) -> None:

@@ -58,6 +58,16 @@ async def test_a_question_is_given_to_one_asker_at_a_time(store: SqlStore) -> No
     assert len(await store.revocation.claim(START + HOUR, 10, HOUR)) == 3
 
 
+async def test_a_question_put_off_while_the_clock_was_ahead_is_asked_once_the_clock_is_right(
+    store: SqlStore,
+) -> None:
+    await store.revocation.plan([ASKED], START)
+    await store.revocation.failed(ASKED, START + 400 * DAY, "nobody there")
+
+    assert [each.question for each in await store.revocation.claim(START, 10, HOUR)] == [ASKED]
+    assert await store.revocation.claim(START, 10, HOUR) == []
+
+
 async def test_an_answer_ends_the_question_until_it_is_due_again(store: SqlStore) -> None:
     await store.revocation.plan([ASKED], START)
     await store.revocation.failed(ASKED, START + HOUR, "nobody there")

@@ -13,7 +13,7 @@ from gateway.domain.account import HostedAgency
 from gateway.edxml.key import value_fault
 from gateway.edxml.policy import XmlPolicy
 from gateway.errors import GatewayError, TransportFailure
-from gateway.ops.doctor import CLOCK_SKEW
+from gateway.ops.doctor_clock import CLOCK_SKEW
 from gateway.outgoing import keys as signing
 from gateway.transport.broker import check
 from gateway.trust.key_material import ENVELOPES

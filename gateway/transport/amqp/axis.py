@@ -106,11 +106,12 @@ class AmqpAxis:
         return await self._publisher.publish(parcel, routes)
 
     async def take(self, limit: int, lease_s: float) -> Sequence[Arrival]:
-        """What the broker has pushed so far, and parts that became whole; urgent lane first."""
+        """What the broker has pushed so far, and parts that became whole; urgent lane first, a share of it ordinary."""
         if not self._hosted or self._closed:
             return ()
         self._consumer.ask()
-        if self._handout.waiting() < limit:
+        # Counted by themselves: a steady stream of small packets must not keep the large ones away for ever.
+        if self._handout.joined < limit:
             await self._assembly.offer(limit)
         return self._handout.take(limit, lease_s)
 

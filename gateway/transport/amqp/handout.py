@@ -8,8 +8,10 @@ import asyncio
 import contextlib
 from collections import deque
 from collections.abc import Awaitable
+from itertools import count
 
 from gateway.domain.document import Lane
+from gateway.domain.turns import ordinary_places
 from gateway.ports import Arrival
 from gateway.transport.amqp.delivery import Delivery
 from gateway.transport.amqp.topology import LANES
@@ -23,6 +25,7 @@ class HandOut:
         self._open: dict[str, Delivery] = {}
         self._something = asyncio.Event()
         self._ending: set[asyncio.Future[None]] = set()
+        self._turns = count()
 
     @property
     def leased(self) -> int:
@@ -33,21 +36,32 @@ class HandOut:
         """Deliveries that are here and not all handed out."""
         return sum(len(self._ready[lane]) for lane in lanes or LANES)
 
+    @property
+    def joined(self) -> int:
+        """As `waiting`, of what is no message of the broker's but lies joined on disk."""
+        return sum(not one.from_channel for lane in LANES for one in self._ready[lane])
+
     def put(self, delivery: Delivery) -> None:
         self._ready[delivery.lane].append(delivery)
         self._something.set()
 
     def take(self, limit: int, lease_s: float) -> list[Arrival]:
-        """What is here already."""
-        arrivals: list[Arrival] = []
-        for lane in LANES:
-            ready = self._ready[lane]
-            while ready and len(arrivals) < limit:
-                delivery = ready[0]
-                arrivals.append(self._hand_out(delivery, lease_s))
-                if delivery.handed_out:
-                    ready.popleft()
+        """What is here already: urgent first, and a share for the oldest ordinary ones."""
+        share = ordinary_places(limit, next(self._turns))
+        theirs = self._take(Lane.NORMAL, share, lease_s)
+        urgent = self._take(Lane.URGENT, limit - len(theirs), lease_s)
+        rest = self._take(Lane.NORMAL, limit - len(theirs) - len(urgent), lease_s)
         self._note()
+        return [*urgent, *theirs, *rest]
+
+    def _take(self, lane: Lane, limit: int, lease_s: float) -> list[Arrival]:
+        arrivals: list[Arrival] = []
+        ready = self._ready[lane]
+        while ready and len(arrivals) < limit:
+            delivery = ready[0]
+            arrivals.append(self._hand_out(delivery, lease_s))
+            if delivery.handed_out:
+                ready.popleft()
         return arrivals
 
     async def settle(self, token: str, *, done: bool) -> None:

@@ -30,6 +30,7 @@ from gateway.transport.embedded import EmbeddedAxis
 from gateway.trust.authority import Authority
 from gateway.trust.keys import KeyDirectory
 from tests.support.clock import ManualClock
+from tests.support.parcels import parcel
 
 AGENCY = HostedAgency(id="agy_trial", code="Z91.02", name="Trial")
 PASSWORD = b"invented"
@@ -174,6 +175,51 @@ def test_a_clock_behind_the_data_is_red(ward: Ward) -> None:
     ward.clock.advance(timedelta(hours=-1))
 
     assert [(each.level, each.cause) for each in ward.found("clock")] == [("red", "clock.behind")]
+
+
+def test_a_clock_that_was_ahead_and_was_set_back_is_told_with_what_it_left(ward: Ward) -> None:
+    ward.clock.advance(timedelta(days=400))
+    asyncio.run(landed(ward, state="landed", claimed=True))
+    asyncio.run(happened(ward))
+    ahead = ward.clock.now().isoformat(timespec="seconds")
+    ward.clock.advance(timedelta(days=-400))
+
+    (told,) = [each for each in ward.found("clock") if each.level != "green"]
+
+    assert (told.level, told.cause, told.cure) == ("yellow", "clock.moved", "timedatectl set-ntp true")
+    assert told.params == {"count": 1, "tables": "inbox", "written": ahead}
+
+
+def test_a_parcel_that_is_leased_until_a_day_that_never_was_is_told(ward: Ward) -> None:
+    ward.clock.advance(timedelta(days=400))
+    asyncio.run(taken_from_the_axis(ward))
+    ward.clock.advance(timedelta(days=-400))
+
+    (told,) = [each for each in ward.found("clock") if each.level != "green"]
+
+    assert (told.cause, told.params["count"], told.params["tables"]) == ("clock.moved", 1, "axis")
+
+
+async def happened(ward: Ward) -> None:
+    store = SqlStore(ward.patient.database_url, ward.clock)
+    try:
+        async with store.begin(AgencyScope(agency_id=AGENCY.id, principal_id="prn_trial")) as work:
+            await work.events.append(EventKind.INBOX_HELD, "inx_1", ward.clock.now(), {})
+            await work.commit()
+    finally:
+        await store.close()
+
+
+async def taken_from_the_axis(ward: Ward) -> None:
+    pool = ThreadPool(1)
+    try:
+        axis = EmbeddedAxis(ward.patient.axis_folder, ward.patient.node, ward.clock, pool)
+        await axis.publish(parcel(), [AGENCY.code])
+        assert len(await axis.take(1, 60)) == 1
+        axis._held.clear()  # as a process that is killed: it gives nothing back
+        await axis.close()
+    finally:
+        pool.close()
 
 
 def test_missing_anchors_are_red(ward: Ward) -> None:

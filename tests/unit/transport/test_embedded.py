@@ -7,7 +7,7 @@ import io
 import os
 import sqlite3
 from collections.abc import AsyncIterator, Callable
-from datetime import UTC
+from datetime import UTC, timedelta
 from pathlib import Path
 from typing import TypeVar
 
@@ -169,6 +169,27 @@ async def test_a_lease_that_ran_out_ends_the_wait(tmp_path: Path, pool: ThreadPo
 
         assert len(await axis.take(1, 60)) == 1
         assert 60 <= (clock.now() - ManualClock().now()).total_seconds() < 62
+
+
+async def test_a_lease_taken_while_the_clock_was_ahead_is_over_once_the_clock_is_right(
+    axis: EmbeddedAxis, clock: ManualClock
+) -> None:
+    clock.advance(timedelta(days=400))
+    await axis.publish(parcel(), ["Z92"])
+    (ahead,) = await axis.take(1, 60)
+
+    clock.advance(timedelta(days=-400))
+    assert await axis.counts() == {"waiting": 1, "urgent": 0, "leased": 0, "dead": 0}
+    assert await axis.leased_ahead() == 1
+    async with asyncio.timeout(10):
+        await axis.wait(3600)
+    (right,) = await axis.take(1, 60)
+
+    assert await axis.take(1, 60) == ()
+    assert await axis.counts() == {"waiting": 0, "urgent": 0, "leased": 1, "dead": 0}
+    await axis.settle(ahead, done=True)  # its token is stale
+    assert (await axis.counts())["leased"] == 1
+    await axis.settle(right, done=True)
 
 
 async def test_counts_tell_waiting_urgent_leased_and_dead(axis: EmbeddedAxis) -> None:
@@ -362,10 +383,12 @@ async def test_a_publish_that_is_cancelled_leaves_nothing_half_done(
         assert len(await axis.take(10, 60)) == 1
 
 
-def test_a_long_backlog_is_searched_by_index(tmp_path: Path) -> None:
+@pytest.mark.parametrize("which", [queue_sql.DUE, queue_sql.DUE_ORDINARY], ids=["all", "ordinary"])
+def test_a_long_backlog_is_searched_by_index(tmp_path: Path, which: str) -> None:
+    asked = {"node": "one", "now": 0.0, "far": 120.0, "most": 10}
     with sqlite3.connect(tmp_path / "axis.sqlite", isolation_level=None) as queue:
         queue.executescript(queue_sql.SCHEMA)
-        plan = [row[3] for row in queue.execute("EXPLAIN QUERY PLAN " + queue_sql.DUE, ("one", 0.0, 10))]
+        plan = [row[3] for row in queue.execute("EXPLAIN QUERY PLAN " + which, asked)]
     queue.close()
 
     assert any("USING COVERING INDEX queue_due" in step for step in plan)

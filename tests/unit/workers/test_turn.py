@@ -1,0 +1,36 @@
+"""When a loop does again what it does now and then, also on a clock that was ahead."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from gateway.workers.turn import Turn
+from tests.support.clock import START
+
+EVERY = timedelta(minutes=10)
+
+
+def test_the_first_turn_comes_at_once_and_each_further_one_after_the_span() -> None:
+    turn = Turn(EVERY)
+
+    assert [turn.take(START), turn.take(START), turn.take(START + EVERY / 2), turn.take(START + EVERY)] == [
+        *(True, False),
+        *(False, True),
+    ]
+
+
+def test_a_turn_taken_while_the_clock_was_ahead_is_taken_again_once_the_clock_is_right() -> None:
+    turn = Turn(EVERY)
+    assert turn.take(START + timedelta(days=400))
+
+    assert turn.take(START)
+    assert not turn.take(START)
+
+
+def test_work_that_failed_keeps_its_turn() -> None:
+    turn = Turn(EVERY)
+
+    assert turn.has_come(START)
+    assert turn.has_come(START)
+    turn.done(START)
+    assert not turn.has_come(START)
