@@ -7,12 +7,13 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 
-from gateway import log, meters
-from gateway.errors import GatewayError, StaleLease, StoreFailure
+from gateway import log
+from gateway.errors import StaleLease, StoreFailure
 from gateway.ports import Lease, Store
+from gateway.workers.trouble import Trouble
 
 _log = logging.getLogger(__name__)
 
@@ -50,30 +51,21 @@ async def forever(
     then: Callable[[], None] = lambda: None,
 ) -> None:
     """Runs `step` until `stop` is set. A step that did something runs again at once; `then` rings the bells of those
-    whom it made work for."""
+    whom it made work for. After one that broke the loop rests, longer each time; no bell shortens that."""
+    trouble = Trouble(name=name)
     while not stop.is_set():
         ticket = bell.ticket()
         try:
             worked = await step()
-        except GatewayError as error:  # it has a name, and a trace would tell no more
-            meters.LOOP_FAILED.add(loop=name)
-            _log.error(str(error), extra={"action": f"{name}.broke", "code": error.code})
-            worked = False
-        except asyncio.CancelledError:
+        except asyncio.CancelledError as error:
             if _is_cancelled() or stop.is_set():
                 raise
-            meters.LOOP_FAILED.add(loop=name)
-            _log.exception(
-                "a step was cancelled that nobody cancelled",
-                extra={"action": f"{name}.broke", "error_kind": "CancelledError"},
-            )
-            worked = False
+            await _rest(stop, trouble.broke(error))
+            continue
         except Exception as error:  # the guard of this loop: nothing may end it but the stop
-            meters.LOOP_FAILED.add(loop=name)
-            _log.exception(
-                "a step broke", extra={"action": f"{name}.broke", "error_kind": type(error).__name__}
-            )
-            worked = False
+            await _rest(stop, trouble.broke(error))
+            continue
+        trouble.over()
         if worked:
             then()
             # Gives the other tasks of this process their turn, even if no step ever waits.
@@ -81,6 +73,12 @@ async def forever(
         else:
             await bell.heard(poll_s, ticket)
     log.action(_log, f"{name}.stopped")
+
+
+async def _rest(stop: asyncio.Event, seconds: float) -> None:
+    with suppress(TimeoutError):
+        async with asyncio.timeout(seconds):
+            await stop.wait()
 
 
 def _is_cancelled() -> bool:

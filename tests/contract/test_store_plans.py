@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -12,6 +12,7 @@ from sqlalchemy.sql import ClauseElement, Select
 from sqlmodel import SQLModel
 
 from gateway.domain.document import Kind, Lane
+from gateway.domain.turns import Horizon
 from gateway.store import events, inbox, jobs, outbox, reporting
 from gateway.store.inbox_rows import from_domain as inbox_row
 from gateway.store.outbox import from_domain as outbox_row
@@ -69,6 +70,11 @@ def waiting(row: dict[str, Any], at: str) -> list[dict[str, Any]]:
     return [row | one | {"lane": lane} for one, lane in zip(own, lanes, strict=True)]
 
 
+def times(clock: ManualClock) -> dict[str, datetime]:
+    horizon = Horizon.of(clock.now(), LEASE_S)
+    return {"now": horizon.now, "far_lease": horizon.lease, "far_retry": horizon.retry}
+
+
 async def test_r46_a_claim_from_a_long_backlog_sorts_nothing_and_takes_the_urgent_first(
     store: SqlStore, clock: ManualClock
 ) -> None:
@@ -77,8 +83,10 @@ async def test_r46_a_claim_from_a_long_backlog_sorts_nothing_and_takes_the_urgen
     await fill(store, InboxRow, [row | {"file_digest": digest(row["id"])} for row in landed])
 
     for queue in (outbox._QUEUE, inbox._QUEUE):
-        told = await plan(store, queue.find, now=clock.now(), most=16)
-        assert not sorts_everything(told), told
+        for find in (queue.find, queue.ordinary):
+            assert find is not None
+            told = await plan(store, find, **times(clock), most=16)
+            assert not sorts_everything(told), told
 
     expected = [f"{n:06}" for n in (*range(MANY - 3, MANY), 0, 1)]
     assert [row.item.id for row in await store.claim_outbox(5, LEASE_S)] == expected
@@ -100,7 +108,7 @@ async def test_a_claim_from_many_jobs_sorts_nothing_and_takes_the_oldest(
     ]
     await fill(store, JobRow, rows)
 
-    told = await plan(store, jobs._QUEUE.find, now=clock.now(), most=16, kind="pack")
+    told = await plan(store, jobs._QUEUE.find, **times(clock), most=16, kind="pack")
     (oldest,) = await store.claim_jobs("pack", 1, LEASE_S)
 
     assert not sorts_everything(told), told

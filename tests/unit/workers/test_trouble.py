@@ -1,0 +1,124 @@
+"""A loop whose steps break rests ever longer, and says so once a minute with a count."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+
+import pytest
+
+from gateway.errors import StoreFailure, Unreachable
+from gateway.workers import loop
+from gateway.workers.trouble import LONGEST_REST_S, Trouble
+
+FULL = StoreFailure("the disk is full", code="GW-S-507")
+
+
+class Failing:
+    """A loop that fails for as long as it is asked, on a time that passes only while it rests."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+        self.trouble = Trouble(name="landing", now_s=lambda: self.now)
+        self.failures = 0
+
+    def for_seconds(self, seconds: float, error: BaseException = FULL) -> None:
+        end = self.now + seconds
+        while self.now < end:
+            self.now += self.trouble.broke(error)
+            self.failures += 1
+
+
+def lines(caplog: pytest.LogCaptureFixture, action: str = "landing.broke") -> list[logging.LogRecord]:
+    return [record for record in caplog.records if getattr(record, "action", "") == action]
+
+
+def test_a_disk_that_is_full_for_an_hour_is_said_once_a_minute_with_a_count(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    failing = Failing()
+
+    failing.for_seconds(3600)
+
+    said = lines(caplog)
+    assert 55 <= len(said) <= 61
+    told = sum(vars(record)["failures"] for record in said)
+    assert (
+        failing.failures - told <= 60 / LONGEST_REST_S + 1
+    )  # what the last minute brought is said at its end
+    assert {record.getMessage() for record in said} == {"the disk is full"}
+
+
+def test_each_failure_in_a_row_rests_longer_up_to_half_a_minute_and_a_step_that_comes_through_ends_it() -> (
+    None
+):
+    trouble = Trouble(name="landing", now_s=lambda: 0.0)
+
+    rests = [trouble.broke(FULL) for _ in range(30)]
+    trouble.over()
+
+    assert rests[:4] == [0.2, 0.4, 0.8, 1.6]
+    assert max(rests) == rests[-1] == LONGEST_REST_S
+    assert trouble.broke(FULL) == 0.2
+
+
+def test_another_sort_of_failure_is_said_at_once_and_two_in_turn_are_not_said_each_time(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    trouble = Trouble(name="landing", now_s=lambda: 0.0)
+
+    for _ in range(20):
+        trouble.broke(FULL)
+        trouble.broke(Unreachable("nobody there"))
+        trouble.over()
+
+    assert [record.getMessage() for record in lines(caplog)] == ["the disk is full", "nobody there"]
+
+
+def test_the_end_of_an_outage_is_said_with_how_often_it_failed_and_that_of_a_hiccup_is_not(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level(logging.INFO)
+    trouble = Trouble(name="landing", now_s=lambda: 0.0)
+    trouble.broke(FULL)
+    trouble.over()
+    assert lines(caplog, "landing.works_again") == []
+
+    for _ in range(7):
+        trouble.broke(FULL)
+    trouble.over()
+
+    (record,) = lines(caplog, "landing.works_again")
+    assert vars(record)["failures"] == 7
+
+
+async def test_no_bell_hurries_a_loop_that_rests_and_its_stop_ends_the_rest_at_once() -> None:
+    stop, bell, turns = asyncio.Event(), loop.Bell(), 0
+
+    async def step() -> bool:
+        nonlocal turns
+        turns += 1
+        bell.ring()
+        raise FULL
+
+    turning = asyncio.create_task(loop.forever("invented_resting", step, bell, stop, 0.001))
+    async with asyncio.timeout(10):
+        while turns < 3:
+            bell.ring()
+            await asyncio.sleep(0.005)
+    stop.set()
+    async with asyncio.timeout(5):
+        await turning
+
+    assert turns <= 4
+
+
+def test_a_loop_that_stands_still_fails_often_enough_for_its_alarm() -> None:
+    """The alarm of the documentation: more than five failures in ten minutes."""
+    failing = Failing()
+    failing.for_seconds(600)
+    before = failing.failures
+
+    failing.for_seconds(600)
+
+    assert failing.failures - before > 5
