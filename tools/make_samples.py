@@ -1,5 +1,5 @@
-"""Makes the sample documents of the demo: real PDFs of invented agencies, printed by a headless browser from the
-templates beside this file. In: `tools/samples/*.html`. Out: `gateway/demo/samples/*.pdf`. Run it again after a change:
+"""Makes the sample documents of the tests: real PDFs of invented agencies, printed by a headless browser from the
+templates beside this file. In: `tools/samples/*.html`. Out: `tests/samples/*.pdf`. Run it again after a change:
 `python tools/make_samples.py [browser]`."""
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 
 HERE = Path(__file__).resolve().parent
-TARGET = HERE.parent / "gateway" / "demo" / "samples"
+TARGET = HERE.parent / "tests" / "samples"
 BROWSER = "/usr/bin/chromium"
 
 _PROVINCE = {"parent": "", "agency": "ỦY BAN NHÂN DÂN<br>TỈNH SAO MAI", "place": "Sao Mai"}

@@ -7,6 +7,7 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 
 from gateway.bootstrap import Node
 from gateway.demo.stage import Cast
@@ -66,11 +67,12 @@ class Acts:
         told = self.cast.document(key)
         today = self.node.out.today()
         name, title, competence = told["signer"]
+        issued_on = self.cast.issued_on(key, today)
         draft = Draft(
             external_id=f"story-{key}",
             number=told["number"],
             symbol=told["symbol"],
-            issued_on=today,
+            issued_on=issued_on,
             type_name=told["type"],
             subject=told["subject"],
             place=self.cast.words("place"),
@@ -91,7 +93,7 @@ class Acts:
         async with intake.tray(self.node.out) as tray:
             for n, file in enumerate(told["files"]):
                 role = FileRole.LEAD if n == 0 else FileRole.APPENDIX
-                content = self.cast.lead(sender, file) if n == 0 else self.cast.sample(file)
+                content = await self.node.pool.run(partial(self.cast.file, key, n, issued_on))
                 await tray.add(role, file, role, _one(content))
             accepted = await accept.accept(self.node.out, scope, order, tray)
         if accepted.document is None:

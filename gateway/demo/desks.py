@@ -16,14 +16,13 @@ from gateway.demo.steps import Steps
 from gateway.ports import Clock
 from gateway.settings import Settings
 
-AGO = timedelta(days=2)
 _TOLD = "told"
 
 
 class EarlierClock(SystemClock):
     """Goes as the machine's, so long ago."""
 
-    def __init__(self, by: timedelta = AGO) -> None:
+    def __init__(self, by: timedelta = stage.AGO) -> None:
         self._by = by
 
     def now(self) -> datetime:

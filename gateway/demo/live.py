@@ -70,12 +70,12 @@ async def _key(node: Node, actor: str) -> str:
 
 def _write_samples(node: Node, cast: stage.Cast, folder: Path) -> None:
     """What the printed commands refer to: a document to send, and settings for the command line."""
-    told = cast.document("letter")
+    told, today = cast.document("try"), node.out.today()
     name, title, competence = told["signer"]
     meta = {
-        "number": "200",
+        "number": told["number"],
         "symbol": told["symbol"],
-        "date": node.out.today().isoformat(),
+        "date": cast.issued_on("try", today).isoformat(),
         "type": told["type"],
         "subject": told["subject"],
         "urgency": "thuong",
@@ -85,7 +85,7 @@ def _write_samples(node: Node, cast: stage.Cast, folder: Path) -> None:
         "recipients": [{"code": cast.code("department"), "role": "to_act"}],
     }
     (folder / "van-ban.json").write_text(json.dumps(meta, ensure_ascii=False, indent=2), "utf-8")
-    (folder / "van-ban.pdf").write_bytes(cast.lead("province", "cong-van.pdf"))
+    (folder / "van-ban.pdf").write_bytes(cast.file("try", 0, today))
     (folder / "gateway.toml").write_text(f'[node]\nname = "demo"\ndata_dir = "{folder.resolve()}"\n', "utf-8")
 
 

@@ -6,14 +6,16 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import date, timedelta
 from functools import partial
+from typing import Any
 
 from gateway.accounts import delegating, list_tags, list_views, mailboxes, program_keys
 from gateway.accounts.acting import Acting, rights_of
 from gateway.book import letters
-from gateway.demo import people
+from gateway.demo import documents, people
 from gateway.demo.mail import WAYS, Mail
+from gateway.demo.papers import Paper, printed
 from gateway.demo.steps import Steps
 from gateway.domain.account import AgencyScope
 from gateway.domain.document import Draft, FileRole, Recipient, RecipientRole, Signer
@@ -132,40 +134,36 @@ class Offices(Mail):
 
     async def _drafts(self, actor: str) -> None:
         """The clerk's, nearly ready, and one of the officer's own; one of the head of unit's."""
-        for role, subject in (
-            ("clerk", "draft_subject"),
-            ("officer", "own_subject"),
-            ("unit-head", "unit_subject"),
-        ):
-            await self._draft(actor, role, self.cast.words(subject))
+        key, today = f"{actor}-draft", self.node.out.today()
+        told = self.cast.document(key)
+        day = self.cast.issued_on(key, today)
+        whole = await self.node.pool.run(partial(self.cast.file, key, 0, day))
+        await self._draft(actor, "clerk", told, day, whole)
+        for role, subject in (("officer", "own_subject"), ("unit-head", "unit_subject")):
+            changed = {"subject": self.cast.words(subject), "number": ""}
+            paper = documents.paper(self.cast.data, key, today, **changed)
+            content = await self.node.pool.run(partial(printed, paper))
+            await self._draft(actor, role, told | changed, today, content.pdf)
 
-    async def _draft(self, actor: str, role: str, subject: str) -> None:
+    async def _draft(self, actor: str, role: str, told: dict[str, Any], day: date, content: bytes) -> None:
         scope = await self.as_one(actor, role)
-        file = next(
-            each["files"][0]
-            for key, each in self.cast.data["documents"].items()
-            if self.cast.sender(key) == actor
-        )
-        first, *_ = (key for key in self.cast.data["documents"] if self.cast.sender(key) == actor)
-        told = self.cast.document(first)
         name, title, competence = told["signer"]
         draft = Draft(
-            number=self.cast.words("draft_number") if role == "clerk" else "",
+            number=told["number"],
             symbol=told["symbol"],
-            issued_on=self.node.out.today(),
+            issued_on=day,
             type_name=told["type"],
-            subject=subject,
+            subject=told["subject"],
             place=self.cast.words("place"),
             signer=Signer(name=name, title=title, competence=competence),
             recipients=tuple(
-                Recipient(code=self.cast.code(each), role=RecipientRole.TO_ACT)
-                for each in WAYS.get(actor, ("province",))
+                Recipient(code=self.cast.code(each), role=RecipientRole.TO_ACT) for each in told["to"]
             ),
             staff=self.clerk(),
         )
         made = await drafting.begin(self.node.out, scope, draft)
         async with intake.tray(self.node.out) as tray:
-            await tray.add(FileRole.LEAD, file, FileRole.LEAD, _one(self.cast.lead(actor, file)))
+            await tray.add(FileRole.LEAD, told["files"][0], FileRole.LEAD, _one(content))
             await drafting.add_files(self.node.out, scope, made.id, tray)
 
     async def _note(self, actor: str) -> None:
@@ -203,20 +201,22 @@ class Offices(Mail):
         """Paper in and out, the second of each made up for after a stop."""
         today = local(self.node.clock.now()).date()
         for n, told in enumerate(self.cast.data["paper"]["in"]):
+            written_on = today - 2 * _DAY
             letter = by_hand.Letter(
                 sender=told["sender"],
                 subject=told["subject"],
                 received_on=today - n * _DAY,
                 number=told["number"],
                 symbol=told["symbol"],
-                issued_on=today - 2 * _DAY,
+                issued_on=written_on,
                 type_name=told["type"],
                 signer=Signer(name=told["signer"]),
-                pages=2,
+                pages=1,
                 register_no=str(1248 + n) if self.cast.data[actor]["numbering"] == "A" else None,
                 catch_up=self.cast.words("stopped") if n else None,
             )
-            await self.steps.once(f"paper-in-{n}-{actor}", partial(self._enter, actor, letter, scanned=not n))
+            scan = documents.from_outside(self.cast.data, told, written_on, actor) if not n else None
+            await self.steps.once(f"paper-in-{n}-{actor}", partial(self._enter, actor, letter, scan))
         for n, told in enumerate(self.cast.data["paper"]["out"]):
             gone = letters.Sent(
                 number=told["number"],
@@ -232,9 +232,11 @@ class Offices(Mail):
             )
             await self.steps.once(f"paper-out-{n}-{actor}", partial(self._leave, actor, gone))
 
-    async def _enter(self, actor: str, letter: by_hand.Letter, *, scanned: bool) -> None:
-        name = "giay-moi.pdf"
-        scan = by_hand.Attached(name=name, chunks=_one(self.cast.sample(name))) if scanned else None
+    async def _enter(self, actor: str, letter: by_hand.Letter, paper: Paper | None) -> None:
+        scan = None
+        if paper is not None:
+            made = await self.node.pool.run(partial(printed, paper))
+            scan = by_hand.Attached(name="ban-quet.pdf", chunks=_one(made.pdf))
         await by_hand.enter(self.node.inn, await self.scope(actor), letter, scan)
 
     async def _leave(self, actor: str, gone: letters.Sent) -> None:

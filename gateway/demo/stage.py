@@ -8,7 +8,7 @@ import csv
 import io
 import json
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,8 @@ from cryptography.hazmat.primitives import serialization
 
 from gateway.bootstrap import Node
 from gateway.clock import SystemClock
-from gateway.demo import deciders, people, seals
+from gateway.demo import deciders, documents, people, seals
+from gateway.demo.papers import printed
 from gateway.domain.account import HostedAgency, NumberingMode
 from gateway.domain.proof import Binding
 from gateway.ports import Clock
@@ -29,15 +30,18 @@ from gateway.trust.keys import KeyDirectory
 
 HERE = Path(__file__).parent
 ACTORS = ("province", "department", "commune")
+# How long ago the story is told where the desks are laid: what is fresh in the cast is written so much later.
+AGO = timedelta(days=2)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cast:
     """Who plays, and what they say: the words stand in `cast.json`. `signed` holds lead files as they are sent where the
-    demonstration signs them."""
+    demonstration signs them, and `began` the day on which it did."""
 
     data: dict[str, Any]
     signed: Path | None = None
+    began: date | None = None
 
     def code(self, actor: str) -> str:
         return str(self.data[actor]["code"])
@@ -57,13 +61,23 @@ class Cast:
         """Who writes that document."""
         return str(self.data["documents"][key].get("from", "province"))
 
-    def sample(self, name: str) -> bytes:
-        return (HERE / "samples" / name).read_bytes()
+    def is_of_desks(self, key: str) -> bool:
+        """Whether the desks need it, and not the story."""
+        return key.partition("-")[0] in (*ACTORS, "try")
 
-    def lead(self, actor: str, name: str) -> bytes:
-        """A lead file of that sender, signed where there is a signed one."""
-        signed = self.signed / f"{actor}-{name}" if self.signed is not None else None
-        return signed.read_bytes() if signed is not None else self.sample(name)
+    def issued_on(self, key: str, today: date) -> date:
+        """The date of that document: the one printed on its paper, where it is printed already."""
+        if self.began is None:
+            return today
+        return self.began + AGO if self.document(key).get("fresh") else self.began
+
+    def file(self, key: str, n: int, today: date) -> bytes:
+        """The n-th file of that document: its lead file, signed where there is a signed one, then its appendix."""
+        if n > 0:
+            return documents.attached(self.data, key, self.issued_on(key, today))
+        if self.signed is not None:
+            return (self.signed / f"{key}.pdf").read_bytes()
+        return printed(documents.paper(self.data, key, self.issued_on(key, today))).pdf
 
 
 def cast() -> Cast:

@@ -74,7 +74,7 @@ async def once(
         folder = keep or Path(temporary)
         settings = stage.settings_for(folder)
         await stage.prepare(settings, clock)
-        cast = await prepare_cast(settings, clock) if signs else stage.cast()
+        cast = await prepare_cast(settings, clock, desks=False) if signs else stage.cast()
         async with open_node(settings, clock=clock, wrap=wrap) as node:
             await stage.register(node)
             async with at_work(node):
@@ -96,11 +96,12 @@ async def once(
     )
 
 
-async def prepare_cast(settings: Settings, clock: Clock | None = None) -> stage.Cast:
+async def prepare_cast(settings: Settings, clock: Clock | None = None, *, desks: bool = True) -> stage.Cast:
     """The cast with its lead files signed."""
     from gateway.demo import signed
 
-    return await asyncio.to_thread(signed.prepare, settings, stage.cast(), (clock or SystemClock()).now())
+    at = (clock or SystemClock()).now()
+    return await asyncio.to_thread(signed.prepare, settings, stage.cast(), at, desks=desks)
 
 
 @asynccontextmanager

@@ -24,10 +24,11 @@ from gateway.clock import SystemClock
 from gateway.trust.authority import Authority
 from tests.support.cli_people import FIRST, SECOND, Deciders, typing
 from tests.support.leaks import WATCH
+from tests.support.printed import FOLDER
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
-LETTER = Path(__file__).parents[2] / "gateway" / "demo" / "samples" / "bao-cao.pdf"
+LETTER = FOLDER / "bao-cao.pdf"
 AGENCIES = """code,name,alias,parent,valid_from,valid_to,successor,email,address,phone,decision
 Z91,Province Trial,,,,,,,,,
 Z91.01,Office One,,Z91,,,,,,,

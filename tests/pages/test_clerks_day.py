@@ -25,6 +25,7 @@ from tests.pages.neighbours import FURTHER, NAMES, Town
 from tests.pages.site import Site
 from tests.support.clock import START
 from tests.support.letters import Letter
+from tests.support.printed import FOLDER
 from tests.unit.book.test_export import rows_of
 
 HERE = "department"
@@ -221,7 +222,7 @@ async def enter_on_paper(page: Page, hand: Hand, name: str, sender: str, scan: b
         for field, value in fields.items():
             await hand.fill(field, value)
         if scan:
-            await hand.give("#scan", stage.HERE / "samples" / "cong-van.pdf")
+            await hand.give("#scan", FOLDER / "cong-van.pdf")
         await hand.press("Control+Enter")
         await page.wait_for_url("**/van-ban-den/inb_*told=*")
 

@@ -8,7 +8,6 @@ from urllib.parse import urlsplit
 
 from playwright.async_api import BrowserContext, Page, expect
 
-from gateway.demo import stage
 from gateway.domain.account import AgencyScope
 from gateway.domain.document import IncomingDocument, OutgoingDocument
 from gateway.domain.post import PostRole
@@ -18,10 +17,11 @@ from tests.pages.site import Site
 from tests.pages.summary import Record
 from tests.pages.test_outgoing import sent
 from tests.pages.watching import Watcher
+from tests.support.printed import FOLDER
 from tests.support.stores import delivery, outgoing
 
 CLERK, HEAD, OFFICER = PostRole.CLERK, PostRole.HEAD, PostRole.OFFICER
-LETTER = stage.HERE / "samples" / "cong-van.pdf"
+LETTER = FOLDER / "cong-van.pdf"
 NEW = "/phat-hanh"
 BLOCK = """Nơi nhận:
 - Như trên;

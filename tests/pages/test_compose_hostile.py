@@ -16,7 +16,6 @@ from pypdf import PdfWriter
 from pypdf.generic import DictionaryObject, NameObject, TextStringObject
 
 from gateway.accounts import sign_in
-from gateway.demo import stage
 from gateway.domain.document import OutgoingDocument
 from gateway.domain.post import PostRole
 from gateway.domain.session import form_token
@@ -24,10 +23,11 @@ from gateway.web.door import COOKIE
 from tests.pages.site import Site
 from tests.pages.test_compose import scope
 from tests.support.accounts import HERE
+from tests.support.printed import FOLDER
 from tests.support.stamped import stamped
 
 MB = 1024 * 1024
-PDF = (stage.HERE / "samples" / "cong-van.pdf").read_bytes()
+PDF = (FOLDER / "cong-van.pdf").read_bytes()
 FIELDS = {
     "number": "90",
     "symbol": "UBND-VP",

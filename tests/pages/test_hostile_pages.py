@@ -11,7 +11,6 @@ import pytest
 import pytest_asyncio
 
 from gateway.accounts import sign_in
-from gateway.demo import stage
 from gateway.domain.document import FileRole, IncomingDocument, Kind
 from gateway.domain.post import PostRole
 from gateway.domain.session import form_token
@@ -25,9 +24,10 @@ from tests.pages.site import Site
 from tests.pages.test_incoming import Mail, at
 from tests.pages.test_outgoing import scope, sent
 from tests.support.accounts import HERE
+from tests.support.printed import FOLDER
 
 WHY = "Có dấu MẬT ở trang đầu của tệp"
-OTHER = (stage.HERE / "samples" / "cong-van.pdf").read_bytes()
+OTHER = (FOLDER / "cong-van.pdf").read_bytes()
 
 
 @pytest.fixture

@@ -11,8 +11,9 @@ from gateway.demo.acts import Acts
 from gateway.domain.document import Urgency
 from gateway.domain.post import PostRole
 from tests.pages.site import Site
+from tests.support.printed import FOLDER
 
-LETTER = stage.HERE / "samples" / "cong-van.pdf"
+LETTER = FOLDER / "cong-van.pdf"
 WHY = "Thiếu phụ lục số 2 nêu trong văn bản"
 
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 import logging
 import unicodedata
 from collections.abc import Iterator, Sequence
-from functools import cache
+from functools import cache, lru_cache
 from io import BytesIO
 from pathlib import Path
 
@@ -43,6 +43,12 @@ def font(pixels: float) -> ImageFont.FreeTypeFont:
 
 def font_of(lines: Sequence[str]) -> bytes:
     """The font with the letters of these lines alone, in thousandths: the library that writes PDFs counts no others."""
+    return _font_with("".join(sorted({letter for line in lines for letter in line})))
+
+
+@lru_cache(maxsize=16)
+def _font_with(letters: str) -> bytes:
+    """One agency's seals say nearly the same words each day: cutting the font anew is what takes the time."""
     logging.getLogger("fontTools").setLevel(logging.ERROR)  # it warns of tables that no reader needs
     whole = ttLib.TTFont(FONT)
     options = subset.Options(
@@ -50,7 +56,7 @@ def font_of(lines: Sequence[str]) -> bytes:
     )
     options.name_IDs = [*range(7)]
     some = subset.Subsetter(options=options)
-    some.populate(text="".join(lines))
+    some.populate(text=letters)
     some.subset(whole)
     scale_upem(whole, 1000)
     written = BytesIO()

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.demo.signers import DemoSigners, area_in_mm, sample, seal_png
+from gateway.demo.signers import DemoSigners, area_in_mm, seal_png
 from gateway.domain.pdf_signing import Purpose, Wish
 from gateway.errors import Denied
 from gateway.ops.web.signing import TokenSigning
@@ -19,6 +19,7 @@ from gateway.trust.authority import Authority
 from tests.support import hsm
 from tests.support.node import DEPARTMENT, Town
 from tests.support.pki import key
+from tests.support.printed import sample
 from tests.support.tokens import KeyOnToken, fill
 
 SEAL = Wish(purpose=Purpose.SEAL, agency_name="")

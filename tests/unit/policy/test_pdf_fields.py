@@ -12,7 +12,6 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-import gateway.demo
 from gateway.domain.page_text import Found, Ink, PdfFields, PdfText, Sure
 from gateway.domain.signatures import FileVerdict, Role, SignerVerdict, Word
 from gateway.labels import has
@@ -24,6 +23,7 @@ from gateway.trust.pdf_signatures.sandbox import PdfSandbox
 from tests.support import letters, pdf_pki, pdfs
 from tests.support.letters import DECISION, LETTER, REPORT, Letter, Sample, Style, Text, nfd, page, paper
 from tests.support.pdf_pki import SEEN, SIGNED
+from tests.support.printed import FOLDER
 
 TYPES = {
     each.name: key
@@ -149,9 +149,6 @@ def test_every_place_lies_where_the_words_are(told: dict[str, tuple[Sample, PdfF
     assert number.top < 150
 
 
-SHIPPED = Path(gateway.demo.__file__).parent / "samples"
-
-
 @pytest.mark.parametrize(
     ("name", "number", "symbol", "key", "subject", "signer", "title"),
     [
@@ -173,7 +170,7 @@ SHIPPED = Path(gateway.demo.__file__).parent / "samples"
 def test_documents_that_a_word_processor_wrote_are_read_surely(
     name: str, number: str, symbol: str, key: str, subject: str, signer: str, title: str
 ) -> None:
-    fields = read((SHIPPED / f"{name}.pdf").read_bytes())
+    fields = read((FOLDER / f"{name}.pdf").read_bytes())
     told = values(fields)
 
     assert {one.sure for field, one in fields.named() if field not in ("competence", "signed_at")} == {

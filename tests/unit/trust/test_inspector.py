@@ -29,8 +29,9 @@ from gateway import labels
 from gateway.domain.files import FileFacts
 from gateway.errors import StoreFailure
 from gateway.trust.inspector import FileInspector, InspectLimits
+from tests.support.printed import FOLDER
 
-SAMPLES = Path(__file__).parents[3] / "gateway" / "demo" / "samples"
+SAMPLES = FOLDER
 Look = Callable[..., FileFacts]
 
 

@@ -15,14 +15,13 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import ExtendedKeyUsageOID, ObjectIdentifier
 from pyhanko.sign.fields import MDPPerm
 
-from gateway.demo import stage
 from gateway.demo.signers import DemoSigners, area_in_mm
 from gateway.domain.signatures import FileVerdict, LegalValue, Role, SignerVerdict, Word
 from gateway.policy import pdf_verdict
 from gateway.trust.authority import Authority
 from gateway.trust.pdf_signatures import facts
 from gateway.trust.pdf_signatures.folder import PdfFolder
-from tests.support import pdf_pki, pdfs
+from tests.support import pdf_pki, pdfs, printed
 from tests.support.pdf_pki import SEEN, SIGNED, agency, person, root, tsa
 
 LATER = SEEN + timedelta(days=400)
@@ -457,7 +456,7 @@ def test_what_the_node_seals_is_official_and_what_it_marks_as_a_copy_is_a_copy(t
     (tmp_path / "ca.pem").write_bytes(authority.certificate.public_bytes(Encoding.PEM))
     (tmp_path / "crl" / "a.pem").write_bytes(authority.revocation_list([], at))
     trust = PdfFolder(tmp_path).read()
-    sample = stage.cast().sample("cong-van.pdf")
+    sample = printed.sample("cong-van.pdf")
 
     both = signers.signed_by_both(sample, area_in_mm(130, 181, 45, 22), at)
     copy = pdfs.sign(sample, agency(), "Copy", shown="SAO Y")

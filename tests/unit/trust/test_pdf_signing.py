@@ -46,11 +46,12 @@ from gateway.trust.pdf_signing.type_setting import set_text, width_of
 from tests.support import pdfs
 from tests.support.pdf_pages import A4, paper
 from tests.support.pdf_pki import SIGNED, Holder, agency, folder, person, root, tsa
+from tests.support.printed import FOLDER
 from tests.support.responder import Answer, Reply, responding
 from tests.support.services import missing
 
 AGENCY_NAME = "Ủy ban nhân dân tỉnh Sao Mai"
-SAMPLE = Path(__file__).parents[3] / "gateway" / "demo" / "samples" / "cong-van.pdf"
+SAMPLE = FOLDER / "cong-van.pdf"
 SIGNER = PadesSigner()
 COPY = Wish(purpose=Purpose.COPY, agency_name=AGENCY_NAME)
 SEAL = Wish(purpose=Purpose.SEAL, agency_name=AGENCY_NAME)

@@ -1,0 +1,194 @@
+"""Prints the demonstration's documents in the form of Decree 30: head, addressees, text, recipients, signer. In: what the
+document says, the same words that are sent beside it. Out: a PDF, and where on it a person signs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import date
+
+from gateway.demo.pdf_pages import HEIGHT, Drawn, Line, Rule, pdf, width_of
+from gateway.domain.pdf_signing import Area
+
+_MOTTO = ("CỘNG HÒA XÃ HỘI CHỦ NGHĨA VIỆT NAM", "Độc lập - Tự do - Hạnh phúc")
+_LEFT, _RIGHT, _TOP, _BOTTOM = 85.0, 547.0, 62.0, HEIGHT - 62.0
+_COLUMN, _OTHER, _SIGNS = 172.0, 410.0, 430.0
+_COLUMN_WIDE = 175.0
+_MIDDLE = (_LEFT + _RIGHT) / 2
+_INDENT, _LEADING = 28.0, 18.0
+_GAP = 74.0  # where a hand signs, between the title and the name
+_HAND = (128.0, 62.0)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Paper:
+    """What stands on it. Of a letter `heading` is empty and `subject` goes under the number; `urgent` is the stamp of
+    urgency; `positions` are the lines over the signer's name."""
+
+    issuer: tuple[str, ...]
+    number: str
+    symbol: str
+    place: str
+    day: date
+    subject: str
+    body: tuple[str, ...]
+    signer: str
+    positions: tuple[str, ...]
+    above: str = ""
+    heading: str = ""
+    urgent: str = ""
+    addressed: tuple[str, ...] = ()
+    recipients: tuple[str, ...] = ()
+
+    @property
+    def code(self) -> str:
+        return f"{self.number or '        '}/{self.symbol}"
+
+    @property
+    def dated(self) -> str:
+        return f"ngày {self.day.day:02} tháng {self.day.month:02} năm {self.day.year}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Printed:
+    """The PDF, and the page and area that a person signs in."""
+
+    pdf: bytes
+    page: int
+    area: Area
+
+
+@dataclass(slots=True)
+class _Sheet:
+    """Lines put below one another; what does not fit goes on the next page."""
+
+    pages: list[list[Drawn]] = field(default_factory=lambda: [[]])
+    down: float = _TOP
+
+    def put(self, *drawn: Drawn) -> None:
+        self.pages[-1] += drawn
+
+    def room(self, high: float) -> None:
+        if self.down + high > _BOTTOM:
+            self.pages.append([])
+            self.down = _TOP + 20
+            number = str(len(self.pages))
+            self.put(Line(words=number, across=_MIDDLE, down=_TOP - 10, centred=True))
+
+    def paragraph(self, words: str) -> None:
+        lines = list(_wrapped(words, 13.0, _RIGHT - _LEFT, first=_RIGHT - _LEFT - _INDENT))
+        for n, each in enumerate(lines):
+            self.room(_LEADING)
+            left = _LEFT + (0 if n else _INDENT)
+            blanks = each.count(" ")
+            spare = _RIGHT - left - width_of(each, 13.0)
+            gap = spare / blanks if blanks and n < len(lines) - 1 else 0.0
+            self.put(Line(words=each, across=left, down=self.down, gap=gap))
+            self.down += _LEADING
+        self.down += 4
+
+    def middle(self, words: str, size: float = 13.0, *, bold: bool = True, wide: float = 400.0) -> None:
+        for each in _wrapped(words, size, wide):
+            self.put(Line(words=each, across=_MIDDLE, down=self.down, size=size, bold=bold, centred=True))
+            self.down += size * 1.3
+
+
+def printed(paper: Paper) -> Printed:
+    """The document on as many pages as it takes."""
+    sheet = _Sheet()
+    _head(sheet, paper)
+    if len(paper.addressed) == 1:
+        sheet.middle(f"Kính gửi: {paper.addressed[0]}.", bold=False)
+    elif paper.addressed:
+        sheet.put(Line(words="Kính gửi:", across=200, down=sheet.down))
+        for n, each in enumerate(paper.addressed, start=1):
+            end = "." if n == len(paper.addressed) else ";"
+            sheet.down += _LEADING
+            sheet.put(Line(words=f"- {each}{end}", across=232, down=sheet.down))
+        sheet.down += _LEADING
+    sheet.down += 8
+    for each in paper.body:
+        sheet.paragraph(each)
+    area = _foot(sheet, paper)
+    title = f"{paper.heading.capitalize() or 'Công văn'} số {paper.code}"
+    return Printed(pdf=pdf(sheet.pages, title), page=len(sheet.pages), area=area)
+
+
+def appendix(of: Paper, kind: str, body: Sequence[str]) -> bytes:
+    """An appendix that names the document which it belongs to."""
+    sheet = _Sheet()
+    sheet.middle("PHỤ LỤC")
+    for each in _wrapped(
+        f"(Kèm theo {kind} số {of.code} {of.dated} của {' '.join(of.issuer).capitalize()})", 12.0, 420
+    ):
+        sheet.put(Line(words=each, across=_MIDDLE, down=sheet.down, size=12, slanted=True, centred=True))
+        sheet.down += 16
+    sheet.down += 14
+    for each in body:
+        sheet.paragraph(each)
+    return pdf(sheet.pages, "Phụ lục")
+
+
+def _head(sheet: _Sheet, paper: Paper) -> None:
+    left = _TOP
+    if paper.above:
+        sheet.put(Line(words=paper.above, across=_COLUMN, down=left, size=12, centred=True))
+        left += 15
+    for each in paper.issuer:
+        sheet.put(Line(words=each, across=_COLUMN, down=left, size=12, bold=True, centred=True))
+        left += 15
+    sheet.put(Rule(left=_COLUMN - 32, right=_COLUMN + 32, down=left - 8))
+    left += 10
+    sheet.put(Line(words=f"Số: {paper.code}", across=_COLUMN, down=left, centred=True))
+    if not paper.heading:
+        for each in _wrapped(paper.subject, 12.0, _COLUMN_WIDE):
+            left += 15
+            sheet.put(Line(words=each, across=_COLUMN, down=left, size=12, centred=True))
+    if paper.urgent:
+        left += 24
+        sheet.put(Line(words=paper.urgent, across=_COLUMN, down=left, bold=True, centred=True))
+    sheet.put(
+        Line(words=_MOTTO[0], across=_OTHER, down=_TOP, size=12, bold=True, centred=True),
+        Line(words=_MOTTO[1], across=_OTHER, down=_TOP + 16, bold=True, centred=True),
+        Rule(left=_OTHER - 82, right=_OTHER + 82, down=_TOP + 22),
+        Line(
+            words=f"{paper.place}, {paper.dated}", across=_OTHER, down=_TOP + 42, slanted=True, centred=True
+        ),
+    )
+    sheet.down = max(left, _TOP + 42) + 36
+    if paper.heading:
+        sheet.middle(paper.heading, 14)
+        sheet.middle(paper.subject, 14)
+        sheet.put(Rule(left=_MIDDLE - 50, right=_MIDDLE + 50, down=sheet.down - 6))
+        sheet.down += 22
+
+
+def _foot(sheet: _Sheet, paper: Paper) -> Area:
+    """Recipients at the left, the signer at the right, on one page; where the hand goes."""
+    sheet.room(max(30 + 13 * len(paper.recipients), 30 + 16 * len(paper.positions) + _GAP))
+    top = sheet.down + 16
+    sheet.put(Line(words="Nơi nhận:", across=_LEFT, down=top, size=12, bold=True, slanted=True))
+    for n, each in enumerate(paper.recipients, start=1):
+        end = "." if n == len(paper.recipients) else ";"
+        sheet.put(Line(words=f"- {each}{end}", across=_LEFT, down=top + 14 * n, size=11))
+    down = top
+    for each in paper.positions:
+        sheet.put(Line(words=each, across=_SIGNS, down=down, bold=True, centred=True))
+        down += 16
+    wide, high = _HAND
+    area = Area(left=_SIGNS - wide / 2, top=down - 10, width=wide, height=high)
+    sheet.put(Line(words=paper.signer, across=_SIGNS, down=down + _GAP - 16, bold=True, centred=True))
+    return area
+
+
+def _wrapped(words: str, size: float, wide: float, first: float | None = None) -> Iterator[str]:
+    line, room = "", wide if first is None else first
+    for word in words.split(" "):
+        longer = f"{line} {word}" if line else word
+        if line and width_of(longer, size) > room:
+            yield line
+            line, room = word, wide
+        else:
+            line = longer
+    if line:
+        yield line

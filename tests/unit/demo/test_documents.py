@@ -1,0 +1,69 @@
+"""The demonstration's papers say what is sent beside them."""
+
+from __future__ import annotations
+
+import io
+from datetime import date
+
+import pytest
+
+from gateway.demo import documents, stage
+from gateway.demo.papers import printed
+from gateway.domain.page_text import PdfFields, Sure
+from gateway.policy.pdf_fields import read_fields
+from gateway.trust.pdf_layout import read_text
+
+DAY = date(2026, 11, 20)
+CAST = stage.cast()
+FIELDS = ("number", "symbol", "issued_on", "type_key", "subject", "signer", "title")
+
+
+def fields_of(pdf: bytes) -> PdfFields:
+    return read_fields(read_text(io.BytesIO(pdf)))
+
+
+@pytest.mark.parametrize("key", CAST.data["documents"])
+def test_number_date_subject_and_signer_on_the_paper_are_those_that_are_sent(key: str) -> None:
+    told = CAST.document(key)
+
+    found = fields_of(CAST.file(key, 0, DAY))
+
+    read = dict(found.named())
+    assert {name: read[name].why for name in FIELDS if read[name].sure is not Sure.SURE} == {}
+    assert (found.number.value, found.symbol.value) == (told["number"], told["symbol"])
+    assert found.issued_on.value == DAY
+    assert (
+        documents.about(str(found.subject.value), told["type"]).casefold()
+        == documents.about(told["subject"], told["type"]).casefold()
+    )
+    assert found.signer.value == told["signer"][0]
+    assert str(found.title.value).casefold() == told["signer"][1].casefold()
+
+
+def test_an_appendix_names_the_document_that_it_belongs_to() -> None:
+    told = CAST.document("request")
+
+    text = " ".join(run.text for run in read_text(io.BytesIO(CAST.file("request", 1, DAY))).runs)
+
+    assert f"Công văn số {told['number']}/{told['symbol']} ngày 20 tháng 11 năm 2026" in text
+
+
+def test_the_same_document_of_the_same_day_is_the_same_file() -> None:
+    assert CAST.file("letter", 0, DAY) == CAST.file("letter", 0, DAY)
+
+
+def test_a_draft_without_a_number_leaves_room_for_one() -> None:
+    paper = documents.paper(CAST.data, "province-draft", DAY, number="", subject="V/v thử chỗ trống")
+
+    found = fields_of(printed(paper).pdf)
+
+    assert (found.number.value, found.number.why, found.symbol.value) == (None, "blank", "UBND-VP")
+
+
+def test_a_letter_on_paper_is_printed_from_what_is_entered_of_it() -> None:
+    told = CAST.data["paper"]["in"][0]
+
+    found = fields_of(printed(documents.from_outside(CAST.data, told, DAY, "province")).pdf)
+
+    assert (found.number.value, found.symbol.value) == (told["number"], told["symbol"])
+    assert found.subject.value == told["subject"]
