@@ -7,10 +7,9 @@ from collections.abc import Mapping
 from datetime import date
 from typing import Any
 
+from gateway import labels_paper as words
 from gateway.demo.papers import Paper, appendix
 
-_LETTER = "Công văn"
-_URGENT = "Họp khẩn"
 # The cast as it is in its file: words under words.
 Data = Mapping[str, Any]
 
@@ -21,7 +20,7 @@ def paper(data: Data, key: str, day: date, **changed: str) -> Paper:
     actor = told.get("from", "province")
     name, title, competence = told["signer"]
     receivers = tuple(data[each]["name"] for each in told["to"])
-    kind, is_letter = told["type"], told["type"] == _LETTER
+    kind, is_letter = told["type"], told["type"] == words.LETTER
     head, subject = data["heads"][actor], about(told["subject"], kind)
     return Paper(
         above=head["above"],
@@ -32,10 +31,13 @@ def paper(data: Data, key: str, day: date, **changed: str) -> Paper:
         day=day,
         heading="" if is_letter else kind.upper(),
         subject=told["subject"] if is_letter else subject[:1].upper() + subject[1:],
-        urgent="HỎA TỐC" if subject.startswith(_URGENT) else "",
-        addressed=receivers if kind in (_LETTER, "Giấy mời", "Báo cáo") else (),
+        urgent=words.EXPRESS if told.get("express") else "",
+        addressed=receivers if kind in words.WITH_ADDRESSEE else (),
         body=_filled(data["bodies"][kind], agency=data[actor]["name"], about=subject),
-        recipients=("Như trên" if is_letter else "; ".join(receivers), f"Lưu: {head['filed']}"),
+        recipients=(
+            *((words.AS_ABOVE,) if is_letter else receivers),
+            words.FILED.format(units=head["filed"]),
+        ),
         positions=tuple(each.upper() for each in (competence, title) if each),
         signer=name,
     )
@@ -43,7 +45,7 @@ def paper(data: Data, key: str, day: date, **changed: str) -> Paper:
 
 def about(subject: str, kind: str) -> str:
     """The matter alone, without the words that name the type or lead in."""
-    for lead in ("V/v ", f"{kind} "):
+    for lead in (words.ABOUT, f"{kind} "):
         subject = subject.removeprefix(lead)
     return subject
 
@@ -64,11 +66,11 @@ def from_outside(data: Data, told: Data, day: date, receiver: str) -> Paper:
         subject=told["subject"],
         addressed=(data[receiver]["name"],),
         body=_filled(data["bodies"]["letter"], agency=told["sender"]),
-        recipients=("Như trên", "Lưu: VT"),
-        positions=("GIÁM ĐỐC",),
+        recipients=(words.AS_ABOVE, words.FILED.format(units="VT")),
+        positions=(words.DIRECTOR,),
         signer=told["signer"],
     )
 
 
-def _filled(lines: list[str], **words: str) -> tuple[str, ...]:
-    return tuple(each.format(**words) for each in lines)
+def _filled(lines: list[str], **named: str) -> tuple[str, ...]:
+    return tuple(each.format(**named) for each in lines)

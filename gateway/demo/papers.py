@@ -7,10 +7,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 
+from gateway import labels_paper as words
 from gateway.demo.pdf_pages import HEIGHT, Drawn, Line, Rule, pdf, width_of
 from gateway.domain.pdf_signing import Area
 
-_MOTTO = ("CỘNG HÒA XÃ HỘI CHỦ NGHĨA VIỆT NAM", "Độc lập - Tự do - Hạnh phúc")
 _LEFT, _RIGHT, _TOP, _BOTTOM = 85.0, 547.0, 62.0, HEIGHT - 62.0
 _COLUMN, _OTHER, _SIGNS = 172.0, 410.0, 430.0
 _COLUMN_WIDE = 175.0
@@ -46,7 +46,7 @@ class Paper:
 
     @property
     def dated(self) -> str:
-        return f"ngày {self.day.day:02} tháng {self.day.month:02} năm {self.day.year}"
+        return words.DATED.format(day=self.day)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,8 +75,8 @@ class _Sheet:
             number = str(len(self.pages))
             self.put(Line(words=number, across=_MIDDLE, down=_TOP - 10, centred=True))
 
-    def paragraph(self, words: str) -> None:
-        lines = list(_wrapped(words, 13.0, _RIGHT - _LEFT, first=_RIGHT - _LEFT - _INDENT))
+    def paragraph(self, text: str) -> None:
+        lines = list(_wrapped(text, 13.0, _RIGHT - _LEFT, first=_RIGHT - _LEFT - _INDENT))
         for n, each in enumerate(lines):
             self.room(_LEADING)
             left = _LEFT + (0 if n else _INDENT)
@@ -87,8 +87,8 @@ class _Sheet:
             self.down += _LEADING
         self.down += 4
 
-    def middle(self, words: str, size: float = 13.0, *, bold: bool = True, wide: float = 400.0) -> None:
-        for each in _wrapped(words, size, wide):
+    def middle(self, text: str, size: float = 13.0, *, bold: bool = True, wide: float = 400.0) -> None:
+        for each in _wrapped(text, size, wide):
             self.put(Line(words=each, across=_MIDDLE, down=self.down, size=size, bold=bold, centred=True))
             self.down += size * 1.3
 
@@ -98,9 +98,9 @@ def printed(paper: Paper) -> Printed:
     sheet = _Sheet()
     _head(sheet, paper)
     if len(paper.addressed) == 1:
-        sheet.middle(f"Kính gửi: {paper.addressed[0]}.", bold=False)
+        sheet.middle(f"{words.ADDRESSED} {paper.addressed[0]}.", bold=False)
     elif paper.addressed:
-        sheet.put(Line(words="Kính gửi:", across=200, down=sheet.down))
+        sheet.put(Line(words=words.ADDRESSED, across=200, down=sheet.down))
         for n, each in enumerate(paper.addressed, start=1):
             end = "." if n == len(paper.addressed) else ";"
             sheet.down += _LEADING
@@ -110,23 +110,23 @@ def printed(paper: Paper) -> Printed:
     for each in paper.body:
         sheet.paragraph(each)
     area = _foot(sheet, paper)
-    title = f"{paper.heading.capitalize() or 'Công văn'} số {paper.code}"
+    title = words.TITLE.format(kind=paper.heading.capitalize() or words.LETTER, code=paper.code)
     return Printed(pdf=pdf(sheet.pages, title), page=len(sheet.pages), area=area)
 
 
 def appendix(of: Paper, kind: str, body: Sequence[str]) -> bytes:
     """An appendix that names the document which it belongs to."""
     sheet = _Sheet()
-    sheet.middle("PHỤ LỤC")
-    for each in _wrapped(
-        f"(Kèm theo {kind} số {of.code} {of.dated} của {' '.join(of.issuer).capitalize()})", 12.0, 420
-    ):
+    sheet.middle(words.APPENDIX)
+    issuer = " ".join(of.issuer).capitalize()
+    told = words.APPENDIX_OF.format(kind=kind, code=of.code, dated=of.dated, issuer=issuer)
+    for each in _wrapped(told, 12.0, 420):
         sheet.put(Line(words=each, across=_MIDDLE, down=sheet.down, size=12, slanted=True, centred=True))
         sheet.down += 16
     sheet.down += 14
     for each in body:
         sheet.paragraph(each)
-    return pdf(sheet.pages, "Phụ lục")
+    return pdf(sheet.pages, words.APPENDIX.capitalize())
 
 
 def _head(sheet: _Sheet, paper: Paper) -> None:
@@ -139,7 +139,7 @@ def _head(sheet: _Sheet, paper: Paper) -> None:
         left += 15
     sheet.put(Rule(left=_COLUMN - 32, right=_COLUMN + 32, down=left - 8))
     left += 10
-    sheet.put(Line(words=f"Số: {paper.code}", across=_COLUMN, down=left, centred=True))
+    sheet.put(Line(words=words.NUMBER.format(code=paper.code), across=_COLUMN, down=left, centred=True))
     if not paper.heading:
         for each in _wrapped(paper.subject, 12.0, _COLUMN_WIDE):
             left += 15
@@ -148,8 +148,8 @@ def _head(sheet: _Sheet, paper: Paper) -> None:
         left += 24
         sheet.put(Line(words=paper.urgent, across=_COLUMN, down=left, bold=True, centred=True))
     sheet.put(
-        Line(words=_MOTTO[0], across=_OTHER, down=_TOP, size=12, bold=True, centred=True),
-        Line(words=_MOTTO[1], across=_OTHER, down=_TOP + 16, bold=True, centred=True),
+        Line(words=words.MOTTO[0], across=_OTHER, down=_TOP, size=12, bold=True, centred=True),
+        Line(words=words.MOTTO[1], across=_OTHER, down=_TOP + 16, bold=True, centred=True),
         Rule(left=_OTHER - 82, right=_OTHER + 82, down=_TOP + 22),
         Line(
             words=f"{paper.place}, {paper.dated}", across=_OTHER, down=_TOP + 42, slanted=True, centred=True
@@ -167,7 +167,7 @@ def _foot(sheet: _Sheet, paper: Paper) -> Area:
     """Recipients at the left, the signer at the right, on one page; where the hand goes."""
     sheet.room(max(30 + 13 * len(paper.recipients), 30 + 16 * len(paper.positions) + _GAP))
     top = sheet.down + 16
-    sheet.put(Line(words="Nơi nhận:", across=_LEFT, down=top, size=12, bold=True, slanted=True))
+    sheet.put(Line(words=words.RECIPIENTS, across=_LEFT, down=top, size=12, bold=True, slanted=True))
     for n, each in enumerate(paper.recipients, start=1):
         end = "." if n == len(paper.recipients) else ";"
         sheet.put(Line(words=f"- {each}{end}", across=_LEFT, down=top + 14 * n, size=11))
@@ -181,9 +181,9 @@ def _foot(sheet: _Sheet, paper: Paper) -> Area:
     return area
 
 
-def _wrapped(words: str, size: float, wide: float, first: float | None = None) -> Iterator[str]:
+def _wrapped(text: str, size: float, wide: float, first: float | None = None) -> Iterator[str]:
     line, room = "", wide if first is None else first
-    for word in words.split(" "):
+    for word in text.split(" "):
         longer = f"{line} {word}" if line else word
         if line and width_of(longer, size) > room:
             yield line

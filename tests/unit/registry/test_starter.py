@@ -6,6 +6,9 @@ import csv
 from datetime import date
 from importlib import resources
 
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncEngine
+
 from gateway.domain.agency_code import AgencyCode
 from gateway.domain.registry import RowSource, Standing
 from gateway.registry.directory import SqlDirectory
@@ -39,8 +42,66 @@ def test_every_row_names_its_source_and_what_must_be_checked() -> None:
 def test_rows_that_follow_only_from_the_order_say_so() -> None:
     notes = {row["code"]: row["check_note"] for row in bundled()}
 
-    assert notes["H49"] == "2025 reorganisation"
+    assert "not confirmed" not in notes["H49"]
     assert notes["H50"].endswith("not confirmed")
+
+
+def test_what_was_dissolved_in_2025_is_closed_on_its_day_by_a_named_resolution() -> None:
+    """29 of 63 provinces from 1 July, 7 ministries and bodies of their rank from 1 March."""
+    closed = [row for row in bundled() if row["valid_to"]]
+    provinces = [row for row in closed if row["code"].startswith("H")]
+    ministries = {row["code"] for row in closed} - {row["code"] for row in provinces}
+
+    assert (len(provinces), 63 - len(provinces)) == (29, 34)
+    assert ministries == {"G04", "G05", "G07", "G10", "G13", "G14", "G21"}
+    assert {row["valid_to"] for row in provinces} == {"2025-06-30"}
+    assert {row["valid_to"] for row in closed if row["code"] in ministries} == {"2025-02-28"}
+    for row in closed:
+        act = "NQ 202/2025/QH15" if row in provinces else "NQ 176/2025/QH15"
+        assert all(act in row[column] for column in ("decision", "check_note", "source"))
+
+
+def test_a_successor_is_in_force_by_the_same_list_and_what_is_not_known_of_its_code_is_said() -> None:
+    rows = {row["code"]: row for row in bundled()}
+    for row in rows.values():
+        heir = rows[row["successor"]] if row["successor"] else None
+        assert heir is None or (heir["valid_to"] == "" and row["valid_to"])
+        if row["valid_to"]:
+            assert ("not confirmed" if heir else "not known here") in row["check_note"]
+            assert heir is None or "not confirmed" in heir["check_note"]
+
+    assert (rows["H02"]["successor"], rows["H30"]["successor"]) == ("H05", "H13")
+    assert {code for code, row in rows.items() if row["valid_to"] and not row["successor"]} == {
+        *("G10", "G13", "G21")
+    }
+
+
+async def test_a_dissolved_province_is_told_as_closed_with_its_successor_and_refuses_nothing(
+    directory: SqlDirectory,
+) -> None:
+    await directory.load_starter()
+
+    today = await directory.resolve("Ủy ban nhân dân tỉnh Hải Dương", TODAY)
+    before = await directory.resolve("H23", date(2025, 6, 30))
+
+    assert (today.standing, today.successor, today.may_refuse) == (Standing.CLOSED, "H24", False)
+    assert before.standing is Standing.ACTIVE
+
+
+async def test_rows_of_an_earlier_list_are_brought_up_to_date_and_imported_ones_stay(
+    directory: SqlDirectory, writer: AsyncEngine
+) -> None:
+    await directory.load_starter()
+    planned = await directory.plan_import("code,name\nH23,Tên đã nhập\n".encode())
+    await directory.apply(planned, "operator")
+    async with writer.begin() as connection:
+        await connection.execute(text("UPDATE agency SET valid_to = NULL, successor = NULL"))
+        await connection.execute(text("DELETE FROM registry_change"))
+
+    assert await directory.load_starter() == 90
+
+    assert (await directory.resolve("H02", TODAY)).successor == "H05"
+    assert (await directory.resolve("H23", TODAY)).standing is Standing.ACTIVE
 
 
 async def test_it_is_loaded_once(directory: SqlDirectory) -> None:
@@ -59,7 +120,7 @@ async def test_its_rows_warn_and_carry_their_check_note(directory: SqlDirectory)
     assert (answer.entry.code, answer.entry.source, answer.entry.check) == (
         "H49",
         RowSource.STARTER,
-        "2025 reorganisation",
+        "2025 reorganisation: stays a unit of its own (NQ 202/2025/QH15)",
     )
 
 
