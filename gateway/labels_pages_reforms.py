@@ -39,6 +39,16 @@ REFORMS: dict[str, tuple[str, str]] = {
         "Mã và tên giữ nguyên, đứng dưới cơ quan chủ quản khác",
         "Same code and name, under another agency",
     ),
+    "reforms.steps.count": ("Số bước", "Steps"),
+    "reforms.units": (
+        "Đơn vị trực thuộc cơ quan kết thúc",
+        "Units under what ends",
+    ),
+    "reforms.units.stay": ("Để nguyên, sắp xếp sau", "Leave them, and settle them later"),
+    "reforms.units.move": (
+        "Chuyển về cơ quan tiếp nhận trong cùng quyết định",
+        "Move them under who takes over, in the same decision",
+    ),
     "reforms.kind.create.text": ("Mã và tên chưa từng có", "A code and name that never were"),
     "reforms.sources": ("Cơ quan thay đổi", "Agencies that change"),
     "reforms.sources.one": ("Mã cơ quan thay đổi", "Code of the agency that changes"),

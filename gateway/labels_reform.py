@@ -13,6 +13,7 @@ REFORM: dict[str, tuple[str, str]] = {
     "reform.kind.dissolve": ("Giải thể", "Dissolve"),
     "reform.kind.move": ("Thay đổi cơ quan chủ quản", "Move"),
     "reform.kind.create": ("Thành lập", "Create"),
+    "reform.kind.reorganise": ("Sắp xếp nhiều bước", "Reorganise in steps"),
     "reform.state.approved": ("đã phê duyệt", "approved"),
     "reform.state.undone": ("đã hoàn tác", "undone"),
     "reform.state.upcoming": ("sắp hiệu lực", "upcoming"),
@@ -21,6 +22,14 @@ REFORM: dict[str, tuple[str, str]] = {
     "reform.urgency.soon": ("sắp đến hạn", "due soon"),
     "reform.urgency.late": ("quá hạn", "late"),
     # what will be
+    "reform.totals": (
+        "tổng cộng {steps} bước, hiệu lực {on}: {ended} cơ quan kết thúc, {begun} mã mới, {changed} cơ quan đổi tên hoặc"
+        " cơ quan chủ quản; {hosted} cơ quan của nút này, {queued} văn bản đang chờ gửi, {certificates} chứng thư số"
+        " của cơ quan kết thúc",
+        "{steps} {steps:step|steps} in all, from {on}: {ended} agencies end, {begun} codes begin, {changed} change their"
+        " name or parent; of what ends {hosted} are this node's, {queued} documents wait to leave, {certificates}"
+        " certificates are bound",
+    ),
     "reform.renamed": (
         "Từ ngày {on}, {code} đổi tên từ “{old}” thành “{new}”; trước ngày đó vẫn là tên cũ.",
         "From {on}, {code} is called “{new}” instead of “{old}”; before that day the old name stays.",
@@ -216,8 +225,16 @@ REFORM: dict[str, tuple[str, str]] = {
         "the decision is dated after {on}, its effective day",
     ),
     "reform.units_below": (
-        "{count} đơn vị vẫn đứng dưới {code}; hãy đổi cơ quan chủ quản hoặc mã của chúng",
-        "{count} units still stand under {code}; move or recode them",
+        "{count} đơn vị vẫn trực thuộc {code}; hãy chuyển chúng hoặc đổi mã trong cùng quyết định",
+        "{count} units still stand under {code}; move or recode them in the same decision",
+    ),
+    "reform.too_many": (
+        "một quyết định có từ 1 đến {steps} bước và nhiều nhất {codes} mã",
+        "one decision has 1 to {steps} steps, and at most {codes} codes",
+    ),
+    "reform.bad_step": (
+        "bước {n} phải cùng quyết định và cùng ngày hiệu lực, không có bước con, và nêu rõ nơi nhận văn bản",
+        "step {n} must have the decision and the day of the whole, no steps of its own, and say who gets the mail",
     ),
     "reform.name_shared": (
         "tên của {code} đọc giống tên của {other} dưới cùng cơ quan chủ quản",
@@ -247,6 +264,10 @@ REFORM: dict[str, tuple[str, str]] = {
     "reform.how.split": ("chia tách", "split"),
     "reform.how.dissolve": ("giải thể", "dissolved"),
     # commands and errors
+    "cli.more_details": (
+        "Còn {count} dòng chưa hiện; thêm --details để xem tất cả.",
+        "{count} more {count:line is|lines are} not shown; add --details to see all of them.",
+    ),
     "cli.reform.planned": (
         "Chưa ghi gì. Đề xuất cho người thứ hai: thêm --propose --as TÊN",
         "Nothing is written. To propose it to a second person: add --propose --as NAME",

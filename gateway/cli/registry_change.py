@@ -3,22 +3,20 @@ would do, sentence by sentence; the proposal; the registry changed once a second
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from gateway.cli import output, person, registry_change_form
+from gateway.cli import output, person, registry_change_form, registry_change_shown
 from gateway.cli.command import Call, Format, noun, verb
 from gateway.cli.failures import REFUSED
 from gateway.cli.node import at_office, operator, run
 from gateway.cli.person import As
 
 if TYPE_CHECKING:
-    from gateway.domain.registry_reform import ReformRecord, Remark
-    from gateway.policy.reform import ReformPlan
+    from gateway.domain.registry_reform import ReformRecord
 
 _COLUMNS = (
     ("cli.column.id", ""),
@@ -48,7 +46,7 @@ def register(registry: typer.Typer) -> None:
         "plan",
         examples=(
             f"{_EXAMPLE} --decided 2026-11-01 --issuer 'Z91' --effective 2027-01-01",
-            "gateway registry change plan --file merge.json --propose --as 'A. Clerk'",
+            "gateway registry change plan --file merger.json --with-units --propose --as 'A. Clerk'",
         ),
         writes=True,
     )(plan)
@@ -123,6 +121,16 @@ def plan(
     queued: Annotated[
         str, typer.Option(help="Our mail that still waits for an ended code: redirect, hold or return.")
     ] = "hold",
+    with_units: Annotated[
+        bool,
+        typer.Option(
+            "--with-units",
+            help="Also move the units directly below what ends under who takes over, in one decision.",
+        ),
+    ] = False,
+    details: Annotated[
+        bool, typer.Option("--details", help="Print every sentence and every code, however many.")
+    ] = False,
     propose: Annotated[bool, typer.Option("--propose", help="Propose it to a second person.")] = False,
     as_: Annotated[
         str | None, typer.Option("--as", help="Who you are; passphrase and second factor are asked for.")
@@ -146,17 +154,21 @@ def plan(
         )
     if propose and not as_:
         raise typer.BadParameter("--propose needs --as NAME")
-    run(_plan(call, stated, as_ if propose else None, reason))
+    run(_plan(call, stated, as_ if propose else None, reason, with_units=with_units, details=details))
 
 
-async def _plan(call: Call, stated: Any, as_: str | None, reason: str) -> None:
+async def _plan(
+    call: Call, stated: Any, as_: str | None, reason: str, *, with_units: bool, details: bool
+) -> None:
     from gateway.deciding import reform
 
     wanted = registry_change_form.reform_of(stated)
     async with at_office(call.settings()) as office:
+        if with_units:
+            wanted = await reform.with_units(office.deciding, wanted)
         planned = await reform.plan(office.deciding, wanted)
         if as_ is None or planned.conflicts or call.output is Format.TABLE:
-            _print_plan(call, planned)
+            registry_change_shown.plan(call, planned, details=details)
         if planned.conflicts:
             raise typer.Exit(REFUSED)
         if as_ is None:
@@ -188,14 +200,14 @@ async def _show(call: Call, id: str) -> None:
         if not proposal.content.reforms:
             raise NotFound(f"the proposal {id} changes no agency", hint=f"try: gateway proposals show {id}")
         if proposal.state is not ProposalState.APPROVED:
-            _print_plan(call, await reform.plan(office.deciding, proposal.content.reforms[0]))
+            registry_change_shown.plan(call, await reform.plan(office.deciding, proposal.content.reforms[0]))
             return
         record = await reform.get(office.deciding, id)
         async with office.deciding.decisions.read() as view:
             against = await reform.standing_against_undo(view, id, office.clock.now())
         today = output.today(office.clock.now())
     told = registry_change_form.shown(record, today, names)
-    output.record(call, told | {"undo": [call_text(call, each) for each in against]})
+    output.record(call, told | {"undo": [registry_change_shown.sentence(call, each) for each in against]})
 
 
 def approve(call: Call, id: Id, as_: As) -> None:
@@ -216,7 +228,7 @@ async def _approve(call: Call, id: str, as_: str) -> None:
                 f"the proposal {id} changes no agency", hint=f"try: gateway proposals approve {id}"
             )
         if call.output is Format.TABLE:
-            _print_plan(call, await reform.plan(office.deciding, proposal.content.reforms[0]))
+            registry_change_shown.plan(call, await reform.plan(office.deciding, proposal.content.reforms[0]))
         if not call.agrees("cli.ask.reform_approve", id=id):
             return
         who = await person.signed_in(call, office, as_)
@@ -313,47 +325,6 @@ async def _legacy(call: Call, code: str | None) -> None:
     output.rows(call, rows, _LEGACY, cells)
 
 
-def call_text(call: Call, remark: Remark) -> str:
-    from gateway.labels import remark_text
-
-    return remark_text(remark.key, remark.params, call.lang)
-
-
-def _print_plan(call: Call, planned: ReformPlan) -> None:
-    parts: dict[str, Sequence[Remark]] = {
-        "conflicts": planned.conflicts,
-        "warnings": planned.warnings,
-        "sentences": planned.sentences,
-    }
-    if call.output is not Format.TABLE:
-        told: dict[str, Any] = {
-            name: [{"key": each.key, "text": call_text(call, each), **each.params} for each in remarks]
-            for name, remarks in parts.items()
-        }
-        told["rows"] = [
-            {
-                "code": code,
-                "before": registry_change_form.life(planned.before[code]),
-                "after": registry_change_form.life(life),
-            }
-            for code, life in planned.after.items()
-        ]
-        output.document(told)
-        return
-    marks = {"conflicts": "✗", "warnings": "!", "sentences": "·"}
-    lines = [f"{marks[name]} {call_text(call, each)}" for name, remarks in parts.items() for each in remarks]
-    for code, life in planned.after.items():
-        lines.append(f"{'~' if planned.before[code] else '+'} {code}  {life.record.name}")
-        was = registry_change_form.life(planned.before[code]) or {}
-        now = registry_change_form.life(life) or {}
-        lines += [
-            f"    {field}: {was.get(field) or '∅'} → {value or '∅'}"
-            for field, value in now.items()
-            if field not in ("code", "former") and was.get(field) != value
-        ]
-    output.lines(output.plain(line) for line in lines)
-
-
 def _cells(call: Call, record: ReformRecord, today: date) -> tuple[str, ...]:
     reform = record.reform
     told = registry_change_form.shown(record, today, {})
@@ -361,7 +332,7 @@ def _cells(call: Call, record: ReformRecord, today: date) -> tuple[str, ...]:
         record.id,
         call.word(f"reform.kind.{reform.kind}"),
         output.day(reform.effective_on),
-        f"{' '.join(reform.sources)} → {' '.join(target.code for target in reform.targets) or '–'}",
+        registry_change_shown.codes(reform),
         reform.decision.number,
         call.word(f"reform.state.{told['state']}"),
         output.day(date.fromisoformat(told["report_by"])) if told["report_by"] else "–",

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 TRIAGE = "triage"
 _LISTS = 200
+MOST_STEPS = 500
 _MOST_BYTES = 1_000_000
 
 
@@ -70,16 +71,35 @@ def reform_of(told: Any) -> Reform:
 
     from gateway.domain.registry_reform import Reform
 
-    if not isinstance(told, dict) or any(
-        isinstance(told.get(part), list) and len(told[part]) > _LISTS for part in ("sources", "targets")
-    ):
-        raise typer.BadParameter(f"a change is one JSON object, with at most {_LISTS} sources and targets")
+    _check_size(told)
+    if isinstance(told.get("steps"), list):
+        _check_steps(told["steps"])
+        whole = {name: told[name] for name in ("decision", "effective_on", "queued") if name in told}
+        told = {**told, "kind": "reorganise", "steps": [{**whole, **step} for step in told["steps"]]}
     try:
         wanted: Reform = TypeAdapter(Reform).validate_python({**told, "base": ""})
     except ValidationError as cause:
         first = cause.errors(include_url=False, include_input=False)[0]
         where = ".".join(str(each) for each in first["loc"])
         raise typer.BadParameter(f"{where}: {first['msg']}") from cause
+    return replace(_as_written(wanted), steps=tuple(map(_as_written, wanted.steps)))
+
+
+def _check_steps(steps: list[Any]) -> None:
+    if len(steps) > MOST_STEPS:
+        raise typer.BadParameter(f"one decision has at most {MOST_STEPS} steps")
+    for step in steps:
+        _check_size(step)
+
+
+def _check_size(told: Any) -> None:
+    if not isinstance(told, dict) or any(
+        isinstance(told.get(part), list) and len(told[part]) > _LISTS for part in ("sources", "targets")
+    ):
+        raise typer.BadParameter(f"a change is one JSON object, with at most {_LISTS} sources and targets")
+
+
+def _as_written(wanted: Reform) -> Reform:
     return replace(
         wanted,
         sources=tuple(map(_code, wanted.sources)),
@@ -134,6 +154,18 @@ def shown(record: ReformRecord, today: date, names: Mapping[str, str]) -> dict[s
         "undone_why": record.undone_why,
         "reported_how": record.reported_how,
         "report_by": reform_duty.due_on(reform).isoformat() if owes else None,
+        **({"steps": [_step(each) for each in reform.steps]} if reform.steps else {}),
+    }
+
+
+def _step(step: Reform) -> dict[str, Any]:
+    return {
+        "kind": str(step.kind),
+        "sources": list(step.sources),
+        "targets": [each.code for each in step.targets],
+        "name": step.name,
+        "parent": step.parent,
+        "mail_to": step.successor,
     }
 
 

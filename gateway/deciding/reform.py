@@ -19,7 +19,7 @@ from gateway.domain.registry_reform import Reform, ReformRecord, ReformState, Re
 from gateway.domain.wall_clock import local
 from gateway.errors import Clash, Denied
 from gateway.policy import reform as rules
-from gateway.policy import reform_duty, two_people
+from gateway.policy import reform_duty, reform_steps, two_people
 from gateway.policy.reform import BuiltOn, ReformPlan, RegistryView
 from gateway.policy.reform_words import sentences
 from gateway.ports.deciding import Decision
@@ -32,6 +32,12 @@ async def plan(desk: DecidingDesk, reform: Reform) -> ReformPlan:
     """What it would do to the registry as it is now; nothing is written."""
     async with desk.decisions.read() as view:
         return await _planned(view, reform, _today(desk))
+
+
+async def with_units(desk: DecidingDesk, reform: Reform) -> Reform:
+    """The same, and as further steps of the decision the units directly below what ends go to who takes over."""
+    async with desk.decisions.read() as view:
+        return reform_steps.with_units(reform, (await view.reforms.around(reform)).below)
 
 
 async def get(desk: DecidingDesk, id: str) -> ReformRecord:
@@ -171,7 +177,7 @@ async def _planned(view: Decision, reform: Reform, today: date) -> ReformPlan:
         open_documents=waiting.open_documents,
         hosted=waiting.hosted,
     )
-    return rules.plan(reform, known, today)
+    return reform_steps.plan(reform, known, today)
 
 
 def _refuse(remarks: Sequence[Remark], code: str = CONFLICT) -> None:
@@ -182,11 +188,18 @@ def _refuse(remarks: Sequence[Remark], code: str = CONFLICT) -> None:
 def _told(record: ReformRecord) -> dict[str, object]:
     reform = record.reform
     return {
+        **_of_step(reform),
+        **({"steps": [_of_step(each) for each in reform.steps]} if reform.steps else {}),
+        "effective_on": reform.effective_on.isoformat(),
+        "decision": {name: str(value) for name, value in asdict(reform.decision).items()},
+    }
+
+
+def _of_step(reform: Reform) -> dict[str, object]:
+    return {
         "kind": str(reform.kind),
         "sources": list(reform.sources),
         "targets": [target.code for target in reform.targets],
-        "effective_on": reform.effective_on.isoformat(),
-        "decision": {name: str(value) for name, value in asdict(reform.decision).items()},
     }
 
 

@@ -132,6 +132,9 @@ class Proposal:
         for later in ("reforms", "imports"):
             if isinstance(content, dict) and not content[later]:
                 del content[later]  # proposals without any were digested before there were such
+        for each in content.get("reforms", ()) if isinstance(content, dict) else ():
+            if not each["steps"]:
+                del each["steps"]  # likewise changes of the organisation without steps
         told = {
             "id": self.id,
             "content": content,

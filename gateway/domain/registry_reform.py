@@ -22,6 +22,8 @@ class ReformKind(StrEnum):
     MOVE = "move"
     """Under another agency."""
     CREATE = "create"
+    REORGANISE = "reorganise"
+    """Several steps of one decision, in their order."""
 
 
 class QueuedMail(StrEnum):
@@ -70,7 +72,8 @@ class Target:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reform:
     """One change, whole. `name` is of a rename, `parent` of a move, `mail_to` of a split that ends its source: None there
-    is manual triage, which must be said. `base` is the registry that it was planned on."""
+    is manual triage, which must be said. `base` is the registry that it was planned on. One of many `steps` says nothing
+    itself but the decision and its day, which each step repeats."""
 
     kind: ReformKind
     decision: DecidingDocument
@@ -83,10 +86,22 @@ class Reform:
     triage: bool = False
     queued: QueuedMail = QueuedMail.HOLD
     base: str = ""
+    steps: tuple[Reform, ...] = ()
+
+    @property
+    def is_many(self) -> bool:
+        return self.kind is ReformKind.REORGANISE or bool(self.steps)
+
+    @property
+    def flat(self) -> tuple[Reform, ...]:
+        """Its steps; of one without any, itself."""
+        return self.steps or (self,)
 
     @property
     def ended(self) -> tuple[str, ...]:
         """The codes that end. A source of a split that is one of its targets goes on."""
+        if self.steps:
+            return tuple(dict.fromkeys(code for step in self.steps for code in step.ended))
         if self.kind in (ReformKind.RENAME, ReformKind.MOVE, ReformKind.CREATE):
             return ()
         going_on = {target.code for target in self.targets}
@@ -95,6 +110,8 @@ class Reform:
     @property
     def heirs(self) -> tuple[str, ...]:
         """Who takes over from what ends, in the order stated."""
+        if self.steps:
+            return tuple(dict.fromkeys(code for step in self.steps for code in step.heirs))
         return tuple(target.code for target in self.targets) if self.ended else ()
 
     @property
@@ -107,7 +124,20 @@ class Reform:
     @property
     def codes(self) -> tuple[str, ...]:
         """Every code that it ends, changes, begins or names as heir, each once."""
-        return tuple(dict.fromkeys([*self.sources, *(target.code for target in self.targets)]))
+        own = [
+            code for each in self.flat for code in (*each.sources, *(target.code for target in each.targets))
+        ]
+        return tuple(dict.fromkeys(own))
+
+    @property
+    def named(self) -> tuple[str, ...]:
+        """The same, and whoever stands above them then."""
+        above = [code for each in self.flat for code in (each.parent, *(t.parent for t in each.targets))]
+        return (*self.codes, *(code for code in above if code))
+
+    def ending(self, code: str) -> Reform:
+        """The step that ends this code; of one without steps, itself."""
+        return next((step for step in reversed(self.steps) if code in step.ended), self)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -46,12 +46,12 @@ _ALL_KNOWN = (ReformKind.MERGE, ReformKind.DISSOLVE)
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RegistryView:
     """What is known around a reform: the life of each code that it names, of all that stand above them, and of all that
-    came after them. `aliases` maps each old form in use to its code; `below` counts the units under a code;
+    came after them. `aliases` maps each old form in use to its code; `below` has the units directly under a code;
     `same_name` are other codes of one parent whose name reads the same as that of a new or renamed one."""
 
     lives: Mapping[str, Life]
     aliases: Mapping[str, str] = field(default_factory=dict)
-    below: Mapping[str, int] = field(default_factory=dict)
+    below: Mapping[str, Sequence[str]] = field(default_factory=dict)
     same_name: Mapping[str, str] = field(default_factory=dict)
     certificates: Mapping[str, int] = field(default_factory=dict)
     queued: Mapping[str, int] = field(default_factory=dict)
@@ -80,7 +80,7 @@ class ReformPlan:
 
 def plan(reform: Reform, view: RegistryView, today: date) -> ReformPlan:
     """Everything that stands against it, or what it would do."""
-    base = lives_of.digest_of({code: view.lives.get(code) for code in _all_codes(reform)})
+    base = lives_of.digest_of({code: view.lives.get(code) for code in reform.named})
     conflicts = tuple(_stated(reform))
     if not conflicts:
         conflicts = (*_sources(reform, view), *_targets(reform, view))
@@ -289,7 +289,7 @@ def _warnings(reform: Reform, view: RegistryView, today: date) -> Iterator[Remar
         yield Remark(key="decided_later", params={"on": on.isoformat()})
     for code in reform.ended:
         if view.below.get(code):
-            yield Remark(key="units_below", params={"code": code, "count": str(view.below[code])})
+            yield Remark(key="units_below", params={"code": code, "count": str(len(view.below[code]))})
     for code in reform.codes:
         if code in view.same_name:
             yield Remark(key="name_shared", params={"code": code, "other": view.same_name[code]})
@@ -300,11 +300,6 @@ def _warnings(reform: Reform, view: RegistryView, today: date) -> Iterator[Remar
         for code in reform.sources:
             if not code.startswith(f"{reform.parent}."):
                 yield Remark(key="code_says_otherwise", params={"code": code, "parent": reform.parent or ""})
-
-
-def _all_codes(reform: Reform) -> list[str]:
-    above = [reform.parent, *(target.parent for target in reform.targets)]
-    return [*reform.codes, *(code for code in above if code)]
 
 
 def _is_name(name: str | None) -> bool:

@@ -23,7 +23,50 @@ def sentences(
     certificates: Counts,
     hosted: Collection[str],
 ) -> Iterator[Remark]:
-    """In the order in which they happen."""
+    """In the order in which they happen; of many steps the totals first."""
+    if reform.steps:
+        yield _totals(reform, before, after, queued, certificates, hosted)
+    for step in reform.flat:
+        yield from _of_one(step, before, after, queued, open_documents, certificates, hosted)
+    for code in sorted(
+        {target.code for step in reform.flat for target in step.targets} & {*after} - {*before}
+    ):
+        yield _remark("certificate_wanted", reform, code=code)
+    yield Remark(key="duty", params={"due": reform_duty.due_on(reform).isoformat()})
+
+
+def _totals(
+    reform: Reform,
+    before: Mapping[str, Life],
+    after: Mapping[str, Life],
+    queued: Counts,
+    certificates: Counts,
+    hosted: Collection[str],
+) -> Remark:
+    ended = set(reform.ended)
+    begun = {*after} - {*before}
+    return _remark(
+        "totals",
+        reform,
+        steps=str(len(reform.steps)),
+        ended=str(len(ended)),
+        begun=str(len(begun)),
+        changed=str(len({*after} - begun - ended)),
+        queued=str(sum(queued.get(code, 0) for code in ended)),
+        hosted=str(len(ended & {*hosted})),
+        certificates=str(sum(certificates.get(code, 0) for code in ended)),
+    )
+
+
+def _of_one(
+    reform: Reform,
+    before: Mapping[str, Life],
+    after: Mapping[str, Life],
+    queued: Counts,
+    open_documents: Counts,
+    certificates: Counts,
+    hosted: Collection[str],
+) -> Iterator[Remark]:
     yield from _who(reform, before, after)
     for target in reform.targets:
         if target.code not in before and reform.kind is not ReformKind.RECODE:
@@ -40,9 +83,6 @@ def sentences(
             yield _remark("hosted", reform, code=code, count=str(open_documents.get(code, 0)))
         if certificates.get(code):
             yield _remark("certificates", reform, code=code, count=str(certificates[code]), day=day)
-    for code in sorted({target.code for target in reform.targets} & {*after} - {*before}):
-        yield _remark("certificate_wanted", reform, code=code)
-    yield Remark(key="duty", params={"due": reform_duty.due_on(reform).isoformat()})
 
 
 def _who(reform: Reform, before: Mapping[str, Life], after: Mapping[str, Life]) -> Iterator[Remark]:

@@ -18,7 +18,7 @@ class Around:
 
     lives: Mapping[str, Life]
     aliases: Mapping[str, str] = field(default_factory=dict)
-    below: Mapping[str, int] = field(default_factory=dict)
+    below: Mapping[str, Sequence[str]] = field(default_factory=dict)
     same_name: Mapping[str, str] = field(default_factory=dict)
     certificates: Mapping[str, int] = field(default_factory=dict)
 

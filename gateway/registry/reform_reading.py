@@ -94,15 +94,18 @@ async def aliases(connection: AsyncConnection, codes: Collection[str]) -> dict[s
     return {row.alias: row.code for row in await connection.execute(query)}
 
 
-async def below(connection: AsyncConnection, codes: Collection[str], on: date) -> dict[str, int]:
-    """How many agencies that go on stand directly under each of them."""
+async def below(connection: AsyncConnection, codes: Collection[str], on: date) -> dict[str, list[str]]:
+    """The agencies that go on directly under each of them."""
     query = (
-        select(AGENCY.c.parent, func.count())
+        select(AGENCY.c.parent, AGENCY.c.code)
         .where(AGENCY.c.parent.in_(sorted(codes)), AGENCY.c.code.not_in(sorted(codes)))
         .where(or_(AGENCY.c.valid_to.is_(None), AGENCY.c.valid_to >= on))
-        .group_by(AGENCY.c.parent)
+        .order_by(AGENCY.c.code)
     )
-    return {row[0]: row[1] for row in await connection.execute(query)}
+    found: dict[str, list[str]] = defaultdict(list)
+    for parent, code in await connection.execute(query):
+        found[parent].append(code)
+    return dict(found)
 
 
 async def same_names(
@@ -157,7 +160,7 @@ async def ending(connection: AsyncConnection, code: str) -> Ending | None:
     row = (await connection.execute(query)).first()
     if row is None:
         return None
-    reform = reform_of(row.content)
+    reform = reform_of(row.content).ending(code)
     return Ending(
         kind=reform.kind,
         decision=reform.decision,
@@ -174,7 +177,7 @@ async def legacy(connection: AsyncConnection, code: str | None = None) -> list[L
     query = _ended() if code is None else _ended().where(REFORM_CODE.c.code == code)
     found: list[LegacyCode] = []
     for row in await connection.execute(query.order_by(None).order_by(REFORM_CODE.c.code).limit(MOST_LEGACY)):
-        reform = reform_of(row.content)
+        reform = reform_of(row.content).ending(row.code)
         found += [
             LegacyCode(
                 code=row.code,

@@ -38,9 +38,8 @@ class SqlReforms:
 
     async def around(self, reform: Reform) -> Around:
         with failures_named():
-            above = [reform.parent, *(target.parent for target in reform.targets)]
-            codes = [*reform.codes, *(code for code in above if code)]
-            forms = [target.alias for target in reform.targets if target.alias]
+            codes = reform.named
+            forms = [target.alias for step in reform.flat for target in step.targets if target.alias]
             lives = await reading.around(self._connection, [*codes, *forms])
             return Around(
                 lives=lives,
@@ -74,8 +73,9 @@ class SqlReforms:
                 "approved_at": stored(record.approved_at),
             }
             await self._connection.execute(insert(REFORM).values(values))
+            ended = set(record.reform.ended)
             parts = [
-                {"reform_id": record.id, "code": code, "part": _part(record.reform, code, before).value}
+                {"reform_id": record.id, "code": code, "part": _part(code in ended, code, before).value}
                 for code in record.reform.codes
             ]
             await self._connection.execute(insert(REFORM_CODE), parts)
@@ -188,16 +188,18 @@ class SqlReforms:
 
 def _names(reform: Reform, lives: Mapping[str, Life]) -> dict[str, tuple[str, str | None]]:
     """What each new or renamed code would be called, and under whom."""
-    named = {
-        target.code: (target.name, target.parent) for target in reform.targets if target.name is not None
-    }
-    if reform.name is not None:
-        named |= {code: (reform.name, lives[code].record.parent) for code in reform.sources if code in lives}
+    named: dict[str, tuple[str, str | None]] = {}
+    for step in reform.flat:
+        named |= {
+            target.code: (target.name, target.parent) for target in step.targets if target.name is not None
+        }
+        if step.name is not None:
+            named |= {code: (step.name, lives[code].record.parent) for code in step.sources if code in lives}
     return named
 
 
-def _part(reform: Reform, code: str, before: Mapping[str, Life | None]) -> Part:
-    if code in reform.ended:
+def _part(is_ended: bool, code: str, before: Mapping[str, Life | None]) -> Part:
+    if is_ended:
         return Part.ENDED
     if code not in before:
         return Part.NAMED

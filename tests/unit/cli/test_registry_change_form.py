@@ -40,8 +40,35 @@ def test_options_are_read_with_codes_in_capitals_and_new_agencies_by_name_and_pa
 
 
 @pytest.mark.parametrize(
-    "told", [[], {}, {"kind": "melt"}, {"kind": "merge", "sources": ["Z91"] * 201}, "text", None]
+    "told",
+    [
+        [],
+        {},
+        {"kind": "melt"},
+        {"kind": "merge", "sources": ["Z91"] * 201},
+        "text",
+        None,
+        {"steps": [{"kind": "merge"}] * 501},
+        {"steps": ["merge"]},
+    ],
 )
 def test_what_is_no_change_is_refused_by_field(told: object) -> None:
     with pytest.raises(typer.BadParameter):
         form.reform_of(told)
+
+
+def test_steps_have_the_decision_and_the_day_of_the_whole() -> None:
+    decision = {"number": "12/QĐ-UBND", "issued_on": "2026-11-01", "issuer": "UBND"}
+    steps = [
+        {"kind": "merge", "sources": ["z91.03"], "targets": [{"code": "z91.01"}]},
+        {"kind": "move", "sources": ["z91.03.01"], "parent": "z91.01"},
+    ]
+
+    found = form.reform_of({"decision": decision, "effective_on": "2027-07-01", "steps": steps})
+
+    assert [(each.kind, each.sources, each.effective_on) for each in found.steps] == [
+        (ReformKind.MERGE, ("Z91.03",), date(2027, 7, 1)),
+        (ReformKind.MOVE, ("Z91.03.01",), date(2027, 7, 1)),
+    ]
+    assert (found.kind, found.ended, found.steps[1].parent) == (ReformKind.REORGANISE, ("Z91.03",), "Z91.01")
+    assert {each.decision for each in found.steps} == {found.decision}

@@ -93,6 +93,39 @@ async def test_two_become_one_on_a_future_day_and_each_day_has_its_answer(
     ]
 
 
+async def test_a_merger_with_its_units_is_one_decision_undone_as_a_whole(
+    both: tuple[Someone, Someone], directory: SqlDirectory, desk: DecidingDesk
+) -> None:
+    merger = reform(ReformKind.MERGE, "Z91.03", to=(Target(code="Z91.01"),))
+    alone = await reforming.plan(desk, merger)
+    assert [each.key for each in alone.warnings] == ["units_below"]
+
+    whole = await reforming.with_units(desk, merger)
+    id = await in_force(both, whole)
+
+    unit = await directory.find("Z91.03.01", JULY)
+    assert unit is not None
+    assert unit.parent == "Z91.01"
+    ended = await directory.resolve("Z91.03", JULY)
+    assert (ended.standing, ended.successor) == (Standing.CLOSED, "Z91.01")
+    assert ended.ending is not None
+    assert (ended.ending.kind, ended.ending.heirs) == (ReformKind.MERGE, ("Z91.01",))
+    (line,) = await directory.legacy("Z91.03")
+    assert (line.heir, line.kind, line.is_successor) == ("Z91.01", ReformKind.MERGE, True)
+    told = (await reforming.kept(desk, id)).sentences
+    assert (told[0].key, told[0].params["changed"]) == ("totals", "1")
+    async with desk.decisions.read() as view:
+        (event,) = [e for e in await view.events.of(id) if e.kind is EventKind.REFORM_APPROVED]
+    assert [step["kind"] for step in event.data["steps"]] == ["merge", "move"]
+
+    await reforming.undo(desk, await both[0].here(), id, "typed wrong")
+
+    before = await directory.find("Z91.03.01", JULY)
+    assert before is not None
+    assert before.parent == "Z91.03"
+    assert (await directory.resolve("Z91.03", JULY)).standing is Standing.ACTIVE
+
+
 async def test_a_rename_is_found_by_both_names_and_shown_with_that_of_the_day(
     both: tuple[Someone, Someone], directory: SqlDirectory
 ) -> None:
@@ -297,6 +330,14 @@ def test_the_digest_of_a_proposal_without_reforms_is_what_it_was_before_there_we
     )
 
     assert made.digest == "8cd33550eac6d06522845572267eca4f8e57138106b4faf4d1b24501811a521b"
+
+
+def test_the_digest_of_a_change_without_steps_is_what_it_was_before_there_were_any() -> None:
+    now = datetime(2026, 11, 20, tzinfo=UTC)
+    content = Content(reforms=(reform(ReformKind.RENAME, "Z91.03", name="Sở Nội vụ"),))
+    made = Proposal(id="prp_1", content=content, proposed_by="a", proposed_at=now, expires_at=now)
+
+    assert made.digest == "6e23b31b8ea531b1883f79550208b9036994a9650b013206add22e37778e600a"
 
 
 @pytest.mark.parametrize(

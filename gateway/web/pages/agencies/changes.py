@@ -22,6 +22,7 @@ from gateway.web.visit import Visit, where
 LIST = "/co-quan/thay-doi"
 _ROWS = 100
 _OPEN = 50
+_NAMED = 10
 _SHORTEST_REASON = 10
 _LONGEST_HOW = 200
 
@@ -149,7 +150,8 @@ def _row(record: ReformRecord, today: date) -> Row:
 
 def _title(visit: Visit, record: ReformRecord) -> str:
     reform = record.reform
-    codes = ", ".join(reform.sources or tuple(each.code for each in reform.targets))
+    named = reform.sources or reform.ended or tuple(each.code for each in reform.targets)
+    codes = ", ".join(named[:_NAMED]) + (" …" if len(named) > _NAMED else "")
     return f"{visit.say(f'reform.kind.{reform.kind}')}: {codes}"
 
 

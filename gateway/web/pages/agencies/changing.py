@@ -16,7 +16,7 @@ from gateway.errors import Clash, Denied
 from gateway.policy.reform import ReformPlan
 from gateway.web.pages.agencies import signing, stating, telling
 from gateway.web.pages.agencies.signing import Problems
-from gateway.web.pages.agencies.stating import STEPS, TRIAGE, Stated
+from gateway.web.pages.agencies.stating import MOVE_UNITS, STATED, STEPS, TRIAGE, Stated
 from gateway.web.routes import Needs, Who, get, post
 from gateway.web.visit import Visit, where
 
@@ -37,7 +37,7 @@ async def asked(visit: Visit) -> web.StreamResponse:
         stated, at, problems = await _as_far_as(visit, stated, at)
     if problems or at < 4:
         return await _page(visit, stated, at, problems)
-    planned = await reforms.plan(visit.deps.deciding, _meant(stated))
+    planned = await reforms.plan(visit.deps.deciding, await _whole(visit, stated, _meant(stated)))
     if at == 5:
         problems = _mail_rule(visit, stated)
         if problems or planned.conflicts:
@@ -53,7 +53,7 @@ async def proposed(visit: Visit) -> web.StreamResponse:
     if problems:
         return await _page(visit, stated, at, problems)
     desk = visit.deps.deciding
-    planned = await reforms.plan(desk, stated.reform())
+    planned = await reforms.plan(desk, await _whole(visit, stated, stated.reform()))
     if planned.conflicts or _mail_rule(visit, stated):
         return await _page(visit, stated, 4, _conflicts(visit, planned), planned)
     if form.text("base") != planned.base:
@@ -129,7 +129,7 @@ async def _page(
         steps=[(n, key, _link(stated, n) if n < at else "") for n, key in enumerate(STEPS, 1)],
         problems=problems,
         hidden=stated.hidden(at),
-        kinds=[(each.value, visit.say(f"reform.kind.{each}")) for each in ReformKind],
+        kinds=[(each.value, visit.say(f"reform.kind.{each}")) for each in STATED],
         names=await _names(visit, stated) if at > 2 else {},
         action=NEW,
         planned=planned,
@@ -139,7 +139,8 @@ async def _page(
 
 def _told(visit: Visit, stated: Stated, planned: ReformPlan) -> dict[str, object]:
     """What the plan says, for the steps that have one."""
-    reform = planned.reform
+    reform = _meant(stated)
+    asks_units = bool(stated.text("units")) or any(each.key == "units_below" for each in planned.warnings)
     takers = [(each.code, visit.say("reforms.mail.to", code=each.code)) for each in reform.targets]
     waiting = {
         each.params["code"]: each.params["count"]
@@ -155,11 +156,14 @@ def _told(visit: Visit, stated: Stated, planned: ReformPlan) -> dict[str, object
         ),
         "lines": telling.lines(planned.before, planned.after),
         "mail_waiting": [visit.say("reforms.waiting", code=code, count=n) for code, n in waiting.items()],
+        "asks_units": asks_units and reform.successor is not None,
+        "units": [(each, visit.say(f"reforms.units.{each or 'stay'}")) for each in ("", MOVE_UNITS)],
+        "chosen_units": stated.text("units"),
         "asks_queued": bool(reform.ended),
         "asks_mail": reform.kind is ReformKind.SPLIT and bool(reform.ended),
         "queued": [(each.value, visit.say(f"reforms.queued.{each}")) for each in QueuedMail],
         "mail": [("", visit.say("reforms.mail.choose")), *takers, (TRIAGE, visit.say("reforms.mail.triage"))],
-        "reform": reform,
+        "reform": planned.reform,
         "chosen_queued": str(reform.queued),
         "chosen_mail": stated.text("mail"),
     }
@@ -170,6 +174,13 @@ def _meant(stated: Stated) -> Reform:
     reform = stated.reform()
     is_open = reform.kind is ReformKind.SPLIT and bool(reform.ended) and not stated.text("mail")
     return replace(reform, triage=True) if is_open else reform
+
+
+async def _whole(visit: Visit, stated: Stated, reform: Reform) -> Reform:
+    """With the units below what ends as further steps of the decision, where that was chosen."""
+    if stated.text("units") != MOVE_UNITS or reform.successor is None:
+        return reform
+    return await reforms.with_units(visit.deps.deciding, reform)
 
 
 def _mail_rule(visit: Visit, stated: Stated) -> Problems:

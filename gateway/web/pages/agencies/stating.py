@@ -21,13 +21,16 @@ _TARGET = ("code", "name", "parent", "alias")
 _OF_STEP = {
     1: ("kind",),
     3: ("number", "issued", "issuer", "effective"),
-    4: ("queued", "mail"),
+    4: ("queued", "mail", "units"),
     5: ("reason", "base"),
 }
 _PLAIN = (
     *("kind", "sources", "name", "parent", "number", "issued", "issuer", "effective"),
-    *("queued", "mail", "reason", "base", "rows"),
+    *("queued", "mail", "units", "reason", "base", "rows"),
 )
+# Many steps are one of these, and what follows from it.
+STATED = tuple(each for each in ReformKind if each is not ReformKind.REORGANISE)
+MOVE_UNITS = "move"
 _MANY_SOURCES = (ReformKind.MERGE, ReformKind.CONSOLIDATE, ReformKind.MOVE)
 _KNOWN_TARGET = (ReformKind.MERGE, ReformKind.DISSOLVE)
 _NEW_TARGET = (ReformKind.RECODE, ReformKind.CONSOLIDATE)
@@ -50,7 +53,7 @@ class Stated:
     @property
     def kind(self) -> ReformKind | None:
         given = self.text("kind")
-        return ReformKind(given) if given in tuple(ReformKind) else None
+        return ReformKind(given) if given in STATED else None
 
     @property
     def has_sources(self) -> bool:

@@ -1,0 +1,125 @@
+"""One decision with many steps: a merger with the units below it, each step on what the one before leaves."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import date
+
+import pytest
+
+from gateway.domain.registry_life import Life
+from gateway.domain.registry_reform import Reform, ReformKind, Target
+from gateway.policy import reform_steps
+from gateway.policy.reform import ReformPlan, RegistryView
+from gateway.policy.reform_steps import joined, with_units
+from tests.unit.policy.test_reform import DAY, JULY, TODAY, lives, new, reform
+
+UNITS = tuple(f"Z91.01.{n:02}" for n in range(1, 4))
+KNOWN = lives(
+    "Z91",
+    "Z91.01",
+    "Z91.02",
+    *UNITS,
+    Z91_01="Z91",
+    Z91_02="Z91",
+    **dict.fromkeys(("Z91_01_01", "Z91_01_02", "Z91_01_03"), "Z91.01"),
+)
+BELOW = {"Z91.01": UNITS}
+MERGER = reform(ReformKind.MERGE, "Z91.01", to=("Z91.02",))
+
+
+def planned(change: Reform, known: dict[str, Life] = KNOWN) -> ReformPlan:
+    return reform_steps.plan(change, RegistryView(lives=known, below=BELOW, queued={"Z91.01": 4}), TODAY)
+
+
+def test_a_merger_takes_its_units_along_in_one_decision_and_says_the_totals_first() -> None:
+    whole = with_units(MERGER, BELOW)
+
+    found = planned(whole)
+
+    assert found.conflicts == ()
+    assert {each.key for each in found.warnings} == {"code_says_otherwise"}, "no unit is left behind"
+    assert [step.kind for step in whole.steps] == [ReformKind.MERGE, ReformKind.MOVE]
+    assert found.after["Z91.01"].record.valid_to == JULY - DAY
+    assert found.after["Z91.01"].record.successor == "Z91.02"
+    assert {found.after[unit].at(JULY).parent for unit in UNITS} == {"Z91.02"}
+    assert {found.after[unit].at(JULY - DAY).parent for unit in UNITS} == {"Z91.01"}
+    assert found.sentences[0].key == "totals"
+    told = found.sentences[0].params
+    assert [told[name] for name in ("steps", "ended", "begun", "changed", "queued")] == [
+        "2",
+        "1",
+        "0",
+        "3",
+        "4",
+    ]
+    assert [each.key for each in found.sentences].count("duty") == 1
+
+
+def test_a_merger_alone_says_how_many_units_stay_below_what_ends() -> None:
+    (warning,) = planned(MERGER).warnings
+
+    assert (warning.key, warning.params["count"]) == ("units_below", "3")
+    left = joined([MERGER, reform(ReformKind.MOVE, UNITS[0], parent="Z91.02")])
+    (warning,) = [each for each in planned(left).warnings if each.key == "units_below"]
+    assert (warning.key, warning.params["count"]) == ("units_below", "2")
+
+
+def test_units_go_under_one_that_begins_in_the_same_decision() -> None:
+    change = reform(ReformKind.CONSOLIDATE, "Z91.01", "Z91.02", to=(new("Z91.31", parent="Z91"),))
+
+    found = planned(with_units(change, BELOW))
+
+    assert found.conflicts == ()
+    assert {found.after[unit].at(JULY).parent for unit in UNITS} == {"Z91.31"}
+    assert found.before["Z91.31"] is None
+
+
+def test_units_that_the_decision_names_stay_as_it_says_and_who_has_no_heir_moves_nobody() -> None:
+    named = joined(
+        [MERGER, reform(ReformKind.RECODE, UNITS[0], to=(Target(code="Z91.02.11", parent="Z91.02"),))]
+    )
+
+    assert with_units(named, BELOW).steps[-1].sources == UNITS[1:]
+    assert with_units(reform(ReformKind.DISSOLVE, "Z91.01"), BELOW).steps == ()
+
+
+def test_what_stands_against_any_step_stands_against_the_whole_and_nothing_is_planned() -> None:
+    twice = joined([MERGER, reform(ReformKind.RENAME, "Z91.01", name="Sở Tài chính")])
+
+    found = planned(twice)
+
+    assert {each.key for each in found.conflicts} == {"ends_already"}
+    assert dict(found.after) == {}
+
+
+@pytest.mark.parametrize(
+    "steps",
+    [
+        (replace(MERGER, effective_on=date(2027, 8, 1)),),
+        (replace(MERGER, decision=replace(MERGER.decision, number="13/QĐ-UBND")),),
+        (joined([MERGER]),),
+        (reform(ReformKind.SPLIT, "Z91.01", to=("Z91.02", new("Z91.31")), triage=True),),
+    ],
+    ids=["another day", "another decision", "steps of its own", "mail to nobody"],
+)
+def test_a_step_is_of_the_whole_decision_and_day(steps: tuple[Reform, ...]) -> None:
+    found = planned(replace(joined([MERGER]), steps=(MERGER, *steps)))
+
+    assert [(each.key, each.params["n"]) for each in found.conflicts] == [("bad_step", "2")]
+
+
+def test_a_decision_without_steps_or_with_too_many_is_refused() -> None:
+    for steps in ((), (MERGER,) * (reform_steps.MOST_STEPS + 1)):
+        found = planned(replace(joined([MERGER]), steps=steps))
+        assert [each.key for each in found.conflicts] == ["too_many"]
+
+
+def test_the_registry_that_a_decision_was_planned_on_is_that_of_every_step() -> None:
+    whole = with_units(MERGER, BELOW)
+    moved = {
+        **KNOWN,
+        UNITS[2]: replace(KNOWN[UNITS[2]], record=replace(KNOWN[UNITS[2]].record, name="Ban khác")),
+    }
+
+    assert planned(whole).base != planned(whole, moved).base
