@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from gateway.domain.account import AgencyScope, HostedAgency
-from gateway.domain.document import Assignment, Change, IncomingDocument, InState, Kind, Source, Staff
+from gateway.domain.document import Assignment, IncomingDocument, InState, Kind, Source, Staff
 from gateway.domain.event import EventKind
 from gateway.domain.identity import PacketId
 from gateway.domain.status import (
@@ -26,7 +26,7 @@ from gateway.domain.status import (
     open_request,
 )
 from gateway.errors import Clash, Refused
-from gateway.incoming import acknowledge, register, settle, signatures, stale
+from gateway.incoming import acknowledge, register, replacing, settle, signatures
 from gateway.incoming.acknowledge import Answered
 from gateway.incoming.desk import InDesk
 from gateway.policy.verdict import ReasonCode, Verdict, reason
@@ -197,24 +197,8 @@ async def _take_in(
     if document.state is InState.HELD:
         await work.facts.add(document.id, Fact(track=Track.OTHER, code="released", at=now))
         await work.handovers.offer(document.id)
-    if document.kind is Kind.REPLACEMENT and document.change is not None:
-        return await _replace(work, document, document.change, now)
-    return document
-
-
-async def _replace(work: Work, document: IncomingDocument, change: Change, now: datetime) -> IncomingDocument:
-    """The documents that this one replaces show so from the moment it is taken in (interfaces.md 1.3)."""
-    for replaced_id, _ in change.replaces:
-        for old in await work.incoming.by_document_id(document.sender_code, replaced_id):
-            if old.kind not in (Kind.DOCUMENT, Kind.REPLACEMENT) or old.id == document.id:
-                continue
-            if await stale.is_stale(work, old, document):
-                document = replace(document, marks=tuple({*document.marks, stale.STALE}))
-                continue
-            facts = list(await work.facts.of(old.id))
-            replaced = Fact(track=Track.OTHER, code="replaced", at=now, note=document.id)
-            await work.facts.add(old.id, replaced)
-            await settle.stand(work, replace(old, replaced_by=document.id), [*facts, replaced])
+    if document.kind is Kind.REPLACEMENT:
+        return await replacing.taken_in(work, document, now)
     return document
 
 

@@ -14,7 +14,17 @@ from gateway.domain.event import EventKind
 from gateway.domain.identity import DocumentId, PacketId
 from gateway.domain.status import Fact, RequestKind, Track, fold_incoming, open_request
 from gateway.errors import BadSignature, BreaksRule, Conflict, OtherContent
-from gateway.incoming import acknowledge, old_code, repeat, seal, settle, signatures, stale, translate, verify
+from gateway.incoming import (
+    acknowledge,
+    old_code,
+    repeat,
+    replacing,
+    seal,
+    settle,
+    signatures,
+    stale,
+    translate,
+)
 from gateway.incoming.check import Checked
 from gateway.incoming.desk import InDesk, is_ours
 from gateway.incoming.verify import Proved
@@ -37,7 +47,7 @@ async def run(desk: InDesk, leased: LeasedInbox, proved: Proved, checked: Checke
         if first is not None:
             await _repeat(desk, work, leased, proved, first)
         else:
-            await _same_id_other_body(work, proved)
+            await same_id_other_body(work, proved)
             if proved.envelope.signed.path == "general" and checked.source != item.file_digest:
                 await work.blobs.add(checked.source, "inbox", item.id)
             await _by_kind(desk, work, agency, leased, proved, checked)
@@ -71,7 +81,8 @@ async def _repeat(desk: InDesk, work: Work, leased: LeasedInbox, proved: Proved,
     await work.blobs.drop("inbox", leased.item.id)
 
 
-async def _same_id_other_body(work: Work, proved: Proved) -> None:
+async def same_id_other_body(work: Work, proved: Proved) -> None:
+    """Conflict when its signed id was used for another body (A4)."""
     packet_id = proved.envelope.signed.packet_id
     if packet_id is None:
         return
@@ -128,7 +139,7 @@ async def _document(
     desk: InDesk, work: Work, agency: HostedAgency, leased: LeasedInbox, proved: Proved, checked: Checked
 ) -> None:
     item, model = leased.item, proved.envelope.model
-    attempt = await _attempt(work, proved, model.document_id or "", released=verify.is_released(item))
+    attempt = await _attempt(work, proved, model.document_id or "", released=item.released)
     old = checked.old
     held = checked.ruling.decision is not Decision.ALLOWED or (old is not None and not old.is_settled)
     document = translate.document(
@@ -146,9 +157,12 @@ async def _document(
         answers=await _answered(desk, work, agency, document),
         marks=(*document.marks, old.mark) if old else document.marks,
     )
+    newer = await replacing.before_it_came(work, document)
+    if newer is not None:
+        document = replace(document, state=InState.REPLACED, replaced_by=newer.id)
     await signatures.plan(desk, work, document)
     notice = old.notice if old else None
-    await _add(desk, work, agency, leased, proved, document, held=held, notice=notice)
+    await _add(desk, work, agency, leased, proved, document, held=held, notice=notice, newer=newer)
     for waiting in await work.inbox.waiting_for(document.sender_code, document.document_id):
         await work.inbox.reopen(waiting.id)
 
@@ -173,7 +187,7 @@ async def _request(
     """An update or recall: it changes nothing before it is answered. Without its document it waits. One that breaks a
     rule is held: a recall may be agreed to by itself, and an update's files go into a document that is taken in."""
     item, model = leased.item, proved.envelope.model
-    if checked.ruling.decision is not Decision.ALLOWED and not verify.is_released(item):
+    if checked.ruling.decision is not Decision.ALLOWED and not item.released:
         raise BreaksRule(
             f"the {model.kind} of {proved.envelope.sender} breaks a rule: {checked.ruling.verdict}"
         )
@@ -300,6 +314,7 @@ async def _add(
     held: bool,
     code: str | None = None,
     notice: str | None = None,
+    newer: IncomingDocument | None = None,
 ) -> None:
     item, now = leased.item, desk.clock.now()
     await claim(work, item, proved, document.id, now)
@@ -309,6 +324,8 @@ async def _add(
         await work.facts.add(document.id, Fact(track=Track.OTHER, code="held", at=now))
     else:
         await work.handovers.offer(document.id)
+    if newer is not None:
+        await work.facts.add(document.id, replacing.fact(newer, now))
     ending = Ending.HELD if held else Ending.ADMITTED
     await _arrived(desk, work, agency, item, proved, ending, notice)
     done = settle.known(item, proved, state="done", code=code, incoming_id=document.id)
@@ -323,7 +340,7 @@ async def _add(
         EventKind.INBOX_HELD if held else EventKind.INBOX_RECEIVED,
         document.id,
         now,
-        told | ({"code": code} if code else {}),
+        told | ({"code": code} if code else {}) | ({"replaced_by": newer.id} if newer else {}),
     )
 
 

@@ -9,10 +9,11 @@ from gateway.domain.account import AgencyScope
 from gateway.domain.document import Kind
 from gateway.domain.event import EventKind
 from gateway.errors import Clash, Refused
-from gateway.incoming import acknowledge, settle, verify
+from gateway.incoming import acknowledge, admit, settle, verify
 from gateway.incoming.desk import InDesk
+from gateway.incoming.verify import Proved
 from gateway.policy.verdict import ReasonCode, Verdict, reason
-from gateway.ports import InboxItem
+from gateway.ports import InboxItem, Work
 
 _OPEN = frozenset({"held", "waiting", "quarantined", "malformed"})
 
@@ -31,11 +32,12 @@ async def give_back(desk: InDesk, scope: AgencyScope, inbox_id: str, why: str, c
     words = settle.refusal_text(code, why)
     async with desk.store.read(scope) as work:
         item = _open(await work.inbox.get(inbox_id))
-    proved = await verify.run(desk, replace(item, code=verify.RELEASED))
+    proved = await verify.run(desk, replace(item, released=True))
     if proved.envelope.model.kind is Kind.STATUS:
         raise Clash("a status packet is never answered by a status; discard it with its reason")
     async with desk.store.begin(scope) as work:
-        _open(await work.inbox.get(inbox_id))
+        item = _open(await work.inbox.get(inbox_id))
+        await _claim(desk, work, item, proved)
         await acknowledge.put(
             desk,
             work,
@@ -54,6 +56,18 @@ async def give_back(desk: InDesk, scope: AgencyScope, inbox_id: str, why: str, c
     return returned
 
 
+async def _claim(desk: InDesk, work: Work, item: InboxItem, proved: Proved) -> None:
+    """A 02 says for this body what became of it, so the body is known from now on like one that was admitted."""
+    first = await work.identities.by_body(proved.envelope.sender, proved.envelope.signed.body_digest)
+    if first is not None:
+        raise Clash(
+            f"the same content came before as {first.incoming_id or first.inbox_id} and has its answer; release this "
+            "one, and it is told that answer again"
+        )
+    await admit.same_id_other_body(work, proved)
+    await admit.claim(work, item, proved, None, desk.clock.now())
+
+
 async def discard(desk: InDesk, scope: AgencyScope, inbox_id: str, why: str) -> InboxItem:
     """The packet is kept byte for byte and never becomes a document."""
     return await _end(desk, scope, inbox_id, "discarded", why)
@@ -64,7 +78,7 @@ async def _end(desk: InDesk, scope: AgencyScope, inbox_id: str, state: str, why:
     async with desk.store.begin(scope) as work:
         item = _open(await work.inbox.get(inbox_id))
         if state == "landed":
-            await work.inbox.reopen(inbox_id, verify.RELEASED)
+            await work.inbox.reopen(inbox_id, released=True)
         else:
             await work.inbox.settle(replace(item, state=state, reason=why), None)
         await work.events.append(

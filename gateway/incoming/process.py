@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
+from dataclasses import replace
 from datetime import timedelta
 
 from gateway import log
@@ -30,7 +31,7 @@ from gateway.incoming import admit, asked_again, check, settle, track, verify
 from gateway.incoming.desk import InDesk
 from gateway.incoming.verify import Proved
 from gateway.policy import retry
-from gateway.ports import InboxItem, LeasedInbox
+from gateway.ports import InboxItem, LeasedInbox, Work
 
 _log = logging.getLogger(__name__)
 # Storage that fails is tried again for some hours by `policy.retry`; a packet that kills the process for that many leases.
@@ -115,6 +116,10 @@ async def _keep_out(
     kind = EventKind.INBOX_HELD if state == "held" else EventKind.INBOX_INVALID
     try:
         async with desk.store.begin(_scope(item)) as work:
+            if error.code in verify.FALSE_WORDS and await _another_copy(desk, work, leased):
+                await work.commit()
+                desk.wake()
+                return
             await work.inbox.settle(row, leased.lease)
             if isinstance(error, CannotTell) and error.certificate_der is not None:
                 await work.pending.add(asked_again.of(item, error.certificate_der))
@@ -122,6 +127,16 @@ async def _keep_out(
             await work.commit()
     except StaleLease:
         log.action(_log, "inbox.discarded", "another worker owns this packet now", inbox=item.id)
+
+
+async def _another_copy(desk: InDesk, work: Work, leased: LeasedInbox) -> bool:
+    """The same bytes came under other words too: they are judged by those next, and the last verdict stands."""
+    told = await work.inbox.try_next(leased.lease)
+    if told is None:
+        return False
+    item = replace(leased.item, transport_packet_id=told.packet_id, transport_node=told.node)
+    await work.events.append(EventKind.INBOX_LANDED, item.id, desk.clock.now(), settle.landed(item))
+    return True
 
 
 async def _put_off(desk: InDesk, leased: LeasedInbox, error: GatewayError) -> None:

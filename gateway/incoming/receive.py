@@ -15,14 +15,15 @@ from gateway.domain.account import AgencyScope
 from gateway.domain.event import EventKind
 from gateway.domain.identity import Digest
 from gateway.errors import NotFound
-from gateway.incoming import old_code, quota, repeat, verify
+from gateway.incoming import old_code, quota, repeat, settle, verify
 from gateway.incoming.desk import InDesk
 from gateway.ports import Arrival, InboxItem, Scratch, Work
 
 _log = logging.getLogger(__name__)
 PIECE = 256 * 1024
 _LANDED, _QUARANTINED, _REPEAT = "landed", "quarantined", "MSG-REPEAT"
-_BY_THE_AXIS = frozenset({"AXIS-PARTS", "AXIS-NODE", "MSG-ID"})
+_BY_THE_AXIS = frozenset({"AXIS-PARTS", *verify.FALSE_WORDS})
+_UNDECIDED = frozenset({"landed", "waiting", "held", "quarantined", "malformed"})
 
 
 async def run(desk: InDesk, arrival: Arrival) -> None:
@@ -95,14 +96,7 @@ def _copy(arrival: Arrival, scratch: Scratch) -> tuple[Digest, int]:
 
 
 async def _tell(work: Work, item: InboxItem) -> None:
-    told = {
-        "file": item.file_digest,
-        "size": item.size,
-        "packet": item.transport_packet_id,
-        "lane": item.lane,
-        **({"node": item.transport_node} if item.transport_node is not None else {}),
-    }
-    await work.events.append(EventKind.INBOX_LANDED, item.id, item.received_at, told)
+    await work.events.append(EventKind.INBOX_LANDED, item.id, item.received_at, settle.landed(item))
     if item.state != _LANDED:
         log.action(_log, f"inbox.{item.state}", item.reason or "", inbox=item.id, code=item.code)
         kept_out = {"state": item.state, "code": item.code}
@@ -110,28 +104,32 @@ async def _tell(work: Work, item: InboxItem) -> None:
 
 
 async def _came_before(desk: InDesk, work: Work, first: InboxItem, item: InboxItem) -> bool:
-    """What becomes of bytes that are here. False: it cannot be said yet. Whoever has a copy of a packet may publish it
-    under another name, or spoil it on the way; the true one that comes after it must not be taken for its repeat."""
-    other_words = verify.told(first) != verify.told(item)
+    """What becomes of bytes that are here. False: there is no more room for its words. Whoever has a copy of a packet may
+    publish it under another name, or spoil it on the way; the true one that comes after it must not be taken for its
+    repeat."""
+    other_words = first.told != item.told
     if first.state == quota.DROPPED and item.state == _LANDED:
         await work.blobs.add(item.file_digest, "inbox", first.id)
-        await work.inbox.reopen(first.id, verify.opened_by(item))
-        await _tell(work, replace(item, id=first.id))
+        await _judge_by(work, first, item)
     elif item.state != _LANDED:
         log.action(_log, "arrival.flawed_repeat", item.reason or "", inbox=first.id, code=item.code)
-    elif first.state == _LANDED and other_words:
-        log.action(_log, "arrival.put_off", "a copy under other words is not judged yet", inbox=first.id)
-        return False
     elif (
         first.state == _QUARANTINED
         and first.code in _BY_THE_AXIS
         and (other_words or not first.steps)  # without steps: kept at the door, never looked into
     ):
-        await work.inbox.reopen(first.id, verify.opened_by(item))
-        await _tell(work, replace(item, id=first.id))
+        await _judge_by(work, first, item)
+    elif other_words and first.state in _UNDECIDED and not await work.inbox.also_told(first.id, item.told):
+        log.action(_log, "arrival.put_off", "too many copies under other words", inbox=first.id)
+        return False
     else:
         await repeat.answer_again(desk, work, first)
     return True
+
+
+async def _judge_by(work: Work, first: InboxItem, item: InboxItem) -> None:
+    await work.inbox.reopen(first.id, told=item.told)
+    await _tell(work, replace(item, id=first.id))
 
 
 def _row(desk: InDesk, arrival: Arrival, agency_id: str, digest: Digest, size: int) -> InboxItem:

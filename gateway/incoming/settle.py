@@ -16,6 +16,17 @@ from gateway.incoming.verify import Proved
 from gateway.ports import InboxItem, Work
 
 
+def landed(item: InboxItem) -> dict[str, object]:
+    """What an event tells of a packet that landed: nothing of it is believed yet."""
+    told: dict[str, object] = {
+        "file": item.file_digest,
+        "size": item.size,
+        "packet": item.transport_packet_id,
+        "lane": item.lane,
+    }
+    return told | ({"node": item.transport_node} if item.transport_node is not None else {})
+
+
 def known(
     item: InboxItem,
     proved: Proved,

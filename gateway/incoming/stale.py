@@ -16,9 +16,13 @@ CODE = "MSG-STALE"
 
 async def is_stale(work: Work, target: IncomingDocument, change: IncomingDocument) -> bool:
     """Whether a change signed later than this one was applied before it."""
-    signed = _signed_at(change)
-    applied = [_signed_at(one) for one in await _applied(work, target) if one.id != change.id]
-    return signed is not None and any(at is not None and at > signed for at in applied)
+    return any(is_older(change, one) for one in await _applied(work, target) if one.id != change.id)
+
+
+def is_older(change: IncomingDocument, applied: IncomingDocument) -> bool:
+    """By their signed times; where one has none, it cannot be told."""
+    signed, other = _signed_at(change), _signed_at(applied)
+    return signed is not None and other is not None and signed < other
 
 
 async def _applied(work: Work, target: IncomingDocument) -> list[IncomingDocument]:

@@ -6,9 +6,8 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import partial
 from typing import BinaryIO
@@ -28,8 +27,8 @@ from gateway.policy import trust
 from gateway.ports import InboxItem
 
 PIECE = 256 * 1024
-RELEASED = "RELEASED"
-_AGAIN = "again:"
+# Verdicts over what the axis said of a copy: another copy of the same bytes may have been told rightly.
+FALSE_WORDS = frozenset({"AXIS-NODE", "MSG-ID"})
 _ANY_TIME = timedelta(days=36500)
 
 
@@ -120,45 +119,13 @@ def _digest(source: envelopes.Source) -> Digest:
 
 def _policy(desk: InDesk, item: InboxItem) -> trust.TrustPolicy:
     """A person who released a held packet bears with its odd signing time, and with nothing else (rule 12.8)."""
-    if not is_released(item):
+    if not item.released:
         return desk.trust_policy
     return replace(desk.trust_policy, signing_past=_ANY_TIME, signing_future=desk.trust_policy.signing_absurd)
 
 
-def is_released(item: InboxItem) -> bool:
-    """Whether a person decided that this held packet may come in, if it passes every other check."""
-    return item.code == RELEASED
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Told:
-    """What the axis said of a packet, unsigned (A2); `node` is the publisher that it vouches for."""
-
-    packet_id: str
-    kind: str
-    sender: str
-    node: str | None
-
-
-def told(item: InboxItem) -> Told:
-    """As the axis said it with these bytes; for a row that was opened again, with the copy that opened it."""
-    if item.code is not None and item.code.startswith(_AGAIN):
-        return Told(**json.loads(item.code.removeprefix(_AGAIN)))
-    return Told(
-        packet_id=item.transport_packet_id,
-        kind=item.transport_kind,
-        sender=item.transport_sender,
-        node=item.transport_node,
-    )
-
-
-def opened_by(item: InboxItem) -> str:
-    """The mark of a row that is looked at again because the same bytes came with these words."""
-    return _AGAIN + json.dumps(asdict(told(item)))
-
-
 async def _carried(desk: InDesk, item: InboxItem, sender: str) -> trust.Carried:
-    said = told(item)
+    said = item.told
     host = await _host(desk, sender, item.received_at) if said.node is not None else None
     return trust.Carried(sender=said.sender, node=said.node, host=host)
 
@@ -175,7 +142,7 @@ async def _host(desk: InDesk, sender: str, at: datetime) -> str | None:
 
 def _transport(item: InboxItem) -> envelopes.TransportFacts:
     """What the axis said, unsigned (A2). A kind that is none of ours contradicts every signed one: MSG-ID."""
-    said = told(item)
+    said = item.told
     try:
         kind = Kind(said.kind)
     except ValueError as error:

@@ -30,6 +30,7 @@ from gateway.ports.rows import (
     RegisterEntry,
     Remembered,
     Target,
+    Told,
 )
 from gateway.ports.services import (
     Clock,
@@ -131,6 +132,7 @@ __all__ = [
     "Store",
     "Target",
     "Tasks",
+    "Told",
     "Trust",
     "Unsealer",
     "Untold",

@@ -8,7 +8,7 @@ from typing import Protocol
 
 from gateway.domain.identity import Digest
 from gateway.domain.receipt import StatusPacket
-from gateway.ports.rows import InboxItem, Lease, OutboxItem, Page, Target
+from gateway.ports.rows import InboxItem, Lease, OutboxItem, Page, Target, Told
 
 
 class Outbox(Protocol):
@@ -55,9 +55,17 @@ class Inbox(Protocol):
 
     async def waiting_for(self, sender: str, document_id: str) -> Sequence[InboxItem]: ...
 
-    async def reopen(self, id: str, code: str | None = None) -> None:
-        """A waiting, held, quarantined or malformed row is landed again, to be verified from the start, its tries counted
-        anew. `code` marks who opened it. Clash in any other state."""
+    async def reopen(self, id: str, *, told: Told | None = None, released: bool = False) -> None:
+        """A waiting, held, quarantined, malformed or dropped row is landed again, to be verified from the start, its tries
+        counted anew: by the words of another copy where given. `released`: a person lets it in. Clash in any other
+        state."""
+
+    async def also_told(self, id: str, told: Told) -> bool:
+        """Another copy came with other words; they are kept for `try_next`. False when there is no more room for them."""
+
+    async def try_next(self, lease: Lease) -> Told | None:
+        """The words by which it was judged are false: landed again by those of the next copy, or None where no other
+        came. StaleLease as above."""
 
     async def page(
         self, *, limit: int, states: Sequence[str] = (), cursor: str | None = None

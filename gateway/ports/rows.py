@@ -74,10 +74,26 @@ class LeasedOutbox:
     lease: Lease
 
 
+# Of one packet; who publishes it under more words than these is sent back to the axis.
+MOST_COPIES = 16
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Told:
+    """What the axis said of one copy of a packet, unsigned (A2). `node` is the publisher that it vouches for."""
+
+    packet_id: str
+    kind: str
+    sender: str
+    node: str | None = None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InboxItem:
     """One landed packet. State: landed, done, waiting, held, quarantined, malformed, sealed, released, returned,
-    discarded, dropped. `needs` is the (sender, DocumentId) a waiting packet waits for."""
+    discarded, dropped. `needs` is the (sender, DocumentId) a waiting packet waits for. `transport_…` is what the axis
+    said of the copy that is judged, `untried` what it said of others, for when those words prove false. `released`: a
+    person let it in, until the next verdict but that it waits."""
 
     id: str
     agency_id: str
@@ -100,6 +116,17 @@ class InboxItem:
     steps: tuple[Step, ...] = ()
     attempts: int = 0
     settled_at: datetime | None = None
+    untried: tuple[Told, ...] = ()
+    released: bool = False
+
+    @property
+    def told(self) -> Told:
+        return Told(
+            packet_id=self.transport_packet_id,
+            kind=self.transport_kind,
+            sender=self.transport_sender,
+            node=self.transport_node,
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -117,6 +117,9 @@ class IncomingDocuments(Protocol):
     async def by_document_id(self, sender_code: str, document_id: str) -> Sequence[IncomingDocument]:
         """Every attempt, newest first; sender compared without letter case."""
 
+    async def replacing(self, sender_code: str, document_id: str) -> Sequence[IncomingDocument]:
+        """The replacements of this sender that name this document, whether taken in or not."""
+
     async def save(
         self, document: IncomingDocument, *, expect_version: int | None = None
     ) -> IncomingDocument: ...

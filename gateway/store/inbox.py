@@ -3,7 +3,7 @@ same row under a lease, until it is settled. Landing says nothing about what a p
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from functools import partial
 from typing import Any
@@ -14,10 +14,10 @@ from sqlmodel import col
 from gateway import errors, meters
 from gateway.domain.account import AgencyScope
 from gateway.domain.identity import Digest
-from gateway.ports.rows import InboxItem, Lease, LeasedInbox, Page
+from gateway.ports.rows import MOST_COPIES, InboxItem, Lease, LeasedInbox, Page, Told
 from gateway.ports.services import Clock
 from gateway.store import leases, paging
-from gateway.store.inbox_rows import from_domain, settled_values, to_domain
+from gateway.store.inbox_rows import from_domain, settled_values, to_domain, told_values, untried_value
 from gateway.store.incoming import INCOMING
 from gateway.store.tables import InboxRow
 from gateway.store.transaction import Transaction
@@ -53,8 +53,18 @@ _WAITING_FOR = _MINE.where(
     col(_R.needs_document_id) == bindparam("document_id"),
     func.lower(col(_R.needs_sender)) == bindparam("sender"),
 ).order_by(col(_R.received_at), col(_R.id))
+_THIS = update(_R).where(col(_R.agency_id) == bindparam("agency"), col(_R.id) == bindparam("at_id"))
 # WHERE id AND lease_token AND not done (G7): a worker that wakes late changes nothing.
 _HELD = update(_R).where(col(_R.agency_id) == bindparam("agency"), *leases.fence(_R), is_open())
+
+_FRESH: Mapping[str, Any] = {
+    "state": LANDED,
+    "attempts": 0,
+    "code": None,
+    "reason": None,
+    "settled_at": None,
+    **leases.released(None, None),
+}
 
 
 async def overdue_waiting(tx: Transaction, before: datetime) -> list[InboxItem]:
@@ -138,15 +148,31 @@ class SqlInbox:
         rows = await self._tx.rows(_R, _WAITING_FOR, agency=self._agency_id, **asked)
         return [to_domain(row, row.attempts) for row in rows]
 
-    async def reopen(self, id: str, code: str | None = None) -> None:
+    async def reopen(self, id: str, *, told: Told | None = None, released: bool = False) -> None:
         """Clash when the row is in no state to be opened again."""
-        fresh = {"state": LANDED, "attempts": 0, "code": code, "reason": None, "settled_at": None}
-        values = fresh | leases.released(None, None)
+        values = dict(_FRESH) | (told_values(told) if told else {}) | ({"released": True} if released else {})
         if not await self._change_unheld(id, values, col(_R.state).in_(_REOPENABLE)):
             found = await self.get(id)
             raise errors.Clash(
                 f"the packet {id} is {found.state}; only {', '.join(_REOPENABLE)} can be opened again"
             )
+
+    async def also_told(self, id: str, told: Told) -> bool:
+        known = await self.get(id)
+        if told == known.told or told in known.untried:
+            return True
+        if len(known.untried) >= MOST_COPIES:
+            return False
+        values = {"untried": untried_value((*known.untried, told))}
+        return await self._tx.change(_THIS, agency=self._agency_id, at_id=id, **values) == 1
+
+    async def try_next(self, lease: Lease) -> Told | None:
+        known = await self.get(lease.id)
+        if not known.untried:
+            return None
+        told, *rest = known.untried
+        await self._change(lease, dict(_FRESH) | told_values(told) | {"untried": untried_value(tuple(rest))})
+        return told
 
     async def page(
         self, *, limit: int, states: Sequence[str] = (), cursor: str | None = None

@@ -8,7 +8,7 @@ from typing import Any
 from gateway.domain.document import Lane
 from gateway.domain.identity import Digest
 from gateway.domain.proof import Step
-from gateway.ports.rows import InboxItem
+from gateway.ports.rows import InboxItem, Told
 from gateway.store.columns import from_json, to_json
 from gateway.store.tables import InboxRow
 
@@ -38,6 +38,8 @@ def to_domain(row: InboxRow, attempts: int) -> InboxItem:
         steps=from_json(tuple[Step, ...], row.steps),
         attempts=attempts,
         settled_at=row.settled_at,
+        untried=from_json(tuple[Told, ...], row.untried),
+        released=row.released,
     )
 
 
@@ -48,18 +50,30 @@ def from_domain(item: InboxItem) -> InboxRow:
         file_digest=item.file_digest,
         size=item.size,
         received_at=item.received_at,
-        transport_packet_id=item.transport_packet_id,
-        transport_kind=item.transport_kind,
-        transport_sender=item.transport_sender,
-        transport_node=item.transport_node,
         lane=item.lane.value,
         attempts=item.attempts,
+        untried=untried_value(item.untried),
+        **told_values(item.told),
         **settled_values(item, item.settled_at),
     )
 
 
+def told_values(told: Told) -> dict[str, Any]:
+    return {
+        "transport_packet_id": told.packet_id,
+        "transport_kind": told.kind,
+        "transport_sender": told.sender,
+        "transport_node": told.node,
+    }
+
+
+def untried_value(untried: tuple[Told, ...]) -> str:
+    return to_json(tuple[Told, ...], untried)
+
+
 def settled_values(item: InboxItem, settled_at: datetime | None) -> dict[str, Any]:
-    """The columns that a verdict or a person's act writes; what the transport said stays as it landed."""
+    """The columns that a verdict or a person's act writes; what the transport said stays. A release is used up by the
+    verdict that follows it, unless that is to wait."""
     needs_sender, needs_document_id = item.needs or (None, None)
     return {
         "state": item.state,
@@ -73,4 +87,5 @@ def settled_values(item: InboxItem, settled_at: datetime | None) -> dict[str, An
         "incoming_id": item.incoming_id,
         "steps": to_json(tuple[Step, ...], item.steps),
         "settled_at": settled_at,
+        "released": item.released and item.state in ("landed", "waiting"),
     }

@@ -6,12 +6,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from sqlalchemy import Update, bindparam, select, update
+from sqlalchemy import Update, and_, bindparam, select, update
 from sqlmodel import col
 
 from gateway import errors
 from gateway.domain.account import AgencyScope
-from gateway.domain.document import IncomingDocument, InState
+from gateway.domain.document import IncomingDocument, InState, Kind
 from gateway.domain.text import fold
 from gateway.ports.rows import Page
 from gateway.ports.services import Clock
@@ -19,6 +19,7 @@ from gateway.store import paging
 from gateway.store.columns import from_json, to_json
 from gateway.store.handovers import handover_is
 from gateway.store.lists_write import ListWriter
+from gateway.store.replaced_tables import ReplacedRow
 from gateway.store.tables import IncomingRow
 from gateway.store.transaction import Transaction
 
@@ -29,6 +30,19 @@ _BY_ID = _MINE.where(col(_R.id) == bindparam("id"))
 _BY_DOCUMENT_ID = _MINE.where(
     col(_R.document_id) == bindparam("document_id"), col(_R.sender_folded) == bindparam("sender")
 ).order_by(col(_R.arrived_at).desc(), col(_R.id).desc())
+_REPLACING = (
+    select(_R)
+    .join(
+        ReplacedRow,
+        and_(col(ReplacedRow.agency_id) == col(_R.agency_id), col(ReplacedRow.incoming_id) == col(_R.id)),
+    )
+    .where(
+        col(ReplacedRow.agency_id) == bindparam("agency"),
+        col(ReplacedRow.sender_folded) == bindparam("sender"),
+        col(ReplacedRow.document_id) == bindparam("document_id"),
+    )
+    .order_by(col(_R.arrived_at), col(_R.id))
+)
 _THIS = update(_R).where(col(_R.agency_id) == bindparam("agency"), col(_R.id) == bindparam("at_id"))
 _THIS_AS_READ = _THIS.where(col(_R.version) == bindparam("read"))
 INCOMING = "incoming"  # the name under which an incoming DocumentId is held, by whoever asks for one or waits for one
@@ -47,6 +61,7 @@ class SqlIncomingDocuments:
         self._check_agency(document)
         if not await self._tx.put_new(from_domain(document)):
             raise errors.Clash(f"the incoming document {document.id} is already stored")
+        await self._tx.put(*_replaced(document))
         self._lists.in_changed(document, new=True)
 
     async def get(self, id: str) -> IncomingDocument:
@@ -56,6 +71,12 @@ class SqlIncomingDocuments:
         await self._tx.hold(self._agency_id, INCOMING, document_id)
         asked = {"document_id": document_id, "sender": sender_code.casefold()}
         rows = await self._tx.rows(_R, self._tx.kept(_BY_DOCUMENT_ID), agency=self._agency_id, **asked)
+        return [to_domain(row) for row in rows]
+
+    async def replacing(self, sender_code: str, document_id: str) -> Sequence[IncomingDocument]:
+        await self._tx.hold(self._agency_id, INCOMING, document_id)
+        asked = {"document_id": document_id, "sender": sender_code.casefold()}
+        rows = await self._tx.rows(_R, _REPLACING, agency=self._agency_id, **asked)
         return [to_domain(row) for row in rows]
 
     async def save(
@@ -126,6 +147,20 @@ class SqlIncomingDocuments:
             raise errors.NotFound(
                 f"the document {document.id} belongs to another agency than this unit of work"
             )
+
+
+def _replaced(document: IncomingDocument) -> list[ReplacedRow]:
+    if document.kind is not Kind.REPLACEMENT or document.change is None:
+        return []
+    return [
+        ReplacedRow(
+            agency_id=document.agency_id,
+            sender_folded=document.sender_code.casefold(),
+            document_id=document_id,
+            incoming_id=document.id,
+        )
+        for document_id in sorted({named for named, _ in document.change.replaces})
+    ]
 
 
 def to_domain(row: IncomingRow) -> IncomingDocument:

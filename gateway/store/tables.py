@@ -7,7 +7,7 @@ from __future__ import annotations
 from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import BigInteger, ForeignKeyConstraint, Index, Text, UniqueConstraint, text
+from sqlalchemy import BigInteger, ForeignKeyConstraint, Index, Text, UniqueConstraint, false, text
 from sqlmodel import Field, SQLModel, col
 
 from gateway.store.account_tables import HostedAgencyRow
@@ -28,6 +28,7 @@ from gateway.store.people_rights_tables import NODE_NAMES as RIGHTS_TABLES
 from gateway.store.people_tables import NAMES as PEOPLE_TABLES
 from gateway.store.recall_tables import RecallAskRow as RecallAskRow
 from gateway.store.register_tables import RegisterCounterRow as RegisterCounterRow
+from gateway.store.replaced_tables import ReplacedRow as ReplacedRow
 from gateway.store.revocation_tables import REVOCATION_NODE_TABLES
 from gateway.store.sessions_tables import NAMES as SESSION_TABLES
 from gateway.store.tag_tables import TagMarkRow as TagMarkRow
@@ -304,6 +305,8 @@ class InboxRow(Leasable, table=True):
     incoming_id: str | None = None
     steps: str = Field(sa_type=Text)
     settled_at: datetime | None = Field(default=None, sa_type=Moment)
+    untried: str = Field(default="[]", sa_type=Text, sa_column_kwargs={"server_default": "[]"})
+    released: bool = Field(default=False, sa_column_kwargs={"server_default": false()})
 
 
 Index(

@@ -281,6 +281,71 @@ async def test_a_replacement_signed_before_one_already_taken_in_replaces_nothing
     assert "stale" in done.document.marks
 
 
+async def test_an_original_that_comes_after_its_replacement_was_taken_in_is_admitted_as_replaced(
+    town: Town,
+) -> None:
+    """Interfaces 1.3: the order of arrival plays no part."""
+    await town.brought(town.forge(replacement_of("200", "201"), FILES))
+    newer = await town.only()
+    await town.status(newer, "03", register_no="1")
+    told = await town.statuses(PROVINCE)
+
+    row = await town.brought(town.forge(document(), FILES))
+
+    (old,) = [one for one in await town.incoming() if one.id == row.incoming_id]
+    assert (old.state, old.replaced_by) == (InState.REPLACED, newer.id)
+    assert await town.statuses(PROVINCE) == told + 2  # the 03 on its way, and 01 for the original
+    assert [e.data.get("replaced_by") for e in await town.events(PROVINCE, old.id)] == [newer.id]
+    done = await town.status(old, "03", register_no="2")
+    assert (done.document.state, done.register_no) == (InState.REPLACED, "2")
+
+
+@pytest.mark.parametrize("said", [None, "02"])
+async def test_an_original_that_comes_before_its_replacement_is_taken_in_is_new(
+    town: Town, said: str | None
+) -> None:
+    await town.brought(town.forge(replacement_of("200", "201"), FILES))
+    newer = await town.only()
+    if said:
+        await town.status(newer, said)
+
+    row = await town.brought(town.forge(document(), FILES))
+
+    (old,) = [one for one in await town.incoming() if one.id == row.incoming_id]
+    assert (old.state, old.replaced_by) == (InState.NEW, None)
+    town.clock.advance(1)
+    await town.status(newer, "03", register_no="1")
+    assert (await town.reload(old)).replaced_by == newer.id
+
+
+async def test_an_original_that_comes_last_of_all_is_linked_to_the_newest_replacement(town: Town) -> None:
+    """A6: as if it had come first."""
+    delayed = town.forge(replacement_of("200", "201"), FILES)
+    town.clock.advance(timedelta(hours=1))
+    newest = await town.brought(town.forge(replacement_of("200", "202"), FILES))
+    await town.status((await town.incoming())[0], "03", register_no="1")
+    town.clock.advance(1)
+    await town.brought(delayed)
+    await town.status((await town.incoming())[0], "03", register_no="2")
+
+    row = await town.brought(town.forge(document(), FILES))
+
+    (old,) = [one for one in await town.incoming() if one.id == row.incoming_id]
+    assert (old.state, old.replaced_by) == (InState.REPLACED, newest.incoming_id)
+
+
+async def test_an_original_that_the_rules_hold_is_replaced_all_the_same(town: Town) -> None:
+    bad = (("a.pdf", b"MZ\x90\x00" + b"\0" * 200),)
+    await town.brought(town.forge(replacement_of("200", "201"), FILES))
+    await town.status(await town.only(), "03", register_no="1")
+
+    row = await town.brought(town.forge(document(files=bad), bad))
+
+    (old,) = [one for one in await town.incoming() if one.id == row.incoming_id]
+    assert old.state is InState.REPLACED
+    assert old.checks["reasons"]
+
+
 async def test_a_cancelled_update_leaves_no_open_request(town: Town) -> None:
     sent = await town.send("15")
     await town.carry()

@@ -9,6 +9,7 @@ from datetime import timedelta
 import pytest
 
 from gateway.domain.document import InState, Kind
+from gateway.errors import Clash, Conflict
 from gateway.incoming import decide, process, purge, receive
 from tests.support.node import (
     COMMUNE,
@@ -308,3 +309,60 @@ async def test_threat_050_repeats_of_a_purged_document_are_still_repeats(town: T
 
     assert len(await town.incoming()) == 2
     assert (await town.only()).state is InState.RECALLED
+
+
+@pytest.mark.parametrize("reason_held", ["other content", "an odd signing time"])
+async def test_what_was_given_back_by_hand_is_a_repeat_in_another_wrapping(
+    town: Town, reason_held: str
+) -> None:
+    """A3, A4: the 02 is signed for this body, so its identity is taken with it."""
+    model = document(subject="Nội dung khác hẳn")
+    if reason_held == "other content":
+        await town.brought(town.forge(document(), FILES))
+        held = await town.brought(town.forge(model, FILES))
+    else:
+        held = await town.brought(town.forge(model, FILES, at=town.clock.now() + timedelta(minutes=11)))
+    before = len(await town.incoming())
+    await decide.give_back(town.node.inn, await town.scope(PROVINCE), held.id, "Sai mẫu", "BAD_FORM")
+    await town.carry()
+    told = await town.statuses(PROVINCE)
+    town.clock.advance(timedelta(minutes=12))
+
+    again = await town.brought(town.forge(model, FILES))
+
+    assert (again.state, again.code) == ("done", "MSG-REPEAT")
+    assert len(await town.incoming()) == before
+    assert await town.statuses(PROVINCE) == told + 1  # the same 02 once more
+
+
+async def test_after_a_02_by_hand_the_corrected_document_is_a_new_attempt(town: Town) -> None:
+    """A9, R117."""
+    odd = town.clock.now() + timedelta(minutes=11)
+    held = await town.brought(town.forge(document(), FILES, at=odd))
+    await decide.give_back(town.node.inn, await town.scope(PROVINCE), held.id, "Sai mẫu", "BAD_FORM")
+
+    await town.brought(town.forge(document(subject="Đã sửa"), FILES))
+
+    assert [(one.attempt, one.state) for one in await town.incoming()] == [(2, InState.NEW)]
+
+
+async def test_a_copy_of_what_was_admitted_cannot_be_given_back(town: Town) -> None:
+    """One body has one answer: 03 and 02 for the same packet would contradict each other."""
+    odd = town.forge(document(), FILES, at=town.clock.now() + timedelta(minutes=11))
+    held = await town.brought(odd)
+    admitted = await town.brought(town.forge(document(), FILES))
+    conflict = await town.brought(town.forge(document("201"), FILES, id=(await town.only()).packet_id))
+    told = await town.statuses(PROVINCE)
+
+    scope = await town.scope(PROVINCE)
+    with pytest.raises(Clash, match=admitted.incoming_id):
+        await decide.give_back(town.node.inn, scope, held.id, "Trùng", "DUPLICATE")
+    with pytest.raises(Conflict, match="the first stays"):
+        await decide.give_back(town.node.inn, scope, conflict.id, "Trùng", "DUPLICATE")
+
+    assert await town.statuses(PROVINCE) == told
+    town.clock.advance(MINUTE)
+    await decide.release(town.node.inn, scope, held.id, "Là bản sao")
+    await town.carry()
+    row = await town.row(PROVINCE, odd)
+    assert (row.state, row.code) == ("done", "MSG-REPEAT")

@@ -9,7 +9,7 @@ import pytest
 
 from gateway import errors
 from gateway.domain.proof import Step
-from gateway.ports.rows import InboxItem, LeasedInbox
+from gateway.ports.rows import MOST_COPIES, InboxItem, LeasedInbox, Told
 from gateway.store.store import SqlStore
 from tests.support.clock import ManualClock
 from tests.support.stores import NORTH, SOUTH, inbox_item
@@ -140,6 +140,71 @@ async def test_a_reopened_packet_is_verified_from_the_start(
     async with store.begin(NORTH) as work:
         with pytest.raises(errors.Clash):
             await work.inbox.reopen(before.id)
+
+
+async def test_what_was_told_of_other_copies_is_tried_in_turn_and_survives_verdicts(
+    store: SqlStore, clock: ManualClock
+) -> None:
+    taken = await landed(store, clock)
+    copies = [Told(packet_id=f"copy-{n}", kind="edoc", sender="Z91.02", node="n") for n in range(2)]
+    async with store.begin(NORTH) as work:
+        for told in (*copies, copies[0], taken.item.told):
+            assert await work.inbox.also_told(taken.item.id, told)
+        await work.commit()
+    async with store.begin(NORTH) as work:
+        await work.inbox.settle(replace(taken.item, state="held", code="X"), taken.lease)
+        await work.inbox.reopen(taken.item.id)
+        await work.commit()
+
+    for told in copies:
+        (again,) = await store.claim_inbox(1, LEASE_S)
+        async with store.begin(NORTH) as work:
+            assert await work.inbox.try_next(again.lease) == told
+            await work.commit()
+        async with store.read(NORTH) as view:
+            assert (await view.inbox.get(again.item.id)).told == told
+
+    (last,) = await store.claim_inbox(1, LEASE_S)
+    async with store.begin(NORTH) as work:
+        assert await work.inbox.try_next(last.lease) is None
+    assert (last.item.told, last.item.untried, last.item.attempts) == (copies[1], (), 1)
+
+
+async def test_only_so_many_copies_are_remembered_and_only_the_owner_of_a_lease_tries_one(
+    store: SqlStore, clock: ManualClock
+) -> None:
+    taken = await landed(store, clock)
+    async with store.begin(NORTH) as work:
+        kept = [
+            await work.inbox.also_told(taken.item.id, Told(packet_id=str(n), kind="k", sender="s"))
+            for n in range(MOST_COPIES + 2)
+        ]
+        await work.commit()
+    assert kept == [True] * MOST_COPIES + [False] * 2
+    clock.advance(LEASE_S + 1)
+    await store.claim_inbox(1, LEASE_S)
+    async with store.begin(NORTH) as work:
+        with pytest.raises(errors.StaleLease):
+            await work.inbox.try_next(taken.lease)
+
+
+@pytest.mark.parametrize(("state", "stays"), [("waiting", True), ("held", False), ("quarantined", False)])
+async def test_a_release_is_used_up_by_the_next_verdict_but_that_it_waits(
+    store: SqlStore, clock: ManualClock, state: str, stays: bool
+) -> None:
+    before = await settled(store, clock, state="held", code="X")
+    async with store.begin(NORTH) as work:
+        await work.inbox.reopen(before.id, released=True)
+        await work.commit()
+    (again,) = await store.claim_inbox(1, LEASE_S)
+    assert again.item.released
+    async with store.begin(NORTH) as work:
+        await work.inbox.settle(replace(again.item, state=state), again.lease)
+        await work.inbox.reopen(before.id)
+        await work.commit()
+
+    (last,) = await store.claim_inbox(1, LEASE_S)
+    assert last.item.released is stays
 
 
 async def test_a_finished_packet_is_not_reopened(store: SqlStore, clock: ManualClock) -> None:

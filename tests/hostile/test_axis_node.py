@@ -5,7 +5,9 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import replace
+from datetime import timedelta
 from io import BytesIO
+from pathlib import Path
 
 import pytest
 from sqlalchemy import text
@@ -13,9 +15,12 @@ from sqlalchemy import text
 from gateway.domain.document import Kind, Lane
 from gateway.domain.identity import Digest
 from gateway.edxml.envelope import Envelope
+from gateway.errors import StoreFailure
 from gateway.incoming import decide, receive
 from gateway.ports import Arrival, InboxItem, Parcel
+from gateway.ports.rows import MOST_COPIES
 from gateway.transport.embedded import EmbeddedAxis
+from tests.support.faulty import Faulty
 from tests.support.node import (
     DEPARTMENT,
     LEASE_S,
@@ -24,6 +29,7 @@ from tests.support.node import (
     Packet,
     Town,
     document,
+    opened,
     recall_of,
     status_about,
     update_of,
@@ -195,12 +201,113 @@ async def test_the_true_packet_is_not_swallowed_while_the_copy_is_not_judged_yet
     await town.deliver(packet)
     await town.land()
     await town.carry()
-    assert (await town.row(PROVINCE, packet)).code == "AXIS-NODE"
-    town.clock.advance(LEASE_S + 1)
+
+    row = await town.row(PROVINCE, packet)
+    assert (row.state, row.transport_node) == ("done", own(town))
+    assert (await town.node.axis.counts())["waiting"] == 0
+    events = [event.kind for event in await town.events(PROVINCE, row.id)]
+    assert events[:2] == ["inbox.landed", "inbox.landed"]
+
+
+async def test_the_true_packet_never_reaches_the_dead_list_while_the_copy_cannot_be_judged(
+    tmp_path: Path,
+) -> None:
+    """The scanner is down for hours: the axis must not lose its patience with the true packet meanwhile."""
+    trust = Faulty("trust", "collect")
+    async with opened(tmp_path / "node", wrap=trust) as town:
+        await hosted_by(town, own(town))
+        packet = town.forge(document(), FILES)
+        await published(town, packet, THIEF)
+        await town.land()
+        trust.error = StoreFailure("nobody can be asked")
+        await town.deliver(packet)
+        for _ in range(10):
+            await town.carry()
+            town.clock.advance(LEASE_S + 1)
+        assert await town.node.axis.dead_list() == []
+        assert (await town.node.axis.counts())["waiting"] == 0
+
+        trust.error = None
+        town.clock.advance(timedelta(hours=2))
+        await town.carry()
+
+        assert (await town.row(PROVINCE, packet)).state == "done"
+        assert len(await town.incoming()) == 1
+
+
+async def test_a_recall_whose_copy_came_first_waits_and_is_applied_with_its_document(town: Town) -> None:
+    """What the axis said of the true copy must outlive the verdict that it waits."""
+    await hosted_by(town, own(town))
+    recall = town.forge(recall_of())
+    await published(town, recall, THIEF)
+    await town.carry()
+    assert (await town.brought(recall)).state == "waiting"
+
+    await town.brought(town.forge(document(), FILES))
+
+    row = await town.row(PROVINCE, recall)
+    assert (row.state, row.code) == ("done", None)
+    assert (await town.only()).state == "recalled"
+
+
+async def test_a_held_packet_whose_copy_came_first_is_admitted_when_a_clerk_releases_it(town: Town) -> None:
+    await hosted_by(town, own(town))
+    await town.brought(town.forge(document(), FILES))
+    other = town.forge(document(subject="Nội dung khác hẳn"), FILES)
+    await published(town, other, THIEF)
+    await town.carry()
+    held = await town.brought(other)
+    assert (held.state, held.code) == ("held", "OTHER-CONTENT")
+
+    await decide.release(town.node.inn, await town.scope(PROVINCE), held.id, "Hai bản đều đúng")
     await town.carry()
 
+    row = await town.row(PROVINCE, other)
+    assert (row.state, row.code) == ("done", None)
+    assert len(await town.incoming()) == 2
+
+
+async def test_a_true_packet_that_comes_while_its_copy_is_held_is_admitted_on_release(town: Town) -> None:
+    """An odd signing time is seen before the publisher is: the copy is held, and the true one must not be its repeat."""
+    await hosted_by(town, own(town))
+    packet = town.forge(document(), FILES, at=town.clock.now() + timedelta(minutes=11))
+    await published(town, packet, THIEF)
+    await town.carry()
+    held = await town.brought(packet)
+    assert (held.state, held.code) == ("held", "SIG-TIME")
+
+    await decide.release(town.node.inn, await town.scope(PROVINCE), held.id, "Đồng hồ nơi gửi sai")
+    await town.carry()
+
+    row = await town.row(PROVINCE, packet)
+    assert (row.state, row.transport_node) == ("done", own(town))
+
+
+async def test_a_release_is_not_forgotten_while_the_packet_waits_for_its_document(town: Town) -> None:
+    recall = town.forge(recall_of(), at=town.clock.now() + timedelta(minutes=11))
+    held = await town.brought(recall)
+    assert (held.state, held.code) == ("held", "SIG-TIME")
+    await decide.release(town.node.inn, await town.scope(PROVINCE), held.id, "Đồng hồ nơi gửi sai")
+    await town.carry()
+    assert (await town.row(PROVINCE, recall)).state == "waiting"
+
+    await town.brought(town.forge(document(), FILES))
+
+    assert (await town.row(PROVINCE, recall)).state == "done"
+    assert (await town.only()).state == "recalled"
+
+
+async def test_copies_without_end_stay_with_the_axis_and_the_row_stays_small(town: Town) -> None:
+    packet = town.forge(document(), FILES)
+    await town.deliver(packet)
+    await town.land()
+    for n in range(2 * MOST_COPIES):
+        await receive.run(town.node.inn, arrival_of(packet, packet_id=f"lie-{n}"))
+
+    (row,) = await town.inbox()
+    assert len(row.untried) == MOST_COPIES
+    await town.carry()
     assert (await town.row(PROVINCE, packet)).state == "done"
-    assert (await town.node.axis.counts())["waiting"] == 0
 
 
 async def test_a_thiefs_copy_after_the_true_packet_changes_nothing(town: Town) -> None:
