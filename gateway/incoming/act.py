@@ -134,8 +134,9 @@ async def _again(
 ) -> StatusDone:
     """Nothing new, but a document system in mode A may bring the number that was still missing."""
     if call.code == "03" and document.register_no is None and call.register_no is not None:
+        now = desk.clock.now()
         entry = await register.enter(
-            work, agency, document, call.register_no, call.register_year, desk.clock.now()
+            work, agency, document, call.register_no, call.register_year, now, call.at or now
         )
         if entry is not None:
             document = await work.incoming.save(
@@ -191,7 +192,8 @@ async def _take_in(
     call: StatusCall,
     now: datetime,
 ) -> IncomingDocument:
-    entry = await register.enter(work, agency, document, call.register_no, call.register_year, now)
+    said_at = call.at or now
+    entry = await register.enter(work, agency, document, call.register_no, call.register_year, now, said_at)
     if entry is not None:
         document = replace(document, register_no=entry.number, register_year=entry.year)
     if document.state is InState.HELD:

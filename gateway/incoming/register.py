@@ -27,13 +27,15 @@ async def enter(
     given: str | None,
     year: int | None,
     at: datetime,
+    said_at: datetime,
 ) -> RegisterEntry | None:
-    """The entry of this document: the one it has, or a new one. Clash when a given number is taken."""
+    """The entry of this document: the one it has, or a new one. Clash when a given number is taken. A number that was
+    given elsewhere belongs into the year in which it was: `said_at`, where the caller names no year."""
     known = await work.register.of(document.id)
     if known is not None:
         return known
     is_own_book = agency.numbering is NumberingMode.B
-    book_year = local(at).year if is_own_book else year or local(at).year
+    book_year = local(at).year if is_own_book else year or local(said_at).year
     number = await number_for(work, agency, given, book_year)
     if number is None:
         return None

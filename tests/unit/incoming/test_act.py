@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from gateway.domain.account import NumberingMode
 from gateway.domain.document import Assignment, InState
 from gateway.errors import Clash, NotFound, Refused, StaleVersion
 from gateway.incoming import act, decide
@@ -31,6 +33,54 @@ async def test_a_status_said_twice_is_told_once(town: Town) -> None:
     await town.carry()
     assert await town.statuses(PROVINCE) == 3  # 01, 03, 05
     assert (await town.delivery(sent)).state == "processing"
+
+
+@pytest.mark.parametrize("mode", [NumberingMode.A, NumberingMode.C])
+async def test_a_number_given_before_midnight_of_the_year_stands_in_that_years_book(
+    town: Town, mode: NumberingMode
+) -> None:
+    agency = await town.agency(PROVINCE)
+    await town.node.store.accounts.save_hosted(replace(agency, numbering=mode))
+    town.clock.advance(datetime(2026, 12, 31, 16, 40, tzinfo=UTC) - town.clock.now())
+    await town.brought(town.forge(document(), FILES))
+    arrived = await town.only()
+    given_at = datetime(2026, 12, 31, 16, 50, tzinfo=UTC)  # 23:50 in Viet Nam
+    town.clock.advance(given_at + timedelta(minutes=20) - town.clock.now())
+
+    done = await town.status(arrived, "03", register_no="4510", at=given_at)
+
+    assert (done.register_no, done.document.register_year) == ("4510", 2026)
+    async with town.node.store.read(await town.scope(PROVINCE)) as work:
+        assert [one.number for one in await work.register.entries("incoming", 2026)] == ["4510"]
+        assert await work.register.entries("incoming", 2027) == []
+
+
+async def test_a_number_that_the_document_system_brings_later_stands_in_the_book_of_its_stated_time(
+    town: Town,
+) -> None:
+    town.clock.advance(datetime(2026, 12, 31, 16, 40, tzinfo=UTC) - town.clock.now())
+    await town.brought(town.forge(document(), FILES))
+    arrived = await town.only()
+    await town.status(arrived, "03")
+    given_at = datetime(2026, 12, 31, 16, 50, tzinfo=UTC)
+    town.clock.advance(given_at + timedelta(minutes=20) - town.clock.now())
+
+    done = await town.status(arrived, "03", register_no="4510", at=given_at)
+
+    assert (done.register_no, done.document.register_year) == ("4510", 2026)
+
+
+async def test_the_nodes_own_book_counts_in_the_year_in_which_it_gave_the_number(town: Town) -> None:
+    town.clock.advance(datetime(2026, 12, 31, 16, 40, tzinfo=UTC) - town.clock.now())
+    await town.send("17", COMMUNE)
+    await town.carry()
+    arrived = (await town.incoming(COMMUNE))[0]
+    said_at = datetime(2026, 12, 31, 16, 50, tzinfo=UTC)
+    town.clock.advance(said_at + timedelta(minutes=20) - town.clock.now())
+
+    done = await town.status(arrived, "03", at=said_at)
+
+    assert (done.register_no, done.document.register_year) == ("1", 2027)
 
 
 async def test_an_assignment_said_again_with_04_is_new(town: Town) -> None:
