@@ -47,6 +47,10 @@ BOOKS: dict[str, tuple[str, str]] = {
         "Số đến do hệ thống cấp, liền sau số cuối cùng trong sổ.",
         "The book gives the number that follows the last one.",
     ),
+    "books.copy_known": (
+        "Vẫn vào sổ bản giấy này với số đến riêng",
+        "Enter this copy under a number of its own",
+    ),
     "books.catch_up": ("Vào sổ bù: lý do", "Entered afterwards: why"),
     "books.catch_up.hint": (
         "Chỉ điền khi nhập bù sau thời gian hệ thống ngừng; lý do ghi vào sổ.",

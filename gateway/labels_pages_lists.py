@@ -82,6 +82,7 @@ _DOUBTS = {
         "chưa kiểm tra được tình trạng thu hồi chứng thư số",
         "revocation of the certificate could not be checked",
     ),
+    "paper_copy": ("bản giấy của văn bản này đã vào sổ", "a copy on paper is in the book"),
     "digests": ("nội dung không toàn vẹn", "the content does not match"),
     "recipient": ("không đúng nơi nhận", "not addressed to us"),
     "rules": ("không đạt quy tắc kiểm tra", "a rule is broken"),

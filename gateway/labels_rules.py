@@ -162,6 +162,12 @@ RULES: dict[str, tuple[str, str]] = {
         "Số {text} đã có văn bản khác ({earlier}). Hãy kiểm tra, hoặc lấy số mới.",
         "Another document ({earlier}) has number {text} already. Check it, or take a new number.",
     ),
+    "rule.copy-here": (
+        "Văn bản {text} cùng ngày đã đến qua trục (số đến: {arrival}). Bản giấy không cần số đến thứ hai; nếu vẫn "
+        "vào sổ, hãy xác nhận.",
+        "{text} of that day came over the axis (arrival number: {arrival}). Its paper copy needs no second number; to "
+        "enter it all the same, confirm.",
+    ),
     "rule.idempotency-other": (
         "Khóa chống gửi trùng {key} đã dùng cho nội dung khác. Hãy dùng khóa mới.",
         "Idempotency key {key} was used for other content. Use a new key.",

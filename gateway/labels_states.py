@@ -136,6 +136,14 @@ STATES: dict[str, tuple[str, str]] = {
     "mark.skewed": ("Lệch giờ", "Clock differs"),
     "mark.replaced_by": ("Được thay thế bằng {number}", "Replaced by {number}"),
     "mark.awaiting_number": ("Chờ số đến từ QLVB", "Arrival number to come from the document system"),
+    "mark.paper_copy": (
+        "Bản giấy cùng số, ký hiệu và ngày đã vào sổ, số đến {number}",
+        "A paper copy with the same number, symbol and date is in the book, arrival number {number}",
+    ),
+    "mark.axis_copy": (
+        "Bản giấy của văn bản đã đến qua trục, số đến {number}",
+        "Paper copy of a document that came over the axis, arrival number {number}",
+    ),
     "mark.weak": ("Chữ ký gói tin yếu, không có biên nhận", "Weak packet signature, no receipt"),
     # the three requests
     "request.recall": ("thu hồi văn bản", "recall of the document"),

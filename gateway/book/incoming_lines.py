@@ -9,7 +9,7 @@ from datetime import date
 from gateway import labels
 from gateway.book import words
 from gateway.domain.book import Book, BookLine, Cell
-from gateway.domain.document import IncomingDocument, InState, Source
+from gateway.domain.document import AXIS_COPY, IncomingDocument, InState, Source
 from gateway.domain.status import Fact, Track
 from gateway.domain.wall_clock import local
 from gateway.ports import Work
@@ -135,6 +135,7 @@ def note(document: IncomingDocument, entry: RegisterEntry, names: Mapping[str, s
     parts = []
     if document.source is not Source.AXIS:
         parts.append(labels.say(f"book.note.source.{document.source}", lang))
+    parts += [labels.mark_text(mark, lang) for mark in document.marks if mark.startswith(f"{AXIS_COPY}:")]
     if entry.catch_up is not None:
         by = names.get(entry.entered_by or "", entry.entered_by or "")
         on = words.day(local(entry.entered_at).date())

@@ -34,6 +34,10 @@ Unit = Annotated[str | None, typer.Option(help="Unit or person that it goes to."
 ScanFile = Annotated[Path | None, typer.Option("--scan", exists=True, dir_okay=False, help="Its scan.")]
 From = Annotated[Source, typer.Option("--source", help="paper, email or other-system.")]
 Given = Annotated[str | None, typer.Option(help="Arrival number, where this node does not give it.")]
+Copy = Annotated[
+    bool,
+    typer.Option("--copy", help="Enter it although the same document came over the axis, as you were told."),
+]
 Why = Annotated[str, typer.Option(help="Why; it stands in the book.")]
 
 
@@ -92,11 +96,12 @@ def enter(
     received: Annotated[str | None, typer.Option(help="Day of receipt; default: today.")] = None,
     source: From = Source.PAPER,
     register_no: Given = None,
+    copy: Copy = False,
     scan: ScanFile = None,
 ) -> None:
     """Enter mail that did not come over the axis; it takes its number from the same run."""
     said = {"sender": sender, "subject": subject, "number": number, "symbol": symbol, "type_name": type_name}
-    more = {"pages": pages, "unit": unit, "source": source, "register_no": register_no}
+    more = {"pages": pages, "unit": unit, "source": source, "register_no": register_no, "copy_known": copy}
     run(_enter(call, said | more, issued, received, scan))
 
 
@@ -114,11 +119,13 @@ def catch_up(
     unit: Unit = None,
     source: From = Source.PAPER,
     register_no: Given = None,
+    copy: Copy = False,
     scan: ScanFile = None,
 ) -> None:
     """Enter what came during a stop: under the day on which it came, and marked with who entered it and why so late."""
     said = {"sender": sender, "subject": subject, "number": number, "symbol": symbol, "type_name": type_name}
-    more = {"pages": pages, "unit": unit, "source": source, "register_no": register_no, "catch_up": why}
+    more = {"pages": pages, "unit": unit, "source": source, "register_no": register_no}
+    more |= {"catch_up": why, "copy_known": copy}
     run(_enter(call, said | more, issued, received, scan))
 
 

@@ -66,6 +66,13 @@ def number_key(number: str, symbol: str) -> str:
     return sort_key(f"{number}/{symbol}")
 
 
+def number_range(number: str, symbol: str) -> tuple[str, str]:
+    """From which key on, and before which, every way of writing that number and symbol stands: leading zeros, spaces,
+    capitals and tones aside."""
+    letters = number_key(number, symbol).partition(_LEVEL)[0]
+    return letters + _LEVEL, letters + _GAP
+
+
 def name_key(name: str) -> str:
     """The key of an agency's name without the general word at its head, for lists that ignore it."""
     words, bare = name.split(), bare_words(name)

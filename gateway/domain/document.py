@@ -273,6 +273,10 @@ class InState(StrEnum):
     SEALED = "sealed"
 
 
+PAPER_COPY, AXIS_COPY = "paper_copy", "axis_copy"
+"""Marks of what came over the axis, and of what a person entered: the other copy is here, under the number behind it."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class IncomingFile:
     """One file of an incoming document: where its bytes lie, and what they are once decoded."""

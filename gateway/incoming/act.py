@@ -26,7 +26,7 @@ from gateway.domain.status import (
     open_request,
 )
 from gateway.errors import Clash, Refused
-from gateway.incoming import acknowledge, register, replacing, settle, signatures
+from gateway.incoming import acknowledge, register, replacing, settle, signatures, twins
 from gateway.incoming.acknowledge import Answered
 from gateway.incoming.desk import InDesk
 from gateway.policy.verdict import ReasonCode, Verdict, reason
@@ -196,6 +196,8 @@ async def _take_in(
     entry = await register.enter(work, agency, document, call.register_no, call.register_year, now, said_at)
     if entry is not None:
         document = replace(document, register_no=entry.number, register_year=entry.year)
+    if document.source is Source.AXIS:
+        document = replace(document, marks=twins.marks(document, await twins.of(work, document)))
     if document.state is InState.HELD:
         await work.facts.add(document.id, Fact(track=Track.OTHER, code="released", at=now))
         await work.handovers.offer(document.id)

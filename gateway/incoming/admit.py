@@ -24,6 +24,7 @@ from gateway.incoming import (
     signatures,
     stale,
     translate,
+    twins,
 )
 from gateway.incoming.check import Checked
 from gateway.incoming.desk import InDesk, is_ours
@@ -160,6 +161,7 @@ async def _document(
     newer = await replacing.before_it_came(work, document)
     if newer is not None:
         document = replace(document, state=InState.REPLACED, replaced_by=newer.id)
+    document = replace(document, marks=twins.marks(document, await twins.of(work, document)))
     await signatures.plan(desk, work, document)
     notice = old.notice if old else None
     await _add(desk, work, agency, leased, proved, document, held=held, notice=notice, newer=newer)

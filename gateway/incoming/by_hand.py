@@ -13,6 +13,7 @@ from datetime import date, datetime
 
 from gateway.domain.account import AgencyScope, HostedAgency
 from gateway.domain.document import (
+    AXIS_COPY,
     Assignment,
     IncomingDocument,
     InState,
@@ -26,11 +27,12 @@ from gateway.domain.identity import Digest, DocumentId
 from gateway.domain.status import Fact, Track
 from gateway.domain.wall_clock import VIETNAM, local
 from gateway.errors import Clash, NotFound, Refused
-from gateway.incoming import register, settle
+from gateway.incoming import register, settle, twins
 from gateway.incoming.desk import InDesk
 from gateway.incoming.scan import Scan, scanned
 from gateway.policy import book as rules
 from gateway.policy import door
+from gateway.policy.verdict import ReasonCode, Verdict, reason
 from gateway.ports import RegisterEntry, Work
 
 _NEEDED = frozenset({"sender", "subject"})
@@ -42,7 +44,8 @@ _ID = re.compile(r"inb_[0-9A-Za-z]{26}")
 class Letter:
     """What the clerk typed. `received_on` alone stands for that day; `received_at` is the moment, where it is known.
     `catch_up`: why it is entered only now, after a stop. `id`, where the page made one, keeps a form that is sent twice
-    from entering two lines."""
+    from entering two lines. `copy_known`: the clerk was told that the same document is here over the axis, and enters
+    its copy all the same."""
 
     sender: str
     subject: str
@@ -62,6 +65,7 @@ class Letter:
     register_no: str | None = None
     secrecy: str = "none"
     catch_up: str | None = None
+    copy_known: bool = False
     id: str | None = None
 
 
@@ -142,13 +146,17 @@ async def _enter(
     desk: InDesk, work: Work, agency: HostedAgency, letter: Letter, scan: Scan | None
 ) -> Entered:
     now = desk.clock.now()
+    copies = await _copies(work, letter)
     year = letter.received_on.year
     given = letter.register_no.strip() if letter.register_no else None
     number = await register.number_for(work, agency, given, year)
     if number is None:
         raise NotFound("the book gave no number; name one with register_no")
     document = replace(
-        _document(desk, work.scope.agency_id, letter, scan, now), register_no=number, register_year=year
+        _document(desk, work.scope.agency_id, letter, scan, now),
+        register_no=number,
+        register_year=year,
+        marks=tuple(twins.mark(AXIS_COPY, each) for each in copies[:1]),
     )
     entry = RegisterEntry(
         incoming_id=document.id,
@@ -165,8 +173,29 @@ async def _enter(
     await work.facts.add(document.id, fact)
     if scan is not None:
         await work.blobs.add(scan.digest, "inbox", document.inbox_id)
-    await _tell(work, EventKind.BOOK_ENTERED, document.id, now, _told(document, entry))
+    told = _told(document, entry) | ({"copy_of": copies[0].id} if copies else {})
+    await _tell(work, EventKind.BOOK_ENTERED, document.id, now, told)
     return Entered(document=document, entry=entry)
+
+
+async def _copies(work: Work, letter: Letter) -> list[IncomingDocument]:
+    """The same document as it came over the axis; Refused until the clerk has read of it: it needs no second number."""
+    found = await twins.like(
+        work,
+        letter.number,
+        letter.symbol,
+        letter.issued_on,
+        sender_code=letter.sender_code,
+        by_hand=True,
+    )
+    if found and not letter.copy_known:
+        first = found[0]
+        code = f"{first.number}/{first.symbol}"
+        told = reason(
+            ReasonCode.COPY_HERE, "/copy_known", text=code, arrival=twins.number(first), at=first.id
+        )
+        raise Refused(Verdict(reasons=(told,)))
+    return found
 
 
 def _document(

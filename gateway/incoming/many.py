@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from gateway.domain.account import AgencyScope, NumberingMode
-from gateway.domain.document import FileRole, IncomingDocument, InState, Kind
+from gateway.domain.document import PAPER_COPY, FileRole, IncomingDocument, InState, Kind
 from gateway.domain.event import EventKind
 from gateway.domain.signatures import Word
 from gateway.domain.wall_clock import local
@@ -34,6 +34,8 @@ def doubt(document: IncomingDocument) -> str | None:
     for key, good in _PASSED.items():
         if document.checks.get(key) not in good:
             return key
+    if any(each.startswith(f"{PAPER_COPY}:") for each in document.marks):
+        return PAPER_COPY
     if document.checks.get("reasons"):
         return "rules"
     if any(each.verdict in (Word.INVALID, Word.UNKNOWN) for each in document.signatures):

@@ -72,6 +72,7 @@ class ReasonCode(StrEnum):
     # what may be entered in a register book by hand (R32, R36, R99)
     BOOK_GIVES = "book-gives"
     BOOK_DAY = "book-day"
+    COPY_HERE = "copy-here"
     IDEMPOTENCY_OTHER = "idempotency-other"
     # what a status call may not say now (interfaces.md 3.3)
     STATUS_UNKNOWN = "status-unknown"

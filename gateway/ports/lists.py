@@ -149,6 +149,9 @@ class Lists(Protocol):
     async def line(self, id: str) -> Line | None:
         """One document as its list has it."""
 
+    async def numbered(self, side: Side, number: str, symbol: str) -> Sequence[Line]:
+        """The newest documents of that number and symbol, however they are written; of a few years, not of all."""
+
     async def mark_read(self, ids: Sequence[str], *, unread: bool = False) -> int:
         """Incoming documents that somebody of the agency has read now, or wants to have unread again; how many were not."""
 

@@ -18,6 +18,7 @@ from sqlmodel import col
 
 from gateway import errors
 from gateway.domain.account import AgencyScope
+from gateway.domain.collation import number_range
 from gateway.domain.document import Urgency
 from gateway.domain.listing import TABS, Card, Line, Side, Tab
 from gateway.domain.origin import Origin
@@ -45,6 +46,7 @@ from gateway.store.transaction import Transaction
 
 _R = ListRow
 MOST_ROWS = 500
+_NUMBERED = 50
 # A common word is found among the next rows; a rare one by the index of words, which would read every row of a common one.
 _NEAR = 4_000
 _ATTENTION = Tab(0)
@@ -135,6 +137,17 @@ class SqlLists:
         mine = (col(_R.agency_id) == self._agency_id, col(_R.id) == id)
         row = await self._tx.first(_R, select(_R).where(*mine))
         return to_line(row) if row is not None else None
+
+    async def numbered(self, side: Side, number: str, symbol: str) -> Sequence[Line]:
+        first, end = number_range(number, symbol)
+        wanted = select(_R).where(
+            col(_R.agency_id) == self._agency_id,
+            col(_R.side) == side.value,
+            col(_R.number_key) >= first,
+            col(_R.number_key) < end,
+        )
+        rows = await self._tx.rows(_R, wanted.order_by(col(_R.place).desc()).limit(_NUMBERED))
+        return [to_line(row) for row in rows]
 
     async def mark_read(self, ids: Sequence[str], *, unread: bool = False) -> int:
         these = update(_R).where(

@@ -236,8 +236,7 @@ async def test_a_letter_that_came_on_paper_before_is_named_and_asks_for_a_note(
 ) -> None:
     scope, today = await mail.scope("department"), mail.node.out.today()
     letter = by_hand.Letter(
-        sender="Ủy ban nhân dân tỉnh Sao Mai",
-        sender_code=mail.cast.code("province"),
+        sender="UBND tỉnh Sao Mai",
         subject="Về việc phối hợp kiểm thử",
         received_on=today,
         number="118",

@@ -228,6 +228,7 @@ def _letter(visit: Visit, given: Mapping[str, str]) -> tuple[Letter, list[tuple[
         unit=given.get("unit") or None,
         register_no=given.get("register_no") or None,
         catch_up=given.get("catch_up") or None,
+        copy_known=given.get("copy_known") == "1",
         id=given.get("id") or None,
     )
     return letter, problems

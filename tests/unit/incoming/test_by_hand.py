@@ -13,10 +13,10 @@ from typing import Any
 import pytest
 
 from gateway.domain.account import NumberingMode
-from gateway.domain.document import InState, Source
+from gateway.domain.document import IncomingDocument, InState, Source
 from gateway.domain.event import EventKind
 from gateway.errors import Clash, Refused
-from gateway.incoming import act, by_hand, files
+from gateway.incoming import act, by_hand, files, many
 from gateway.incoming.act import StatusCall
 from gateway.incoming.by_hand import Attached, Entered, Letter
 from gateway.policy.verdict import ReasonCode, Verdict
@@ -56,6 +56,10 @@ async def arrive(town: Town, number: str, at: str = COMMUNE) -> Any:
     await town.carry()
     town.clock.advance(1)
     return next(one for one in await town.incoming(at) if one.state is InState.NEW)
+
+
+def copies_of(document: IncomingDocument) -> list[str]:
+    return [mark for mark in document.marks if "copy" in mark]
 
 
 def codes(refused: pytest.ExceptionInfo[Refused]) -> list[ReasonCode]:
@@ -154,6 +158,60 @@ async def test_a_book_that_begins_to_count_goes_on_after_what_was_typed(town: To
 
     # 1 to 6 are free, and 7 is taken as 007: from there on the run follows the highest.
     assert given == ["1", "2", "3", "4", "5", "6", "42", "43"]
+
+
+async def test_the_paper_copy_of_what_came_over_the_axis_gets_no_second_number_unasked(town: Town) -> None:
+    document = await arrive(town, "0118")
+    said = {"number": "118", "symbol": document.symbol.lower(), "issued_on": document.issued_on}
+
+    with pytest.raises(Refused) as waiting:
+        await enter(town, **said)
+    taken = await town.status(document, "03")
+    with pytest.raises(Refused, match="arrival=1") as numbered:
+        await enter(town, **said)
+    other = await enter(town, **(said | {"sender_code": "Z99"}))
+    copy = await enter(town, **said, copy_known=True)
+
+    assert codes(waiting) == codes(numbered) == [ReasonCode.COPY_HERE]
+    assert (taken.register_no, other.entry.number, copy.entry.number) == ("1", "2", "3")
+    assert (other.document.marks, copy.document.marks) == ((), ("axis_copy:1",))
+
+
+@pytest.mark.parametrize("ended", [{"number": "119"}, {"issued_on": date(2026, 11, 1)}, {"number": ""}])
+async def test_another_letter_is_no_copy(town: Town, ended: dict[str, Any]) -> None:
+    document = await arrive(town, "118")
+    said = {"number": "118", "symbol": document.symbol, "issued_on": document.issued_on}
+
+    assert (await enter(town, **(said | ended))).document.marks == ()
+
+
+async def test_what_comes_over_the_axis_says_that_its_paper_copy_has_a_number_before_it_gets_one(
+    town: Town,
+) -> None:
+    said = {"symbol": (await arrive(town, "116")).symbol, "issued_on": town.node.out.today()}
+    await town.status((await town.incoming(COMMUNE))[0], "02", reason="DUPLICATE")
+    paper = await enter(town, number="118", **said)
+    struck = await enter(town, number="117", **said)
+    await by_hand.strike(town.node.inn, await town.scope(COMMUNE), struck.document.id, "Nhập nhầm")
+
+    document = await arrive(town, "118")
+    taken = await town.status(document, "03")
+    alone = await arrive(town, "117")
+
+    known_good = replace(document, checks=document.checks | {"revocation": "good"})
+    assert (copies_of(document), many.doubt(known_good)) == (["paper_copy:1"], "paper_copy")
+    assert (copies_of(alone), paper.entry.number) == ([], "1")
+    assert copies_of(taken.document) == ["paper_copy:1"]
+
+
+async def test_a_paper_copy_entered_meanwhile_is_told_when_the_number_is_given(town: Town) -> None:
+    document = await arrive(town, "118")
+    said = {"number": "118", "symbol": document.symbol, "issued_on": document.issued_on}
+    await enter(town, **said, copy_known=True)
+
+    taken = await town.status(document, "03")
+
+    assert (taken.register_no, copies_of(taken.document)) == ("2", ["paper_copy:1"])
 
 
 async def test_a_catch_up_entry_is_dated_marked_and_in_the_book_of_its_own_year(tmp_path: Path) -> None:

@@ -19,6 +19,7 @@ from gateway.domain.right import Manner, Right
 from gateway.domain.status import Fact, RequestStanding, Track, fold_incoming, open_request
 from gateway.domain.wall_clock import local
 from gateway.errors import NotFound
+from gateway.incoming import twins
 from gateway.policy import timers
 from gateway.ports import Handover, Work
 from gateway.ports.lists import Wanted
@@ -210,6 +211,7 @@ async def _doubles(work: Work, document: IncomingDocument) -> list[IncomingDocum
             same = (line.card.number, line.card.symbol) == (document.number, document.symbol)
             if same and line.issued_on == document.issued_on and line.id not in found:
                 found[line.id] = await work.incoming.get(line.id)
+    found |= {each.id: each for each in await twins.of(work, document)}
     return [each for id, each in found.items() if id != document.id and not _is_of_one_life(each, document)]
 
 
