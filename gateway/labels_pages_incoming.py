@@ -123,6 +123,20 @@ _CHECKS: dict[str, tuple[str, str]] = {
         "khai {stated}, không đếm được số trang của tệp",
         "{stated} stated; those of the file cannot be counted",
     ),
+    "incoming.check.first_page": (
+        "Trang đầu so với thông tin gửi kèm",
+        "First page against what was sent with it",
+    ),
+    "incoming.check.first_page.same": ("khớp {fields}", "the same {fields}"),
+    "incoming.check.first_page.other": ("khác nhau: {fields}", "they differ: {fields}"),
+    "incoming.check.first_page.unread": ("không đọc được chắc chắn", "could not be read surely"),
+    "incoming.check.first_page.differs": (
+        "trên trang: “{page}”; thông tin gửi kèm: “{sent}”",
+        "on the page: “{page}”; sent with it: “{sent}”",
+    ),
+    "incoming.check.first_page.number": ("số, ký hiệu", "number"),
+    "incoming.check.first_page.date": ("ngày văn bản", "date"),
+    "incoming.check.first_page.subject": ("trích yếu", "subject"),
     "incoming.mark.contradiction": (
         "Cơ quan ta vừa từ chối vừa tiếp nhận văn bản này; hãy báo rõ cho nơi gửi",
         "We both refused and took in this document; tell the sender which holds",

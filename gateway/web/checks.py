@@ -12,6 +12,7 @@ from enum import IntEnum
 from gateway import labels
 from gateway.domain.document import FileRole, IncomingDocument, IncomingFile, Source
 from gateway.domain.signatures import FileVerdict, Word
+from gateway.policy.first_page import FirstPage, compare
 
 REVOCATION = "CERT-REVOCATION-UNKNOWN"
 STOLEN, REVOKED = "key_stolen", "revoked_before_arrival"
@@ -72,6 +73,7 @@ def panel(
     doubles: Sequence[tuple[str, str]] = (),
     held: Sequence[str] = (),
     content: bool = True,
+    first_page: FirstPage | None = None,
 ) -> Panel:
     """`doubles` are address and words of documents that look the same, `held` why a clerk put it on hold; without `content`
     no name of a file and nothing that somebody wrote is told."""
@@ -88,6 +90,7 @@ def panel(
         _double(doubles, lang),
         *_rules(found, held, lang, content=content),
         _pages(document, lang),
+        _first_page(document, first_page, lang),
     ]
     return Panel(rows=tuple(row for row in rows if row is not None))
 
@@ -194,6 +197,28 @@ def _pages(document: IncomingDocument, lang: str) -> Row | None:
         label=label,
         word=labels.say(word, lang, stated=document.pages, found=found),
         grade=Grade.GOOD if same else Grade.DOUBT,
+    )
+
+
+def _first_page(document: IncomingDocument, page: FirstPage | None, lang: str) -> Row | None:
+    """What differs is marked: which of the two is right is for a person to see."""
+    if page is None:
+        return None
+    found = compare(page, document)
+    label = labels.say("incoming.check.first_page", lang)
+    if not found:
+        return Row(label=label, word=labels.say("incoming.check.first_page.unread", lang), grade=Grade.NONE)
+    other = [each for each in found if not each.same]
+    named = ", ".join(labels.say(f"incoming.check.first_page.{each.field}", lang) for each in other or found)
+    word = "incoming.check.first_page.other" if other else "incoming.check.first_page.same"
+    return Row(
+        label=label,
+        word=labels.say(word, lang, fields=named),
+        grade=Grade.NOTE if other else Grade.GOOD,
+        details=tuple(
+            labels.say("incoming.check.first_page.differs", lang, page=each.page, sent=each.sent)
+            for each in other
+        ),
     )
 
 

@@ -17,6 +17,7 @@ from gateway.deciding.desk import DecidingDesk
 from gateway.domain.account import AgencyScope
 from gateway.holding.desk import HoldDesk
 from gateway.incoming.desk import InDesk
+from gateway.incoming.first_page import FirstPages
 from gateway.outgoing.desk import OutDesk
 from gateway.policy import code_file
 from gateway.policy.code_file import Workbook
@@ -132,4 +133,5 @@ class WebDeps:
     notices: Notices = field(default_factory=NoNotices)
     workbook: Workbook = code_file.no_workbook
     live: Live = field(default_factory=Live)
+    first_pages: FirstPages = field(default_factory=FirstPages)
     options: WebOptions = field(default_factory=WebOptions)

@@ -417,6 +417,7 @@ async def test_files_are_given_as_what_they_are_and_every_look_is_written_down(
     assert hashlib.sha256(await kept.body()).hexdigest() == document.files[0].sha256
 
     await opened(page, at(document))
+    assert "khớp số, ký hiệu, ngày văn bản, trích yếu" in await page.inner_text("main")
     await page.locator("summary", has_text="Gói tin đã ký").click()
     await page.get_by_role("link", name="Xem dạng chữ").first.click()
     await page.locator("pre.raw").wait_for()

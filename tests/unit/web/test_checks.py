@@ -11,6 +11,7 @@ import pytest
 from gateway.domain.document import IncomingDocument, IncomingFile, InState, Kind, Source, Urgency
 from gateway.domain.identity import Digest, DocumentId
 from gateway.domain.signatures import FileVerdict, Word
+from gateway.policy.first_page import FirstPage
 from gateway.policy.verdict import ReasonCode, reason
 from gateway.web import checks
 from gateway.web.checks import Grade
@@ -159,3 +160,24 @@ def test_a_stamp_of_secrecy_is_a_doubt_and_pages_are_told_once() -> None:
 
 def test_mail_that_a_person_entered_has_no_checks() -> None:
     assert checks.panel(document(source=Source.PAPER), "vi").rows == ()
+
+
+def test_a_first_page_that_says_something_else_is_marked_and_holds_nothing() -> None:
+    page = FirstPage(code="16/UBND", issued_on=None, subject="Về việc thử")
+
+    found = checks.panel(document(found=GOOD), "vi", first_page=page)
+
+    row = found.rows[-1]
+    assert (row.grade, row.word) == (Grade.NOTE, "khác nhau: số, ký hiệu")
+    assert row.details == ("trên trang: “16/UBND”; thông tin gửi kèm: “15/UBND”",)
+    assert found.is_clean
+
+
+def test_a_first_page_that_agrees_is_good_and_one_that_was_not_read_is_no_tick() -> None:
+    agrees = checks.panel(document(found=GOOD), "vi", first_page=FirstPage(code="015/UBND"))
+    unread = checks.panel(document(found=GOOD), "vi", first_page=FirstPage())
+    absent = checks.panel(document(found=GOOD), "vi")
+
+    assert (agrees.rows[-1].grade, agrees.rows[-1].word) == (Grade.GOOD, "khớp số, ký hiệu")
+    assert unread.rows[-1].grade is Grade.NONE
+    assert len(absent.rows) == len(agrees.rows) - 1

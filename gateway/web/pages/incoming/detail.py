@@ -21,6 +21,7 @@ from gateway.domain.wall_clock import local
 from gateway.errors import NotFound
 from gateway.incoming import twins
 from gateway.policy import timers
+from gateway.policy.first_page import FirstPage
 from gateway.ports import Handover, Work
 from gateway.ports.lists import Wanted
 from gateway.web import checks
@@ -90,7 +91,7 @@ async def page(
     problems: Sequence[tuple[str, str]] = (),
 ) -> web.StreamResponse:
     document = found.whole
-    panel = panel_of(visit, found, known)
+    panel = panel_of(visit, found, known, await _first_page(visit, found))
     names = await seen.names(visit, {each.principal_id for each in known.events})
     return await visit.page(
         "incoming/one.html",
@@ -131,13 +132,23 @@ async def page(
     )
 
 
-def panel_of(visit: Visit, found: Found, known: Known) -> checks.Panel:
+def panel_of(visit: Visit, found: Found, known: Known, first_page: FirstPage | None = None) -> checks.Panel:
     words = [
         (seen.path_of(each.id), f"{seen.named(visit, each)} ({visit.say(f'state.in.{each.state}')})")
         for each in known.doubles
     ]
     held = known.held if found.whole.state is InState.HELD else ()
-    return checks.panel(found.whole, visit.lang, doubles=words, held=held, content=found.content)
+    return checks.panel(
+        found.whole, visit.lang, doubles=words, held=held, content=found.content, first_page=first_page
+    )
+
+
+async def _first_page(visit: Visit, found: Found) -> FirstPage | None:
+    """Of what this person may not read, or nobody any more, nothing is compared."""
+    document = found.whole
+    if not found.content or document.source is not Source.AXIS or document.state is InState.RECALLED:
+        return None
+    return await visit.deps.first_pages.of(visit.deps.inn, visit.scope(), document)
 
 
 async def look(visit: Visit, document: IncomingDocument) -> Known:
