@@ -9,6 +9,10 @@ RULES: dict[str, tuple[str, str]] = {
         "{field} dài {length} ký tự, tối đa {limit}. Hãy rút gọn.",
         "{field} has {length} characters, at most {limit} are allowed. Shorten it.",
     ),
+    "rule.too-many": (
+        "{field}: {count} mục, tối đa {limit}. Hãy tách thành nhiều văn bản hoặc bớt đi.",
+        "{field}: {count} entries, at most {limit} are allowed. Make several documents of it, or leave some out.",
+    ),
     "rule.bad-characters": (
         "{field} có ký tự không dùng được (ký tự điều khiển, hoặc dấu phẩy trong số, ký hiệu). Hãy xóa và gõ lại.",
         "{field} has characters that cannot be used (control characters, or a comma in number or symbol). Type it again.",
@@ -20,6 +24,14 @@ RULES: dict[str, tuple[str, str]] = {
     "rule.date-in-future": (
         "Ngày văn bản {given_on} sau hôm nay ({today_on}). Hãy sửa ngày, hoặc gửi vào ngày đó.",
         "The date {given_on} is after today ({today_on}). Correct it, or send on that day.",
+    ),
+    "rule.date-odd": (
+        "{field}: ngày {given_on} không hợp lý, phải từ {least_on} đến {most_on}. Hãy sửa.",
+        "{field}: {given_on} cannot be right; it must be from {least_on} to {most_on}. Correct it.",
+    ),
+    "rule.unsendable": (
+        "Không thể đóng gói để gửi đi: {detail}. Hãy sửa rồi gửi lại.",
+        "It cannot be packed to be sent: {detail}. Correct it and send again.",
     ),
     "rule.due-at-missing": (
         "Hỏa tốc hẹn giờ phải có giờ hẹn. Hãy nhập ngày giờ, hoặc chọn Hỏa tốc.",

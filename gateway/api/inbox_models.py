@@ -55,7 +55,7 @@ class StatusIn(Asked):
     """What the agency did with the document: a code 02 to 06, 15, 16, or its word (`accepted`)."""
 
     code: Code = Field(description="02 to 06, 15, 16, or the word of /codes")
-    register_no: Line | None = Field(None, min_length=1, description="Arrival number in your book, with 03")
+    register_no: Line | None = Field(None, description="Arrival number in your book, with 03")
     register_year: int | None = Field(None, ge=1900, le=2999)
     at: AwareDatetime | None = Field(None, description="When it was done, by your clock; now where absent")
     staff: StaffIn | None = None

@@ -30,16 +30,16 @@ from gateway.domain.identity import DocumentId
 UrgencyKey = Literal["thuong", "khan", "thuong_khan", "hoa_toc", "hoa_toc_hen_gio"]
 _URGENCIES = {key: urgency for urgency, key in URGENCY_KEYS.items()}
 
-# More recipients than this are several documents; the largest seen is about 500 (design 7).
+# Of a list that only chooses among the recipients of a document: what does not fit is refused as no JSON of ours.
 _MOST_RECIPIENTS = 2000
 
 
 class RecipientIn(Asked):
     """One recipient: a code (present, old or an alias), or a name with the code of its parent."""
 
-    code: Code | None = Field(None, description="Agency code, of today or an old one")
-    name: Name | None = Field(None, description="Name of the agency, where the code is not known")
-    parent: Code | None = Field(None, description="Code of the agency above it, with `name`")
+    code: Line | None = Field(None, description="Agency code, of today or an old one")
+    name: Line | None = Field(None, description="Name of the agency, where the code is not known")
+    parent: Line | None = Field(None, description="Code of the agency above it, with `name`")
     role: RecipientRole = Field(description="What the recipient is to do with the document (R48)")
 
 

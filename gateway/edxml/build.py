@@ -9,7 +9,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, BinaryIO, cast
+from typing import TYPE_CHECKING, BinaryIO, NamedTuple, cast
 
 from gateway.domain.document import Kind
 from gateway.domain.identity import Digest
@@ -30,7 +30,7 @@ from gateway.edxml.names import (
 )
 from gateway.edxml.pairing import bare_content_id
 from gateway.edxml.policy import Limits
-from gateway.edxml.sign import Qualifier, signature, signature_size
+from gateway.edxml.sign import Qualifier, check_qualifier, signature, signature_size
 from gateway.edxml.text import escape, fault
 from gateway.errors import BreaksRule
 
@@ -43,6 +43,8 @@ __all__ = ["Content", "Qualifier", "Written", "write"]
 
 _OPERATIONS = {Kind.DOCUMENT: 0, Kind.RECALL: 1, Kind.UPDATE: 2, Kind.REPLACEMENT: 3}
 _IDENTITIES = frozenset({"OrganId", "DocumentId", "ContentId"})
+# Its certificate, digests and value, and a receipt of the longest texts.
+_REST_OF_SIGNATURE = 65_536
 _STATUS_CODE = re.compile(r"[0-9]{2}")
 
 
@@ -74,20 +76,18 @@ def write(
 ) -> Written:
     """One file into `out`, which is empty and can seek. Without a signer the file carries no Signature; with one it
     needs the qualifier that says the same as the envelope. After an error `out` holds rubbish."""
-    _check(envelope, contents, signer, qualifier)
+    if (signer is None) is not (qualifier is None):
+        raise BreaksRule("a signed envelope needs a signer and a qualifier, an unsigned one neither")
+    head, tail, listed = check(envelope, contents, qualifier)
     body = _Body(out)
     body.put(ROOT.start, ENVELOPE.start, HEADER.start)
-    body.put(*_children(HEADER, outline.header(envelope)))
+    body.put(head)
     gap_at = body.position
     if signer is not None and qualifier is not None:
         body.skip(_gap(signer, qualifier, signing_time))
     body.put(HEADER.end)
-    if envelope.status is None:
-        body.put(BODY.start, MANIFEST.start)
-        body.put(*_children(MANIFEST, outline.manifest(envelope.manifest)))
-        body.put(MANIFEST.end, BODY.end)
-    body.put(ENVELOPE.end)
-    files = _write_attachments(envelope.attachments, contents, body, signing_time)
+    body.put(tail, ENVELOPE.end)
+    files = _write_attachments(envelope.attachments, listed, contents, body, signing_time)
     body.put(ROOT.end)
     if signer is not None and qualifier is not None:
         out.seek(gap_at)
@@ -103,6 +103,40 @@ def _gap(signer: EnvelopeSigner, qualifier: Qualifier, at: datetime) -> int:
             f"the Signature would have {size} bytes, at most {most} are read; name fewer recipients"
         )
     return size
+
+
+class Outlined(NamedTuple):
+    """An envelope without its signature and the bytes of its files: what stands before S, after it, and beside each
+    file."""
+
+    head: bytes
+    tail: bytes
+    listed: tuple[bytes, ...]
+
+
+def check(envelope: Envelope, contents: Sequence[Content], qualifier: Qualifier | None) -> Outlined:
+    """What `write` writes around the signature and the files' bytes, of which it needs none. BreaksRule for what it would
+    refuse; what passes here can be written, and read again."""
+    _check(envelope, contents, qualifier)
+    head = b"".join(_children(HEADER, outline.header(envelope)))
+    tail = b""
+    if envelope.status is None:
+        lines = b"".join(_children(MANIFEST, outline.manifest(envelope.manifest)))
+        tail = BODY.start + MANIFEST.start + lines + MANIFEST.end + BODY.end
+    listed = tuple(
+        b"".join(_children(ATTACHMENT, outline.attachment(one), f"Attachment {n}"))
+        for n, one in enumerate(envelope.attachments, 1)
+    )
+    limits = Limits()
+    most = min(limits.text_total, limits.header_bytes) - limits.signature_bytes
+    size = len(head) + len(tail) + sum(map(len, listed))
+    if size > most:
+        raise BreaksRule(f"all it says beside its files takes {size} bytes, at most {most} can be read again")
+    if qualifier is not None and qualifier.terms is not None:
+        size, most = len(terms.render(qualifier.terms)), limits.signature_bytes - _REST_OF_SIGNATURE
+        if size > most:
+            raise BreaksRule(f"gw:Terms has {size} bytes, at most {most} are read; name fewer recipients")
+    return Outlined(head, tail, listed)
 
 
 class _Body:
@@ -155,16 +189,18 @@ def _leaf(element: Element, text: str, path: str) -> bytes:
 
 
 def _write_attachments(
-    attachments: Sequence[Attachment], contents: Sequence[Content], body: _Body, at: datetime
+    attachments: Sequence[Attachment],
+    listed: Sequence[bytes],
+    contents: Sequence[Content],
+    body: _Body,
+    at: datetime,
 ) -> tuple[FileSlice, ...]:
     if not attachments:
         return ()
     body.put(ATTACHMENTS.start)
     files = []
-    for n, (one, content) in enumerate(zip(attachments, contents, strict=True), 1):
-        body.put(ATTACHMENT.start)
-        body.put(*_children(ATTACHMENT, outline.attachment(one), f"Attachment {n}"))
-        body.put(CONTENT.start)
+    for n, (one, beside, content) in enumerate(zip(attachments, listed, contents, strict=True), 1):
+        body.put(ATTACHMENT.start, beside, CONTENT.start)
         files.append(_write_content(n, one, content, body, at))
         body.put(CONTENT.end, ATTACHMENT.end)
     body.put(ATTACHMENTS.end)
@@ -208,7 +244,6 @@ class _Tally:
 def _check(
     envelope: Envelope,
     contents: Sequence[Content],
-    signer: EnvelopeSigner | None,
     qualifier: Qualifier | None,
 ) -> None:
     """What the parts of an envelope must have in common before a byte is written."""
@@ -221,10 +256,9 @@ def _check(
         raise BreaksRule(
             f"one envelope takes at most {limits.recipients} recipients and {limits.attachments} files; split it"
         )
-    if (signer is None) is not (qualifier is None):
-        raise BreaksRule("a signed envelope needs a signer and a qualifier, an unsigned one neither")
     if qualifier is None:
         return
+    check_qualifier(qualifier)
     if qualifier.kind is not envelope.kind:
         raise BreaksRule(f"gw:Kind would say {qualifier.kind} in an envelope of kind {envelope.kind}")
     if qualifier.terms is not None and (wrong := terms.against(qualifier.terms, envelope)):

@@ -7,6 +7,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
+from gateway.domain.fields import CHANGE
+from gateway.domain.fields import DRAFT as _D
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
@@ -102,9 +105,9 @@ def _by_name(children: tuple[Element, ...]) -> dict[str, Element]:
 def _organisation(local: str, *, many: bool = False) -> Element:
     return _group(
         local,
-        _leaf("OrganId", 75),
+        _leaf("OrganId", _D["recipients/*/code"].longest),
         _leaf("OrganizationInCharge", 500),  # cơ quan chủ quản
-        _leaf("OrganName", 200),
+        _leaf("OrganName", _D["recipients/*/name"].longest),
         _leaf("OrganAdd", 500),
         _leaf("Email", 100),
         _leaf("Telephone", 20),
@@ -117,10 +120,10 @@ def _organisation(local: str, *, many: bool = False) -> Element:
 def _staff(*, many: bool = False) -> Element:
     return _group(
         "StaffInfo",
-        _leaf("Department", 200),
-        _leaf("Staff", 200),
-        _leaf("Email", 100),
-        _leaf("Mobile", 20),
+        _leaf("Department", _D["staff/department"].longest),
+        _leaf("Staff", _D["staff/name"].longest),
+        _leaf("Email", _D["staff/email"].longest),
+        _leaf("Mobile", _D["staff/phone"].longest),
         many=many,
     )
 
@@ -130,24 +133,35 @@ _MESSAGE_HEADER = _group(
     _organisation("From"),  # đơn vị gửi
     _organisation("To", many=True),
     _leaf("DocumentId", 255),
-    _group("Code", _leaf("CodeNumber", 11), _leaf("CodeNotation", 30)),  # số, ký hiệu
-    _group("PromulgationInfo", _leaf("Place", 50), _leaf("PromulgationDate", 10)),  # ban hành
-    _group("DocumentType", _leaf("Type", 9), _leaf("TypeDetail", 9), _leaf("TypeName", 100)),  # loại văn bản
-    _leaf("Subject", 500),  # trích yếu
-    _leaf("Content", 500),
-    _group("SignerInfo", _leaf("Competence", 100), _leaf("Position", 100), _leaf("FullName", 255)),
+    _group(  # số, ký hiệu
+        "Code", _leaf("CodeNumber", _D["number"].longest), _leaf("CodeNotation", _D["symbol"].longest)
+    ),
+    _group(  # ban hành
+        "PromulgationInfo", _leaf("Place", _D["place"].longest), _leaf("PromulgationDate", 10)
+    ),
+    _group(  # loại văn bản
+        "DocumentType", _leaf("Type", 9), _leaf("TypeDetail", 9), _leaf("TypeName", _D["type"].longest)
+    ),
+    _leaf("Subject", _D["subject"].longest),  # trích yếu
+    _leaf("Content", _D["content"].longest),
+    _group(
+        "SignerInfo",
+        _leaf("Competence", _D["signer/competence"].longest),
+        _leaf("Position", _D["signer/title"].longest),
+        _leaf("FullName", 255),
+    ),
     _leaf("DueDate", 10),  # hạn trả lời
     _group(
         "OtherInfo",
         _leaf("Priority", 9),
-        _leaf("SphereOfPromulgation", 100),  # phạm vi lưu hành
-        _leaf("TyperNotation", 10),
+        _leaf("SphereOfPromulgation", _D["sphere"].longest),  # phạm vi lưu hành
+        _leaf("TyperNotation", _D["drafter"].longest),
         _leaf("PromulgationAmount", 9),
         _leaf("PageAmount", 9),
         _leaf("ReplyFors", 500),
         _leaf("Direction", 5),
         _leaf("ReferenceCodes", 500),
-        _group("Appendixes", _leaf("Appendix", 500, many=True)),
+        _group("Appendixes", _leaf("Appendix", _D["appendixes/*"].longest, many=True)),
     ),
     _group(  # hồi đáp; echoes what another system wrote, so its lengths are the reader's
         "ResponseFor",
@@ -158,7 +172,7 @@ _MESSAGE_HEADER = _group(
         many=True,
     ),
     _leaf("SteeringType", 9),  # văn bản chỉ đạo
-    _group("ToPlaces", _leaf("Place", 150, many=True)),  # nơi nhận
+    _group("ToPlaces", _leaf("Place", _D["to_places/*"].longest, many=True)),  # nơi nhận
     _group("ResponseForTask", _leaf("TaskCode", 255, many=True)),
     _leaf("ApplicationType", 100),
     _staff(),  # from here on: status messages only
@@ -171,7 +185,7 @@ _BUSINESS = _group(
     "Bussiness",
     _leaf("DocumentId", 1020),
     _leaf("BussinessDocType", 9),
-    _leaf("BussinessDocReason", 500),
+    _leaf("BussinessDocReason", CHANGE["reason"].longest),
     _leaf("Paper", 9),
     _group(
         "BussinessDocumentInfo",

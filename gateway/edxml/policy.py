@@ -6,6 +6,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from gateway.domain.fields import MOST
+
 _MIB = 1 << 20
 
 
@@ -36,7 +38,7 @@ class Limits:
     """F3: the Signature element, tags included. The roles of 1,000 recipients (W6a) take 140 KB."""
 
     attachments: int = 1000
-    recipients: int = 1000
+    recipients: int = MOST["recipients"]
 
     header_bytes: int = 4 * _MIB
     """F6: a header that reaches this size without a Signature is not native."""

@@ -4,7 +4,8 @@ of itself; nobody unproved is answered (A7): both are decided before this is cal
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import hashlib
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 
 from gateway import labels
@@ -12,12 +13,18 @@ from gateway.domain.account import HostedAgency
 from gateway.domain.document import IncomingDocument, Kind, Lane, Staff, Urgency
 from gateway.domain.identity import Digest, DocumentId, PacketId
 from gateway.domain.receipt import Receipt, StatusPacket
+from gateway.edxml import saying
+from gateway.edxml.text import fault
+from gateway.errors import BreaksRule, Refused
 from gateway.incoming.desk import InDesk
 from gateway.incoming.verify import Proved
+from gateway.policy.verdict import ReasonCode, Verdict, reason
 from gateway.ports import InboxItem, Work
 
 # The writer's maximum for Description (edxml.md 2.4).
 _LONGEST = 500
+# Of the id of a packet in words; a longer one, or one that nobody can write, is told by its digest.
+_LONGEST_ID = 64
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,7 +123,26 @@ async def put(
             verdict=answered.verdict,
         ),
     )
+    try:
+        saying.prove(packet, agency)
+    except BreaksRule as error:
+        if staff is not None or description is not None:
+            # What a person says can be said otherwise, unless the packet that is answered is at fault.
+            _refuse_unsayable(packet, agency, error)
     await work.jobs.put("answer", answered.subject_id, payload=packet)
+
+
+def _refuse_unsayable(packet: StatusPacket, agency: HostedAgency, error: BreaksRule) -> None:
+    bare = replace(packet, description=None, staff=None)
+    try:
+        saying.prove(bare, agency)
+    except BreaksRule:
+        return  # nobody can answer this packet: the job ends with the reason, and with a task for a person
+    raise Refused(Verdict(reasons=(reason(ReasonCode.UNSENDABLE, "", detail=error.detail),))) from error
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def _referring(description: str | None, packet_id: PacketId | None) -> str | None:
@@ -125,5 +151,6 @@ def _referring(description: str | None, packet_id: PacketId | None) -> str | Non
     the second would count as a repeat of the first (A4)."""
     if packet_id is None:
         return description
-    reference = labels.say("status.reference", "vi", packet=packet_id)
+    told = packet_id if fault(packet_id, _LONGEST_ID) is None else _digest(packet_id)
+    reference = labels.say("status.reference", "vi", packet=told)
     return f"{description[: _LONGEST - len(reference) - 3]} · {reference}" if description else reference

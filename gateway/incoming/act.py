@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 from gateway.domain.account import AgencyScope, HostedAgency
 from gateway.domain.document import Assignment, IncomingDocument, InState, Kind, Source, Staff
 from gateway.domain.event import EventKind
+from gateway.domain.fields import STATUS, tidy
 from gateway.domain.identity import PacketId
 from gateway.domain.status import (
     CODES,
@@ -29,6 +30,7 @@ from gateway.errors import Clash, Refused
 from gateway.incoming import acknowledge, register, replacing, settle, signatures, twins
 from gateway.incoming.acknowledge import Answered
 from gateway.incoming.desk import InDesk
+from gateway.policy.texts import broken_fields
 from gateway.policy.verdict import ReasonCode, Verdict, reason
 from gateway.ports import Work
 
@@ -64,7 +66,8 @@ async def set_status(
 ) -> StatusDone:
     """The status is recorded and its answer will go out. Refused names what is missing, Clash what stands against it,
     NotFound a document that is not ours."""
-    _complete(call)
+    call = tidy(call)
+    complete(call)
     async with desk.store.begin(scope) as work:
         agency = await work.agency()
         addressed = await work.incoming.get(incoming_id)
@@ -97,8 +100,8 @@ async def set_status(
     return done
 
 
-def _complete(call: StatusCall) -> None:
-    """What a call must carry whatever the document's state; every lack at once."""
+def complete(call: StatusCall) -> None:
+    """What a call must carry, and may, whatever the document's state: Refused names every fault at once."""
     lacks = []
     if call.code not in CODES:
         lacks.append(reason(ReasonCode.STATUS_UNKNOWN, "/code", status=call.code))
@@ -106,6 +109,7 @@ def _complete(call: StatusCall) -> None:
         lacks.append(reason(ReasonCode.MISSING, "/reason", field="reason"))
     if call.code == "02" and call.reason == "OTHER" and not call.note:
         lacks.append(reason(ReasonCode.MISSING, "/note", field="note"))
+    lacks += broken_fields(STATUS, call)
     if lacks:
         raise Refused(Verdict(reasons=tuple(lacks)))
 
@@ -343,6 +347,8 @@ async def assign(
 ) -> IncomingDocument:
     """Who handles it; recorded without a status of its own (04 is said by `set_status`). `why`: of another one than
     before (R65)."""
+    assignment = tidy(assignment)
+    complete(StatusCall(code="04", assignment=assignment))
     async with desk.store.begin(scope) as work:
         document = await work.incoming.get(incoming_id)
         saved = await work.incoming.save(

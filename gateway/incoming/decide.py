@@ -8,8 +8,10 @@ from dataclasses import replace
 from gateway.domain.account import AgencyScope
 from gateway.domain.document import Kind
 from gateway.domain.event import EventKind
+from gateway.domain.fields import tidy
 from gateway.errors import Clash, Refused
 from gateway.incoming import acknowledge, admit, settle, verify
+from gateway.incoming.act import StatusCall, complete
 from gateway.incoming.desk import InDesk
 from gateway.incoming.verify import Proved
 from gateway.policy.verdict import ReasonCode, Verdict, reason
@@ -29,7 +31,9 @@ async def give_back(desk: InDesk, scope: AgencyScope, inbox_id: str, why: str, c
     """02 to the sender, who is proved once more before anything is said (A7)."""
     agency = await desk.agency(scope.agency_id)
     _given(why)
-    words = settle.refusal_text(code, why)
+    said = tidy(StatusCall(code="02", reason=code, note=why))
+    complete(said)
+    words = settle.refusal_text(code, said.note)
     async with desk.store.read(scope) as work:
         item = _open(await work.inbox.get(inbox_id))
     proved = await verify.run(desk, replace(item, released=True))

@@ -6,7 +6,7 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 
 from gateway import log, meters
@@ -14,7 +14,6 @@ from gateway.domain.account import AgencyScope, HostedAgency
 from gateway.domain.document import (
     Delivery,
     Draft,
-    FileItem,
     Kind,
     OutgoingDocument,
     OutState,
@@ -224,7 +223,7 @@ async def _document(
         packet_id=PacketId(desk.clock.new_id("pkt_")),
         document_id=document_id,
         draft=draft,
-        files=_stored(tray),
+        files=checking.stored(tray),
         state=OutState.QUEUED if order.send else OutState.DRAFT,
         created_at=desk.clock.now(),
         accepted_by=scope.principal_id,
@@ -235,11 +234,6 @@ async def _document(
         legal_value=pdf_verdict.legal_value(checking.lead_of(tray, desk.profile.pdf_roles)),
         signatures=checking.judged(tray, desk.profile.pdf_roles),
     )
-
-
-def _stored(tray: Tray) -> tuple[FileItem, ...]:
-    names = door.stored_names([received.item.name for received in tray.received])
-    return tuple(replace(one.item, name=name) for one, name in zip(tray.received, names, strict=True))
 
 
 async def attempt_of(work: Work, kind: Kind, document_id: DocumentId) -> int:

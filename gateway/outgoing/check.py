@@ -7,17 +7,20 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from gateway.domain.account import AgencyScope, HostedAgency
-from gateway.domain.document import Delivery, Draft, Kind, OutgoingDocument, Recipient
+from gateway.domain.document import Delivery, Draft, FileItem, Kind, OutgoingDocument, Recipient
+from gateway.domain.fields import DRAFT, fitting
 from gateway.domain.identity import DocumentId
 from gateway.domain.registry import Resolution, Standing
 from gateway.domain.signatures import FileVerdict, RoleRule
 from gateway.errors import NotFound, Refused
+from gateway.outgoing import sendable
 from gateway.outgoing.desk import OutDesk
 from gateway.outgoing.intake import Tray
 from gateway.outgoing.order import Order
-from gateway.policy import change, pdf_verdict
+from gateway.policy import change, door, pdf_verdict
 from gateway.policy import lead as signed
 from gateway.policy import outgoing as rules
+from gateway.policy.texts import long_lists
 from gateway.policy.verdict import Reason, ReasonCode, Verdict, reason
 from gateway.ports import Work
 
@@ -27,6 +30,9 @@ OVER = frozenset({"rejected", "failed", "cancelled"})
 
 async def check(desk: OutDesk, scope: AgencyScope, order: Order, tray: Tray) -> tuple[Draft, Verdict]:
     """Every rule of this stage, over one draft. `order.kind` and its parent decide which rules of change apply."""
+    if crowd := tuple(long_lists(order.draft)):
+        # The registry is not asked about each of so many.
+        return order.draft, Verdict(reasons=crowd)
     agency = await hosted_agency(desk, scope)
     resolutions = [await _resolve(desk, recipient) for recipient in order.draft.recipients]
     draft = replace(
@@ -52,7 +58,18 @@ async def check(desk: OutDesk, scope: AgencyScope, order: Order, tray: Tray) -> 
         verdict += change.check_change(order.change, order.kind, parent, draft)
     if taken:
         verdict += Verdict(reasons=(taken,))
+    if verdict.allowed:
+        document_id = parent.document_id if order.kind is Kind.UPDATE and parent else None
+        verdict += sendable.order(
+            order, draft, stored(tray), document_id or document_id_of(agency, draft), agency, desk.clock.now()
+        )
     return draft, verdict
+
+
+def stored(tray: Tray) -> tuple[FileItem, ...]:
+    """Its files under the names that they are kept by."""
+    names = door.stored_names([received.item.name for received in tray.received])
+    return tuple(replace(one.item, name=name) for one, name in zip(tray.received, names, strict=True))
 
 
 def judged(tray: Tray, rules: Sequence[RoleRule]) -> tuple[FileVerdict, ...]:
@@ -92,7 +109,7 @@ def _resolved(recipient: Recipient, answer: Resolution) -> Recipient:
     return replace(
         recipient,
         code=answer.entry.code,
-        name=answer.entry.name,
+        name=fitting(answer.entry.name, DRAFT["recipients/*/name"]),
         given=None if same else answer.given,
         mapped_by=None if same else answer.mapped_by,
     )

@@ -18,6 +18,7 @@ from gateway.domain.document import (
     OutState,
     Recipient,
 )
+from gateway.domain.fields import tidy
 from gateway.domain.signatures import FileVerdict
 from gateway.errors import Clash, NotFound, Refused
 from gateway.outgoing import alert, check, seal
@@ -26,6 +27,7 @@ from gateway.outgoing.desk import OutDesk
 from gateway.outgoing.intake import Tray, tray
 from gateway.outgoing.order import Order
 from gateway.policy import contents, door, pdf_verdict
+from gateway.policy import outgoing as rules
 from gateway.policy.verdict import ReasonCode, Verdict, reason
 from gateway.ports import Work
 
@@ -60,9 +62,10 @@ async def save(
     expect_version: int | None = None,
 ) -> OutgoingDocument:
     """It says this now. Nothing is written where it said so before."""
-    declared = door.check_declared(draft.secrecy, draft.category, desk.profile)
-    if not declared.allowed:
-        raise Refused(declared)
+    draft, change = tidy(draft), tidy(change) if change is not None else None
+    kept = door.check_declared(draft.secrecy, draft.category, desk.profile) + rules.never_kept(draft, change)
+    if not kept.allowed:
+        raise Refused(kept)
     async with desk.store.begin(scope) as work:
         before = await _draft(work, id)
         now = replace(before, draft=draft, change=change, doubts=tuple(doubts))

@@ -110,6 +110,8 @@ async def resend(
         agency = await work.agency()
         document = await work.outgoing.get(id)
         seal.refuse_sealed(document)
+        if document.envelope_digest is None and _could_not_be_packed(document, await work.deliveries.of(id)):
+            return await _pack_again(desk, work, document)
         if document.envelope_digest is None or document.envelope_size is None:
             raise Clash(f"{id} is {document.state}: it has no envelope yet that could be sent again")
         chosen = _again(await work.deliveries.of(id), recipients)
@@ -145,12 +147,35 @@ async def _stop(work: Work, document: OutgoingDocument, deliveries: Sequence[Del
     if any(delivery.state not in ("queued", "failed") for delivery in deliveries):
         raise late
     if document.state is OutState.QUEUED:
-        if not await work.jobs.cancel("pack", document.id):
+        if not await work.jobs.cancel("pack", document.id) and not _could_not_be_packed(document, deliveries):
             raise late
         return
     for item in await work.outbox.of_subject(document.id):
         if item.state == "waiting" and not await work.outbox.cancel(item.id):
             raise late
+
+
+def _could_not_be_packed(document: OutgoingDocument, deliveries: Sequence[Delivery]) -> bool:
+    """Its packing was given up, and nobody has begun it anew."""
+    return (
+        document.state is OutState.QUEUED
+        and bool(deliveries)
+        and all(d.state == "failed" for d in deliveries)
+    )
+
+
+async def _pack_again(desk: OutDesk, work: Work, document: OutgoingDocument) -> OutgoingDocument:
+    """What stood in the way of its packing may be gone, such as a damaged file that was restored; it goes to all."""
+    now = desk.clock.now()
+    document = await work.outgoing.save(replace(document, state_reason=None))
+    for delivery in request.in_turn(await work.deliveries.of(document.id)):
+        await _transport(desk, work, delivery, own_fact(Track.TRANSPORT, "queued", now))
+    await work.jobs.put("pack", document.id)
+    to = [each.code for each in document.draft.recipients]
+    await work.events.append(EventKind.MESSAGE_QUEUED, document.id, now, {"again": True, "to": to})
+    await work.commit()
+    desk.wake()
+    return document
 
 
 def _again(deliveries: Sequence[Delivery], recipients: Sequence[str]) -> list[Delivery]:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from gateway.domain.document import Change, Delivery, Draft, Kind, OutgoingDocument
+from gateway.domain.fields import tidy
 from gateway.policy.verdict import Reason
 
 
@@ -20,6 +21,12 @@ class Order:
     parent_id: str | None = None
     change: Change | None = None
     confirm: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        """Every door makes one of these: here what is blank becomes absent, once."""
+        object.__setattr__(self, "draft", tidy(self.draft))
+        if self.change is not None:
+            object.__setattr__(self, "change", tidy(self.change))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

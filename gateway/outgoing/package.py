@@ -9,18 +9,25 @@ from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
 from functools import partial
 from typing import BinaryIO
-from uuid import NAMESPACE_OID, uuid5
 
 from gateway import log
 from gateway.domain.account import AgencyScope, HostedAgency
-from gateway.domain.document import Kind, OutgoingDocument, OutState
+from gateway.domain.document import OutgoingDocument, OutState
 from gateway.domain.identity import Digest, PacketId
 from gateway.domain.proof import Binding, SignedEnvelope
 from gateway.domain.receipt import StatusPacket
-from gateway.edxml import attachment, build, verify
+from gateway.edxml import build, saying, verify
 from gateway.edxml.envelope import Envelope
-from gateway.errors import GatewayError, InvalidEnvelope, StaleLease, StoreFailure
-from gateway.outgoing import enqueue, keys, translate
+from gateway.errors import (
+    AlteredContent,
+    BreaksRule,
+    GatewayError,
+    InvalidEnvelope,
+    Refused,
+    StaleLease,
+    StoreFailure,
+)
+from gateway.outgoing import enqueue, given_up, keys, sendable, translate
 from gateway.outgoing.check import hosted_agency
 from gateway.outgoing.desk import OutDesk
 from gateway.policy import retry
@@ -29,6 +36,10 @@ from gateway.ports import EnvelopeSigner, Job, Scratch
 _log = logging.getLogger(__name__)
 # Pieces in which files are read and hashed (design 6).
 PIECE = 256 * 1024
+# What does not have the form that its own reader wants, before any key is looked at: steps 1 to 5 of verification.md 9.
+_UNREADABLE = "GW-S-002"
+_FORM = 5
+_WRITTEN_ANEW = 3
 
 
 class Packed:
@@ -53,7 +64,18 @@ async def run(desk: OutDesk, job: Job) -> None:
     except StaleLease:
         log.action(_log, "job.discarded", "another worker owns this job now", job=job.id)
     except GatewayError as error:
-        await _put_off(desk, scope, job, error)
+        if _is_final(error, job):
+            await given_up.run(desk, scope, job, error)
+        else:
+            await _put_off(desk, scope, job, error)
+
+
+def _is_final(error: GatewayError, job: Job) -> bool:
+    """Whether no time heals it. A key, a token or a disk that is away comes back, however long it takes; a file that is
+    gone comes back from a backup. What was written and cannot be read was written so by chance, or is so each time."""
+    if error.code == _UNREADABLE:
+        return job.lease.attempt >= _WRITTEN_ANEW
+    return isinstance(error, BreaksRule | Refused | AlteredContent)
 
 
 async def _document(desk: OutDesk, scope: AgencyScope, job: Job) -> None:
@@ -69,14 +91,24 @@ async def _document(desk: OutDesk, scope: AgencyScope, job: Job) -> None:
     now = desk.clock.now()
     envelope = translate.document(document, agency, now)
     contents = [
-        build.Content(entry_name=_entry_name(document, item.name, item.n), open=partial(pieces, source))
+        build.Content(entry_name=sendable.entry_name(document, item), open=partial(pieces, source))
         for item, source in zip(document.files, sources, strict=True)
     ]
-    qualifier = build.Qualifier(packet_id=document.packet_id, kind=document.kind, receipt=None)
+    qualifier = sendable.qualifier(document)
     with desk.blobs.scratch() as scratch:
         packed = await _pack(desk, agency, envelope, contents, qualifier, scratch, now)
+        _same_files(document, packed)
         await desk.blobs.keep(scratch, packed.digest, packed.size)
     await enqueue.document(desk, scope, job, document, packed)
+
+
+def _same_files(document: OutgoingDocument, packed: Packed) -> None:
+    """What is signed are the bytes that were accepted."""
+    for item, part in zip(document.files, packed.signed.files, strict=True):
+        if part.sha256 != item.sha256:
+            raise AlteredContent(
+                f"file {item.n} ({item.name}) has other bytes in the content store than were accepted; it is not sent"
+            )
 
 
 def _open(document: OutgoingDocument) -> bool:
@@ -85,8 +117,7 @@ def _open(document: OutgoingDocument) -> bool:
 
 async def _answer(desk: OutDesk, scope: AgencyScope, job: Job, packet: StatusPacket) -> None:
     agency = await hosted_agency(desk, scope)
-    envelope = translate.status(packet, agency)
-    qualifier = build.Qualifier(packet_id=packet.packet_id, kind=Kind.STATUS, receipt=packet.receipt)
+    envelope, qualifier = saying.status(packet, agency), saying.qualifier(packet)
     with desk.blobs.scratch() as scratch:
         packed = await _pack(desk, agency, envelope, (), qualifier, scratch, desk.clock.now())
         await desk.blobs.keep(scratch, packed.digest, packed.size)
@@ -124,12 +155,16 @@ def proved(
             source, policy=desk.xml, bindings=lambda code: (own,), at=now, transport=None
         )
     except InvalidEnvelope as error:
+        is_form = error.step <= _FORM
         raise StoreFailure(
             f"packet {packet_id}: the envelope just written does not verify ({error.code} at step {error.step}: "
-            f"{error.detail}); the disk or the key is at fault, it is not sent"
+            f"{error.detail}); the disk or the key is at fault, it is not sent",
+            code=_UNREADABLE if is_form else None,
         ) from error
     if signed.path != "fast":
-        raise StoreFailure(f"packet {packet_id}: the envelope just written is not in canonical form")
+        raise StoreFailure(
+            f"packet {packet_id}: the envelope just written is not in canonical form", code=_UNREADABLE
+        )
     return Packed(signed)
 
 
@@ -138,12 +173,6 @@ def pieces(source: Callable[[], BinaryIO]) -> Iterator[bytes]:
     with source() as file:
         while piece := file.read(PIECE):
             yield piece
-
-
-def _entry_name(document: OutgoingDocument, name: str, n: int) -> str:
-    """As the vendor library: a UUID and the original extension. Fixed per packet, so that a repeat is alike."""
-    ending = attachment.extension(attachment.wire_name(name)) or "unk"
-    return f"{uuid5(NAMESPACE_OID, f'{document.packet_id}-{n}')}.{ending}"
 
 
 async def _put_off(desk: OutDesk, scope: AgencyScope, job: Job, error: GatewayError) -> None:

@@ -10,11 +10,12 @@ from dataclasses import replace
 from gateway.domain.account import AgencyScope, HostedAgency
 from gateway.domain.document import Change, Delivery, Kind, OutgoingDocument, OutState, Urgency
 from gateway.domain.event import EventKind
+from gateway.domain.fields import tidy
 from gateway.domain.identity import PacketId
 from gateway.domain.receipt import StatusPacket
 from gateway.domain.status import RequestKind
 from gateway.errors import Clash, Refused
-from gateway.outgoing import accept, request
+from gateway.outgoing import accept, request, sendable
 from gateway.outgoing.check import named
 from gateway.outgoing.desk import OutDesk
 from gateway.policy import change as rules
@@ -39,7 +40,7 @@ async def recall(
 ) -> OutgoingDocument:
     """Asks every recipient (or those named) to cancel the document. Returns the recall packet's document, or the
     document itself when the bare 13 was asked for. Clash while an earlier request is open."""
-    change = Change(reason=reason, approved_by=approved_by, notice_no=notice_no)
+    change = tidy(Change(reason=reason, approved_by=approved_by, notice_no=notice_no))
     async with desk.store.begin(scope) as work:
         parent = await look(work, id, change, take_back=take_back, recipients=recipients)
         parent = await work.outgoing.save(parent, expect_version=expect_version)
@@ -132,6 +133,7 @@ async def _notice(
         parent_id=parent.id,
         change=replace(change, target=parent.document_id),
     )
+    sendable.refuse_unsendable(child, await work.agency(), desk.clock.now())
     await work.outgoing.add(child)
     await work.events.append(
         EventKind.MESSAGE_ACCEPTED,
@@ -165,5 +167,6 @@ async def _take_back(
             staff=parent.draft.staff,
             urgent=parent.draft.urgency > Urgency.NORMAL,
         )
+        sendable.refuse_unsendable_status(packet, agency)
         await work.jobs.put("answer", delivery.id, payload=packet)
         await request.ask_one(desk, work, delivery, RequestKind.TAKE_BACK, packet.packet_id, why)

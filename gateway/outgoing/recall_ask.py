@@ -11,6 +11,7 @@ from datetime import datetime
 from gateway.domain.account import AgencyScope
 from gateway.domain.document import Change, OutgoingDocument
 from gateway.domain.event import EventKind
+from gateway.domain.fields import tidy
 from gateway.domain.recall_ask import AskState, RecallAsk
 from gateway.errors import Clash, Denied
 from gateway.outgoing import recall
@@ -45,7 +46,7 @@ class Wanted:
 
 async def ask(desk: OutDesk, by: Actor, wanted: Wanted, *, expect_version: int | None = None) -> RecallAsk:
     """It waits for a head. Clash while another one of the same document waits."""
-    now = desk.clock.now()
+    now, wanted = desk.clock.now(), tidy(wanted)
     granted = recalling.asking(by.rights, by.scope.agency_id, now)
     if granted is None:
         raise _objected(Objection.RIGHT)

@@ -39,7 +39,7 @@ async def ask_one(
                 f"{earlier.asked_at:%Y-%m-%d %H:%M}; wait for the answer",
                 code="GW-REQUEST-OPEN",
             )
-        facts.append(await _withdraw_one(desk, work, delivery, earlier.request_id))
+        facts.append(await withdraw_one(desk, work, delivery, earlier.request_id))
     fact = Fact(
         track=Track.REQUEST,
         code=RequestState.ASKED,
@@ -64,7 +64,7 @@ async def withdraw(desk: OutDesk, work: Work, child: OutgoingDocument) -> None:
     for delivery in in_turn(await work.deliveries.of(child.parent_id)):
         waiting = open_request(fold_delivery(await work.facts.of(delivery.id)))
         if waiting is not None and waiting.request_id == child.packet_id:
-            await _withdraw_one(desk, work, delivery, child.packet_id)
+            await withdraw_one(desk, work, delivery, child.packet_id)
 
 
 def in_turn(deliveries: Iterable[Delivery]) -> Sequence[Delivery]:
@@ -82,7 +82,8 @@ async def _is_over(work: Work, delivery: Delivery, packet_id: str) -> bool:
     return bool(own) and all(one.state in OVER for one in own)
 
 
-async def _withdraw_one(desk: OutDesk, work: Work, delivery: Delivery, packet_id: str) -> Fact:
+async def withdraw_one(desk: OutDesk, work: Work, delivery: Delivery, packet_id: str) -> Fact:
+    """The request that this packet made is open no more."""
     fact = Fact(track=Track.REQUEST, code=RequestState.WITHDRAWN, at=desk.clock.now(), request_id=packet_id)
     await _add(desk, work, delivery, [*await work.facts.of(delivery.id), fact], fact)
     await work.events.append(

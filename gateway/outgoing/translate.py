@@ -15,11 +15,8 @@ from gateway.domain.document import (
     OutgoingDocument,
     Recipient,
     ReplyLink,
-    Staff,
 )
-from gateway.domain.receipt import StatusPacket
-from gateway.domain.wall_clock import local
-from gateway.edxml import attachment
+from gateway.edxml import attachment, saying
 from gateway.edxml.envelope import (
     Attachment,
     Business,
@@ -34,8 +31,6 @@ from gateway.edxml.envelope import (
     ReplacementInfo,
     ResponseFor,
     SignerInfo,
-    StaffInfo,
-    StatusReport,
     TraceHeader,
 )
 
@@ -51,7 +46,7 @@ def document(document: OutgoingDocument, agency: HostedAgency, at: datetime) -> 
     parts = [_attachment(document, n) for n in range(len(document.files))]
     return Envelope(
         kind=document.kind,
-        sender=organisation(agency),
+        sender=saying.organisation(agency),
         to=tuple(_recipient(recipient) for recipient in draft.recipients),
         document_id=document.document_id,
         code=Code(number=draft.number, notation=draft.symbol),
@@ -65,7 +60,7 @@ def document(document: OutgoingDocument, agency: HostedAgency, at: datetime) -> 
         other=_other(draft),
         response_for=_answered(document),
         to_places=draft.to_places,
-        trace=(TraceHeader(organ_id=agency.code, timestamp=wall_clock(at)),),
+        trace=(TraceHeader(organ_id=agency.code, timestamp=saying.wall_clock(at)),),
         business=_business(document),
         manifest=tuple(
             Reference(
@@ -78,43 +73,6 @@ def document(document: OutgoingDocument, agency: HostedAgency, at: datetime) -> 
         ),
         attachments=tuple(parts),
     )
-
-
-def status(packet: StatusPacket, agency: HostedAgency) -> Envelope:
-    """The envelope of a status packet."""
-    return Envelope(
-        kind=Kind.STATUS,
-        sender=organisation(agency),
-        response_for=(
-            ResponseFor(
-                organ_id=packet.to_code,
-                code=packet.document_code,
-                document_id=packet.document_id,
-                promulgation_date=packet.issued_on,
-            ),
-        ),
-        status=StatusReport(
-            code=packet.code,
-            description=packet.description,
-            timestamp=wall_clock(packet.stated_at),
-            staff=_staff(packet.staff) if packet.staff else None,
-        ),
-    )
-
-
-def organisation(agency: HostedAgency) -> Organisation:
-    """How one of our agencies names itself."""
-    return Organisation(
-        organ_id=agency.code,
-        organization_in_charge=agency.parent_name,
-        organ_name=agency.name,
-        email=agency.email,
-    )
-
-
-def wall_clock(at: datetime) -> datetime:
-    """A time in whole seconds, on the Vietnamese wall clock that the wire writes (edxml.md 6)."""
-    return local(at).replace(microsecond=0)
 
 
 def _recipient(recipient: Recipient) -> Organisation:
@@ -180,7 +138,7 @@ def _business(document: OutgoingDocument) -> Business:
         )
         if change
         else (),
-        staff=(_staff(document.draft.staff),) if document.draft.staff else (),
+        staff=(saying.staff(document.draft.staff),) if document.draft.staff else (),
     )
 
 
@@ -192,10 +150,6 @@ def _document_info(change: Change) -> DocumentInfo:
         document_receiver=change.receivers_changed,
         receivers=removed + added,
     )
-
-
-def _staff(staff: Staff) -> StaffInfo:
-    return StaffInfo(department=staff.department, staff=staff.name, email=staff.email, mobile=staff.phone)
 
 
 def _attachment(document: OutgoingDocument, index: int) -> Attachment:

@@ -11,7 +11,7 @@ from types import MappingProxyType
 
 from gateway.domain.account import NumberingMode
 from gateway.domain.book import Book, BookLine, Form, Gap, Run
-from gateway.policy.texts import has_bad_characters
+from gateway.domain.fields import has_bad_characters
 from gateway.policy.verdict import Reason, ReasonCode, Verdict, reason
 
 # So many gaps are named one by one; all are counted.

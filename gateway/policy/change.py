@@ -6,10 +6,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from gateway.domain.document import Change, Draft, Kind, OutgoingDocument, OutState
-from gateway.policy.texts import Field, broken_fields
+from gateway.domain.fields import CHANGE
+from gateway.policy.texts import broken_fields, long_lists
 from gateway.policy.verdict import Reason, ReasonCode, Verdict, reason
 
-_REASON_LENGTH = 500
 _PARENTS = (Kind.DOCUMENT, Kind.REPLACEMENT)
 
 
@@ -18,7 +18,11 @@ def check_change(
 ) -> Verdict:
     """Every rule the change breaks. `replacement` is the new draft when the kind carries one; its own rules are
     `policy.outgoing`'s."""
-    reasons = [*broken_fields(_fields(change, kind)), *_parent(change, parent)]
+    reasons = [
+        *broken_fields(CHANGE, change, wanted=_wanted(kind)),
+        *long_lists(change),
+        *_parent(change, parent),
+    ]
     if kind is Kind.UPDATE:
         reasons += _update(change, parent)
     if kind is Kind.REPLACEMENT and replacement is not None:
@@ -26,14 +30,9 @@ def check_change(
     return Verdict(reasons=tuple(reasons))
 
 
-def _fields(change: Change, kind: Kind) -> tuple[Field, ...]:
+def _wanted(kind: Kind) -> tuple[str, ...]:
     """A recall names the leader who approved it and the number of its notice (ND30 18.4b)."""
-    recalls = kind is Kind.RECALL
-    return (
-        Field(pointer="/reason", value=change.reason, longest=_REASON_LENGTH, required=True, lines=True),
-        Field(pointer="/approved_by", value=change.approved_by, longest=100, required=recalls),
-        Field(pointer="/notice_no", value=change.notice_no, longest=42, required=recalls),
-    )
+    return ("/approved_by", "/notice_no") if kind is Kind.RECALL else ()
 
 
 def _parent(change: Change, parent: OutgoingDocument) -> Iterator[Reason]:

@@ -28,7 +28,12 @@ _DEVICES = frozenset(
 )
 _BETWEEN_WORDS = re.compile(r"[\W_]+")
 _REFUSED = re.compile(r'[<>:"|?*]')
-_NEVER_STORED = frozenset({ReasonCode.SECRECY_DECLARED, ReasonCode.FORBIDDEN_CATEGORY, ReasonCode.MALWARE})
+_NEVER_STORED = frozenset(
+    {
+        *(ReasonCode.SECRECY_DECLARED, ReasonCode.FORBIDDEN_CATEGORY, ReasonCode.MALWARE),
+        *(ReasonCode.TOO_LONG, ReasonCode.TOO_MANY, ReasonCode.BAD_CHARACTERS, ReasonCode.DATE_ODD),
+    }
+)
 
 
 def check_declared(secrecy: str | None, category: str | None, profile: Profile) -> Verdict:
@@ -119,9 +124,14 @@ def over_limit(
 
 def _bare(name: str, hidden: Callable[[str], str]) -> str:
     """The last part of a path; `hidden` says what becomes of a mark that nobody sees."""
-    last = unicodedata.normalize("NFC", name).replace("\\", "/").rsplit("/", 1)[-1]
-    shown = "".join(_kept(char, hidden) for char in last)
+    last = name.replace("\\", "/").rsplit("/", 1)[-1]
+    # Once more where something between a letter and its accent was taken away.
+    shown = _nfc("".join(_kept(char, hidden) for char in _nfc(last)))
     return shown.strip(" .").lstrip("-. ") if shown.strip(" .-_") else ""
+
+
+def _nfc(text: str) -> str:
+    return unicodedata.normalize("NFC", text)
 
 
 def _kept(char: str, hidden: Callable[[str], str]) -> str:

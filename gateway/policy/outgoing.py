@@ -5,15 +5,17 @@ pointer. Pure."""
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
-from datetime import date
+from datetime import date, datetime
 
-from gateway.domain.document import Draft, FileItem, FileRole, Recipient, Urgency
+from gateway.domain.document import Change, Draft, FileItem, FileRole, Recipient, Urgency
+from gateway.domain.fields import CHANGE, DRAFT, FIRST_DAY, LAST_DAY
 from gateway.domain.files import FileFacts
 from gateway.domain.registry import Resolution, Standing
+from gateway.domain.wall_clock import local
 from gateway.policy.contents import judge, secrecy_stamps
-from gateway.policy.door import check_declared
+from gateway.policy.door import check_declared, never_stored
 from gateway.policy.profile import Profile
-from gateway.policy.texts import Field, broken_fields, odd_subject
+from gateway.policy.texts import broken_fields, long_lists, odd_subject
 from gateway.policy.verdict import Reason, ReasonCode, Verdict, reason
 
 _MOST = 999  # copies and pages have three digits on the wire (edxml.md 2.2)
@@ -32,9 +34,10 @@ def check(
     """Every rule at once. `resolutions[i]` answers for `draft.recipients[i]`; `own_codes` are the sender's code and
     aliases; `today` is the date in Asia/Ho_Chi_Minh. What the sender `confirmed` only warns, where it may be confirmed."""
     reasons = (
-        *broken_fields(_fields(draft)),
+        *broken_fields(DRAFT, draft, wanted=_codes_wanted(draft)),
+        *long_lists(draft),
         *_numbers(draft),
-        *_without_commas(draft),
+        *_odd_days(draft),
         *_times(draft, profile, today),
     )
     head = Verdict(reasons=reasons, warnings=tuple(_head_warnings(draft, profile, today)))
@@ -44,49 +47,18 @@ def check(
     return head + declared + recipients + _files(draft, files, profile) + stamped
 
 
-def _fields(draft: Draft) -> tuple[Field, ...]:
-    """R17's parts, with the lengths a writer may use (edxml.md 2.2, rules.md 12.3)."""
-    signer, staff, file_code = draft.signer, draft.staff, draft.file_code
-    fields = [
-        Field(pointer="/number", value=draft.number, longest=11, required=True),
-        Field(pointer="/symbol", value=draft.symbol, longest=30, required=True),
-        Field(pointer="/type", value=draft.type_name, longest=100, required=True),
-        Field(pointer="/subject", value=draft.subject, longest=500, required=True, lines=True),
-        Field(pointer="/signer/name", value=signer.name if signer else None, longest=50, required=True),
-        Field(pointer="/signer/title", value=signer.title if signer else None, longest=100),
-        Field(pointer="/signer/competence", value=signer.competence if signer else None, longest=100),
-        Field(pointer="/content", value=draft.content, longest=500, lines=True),
-        Field(pointer="/place", value=draft.place, longest=50),
-        Field(pointer="/sphere", value=draft.sphere, longest=100),
-        Field(pointer="/drafter", value=draft.drafter, longest=10),
-        Field(pointer="/external_id", value=draft.external_id, longest=200),
-    ]
-    if file_code is not None:
-        fields.append(Field(pointer="/file_code/notation", value=file_code.notation, longest=20))
-    if staff is not None:
-        given = {
-            "name": staff.name,
-            "department": staff.department,
-            "phone": staff.phone,
-            "email": staff.email,
-        }
-        fields += [Field(pointer=f"/staff/{name}", value=value, longest=200) for name, value in given.items()]
-    fields += _listed_fields(draft)
-    return tuple(fields)
+def never_kept(draft: Draft, change: Change | None = None) -> Verdict:
+    """What is not even stored as a draft: texts and lists that are too long, characters that nobody can write, dates that
+    no office has."""
+    reasons = [*broken_fields(DRAFT, draft), *long_lists(draft), *_odd_days(draft)]
+    if change is not None:
+        reasons += [*broken_fields(CHANGE, change), *long_lists(change)]
+    return never_stored(Verdict(reasons=tuple(reasons)))
 
 
-def _listed_fields(draft: Draft) -> Iterator[Field]:
-    for n, place in enumerate(draft.to_places):
-        yield Field(pointer=f"/to_places/{n}", value=place, longest=150)
-    for n, title in enumerate(draft.appendixes):
-        yield Field(pointer=f"/appendixes/{n}", value=title, longest=500)
-    for n, recipient in enumerate(draft.recipients):
-        is_named = bool((recipient.name or "").strip())
-        yield Field(pointer=f"/recipients/{n}/code", value=recipient.code, longest=75, required=not is_named)
-        yield Field(pointer=f"/recipients/{n}/name", value=recipient.name, longest=200)
-    for n, link in enumerate(draft.replies_to):
-        yield Field(pointer=f"/replies_to/{n}/agency", value=link.agency, longest=75, required=True)
-        yield Field(pointer=f"/replies_to/{n}/number", value=link.number, longest=42, required=True)
+def _codes_wanted(draft: Draft) -> Collection[str]:
+    """A recipient without a name has a code."""
+    return [f"/recipients/{n}/code" for n, each in enumerate(draft.recipients) if not each.name]
 
 
 def _numbers(draft: Draft) -> Iterator[Reason]:
@@ -97,11 +69,28 @@ def _numbers(draft: Draft) -> Iterator[Reason]:
             )
 
 
-def _without_commas(draft: Draft) -> Iterator[Reason]:
-    """A comma separates the parts of a DocumentId and is legal nowhere inside them (edxml.md 5)."""
-    for name, value in (("number", draft.number), ("symbol", draft.symbol)):
-        if "," in value:
-            yield reason(ReasonCode.BAD_CHARACTERS, f"/{name}", field=name)
+def _odd_days(draft: Draft) -> Iterator[Reason]:
+    """Days before and after all that an office dates; no clock can tell the time of some of them elsewhere."""
+    days = {
+        "/date": draft.issued_on,
+        "/reply_due": draft.reply_due,
+        "/due_at": _day(draft.due_at),
+        "/signed_at": _day(draft.signed_at),
+        **{f"/replies_to/{n}/date": link.date for n, link in enumerate(draft.replies_to)},
+    }
+    for pointer, day in days.items():
+        if day is not None and not FIRST_DAY <= day <= LAST_DAY:
+            yield _odd_day(pointer, day, LAST_DAY)
+
+
+def _odd_day(pointer: str, day: date, last: date) -> Reason:
+    name = pointer.rsplit("/", 1)[-1]
+    return reason(ReasonCode.DATE_ODD, pointer, field=name, given_on=day, least_on=FIRST_DAY, most_on=last)
+
+
+def _day(at: datetime | None) -> date | None:
+    """As it was written: of an odd time the day elsewhere cannot be told."""
+    return at.date() if at is not None else None
 
 
 def _times(draft: Draft, profile: Profile, today: date) -> Iterator[Reason]:
@@ -109,6 +98,10 @@ def _times(draft: Draft, profile: Profile, today: date) -> Iterator[Reason]:
         yield reason(ReasonCode.MISSING, "/date", field="date")
     elif draft.issued_on > today:
         yield reason(ReasonCode.DATE_IN_FUTURE, "/date", given_on=draft.issued_on, today_on=today)
+    if draft.signed_at is not None and FIRST_DAY <= draft.signed_at.date() <= LAST_DAY:
+        signed_on = local(draft.signed_at).date()
+        if signed_on > today:
+            yield _odd_day("/signed_at", signed_on, today)
     if draft.urgency is Urgency.TIMED_EXPRESS and draft.due_at is None:
         yield reason(ReasonCode.DUE_AT_MISSING, "/due_at")
     if draft.urgency is Urgency.TIMED_EXPRESS and not profile.timed_express:

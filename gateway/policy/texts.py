@@ -1,13 +1,14 @@
 """What a line of text may be: present, short enough, free of characters that break headers or XML, and readable
-Vietnamese. In: values with their places. Out: reasons and warnings. Pure; nothing is corrected here."""
+Vietnamese. In: values with their rules. Out: reasons and warnings. Pure; nothing is corrected here."""
 
 from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 
+from gateway.domain.fields import MOST, Rule, entries, has_bad_characters, is_blank
 from gateway.policy.profile import Profile
 from gateway.policy.verdict import Reason, ReasonCode, reason
 
@@ -18,46 +19,31 @@ _WORDS_WITHOUT_MARK = 3
 _WORD = re.compile(r"[^\W_]+(?:[/.-][^\W_]+)*")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Field:
-    """One text value and its rule. `lines`: line feeds and tabs are allowed."""
-
-    pointer: str
-    value: str | None
-    longest: int
-    required: bool = False
-    lines: bool = False
-
-    @property
-    def name(self) -> str:
-        """The last part of the pointer that is a word: what the labels call the field."""
-        return next((part for part in reversed(self.pointer.split("/")) if part and not part.isdigit()), "")
+def broken_fields(
+    rules: Mapping[str, Rule], thing: object, *, wanted: Collection[str] = ()
+) -> Iterator[Reason]:
+    """Every rule of a text that `thing` breaks. `wanted`: pointers of what must be there beside what the rules want."""
+    for pointer, rule, text in entries(rules, thing):
+        name = _name(pointer)
+        if is_blank(text) and (rule.wanted or pointer in wanted):
+            yield reason(ReasonCode.MISSING, pointer, field=name)
+        if len(text) > rule.longest:
+            yield reason(ReasonCode.TOO_LONG, pointer, field=name, length=len(text), limit=rule.longest)
+        if has_bad_characters(text, lines=rule.lines) or any(each in text for each in rule.without):
+            yield reason(ReasonCode.BAD_CHARACTERS, pointer, field=name)
 
 
-def broken_fields(fields: tuple[Field, ...]) -> Iterator[Reason]:
-    """Every rule that one of the fields breaks."""
-    for item in fields:
-        value = item.value or ""
-        if item.required and not value.strip():
-            yield reason(ReasonCode.MISSING, item.pointer, field=item.name)
-        if len(value) > item.longest:
-            yield reason(
-                ReasonCode.TOO_LONG, item.pointer, field=item.name, length=len(value), limit=item.longest
-            )
-        if has_bad_characters(value, lines=item.lines):
-            yield reason(ReasonCode.BAD_CHARACTERS, item.pointer, field=item.name)
+def long_lists(thing: object) -> Iterator[Reason]:
+    """Every list with more entries than it may have."""
+    for name, limit in MOST.items():
+        count = len(getattr(thing, name, ()))
+        if count > limit:
+            yield reason(ReasonCode.TOO_MANY, f"/{name}", field=name, count=count, limit=limit)
 
 
-def has_bad_characters(value: str, *, lines: bool = False) -> bool:
-    """Control characters (header and log injection), lone surrogates and non-characters (not XML)."""
-    for char in value:
-        if lines and char in "\n\t":
-            continue
-        if unicodedata.category(char) in ("Cc", "Cs") or (ord(char) & 0xFFFE) == 0xFFFE:
-            return True
-        if 0xFDD0 <= ord(char) <= 0xFDEF:
-            return True
-    return False
+def _name(pointer: str) -> str:
+    """The last part that is a word: what the labels call the field."""
+    return next((part for part in reversed(pointer.split("/")) if part and not part.isdigit()), "")
 
 
 def odd_subject(subject: str, profile: Profile, pointer: str) -> Iterator[Reason]:

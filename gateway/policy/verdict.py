@@ -15,15 +15,18 @@ class ReasonCode(StrEnum):
     # what a document says of itself (R17, edxml.md 2.2)
     MISSING = "missing"
     TOO_LONG = "too-long"
+    TOO_MANY = "too-many"
     BAD_CHARACTERS = "bad-characters"
     OUT_OF_RANGE = "out-of-range"
     DATE_IN_FUTURE = "date-in-future"
+    DATE_ODD = "date-odd"
     DUE_AT_MISSING = "due-at-missing"
     TIMED_EXPRESS_OFF = "timed-express-off"
     REPLY_DUE_WITHOUT_REPLY = "reply-due-without-reply"
     REPLY_DUE_MISSING = "reply-due-missing"
     DUE_PASSED = "due-passed"
     UNCONFIRMED = "unconfirmed"
+    UNSENDABLE = "unsendable"
     # what may not pass (R2, R3)
     SECRECY_DECLARED = "secrecy-declared"
     FORBIDDEN_CATEGORY = "forbidden-category"

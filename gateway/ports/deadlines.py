@@ -70,7 +70,7 @@ class Tasks(Protocol):
         """Deliveries that failed or were refused since then."""
 
     async def untold(self, since: datetime, until: datetime, limit: int) -> Sequence[Untold]:
-        """Statuses between these times that wait yet or have failed."""
+        """Statuses between these times that wait yet or have failed; and since the first those that could not be made."""
 
     async def notes(self, tasks: Sequence[str]) -> dict[str, TaskNote]:
         """What was noted about these tasks, by task."""

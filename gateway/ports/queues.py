@@ -8,7 +8,7 @@ from typing import Protocol
 
 from gateway.domain.identity import Digest
 from gateway.domain.receipt import StatusPacket
-from gateway.ports.rows import InboxItem, Lease, OutboxItem, Page, Target, Told
+from gateway.ports.rows import InboxItem, Job, Lease, OutboxItem, Page, Target, Told
 
 
 class Outbox(Protocol):
@@ -86,6 +86,9 @@ class Jobs(Protocol):
         """StaleLease when another worker owns it now."""
 
     async def retry(self, lease: Lease, not_before: datetime, error: str) -> None: ...
+
+    async def fail(self, job: Job, error: str) -> None:
+        """It is kept with its error and never done. StaleLease when another worker owns it now."""
 
     async def cancel(self, kind: str, subject_id: str) -> bool:
         """True when a job not yet leased was removed."""

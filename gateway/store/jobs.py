@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from sqlalchemy import ColumnElement, and_, bindparam, delete, select, true, update
+from sqlalchemy import ColumnElement, and_, bindparam, delete, select, update
 from sqlmodel import col
 
 from gateway.domain.account import AgencyScope
@@ -24,6 +24,9 @@ ASKED_FOR = and_(col(_R.kind) == "pack", col(_R.last_error).is_(None))
 _QUEUE = leases.Queue.of(
     _R, col(_R.kind) == bindparam("kind"), (col(_R.created_at), col(_R.id)), asked_for=ASKED_FOR
 )
+# Behind the kind of a job that can never be done: no worker asks for that kind, and what stood in the way stays readable.
+NEVER = ".never"
+NEVER_ANSWERED = f"answer{NEVER}"
 # WHERE id AND lease_token (G7): a worker that wakes late changes nothing.
 _FENCE = (col(_R.agency_id) == bindparam("agency"), *leases.fence(_R))
 _HELD = update(_R).where(*_FENCE)
@@ -45,8 +48,8 @@ def _longest(kind: str) -> timedelta:
 
 
 def is_open() -> ColumnElement[bool]:
-    """A job that is there is open."""
-    return true()
+    """What is there is open, but what can never be done."""
+    return col(_R.kind).not_like(f"%{NEVER}")
 
 
 class SqlJobs:
@@ -82,6 +85,10 @@ class SqlJobs:
     async def retry(self, lease: Lease, not_before: datetime, error: str) -> None:
         values = leases.released(not_before, error)
         leases.exactly_one(await self._tx.change(_HELD, **self._held(lease), **values), lease)
+
+    async def fail(self, job: Job, error: str) -> None:
+        values = leases.released(None, error) | {"kind": job.kind + NEVER}
+        leases.exactly_one(await self._tx.change(_HELD, **self._held(job.lease), **values), job.lease)
 
     async def cancel(self, kind: str, subject_id: str) -> bool:
         # A worker whose lease ran out may still be at it: with its row gone, what it brings is discarded.

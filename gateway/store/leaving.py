@@ -10,6 +10,7 @@ from sqlmodel import col
 
 from gateway.domain.document import InState
 from gateway.domain.hold import OPEN
+from gateway.store import jobs
 from gateway.store.hold_tables import HoldRow
 from gateway.store.outbox import WAITING
 from gateway.store.tables import DeliveryRow, InboxRow, IncomingRow, JobRow, OutboxRow
@@ -32,7 +33,7 @@ async def open_work(tx: Transaction, agency_id: str) -> Mapping[str, int]:
         "packets": (InboxRow, col(InboxRow.state).in_(_OPEN_PACKETS)),
         "documents": (IncomingRow, col(IncomingRow.state).in_(_UNDECIDED)),
         "answers": (OutboxRow, col(OutboxRow.state) == WAITING),
-        "jobs": (JobRow, col(JobRow.kind) != _NO_WORK),
+        "jobs": (JobRow, (col(JobRow.kind) != _NO_WORK) & jobs.is_open()),
         "holds": (HoldRow, col(HoldRow.state).in_(OPEN) | col(HoldRow.is_settled).is_(False)),
     }
     found: dict[str, int] = {}

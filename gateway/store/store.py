@@ -247,7 +247,7 @@ class SqlStore:
     async def counts(self) -> Mapping[str, int]:
         async with self.reading() as tx:
             by_state = await leases.count_by_state(tx, OutboxRow) | await leases.count_by_state(tx, InboxRow)
-            waiting = await tx.tuples(select(func.count()).select_from(JobRow))
+            waiting = await tx.tuples(select(func.count()).select_from(JobRow).where(jobs.is_open()))
             unnumbered = select(func.count()).select_from(EventRow).where(col(EventRow.node_seq).is_(None))
             fresh = await tx.tuples(unnumbered)
         return by_state | {"job.waiting": waiting[0][0], "event.unnumbered": fresh[0][0]}

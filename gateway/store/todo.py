@@ -13,11 +13,11 @@ from gateway.domain.account import AgencyScope
 from gateway.domain.document import IncomingDocument, InState, Kind, OutgoingDocument, OutState
 from gateway.domain.task import TaskNote
 from gateway.ports.deadlines import AskedBack, Returned, Untold
-from gateway.store import incoming, outgoing
+from gateway.store import incoming, jobs, outgoing
 from gateway.store.columns import Moment, from_json
 from gateway.store.deadline_tables import ReminderRow, TaskNoteRow
 from gateway.store.deliveries import SqlFacts, to_delivery
-from gateway.store.tables import DeliveryRow, FactRow, InboxRow, IncomingRow, OutboxRow, OutgoingRow
+from gateway.store.tables import DeliveryRow, FactRow, InboxRow, IncomingRow, JobRow, OutboxRow, OutgoingRow
 from gateway.store.transaction import Transaction
 
 RETURNED = ("failed", "rejected")
@@ -80,6 +80,18 @@ UNTOLD = (
         col(_B.created_at).between(_SINCE, bindparam("until", type_=Moment)),
     )
     .order_by(col(_B.created_at), col(_B.id))
+    .limit(_LIMIT)
+)
+# Those that could not be made at all.
+_J = JobRow
+NEVER_MADE = (
+    select(col(_J.created_at), col(_J.subject_id))
+    .where(
+        col(_J.kind) == bindparam("kind", jobs.NEVER_ANSWERED, literal_execute=True),
+        col(_J.agency_id).concat("") == bindparam("agency"),
+        col(_J.created_at) >= _SINCE,
+    )
+    .order_by(col(_J.created_at), col(_J.id))
     .limit(_LIMIT)
 )
 # A status names the packet that it answers.
@@ -152,8 +164,10 @@ class SqlTasks:
         return [Returned(delivery=each, document=documents[each.document_id]) for each in found]
 
     async def untold(self, since: datetime, until: datetime, limit: int) -> Sequence[Untold]:
-        asked = {"agency": self._agency_id, "since": since, "until": until, "most": limit}
-        rows = await self._tx.tuples(UNTOLD, **asked)
+        never = {"agency": self._agency_id, "since": since, "most": limit}
+        asked = never | {"until": until}
+        rows = [*await self._tx.tuples(UNTOLD, **asked), *await self._tx.tuples(NEVER_MADE, **never)]
+        rows = sorted(rows)[:limit]
         ids = sorted({packet for _, packet in rows})
         documents: dict[str, IncomingDocument] = {}
         for start in range(0, len(ids), _AT_ONCE):

@@ -342,6 +342,10 @@ class Town:
     async def standing(self, document: OutgoingDocument) -> DeliveryStanding:
         return fold_delivery(await self.facts(document))
 
+    async def notes_of(self, document: OutgoingDocument) -> str:
+        """What the other side wrote to its only delivery."""
+        return " ".join(f"{fact.reason or ''} {fact.note or ''}" for fact in await self.facts(document))
+
     async def events(self, agency: str, subject_id: str) -> tuple[Event, ...]:
         async with self.node.store.read(await self.scope(agency)) as work:
             return tuple(await work.events.of(subject_id))

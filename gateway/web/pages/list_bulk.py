@@ -11,6 +11,7 @@ from aiohttp import web
 
 from gateway.accounts import list_tags
 from gateway.domain.document import Staff
+from gateway.domain.fields import STATUS, fitting, whole
 from gateway.domain.listing import Side
 from gateway.domain.right import Manner, Right
 from gateway.domain.tag import Tag
@@ -321,7 +322,11 @@ def _between(visit: Visit) -> timedelta:
 
 def _staff(visit: Visit) -> Staff:
     person = visit.person.person
-    return Staff(name=person.name, department=person.title or None, email=person.email)
+    return Staff(
+        name=fitting(person.name, STATUS["staff/name"]),
+        department=fitting(person.title, STATUS["staff/department"]),
+        email=whole(person.email, STATUS["staff/email"]),
+    )
 
 
 _RUN: dict[str, Callable[[Visit, Chosen], Awaitable[list[Outcome]]]] = {

@@ -15,6 +15,7 @@ from gateway.errors import Refused
 from gateway.outgoing import drafting
 from gateway.outgoing.intake import Tray
 from gateway.outgoing.reading import ReadDocument, read_document
+from gateway.policy import outgoing as rules
 from gateway.web.pages.compose import addressing, fields
 from gateway.web.visit import Visit
 
@@ -68,6 +69,8 @@ def filled(draft: Draft, read: PdfFields) -> tuple[Draft, dict[str, str]]:
             continue
         field = fields.OF_READ[name]
         if not present.get(name):
+            if not rules.never_kept(_with(draft, {name: one.value})).allowed:
+                continue  # longer than any document may say it: the person shortens it, from the page
             new[name] = one.value
             if one.sure is not Sure.SURE:
                 doubts[field] = one.why or ""

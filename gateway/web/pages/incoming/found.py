@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 
 from gateway.accounts import reading
 from gateway.domain.document import IncomingDocument, InState, Staff
+from gateway.domain.fields import STATUS, fitting, whole
 from gateway.domain.right import Manner, Right
 from gateway.domain.text import fold
 from gateway.errors import Denied
@@ -137,7 +138,11 @@ def over(visit: Visit, found: Found, right: Right, *manners: Manner) -> Granted:
 def staff(visit: Visit) -> Staff:
     """Who acts, as the other side may call back."""
     person = visit.person.person
-    return Staff(name=person.name, department=person.title or None, email=person.email)
+    return Staff(
+        name=fitting(person.name, STATUS["staff/name"]),
+        department=fitting(person.title, STATUS["staff/department"]),
+        email=whole(person.email, STATUS["staff/email"]),
+    )
 
 
 async def names(visit: Visit, principals: Iterable[str]) -> Mapping[str, str]:

@@ -1,0 +1,187 @@
+"""The rules of every text that people and programs write into a document, a change of it or a status: how long, of which
+characters, wanted or not. In: a draft, a change, a status. Out: the same with what is blank taken away, and each of its
+texts with its rule. The doors, the description of the API, the pages and the writer of envelopes read this one table."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Iterator, Mapping
+from dataclasses import MISSING, dataclass, fields, is_dataclass, replace
+from datetime import date
+from enum import Enum
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, TypeVar
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
+    T = TypeVar("T", bound=DataclassInstance)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rule:
+    """One text. `wanted`: nothing is sent without it. `lines`: line feeds and tabs may stand in it. `without`: characters
+    that it may not have. `attribute`: what the domain calls the last part of its path, where that differs."""
+
+    longest: int
+    wanted: bool = False
+    lines: bool = False
+    without: str = ""
+    attribute: str = ""
+
+
+# Paths are those of the API; `*` stands for each entry of a list. Lengths: edxml.md 2.2, rules.md 12.3.
+DRAFT: Mapping[str, Rule] = MappingProxyType(
+    {
+        "number": Rule(longest=11, wanted=True, without=","),
+        "symbol": Rule(longest=30, wanted=True, without=","),
+        "type": Rule(longest=100, wanted=True, attribute="type_name"),
+        "subject": Rule(longest=500, wanted=True, lines=True),
+        "signer/name": Rule(longest=50, wanted=True),
+        "signer/title": Rule(longest=100),
+        "signer/competence": Rule(longest=100),
+        "content": Rule(longest=500, lines=True),
+        "place": Rule(longest=50),
+        "sphere": Rule(longest=100),
+        "drafter": Rule(longest=10),
+        "category": Rule(longest=200),
+        "external_id": Rule(longest=200),
+        "callback_data": Rule(longest=20_000, lines=True),
+        "labels/*": Rule(longest=200),
+        "file_code/organ": Rule(longest=75),
+        "file_code/notation": Rule(longest=20),
+        "staff/name": Rule(longest=200),
+        "staff/department": Rule(longest=200),
+        "staff/phone": Rule(longest=20),
+        "staff/email": Rule(longest=100),
+        "to_places/*": Rule(longest=150),
+        "appendixes/*": Rule(longest=500),
+        "recipients/*/code": Rule(longest=75),
+        "recipients/*/name": Rule(longest=200),
+        "recipients/*/parent": Rule(longest=75),
+        "replies_to/*/agency": Rule(longest=75, wanted=True),
+        "replies_to/*/number": Rule(longest=42, wanted=True),
+        "replies_to/*/document_id": Rule(longest=255),
+    }
+)
+CHANGE: Mapping[str, Rule] = MappingProxyType(
+    {
+        "reason": Rule(longest=500, wanted=True, lines=True),
+        "approved_by": Rule(longest=100),
+        "notice_no": Rule(longest=42),
+        "receivers_added/*": Rule(longest=75),
+        "receivers_removed/*": Rule(longest=75),
+    }
+)
+# The note shares its place on the wire with the reason for a refusal and the id of the packet that is answered.
+STATUS: Mapping[str, Rule] = MappingProxyType(
+    {
+        "note": Rule(longest=400, lines=True),
+        "register_no": Rule(longest=50),
+        "staff/name": Rule(longest=200),
+        "staff/department": Rule(longest=200),
+        "staff/phone": Rule(longest=20),
+        "staff/email": Rule(longest=100),
+        "assignment/lead_unit": Rule(longest=200),
+        "assignment/coordinating_units/*": Rule(longest=200),
+        "assignment/instruction": Rule(longest=2000, lines=True),
+    }
+)
+# How many entries a list may have. One envelope takes no more recipients (verification.md F3): more are several documents.
+MOST: Mapping[str, int] = MappingProxyType(
+    {
+        "recipients": 1000,
+        "receivers_added": 1000,
+        "receivers_removed": 1000,
+        "to_places": 500,
+        "appendixes": 200,
+        "replies_to": 100,
+        "labels": 100,
+    }
+)
+# No document of an office is older, and none is due later: what is further away is a slip of the pen.
+FIRST_DAY, LAST_DAY = date(1900, 1, 1), date(2999, 12, 31)
+# What is given back exactly as it came.
+_UNTOUCHED = frozenset({"callback_data"})
+
+
+def tidy(thing: T) -> T:
+    """The same with one way to say nothing: what is blank is absent, a list has no blank entries, a part of which nothing
+    is left is gone. Texts are in form NFC, without white space around them, their lines ended by a line feed."""
+    changed = {each.name: _tidied(getattr(thing, each.name), each.default) for each in fields(thing)}
+    kept = {name: value for name, value in changed.items() if name not in _UNTOUCHED}
+    return replace(thing, **kept)
+
+
+def entries(rules: Mapping[str, Rule], thing: object) -> Iterator[tuple[str, Rule, str]]:
+    """Each text of `thing` under a rule: its JSON pointer, the rule, and the text, empty where there is none."""
+    for path, rule in rules.items():
+        for pointer, value in _values(thing, path.split("/"), rule.attribute, ""):
+            yield pointer, rule, value
+
+
+def fitting(text: str | None, rule: Rule) -> str | None:
+    """A name from our own lists, which nobody types here, as far as it can be written; None where nothing is left."""
+    kept = "".join(letter for letter in text or "" if not _is_bad(letter))
+    return _clean(_clean(kept)[: rule.longest]) or None
+
+
+def whole(text: str | None, rule: Rule) -> str | None:
+    """The same for what is of no use cut short, such as an address."""
+    return text if text and fitting(text, rule) == text else None
+
+
+def is_blank(text: str) -> bool:
+    """Whether nobody sees anything of it: white space, and marks that have no form of their own."""
+    return all(letter.isspace() or unicodedata.category(letter) == "Cf" for letter in text)
+
+
+def has_bad_characters(text: str, *, lines: bool = False) -> bool:
+    """Control characters (header and log injection), lone surrogates and non-characters (not XML)."""
+    return any(map(_is_bad, text.translate(_LINES) if lines else text))
+
+
+_LINES = str.maketrans("", "", "\n\t")
+
+
+def _is_bad(letter: str) -> bool:
+    point = ord(letter)
+    is_none = (point & 0xFFFE) == 0xFFFE or 0xFDD0 <= point <= 0xFDEF
+    return is_none or unicodedata.category(letter) in ("Cc", "Cs")
+
+
+def _clean(text: str) -> str:
+    text = unicodedata.normalize("NFC", text.replace("\r\n", "\n").replace("\r", "\n")).strip()
+    return "" if is_blank(text) else text
+
+
+def _tidied(value: Any, default: object) -> Any:
+    if isinstance(value, str) and not isinstance(value, Enum):
+        text = _clean(value)
+        if not text:
+            return None if default is None else ""
+        return value if text == value else type(value)(text)
+    if type(value) is tuple:
+        parts = (_tidied(each, MISSING) for each in value)
+        return tuple(each for each in parts if each != "")
+    if is_dataclass(value) and not isinstance(value, type):
+        part = tidy(value)
+        return None if default is None and _is_empty(part) else part
+    return value
+
+
+def _is_empty(part: DataclassInstance) -> bool:
+    return all(getattr(part, each.name) in (None, "", ()) for each in fields(part))
+
+
+def _values(thing: object, path: list[str], attribute: str, above: str) -> Iterator[tuple[str, str]]:
+    first, *rest = path
+    if first == "*":
+        for n, each in enumerate(thing if isinstance(thing, tuple) else ()):
+            yield from _values(each, rest, attribute, f"{above}/{n}") if rest else ((f"{above}/{n}", each),)
+        return
+    value = getattr(thing, first if rest else attribute or first, None)
+    if rest:
+        yield from _values(value, rest, attribute, f"{above}/{first}")
+    else:
+        yield f"{above}/{first}", value or ""

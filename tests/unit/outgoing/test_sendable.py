@@ -1,0 +1,269 @@
+"""Accepted means that it can be sent: blank is absent at every door, what could never be packed is refused before it is
+accepted, and a packet that cannot be made after all ends as failed for everybody to see."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from gateway.domain.document import (
+    Assignment,
+    IncomingDocument,
+    OutState,
+    Recipient,
+    ReplyLink,
+    Signer,
+    Staff,
+)
+from gateway.domain.identity import Digest, DocumentId, PacketId
+from gateway.domain.receipt import StatusPacket
+from gateway.domain.task import TaskKind
+from gateway.errors import Refused
+from gateway.outgoing import drafting, manage, recall
+from gateway.store import sweeper
+from gateway.todo import gather
+from tests.support.node import COMMUNE, DEPARTMENT, PDF, PROVINCE, Town
+
+BLANKS = ("", " ", "\t", "\u00a0", "\u3000 ", "\u200b", "\r\n")
+LINK = ReplyLink(agency=PROVINCE, number="7/UBND-VP", date=date(2026, 11, 2), document_id=DocumentId(" "))
+
+
+@pytest.mark.parametrize("blank", BLANKS)
+async def test_blank_text_is_absent_and_the_document_arrives(town: Town, blank: str) -> None:
+    sent = await town.send(
+        "15",
+        place=blank,
+        content=blank,
+        sphere=blank,
+        drafter=blank,
+        external_id=blank,
+        signer=Signer(name="Lê Thử", title=blank, competence=blank),
+        staff=Staff(name=blank, department=blank, phone=blank, email=blank),
+        to_places=(blank, "Lưu: VT", blank),
+        appendixes=(blank,),
+        replies_to=(replace(LINK, document_id=DocumentId(blank)),),
+    )
+    await town.carry()
+
+    arrived = await town.only()
+    assert arrived.signer == Signer(name="Lê Thử")
+    assert (sent.draft.place, sent.draft.external_id, sent.draft.staff) == (None, None, None)
+    assert (sent.draft.to_places, sent.draft.appendixes) == (("Lưu: VT",), ())
+    assert arrived.replies_to[0].document_id is None
+
+
+async def test_a_draft_saved_with_blanks_says_nothing_there(town: Town) -> None:
+    begun = await town.send("15", send=False)
+    saved = await drafting.save(
+        town.node.out,
+        await town.scope(DEPARTMENT),
+        begun.id,
+        replace(begun.draft, place=" ", to_places=(" ",)),
+    )
+
+    assert (saved.draft.place, saved.draft.to_places) == (None, ())
+
+
+@pytest.mark.parametrize("blank", BLANKS)
+@pytest.mark.parametrize("code", ["03", "05"])
+async def test_a_status_with_blank_texts_reaches_the_sender(town: Town, code: str, blank: str) -> None:
+    sent = await town.send()
+    await town.carry()
+    staff = Staff(name="Trần Thử", phone=blank, email=blank, department=blank)
+
+    await town.status(await town.only(), code, staff=staff, note=blank)
+    await town.carry()
+
+    assert (await town.delivery(sent)).state == {"03": "accepted", "05": "processing"}[code]
+
+
+@pytest.mark.parametrize(
+    ("said", "pointer"),
+    [
+        ({"note": "Đã\x0bnhận"}, "bad-characters at /note"),
+        ({"note": "Đã\ufffenhận"}, "bad-characters at /note"),
+        ({"note": "Đ" * 401}, "too-long at /note"),
+        ({"staff": Staff(name="A", phone="0" * 21)}, "too-long at /staff/phone"),
+        ({"staff": Staff(name="A", email="a" * 101)}, "too-long at /staff/email"),
+        ({"staff": Staff(name="A\x00")}, "bad-characters at /staff/name"),
+        ({"register_no": "1" * 51}, "too-long at /register_no"),
+        ({"assignment": Assignment(lead_unit="Đ" * 201)}, "too-long at /assignment/lead_unit"),
+    ],
+)
+async def test_a_status_that_could_never_be_sent_is_refused_and_nothing_changes(
+    town: Town, said: dict[str, Any], pointer: str
+) -> None:
+    sent = await town.send()
+    await town.carry()
+    arrived = await town.only()
+
+    with pytest.raises(Refused, match=pointer):
+        await town.status(arrived, "03", **said)
+
+    assert (await town.reload(arrived)).state == arrived.state
+    await town.carry()
+    assert (await town.delivery(sent)).state == "delivered"
+
+
+async def test_the_longest_note_goes_whole_with_the_longest_reason(town: Town) -> None:
+    sent = await town.send()
+    await town.carry()
+    note = "Đ" * 399 + "."
+
+    await town.status(await town.only(), "02", reason="FORBIDDEN_CONTENT", note=note)
+    await town.carry()
+
+    assert note in (await town.notes_of(sent))
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        ({"staff": Staff(name="A", phone="0" * 21)}, "too-long at /staff/phone"),
+        ({"staff": Staff(name="A", email="a" * 101)}, "too-long at /staff/email"),
+        (
+            {"replies_to": (replace(LINK, document_id=DocumentId("Z" * 256)),)},
+            "too-long at /replies_to/0/document_id",
+        ),
+        ({"replies_to": (replace(LINK, document_id=DocumentId("null")),)}, "unsendable"),
+        ({"subject": "a" * 20_000}, "too-long at /subject"),
+        ({"content": "x\x0by"}, "bad-characters at /content"),
+    ],
+)
+async def test_what_could_never_be_packed_is_refused_before_it_is_accepted(
+    town: Town, changes: dict[str, Any], told: str
+) -> None:
+    with pytest.raises(Refused, match=told):
+        await town.send("15", **changes)
+
+    assert await town.count("outgoing_document") == 0
+
+
+@pytest.mark.parametrize("count", [1001, 5000])
+async def test_more_recipients_than_one_envelope_takes_are_refused_even_as_a_draft(
+    town: Town, count: int
+) -> None:
+    many = tuple(Recipient(code=f"Z93.{n}") for n in range(count))
+
+    for send in (True, False):
+        with pytest.raises(Refused, match=f"too-many at /recipients .*count={count}"):
+            await town.send("15", recipients=many, send=send)
+
+
+async def test_an_over_long_text_is_not_even_kept_in_a_draft(town: Town) -> None:
+    with pytest.raises(Refused, match="too-long at /subject"):
+        await town.send("15", send=False, subject="a" * 501)
+    begun = await town.send("15", send=False)
+    with pytest.raises(Refused, match="too-long at /subject"):
+        await drafting.save(
+            town.node.out, await town.scope(DEPARTMENT), begun.id, replace(begun.draft, subject="a" * 501)
+        )
+
+    assert (await town.document(begun)).draft.subject == begun.draft.subject
+
+
+async def test_a_recall_and_a_take_back_with_a_reason_that_nobody_can_write_are_refused(town: Town) -> None:
+    sent = await town.send()
+    await town.carry()
+
+    for take_back in (False, True):
+        with pytest.raises(Refused, match="bad-characters at /reason"):
+            await recall.recall(
+                town.node.out,
+                await town.scope(DEPARTMENT),
+                sent.id,
+                reason="Gửi\x0bnhầm",
+                approved_by="Giám đốc Mẫu",
+                notice_no="7/TB",
+                take_back=take_back,
+            )
+
+    assert (await town.delivery(sent)).state == "delivered"
+
+
+async def test_a_document_whose_packing_can_never_succeed_fails_with_its_reason_an_event_and_a_task(
+    town: Town, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sent = await town.send("15", PROVINCE, COMMUNE)
+    _damage(town, sent.files[0].sha256)
+
+    await town.carry()
+
+    kept = await town.document(sent)
+    assert {each.state for each in (await town.deliveries(sent)).values()} == {"failed"}
+    assert (kept.state_reason or "").startswith("GW-S-410")
+    failed = [each for each in await town.events(DEPARTMENT, sent.id) if each.kind.value == "message.failed"]
+    assert sorted(each.data["to"] for each in failed) == sorted((PROVINCE, COMMUNE))
+    assert await town.count("job") == 0
+    todo = await gather.run(town.node.todo, await town.scope(DEPARTMENT))
+    assert [each.kind for each in todo.tasks] == [TaskKind.FAILED, TaskKind.FAILED]
+
+
+async def test_once_the_file_is_whole_again_it_is_packed_and_sent_on_demand(town: Town) -> None:
+    sent = await town.send()
+    _damage(town, sent.files[0].sha256)
+    await town.carry()
+    _path(town, sent.files[0].sha256).write_bytes(PDF)
+
+    await manage.resend(town.node.out, await town.scope(DEPARTMENT), sent.id)
+    await town.carry()
+
+    assert (await town.delivery(sent)).state == "delivered"
+    assert (await town.document(sent)).state_reason is None
+
+
+async def test_what_could_not_be_packed_can_be_cancelled_and_its_number_is_free(town: Town) -> None:
+    sent = await town.send()
+    _damage(town, sent.files[0].sha256)
+    await town.carry()
+
+    cancelled = await manage.cancel(town.node.out, await town.scope(DEPARTMENT), sent.id)
+
+    assert cancelled.state is OutState.CANCELLED
+
+
+async def test_an_answer_that_nobody_can_write_ends_with_an_event_and_a_task(town: Town) -> None:
+    await town.send()
+    await town.carry()
+    arrived = await town.only()
+    scope = await town.scope(PROVINCE)
+    async with town.node.store.begin(scope) as work:
+        await work.jobs.put("answer", arrived.inbox_id, payload=_unwritable(arrived))
+        await work.commit()
+
+    await town.carry()
+
+    failed = [e for e in await town.events(PROVINCE, arrived.inbox_id) if e.kind.value == "message.failed"]
+    assert [each.data["code"] for each in failed] == ["GW-I-100"]
+    async with town.node.store.read(scope) as work:
+        assert "forbidden character" in (await work.jobs.error_of(arrived.inbox_id) or "")
+    assert (await town.node.store.counts())["job.waiting"] == 0
+    todo = await gather.run(town.node.todo, scope)
+    assert [each.kind for each in todo.tasks if each.kind is TaskKind.STATUS] == [TaskKind.STATUS]
+
+
+def _unwritable(arrived: IncomingDocument) -> StatusPacket:
+    return StatusPacket(
+        packet_id=PacketId("pkt_unwritable"),
+        sender_code=PROVINCE,
+        to_code=arrived.sender_code,
+        code="03",
+        document_id=arrived.document_id,
+        document_code=None,
+        issued_on=None,
+        stated_at=arrived.arrived_at,
+        description="\x0b",
+    )
+
+
+def _damage(town: Town, digest: str) -> None:
+    path = _path(town, digest)
+    path.write_bytes(PDF[:-1] + b"?")
+
+
+def _path(town: Town, digest: str) -> Path:
+    return sweeper.path_of(town.node.room.folder, Digest(digest))
