@@ -58,7 +58,7 @@ from gateway.workers.hosting import Hosting
 from gateway.workers.idle_accounts import IdleAccounts
 from gateway.workers.lister import Lister
 from gateway.workers.loop import Bell, forever
-from gateway.workers.pulse import Pulse
+from gateway.workers.pulse import HEARTBEAT, Pulse
 from gateway.workers.quarantine import Quarantine
 from gateway.workers.revocation import Asking
 from gateway.workers.sealer import Sealer
@@ -278,7 +278,7 @@ async def open_node(
             scanner=scanner,
             hold=_holding(settings, around, office, shared),
             bells=_bells(store),
-            pulse=Pulse(folder=settings.node.data_dir / "heartbeat", clock=time, pool=pool),
+            pulse=Pulse(folder=settings.node.data_dir / HEARTBEAT, clock=time, pool=pool, holds=axis.in_hand),
             room=room,
             gate=gate,
             sealer=bootstrap_log.sealer(settings, store.log, time, pool),

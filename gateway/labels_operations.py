@@ -74,6 +74,8 @@ OPERATIONS: dict[str, tuple[str, str]] = {
     "queue.axis.leased": ("đang giao", "being handed over"),
     "queue.axis.fetched": ("trong đó đã lấy về nút", "of which fetched by this node"),
     "queue.axis.dead": ("hàng lỗi", "dead list"),
+    "queue.axis.parts": ("gói lớn đang ghép trên đĩa", "large packets being put together on disk"),
+    "queue.held": ("trong đó đang xử lý", "of which being worked on"),
     "cli.column.queue": ("Hàng đợi", "Queue"),
     "cli.column.sort": ("Loại", "Sort"),
     "cli.column.count": ("Số lượng", "Count"),

@@ -16,7 +16,7 @@ from gateway.cli.node import run
 from gateway.errors import Misconfigured
 
 if TYPE_CHECKING:
-    from gateway.ops.status import AxisNow
+    from gateway.ops.axis_now import AxisNow
     from gateway.ports import AxisDesk
 
 
@@ -42,10 +42,12 @@ def status(call: Call) -> None:
 
 
 async def _look(call: Call) -> AxisNow:
-    from gateway.ops.status import of_axis
+    from gateway.clock import SystemClock
+    from gateway.ops import axis_now
+    from gateway.workers.pulse import HEARTBEAT
 
     async with opened(call) as axis:
-        return await of_axis(axis)
+        return await axis_now.look(axis, call.settings().node.data_dir / HEARTBEAT, SystemClock().now())
 
 
 @asynccontextmanager

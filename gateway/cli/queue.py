@@ -30,6 +30,7 @@ _COLUMNS = (
     ("cli.column.count", ""),
     ("cli.column.oldest", ""),
 )
+HELD = "leased"
 # Whose words are those of another table.
 _WORDS = {"outbox": "lane", "inbox": "packet", "job": "queue.job", "axis": "queue.axis"}
 _LOOK_EVERY_S = 0.5
@@ -65,12 +66,13 @@ def queue_list(call: Call) -> None:
 
 
 async def _list(call: Call) -> list[Line]:
-    from gateway.ops.status import of_axis
+    from gateway.ops import axis_now
     from gateway.store import reporting
 
     async with at_node(call) as node:
-        axis = await of_axis(node.axis)
-        load = await reporting.load(node.store, node.clock.now())
+        now = node.clock.now()
+        axis = await axis_now.look(node.axis, node.pulse.folder, now)
+        load = await reporting.load(node.store, now)
     return [
         *(Line(queue="axis", sort=sort, count=count) for sort, count in axis.counts.items()),
         *_waiting(load),
@@ -80,6 +82,8 @@ async def _list(call: Call) -> list[Line]:
 def _waiting(load: Load) -> Iterator[Line]:
     for queue, piles in (("job", load.jobs), ("outbox", load.outbox), ("inbox", load.inbox)):
         yield from _of(queue, piles)
+        # Of those that wait: what a worker has in hand at this moment.
+        yield Line(queue=queue, sort=HELD, count=load.leases[queue])
     if load.unnumbered:
         yield Line(queue="event", sort="", count=load.unnumbered)
 
@@ -90,9 +94,13 @@ def _of(queue: str, piles: Mapping[str, Pile]) -> Iterator[Line]:
 
 
 def _cells(call: Call, line: Line) -> tuple[str, ...]:
-    key = f"{_WORDS.get(line.queue, line.queue)}.{line.sort}"
+    key = "queue.held" if _is_held(line) else f"{_WORDS.get(line.queue, line.queue)}.{line.sort}"
     sort = call.word(key) if labels.has(key) else line.sort
     return (call.word(f"queue.{line.queue}"), sort, str(line.count), output.clock(line.oldest))
+
+
+def _is_held(line: Line) -> bool:
+    return line.sort == HELD and line.queue != "axis"
 
 
 def peek(

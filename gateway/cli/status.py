@@ -17,7 +17,8 @@ from gateway.cli.issuers import issuer_line, shown_issuer
 from gateway.cli.node import at_node, run
 
 if TYPE_CHECKING:
-    from gateway.ops.status import AxisNow, Backup, Status
+    from gateway.ops.axis_now import AxisNow
+    from gateway.ops.status import Backup, Status
     from gateway.store.reporting import Pile
     from gateway.workers.pulse import Beat
 

@@ -19,6 +19,7 @@ from gateway.domain.node_history import KEPT
 from gateway.domain.turns import Horizon
 from gateway.errors import GatewayError, TransportFailure
 from gateway.ops import (
+    axis_now,
     doctor_clock,
     doctor_folders,
     doctor_jobs,
@@ -36,6 +37,7 @@ from gateway.transport.embedded import EmbeddedAxis
 from gateway.trust.evidence import Trust
 from gateway.trust.keys import KeyDirectory
 from gateway.trust.pkcs11_keys import TokenKeys
+from gateway.workers.pulse import HEARTBEAT
 
 GREEN, YELLOW, RED = "green", "yellow", "red"
 
@@ -353,7 +355,7 @@ _OF_STORE: Mapping[str, Callable[..., Awaitable[list[Finding]]]] = {
 async def _axis(patient: Patient) -> list[Finding]:
     if patient.open_axis is not None:
         async with patient.open_axis() as axis:
-            return await _line(axis)
+            return await _line(patient, axis)
     if not (patient.axis_folder / "axis.sqlite").is_file():
         # Opening it would make it, and a doctor changes nothing.
         told = {"path": patient.axis_folder}
@@ -364,15 +366,16 @@ async def _axis(patient: Patient) -> list[Finding]:
     try:
         ahead = {"axis": await axis.leased_ahead()}
         moved = doctor_clock.moved(ahead, None, patient.clock.now())
-        return [*await _line(axis), *(_as_finding("clock", each) for each in moved)]
+        return [*await _line(patient, axis), *(_as_finding("clock", each) for each in moved)]
     finally:
         await axis.close()
 
 
-async def _line(axis: AxisDesk) -> list[Finding]:
+async def _line(patient: Patient, axis: AxisDesk) -> list[Finding]:
     """Counting makes an axis connect; what it says of itself comes after that."""
     try:
-        counts = await axis.counts()
+        heartbeat, now = patient.data_dir / HEARTBEAT, patient.clock.now()
+        counts = await axis_now.count(axis, heartbeat, now)
     except TransportFailure as error:
         reason = axis.state().reason or str(error)
         return [Finding(check="axis", level=RED, cause="axis.down", params={"reason": reason})]

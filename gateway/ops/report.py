@@ -12,7 +12,7 @@ from datetime import datetime
 from gateway import __version__
 from gateway.bootstrap import Node
 from gateway.domain.node_history import KEPT
-from gateway.ops import status
+from gateway.ops import axis_now, status
 from gateway.ops.doctor import Finding
 from gateway.ops.metrics import days_left
 from gateway.policy import heartbeat
@@ -45,7 +45,7 @@ def of_settings(settings: Settings, findings: Sequence[Finding], now: datetime) 
 async def of_node(node: Node) -> dict[str, object]:
     """What an open node knows besides."""
     now = node.clock.now()
-    axis, hosted = await status.of_axis(node.axis), await node.store.hosted()
+    axis, hosted = await axis_now.look(node.axis, node.pulse.folder, now), await node.store.hosted()
     backup = status.last_backup(node.settings.node.data_dir)
     days = await node.store.history.days((now - KEPT).date())
     return {

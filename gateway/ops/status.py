@@ -9,25 +9,17 @@ from datetime import datetime
 
 from gateway import __version__, bootstrap_keys
 from gateway.bootstrap import Node
-from gateway.errors import TransportFailure
-from gateway.ops import trust_state
+from gateway.ops import axis_now, trust_state
+from gateway.ops.axis_now import AxisNow
 from gateway.ops.metrics import days_left
 from gateway.ops.trust_state import IssuerState
 from gateway.policy import expiry
-from gateway.ports import AxisDesk, AxisState, ScannerState
+from gateway.ports import ScannerState
 from gateway.store import reporting
 from gateway.store.backup_note import Backup as Backup
 from gateway.store.backup_note import last_backup as last_backup
 from gateway.store.reporting import Load
 from gateway.workers.pulse import Beat, beats
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AxisNow:
-    """How the axis is; `counts` is empty and `state.reason` says why where it does not answer."""
-
-    state: AxisState
-    counts: Mapping[str, int]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,7 +49,7 @@ async def look(node: Node) -> Status:
         node=node.settings.node.name,
         version=__version__,
         at=now,
-        axis=await of_axis(node.axis),
+        axis=await axis_now.look(node.axis, node.pulse.folder, now),
         load=await reporting.load(node.store, now),
         certificates={agency.code: days_left(node, agency.code, now) for agency in hosted},
         backup=last_backup(node.settings.node.data_dir),
@@ -74,12 +66,3 @@ async def ending_partners(node: Node, own: Collection[str], now: datetime) -> Ma
     watch = bootstrap_keys.watch(node.store, node.directory, node.keys, node.trust, node.deciding)
     soon = expiry.due(await watch.endings(now), now)
     return {each.code: (each.until - now).total_seconds() / 86400 for each, _ in soon if each.code not in own}
-
-
-async def of_axis(axis: AxisDesk) -> AxisNow:
-    """Counting makes an axis connect, so that its state is told after that."""
-    try:
-        counts = await axis.counts()
-    except TransportFailure:
-        counts = {}
-    return AxisNow(state=axis.state(), counts=counts)

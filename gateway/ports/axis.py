@@ -126,6 +126,9 @@ class AxisDesk(Axis, Protocol):
     async def counts(self) -> Mapping[str, int]:
         """Parcels `waiting` (of which `urgent`), `leased` and `dead`, as far as this node may see."""
 
+    def in_hand(self) -> Mapping[str, int]:
+        """What of it this process holds and no other one can count, by the same names, from memory."""
+
     async def dead_list(self) -> Sequence[DeadParcel]:
         """Oldest first."""
 

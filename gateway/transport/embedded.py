@@ -158,6 +158,10 @@ class EmbeddedAxis:
             found = next(iter(await queue.execute_fetchall(sql.COUNTS, self._times(self._lease_s))))
         return dict(zip(("waiting", "urgent", "leased", "dead"), found[:4], strict=True))
 
+    def in_hand(self) -> Mapping[str, int]:
+        """Nothing: whoever opens the folder counts all of it."""
+        return {}
+
     async def leased_ahead(self) -> int:
         """Parcels whose lease a clock that was ahead wrote; whoever takes next has them."""
         async with self._read() as queue:

@@ -19,6 +19,8 @@ from gateway.domain.node_history import Beat as Told
 from gateway.ports import Clock, Pool
 from gateway.workers.turn import Turn
 
+# Below the data folder.
+HEARTBEAT = "heartbeat"
 EVERY = timedelta(seconds=10)
 # The longest honest step is a batch of the largest packets on a slow disk: minutes.
 STUCK_S = 15 * 60.0
@@ -34,15 +36,19 @@ class Beat:
     at: datetime
     since: datetime
     stuck: tuple[str, ...] = ()
+    holds: Mapping[str, int] = field(default_factory=dict)
+    """What it has in hand of the axis, by the names of `AxisDesk.counts`."""
 
 
 @dataclass(slots=True, kw_only=True)
 class Pulse:
-    """One process's sign of life. Made by the wiring, one for each open node."""
+    """One process's sign of life. Made by the wiring, one for each open node. `holds` tells what it has in hand of the
+    axis, for those who count from another process."""
 
     folder: Path
     clock: Clock
     pool: Pool
+    holds: Callable[[], Mapping[str, int]] = dict
     now_s: Callable[[], float] = time.monotonic
     _turned: dict[str, float] = field(default_factory=dict)
     _told: dict[str, Told] = field(default_factory=dict)
@@ -90,7 +96,12 @@ class Pulse:
         self._since = self._since or now
         if self._turn.take(now):
             stuck = [name for name, turns in self.loops().items() if not turns]
-            told = {"at": now.isoformat(), "since": self._since.isoformat(), "stuck": stuck}
+            told = {
+                "at": now.isoformat(),
+                "since": self._since.isoformat(),
+                "stuck": stuck,
+                "holds": dict(self.holds()),
+            }
             await self.pool.run(partial(_write, self._file, json.dumps(told)))
         return False
 
@@ -101,7 +112,12 @@ class Pulse:
 
     @property
     def _file(self) -> Path:
-        return self.folder / f"{socket.gethostname()}-{os.getpid()}.json"
+        return self.folder / f"{own_name()}.json"
+
+
+def own_name() -> str:
+    """Of this process, among all of the node."""
+    return f"{socket.gethostname()}-{os.getpid()}"
 
 
 def _write(file: Path, text: str) -> None:
@@ -127,8 +143,9 @@ def beats(folder: Path, now: datetime) -> Sequence[Beat]:
                 at=datetime.fromisoformat(told["at"]),
                 since=datetime.fromisoformat(told["since"]),
                 stuck=tuple(told["stuck"]),
+                holds={str(part): int(number) for part, number in told.get("holds", {}).items()},
             )
-        except (OSError, ValueError, KeyError, TypeError):
+        except (OSError, ValueError, KeyError, TypeError, AttributeError):
             continue
         if now - beat.at < FORGOTTEN:
             found.append(beat)

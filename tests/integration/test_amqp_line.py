@@ -7,17 +7,20 @@ import io
 import os
 import socket
 from dataclasses import replace
+from pathlib import Path
 from typing import BinaryIO
 
 import pytest
 
 from gateway.clock import SystemClock
 from gateway.errors import Misconfigured
+from gateway.ops import axis_now
 from gateway.ports import Fate
 from gateway.transport.amqp import topology as names
 from gateway.transport.amqp.access import Server
 from gateway.transport.amqp.axis import AmqpAxis, AmqpOptions
 from gateway.transport.amqp.publisher import SMALL_AT_ONCE
+from gateway.workers.pulse import Pulse, own_name
 from tests.services.rabbit import quoted
 from tests.support.amqp_stage import Stage, until_delivered
 from tests.support.axis_rigs import until, until_told
@@ -220,6 +223,45 @@ async def test_what_nobody_takes_goes_back_to_the_broker_and_comes_when_it_is_as
     (arrival,) = await received(two)
 
     assert arrival.packet_id == "p1"
+
+
+async def test_what_a_worker_holds_is_counted_by_another_process_of_the_node(
+    stage: Stage, tmp_path: Path
+) -> None:
+    """As `gateway axis status` counts while `gateway serve` works: to the broker what was handed out is not there."""
+    one, two = await stage.sender(), await stage.receiver()
+    for n in range(3):
+        await one.publish(parcel(f"p{n}"), ["Z92"])
+    (held,) = await received(two, limit=1)
+    await until_told(lambda: _has(two, "fetched", 2), "all at the worker")
+    beat = Pulse(folder=tmp_path / "heartbeat", clock=SystemClock(), pool=stage.pool, holds=two.in_hand)
+    await beat.beat()
+    (tmp_path / "heartbeat" / f"{own_name()}.json").rename(tmp_path / "heartbeat" / "worker-1.json")
+    looking = await stage.receiver()
+
+    alone = await looking.counts()
+    found = await axis_now.look(looking, tmp_path / "heartbeat", SystemClock().now())
+
+    assert (alone["waiting"], alone["leased"]) == (0, 0)
+    assert (found.counts["waiting"], found.counts["fetched"], found.counts["leased"]) == (2, 2, 1)
+    await settled(two, [held])
+
+
+async def test_a_large_packet_that_lies_on_disk_in_parts_is_counted(stage: Stage) -> None:
+    one = await stage.sender(AmqpOptions(part_bytes=100_000))
+    two = await stage.receiver(AmqpOptions(part_bytes=100_000))
+    await one.publish(parcel("large", os.urandom(350_000)), ["Z92"])
+
+    (arrival,) = await received(two)
+    while_held = await two.counts()
+    await settled(two, [arrival])
+
+    assert (while_held["parts"], while_held["leased"]) == (1, 1)
+    assert (await two.counts())["parts"] == 0
+
+
+async def _has(axis: AmqpAxis, part: str, count: int) -> bool:
+    return (await axis.counts())[part] == count
 
 
 async def test_a_node_that_the_broker_does_not_know_is_told_the_cure(stage: Stage) -> None:

@@ -13,6 +13,7 @@ from gateway.domain.account import HostedAgency
 from gateway.edxml.key import value_fault
 from gateway.edxml.policy import XmlPolicy
 from gateway.errors import GatewayError, TransportFailure
+from gateway.ops import axis_now
 from gateway.ops.doctor_clock import CLOCK_SKEW
 from gateway.outgoing import keys as signing
 from gateway.transport.broker import check
@@ -82,7 +83,7 @@ async def _folder(node: Node) -> Mapping[str, object]:
 
 async def _count(node: Node) -> Mapping[str, object]:
     try:
-        counts = await node.axis.counts()
+        counts = await axis_now.count(node.axis, node.pulse.folder, node.clock.now())
     except TransportFailure as error:
         raise _Fault("down", detail=node.axis.state().reason or str(error)) from error
     state = node.axis.state()

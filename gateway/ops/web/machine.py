@@ -15,7 +15,7 @@ from gateway.domain.event import EventKind
 from gateway.domain.node_history import DISK, KEPT, JobDay, QueueSample
 from gateway.domain.traffic import Flow, TrafficWanted
 from gateway.errors import GatewayError, StoreFailure
-from gateway.ops import doctor, doctor_patient, report, status
+from gateway.ops import axis_now, doctor, doctor_patient, report, status
 from gateway.ops.metrics import days_left
 from gateway.ops.web import line_test
 from gateway.policy import disk_days
@@ -79,7 +79,7 @@ class NodeMachine:
     async def queues(self) -> Queues:
         node = self.node
         load = await reporting.load(node.store, node.clock.now())
-        axis = await status.of_axis(node.axis)
+        axis = await axis_now.look(node.axis, node.pulse.folder, node.clock.now())
         piles = [Pile(queue="axis", part=part, count=count) for part, count in axis.counts.items()]
         return Queues(
             piles=[*piles, *_piles(load)],

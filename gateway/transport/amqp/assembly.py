@@ -98,6 +98,11 @@ class Assembly:
         await self._pool.run(partial(self._aside.hosting_changed, self._is_ours))
         self._look_at = 0.0
 
+    async def under_way(self) -> int:
+        """Sets on disk that have no end yet and wait for no person."""
+        told = await self._pool.run(self._spool.counts)
+        return told["sets"] - told["aside"]
+
     async def close(self) -> None:
         await self._pool.run(self._spool.close)
 

@@ -139,17 +139,25 @@ class AmqpAxis:
         )
 
     async def counts(self) -> Mapping[str, int]:
-        """Of this node alone; `fetched` of those waiting are here already."""
+        """Of this node alone; `fetched` of those waiting are here already, and `parts` are large packets on this disk that
+        are not whole yet, or whole and on their way in."""
         urgent, normal = await self._depths(names.LANES)
         dead = await self._depth(names.dead_queue(self._node)) + await self._dead.aside()
-        fetched = self._handout.waiting()
+        held, parts = self.in_hand(), await self._assembly.under_way()
         return {
-            "waiting": urgent + normal + fetched,
-            "urgent": urgent + self._handout.waiting(Lane.URGENT),
-            "leased": self._handout.leased,
+            "waiting": urgent + normal + held["waiting"],
+            "urgent": urgent + held["urgent"],
+            "leased": held["leased"],
             "dead": dead,
-            "fetched": fetched,
+            "fetched": held["fetched"],
+            "parts": parts,
         }
+
+    def in_hand(self) -> Mapping[str, int]:
+        """The broker counts what nobody took yet: of what is here it tells nothing."""
+        fetched = self._handout.waiting()
+        urgent = self._handout.waiting(Lane.URGENT)
+        return {"waiting": fetched, "urgent": urgent, "leased": self._handout.leased, "fetched": fetched}
 
     async def dead_list(self) -> Sequence[DeadParcel]:
         return await self._dead.list()

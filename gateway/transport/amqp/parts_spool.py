@@ -137,14 +137,15 @@ class Spool:
             self.release(token)
 
     def counts(self) -> Mapping[str, int]:
-        """Open `sets`, of which `whole` and `refused`, their `parts` and `bytes` on disk."""
-        told = dict.fromkeys(("sets", "whole", "refused", "parts", "bytes"), 0)
+        """Open `sets`, of which `whole`, `refused` and put `aside`, their `parts` and `bytes` on disk."""
+        told = dict.fromkeys(("sets", "whole", "refused", "aside", "parts", "bytes"), 0)
         with disk.failures_named(self._folder):
             for _, one in self._open_sets():
                 parts = one.parts()
                 told["sets"] += 1
                 told["whole"] += len(parts) == one.label.of
                 told["refused"] += bool(one.refusal)
+                told["aside"] += one.aside is not None
                 told["parts"] += len(parts)
                 told["bytes"] += sum(part.size for part in parts.values())
         return told

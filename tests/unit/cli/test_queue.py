@@ -175,6 +175,24 @@ def test_every_queue_is_listed_with_its_oldest(terminal: Terminal, node: Path) -
     assert "Chờ đóng gói, ký" in told
 
 
+def test_what_a_worker_has_in_hand_is_listed_with_what_waits(terminal: Terminal, node: Path) -> None:
+    asyncio.run(claimed(node.parent / "node"))
+
+    listed = {each["id"]: each for each in terminal.type("queue", "list", "-o", "json").json["data"]}
+    told = terminal.type("queue", "list", "--lang", "en").out
+
+    assert (listed["outbox.normal"]["count"], listed["outbox.leased"]["count"]) == (1, 1)
+    assert (listed["job.pack"]["count"], listed["job.leased"]["count"]) == (1, 0)
+    assert listed["inbox.leased"]["count"] == 0
+    assert "of which being worked on" in told
+
+
+async def claimed(folder: Path) -> None:
+    """As by a worker of another process, which is at it."""
+    async with opened(folder, ManualClock(datetime.now(UTC))) as town:
+        assert len(await town.node.store.claim_outbox(10, 60)) == 1
+
+
 def test_one_row_is_looked_at_and_stays(terminal: Terminal, node: Path) -> None:
     (row,) = asyncio.run(outbox_ids(node.parent / "node"))
 

@@ -1,0 +1,279 @@
+"""Every alarm that the operators' page recommends fires in the trouble that it is for: the page's own expression is read
+and held against a scrape of a node in that trouble, and against one of the node before it."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import socket
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
+from gateway import meters
+from gateway.domain.document import Urgency
+from gateway.errors import StoreFailure
+from gateway.ops.health import Watch
+from gateway.ops.metrics import Scrape, of_state
+from gateway.ports import AxisState
+from gateway.store.room import Room
+from gateway.transport.amqp.access import Access, Server
+from gateway.transport.amqp.axis import AmqpAxis, AmqpOptions
+from gateway.trust.clamav import ClamScanner, read_address
+from gateway.workers import dispatcher, packer, receiver
+from gateway.workers.trouble import Trouble
+from tests.support.node import LEASE_S, PROVINCE, Town
+from tests.support.parcels import parcel
+
+PAGE = Path(__file__).parents[3] / "docs" / "operations.md"
+EXPRESSION = re.compile(
+    r"(?:increase\()?gateway_(?P<name>\w+)(?:\{(?P<labels>[^}]*)\})?(?:\[\w+\]\))? (?P<op>>|<|==) (?P<than>\d+)"
+)
+Sample = tuple[str, Mapping[str, str], float]
+
+
+def alarms() -> dict[str, str]:
+    """What stands under "when", by the name of the alarm."""
+    table = PAGE.read_text("utf-8").split("| alarm | when | look at |\n|---|---|---|\n")[1].split("\n\n")[0]
+    rows = [re.split(r"(?<!\\)\|", line)[1:3] for line in table.splitlines()]
+    return {name.strip(): when.strip().replace("\\|", "|") for name, when in rows}
+
+
+async def scraped(town: Town) -> list[Sample]:
+    return samples((await Scrape(node=town.node).text()).decode())
+
+
+def samples(text: str) -> list[Sample]:
+    found = text_string_to_metric_families(text)
+    return [(each.name, each.labels, each.value) for family in found for each in family.samples]
+
+
+def fires(when: str, before: list[Sample], now: list[Sample]) -> bool:
+    """The page's own expression over one scrape; an increase is what was added since the one before."""
+    found = EXPRESSION.search(when)
+    assert found is not None, when
+    wanted = re.findall(r'(\w+)(=~?)"([^"]*)"', found["labels"] or "")
+
+    def matching(scrape: list[Sample]) -> list[float]:
+        return [
+            value
+            for name, labels, value in scrape
+            if name == f"gateway_{found['name']}"
+            and all(
+                re.fullmatch(want if how == "=~" else re.escape(want), labels.get(label, ""))
+                for label, how, want in wanted
+            )
+        ]
+
+    values = [sum(matching(now)) - sum(matching(before))] if "increase(" in when else matching(now)
+    than = float(found["than"])
+    return any({">": value > than, "<": value < than, "==": value == than}[found["op"]] for value in values)
+
+
+@asynccontextmanager
+async def on_a_broker_that_is_away(town: Town) -> AsyncIterator[Town]:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))  # bound, and nobody listens
+        server = Server(host="127.0.0.1", port=taken.getsockname()[1], tls=False)
+        access = Access(
+            servers=(server,),
+            vhost="axis",
+            user="invented",
+            password="invented",
+            ca=None,
+            certificate=None,
+            key=None,
+        )
+        folder = town.node.settings.node.data_dir / "parts"
+        async with AmqpAxis(access, "town", folder, town.clock, town.node.pool, AmqpOptions()) as axis:
+            yield replace(town, node=replace(town.node, axis=axis))
+
+
+async def database_away(town: Town) -> list[Sample]:
+    await town.node.store.close()
+    for file in town.node.settings.node.data_dir.glob("gateway.db*"):
+        file.write_bytes(b"this is no database " * 1000)
+    return await scraped(town)
+
+
+async def broker_away(town: Town) -> list[Sample]:
+    async with on_a_broker_that_is_away(town) as cut:
+        town.clock.advance(301)
+        return await scraped(cut)
+
+
+async def broker_blocked(town: Town) -> list[Sample]:
+    told = of_state(
+        AxisState(connected_since=town.clock.now(), blocked_since=town.clock.now()), town.clock.now()
+    )
+    return [(each.name, each.labels, each.value) for family in told for each in family.samples]
+
+
+async def urgent_lies(town: Town) -> list[Sample]:
+    await town.send("15", urgency=Urgency.URGENT)
+    await packer.step(town.node.out, 10, LEASE_S)
+    town.clock.advance(301)
+    return await scraped(town)
+
+
+async def ordinary_lies(town: Town) -> list[Sample]:
+    await town.send("15")
+    await packer.step(town.node.out, 10, LEASE_S)
+    town.clock.advance(1801)
+    return await scraped(town)
+
+
+async def nothing_packed(town: Town) -> list[Sample]:
+    await town.send("15")
+    town.clock.advance(1801)
+    return await scraped(town)
+
+
+async def nobody_works(town: Town) -> list[Sample]:
+    await town._host()
+    await town.send("15")
+    await packer.step(town.node.out, 10, LEASE_S)
+    await dispatcher.step(town.node.out, 10, LEASE_S)
+    await receiver.land(town.node.inn, 10, LEASE_S)
+    town.clock.advance(301)
+    return await scraped(town)
+
+
+async def dead(town: Town) -> list[Sample]:
+    await town._host()
+    axis = town.node.axis
+    await axis.publish(parcel(), [PROVINCE])
+    for _ in range(town.node.settings.axis.poison_limit):
+        for arrival in await axis.take(1, 60):
+            await axis.settle(arrival, done=False)
+    await axis.take(1, 60)
+    return await scraped(town)
+
+
+async def quarantined(town: Town) -> list[Sample]:
+    await town._host()
+    for n in range(11):
+        await town.node.axis.publish(parcel(f"p{n}", b"no envelope %d" % n), [PROVINCE])
+    await receiver.land(town.node.inn, 20, LEASE_S)
+    await receiver.work(town.node.inn, 20, LEASE_S)
+    return await scraped(town)
+
+
+async def scanner_away(town: Town) -> list[Sample]:
+    scanner = ClamScanner(read_address("unix:/nowhere/clamd.ctl"), town.node.pool)
+    return await scraped(replace(town, node=replace(town.node, scanner=scanner)))
+
+
+async def certificate_ends(town: Town) -> list[Sample]:
+    (days,) = {
+        value for name, _, value in await scraped(town) if name == "gateway_certificate_days_left"
+    } or {0.0}
+    town.clock.advance(timedelta(days=days - 29))
+    return await scraped(town)
+
+
+async def step_breaks(town: Town) -> list[Sample]:
+    trouble = Trouble(name="invented_loop", now_s=lambda: 0.0)
+    for _ in range(6):
+        trouble.broke(StoreFailure("the disk is full"))
+    return await scraped(town)
+
+
+TROUBLES: dict[str, Callable[[Town], Awaitable[list[Sample]]]] = {
+    "a part is silent": database_away,
+    "axis down": broker_away,
+    "axis blocked": broker_blocked,
+    "urgent mail lies": urgent_lies,
+    "mail lies": ordinary_lies,
+    "nothing is packed": nothing_packed,
+    "nobody works": nobody_works,
+    "dead parcels": dead,
+    "quarantine grows": quarantined,
+    "scanner away": scanner_away,
+    "certificate": certificate_ends,
+    "something breaks": step_breaks,
+}
+
+
+@pytest.mark.parametrize("alarm", TROUBLES)
+async def test_an_alarm_of_the_page_fires_in_its_trouble_and_not_before(town: Town, alarm: str) -> None:
+    before = await scraped(town)
+    when = alarms()[alarm]
+    assert not fires(when, before, before)
+
+    assert fires(when, before, await TROUBLES[alarm](town))
+
+
+def test_every_alarm_of_the_page_is_held_against_its_trouble() -> None:
+    assert set(alarms()) == {*TROUBLES, "not ready", "slow"}
+
+
+@pytest.mark.parametrize("trouble", ["disk", "database"])
+async def test_not_ready_is_told_while_the_disk_is_full_or_the_database_is_away(
+    town: Town, trouble: str
+) -> None:
+    assert (await Watch(node=town.node).ready()).well
+    if trouble == "disk":
+        full = replace(town.node, room=Room(folder=town.node.settings.node.data_dir, reserve=1 << 62))
+        assert not (await Watch(node=full).ready()).well
+        told = await scraped(replace(town, node=full))
+        assert ("gateway_up", {"part": "disk"}, 1.0) in told
+        assert [value for name, _, value in told if name == "gateway_disk_free_bytes"] != []
+    else:
+        await database_away(town)
+        assert not (await Watch(node=town.node).ready()).well
+
+
+async def test_slow_calls_are_told_apart_at_the_five_seconds_of_the_alarm(town: Town) -> None:
+    meters.API_CALL.took(7.0, route="createMessage", status="2xx")
+
+    bounds = {
+        labels["le"]
+        for name, labels, _ in await scraped(town)
+        if name == "gateway_api_call_seconds_bucket" and labels["route"] == "createMessage"
+    }
+
+    assert {"5.0", "10.0"} <= bounds
+    assert 'gateway_api_call_seconds_bucket{route="createMessage"}' in alarms()["slow"]
+
+
+async def test_a_line_that_is_down_is_told_while_the_broker_does_not_answer(town: Town) -> None:
+    async with on_a_broker_that_is_away(town) as cut:
+        town.clock.advance(60)
+        told = await scraped(cut)
+
+    values = {name: value for name, labels, value in told if not labels}
+    assert values["gateway_axis_connected"] == 0
+    assert values["gateway_axis_down_seconds"] == 60
+    assert ("gateway_up", {"part": "axis"}, 0.0) in told
+
+
+async def test_parts_that_never_answer_are_waited_for_once_and_side_by_side(
+    town: Town, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else a monitoring system gives up on the whole scrape, and no alarm fires at all."""
+    asked = asyncio.Event()
+
+    async def never_answers(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        asked.set()
+        await reader.read()
+        writer.close()
+
+    monkeypatch.setattr("gateway.ops.metrics.PATIENCE_S", 1.0)
+    with TemporaryDirectory() as folder:  # a socket's path must be short
+        server = await asyncio.start_unix_server(never_answers, f"{folder}/clamd.ctl")
+        async with server, on_a_broker_that_is_away(town) as cut:
+            scanner = ClamScanner(read_address(f"unix:{folder}/clamd.ctl"), town.node.pool)
+            async with asyncio.timeout(20):
+                told = await scraped(replace(cut, node=replace(cut.node, scanner=scanner)))
+
+    assert asked.is_set()
+    assert ("gateway_scanner_works", {}, 0.0) in told
+    assert ("gateway_up", {"part": "axis"}, 0.0) in told
+    assert ("gateway_up", {"part": "database"}, 1.0) in told

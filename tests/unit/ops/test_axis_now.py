@@ -1,0 +1,59 @@
+"""What is under way on the axis is counted with what the other processes of the node say that they hold."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from gateway.ops import axis_now
+from gateway.pool import ThreadPool
+from gateway.transport.embedded import EmbeddedAxis
+from gateway.workers.pulse import own_name
+from tests.support.clock import START, ManualClock
+from tests.support.parcels import parcel
+
+HELD = {"waiting": 5, "urgent": 2, "fetched": 5, "leased": 3}
+
+
+@pytest.fixture
+async def axis(tmp_path: Path) -> AsyncIterator[EmbeddedAxis]:
+    pool = ThreadPool(1)
+    async with EmbeddedAxis(tmp_path / "axis", "one", ManualClock(), pool) as opened:
+        await opened.host(["Z92"])
+        await opened.publish(parcel(), ["Z92"])
+        yield opened
+    pool.close()
+
+
+def beat(folder: Path, process: str, at: datetime, holds: object = HELD) -> None:
+    folder.mkdir(exist_ok=True)
+    told = {"at": at.isoformat(), "since": START.isoformat(), "stuck": [], "holds": holds}
+    (folder / f"{process}.json").write_text(json.dumps(told), encoding="utf-8")
+
+
+async def test_what_the_workers_of_other_processes_hold_is_counted(
+    axis: EmbeddedAxis, tmp_path: Path
+) -> None:
+    for process in ("here-1", "there-2"):
+        beat(tmp_path / "beats", process, START - timedelta(seconds=9))
+
+    found = await axis_now.look(axis, tmp_path / "beats", START)
+
+    assert found.counts == {"waiting": 11, "urgent": 4, "leased": 6, "dead": 0, "fetched": 10}
+    assert found.state.connected_since is not None
+
+
+async def test_what_this_process_holds_is_not_counted_twice_and_a_silent_one_holds_nothing(
+    axis: EmbeddedAxis, tmp_path: Path
+) -> None:
+    beat(tmp_path / "beats", own_name(), START)
+    beat(tmp_path / "beats", "died-3", START - timedelta(seconds=30))
+    beat(tmp_path / "beats", "odd-4", START, holds=["no", "table"])
+
+    found = await axis_now.look(axis, tmp_path / "beats", START)
+
+    assert found.counts == {"waiting": 1, "urgent": 0, "leased": 0, "dead": 0}
