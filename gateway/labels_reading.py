@@ -124,6 +124,8 @@ RANKS = (
 
 # Points at what the document itself names: nobody can be addressed by it alone.
 POINTERS = ("như trên", "như điều", "như thành phần", "như kính gửi", "các cơ quan nêu", "như nơi nhận")
+# Those that point at what stands over the text.
+ABOVE = ("như trên", "như kính gửi", "như nơi nhận")
 # Many agencies under one name.
 MANY = (
     "các",
@@ -148,6 +150,20 @@ PERSONS = (
     "giám đốc",
     "phó giám đốc",
     "lãnh đạo",
+    *(
+        "chánh văn phòng",
+        "phó chánh văn phòng",
+        "bộ trưởng",
+        "thứ trưởng",
+        "cục trưởng",
+        "đồng chí",
+        "các đồng chí",
+    ),
+)
+# Agencies named by their kind alone: one's own, or that above oneself.
+OWN_LINE = (
+    *("UBND tỉnh", "UBND thành phố", "UBND xã", "UBND phường", "UBND đặc khu", "HĐND tỉnh", "HĐND thành phố"),
+    *("Tỉnh ủy", "Thành ủy", "Sở", "Bộ", "Cục", "Chi cục", "Ban", "Trung tâm", "UBND"),
 )
 # What stands in brackets, or behind a dash, about the purpose.
 PURPOSES: dict[str, tuple[str, ...]] = {
@@ -262,6 +278,10 @@ READING: dict[str, tuple[str, str]] = {
     "doubt.too-long": ("dài hơn quy định", "it is longer than allowed"),
     "doubt.no-addressee": ("không thấy “Kính gửi”", "no addressee was found"),
     "doubt.position": ("không nhận ra chức vụ", "no known position"),
+    "doubt.pointer": (
+        "có mục chỉ ghi theo nội dung văn bản (như “Như Điều 3”): thêm các cơ quan đó",
+        "an entry points at the document itself (as “Như Điều 3” does): add those agencies",
+    ),
     "doubt.blank": ("để trống", "it is left blank"),
     "doubt.fault": ("không đọc được tệp", "the file cannot be read"),
     "offer.named": ("Đúng một cơ quan", "Exactly one agency"),
@@ -273,5 +293,6 @@ READING: dict[str, tuple[str, str]] = {
     "offer.pointer": ("Theo nội dung văn bản", "As the document itself says"),
     "offer.person": ("Cá nhân, chọn cơ quan", "A person: choose the agency"),
     "offer.filed": ("Lưu", "Filing"),
+    "offer.own": ("Trong cơ quan mình", "Within this agency"),
     "offer.group": ("Nhóm đã lưu", "A saved group"),
 }

@@ -79,7 +79,7 @@ class Found(Generic[T]):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PdfFields:
     """What a document says of itself. `type_key` is the key of the type where it is a known one; `recipients` is the block
-    of recipients as it is printed."""
+    of recipients as it is printed, `addressed` what stands over the text, which "as above" in the block points at."""
 
     number: Found[str] = field(default_factory=Found)
     symbol: Found[str] = field(default_factory=Found)
@@ -92,8 +92,10 @@ class PdfFields:
     pages: Found[int] = field(default_factory=Found)
     signed_at: Found[datetime] = field(default_factory=Found)
     recipients: Found[str] = field(default_factory=Found)
+    addressed: str = ""
 
     def named(self) -> Iterator[tuple[str, Found[object]]]:
-        """Each field under its name, in the order of a form."""
+        """Each field under its name, in the order of a form; `addressed` is none, it is read with the recipients."""
         for name in self.__dataclass_fields__:
-            yield name, getattr(self, name)
+            if name != "addressed":
+                yield name, getattr(self, name)

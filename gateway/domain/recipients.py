@@ -35,13 +35,15 @@ class Item:
 
 
 class OfferKind(StrEnum):
-    """How an item was understood. The last five are asked; `pointer` and `filed` address nobody by themselves."""
+    """How an item was understood. The last five are asked; `pointer`, `filed` and `own` address nobody: the last
+    is a person or a part of the very agency that writes."""
 
     NAMED = "named"
     OLD = "old"
     GROUP = "group"
     POINTER = "pointer"
     FILED = "filed"
+    OWN = "own"
     CLOSED = "closed"
     UNCLEAR = "unclear"
     UNKNOWN = "unknown"

@@ -21,10 +21,14 @@ from gateway.domain.recipients import (
 from gateway.domain.registry import AgencyEntry, Resolution, Standing
 from gateway.domain.text import fold
 from gateway.errors import Clash, NotFound
+from gateway.labels_reading import OWN_LINE
 from gateway.policy.recipients_block import items_of, written_out
 from gateway.ports import AgencyBook, Store
 
 MOST_OFFERS = 8
+_MOST_SEARCHED = 50
+_MOST_ABOVE = 6
+_GENERIC = frozenset(fold(written_out(each)) for each in OWN_LINE)
 LONGEST_NAME = 100
 _CERTAIN = (Standing.ACTIVE, Standing.MAPPED, Standing.CLOSED)
 _STATED = {
@@ -54,10 +58,13 @@ async def offers_of_each(
     named = {fold(each.name): each for each in groups}
     plain = [each for items in read for each in items if each.kind not in _STATED]
     alone = [each for each in plain if fold(each.name) not in named and each.kind is not ItemKind.MANY]
-    answers = await _resolved(book, alone, on, await _near(book, near))
+    line = await _line_of(book, near)
+    above = {each: found for each in alone if (found := _meant(each, line)) is not None}
+    alone = [each for each in alone if each not in above]
+    answers = await _resolved(book, alone, on, tuple(each.code for each in reversed(line[:2])))
     unclear = [each for each in alone if not _is_clear(each, answers[each])]
     many = [each for each in plain if each.kind is ItemKind.MANY and fold(each.name) not in named]
-    searched = await _searched(book, [each.name for each in (*unclear, *many)], on)
+    searched = await _searched(book, [each.name for each in (*unclear, *many)], on, line)
     made: dict[Item, Offer] = {
         each: Offer(item=each, kind=_STATED[each.kind])
         for items in read
@@ -66,7 +73,9 @@ async def offers_of_each(
     }
     for each in plain:
         group = named.get(fold(each.name))
-        if group is not None:
+        if each in above:
+            made[each] = _of_line(each, above[each], line)
+        elif group is not None:
             made[each] = await _group(book, group, each, on)
         elif each.kind is ItemKind.MANY:
             made[each] = Offer(item=each, kind=OfferKind.MANY, agencies=searched[each.name])
@@ -75,11 +84,29 @@ async def offers_of_each(
     return tuple(tuple(made[each] for each in items) for items in read)
 
 
-async def _near(book: AgencyBook, code: str | None) -> tuple[str, ...]:
-    own = await book.entry(code) if code else None
-    if own is None:
-        return ()
-    return tuple(dict.fromkeys(each for each in (own.parent, own.code) if each))
+async def _line_of(book: AgencyBook, code: str | None) -> tuple[AgencyEntry, ...]:
+    """The agency that asks, and those above it, the nearest first."""
+    line: dict[str, AgencyEntry] = {}
+    while code and code not in line and len(line) < _MOST_ABOVE and (entry := await book.entry(code)):
+        line[entry.code] = entry
+        code = entry.parent
+    return tuple(line.values())
+
+
+def _meant(item: Item, line: Sequence[AgencyEntry]) -> AgencyEntry | None:
+    """Whoever writes "the People's Committee of the province" means that of its own province: the nearest agency of
+    the line whose name so begins. A name that says which one it is, is not such."""
+    if item.parent is not None or item.kind is ItemKind.MANY:
+        return None
+    said = fold(written_out(item.name))
+    return next((each for each in line if said in _GENERIC and fold(each.name).startswith(f"{said} ")), None)
+
+
+def _of_line(item: Item, entry: AgencyEntry, line: Sequence[AgencyEntry]) -> Offer:
+    if entry is line[0]:
+        return Offer(item=item, kind=OfferKind.OWN)
+    kind = OfferKind.PERSON if item.kind is ItemKind.PERSON else OfferKind.NAMED
+    return Offer(item=item, kind=kind, agencies=(entry,))
 
 
 async def _resolved(
@@ -150,14 +177,20 @@ async def _candidates(
     return tuple(found.values())[:MOST_OFFERS]
 
 
-async def _searched(book: AgencyBook, names: Sequence[str], on: date) -> dict[str, tuple[AgencyEntry, ...]]:
-    """By the words as they stand; where those find nobody, written out in full."""
+async def _searched(
+    book: AgencyBook, names: Sequence[str], on: date, line: Sequence[AgencyEntry]
+) -> dict[str, tuple[AgencyEntry, ...]]:
+    """By the words as they stand; where those find nobody, written out in full. Those of one's own province or ministry
+    come first."""
+    root = line[-1].code if line else ""
     found: dict[str, tuple[AgencyEntry, ...]] = {}
     for write in (str, written_out):
         texts = {name: write(name) for name in names if not found.get(name)}
-        told = await book.search_all(set(texts.values()), MOST_OFFERS) if texts else {}
+        told = await book.search_all(set(texts.values()), _MOST_SEARCHED) if texts else {}
         for name, text in texts.items():
-            found[name] = tuple(each for each in told[text] if _is_alive(each, on))
+            alive = [each for each in told[text] if _is_alive(each, on)]
+            ours = [each for each in alive if root and f"{each.code}.".startswith(f"{root}.")]
+            found[name] = tuple(dict.fromkeys((*ours, *alive)))[:MOST_OFFERS]
     return found
 
 

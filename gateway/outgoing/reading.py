@@ -51,7 +51,7 @@ async def read_document(desk: OutDesk, book: AgencyBook, scope: AgencyScope, tra
         size=file.item.size,
         fields=fields,
         verdict=verdict,
-        offers=await _offers(desk, book, scope, fields.recipients.value or ""),
+        offers=await _offers(desk, book, scope, f"{fields.addressed}\n{fields.recipients.value or ''}"),
     )
 
 

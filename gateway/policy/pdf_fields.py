@@ -14,7 +14,7 @@ from gateway.domain.wall_clock import local
 from gateway.policy import pdf_verdict
 from gateway.policy.page_lines import Line, lines_of
 from gateway.policy.pdf_evidence import absent, doubted, found
-from gateway.policy.pdf_head import addressee, read_head
+from gateway.policy.pdf_head import addressee, addressees, read_head
 from gateway.policy.pdf_heading import heading, type_and_subject
 from gateway.policy.pdf_signer import read_signed, with_certificate
 
@@ -52,6 +52,7 @@ def read_fields(text: PdfText, verdict: FileVerdict | None = None, pages: int | 
         title=signed.title,
         competence=signed.competence,
         recipients=signed.recipients,
+        addressed=addressees(addressed, first) if addressed is not None else "",
     )
     if _is_altered(verdict):
         fields = _all_doubted(fields, "altered")

@@ -27,6 +27,8 @@ _NUMBER = re.compile(
     r"(?P<symbol>(?:\d{4}\s?/\s?)?[^\W\d_][\w&]*(?:\s?[-/.&]\s?\w[\w&]*)*[-/]?)(?P<rest>.*)$"
 )
 _DAY = re.compile(r"{} (\d{{1,2}}) {} (\d{{1,2}}) {} (\d{{4}})(?!\d)".format(*map(fold, DATE_WORDS)))
+_BULLET = re.compile(r"[-–+*•]\s")
+_LIST_GAP = 1.2
 _NEAR = 1.2  # blank between the lines of one statement, in parts of the type size
 
 
@@ -67,6 +69,17 @@ def addressee(lines: Sequence[Line], size: Size) -> Line | None:
     """The line that says whom a letter is for."""
     words = tuple(map(fold, ADDRESSED))
     return next((e for e in lines if e.folded.startswith(words) and e.area.top < 0.6 * size.height), None)
+
+
+def addressees(first: Line, lines: Sequence[Line]) -> str:
+    """That line with those below it that go on with the list."""
+    made = [first]
+    for line in lines[lines.index(first) + 1 :]:
+        goes_on = made[-1].text.endswith((":", ";", ",")) or _BULLET.match(line.text) is not None
+        if made[-1].text.endswith(".") or not goes_on or made[-1].gap_below(line) > _LIST_GAP:
+            break
+        made.append(line)
+    return "\n".join(each.text for each in made)
 
 
 def abbreviation(symbol: str) -> str | None:

@@ -12,7 +12,18 @@ from gateway.domain.agency_code import AgencyCode, BadCode
 from gateway.domain.document import RecipientRole
 from gateway.domain.recipients import Item, ItemKind
 from gateway.domain.text import fold
-from gateway.labels_reading import AGENCIES, FILED, MANY, PERSONS, POINTERS, PURPOSES, RECIPIENTS, SHORT_NAMES
+from gateway.labels_reading import (
+    ABOVE,
+    ADDRESSED,
+    AGENCIES,
+    FILED,
+    MANY,
+    PERSONS,
+    POINTERS,
+    PURPOSES,
+    RECIPIENTS,
+    SHORT_NAMES,
+)
 
 LONGEST = 50_000
 MOST_ITEMS = 500
@@ -20,6 +31,7 @@ _BULLET = re.compile(r"^\s*(?:[-–+*•·▪]|\d{1,2}[.)])\s*")
 _BRACKET = re.compile(r"\(([^()]{1,80})\)")
 _ROLES = {fold(word): RecipientRole(role) for role, words in PURPOSES.items() for word in words}
 _POINTERS = tuple(map(fold, POINTERS))
+_ADDRESSED, _ABOVE = tuple(map(fold, ADDRESSED)), tuple(map(fold, ABOVE))
 _MANY = tuple(map(fold, MANY))
 _PERSONS = tuple(map(fold, PERSONS))
 _AGENCIES = tuple(map(fold, AGENCIES))
@@ -27,10 +39,15 @@ _SHORT = {short.casefold(): full for short, full in SHORT_NAMES.items()}
 
 
 def items_of(text: str) -> tuple[Item, ...]:
-    """Everything that is named, once; in a block what only says that a copy is filed is an item too."""
+    """Everything that is named, once; in a block what only says that a copy is filed is an item too. Where the text says
+    whom it is addressed to, "as above" is those, and no item of its own."""
     found: dict[tuple[str, str | None], Item] = {}
-    for entry in _entries(text[:LONGEST]):
+    entries = list(_entries(text[:LONGEST]))
+    is_told = any(fold(each).startswith(_ADDRESSED) for each in text[:LONGEST].splitlines())
+    for entry in entries:
         for item in _items(entry):
+            if is_told and item.kind is ItemKind.POINTER and fold(item.name).startswith(_ABOVE):
+                continue
             found.setdefault((fold(item.name), item.parent), item)
             if len(found) >= MOST_ITEMS:
                 return tuple(found.values())
@@ -63,9 +80,9 @@ def _entries(text: str) -> Iterator[str]:
 
 def _parts(entry: str) -> Iterator[str]:
     bare = _BULLET.sub("", entry)
-    head = fold(RECIPIENTS)
-    if fold(bare).startswith(head):
-        bare = bare[len(RECIPIENTS) :].lstrip(" :")
+    for head in (RECIPIENTS, *ADDRESSED):
+        if fold(bare).startswith(fold(head)):
+            bare = bare[len(head) :].lstrip(" :")
     for part in bare.split(";"):
         said = _BULLET.sub("", part).strip(" .,")
         if said:

@@ -11,6 +11,7 @@ from gateway.demo import documents, stage
 from gateway.demo.papers import printed
 from gateway.domain.page_text import PdfFields, Sure
 from gateway.policy.pdf_fields import read_fields
+from gateway.policy.recipients_block import items_of
 from gateway.trust.pdf_layout import read_text
 
 DAY = date(2026, 11, 20)
@@ -67,3 +68,12 @@ def test_a_letter_on_paper_is_printed_from_what_is_entered_of_it() -> None:
 
     assert (found.number.value, found.symbol.value) == (told["number"], told["symbol"])
     assert found.subject.value == told["subject"]
+
+
+def test_a_letter_says_over_its_text_whom_it_is_addressed_to() -> None:
+    both = fields_of(CAST.file("request", 0, DAY)).addressed
+    one = fields_of(CAST.file("reply", 0, DAY)).addressed
+
+    assert [each.name for each in items_of(both)] == [CAST.data[e]["name"] for e in ("department", "commune")]
+    assert [each.name for each in items_of(one)] == [CAST.data["province"]["name"]]
+    assert fields_of(CAST.file("decision", 0, DAY)).addressed == ""

@@ -63,6 +63,53 @@ async def test_a_whole_block_is_taken_apart(book: SqlDirectory) -> None:
     assert [each.settled for each in found] == [True, True, True, True, False, False, True]
 
 
+async def test_ones_own_head_is_no_recipient_and_the_head_above_is_asked_with_the_own_province(
+    book: SqlDirectory,
+) -> None:
+    (own,) = await offers(book, (), "- Chủ tịch UBND tỉnh (để b/c);", TODAY, near="Z91")
+    (above,) = await offers(book, (), "- Chủ tịch UBND tỉnh (để b/c);", TODAY, near="Z91.07")
+
+    assert (own.kind, own.agencies, own.settled) == (OfferKind.OWN, (), True)
+    assert (above.kind, [each.code for each in above.agencies]) == (OfferKind.PERSON, ["Z91"])
+    assert not above.settled
+    assert above.item.role == "to_report"
+
+
+async def test_the_peoples_committee_of_the_province_is_that_of_ones_own(book: SqlDirectory) -> None:
+    (found,) = await offers(book, (), "UBND tỉnh", TODAY, near="Z92.20")
+
+    assert (found.kind, [each.code for each in found.agencies]) == (OfferKind.NAMED, ["Z92"])
+
+
+async def test_what_is_not_clear_offers_ones_own_province_first(book: SqlDirectory) -> None:
+    (found,) = await offers(book, (), "Sở Nội vu tỉnh", TODAY, near="Z92.20")
+    (many,) = await offers(book, (), "Các sở", TODAY, near="Z92.20")
+
+    assert all(each.kind is not OfferKind.NAMED for each in (found, many))
+    assert [each.code for each in (await offers(book, (), "Sở Nội", TODAY, near="Z92"))[0].agencies][:1] == [
+        "Z92.12"
+    ]
+
+
+ADDRESSED = "Kính gửi:\n- Sở Thử nghiệm;\n- Ủy ban nhân dân xã Bình Mẫu.\n"
+
+
+async def test_those_a_letter_is_addressed_to_are_read_and_as_above_means_them(book: SqlDirectory) -> None:
+    found = await offers(book, (), f"{ADDRESSED}Nơi nhận:\n- Như trên;\n- Lưu: VT.", TODAY, near="Z91.12")
+
+    assert told(found) == [
+        ("Sở Thử nghiệm", "named", ["Z91.07"]),
+        ("Ủy ban nhân dân xã Bình Mẫu", "named", ["Z91.40"]),
+        ("Lưu: VT", "filed", []),
+    ]
+
+
+async def test_as_above_without_anything_above_is_told(book: SqlDirectory) -> None:
+    (found,) = await offers(book, (), "Nơi nhận:\n- Như trên;", TODAY)
+
+    assert found.kind is OfferKind.POINTER
+
+
 @pytest.mark.parametrize(
     "pasted",
     [

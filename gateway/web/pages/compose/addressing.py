@@ -103,7 +103,7 @@ async def offered(
     rows = {key_of(each): each for each in recipients}
     skipped = 0
     for each in offers:
-        if each.kind in (OfferKind.POINTER, OfferKind.FILED):
+        if each.kind in (OfferKind.POINTER, OfferKind.FILED, OfferKind.OWN):
             skipped += 1
             continue
         for one in await _of_offer(visit, each, role):
@@ -163,6 +163,9 @@ async def _of_offer(visit: Visit, offer: Offer, role: RecipientRole | None) -> t
     if not offer.settled:
         if offer.kind is OfferKind.GROUP or offer.group:
             return await _members(visit, offer, wanted)
+        if offer.kind is OfferKind.PERSON:
+            # As it was written: the row is about a person, and asks for the agency behind.
+            return (Recipient(name=item.text, role=wanted),)
         if _is_code(item.name):
             return (Recipient(code=item.name.upper(), role=wanted),)
         return (Recipient(name=item.name, parent=item.parent, role=wanted),)

@@ -11,6 +11,7 @@ from typing import Any
 from gateway import labels
 from gateway.domain.document import Draft, FileRole, OutgoingDocument, Signer
 from gateway.domain.page_text import PdfFields, Sure
+from gateway.domain.recipients import OfferKind
 from gateway.errors import Refused
 from gateway.outgoing import drafting
 from gateway.outgoing.intake import Tray
@@ -42,7 +43,9 @@ async def fill(visit: Visit, stored: OutgoingDocument, found: ReadDocument) -> s
     if not draft.recipients and found.offers:
         recipients, _ = await addressing.offered(visit, (), found.offers)
         draft = replace(draft, recipients=recipients)
-        if found.fields.recipients.sure is not Sure.SURE:
+        if any(each.kind is OfferKind.POINTER for each in found.offers):
+            doubts["recipients"] = "pointer"
+        elif found.fields.recipients.sure is not Sure.SURE:
             doubts["recipients"] = found.fields.recipients.why or ""
     earlier = {name: why for name, why in stored.doubts if name not in doubts}
     await drafting.save(
