@@ -1,6 +1,7 @@
 """Text in the letters of before Unicode, TCVN3 (ABC) and VNI: found by what it would be, and turned into Unicode. In: text
 whose bytes were read as Western European. Out: which of both it is, or neither; the converted text. A text is taken for
-one only where nearly every word of it becomes a Vietnamese syllable by it, and did not look like one before. Pure."""
+one only where nearly every word of it becomes a Vietnamese syllable by it, and two at least were none before: one
+foreign name is no old letters. Pure, and linear in the text, which others wrote."""
 
 from __future__ import annotations
 
@@ -57,7 +58,9 @@ _ALONE = {
 _PAIR = re.compile(
     "[aeouy\xf4\xf6AEOUY\xd4\xd6][\xf9\xf8\xfb\xf5\xef\xe2\xea\xe1\xe0\xe5\xe3\xe4\xe9\xe8\xfa\xfc\xeb\xd9\xd8\xdb\xd5\xcf\xc2\xca\xc1\xc0\xc5\xc3\xc4\xc9\xc8\xda\xdc\xcb]|[\xf1\xf4\xf6\xed\xec\xe6\xf3\xf2\xee\xd1\xd4\xd6\xcd\xcc\xc6\xd3\xd2\xce]"
 )
-_WORD = re.compile(r"[^\W\d_]+|\S*[\u00a1-\u00ff]\S*")
+# All of ASCII but its letters, and the blanks, dashes and quotes beyond it; what else Latin-1 has may be an old letter.
+_BETWEEN = re.compile(r"[\x00-@\[-`{-\x7f\xa0\u2000-\u206f]+")
+_EVIDENCE = 2
 _VOWELS = (
     "uyeu|ieu|yeu|oai|oay|oao|oeo|uai|uay|uoi|uou|uya|uye|uyu|ai|ao|au|ay|eo|eu|ia|ie|iu|oa|oe|oi|oo|ua|ue|ui|uo|uu|uy|ye"
     "|a|e|i|o|u|y"
@@ -66,7 +69,10 @@ _SYLLABLE = re.compile(
     rf"(?:ngh?|gh|gi|kh|nh|ph|qu|th|tr|ch|[bcdghklmnprstvx])?(?:{_VOWELS})(?:ng|nh|ch|[cmnpt])?"
 )
 _TONE_MARKS = "\u0300\u0301\u0303\u0309\u0323"
-_STRANGE = re.compile("[\u0308\u030a\u0327]|[^aeo\u0323]\u0302|[^a\u0323]\u0306|[^ou]\u031b")
+# The second: a vowel with a hat stands behind i, u and y alone.
+_STRANGE = re.compile(
+    "[\u0308\u030a\u0327]|[aeo][aeo]\u0323?\u0302|[^aeo\u0323]\u0302|[^a\u0323]\u0306|[^ou]\u031b"
+)
 
 
 def found(texts: Iterable[str]) -> Letters | None:
@@ -74,9 +80,17 @@ def found(texts: Iterable[str]) -> Letters | None:
     odd = [text for text in texts if _is_odd(text)][:_SAMPLE]
     if not odd:
         return None
-    judged = {letters: _share(converted(text, letters) for text in odd) for letters in Letters}
+    words = _words(odd)
+    if not words:
+        return None
+    before = sum(map(_is_syllable, words))
+    judged = {
+        letters: sum(_is_syllable(unicodedata.normalize("NFC", convert(word))) for word in words)
+        for letters, convert in _CONVERTERS.items()
+    }
     best = max(judged, key=lambda letters: judged[letters])
-    return best if judged[best] >= _CERTAIN and judged[best] > _share(odd) else None
+    is_sure = judged[best] >= _CERTAIN * len(words) and judged[best] - before >= _EVIDENCE
+    return best if is_sure else None
 
 
 def converted(text: str, letters: Letters) -> str:
@@ -85,8 +99,10 @@ def converted(text: str, letters: Letters) -> str:
 
 
 def _is_odd(text: str) -> bool:
-    """Whether it has a letter beyond ASCII, and none that only Unicode has."""
-    return any(letter > "\x7f" for letter in text) and all(letter <= "\xff" for letter in text)
+    """Whether it has a sign beyond ASCII, and no letter that only Unicode has."""
+    return not text.isascii() and all(
+        sign <= "\xff" or not (sign.isalpha() or unicodedata.combining(sign)) for sign in text
+    )
 
 
 def _from_tcvn3(text: str) -> str:
@@ -113,10 +129,10 @@ def _vni(match: re.Match[str]) -> str:
     return plain.upper() if base.isupper() else plain
 
 
-def _share(texts: Iterable[str]) -> float:
-    """How much of the words with letters beyond ASCII are syllables of Vietnamese."""
-    words = [word for text in texts for word in _WORD.findall(text) if not word.isascii()]
-    return sum(map(_is_syllable, words)) / len(words) if words else 0.0
+def _words(texts: Iterable[str]) -> list[str]:
+    """Those with signs beyond ASCII, and a letter: a sign that stands alone is a sign."""
+    every = (word for text in texts for word in _BETWEEN.split(text))
+    return [word for word in every if not word.isascii() and any(map(str.isalpha, word))]
 
 
 def _is_syllable(word: str) -> bool:

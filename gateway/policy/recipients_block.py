@@ -48,7 +48,7 @@ def items_of(text: str) -> tuple[Item, ...]:
         for item in _items(entry):
             if is_told and item.kind is ItemKind.POINTER and fold(item.name).startswith(_ABOVE):
                 continue
-            found.setdefault((fold(item.name), item.parent), item)
+            found.setdefault((fold(written_out(item.name)), item.parent), item)
             if len(found) >= MOST_ITEMS:
                 return tuple(found.values())
     return tuple(found.values())

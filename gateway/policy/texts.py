@@ -9,12 +9,10 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 
 from gateway.domain.fields import MOST, Rule, entries, has_bad_characters, is_blank
+from gateway.policy import legacy_text
 from gateway.policy.profile import Profile
 from gateway.policy.verdict import Reason, ReasonCode, reason
 
-# Bytes of TCVN3 read as Latin-1 are signs inside words; VNI adds vowels with marks that Vietnamese does not have.
-_TCVN3 = re.compile(r"(?<=[A-Za-z])[¨©ª«¬®¯°±²³´µ¶·¸¹»¼½¾×÷]|[¨©ª«¬®µ¶·¸¹»¼½¾](?=[A-Za-z])")
-_VNI = re.compile(r"(?<=[A-Za-z])[äåæëïðñöøûüÿÄÅÆËÏÐÑÖØÛÜ]|[ñöÑÖ](?=[A-Za-z])")
 _WORDS_WITHOUT_MARK = 3
 _WORD = re.compile(r"[^\W_]+(?:[/.-][^\W_]+)*")
 
@@ -102,5 +100,5 @@ def _shouts(word: str) -> bool:
 
 
 def is_legacy_font(text: str) -> bool:
-    """Whether it looks like TCVN3 or VNI bytes shown as Unicode; two hits, so that one foreign name is no hit."""
-    return len(_TCVN3.findall(text)) >= 2 or len(_VNI.findall(text)) >= 2
+    """Whether it looks like TCVN3 or VNI bytes shown as Unicode."""
+    return legacy_text.found([text]) is not None

@@ -1,13 +1,20 @@
-"""Stamps of secrecy on a page (R2): a stamp is one, and the same word inside ordinary text is none."""
+"""Stamps of secrecy on a page (R2): a stamp is one, and the same word inside ordinary text is none. Letters of before
+Unicode (R8) are known, and no others are taken for them."""
 
 from __future__ import annotations
 
 import unicodedata
+from collections.abc import Callable
 
 import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
 
+from gateway import labels
+from gateway.policy import legacy_text
+from gateway.policy.legacy_text import Letters
 from gateway.policy.profile import Profile
-from gateway.policy.texts import stamps_on
+from gateway.policy.texts import is_legacy_font, stamps_on
 
 STAMPS = Profile().secrecy_stamps
 
@@ -46,3 +53,95 @@ def test_a_stamp_is_found_where_it_stands_for_itself(page: str, found: tuple[str
 )
 def test_the_word_inside_other_words_is_no_stamp(page: str) -> None:
     assert stamps_on(page, STAMPS) == ()
+
+
+OLD = (
+    *("QuyÕt ®Þnh vÒ viÖc", "QuyÕt ®Þnh vÒ viÖc thµnh lËp Tæ c«ng t¸c", "V/v b¸o c¸o sè liÖu quý III"),
+    *("Coâng vaên", "Quyeát ñònh veà vieäc thaønh laäp", "V/v baùo caùo – soá lieäu “quyù III”"),
+)
+FOREIGN = (
+    *(
+        "Société Générale và Crédit Agricole",
+        "Côte d'Ivoire",
+        "Ông Loïc Martin",
+        "Bà Chloë Noël",
+        "Müller & Söhne",
+    ),
+    *(
+        "Nestlé Việt Nam",
+        "Citroën, Peugeot",
+        "São Tomé và Príncipe",
+        "Curaçao",
+        "Renée Zoë",
+        "Ålesund, Tromsø",
+    ),
+    *(
+        "École française d'Extrême-Orient",
+        "Công ty TNHH Böhm",
+        "naïve café résumé",
+        "Øresund",
+        "20 °C ± 0,5 µm",
+    ),
+    *(
+        "Agency for Research",
+        "Saint-Étienne",
+        "José Peña Núñez",
+        "Ho Chi Minh City",
+        "André Maïs",
+        "§ 5, © 2026",
+    ),
+)
+
+
+@pytest.mark.parametrize("text", OLD)
+def test_letters_of_before_unicode_are_known(text: str) -> None:
+    assert is_legacy_font(text)
+
+
+@pytest.mark.parametrize("text", FOREIGN)
+def test_names_of_other_countries_are_no_old_letters(text: str) -> None:
+    assert not is_legacy_font(text)
+
+
+VIETNAMESE = sorted({vi for vi, _ in labels._TEXTS.values()})
+# Each letter as it was written before Unicode.
+_SIGNS = [chr(code) for code in range(0xA1, 0x100)]
+_OLD_TCVN3 = {legacy_text.converted(sign, Letters.TCVN3): sign for sign in _SIGNS}
+_PAIRS = [*_SIGNS, *(base + mark for base in "aeouyAEOUY\xf4\xf6\xd4\xd6" for mark in _SIGNS)]
+_OLD_VNI = {
+    new: old for old in _PAIRS if len(new := legacy_text.converted(old, Letters.VNI)) == 1 and new != old
+}
+
+
+def _in_tcvn3(text: str) -> str:
+    return "".join(_OLD_TCVN3.get(letter, letter) for letter in text)
+
+
+def _in_vni(text: str) -> str:
+    return "".join(_OLD_VNI.get(letter, letter) for letter in text)
+
+
+BACK = (_in_tcvn3, _in_vni)
+# Words that have no letter which only Unicode has: nothing but their form tells them from old letters.
+BARE = sorted(
+    {word for text in VIETNAMESE for word in text.split() if not word.isascii() and max(word) <= "\xff"}
+)
+
+
+@given(st.lists(st.sampled_from(BARE), min_size=1, max_size=30).map(" ".join))
+def test_good_vietnamese_is_never_taken_for_old_letters(text: str) -> None:
+    assert not is_legacy_font(text)
+
+
+def test_no_bundled_text_is_taken_for_old_letters() -> None:
+    assert len(VIETNAMESE) > 1000
+    assert [text for text in VIETNAMESE if is_legacy_font(text)] == []
+    assert [text for text in VIETNAMESE if is_legacy_font(unicodedata.normalize("NFD", text))] == []
+
+
+@given(st.lists(st.sampled_from(VIETNAMESE), min_size=1, max_size=3).map(" ".join), st.sampled_from(BACK))
+def test_the_same_text_in_old_letters_is_known(text: str, back: Callable[[str], str]) -> None:
+    written = back(text)
+    assume(sum(not word.isascii() for word in written.split()) > 4 and max(written) <= "\xff")
+
+    assert is_legacy_font(written)
