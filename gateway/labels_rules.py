@@ -188,6 +188,12 @@ RULES: dict[str, tuple[str, str]] = {
         "Không có mã trạng thái {status}. Dùng 02 đến 06, 15 hoặc 16.",
         "There is no status {status}. Use 02 to 06, 15 or 16.",
     ),
+    "rule.status-time": (
+        "Thời điểm {given} phải từ lúc văn bản đến ({earliest}) đến hiện tại ({latest}). Hãy kiểm tra đồng hồ, hoặc bỏ "
+        "trống.",
+        "The time {given} must lie between the arrival of the document ({earliest}) and now ({latest}). Check the clock, "
+        "or leave it out.",
+    ),
     "rule.status-not-now": (
         "Trạng thái hiện tại không cho phép đặt mã này. Tải lại để xem.",
         "The present state does not allow this code. Reload to see it.",

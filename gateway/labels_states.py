@@ -126,6 +126,10 @@ STATES: dict[str, tuple[str, str]] = {
         "An answer (code {code}) without an open request",
     ),
     "mark.unknown": ("Trạng thái chưa xác định (mã {code})", "Undetermined status (code {code})"),
+    "mark.odd_time": (
+        "Thời điểm ghi trong trạng thái {code} không thể đúng; tính theo lúc nhận được",
+        "The time stated in status {code} cannot be right; the time of its arrival counts",
+    ),
     "mark.updated": ("Đã cập nhật theo yêu cầu của nơi gửi", "Updated as the sender asked"),
     "mark.stale": (
         "Cũ hơn thay đổi đã áp dụng, không áp dụng",

@@ -57,7 +57,10 @@ class StatusIn(Asked):
     code: Code = Field(description="02 to 06, 15, 16, or the word of /codes")
     register_no: Line | None = Field(None, description="Arrival number in your book, with 03")
     register_year: int | None = Field(None, ge=1900, le=2999)
-    at: AwareDatetime | None = Field(None, description="When it was done, by your clock; now where absent")
+    at: AwareDatetime | None = Field(
+        None,
+        description="When it was done: between its arrival and now, give or take ten minutes; now where absent",
+    )
     staff: StaffIn | None = None
     note: Text | None = None
     reason: RefusalReason | None = Field(None, description="Required with 02")

@@ -54,7 +54,6 @@ STATUS: dict[str, Any] = {
     "code": "03",
     "register_no": "1245",
     "register_year": 2026,
-    "at": "2026-11-20T10:52:00+07:00",
     "staff": {"name": say("sample.clerk"), "department": say("sample.office")},
     "note": say("sample.note"),
 }

@@ -10,7 +10,7 @@ from gateway import labels
 from gateway.book import words
 from gateway.domain.book import Book, BookLine, Cell
 from gateway.domain.document import AXIS_COPY, IncomingDocument, InState, Source
-from gateway.domain.status import Fact, Track
+from gateway.domain.status import Fact, Track, began, counts_at
 from gateway.domain.wall_clock import local
 from gateway.ports import Work
 from gateway.ports.book import IncomingLine
@@ -112,7 +112,7 @@ def _handed_over(facts: Sequence[Fact], handover: Handover | None) -> date | Non
     """When it was assigned, else when a document system took it over."""
     assigned = next((fact for fact in facts if _says(fact, "04")), None)
     if assigned is not None:
-        return local(assigned.stated_at or assigned.at).date()
+        return local(counts_at(assigned, began(facts))).date()
     acked = handover.acked_at if handover is not None else None
     return local(acked).date() if acked is not None else None
 
@@ -120,7 +120,7 @@ def _handed_over(facts: Sequence[Fact], handover: Handover | None) -> date | Non
 def _signed_for(facts: Sequence[Fact], handover: Handover | None, lang: str) -> str:
     named = [fact for fact in facts if fact.staff is not None and any(_says(fact, c) for c in ("04", "05"))]
     if named:
-        return words.signed_for(named[0], lang)
+        return words.signed_for(named[0], facts, lang)
     if handover is not None and handover.acked_at is not None:
         return labels.say("book.signed_for.acked", lang, at=words.moment(handover.acked_at))
     return ""

@@ -132,9 +132,8 @@ def _signed_for(deliveries: Sequence[Delivery], facts: Mapping[str, Sequence[Fac
     """The first word of each recipient that took it in; else that it has arrived."""
     proofs = [(one, _proof(facts[one.id])) for one in deliveries]
     said = [
-        f"{one.recipient.name or one.recipient.code}: {words.signed_for(proof, lang)}"
-        if len(deliveries) > 1
-        else words.signed_for(proof, lang)
+        (f"{one.recipient.name or one.recipient.code}: " if len(deliveries) > 1 else "")
+        + words.signed_for(proof, facts[one.id], lang)
         for one, proof in proofs
         if proof is not None
     ]

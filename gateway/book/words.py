@@ -3,12 +3,12 @@ facts and a language. Out: text as it is printed."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import date, datetime
 
 from gateway import labels
 from gateway.domain.book import Gap, Run, Summary
-from gateway.domain.status import Fact
+from gateway.domain.status import Fact, began, counts_at
 from gateway.domain.wall_clock import local
 
 
@@ -21,11 +21,13 @@ def moment(at: datetime) -> str:
     return local(at).strftime("%H:%M %d/%m/%Y")
 
 
-def signed_for(fact: Fact, lang: str) -> str:
-    """The proof at hand: 03, 14:02 20/11/2026, and the name where it was said."""
+def signed_for(fact: Fact, facts: Iterable[Fact], lang: str) -> str:
+    """The proof at hand, one of these facts: 03, 14:02 20/11/2026, and the name where it was said."""
     name = fact.staff.name if fact.staff is not None and fact.staff.name else ""
     by = f", {name}" if name else ""
-    return labels.say("book.signed_for", lang, code=fact.code, at=moment(fact.stated_at or fact.at), by=by)
+    return labels.say(
+        "book.signed_for", lang, code=fact.code, at=moment(counts_at(fact, began(facts))), by=by
+    )
 
 
 def joined(*parts: str | None) -> str:

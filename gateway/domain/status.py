@@ -19,6 +19,8 @@ from gateway.domain.state_words import StateWord as StateWord
 from gateway.domain.state_words import worst as worst
 
 SKEW = timedelta(minutes=5)
+# As of a SigningTime (verification.md K2). A time stated further outside of what can be true is not believed.
+ALLOWED_SKEW = timedelta(minutes=10)
 
 
 class Track(StrEnum):
@@ -249,9 +251,28 @@ def _distinct(facts: Iterable[Fact]) -> tuple[Fact, ...]:
     return tuple(kept.values())
 
 
-def _said(fact: Fact) -> datetime:
-    """A code without a stated time counts at the time we received it."""
-    return fact.stated_at or fact.at
+def counts_at(fact: Fact, since: datetime | None) -> datetime:
+    """When what it says holds from: the stated time where there is one that can be true, else when we received it. `since`
+    is when the thing that it speaks of began with us. Nobody rules for ever by a time in 2099, or first by one in 1999."""
+    return fact.at if fact.stated_at is None or _is_absurd(fact, since) else fact.stated_at
+
+
+def began(facts: Iterable[Fact]) -> datetime | None:
+    """When we took a document to send, or received it: by facts of our own clock alone."""
+    ours = [fact.at for fact in facts if fact.track is Track.TRANSPORT or _is_own_01(fact)]
+    return min(ours, default=None)
+
+
+def _is_own_01(fact: Fact) -> bool:
+    """Of an incoming document, which states no time; the 01 of a recipient does."""
+    return fact.track is Track.BUSINESS and fact.code == "01" and fact.stated_at is None
+
+
+def _is_absurd(fact: Fact, since: datetime | None) -> bool:
+    if fact.stated_at is None:
+        return False
+    too_early = since is not None and fact.stated_at < min(since, fact.at) - ALLOWED_SKEW
+    return too_early or fact.stated_at > fact.at + ALLOWED_SKEW
 
 
 def _transport(facts: tuple[Fact, ...]) -> str:
@@ -272,19 +293,22 @@ def _business(facts: tuple[Fact, ...]) -> str | None:
     said = [fact for fact in facts if fact.track is Track.BUSINESS and fact.code in _BUSINESS_RANK]
     if not said:
         return None
-    return max(
-        said, key=lambda fact: (_BUSINESS_RANK[fact.code], fact.proved, _said(fact), fact.code == "02")
-    ).code
+    since = began(facts)
+
+    def place(fact: Fact) -> tuple[int, bool, datetime, bool]:
+        return _BUSINESS_RANK[fact.code], fact.proved, counts_at(fact, since), fact.code == "02"
+
+    return max(said, key=place).code
 
 
 def _requests(facts: tuple[Fact, ...]) -> tuple[RequestStanding, ...]:
     mine = [fact for fact in facts if fact.track is Track.REQUEST and fact.request_id]
     asked: dict[str, Fact] = {}
-    for fact in sorted(mine, key=lambda fact: (_said(fact), fact.at, fact.request_kind or "")):
+    for fact in sorted(mine, key=lambda fact: (fact.at, fact.request_kind or "")):
         if fact.code == RequestState.ASKED and fact.request_kind and fact.request_id:
             asked.setdefault(fact.request_id, fact)
     standings = [
-        _request(request_id, ask.request_kind, _said(ask), [f for f in mine if f.request_id == request_id])
+        _request(request_id, ask.request_kind, ask.at, [f for f in mine if f.request_id == request_id])
         for request_id, ask in asked.items()
         if ask.request_kind is not None
     ]
@@ -297,10 +321,12 @@ def _request(request_id: str, kind: RequestKind, asked_at: datetime, facts: list
     withdrawals = [fact for fact in facts if fact.code == RequestState.WITHDRAWN]
     state, answered_at = RequestState.ASKED, None
     if answers:
-        first = min(answers, key=lambda fact: (_said(fact), _ANSWERS[fact.code] is RequestState.AGREED))
-        state, answered_at = _ANSWERS[first.code], _said(first)
+        first = min(
+            answers, key=lambda fact: (counts_at(fact, asked_at), _ANSWERS[fact.code] is RequestState.AGREED)
+        )
+        state, answered_at = _ANSWERS[first.code], counts_at(first, asked_at)
     elif withdrawals:
-        state, answered_at = RequestState.WITHDRAWN, min(_said(fact) for fact in withdrawals)
+        state, answered_at = RequestState.WITHDRAWN, min(fact.at for fact in withdrawals)
     return RequestStanding(
         request_id=request_id, kind=kind, state=state, asked_at=asked_at, answered_at=answered_at
     )
@@ -354,6 +380,12 @@ def _marks(facts: tuple[Fact, ...], requests: tuple[RequestStanding, ...]) -> tu
             marks.add(f"request_agreed:{request.kind}")
     asked = {request.request_id for request in requests}
     marks.update(mark for fact in facts if (mark := _odd(fact, asked)))
+    since, asked_at = began(facts), {request.request_id: request.asked_at for request in requests}
+    marks.update(
+        f"odd_time:{fact.code}"
+        for fact in facts
+        if _is_absurd(fact, asked_at.get(fact.request_id or "", since))
+    )
     return tuple(sorted(marks))
 
 

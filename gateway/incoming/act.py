@@ -14,6 +14,7 @@ from gateway.domain.event import EventKind
 from gateway.domain.fields import STATUS, tidy
 from gateway.domain.identity import PacketId
 from gateway.domain.status import (
+    ALLOWED_SKEW,
     CODES,
     Fact,
     IncomingStanding,
@@ -26,6 +27,7 @@ from gateway.domain.status import (
     may_set_incoming,
     open_request,
 )
+from gateway.domain.wall_clock import local
 from gateway.errors import Clash, Refused
 from gateway.incoming import acknowledge, register, replacing, settle, signatures, twins
 from gateway.incoming.acknowledge import Answered
@@ -71,6 +73,7 @@ async def set_status(
     async with desk.store.begin(scope) as work:
         agency = await work.agency()
         addressed = await work.incoming.get(incoming_id)
+        _possible(call.at, addressed.arrived_at, desk.clock.now())
         if call.answered_by is not None:
             await work.outgoing.get(call.answered_by)
         if expect_version is not None:
@@ -112,6 +115,15 @@ def complete(call: StatusCall) -> None:
     lacks += broken_fields(STATUS, call)
     if lacks:
         raise Refused(Verdict(reasons=tuple(lacks)))
+
+
+def _possible(at: datetime | None, arrived_at: datetime, now: datetime) -> None:
+    """What is said of a document was done between its arrival and now, as far as two clocks agree."""
+    if at is None or arrived_at - ALLOWED_SKEW <= at <= now + ALLOWED_SKEW:
+        return
+    given, earliest, latest = (f"{local(one):%H:%M %d/%m/%Y}" for one in (at, arrived_at, now))
+    refusal = reason(ReasonCode.STATUS_TIME, "/at", given=given, earliest=earliest, latest=latest)
+    raise Refused(Verdict(reasons=(refusal,)))
 
 
 def _may_answer(standing: IncomingStanding, asked: IncomingDocument, code: str) -> Permission:

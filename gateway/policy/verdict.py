@@ -80,6 +80,7 @@ class ReasonCode(StrEnum):
     # what a status call may not say now (interfaces.md 3.3)
     STATUS_UNKNOWN = "status-unknown"
     STATUS_NOT_NOW = "status-not-now"
+    STATUS_TIME = "status-time"
     # what an incoming packet was found to be
     SCHEMA = "schema"
     # what the agency's own key may sign (R19, R23a, R24, R30)

@@ -103,7 +103,7 @@ class FileBlobs:
             await tx.put_over(row, "stored_at")
             target = sweeper.path_of(self._root, digest)
             # Not in the pool: other writers wait, and its threads may have long work before them.
-            await asyncio.to_thread(_place, scratch, target, size, self._synced)
+            await asyncio.to_thread(_place, scratch, target, self._synced)
             await tx.commit()
 
     async def open(self, work: Work, digest: Digest) -> Callable[[], BinaryIO]:
@@ -148,15 +148,15 @@ def _make_durable(scratch: Scratch, size: int) -> None:
         )
 
 
-def _place(scratch: Scratch, target: Path, size: int, synced: bytearray) -> None:
-    """Renames into place and makes the rename durable. A file that is there stays, unless its size shows damage."""
+def _place(scratch: Scratch, target: Path, synced: bytearray) -> None:
+    """Renames into place and makes the rename durable. It takes the place of a file that is there: these bytes were hashed
+    a moment ago, those may have been damaged since. Who reads them reads on."""
     folder, place = target.parent, int(target.name[:4], 16)
     try:
         if not folder.is_dir():
             folder.mkdir(parents=True, exist_ok=True)
             synced[place] = False
-        if not (target.is_file() and target.stat().st_size == size):
-            scratch.path.rename(target)
+        scratch.path.rename(target)
         _sync_folder(folder)
         if not synced[place]:
             # Up to the root: another node may have made it a moment ago without syncing it yet. Once is enough.

@@ -189,6 +189,26 @@ async def test_threat_110_02_and_03_stand_beside_each_other_and_the_later_stated
     assert {fact.code for fact in await town.facts(sent)} >= {"01", "02", "03"}
 
 
+@pytest.mark.parametrize("year", [1999, 2099])
+async def test_a_status_from_a_clock_that_is_years_off_is_kept_marked_and_rules_nothing_for_ever(
+    town: Town, year: int
+) -> None:
+    """Two statuses of one recipient, the odd one first or last as it would win; what counts is when they came."""
+    sent = await sent_and_arrived(town)
+    years_off = (START.replace(year=year) - START).total_seconds() / 60
+    odd, true = ("02", "03") if year == 2099 else ("03", "02")
+    for code in ("02", "03"):
+        town.clock.advance(timedelta(minutes=1))
+        minutes = years_off if code == odd else (town.clock.now() - START).total_seconds() / 60
+        assert (await say(town, sent, code, minutes=minutes)).state == "done"
+
+    delivery = await town.delivery(sent)
+
+    assert (delivery.state, delivery.marks) == ("accepted", ("contradiction", f"odd_time:{odd}"))
+    stated = {fact.code: fact.stated_at for fact in await town.facts(sent) if fact.stated_at}
+    assert (stated[odd].year, stated[true].year) == (year, START.year)
+
+
 @pytest.mark.parametrize("order", [("02", "03"), ("03", "02")])
 async def test_a_proved_03_goes_before_a_later_unproved_02(town: Town, order: tuple[str, str]) -> None:
     """R5."""

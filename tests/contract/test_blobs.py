@@ -100,6 +100,20 @@ async def test_a_scratch_file_that_is_not_kept_vanishes(blobs: FileBlobs, root: 
     assert not path.exists()
 
 
+@pytest.mark.parametrize("damaged", [b"c0ntent", b"cont", b"content and more"])
+async def test_damaged_content_is_healed_when_the_true_bytes_come_again(
+    blobs: FileBlobs, store: SqlStore, root: Path, damaged: bytes
+) -> None:
+    name = await keep(blobs, b"content")
+    await refer(store, name)
+    path_of(root, name).write_bytes(damaged)
+
+    await keep(blobs, b"content")
+
+    assert await read(blobs, store, name) == b"content"
+    assert list((root / "scratch").iterdir()) == []
+
+
 async def test_keeping_the_same_content_again_is_harmless(
     blobs: FileBlobs, store: SqlStore, root: Path
 ) -> None:

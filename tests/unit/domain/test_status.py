@@ -120,6 +120,48 @@ def test_a_code_without_stated_time_counts_when_we_received_it() -> None:
     assert fold_delivery([unstated, said("03", 40, stated=20)]).business == "02"
 
 
+FAR = 60.0 * 24 * 365 * 70
+
+
+@pytest.mark.parametrize("order", list(itertools.permutations(range(3))))
+def test_a_time_that_cannot_be_true_rules_nothing_for_ever(order: tuple[int, ...]) -> None:
+    """A 02 stated in 2099 counts from its arrival, and so does a 03 stated before the document left."""
+    ahead = [moved("queued", 0), said("02", 10, stated=FAR), said("03", 20)]
+    behind = [moved("queued", 0), said("03", 20, stated=-FAR), said("02", 10)]
+
+    for facts in (ahead, behind):
+        standing = fold_delivery([facts[n] for n in order])
+        odd = "02" if facts is ahead else "03"
+        assert (standing.business, standing.marks) == ("03", ("contradiction", f"odd_time:{odd}"))
+
+
+@pytest.mark.parametrize(("stated", "odd"), [(-10, False), (-10.1, True), (40, False), (40.1, True)])
+def test_a_stated_time_is_believed_from_ten_minutes_before_we_had_it_to_ten_after_it_arrived(
+    stated: float, odd: bool
+) -> None:
+    marks = fold_delivery([moved("queued", 0), moved("sent", 5), said("03", 30, stated=stated)]).marks
+
+    assert marks == (("odd_time:03",) if odd else ())
+
+
+@pytest.mark.parametrize("code", ["15", "16"])
+def test_an_answer_stated_before_it_was_asked_is_not_the_first_for_that(code: str) -> None:
+    other = "16" if code == "15" else "15"
+    early = replace(answered(code, 30), stated_at=at(-FAR))
+
+    standing = fold_delivery([moved("queued", 0), asked(10), early, answered(other, 20)])
+
+    (request,) = standing.requests
+    assert request.state is (RequestState.AGREED if other == "15" else RequestState.REFUSED)
+    assert request.answered_at == at(20)
+    assert f"odd_time:{code}" in standing.marks
+
+
+def test_our_own_clock_set_back_makes_no_stated_time_odd() -> None:
+    """The document was taken by a clock that was an hour ahead."""
+    assert fold_delivery([moved("queued", 60), said("03", 5)]).marks == ()
+
+
 def test_a_resend_after_failed_is_queued_again() -> None:
     facts = [moved("queued", 0), moved("sending", 1), moved("failed", 2), moved("queued", 3)]
 

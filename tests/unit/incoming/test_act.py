@@ -83,6 +83,31 @@ async def test_the_nodes_own_book_counts_in_the_year_in_which_it_gave_the_number
     assert (done.register_no, done.document.register_year) == ("1", 2027)
 
 
+@pytest.mark.parametrize("code", ["02", "03", "15"])
+@pytest.mark.parametrize("minutes", [-10.1, 70.1, 60 * 24 * 365 * 73, -60 * 24 * 365 * 27])
+async def test_a_time_before_its_arrival_or_ahead_of_now_is_refused_and_changes_nothing(
+    town: Town, code: str, minutes: float
+) -> None:
+    await town.brought(town.forge(document(), FILES))
+    arrived = await town.only()
+    about = arrived
+    if code == "15":
+        await town.status(arrived, "03", register_no="1")
+        await town.brought(town.forge(recall_of()))
+        about = next(one for one in await town.incoming() if one.target_id)
+    town.clock.advance(timedelta(hours=1))
+    before, told = await town.reload(arrived), await town.statuses(PROVINCE)
+
+    with pytest.raises(Refused, match="status-time"):
+        await town.status(about, code, at=about.arrived_at + timedelta(minutes=minutes))
+    await town.carry()
+
+    assert (await town.reload(arrived), await town.statuses(PROVINCE)) == (before, told)
+    for minute in (70.0, -10.0)[: 1 if code == "15" else 2]:
+        done = await town.status(about, code, at=about.arrived_at + timedelta(minutes=minute))
+        assert not done.repeated
+
+
 async def test_an_assignment_said_again_with_04_is_new(town: Town) -> None:
     await town.brought(town.forge(document(), FILES))
     arrived = await town.only()

@@ -69,6 +69,24 @@ async def test_threat_091_a_store_that_fails_while_a_packet_is_looked_at_puts_it
         assert (await town.row(PROVINCE, packet)).state == "done"
 
 
+async def test_a_packet_damaged_on_our_disk_is_healed_when_its_sender_sends_it_again(town: Town) -> None:
+    """Of the right size, so that only its digest tells."""
+    packet = town.forge(document(), FILES)
+    await town.deliver(packet)
+    await town.land()
+    (stored,) = (town.node.settings.node.data_dir / "content").rglob(str(packet.digest))
+    stored.write_bytes(packet.raw.replace(b"200", b"201"))
+    await town.process()
+    assert (await town.row(PROVINCE, packet)).state == "landed"
+
+    await town.deliver(packet)
+    town.clock.advance(LEASE_S)
+    await town.carry()
+
+    assert (await town.row(PROVINCE, packet)).state == "done"
+    assert await town.read(await town.only()) == PDF
+
+
 async def test_a_packet_whose_receiver_leaves_while_it_lands_stays_with_the_axis(town: Town) -> None:
     await town.deliver(town.forge(document(), FILES))
     scope = await town.scope(PROVINCE)
