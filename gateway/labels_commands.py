@@ -4,6 +4,11 @@ In: nothing. Out: `COMMANDS`, key to (vi, en)."""
 from __future__ import annotations
 
 _TALK: dict[str, tuple[str, str]] = {
+    "cli.usage": ("Câu lệnh không đúng", "The command cannot be understood"),
+    "cli.demo.used": (
+        "thư mục {folder} đã có dữ liệu; hãy chọn thư mục mới",
+        "the folder {folder} holds something already; name a new one",
+    ),
     "cli.internal": (
         "Lỗi không lường trước ({name}). Chạy lại với -v để ghi chi tiết vào nhật ký.",
         "Something unforeseen ({name}). Run it again with -v to have the details in the log.",
@@ -372,6 +377,10 @@ _DOCTOR: dict[str, tuple[str, str]] = {
 }
 
 _EXPLAIN: dict[str, tuple[str, str]] = {
+    "explain.pdf": (
+        "Đây là tệp PDF, không phải gói tin. Dưới đây là nội dung đọc được; kiểm tra chữ ký: gateway verify",
+        "This is a PDF and no envelope. Here is what is read from it; its signatures: gateway verify",
+    ),
     "explain.dialect": ("Dạng gói tin", "Dialect"),
     "explain.kind": ("Loại gói tin", "Kind"),
     "explain.from": ("Nơi gửi", "From"),

@@ -8,6 +8,10 @@ MESSAGES: dict[str, tuple[str, str]] = {
     "cli.accepted": ("Đã nhận để gửi: {id}", "Accepted for sending: {id}"),
     "cli.accepted_again": ("Đã nhận từ trước: {id}", "Accepted before: {id}"),
     "cli.recipients": ("{count} nơi nhận", "{count} {count:recipient|recipients}"),
+    "cli.columns_left_out": (
+        "Màn hình hẹp, không hiện các cột: {names}. Mở rộng cửa sổ, hoặc dùng -o json.",
+        "The window is narrow; left out: {names}. Widen it, or use -o json.",
+    ),
     "cli.nothing": ("Không có dòng nào khớp.", "Nothing matches."),
     "cli.refused": ("Không gửi được, có {count} lỗi:", "Not sent, {count} problems:"),
     "cli.warnings": ("Lưu ý:", "Warnings:"),

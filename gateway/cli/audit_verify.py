@@ -52,7 +52,7 @@ def verify(
     if call.output is Format.TABLE:
         _read_aloud(call, report, differences)
     else:
-        (output.document if call.output is Format.JSON else output.stream)(_shown(report, differences))
+        output.data(call, _shown(report, differences))
     if not report.holds or differences:
         raise typer.Exit(VERIFICATION)
 
@@ -126,19 +126,25 @@ def _shown(report: Report, differences: Sequence[Difference]) -> dict[str, Any]:
 
 
 def _read_aloud(call: Call, report: Report, differences: Sequence[Difference]) -> None:
-    output.lines(
-        output.plain(f"✗ {each.where}: {call.word(f'audit.{each.code}', **each.params)}")
-        for each in report.findings
+    output.aloud(
+        call,
+        (
+            output.plain(f"✗ {each.where}: {call.word(f'audit.{each.code}', **each.params)}")
+            for each in report.findings
+        ),
     )
-    output.lines(
-        output.plain(f"✗ {each.code}: {call.word('audit.binding_differs', detail=each.detail)}")
-        for each in differences
+    output.aloud(
+        call,
+        (
+            output.plain(f"✗ {each.code}: {call.word('audit.binding_differs', detail=each.detail)}")
+            for each in differences
+        ),
     )
     if report.count > len(report.findings):
-        output.lines([call.word("audit.more", count=report.count - len(report.findings))])
-    output.lines(f"! {call.word(f'audit.note.{each.code}', **each.params)}" for each in report.notes)
+        output.aloud(call, [call.word("audit.more", count=report.count - len(report.findings))])
+    output.aloud(call, (f"! {call.word(f'audit.note.{each.code}', **each.params)}" for each in report.notes))
     whole = {"leaves": report.leaves, "seals": report.seals, "stamps": report.stamps}
     holds = report.holds and not differences
-    output.lines([call.word("audit.holds" if holds else "audit.broken", **whole)])
+    output.aloud(call, [call.word("audit.holds" if holds else "audit.broken", **whole)])
     if holds and report.keys:
-        output.lines([call.word("audit.key", fingerprint=each) for each in report.keys])
+        output.aloud(call, [call.word("audit.key", fingerprint=each) for each in report.keys])

@@ -34,7 +34,7 @@ def status(call: Call) -> None:
 
     found = run(_look(call))
     if call.output is Format.TABLE:
-        output.lines(output.plain(text) for _, text in axis_lines(call, found))
+        output.aloud(call, (output.plain(text) for _, text in axis_lines(call, found)))
     else:
         output.record(call, axis_shown(found))
     if not found.counts:

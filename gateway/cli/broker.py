@@ -178,7 +178,7 @@ def _read_aloud(call: Call, plan: Plan) -> None:
     if len(plan.steps) > LINES_SHOWN:
         lines.append(call.word("broker.more", count=len(plan.steps) - LINES_SHOWN))
     lines += [f"! {call.word(f'broker.told.{each.key}', **each.params)}" for each in plan.remarks]
-    output.lines(output.plain(line) for line in lines)
+    output.aloud(call, (output.plain(line) for line in lines))
     if not plan.steps:
         call.say("broker.nothing")
 

@@ -109,7 +109,15 @@ def add(
 
 def import_(
     call: Call,
-    file: Annotated[Path, typer.Argument(help="CSV in UTF-8: day, kind, name.", exists=True, dir_okay=False)],
+    file: Annotated[
+        Path,
+        typer.Argument(
+            help="CSV in UTF-8: day, kind, name; - is standard input.",
+            exists=True,
+            dir_okay=False,
+            allow_dash=True,
+        ),
+    ],
 ) -> None:
     """Take days from a file; all of it or nothing. Days that are there are replaced."""
     from gateway.policy import calendar_file

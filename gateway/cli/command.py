@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar, get_type_hints
 
 import typer
 
-from gateway import labels
+from gateway import __version__, labels
+from gateway.cli import stdin
 
 if TYPE_CHECKING:
     from gateway.settings import Settings
@@ -116,6 +117,21 @@ def _writing(
     """Its signature is the list of options of commands that change something."""
 
 
+def _print_version(asked: bool) -> None:
+    if asked:
+        typer.echo(f"gateway {__version__}")
+        raise typer.Exit
+
+
+def _rooted(
+    version: Annotated[
+        bool,
+        typer.Option("--version", help="Print the version and end.", callback=_print_version, is_eager=True),
+    ] = False,
+) -> None:
+    """Its signature is the list of options of the root alone."""
+
+
 def verb(app: typer.Typer, name: str, *, examples: Sequence[str], writes: bool = False) -> Callable[[F], F]:
     """Registers a function whose first parameter is the `Call`; `examples` are whole command lines."""
 
@@ -128,7 +144,8 @@ def verb(app: typer.Typer, name: str, *, examples: Sequence[str], writes: bool =
         @functools.wraps(function)
         def run(ctx: typer.Context, **given: Any) -> None:
             common = {key: given.pop(key) for key in list(given) if key in names}
-            function(_call(ctx, common), **given)
+            with stdin.spooled(given) as files:
+                function(_call(ctx, common), **files)
 
         context = inspect.Parameter("ctx", inspect.Parameter.KEYWORD_ONLY, annotation=typer.Context)
         parameters = [_keyword(each, hints[each.name]) for each in own] + shared
@@ -145,10 +162,11 @@ def root(app: typer.Typer) -> None:
     """Lets the common options stand before the noun too; those of the command win."""
 
     def remember(ctx: typer.Context, **given: Any) -> None:
+        given.pop("version")
         ctx.obj = given
 
     context = inspect.Parameter("ctx", inspect.Parameter.KEYWORD_ONLY, annotation=typer.Context)
-    parameters = [context, *_options(_common)]
+    parameters = [context, *_options(_common), *_options(_rooted)]
     remember.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]  # read by inspect
     remember.__annotations__ = {each.name: each.annotation for each in parameters}
     remember.__doc__ = app.info.help

@@ -77,7 +77,7 @@ def show(call: Call, parcel: Parcel) -> None:
     if "error" in claims:
         call.say("cli.queue.unread", reason=output.plain(str(claims["error"])))
     else:
-        output.lines(output.plain(line) for line in to_text(claims, call.lang.value).splitlines())
+        output.aloud(call, (output.plain(line) for line in to_text(claims, call.lang.value).splitlines()))
 
 
 async def _show(call: Call, parcel: str) -> tuple[DeadParcel, dict[str, Any]]:

@@ -35,6 +35,8 @@ def demo(
     ] = 8080,
 ) -> None:
     """Start three trial agencies and an axis in one folder, tell their story, and stay at work for you to try."""
+    if keep is not None and keep.is_dir() and any(keep.iterdir()):
+        raise typer.BadParameter(call.word("cli.demo.used", folder=keep))
     if once:
         _tell_once(call, keep)
     else:
@@ -47,9 +49,9 @@ def _tell_once(call: Call, keep: Path | None) -> None:
     result = run(story.once(keep, call.say, signs=True))
     told = result.as_json()
     if call.output is Format.TABLE:
-        output.lines(f"{key}: {value}" for key, value in told.items())
+        output.aloud(call, (f"{key}: {value}" for key, value in told.items()))
     else:
-        (output.document if call.output is Format.JSON else output.stream)(told)
+        output.data(call, told)
     if not result.ok:
         for each in result.wrong:
             call.tell(each)

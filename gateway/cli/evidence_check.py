@@ -19,7 +19,7 @@ from gateway.cli.verify import moment
 if TYPE_CHECKING:
     from gateway.domain.evidence_story import PacketTold, Story
 
-File = Annotated[Path, typer.Argument(help="The pack: one ZIP file.")]
+File = Annotated[Path, typer.Argument(help="The pack: one ZIP file; - is standard input.")]
 _MARKS = {True: "✓", False: "✗", None: "?"}
 
 
@@ -42,7 +42,10 @@ def verify(
     file: File,
     trust: Annotated[
         Path | None,
-        typer.Option(help="Folder with ca.pem, bindings.csv, chain/, crl/, ocsp/, nodes/ and tsa/."),
+        typer.Option(
+            envvar="GATEWAY_TRUST",
+            help="Folder with ca.pem, bindings.csv, chain/, crl/, ocsp/, nodes/ and tsa/.",
+        ),
     ] = None,
     seal: Annotated[
         Path | None, typer.Option(help="A seal of the log that was published outside the node.")
@@ -57,7 +60,7 @@ def verify(
     if call.output is Format.TABLE:
         _read_aloud(call, report.told())
     else:
-        (output.document if call.output is Format.JSON else output.stream)(report.told())
+        output.data(call, report.told())
     if report.verdict != "valid":
         raise typer.Exit(VERIFICATION)
 
@@ -65,14 +68,14 @@ def verify(
 def _read_aloud(call: Call, found: dict[str, Any]) -> None:
     for anchor in found["anchors"]:
         kind = call.word(f"evidence.anchor.{anchor['kind']}")
-        output.lines([output.plain(f"  {kind}: {anchor['name']}  SHA-256 {anchor['sha256']}")])
+        output.aloud(call, [output.plain(f"  {kind}: {anchor['name']}  SHA-256 {anchor['sha256']}")])
     if not found["anchored"]:
-        output.lines([f"  {call.word('evidence.no_anchors')}"])
+        output.aloud(call, [f"  {call.word('evidence.no_anchors')}"])
     for step in found["steps"]:
-        output.lines([_step(call, step)])
+        output.aloud(call, [_step(call, step)])
     failed = next((step for step in found["steps"] if step["ok"] is False), None)
     member = (failed or {}).get("member") or ""
-    output.lines([output.plain(call.word(f"evidence.verdict.{found['verdict']}", member=member))])
+    output.aloud(call, [output.plain(call.word(f"evidence.verdict.{found['verdict']}", member=member))])
 
 
 def _step(call: Call, step: dict[str, Any]) -> str:
@@ -119,7 +122,7 @@ def show(call: Call, file: File) -> None:
     story = parts.read_story(pack.read(STORY, parts.MOST_STORY))
     call.say("evidence.unverified", file=file)
     if call.output is Format.TABLE:
-        output.lines(output.plain(line) for line in _aloud(call, story))
+        output.aloud(call, (output.plain(line) for line in _aloud(call, story)))
         return
     told = {
         "id": pack.manifest.pack,
@@ -129,7 +132,7 @@ def show(call: Call, file: File) -> None:
             for each in pack.manifest.members
         ],
     }
-    (output.document if call.output is Format.JSON else output.stream)(told)
+    output.data(call, told)
 
 
 def _aloud(call: Call, story: Story) -> Iterator[str]:

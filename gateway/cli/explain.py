@@ -1,5 +1,5 @@
-"""`gateway explain`: reads an envelope aloud without trusting it. In: a file. Out: what it says, exactly as
-`ops.explain` gives it; exit 1 with the place named when it cannot be read."""
+"""`gateway explain`: reads an envelope aloud without trusting it, and says of a PDF what is read from it. In: a file. Out:
+what it says, exactly as `ops.explain` or `ops.read_pdf` gives it. Exit codes are those of `gateway verify`."""
 
 from __future__ import annotations
 
@@ -8,32 +8,33 @@ from typing import Annotated
 
 import typer
 
-from gateway.cli import output
+from gateway.cli import output, read
 from gateway.cli.command import Call, Format, verb
-from gateway.cli.failures import FAILED, Manner, tell
 
 
 def register(app: typer.Typer) -> None:
-    verb(app, "explain", examples=("gateway explain packet.edxml", "gateway explain packet.edxml -o json"))(
-        explain
-    )
+    verb(
+        app,
+        "explain",
+        examples=("gateway explain packet.edxml", "gateway explain - -o json < packet.edxml"),
+    )(explain)
 
 
-def explain(call: Call, file: Annotated[Path, typer.Argument(help="The envelope.")]) -> None:
+def explain(
+    call: Call, file: Annotated[Path, typer.Argument(help="The envelope, or a PDF; - is standard input.")]
+) -> None:
     """Say what an envelope says: who, to whom, what, which files. Nothing is checked; see: gateway verify."""
-    from gateway.errors import GatewayError
     from gateway.ops import explain as reading
+    from gateway.ops import verify_pdf
 
-    try:
-        found = reading.explain(file)
-    except GatewayError as error:
-        if call.output is Format.TABLE:
-            tell(error, Manner(lang=call.lang.value))
-        else:
-            output.document(reading.failure(error))
-        # Whatever the reason, nothing was read: 1, and not the code of the reason's class.
-        raise typer.Exit(FAILED) from error
+    if verify_pdf.is_pdf(file):
+        call.say("explain.pdf")
+        read.read(call, file, None)
+        return
+    found = reading.explain(file)
     if call.output is Format.TABLE:
-        output.lines(output.plain(line) for line in reading.to_text(found, call.lang.value).splitlines())
+        output.aloud(
+            call, (output.plain(line) for line in reading.to_text(found, call.lang.value).splitlines())
+        )
     else:
-        (output.document if call.output is Format.JSON else output.stream)(found)
+        output.data(call, found)

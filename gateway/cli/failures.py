@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from gateway import errors, labels
-from gateway.cli.output import document, plain
+from gateway.cli.output import document, plain, stream
 
 FINE, FAILED, USAGE, NOT_FOUND, REFUSED, AUTHENTICATION, NETWORK, VERIFICATION, LATER = (
     0,
@@ -56,13 +56,18 @@ class Manner:
     """How to tell: read from the words themselves, because a wrong use is told before they are understood."""
 
     json: bool = False
+    one_line: bool = False
     lang: str = "vi"
 
     @classmethod
     def of(cls, args: Sequence[str], environ: Mapping[str, str]) -> Manner:
         lang = _option(args, "--lang") or environ.get("GATEWAY_LANG", "vi")
         output = _option(args, "--output", "-o")
-        return cls(json=output in ("json", "ndjson"), lang=lang if lang in labels.LANGUAGES else "vi")
+        return cls(
+            json=output in ("json", "ndjson"),
+            one_line=output == "ndjson",
+            lang=lang if lang in labels.LANGUAGES else "vi",
+        )
 
 
 def exit_code(error: errors.GatewayError) -> int:
@@ -75,7 +80,8 @@ def tell(error: errors.GatewayError, manner: Manner) -> int:
     reasons = _reasons(error, manner.lang)
     title = _title(error, manner.lang)
     if manner.json:
-        document({"error": _as_json(error, title, reasons)})
+        hint, where = error.hint or None, getattr(error, "where", None) or None
+        _as_data(manner, error.code, title, str(error), hint=hint, where=where, reasons=reasons)
         return exit_code(error)
     _line(f"✗ {title}")
     # Of a refusal the reasons are the detail; its own text is for logs.
@@ -91,7 +97,8 @@ def tell(error: errors.GatewayError, manner: Manner) -> int:
 def tell_usage(message: str, help_hint: str, manner: Manner, code: int = USAGE) -> int:
     """A word of the command line that cannot be understood."""
     if manner.json:
-        document({"error": {"code": "GW-USAGE", "detail": message, "hint": help_hint}})
+        title = labels.say("cli.usage", manner.lang)
+        _as_data(manner, "GW-USAGE", title, message, hint=help_hint or None)
     else:
         _line(f"✗ {message}")
         if help_hint:
@@ -103,7 +110,7 @@ def tell_internal(error: BaseException, manner: Manner) -> int:
     """Something nobody thought of: its name only; the trace is in the log, with -v."""
     text = labels.say("cli.internal", manner.lang, name=type(error).__name__)
     if manner.json:
-        document({"error": {"code": "GW-000", "detail": text}})
+        _as_data(manner, "GW-000", labels.say("error.internal", manner.lang), text)
     else:
         _line(f"✗ {text}")
     return FAILED
@@ -115,15 +122,26 @@ def _title(error: errors.GatewayError, lang: str) -> str:
     return labels.say(next(key for key in keys if labels.has(key)), lang)
 
 
-def _as_json(error: errors.GatewayError, title: str, reasons: list[dict[str, Any]]) -> dict[str, Any]:
-    told: dict[str, Any] = {"code": error.code, "title": title, "detail": str(error)}
-    if error.hint:
-        told["hint"] = error.hint
-    if isinstance(error, errors.InvalidEnvelope) and error.where:
-        told["where"] = error.where
-    if reasons:
-        told["reasons"] = reasons
-    return told
+def _as_data(
+    manner: Manner,
+    code: str,
+    title: str,
+    detail: str,
+    *,
+    hint: str | None = None,
+    where: str | None = None,
+    reasons: Sequence[Mapping[str, Any]] = (),
+) -> None:
+    """The one shape of every error for programs; each key is always there."""
+    told = {
+        "code": code,
+        "title": title,
+        "detail": detail,
+        "hint": hint,
+        "where": where,
+        "reasons": list(reasons),
+    }
+    (stream if manner.one_line else document)({"error": told})
 
 
 def _reasons(error: errors.GatewayError, lang: str) -> list[dict[str, Any]]:

@@ -154,7 +154,12 @@ async def _csr(call: Call, key_id: str, organisation: str | None) -> None:
 
 def import_(
     call: Call,
-    file: Annotated[Path, typer.Argument(help="The certificate, in PEM.", exists=True, dir_okay=False)],
+    file: Annotated[
+        Path,
+        typer.Argument(
+            help="The certificate, in PEM; - is standard input.", exists=True, dir_okay=False, allow_dash=True
+        ),
+    ],
 ) -> None:
     """Put an issued certificate beside its key. Where others of the agency are bound here, it signs once bound too."""
     run(_import(call, file))

@@ -75,7 +75,12 @@ def register(group: typer.Typer) -> None:
 def propose(
     call: Call,
     code: Annotated[str, typer.Argument(help="The agency that the certificate shall speak for.")],
-    file: Annotated[Path, typer.Argument(help="Its certificate, in PEM.", exists=True, dir_okay=False)],
+    file: Annotated[
+        Path,
+        typer.Argument(
+            help="Its certificate, in PEM; - is standard input.", exists=True, dir_okay=False, allow_dash=True
+        ),
+    ],
     as_: As,
     from_: Start = None,
     overlap_days: Overlap = None,

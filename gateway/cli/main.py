@@ -20,6 +20,7 @@ from gateway.cli import (
     backup,
     book,
     calendar,
+    completion,
     config,
     demo,
     doctor,
@@ -96,6 +97,7 @@ _NOUNS = (
         migrate,
         backup,
         restore,
+        completion,
         version,
     ),
 )
@@ -108,6 +110,7 @@ def build() -> typer.Typer:
         name="gateway",
         help=_HELP,
         no_args_is_help=True,
+        add_completion=False,
         rich_markup_mode=None,
         pretty_exceptions_enable=False,
         context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
@@ -128,15 +131,17 @@ def run(args: Sequence[str]) -> int:
     """Does what the words say; the exit code. Never raises, never shows a stack trace."""
     manner = failures.Manner.of(args, os.environ)
     log.configure("debug" if {"-v", "--verbose"} & set(args) else "warning")
+    completion.answer_shell()
     try:
-        code = _command()(args=list(args), prog_name="gateway", standalone_mode=False)
+        code = _command()(args=list(args), prog_name=completion.PROGRAM, standalone_mode=False)
+        sys.stdout.flush()  # where a reader has gone, that is said here and not at the end of the program
         return code if isinstance(code, int) else failures.FINE
     except typer.TyperException as error:
         if error.format_message().startswith("Usage: "):
             # No words at all, or a noun without a verb: the help is the answer.
             typer.echo(error.format_message(), err=True)
             return failures.USAGE
-        hint = "" if manner.json else _help_hint(args)
+        hint = _help_hint(args)
         return failures.tell_usage(error.format_message(), hint, manner, error.exit_code)
     except GatewayError as error:
         _log.debug("the command failed", exc_info=True)
@@ -144,12 +149,21 @@ def run(args: Sequence[str]) -> int:
     except (typer.Abort, KeyboardInterrupt):
         return 130
     except BrokenPipeError:
-        # The reader of a pipe has gone (`| head`); what is still buffered has nowhere to go.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return failures.FINE
+        return _reader_gone()
+    except SystemExit as left:
+        # The library of commands ends the program by itself where a pipe breaks.
+        if isinstance(left.__context__, BrokenPipeError):
+            return _reader_gone()
+        raise
     except Exception as error:  # the one guard of this program: a person never sees a stack trace
         _log.debug("the command failed unexpectedly", exc_info=True)
         return failures.tell_internal(error, manner)
+
+
+def _reader_gone() -> int:
+    """Of a pipe (`| head`): it has what it wanted, and what is still buffered has nowhere to go."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.__stdout__.fileno() if sys.__stdout__ else 1)
+    return failures.FINE
 
 
 def main() -> NoReturn:

@@ -59,4 +59,4 @@ def _print(call: Call, found: Status) -> None:
         output.record(call, {"current": found.current, "head": found.head, "pending": pending})
         return
     output.record(call, {"current": found.current or "–", "head": found.head, "pending": len(pending)})
-    output.lines(f"  {each['revision']} {each['phase']}: {each['says']}" for each in pending)
+    output.aloud(call, (f"  {each['revision']} {each['phase']}: {each['says']}" for each in pending))

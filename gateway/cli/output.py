@@ -4,6 +4,7 @@ In: rows as plain mappings, with their columns. Nothing is said here; talk goes 
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, datetime
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
 
 # Viet Nam has had one offset and no summer time since 1975, so no time-zone table is needed to print a time.
 
+_BETWEEN = 2  # spaces between two columns of a table without lines
+_LONG_WORD = 20
 # Wide enough that nothing is cut or wrapped when the table goes into a file or a pipe.
 _PIPE_WIDTH = 400
 
@@ -93,12 +96,30 @@ def lines(texts: Iterable[str]) -> None:
         print(each)
 
 
+def aloud(call: Call, texts: Iterable[str]) -> None:
+    """What is read by a person where there is no list and no id: nothing with -q, for then the exit code is the answer."""
+    if not call.quiet:
+        lines(texts)
+
+
+def data(call: Call, value: object) -> None:
+    """One answer for programs, readable or on one line."""
+    (document if call.output is Format.JSON else stream)(value)
+
+
 def console() -> Console:
-    """Where tables go: colour on a terminal only, none where NO_COLOR is set."""
+    """Where tables go: colour and bold on a terminal only, none of them where NO_COLOR is set."""
     from rich.console import Console
 
-    wide = None if sys.stdout.isatty() else _PIPE_WIDTH
-    return Console(file=sys.stdout, width=wide, highlight=False, emoji=False, markup=False, soft_wrap=False)
+    return Console(
+        file=sys.stdout,
+        width=None if sys.stdout.isatty() else _PIPE_WIDTH,
+        color_system=None if os.environ.get("NO_COLOR") else "auto",
+        highlight=False,
+        emoji=False,
+        markup=False,
+        soft_wrap=False,
+    )
 
 
 def plain(text: str) -> str:
@@ -110,17 +131,46 @@ def _table(call: Call, columns: Sequence[tuple[str, str]], cells: Iterable[Seque
     from rich.table import Table
     from rich.text import Text
 
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for key, style in columns:
-        table.add_column(call.word(key), style=style, overflow="fold")
-    count = 0
-    for row in cells:
-        table.add_row(*(Text(plain(each)) for each in row))
-        count += 1
-    if count:
-        console().print(table)
-    else:
+    heads = [call.word(key) for key, _ in columns]
+    body = [[plain(each) for each in row] for row in cells]
+    if not body:
         call.say("cli.nothing")
+        return
+    page = console()
+    narrowest = [_narrowest(n, head, body) for n, head in enumerate(heads)]
+    shown = fitting(narrowest, page.width)
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for n in range(shown):
+        table.add_column(
+            heads[n], style=columns[n][1], overflow="fold", min_width=narrowest[n], no_wrap=n == 0
+        )
+    for row in body:
+        table.add_row(*(Text(each) for each in row[:shown]))
+    page.print(
+        table, width=max(page.width, narrowest[0]), crop=False
+    )  # a window narrower than an id breaks it by itself
+    if shown < len(heads):
+        call.say("cli.columns_left_out", names=", ".join(heads[shown:]))
+
+
+def fitting(narrowest: Sequence[int], width: int) -> int:
+    """How many of the columns, from the first, stand beside each other without a broken word; always the id at least."""
+    taken = 0
+    for n, least in enumerate(narrowest):
+        taken += least + (_BETWEEN if n else 0)
+        if n and taken > width:
+            return n
+    return len(narrowest)
+
+
+def _narrowest(n: int, head: str, body: Sequence[Sequence[str]]) -> int:
+    """An id is never broken, for it is to be copied; elsewhere a long word may be."""
+    from rich.cells import cell_len
+
+    if n == 0:
+        return max(cell_len(head), *(cell_len(row[n]) for row in body))
+    words = (word for text in (head, *(row[n] for row in body)) for word in text.split())
+    return min(_LONG_WORD, max(map(cell_len, words), default=0))
 
 
 def compact(value: object) -> str:

@@ -162,7 +162,15 @@ async def _reject(call: Call, id: str, as_: str, reason: str) -> None:
 
 def anchor(
     call: Call,
-    file: Annotated[Path, typer.Argument(help="A root certificate, in PEM.", exists=True, dir_okay=False)],
+    file: Annotated[
+        Path,
+        typer.Argument(
+            help="A root certificate, in PEM; - is standard input.",
+            exists=True,
+            dir_okay=False,
+            allow_dash=True,
+        ),
+    ],
     as_: As,
     reason: Annotated[str, typer.Option(help="Why; the approver reads it.")] = "",
 ) -> None:
@@ -252,8 +260,8 @@ def _print(call: Call, one: Proposal, names: dict[str, str], now: datetime) -> N
         return
     output.record(call, {key: value for key, value in told.items() if not isinstance(value, list)})
     for each in [*told["bindings"], *told["anchors"], *told["reforms"], *told["imports"]]:
-        output.lines(
-            ["", *(f"  {key:<10}  {output.plain(str(value))}" for key, value in each.items() if value)]
+        output.aloud(
+            call, ["", *(f"  {key:<10}  {output.plain(str(value))}" for key, value in each.items() if value)]
         )
 
 

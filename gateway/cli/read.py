@@ -24,9 +24,12 @@ def register(app: typer.Typer) -> None:
 
 def read(
     call: Call,
-    file: Annotated[Path, typer.Argument(help="One PDF.")],
+    file: Annotated[Path, typer.Argument(help="One PDF; - is standard input.")],
     trust: Annotated[
-        Path | None, typer.Option(help="Folder with ca.pem for signatures on PDFs, or with pdf/ in it.")
+        Path | None,
+        typer.Option(
+            envvar="GATEWAY_TRUST", help="Folder with ca.pem for signatures on PDFs, or with pdf/ in it."
+        ),
     ] = None,
 ) -> None:
     """Read number, date, type, abstract and signer from a PDF, each marked: sure (✓), doubtful (?), not found (·)."""
@@ -35,9 +38,9 @@ def read(
 
     found = read_pdf(file, trust, SystemClock().now())
     if call.output is Format.TABLE:
-        output.lines(_line(call, name, one) for name, one in found["fields"].items())
+        output.aloud(call, (_line(call, name, one) for name, one in found["fields"].items()))
     else:
-        (output.document if call.output is Format.JSON else output.stream)(found)
+        output.data(call, found)
 
 
 def _line(call: Call, name: str, one: dict[str, Any]) -> str:

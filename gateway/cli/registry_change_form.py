@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import json
-import sys
 import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -57,9 +56,10 @@ def stated(
 
 
 def read(file: Path) -> Any:
-    """The JSON of a file, or of standard input for `-`."""
+    """The JSON of a file."""
     try:
-        raw = sys.stdin.buffer.read(_MOST_BYTES) if str(file) == "-" else file.read_bytes()[:_MOST_BYTES]
+        with file.open("rb") as form:
+            raw = form.read(_MOST_BYTES)
         return json.loads(raw)
     except (OSError, ValueError) as cause:
         raise typer.BadParameter(f"{file} is no JSON that can be read: {cause}") from cause

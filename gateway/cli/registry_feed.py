@@ -23,7 +23,10 @@ if TYPE_CHECKING:
     from gateway.trust.keys import FileSigner
 
 PASSWORD = "REGISTRY_FEED_PASSWORD"  # noqa: S105 - the name of a variable
-Feed = Annotated[Path, typer.Argument(help="A feed file.", exists=True, dir_okay=False)]
+Feed = Annotated[
+    Path,
+    typer.Argument(help="A feed file; - is standard input.", exists=True, allow_dash=True, dir_okay=False),
+]
 
 _ROUTES = (("cli.column.to", ""), ("cli.column.state", ""), ("cli.column.reason", ""))
 
@@ -114,7 +117,7 @@ def diff(call: Call, older: Feed, newer: Feed) -> None:
         elif call.output is Format.NDJSON:
             output.stream(_difference(each))
         else:
-            output.lines(output.plain(line) for line in _read_aloud(call, each))
+            output.aloud(call, (output.plain(line) for line in _read_aloud(call, each)))
 
 
 def verify(call: Call, file: Feed) -> None:

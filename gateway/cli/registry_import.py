@@ -56,7 +56,12 @@ def register(registry: typer.Typer) -> None:
 
 def import_(
     call: Call,
-    file: Annotated[Path, typer.Argument(help="CSV, XLSX or JSON.", exists=True, dir_okay=False)],
+    file: Annotated[
+        Path,
+        typer.Argument(
+            help="CSV, XLSX or JSON; - is standard input.", exists=True, dir_okay=False, allow_dash=True
+        ),
+    ],
     apply: Annotated[bool, typer.Option("--apply/--preview", help="Preview only, unless --apply.")] = False,
     propose: Annotated[bool, typer.Option("--propose", help="Propose it to a second person.")] = False,
     number: Annotated[str, typer.Option(help="Number of the deciding document, with --propose.")] = "",
@@ -223,4 +228,4 @@ def _print_plan(call: Call, plan: Plan) -> None:
             lines.append(f"{mark} {row.code}  {row.name}")
             lines += [f"    {name}: {old or '∅'} → {new or '∅'}" for name, (old, new) in row.fields.items()]
     lines.append(f"= {plan.unchanged}")
-    output.lines(output.plain(line) for line in lines)
+    output.aloud(call, (output.plain(line) for line in lines))

@@ -282,14 +282,19 @@ async def _show(call: Call, office: Office, found: Event, counters: Sequence[Cou
         output.record(call, told)
         return
     output.record(call, {key: told[key] for key in ("copied_at", "restored_at", "sent_again")})
-    output.lines(call.word("cli.restored.number", code=each.code, last=each.last) for each in counters)
-    output.lines(
-        call.word(
-            "cli.restored.certificate",
-            code=each.code,
-            fingerprint=each.fingerprint,
-            day=output.clock(each.bound_at),
-        )
-        for each in bound
+    output.aloud(
+        call, (call.word("cli.restored.number", code=each.code, last=each.last) for each in counters)
+    )
+    output.aloud(
+        call,
+        (
+            call.word(
+                "cli.restored.certificate",
+                code=each.code,
+                fingerprint=each.fingerprint,
+                day=output.clock(each.bound_at),
+            )
+            for each in bound
+        ),
     )
     call.say("cli.restored.check")

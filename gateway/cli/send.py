@@ -27,7 +27,13 @@ Files = Annotated[
 ]
 Source = Annotated[list[Path] | None, typer.Option(help="A source file.", exists=True, dir_okay=False)]
 Meta = Annotated[
-    Path | None, typer.Option(help="JSON with the names of the API; flags win.", exists=True, dir_okay=False)
+    Path | None,
+    typer.Option(
+        help="JSON with the names of the API; flags win; - is standard input.",
+        exists=True,
+        allow_dash=True,
+        dir_okay=False,
+    ),
 ]
 To = Annotated[
     list[str] | None, typer.Option(help="CODE, or CODE=ROLE (to_act, to_coordinate, to_know, to_report).")

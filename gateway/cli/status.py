@@ -40,9 +40,9 @@ def status(call: Call) -> None:
     """Show the node on one screen: axis, queues, late documents, certificates, backup, workers."""
     found = run(_look(call))
     if call.output is Format.TABLE:
-        output.lines(output.plain(f"{mark} {text}") for mark, text in lines(call, found))
+        output.aloud(call, (output.plain(f"{mark} {text}") for mark, text in lines(call, found)))
     else:
-        (output.document if call.output is Format.JSON else output.stream)(shown(found))
+        output.data(call, shown(found))
 
 
 async def _look(call: Call) -> Status:

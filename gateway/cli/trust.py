@@ -66,18 +66,23 @@ async def _look(node: Node) -> TrustState:
 
 def _print(call: Call, found: TrustState, now: datetime) -> None:
     if call.output is not Format.TABLE:
-        (output.document if call.output is Format.JSON else output.stream)(_shown(found))
+        output.data(call, _shown(found))
         return
-    output.lines(
-        call.word(f"trust.{each.role}", subject=output.plain(each.subject), until=output.clock(each.until))
-        + f"\n    {each.sha256}"
-        for each in found.held
+    output.aloud(
+        call,
+        (
+            call.word(
+                f"trust.{each.role}", subject=output.plain(each.subject), until=output.clock(each.until)
+            )
+            + f"\n    {each.sha256}"
+            for each in found.held
+        ),
     )
-    output.lines(f"{MARKS[each.word]} {issuer_line(call, each, now)}" for each in found.asked)
+    output.aloud(call, (f"{MARKS[each.word]} {issuer_line(call, each, now)}" for each in found.asked))
     lists = [*(each for one in found.asked for each in one.lists), *found.files]
-    output.lines(list_line(call, each, now) for each in lists)
+    output.aloud(call, (list_line(call, each, now) for each in lists))
     if not found.asked and not found.files:
-        output.lines([call.word("trust.nobody")])
+        output.aloud(call, [call.word("trust.nobody")])
 
 
 def _shown(found: TrustState) -> dict[str, Any]:

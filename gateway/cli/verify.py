@@ -29,10 +29,13 @@ def register(app: typer.Typer) -> None:
 
 def verify(
     call: Call,
-    file: Annotated[Path, typer.Argument(help="The envelope, or one PDF.")],
+    file: Annotated[Path, typer.Argument(help="The envelope, or one PDF; - is standard input.")],
     trust: Annotated[
         Path,
-        typer.Option(help="Folder with ca.pem, bindings.csv, chain/, crl/ and ocsp/; for PDFs pdf/ in it."),
+        typer.Option(
+            envvar="GATEWAY_TRUST",
+            help="Folder with ca.pem, bindings.csv, chain/, crl/ and ocsp/; for PDFs pdf/ in it.",
+        ),
     ],
     at: Annotated[str | None, typer.Option(help="As of this time (RFC 3339); default: now.")] = None,
 ) -> None:
@@ -48,7 +51,7 @@ def verify(
     if call.output is Format.TABLE:
         (verify_pdf_aloud.of_pdf if alone else _read_aloud)(call, found)
     else:
-        (output.document if call.output is Format.JSON else output.stream)(found)
+        output.data(call, found)
     if found["verdict"] != "valid":
         raise typer.Exit(VERIFICATION)
 
@@ -70,12 +73,12 @@ def _read_aloud(call: Call, found: dict[str, Any]) -> None:
         mark, word = marks[step["ok"]]
         detail = f"  ({output.plain(step['detail'])})" if step["detail"] else ""
         name, outcome = call.word(f"step.{step['n']}"), call.word(f"cli.step.{word}")
-        output.lines([f"{mark} {step['n']:>2}  {name}: {outcome}{detail}"])
-    output.lines(_facts(call, found))
-    output.lines(verify_pdf_aloud.inside(call, found["pdf"]))
-    output.lines([_conclusion(call, found)])
+        output.aloud(call, [f"{mark} {step['n']:>2}  {name}: {outcome}{detail}"])
+    output.aloud(call, _facts(call, found))
+    output.aloud(call, verify_pdf_aloud.inside(call, found["pdf"]))
+    output.aloud(call, [_conclusion(call, found)])
     if found["now"]["at"] != found["at"]:
-        output.lines([_today(call, found["now"])])
+        output.aloud(call, [_today(call, found["now"])])
 
 
 def _facts(call: Call, found: dict[str, Any]) -> Iterator[str]:

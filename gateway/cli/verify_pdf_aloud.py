@@ -16,14 +16,14 @@ _MARKS = {"valid": "✓", "invalid": "✗", "unknown": "?", "unsigned": "·"}
 
 def of_pdf(call: Call, found: dict[str, Any]) -> None:
     """One PDF alone."""
-    output.lines(_signers(call, found, ""))
+    output.aloud(call, _signers(call, found, ""))
     value = call.word(f"legal.{found['legal_value'] or 'unknown'}")
     signed = found["signed_at"]
     at = output.clock(datetime.fromisoformat(signed)) if signed else call.word("signed_at.unknown")
-    output.lines(
-        [f"{call.word('cli.signatures.value')}: {value}", call.word("cli.signatures.claimed", at=at)]
+    output.aloud(
+        call, [f"{call.word('cli.signatures.value')}: {value}", call.word("cli.signatures.claimed", at=at)]
     )
-    output.lines([_result(call, found)])
+    output.aloud(call, [_result(call, found)])
 
 
 def inside(call: Call, found: Sequence[dict[str, Any]]) -> Iterator[str]:

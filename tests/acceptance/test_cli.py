@@ -371,7 +371,7 @@ def test_an_act_that_asks_is_not_done_where_nobody_can_answer(offices: tuple[Off
         (("registry", "show", "Z77"), 3),
         (("inbox", "status", "88/VP", "99"), 2),
         (("verify", "none.edxml", "--trust", "."), 1),
-        (("explain", "none.edxml"), 1),
+        (("explain", "none.edxml"), 3),
     ],
 )
 def test_exit_codes_say_what_went_wrong(

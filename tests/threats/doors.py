@@ -241,8 +241,8 @@ class CommandDoor:
         return Outcome(word=word_of(said["code"]), code=said["code"], detail="; ".join(failed))
 
     def _explained(self, code: int, said: dict[str, Any]) -> Outcome:
-        assert code in (0, 1)
-        return Outcome(word=Word.TOLD, code=said.get("code") if code else None)
+        assert code in (0, 7)  # as `verify` ends
+        return Outcome(word=Word.TOLD, code=said["error"]["code"] if code else None)
 
 
 _APP = cache(main.build)

@@ -16,7 +16,19 @@ from tests.unit.cli.conftest import Terminal
 
 ROOT = Path(__file__).parents[3]
 DUE = {
-    *("serve", "demo", "init", "send", "verify", "read", "explain", "doctor", "watch", "version"),
+    *(
+        "serve",
+        "demo",
+        "init",
+        "send",
+        "verify",
+        "read",
+        "explain",
+        "doctor",
+        "watch",
+        "version",
+        "completion",
+    ),
     *("backup", "restore", "restored"),
     *("config show", "config check", "migrate status", "migrate up"),
     *(

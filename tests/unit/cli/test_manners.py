@@ -1,0 +1,229 @@
+"""What every command shares with the tools that people know: `-`, pipes that end early, a quiet that is quiet, narrow
+windows, one shape of errors, nothing installed unasked."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import pty
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import typer
+
+from gateway import __version__, labels
+from gateway.cli import output, stdin
+from gateway.cli.command import Call, Lang
+from gateway.clock import SystemClock
+from gateway.trust.authority import Authority
+from tests.unit.cli.conftest import Terminal
+
+ROOT = Path(__file__).parents[3]
+LETTER = ROOT / "gateway" / "demo" / "samples" / "cong-van.pdf"
+PROGRAM = (sys.executable, "-c", "from gateway.cli.main import main; main()")
+KEYS = {"code", "title", "detail", "hint", "where", "reasons"}
+
+
+class Piped:
+    """A standard input with something in it."""
+
+    def __init__(self, octets: bytes) -> None:
+        self.buffer = io.BytesIO(octets)
+
+    def isatty(self) -> bool:
+        return False
+
+
+class Typed(Piped):
+    """A standard input at which a person sits."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+def test_a_dash_is_standard_input(terminal: Terminal, monkeypatch: pytest.MonkeyPatch) -> None:
+    by_name = terminal.type("read", LETTER, "-o", "json").json
+    monkeypatch.setattr("sys.stdin", Piped(LETTER.read_bytes()))
+
+    assert terminal.type("read", "-", "-o", "json").json["fields"] == by_name["fields"]
+
+
+def test_what_came_by_standard_input_is_gone_when_the_command_ended(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.stdin", Piped(b"abc"))
+
+    with stdin.spooled({"file": Path("-"), "other": 1}) as given:
+        kept = given["file"]
+        assert (kept.read_bytes(), given["other"]) == (b"abc", 1)
+        assert kept.parent.stat().st_mode & 0o077 == 0
+
+    assert not kept.exists()
+
+
+@pytest.mark.parametrize(
+    ("there", "given"),
+    [(Typed(b""), {"file": Path("-")}), (Piped(b"x"), {"file": Path("-"), "meta": Path("-")})],
+    ids=["terminal", "twice"],
+)
+def test_a_dash_that_nothing_can_be_read_from_is_a_wrong_use(
+    there: Piped, given: dict[str, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sys.stdin", there)
+
+    with pytest.raises(typer.BadParameter), stdin.spooled(given):
+        raise AssertionError("the command must not run")
+
+
+@pytest.mark.parametrize("words", [("version",), ("doctor", "--nowhere"), ("nonsense",)])
+def test_an_error_has_one_shape_for_programs(terminal: Terminal, words: tuple[str, ...]) -> None:
+    done = terminal.type(*words, "--nonsense", "-o", "json")
+
+    assert done.code == 2
+    assert done.json["error"].keys() == KEYS
+    assert done.err == ""
+
+
+def test_an_error_of_the_node_has_the_same_shape_and_stands_on_one_line_of_a_stream(
+    terminal: Terminal,
+) -> None:
+    done = terminal.type("outbox", "list", "-o", "ndjson")
+
+    (line,) = done.out.splitlines()
+    assert json.loads(line)["error"].keys() == KEYS
+
+
+@pytest.fixture
+def trust(tmp_path: Path) -> Path:
+    folder = tmp_path / "trust"
+    Authority.create("Trial authority", SystemClock().now()).write_trust(folder, {})
+    return folder
+
+
+@pytest.mark.parametrize(("name", "code"), [("broken.edxml", 7), ("missing.edxml", 3)])
+def test_explain_and_verify_end_with_the_same_code(
+    terminal: Terminal, tmp_path: Path, trust: Path, name: str, code: int
+) -> None:
+    (tmp_path / "broken.edxml").write_bytes(b"<edXML")
+
+    assert terminal.type("explain", tmp_path / name).code == code
+    assert terminal.type("verify", tmp_path / name, "--trust", trust).code == code
+
+
+def test_explain_says_that_a_pdf_is_one_and_what_is_read_from_it(terminal: Terminal) -> None:
+    done = terminal.type("--lang", "en", "explain", LETTER)
+
+    assert done.code == 0
+    assert labels.say("explain.pdf", "en") in done.err
+    assert done.out == terminal.type("--lang", "en", "read", LETTER).out
+
+
+def test_the_version_is_told_by_the_word_and_by_the_option(terminal: Terminal) -> None:
+    assert terminal.type("--version").out == f"gateway {__version__}\n"
+    assert terminal.type("version", "-o", "json").json["gateway"] == __version__
+
+
+def test_trust_may_stand_in_the_environment(
+    terminal: Terminal, tmp_path: Path, trust: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GATEWAY_TRUST", str(trust))
+
+    assert terminal.type("verify", tmp_path / "missing.edxml").code == 3
+
+
+def test_quiet_says_nothing_where_the_exit_code_is_the_answer(terminal: Terminal) -> None:
+    done = terminal.type("-q", "explain", LETTER)
+
+    assert (done.code, done.out, done.err) == (0, "", "")
+
+
+def test_a_shell_is_helped_on_request_and_nothing_is_installed(terminal: Terminal) -> None:
+    assert "_GATEWAY_COMPLETE" in terminal.type("completion", "bash").out
+    assert "completion for the current shell" not in terminal.type("--help").out
+
+
+def test_a_shell_that_asks_gets_the_words() -> None:
+    asked = {"_GATEWAY_COMPLETE": "complete_bash", "COMP_WORDS": "gateway ver", "COMP_CWORD": "1"}
+
+    done = subprocess.run(PROGRAM, env={**os.environ, **asked}, cwd=ROOT, capture_output=True, check=False)
+
+    assert done.stdout.split() == [b"verify", b"version"]
+
+
+def test_a_reader_that_has_enough_ends_the_program_well() -> None:
+    with subprocess.Popen(
+        [*PROGRAM, "--help"], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    ) as running:
+        assert running.stdout is not None
+        assert running.stderr is not None
+        running.stdout.close()
+        said = running.stderr.read()
+
+    assert (running.returncode, said) == (0, b"")
+
+
+def test_a_demonstration_is_told_in_a_new_folder_alone(terminal: Terminal, tmp_path: Path) -> None:
+    used = tmp_path / "used"
+    used.mkdir()
+    (used / "gateway.db").write_bytes(b"somebody's")
+
+    done = terminal.type("demo", "--once", "--keep", used)
+
+    assert done.code == 2
+    assert [each.name for each in used.iterdir()] == ["gateway.db"]
+
+
+ID = "msg_01JABCDEFGHJKMNPQRSTVWXYZ0"
+COLUMNS = (("cli.column.id", ""), ("cli.column.number", ""), ("cli.column.state", ""))
+
+
+def at_width(width: int, environ: dict[str, str]) -> tuple[str, str]:
+    """A list as a terminal of that width shows it, and what is said beside it."""
+    telling = (
+        "from gateway.cli import output; from gateway.cli.command import Call, Lang;"
+        f"output.rows(Call(lang=Lang.EN), [{{'id': '{ID}'}}], {COLUMNS!r}, [('{ID}', '15/UBND', 'a long state')])"
+    )
+    ours, theirs = pty.openpty()
+    done = subprocess.run(
+        (sys.executable, "-c", telling),
+        env={**os.environ, "COLUMNS": str(width), "TERM": "xterm", **environ},
+        cwd=ROOT,
+        stdin=theirs,
+        stdout=theirs,
+        stderr=subprocess.PIPE,
+        check=True,
+    )
+    os.close(theirs)
+    shown = os.read(ours, 65536).decode()
+    os.close(ours)
+    return shown, done.stderr.decode()
+
+
+@pytest.mark.parametrize("width", [20, 40, 120])
+def test_an_id_is_never_broken_and_what_finds_no_room_is_named(width: int) -> None:
+    shown, said = at_width(width, {})
+
+    assert ID in shown
+    assert ("Status" in shown) == (width == 120)
+    assert ("Status" in said) == (width != 120)
+
+
+@pytest.mark.parametrize("environ", [{"NO_COLOR": "1"}, {"NO_COLOR": "1", "FORCE_COLOR": "1"}])
+def test_no_color_means_no_control_sequence_at_all(environ: dict[str, str]) -> None:
+    assert "\x1b" not in at_width(120, environ)[0]
+    assert "\x1b" in at_width(120, {"NO_COLOR": ""})[0]
+
+
+def test_columns_are_taken_from_the_first_as_long_as_they_fit() -> None:
+    assert output.fitting([30, 10, 10], 54) == 3
+    assert output.fitting([30, 10, 10], 53) == 2
+    assert output.fitting([30, 10, 10], 5) == 1
+
+
+def test_a_list_in_a_pipe_keeps_every_column(capsys: pytest.CaptureFixture[str]) -> None:
+    output.rows(Call(lang=Lang.EN), [{"id": ID}], COLUMNS, [(ID, "15/UBND", "a long state " * 10)])
+
+    told = capsys.readouterr()
+    assert ("a long state " * 10).strip() in told.out
+    assert told.err == ""
