@@ -137,9 +137,12 @@ def jobs(keys: object, lang: str = "vi") -> str:
 
 def reason_text(code: str, params: Mapping[str, str], lang: str = "vi", *, suggest: str | None = None) -> str:
     """The sentence for one reason of a verdict: what is wrong with which thing, and what to do. Byte counts become
-    MB, dates are written as people do, names of fields and causes are translated."""
+    MB, dates are written as people do, names of fields and causes are translated. Where reading stopped at the limit no
+    size is known, and none is told."""
     told = {name: _shown(name, value, lang) for name, value in params.items()}
-    text = say(f"rule.{code}", lang, **told).replace("  ", " ")
+    stopped = f"rule.{code}.stopped"
+    key = stopped if "size_bytes" not in params and has(stopped) else f"rule.{code}"
+    text = say(key, lang, **told).replace("  ", " ")
     if suggest:
         text = f"{text} {say('rule.suggest', lang, suggest=suggest)}"
     return text[:1].upper() + text[1:]

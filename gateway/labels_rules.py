@@ -110,6 +110,15 @@ RULES: dict[str, tuple[str, str]] = {
         "Tệp {name} nặng {size_bytes}, giới hạn {limit_bytes}. Hãy nén, tách tệp, hoặc gửi đường dẫn.",
         "File {name} is {size_bytes}, the limit is {limit_bytes}. Compress or split it, or send a link.",
     ),
+    "rule.file-too-large.stopped": (
+        "Tệp {name} vượt giới hạn {limit_bytes}. Hãy nén, tách tệp, hoặc gửi đường dẫn.",
+        "File {name} is larger than the limit of {limit_bytes}. Compress or split it, or send a link.",
+    ),
+    "rule.document-too-large.stopped": (
+        "Các tệp cộng lại vượt giới hạn {limit_bytes} của một văn bản, tính đến tệp {name}. Hãy bớt hoặc nén tệp.",
+        "The files together are larger than the limit of {limit_bytes} of a document, counted up to {name}. Leave some out "
+        "or compress them.",
+    ),
     "rule.document-too-large": (
         "Các tệp nặng {size_bytes}, giới hạn một văn bản là {limit_bytes}; tệp lớn nhất hoặc vừa thêm là {name}. "
         "Hãy bớt hoặc nén tệp.",

@@ -39,7 +39,10 @@ def judge(name: str, facts: FileFacts, profile: Profile, pointer: str) -> Verdic
         return Verdict(reasons=(reason(ReasonCode.FILE_EMPTY, pointer, name=name),))
     reasons = [
         found
-        for found in (check_name(name, pointer), over_limit(name, facts.size, 0, profile, pointer))
+        for found in (
+            check_name(name, pointer),
+            over_limit(name, facts.size, 0, profile, pointer, whole=True),
+        )
         if found is not None
     ]
     reasons += _type(name, facts, profile, pointer)

@@ -6,6 +6,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Callable, Iterator, Sequence
+from typing import Any
 
 from gateway.policy.profile import Profile
 from gateway.policy.verdict import Reason, ReasonCode, Verdict, reason
@@ -100,15 +101,16 @@ def never_stored(verdict: Verdict) -> Verdict:
 
 
 def over_limit(
-    name: str, file_bytes: int, document_bytes: int, profile: Profile, pointer: str
+    name: str, file_bytes: int, document_bytes: int, profile: Profile, pointer: str, *, whole: bool = False
 ) -> Reason | None:
-    """Asked as bytes flow in: the reason to stop reading now, or None. Exactly the limit may pass."""
+    """Asked as bytes flow in: the reason to stop reading now, or None. Exactly the limit may pass. How large it is,
+    is known of a file that is here as a whole; of one that flows in, only that it is larger."""
     if file_bytes > profile.max_file_bytes:
         return reason(
             ReasonCode.FILE_TOO_LARGE,
             pointer,
             name=name,
-            size_bytes=file_bytes,
+            **_size(file_bytes, whole=whole),
             limit_bytes=profile.max_file_bytes,
         )
     if document_bytes > profile.max_document_bytes:
@@ -116,10 +118,14 @@ def over_limit(
             ReasonCode.DOCUMENT_TOO_LARGE,
             "/files",
             name=name,
-            size_bytes=document_bytes,
+            **_size(document_bytes, whole=whole),
             limit_bytes=profile.max_document_bytes,
         )
     return None
+
+
+def _size(count: int, *, whole: bool) -> dict[str, Any]:  # Any: parameters of a reason
+    return {"size_bytes": count} if whole else {}
 
 
 def _bare(name: str, hidden: Callable[[str], str]) -> str:

@@ -112,6 +112,15 @@ def test_a_size_is_told_with_file_and_limit_in_each_language() -> None:
     assert "12.5 MB, the limit is 10 MB" in reason_text("file-too-large", params, "en")
 
 
+@pytest.mark.parametrize("code", ["file-too-large", "document-too-large"])
+def test_no_size_is_told_of_a_file_that_was_not_read_to_its_end(code: str) -> None:
+    params = {"name": "a.pdf", "limit_bytes": str(10 * 1024 * 1024)}
+
+    assert "vượt giới hạn 10 MB" in reason_text(code, params)
+    assert "larger than the limit of 10 MB" in reason_text(code, params, "en")
+    assert "10.1" not in reason_text(code, params, "en")
+
+
 @pytest.mark.parametrize(("count", "text"), [(10 * 1024 * 1024, "10 MB"), (10 * 1024 * 1024 + 1, "10,1 MB")])
 def test_a_size_over_a_limit_never_reads_like_the_limit(count: int, text: str) -> None:
     assert megabytes(count) == text
