@@ -90,6 +90,10 @@ COMPOSE: Mapping[str, tuple[str, str]] = MappingProxyType(
         "compose.file.up": ("Chuyển lên", "Move up"),
         "compose.file.drop": ("Bỏ tệp", "Remove"),
         "compose.file.clean": ("Đã kiểm tra loại và mã độc", "Type and malware checked"),
+        "compose.file.typed": (
+            "Đã kiểm tra loại; chưa quét mã độc",
+            "Type checked; not scanned for malware",
+        ),
         "compose.verdict.valid": ("Hợp lệ", "Valid"),
         "compose.verdict.invalid": ("Không hợp lệ", "Not valid"),
         "compose.verdict.unknown": ("Chưa kiểm tra được", "Could not be checked"),

@@ -189,6 +189,30 @@ RULES: dict[str, tuple[str, str]] = {
         "{text} of that day came over the axis (arrival number: {arrival}). Its paper copy needs no second number; to "
         "enter it all the same, confirm.",
     ),
+    "rule.number-again": (
+        "Số {text} đã dùng trong năm cho văn bản ngày {held_on}. Hãy kiểm tra số và ngày, hoặc lấy số mới.",
+        "Number {text} was used this year for a document of {held_on}. Check number and date, or take a new number.",
+    ),
+    "rule.lead-again": (
+        "Tệp {name} đã gửi làm văn bản chính của văn bản {text}. Hãy kiểm tra có chọn nhầm tệp không.",
+        "File {name} was sent before, as the lead document of {text}. Check that it is the right file.",
+    ),
+    "rule.recipient-starter": (
+        "{name} ({recipient}) chỉ có trong danh sách mẫu kèm phần mềm, chưa có danh mục chính thức xác nhận sau sắp xếp "
+        "năm 2025. Hãy kiểm tra cơ quan và mã trước khi gửi.",
+        "{name} ({recipient}) is in the list that ships with the program alone; no official list has confirmed it since "
+        "the reorganisation of 2025. Check the agency and its code before sending.",
+    ),
+    "rule.recipient-unbound": (
+        "{name} ({recipient}) chưa có chứng thư số được xác nhận, nên phản hồi của cơ quan này chưa nhận được.",
+        "{name} ({recipient}) has no confirmed certificate, so nothing that it answers can be taken in.",
+    ),
+    "rule.recipient-unhosted": (
+        "Chưa có hệ thống nào nhận văn bản cho {name} ({recipient}) trên trục liên thông. Gửi bây giờ sẽ không tới nơi; "
+        "hãy gửi bản giấy, hoặc chờ cơ quan này kết nối.",
+        "No node receives for {name} ({recipient}) on the axis. Sent now, it will not arrive; send it on paper, or wait "
+        "until that agency is connected.",
+    ),
     "rule.idempotency-other": (
         "Khóa chống gửi trùng {key} đã dùng cho nội dung khác. Hãy dùng khóa mới.",
         "Idempotency key {key} was used for other content. Use a new key.",

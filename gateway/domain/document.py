@@ -97,6 +97,8 @@ class FileItem:
     size: int
     sha256: Digest
     pages: int | None = None
+    scanned_clean: bool = False
+    """A scanner for malware looked at it when it came, and found none."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

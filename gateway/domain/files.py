@@ -1,6 +1,8 @@
 """What a file was found to be: facts from the `Inspector` and the `Scanner`, judged by `policy`."""
 
-from dataclasses import dataclass
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
 
 from gateway.domain.signatures import PdfFacts
 
@@ -8,10 +10,12 @@ from gateway.domain.signatures import PdfFacts
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scan:
     """What a scanner said of one file. `malware` is the scanner's name for what it found; `unscanned` says why there is
-    no verdict (a word of the labels' `unscanned.` table). Neither: looked at and clean, or no scanner is set up."""
+    no verdict (a word of the labels' `unscanned.` table); `clean` that it looked at every byte and found none. Nothing of
+    it where no scanner is set up."""
 
     malware: str | None = None
     unscanned: str | None = None
+    clean: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,3 +38,8 @@ class FileFacts:
     signatures: PdfFacts | None = None
     malware: str | None = None
     unscanned: str | None = None
+    scanned_clean: bool = False
+
+    def scanned(self, scan: Scan) -> FileFacts:
+        """With what a scanner said."""
+        return replace(self, malware=scan.malware, unscanned=scan.unscanned, scanned_clean=scan.clean)

@@ -106,7 +106,7 @@ async def _facts(
 
         facts = await desk.pool.run(look)
         scan = await desk.scanner.scan(scratch.path, part.sha256)
-        facts = replace(facts, malware=scan.malware, unscanned=scan.unscanned)
+        facts = facts.scanned(scan)
         if must_wait(facts, desk.profile):
             raise ScannerDown(f"a file of the packet could not be scanned for malware ({facts.unscanned})")
         facts = replace(facts, signatures=await signatures.read(desk, scratch.path, facts, n, seen_at))

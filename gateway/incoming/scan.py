@@ -6,7 +6,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 
 from gateway.domain.document import FileRole, IncomingFile
@@ -57,7 +57,7 @@ async def scanned(desk: InDesk, name: str, chunks: AsyncIterator[bytes]) -> Asyn
         clean = door.clean_name(name)
         facts = await desk.pool.run(lambda: desk.inspector.inspect(scratch.path, clean, reads_page=True))
         said = await desk.scanner.scan(scratch.path, digest)
-        facts = replace(facts, malware=said.malware, unscanned=said.unscanned)
+        facts = facts.scanned(said)
         if contents.must_wait(facts, desk.profile):
             raise ScannerDown(
                 f"the scan {clean[:100]!r} could not be checked for malware now; enter it again later"

@@ -47,7 +47,7 @@ class _Turn:
 
 async def validate(desk: OutDesk, scope: AgencyScope, order: Order, tray: Tray) -> tuple[Draft, Verdict]:
     """Every check and the resolved recipients; nothing is stored."""
-    return await checking.check(desk, scope, order, tray)
+    return await checking.look(desk, scope, order, tray)
 
 
 async def accept(

@@ -7,7 +7,17 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from gateway.domain.account import AgencyScope, HostedAgency
-from gateway.domain.document import Delivery, Draft, FileItem, Kind, OutgoingDocument, Recipient
+from gateway.domain.document import (
+    Delivery,
+    DeliveryMode,
+    Draft,
+    FileItem,
+    FileRole,
+    Kind,
+    OutgoingDocument,
+    OutState,
+    Recipient,
+)
 from gateway.domain.fields import DRAFT, fitting
 from gateway.domain.identity import DocumentId
 from gateway.domain.registry import Resolution, Standing
@@ -17,7 +27,7 @@ from gateway.outgoing import sendable
 from gateway.outgoing.desk import OutDesk
 from gateway.outgoing.intake import Tray
 from gateway.outgoing.order import Order
-from gateway.policy import change, door, pdf_verdict
+from gateway.policy import change, door, pdf_verdict, reach
 from gateway.policy import lead as signed
 from gateway.policy import outgoing as rules
 from gateway.policy.texts import long_lists
@@ -25,6 +35,7 @@ from gateway.policy.verdict import Reason, ReasonCode, Verdict, reason
 from gateway.ports import Work
 
 # A delivery in one of these states is over without the document being held by the other side.
+_LEFT = (OutState.QUEUED, OutState.PACKED)
 OVER = frozenset({"rejected", "failed", "cancelled"})
 
 
@@ -42,6 +53,7 @@ async def check(desk: OutDesk, scope: AgencyScope, order: Order, tray: Tray) -> 
     async with desk.store.read(scope) as work:
         parent = await work.outgoing.get(order.parent_id) if order.parent_id else None
         taken = await number_taken(work, agency, draft, order, digests(tray))
+        again = await sent_before(work, agency, draft, order, tray)
     verdict = rules.check(
         draft,
         [(received.item, received.facts) for received in tray.received],
@@ -63,7 +75,19 @@ async def check(desk: OutDesk, scope: AgencyScope, order: Order, tray: Tray) -> 
         verdict += sendable.order(
             order, draft, stored(tray), document_id or document_id_of(agency, draft), agency, desk.clock.now()
         )
+    addressed = [each.code for each in reach.addressed(resolutions)]
+    bound = await desk.directory.bound(addressed, desk.clock.now()) if addressed else ()
+    verdict += Verdict(warnings=(*reach.of_registry(resolutions, bound), *again))
     return draft, verdict
+
+
+async def look(desk: OutDesk, scope: AgencyScope, order: Order, tray: Tray) -> tuple[Draft, Verdict]:
+    """The same for whoever only looks: the axis is asked too who would receive it. Taking in never waits for the axis."""
+    draft, verdict = await check(desk, scope, order, tray)
+    on_axis = draft.delivery_mode is not DeliveryMode.PAPER
+    codes = [each.code for each in draft.recipients if each.code and on_axis]
+    unhosted = await desk.axis.unhosted(codes) if codes else None
+    return draft, verdict + Verdict(warnings=tuple(reach.of_axis(draft.recipients, unhosted or ())))
 
 
 def stored(tray: Tray) -> tuple[FileItem, ...]:
@@ -133,6 +157,33 @@ async def number_taken(
         if not _may_follow(earlier, await work.deliveries.of(earlier.id), draft, files):
             return reason(ReasonCode.NUMBER_TAKEN, "/number", text=draft.code, earlier=earlier.id)
     return None
+
+
+async def sent_before(
+    work: Work, agency: HostedAgency, draft: Draft, order: Order, tray: Tray
+) -> tuple[Reason, ...]:
+    """What looks as if this very document had gone out before, under another identity: the same number and notation in one
+    year, or the same lead file. Both have honest reasons, so they are asked about and never refused."""
+    if order.kind in (Kind.UPDATE, Kind.RECALL) or not (draft.number and draft.symbol and draft.issued_on):
+        return ()
+    own, found = document_id_of(agency, draft), []
+    for line in await work.books.under(draft.number, draft.symbol, draft.issued_on.year):
+        if not isinstance(line, OutgoingDocument) or line.document_id != own:
+            on = line.draft.issued_on if isinstance(line, OutgoingDocument) else line.issued_on
+            found.append(
+                reason(ReasonCode.NUMBER_AGAIN, "/number", text=draft.code, held_on=on, earlier=line.id)
+            )
+            break
+    lead = next((n for n, one in enumerate(tray.received) if one.item.role is FileRole.LEAD), None)
+    for id in await work.blobs.owners(tray.received[lead].item.sha256, "source") if lead is not None else ():
+        earlier = await work.outgoing.get(id)
+        if earlier.state in _LEFT and earlier.document_id != own and id != order.parent_id:
+            name, code = tray.received[lead or 0].item.name, earlier.draft.code
+            found.append(
+                reason(ReasonCode.LEAD_AGAIN, f"/files/{lead}", name=name, text=code, earlier=earlier.id)
+            )
+            break
+    return tuple(found)
 
 
 def _may_follow(

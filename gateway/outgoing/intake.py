@@ -70,6 +70,7 @@ class Tray:
             size=size,
             sha256=digest,
             pages=facts.pages,
+            scanned_clean=facts.scanned_clean,
         )
         self.received.append(Received(field=field, item=item, facts=facts, scratch=scratch))
         return self.received[-1]
@@ -78,7 +79,7 @@ class Tray:
         inspect = self.desk.inspector.inspect
         facts = await self.desk.pool.run(partial(inspect, scratch.path, name, reads_page=is_lead))
         scan = await self.desk.scanner.scan(scratch.path, digest)
-        facts = replace(facts, malware=scan.malware, unscanned=scan.unscanned)
+        facts = facts.scanned(scan)
         if must_wait(facts, self.desk.profile):
             raise ScannerDown(
                 f"file {name[:100]!r} could not be scanned for malware now; hand it in again later"

@@ -54,7 +54,7 @@ async def run(desk: OutDesk, scope: AgencyScope, id: str, confirm: tuple[str, ..
     async with tray(desk) as held:
         for item, opener in zip(document.files, openers, strict=True):
             await held.add(item.role, item.name, item.role, chunks(desk, opener))
-        draft, verdict = await check.check(desk, scope, order, held)
+        draft, verdict = await check.look(desk, scope, order, held)
         roles = desk.profile.pdf_roles
         return Checked(
             document=document,

@@ -41,6 +41,9 @@ class ReasonCode(StrEnum):
     RECIPIENT_UNKNOWN = "recipient-unknown"
     RECIPIENT_CLOSED = "recipient-closed"
     RECIPIENT_UNCERTAIN = "recipient-uncertain"
+    RECIPIENT_STARTER = "recipient-starter"
+    RECIPIENT_UNBOUND = "recipient-unbound"
+    RECIPIENT_UNHOSTED = "recipient-unhosted"
     # files (R10 to R14, R57, threats 57 to 83)
     LEAD_COUNT = "lead-count"
     LEAD_TYPE = "lead-type"
@@ -72,6 +75,8 @@ class ReasonCode(StrEnum):
     NOTHING_CHANGED = "nothing-changed"
     # an identity that is taken (R117, interfaces.md 3.3)
     NUMBER_TAKEN = "number-taken"
+    NUMBER_AGAIN = "number-again"
+    LEAD_AGAIN = "lead-again"
     # what may be entered in a register book by hand (R32, R36, R99)
     BOOK_GIVES = "book-gives"
     BOOK_DAY = "book-day"
@@ -102,6 +107,9 @@ class ReasonCode(StrEnum):
 
 # What a sender may answer with "I know, go on" (R2).
 CONFIRMABLE = frozenset({ReasonCode.SECRECY_STAMP})
+
+# What a person is asked about before sending; a program is warned.
+ASKED = frozenset({ReasonCode.NUMBER_AGAIN, ReasonCode.LEAD_AGAIN})
 
 _NONE: Mapping[str, str] = MappingProxyType({})
 

@@ -100,6 +100,9 @@ class Axis(Protocol):
         nobody hosts (unroutable return) or a parcel over the axis's limit; LATER for what may heal. Same bytes may be
         published again: receivers tolerate repeats."""
 
+    async def unhosted(self, routes: Sequence[str]) -> frozenset[str] | None:
+        """Those for which nobody receives now; None while the axis does not say so within a few seconds. Moves nothing."""
+
     async def host(self, codes: Sequence[str]) -> None:
         """Says that this node receives for these codes; replaces what it said before. Durable on return."""
 

@@ -88,6 +88,10 @@ class Books(Protocol):
     async def names(self, principal_ids: Sequence[str]) -> Mapping[str, str]:
         """Who that is, for those that are known."""
 
+    async def under(self, number: str, symbol: str, year: int) -> Sequence[OutgoingLine]:
+        """What has that number and notation in that year, on paper or as a document of the exchange; struck and cancelled
+        ones do not count."""
+
     async def put_letter(self, letter: PaperLetter) -> None:
         """Clash when its number and symbol are taken in that year, on paper or by a document of the exchange."""
 

@@ -137,6 +137,9 @@ class Directory(Protocol):
     async def former(self, codes: Collection[str], on: date) -> Mapping[str, str]:
         """Each ended code, and old form of one, whose mail goes to one of these codes on that day, with that code."""
 
+    async def bound(self, codes: Collection[str], at: datetime) -> Collection[str]:
+        """Those of these codes for which some confirmed certificate speaks at that moment."""
+
     async def bindings(self, code: str) -> Sequence[Binding]:
         """Every binding of exactly this code with its validity; the verifier picks those active at its time T."""
 

@@ -184,6 +184,9 @@ class BlobRefs(Protocol):
 
     async def drop(self, owner_kind: str, owner_id: str) -> None: ...
 
+    async def owners(self, digest: Digest, owner_kind: str) -> Sequence[str]:
+        """The first few of that kind that refer to it, by id."""
+
     async def holds(self, digest: Digest) -> bool:
         """Whether this agency has any reference to it by which it may be read; reading asks this first."""
 

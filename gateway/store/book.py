@@ -191,15 +191,20 @@ class SqlBooks:
 
     async def put_letter(self, letter: PaperLetter) -> None:
         await self._tx.hold(self._agency_id, "outgoing_number", letter.code)
-        same = (
-            *self._issued(_O, Span(year=letter.issued_on.year)),
-            col(_O.number) == letter.number,
-            col(_O.symbol) == letter.symbol,
-            col(_O.state) != OutState.CANCELLED.value,
-        )
-        sent = await self._tx.first(_O, select(_O).where(*same, *_IS_LINE))
+        year = letter.issued_on.year
+        sent = await self._tx.first(_O, self._numbered(_O, letter.number, letter.symbol, year).where(*_GIVEN))
         if sent is not None or not await self._tx.put_new(_letter_row(letter, self._agency_id)):
-            raise errors.Clash(f"the number {letter.code} is taken in {letter.issued_on.year}; give another")
+            raise errors.Clash(f"the number {letter.code} is taken in {year}; give another")
+
+    async def under(self, number: str, symbol: str, year: int) -> Sequence[OutgoingLine]:
+        sent = await self._tx.rows(_O, self._numbered(_O, number, symbol, year).where(*_GIVEN))
+        paper = self._numbered(_P, number, symbol, year).where(col(_P.struck_at).is_(None))
+        found: list[OutgoingLine] = [from_json(OutgoingDocument, row.body) for row in sent]
+        return [*found, *map(to_letter, await self._tx.rows(_P, paper))]
+
+    def _numbered(self, table: _OutgoingTable, number: str, symbol: str, year: int) -> Select[Any]:
+        same = (col(table.number) == number, col(table.symbol) == symbol)
+        return select(table).where(*self._issued(table, Span(year=year)), *same).limit(_AT_ONCE)
 
     async def letter(self, id: str) -> PaperLetter:
         row = await self._tx.first(_P, select(_P).where(self._is_letter(id)))
@@ -218,6 +223,7 @@ class SqlBooks:
 
 
 _IS_LINE = (col(_O.kind).in_(_LETTERS), col(_O.state).not_in(_NO_LINE), col(_O.number) != "")
+_GIVEN = (*_IS_LINE, col(_O.state) != OutState.CANCELLED.value)
 _HANDED: tuple[Any, ...] = (
     col(_H.state).label("handed_state"),
     col(_H.leased_by).label("leased_by"),

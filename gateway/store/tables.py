@@ -88,6 +88,7 @@ class OutgoingRow(SQLModel, table=True):
         Index("ix_outgoing_document_id", "agency_id", "document_id"),
         Index("ix_outgoing_parent", "agency_id", "parent_id"),
         Index("ix_outgoing_issued", "agency_id", "issued_on", "id"),
+        Index("ix_outgoing_number", "agency_id", "number", "symbol"),
     )
 
     agency_id: str = _key()

@@ -107,6 +107,14 @@ class EmbeddedAxis:
             ring(self._path)
         return {route: _DELIVERED if fold_code(route) in hosted else _unroutable(route) for route in routes}
 
+    async def unhosted(self, routes: Sequence[str]) -> frozenset[str] | None:
+        try:
+            async with self._read() as queue:
+                hosted = await _hosted_of(queue, routes)
+        except Unreachable:
+            return None
+        return frozenset(route for route in routes if fold_code(route) not in hosted)
+
     async def take(self, limit: int, lease_s: float) -> Sequence[Arrival]:
         """Leases up to `limit` due rows, urgent first, a share of them ordinary; those over the poison limit go to the
         dead list instead."""

@@ -223,7 +223,7 @@ def _unreadable(path: Path, cause: OSError) -> StoreFailure:
 def _verdict(answer: str) -> Scan:
     told = answer.removeprefix("stream:").strip()
     if told == "OK":
-        return Scan()
+        return Scan(clean=True)
     if told.endswith(" FOUND"):
         name = told.removesuffix(" FOUND")[:200]
         return Scan(malware="".join(letter if letter.isprintable() else "?" for letter in name))

@@ -195,6 +195,15 @@ async def test_an_unknown_recipient_is_returned_and_the_others_are_served(rig: R
     assert [each.recipient for each in await received(axis)] == ["Z92"]
 
 
+async def test_who_is_not_hosted_is_told_without_sending_anything(rig: Rig) -> None:
+    north, south = await rig.node("one", ["Z92"]), await rig.node("two", ["Z93"])
+
+    assert await north.unhosted(["Z93"]) == frozenset()
+    assert await north.unhosted(["Z99"]) == frozenset({"Z99"})
+    assert await north.unhosted(["z93", "Z92", "Z99", "Z98"]) == frozenset({"Z99", "Z98"})
+    assert not await south.take(10, 60)
+
+
 async def test_nobody_hosts_any_of_the_recipients(rig: Rig) -> None:
     axis = await rig.node("one", ["Z92"])
 

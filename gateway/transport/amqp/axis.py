@@ -105,6 +105,9 @@ class AmqpAxis:
     async def publish(self, parcel: Parcel, routes: Sequence[str]) -> Mapping[str, Outcome]:
         return await self._publisher.publish(parcel, routes)
 
+    async def unhosted(self, routes: Sequence[str]) -> frozenset[str] | None:
+        return await self._publisher.unhosted(routes)
+
     async def take(self, limit: int, lease_s: float) -> Sequence[Arrival]:
         """What the broker has pushed so far, and parts that became whole; urgent lane first, a share of it ordinary."""
         if not self._hosted or self._closed:

@@ -27,6 +27,7 @@ SMALL_AT_ONCE, LARGE_AT_ONCE = 64, 4  # unconfirmed messages in memory (G8)
 KEYS = 1000  # recipients of one upload: what a receiver takes with a part
 KEYS_BYTES = 64 * 1024  # of recipients on one message: its header must fit into one frame of 128 KiB
 LONGEST_KEY = 255  # AMQP's own
+ASK_S = 3.0  # a person waits for the answer, and can do without it
 DIAL_S = 1.0  # a line that broke a moment ago is waited for, one that is down is not
 
 _DELIVERED = Outcome(fate=Fate.DELIVERED)
@@ -62,6 +63,18 @@ class Publisher:
         for group in _groups(keys):
             outcomes |= await self._upload(parcel, group)
         return {route: _spelled(route, outcomes.get(key)) for route, key in spelled.items()}
+
+    async def unhosted(self, routes: Sequence[str]) -> frozenset[str] | None:
+        """Asked of the broker, each once; None where it does not answer soon."""
+        spelled = {route: names.routing_key(route) for route in routes}
+        try:
+            async with asyncio.timeout(ASK_S):
+                absent = await self._unhosted([key for key in set(spelled.values()) if _fits(key)])
+        except BlockedNow:
+            return None
+        except BROKEN:
+            return None
+        return frozenset(route for route, key in spelled.items() if key in absent or not _fits(key))
 
     async def must_lead(self, keys: Sequence[str]) -> None:
         """BrokerRefused, with the keys that nobody hosts; Unreachable when the broker does not say."""
@@ -127,8 +140,9 @@ class Publisher:
 
     async def _absent(self, keys: Sequence[str]) -> frozenset[str]:
         """The keys that nobody hosts. A single key needs no question: its own message would come back."""
-        if len(keys) == 1:
-            return frozenset()
+        return frozenset() if len(keys) == 1 else await self._unhosted(keys)
+
+    async def _unhosted(self, keys: Sequence[str]) -> frozenset[str]:
         asked = await asyncio.gather(*(self._is_hosted(key) for key in keys), return_exceptions=True)
         for answer in asked:
             if isinstance(answer, BaseException):

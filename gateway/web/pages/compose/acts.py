@@ -248,7 +248,7 @@ def _unanswered(
     visit: Visit, typed: Typed, stored: OutgoingDocument, found: recheck.Checked
 ) -> list[tuple[str, str]]:
     asks = []
-    if found.earlier and "again" not in typed.form:
+    if checks.must_ask(found) and "again" not in typed.form:
         asks.append(("again", visit.say("compose.twin.tick")))
     if stored.kind is not Kind.DOCUMENT and not (stored.change and stored.change.approved_by):
         asks.append(("approved_by", visit.say("form.missing", field=visit.say("compose.approved_by"))))

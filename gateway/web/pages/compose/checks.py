@@ -11,7 +11,7 @@ from gateway import labels
 from gateway.domain.document import Draft, OutgoingDocument
 from gateway.domain.wall_clock import local
 from gateway.outgoing.recheck import Checked
-from gateway.policy.verdict import CONFIRMABLE, Reason, ReasonCode
+from gateway.policy.verdict import ASKED, CONFIRMABLE, Reason, ReasonCode
 from gateway.web.pages.compose import fields
 from gateway.web.visit import Visit
 
@@ -44,31 +44,30 @@ class Line:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Told:
-    """`confirm` are (code, sentence) that the sender may answer for; `twin` the words about an earlier sending, and its
-    document. `allowed`: nothing else stands against it."""
+    """`confirm` are (code, sentence) that the sender may answer for; `asks` are (sentence, id) about what was sent before
+    and looks like this. `allowed`: nothing else stands against it."""
 
     lines: tuple[Line, ...]
     allowed: bool
     count: int
     draft: Draft
     confirm: tuple[tuple[str, str], ...] = ()
-    twin: str = ""
-    twin_id: str = ""
+    asks: tuple[tuple[str, str], ...] = ()
 
 
 def told(visit: Visit, checked: Checked, sheet: Sheet) -> Told:
     asked = [each for each in _all(checked) if each.code in CONFIRMABLE]
     reasons = [each for each in checked.verdict.reasons if each.code not in CONFIRMABLE]
-    warnings = [each for each in checked.verdict.warnings if each.code not in CONFIRMABLE]
-    twin = checked.earlier[0] if checked.earlier else None
+    told_apart = CONFIRMABLE | ASKED
+    warnings = [each for each in checked.verdict.warnings if each.code not in told_apart]
+    asks = _asks(visit, checked)
     return Told(
-        lines=tuple(_line(visit, subject, reasons, warnings, asked, twin) for subject in SUBJECTS),
+        lines=tuple(_line(visit, subject, reasons, warnings, asked, asks) for subject in SUBJECTS),
         allowed=not reasons,
         count=len(checked.draft.recipients),
         draft=checked.draft,
         confirm=tuple({each.code.value: _words(visit, each) for each in asked}.items()),
-        twin=_twin(visit, twin) if twin else "",
-        twin_id=twin.id if twin else "",
+        asks=asks,
     )
 
 
@@ -91,12 +90,12 @@ def _line(
     reasons: Sequence[Reason],
     warnings: Sequence[Reason],
     asked: Sequence[Reason],
-    twin: OutgoingDocument | None,
+    asks: Sequence[tuple[str, str]],
 ) -> Line:
     against = [said(visit, each) for each in reasons if _subject(each) == subject]
     beside = [said(visit, each) for each in (*warnings, *asked) if _subject(each) == subject]
-    if subject == "number" and twin is not None:
-        beside.append(("number", _twin(visit, twin)))
+    if subject == "number":
+        beside += [("again", text) for text, _ in asks]
     mark = "bad" if against else "warn" if beside else "good"
     return Line(subject=subject, mark=mark, said=(*against, *beside))
 
@@ -116,6 +115,18 @@ def _subject(reason: Reason) -> str:
 
 def _words(visit: Visit, reason: Reason) -> str:
     return labels.reason_text(reason.code, reason.params, visit.lang, suggest=reason.suggest)
+
+
+def must_ask(checked: Checked) -> bool:
+    """Whether something that was sent before looks like this."""
+    return bool(checked.earlier) or any(each.code in ASKED for each in checked.verdict.warnings)
+
+
+def _asks(visit: Visit, checked: Checked) -> tuple[tuple[str, str], ...]:
+    """Under the same identity; under the same number with another date; the same file under another number."""
+    twins = [(_twin(visit, each), each.id) for each in checked.earlier[:1]]
+    again = [each for each in checked.verdict.warnings if each.code in ASKED]
+    return (*twins, *((_words(visit, each), each.params.get("earlier", "")) for each in again))
 
 
 def _twin(visit: Visit, earlier: OutgoingDocument) -> str:

@@ -170,6 +170,7 @@ def _files(visit: Visit, document: OutgoingDocument) -> list[dict[str, object]]:
             "type": item.content_type.upper(),
             "size": item.size,
             "pages": item.pages,
+            "checked": "clean" if item.scanned_clean else "typed",
             "sha256": item.sha256,
             "verdict": verdicts[item.n].verdict.value if item.n in verdicts else "",
             "signers": _signers(verdicts.get(item.n)),

@@ -1,0 +1,54 @@
+"""Whether a recipient will hear of a document and can answer it: warnings at its pointer, none of which refuses."""
+
+from __future__ import annotations
+
+import pytest
+
+from gateway.domain.document import Recipient
+from gateway.domain.registry import AgencyEntry, Resolution, RowSource, Standing
+from gateway.policy import reach
+from gateway.policy.verdict import ReasonCode
+
+
+def answer(
+    code: str, source: RowSource = RowSource.IMPORTED, standing: Standing = Standing.ACTIVE
+) -> Resolution:
+    entry = AgencyEntry(code=code, name=f"Cơ quan {code}", source=source)
+    return Resolution(given=code, standing=standing, entry=entry)
+
+
+def test_who_has_a_certificate_and_an_official_row_is_not_spoken_of() -> None:
+    assert not list(reach.of_registry([answer("Z91")], {"Z91"}))
+
+
+@pytest.mark.parametrize(
+    ("source", "bound", "codes"),
+    [
+        (RowSource.IMPORTED, (), [ReasonCode.RECIPIENT_UNBOUND]),
+        (RowSource.STARTER, ("Z91",), [ReasonCode.RECIPIENT_STARTER]),
+        (RowSource.STARTER, (), [ReasonCode.RECIPIENT_STARTER, ReasonCode.RECIPIENT_UNBOUND]),
+    ],
+)
+def test_a_starter_row_and_a_missing_certificate_are_told_with_code_and_name(
+    source: RowSource, bound: tuple[str, ...], codes: list[ReasonCode]
+) -> None:
+    found = list(reach.of_registry([answer("Z90"), answer("Z91", source)], {"Z90", *bound}))
+
+    assert [each.code for each in found] == codes
+    assert {(each.pointer, each.params["recipient"], each.params["name"]) for each in found} == {
+        ("/recipients/1/code", "Z91", "Cơ quan Z91")
+    }
+
+
+@pytest.mark.parametrize("standing", [Standing.CLOSED, Standing.UNKNOWN, Standing.UNCERTAIN])
+def test_who_is_not_addressed_is_told_of_by_other_rules(standing: Standing) -> None:
+    assert not list(reach.of_registry([answer("Z91", RowSource.STARTER, standing)], ()))
+    assert not reach.addressed([answer("Z91", standing=standing)])
+
+
+def test_whom_nobody_receives_for_is_told_at_its_place() -> None:
+    to = [Recipient(code="Z91", name="Một"), Recipient(code="Z92", name="Hai")]
+
+    (found,) = reach.of_axis(to, {"Z92"})
+
+    assert (found.code, found.pointer) == (ReasonCode.RECIPIENT_UNHOSTED, "/recipients/1/code")
