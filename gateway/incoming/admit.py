@@ -4,19 +4,18 @@ One transaction; the identity is claimed from verified content inside it (A3, A4
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 
 from gateway.domain.account import AgencyScope, HostedAgency
-from gateway.domain.document import IncomingDocument, InState, Kind, OutgoingDocument
+from gateway.domain.document import IncomingDocument, InState, Kind
 from gateway.domain.event import EventKind
-from gateway.domain.identity import DocumentId, PacketId
+from gateway.domain.identity import PacketId
 from gateway.domain.status import Fact, RequestKind, Track, fold_incoming, open_request
 from gateway.errors import BadSignature, BreaksRule, Conflict, OtherContent
 from gateway.incoming import (
     acknowledge,
-    old_code,
+    answered,
     repeat,
     replacing,
     seal,
@@ -27,7 +26,7 @@ from gateway.incoming import (
     twins,
 )
 from gateway.incoming.check import Checked
-from gateway.incoming.desk import InDesk, is_ours
+from gateway.incoming.desk import InDesk
 from gateway.incoming.verify import Proved
 from gateway.policy.answer import Ending, answers
 from gateway.policy.door import clean_name
@@ -43,6 +42,7 @@ async def run(desk: InDesk, leased: LeasedInbox, proved: Proved, checked: Checke
     caller's to settle."""
     item = leased.item
     agency = await desk.agency(item.agency_id)
+    before = await answered.former(desk, agency, translate.replies(proved.envelope.model))
     async with desk.store.begin(AgencyScope(agency_id=item.agency_id, principal_id="node")) as work:
         first = await work.identities.by_body(proved.envelope.sender, proved.envelope.signed.body_digest)
         if first is not None:
@@ -51,7 +51,7 @@ async def run(desk: InDesk, leased: LeasedInbox, proved: Proved, checked: Checke
             await same_id_other_body(work, proved)
             if proved.envelope.signed.path == "general" and checked.source != item.file_digest:
                 await work.blobs.add(checked.source, "inbox", item.id)
-            await _by_kind(desk, work, agency, leased, proved, checked)
+            await _by_kind(desk, work, agency, leased, proved, checked, before)
         await work.commit()
     if first is not None:
         # At once, not with the next sweep: the first may be under seal.
@@ -59,7 +59,13 @@ async def run(desk: InDesk, leased: LeasedInbox, proved: Proved, checked: Checke
 
 
 async def _by_kind(
-    desk: InDesk, work: Work, agency: HostedAgency, leased: LeasedInbox, proved: Proved, checked: Checked
+    desk: InDesk,
+    work: Work,
+    agency: HostedAgency,
+    leased: LeasedInbox,
+    proved: Proved,
+    checked: Checked,
+    before: answered.Former,
 ) -> None:
     await _alarm(desk, work, leased.item, proved, checked)
     if checked.ruling.decision is Decision.SEALED:
@@ -69,7 +75,7 @@ async def _by_kind(
     elif checked.ruling.decision is Decision.UNACTIONABLE:
         await _return(desk, work, agency, leased, proved, checked)
     elif proved.envelope.model.kind in _NEW:
-        await _document(desk, work, agency, leased, proved, checked)
+        await _document(desk, work, agency, leased, proved, checked, before)
     else:
         await _request(desk, work, agency, leased, proved, checked)
 
@@ -137,7 +143,13 @@ async def _alarm(desk: InDesk, work: Work, item: InboxItem, proved: Proved, chec
 
 
 async def _document(
-    desk: InDesk, work: Work, agency: HostedAgency, leased: LeasedInbox, proved: Proved, checked: Checked
+    desk: InDesk,
+    work: Work,
+    agency: HostedAgency,
+    leased: LeasedInbox,
+    proved: Proved,
+    checked: Checked,
+    before: answered.Former,
 ) -> None:
     item, model = leased.item, proved.envelope.model
     attempt = await _attempt(work, proved, model.document_id or "", released=item.released)
@@ -155,7 +167,7 @@ async def _document(
     )
     document = replace(
         signatures.on(document, checked.looked, desk),
-        answers=await _answered(desk, work, agency, document),
+        answers=await answered.of(desk, work, agency, document, before),
         marks=(*document.marks, old.mark) if old else document.marks,
     )
     newer = await replacing.before_it_came(work, document)
@@ -362,43 +374,6 @@ async def _arrived(
     if await work.facts.add(item.id, stored):
         answered = acknowledge.of_packet(item, proved)
         await acknowledge.put(desk, work, agency, answered, "01", description=notice)
-
-
-async def _answered(
-    desk: InDesk, work: Work, agency: HostedAgency, document: IncomingDocument
-) -> tuple[str, ...]:
-    """Which of our own documents this one answers (R52); told in their timelines too."""
-    answered = []
-    for link in document.replies_to:
-        if link.document_id is None:
-            continue
-        for ours in await _named(desk, work, agency, link.agency, link.document_id):
-            if ours.kind not in _NEW:
-                continue
-            answered.append(ours.id)
-            await work.events.append(
-                EventKind.INBOX_ANSWERED,
-                ours.id,
-                desk.clock.now(),
-                {"by": document.id, "from": document.sender_code},
-            )
-    return tuple(answered)
-
-
-async def _named(
-    desk: InDesk, work: Work, agency: HostedAgency, issuer: str | None, document_id: DocumentId
-) -> Sequence[OutgoingDocument]:
-    """The documents of that id which this agency sent, or one whose code ended and led to it (R83)."""
-    if is_ours(agency, issuer):
-        return await work.outgoing.by_document_id(document_id)
-    wanted = (issuer or "").strip().casefold()
-    if wanted not in await old_code.known_as(desk, agency.code):
-        return ()
-    for other in await desk.store.hosted():
-        if is_ours(other, issuer):
-            async with desk.store.read(AgencyScope(agency_id=other.id, principal_id="node")) as before:
-                return await before.outgoing.by_document_id(document_id)
-    return await work.outgoing.by_document_id(document_id)
 
 
 async def claim(work: Work, item: InboxItem, proved: Proved, incoming_id: str | None, at: datetime) -> None:

@@ -82,7 +82,7 @@ def document(
         files=_files(looked, source),
         pages=other.page_amount if other else None,
         reply_required=True if model.due_date else None,
-        replies_to=tuple(link for link in map(_link, _answered(model)) if link is not None),
+        replies_to=replies(model),
         recipients=tuple(to.organ_id for to in model.to if to.organ_id),
         target_id=target_id,
         change=_change(model),
@@ -151,6 +151,11 @@ def _role(description: str | None) -> FileRole | None:
         if description == labels.say(f"file_role.{role}", "vi"):
             return role
     return None
+
+
+def replies(model: Envelope) -> tuple[ReplyLink, ...]:
+    """The documents that it says it answers."""
+    return tuple(link for link in map(_link, _answered(model)) if link is not None)
 
 
 def _answered(model: Envelope) -> Sequence[ResponseFor]:

@@ -4,22 +4,26 @@ hand; the change goes through two people as it does in earnest."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from dataclasses import replace
 from datetime import date, timedelta
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
 from gateway.deciding import reform as reforming
-from gateway.domain.account import HostedAgency, NumberingMode
+from gateway.domain.account import AgencyScope, HostedAgency, NumberingMode
 from gateway.domain.document import InState, OutgoingDocument, ReplyLink
 from gateway.domain.registry_reform import DecidingDocument, QueuedMail, Reform, ReformKind, Target
 from gateway.domain.wall_clock import local
 from gateway.errors import Refused
+from gateway.incoming import process
 from gateway.policy.verdict import Reason, ReasonCode, Verdict
+from gateway.ports import Store, Work
 from tests.acceptance.test_roll_over import as_binding, issued, two_deciders
 from tests.support import people
-from tests.support.node import COMMUNE, DEPARTMENT, PROVINCE, Town
+from tests.support.node import COMMUNE, DEPARTMENT, LEASE_S, PROVINCE, Town
 from tests.support.people import Someone
 
 DAY = timedelta(days=1)
@@ -122,6 +126,56 @@ async def test_two_departments_become_one_and_no_document_is_lost(town: Town) ->
     (reply,) = [each for each in await town.incoming(HEIR) if each.number == "6"]
     assert reply.answers == (asked.id,)
     assert not any(mark.startswith("old_code") for mark in reply.marks)
+
+
+class OneAtATime:
+    """The store, but for whoever asks it for anything while a unit of work of it writes."""
+
+    def __init__(self, real: Store) -> None:
+        self._real, self._writes, self.begun = real, False, 0
+
+    def __getattr__(self, name: str) -> Any:
+        assert not self._writes, f"{name} was asked inside a unit of work that writes"
+        return getattr(self._real, name)
+
+    @asynccontextmanager
+    async def begin(self, scope: AgencyScope) -> AsyncIterator[Work]:
+        assert not self._writes, "a unit of work that writes was begun inside another one"
+        async with self._real.begin(scope) as work:
+            self._writes, self.begun = True, self.begun + 1
+            try:
+                yield work
+            finally:
+                self._writes = False
+
+
+async def test_a_reply_to_a_former_code_is_admitted_without_a_unit_of_work_inside_another(
+    town: Town,
+) -> None:
+    both = await two_deciders(town)
+    asked = await town.send("1", PROVINCE, sender=DEPARTMENT, issued_on=today(town))
+    await town.carry()
+    await reformed(town, both, ReformKind.CONSOLIDATE, sources=(DEPARTMENT, COMMUNE), queued=QueuedMail.HOLD)
+    town.clock.advance(5 * DAY)
+    await at_home(town, both, HEIR)
+    assert asked.draft.issued_on is not None
+    link = ReplyLink(
+        agency=DEPARTMENT, number="1/STD-VP", date=asked.draft.issued_on, document_id=asked.document_id
+    )
+    await town.send("6", HEIR, sender=PROVINCE, issued_on=today(town), replies_to=(link,))
+    for step in (town._host, town.pack, town.dispatch, town.land):
+        await step()
+
+    strict = OneAtATime(town.node.store)
+    desk = replace(town.node.inn, store=cast("Store", strict))
+    (leased,) = [
+        one for one in await town.node.store.claim_inbox(50, LEASE_S) if one.item.transport_sender == PROVINCE
+    ]
+    await process.run(desk, leased)
+
+    (reply,) = await town.incoming(HEIR)
+    assert reply.answers == (asked.id,)
+    assert strict.begun >= 1
 
 
 @pytest.mark.parametrize("queued", [QueuedMail.HOLD, QueuedMail.RETURN])
