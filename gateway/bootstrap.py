@@ -16,6 +16,7 @@ from gateway import (
     bootstrap_history,
     bootstrap_keys,
     bootstrap_log,
+    bootstrap_registry,
     bootstrap_rules,
     bootstrap_safety,
     bootstrap_trust,
@@ -216,7 +217,7 @@ async def open_office(settings: Settings, clock: Clock | None = None) -> AsyncIt
             clock=time,
             pool=pool,
             store=store,
-            directory=bootstrap_keys.directory(settings, store, time, pool),
+            directory=bootstrap_registry.directory(settings, store, time, pool),
             deciding=bootstrap_keys.deciding(settings, store, time, pool),
             accounts=bootstrap_accounts.desk(settings, store, time, pool),
             feed=SqlFeed(

@@ -39,12 +39,6 @@ def key_token(settings: Settings) -> TokenKeys | None:
     return TokenKeys(Pkcs11Token(module, settings.keys.token, pin.reveal() if pin is not None else None))
 
 
-def directory(settings: Settings, store: SqlStore, clock: Clock, pool: Pool) -> SqlDirectory:
-    """The registry, which believes of its bindings what the events tell."""
-    log, two = SqlBindingLog(clock), settings.registry.two_people == "yes"
-    return SqlDirectory(store.writer, store.reader, clock, log, pool, two_people=two)
-
-
 def deciding(settings: Settings, store: SqlStore, clock: Clock, pool: Pool) -> DecidingDesk:
     """What persons decide with."""
     log = SqlBindingLog(clock)

@@ -210,6 +210,10 @@ _PLAN: dict[str, tuple[str, str]] = {
 _HOST: dict[str, tuple[str, str]] = {
     "host.ask.add": ("Nút này phục vụ {code} ({name})?", "Shall this node host {code} ({name})?"),
     "host.ask.remove": ("Nút này thôi phục vụ {code}?", "Shall this node host {code} no longer?"),
+    "host.ask.move_many": (
+        "Ghi nút phục vụ cho {changed} mã ({unchanged} mã đã đúng)?",
+        "Name the node for {changed} codes ({unchanged} are so already)?",
+    ),
     "host.ask.move": ("Chuyển {code} từ {old} sang {new}?", "Move {code} from {old} to {new}?"),
     "host.next.add": (
         "Việc tiếp theo: gateway keys new --agency {code}, xin cấp chứng thư số rồi gateway keys import --agency {code}.",

@@ -185,6 +185,10 @@ DECIDING: dict[str, tuple[str, str]] = {
         "Preview only, nothing was changed. Known agencies change or close, so a second person approves it:"
         " add --propose --number NO --as NAME",
     ),
+    "cli.import.totals": (
+        "Thêm {added}, sửa {changed}, đóng {closed}, không đổi {unchanged}; lỗi {problems}, cần xem lại {doubts}",
+        "{added} added, {changed} changed, {closed} closed, {unchanged} unchanged; {problems} problems, {doubts} doubts",
+    ),
     "cli.import.next": (
         "Người thứ hai phê duyệt trong 72 giờ: gateway proposals approve {id} --as TÊN",
         "A second person approves within 72 hours: gateway proposals approve {id} --as NAME",

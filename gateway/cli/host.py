@@ -5,21 +5,27 @@ from __future__ import annotations
 
 import csv
 import io
+from collections.abc import Mapping, Sequence
+from fnmatch import fnmatchcase
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from gateway.cli import output
 from gateway.cli.command import Call, noun, verb
-from gateway.cli.node import at_office, chosen, operator, run
+from gateway.cli.node import at_office, at_registry, chosen, operator, run
 from gateway.domain.account import HostedAgency, NumberingMode
 from gateway.errors import Clash, NotFound, Refused
 
 if TYPE_CHECKING:
     from gateway.bootstrap import Office
+    from gateway.bootstrap_registry import Registry
     from gateway.domain.registry import AgencyEntry
     from gateway.domain.registry_change import Plan
 
+_PAGE = 1000
+_NAMED = 5
 Code = Annotated[str, typer.Argument(help="An agency code.")]
 
 _COLUMNS = (
@@ -56,7 +62,8 @@ def register_in_registry(group: typer.Typer) -> None:
         "set-host",
         examples=(
             "gateway registry set-host Z91.03 province-1",
-            "gateway registry set-host Z91.03 --none --yes",
+            "gateway registry set-host 'Z91.*' province-1 --yes",
+            "gateway registry set-host --file hosts.csv",
         ),
         writes=True,
     )(set_host)
@@ -155,35 +162,107 @@ async def _remove(call: Call, code: str) -> None:
 
 def set_host(
     call: Call,
-    code: Code,
+    code: Annotated[
+        str | None, typer.Argument(help="An agency code; with * for many: 'Z91.*' is all that begin so.")
+    ] = None,
     node: Annotated[str | None, typer.Argument(help="Name of the node (node.name of its settings).")] = None,
     none: Annotated[bool, typer.Option("--none", help="No node speaks for it any more.")] = False,
+    file: Annotated[
+        Path | None,
+        typer.Option(
+            help="CSV with the columns code,host; an empty host is none.", exists=True, dir_okay=False
+        ),
+    ] = None,
 ) -> None:
-    """Say which node speaks for a code; recorded like every change of the registry. The axis follows with: gateway axis
-    apply."""
-    if none == (node is not None):
-        raise typer.BadParameter("name a node, or give --none")
+    """Say which node speaks for a code, or for many at once; recorded like every change of the registry. The axis follows
+    with: gateway axis apply."""
+    if file is not None:
+        if code or node or none:
+            raise typer.BadParameter("--file says all of it; leave out the code and the node")
+        run(_set_hosts(call, _read_hosts(file), None))
+        return
+    if code is None or none == (node is not None):
+        raise typer.BadParameter("name a code and a node, or give --none, or --file")
+    if "*" in code:
+        run(_set_hosts(call, {}, (code.strip().upper(), node or "")))
+        return
     run(_set_host(call, code, node or ""))
 
 
 async def _set_host(call: Call, code: str, node: str) -> None:
-    async with at_office(call.settings()) as office:
-        entry = await office.directory.entry(code)
+    async with at_registry(call.settings()) as registry:
+        entry = await registry.directory.entry(code)
         if entry is None:
             raise NotFound(f"no agency has the code {code}", hint=f"try: gateway registry resolve {code}")
-        plan = await office.directory.plan_import(_one_line(entry, node))
+        plan = await registry.directory.plan_import(_lines([(entry, node)]))
         _refuse_problems(plan)
         old = entry.host or "–"
         if call.agrees("host.ask.move", code=entry.code, old=old, new=node or "–"):
-            change = await office.directory.apply(plan, (await operator(office.store)).id)
+            change = await registry.directory.apply(plan, (await operator(registry.store)).id)
             output.record(call, {"id": change.id, "code": entry.code, "from": entry.host, "to": node or None})
             call.say("host.next.move")
 
 
-def _one_line(entry: AgencyEntry, node: str) -> bytes:
-    """A registry file that changes this cell and no other, so that one move is what an import of it would be."""
+async def _set_hosts(call: Call, wanted: Mapping[str, str], pattern: tuple[str, str] | None) -> None:
+    """One change of the registry for all of them, whole or not at all."""
+    async with at_registry(call.settings()) as registry:
+        moved = await _chosen(registry, wanted, pattern)
+        plan = await registry.directory.plan_import(_lines(moved))
+        _refuse_problems(plan)
+        told = {"changed": len(plan.changed), "unchanged": plan.unchanged}
+        if not plan.changed:
+            output.record(call, {"id": None, **told})
+            return
+        if call.agrees("host.ask.move_many", **told):
+            change = await registry.directory.apply(plan, (await operator(registry.store)).id)
+            output.record(call, {"id": change.id, **told})
+            call.say("host.next.move")
+
+
+async def _chosen(
+    registry: Registry, wanted: Mapping[str, str], pattern: tuple[str, str] | None
+) -> list[tuple[AgencyEntry, str]]:
+    """Each entry that is meant, with its node. NotFound names codes that nobody has, or a pattern that fits nobody."""
+    found: list[tuple[AgencyEntry, str]] = []
+    cursor: str | None = None
+    while True:
+        page = await registry.directory.entries(_PAGE, cursor)
+        for entry in page.items:
+            if pattern is not None and fnmatchcase(entry.code, pattern[0]):
+                found.append((entry, pattern[1]))
+            elif entry.code in wanted:
+                found.append((entry, wanted[entry.code]))
+        cursor = page.next_cursor
+        if cursor is None:
+            break
+    missing = sorted({*wanted} - {entry.code for entry, _ in found})
+    if missing or not found:
+        named = ", ".join(missing[:_NAMED]) or (pattern[0] if pattern else "–")
+        raise NotFound(
+            f"no agency has the code {named}; nothing was changed", hint="try: gateway registry search TEXT"
+        )
+    return found
+
+
+def _read_hosts(file: Path) -> dict[str, str]:
+    """Code to node, as the file says."""
+    text = file.read_text(encoding="utf-8-sig", errors="replace")
+    rows = csv.DictReader(io.StringIO(text), delimiter=";" if ";" in text.partition("\n")[0] else ",")
+    if not {"code", "host"} <= {*(rows.fieldnames or ())}:
+        raise typer.BadParameter(f"{file.name} needs the columns code,host in its first line")
+    found: dict[str, str] = {}
+    for row in rows:
+        code, host = (row["code"] or "").strip().upper(), (row["host"] or "").strip()
+        if code and found.setdefault(code, host) != host:
+            raise typer.BadParameter(f"{file.name} names two nodes for {code}")
+    return found
+
+
+def _lines(moved: Sequence[tuple[AgencyEntry, str]]) -> bytes:
+    """A registry file that changes these cells and no other, so that a move is what an import of it would be."""
     text = io.StringIO()
-    csv.writer(text).writerows([("code", "name", "host"), (entry.code, entry.name, node)])
+    rows = [(entry.code, entry.name, node) for entry, node in moved]
+    csv.writer(text).writerows([("code", "name", "host"), *rows])
     return text.getvalue().encode()
 
 

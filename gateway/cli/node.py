@@ -17,6 +17,7 @@ from gateway.errors import Misconfigured, NotFound
 
 if TYPE_CHECKING:
     from gateway.bootstrap import Node, Office
+    from gateway.bootstrap_registry import Registry
     from gateway.settings import Settings
     from gateway.store.store import SqlStore
 
@@ -74,6 +75,16 @@ async def at_office(settings: Settings) -> AsyncIterator[Office]:
     must_exist(settings)
     async with open_office(settings) as office:
         yield office
+
+
+@asynccontextmanager
+async def at_registry(settings: Settings) -> AsyncIterator[Registry]:
+    """The registry of codes alone, for what is about thousands of them."""
+    from gateway.bootstrap_registry import open_registry
+
+    must_exist(settings)
+    async with open_registry(settings) as registry:
+        yield registry
 
 
 def must_exist(settings: Settings) -> None:

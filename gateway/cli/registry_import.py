@@ -3,20 +3,22 @@ the change, where it adds agencies; with --propose an open proposal, where it ch
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from gateway.cli import output, person
 from gateway.cli.command import Call, Format, verb
-from gateway.cli.node import at_office, operator, run
+from gateway.cli.node import at_office, at_registry, operator, run
 from gateway.cli.person import As
 
 if TYPE_CHECKING:
-    from gateway.domain.registry_change import Plan
+    from gateway.domain.registry_change import Plan, RowProblem
     from gateway.policy.code_file import CodeFile
 
+_SHOWN = 100  # rows of each sort that are printed unasked
 _COLUMNS = (
     ("cli.column.id", ""),
     ("cli.column.since", ""),
@@ -69,22 +71,23 @@ def import_(
         str | None, typer.Option("--as", help="Who you are; passphrase and second factor are asked for.")
     ] = None,
     reason: Annotated[str, typer.Option(help="Why; the approver reads it.")] = "",
+    details: Annotated[bool, typer.Option("--details", help="Print every row, however many.")] = False,
 ) -> None:
-    """Show what a list of agencies would change, cell by cell; with --apply put it in force. Where it changes agencies that
-    are known, --propose hands it to a second person."""
+    """Show what a list of agencies would change: the totals and the first rows, with --details all; with --apply put it in
+    force. Where it changes agencies that are known, --propose hands it to a second person."""
     if propose and (apply or not as_ or not number.strip()):
         raise typer.BadParameter("--propose needs --number NO and --as NAME, and goes without --apply")
     if propose:
-        run(_propose(call, file, number, as_ or "", reason))
+        run(_propose(call, file, number, as_ or "", reason, details=details))
     else:
-        run(_import(call, file, apply))
+        run(_import(call, file, apply, details=details))
 
 
-async def _import(call: Call, file: Path, apply: bool) -> None:
-    async with at_office(call.settings()) as node:
+async def _import(call: Call, file: Path, apply: bool, *, details: bool) -> None:
+    async with at_registry(call.settings()) as node:
         plan = await node.directory.plan_import(_read(call, file))
         if plan.problems or not apply:
-            _print_plan(call, plan)
+            _print_plan(call, plan, details=details)
         _refuse_problems(file, plan)
         if not apply:
             two = node.directory.needs_two(plan)
@@ -96,14 +99,14 @@ async def _import(call: Call, file: Path, apply: bool) -> None:
             output.record(call, {"id": change.id, "at": output.stamp(change.at), **counts})
 
 
-async def _propose(call: Call, file: Path, number: str, as_: str, reason: str) -> None:
+async def _propose(call: Call, file: Path, number: str, as_: str, reason: str, *, details: bool) -> None:
     from gateway.deciding import codes
 
     async with at_office(call.settings()) as node:
         content = _read(call, file)
         plan = await node.directory.plan_import(content)
         if plan.problems or call.output is Format.TABLE:
-            _print_plan(call, plan)
+            _print_plan(call, plan, details=details)
         _refuse_problems(file, plan)
         if call.agrees("cli.ask.reform_propose"):
             who = await person.signed_in(call, node, as_)
@@ -201,31 +204,50 @@ def _refuse_problems(file: Path, plan: Plan) -> None:
         raise Clash(f"{file.name} has {len(plan.problems)} problems; nothing was imported")
 
 
-def _print_plan(call: Call, plan: Plan) -> None:
+def _print_plan(call: Call, plan: Plan, *, details: bool) -> None:
+    """The totals, then of each sort the first, or with `details` all."""
+    totals = {
+        "added": len(plan.added),
+        "changed": len(plan.changed),
+        "closed": len(plan.closed),
+        "unchanged": plan.unchanged,
+        "problems": len(plan.problems),
+        "doubts": len(plan.doubts),
+    }
+    most = max(totals.values()) if details else _SHOWN
+    more = sum(max(count - most, 0) for name, count in totals.items() if name != "unchanged")
     if call.output is not Format.TABLE:
-        output.document(
-            {
-                "added": [{"code": each.code, "name": each.name} for each in plan.added],
-                "changed": [{"code": each.code, "fields": dict(each.fields)} for each in plan.changed],
-                "closed": [{"code": each.code, "fields": dict(each.fields)} for each in plan.closed],
-                "unchanged": plan.unchanged,
-                "problems": [
-                    {"line": each.line, "column": each.column, "found": each.found, "advice": each.advice}
-                    for each in plan.problems
-                ],
-                "doubts": [
-                    {"line": each.line, "column": each.column, "found": each.found, "advice": each.advice}
-                    for each in plan.doubts
-                ],
-            }
-        )
+        output.document(_document(plan, totals, most) | {"more": more})
         return
-    lines = [f"✗ {each}" for each in plan.problems]
-    lines += [f"? {each}" for each in plan.doubts]
-    lines += [f"+ {each.code}  {each.name}" for each in plan.added]
+    output.aloud(call, [call.word("cli.import.totals", **totals)])
+    output.aloud(call, (output.plain(line) for line in _lines(plan, most)))
+    if more:
+        call.say("cli.more_details", count=more)
+
+
+def _lines(plan: Plan, most: int) -> Iterator[str]:
+    yield from (f"✗ {each}" for each in plan.problems[:most])
+    yield from (f"? {each}" for each in plan.doubts[:most])
+    yield from (f"+ {each.code}  {each.name}" for each in plan.added[:most])
     for mark, rows in (("~", plan.changed), ("–", plan.closed)):
-        for row in rows:
-            lines.append(f"{mark} {row.code}  {row.name}")
-            lines += [f"    {name}: {old or '∅'} → {new or '∅'}" for name, (old, new) in row.fields.items()]
-    lines.append(f"= {plan.unchanged}")
-    output.aloud(call, (output.plain(line) for line in lines))
+        for row in rows[:most]:
+            yield f"{mark} {row.code}  {row.name}"
+            yield from (f"    {name}: {old or '∅'} → {new or '∅'}" for name, (old, new) in row.fields.items())
+
+
+def _document(plan: Plan, totals: Mapping[str, int], most: int) -> dict[str, Any]:
+    def noted(found: Sequence[RowProblem]) -> list[dict[str, Any]]:
+        return [
+            {"line": each.line, "column": each.column, "found": each.found, "advice": each.advice}
+            for each in found[:most]
+        ]
+
+    return {
+        "totals": dict(totals),
+        "added": [{"code": each.code, "name": each.name} for each in plan.added[:most]],
+        "changed": [{"code": each.code, "fields": dict(each.fields)} for each in plan.changed[:most]],
+        "closed": [{"code": each.code, "fields": dict(each.fields)} for each in plan.closed[:most]],
+        "unchanged": plan.unchanged,
+        "problems": noted(plan.problems),
+        "doubts": noted(plan.doubts),
+    }

@@ -13,6 +13,7 @@ from gateway.domain.text import fold
 
 COLUMNS = tuple(each.name for each in fields(AgencyRecord))
 MOST = 60
+_HEAD = 64 * 1024  # the first line stands in it
 _WRITTEN = {
     "ma": "code",
     "ma dinh danh": "code",
@@ -48,7 +49,8 @@ _WRITTEN = {
 def headings(content: bytes) -> tuple[str, ...]:
     """The cells of the first line; nothing of a file that is no text."""
     try:
-        first = content.decode("utf-8-sig").split("\n", 1)[0].rstrip("\r")
+        end = content.find(b"\n")
+        first = (content if end < 0 else content[:end]).decode("utf-8-sig").rstrip("\r")
     except UnicodeDecodeError:
         return ()
     cells = next(csv.reader(io.StringIO(first), delimiter=_delimiter(first)), [])
@@ -71,23 +73,24 @@ def rewritten(content: bytes, columns: Sequence[str]) -> bytes:
     names = headings(content)
     if not names or tuple(each.lower() for each in names) == tuple(columns) or not any(columns):
         return content
-    text = content.decode("utf-8-sig", "replace")
-    if "�" in text:
-        return content
     kept = [n for n, name in enumerate(columns) if name]
-    made = io.StringIO()
-    writer = csv.writer(made, delimiter=_delimiter(text.split("\n", 1)[0]), lineterminator="\n")
-    try:
-        for n, cells in enumerate(csv.reader(io.StringIO(text), delimiter=_delimiter(text), strict=True)):
-            if n == 0:
-                writer.writerow([columns[at] for at in kept])
-            else:
-                # A line of another length stays so: the registry names it.
-                whole = len(cells) == len(names)
-                writer.writerow([cells[at] for at in kept] if whole else cells)
-    except csv.Error:
-        return content
-    return made.getvalue().encode()
+    delimiter = _delimiter(content[:_HEAD].decode("utf-8-sig", "ignore"))
+    made = io.BytesIO()
+    with io.TextIOWrapper(made, "utf-8", newline="") as text:
+        writer = csv.writer(text, delimiter=delimiter, lineterminator="\n")
+        try:
+            lines = (line.decode("utf-8") for line in io.BytesIO(content.removeprefix(b"\xef\xbb\xbf")))
+            for n, cells in enumerate(csv.reader(lines, delimiter=delimiter, strict=True)):
+                if n == 0:
+                    writer.writerow([columns[at] for at in kept])
+                else:
+                    # A line of another length stays so: the registry names it.
+                    whole = len(cells) == len(names)
+                    writer.writerow([cells[at] for at in kept] if whole else cells)
+        except (csv.Error, UnicodeDecodeError):
+            return content
+        text.flush()
+        return made.getvalue()
 
 
 def _delimiter(text: str) -> str:

@@ -7,7 +7,7 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -22,6 +22,7 @@ LONGEST_CELL = 2_000
 SAMPLES = 5
 CODE = "GW-CODE-FILE"
 _WESTERN = "cp1252"
+_MARK = b"\xef\xbb\xbf"
 _INSIDE = ("agencies", "data", "items")  # where a list stands inside an object
 
 
@@ -71,18 +72,27 @@ def _text(raw: bytes) -> CodeFile:
         is_unicode = True
     except UnicodeDecodeError:
         text, is_unicode = _western(raw), False
-    lines = text.replace("\r\n", "\n").split("\n")
-    letters = legacy_text.found(lines)
+    letters = legacy_text.found(_lines(text))
     if letters is not None:
-        changed = [legacy_text.converted(line, letters) for line in lines]
+        changed = "\n".join(legacy_text.converted(line, letters) for line in _lines(text))
         return CodeFile(
             form=Form.CSV,
-            csv="\n".join(changed).encode(),
+            csv=changed.encode(),
             letters=letters,
-            samples=_samples(zip(lines, changed, strict=True)),
+            samples=_samples(zip(_lines(text), _lines(changed), strict=True)),
         )
     # What nobody can tell stays as it is: the registry names the line that is not UTF-8.
-    return CodeFile(form=Form.CSV, csv=text.encode() if is_unicode else raw)
+    is_kept = not is_unicode or raw[:2] not in (b"\xff\xfe", b"\xfe\xff")
+    return CodeFile(form=Form.CSV, csv=raw.removeprefix(_MARK) if is_kept else text.encode())
+
+
+def _lines(text: str) -> Iterator[str]:
+    """One after the other: a list of all agencies of the country is large as text already."""
+    start = 0
+    while (end := text.find("\n", start)) >= 0:
+        yield text[start:end].removesuffix("\r")
+        start = end + 1
+    yield text[start:]
 
 
 def _western(raw: bytes) -> str:

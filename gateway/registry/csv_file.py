@@ -5,7 +5,7 @@ order; `code` and `name` must be there. A column that is absent leaves that fiel
 empty `parent` means the code one group shorter where that one is known. Codes are written in capitals, in full;
 `alias` is one older code; dates are 2031-03-04 or 04/03/2031; `valid_to` is the last day; `host` is the name of the node
 that speaks for the code on the axis.
-In: bytes. Out: cells per line, already of their type, and every problem found. Pure."""
+In: bytes. Out: one by one, cells per line, already of their type, and every problem found. Pure."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import csv
 import io
 import re
 import unicodedata
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
 from typing import TypeAlias
@@ -37,6 +37,7 @@ COLUMNS = (
     "host",
 )
 REQUIRED = ("code", "name")
+REPEATED = ("parent", "valid_from", "valid_to", "successor", "decision", "host")
 LARGEST_FILE = 64 * 1024 * 1024  # 120 000 agencies need about 15 MB
 LONGEST_CELL = 500
 _SHOWN = 60  # characters of a cell repeated in a problem
@@ -56,23 +57,20 @@ class CsvLine:
     cells: Mapping[str, Cell]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CsvTable:
-    lines: tuple[CsvLine, ...]
-    problems: tuple[RowProblem, ...]
-
-
-def read(raw: bytes) -> CsvTable:
-    """Every line that can be understood, and a problem for each cell that cannot."""
+def read(raw: bytes) -> Iterator[CsvLine | RowProblem]:
+    """Every line that can be understood, and a problem for each cell that cannot, one after the other: a file of all
+    agencies of the country is never held as lines and as text at the same time."""
     if len(raw) > LARGEST_FILE:
-        return _only(1, "file", f"{len(raw)} bytes", f"at most {LARGEST_FILE} bytes; split the file")
+        yield _problem(1, "file", f"{len(raw)} bytes", f"at most {LARGEST_FILE} bytes; split the file")
+        return
     try:
-        text = raw.decode("utf-8-sig")
-    except UnicodeDecodeError as cause:
-        line = raw.count(b"\n", 0, cause.start) + 1
-        found = raw[cause.start : cause.start + 8].hex(" ")
-        return _only(line, "file", found, "these bytes are not UTF-8; save the file as CSV UTF-8")
-    return _table(text)
+        # The whole file first: one that is no UTF-8 has this problem alone.
+        for _ in _decoded(raw):
+            pass
+    except _NoText as why:
+        yield _problem(why.line, "file", why.found, "these bytes are not UTF-8; save the file as CSV UTF-8")
+        return
+    yield from _table(raw)
 
 
 def shown(cell: str) -> str:
@@ -80,13 +78,27 @@ def shown(cell: str) -> str:
     return cell if len(cell) <= _SHOWN else cell[:_SHOWN] + "…"
 
 
-def _table(text: str) -> CsvTable:
-    first = text.split("\n", 1)[0]
+class _NoText(Exception):
+    """Bytes of a line that are not UTF-8."""
+
+    def __init__(self, line: int, found: str) -> None:
+        self.line, self.found = line, found
+
+
+def _decoded(raw: bytes) -> Iterator[str]:
+    for n, line in enumerate(io.BytesIO(raw), 1):
+        try:
+            yield line.decode("utf-8-sig" if n == 1 else "utf-8")
+        except UnicodeDecodeError as cause:
+            raise _NoText(n, line[cause.start : cause.start + 8].hex(" ")) from cause
+
+
+def _table(raw: bytes) -> Iterator[CsvLine | RowProblem]:
+    first = next(_decoded(raw), "")
     delimiter = ";" if first.count(";") > first.count(",") else ","
-    reader = csv.reader(io.StringIO(text), delimiter=delimiter, strict=True)
-    lines: list[CsvLine] = []
-    problems: list[RowProblem] = []
+    reader = csv.reader(_decoded(raw), delimiter=delimiter, strict=True)
     columns: list[str] | None = None
+    same: dict[Cell, Cell] = {}
     start = 1
     try:
         for cells in reader:
@@ -95,21 +107,15 @@ def _table(text: str) -> CsvTable:
                 continue
             if columns is None:
                 columns, wrong = _header(cells, line)
+                yield from wrong
                 if wrong:
-                    return CsvTable(lines=(), problems=tuple(wrong))
+                    return
             else:
-                read_line, wrong = _line(columns, cells, line)
-                problems += wrong
-                lines += [] if read_line is None else [read_line]
+                yield from _line(columns, cells, line, same)
     except csv.Error as cause:
-        problems.append(
-            _problem(start, "line", str(cause), "close the quotes and save the file as CSV again")
-        )
+        yield _problem(start, "line", str(cause), "close the quotes and save the file as CSV again")
     if columns is None:
-        problems.append(
-            _problem(1, "file", "", f"the first line must name the columns: {', '.join(COLUMNS)}")
-        )
-    return CsvTable(lines=tuple(lines), problems=tuple(problems))
+        yield _problem(1, "file", "", f"the first line must name the columns: {', '.join(COLUMNS)}")
 
 
 def _header(cells: list[str], line: int) -> tuple[list[str], list[RowProblem]]:
@@ -127,23 +133,27 @@ def _header(cells: list[str], line: int) -> tuple[list[str], list[RowProblem]]:
     return columns, problems
 
 
-def _line(columns: list[str], cells: list[str], line: int) -> tuple[CsvLine | None, list[RowProblem]]:
-    """The line's cells; None when it has no code that others could mean."""
+def _line(
+    columns: list[str], cells: list[str], line: int, same: dict[Cell, Cell]
+) -> Iterator[CsvLine | RowProblem]:
+    """The problems of the line, then its cells, unless it has no code that others could mean. `same` holds one copy of what
+    thousands of lines repeat."""
     if len(cells) != len(columns):
         advice = f"expected {len(columns)} cells; put quotes around a cell that contains the separator"
-        return None, [_problem(line, "line", f"{len(cells)} cells", advice)]
+        yield _problem(line, "line", f"{len(cells)} cells", advice)
+        return
     read_cells: dict[str, Cell] = {}
-    problems: list[RowProblem] = []
     for column, raw in zip(columns, cells, strict=True):
         text = unicodedata.normalize("NFC", raw.strip())
         try:
-            read_cells[column] = _cell(column, text)
+            cell = _cell(column, text)
         except ValueError as cause:
-            problems.append(_problem(line, column, text, str(cause)))
+            yield _problem(line, column, text, str(cause))
+        else:
+            read_cells[column] = same.setdefault(cell, cell) if column in REPEATED else cell
     code = read_cells.get("code")
-    if not isinstance(code, str):
-        return None, problems
-    return CsvLine(line=line, code=code, cells=read_cells), problems
+    if isinstance(code, str):
+        yield CsvLine(line=line, code=code, cells=read_cells)
 
 
 def _cell(column: str, text: str) -> Cell:
@@ -211,7 +221,3 @@ _READERS: Mapping[str, Callable[[str], Cell]] = {
 
 def _problem(line: int, column: str, found: str, advice: str) -> RowProblem:
     return RowProblem(line=line, column=column, found=shown(found), advice=advice)
-
-
-def _only(line: int, column: str, found: str, advice: str) -> CsvTable:
-    return CsvTable(lines=(), problems=(_problem(line, column, found, advice),))

@@ -5,7 +5,7 @@ as they would be, their lines. Out: doubts in the order of the lines. Pure."""
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 from gateway.domain.registry_change import AgencyRecord, RowProblem
 from gateway.domain.text import fold
@@ -36,28 +36,36 @@ def _alike(
     named: Mapping[str, AgencyRecord],
     lines: Mapping[str, int],
 ) -> Iterator[RowProblem]:
-    parents = {record.parent for record in named.values()}
-    groups: dict[tuple[str | None, str], list[AgencyRecord]] = defaultdict(list)
-    for record in _going_on(before, after, parents):
-        groups[record.parent, fold(record.name)].append(record)
-    for code, record in named.items():
-        others = [each for each in groups[record.parent, fold(record.name)] if each.code != code]
+    siblings: dict[str | None, list[AgencyRecord]] = {record.parent: [] for record in named.values()}
+    for record in (*(each for code, each in before.items() if code not in after), *after.values()):
+        if record.valid_to is None and record.parent in siblings:
+            siblings[record.parent].append(record)
+    # Parent by parent: the names of the whole country are not held folded at the same time.
+    for parent, records in siblings.items():
+        groups: dict[str, list[AgencyRecord]] = defaultdict(list)
+        for record in records:
+            groups[fold(record.name)].append(record)
+        for group in groups.values():
+            yield from _alike_in(group, parent, named, lines)
+
+
+def _alike_in(
+    group: Sequence[AgencyRecord],
+    parent: str | None,
+    named: Mapping[str, AgencyRecord],
+    lines: Mapping[str, int],
+) -> Iterator[RowProblem]:
+    for record in group if len(group) > 1 else ():
+        if record.code not in named or named[record.code].parent != parent:
+            continue
         # Of two that are both in the file the later line is named.
-        others = [each for each in others if lines.get(each.code, 0) < lines[code]]
-        if others:
-            other = others[0]
+        others = (each for each in group if each.code != record.code)
+        other = next((each for each in others if lines.get(each.code, 0) < lines[record.code]), None)
+        if other is not None:
             same = " ".join(other.name.split()) == " ".join(record.name.split())
             how = "has the same name" if same else "has a name that differs by accents or case alone"
             advice = f"{other.code} under the same parent {how}; look whether both are meant"
-            yield RowProblem(line=lines[code], column="name", found=record.name, advice=advice)
-
-
-def _going_on(
-    before: Mapping[str, AgencyRecord], after: Mapping[str, AgencyRecord], parents: Collection[str | None]
-) -> Iterator[AgencyRecord]:
-    for record in (*(each for code, each in before.items() if code not in after), *after.values()):
-        if record.valid_to is None and record.parent in parents:
-            yield record
+            yield RowProblem(line=lines[record.code], column="name", found=record.name, advice=advice)
 
 
 def _undecided(

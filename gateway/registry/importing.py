@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import fields, replace
 from datetime import date, datetime
 from functools import partial
@@ -51,7 +51,7 @@ async def apply(
     id = clock.new_id()
     async with writer.begin() as connection:
         await alone(connection, "agency")
-        if (await read_base(connection)).digest != plan.base_digest:
+        if await _digest(connection) != plan.base_digest:
             raise Clash(
                 "the registry changed since this plan was made; nothing was imported: make the plan again"
             )
@@ -102,15 +102,32 @@ def told(plan: Plan) -> dict[str, object]:
 async def read_base(connection: AsyncConnection) -> Base:
     """Every row as a plan compares it, with the digest that changes when any of them does."""
     rows: dict[str, BaseRow] = {}
+    same: dict[Any, Any] = {}
     hasher = hashlib.sha256()
+    async for row in _every_row(connection):
+        hasher.update(repr(row).encode())
+        *values, source = row
+        told = dict(zip(_FIELDS, values, strict=True))
+        # One copy of what thousands of rows repeat.
+        told |= {name: same.setdefault(told[name], told[name]) for name in csv_file.REPEATED}
+        record = AgencyRecord(**told)
+        rows[record.code] = BaseRow(record=record, source=RowSource(source))
+    return Base(rows=rows, digest=Digest(hasher.hexdigest()))
+
+
+async def _digest(connection: AsyncConnection) -> Digest:
+    """The same digest, without holding the rows."""
+    hasher = hashlib.sha256()
+    async for row in _every_row(connection):
+        hasher.update(repr(row).encode())
+    return Digest(hasher.hexdigest())
+
+
+async def _every_row(connection: AsyncConnection) -> AsyncIterator[tuple[Any, ...]]:
     async with connection.stream(select(*_COLUMNS).order_by(AGENCY.c.code)) as result:
         async for part in result.partitions(AT_ONCE):
             for row in part:
-                hasher.update(repr(tuple(row)).encode())
-                *values, source = row
-                record = AgencyRecord(**dict(zip(_FIELDS, values, strict=True)))
-                rows[record.code] = BaseRow(record=record, source=RowSource(source))
-    return Base(rows=rows, digest=Digest(hasher.hexdigest()))
+                yield tuple(row)
 
 
 async def alone(connection: AsyncConnection, table: str) -> None:

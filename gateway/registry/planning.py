@@ -4,7 +4,7 @@ as empty: an imported row of the same code replaces it whole."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
@@ -12,7 +12,7 @@ from gateway.domain.agency_code import AgencyCode
 from gateway.domain.identity import Digest
 from gateway.domain.registry import RowSource
 from gateway.domain.registry_change import SOURCE_FIELD, AgencyRecord, Plan, RowChange, RowProblem
-from gateway.registry.csv_file import Cell, CsvLine, CsvTable, shown
+from gateway.registry.csv_file import Cell, CsvLine, shown
 from gateway.registry.doubts import doubts
 
 _FIELDS = tuple(each.name for each in fields(AgencyRecord) if each.name != "code")
@@ -35,14 +35,15 @@ class Base:
     digest: Digest
     held: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
 
+    @property
+    def records(self) -> dict[str, AgencyRecord]:
+        return {code: row.record for code, row in self.rows.items()}
 
-def plan(base: Base, table: CsvTable, source_digest: Digest) -> Plan:
+
+def plan(base: Base, read: Iterable[CsvLine | RowProblem], source_digest: Digest) -> Plan:
     """What the file would do. Its problems come in the order of the lines."""
-    lines = {line.code: line.line for line in reversed(table.lines)}
-    wanted = {line.code: _wanted(base, line, lines) for line in table.lines}
-    problems = [
-        *table.problems,
-        *_duplicates(table.lines),
+    lines, wanted, problems = _collected(base, read)
+    problems += [
         *_dates(wanted, lines),
         *_unknown(base, wanted, lines),
         *_circles(base, wanted, lines),
@@ -52,8 +53,7 @@ def plan(base: Base, table: CsvTable, source_digest: Digest) -> Plan:
     if problems:
         problems.sort(key=lambda problem: problem.line)
         return Plan(source_digest=source_digest, base_digest=base.digest, problems=tuple(problems))
-    known = {code: row.record for code, row in base.rows.items()}
-    return replace(_compared(base, wanted, source_digest), doubts=doubts(known, wanted, lines))
+    return replace(_compared(base, wanted, source_digest), doubts=doubts(base.records, wanted, lines))
 
 
 def standing_against(base: Base, records: Mapping[str, AgencyRecord]) -> list[str]:
@@ -67,7 +67,31 @@ def standing_against(base: Base, records: Mapping[str, AgencyRecord]) -> list[st
     return sorted({problem.found for problem in problems})
 
 
-def _wanted(base: Base, line: CsvLine, lines: Mapping[str, int]) -> AgencyRecord:
+def _collected(
+    base: Base, read: Iterable[CsvLine | RowProblem]
+) -> tuple[dict[str, int], dict[str, AgencyRecord], list[RowProblem]]:
+    """The line of each code, its record after the import, and what is wrong with single lines."""
+    lines: dict[str, int] = {}
+    wanted: dict[str, AgencyRecord] = {}
+    problems: list[RowProblem] = []
+    for each in read:
+        if isinstance(each, RowProblem):
+            problems.append(each)
+        elif each.code in lines:
+            advice = f"this code stands on line {lines[each.code]} already; keep one of them"
+            problems.append(RowProblem(line=each.line, column="code", found=each.code, advice=advice))
+        else:
+            record = _wanted(base, each)
+            lines[record.code], wanted[record.code] = each.line, record
+    for code, record in wanted.items():
+        if record.parent is None and (above := AgencyCode.parse(code).parent) is not None:
+            parent = str(above)
+            if parent in lines or parent in base.rows:
+                wanted[code] = _once(base, replace(record, parent=parent))
+    return lines, wanted, problems
+
+
+def _wanted(base: Base, line: CsvLine) -> AgencyRecord:
     """The record after the import: the registry's own, overwritten by the cells of the file."""
     known = base.rows.get(line.code)
     record = AgencyRecord(code=line.code, name="")
@@ -75,20 +99,13 @@ def _wanted(base: Base, line: CsvLine, lines: Mapping[str, int]) -> AgencyRecord
         record = known.record
     # Any: `csv_file` gives each column the type that the field of its name has.
     cells: dict[str, Any] = {name: cell for name, cell in line.cells.items() if name != "code"}
-    record = replace(record, **cells)
-    if record.parent is None and (above := AgencyCode.parse(line.code).parent) is not None:
-        parent = str(above)
-        return replace(record, parent=parent if parent in lines or parent in base.rows else None)
-    return record
+    return _once(base, replace(record, **cells))
 
 
-def _duplicates(lines: Sequence[CsvLine]) -> Iterator[RowProblem]:
-    first: dict[str, int] = {}
-    for line in lines:
-        if line.code in first:
-            advice = f"this code stands on line {first[line.code]} already; keep one of them"
-            yield RowProblem(line=line.line, column="code", found=line.code, advice=advice)
-        first.setdefault(line.code, line.line)
+def _once(base: Base, record: AgencyRecord) -> AgencyRecord:
+    """What the file says as the registry does is kept once."""
+    known = base.rows.get(record.code)
+    return known.record if known is not None and known.record == record else record
 
 
 def _dates(wanted: Mapping[str, AgencyRecord], lines: Mapping[str, int]) -> Iterator[RowProblem]:
@@ -113,9 +130,13 @@ def _circles(
     base: Base, wanted: Mapping[str, AgencyRecord], lines: Mapping[str, int]
 ) -> Iterator[RowProblem]:
     for column in ("parent", "successor"):
-        edges = {code: getattr(row.record, column) for code, row in base.rows.items()}
-        edges |= {code: getattr(record, column) for code, record in wanted.items()}
-        for code in sorted(on_circles({one: other for one, other in edges.items() if other}) & wanted.keys()):
+        edges: dict[str, str] = {
+            code: other
+            for code, row in base.rows.items()
+            if code not in wanted and (other := getattr(row.record, column))
+        }
+        edges |= {code: other for code, record in wanted.items() if (other := getattr(record, column))}
+        for code in sorted(on_circles(edges) & wanted.keys()):
             advice = f"following each {column} from {code} leads back to it; correct the {column}"
             yield RowProblem(line=lines[code], column=column, found=edges[code], advice=advice)
 
@@ -175,8 +196,8 @@ def _compared(base: Base, wanted: Mapping[str, AgencyRecord], source_digest: Dig
     added: list[AgencyRecord] = []
     changed: list[RowChange] = []
     closed: list[RowChange] = []
-    for code, record in sorted(wanted.items()):
-        known = base.rows.get(code)
+    for code in sorted(wanted):
+        record, known = wanted[code], base.rows.get(code)
         if known is None:
             added.append(record)
         elif differences := _differences(known, record):

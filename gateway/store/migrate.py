@@ -6,12 +6,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from alembic import command
-from alembic.config import Config
-from alembic.runtime.migration import MigrationContext
-from alembic.script import Script, ScriptDirectory
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection, column, func, inspect, select, table
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
@@ -19,8 +16,13 @@ from gateway import errors
 from gateway.store.engine import AS_SHIPPED, Role, open_engine
 from gateway.store.transaction import said
 
+if TYPE_CHECKING:
+    from alembic.config import Config
+    from alembic.script import Script
+
 _HERE = Path(__file__).parent / "migrations"
 _LOCK = 0x67774D49  # any fixed number: the advisory lock that migrating nodes of one database share
+_VERSION = table("alembic_version", column("version_num"))  # Alembic's own
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,6 +76,8 @@ async def check(engine: AsyncEngine) -> None:
     """Misconfigured unless this version runs on that schema: its own number, contracted or not, or one more."""
     try:
         async with engine.connect() as connection:
+            if await connection.run_sync(_is_newest):
+                return
             found = await connection.run_sync(_status)
     except SQLAlchemyError as cause:
         raise errors.Misconfigured(
@@ -93,6 +97,8 @@ async def check(engine: AsyncEngine) -> None:
 
 def config(connection: Connection | None = None) -> Config:
     """Alembic's settings, made here so that there is no file to lose."""
+    from alembic.config import Config
+
     made = Config()
     made.set_main_option("script_location", str(_HERE).replace("%", "%%"))
     made.set_main_option("path_separator", "os")
@@ -100,7 +106,17 @@ def config(connection: Connection | None = None) -> Config:
     return made
 
 
+def _is_newest(connection: Connection) -> bool:
+    """Whether it stands at the last step, by its number alone. Nearly every start finds that, and need not read them."""
+    newest = max(path.name[1:].partition("_")[0] for path in (_HERE / "versions").glob("r[0-9]*.py"))
+    if not inspect(connection).has_table(_VERSION.name):
+        return False
+    return list(connection.execute(select(_VERSION.c.version_num)).scalars()) == [newest]
+
+
 def _upgrade(connection: Connection, contract: bool) -> None:
+    from alembic import command
+
     if connection.dialect.name == "postgresql":
         # SQLite's writer lock is held already; a server needs one of its own for nodes that start together.
         connection.execute(select(func.pg_advisory_xact_lock(_LOCK)))
@@ -122,6 +138,8 @@ def target(found: Status, contract: bool) -> str | None:
 
 
 def _status(connection: Connection) -> Status:
+    from alembic.runtime.migration import MigrationContext
+
     current = MigrationContext.configure(connection).get_current_revision()
     steps = _steps()
     known = [step.revision for step in steps]
@@ -132,6 +150,8 @@ def _status(connection: Connection) -> Status:
 @cache
 def _steps() -> tuple[Step, ...]:
     """Every step that this version ships, oldest first; the chain has no branches. Read once: each is a module."""
+    from alembic.script import ScriptDirectory
+
     scripts = ScriptDirectory.from_config(config())
     return tuple(map(_step, reversed(list(scripts.walk_revisions()))))
 

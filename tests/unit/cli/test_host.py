@@ -104,6 +104,29 @@ def test_a_code_is_given_to_a_node_and_taken_away_and_each_is_recorded(
     assert {given["id"], taken["id"]} <= recorded
 
 
+def test_many_codes_are_given_to_a_node_by_pattern_or_file_in_one_change(
+    node: Terminal, tmp_path: Path
+) -> None:
+    (tmp_path / "hosts.csv").write_text("code,host\nZ92,node-b\nZ92.02,\n", encoding="utf-8")
+    (tmp_path / "wrong.csv").write_text("code,host\nZ92,node-x\nZ99.99,node-x\n", encoding="utf-8")
+
+    by_pattern = node.type("registry", "set-host", "Z92.*", "node-c", "--yes", "-o", "json").json
+    again = node.type("registry", "set-host", "Z92.*", "node-c", "--yes", "-o", "json").json
+    by_file = node.type("registry", "set-host", "--file", "hosts.csv", "--yes", "-o", "json").json
+    wrong = node.type("registry", "set-host", "--file", "wrong.csv", "--yes", "-o", "json")
+    nobody = node.type("registry", "set-host", "Z77.*", "node-c", "--yes")
+
+    hosts = {
+        code: node.type("registry", "show", code, "-o", "json").json["host"] for code in ("Z92", "Z92.02")
+    }
+    assert by_pattern["changed"] >= 1
+    assert (again["id"], again["changed"], again["unchanged"]) == (None, 0, by_pattern["changed"])
+    assert by_file["changed"] == 2
+    assert hosts == {"Z92": "node-b", "Z92.02": None}
+    assert (wrong.code, nobody.code) == (3, 3)
+    assert "Z99.99" in wrong.json["error"]["detail"]
+
+
 @pytest.mark.parametrize(
     ("words", "exit_code"),
     [
@@ -111,6 +134,7 @@ def test_a_code_is_given_to_a_node_and_taken_away_and_each_is_recorded(
         (("Z92.02", "no/node"), 4),
         (("Z92.02",), 2),
         (("Z92.02", "node-c", "--none"), 2),
+        (("Z92.*", "no/node"), 4),
     ],
 )
 def test_a_host_that_cannot_be_is_refused(node: Terminal, words: tuple[str, ...], exit_code: int) -> None:

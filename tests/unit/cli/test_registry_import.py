@@ -3,6 +3,8 @@ two where it changes, undone whole."""
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -93,3 +95,68 @@ def test_what_changes_agencies_is_proposed_approved_and_undone(node: Terminal, t
 def test_a_proposal_needs_a_number_and_a_name(node: Terminal) -> None:
     for words in (("--number", "4/QD"), ("--as", FIRST), ("--apply", "--number", "4/QD", "--as", FIRST)):
         assert node.type("registry", "import", "list.csv", "--propose", *words).code == 2
+
+
+COUNTRY = 120_000
+MOST_MB = 200
+_MEASURED = (
+    "import re, sys\n"
+    "from gateway.cli.main import main\n"
+    "sys.argv = ['gateway', *sys.argv[1:]]\n"
+    "try:\n    main()\n"
+    "finally:\n"
+    "    kept = re.search(r'VmHWM:\\s+(\\d+)', open('/proc/self/status').read())\n"
+    "    print('VmHWM', kept[1], file=sys.stderr)\n"
+)
+
+
+def measured(folder: Path, *words: str) -> tuple[str, int]:
+    """What the program prints, and the most memory that it ever held, in MB."""
+    done = subprocess.run(
+        [sys.executable, "-c", _MEASURED, *words, "--config", str(folder / "gateway.toml"), "--lang", "en"],
+        capture_output=True,
+        text=True,
+        check=True,
+        cwd=folder,
+    )
+    return done.stdout, int(done.stderr.rpartition("VmHWM ")[2]) // 1024
+
+
+@pytest.mark.slow
+def test_a_list_of_the_whole_country_says_its_totals_first_in_less_than_200_mb(
+    node: Terminal, tmp_path: Path
+) -> None:
+    with (tmp_path / "country.csv").open("w", encoding="utf-8") as file:
+        file.write("code,name,alias,parent,valid_from,phone,decision,host\n")
+        for n in range(COUNTRY // 2000):
+            root = f"Y{n:02}"
+            file.write(f"{root},Ủy ban nhân dân tỉnh số {n},,,2025-07-01,0240000000,12/QĐ-UBND,node-{n}\n")
+            for m in range(1, 2000):
+                alias = f"{m:03}.{m % 100:02}.{n:02}.Y{m:04}{n:02}"
+                file.write(
+                    f"{root}.{m:04},Ủy ban nhân dân xã số {m} tỉnh {n},{alias},{root},2025-07-01,02400{m:05},"
+                    f"12/QĐ-UBND,node-{n}\n"
+                )
+
+    shown_, preview_mb = measured(tmp_path, "registry", "import", "country.csv")
+    _, apply_mb = measured(tmp_path, "registry", "import", "country.csv", "--apply", "--yes")
+
+    assert shown_.startswith(f"{COUNTRY} added, 0 changed, 0 closed")
+    assert len(shown_.splitlines()) < 150
+    assert max(preview_mb, apply_mb) < MOST_MB
+
+
+def test_rows_beyond_the_first_hundred_are_printed_on_request(node: Terminal, tmp_path: Path) -> None:
+    rows = "".join(f"Z92.9{n:03},Phòng {n},Z92\n" for n in range(150))
+    (tmp_path / "many.csv").write_text(f"code,name,parent\n{rows}", encoding="utf-8")
+
+    short = node.type("registry", "import", "many.csv", "--lang", "en")
+    whole = node.type("registry", "import", "many.csv", "--details", "--lang", "en")
+    told = node.type("registry", "import", "many.csv", "-o", "json").json
+
+    assert short.out.startswith("150 added, ")
+    assert "50 more lines are not shown; add --details" in short.err
+    assert "Z92.9149" not in short.out
+    assert "+ Z92.9149  Phòng 149" in whole.out
+    assert "--details" not in whole.err
+    assert (told["totals"]["added"], len(told["added"]), told["more"]) == (150, 100, 50)

@@ -119,9 +119,7 @@ def test_a_file_over_the_limit_is_not_read(monkeypatch: pytest.MonkeyPatch) -> N
 
 @given(st.binary(max_size=300))
 def test_any_bytes_give_lines_or_problems(raw: bytes) -> None:
-    table = csv_file.read(raw)
-
-    assert table.lines or table.problems or b"code" in raw
+    assert list(csv_file.read(raw)) or b"code" in raw
 
 
 @pytest.mark.parametrize("column", ["parent", "successor"])
