@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
@@ -16,6 +15,7 @@ from aiohttp.http import HttpProcessingError
 from pydantic import BaseModel, ValidationError
 
 from gateway.api.failing import BadCall, Fault, pointer
+from gateway.domain.unicode_form import nfc
 
 M = TypeVar("M", bound=BaseModel)
 M_co = TypeVar("M_co", bound=BaseModel, covariant=True)
@@ -90,7 +90,7 @@ def from_query(request: web.BaseRequest, model: type[M]) -> M:
     for name, text in request.query.items():
         if name in given:
             raise BadCall("bad-request", Fault(code="twice", pointer=f"?{name}"))
-        given[name] = unicodedata.normalize("NFC", text)
+        given[name] = nfc(text)
     try:
         return model.model_validate(given)
     except ValidationError as why:
@@ -179,11 +179,11 @@ def _no_constant(text: str) -> Any:
 
 def _nfc(value: Any) -> Any:
     if isinstance(value, str):
-        return unicodedata.normalize("NFC", value)
+        return nfc(value)
     if isinstance(value, list):
         return [_nfc(item) for item in value]
     if isinstance(value, dict):
-        return {unicodedata.normalize("NFC", name): _nfc(item) for name, item in value.items()}
+        return {nfc(name): _nfc(item) for name, item in value.items()}
     return value
 
 

@@ -18,6 +18,7 @@ from gateway.api.deps import ApiOptions
 from gateway.api.failing import BadCall, Fault, pointer
 from gateway.api.models import FileMeta, MessageIn
 from gateway.domain.document import FileRole
+from gateway.domain.unicode_form import nfc
 from gateway.outgoing.intake import Received, Tray
 
 M = TypeVar("M", bound=MessageIn)
@@ -171,7 +172,7 @@ def _name_of(part: BodyPartReader, field: str) -> str:
     given = part.filename
     if given is None:
         raise _bad("no-file-name", field=_shown(field))
-    name = unicodedata.normalize("NFC", given)
+    name = nfc(given)
     if any(unicodedata.category(letter) in ("Cc", "Cs") for letter in name):
         raise _bad("bad-file-name", field=_shown(field), name=_shown(name))
     return name

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import json
-import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import date
@@ -12,6 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import typer
+
+from gateway.domain.unicode_form import nfc
 
 if TYPE_CHECKING:
     from gateway.domain.registry_life import Life
@@ -200,4 +201,4 @@ def _code(text: str) -> str:
 
 
 def _text(text: str) -> str:
-    return unicodedata.normalize("NFC", text.strip())
+    return nfc(text.strip())

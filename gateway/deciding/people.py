@@ -4,7 +4,6 @@ no secret of that person's: passphrase and second factor are made at enrolling, 
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Collection
 from dataclasses import replace
 from datetime import timedelta
@@ -13,6 +12,7 @@ from functools import partial
 from gateway.deciding.desk import DecidingDesk
 from gateway.domain.event import EventKind
 from gateway.domain.person import Credentials, Person, Role, SignedIn
+from gateway.domain.unicode_form import nfc
 from gateway.errors import Clash, Denied
 from gateway.policy import two_people
 from gateway.ports.deciding import Decision
@@ -123,7 +123,7 @@ async def _may(work: Decision, who: SignedIn | None) -> None:
 
 
 def _name(text: str) -> str:
-    name = " ".join(unicodedata.normalize("NFC", text).split())
+    name = " ".join(nfc(text).split())
     if not name or len(name) > LONGEST_NAME or not name.isprintable():
         raise Clash(f"a person needs a name of at most {LONGEST_NAME} printable characters")
     return name

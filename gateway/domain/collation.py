@@ -7,9 +7,9 @@ as numbers, so that `9/UBND` stands before `88/UBND`; everything that is no lett
 from __future__ import annotations
 
 import re
-import unicodedata
 
 from gateway.domain.text import bare_words
+from gateway.domain.unicode_form import nfd
 
 MOST_LETTERS = 120  # a key is at most some eight bytes for each, and an index takes no longer ones
 _BREVE, _ROOF, _HORN = "\u0306", "\u0302", "\u031b"
@@ -46,7 +46,7 @@ _HEADS = (("uy", "ban", "nhan", "dan"), ("so",))
 def sort_key(text: str) -> str:
     """The key of `text`; equal for texts that differ only in spaces and signs."""
     letters, tones, cases = [], [], []
-    for part in _LETTER.findall(unicodedata.normalize("NFD", text.strip()[:MOST_LETTERS])):
+    for part in _LETTER.findall(nfd(text.strip()[:MOST_LETTERS])):
         base, marks = part[0], part[1:]
         if part.isascii() and part.isdigit():
             letters.append(_number(part))

@@ -12,6 +12,8 @@ from enum import Enum
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from gateway.domain.unicode_form import nfc
+
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
 
@@ -151,7 +153,7 @@ def _is_bad(letter: str) -> bool:
 
 
 def _clean(text: str) -> str:
-    text = unicodedata.normalize("NFC", text.replace("\r\n", "\n").replace("\r", "\n")).strip()
+    text = nfc(text.replace("\r\n", "\n").replace("\r", "\n")).strip()
     return "" if is_blank(text) else text
 
 

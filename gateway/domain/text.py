@@ -12,10 +12,13 @@ from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 
+from gateway.domain.unicode_form import nfc, nfd, nfkd
+
 # The letter has no canonical decomposition, unlike every other accented letter of the alphabet.
 _STROKES = str.maketrans({"\u0111": "d"})
 _WORD = re.compile(r"[^\W_]+")
-_DOTTED = re.compile(r"[^\W_]+(?:\.[^\W_]+)+")
+# From the beginning of a word: tried from each of its letters, one long word would take the square of its length.
+_DOTTED = re.compile(r"(?<![^\W_])[^\W_]+(?:\.[^\W_]+)+")
 _ASKED = re.compile(r'(?:([^\W_]+):)?"([^"]*)"?|(\S+)')
 # Letters that Vietnamese does not have, so that a marked word is never a plain one.
 _END = "\u0167"
@@ -82,7 +85,7 @@ class Sought:
 def fold(text: str) -> str:
     """`text` without letter case and accents; runs of white space become one space."""
     # Twice: letters that decompose may uncover capitals, and folding case may uncover accents.
-    apart = unicodedata.normalize("NFKD", unicodedata.normalize("NFKD", text).casefold())
+    apart = nfkd(nfkd(text).casefold())
     bare = "".join(letter for letter in apart if not unicodedata.combining(letter))
     return " ".join(bare.translate(_STROKES).split())
 
@@ -120,7 +123,7 @@ def sought(query: str) -> Sought:
     """What a person typed: words, numbers, codes, "phrases", and words behind `tu:`, `den:` and `ky:` with or without
     accents. Words beyond the twelfth are not looked for."""
     terms: list[Term] = []
-    query = unicodedata.normalize("NFC", query[:MOST_LETTERS])
+    query = nfc(query[:MOST_LETTERS])
     for field, quoted, plain in _ASKED.findall(query):
         terms += _phrase(field, quoted) if not plain else _plain(plain)
     exact = [Term(words=(word,)) for word in sorted(_accented(_without_fields(query)))]
@@ -165,8 +168,8 @@ def _without_fields(query: str) -> str:
 
 def _accented(text: str) -> set[str]:
     """The words that have accents, with the tone where old spelling puts it."""
-    apart = unicodedata.normalize("NFD", unicodedata.normalize("NFC", text).casefold())
-    placed = unicodedata.normalize("NFC", _NEW_PLACE.sub(r"\1\3\2", apart))
+    apart = nfd(nfc(text).casefold())
+    placed = nfc(_NEW_PLACE.sub(r"\1\3\2", apart))
     return {word for word in _WORD.findall(placed) if fold(word) != word and _WORD.fullmatch(fold(word))}
 
 

@@ -8,6 +8,7 @@ import unicodedata
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
+from gateway.domain.unicode_form import nfc
 from gateway.policy.profile import Profile
 from gateway.policy.verdict import Reason, ReasonCode, Verdict, reason
 
@@ -75,9 +76,7 @@ def seen_name(name: str) -> str:
 def odd_name(name: str, pointer: str) -> Iterator[Reason]:
     """A warning where the name is not stored as it came, or mixes alphabets whose letters look alike (threat 76)."""
     stored = clean_name(name)
-    if stored != unicodedata.normalize("NFC", name) or any(
-        map(_mixes_alphabets, _BETWEEN_WORDS.split(stored))
-    ):
+    if stored != nfc(name) or any(map(_mixes_alphabets, _BETWEEN_WORDS.split(stored))):
         yield reason(ReasonCode.NAME_ODD, pointer, name=stored)
 
 
@@ -85,12 +84,14 @@ def stored_names(names: Sequence[str]) -> tuple[str, ...]:
     """Clean names in the same order, each of them once, letter case aside: the second `a.pdf` is `a (2).pdf`."""
     stored: list[str] = []
     taken: set[str] = set()
+    last: dict[str, int] = {}  # of each name, so that a thousand equal ones are not counted anew each time
     for name in map(clean_name, names):
-        free, n = name, 1
+        free, n = name, last.get(name, 1)
         while free.casefold() in taken:
             n += 1
             free = _cut(name, f" ({n})")
         taken.add(free.casefold())
+        last[name] = n
         stored.append(free)
     return tuple(stored)
 
@@ -132,12 +133,8 @@ def _bare(name: str, hidden: Callable[[str], str]) -> str:
     """The last part of a path; `hidden` says what becomes of a mark that nobody sees."""
     last = name.replace("\\", "/").rsplit("/", 1)[-1]
     # Once more where something between a letter and its accent was taken away.
-    shown = _nfc("".join(_kept(char, hidden) for char in _nfc(last)))
+    shown = nfc("".join(_kept(char, hidden) for char in nfc(last)))
     return shown.strip(" .").lstrip("-. ") if shown.strip(" .-_") else ""
-
-
-def _nfc(text: str) -> str:
-    return unicodedata.normalize("NFC", text)
 
 
 def _kept(char: str, hidden: Callable[[str], str]) -> str:

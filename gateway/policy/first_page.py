@@ -4,13 +4,13 @@ speaks; a difference marks and never holds: a reader of pages may be wrong."""
 
 from __future__ import annotations
 
-import unicodedata
 from dataclasses import dataclass
 from datetime import date
 
 from gateway.domain.document import IncomingDocument
 from gateway.domain.page_text import Found, PdfFields, Sure
 from gateway.domain.text import fold
+from gateway.domain.unicode_form import nfc
 from gateway.labels_reading import ABOUT
 from gateway.policy.recipients_block import written_out
 
@@ -69,7 +69,7 @@ def _sure(one: Found[str]) -> str | None:
 
 def _code(code: str) -> str:
     """As it is printed, without blanks, leading zeros and letter case."""
-    bare = "".join(unicodedata.normalize("NFC", code).casefold().split())
+    bare = "".join(nfc(code).casefold().split())
     return bare.lstrip("0")
 
 

@@ -10,6 +10,8 @@ import unicodedata
 from collections.abc import Callable, Iterable, Mapping
 from enum import StrEnum
 
+from gateway.domain.unicode_form import nfc, nfd
+
 
 class Letters(StrEnum):
     """The two that offices used."""
@@ -85,7 +87,7 @@ def found(texts: Iterable[str]) -> Letters | None:
         return None
     before = sum(map(_is_syllable, words))
     judged = {
-        letters: sum(_is_syllable(unicodedata.normalize("NFC", convert(word))) for word in words)
+        letters: sum(_is_syllable(nfc(convert(word))) for word in words)
         for letters, convert in _CONVERTERS.items()
     }
     best = max(judged, key=lambda letters: judged[letters])
@@ -95,7 +97,7 @@ def found(texts: Iterable[str]) -> Letters | None:
 
 def converted(text: str, letters: Letters) -> str:
     """The same text in Unicode; a text without one letter of the old kind stays as it is."""
-    return unicodedata.normalize("NFC", _CONVERTERS[letters](text)) if _is_odd(text) else text
+    return nfc(_CONVERTERS[letters](text)) if _is_odd(text) else text
 
 
 def _is_odd(text: str) -> bool:
@@ -136,7 +138,7 @@ def _words(texts: Iterable[str]) -> list[str]:
 
 
 def _is_syllable(word: str) -> bool:
-    parts = unicodedata.normalize("NFD", word.lower().replace("\u0111", "d"))
+    parts = nfd(word.lower().replace("\u0111", "d"))
     tones = sum(parts.count(mark) for mark in _TONE_MARKS)
     if _STRANGE.search(parts):
         return False

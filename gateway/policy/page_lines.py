@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from gateway.domain.page_text import Ink, Run
 from gateway.domain.pdf_signing import Area
 from gateway.domain.text import fold
+from gateway.domain.unicode_form import nfc
 from gateway.labels_reading import LETTERS
 
 # In parts of the type size.
@@ -135,5 +136,5 @@ def _marked(line: Line, run: Run, *, follows: bool) -> tuple[str, bool]:
 
 
 def _tidy(text: str) -> str:
-    composed = unicodedata.normalize("NFC", text).translate(_HYPHENS)
+    composed = nfc(text).translate(_HYPHENS)
     return re.sub(r"\s+", " ", composed).strip()

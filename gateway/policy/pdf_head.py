@@ -23,7 +23,7 @@ _LIKE = 0.85  # a motto that a machine read
 _LONGEST_NUMBER, _LONGEST_SYMBOL = 11, 30
 _LABEL = re.compile(r"(S\w)(?:\s*[:.;]\s*|\s+|(?=\d))(.*)$")
 _NUMBER = re.compile(
-    r"(?P<number>[\d\s]*[A-Za-z]?|[.\u2026_\s]*)\s*(?P<mark>[/-])\s*"
+    r"(?P<number>[\d\s]*[A-Za-z]?|[.\u2026_\s]*)(?:(?<=\S)\s*)?(?P<mark>[/-])\s*"
     r"(?P<symbol>(?:\d{4}\s?/\s?)?[^\W\d_][\w&]*(?:\s?[-/.&]\s?\w[\w&]*)*[-/]?)(?P<rest>.*)$"
 )
 _DAY = re.compile(r"{} (\d{{1,2}}) {} (\d{{1,2}}) {} (\d{{4}})(?!\d)".format(*map(fold, DATE_WORDS)))

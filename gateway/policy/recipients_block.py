@@ -5,13 +5,13 @@ agency is meant is for the directory to say."""
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections.abc import Iterator
 
 from gateway.domain.agency_code import AgencyCode, BadCode
 from gateway.domain.document import RecipientRole
 from gateway.domain.recipients import Item, ItemKind
 from gateway.domain.text import fold
+from gateway.domain.unicode_form import nfc
 from gateway.labels_reading import (
     ABOVE,
     ADDRESSED,
@@ -64,7 +64,7 @@ def written_out(name: str) -> str:
 def _entries(text: str) -> Iterator[str]:
     """Lines, put together where one goes on, and taken apart at semicolons."""
     held = ""
-    for line in unicodedata.normalize("NFC", text).splitlines():
+    for line in nfc(text).splitlines():
         said = " ".join(line.split())
         if not said:
             continue

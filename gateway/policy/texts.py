@@ -4,11 +4,11 @@ Vietnamese. In: values with their rules. Out: reasons and warnings. Pure; nothin
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 
 from gateway.domain.fields import MOST, Rule, entries, has_bad_characters, is_blank
+from gateway.domain.unicode_form import nfc
 from gateway.policy import legacy_text
 from gateway.policy.profile import Profile
 from gateway.policy.verdict import Reason, ReasonCode, reason
@@ -46,7 +46,7 @@ def _name(pointer: str) -> str:
 
 def odd_subject(subject: str, profile: Profile, pointer: str) -> Iterator[Reason]:
     """Warnings about a subject: watched words (R3), a legacy font (R8), no diacritics (R9)."""
-    plain = unicodedata.normalize("NFC", subject).casefold()
+    plain = nfc(subject).casefold()
     for word in profile.subject_keywords:
         if re.search(rf"(?<!\w){re.escape(word.casefold())}(?!\w)", plain):
             yield reason(ReasonCode.SENSITIVE_WORD, pointer, word=word)
@@ -59,7 +59,7 @@ def odd_subject(subject: str, profile: Profile, pointer: str) -> Iterator[Reason
 def stamps_on(page: str, stamps: tuple[str, ...]) -> tuple[str, ...]:
     """Which secrecy stamps stand on a page, each for itself: on its own line, or on a line whose words beside it are no
     capitals. In a heading in capitals the same word is one of many."""
-    lines = [_Line.of(line) for line in unicodedata.normalize("NFC", page).splitlines()]
+    lines = [_Line.of(line) for line in nfc(page).splitlines()]
     return tuple(stamp for stamp in stamps if any(line.bears(stamp.split()) for line in lines))
 
 

@@ -21,6 +21,7 @@ from typing import TypeAlias
 from gateway.domain.agency_code import AgencyCode, BadCode, CodeForm
 from gateway.domain.node_name import node_name_fault
 from gateway.domain.registry_change import RowProblem
+from gateway.domain.unicode_form import nfc
 
 COLUMNS = (
     "code",
@@ -144,7 +145,7 @@ def _line(
         return
     read_cells: dict[str, Cell] = {}
     for column, raw in zip(columns, cells, strict=True):
-        text = unicodedata.normalize("NFC", raw.strip())
+        text = nfc(raw.strip())
         try:
             cell = _cell(column, text)
         except ValueError as cause:

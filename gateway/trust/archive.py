@@ -12,6 +12,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import BinaryIO
 
+from gateway.domain.unicode_form import nfc
+
 _END = struct.Struct("<4s4H2IH")
 _CENTRAL = struct.Struct("<4s6H3I5H2I")
 _LOCAL = struct.Struct("<4s5H3I2H")
@@ -174,7 +176,7 @@ def _unicode_name(raw: bytes, extra: bytes) -> bytes:
 
 
 def _refuse_doubles(found: list[Entry]) -> None:
-    names = {unicodedata.normalize("NFC", entry.name).casefold().rstrip("/") for entry in found}
+    names = {nfc(entry.name).casefold().rstrip("/") for entry in found}
     if len(names) != len(found):
         raise BadArchive("member-twice")
 

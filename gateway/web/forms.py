@@ -3,7 +3,6 @@ parts one after another. Text is trimmed and NFC; nothing is held in memory but 
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
@@ -12,6 +11,7 @@ from urllib.parse import parse_qsl
 from aiohttp import BodyPartReader, web
 
 from gateway.domain.session import is_form_token
+from gateway.domain.unicode_form import nfc
 from gateway.errors import BadForm, Denied
 
 TOKEN = "form_token"  # noqa: S105 - the name of a field
@@ -140,4 +140,4 @@ def _form(pairs: Sequence[tuple[str, str]]) -> Form:
 
 def _clean(text: str) -> str:
     """Browsers send CR LF; NUL fits into no database."""
-    return unicodedata.normalize("NFC", text.replace("\r\n", "\n").replace("\x00", "")).strip()
+    return nfc(text.replace("\r\n", "\n").replace("\x00", "")).strip()

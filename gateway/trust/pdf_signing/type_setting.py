@@ -15,6 +15,7 @@ from fontTools.ttLib.scaleUpem import scale_upem  # type: ignore[import-untyped]
 from PIL import ImageFont
 
 from gateway.domain.pdf_signing import Layout, Size
+from gateway.domain.unicode_form import nfc
 
 FONT = Path(__file__).parent.parent / "fonts" / "LiberationSerif-Regular.ttf"
 LEADING = 1.15
@@ -67,7 +68,7 @@ def _font_with(letters: str) -> bytes:
 
 def _clean(text: str) -> str:
     """One line of letters that are drawn as they are read: no control signs, no marks of direction, composed."""
-    composed = unicodedata.normalize("NFC", text)
+    composed = nfc(text)
     shown = (" " if each.isspace() else each for each in composed if not _hidden(each))
     return " ".join("".join(shown).split())[:_MOST_CHARACTERS]
 

@@ -4,12 +4,12 @@ the `Reform` that is meant, or what is wrong with each field. Pure: what the reg
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import date
 
 from gateway.domain.registry_reform import DecidingDocument, QueuedMail, Reform, ReformKind, Target
+from gateway.domain.unicode_form import nfc
 from gateway.web import dates
 
 TRIAGE = "triage"
@@ -190,4 +190,4 @@ def read(given: Mapping[str, str], today: date) -> Stated:
 
 
 def _clean(text: str) -> str:
-    return unicodedata.normalize("NFC", text[:LONGEST].replace("\r\n", "\n").replace("\x00", "")).strip()
+    return nfc(text[:LONGEST].replace("\r\n", "\n").replace("\x00", "")).strip()

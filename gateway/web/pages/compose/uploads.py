@@ -15,6 +15,7 @@ from aiohttp import BodyPartReader, web
 from aiohttp.http import HttpProcessingError
 
 from gateway.domain.document import Draft, FileRole
+from gateway.domain.unicode_form import nfc
 from gateway.errors import BadForm, GatewayError, Refused, ScannerDown
 from gateway.outgoing.intake import Tray
 from gateway.policy.verdict import Verdict
@@ -83,7 +84,7 @@ async def _take(
 
 def file_name(part: BodyPartReader) -> str:
     """In NFC; control characters have no honest use in a name (threats.md 77)."""
-    name = unicodedata.normalize("NFC", part.filename or "")
+    name = nfc(part.filename or "")
     if any(unicodedata.category(letter) in ("Cc", "Cs") for letter in name):
         raise BadForm("the name of a file has control characters in it", code="GW-FORM-NAME")
     return name
