@@ -180,7 +180,8 @@ class DocumentRegister(Protocol):
 
 
 class BlobRefs(Protocol):
-    async def add(self, digest: Digest, owner_kind: str, owner_id: str) -> None: ...
+    async def add(self, digest: Digest, owner_kind: str, owner_id: str) -> None:
+        """StoreFailure when nothing is kept under that digest (any more): whoever keeps it again succeeds."""
 
     async def drop(self, owner_kind: str, owner_id: str) -> None: ...
 

@@ -43,13 +43,15 @@ class SqlBlobRefs:
         self._agency_id = scope.agency_id
 
     async def add(self, digest: Digest, owner_kind: str, owner_id: str) -> None:
-        """Harmless when it is there. NotFound when that content was never kept, or is swept away. The foreign key holds
+        """Harmless when it is there. StoreFailure when that content is not kept (any more). The foreign key holds
         the sweeper off until the caller ends, and nobody else who refers to the same content."""
         row = BlobRefRow(agency_id=self._agency_id, owner_kind=owner_kind, owner_id=owner_id, digest=digest)
         try:
             await self._tx.put_new(row)
         except errors.Clash as cause:
-            raise errors.NotFound(f"no content {digest} is kept; keep it before referring to it") from cause
+            raise errors.StoreFailure(
+                f"the content {digest} is not kept: somebody let go of the same content a moment ago; hand it in again"
+            ) from cause
 
     async def drop(self, owner_kind: str, owner_id: str) -> None:
         """All references of that owner; harmless when there are none."""

@@ -169,7 +169,7 @@ async def test_reading_says_when_the_bytes_are_gone(blobs: FileBlobs, store: Sql
 
 async def test_a_reference_to_what_was_never_kept_is_refused(store: SqlStore) -> None:
     async with store.begin(NORTH) as work:
-        with pytest.raises(errors.NotFound):
+        with pytest.raises(errors.StoreFailure):
             await work.blobs.add(digest("never"), "document", "msg-1")
 
 
@@ -202,7 +202,7 @@ async def test_a_blob_is_swept_a_day_after_its_last_keep_when_nobody_refers_to_i
     assert (early, swept) == (0, 1)
     assert [path_of(root, name).exists() for name in (wanted, dropped, again)] == [True, False, True]
     assert await blobs.sweep(clock.now()) == 0
-    with pytest.raises(errors.NotFound):
+    with pytest.raises(errors.StoreFailure):
         await refer(store, dropped)
 
 
@@ -269,7 +269,7 @@ async def test_the_sweeper_spares_what_is_referred_to_while_it_looks(
     async def late(name: Digest) -> bool:
         try:
             await refer(store, name)
-        except errors.NotFound:
+        except errors.StoreFailure:
             return False
         return True
 

@@ -8,9 +8,10 @@ from typing import cast
 
 import pytest
 
+from gateway.domain.identity import Digest
 from gateway.errors import Clash, StoreFailure
 from gateway.incoming import decide, process, receive
-from gateway.ports import Blobs
+from gateway.ports import Blobs, Scratch
 from gateway.workers import receiver
 from tests.support.faulty import Faulty, Meanwhile
 from tests.support.node import (
@@ -85,6 +86,51 @@ async def test_a_packet_damaged_on_our_disk_is_healed_when_its_sender_sends_it_a
 
     assert (await town.row(PROVINCE, packet)).state == "done"
     assert await town.read(await town.only()) == PDF
+
+
+class Forgetful:
+    """Between the keeping of content and the first reference to it, somebody who had the same content lets go of it."""
+
+    def __init__(self, real: Blobs) -> None:
+        self._real = real
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self._real, name)
+
+    async def keep(self, scratch: Scratch, digest: Digest, size: int) -> None:
+        await self._real.keep(scratch, digest, size)
+        await self._real.forget([digest])
+
+
+async def test_content_that_another_lets_go_of_before_it_is_referred_to_loses_no_packet(town: Town) -> None:
+    packet = town.forge(document(), FILES)
+    await town.deliver(packet)
+    (arrival,) = await town.node.inn.axis.take(1, LEASE_S)
+    blobs = cast(Blobs, Forgetful(town.node.inn.blobs))
+
+    with pytest.raises(StoreFailure, match="hand it in again"):
+        await receive.run(replace(town.node.inn, blobs=blobs), arrival)
+    assert await town.inbox() == ()
+
+    town.clock.advance(LEASE_S + 1)
+    await town.carry()
+    assert (await town.row(PROVINCE, packet)).state == "done"
+    assert await town.read(await town.only()) == PDF
+
+
+async def test_content_that_another_lets_go_of_before_it_is_referred_to_refuses_a_sender_for_now_and_stores_nothing(
+    town: Town,
+) -> None:
+    """Not as something that is not there: whoever tries again succeeds."""
+    blobs = cast(Blobs, Forgetful(town.node.out.blobs))
+    hindered = replace(town, node=replace(town.node, out=replace(town.node.out, blobs=blobs)))
+
+    with pytest.raises(StoreFailure, match="hand it in again") as failure:
+        await hindered.send("15")
+    assert not failure.value.permanent
+    assert await town.count("outgoing_document") == 0
+
+    assert await town.deliveries(await town.send("15"))
 
 
 async def test_a_packet_whose_receiver_leaves_while_it_lands_stays_with_the_axis(town: Town) -> None:
