@@ -21,10 +21,12 @@ from gateway.demo import deciders, documents, people, seals
 from gateway.demo.papers import printed
 from gateway.domain.account import HostedAgency, NumberingMode
 from gateway.domain.proof import Binding
+from gateway.ops.evidence import key
 from gateway.ports import Clock
 from gateway.settings import Settings, load
 from gateway.store import migrate
 from gateway.store.store import SqlStore
+from gateway.trust import seal_key
 from gateway.trust.authority import Authority
 from gateway.trust.keys import KeyDirectory
 
@@ -116,6 +118,23 @@ async def prepare(settings: Settings, clock: Clock | None = None) -> None:
     seals.write(settings.sign.seals, map(cast().code, ACTORS))
     certificates = {cast().code(actor): _certificate(keys, authority, actor, time) for actor in ACTORS}
     authority.write_trust(settings.trust.folder, certificates)
+    _write_node_keys(settings)
+
+
+def _write_node_keys(settings: Settings) -> None:
+    """Whom a person believes about evidence packs: the keys of this node and of its log, as its operator
+    would hand them out."""
+    nodes = settings.trust.folder / "nodes"
+    nodes.mkdir(parents=True, exist_ok=True)
+    keys = {
+        "pack.pem": key.open_key(settings.keys.folder, None).public_key,
+        "log.pem": seal_key.open_key(settings.keys.folder, None).public,
+    }
+    for name, der in keys.items():
+        pem = serialization.load_der_public_key(der).public_bytes(
+            serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
+        )
+        (nodes / name).write_bytes(pem)
 
 
 def write_revocation(settings: Settings, clock: Clock) -> None:

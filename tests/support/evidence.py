@@ -21,8 +21,6 @@ from cryptography.hazmat.primitives.serialization import (
     Encoding,
     NoEncryption,
     PrivateFormat,
-    PublicFormat,
-    load_der_public_key,
 )
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 from pyhanko.sign.timestamps.dummy_client import DummyTimeStamper
@@ -30,7 +28,6 @@ from pyhanko.sign.timestamps.dummy_client import DummyTimeStamper
 from gateway.domain.document import IncomingDocument, OutgoingDocument
 from gateway.domain.evidence import Manifest, PackSignature, signed_bytes
 from gateway.domain.seal import Stamp
-from gateway.ops.evidence import key as pack_key
 from gateway.ops.evidence import read, verify
 from gateway.ops.evidence.make import EvidenceMaker
 from gateway.ops.evidence.report import Report
@@ -194,7 +191,7 @@ async def _play() -> Made:
             sent=await pack_of(town, node.DEPARTMENT, sent.id),
             received=await pack_of(town, node.PROVINCE, arrived.id),
             unstamped=unstamped,
-            trust=_trust(folder / "trust", settings.trust.folder, settings.keys.folder),
+            trust=shutil.copytree(settings.trust.folder, folder / "trust"),
             seal=folder / "published.seal",
             authority=Authority.load(settings.node.data_dir / "authority"),
             certificates={
@@ -205,17 +202,6 @@ async def _play() -> Made:
             },
             stamped_at=authority.at or START,
         )
-
-
-def _trust(target: Path, own: Path, keys: Path) -> Path:
-    """What a court has from elsewhere: roots, the table of certificates, the nodes' keys, the timestamp root."""
-    shutil.copytree(own, target)
-    (target / "nodes").mkdir()
-    shutil.copy(keys / pack_key.FOLDER / pack_key.PUBLIC, target / "nodes" / "pack.pem")
-    log_key = load_der_public_key(seal_key.open_key(keys, None).public)
-    pem = log_key.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
-    (target / "nodes" / "log.pem").write_bytes(pem)
-    return target
 
 
 def _certificate(

@@ -23,8 +23,19 @@ from gateway.ops.evidence.report import Line, Report
 from gateway.trust.authority import Authority
 from gateway.trust.seal_key import open_key
 from tests.support.clock import START
-from tests.support.evidence import LATER, SOON, Made, TimeAuthority, check, rebuilt, unpacked
-from tests.support.node import PROVINCE
+from tests.support.evidence import (
+    LATER,
+    SOON,
+    Made,
+    TimeAuthority,
+    check,
+    exchanged,
+    pack_of,
+    rebuilt,
+    sealed,
+    unpacked,
+)
+from tests.support.node import DEPARTMENT, PROVINCE, Town
 
 STRANGER = EvidenceKey(Ed25519PrivateKey.from_private_bytes(b"stranger" * 4))
 
@@ -68,6 +79,21 @@ def test_the_fingerprints_of_whom_one_believes_are_told(scene: Made, tmp_path: P
 
     assert sorted(each.kind for each in report.anchors) == ["ca", "node", "node", "seal", "tsa"]
     assert all(len(each.sha256) == 64 for each in report.anchors)
+
+
+async def test_a_pack_of_the_demonstration_is_valid_by_the_trust_folder_that_it_leaves(
+    town: Town, tmp_path: Path
+) -> None:
+    """The folder as it was staged, nothing added."""
+    sent, _ = await exchanged(town)
+    await sealed(town, None)
+
+    report = check(
+        await pack_of(town, DEPARTMENT, sent.id), tmp_path, town.node.settings.trust.folder, at=SOON
+    )
+
+    assert only(report, "manifest").note == "manifest_known"
+    assert report.verdict != "unknown", report.told()
 
 
 # --- threat 111: a receipt that is denied later ---------------------------------------------------------------
