@@ -29,6 +29,10 @@ IMPORTS: dict[str, tuple[str, str]] = {
         "tên của {code} cùng cơ quan chủ quản chỉ khác dấu; xem có đúng là hai cơ quan không.",
         "The name of {code} under the same parent differs by accents alone; look whether both are meant.",
     ),
+    "reforms.advice.orphan": (
+        "chưa có cơ quan {code} ở trên; thêm dòng cho mã đó, hoặc ghi cơ quan chủ quản.",
+        "There is no agency {code} above it; add a line for it, or name the parent.",
+    ),
     "reforms.advice.undecided": (
         "{count} cơ quan thành lập hoặc kết thúc mà không ghi văn bản quyết định; nên bổ sung số văn bản.",
         "{count} {count:agency begins or ends|agencies begin or end} without a decision; add its number.",

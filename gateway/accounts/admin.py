@@ -14,7 +14,7 @@ from gateway.accounts.acting import By, over_agency, over_person
 from gateway.accounts.desk import AccountDesk
 from gateway.accounts.posts import Wanted
 from gateway.domain.event import EventKind
-from gateway.domain.person import Credentials, Person, Standing
+from gateway.domain.person import Credentials, Person, Standing, is_name
 from gateway.domain.post import NODE
 from gateway.domain.session import Ended
 from gateway.domain.text import fold
@@ -44,7 +44,7 @@ async def add(desk: AccountDesk, by: By, wanted: NewAccount) -> tuple[Person, st
     code, digest = desk.secrets.new_code()
     person = Person(
         id=desk.clock.new_id("prn_"),
-        name=_words(wanted.name, "name"),
+        name=_named(wanted.name),
         login=_login(wanted.login),
         title=_words(wanted.title, "title") if wanted.title else "",
         email=wanted.email,
@@ -179,6 +179,13 @@ def _login(text: str) -> str:
             code="GW-LOGIN",
         )
     return text
+
+
+def _named(text: str) -> str:
+    found = _words(text, "name")
+    if not is_name(found):
+        raise Clash("a person's name has letters, blanks, dots, hyphens and apostrophes", code="GW-LOGIN")
+    return found
 
 
 def _words(text: str, what: str) -> str:

@@ -11,7 +11,7 @@ from functools import partial
 
 from gateway.deciding.desk import DecidingDesk
 from gateway.domain.event import EventKind
-from gateway.domain.person import Credentials, Person, Role, SignedIn
+from gateway.domain.person import Credentials, Person, Role, SignedIn, is_name
 from gateway.domain.unicode_form import nfc
 from gateway.errors import Clash, Denied
 from gateway.policy import two_people
@@ -124,8 +124,8 @@ async def _may(work: Decision, who: SignedIn | None) -> None:
 
 def _name(text: str) -> str:
     name = " ".join(nfc(text).split())
-    if not name or len(name) > LONGEST_NAME or not name.isprintable():
-        raise Clash(f"a person needs a name of at most {LONGEST_NAME} printable characters")
+    if not name or len(name) > LONGEST_NAME or not is_name(name):
+        raise Clash(f"a person needs a name of at most {LONGEST_NAME} letters, blanks, dots and hyphens")
     return name
 
 

@@ -4,9 +4,20 @@ the node, never a program; what it may do in an agency stands in its posts."""
 
 from __future__ import annotations
 
+import unicodedata
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+
+_IN_NAMES = frozenset(" .,'\u2019()-")
+
+
+def is_name(text: str) -> bool:
+    """Whether a person may be called so: letters of any language, with what stands between them, and digits that tell two
+    of one name apart. Signs of programs are no names."""
+    return any(map(str.isalpha, text)) and all(
+        sign in _IN_NAMES or sign.isdigit() or unicodedata.category(sign)[0] in "LM" for sign in text
+    )
 
 
 class Role(StrEnum):

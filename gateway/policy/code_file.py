@@ -7,6 +7,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -72,6 +73,8 @@ def _text(raw: bytes) -> CodeFile:
         is_unicode = True
     except UnicodeDecodeError:
         text, is_unicode = _western(raw), False
+    if _CONTROL.search(text[:_LOOKED_AT]) is not None:
+        raise BadForm("this is no table of codes: save the list as CSV or XLSX", code=CODE)
     letters = legacy_text.found(_lines(text))
     if letters is not None:
         changed = "\n".join(legacy_text.converted(line, letters) for line in _lines(text))
@@ -93,6 +96,10 @@ def _lines(text: str) -> Iterator[str]:
         yield text[start:end].removesuffix("\r")
         start = end + 1
     yield text[start:]
+
+
+# A program or a picture has them within its first bytes; a text has none.
+_CONTROL, _LOOKED_AT = re.compile(r"[\x00-\x08\x0e-\x1f]"), 1_000_000
 
 
 def _western(raw: bytes) -> str:

@@ -1,12 +1,13 @@
 """What a person should look at before a file of codes is applied, though it may be applied: two agencies of one name under
-one parent, names that differ by accents alone, codes that begin or end without a decision. In: the registry, the records
-as they would be, their lines. Out: doubts in the order of the lines. Pure."""
+one parent, names that differ by accents alone, codes below one that nobody has, codes that begin or end without a decision.
+In: the registry, the records as they would be, their lines. Out: doubts in the order of the lines. Pure."""
 
 from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 
+from gateway.domain.agency_code import AgencyCode
 from gateway.domain.registry_change import AgencyRecord, RowProblem
 from gateway.domain.text import fold
 
@@ -22,7 +23,11 @@ def doubts(
         for code, record in after.items()
         if record.valid_to is None and _is_renamed(before.get(code), record)
     }
-    found = [*_alike(before, after, named, lines), *_undecided(before, after, lines)]
+    found = [
+        *_alike(before, after, named, lines),
+        *_orphans(before, after, lines),
+        *_undecided(before, after, lines),
+    ]
     return tuple(sorted(found, key=lambda each: each.line)[:MOST_SAID])
 
 
@@ -66,6 +71,17 @@ def _alike_in(
             how = "has the same name" if same else "has a name that differs by accents or case alone"
             advice = f"{other.code} under the same parent {how}; look whether both are meant"
             yield RowProblem(line=lines[record.code], column="name", found=record.name, advice=advice)
+
+
+def _orphans(
+    before: Mapping[str, AgencyRecord], after: Mapping[str, AgencyRecord], lines: Mapping[str, int]
+) -> Iterator[RowProblem]:
+    """New codes below one that nobody has: they stand at the top, where nobody looks for them."""
+    for code, record in after.items():
+        above = AgencyCode.parse(code).parent
+        if above is not None and record.parent is None and code not in before:
+            advice = f"there is no agency {above} above it; add a line for it, or name the parent"
+            yield RowProblem(line=lines[code], column="parent", found=code, advice=advice)
 
 
 def _undecided(

@@ -52,7 +52,10 @@ def plan(base: Base, read: Iterable[CsvLine | RowProblem], source_digest: Digest
     ]
     if problems:
         problems.sort(key=lambda problem: problem.line)
-        return Plan(source_digest=source_digest, base_digest=base.digest, problems=tuple(problems))
+        faulty = {problem.line for problem in problems}
+        good = {code: record for code, record in wanted.items() if lines[code] not in faulty}
+        # Told, so that one bad line hides none of the others; nothing is written while there is a problem.
+        return replace(_compared(base, good, source_digest), rows=(), problems=tuple(problems))
     return replace(_compared(base, wanted, source_digest), doubts=doubts(base.records, wanted, lines))
 
 

@@ -62,6 +62,9 @@ def test_json_is_a_list_of_objects_alone_or_in_one(wrap) -> None:  # type: ignor
 @pytest.mark.parametrize(
     "raw",
     [
+        b"MZ\x90\x00\x03\x00\x00\x00;code;name\n" + bytes(200),
+        b"%PDF-1.7\n\x01\x02;;\n",
+        b"\x89PNG\r\n\x1a\n;a;b",
         b"[1, 2]",
         b"[]",
         b'{"name": "x"}',

@@ -382,3 +382,24 @@ async def test_what_looks_alike_or_names_no_decision_is_a_doubt_and_no_problem(
     ]
     await directory.apply(plan, "operator")
     assert not (await directory.plan_import("code,name\nZ91.03,Sở Tài chính\n".encode())).doubts
+
+
+async def test_one_bad_row_hides_none_of_the_good_ones_and_nothing_is_written(
+    directory: SqlDirectory,
+) -> None:
+    plan = await directory.plan_import("code,name\nZ95,Cơ quan tốt\nZ96,\nZ97,Cơ quan khác\n".encode())
+
+    assert [each.line for each in plan.problems] == [3]
+    assert [each.code for each in plan.added] == ["Z95", "Z97"]
+    with pytest.raises(Clash):
+        await directory.apply(plan, "operator")
+
+
+async def test_a_code_below_one_that_nobody_has_is_told(directory: SqlDirectory) -> None:
+    text = "code,name,decision\nZ95.10.01,Phòng Mồ côi,1/QĐ\nZ96,Tỉnh Mẫu,1/QĐ\nZ96.01,Sở Mẫu,1/QĐ\n"
+
+    plan = await directory.plan_import(text.encode())
+
+    assert plan.problems == ()
+    assert [(each.line, each.column, each.found) for each in plan.doubts] == [(2, "parent", "Z95.10.01")]
+    assert "Z95.10" in plan.doubts[0].advice

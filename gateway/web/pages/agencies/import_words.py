@@ -24,6 +24,7 @@ _KNOWN = (
     ("reform", rf"the approved reform {_CODE} sets this.*"),
     ("same_name", rf"{_CODE} under the same parent has the same name; .*"),
     ("alike", rf"{_CODE} under the same parent has a name that differs by accents or case alone; .*"),
+    ("orphan", rf"there is no agency {_CODE} above it; .*"),
     ("undecided", r"(?P<count>\d+) agencies begin or end without a decision; .*"),
     ("empty", r"the (?P<name>\w+) is missing; fill it in"),
     ("date", r"a date is written .*"),
