@@ -200,8 +200,8 @@ API: dict[str, tuple[str, str]] = {
     ),
     "fault.no-file-name": ("Phần {field} không có tên tệp.", "The part {field} has no file name."),
     "fault.bad-file-name": (
-        "Tên tệp {name} (phần {field}) có ký tự điều khiển.",
-        "The file name {name} (part {field}) has control characters.",
+        "Không đọc được tên tệp {name} (phần {field}): có ký tự điều khiển hoặc mã hóa sai.",
+        "The file name {name} (part {field}) cannot be read: it has control characters or is wrongly encoded.",
     ),
     "fault.no-role": (
         "Phần {field} ({name}): tên phần phải là lead, source, appendix hoặc reference, hoặc tệp có trong meta.files.",

@@ -280,8 +280,8 @@ COMPOSE: Mapping[str, tuple[str, str]] = MappingProxyType(
         "field.signed_at": ("thời gian ký", "time of signing"),
         "clash.GW-FORM-TIME": ("Tải lên quá lâu nên đã dừng.", "The upload took too long and was stopped."),
         "clash.GW-FORM-NAME": (
-            "Tên tệp có ký tự điều khiển. Hãy đổi tên tệp.",
-            "The name of the file has control characters. Rename it.",
+            "Không đọc được tên tệp. Hãy đổi tên tệp.",
+            "The name of the file cannot be read. Rename it.",
         ),
         "doubt.typed": ("tệp ghi khác với nội dung đã nhập", "the file says something else than was typed"),
         "told.compose.saved": ("Bản nháp đã được lưu.", "The draft is saved."),

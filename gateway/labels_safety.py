@@ -8,6 +8,10 @@ SAFETY: dict[str, tuple[str, str]] = {
         "Tên tệp có ký tự lạ hoặc dễ nhầm, được ghi là {name}. Hãy nhìn kỹ trước khi mở.",
         "The file's name has unusual or misleading characters and is shown as {name}. Look twice before opening it.",
     ),
+    "rule.name-cut": (
+        "Tên tệp dài {length} byte, quá mức {most} byte, nên được ghi ngắn lại là {name}. Hãy đặt tên ngắn hơn.",
+        "The file's name has {length} bytes, more than {most}, and is cut to {name}. Give it a shorter name.",
+    ),
     "rule.malware": (
         "Tệp {name} có mã độc ({malware}). Không gửi; hãy quét lại máy tính này.",
         "File {name} carries malware ({malware}). It is not sent; have this computer scanned.",

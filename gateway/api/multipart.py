@@ -5,7 +5,6 @@ part headers, meta, time) stops the reading where it is passed (threats.md 66, 7
 from __future__ import annotations
 
 import asyncio
-import unicodedata
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TypeVar
@@ -18,8 +17,8 @@ from gateway.api.deps import ApiOptions
 from gateway.api.failing import BadCall, Fault, pointer
 from gateway.api.models import FileMeta, MessageIn
 from gateway.domain.document import FileRole
-from gateway.domain.unicode_form import nfc
 from gateway.outgoing.intake import Received, Tray
+from gateway.policy import sent_names
 
 M = TypeVar("M", bound=MessageIn)
 
@@ -172,9 +171,9 @@ def _name_of(part: BodyPartReader, field: str) -> str:
     given = part.filename
     if given is None:
         raise _bad("no-file-name", field=_shown(field))
-    name = nfc(given)
-    if any(unicodedata.category(letter) in ("Cc", "Cs") for letter in name):
-        raise _bad("bad-file-name", field=_shown(field), name=_shown(name))
+    name = sent_names.meant(part.headers.get("Content-Disposition", ""), given)
+    if name is None:
+        raise _bad("bad-file-name", field=_shown(field), name=_shown(given))
     return name
 
 

@@ -74,9 +74,12 @@ def seen_name(name: str) -> str:
 
 
 def odd_name(name: str, pointer: str) -> Iterator[Reason]:
-    """A warning where the name is not stored as it came, or mixes alphabets whose letters look alike (threat 76)."""
+    """A warning where the name is not kept as it came, is cut, or mixes alphabets whose letters look alike (threat 76)."""
     stored = clean_name(name)
-    if stored != nfc(name) or any(map(_mixes_alphabets, _BETWEEN_WORDS.split(stored))):
+    length = len(nfc(name).encode())
+    if length > _NAME_BYTES:
+        yield reason(ReasonCode.NAME_CUT, pointer, name=stored, length=length, most=_NAME_BYTES)
+    elif stored != nfc(name) or any(map(_mixes_alphabets, _BETWEEN_WORDS.split(stored))):
         yield reason(ReasonCode.NAME_ODD, pointer, name=stored)
 
 

@@ -49,6 +49,7 @@ class ReasonCode(StrEnum):
     LEAD_TYPE = "lead-type"
     FILE_NAME = "file-name"
     NAME_ODD = "name-odd"
+    NAME_CUT = "name-cut"
     FILE_EMPTY = "file-empty"
     FILE_TOO_LARGE = "file-too-large"
     DOCUMENT_TOO_LARGE = "document-too-large"

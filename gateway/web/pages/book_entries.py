@@ -20,6 +20,7 @@ from gateway.incoming.by_hand import Attached, Letter
 from gateway.policy.book import LENGTHS
 from gateway.ports.book import PaperLetter
 from gateway.web import dates, failing, forms
+from gateway.web.pages.compose.uploads import file_name
 from gateway.web.routes import Body, Needs, get, post
 from gateway.web.visit import Visit
 
@@ -44,7 +45,7 @@ async def entered(visit: Visit) -> web.StreamResponse:
     attached = None
     async for part in parts:
         if part.filename is not None:
-            attached = Attached(name=part.filename, chunks=_chunks(part)) if part.filename else None
+            attached = Attached(name=file_name(part), chunks=_chunks(part)) if part.filename else None
             break
         fields[part.name or ""] = await forms.short(part, _SHORT)
         if len(fields) > _MOST_FIELDS:

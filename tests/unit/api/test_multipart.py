@@ -141,6 +141,15 @@ async def test_a_name_in_vietnamese_comes_whole_and_in_nfc_threat_75(door: Door)
 
 
 @pytest.mark.parametrize(
+    "written", [r"C:\Users\a\báo cáo.pdf", "=?UTF-8?B?YsOhbyBjw6FvLnBkZg==?=", "b%C3%A1o%20c%C3%A1o.pdf"]
+)
+async def test_a_name_keeps_its_ending_however_a_library_writes_it(door: Door, written: str) -> None:
+    answer = await post(door, body(META_PART, lead(f'filename="{written}"')))
+
+    assert [each["name"] for each in answer.json["files"]] == ["báo cáo.pdf"]
+
+
+@pytest.mark.parametrize(
     ("listed", "came", "code"),
     [
         (

@@ -117,6 +117,12 @@ def test_threat_078_a_name_of_300_bytes_and_more_is_cut_and_keeps_its_ending() -
     assert name.endswith("ộ.pdf")
 
 
+def test_a_name_that_is_cut_is_told_with_its_length() -> None:
+    (told,) = odd_name("ộ" * 300 + ".pdf", "/files/0")
+
+    assert (told.code.value, told.params["length"], told.params["most"]) == ("name-cut", "904", "255")
+
+
 @given(names=st.lists(st.text(max_size=300), max_size=8))
 @settings(max_examples=60, deadline=None)
 def test_threat_075_stored_names_are_clean_stable_and_each_once(names: list[str]) -> None:

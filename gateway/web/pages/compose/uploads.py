@@ -5,7 +5,6 @@ kept nowhere, so that what was typed is not lost; a body that goes far past ever
 from __future__ import annotations
 
 import asyncio
-import unicodedata
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -15,9 +14,9 @@ from aiohttp import BodyPartReader, web
 from aiohttp.http import HttpProcessingError
 
 from gateway.domain.document import Draft, FileRole
-from gateway.domain.unicode_form import nfc
 from gateway.errors import BadForm, GatewayError, Refused, ScannerDown
 from gateway.outgoing.intake import Tray
+from gateway.policy import sent_names
 from gateway.policy.verdict import Verdict
 from gateway.web import forms
 from gateway.web.forms import Form
@@ -84,9 +83,9 @@ async def _take(
 
 def file_name(part: BodyPartReader) -> str:
     """In NFC; control characters have no honest use in a name (threats.md 77)."""
-    name = nfc(part.filename or "")
-    if any(unicodedata.category(letter) in ("Cc", "Cs") for letter in name):
-        raise BadForm("the name of a file has control characters in it", code="GW-FORM-NAME")
+    name = sent_names.meant(part.headers.get("Content-Disposition", ""), part.filename)
+    if name is None:
+        raise BadForm("the name of a file cannot be read", code="GW-FORM-NAME")
     return name
 
 
