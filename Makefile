@@ -7,13 +7,15 @@ KEY ?= dist/trial.key
 N ?= 10000
 KILLS ?= 200
 SEED ?=
+# Documents and statuses that a property is tried with.
+EXAMPLES ?= 20000
 # Seconds of fuzzing for each target.
 FUZZ_S ?= 300
 BIN := $(VENV)/bin
 PIP := $(BIN)/pip --disable-pip-version-check --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test unit threats crash soak fuzz lint check bench bundle clean
+.PHONY: help setup run test unit property threats crash soak fuzz lint check bench bundle clean
 
 help: ## show this list
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -28,6 +30,9 @@ test: $(VENV)/.dev ## run every test, on a real RabbitMQ and PostgreSQL that it 
 
 unit: $(VENV)/.dev ## run the unit tests alone, in seconds
 	$(BIN)/pytest -q tests/unit
+
+property: $(VENV)/.dev ## prove with EXAMPLES documents and statuses that accepted means it can be sent (long)
+	PROPERTY_EXAMPLES=$(EXAMPLES) $(BIN)/pytest -q --timeout 0 tests/unit/outgoing/test_accepted_is_sendable.py
 
 threats: $(VENV)/.dev ## try every threat of the list at every door and print the table
 	$(BIN)/python -m tests.services $(BIN)/python -m tests.threats
