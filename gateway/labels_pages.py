@@ -106,6 +106,27 @@ PAGES: Mapping[str, tuple[str, str]] = MappingProxyType(
         ),
         "clash.GW-FORM-SIZE": ("Biểu mẫu gửi lên quá lớn.", "The form is too large."),
         "error.form": ("Biểu mẫu gửi lên không đọc được.", "The form could not be read."),
+        "entry.kept.signed_in": ("Nội dung vừa nhập chưa được gửi", "What you typed was not sent yet"),
+        "entry.kept": (
+            "Nội dung vừa nhập vẫn còn ở trang này và chưa được gửi. Đừng đóng trang.",
+            "What you typed is still on this page and was not sent. Do not close it.",
+        ),
+        "entry.kept.files": (
+            "Tệp đã chọn không giữ lại được; hãy chọn lại.",
+            "Chosen files are not kept; choose them again.",
+        ),
+        "entry.kept.sign_in": ("Đăng nhập ở thẻ mới", "Sign in, in a new tab"),
+        "entry.kept.then": (
+            "Sau khi đăng nhập, quay lại trang này và bấm “Tiếp tục”.",
+            "When you are signed in, come back to this page and press “Go on”.",
+        ),
+        "entry.kept.go_on": ("Tiếp tục", "Go on"),
+        "entry.kept.check": (
+            "Hãy xem lại rồi bấm “Gửi lại” để làm tiếp việc vừa rồi.",
+            "Look at it, then press “Send again” to go on with what you did.",
+        ),
+        "entry.kept.again": ("Gửi lại", "Send again"),
+        "entry.kept.shown": ("Nội dung đã nhập", "What was typed"),
         "told.session-over": (
             "Phiên làm việc đã hết. Hãy đăng nhập lại.",
             "Your session is over. Sign in again.",

@@ -297,6 +297,26 @@ COMPOSE: Mapping[str, tuple[str, str]] = MappingProxyType(
             "Đã điền các mục từ tệp. Mục ghi “Cần kiểm tra” phải được đối chiếu và xác nhận.",
             "The fields were filled from the file. Those marked “Check it” must be compared and confirmed.",
         ),
+        "told.compose.read.little": (
+            "Tệp không có chữ đọc được, có thể là bản quét. Chỉ điền được số trang hoặc thời gian ký; hãy nhập các mục "
+            "khác.",
+            "No text of the file could be read; it may be a scan. Only pages or time of signing were filled in; type the "
+            "rest.",
+        ),
+        "told.compose.read.differs": (
+            "Không điền thêm mục nào. Mục ghi “Cần kiểm tra” khác với tệp.",
+            "No field was filled. Those marked “Check it” differ from the file.",
+        ),
+        "told.compose.read.none": (
+            "Bản nháp đã được lưu. Chưa chọn tệp PDF để đọc.",
+            "The draft is saved. No PDF was chosen to be read.",
+        ),
+        "compose.conflict.over": (
+            "Bấm “Lưu bản nháp” sẽ ghi đè các mục dưới đây bằng nội dung trên trang này.",
+            "“Save the draft” puts what this page says over the fields below.",
+        ),
+        "compose.conflict.stored": ("{field}: đang lưu “{text}”", "{field}: saved is “{text}”"),
+        "compose.conflict.empty": ("để trống", "nothing"),
         "told.compose.read.nothing": (
             "Đã nhận tệp; không đọc thêm được mục nào.",
             "The file was taken; no further field could be read.",

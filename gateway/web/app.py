@@ -4,7 +4,7 @@ in `WebDeps`. Every page comes from the one table in `gateway.web.pages`."""
 from __future__ import annotations
 
 import gzip
-from collections.abc import Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from functools import lru_cache
 
 from aiohttp import web
@@ -12,8 +12,10 @@ from aiohttp import web
 from gateway.web import door, render
 from gateway.web.deps import WebDeps
 from gateway.web.pages import ROUTES
-from gateway.web.routes import Route
+from gateway.web.routes import Route, Who, get
 
+NOWHERE = "/{rest:(?!api/|problems|docs|static/|metrics|healthz|readyz).*}"
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 _KEPT = "public, max-age=31536000, immutable"
 
 
@@ -22,12 +24,26 @@ def add_pages(app: web.Application, deps: WebDeps, routes: Iterable[Route] = ROU
     for route in routes:
         app.router.add_route(route.method, route.path, door.handler(route, deps))
 
+    app.router.add_get(NOWHERE, _nowhere(deps))
+
     async def stop(_: web.Application) -> None:
         """Ends the open streams, so that the node stops without waiting for them."""
         deps.live.stop()
 
     app.on_shutdown.append(stop)
     return app
+
+
+def _nowhere(deps: WebDeps) -> Handler:
+    """Addresses that lead nowhere: a person gets a page of the node, in its frame; a program the problem of the API."""
+    page = door.handler(get(NOWHERE, "nowhere", door.nowhere, who=Who.ANYBODY), deps)
+
+    async def nowhere(request: web.Request) -> web.StreamResponse:
+        if "text/html" not in request.headers.get("Accept", ""):
+            raise web.HTTPNotFound
+        return await page(request)
+
+    return nowhere
 
 
 def add_static(app: web.Application) -> web.Application:

@@ -33,6 +33,8 @@ SIGN_IN, PASSWORD, FACTOR, AGENCY = (
     "/tai-khoan/ma-xac-thuc",
     "/chon-co-quan",
 )
+_SECRETS = ("password", "passphrase", "pin")
+_WORTH_SHOWING = 12  # letters; shorter ones are numbers, dates and choices
 _SAFE = frozenset({"GET", "HEAD"})
 _DUTY_PAGES = {Duty.CHANGE_PASSWORD: PASSWORD, Duty.SET_UP_FACTOR: FACTOR}
 
@@ -61,7 +63,11 @@ def handler(route: Route, deps: WebDeps) -> Callable[[web.Request], Awaitable[we
                 form = await forms.read(request, token, deps.options.form_bytes)
                 visit = _with(visit, form=form)
             return await route.handler(visit)
+        except forms.StrayForm as stray:
+            return await _kept(visit, stray.form)
         except GatewayError as error:
+            if error.code == "GW-SESSION" and _keeps(visit):
+                return await _kept(visit, await forms.typed(request, forms.STRAY_BYTES))
             return await _failed(visit, error)
         except web.HTTPException as answer:
             if answer.status < 400:
@@ -163,6 +169,30 @@ def _sign_in_again(visit: Visit) -> web.Response:
         return visit.go(SIGN_IN, next=back, told="session-over")
     # A script's swap would put the whole page into a region: the browser goes there instead.
     return web.Response(status=401, headers={"HX-Redirect": SIGN_IN})
+
+
+def _keeps(visit: Visit) -> bool:
+    """Whether what a person typed at work would be lost: it is a whole page's form, and not one that signs in."""
+    is_form = visit.request.method not in _SAFE and visit.route.body is not Body.NONE
+    return is_form and visit.route.who is Who.MEMBER and not visit.is_piece
+
+
+async def _kept(visit: Visit, form: forms.Form) -> web.StreamResponse:
+    """A form that nobody may act on comes back with everything that was typed, to be sent once somebody is signed in.
+    Nothing was done. What is secret is typed again."""
+    fields = {name: each for name, each in form.fields.items() if name not in (forms.TOKEN, *_SECRETS)}
+    if not _keeps(visit) or not fields:
+        return await _failed(visit, sessions.over() if visit.acting is None else forms.StrayForm(form))
+    return await visit.page(
+        "entry/kept.html",
+        403,
+        title=visit.say("entry.kept.signed_in" if visit.acting else "told.session-over"),
+        fields=fields,
+        address=visit.request.rel_url.raw_path_qs,
+        coding=visit.request.content_type,
+        shown=[text for each in fields.values() for text in each if len(text) >= _WORTH_SHOWING],
+        has_files=visit.request.content_type == "multipart/form-data",
+    )
 
 
 async def _tell(visit: Visit, failure: Failure) -> web.StreamResponse:

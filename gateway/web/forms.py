@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from urllib.parse import parse_qsl
 
-from aiohttp import BodyPartReader, web
+from aiohttp import BodyPartReader, MultipartReader, web
+from aiohttp.http import HttpProcessingError
 
 from gateway.domain.session import is_form_token
 from gateway.domain.unicode_form import nfc
@@ -17,6 +18,9 @@ from gateway.errors import BadForm, Denied
 TOKEN = "form_token"  # noqa: S105 - the name of a field
 HEADER = "X-Form-Token"
 _MOST_FIELDS = 5_000
+# Of a form that nobody may act on: its fields, and the files beside them.
+STRAY_BYTES = 1024 * 1024
+MOST_PASSED = 64 * 1024 * 1024
 # Of a reason that a person must give; shorter ones say nothing.
 SHORTEST_REASON = 10
 
@@ -42,8 +46,18 @@ class Form:
         return {name: each[0] for name, each in self.fields.items() if each and name != TOKEN}
 
 
+class StrayForm(Denied):
+    """A form of another session, with what it says: nothing was done with it."""
+
+    def __init__(self, form: Form) -> None:
+        super().__init__(
+            "this form is not of this session any more; open the page again", code="GW-FORM-TOKEN"
+        )
+        self.form = form
+
+
 async def read(request: web.Request, token: str | None, limit: int) -> Form:
-    """A form without files. Denied (`GW-FORM-TOKEN`) when its token is not of this session; None asks for none."""
+    """A form without files. StrayForm when its token is not of this session; None asks for none."""
     declared = request.content_length
     if declared is not None and declared > limit:
         raise BadForm(f"a form may have {limit} bytes", code="GW-FORM-SIZE")
@@ -56,30 +70,41 @@ async def read(request: web.Request, token: str | None, limit: int) -> Form:
         if len(raw) > limit:
             raise BadForm(f"a form may have {limit} bytes", code="GW-FORM-SIZE")
         form = _form(_pairs(raw))
-    prove(request, token, form.text(TOKEN))
+    if token is not None and not _is_ours(request, token, form.text(TOKEN)):
+        raise StrayForm(form)
     return form
 
 
-def prove(request: web.Request, token: str | None, given: str) -> None:
-    """Denied unless the form was made by a page of this session."""
-    if token is not None and not is_form_token(token, request.headers.get(HEADER, "") or given):
-        raise Denied("this form is not of this session any more; open the page again", code="GW-FORM-TOKEN")
+async def typed(request: web.Request, limit: int) -> Form:
+    """What a form says that nobody may act on: its fields as far as they come, without files and without any proof."""
+    try:
+        if request.content_type == "multipart/form-data":
+            return await _typed(await request.multipart(), limit)
+        return await read(request, None, limit)
+    except (BadForm, ValueError, HttpProcessingError, ConnectionError):
+        return Form()
+
+
+def _is_ours(request: web.Request, token: str, given: str) -> bool:
+    """Whether the form was made by a page of this session."""
+    return is_form_token(token, request.headers.get(HEADER, "") or given)
 
 
 async def parts(request: web.Request, token: str) -> AsyncIterator[BodyPartReader]:
     """The parts of a form with files, in order. The token comes in a header or as the very first part, so that nothing of a
-    forged form is read."""
+    forged form reaches the handler. StrayForm when it is not of this session."""
     if request.content_type != "multipart/form-data":
         raise BadForm("a form with files is multipart/form-data")
     reader = await request.multipart()
     is_proved = HEADER in request.headers
-    if is_proved:
-        prove(request, token, "")
+    if is_proved and not _is_ours(request, token, ""):
+        raise StrayForm(Form())
     while (part := await reader.next()) is not None:
         if not isinstance(part, BodyPartReader):
             raise BadForm("a part of a form cannot have parts of its own")
         if not is_proved:
-            prove(request, token, (await _short(part, 200)) if part.name == TOKEN else "")
+            if not _is_ours(request, token, (await _short(part, 200)) if part.name == TOKEN else ""):
+                raise StrayForm(await _typed(reader, STRAY_BYTES))
             is_proved = True
         elif part.name != TOKEN:
             yield part
@@ -103,6 +128,22 @@ async def _from_parts(request: web.Request, limit: int) -> Form:
             raise BadForm(f"a form may have {limit} bytes", code="GW-FORM-SIZE")
         if len(pairs) > _MOST_FIELDS:
             raise BadForm(f"a form may have {_MOST_FIELDS} fields", code="GW-FORM-SIZE")
+    return _form(pairs)
+
+
+async def _typed(reader: MultipartReader, limit: int) -> Form:
+    """The short fields; files are let by, unread, as far as they may be large."""
+    pairs, left, passed = list[tuple[str, str]](), limit, 0
+    while left > 0 and len(pairs) < _MOST_FIELDS and (part := await reader.next()) is not None:
+        if not isinstance(part, BodyPartReader) or part.filename is not None:
+            while isinstance(part, BodyPartReader) and (piece := await part.read_chunk(65_536)):
+                passed += len(piece)
+                if passed > MOST_PASSED:
+                    return _form(pairs)
+            continue
+        raw = await _held(part, left)
+        left -= len(raw) + len(part.name or "")
+        pairs.append((part.name or "", raw.decode("utf-8", "replace")))
     return _form(pairs)
 
 

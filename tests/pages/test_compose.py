@@ -218,6 +218,7 @@ async def test_what_was_typed_is_kept_by_itself_and_a_second_window_is_told(
     other = await context.new_page()
     await other.goto(f"{NEW}/{document.id}")
     await other.fill("#number", "7")
+    await other.fill("#subject", "V/v việc khác")
     await press(other, "save")
     await page.fill("#number", "8")
     await press(page, "save")
@@ -225,6 +226,18 @@ async def test_what_was_typed_is_kept_by_itself_and_a_second_window_is_told(
     assert "vừa xử lý văn bản này lúc" in await page.locator("[data-problems]").inner_text()
     assert await page.input_value("#number") == "8"
     assert (await written(site))[0].draft.number == "7"
+    told = await page.locator("[data-problems]").inner_text()
+    assert "Số: đang lưu “7”" in told
+    assert "Trích yếu: đang lưu “V/v việc khác”" in told
+    assert "Ngày văn bản" not in told
+    await page.fill("#subject", "V/v việc khác")
+    await press(page, "save")
+    assert [(each.draft.number, each.draft.subject) for each in await written(site)] == [
+        ("8", "V/v việc khác")
+    ]
+    await press(other, "save")
+    assert (await written(site))[0].draft.number == "8"
+    await other.goto(other.url)
     await other.fill("#date", "31/02/2026")
     await press(other, "save")
     assert (await other.title()).startswith("Lỗi:")

@@ -17,13 +17,15 @@ from gateway.outgoing.intake import Tray, tray
 from gateway.outgoing.reading import ReadDocument
 from gateway.web.failing import of_error
 from gateway.web.forms import Form
-from gateway.web.pages.compose import addressing, checks, editor, fields, filling, uploads
+from gateway.web.pages.compose import addressing, checks, conflict, editor, fields, filling, uploads
 from gateway.web.pages.compose.editor import Sheet
 from gateway.web.pages.compose.seeds import seed
 from gateway.web.visit import Visit
 
 _PARTS = {"read": "van-ban", "file": "tep", "drop-file": "tep", "up-file": "tep", "check": "kiem-tra"}
 _QUICK = "autosave"
+# What acts on the whole of the draft.
+_WHOLE = frozenset({_QUICK, "save", "check", "send"})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,7 +69,11 @@ async def changed(visit: Visit) -> web.StreamResponse:
 async def _run(visit: Visit, before: Sheet, brought: uploads.Brought, held: Tray) -> web.StreamResponse:
     typed = _understood(visit, before, brought)
     document = before.document
-    if document is not None and typed.form.text("version") != str(document.version):
+    is_stale = document is not None and typed.form.text("version") != str(document.version)
+    # Where both say the same nothing is lost; a button about a file may mean another one by now.
+    if is_stale and (
+        typed.act not in _WHOLE or conflict.differences(visit, before, typed.draft, typed.change)
+    ):
         return await _conflict(visit, typed)
     if typed.act == _QUICK:
         return await _quick(visit, typed)
@@ -163,6 +169,8 @@ async def _then(
     if found is not None:
         told = await filling.fill(visit, stored, found)
         return _at(visit.said(path, told), "van-ban")
+    if typed.act == "read":
+        return _at(visit.said(path, "compose.read.none"), "tep")
     if typed.act == "check":
         return _at(visit.go(path, **{"kiem-tra": "1"}), "gui")
     if typed.act == "send":
@@ -279,7 +287,14 @@ async def _conflict(visit: Visit, typed: Typed) -> web.StreamResponse:
     words = visit.say("compose.conflict", person=visit.say("compose.somebody"), time=at)
     if typed.act == _QUICK:
         return web.json_response({"problem": words}, status=409, headers=_NO_STORE)
-    return await editor.show(visit, typed.sheet, problems=[("", words)], status=409)
+    document = typed.before.document
+    if document is None:
+        return await editor.show(visit, typed.sheet, problems=[("", words)], status=409)
+    now = editor.of_document(await editor.load(visit, document.id))
+    differ = conflict.differences(visit, now, typed.draft, typed.change)
+    over = [("", visit.say("compose.conflict.over"))] if differ else []
+    sheet = replace(typed.sheet, document=now.document)
+    return await editor.show(visit, sheet, problems=[("", words), *over, *differ], status=409)
 
 
 async def _not_taken(visit: Visit, typed: Typed, why: Refused) -> web.StreamResponse:

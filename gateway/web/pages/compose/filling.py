@@ -4,7 +4,7 @@ has confirmed it. Nothing that was typed is overwritten."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -57,8 +57,15 @@ async def fill(visit: Visit, stored: OutgoingDocument, found: ReadDocument) -> s
         doubts=tuple({**earlier, **doubts}.items()),
         expect_version=stored.version,
     )
-    if draft == stored.draft and not doubts:
-        return "compose.read.nothing"
+    return told(stored.draft, draft, doubts)
+
+
+def told(before: Draft, after: Draft, doubts: Collection[str]) -> str:
+    """Only what was read is said to have been: pages and time of signing are known also of a scan without a word in it."""
+    if after == before:
+        return "compose.read.differs" if doubts else "compose.read.nothing"
+    if replace(before, pages=after.pages, signed_at=after.signed_at) == after:
+        return "compose.read.little"
     return "compose.read.doubtful" if doubts else "compose.read.sure"
 
 

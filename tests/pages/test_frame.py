@@ -1,0 +1,127 @@
+"""The frame around every page, and what happens to what was typed: one line at the top, a menu that keeps its order, a page
+of the node where an address leads nowhere, and a form that outlives its session."""
+
+from __future__ import annotations
+
+import itertools
+
+import pytest
+from playwright.async_api import BrowserContext, Page, expect
+
+from gateway.accounts import sessions
+from gateway.domain.post import PostRole
+from gateway.web.door import COOKIE
+from tests.pages import axe
+from tests.pages.guest import calling
+from tests.pages.site import Site
+from tests.pages.summary import Record
+from tests.pages.test_compose import NEW, fill_in, press, scope, written
+from tests.pages.watching import Watcher
+
+CLERK = PostRole.CLERK
+LONG = "Ủy ban nhân dân xã Phường Thử Nghiệm Liên Thông Văn Bản Điện Tử tỉnh Sao Mai"
+_BOX = "(each) => { const box = each.getBoundingClientRect(); return [box.top, box.bottom, box.left, box.right]; }"
+
+
+async def boxes(page: Page, selector: str) -> list[list[float]]:
+    found = await page.locator(selector).all()
+    return [list(await each.evaluate(_BOX)) for each in found]
+
+
+@pytest.mark.parametrize("width", [1366, 1280, 1920])
+async def test_the_top_bar_is_one_line_whatever_the_agency_is_called(
+    site: Site, context: BrowserContext, page: Page, width: int
+) -> None:
+    await site.signed_in(context, site.person(CLERK, "province"))
+    await page.set_viewport_size({"width": width, "height": 768})
+    await page.goto("/tong-quan")
+    await page.locator(".bar .agency strong").evaluate("(each, name) => { each.textContent = name; }", LONG)
+
+    found = [each for each in await boxes(page, ".bar > *") if each[1] > each[0]]
+
+    middles = [(top + bottom) / 2 for top, bottom, _, _ in found]
+    assert max(middles) - min(middles) < 4
+    assert all(after[2] >= before[3] - 1 for before, after in itertools.pairwise(found))
+    assert max(right for *_, right in found) <= width
+
+
+@pytest.mark.parametrize("height", [768, 420])
+async def test_the_menu_does_not_lie_over_itself_when_the_page_is_scrolled(
+    site: Site, context: BrowserContext, page: Page, height: int
+) -> None:
+    await site.signed_in(context, site.person(CLERK, "province"))
+    await page.set_viewport_size({"width": 1366, "height": height})
+    await page.goto("/tro-giup")
+    await page.mouse.wheel(0, 4_000)
+    await page.wait_for_function("window.scrollY > 300")
+
+    found = await boxes(page, ".menu li, .menu .fold")
+
+    assert len(found) > 5
+    assert all(after[0] >= before[1] - 1 for before, after in itertools.pairwise(found))
+
+
+async def test_a_clerks_wrong_address_is_told_in_the_frame_and_a_programs_as_a_problem(
+    site: Site, context: BrowserContext, page: Page, watcher: Watcher, record_property: Record
+) -> None:
+    watcher.expect({404})
+    await site.signed_in(context, site.person(CLERK, "province"))
+    for path in ("/khong-co-trang-nay", "/van-ban-di/khong-phai-ma"):
+        await page.goto(path)
+        told = await page.locator("main").inner_text()
+        assert "Không tìm thấy" in told
+        assert "/docs" not in told
+        await expect(page.locator("nav.menu")).to_be_visible()
+    await axe.check(page, record_property, "an address that leads nowhere")
+
+    async with calling(site.url) as guest:
+        answer = await guest.get("/khong-co-trang-nay")
+    assert answer.status == 404
+    assert "no-such-page" in answer.text
+
+
+async def test_what_was_typed_outlives_the_session_and_is_sent_after_signing_in(
+    site: Site, context: BrowserContext, page: Page, watcher: Watcher, record_property: Record
+) -> None:
+    watcher.expect({403})
+    token = await site.signed_in(context, site.person(CLERK, "province"))
+    await page.goto(NEW)
+    await fill_in(page)
+    await sessions.sign_out(site.node.accounts, token)
+
+    await press(page, "save")
+
+    assert "Nội dung vừa nhập vẫn còn" in await page.locator("main").inner_text()
+    assert "V/v báo cáo số liệu" in await page.locator("main").inner_text()
+    await axe.check(page, record_property, "a form that outlived its session")
+    assert await written(site) == []
+    await site.signed_in(context, site.person(CLERK, "province"))
+    async with page.expect_navigation():
+        await page.get_by_role("button", name="Tiếp tục").click()
+    assert await written(site) == []
+    async with page.expect_navigation():
+        await page.get_by_role("button", name="Gửi lại").click()
+
+    (document,) = await written(site)
+    assert (document.draft.subject, document.draft.number) == ("V/v báo cáo số liệu", "90")
+    assert document.agency_id == (await scope(site)).agency_id
+
+
+async def test_a_form_of_an_earlier_session_is_not_acted_on_and_not_lost(
+    site: Site, context: BrowserContext, page: Page, watcher: Watcher
+) -> None:
+    watcher.expect({403, 422})
+    await site.signed_in(context, site.person(CLERK, "province"))
+    await page.goto("/so-van-ban/di/nhap")
+    await page.fill("#subject", "Thư mời họp giao ban tháng")
+    await page.locator("main form").evaluate("(form) => { form.noValidate = true; }")
+    await context.clear_cookies(name=COOKIE)
+    await site.signed_in(context, site.person(CLERK, "province"))
+
+    async with page.expect_navigation():
+        await page.locator("main form .main").click()
+
+    assert "chưa được gửi" in await page.locator("main").inner_text()
+    async with page.expect_navigation():
+        await page.get_by_role("button", name="Gửi lại").click()
+    assert await page.input_value("#subject") == "Thư mời họp giao ban tháng"
