@@ -40,7 +40,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, ClassVar
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
 
 class GatewayError(Exception):
@@ -295,6 +295,18 @@ class Clash(GatewayError):
 
     code = "GW-409"
     label_key = "error.clash"
+
+    def __init__(
+        self,
+        detail: str = "",
+        *,
+        code: str | None = None,
+        hint: str = "",
+        told: Mapping[str, object] | None = None,
+    ) -> None:
+        super().__init__(detail, code=code, hint=hint)
+        self.told = dict(told or {})
+        """What stands, by name: for the sentence in the reader's language and for programs."""
 
 
 class Denied(GatewayError):

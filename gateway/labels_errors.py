@@ -116,6 +116,14 @@ ERRORS: dict[str, tuple[str, str]] = {
         "Nơi nhận chưa trả lời yêu cầu thu hồi, lấy lại hoặc cập nhật gửi trước. Hãy chờ trả lời rồi gửi tiếp.",
         "The recipient has not yet answered the recall, take-back or update asked before. Wait for the answer.",
     ),
+    "clash.GW-REGISTERED": (
+        "Văn bản đã có số đến {register_no} năm {register_year}; số đã cấp không đổi được.",
+        "The document has the arrival number {register_no} of {register_year}; a number once given stays.",
+    ),
+    "clash.GW-BOOK-GIVES": (
+        "Số đến do sổ của hệ thống cấp, không nhận số từ bên ngoài; văn bản này chưa có số.",
+        "The node's own book gives the arrival numbers and takes none; this document has no number yet.",
+    ),
     "clash.GW-STATUS": (
         "Văn bản đang ở trạng thái không báo được mã này. Hãy xem lại văn bản; 15 và 16 chỉ trả lời yêu cầu đang mở.",
         "This status cannot be set on the document as it stands. Look at it; 15 and 16 answer an open request only.",
@@ -228,6 +236,10 @@ ERRORS: dict[str, tuple[str, str]] = {
     "code.RCPT-DIGEST": (
         "Biên nhận nói về nội dung khác với nội dung đã gửi",
         "The receipt is about other content than was sent",
+    ),
+    "code.TERMS-DIFFER": (
+        "Gói tin lặp lại, nhưng phần ghi kèm trong chữ ký khác lần đầu; giữ theo lần đầu",
+        "A repeat whose words beside the body differ from the first; the first ones stand",
     ),
     "code.MSG-REPEAT": ("Gói tin đã nhận trước đó", "The packet was received before"),
     "code.MSG-CONFLICT": ("Trùng mã gói tin, khác nội dung", "Same packet id, other content"),

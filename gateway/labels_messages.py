@@ -4,6 +4,10 @@ In: nothing. Out: `MESSAGES`, key to (vi, en)."""
 from __future__ import annotations
 
 MESSAGES: dict[str, tuple[str, str]] = {
+    "status.registered": (
+        "Đã vào sổ văn bản đến: số {number}, năm {year}",
+        "Entered in the book of incoming documents: number {number}, year {year}",
+    ),
     "status.reference": ("Mã gói tin: {packet}", "Packet: {packet}"),
     "cli.accepted": ("Đã nhận để gửi: {id}", "Accepted for sending: {id}"),
     "cli.accepted_again": ("Đã nhận từ trước: {id}", "Accepted before: {id}"),

@@ -24,6 +24,7 @@ _FACTS: dict[str, tuple[str, str]] = {
     "incoming.sender.now": ("nay là {name}", "now {name}"),
     "incoming.role": ("Gửi cho ta", "Sent to us"),
     "incoming.reply": ("Phản hồi", "Reply"),
+    "incoming.due_at": ("Giờ hẹn", "Stated hour"),
     "incoming.due_on": ("Hạn trả lời", "Reply due"),
     "incoming.replies_to": ("Trả lời văn bản", "Answers"),
     "incoming.answered_by": ("Văn bản trả lời của ta", "Our answer"),

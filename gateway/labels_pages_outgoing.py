@@ -22,6 +22,7 @@ _FACTS: dict[str, tuple[str, str]] = {
     "outgoing.replaces": ("Thay thế văn bản", "Replaces"),
     "outgoing.replaced_by": ("Được thay thế bằng", "Replaced by"),
     "outgoing.others": ("Lần gửi khác của văn bản này", "Sent at other times"),
+    "outgoing.arrival_number": ("Số đến {number}/{year}", "Arrival number {number}/{year}"),
     "outgoing.mode": ("Hình thức gửi", "Delivery"),
     "outgoing.pages": ("Số trang", "Pages"),
     "outgoing.by": ("Người gửi trên nút", "Handed in by"),

@@ -227,6 +227,10 @@ RULES: dict[str, tuple[str, str]] = {
         "The time {given} must lie between the arrival of the document ({earliest}) and now ({latest}). Check the clock, "
         "or leave it out.",
     ),
+    "rule.number-without-03": (
+        "Số đến chỉ được báo kèm trạng thái 03 (đã tiếp nhận), không kèm trạng thái {status}.",
+        "An arrival number is told with status 03 alone, not with {status}.",
+    ),
     "rule.status-not-now": (
         "Trạng thái hiện tại không cho phép đặt mã này. Tải lại để xem.",
         "The present state does not allow this code. Reload to see it.",

@@ -131,6 +131,10 @@ STATES: dict[str, tuple[str, str]] = {
         "The time stated in status {code} cannot be right; the time of its arrival counts",
     ),
     "mark.updated": ("Đã cập nhật theo yêu cầu của nơi gửi", "Updated as the sender asked"),
+    "mark.terms_differ": (
+        "Gói tin gửi lại ghi khác về hồi báo, giờ hẹn, hình thức hoặc vai trò nơi nhận; giữ theo lần đầu",
+        "It came again with other words on reply, hour, delivery or role; the first ones stand",
+    ),
     "mark.stale": (
         "Cũ hơn thay đổi đã áp dụng, không áp dụng",
         "Older than a change already applied; not applied",

@@ -94,6 +94,7 @@ class InboxItem(Told):
     subject: str
     signer: PersonOut | None
     urgency: str
+    due_at: Moment | None = Field(description="The stated hour of a timed express letter")
     secrecy: str
     signed_at: Moment | None
     role: str | None
@@ -159,6 +160,7 @@ def inbox_item(
         if signer
         else None,
         urgency=document.urgency.key,
+        due_at=document.due_at,
         secrecy="none",
         signed_at=document.signed_at,
         role=document.role,

@@ -32,6 +32,8 @@ class RecipientOut(Told):
     given: str | None
     mapped_by: str | None
     marks: list[str]
+    register_no: str | None = Field(description="Its arrival number there, where the recipient told it")
+    register_year: int | None
     updated_at: Moment | None
 
 
@@ -84,6 +86,7 @@ class Message(Told):
     type: str
     subject: str
     urgency: str
+    due_at: Moment | None = Field(description="The stated hour of a timed express letter")
     secrecy: str
     signer: PersonOut | None
     signed_at: Moment | None
@@ -187,6 +190,8 @@ def recipient(given: Recipient, state: str, lang: Lang, delivery: Delivery | Non
         given=given.given,
         mapped_by=given.mapped_by,
         marks=list(delivery.marks) if delivery else [],
+        register_no=delivery.register_no if delivery else None,
+        register_year=delivery.register_year if delivery else None,
         updated_at=delivery.updated_at if delivery else None,
     )
 
@@ -223,6 +228,7 @@ def _said(draft: Draft) -> dict[str, object]:
         "type": draft.type_key or draft.type_name,
         "subject": draft.subject,
         "urgency": draft.urgency.key,
+        "due_at": draft.due_at,
         "secrecy": draft.secrecy,
         "signer": PersonOut(name=signer.name, title=signer.title, competence=signer.competence)
         if signer

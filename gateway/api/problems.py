@@ -146,13 +146,15 @@ def of_error(error: errors.GatewayError, lang: Lang) -> Problem:
         headers["Retry-After"] = _RETRY_AFTER_S
     if error.code == "GW-IDEM-RUNNING":
         sort = OWN_SORTS["still-running"]
-    cause = {"cause": error.detail} if sort.told and error.detail else {}
+    more: dict[str, object] = {"cause": error.detail} if sort.told and error.detail else {}
+    if isinstance(error, errors.Clash):
+        more |= error.told
     return Problem(
         sort=sort,
         code=error.code,
         detail=_detail(sort, error, lang),
         headers=headers,
-        more=cause,
+        more=more,
     )
 
 
@@ -251,7 +253,8 @@ def _detail(sort: Sort, error: errors.GatewayError, lang: Lang) -> str:
     if lang == "en" and sort.told and error.detail:
         return error.detail
     if labels.has(f"clash.{error.code}"):
-        return say(f"clash.{error.code}", lang)
+        told = error.told if isinstance(error, errors.Clash) else {}
+        return say(f"clash.{error.code}", lang, **told)
     return say(f"{sort.label}.text" if sort.slug in OWN_SORTS else sort.label, lang)
 
 

@@ -9,7 +9,7 @@ from datetime import date
 from gateway import labels
 from gateway.book import words
 from gateway.domain.book import Book, BookLine, Cell
-from gateway.domain.document import AXIS_COPY, IncomingDocument, InState, Source
+from gateway.domain.document import AXIS_COPY, DeliveryMode, IncomingDocument, InState, Source
 from gateway.domain.status import Fact, Track, began, counts_at
 from gateway.domain.wall_clock import local
 from gateway.ports import Work
@@ -140,8 +140,23 @@ def note(document: IncomingDocument, entry: RegisterEntry, names: Mapping[str, s
         by = names.get(entry.entered_by or "", entry.entered_by or "")
         on = words.day(local(entry.entered_at).date())
         parts.append(labels.say("book.note.catch_up", lang, day=on, by=by, reason=entry.catch_up))
+    parts += _wishes(document, lang)
     parts.append(_ending(document, entry, names, lang))
     return words.joined(*parts)
+
+
+def _wishes(document: IncomingDocument, lang: str) -> list[str]:
+    """What the sender asks of us and no column has: in what role, until which hour, whether paper follows."""
+    told = []
+    if document.role is not None:
+        told.append(labels.say(f"role.{document.role}", lang))
+    if document.due_at is not None:
+        told.append(labels.say("book.note.due_at", lang, at=words.moment(document.due_at)))
+    if document.reply_required:
+        told.append(labels.say("book.note.reply", lang))
+    if document.delivery_mode is DeliveryMode.BOTH:
+        told.append(labels.say("book.note.both", lang))
+    return told
 
 
 def _ending(document: IncomingDocument, entry: RegisterEntry, names: Mapping[str, str], lang: str) -> str:

@@ -4,13 +4,14 @@ Out: `BookLine` by column, with what the recipients' nodes said as the proof of 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import date, datetime
 
 from gateway import labels
 from gateway.book import words
 from gateway.domain.book import BookLine, Cell
 from gateway.domain.document import Change, Delivery, Draft, OutgoingDocument, OutState, Signer
-from gateway.domain.status import Fact, Track
+from gateway.domain.status import Fact, Track, arrival_number
 from gateway.domain.text import fold
 from gateway.domain.wall_clock import local
 from gateway.ports import Work
@@ -148,7 +149,11 @@ def _proof(facts: Sequence[Fact]) -> Fact | None:
     said = [fact for fact in facts if fact.track is Track.BUSINESS]
     taken = [fact for fact in said if fact.code in _TAKEN]
     arrived = [fact for fact in said if fact.code == "01"]
-    return next(iter((*taken, *arrived)), None)
+    proof = next(iter((*taken, *arrived)), None)
+    number = arrival_number(facts)  # it may have been told in a later 03
+    if proof is None or number is None:
+        return proof
+    return replace(proof, register_no=number[0], register_year=number[1])
 
 
 def _note(document: OutgoingDocument, recall: tuple[Change, datetime] | None, lang: str) -> str:

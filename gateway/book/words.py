@@ -25,6 +25,11 @@ def signed_for(fact: Fact, facts: Iterable[Fact], lang: str) -> str:
     """The proof at hand, one of these facts: 03, 14:02 20/11/2026, and the name where it was said."""
     name = fact.staff.name if fact.staff is not None and fact.staff.name else ""
     by = f", {name}" if name else ""
+    if fact.register_no:
+        number = labels.say(
+            "outgoing.arrival_number", lang, number=fact.register_no, year=fact.register_year or ""
+        )
+        by = f"{by}, {number}"
     return labels.say(
         "book.signed_for", lang, code=fact.code, at=moment(counts_at(fact, began(facts))), by=by
     )

@@ -119,7 +119,8 @@ def tell_internal(error: BaseException, manner: Manner) -> int:
 def _title(error: errors.GatewayError, lang: str) -> str:
     """What the error's code means, of verification or of a clash, where it has such a one; else what its class means."""
     keys = (f"code.{error.code}", f"clash.{error.code}", error.label_key)
-    return labels.say(next(key for key in keys if labels.has(key)), lang)
+    told = error.told if isinstance(error, errors.Clash) else {}
+    return labels.say(next(key for key in keys if labels.has(key)), lang, **told)
 
 
 def _as_data(

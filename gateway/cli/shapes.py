@@ -99,6 +99,8 @@ def fact(each: Fact) -> dict[str, Any]:
         "request": str(each.request_kind) if each.request_kind else None,
         "reason": each.reason,
         "note": each.note,
+        "register_no": each.register_no,
+        "register_year": each.register_year,
         "staff": {
             "name": each.staff.name,
             "department": each.staff.department,

@@ -84,6 +84,9 @@ def _row(
         rest.append(call.word("cli.silent", minutes=int((now - delivery.updated_at).total_seconds() // 60)))
     if told:
         rest += _said(call, told)
+    if delivery.register_no:
+        year = delivery.register_year or ""
+        rest.append(call.word("outgoing.arrival_number", number=delivery.register_no, year=year))
     rest += [labels.mark_text(mark, call.lang.value) for mark in delivery.marks]
     name = delivery.recipient.name or ""
     mark = "!" if silent else sign(delivery.state)

@@ -28,6 +28,7 @@ def incoming(call: Call, document: IncomingDocument, shown: str, facts: Sequence
     lines = [
         "  ".join(part for part in head if part),
         f"{call.word('cli.column.from')}: {sender}  ({clock(document.arrived_at)})",
+        *_wishes(call, document),
         f"{call.word('cli.column.state')}: {incoming_word(document.kind, shown, call.lang.value)}{number}",
         *(f"  {labels.mark_text(mark, call.lang.value)}" for mark in document.marks if _is_ours(mark)),
         *_checks(call, document.checks.items()),
@@ -39,6 +40,23 @@ def incoming(call: Call, document: IncomingDocument, shown: str, facts: Sequence
         *(_fact(call, each) for each in facts),
     ]
     return [plain(line).rstrip() for line in lines]
+
+
+def _wishes(call: Call, document: IncomingDocument) -> list[str]:
+    """What its sender asks of us: a line each, of what was said."""
+    told = []
+    if document.due_at is not None:
+        told.append(("incoming.due_at", clock(document.due_at)))
+    if document.role is not None:
+        told.append(("incoming.role", call.word(f"role.{document.role}")))
+    if document.reply_required is not None:
+        word = "reply.required" if document.reply_required else "reply.not_required"
+        told.append(("incoming.reply", call.word(word)))
+    if document.due_on is not None:
+        told.append(("incoming.due_on", day(document.due_on)))
+    if document.delivery_mode is not None:
+        told.append(("incoming.delivery", call.word(f"delivery.{document.delivery_mode}")))
+    return [f"{call.word(label)}: {text}" for label, text in told]
 
 
 def packet(call: Call, item: InboxItem) -> list[str]:

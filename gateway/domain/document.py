@@ -249,6 +249,9 @@ class Delivery:
     state: str
     updated_at: datetime
     marks: tuple[str, ...] = ()
+    register_no: str | None = None
+    """The arrival number that its receiver told, and the year of its book."""
+    register_year: int | None = None
 
 
 class Source(StrEnum):
@@ -355,6 +358,8 @@ class IncomingDocument:
     source: Source = Source.AXIS
     answered_by: tuple[str, ...] = ()
     """Our own documents that went out in answer to it."""
+    due_at: datetime | None = None
+    """The stated hour of a timed express letter."""
 
     @property
     def wants_reply(self) -> bool:

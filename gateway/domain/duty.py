@@ -28,6 +28,8 @@ class Waits(StrEnum):
 class Duty:
     waits: Waits
     since: datetime
+    stated: datetime | None = None
+    """The hour that a timed express letter names."""
 
 
 def of_incoming(document: IncomingDocument, facts: Sequence[Fact]) -> Duty | None:
@@ -38,7 +40,7 @@ def of_incoming(document: IncomingDocument, facts: Sequence[Fact]) -> Duty | Non
     if document.state is InState.HELD:
         return Duty(waits=Waits.DECIDE, since=held_since(facts) or document.arrived_at)
     if document.state is InState.NEW:
-        return Duty(waits=Waits.TAKE_IN, since=document.arrived_at)
+        return Duty(waits=Waits.TAKE_IN, since=document.arrived_at, stated=document.due_at)
     return None
 
 

@@ -5,6 +5,7 @@ from datetime import date, datetime
 
 from gateway.domain.document import Staff
 from gateway.domain.identity import Digest, DocumentId, PacketId
+from gateway.domain.terms import Terms
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,5 +39,6 @@ class StatusPacket:
     description: str | None = None
     staff: Staff | None = None
     receipt: Receipt | None = None
+    terms: Terms | None = None
     delivery_id: str | None = None
     urgent: bool = False

@@ -60,6 +60,18 @@ class Fact:
     reason: str | None = None
     note: str | None = None
     staff: Staff | None = None
+    register_no: str | None = None
+    """With a 03: the arrival number that the receiver gave, and the year of its book."""
+    register_year: int | None = None
+
+
+def arrival_number(facts: Iterable[Fact]) -> tuple[str, int | None] | None:
+    """The arrival number that a receiver told, and its year: what is proved before what is not, then what was stated
+    last."""
+    known = tuple(facts)
+    told, since = [fact for fact in known if fact.code == "03" and fact.register_no], began(known)
+    last = max(told, key=lambda fact: (fact.proved, counts_at(fact, since), fact.at), default=None)
+    return None if last is None or last.register_no is None else (last.register_no, last.register_year)
 
 
 def own_fact(track: Track, code: str, at: datetime, *, reason: str | None = None) -> Fact:

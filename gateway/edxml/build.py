@@ -84,7 +84,7 @@ def write(
     body.put(head)
     gap_at = body.position
     if signer is not None and qualifier is not None:
-        body.skip(_gap(signer, qualifier, signing_time))
+        body.skip(signature_size(signer, qualifier, signing_time))
     body.put(HEADER.end)
     body.put(tail, ENVELOPE.end)
     files = _write_attachments(envelope.attachments, listed, contents, body, signing_time)
@@ -94,15 +94,6 @@ def write(
         out.write(signature(body.digest, signer, qualifier, signing_time))
         out.seek(body.position)
     return Written(body_digest=body.digest, size=body.position, files=files)
-
-
-def _gap(signer: EnvelopeSigner, qualifier: Qualifier, at: datetime) -> int:
-    size, most = signature_size(signer, qualifier, at), Limits().signature_bytes
-    if size > most:
-        raise BreaksRule(
-            f"the Signature would have {size} bytes, at most {most} are read; name fewer recipients"
-        )
-    return size
 
 
 class Outlined(NamedTuple):

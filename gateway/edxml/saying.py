@@ -39,7 +39,9 @@ def status(packet: StatusPacket, agency: HostedAgency) -> Envelope:
 
 def qualifier(packet: StatusPacket) -> build.Qualifier:
     """What the signature of a status packet says of it."""
-    return build.Qualifier(packet_id=packet.packet_id, kind=Kind.STATUS, receipt=packet.receipt)
+    return build.Qualifier(
+        packet_id=packet.packet_id, kind=Kind.STATUS, receipt=packet.receipt, terms=packet.terms
+    )
 
 
 def prove(packet: StatusPacket, agency: HostedAgency) -> None:

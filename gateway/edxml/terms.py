@@ -3,6 +3,7 @@ writer and both readers use the functions of this module alone, so that they can
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -10,6 +11,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Final
 
 from gateway.domain.document import DeliveryMode, Kind, RecipientRole
+from gateway.domain.identity import Digest
 from gateway.domain.terms import Terms
 from gateway.edxml.policy import Limits
 from gateway.edxml.text import escape, escape_attribute, instant, parse_instant, word_fault
@@ -43,6 +45,11 @@ class Child:
 def render(terms: Terms) -> bytes:
     """The element in canonical form."""
     return b"<gw:Terms>" + b"".join(_children(terms)) + b"</gw:Terms>"
+
+
+def digest(terms: Terms | None) -> Digest | None:
+    """By which a packet that comes again is compared with the first; None where nothing is said."""
+    return Digest.of_bytes(hashlib.sha256(render(terms)).digest()) if terms else None
 
 
 def read(children: Iterable[Child]) -> Terms:

@@ -13,6 +13,7 @@ from gateway.domain.account import HostedAgency
 from gateway.domain.document import IncomingDocument, Kind, Lane, Staff, Urgency
 from gateway.domain.identity import Digest, DocumentId, PacketId
 from gateway.domain.receipt import Receipt, StatusPacket
+from gateway.domain.terms import Terms
 from gateway.edxml import saying
 from gateway.edxml.text import fault
 from gateway.errors import BreaksRule, Refused
@@ -96,6 +97,7 @@ async def put(
     description: str | None = None,
     staff: Staff | None = None,
     stated_at: datetime | None = None,
+    terms: Terms | None = None,
 ) -> None:
     """The answer will be signed and sent, if the caller commits. It carries the receipt of R2."""
     now = desk.clock.now()
@@ -111,6 +113,7 @@ async def put(
         description=_referring(description, answered.packet_id),
         staff=staff,
         urgent=answered.urgent,
+        terms=terms,
         receipt=Receipt(
             of_packet_id=answered.packet_id,
             of_document_id=answered.document_id,

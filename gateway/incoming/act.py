@@ -9,7 +9,15 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from gateway.domain.account import AgencyScope, HostedAgency
-from gateway.domain.document import Assignment, IncomingDocument, InState, Kind, Source, Staff
+from gateway.domain.document import (
+    Assignment,
+    IncomingDocument,
+    InState,
+    Kind,
+    Source,
+    Staff,
+    Urgency,
+)
 from gateway.domain.event import EventKind
 from gateway.domain.fields import STATUS, tidy
 from gateway.domain.identity import PacketId
@@ -29,7 +37,7 @@ from gateway.domain.status import (
 )
 from gateway.domain.wall_clock import local
 from gateway.errors import Clash, Refused
-from gateway.incoming import acknowledge, register, replacing, settle, signatures, twins
+from gateway.incoming import acknowledge, numbering, register, replacing, settle, signatures, twins
 from gateway.incoming.acknowledge import Answered
 from gateway.incoming.desk import InDesk
 from gateway.policy.texts import broken_fields
@@ -92,8 +100,11 @@ async def set_status(
                 f"{document.id} is {standing.state}: status {call.code} cannot be set now ({permission.reason})",
                 code="GW-STATUS",
             )
-        if repeated:
-            done = await _again(desk, work, agency, document, call)
+        numbering.check(agency, document, call.code, call.register_no, call.register_year)
+        if call.code == "03" and call.register_no and numbering.is_missing(standing.state, document):
+            done = await _number(desk, work, agency, document, facts, call)
+        elif repeated:
+            done = StatusDone(document=document, repeated=True, register_no=document.register_no)
         elif call.code in ("15", "16"):
             done = await _answer(desk, work, agency, document, facts, standing, call)
         else:
@@ -145,19 +156,23 @@ def _is_repeat(facts: Sequence[Fact], call: StatusCall) -> bool:
     return call.at is None or any(fact.stated_at == call.at for fact in said)
 
 
-async def _again(
-    desk: InDesk, work: Work, agency: HostedAgency, document: IncomingDocument, call: StatusCall
+async def _number(
+    desk: InDesk,
+    work: Work,
+    agency: HostedAgency,
+    document: IncomingDocument,
+    facts: Sequence[Fact],
+    call: StatusCall,
 ) -> StatusDone:
-    """Nothing new, but a document system in mode A may bring the number that was still missing."""
-    if call.code == "03" and document.register_no is None and call.register_no is not None:
-        now = desk.clock.now()
-        entry = await register.enter(
-            work, agency, document, call.register_no, call.register_year, now, call.at or now
-        )
-        if entry is not None:
-            document = await work.incoming.save(
-                replace(document, register_no=entry.number, register_year=entry.year)
-            )
+    now = desk.clock.now()
+    entry = await register.enter(
+        work, agency, document, call.register_no, call.register_year, now, call.at or now
+    )
+    if entry is None:
+        raise Clash(f"the book took no number for {document.id}", code="GW-STATUS")
+    given = numbering.Given(entry=entry, at=call.at or now, note=call.note, staff=call.staff)
+    document = await numbering.give(desk, work, agency, document, facts, given)
+    await _tell(work, document, call, now)
     return StatusDone(document=document, repeated=True, register_no=document.register_no)
 
 
@@ -170,6 +185,9 @@ async def _business(
     call: StatusCall,
 ) -> StatusDone:
     now = desk.clock.now()
+    is_taken_in = call.code == "03"
+    if is_taken_in:
+        document = await _take_in(desk, work, agency, document, call, now)
     fact = Fact(
         track=Track.BUSINESS,
         code=call.code,
@@ -178,10 +196,10 @@ async def _business(
         reason=call.reason,
         note=call.note,
         staff=call.staff,
+        register_no=document.register_no if is_taken_in else None,
+        register_year=document.register_year if is_taken_in else None,
     )
     await work.facts.add(document.id, fact)
-    if call.code == "03":
-        document = await _take_in(desk, work, agency, document, call, now)
     if call.assignment is not None:
         document = replace(document, assignment=call.assignment)
     document = await settle.stand(work, document, [*facts, fact])
@@ -195,6 +213,7 @@ async def _business(
             description=_description(call),
             staff=call.staff,
             stated_at=call.at or now,
+            terms=numbering.terms(document) if is_taken_in else None,
         )
     await _tell(work, document, call, now)
     return StatusDone(document=document, repeated=False, register_no=document.register_no)
@@ -307,9 +326,14 @@ def _updated(document: IncomingDocument, update: IncomingDocument) -> IncomingDo
         urgency=update.urgency,
         due_on=update.due_on,
         pages=update.pages,
-        reply_required=update.reply_required,
+        reply_required=document.reply_required
+        if update.reply_required is None and update.due_on == document.due_on
+        else update.reply_required,
         recipients=update.recipients,
         replies_to=update.replies_to,
+        due_at=(update.due_at or document.due_at) if update.urgency is Urgency.TIMED_EXPRESS else None,
+        delivery_mode=update.delivery_mode or document.delivery_mode,
+        role=update.role or document.role,
         files=update.files or document.files,
         marks=(*document.marks, "updated"),
     )

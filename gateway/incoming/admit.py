@@ -12,6 +12,7 @@ from gateway.domain.document import IncomingDocument, InState, Kind
 from gateway.domain.event import EventKind
 from gateway.domain.identity import PacketId
 from gateway.domain.status import Fact, RequestKind, Track, fold_incoming, open_request
+from gateway.edxml import terms
 from gateway.errors import BadSignature, BreaksRule, Conflict, OtherContent
 from gateway.incoming import (
     acknowledge,
@@ -25,6 +26,7 @@ from gateway.incoming import (
     translate,
     twins,
 )
+from gateway.incoming import desk as desks
 from gateway.incoming.check import Checked
 from gateway.incoming.desk import InDesk
 from gateway.incoming.verify import Proved
@@ -82,8 +84,7 @@ async def _by_kind(
 
 async def _repeat(desk: InDesk, work: Work, leased: LeasedInbox, proved: Proved, first: Identity) -> None:
     await repeat.answer_again(desk, work, await work.inbox.get(first.inbox_id))
-    done = settle.known(leased.item, proved, state="done", code="MSG-REPEAT", incoming_id=first.incoming_id)
-    await work.inbox.settle(done, leased.lease)
+    await settle.repeated(work, leased, proved, first)
     # The first has the same content. Copies would fill the disk, and outlive the purge of a recalled document.
     await work.blobs.drop("inbox", leased.item.id)
 
@@ -163,6 +164,7 @@ async def _document(
         source=checked.source,
         attempt=attempt,
         state=InState.HELD if held else InState.NEW,
+        codes=_codes(agency, checked),
         checks=settle.checks(proved, checked),
     )
     document = replace(
@@ -179,6 +181,10 @@ async def _document(
     await _add(desk, work, agency, leased, proved, document, held=held, notice=notice, newer=newer)
     for waiting in await work.inbox.waiting_for(document.sender_code, document.document_id):
         await work.inbox.reopen(waiting.id)
+
+
+def _codes(agency: HostedAgency, checked: Checked) -> tuple[str, ...]:
+    return (*desks.ours(agency), *((checked.old.code,) if checked.old else ()))
 
 
 async def _attempt(work: Work, proved: Proved, document_id: str, *, released: bool) -> int:
@@ -218,6 +224,7 @@ async def _request(
         source=checked.source,
         attempt=1,
         state=InState.NEW,
+        codes=_codes(agency, checked),
         target_id=target.id,
         checks=settle.checks(proved, checked),
     )
@@ -389,5 +396,6 @@ async def claim(work: Work, item: InboxItem, proved: Proved, incoming_id: str | 
             inbox_id=item.id,
             incoming_id=incoming_id,
             at=at,
+            terms=terms.digest(signed.terms),
         )
     )

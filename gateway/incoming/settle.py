@@ -10,10 +10,14 @@ from gateway import labels
 from gateway.domain.document import IncomingDocument
 from gateway.domain.proof import Step
 from gateway.domain.status import Fact, fold_incoming
+from gateway.edxml import terms
 from gateway.errors import NotFound
 from gateway.incoming.check import Checked
 from gateway.incoming.verify import Proved
-from gateway.ports import InboxItem, Work
+from gateway.ports import Identity, InboxItem, LeasedInbox, Work
+
+TERMS_DIFFER = "TERMS-DIFFER"
+MARK_TERMS = "terms_differ"
 
 
 def landed(item: InboxItem) -> dict[str, object]:
@@ -52,6 +56,29 @@ def known(
         incoming_id=incoming_id,
         steps=proved.envelope.steps,
     )
+
+
+async def repeated(work: Work, leased: LeasedInbox, proved: Proved, first: Identity) -> None:
+    """The row of content that was admitted before. Terms lie outside of it: those of the first stand, and who looks at
+    the row or the document reads that others came (W6a)."""
+    differs = terms.digest(proved.envelope.signed.terms) != first.terms
+    done = known(
+        leased.item,
+        proved,
+        state="done",
+        code="MSG-REPEAT",
+        reason=labels.say(f"code.{TERMS_DIFFER}", "vi") if differs else None,
+        incoming_id=first.incoming_id,
+    )
+    await work.inbox.settle(done, leased.lease)
+    if not differs or first.incoming_id is None:
+        return
+    try:
+        document = await work.incoming.get(first.incoming_id)
+    except NotFound:  # the tombstone outlives what it names
+        return
+    if MARK_TERMS not in document.marks:
+        await work.incoming.save(replace(document, marks=(*document.marks, MARK_TERMS)))
 
 
 def unproved(item: InboxItem, *, state: str, code: str, reason: str, steps: Sequence[object]) -> InboxItem:

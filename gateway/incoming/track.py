@@ -12,7 +12,16 @@ from gateway.domain.document import Delivery, Kind, OutgoingDocument, Staff
 from gateway.domain.event import EventKind
 from gateway.domain.identity import PacketId
 from gateway.domain.receipt import Receipt
-from gateway.domain.status import CODES, Fact, RequestKind, Track, fold_delivery, open_request
+from gateway.domain.status import (
+    CODES,
+    Fact,
+    RequestKind,
+    Track,
+    arrival_number,
+    fold_delivery,
+    open_request,
+)
+from gateway.domain.terms import Terms
 from gateway.edxml.envelope import StatusReport
 from gateway.errors import BadSignature, InvalidEnvelope
 from gateway.incoming import admit, old_code, settle
@@ -45,8 +54,7 @@ async def run(desk: InDesk, leased: LeasedInbox, proved: Proved) -> None:
     async with desk.store.begin(AgencyScope(agency_id=item.agency_id, principal_id="node")) as work:
         first = await work.identities.by_body(proved.envelope.sender, proved.envelope.signed.body_digest)
         if first is not None:
-            done = settle.known(item, proved, state="done", code="MSG-REPEAT", incoming_id=first.incoming_id)
-            await work.inbox.settle(done, leased.lease)
+            await settle.repeated(work, leased, proved, first)
         elif status.code == "13":
             await _take_back(desk, work, leased, proved, status)
         else:
@@ -87,6 +95,7 @@ async def _apply(
         return
     row = CODES.get(status.code)
     track = row.track if row else Track.OTHER
+    terms = proved.envelope.signed.terms or Terms()
     fact = Fact(
         track=track,
         code=status.code,
@@ -97,6 +106,8 @@ async def _apply(
         request_id=about.request_id if track is Track.REQUEST else None,
         reason=status.description,
         staff=_staff(status),
+        register_no=terms.register_no,
+        register_year=terms.register_year,
     )
     await admit.claim(work, item, proved, None, now)
     await work.inbox.settle(settle.known(item, proved, state="done"), leased.lease)
@@ -105,6 +116,8 @@ async def _apply(
         await work.facts.add(delivery.id, fact)
         standing = fold_delivery([*facts, fact])
         await work.deliveries.save_state(delivery.id, standing.shown, standing.marks, now)
+        if told := arrival_number([*facts, fact]):
+            await work.deliveries.save_number(delivery.id, *told)
         await work.events.append(
             EventKind.REQUEST_ANSWERED if track is Track.REQUEST else EventKind.DELIVERY_STATUS,
             delivery.document_id,
@@ -117,6 +130,7 @@ async def _apply(
                 "proved": about.proved,
                 "stated_at": fact.stated_at.isoformat() if fact.stated_at else None,
                 "reason": status.description,
+                **({"register_no": terms.register_no, "register_year": terms.register_year} if terms else {}),
                 "proof": proved.proof,
             },
         )

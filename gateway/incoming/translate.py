@@ -4,18 +4,20 @@ counterpart. What the sender did not say stays None."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import date
 
 from gateway import labels
 from gateway.domain.document import (
     Change,
+    DeliveryMode,
     FileRole,
     IncomingDocument,
     IncomingFile,
     InState,
     Kind,
+    RecipientRole,
     ReplyLink,
     Signer,
     Urgency,
@@ -23,6 +25,7 @@ from gateway.domain.document import (
 from gateway.domain.files import FileFacts
 from gateway.domain.identity import Digest, DocumentId
 from gateway.domain.proof import FileSlice
+from gateway.domain.terms import Terms
 from gateway.edxml.envelope import Envelope, ResponseFor
 from gateway.incoming.verify import Proved
 from gateway.policy.door import stored_names
@@ -49,12 +52,14 @@ def document(
     source: Digest,
     attempt: int,
     state: InState,
+    codes: Collection[str],
     target_id: str | None = None,
     checks: dict[str, str] | None = None,
 ) -> IncomingDocument:
-    """The document that this packet becomes; `source` names the octets that its file slices lie in."""
+    """The document that this packet becomes; `source` names the octets that its file slices lie in, `codes`
+    are those under which a packet may name its receiver."""
     signed, model = proved.envelope.signed, proved.envelope.model
-    other = model.other
+    other, terms = model.other, signed.terms or Terms()
     return IncomingDocument(
         id=id,
         agency_id=item.agency_id,
@@ -81,7 +86,10 @@ def document(
         state=state,
         files=_files(looked, source),
         pages=other.page_amount if other else None,
-        reply_required=True if model.due_date else None,
+        reply_required=_reply_required(terms, model),
+        due_at=terms.due_at,
+        delivery_mode=_delivery_mode(terms, model),
+        role=_our_role(terms, model, codes),
         replies_to=replies(model),
         recipients=tuple(to.organ_id for to in model.to if to.organ_id),
         target_id=target_id,
@@ -89,6 +97,27 @@ def document(
         marks=_marks(proved),
         checks=checks or {},
     )
+
+
+def _reply_required(terms: Terms, model: Envelope) -> bool | None:
+    """Who names a day for the answer wants one, unless they say that they do not."""
+    if terms.reply_required is not None:
+        return terms.reply_required
+    return True if model.due_date else None
+
+
+def _delivery_mode(terms: Terms, model: Envelope) -> DeliveryMode | None:
+    """Without a word about it, Paper 1 says that paper follows, and 0 nothing (W6a)."""
+    if terms.delivery_mode is not None:
+        return terms.delivery_mode
+    return DeliveryMode.BOTH if model.business and model.business.paper == 1 else None
+
+
+def _our_role(terms: Terms, model: Envelope, codes: Collection[str]) -> RecipientRole | None:
+    """That of the code by which we were addressed: a code of ours, or one that led here (A5)."""
+    ours = {code.strip().casefold() for code in codes}
+    named = (to.organ_id for to in model.to if to.organ_id and to.organ_id.strip().casefold() in ours)
+    return next((role for code in named if (role := terms.role_of(code)) is not None), None)
 
 
 def _marks(proved: Proved) -> tuple[str, ...]:

@@ -67,7 +67,7 @@ def refuse_unsendable_status(packet: StatusPacket, agency: HostedAgency) -> None
 
 def qualifier(document: OutgoingDocument) -> build.Qualifier:
     """What the signature of this packet says of it."""
-    return build.Qualifier(packet_id=document.packet_id, kind=document.kind, receipt=None)
+    return build.Qualifier(packet_id=document.packet_id, kind=document.kind, terms=translate.terms(document))
 
 
 def entry_name(document: OutgoingDocument, item: FileItem) -> str:

@@ -15,7 +15,9 @@ from gateway.domain.document import (
     OutgoingDocument,
     Recipient,
     ReplyLink,
+    Urgency,
 )
+from gateway.domain.terms import Terms
 from gateway.edxml import attachment, saying
 from gateway.edxml.envelope import (
     Attachment,
@@ -73,6 +75,21 @@ def document(document: OutgoingDocument, agency: HostedAgency, at: datetime) -> 
         ),
         attachments=tuple(parts),
     )
+
+
+def terms(document: OutgoingDocument) -> Terms | None:
+    """What the dialect has no field for (W6a); a recall says none of it."""
+    draft = document.draft
+    if document.kind is Kind.RECALL:
+        return None
+    roles = {each.code: each.role for each in reversed(draft.recipients)}
+    said = Terms(
+        reply_required=draft.reply_required,
+        due_at=draft.due_at if draft.urgency is Urgency.TIMED_EXPRESS else None,
+        delivery_mode=None if draft.delivery_mode is DeliveryMode.PAPER else draft.delivery_mode,
+        roles=tuple(reversed(roles.items())),
+    )
+    return said or None
 
 
 def _recipient(recipient: Recipient) -> Organisation:

@@ -200,7 +200,7 @@ def of_duty(office: OfficeCalendar, duty: Duty, urgency: Urgency) -> Due:
         return answer_recall(office, duty.since, urgency)
     if duty.waits is Waits.DECIDE:
         return decide_held(office, duty.since)
-    due = take_in(office, duty.since, urgency)
+    due = take_in(office, duty.since, urgency, duty.stated)
     if duty.waits is Waits.PARTNER and not is_urgent(urgency):
         return replace(due, at=hours.add(office, duty.since, hours.working_day(office)))
     return due

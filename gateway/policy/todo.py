@@ -41,7 +41,7 @@ def of_incoming(
             kind = TaskKind.DECIDE
         else:
             since = each.arrived_at
-            due = timers.take_in(office, since, each.urgency)
+            due = timers.take_in(office, since, each.urgency, each.due_at)
             kind = TaskKind.TAKE_IN
         if due.is_late(now) or timers.is_urgent(each.urgency):
             yield _incoming(kind, each.id, each, since, due, now)

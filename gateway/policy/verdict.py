@@ -87,6 +87,7 @@ class ReasonCode(StrEnum):
     STATUS_UNKNOWN = "status-unknown"
     STATUS_NOT_NOW = "status-not-now"
     STATUS_TIME = "status-time"
+    NUMBER_WITHOUT_03 = "number-without-03"
     # what an incoming packet was found to be
     SCHEMA = "schema"
     # what the agency's own key may sign (R19, R23a, R24, R30)

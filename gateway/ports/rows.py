@@ -147,6 +147,8 @@ class Identity:
     inbox_id: str
     incoming_id: str | None
     at: datetime
+    terms: Digest | None = None
+    """SHA-256 of what its Signature says beside the body (W6a); None where that is nothing."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -92,6 +92,9 @@ class Deliveries(Protocol):
 
     async def save_state(self, id: str, state: str, marks: Sequence[str], at: datetime) -> None: ...
 
+    async def save_number(self, id: str, number: str, year: int | None) -> None:
+        """The arrival number that the recipient told. NotFound for a delivery that is not there."""
+
     async def save_states(self, states: Mapping[str, tuple[str, Sequence[str]]], at: datetime) -> None:
         """State and marks by id, of deliveries that are there; a large document has hundreds of them."""
 

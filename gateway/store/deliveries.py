@@ -117,6 +117,11 @@ class SqlDeliveries:
             raise errors.NotFound(f"this agency has no delivery {id}")
         self._lists.touch_delivery(id)
 
+    async def save_number(self, id: str, number: str, year: int | None) -> None:
+        values = {"register_no": number, "register_year": year}
+        if await self._tx.change(_THIS, agency=self._agency_id, at_id=id, **values) != 1:
+            raise errors.NotFound(f"this agency has no delivery {id}")
+
     async def save_states(self, states: Mapping[str, tuple[str, Sequence[str]]], at: datetime) -> None:
         common = {"agency": self._agency_id, "updated_at": at}
         rows = [
@@ -191,6 +196,8 @@ def to_delivery(row: DeliveryRow) -> Delivery:
         state=row.state,
         updated_at=row.updated_at,
         marks=from_json(tuple[str, ...], row.marks),
+        register_no=row.register_no,
+        register_year=row.register_year,
     )
 
 
@@ -206,4 +213,6 @@ def delivery_row(delivery: Delivery, position: int) -> DeliveryRow:
         updated_at=delivery.updated_at,
         recipient=to_json(Recipient, delivery.recipient),
         marks=to_json(tuple[str, ...], delivery.marks),
+        register_no=delivery.register_no,
+        register_year=delivery.register_year,
     )

@@ -71,6 +71,7 @@ def to_domain(row: IdentityRow) -> Identity:
         inbox_id=row.inbox_id,
         incoming_id=row.incoming_id,
         at=row.at,
+        terms=Digest(row.terms) if row.terms is not None else None,
     )
 
 
@@ -85,4 +86,5 @@ def from_domain(identity: Identity, agency_id: str) -> IdentityRow:
         inbox_id=identity.inbox_id,
         incoming_id=identity.incoming_id,
         at=identity.at,
+        terms=identity.terms,
     )

@@ -136,6 +136,8 @@ class DeliveryRow(SQLModel, table=True):
     updated_at: datetime = Field(sa_type=Moment)
     recipient: str = Field(sa_type=Text)
     marks: str = Field(sa_type=Text)
+    register_no: str | None = None
+    register_year: int | None = None
 
 
 class FactRow(SQLModel, table=True):
@@ -226,6 +228,7 @@ class IdentityRow(SQLModel, table=True):
     inbox_id: str
     incoming_id: str | None = None
     at: datetime = Field(sa_type=Moment)
+    terms: str | None = None
 
 
 class Leasable(SQLModel):

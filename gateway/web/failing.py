@@ -49,9 +49,10 @@ class Failure:
 
 def of_error(error: errors.GatewayError, lang: str) -> Failure:
     keys = (f"code.{error.code}", f"clash.{error.code}", error.label_key)
+    told = error.told if isinstance(error, errors.Clash) else {}
     return Failure(
         status=next(_STATUS[each] for each in type(error).__mro__ if each in _STATUS),
-        title=labels.say(next(key for key in keys if labels.has(key)), lang),
+        title=labels.say(next(key for key in keys if labels.has(key)), lang, **told),
         code=error.code,
         # The sentence of an error is English, for engineers; a clerk reads the title and the reasons.
         detail=str(error) if lang == "en" else "",

@@ -45,9 +45,14 @@ async def test_mode_b_gives_the_next_number_with_the_03_and_leaves_no_gap(town: 
     assert (await town.status(third, "03")).register_no == "1"
     refused = await town.status(first, "02")
     assert refused.register_no is None
-    assert (
+    with pytest.raises(Clash) as refused_number:
+        await town.status(second, "03", register_no="99")  # the book's own number rules
+    assert refused_number.value.code == "GW-BOOK-GIVES"
+    assert (await town.status(second, "03")).register_no == "2"
+    with pytest.raises(Clash) as second_number:
         await town.status(second, "03", register_no="99")
-    ).register_no == "2"  # the book's own number rules
+    assert second_number.value.told == {"register_no": "2", "register_year": 2026}
+    assert (await town.status(second, "03", register_no="2")).repeated
     await town.status(fourth, "04")  # assigned without being taken in: no number
     assert (await town.status(fourth, "03")).register_no == "3"
 
@@ -131,7 +136,75 @@ async def test_mode_a_stores_what_the_document_system_gives_and_may_bring_it_lat
     assert (await town.reload(second)).state is InState.NEW  # the whole act is undone
     assert (await town.status(second, "03", register_no="1250")).register_no == "1250"
     assert await numbers(town, at=PROVINCE) == ["1245", "1250"]  # gaps as found
-    assert (await town.status(first, "03", register_no="7")).register_no == "1245"
+    with pytest.raises(Clash, match="1245") as stands:
+        await town.status(first, "03", register_no="7")
+    assert stands.value.code == "GW-REGISTERED"
+    with pytest.raises(Clash, match="1245"):
+        await town.status(first, "03", register_no="1245", register_year=2025)
+    assert (await town.status(first, "03", register_no=" 1245 ")).register_no == "1245"
+
+
+async def test_a_number_that_comes_after_the_03_goes_out_in_a_03_of_its_own_and_moves_nothing(
+    town: Town,
+) -> None:
+    sent = await town.send("15")
+    await town.carry()
+    document = await town.only()
+    await town.status(document, "03")
+    await town.status(document, "04")
+    await town.carry()
+    before = await town.delivery(sent)
+    town.clock.advance(3600)
+    given_at = town.clock.now() - timedelta(minutes=20)
+
+    done = await town.status(document, "03", register_no="1245", register_year=2026, at=given_at)
+    await town.carry()
+
+    after, told = await town.delivery(sent), (await town.facts(sent))[-1]
+    assert (done.register_no, done.document.state) == ("1245", InState.ASSIGNED)
+    assert (before.register_no, before.state) == (None, "assigned")
+    assert (after.register_no, after.register_year, after.state) == ("1245", 2026, "assigned")
+    assert (told.code, told.stated_at, told.proved) == ("03", given_at, True)
+    assert (told.register_no, told.register_year) == ("1245", 2026)
+    assert "số 1245, năm 2026" in (told.reason or "")
+    assert after.marks == ()
+
+
+async def test_a_number_in_the_very_second_of_the_03_is_no_repeat_for_the_sender(town: Town) -> None:
+    """A4: Terms are no part of the body, and a status says its time in whole seconds."""
+    sent = await town.send("15")
+    await town.carry()
+    document = await town.only()
+    await town.status(document, "03")
+    await town.status(document, "03", register_no="7", register_year=2026)
+    await town.carry()
+
+    assert (await town.delivery(sent)).register_no == "7"
+
+
+@pytest.mark.parametrize("code", ["04", "05", "06"])
+async def test_a_number_with_another_status_than_03_is_not_dropped(town: Town, code: str) -> None:
+    first, second = await arrived(town, 2, PROVINCE)
+    await town.status(first, "03", register_no="7")
+    await town.status(second, "03")
+
+    with pytest.raises(Clash, match="number 7 "):
+        await town.status(first, code, register_no="8")
+    assert (await town.status(first, code, register_no="7")).register_no == "7"
+    with pytest.raises(Refused, match="number-without-03"):
+        await town.status(second, code, register_no="9")
+
+
+@pytest.mark.parametrize("number", ["1" * 51, "12\n45", "12\u000b45", "12\ufffe45"])
+async def test_a_number_that_cannot_travel_is_refused_before_anything_is_stored(
+    town: Town, number: str
+) -> None:
+    (document,) = await arrived(town, 1, PROVINCE)
+
+    with pytest.raises(Refused):
+        await town.status(document, "03", register_no=number)
+
+    assert (await town.reload(document)).state is InState.NEW
 
 
 async def test_mode_c_needs_the_number_and_refuses_doubles(town: Town) -> None:

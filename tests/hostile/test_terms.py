@@ -14,7 +14,7 @@ from gateway.domain.receipt import Receipt
 from gateway.domain.terms import Terms
 from gateway.edxml import verify
 from gateway.edxml.envelope import Business, Envelope, Organisation
-from gateway.edxml.policy import Limits, XmlPolicy
+from gateway.edxml.policy import XmlPolicy
 from gateway.errors import BreaksRule
 from tests.hostile import forge
 from tests.hostile.forge import Mutation, swap
@@ -295,7 +295,7 @@ def test_a_signature_that_no_reader_takes_is_not_written() -> None:
     model = envelopes.document((), to=tuple(Organisation(organ_id=code) for code in codes))
     terms = Terms(roles=tuple((code, RecipientRole.TO_KNOW) for code in codes))
 
-    with pytest.raises(BreaksRule, match=str(Limits().signature_bytes)):
+    with pytest.raises(BreaksRule, match="bytes"):
         envelopes.native(model, (), terms=terms)
 
 

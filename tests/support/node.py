@@ -38,6 +38,7 @@ from gateway.domain.event import Event
 from gateway.domain.identity import Digest, PacketId
 from gateway.domain.receipt import Receipt
 from gateway.domain.status import DeliveryStanding, Fact, fold_delivery
+from gateway.domain.terms import Terms
 from gateway.domain.wall_clock import local
 from gateway.edxml import verify
 from gateway.edxml.build import Qualifier, write
@@ -177,6 +178,7 @@ class Town:
         *,
         id: str | None = None,
         receipt: Receipt | None = None,
+        terms: Terms | None = None,
         signer: EnvelopeSigner | None = None,
         at: datetime | None = None,
     ) -> Packet:
@@ -189,7 +191,7 @@ class Town:
             envelopes.contents(files),
             out,
             signer or self.node.keys.signer(sender, self.clock.now()),
-            Qualifier(packet_id=packet_id, kind=model.kind, receipt=receipt),
+            Qualifier(packet_id=packet_id, kind=model.kind, receipt=receipt, terms=terms),
             at or self.clock.now(),
         )
         return Packet(raw=out.getvalue(), id=packet_id, kind=model.kind.value, sender=sender)

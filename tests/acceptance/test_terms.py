@@ -1,0 +1,287 @@
+"""Words that the dialect has no field for and that must arrive (verification.md W6a): a role, a reply wanted without a day,
+the hour of an express letter, paper that follows; and the arrival number on its way back. Two nodes that share nothing
+but an axis, then one node stepped by hand for what another system may send."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import io
+import json
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from aiohttp import FormData
+from aiohttp.test_utils import TestClient, TestServer
+
+from bench.soak import stage
+from bench.soak.ground import prepared
+from bench.soak.plan import Plan
+from gateway.bootstrap import Node, open_node
+from gateway.bootstrap_doors import application
+from gateway.domain.document import DeliveryMode, RecipientRole, Urgency
+from gateway.domain.post import PostRole
+from gateway.domain.terms import Terms
+from gateway.domain.wall_clock import VIETNAM
+from gateway.edxml.envelope import Business, OtherInfo
+from gateway.incoming.settle import MARK_TERMS
+from gateway.ops.health import Watch
+from gateway.web.door import COOKIE
+from tests.acceptance.test_cli import typed
+from tests.support import accounts, people
+from tests.support.node import DEPARTMENT, PDF, PROVINCE, Town, document, receipt_for, status_about
+
+SENDER, RECEIVER, OTHER = "Z91", "Z92", "Z92.01"
+HOUR = (datetime.now(VIETNAM) + timedelta(days=1)).replace(minute=30, second=0, microsecond=0)
+FILES = (("van-ban.pdf", PDF),)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Seat:
+    """One node at work, as its document system, its clerk and its terminal have it."""
+
+    node: Node
+    site: stage.Site
+    client: TestClient[Any, Any]
+    config: Path
+
+    async def call(self, code: str, method: str, path: str, **more: Any) -> Any:
+        headers = {"Authorization": f"Bearer {self.site.keys[code]}"} | more.pop("headers", {})
+        async with self.client.request(method, f"/api/v1{path}", headers=headers, **more) as answer:
+            told = await answer.json(content_type=None)
+            assert answer.status < 300, told
+            return told
+
+    async def read(self, path: str, token: str) -> str:
+        async with self.client.get(path, headers={"Cookie": f"{COOKIE}={token}"}) as answer:
+            assert answer.status == 200
+            return await answer.text()
+
+    async def type(self, code: str, *words: str) -> str:
+        line: tuple[str | Path, ...] = ("--config", self.config, "--agency", code, "--lang", "vi", *words)
+        done = await asyncio.to_thread(typed, *line)
+        assert done.code == 0, done.err
+        return done.out
+
+    async def clerk(self, code: str) -> str:
+        """The session of a clerk of that agency."""
+        desk, agency = self.node.accounts, self.site.agencies[code]
+        wanted = accounts.post(PostRole.CLERK, agency)
+        someone = await accounts.someone(desk, accounts.MACHINE, f"clerk-{code.lower()}", wanted)
+        return (await someone.enters()).token
+
+
+@asynccontextmanager
+async def seats(folder: Path) -> AsyncIterator[dict[str, Seat]]:
+    """Two nodes, each with its own database, keys and workers; the axis is all that they share."""
+    plan = Plan(n=1, kills=0, seed=1)
+    async with prepared(plan, folder) as ground, AsyncExitStack() as stack:
+        sites = await stage.prepare(ground)
+        made = {}
+        for name, site in sites.items():
+            node = await stack.enter_async_context(open_node(site.settings))
+            server = TestServer(application(node, Watch(node=node)))
+            client = await stack.enter_async_context(TestClient(server))
+            config = folder / f"{name}.toml"
+            data, axis = site.settings.node.data_dir, folder / "axis"
+            config.write_text(
+                f'[node]\nname = "{name}"\ndata_dir = "{data}"\n[axis]\nfolder = "{axis}"\n', encoding="utf-8"
+            )
+            made[name] = Seat(node=node, site=site, client=client, config=config)
+        stop = asyncio.Event()
+        async with asyncio.TaskGroup() as tasks:
+            for seat in made.values():
+                tasks.create_task(seat.node.run_workers(stop))
+            try:
+                yield made
+            finally:
+                stop.set()
+
+
+async def _soon(look: Any) -> Any:
+    """What `look` finds, once it finds it."""
+    pause = asyncio.Event()
+    async with asyncio.timeout(60):
+        while not (found := await look()):
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(pause.wait(), 0.2)
+        return found
+
+
+async def _send(seat: Seat) -> dict[str, Any]:
+    said = {
+        "number": "15",
+        "symbol": "STD-VP",
+        "date": seat.node.out.today().isoformat(),
+        "type": "cong_van",
+        "subject": "Về việc báo cáo dự toán",
+        "signer": {"name": "Nguyễn Văn Mẫu"},
+        "urgency": "hoa_toc_hen_gio",
+        "due_at": HOUR.isoformat(),
+        "reply_required": True,
+        "delivery_mode": "both",
+        "recipients": [{"code": OTHER, "role": "to_know"}, {"code": RECEIVER, "role": "to_coordinate"}],
+    }
+    form = FormData(quote_fields=False)
+    form.add_field("meta", json.dumps(said), content_type="application/json")
+    form.add_field("lead", io.BytesIO(PDF), filename="15.pdf")
+    told: dict[str, Any] = await seat.call(
+        SENDER, "POST", "/messages", data=form, headers={"Idempotency-Key": "15"}
+    )
+    return told
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(180)
+async def test_role_reply_hour_and_paper_are_seen_at_the_other_node_and_the_arrival_number_comes_back(
+    tmp_path: Path,
+) -> None:
+    with people.cheap():
+        async with seats(tmp_path) as nodes:
+            north, south = nodes["north"], nodes["south"]
+            sent = await _send(north)
+
+            async def came(code: str = RECEIVER) -> Any:
+                return (await south.call(code, "GET", "/inbox"))["data"]
+
+            (item,), (other,) = await _soon(came), await _soon(lambda: came(OTHER))
+            page = await south.read(f"/van-ban-den/{item['id']}", await south.clerk(RECEIVER))
+            shown = await south.type(RECEIVER, "inbox", "show", item["id"])
+            as_json = json.loads(await south.type(RECEIVER, "inbox", "show", item["id"], "-o", "json"))
+
+            assert (item["role"], other["role"]) == ("to_coordinate", "to_know")
+            assert (item["reply_required"], item["reply_due"]) == (True, None)
+            assert (item["urgency"], item["due_at"]) == ("hoa_toc_hen_gio", HOUR.isoformat())
+            assert item["delivery_mode"] == "both"
+            assert as_json["due_at"] == item["due_at"]
+            for text in (
+                "Để phối hợp",
+                "Phải phản hồi ý kiến",
+                f"{HOUR:%H:%M %d/%m/%Y}",
+                "Điện tử và bản giấy",
+            ):
+                assert text in page, text
+            for text in (
+                "Để phối hợp",
+                "Phải phản hồi ý kiến",
+                f"{HOUR:%d/%m/%Y %H:%M}",
+                "Điện tử và bản giấy",
+            ):
+                assert text in shown, text
+
+            done = await south.call(
+                RECEIVER, "POST", f"/inbox/{item['id']}/status", json={"code": "03", "note": "Đã vào sổ"}
+            )
+
+            async def numbered() -> Any:
+                told = await north.call(SENDER, "GET", f"/messages/{sent['id']}")
+                found = next(each for each in told["recipients"] if each["code"] == RECEIVER)
+                return found if found["register_no"] else None
+
+            recipient = await _soon(numbered)
+            page = await north.read(f"/van-ban-di/{sent['id']}", await north.clerk(SENDER))
+            shown = await north.type(SENDER, "outbox", "show", sent["id"])
+
+            year = datetime.now(VIETNAM).year
+            assert (recipient["register_no"], recipient["register_year"]) == (done["register_no"], year)
+            assert f"Số đến {done['register_no']}/{year}" in page
+            assert f"Số đến {done['register_no']}/{year}" in shown
+
+
+async def test_paper_1_without_terms_says_that_paper_follows_and_0_says_nothing(town: Town) -> None:
+    paper = Business(doc_type=0, paper=1)
+    await town.brought(town.forge(document("200", FILES, business=paper), FILES))
+    await town.brought(town.forge(document("201", FILES), FILES))
+
+    said = {each.number: each for each in await town.incoming()}
+
+    assert (said["200"].delivery_mode, said["201"].delivery_mode) == (DeliveryMode.BOTH, None)
+    assert (said["200"].role, said["200"].reply_required, said["200"].due_at) == (None, None, None)
+
+
+async def test_a_day_for_the_answer_wants_one_unless_its_sender_says_no(town: Town) -> None:
+    model = document("200", FILES, due_date=town.node.out.today())
+    other = document("201", FILES, due_date=town.node.out.today())
+    await town.brought(town.forge(model, FILES))
+    await town.brought(town.forge(other, FILES, terms=Terms(reply_required=False)))
+
+    said = {each.number: each.reply_required for each in await town.incoming()}
+
+    assert said == {"200": True, "201": False}
+
+
+async def test_a5_whoever_is_known_by_an_alias_reads_the_row_of_that_code(town: Town) -> None:
+    alias = (await town.agency(PROVINCE)).aliases[0]
+    model = document("200", FILES, to=("Z95", alias))
+    terms = Terms(roles=(("Z95", RecipientRole.TO_ACT), (alias, RecipientRole.TO_KNOW)))
+    await town.brought(town.forge(model, FILES, terms=terms))
+
+    assert (await town.only()).role is RecipientRole.TO_KNOW
+
+
+async def test_a4_a_repeat_with_other_terms_is_a_repeat_and_the_first_terms_stand(town: Town) -> None:
+    model = document("200", FILES)
+    await town.brought(town.forge(model, FILES, id="pkt-1", terms=Terms(reply_required=True)))
+    same = await town.brought(town.forge(model, FILES, id="pkt-1", terms=Terms(reply_required=True)))
+    alike = await town.only()
+    other = await town.brought(town.forge(model, FILES, id="pkt-1", terms=Terms(reply_required=False)))
+
+    received = await town.only()
+
+    assert (same.state, other.state, other.code) == ("done", "done", "MSG-REPEAT")
+    assert received.reply_required is True
+    assert MARK_TERMS not in alike.marks
+    assert MARK_TERMS in received.marks
+    assert "khác lần đầu" in (other.reason or "")
+
+
+async def test_a_packet_that_contradicts_its_terms_is_quarantined(town: Town) -> None:
+    packet = town.forge(document("200", FILES), FILES)
+    model = document("201", FILES, other=OtherInfo(priority=4))
+    timed = town.forge(model, FILES, terms=Terms(due_at=HOUR))
+    raw = timed.raw.replace(b"<edXML:Priority>4", b"<edXML:Priority>3")
+
+    row = await town.brought(replace(timed, raw=raw))
+    good = await town.brought(packet)
+
+    assert (row.state, row.code) == ("quarantined", "SIG-DIGEST")
+    assert good.state == "done"
+
+
+async def test_an_update_that_says_nothing_keeps_what_was_said(town: Town) -> None:
+    sent = await town.send(
+        "15", reply_required=True, urgency=Urgency.TIMED_EXPRESS, due_at=datetime(2026, 11, 21, 2, tzinfo=UTC)
+    )
+    await town.carry()
+    before = await town.only()
+
+    await town.update(sent, "Nội dung đã sửa")
+    await town.carry()
+    request = next(each for each in await town.incoming() if each.target_id)
+    await town.status(request, "15")
+
+    after = next(each for each in await town.incoming() if each.id == before.id)
+    assert after.subject == "Nội dung đã sửa"
+    assert (before.reply_required, before.due_at) == (True, datetime(2026, 11, 21, 2, tzinfo=UTC))
+    assert (after.reply_required, after.due_at) == (False, None)  # the update of a plain document says so
+    assert after.role is before.role is RecipientRole.TO_ACT
+
+
+async def test_the_arrival_number_of_a_proved_03_stands_at_its_delivery(town: Town) -> None:
+    sent = await town.send("15")
+    await town.carry()
+    stored = await town.document(sent)
+    model = status_about("03", sent.document_id)
+    told = Terms(register_no="77", register_year=2026)
+    await town.brought(
+        town.forge(model, id="st-1", receipt=receipt_for(stored, "03"), terms=told), DEPARTMENT
+    )
+
+    delivery = await town.delivery(sent)
+
+    assert (delivery.register_no, delivery.register_year, delivery.state) == ("77", 2026, "accepted")
