@@ -72,9 +72,7 @@ KEYS_PAGES: dict[str, tuple[str, str]] = {
     "scope.inbox:act": ("chuyển trạng thái văn bản đến", "act on incoming documents"),
     "scope.agencies:read": ("đọc danh mục cơ quan", "read the registry"),
     "scope.agencies:write": ("cập nhật danh mục cơ quan", "change the registry"),
-    "scope.webhooks:manage": ("đăng ký nhận sự kiện", "manage webhooks"),
     "scope.evidence:read": ("lấy hồ sơ chứng cứ", "read evidence"),
-    "scope.ops:read": ("đọc tình trạng vận hành", "read operations"),
     "clash.GW-KEY-NAME": (
         "Tên phần mềm cần từ 1 đến 100 ký tự.",
         "A program's name has 1 to 100 characters.",

@@ -27,7 +27,7 @@ DAILY = (
     *(ApiScope.MESSAGES_SEND, ApiScope.MESSAGES_READ),
     *(ApiScope.INBOX_READ, ApiScope.INBOX_ACT, ApiScope.AGENCIES_READ),
 )
-OF_AGENCY = frozenset(ApiScope) - {ApiScope.AGENCIES_WRITE, ApiScope.OPS_READ}
+OF_AGENCY = frozenset(ApiScope) - {ApiScope.AGENCIES_WRITE}
 _LONGEST_NAME = 100
 
 

@@ -43,7 +43,7 @@ def register(app: typer.Typer) -> None:
         "new",
         examples=(
             "gateway tokens new qlvb",
-            "gateway tokens new monitor --scope ops:read --expires 90d -o json",
+            "gateway tokens new catalogue --scope agencies:read --expires 90d -o json",
             "gateway tokens new qlvb --from 203.0.113.10 --from 2001:db8:12::/48",
         ),
         writes=True,

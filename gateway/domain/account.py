@@ -35,9 +35,7 @@ class ApiScope(StrEnum):
     INBOX_ACT = "inbox:act"
     AGENCIES_READ = "agencies:read"
     AGENCIES_WRITE = "agencies:write"
-    WEBHOOKS_MANAGE = "webhooks:manage"
     EVIDENCE_READ = "evidence:read"
-    OPS_READ = "ops:read"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

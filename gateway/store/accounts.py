@@ -226,7 +226,7 @@ def to_key(row: ApiKeyRow, principal: Principal, agency_ids: Sequence[str]) -> A
         id=row.id,
         principal=principal,
         agency_ids=tuple(agency_ids),
-        scopes=from_json(frozenset[ApiScope], row.scopes),
+        scopes=_scopes(row.scopes),
         created_at=row.created_at,
         expires_at=row.expires_at,
         revoked_at=row.revoked_at,
@@ -234,6 +234,12 @@ def to_key(row: ApiKeyRow, principal: Principal, agency_ids: Sequence[str]) -> A
         used_at=row.used_at,
         networks=from_json(tuple[Network, ...], row.networks),
     )
+
+
+def _scopes(text: str) -> frozenset[ApiScope]:
+    """Those that there still are: a key may be older than the last one that went."""
+    kept = from_json(frozenset[str], text)
+    return frozenset(each for each in ApiScope if each.value in kept)
 
 
 def to_key_row(key: ApiKey, secret_hash: str) -> ApiKeyRow:

@@ -104,7 +104,7 @@ async def test_a_key_needs_a_secret_of_its_own_and_agencies_that_are_hosted(stor
             secret_hash=digest(secret),
             principal=principal,
             agency_ids=[agency_id],
-            scopes=[ApiScope.OPS_READ],
+            scopes=[ApiScope.EVIDENCE_READ],
         )
 
     await add("secret", NORTH.agency_id)

@@ -233,7 +233,7 @@ async def test_a_programs_key_is_changed_over_without_a_pause(site: Site, guest:
             return answer.status
 
     none = await guest.post(f"{home}/moi", {"name": "qlvb", "life": "90"})
-    more = await guest.post(f"{home}/moi", {"name": "qlvb", "life": "90", "scopes": "ops:read"})
+    more = await guest.post(f"{home}/moi", {"name": "qlvb", "life": "90", "scopes": "agencies:write"})
     made = await guest.post(f"{home}/moi", {"name": "qlvb", "life": "90", "scopes": "agencies:read"})
     (first,) = set(re.findall(r"gwk_[\w-]{43}", made.text))
     (id,) = set(re.findall(rf"{home}/(key_\w+)/", (await guest.get(home)).text))

@@ -75,7 +75,7 @@ async def test_a_key_is_its_agencys_alone(desk: AccountDesk, store: SqlStore) ->
         (" ", program_keys.DAILY, 90, "GW-KEY-NAME"),
         ("a\x07b", program_keys.DAILY, 90, "GW-KEY-NAME"),
         ("qlvb", (), 90, "GW-KEY-SCOPES"),
-        ("qlvb", (ApiScope.OPS_READ,), 90, "GW-KEY-SCOPES"),
+        ("qlvb", (ApiScope.AGENCIES_WRITE,), 90, "GW-KEY-SCOPES"),
         ("qlvb", program_keys.DAILY, 0, "GW-KEY-LIFE"),
         ("qlvb", program_keys.DAILY, 731, "GW-KEY-LIFE"),
     ],

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
+import gateway.api
 from gateway.api.deps import ApiOptions
-from gateway.domain.account import ApiScope
+from gateway.domain.account import ApiScope, Principal, PrincipalKind
+from gateway.store.account_tables import ApiKeyRow
+from gateway.store.accounts import to_key
 from tests.support import api
 from tests.support.api import ALL, COMMUNE, DEPARTMENT, PROVINCE, Door
 
@@ -191,3 +194,25 @@ async def test_threat_087_another_agencys_message_is_in_no_list(door: Door) -> N
 
     assert (await door.ask("GET", "/messages", agency=COMMUNE)).json["data"] == []
     assert (await door.ask("GET", "/events", agency=COMMUNE)).json["data"] == []
+
+
+def test_no_scope_is_offered_that_opens_nothing() -> None:
+    """Of what does not exist there is no scope; a key that was given one keeps its others."""
+    source = "".join(path.read_text("utf-8") for path in Path(gateway.api.__file__).parent.rglob("*.py"))
+
+    assert [each for each in ApiScope if f"ApiScope.{each.name}" not in source] == []
+
+
+def test_a_key_that_is_older_than_the_end_of_a_scope_keeps_its_others() -> None:
+    row = ApiKeyRow(
+        id="key_1",
+        principal_id="prn_1",
+        scopes='["messages:send","webhooks:manage"]',
+        secret_hash="",
+        created_at=datetime(2026, 1, 1, tzinfo=UTC),
+        networks="[]",
+    )
+
+    key = to_key(row, Principal(id="prn_1", kind=PrincipalKind.PROGRAM, name="x"), ())
+
+    assert key.scopes == {ApiScope.MESSAGES_SEND}
