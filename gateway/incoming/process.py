@@ -27,16 +27,17 @@ from gateway.errors import (
     StaleLease,
     StoreFailure,
 )
-from gateway.incoming import admit, asked_again, check, settle, track, verify
+from gateway.incoming import admit, asked_again, check, settle, storage, track, verify
 from gateway.incoming.desk import InDesk
 from gateway.incoming.verify import Proved
 from gateway.policy import retry
 from gateway.ports import InboxItem, LeasedInbox, Work
 
 _log = logging.getLogger(__name__)
-# Storage that fails is tried again for some hours by `policy.retry`; a packet that kills the process for that many leases.
+# Of a packet that our own code cannot get through, or that kills the process; hours, by `policy.retry`.
 MOST_TRIES = 12
-SCANNER_PAUSE = timedelta(seconds=30)
+# A scanner that is away, or a disk that is full, is no fault of the packet: those tries are not counted.
+SCANNER_PAUSE, STORAGE_PAUSE = timedelta(seconds=30), timedelta(minutes=1)
 
 
 async def run(desk: InDesk, leased: LeasedInbox) -> None:
@@ -75,17 +76,20 @@ async def _after_proof(desk: InDesk, leased: LeasedInbox, proved: Proved) -> Non
     if proved.envelope.model.kind is Kind.STATUS:
         await track.run(desk, leased, proved)
         return
-    source = await _keep_octets(desk, leased.item, proved)
+    source = await _keep_octets(desk, leased, proved)
     checked = await check.run(desk, leased.item, proved, source)
     await admit.run(desk, leased, proved, checked)
 
 
-async def _keep_octets(desk: InDesk, item: InboxItem, proved: Proved) -> Digest:
-    """Files of a general-path envelope are slices of its canonical octets, so these are kept beside it."""
-    octets = proved.octets
+async def _keep_octets(desk: InDesk, leased: LeasedInbox, proved: Proved) -> Digest:
+    """Files of a general-path envelope are slices of its canonical octets, so these are kept beside it. Not by a worker
+    whose lease ran out: meanwhile another one may have put the packet under seal, and no plain octets come back (R4)."""
+    item, octets = leased.item, proved.octets
     if octets is None:
         return item.file_digest
     digest = Digest.of_bytes(hashlib.sha256(octets).digest())
+    async with desk.store.read(_scope(item)) as work:
+        await work.inbox.still_held(leased.lease)
     with desk.blobs.scratch() as scratch:
 
         def write() -> None:
@@ -94,9 +98,14 @@ async def _keep_octets(desk: InDesk, item: InboxItem, proved: Proved) -> Digest:
 
         await desk.pool.run(write)
         await desk.blobs.keep(scratch, digest, len(octets))
-    async with desk.store.begin(_scope(item)) as work:
-        await work.blobs.add(digest, "inbox", item.id)
-        await work.commit()
+    try:
+        async with desk.store.begin(_scope(item)) as work:
+            await work.inbox.still_held(leased.lease)
+            await work.blobs.add(digest, "inbox", item.id)
+            await work.commit()
+    except StaleLease:
+        await desk.blobs.forget([digest])
+        raise
     return digest
 
 
@@ -140,16 +149,31 @@ async def _another_copy(desk: InDesk, work: Work, leased: LeasedInbox) -> bool:
 
 
 async def _put_off(desk: InDesk, leased: LeasedInbox, error: GatewayError) -> None:
-    """A scanner that is down is no fault of the packet: however long it lasts, those tries are not counted."""
-    log.action(_log, "inbox.postponed", str(error), inbox=leased.item.id, code=error.code)
-    waits = isinstance(error, ScannerDown)
-    later = desk.clock.now() + (SCANNER_PAUSE if waits else retry.delay_of(leased.lease.attempt))
+    """Counted only where the packet may be at fault."""
+    item, lease = leased.item, leased.lease
+    log.action(_log, "inbox.postponed", str(error), inbox=item.id, code=error.code)
+    pause = await _pause(desk, item, error)
+    later = desk.clock.now() + (pause or retry.delay_of(lease.attempt))
     try:
-        async with desk.store.begin(_scope(leased.item)) as work:
-            await work.inbox.postpone(leased.lease, later, f"{error.code}: {error}", counted=not waits)
+        async with desk.store.begin(_scope(item)) as work:
+            await work.inbox.postpone(lease, later, f"{error.code}: {error}", counted=pause is None)
             await work.commit()
     except StaleLease:
-        log.action(_log, "inbox.discarded", "another worker owns this packet now", inbox=leased.item.id)
+        log.action(_log, "inbox.discarded", "another worker owns this packet now", inbox=item.id)
+
+
+async def _pause(desk: InDesk, item: InboxItem, error: GatewayError) -> timedelta | None:
+    """How long to wait for what is no fault of the packet, however long that lasts; None where it may be one."""
+    if isinstance(error, ScannerDown):
+        return SCANNER_PAUSE
+    # Its canonical octets may lie beside the file.
+    if (
+        isinstance(error, StoreFailure)
+        and not error.permanent
+        and not await storage.takes(desk, 2 * item.size)
+    ):
+        return STORAGE_PAUSE
+    return None
 
 
 def _scope(item: InboxItem) -> AgencyScope:

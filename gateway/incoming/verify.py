@@ -4,7 +4,6 @@ failed step. Bytes are judged by `edxml.verify`, evidence collected through the 
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -87,13 +86,47 @@ async def _examined(desk: InDesk, item: InboxItem) -> envelopes.Verified:
     )
 
 
-async def _judged(desk: InDesk, item: InboxItem, source: envelopes.Source) -> envelopes.Verified:
-    loop = asyncio.get_running_loop()
+class _NotAskedYet(Exception):
+    """The packet names another sender than the axis did; what is bound to that code is not known here yet."""
 
+    def __init__(self, code: str) -> None:
+        super().__init__(code)
+        self.code = code
+
+
+async def _judged(desk: InDesk, item: InboxItem, source: envelopes.Source) -> envelopes.Verified:
+    """The directory is asked on the event loop before a thread judges, first for the sender that the axis names: a thread
+    that waited for an answer would hold up the others. Where the packet names another one, it is judged once more."""
+    known: dict[str, Sequence[Binding] | UnknownSender] = {}
+    code = item.told.sender
+    while True:
+        try:
+            known[code] = await _bindings(desk, code, item.received_at)
+        except UnknownSender as unknown:
+            known[code] = unknown
+        try:
+            return await _judged_by(desk, item, source, known)
+        except _NotAskedYet as named:
+            if len(known) > 1:
+                raise AlteredContent(
+                    f"packet {item.id} names another sender each time it is read; mend the content store"
+                ) from named
+            code = named.code
+
+
+async def _judged_by(
+    desk: InDesk,
+    item: InboxItem,
+    source: envelopes.Source,
+    known: Mapping[str, Sequence[Binding] | UnknownSender],
+) -> envelopes.Verified:
     def bindings(code: str) -> Sequence[Binding]:
-        # Asked from a pool thread, once the sender's code is known; the directory lives on the event loop.
-        asked = _bindings(desk, code, item.received_at)
-        return asyncio.run_coroutine_threadsafe(asked, loop).result(timeout=30)
+        if code not in known:
+            raise _NotAskedYet(code)
+        found = known[code]
+        if isinstance(found, UnknownSender):
+            raise found
+        return found
 
     ask = partial(
         envelopes.examine_fast,

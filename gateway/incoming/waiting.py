@@ -11,11 +11,19 @@ from gateway.errors import Clash
 from gateway.incoming.desk import InDesk
 from gateway.ports import InboxItem
 
+# What is in memory at a time, however many wait.
+AT_ONCE = 200
+
 
 async def give_up_overdue(desk: InDesk) -> int:
     """Moves packets that waited too long to quarantine; how many."""
-    before = desk.clock.now() - desk.profile.waiting_for
-    return sum([await give_up(desk, item) for item in await desk.store.overdue_waiting(before)])
+    before, over = desk.clock.now() - desk.profile.waiting_for, 0
+    while True:
+        found = await desk.store.overdue_waiting(before, AT_ONCE)
+        ended = sum([await give_up(desk, item) for item in found])
+        over += ended
+        if len(found) < AT_ONCE or not ended:  # what somebody is at is looked at again ten minutes later
+            return over
 
 
 async def give_up(desk: InDesk, found: InboxItem) -> bool:

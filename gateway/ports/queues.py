@@ -50,6 +50,10 @@ class Inbox(Protocol):
         """Writes state, code, reason, sender, document id, kind, needs, incoming id, steps. StaleLease when a lease is
         given and no longer ours; without one the row must be out of any live lease (a person's act), else Clash."""
 
+    async def still_held(self, lease: Lease) -> None:
+        """StaleLease when the row is another's by now, or at its end; in a writing unit of work it stays ours until that
+        ends."""
+
     async def postpone(self, lease: Lease, not_before: datetime, error: str, *, counted: bool = True) -> None:
         """`counted`: this try counts among those after which a packet is no longer tried."""
 

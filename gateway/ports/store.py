@@ -287,7 +287,7 @@ class Store(Protocol):
         """What this process still holds is due again at once, its tries counted. For a process that goes: whatever of it
         is still at work is discarded as stale. `cut` ends that work, called while no transaction of it is half done."""
 
-    async def overdue_waiting(self, before: datetime) -> Sequence[InboxItem]:
+    async def overdue_waiting(self, before: datetime, limit: int) -> Sequence[InboxItem]:
         """Waiting packets received before that time, of every agency."""
 
     async def pending_revocations(self, after: tuple[str, str], limit: int) -> Sequence[PendingRevocation]:

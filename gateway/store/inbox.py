@@ -67,10 +67,10 @@ _FRESH: Mapping[str, Any] = {
 }
 
 
-async def overdue_waiting(tx: Transaction, before: datetime) -> list[InboxItem]:
+async def overdue_waiting(tx: Transaction, before: datetime, limit: int) -> list[InboxItem]:
     """Of every agency, oldest first."""
     query = select(_R).where(col(_R.state) == WAITING, col(_R.received_at) < before)
-    rows = await tx.rows(_R, query.order_by(col(_R.received_at), col(_R.id)))
+    rows = await tx.rows(_R, query.order_by(col(_R.received_at), col(_R.id)).limit(limit))
     return [to_domain(row, row.attempts) for row in rows]
 
 
@@ -136,6 +136,12 @@ class SqlInbox:
             raise errors.Clash(f"the packet {item.id} is being worked on; try again in a minute")
         took = (self._clock.now() - item.received_at).total_seconds() if lease is not None else None
         self._tx.when_committed(partial(_count, item, took))
+
+    async def still_held(self, lease: Lease) -> None:
+        held = _BY_ID.where(*leases.fence(_R), is_open())
+        asked = {"agency": self._agency_id, "id": lease.id, "at_id": lease.id, "token": lease.token}
+        found = await self._tx.first(_R, self._tx.kept(held), **asked)
+        leases.exactly_one(int(found is not None), lease)
 
     async def postpone(self, lease: Lease, not_before: datetime, error: str, *, counted: bool = True) -> None:
         tries = {} if counted else {"attempts": lease.attempt - 1}

@@ -177,9 +177,9 @@ class SqlStore:
                 await leases.let_go(tx, table, _OPEN[name](), tokens)
             await tx.commit()
 
-    async def overdue_waiting(self, before: datetime) -> Sequence[InboxItem]:
+    async def overdue_waiting(self, before: datetime, limit: int) -> Sequence[InboxItem]:
         async with self.reading() as tx:
-            return await inbox.overdue_waiting(tx, before)
+            return await inbox.overdue_waiting(tx, before, limit)
 
     async def pending_revocations(self, after: tuple[str, str], limit: int) -> Sequence[PendingRevocation]:
         return await self.revocation.pending(after, limit)

@@ -3,17 +3,12 @@ batch bounds memory: no more than that many packets are in hand."""
 
 from __future__ import annotations
 
-import hashlib
-
 from gateway import log
-from gateway.domain.identity import Digest
 from gateway.errors import StoreFailure
-from gateway.incoming import process, receive
+from gateway.incoming import process, receive, storage
 from gateway.incoming.desk import InDesk
 from gateway.ports import Arrival, LeasedInbox
 from gateway.workers.loop import kept, together
-
-_PROBE = b"does the content store take a file?"
 
 
 class Intake:
@@ -26,7 +21,7 @@ class Intake:
     async def step(self, desk: InDesk, batch: int, lease_s: float) -> bool:
         """One batch. StoreFailure while the storage does not take anything; the loop asks again later."""
         if self._failed:
-            await _probe(desk)
+            await storage.probe(desk)
             self._failed = False
         try:
             return await land(desk, batch, lease_s)
@@ -45,18 +40,6 @@ async def work(desk: InDesk, batch: int, lease_s: float) -> bool:
     """Takes one batch of landed packets to their ends."""
     rows = await desk.store.claim_inbox(batch, lease_s)
     return await together([_run(desk, row, lease_s) for row in rows])
-
-
-async def _probe(desk: InDesk) -> None:
-    """File and database, as for a parcel; nobody owns the file, so it is swept."""
-    with desk.blobs.scratch() as scratch:
-
-        def write() -> None:
-            scratch.file.write(_PROBE)
-            scratch.file.flush()
-
-        await desk.pool.run(write)
-        await desk.blobs.keep(scratch, Digest(hashlib.sha256(_PROBE).hexdigest()), len(_PROBE))
 
 
 async def _land(desk: InDesk, arrival: Arrival) -> None:

@@ -143,7 +143,7 @@ async def test_a_packet_whose_document_came_while_it_was_given_up_is_not_quarant
     request = town.forge(recall_of())
     await town.brought(request)
     town.clock.advance(timedelta(days=4))
-    overdue = await town.node.store.overdue_waiting(town.clock.now() - timedelta(days=3))
+    overdue = await town.node.store.overdue_waiting(town.clock.now() - timedelta(days=3), 10)
     await town.brought(town.forge(document(), FILES))
 
     await waiting.give_up(town.node.inn, overdue[0])

@@ -121,8 +121,18 @@ async def test_waiting_packets_are_found_by_what_they_need(store: SqlStore, cloc
         assert await view.inbox.waiting_for("z91.02", "d-1") == [waiting]
         assert await view.inbox.waiting_for("Z91.02", "D-1") == []
         assert await view.inbox.waiting_for("Z91.03", "d-1") == []
-    assert await store.overdue_waiting(waiting.received_at) == []
-    assert await store.overdue_waiting(waiting.received_at + timedelta(seconds=1)) == [waiting]
+    assert await store.overdue_waiting(waiting.received_at, 10) == []
+    assert await store.overdue_waiting(waiting.received_at + timedelta(seconds=1), 10) == [waiting]
+
+
+async def test_packets_that_waited_too_long_are_read_so_many_at_a_time(
+    store: SqlStore, clock: ManualClock
+) -> None:
+    oldest = await settled(store, clock, state="waiting", needs=("Z91.02", "d-1"))
+    clock.advance(1)
+    await settled(store, clock, state="waiting", needs=("Z91.02", "d-2"))
+
+    assert await store.overdue_waiting(clock.now() + timedelta(days=1), 1) == [oldest]
 
 
 @pytest.mark.parametrize("state", ["waiting", "held", "quarantined"])

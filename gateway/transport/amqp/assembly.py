@@ -73,6 +73,7 @@ class Assembly:
         if landing.landed is Landed.LATER:
             landing = await self._land_later(land, landing.reason)
         if landing.landed is Landed.REFUSED:
+            self._look_at = self._overdue_at = 0.0  # to be told to a person, and out of the way of a resend
             raise PartRefused(landing.reason)
         self._look_at = 0.0
 

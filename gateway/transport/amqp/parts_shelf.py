@@ -84,6 +84,10 @@ class Shelf:
             disk.make_folder(folder)
         with self._locked():
             over = self._remembered(name)
+            if over is not None and over.refusal and label.n == 1:
+                # Sent again from its first part: what spoiled the one before it is no reason to lose this one.
+                disk.remove(self._over / name)
+                over = None
             if over is not None:
                 return _after_the_end(over, label)
             found = PartSet.read(self._sets / name)

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
+import threading
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 from typing import cast
 
 import pytest
 
 from gateway.domain.identity import Digest
-from gateway.errors import Clash, StoreFailure
-from gateway.incoming import decide, process, receive
-from gateway.ports import Blobs, Scratch
+from gateway.errors import Clash, StaleLease, StoreFailure
+from gateway.incoming import decide, process, receive, verify
+from gateway.ports import Blobs, Directory, Scratch
 from gateway.workers import receiver
 from tests.support.faulty import Faulty, Meanwhile
 from tests.support.node import (
@@ -215,6 +218,100 @@ async def test_one_file_for_two_agencies_of_a_node_is_two_rows_and_one_blob(town
 
     assert (await town.only()).envelope_digest == (await town.only(COMMUNE)).envelope_digest
     assert await town.read(await town.only(COMMUNE)) == PDF
+
+
+async def test_a_disk_that_is_full_for_a_day_makes_no_good_packet_poison(tmp_path: Path) -> None:
+    blobs = Faulty("blobs", "scratch")
+    async with opened(tmp_path / "node", wrap=blobs) as town:
+        packet = town.forge(document(), FILES)
+        await town.deliver(packet)
+        await town.land()
+        blobs.error = StoreFailure("the disk is full", code="GW-S-507")
+        for _ in range(3 * process.MOST_TRIES):
+            assert await town.process() == 1
+            town.clock.advance(process.STORAGE_PAUSE)
+        town.clock.advance(timedelta(days=1))
+        assert (await town.row(PROVINCE, packet)).state == "landed"
+
+        blobs.error = None
+        await town.process()
+
+        assert (await town.row(PROVINCE, packet)).state == "done"
+
+
+async def test_a_packet_that_the_storage_refuses_while_it_takes_others_is_poison_in_the_end(
+    tmp_path: Path,
+) -> None:
+    trust = Faulty("trust", "collect")
+    async with opened(tmp_path / "node", wrap=trust) as town:
+        packet = town.forge(document(), FILES)
+        await town.deliver(packet)
+        await town.land()
+        trust.error = StoreFailure("the database did not do it")
+        for _ in range(process.MOST_TRIES + 1):
+            await town.process()
+            town.clock.advance(timedelta(hours=1))
+
+        row = await town.row(PROVINCE, packet)
+        assert (row.state, row.code) == ("quarantined", "GW-POISON")
+
+
+@pytest.mark.parametrize("when", ["before it writes", "after it wrote"])
+async def test_a_worker_whose_lease_ran_out_brings_no_plain_octets_back(town: Town, when: str) -> None:
+    """R4: meanwhile another worker has the packet, and may have put it under seal."""
+    packet = town.forge(document(), FILES)
+    await town.deliver(packet)
+    await town.land()
+    (late,) = await town.node.store.claim_inbox(1, LEASE_S)
+    octets = b"canonical octets of what is a secret by now"
+    proved = replace(await verify.run(town.node.inn, late.item), octets=octets)
+
+    async def taken_over() -> None:
+        town.clock.advance(LEASE_S + 1)
+        assert len(await town.node.store.claim_inbox(1, LEASE_S)) == 1
+
+    desk = town.node.inn
+    if when == "before it writes":
+        await taken_over()
+    else:
+        desk = replace(desk, blobs=cast(Blobs, Meanwhile(desk.blobs, "keep", taken_over)))
+    with pytest.raises(StaleLease):
+        await process._keep_octets(desk, late, proved)
+
+    content = town.node.settings.node.data_dir / "content"
+    assert [file for file in content.rglob("*") if file.is_file() and file.read_bytes() == octets] == []
+
+
+async def test_no_thread_waits_while_the_directory_is_asked_for_a_senders_certificates(town: Town) -> None:
+    """Else as many packets as there are threads stop the whole node while a directory is slow."""
+    packet = town.forge(document(), FILES)
+    await town.deliver(packet)
+    await town.land()
+    threads = town.node.settings.workers.threads
+    meeting = threading.Barrier(threads)
+
+    async def every_thread_is_free() -> None:
+        await asyncio.gather(*(town.node.pool.run(lambda: meeting.wait(10)) for _ in range(threads)))
+
+    directory = cast(Directory, Meanwhile(town.node.inn.directory, "bindings", every_thread_is_free))
+    (leased,) = await town.node.store.claim_inbox(1, LEASE_S)
+    await process.run(replace(town.node.inn, directory=directory), leased)
+
+    assert (await town.row(PROVINCE, packet)).state == "done"
+
+
+@pytest.mark.parametrize("said", [COMMUNE, "Z91.99", "no code"])
+async def test_a_packet_whose_sender_is_not_the_one_that_the_axis_named_is_judged_by_its_own(
+    town: Town, said: str
+) -> None:
+    packet = town.forge(document(), FILES)
+    await town.deliver(replace(packet, sender=said))
+    await town.land()
+    (leased,) = await town.node.store.claim_inbox(1, LEASE_S)
+
+    proved = await verify._examined(town.node.inn, leased.item)
+
+    assert proved.signed.sender_code == packet.sender
 
 
 async def test_a_packet_that_breaks_every_try_ends_in_quarantine_and_stops_nobody(tmp_path: Path) -> None:

@@ -172,7 +172,7 @@ def test_a_set_that_is_done_leaves_little_and_its_late_parts_make_no_new_one(
     assert landed(spool) == [Landed.REPEAT] * 5
     assert spool.complete(1) == []
     assert files_in(tmp_path / "parts") < 1000
-    assert spool.counts() == {"sets": 0, "whole": 0, "refused": 0, "parts": 0, "bytes": 0}
+    assert spool.counts() == {"sets": 0, "whole": 0, "refused": 0, "aside": 0, "parts": 0, "bytes": 0}
 
     clock.advance(LIMITS.age + timedelta(seconds=1))
     spool.overdue(clock.now())
@@ -302,6 +302,21 @@ def test_a_part_that_rots_on_the_disk_is_told_and_never_joined(
 
     assert spool.complete(10) == []
     assert "the set was refused: the parts together have SHA-256" in only(spool.overdue(clock.now())).flaw
+
+
+def test_a_packet_sent_again_after_its_set_was_refused_comes_in_whole(
+    tmp_path: Path, spool: Spool, clock: ManualClock
+) -> None:
+    """To its sender it is sent: what spoiled the first set must not swallow the second one."""
+    landed(spool)
+    (part,) = (tmp_path / "parts").rglob("000000003-*")
+    part.write_bytes(b"0123456789")
+    assert spool.complete(10) == []
+    spool.done(only(spool.overdue(clock.now())).token)
+
+    assert set(landed(spool, 2, 3)) == {Landed.REFUSED}  # late parts of the refused set begin no new one
+    assert set(landed(spool)) == {Landed.KEPT}
+    assert bytes_of(only(spool.complete(10))) == WHOLE
 
 
 def test_what_lies_there_is_for_the_nodes_own_user_alone(tmp_path: Path, spool: Spool) -> None:
