@@ -209,7 +209,7 @@ async def open_office(settings: Settings, clock: Clock | None = None) -> AsyncIt
         pool = ThreadPool(settings.workers.threads)
         stack.callback(pool.close)
         store = SqlStore(
-            settings.database.url, time, _server_limits(settings), bootstrap_deadlines.waiting(settings)
+            settings.database.address, time, _server_limits(settings), bootstrap_deadlines.waiting(settings)
         )
         stack.push_async_callback(store.close)
         await store.open()

@@ -37,7 +37,7 @@ async def open_registry(settings: Settings) -> AsyncIterator[Registry]:
     async with AsyncExitStack() as stack:
         pool = ThreadPool(settings.workers.threads)
         stack.callback(pool.close)
-        store = SqlStore(settings.database.url, clock)
+        store = SqlStore(settings.database.address, clock)
         stack.push_async_callback(store.close)
         await store.open()
         yield Registry(store=store, directory=directory(settings, store, clock, pool))

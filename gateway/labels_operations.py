@@ -50,6 +50,23 @@ OPERATIONS: dict[str, tuple[str, str]] = {
     "doctor.jobs.late": ("Trễ, chưa báo lại: {jobs}", "Late, have not reported: {jobs}"),
     "doctor.jobs.faulty": ("Lần chạy gần nhất bị lỗi: {jobs}", "The last run failed: {jobs}"),
     "doctor.jobs.fine": ("Các tác vụ định kỳ báo đúng hạn", "Periodic jobs report in time"),
+    "doctor.server.fine": (
+        "Chứng thư số của {server} có giá trị đến {until}",
+        "The certificate of {server} is valid until {until}",
+    ),
+    "doctor.server.expiring": (
+        "Chứng thư số của {server} hết hạn ngày {until}, còn {days} ngày: gia hạn tại chính máy chủ đó",
+        "The certificate of {server} ends on {until}, in {days} {days:day|days}: renew it at that server",
+    ),
+    "doctor.server.expired": (
+        "Chứng thư số của {server} đã hết hạn ngày {until}: gia hạn tại chính máy chủ đó, không sửa thiết lập của nút",
+        "The certificate of {server} expired on {until}: renew it at that server; no setting of this node is wrong",
+    ),
+    "doctor.database.anybody": (
+        "Kết nối đến {host} có thể được mã hóa nhưng không kiểm tra được đó có đúng là máy chủ cơ sở dữ liệu không:"
+        " đặt database.ca",
+        "The line to {host} may be encrypted, and nobody checks that it is the database's server: set database.ca",
+    ),
     "doctor.axis.down": (
         "Trục liên thông không trả lời ({reason})",
         "The axis does not answer ({reason})",

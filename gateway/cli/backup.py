@@ -90,7 +90,7 @@ def _source(call: Call, settings: Settings) -> Source:
 
     return Source(
         node=settings.node.name,
-        database_url=settings.database.url,
+        database_url=settings.database.address,
         content=settings.node.data_dir / "content",
         keys=settings.keys.folder,
         trust=settings.trust.folder,

@@ -169,7 +169,7 @@ async def _set_up(call: Call, file: Path, answers: Answers) -> None:
     making.chmod(0o600)
     settings = reading.load(making, os.environ)
     _folders(settings, answers)
-    await migrate.up(settings.database.url)
+    await migrate.up(settings.database.address)
     call.say("cli.init.database", path=reading.shown(settings)["database.url"])
     async with at_office(settings) as office:
         agency = HostedAgency(

@@ -28,7 +28,7 @@ def status(call: Call) -> None:
 
     settings = call.settings()
     must_exist(settings)
-    _print(call, run(migrate.status(settings.database.url)))
+    _print(call, run(migrate.status(settings.database.address)))
 
 
 def up(
@@ -42,7 +42,7 @@ def up(
 
     settings = call.settings()
     must_exist(settings)
-    url = settings.database.url
+    url = settings.database.address
     pending = len(run(migrate.status(url)).pending)
     if not contract or call.agrees("cli.ask.contract", count=pending):
         if call.dry_run:

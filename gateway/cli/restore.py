@@ -141,7 +141,7 @@ def _target(settings: Settings) -> Target:
     from gateway.ops.restore import Target
 
     return Target(
-        database_url=settings.database.url,
+        database_url=settings.database.address,
         data_dir=settings.node.data_dir,
         content=settings.node.data_dir / "content",
         keys=settings.keys.folder,

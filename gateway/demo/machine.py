@@ -73,7 +73,7 @@ async def _copy(node: Node, by: str) -> None:
     target = (data_dir / "backups" / f"{settings.node.name}-{now:%Y%m%dT%H%M%SZ}.backup").absolute()
     source = backup.Source(
         node=settings.node.name,
-        database_url=settings.database.url,
+        database_url=settings.database.address,
         content=data_dir / "content",
         keys=settings.keys.folder,
         trust=settings.trust.folder,

@@ -105,10 +105,10 @@ async def prepare(settings: Settings, clock: Clock | None = None) -> None:
     """Everything that must exist before the node can open: schema, agencies, keys, anchors."""
     time = clock or SystemClock()
     settings.node.data_dir.mkdir(parents=True, exist_ok=True)
-    await migrate.up(settings.database.url)
+    await migrate.up(settings.database.address)
     authority = _authority(settings, time)
     keys = KeyDirectory(settings.keys.folder, None)
-    store = SqlStore(settings.database.url, time)
+    store = SqlStore(settings.database.address, time)
     try:
         await store.open()
         for actor in ACTORS:

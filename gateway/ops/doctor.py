@@ -27,8 +27,10 @@ from gateway.ops import (
     doctor_log,
     doctor_revocation,
     doctor_safety,
+    server_certificates,
 )
 from gateway.ops.doctor_clock import CLOCK_SKEW, SET_CLOCK
+from gateway.ops.server_certificates import Peer
 from gateway.outgoing import keys as signing
 from gateway.ports import AxisDesk, Clock, Pool, Scanner
 from gateway.store import health, leases, migrate, restored
@@ -71,6 +73,10 @@ class Patient:
     scanner: Scanner | None = None
     has_recipient: bool = False
     """Whether the head's key for the sealed hold is set."""
+    database_ca: Path | None = None
+    """Whom the database server must have its certificate from; None: it is not asked who it is."""
+    servers: tuple[Peer, ...] = ()
+    """Servers of other programs that show a certificate."""
     token: TokenKeys | None = None
     """Where keys lie that are no files."""
 
@@ -98,6 +104,7 @@ async def examine(patient: Patient) -> list[Finding]:
         finally:
             await store.close()
     found += [each async for each in _guarded("axis", _axis, patient)]
+    found += [each async for each in _guarded("certificates", _servers, patient)]
     found += [each async for each in _guarded("scanner", _scanner, patient)]
     return found
 
@@ -116,9 +123,8 @@ async def _guarded(
         for each in await ask(*given):
             yield each
     except GatewayError as error:
-        yield Finding(
-            check=check, level=RED, cause="failed", params={"detail": str(error)}, cure=error.hint or None
-        )
+        cure = error.hint or _CURES.get(check)
+        yield Finding(check=check, level=RED, cause="failed", params={"detail": str(error)}, cure=cure)
 
 
 def _places(patient: Patient) -> Iterator[Finding]:
@@ -193,9 +199,9 @@ async def _database(patient: Patient) -> list[Finding]:
     horizon = Horizon.of(now, patient.lease_s)
     found = await health.examine(patient.database_url, now - STALE_AFTER, horizon)
     if found.damage:
-        return [
-            Finding(check="database", level=RED, cause="database.damaged", params={"detail": found.damage})
-        ]
+        told_damage = {"detail": found.damage}
+        cure = "gateway restore FILE.backup"
+        return [Finding(check="database", level=RED, cause="database.damaged", params=told_damage, cure=cure)]
     whole = Finding(check="database", level=GREEN, cause="database.fine", params={"head": where.head})
     stale = {table: count for table, count in found.stale.items() if count}
     told_stale = {"count": sum(stale.values()), "tables": ", ".join(stale) or "–"}
@@ -323,6 +329,18 @@ async def _scanner(patient: Patient) -> list[Finding]:
     return [_as_finding("scanner", doctor_safety.scanner(await patient.scanner.state()))]
 
 
+async def _servers(patient: Patient) -> list[Finding]:
+    """Asked beside the connections: those break on a certificate that is expired, and do not say which one it is."""
+    told = server_certificates.identity(patient.database_url, patient.database_ca)
+    found = [_as_finding("database.identity", each) for each in told]
+    for peer in patient.servers:
+        until = await patient.pool.run(partial(server_certificates.ends, peer))
+        shown = server_certificates.finding(peer, until, patient.clock.now())
+        if shown is not None:
+            found.append(_as_finding(f"{peer.part}.certificate", shown))
+    return found
+
+
 async def _jobs(patient: Patient, store: SqlStore) -> list[Finding]:
     now = patient.clock.now()
     days = await store.history.days((now - KEPT).date())
@@ -338,6 +356,8 @@ async def _authorities(patient: Patient, store: SqlStore) -> list[Finding]:
     return [_as_finding("revocation", each) for each in told]
 
 
+# Where the adapter names none.
+_CURES = {"database": "gateway config show", "axis": "gateway axis check"}
 _OF_STORE: Mapping[str, Callable[..., Awaitable[list[Finding]]]] = {
     "clock": _server_clock,
     "restored": _restored,
@@ -378,11 +398,14 @@ async def _line(patient: Patient, axis: AxisDesk) -> list[Finding]:
         counts = await axis_now.count(axis, heartbeat, now)
     except TransportFailure as error:
         reason = axis.state().reason or str(error)
-        return [Finding(check="axis", level=RED, cause="axis.down", params={"reason": reason})]
+        cure = "gateway axis check" if patient.open_axis is not None else f"ls -ld {patient.axis_folder}"
+        return [Finding(check="axis", level=RED, cause="axis.down", params={"reason": reason}, cure=cure)]
     state = axis.state()
     if state.blocked_since is not None:
         told = {"reason": state.reason}
-        return [Finding(check="axis", level=RED, cause="axis.blocked", params=told)]
+        # RabbitMQ's own word for what it lacks; sending goes on by itself once there is room.
+        cure = "rabbitmq-diagnostics check_local_alarms"
+        return [Finding(check="axis", level=RED, cause="axis.blocked", params=told, cure=cure)]
     found = [Finding(check="axis", level=GREEN, cause="axis.fine", params=dict(counts))]
     if counts.get("dead"):
         cure = "gateway queue dead list"

@@ -43,4 +43,6 @@ def _disk(paths: list[Path]) -> Iterator[tuple[str, Told]]:
         free = shutil.disk_usage(path).free
         level = "red" if free < DISK_RED else "yellow" if free < DISK_YELLOW else "green"
         told = {"path": path, "free_bytes": free}
-        yield "disk", Told(level=level, cause="disk.fine" if level == "green" else "disk.low", params=told)
+        cure = None if level == "green" else f"du -xh --max-depth=2 {path} | sort -h | tail"
+        cause = "disk.fine" if level == "green" else "disk.low"
+        yield "disk", Told(level=level, cause=cause, params=told, cure=cure)

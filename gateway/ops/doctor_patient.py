@@ -7,6 +7,7 @@ from gateway.bootstrap_axis import open_axis
 from gateway.bootstrap_keys import key_token
 from gateway.bootstrap_safety import scanner
 from gateway.clock import SystemClock
+from gateway.ops import server_certificates
 from gateway.ops.doctor import Patient
 from gateway.ports import Clock, Pool
 from gateway.settings import Settings, sqlite_file
@@ -18,7 +19,7 @@ def of(settings: Settings, pool: Pool, clock: Clock | None = None) -> Patient:
     embedded = settings.axis.kind == "embedded"
     return Patient(
         node=settings.node.name,
-        database_url=settings.database.url,
+        database_url=settings.database.address,
         database_file=sqlite_file(settings),
         data_dir=settings.node.data_dir,
         axis_folder=settings.axis.folder,
@@ -32,5 +33,7 @@ def of(settings: Settings, pool: Pool, clock: Clock | None = None) -> Patient:
         stamped=bool(settings.log.tsa_url),
         scanner=scanner(settings, pool),
         has_recipient=settings.seal.recipient is not None,
+        database_ca=settings.database.ca,
+        servers=server_certificates.of_settings(settings),
         token=key_token(settings),
     )

@@ -7,7 +7,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
+from functools import partial
 
 from cryptography import x509
 from prometheus_client import CollectorRegistry, generate_latest
@@ -18,7 +19,7 @@ from prometheus_client.registry import Collector
 from gateway import __version__, meters
 from gateway.bootstrap import Node
 from gateway.errors import GatewayError
-from gateway.ops import axis_now
+from gateway.ops import axis_now, server_certificates
 from gateway.ports import AxisState
 from gateway.store import reporting
 from gateway.store.reporting import Load, Pile
@@ -27,6 +28,7 @@ CONTENT_TYPE = CONTENT_TYPE_PLAIN_0_0_4
 # A scrape that waits for a database that is down would fail as a whole, and its counters with it.
 PATIENCE_S = 5.0
 _DAY_S = 86400.0
+_HOUR = timedelta(hours=1)
 
 
 @dataclass(slots=True, eq=False)
@@ -45,6 +47,8 @@ class Scrape:
 
     node: Node
     _one_at_a_time: asyncio.Lock = field(default_factory=asyncio.Lock)
+    _ends: dict[tuple[str, str], datetime] = field(default_factory=dict)
+    _asked_at: datetime | None = None
 
     async def text(self) -> bytes:
         async with self._one_at_a_time:
@@ -62,6 +66,7 @@ class Scrape:
             "disk": self._disk,
             "keys": lambda: self._keys(now),
             "scanner": self._scanner,
+            "servers": lambda: self._servers(now),
         }
         # Side by side: a monitoring system waits some ten seconds for all of it.
         for part, (answered, told) in zip(
@@ -104,6 +109,23 @@ class Scrape:
         yield _one(
             "scanner_works", "0 while the scanner for malware does not scan.", float(word in ("ok", "off"))
         )
+
+    async def _servers(self, now: datetime) -> AsyncIterator[Metric]:
+        """Asked once an hour; one that does not answer keeps what it showed before."""
+        if self._asked_at is None or now - self._asked_at >= _HOUR:
+            self._asked_at = now
+            for peer in server_certificates.of_settings(self.node.settings):
+                until = await self.node.pool.run(partial(server_certificates.ends, peer))
+                if until is not None:
+                    self._ends[peer.part, str(peer)] = until
+        left = GaugeMetricFamily(
+            "gateway_server_certificate_days_left",
+            "Days left of the certificate that the broker or the database shows.",
+            labels=["part", "server"],
+        )
+        for (part, server), until in sorted(self._ends.items()):
+            left.add_metric([part, server], (until - now).total_seconds() / _DAY_S)
+        yield left
 
     async def _keys(self, now: datetime) -> AsyncIterator[Metric]:
         left = _gauge("certificate_days_left", "Days left of the certificate that signs.", "agency")

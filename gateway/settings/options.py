@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, fields
 from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, get_args, get_origin, get_type_hints
+from urllib.parse import quote
 
 
 class Secret:
@@ -73,10 +74,18 @@ class Database:
     """Where the node keeps its rows; all but the address is for a server alone."""
 
     url: Annotated[str, Address("gateway.db")] = "sqlite+aiosqlite:///data/gateway.db"
+    ca: Path | None = None
     connections: Annotated[int, Between(2, 200)] = 10
     statement_timeout_s: Annotated[float, Between(1, 3600)] = 30.0
     lock_timeout_s: Annotated[float, Between(1, 600)] = 10.0
     idle_timeout_s: Annotated[float, Between(5, 3600)] = 60.0
+
+    @property
+    def address(self) -> str:
+        """The URL with whom to believe: every connection to the server is made from it alone."""
+        if self.ca is None or self.url.startswith("sqlite"):
+            return self.url
+        return f"{self.url}{'&' if '?' in self.url else '?'}ca={quote(str(self.ca))}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

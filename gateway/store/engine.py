@@ -6,6 +6,7 @@ from __future__ import annotations
 import asyncio
 import os
 import sqlite3
+import ssl
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -78,19 +79,37 @@ def _server(url: URL, role: Role, limits: ServerLimits) -> AsyncEngine:
         "isolation_level": "REPEATABLE READ",
         "execution_options": {"postgresql_readonly": True},
     }
+    url, whom = _believed(url)
     engine = create_async_engine(
         url,
         pool_size=1 if role is Role.MIGRATOR else limits.connections,
         max_overflow=0,
         pool_timeout=limits.lock_s,
         pool_use_lifo=True,
-        connect_args=_server_words(role, limits),
+        connect_args=_server_words(role, limits) | whom,
         **(reading if role is Role.READER else {}),
     )
     event.listen(engine.sync_engine, "do_connect", _connect)
     event.listen(engine.sync_engine, "handle_error", _name_failure)
     event.listen(engine.sync_engine, "checkout", _refuse_closed)
     return engine
+
+
+def _believed(url: URL) -> tuple[URL, dict[str, Any]]:
+    """With an authority the server's certificate and name are checked, whatever the address asks for; without one the
+    driver encrypts to whoever answers."""
+    ca = url.query.get("ca")
+    if not isinstance(ca, str):
+        return url, {}
+    try:
+        context = ssl.create_default_context(cafile=ca)
+    except (OSError, ssl.SSLError) as cause:
+        raise errors.Misconfigured(
+            f"database.ca: {ca} holds no authority that can be read: {cause}",
+            hint="name a PEM file with the certificate of whoever signed the server's",
+        ) from cause
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    return url.difference_update_query(["ca", "ssl"]), {"ssl": context}
 
 
 def _server_words(role: Role, limits: ServerLimits) -> dict[str, Any]:
@@ -121,6 +140,11 @@ def _connect(dialect: Any, record: object, args: Any, words: dict[str, Any]) -> 
     public types."""
     try:
         return dialect.loaded_dbapi.connect(*args, **words)
+    except ssl.SSLCertVerificationError as cause:
+        raise errors.Misconfigured(
+            f"the database server's certificate is not accepted: {cause.verify_message}",
+            hint="an expired one is renewed at the server; else check database.ca and the host's name in database.url",
+        ) from cause
     except (OSError, TimeoutError) as cause:
         raise dialect.loaded_dbapi.OperationalError(f"the server does not answer: {cause}") from cause
     except (TypeError, ValueError) as cause:

@@ -206,3 +206,25 @@ def test_the_examples_name_every_setting_somewhere() -> None:
     tables = tomllib.loads(uncommented)
 
     assert {f"{section}.{name}" for section, table in tables.items() for name in table} == set(names())
+
+
+@pytest.mark.parametrize("name", ["agency.toml", "province.toml", "development.toml"])
+def test_the_examples_show_true_defaults(name: str) -> None:
+    """A line with "#: " shows what holds without it; only where nothing is set by default it is an example."""
+    file = ROOT / "config" / name
+    shown = "\n".join(
+        line.removeprefix("#: ") if line.startswith(("#: ", "[")) else ""
+        for line in file.read_text(encoding="utf-8").splitlines()
+    )
+    in_force = load(file, {})
+
+    wrong = {
+        f"{section}.{key}": value
+        for section, table in tomllib.loads(shown).items()
+        for key, value in table.items()
+        if (default := getattr(getattr(in_force, section), key)) not in (None, "")
+        and str(default) != str(value)
+        if not (isinstance(default, float) and default == value)
+    }
+
+    assert wrong == {}

@@ -36,6 +36,9 @@ _CURES = (
 )
 
 
+_EXPIRED = 10  # X509_V_ERR_CERT_HAS_EXPIRED
+
+
 def said(error: BaseException) -> str:
     """One sentence without a trace, with the cure where it is known."""
     text = re.sub(r"\s+", " ", str(error)).strip() or type(error).__name__
@@ -48,7 +51,12 @@ def said(error: BaseException) -> str:
     # The library raises it again as an error of its own.
     behind = error if isinstance(error, ssl.SSLError) else error.__cause__
     if isinstance(behind, ssl.SSLCertVerificationError):
-        text = f"the broker's certificate is not accepted: {behind.verify_message}; check amqp.ca and the host's name"
+        cure = (
+            "renew it at the broker"
+            if behind.verify_code == _EXPIRED
+            else "check amqp.ca and the host's name"
+        )
+        text = f"the broker's certificate is not accepted: {behind.verify_message}; {cure}"
     cure = next((cure for kind, cure in _CURES if isinstance(error, kind)), "")
     return f"{cure} ({text})" if cure else text
 

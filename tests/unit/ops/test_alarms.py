@@ -30,6 +30,7 @@ from gateway.workers import dispatcher, packer, receiver
 from gateway.workers.trouble import Trouble
 from tests.support.node import LEASE_S, PROVINCE, Town
 from tests.support.parcels import parcel
+from tests.support.tls_servers import made, serving
 
 PAGE = Path(__file__).parents[3] / "docs" / "operations.md"
 EXPRESSION = re.compile(
@@ -178,6 +179,16 @@ async def certificate_ends(town: Town) -> list[Sample]:
     return await scraped(town)
 
 
+async def server_certificate_ends(town: Town) -> list[Sample]:
+    """The broker's: asked for by itself, because the line would only break on it when it is too late."""
+    node = town.node
+    shown = made(node.settings.node.data_dir, "broker", town.clock.now() + timedelta(days=20))
+    with serving(*shown) as (port, _):
+        amqp = replace(node.settings.amqp, servers=f"amqps://127.0.0.1:{port}")
+        settings = replace(node.settings, axis=replace(node.settings.axis, kind="amqp"), amqp=amqp)
+        return await scraped(replace(town, node=replace(node, settings=settings)))
+
+
 async def step_breaks(town: Town) -> list[Sample]:
     trouble = Trouble(name="invented_loop", now_s=lambda: 0.0)
     for _ in range(6):
@@ -197,6 +208,7 @@ TROUBLES: dict[str, Callable[[Town], Awaitable[list[Sample]]]] = {
     "quarantine grows": quarantined,
     "scanner away": scanner_away,
     "certificate": certificate_ends,
+    "certificate of a server": server_certificate_ends,
     "something breaks": step_breaks,
 }
 

@@ -1,0 +1,126 @@
+"""The certificates of broker and database: read whatever they are, told in time, and whose they are is checked."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from sqlalchemy import text
+from sqlalchemy.exc import SQLAlchemyError
+
+from gateway.errors import GatewayError, Misconfigured
+from gateway.ops import server_certificates
+from gateway.ops.server_certificates import Peer
+from gateway.settings import load
+from gateway.store.engine import Role, open_engine
+from tests.support.tls_servers import in_days, made, serving
+
+
+def peer(part: str, port: int) -> Peer:
+    return Peer(part=part, host="127.0.0.1", port=port)
+
+
+@pytest.mark.parametrize("part", ["axis", "database"])
+@pytest.mark.parametrize(
+    ("days", "level", "cause"),
+    [
+        (100, "green", "server.fine"),
+        (20, "yellow", "server.expiring"),
+        (3, "red", "server.expiring"),
+        (-1, "red", "server.expired"),
+    ],
+)
+def test_each_server_shows_when_its_certificate_ends_also_one_that_nobody_accepts(
+    tmp_path: Path, part: str, days: int, level: str, cause: str
+) -> None:
+    wanted = in_days(days)
+    with serving(*made(tmp_path, "server", wanted), is_postgres=part == "database") as (port, _):
+        until = server_certificates.ends(peer(part, port))
+
+    told = server_certificates.finding(peer(part, port), until, datetime.now(UTC))
+
+    assert until == wanted
+    assert told is not None
+    assert (told.level, told.cause) == (level, cause)
+    assert (told.cure is None) == (level == "green")
+
+
+def test_who_does_not_answer_or_has_no_certificate_is_not_judged(tmp_path: Path) -> None:
+    with serving(*made(tmp_path, "server", in_days(1))) as (port, _):
+        pass
+
+    assert server_certificates.ends(peer("axis", port)) is None
+    assert server_certificates.finding(peer("axis", port), None, datetime.now(UTC)) is None
+
+
+def test_the_servers_are_those_of_the_settings_that_are_reached_over_a_network(tmp_path: Path) -> None:
+    file = tmp_path / "gateway.toml"
+    file.write_text(
+        '[axis]\nkind = "amqp"\n[amqp]\nservers = "amqps://mq1:5671, amqp://mq2"\n'
+        '[database]\nurl = "postgresql://gateway@db.example/gateway"\n'
+    )
+    found = server_certificates.of_settings(load(file, {}))
+
+    assert [(each.part, str(each)) for each in found] == [
+        ("database", "db.example:5432"),
+        ("axis", "mq1:5671"),
+    ]
+    assert server_certificates.of_settings(load(None, {})) == ()
+
+
+@pytest.mark.parametrize(
+    ("url", "ca", "is_told"),
+    [
+        ("postgresql://gateway@db.example/gateway", None, True),
+        ("postgresql://gateway@db.example/gateway?ssl=require", None, True),
+        ("postgresql://gateway@db.example/gateway", Path("ca.pem"), False),
+        ("postgresql://gateway@127.0.0.1/gateway", None, False),
+        ("postgresql://gateway@/gateway?host=/run/postgresql", None, False),
+        ("sqlite:///gateway.db", None, False),
+    ],
+)
+def test_encryption_to_anybody_is_yellow(url: str, ca: Path | None, is_told: bool) -> None:
+    told = server_certificates.identity(url, ca)
+
+    assert [(each.level, each.cause) for each in told] == [("yellow", "database.anybody")] * is_told
+
+
+async def asked(folder: Path, port: int, ca: Path) -> None:
+    file = folder / "gateway.toml"
+    file.write_text(f'[database]\nurl = "postgresql://gateway@127.0.0.1:{port}/gateway"\nca = "{ca}"\n')
+    engine = open_engine(load(file, {}).database.address, Role.READER)
+    try:
+        async with engine.connect() as connection:
+            await connection.execute(text("SELECT 1"))
+    finally:
+        await engine.dispose()
+
+
+async def test_the_database_is_told_nothing_before_its_certificate_is_that_of_its_authority(
+    tmp_path: Path,
+) -> None:
+    server, key = made(tmp_path, "server", in_days(100))
+    other, _ = made(tmp_path, "other", in_days(100))
+    with serving(server, key, is_postgres=True) as (port, heard):
+        with pytest.raises(Misconfigured, match="certificate is not accepted"):
+            await asked(tmp_path, port, other)
+        assert b"".join(heard) == b""
+        with pytest.raises(SQLAlchemyError):  # it hangs up: what it heard is what counts
+            await asked(tmp_path, port, server)
+
+    assert b"gateway" in b"".join(heard)
+
+
+async def test_an_expired_certificate_of_the_database_is_named_with_where_to_renew_it(tmp_path: Path) -> None:
+    server, key = made(tmp_path, "server", in_days(-1))
+    with serving(server, key, is_postgres=True) as (port, _), pytest.raises(Misconfigured) as found:
+        await asked(tmp_path, port, server)
+
+    assert "expired" in str(found.value)
+    assert "renewed at the server" in (found.value.hint or "")
+
+
+async def test_an_authority_that_cannot_be_read_is_misconfigured(tmp_path: Path) -> None:
+    with pytest.raises(GatewayError, match=r"database\.ca"):
+        await asked(tmp_path, 5432, tmp_path / "none.pem")
