@@ -12,10 +12,9 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from ipaddress import ip_address
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from cryptography import x509
-from sqlalchemy import make_url
-from sqlalchemy.exc import ArgumentError
 
 from gateway.errors import GatewayError
 from gateway.ops.doctor_log import Told
@@ -65,11 +64,12 @@ def of_settings(settings: Settings) -> tuple[Peer, ...]:
 def database_host(url: str) -> tuple[str | None, int]:
     """Where a database server is; None for a file, and for a socket of this machine."""
     try:
-        parsed = make_url(url)
-    except ArgumentError:
-        return None, 0
-    host = parsed.host if parsed.get_backend_name() == "postgresql" else None
-    return (None if not host or host.startswith("/") else host), parsed.port or _POSTGRES
+        parsed = urlsplit(url)
+        host, port = parsed.hostname, parsed.port
+    except ValueError:
+        return None, 0  # the database itself says what is wrong with its address
+    is_server = parsed.scheme.partition("+")[0] == "postgresql"
+    return (host if is_server and host else None), port or _POSTGRES
 
 
 def is_here(host: str) -> bool:

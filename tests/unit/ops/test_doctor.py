@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 import shutil
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from cryptography.hazmat.primitives.serialization import Encoding
@@ -19,11 +21,12 @@ from gateway.domain.document import Lane
 from gateway.domain.event import EventKind
 from gateway.domain.identity import Digest
 from gateway.domain.node_history import Beat
+from gateway.errors import TransportFailure
 from gateway.ops import doctor
 from gateway.ops.doctor import Finding, Patient
 from gateway.policy import heartbeat
 from gateway.pool import ThreadPool
-from gateway.ports import InboxItem
+from gateway.ports import AxisState, InboxItem
 from gateway.store import migrate, restored
 from gateway.store.store import SqlStore
 from gateway.transport.embedded import EmbeddedAxis
@@ -166,7 +169,9 @@ def test_little_disk_space_is_yellow_and_almost_none_red(ward: Ward, monkeypatch
     for free in (10 << 30, 1 << 30, 1 << 20):
         usage = type("Usage", (), {"free": free})
         monkeypatch.setattr(shutil, "disk_usage", lambda path, usage=usage: usage)
-        levels[free] = [each.level for each in ward.found("disk")]
+        found = ward.found("disk")
+        levels[free] = [each.level for each in found]
+        assert all(each.cure for each in found if each.level != "green")
 
     assert list(levels.values()) == [["green"], ["yellow"], ["red"]]
 
@@ -287,6 +292,38 @@ def test_a_damaged_database_is_red(ward: Ward) -> None:
     ward.patient.database_file.write_bytes(whole[: len(whole) // 2])
 
     assert ward.found("database")[0].level == "red"
+    assert ward.found("database")[0].cure
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TroubledAxis:
+    """What a doctor asks of an axis: one that nobody reaches, or that takes nothing for now."""
+
+    trouble: AxisState
+
+    def state(self) -> AxisState:
+        return self.trouble
+
+    async def counts(self) -> Mapping[str, int]:
+        if self.trouble.down_since is not None:
+            raise TransportFailure("nobody answers")
+        return {}
+
+
+@pytest.mark.parametrize("trouble", ["down", "blocked"])
+def test_an_axis_that_is_away_or_blocked_is_red_and_names_its_cure(ward: Ward, trouble: str) -> None:
+    since = datetime(2026, 11, 20, tzinfo=UTC)
+    state = AxisState(down_since=since) if trouble == "down" else AxisState(blocked_since=since)
+
+    @asynccontextmanager
+    async def opened() -> AsyncIterator[Any]:
+        yield TroubledAxis(trouble=state)
+
+    patient = replace(ward.patient, open_axis=opened)
+    (found,) = [each for each in asyncio.run(doctor.examine(patient)) if each.check == "axis"]
+
+    assert (found.level, found.cause) == ("red", f"axis.{trouble}")
+    assert found.cure
 
 
 def test_a_node_that_hosts_nobody_is_red(ward: Ward, blank: Path) -> None:
