@@ -103,6 +103,14 @@ ERRORS: dict[str, tuple[str, str]] = {
         "Văn bản này không còn là bản nháp nên không sửa được nữa.",
         "This is no draft any more, so it cannot be changed.",
     ),
+    "clash.GW-NUMBER-TAKEN": (
+        "Số đến {number} năm {year} đã cấp cho văn bản {of} của {sender}. Số tiếp theo chưa dùng: {next_free}.",
+        "Arrival number {number} of {year} is that of {of} from {sender}. The next free one: {next_free}.",
+    ),
+    "clash.GW-LETTER-TAKEN": (
+        "Số {number} năm {year} đã cấp cho văn bản ngày {date} gửi {to}. Số tiếp theo chưa dùng: {next_free}.",
+        "Number {number} of {year} is that of the document of {date} to {to}. The next free one: {next_free}.",
+    ),
     "clash.GW-FILES": ("Một văn bản có tối đa 100 tệp.", "A document has at most 100 files."),
     "clash.GW-ALREADY-SENT": (
         "Văn bản đã giao cho trục liên thông, không hủy gửi được nữa. Hãy gửi thông báo thu hồi văn bản.",

@@ -27,10 +27,6 @@ _ACTS: dict[str, tuple[str, str]] = {
         "It is entered in the book with the number that you type.",
     ),
     "incoming.number.hint": ("Số trong sổ văn bản đến năm nay.", "The number in this year's book."),
-    "incoming.number.taken": (
-        "Số đến này đã có trong sổ. Hãy nhập số khác.",
-        "This number is in the book already. Type another one.",
-    ),
     "incoming.note": ("Ghi chú", "Note"),
     "incoming.note.hint": ("Nơi gửi đọc được ghi chú này.", "The sender reads it."),
     "incoming.note.due": (

@@ -180,8 +180,8 @@ RULES: dict[str, tuple[str, str]] = {
         "The update changes nothing. Choose changed information or receivers.",
     ),
     "rule.number-taken": (
-        "Số {text} đã có văn bản khác ({earlier}). Hãy kiểm tra, hoặc lấy số mới.",
-        "Another document ({earlier}) has number {text} already. Check it, or take a new number.",
+        "Số {text} đã cấp cho văn bản ngày {held_on} gửi {to} ({earlier}). Số tiếp theo chưa dùng: {next_free}.",
+        "Number {text} is that of the document of {held_on} to {to} ({earlier}). The next free one: {next_free}.",
     ),
     "rule.copy-here": (
         "Văn bản {text} cùng ngày đã đến qua trục (số đến: {arrival}). Bản giấy không cần số đến thứ hai; nếu vẫn "

@@ -155,7 +155,17 @@ async def number_taken(
         if earlier.kind not in (Kind.DOCUMENT, Kind.REPLACEMENT):
             continue
         if not _may_follow(earlier, await work.deliveries.of(earlier.id), draft, files):
-            return reason(ReasonCode.NUMBER_TAKEN, "/number", text=draft.code, earlier=earlier.id)
+            to = next(iter(earlier.draft.recipients), None)
+            return reason(
+                ReasonCode.NUMBER_TAKEN,
+                "/number",
+                text=draft.code,
+                earlier=earlier.id,
+                held_on=draft.issued_on,
+                to=(to.name or to.code) if to is not None and not earlier.is_sealed else "–",
+                next_free=await work.books.free_number(draft.number, draft.symbol, draft.issued_on.year)
+                or "–",
+            )
     return None
 
 

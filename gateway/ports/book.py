@@ -92,8 +92,12 @@ class Books(Protocol):
         """What has that number and notation in that year, on paper or as a document of the exchange; struck and cancelled
         ones do not count."""
 
+    async def free_number(self, number: str, symbol: str, year: int) -> str:
+        """The next number behind this one that nothing of that notation has in that year; empty where it is no number."""
+
     async def put_letter(self, letter: PaperLetter) -> None:
-        """Clash when its number and symbol are taken in that year, on paper or by a document of the exchange."""
+        """Clash when its number and symbol are taken in that year, on paper or by a document of the exchange; it names who
+        has them and the next free number."""
 
     async def letter(self, id: str) -> PaperLetter: ...
 

@@ -13,7 +13,7 @@ from sqlmodel import col
 
 from gateway import errors
 from gateway.domain.account import AgencyScope
-from gateway.domain.book import Book, Span
+from gateway.domain.book import Book, Span, end_of_run
 from gateway.domain.document import Change, IncomingDocument, Kind, OutgoingDocument, OutState
 from gateway.domain.wall_clock import VIETNAM, local
 from gateway.ports.book import IncomingLine, Numbered, OutgoingLine, PaperLetter
@@ -194,7 +194,40 @@ class SqlBooks:
         year = letter.issued_on.year
         sent = await self._tx.first(_O, self._numbered(_O, letter.number, letter.symbol, year).where(*_GIVEN))
         if sent is not None or not await self._tx.put_new(_letter_row(letter, self._agency_id)):
-            raise errors.Clash(f"the number {letter.code} is taken in {year}; give another")
+            raise await self._taken_by(letter)
+
+    async def _taken_by(self, letter: PaperLetter) -> errors.Clash:
+        year = letter.issued_on.year
+        held = await self.under(letter.number, letter.symbol, year)
+        struck = await self._tx.rows(_P, self._numbered(_P, letter.number, letter.symbol, year))
+        line = next(iter((*held, *map(to_letter, struck))), None)
+        on, to = _issued_to(line) if line is not None else ("–", "–")
+        following = await self.free_number(letter.number, letter.symbol, year) or "–"
+        return errors.Clash(
+            f"the number {letter.code} is taken in {year} by the document of {on} to {to}; "
+            f"the next free one is {following}",
+            code="GW-LETTER-TAKEN",
+            told={
+                "number": letter.code,
+                "year": str(year),
+                "held_by": line.id if line is not None else "",
+                "date": on,
+                "to": to,
+                "next_free": following,
+            },
+        )
+
+    async def free_number(self, number: str, symbol: str, year: int) -> str:
+        if not (number.isascii() and number.isdigit()):
+            return ""
+        taken = []
+        for table in (_O, _P):
+            named = select(col(table.number)).where(
+                *self._issued(table, Span(year=year)), col(table.symbol) == symbol
+            )
+            taken += [row[0] for row in await self._tx.tuples(named)]
+        numbers = (int(each) for each in taken if each.isascii() and each.isdigit())
+        return str(end_of_run(numbers, int(number)) + 1)
 
     async def under(self, number: str, symbol: str, year: int) -> Sequence[OutgoingLine]:
         sent = await self._tx.rows(_O, self._numbered(_O, number, symbol, year).where(*_GIVEN))
@@ -230,6 +263,15 @@ _HANDED: tuple[Any, ...] = (
     col(_H.leased_until).label("leased_until"),
     col(_H.acked_at).label("acked_at"),
 )
+
+
+def _issued_to(line: OutgoingLine) -> tuple[str, str]:
+    """Its date and first recipient, as a refusal names it."""
+    if isinstance(line, PaperLetter):
+        return line.issued_on.strftime("%d/%m/%Y"), line.recipients
+    first = next(iter(line.draft.recipients), None)
+    on = line.draft.issued_on.strftime("%d/%m/%Y") if line.draft.issued_on else "–"
+    return on, (first.name or first.code) if first is not None and not line.is_sealed else "–"
 
 
 def _place(number: str) -> tuple[int, int, str, str]:

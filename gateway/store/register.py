@@ -12,8 +12,11 @@ from sqlmodel import col
 from gateway import errors
 from gateway.domain.account import AgencyScope
 from gateway.domain.book import end_of_run
+from gateway.domain.document import IncomingDocument, InState
 from gateway.ports.rows import RegisterEntry
+from gateway.store.columns import from_json
 from gateway.store.register_tables import RegisterCounterRow, RegisterEntryRow
+from gateway.store.tables import IncomingRow
 from gateway.store.transaction import Transaction
 
 _THIS = (
@@ -30,6 +33,15 @@ _MINE = (
     col(RegisterEntryRow.year) == bindparam("at_year"),
 )
 _NUMBERS = select(col(RegisterEntryRow.number)).where(*_MINE)
+_HOLDER = (
+    select(col(IncomingRow.body))
+    .join(
+        RegisterEntryRow,
+        (col(RegisterEntryRow.agency_id) == col(IncomingRow.agency_id))
+        & (col(RegisterEntryRow.incoming_id) == col(IncomingRow.id)),
+    )
+    .where(*_MINE, col(RegisterEntryRow.number).in_(bindparam("spellings", expanding=True)))
+)
 _TAKEN = _NUMBERS.where(col(RegisterEntryRow.number).in_(bindparam("spellings", expanding=True)))
 # Of a number as people type it: 7 is also 07 and 0007.
 _MOST_DIGITS = 10
@@ -80,8 +92,31 @@ class SqlDocumentRegister:
             raise errors.Clash(
                 f"the document {entry.incoming_id} is entered already; correct that entry instead"
             )
-        raise errors.Clash(
-            f"number {entry.number} is taken in book {entry.book!r}, year {entry.year}; give another"
+        raise await self._taken_by(entry)
+
+    async def _taken_by(self, entry: RegisterEntry) -> errors.Clash:
+        """Names the number, who has it, and the next that nobody has."""
+        this = {"agency": self._agency_id, "at_book": entry.book, "at_year": entry.year}
+        held = await self._tx.tuples(_HOLDER, **this, spellings=_spellings(entry.number))
+        document = from_json(IncomingDocument, held[0][0]) if held else None
+        following = ""
+        if _is_number(entry.number):
+            typed = [row[0] for row in await self._tx.tuples(_NUMBERS, **this)]
+            numbers = (int(each) for each in typed if _is_number(each))
+            following = str(end_of_run(numbers, int(entry.number)) + 1)
+        told = {
+            "number": entry.number,
+            "year": str(entry.year),
+            "held_by": document.id if document else "",
+            "of": _code(document),
+            "sender": _sender(document),
+            "next_free": following or "–",
+        }
+        return errors.Clash(
+            f"number {entry.number} is taken in book {entry.book!r}, year {entry.year}, by {told['held_by']} "
+            f"({told['of']}, {told['sender']}); the next free one is {told['next_free']}",
+            code="GW-NUMBER-TAKEN",
+            told=told,
         )
 
     async def of(self, incoming_id: str) -> RegisterEntry | None:
@@ -106,6 +141,19 @@ class SqlDocumentRegister:
         mine = col(RegisterEntryRow.agency_id) == self._agency_id
         rows = await self._tx.rows(RegisterEntryRow, select(RegisterEntryRow).where(mine, condition))
         return [to_domain(row) for row in rows]
+
+
+def _code(document: IncomingDocument | None) -> str:
+    """Nothing is told of what is sealed."""
+    if document is None or document.state is InState.SEALED:
+        return "–"
+    return "/".join(part for part in (document.number, document.symbol) if part) or "–"
+
+
+def _sender(document: IncomingDocument | None) -> str:
+    if document is None or document.state is InState.SEALED:
+        return "–"
+    return document.sender_name or document.sender_code
 
 
 def _by_number(entry: RegisterEntry) -> tuple[bool, int, str]:

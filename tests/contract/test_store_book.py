@@ -203,6 +203,11 @@ async def test_an_outgoing_number_is_taken_once_on_paper_or_not(store: SqlStore,
         with pytest.raises(errors.Clash, match="3/UBND-VP is taken"):
             await work.books.put_letter(letter("3", id="ppr_other"))
         await work.books.put_letter(letter("2", date(2025, 3, 1), id="ppr_before"))
+        with pytest.raises(errors.Clash) as told:
+            await work.books.put_letter(letter("2", id="ppr_another"))
+    assert told.value.code == "GW-LETTER-TAKEN"
+    assert (told.value.told["number"], told.value.told["next_free"]) == ("2/UBND-VP", "4")
+    assert str(told.value.told["held_by"]).startswith("msg_")
 
 
 async def test_a_paper_letter_is_struck_once_and_only_by_its_agency(

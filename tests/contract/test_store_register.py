@@ -63,11 +63,17 @@ async def test_a_number_is_taken_once_in_its_book_and_year(store: SqlStore, cloc
         await work.register.enter(entry(one, "1245"))
         with pytest.raises(errors.Clash, match="number 1245 is taken"):
             await work.register.enter(entry(two, "1245"))
+        with pytest.raises(errors.Clash) as told:
+            await work.register.enter(entry(two, "01245"))
         with pytest.raises(errors.Clash, match="entered already"):
             await work.register.enter(entry(one, "1246"))
         await work.register.enter(entry(two, "1245", year=2027))
         assert await work.register.of(one.id) == entry(one, "1245")
         assert await work.register.of("none") is None
+    assert told.value.code == "GW-NUMBER-TAKEN"
+    assert (told.value.told["held_by"], told.value.told["next_free"]) == (one.id, "1246")
+    assert told.value.told["of"] == f"{one.number}/{one.symbol}"
+    assert told.value.told["sender"] == one.sender_name
 
 
 async def test_a_book_reads_by_number(store: SqlStore, clock: ManualClock) -> None:

@@ -43,6 +43,8 @@ async def test_the_top_bar_is_one_line_whatever_the_agency_is_called(
     assert max(middles) - min(middles) < 4
     assert all(after[2] >= before[3] - 1 for before, after in itertools.pairwise(found))
     assert max(right for *_, right in found) <= width
+    (inside, *_), (button, *_) = await boxes(page, ".bar .search"), await boxes(page, ".bar .search button")
+    assert button[3] <= inside[3] + 1
 
 
 @pytest.mark.parametrize("height", [768, 420])

@@ -255,7 +255,8 @@ def _as_given(document: IncomingDocument) -> dict[str, str]:
 def _problems(error: GatewayError, lang: str) -> list[tuple[str, str]]:
     """Each broken rule beside its field."""
     found = [(pointer.strip("/").split("/")[0], text) for pointer, text in failing.reasons(error, lang)]
-    return found or [("", failing.of_error(error, lang).title)]
+    places = {"GW-NUMBER-TAKEN": "register_no", "GW-LETTER-TAKEN": "number"}
+    return found or [(places.get(error.code, ""), failing.of_error(error, lang).title)]
 
 
 async def _chunks(part: BodyPartReader) -> AsyncIterator[bytes]:

@@ -60,7 +60,7 @@ async def taken(visit: Visit) -> web.StreamResponse:
     except Clash as why:
         if why.code == "GW-STATUS":
             return await conflict.page(visit, found)
-        return await _form(visit, "take_in", [("register_no", visit.say("incoming.number.taken"))])
+        return await _form(visit, "take_in", [("register_no", failing.of_error(why, visit.lang).title)])
     return visit.said(found.path, "incoming.registered" if done.register_no else "incoming.taken_in")
 
 
