@@ -133,6 +133,21 @@ _TALK: dict[str, tuple[str, str]] = {
         "Vào sổ văn bản đi {number}: {subject}?",
         "Enter the outgoing letter {number} in the book: {subject}?",
     ),
+    "cli.ask.hand_over": (
+        "Ghi đã gửi bản giấy văn bản {document} ngày {day}?",
+        "Note that {document} was handed over on paper on {day}?",
+    ),
+    "cli.handed_over": (
+        "Đã ghi gửi bản giấy văn bản {document}.",
+        "Noted: {document} was handed over on paper.",
+    ),
+    "cli.column.recipient": ("Nơi nhận", "Recipient"),
+    "cli.column.printed": ("Tệp in", "Printed files"),
+    "cli.column.handed_over": ("Đã gửi", "Handed over"),
+    "paper.means.post": ("Bưu điện", "Post"),
+    "paper.means.hand": ("Giao trực tiếp", "By hand"),
+    "paper.means.courier": ("Chuyển phát", "Courier"),
+    "paper.means.other": ("Cách khác", "Another way"),
     "cli.ask.book_strike": ("Gạch bỏ dòng {document} trong sổ?", "Strike the line of {document} through?"),
     "cli.book.exported": (
         "Đã xuất {lines} dòng vào {file}",

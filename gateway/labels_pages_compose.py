@@ -191,6 +191,7 @@ COMPOSE: Mapping[str, tuple[str, str]] = MappingProxyType(
             "Văn bản {code} ngày {date} đã gửi lúc {time}. Vẫn gửi lần nữa?",
             "{code} of {date} was already sent at {time}. Send again?",
         ),
+        "compose.delivery.by_class": ("Theo loại văn bản", "As its type says"),
         "compose.twin.tick": ("Vẫn gửi lần nữa", "Send again"),
         "compose.twin.open": ("Xem văn bản đã gửi", "See what was sent"),
         "compose.conflict": (

@@ -16,6 +16,7 @@ _KINDS: dict[str, tuple[str, str]] = {
     "event.message.recall.answered": ("Nơi nhận trả lời yêu cầu", "Request answered"),
     "event.message.resigned": ("Ký lại gói tin", "Packet signed again"),
     "event.message.confirmed": ("Xác nhận cảnh báo khi gửi", "Warning confirmed on sending"),
+    "event.message.paper": ("Gửi bản giấy", "Handed over on paper"),
     "event.message.urged": ("Đôn đốc", "Urged"),
     "event.message.hurried": ("Thử gửi ngay", "Tried at once"),
     "event.document": ("Nội dung văn bản (tất cả)", "Content of documents (all)"),

@@ -179,6 +179,18 @@ RULES: dict[str, tuple[str, str]] = {
         "Cập nhật không nêu thay đổi nào. Hãy chọn thông tin hoặc nơi nhận thay đổi.",
         "The update changes nothing. Choose changed information or receivers.",
     ),
+    "rule.parent-on-paper": (
+        "Văn bản {document} gửi bản giấy, không đi qua trục. Hãy thu hồi, cập nhật hoặc thay thế bằng văn bản giấy.",
+        "{document} went on paper, not over the axis. Recall, correct or replace it on paper.",
+    ),
+    "rule.change-on-paper": (
+        "Cập nhật, thay thế văn bản đã gửi qua trục thì phải gửi qua trục, không chỉ bằng giấy.",
+        "What changes a document that went over the axis goes over the axis too, not on paper alone.",
+    ),
+    "rule.before-its-date": (
+        "Ngày gửi bản giấy {given_on} trước ngày văn bản {least_on}.",
+        "It was handed over on {given_on}, before the date of the document, {least_on}.",
+    ),
     "rule.number-taken": (
         "Số {text} đã cấp cho văn bản ngày {held_on} gửi {to} ({earlier}). Số tiếp theo chưa dùng: {next_free}.",
         "Number {text} is that of the document of {held_on} to {to} ({earlier}). The next free one: {next_free}.",

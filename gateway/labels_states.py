@@ -11,6 +11,7 @@ STATES: dict[str, tuple[str, str]] = {
     "state.sent": ("Đã gửi", "Sent"),
     "state.failed": ("Gửi lỗi", "Failed"),
     "state.cancelled": ("Đã hủy gửi", "Cancelled"),
+    "state.paper": ("Gửi bản giấy", "Sent on paper"),
     "state.delivered": ("Đã đến", "Delivered"),
     "state.rejected": ("Từ chối tiếp nhận (trả lại nơi gửi)", "Refused (returned to sender)"),
     "state.accepted": ("Đã tiếp nhận", "Accepted"),

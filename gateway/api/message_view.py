@@ -91,7 +91,7 @@ class Message(Told):
     signer: PersonOut | None
     signed_at: Moment | None
     pages: int | None
-    delivery_mode: str
+    delivery_mode: str | None = Field(description="Null in a draft that says nothing: then its class decides")
     reply_required: bool | None
     reply_due: dt.date | None
     recipients: list[RecipientOut]

@@ -111,7 +111,9 @@ class MessageIn(WithFiles):
     signer: SignerIn | None = None
     signed_at: AwareDatetime | None = Field(None, description="When it was signed; never guessed")
     pages: Count | None = None
-    delivery_mode: DeliveryMode = DeliveryMode.ELECTRONIC
+    delivery_mode: DeliveryMode | None = Field(
+        None, description="As the class of the document says, where absent; `paper` never goes over the axis"
+    )
     file_code: FileCodeIn | None = None
     reply_required: bool | None = Field(None, description="Required to send (R53)")
     reply_due: dt.date | None = None

@@ -10,12 +10,21 @@ from datetime import date, datetime
 from gateway import labels
 from gateway.book import words
 from gateway.domain.book import BookLine, Cell
-from gateway.domain.document import Change, Delivery, Draft, OutgoingDocument, OutState, Signer
+from gateway.domain.document import (
+    Change,
+    Delivery,
+    DeliveryMode,
+    Draft,
+    OutgoingDocument,
+    OutState,
+    Signer,
+)
 from gateway.domain.status import Fact, Track, arrival_number
 from gateway.domain.text import fold
 from gateway.domain.wall_clock import local
 from gateway.ports import Work
 from gateway.ports.book import OutgoingLine, PaperLetter
+from gateway.ports.paper import PaperPart
 
 # So many recipients are named with their proof of receipt; of more, how many and the first.
 _NAMED = 3
@@ -30,19 +39,27 @@ async def told(work: Work, lines: Sequence[OutgoingLine], lang: str) -> list[Boo
     ids = [one.id for each in deliveries.values() for one in each]
     facts = await work.facts.of_many(ids) if ids else {}
     recalls = await work.books.recalls(sent) if sent else {}
+    parts = {id: await work.paper.of(id) for id in _on_paper(lines)}
     names = await work.books.names([line.entered_by for line in lines if isinstance(line, PaperLetter)])
     return [
         _paper(line, names, lang)
         if isinstance(line, PaperLetter)
-        else _sent(line, deliveries[line.id], facts, recalls.get(line.id), lang)
+        else _sent(line, deliveries[line.id], facts, parts.get(line.id, ()), recalls.get(line.id), lang)
         for line in lines
     ]
+
+
+def _on_paper(lines: Sequence[OutgoingLine]) -> list[str]:
+    """The documents that go on paper, alone or too."""
+    sent = [line for line in lines if isinstance(line, OutgoingDocument)]
+    return [each.id for each in sent if each.draft.delivery_mode in (DeliveryMode.BOTH, DeliveryMode.PAPER)]
 
 
 def _sent(
     document: OutgoingDocument,
     deliveries: Sequence[Delivery],
     facts: Mapping[str, Sequence[Fact]],
+    parts: Sequence[PaperPart],
     recall: tuple[Change, datetime] | None,
     lang: str,
 ) -> BookLine:
@@ -57,7 +74,7 @@ def _sent(
         "recipients": _recipients(draft, lang),
         "copy_holder": "; ".join(place for place in draft.to_places if _is_file_copy(place)),
         "copies": draft.copies,
-        "dispatched_on": _dispatched(deliveries, facts),
+        "dispatched_on": _dispatched(deliveries, facts, parts),
         "signed_for": _signed_for(deliveries, facts, lang),
         "note": _note(document, recall, lang),
     }
@@ -118,15 +135,17 @@ def _recipients(draft: Draft, lang: str) -> str:
     return "; ".join((*named, *(place for place in draft.to_places if not _is_file_copy(place))))
 
 
-def _dispatched(deliveries: Sequence[Delivery], facts: Mapping[str, Sequence[Fact]]) -> date | None:
-    """The first recipient for whom the axis took it."""
+def _dispatched(
+    deliveries: Sequence[Delivery], facts: Mapping[str, Sequence[Fact]], parts: Sequence[PaperPart]
+) -> date | None:
+    """The first recipient for whom the axis took it, or who got it on paper."""
     sent = [
-        fact.at
+        local(fact.at).date()
         for one in deliveries
         for fact in facts[one.id]
         if fact.track is Track.TRANSPORT and fact.code == "sent"
     ]
-    return local(min(sent)).date() if sent else None
+    return min((*sent, *(part.handed_over for part in parts if part.handed_over)), default=None)
 
 
 def _signed_for(deliveries: Sequence[Delivery], facts: Mapping[str, Sequence[Fact]], lang: str) -> str:
@@ -167,4 +186,6 @@ def _note(document: OutgoingDocument, recall: tuple[Change, datetime] | None, la
         return labels.say("book.note.recalled", lang, day=on, reason=change.reason)
     if document.state is OutState.CANCELLED:
         return words.joined(labels.say("book.note.cancelled", lang), document.state_reason)
+    if document.draft.delivery_mode is DeliveryMode.PAPER:
+        return labels.say("book.note.source.paper", lang)
     return ""

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from gateway.cli import book_acts, output
+from gateway.cli import book_acts, book_paper, output
 from gateway.cli.command import Call, noun, verb
 from gateway.cli.node import at_agency, run
 from gateway.domain.book import Book, BookLine, Cell, Form, Span, Summary
@@ -53,6 +53,7 @@ def register(app: typer.Typer) -> None:
         ),
     )(export)
     book_acts.register(group)
+    book_paper.register(group)
     app.add_typer(group)
 
 

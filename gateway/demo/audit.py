@@ -24,7 +24,7 @@ KIND_WORDS = {
     Kind.STATUS: "status",
 }
 # A delivery in one of these states has not left, so nobody can hold it.
-_NOT_LEFT = frozenset({"queued", "sending", "failed", "cancelled"})
+_NOT_LEFT = frozenset({"queued", "sending", "failed", "cancelled", "paper"})
 # Rows in one of these states still have somewhere to go.
 _MOVING = ("job.waiting", "outbox.waiting", "inbox.landed")
 

@@ -61,6 +61,8 @@ class RecipientRole(StrEnum):
 
 
 class DeliveryMode(StrEnum):
+    """How it goes to its recipients. `BOTH` travels and goes on paper too; `PAPER` never travels (R6)."""
+
     ELECTRONIC = "electronic"
     BOTH = "both"
     PAPER = "paper"
@@ -175,7 +177,8 @@ class Draft:
     category: str | None = None
     signed_at: datetime | None = None
     pages: int | None = None
-    delivery_mode: DeliveryMode = DeliveryMode.ELECTRONIC
+    delivery_mode: DeliveryMode | None = None
+    """As its class says, where the sender says nothing (`policy.paper`); of an accepted document it is there."""
     file_code: FileCode | None = None
     reply_due: date | None = None
     replies_to: tuple[ReplyLink, ...] = ()
@@ -201,6 +204,8 @@ class OutState(StrEnum):
     BLOCKED = "blocked"
     QUEUED = "queued"
     PACKED = "packed"
+    PAPER = "paper"
+    """Accepted, and never on the axis: a person hands it over."""
     CANCELLED = "cancelled"
 
 

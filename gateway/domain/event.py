@@ -90,6 +90,7 @@ class EventKind(StrEnum):
     MESSAGE_RESIGNED = "message.resigned"
     MESSAGE_CONFIRMED = "message.confirmed"
     MESSAGE_URGED = "message.urged"
+    PAPER_HANDED = "message.paper"
     ALERT_MALWARE = "alert.malware"
     ALERT_CONTENT = "alert.content"
     HOLD_BEGUN = "hold.begun"

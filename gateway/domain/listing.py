@@ -312,13 +312,13 @@ def _out_tabs(document: OutgoingDocument, own: OutState, states: Mapping[str, in
     if own is OutState.BLOCKED:
         tabs |= Tab.FAILED
     if document.draft.signed_at is not None and not _SENT & named and own is not OutState.CANCELLED:
-        tabs |= Tab.UNSENT if not {"cancelled", "rejected"} & named else Tab(0)
+        tabs |= Tab.UNSENT if not {"cancelled", "rejected", "paper"} & named else Tab(0)
     return tabs
 
 
 _OUT_TABS: Mapping[Tab, frozenset[str]] = {
     Tab.QUEUED: frozenset({"queued", "sending"}),
-    Tab.SENT: _SENT | {"rejected", "unknown"} | _ASKS | {"request_refused"},
+    Tab.SENT: _SENT | {"paper", "rejected", "unknown"} | _ASKS | {"request_refused"},
     Tab.REJECTED: frozenset({"rejected"}),
     Tab.FAILED: frozenset({"failed"}),
     Tab.RECALL: frozenset({"recall_asked", "take_back_asked", "request_agreed", "request_refused"}),

@@ -31,6 +31,14 @@ STATES: Mapping[str, StateWord] = MappingProxyType(
             ("sent", "transport", "", "blue", "tick", "axis confirm"),
             ("failed", "transport", "", "red", "triangle", "node"),
             ("cancelled", "transport", "", "grey", "dash", "clerk, before sent"),
+            (
+                "paper",
+                "transport",
+                "",
+                "grey",
+                "page",
+                "node; closed by a person with date and means",
+            ),
             ("delivered", "business", "01", "teal", "two-ticks", "recipient's system"),
             (
                 "rejected",
@@ -67,6 +75,7 @@ _WORST_FIRST = (
     "draft",
     "queued",
     "sending",
+    "paper",
     "sent",
     "delivered",
     "accepted",

@@ -288,10 +288,10 @@ def _is_absurd(fact: Fact, since: datetime | None) -> bool:
 
 
 def _transport(facts: tuple[Fact, ...]) -> str:
-    """`sent` and `cancelled` are final, and `cancelled` only before `sent`; else the latest of the others, so that a
-    resend after `failed` is `queued` again."""
+    """`sent` and `cancelled` are final, and `cancelled` only before `sent`; what goes on paper knows `cancelled` alone;
+    else the latest of the others, so that a resend after `failed` is `queued` again."""
     codes = {fact.code for fact in facts if fact.track is Track.TRANSPORT}
-    for final in ("sent", "cancelled"):
+    for final in ("sent", "cancelled", "paper"):
         if final in codes:
             return final
     moving = [fact for fact in facts if fact.track is Track.TRANSPORT and fact.code in _TRANSPORT_RANK]

@@ -13,6 +13,7 @@ from gateway import log, meters
 from gateway.domain.account import AgencyScope, HostedAgency
 from gateway.domain.document import (
     Delivery,
+    DeliveryMode,
     Draft,
     Kind,
     OutgoingDocument,
@@ -224,7 +225,7 @@ async def _document(
         document_id=document_id,
         draft=draft,
         files=checking.stored(tray),
-        state=OutState.QUEUED if order.send else OutState.DRAFT,
+        state=first_state(draft) if order.send else OutState.DRAFT,
         created_at=desk.clock.now(),
         accepted_by=scope.principal_id,
         attempt=await attempt_of(work, order.kind, document_id),
@@ -236,6 +237,11 @@ async def _document(
     )
 
 
+def first_state(draft: Draft) -> OutState:
+    """Of what is accepted: in line to be packed, or out of the axis's reach for ever (R6)."""
+    return OutState.PAPER if draft.delivery_mode is DeliveryMode.PAPER else OutState.QUEUED
+
+
 async def attempt_of(work: Work, kind: Kind, document_id: DocumentId) -> int:
     """Which try this is to bring a document of that identity to its recipients; what is still a draft is none."""
     earlier = await work.outgoing.by_document_id(document_id)
@@ -244,8 +250,10 @@ async def attempt_of(work: Work, kind: Kind, document_id: DocumentId) -> int:
 
 async def queue(desk: OutDesk, work: Work, document: OutgoingDocument) -> tuple[Delivery, ...]:
     """Deliveries, their first facts and the `pack` job, in the caller's transaction; an update asks from now on. What can
-    be called back for a while is packed after that."""
+    be called back for a while is packed after that. What goes on paper is never packed, and waits for a person."""
     now = desk.clock.now()
+    goes = document.state is not OutState.PAPER
+    word = "queued" if goes else "paper"
     deliveries = tuple(
         Delivery(
             id=desk.clock.new_id("dlv_"),
@@ -253,15 +261,18 @@ async def queue(desk: OutDesk, work: Work, document: OutgoingDocument) -> tuple[
             document_id=document.id,
             recipient=recipient,
             attempt=document.attempt,
-            state="queued",
+            state=word,
             updated_at=now,
         )
         for recipient in document.draft.recipients
     )
     await work.deliveries.add(deliveries)
     for delivery in deliveries:
-        await work.facts.add(delivery.id, Fact(track=Track.TRANSPORT, code="queued", at=now))
-    await work.jobs.put("pack", document.id, document.leaves_at)
+        await work.facts.add(delivery.id, Fact(track=Track.TRANSPORT, code=word, at=now))
+    if document.draft.delivery_mode in (DeliveryMode.BOTH, DeliveryMode.PAPER):
+        await work.paper.open(document.id, [delivery.id for delivery in deliveries], now)
+    if goes:
+        await work.jobs.put("pack", document.id, document.leaves_at)
     if document.kind in _ASKS:
         await request.ask(desk, work, document, _ASKS[document.kind])
     return deliveries

@@ -18,7 +18,13 @@ async def run(work: Work, item: OutboxItem, reached: Collection[str], now: datet
     """Nothing for what answers nobody, nor a second time for what reaches the next recipient."""
     if item.kind not in _ANSWERING or not reached:
         return
-    document = await work.outgoing.get(item.subject_id)
+    await told(work, await work.outgoing.get(item.subject_id), reached, now)
+
+
+async def told(work: Work, document: OutgoingDocument, reached: Collection[str], now: datetime) -> None:
+    """By the axis, or on paper."""
+    if document.kind not in _ANSWERING:
+        return
     for link in document.draft.replies_to:
         if link.document_id is None or not _is_told(document, link.agency, reached):
             continue
@@ -26,8 +32,8 @@ async def run(work: Work, item: OutboxItem, reached: Collection[str], now: datet
             if document.id in asked.answered_by:
                 continue
             await work.incoming.save(replace(asked, answered_by=(*asked.answered_by, document.id)))
-            told = {"by": document.id, "to": link.agency}
-            await work.events.append(EventKind.INBOX_REPLIED, asked.id, now, told)
+            said = {"by": document.id, "to": link.agency}
+            await work.events.append(EventKind.INBOX_REPLIED, asked.id, now, said)
 
 
 def _is_told(document: OutgoingDocument, code: str, reached: Collection[str]) -> bool:

@@ -27,7 +27,7 @@ from gateway.outgoing import sendable
 from gateway.outgoing.desk import OutDesk
 from gateway.outgoing.intake import Tray
 from gateway.outgoing.order import Order
-from gateway.policy import change, door, pdf_verdict, reach
+from gateway.policy import change, door, paper, pdf_verdict, reach
 from gateway.policy import lead as signed
 from gateway.policy import outgoing as rules
 from gateway.policy.texts import long_lists
@@ -50,6 +50,10 @@ async def check(desk: OutDesk, scope: AgencyScope, order: Order, tray: Tray) -> 
         order.draft,
         recipients=tuple(_resolved(r, a) for r, a in zip(order.draft.recipients, resolutions, strict=True)),
     )
+    lead = lead_of(tray, desk.profile.pdf_roles)
+    if order.send:
+        worth = pdf_verdict.legal_value(lead)
+        draft = replace(draft, delivery_mode=paper.mode_of(draft, worth, desk.profile.delivery_modes))
     async with desk.store.read(scope) as work:
         parent = await work.outgoing.get(order.parent_id) if order.parent_id else None
         taken = await number_taken(work, agency, draft, order, digests(tray))
@@ -63,8 +67,8 @@ async def check(desk: OutDesk, scope: AgencyScope, order: Order, tray: Tray) -> 
         own_codes=(agency.code, *agency.aliases),
         confirmed=order.confirm,
     )
-    lead = lead_of(tray, desk.profile.pdf_roles)
-    verdict += signed.check(lead, draft.recipients, desk.profile)
+    if draft.delivery_mode is not DeliveryMode.PAPER:  # its original is the paper, signed by hand
+        verdict += signed.check(lead, draft.recipients, desk.profile)
     draft = replace(draft, signed_at=draft.signed_at or pdf_verdict.signed_at(lead))
     if order.change is not None and parent is not None:
         verdict += change.check_change(order.change, order.kind, parent, draft)

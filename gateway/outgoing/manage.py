@@ -49,7 +49,7 @@ async def send_draft(
                 draft,
                 draft=checked.draft,
                 change=checked.order.change,
-                state=OutState.QUEUED,
+                state=accept.first_state(checked.draft),
                 attempt=attempt,
                 legal_value=checked.legal_value,
                 signatures=checked.signatures,
@@ -110,6 +110,8 @@ async def resend(
         agency = await work.agency()
         document = await work.outgoing.get(id)
         seal.refuse_sealed(document)
+        if document.state is OutState.PAPER:
+            raise Clash(f"{id} goes on paper and never over the axis; print it again")
         if document.envelope_digest is None and _could_not_be_packed(document, await work.deliveries.of(id)):
             return await _pack_again(desk, work, document)
         if document.envelope_digest is None or document.envelope_size is None:
@@ -144,8 +146,12 @@ async def _stop(work: Work, document: OutgoingDocument, deliveries: Sequence[Del
     late = Clash(
         f"{document.id} has already been handed to the axis; recall it instead", code="GW-ALREADY-SENT"
     )
-    if any(delivery.state not in ("queued", "failed") for delivery in deliveries):
+    if any(delivery.state not in ("queued", "failed", "paper") for delivery in deliveries):
         raise late
+    if any(each.handed_over is not None for each in await work.paper.of(document.id)):
+        raise Clash(
+            f"{document.id} has been handed over on paper; ask for it back on paper", code="GW-ALREADY-SENT"
+        )
     if document.state is OutState.QUEUED:
         if not await work.jobs.cancel("pack", document.id) and not _could_not_be_packed(document, deliveries):
             raise late

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from gateway.domain.account import AgencyScope, HostedAgency
-from gateway.domain.document import Change, Delivery, Kind, OutgoingDocument, OutState, Urgency
+from gateway.domain.document import Change, Delivery, DeliveryMode, Kind, OutgoingDocument, OutState, Urgency
 from gateway.domain.event import EventKind
 from gateway.domain.fields import tidy
 from gateway.domain.identity import PacketId
@@ -124,7 +124,11 @@ async def _notice(
         packet_id=PacketId(desk.clock.new_id("pkt_")),
         document_id=parent.document_id,
         draft=replace(
-            parent.draft, external_id=None, recipients=tuple(d.recipient for d in chosen), replies_to=()
+            parent.draft,
+            external_id=None,
+            recipients=tuple(d.recipient for d in chosen),
+            replies_to=(),
+            delivery_mode=DeliveryMode.ELECTRONIC,
         ),
         files=(),
         state=OutState.QUEUED,

@@ -86,4 +86,4 @@ def _unconfirmed(document: OutgoingDocument) -> tuple[Reason, ...]:
 
 def _was_sent(earlier: OutgoingDocument, document: OutgoingDocument) -> bool:
     is_other = earlier.id != document.id and earlier.kind in (Kind.DOCUMENT, Kind.REPLACEMENT)
-    return is_other and earlier.state in (OutState.QUEUED, OutState.PACKED)
+    return is_other and earlier.state in (OutState.QUEUED, OutState.PACKED, OutState.PAPER)

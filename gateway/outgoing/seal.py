@@ -73,12 +73,12 @@ async def _stop(desk: OutDesk, work: Work, document: OutgoingDocument) -> None:
             await work.outbox.cancel(item.id)
     now = desk.clock.now()
     for delivery in request.in_turn(await work.deliveries.of(document.id)):
-        if delivery.state == "queued":
+        if delivery.state in ("queued", "paper"):
             fact = own_fact(Track.TRANSPORT, "cancelled", now)
             facts = [*await work.facts.of(delivery.id), fact]
             await work.facts.add(delivery.id, fact)
             standing = fold_delivery(facts)
             await work.deliveries.save_state(delivery.id, standing.shown, standing.marks, now)
-    stopped = document.state in (OutState.QUEUED, OutState.BLOCKED)
+    stopped = document.state in (OutState.QUEUED, OutState.PAPER, OutState.BLOCKED)
     state = OutState.CANCELLED if stopped else document.state
     await work.outgoing.save(replace(document, state=state, is_sealed=True))

@@ -148,7 +148,7 @@ def _business(document: OutgoingDocument) -> Business:
         doc_type=_BUSINESS_TYPE[document.kind],
         document_id=change.target if change and document.kind in (Kind.RECALL, Kind.UPDATE) else None,
         reason=change.reason if change else None,
-        paper=0 if document.draft.delivery_mode is DeliveryMode.ELECTRONIC else 1,
+        paper=1 if document.draft.delivery_mode is DeliveryMode.BOTH else 0,
         document_info=_document_info(change) if change and document.kind is Kind.UPDATE else None,
         replacements=tuple(
             ReplacementInfo(document_id=replaced, organ_ids=codes) for replaced, codes in change.replaces

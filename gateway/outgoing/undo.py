@@ -22,7 +22,7 @@ async def run(desk: OutDesk, scope: AgencyScope, id: str) -> OutgoingDocument:
     async with desk.store.begin(scope) as work:
         document = await work.outgoing.get(id)
         seal.refuse_sealed(document)
-        if document.state is not OutState.QUEUED:
+        if document.state not in (OutState.QUEUED, OutState.PAPER):
             raise Clash(f"{id} is {document.state}: it cannot be called back", code="GW-ALREADY-SENT")
         draft = replace(
             document,

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from gateway.domain.document import Change, Draft, Kind, OutgoingDocument, OutState
+from gateway.domain.document import Change, DeliveryMode, Draft, Kind, OutgoingDocument, OutState
 from gateway.domain.fields import CHANGE
 from gateway.policy.texts import broken_fields, long_lists
 from gateway.policy.verdict import Reason, ReasonCode, Verdict, reason
@@ -25,6 +25,8 @@ def check_change(
     ]
     if kind is Kind.UPDATE:
         reasons += _update(change, parent)
+    if replacement is not None and replacement.delivery_mode is DeliveryMode.PAPER:
+        reasons.append(reason(ReasonCode.CHANGE_ON_PAPER, "/delivery_mode"))
     if kind is Kind.REPLACEMENT and replacement is not None:
         reasons += _replacement(replacement, parent)
     return Verdict(reasons=tuple(reasons))
@@ -38,7 +40,9 @@ def _wanted(kind: Kind) -> tuple[str, ...]:
 def _parent(change: Change, parent: OutgoingDocument) -> Iterator[Reason]:
     if parent.kind not in _PARENTS:
         yield reason(ReasonCode.PARENT_IS_CHANGE, "", kind=parent.kind)
-    if parent.state is not OutState.PACKED:
+    if parent.state is OutState.PAPER:
+        yield reason(ReasonCode.PARENT_ON_PAPER, "", document=parent.draft.code)
+    elif parent.state is not OutState.PACKED:
         yield reason(ReasonCode.PARENT_NOT_SENT, "", state=parent.state)
     if change.target is not None and change.target != parent.document_id:
         yield reason(ReasonCode.TARGET_DIFFERS, "/target", given=change.target, expected=parent.document_id)

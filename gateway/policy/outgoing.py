@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Sequence
 from datetime import date, datetime
 
-from gateway.domain.document import Change, Draft, FileItem, FileRole, Recipient, Urgency
+from gateway.domain.document import Change, DeliveryMode, Draft, FileItem, FileRole, Recipient, Urgency
 from gateway.domain.fields import CHANGE, DRAFT, FIRST_DAY, LAST_DAY
 from gateway.domain.files import FileFacts
 from gateway.domain.registry import Resolution, Standing
@@ -181,7 +181,7 @@ def _files(draft: Draft, files: Sequence[tuple[FileItem, FileFacts]], profile: P
     for position, (item, facts) in enumerate(files):
         verdict += judge(item.name, facts, profile, f"/files/{position}")
     total = sum(facts.size for _, facts in files)
-    reasons = [*_lead(files, profile)]
+    reasons = [*_lead(draft, files, profile)]
     if total > profile.max_document_bytes:
         limit = profile.max_document_bytes
         reasons.append(
@@ -210,9 +210,11 @@ def _stamped(
     return Verdict(warnings=found) if ReasonCode.SECRECY_STAMP in confirmed else Verdict(reasons=found)
 
 
-def _lead(files: Sequence[tuple[FileItem, FileFacts]], profile: Profile) -> Iterator[Reason]:
+def _lead(draft: Draft, files: Sequence[tuple[FileItem, FileFacts]], profile: Profile) -> Iterator[Reason]:
+    """The original of what goes on paper alone is the paper; the node need not have a file of it."""
     leads = [(n, pair) for n, pair in enumerate(files) if pair[0].role is FileRole.LEAD]
-    if len(leads) != 1:
+    least = 0 if draft.delivery_mode is DeliveryMode.PAPER else 1
+    if not least <= len(leads) <= 1:
         yield reason(ReasonCode.LEAD_COUNT, "/files", found=len(leads))
     for n, (item, facts) in leads:
         if facts.found_type not in profile.lead_types:

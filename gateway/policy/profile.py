@@ -3,9 +3,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from datetime import timedelta
 
+from gateway.domain.document import DeliveryMode
 from gateway.domain.signatures import RoleRule
 from gateway.labels_words import SECRECY_STAMPS, WATCHED_WORDS
 
@@ -55,6 +57,10 @@ class Profile:
             "R19, R22",
             "refuse or warn where the lead file lacks a valid signature of the agency; warn lets unsigned papers leave",
         ),
+    )
+    delivery_modes: Mapping[str, DeliveryMode] = field(
+        default_factory=dict,
+        metadata=_said("R6, R21", "own delivery mode by key of type, before that of its class"),
     )
     pdf_roles: tuple[RoleRule, ...] = field(
         default=(),

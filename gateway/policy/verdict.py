@@ -74,6 +74,10 @@ class ReasonCode(StrEnum):
     TARGET_DIFFERS = "target-differs"
     REPLACES_ITSELF = "replaces-itself"
     NOTHING_CHANGED = "nothing-changed"
+    # what goes on paper (R6)
+    PARENT_ON_PAPER = "parent-on-paper"
+    CHANGE_ON_PAPER = "change-on-paper"
+    BEFORE_ITS_DATE = "before-its-date"
     # an identity that is taken (R117, interfaces.md 3.3)
     NUMBER_TAKEN = "number-taken"
     NUMBER_AGAIN = "number-again"

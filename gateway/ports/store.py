@@ -20,6 +20,7 @@ from gateway.ports.content import Scratch as Scratch
 from gateway.ports.deadlines import Tasks
 from gateway.ports.holds import Holds
 from gateway.ports.lists import Lists
+from gateway.ports.paper import PaperParts
 from gateway.ports.queues import Inbox, Jobs, Outbox
 from gateway.ports.recalls import RecallAsks
 from gateway.ports.recipients import RecipientGroups
@@ -251,6 +252,7 @@ class Work(Protocol):
     events: Events
     held: Holds
     recalls: RecallAsks
+    paper: PaperParts
     groups: RecipientGroups
     tasks: Tasks
     lists: Lists

@@ -18,7 +18,7 @@ from gateway.store.tables import DeliveryRow, IdentityRow, InboxRow, OutgoingRow
 _LATELY = timedelta(days=7)
 _BEGIN = datetime(1970, 1, 1, tzinfo=UTC)
 _AT_ONCE = 500
-_NOT_GONE = ("queued", "sending", "failed", "cancelled")
+_NOT_GONE = ("queued", "sending", "failed", "cancelled", "paper")
 _B, _D, _I, _O = InboxRow, DeliveryRow, IdentityRow, OutgoingRow
 
 

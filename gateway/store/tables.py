@@ -24,6 +24,7 @@ from gateway.store.hold_tables import HoldRow as HoldRow
 from gateway.store.keeping_tables import KeepingRow as KeepingRow
 from gateway.store.lists_tables import KEYED_BY_PLACE
 from gateway.store.notice_tables import NoticeRow as NoticeRow
+from gateway.store.paper_tables import PaperPartRow as PaperPartRow
 from gateway.store.people_rights_tables import NODE_NAMES as RIGHTS_TABLES
 from gateway.store.people_tables import NAMES as PEOPLE_TABLES
 from gateway.store.recall_tables import RecallAskRow as RecallAskRow

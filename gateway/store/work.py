@@ -12,6 +12,7 @@ from gateway.ports.book import Books
 from gateway.ports.deadlines import Tasks
 from gateway.ports.holds import Holds
 from gateway.ports.lists import Lists
+from gateway.ports.paper import PaperParts
 from gateway.ports.queues import Inbox, Jobs, Outbox
 from gateway.ports.recalls import RecallAsks
 from gateway.ports.recipients import RecipientGroups
@@ -37,6 +38,7 @@ from gateway.store.lists_counts import KnownCounts
 from gateway.store.lists_write import DueNow, ListWriter, no_office_hours
 from gateway.store.outbox import SqlOutbox
 from gateway.store.outgoing import SqlOutgoingDocuments
+from gateway.store.paper import SqlPaperParts
 from gateway.store.recall_asks import SqlRecallAsks
 from gateway.store.register import SqlDocumentRegister
 from gateway.store.revocation import SqlPendingRevocations
@@ -80,6 +82,7 @@ class SqlWork:
         self.events: ports.Events = SqlEvents(tx, scope, clock)
         self.held: Holds = SqlHolds(tx, scope)
         self.recalls: RecallAsks = SqlRecallAsks(tx, scope)
+        self.paper: PaperParts = SqlPaperParts(tx, scope)
         self.groups: RecipientGroups = SqlRecipientGroups(tx, scope)
         self.tasks: Tasks = SqlTasks(tx, scope)
         self.lists: Lists = SqlLists(tx, scope, clock, known=known, changed=changed)

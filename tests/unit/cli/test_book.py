@@ -107,3 +107,43 @@ def test_what_may_not_be_entered_is_refused_with_its_reasons(node: Terminal) -> 
     assert (given.code, early.code) == (4, 4)
     assert "số đến" in given.err
     assert "Ngày đến" in early.err
+
+
+def test_a_letter_on_paper_is_on_the_list_until_it_was_handed_over(node: Terminal, tmp_path: Path) -> None:
+    day = local(SystemClock().now()).strftime("%d/%m/%Y")
+    file = tmp_path / "letter.pdf"
+    file.write_bytes(PDF)
+    meta = tmp_path / "letter.json"
+    meta.write_text('{"delivery_mode": "paper"}', encoding="utf-8")
+    flags = (
+        "--number",
+        "15",
+        "--symbol",
+        "VP",
+        "--date",
+        day,
+        "--type",
+        "cong_van",
+        "--subject",
+        "Trả lời đơn",
+    )
+    to = ("--to", "Z91.02", "--signer", "Trần Văn Một", "--no-reply", "--meta", meta)
+
+    sent = node.type("send", file, *flags, *to, "--yes", "-o", "json")
+    shown = node.type("outbox", "show", sent.json["id"], "-o", "json")
+    waiting = node.type("book", "paper", "-o", "json")
+    asked = node.type("book", "hand-over", "15/VP", "--means", "post", "--dry-run")
+    refused = node.type("book", "hand-over", "15/VP", "--means", "other", "--yes")
+    done = node.type(
+        "book", "hand-over", "15/VP", "--means", "post", "--note", "RR 12", "--yes", "-o", "json"
+    )
+    after = node.type("book", "paper", "-o", "json")
+    handed = node.type("book", "paper", "--from", day)
+
+    assert (sent.code, sent.json["state"], shown.json["state"]) == (0, "paper", "paper"), sent.err
+    assert [(each["number"], each["to"], each["printed"]) for each in waiting.json["data"]] == [
+        ("15/VP", "Z91.02", ["letter.pdf"])
+    ]
+    assert (asked.code, refused.code, done.code) == (0, 4, 0)
+    assert after.json["data"] == []
+    assert "Bưu điện" in handed.out

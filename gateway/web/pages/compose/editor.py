@@ -143,7 +143,8 @@ def _options(visit: Visit, sheet: Sheet) -> Mapping[str, list[tuple[str, str]]]:
     return {
         "type": [("", visit.say("compose.choose")), *types],
         "urgency": [(key, visit.say(f"urgency.{key}")) for key in URGENCY_KEYS.values()],
-        "delivery": [(each.value, visit.say(f"delivery.{each}")) for each in DeliveryMode],
+        "delivery": [("", visit.say("compose.delivery.by_class"))]
+        + [(each.value, visit.say(f"delivery.{each}")) for each in DeliveryMode],
         "role": [(each.value, visit.say(f"role.{each}")) for each in RecipientRole],
         "file_role": [(each.value, visit.say(f"file_role.{each}")) for each in FileRole],
         "secrecy": [

@@ -106,7 +106,7 @@ def values(draft: Draft, change: Change | None = None) -> dict[str, str]:
         "place": draft.place or "",
         "reply": {True: "yes", False: "no", None: ""}[draft.reply_required],
         "reply_due": _day(draft.reply_due),
-        "delivery": draft.delivery_mode.value,
+        "delivery": draft.delivery_mode.value if draft.delivery_mode else "",
         "file_organ": code.organ if code else "",
         "file_year": str(code.year) if code else "",
         "file_notation": code.notation if code else "",
@@ -197,8 +197,8 @@ def _signer(form: Form) -> Signer | None:
     return Signer(name=name, title=title or None, competence=competence or None)
 
 
-def _mode(text: str) -> DeliveryMode:
-    return DeliveryMode(text) if text in tuple(DeliveryMode) else DeliveryMode.ELECTRONIC
+def _mode(text: str) -> DeliveryMode | None:
+    return DeliveryMode(text) if text in tuple(DeliveryMode) else None
 
 
 def _file_code(form: Form, read: _Reader) -> FileCode | None:

@@ -1,0 +1,293 @@
+"""What goes on paper: it is accepted and entered like any document, never travels alone, waits on the dispatch list until a
+person says when and how it went, and is neither late nor failed meanwhile."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import date, timedelta
+from typing import Any
+
+import pytest
+
+from gateway.book import read
+from gateway.domain.book import Book, Span
+from gateway.domain.document import (
+    Change,
+    DeliveryMode,
+    FileItem,
+    FileRole,
+    Kind,
+    OutgoingDocument,
+    OutState,
+    ReplyLink,
+)
+from gateway.domain.identity import Digest
+from gateway.domain.signatures import LegalValue
+from gateway.errors import Clash, Refused
+from gateway.outgoing import manage, paper, seal, undo
+from gateway.outgoing.paper import PaperLine
+from gateway.policy import paper as rules
+from gateway.policy.paper import HandedOver, Means
+from gateway.store import contacts, reporting
+from gateway.todo import gather
+from tests.support.node import COMMUNE, DEPARTMENT, PROVINCE, Town, draft
+
+PAPER, BOTH = DeliveryMode.PAPER, DeliveryMode.BOTH
+
+
+async def waiting(town: Town, at: str = DEPARTMENT) -> list[PaperLine]:
+    async with town.node.store.read(await town.scope(at)) as work:
+        return await paper.waiting(work)
+
+
+async def hand_over(town: Town, id: str, *to: str, on: date | None = None, **more: Any) -> None:
+    said = HandedOver(on=on or town.node.out.today(), **({"means": Means.POST} | more))
+    await paper.close(town.node.out, await town.scope(DEPARTMENT), id, said, to)
+
+
+async def test_paper_alone_is_accepted_and_entered_and_never_goes_over_the_axis(town: Town) -> None:
+    sent = await town.send("15", PROVINCE, COMMUNE, delivery_mode=PAPER)
+    await town.carry()
+    town.clock.advance(timedelta(days=10))
+    await town.carry()
+
+    document = await town.document(sent)
+    assert (document.state, document.envelope_digest) == (OutState.PAPER, None)
+    assert [each.state for each in (await town.deliveries(sent)).values()] == ["paper", "paper"]
+    assert await town.count("outbox") == 0
+    assert await town.count("job") == 0
+    assert await town.incoming(PROVINCE) == await town.incoming(COMMUNE) == ()
+    assert [line.delivery.recipient.code for line in await waiting(town)] == [PROVINCE, COMMUNE]
+    scope = await town.scope(DEPARTMENT)
+    async with town.node.store.read(scope) as work:
+        lines = [line async for part in read.whole(work, Book.OUTGOING, Span(year=2026)) for line in part]
+        listed = await work.lists.line(sent.id)
+        assert await work.blobs.holds(sent.files[0].sha256)
+    assert [(line.number, line.cells["dispatched_on"]) for line in lines] == [("15", None)]
+    assert listed is not None
+    assert (listed.state, listed.due_at, listed.attention_at) == ("paper", None, None)
+    assert (await gather.run(town.node.todo, scope)).tasks == ()
+    load = await reporting.load(town.node.store, town.clock.now())
+    assert (dict(load.deliveries), load.late.count, load.outbox_failed) == ({}, 0, 0)
+    since = town.clock.now() - timedelta(days=30)
+    assert await contacts.sent_to_since(town.node.store, since, [scope.agency_id]) == set()
+
+
+async def test_both_travels_and_is_on_the_list_too(town: Town) -> None:
+    sent = await town.send("15", delivery_mode=BOTH)
+    await town.carry()
+
+    assert (await town.delivery(sent)).state == "delivered"
+    assert [line.document.id for line in await waiting(town)] == [sent.id]
+    await hand_over(town, sent.id)
+    assert await waiting(town) == []
+    assert (await town.delivery(sent)).state == "delivered"
+
+
+async def test_a_person_closes_each_line_with_day_and_means_and_puts_them_right(town: Town) -> None:
+    sent = await town.send("15", PROVINCE, COMMUNE, delivery_mode=PAPER, issued_on=town.node.out.today())
+    today = town.node.out.today()
+
+    await hand_over(town, sent.id, PROVINCE, means=Means.OTHER, note="Giao tại cuộc họp")
+    assert [line.delivery.recipient.code for line in await waiting(town)] == [COMMUNE]
+    town.clock.advance(timedelta(days=1))
+    await hand_over(town, sent.id)
+    await hand_over(town, sent.id, PROVINCE, on=town.node.out.today())
+    with pytest.raises(Clash, match="nothing of"):
+        await hand_over(town, sent.id)
+
+    async with town.node.store.read(await town.scope(DEPARTMENT)) as work:
+        found = await paper.handed(work, today, town.node.out.today())
+        lines = [line async for part in read.whole(work, Book.OUTGOING, Span(year=2026)) for line in part]
+    said = {each.delivery.recipient.code: (each.part.handed_over, each.part.means) for each in found}
+    assert said == {code: (today + timedelta(days=1), "post") for code in (PROVINCE, COMMUNE)}
+    assert lines[0].cells["dispatched_on"] == today + timedelta(days=1)
+    events = [each for each in await town.events(DEPARTMENT, sent.id) if each.kind.value == "message.paper"]
+    assert [(each.data["to"], each.data.get("before")) for each in events] == [
+        (PROVINCE, None),
+        (COMMUNE, None),
+        (PROVINCE, today.isoformat()),
+    ]
+    assert [each.state for each in (await town.deliveries(sent)).values()] == ["paper", "paper"]
+
+
+@pytest.mark.parametrize(
+    ("said", "pointer"),
+    [
+        ({"on": timedelta(days=1)}, "/on"),
+        ({"on": timedelta(days=-400)}, "/on"),
+        ({"means": Means.OTHER}, "/note"),
+        ({"note": "x" * 501}, "/note"),
+        ({"note": "a\x0bb"}, "/note"),
+    ],
+)
+async def test_what_is_said_of_it_is_checked_and_changes_nothing_when_refused(
+    town: Town, said: dict[str, Any], pointer: str
+) -> None:
+    today = town.node.out.today()
+    sent = await town.send("15", delivery_mode=PAPER, issued_on=today)
+    if "on" in said:
+        said = said | {"on": today + said["on"]}
+
+    with pytest.raises(Refused, match=pointer):
+        await hand_over(town, sent.id, **said)
+
+    assert len(await waiting(town)) == 1
+
+
+async def test_what_does_not_go_on_paper_and_anothers_document_are_not_closed(town: Town) -> None:
+    electronic = await town.send("15")
+    sent = await town.send("16", delivery_mode=PAPER)
+
+    with pytest.raises(Clash, match="nothing of"):
+        await hand_over(town, electronic.id)
+    with pytest.raises(Refused, match="recipient-unknown"):
+        await hand_over(town, sent.id, COMMUNE)
+    assert await waiting(town, PROVINCE) == []
+
+
+async def test_it_is_cancelled_until_it_was_handed_over_and_not_again_after(town: Town) -> None:
+    scope = await town.scope(DEPARTMENT)
+    first = await town.send("15", delivery_mode=PAPER)
+    second = await town.send("16", delivery_mode=PAPER)
+    await hand_over(town, second.id)
+
+    cancelled = await manage.cancel(town.node.out, scope, first.id)
+    with pytest.raises(Clash, match="handed over on paper"):
+        await manage.cancel(town.node.out, scope, second.id)
+    with pytest.raises(Clash, match="never over the axis"):
+        await manage.resend(town.node.out, scope, second.id)
+
+    assert (cancelled.state, (await town.delivery(first)).state) == (OutState.CANCELLED, "cancelled")
+    assert await waiting(town) == []
+    assert (await town.delivery(second)).state == "paper"
+
+
+async def test_a_draft_sent_on_paper_may_be_called_back(town: Town) -> None:
+    scope = await town.scope(DEPARTMENT)
+    kept = await town.send("15", send=False, delivery_mode=PAPER)
+
+    sent = await manage.send_draft(town.node.out, scope, kept.id, wait=timedelta(seconds=30))
+    again = await undo.run(town.node.out, scope, sent.id)
+
+    assert (sent.state, again.state) == (OutState.PAPER, OutState.DRAFT)
+    assert await waiting(town) == []
+
+
+async def test_what_changes_a_document_and_what_it_changes_both_travel(town: Town) -> None:
+    on_paper = await town.send("15", delivery_mode=PAPER)
+    electronic = await town.send("16")
+    await town.carry()
+
+    for act in (town.update(on_paper), town.recall(on_paper), town.replacement(on_paper, "17")):
+        with pytest.raises(Refused, match="parent-on-paper"):
+            await act
+    with pytest.raises(Refused, match="change-on-paper"):
+        await town.send(
+            "16", kind=Kind.UPDATE, parent_id=electronic.id, delivery_mode=PAPER, change=changed(electronic)
+        )
+
+
+def changed(parent: OutgoingDocument) -> Change:
+    return Change(reason="Sửa trích yếu", target=parent.document_id)
+
+
+async def test_the_recall_of_what_went_both_ways_is_no_letter_on_paper(town: Town) -> None:
+    sent = await town.send("15", delivery_mode=BOTH)
+    await town.carry()
+    await town.recall(sent)
+    await town.carry()
+
+    assert [line.document.id for line in await waiting(town)] == [sent.id]
+
+
+async def test_a_file_is_not_needed_and_no_signature_is_asked_of_one(town: Town) -> None:
+    bare = await town.send("15", files=(), delivery_mode=PAPER)
+    with pytest.raises(Refused, match="lead-count"):
+        await town.send("16", files=(), delivery_mode=BOTH)
+
+    assert bare.state is OutState.PAPER
+    assert (await waiting(town))[0].printed == ()
+
+
+async def test_a_sealed_letter_waits_for_nobody(town: Town) -> None:
+    sent = await town.send("15", delivery_mode=PAPER)
+
+    await seal.document(town.node.out, town.node.hold, await town.scope(DEPARTMENT), sent.id, "Có dấu Mật")
+
+    assert (await town.document(sent)).state is OutState.CANCELLED
+    assert await waiting(town) == []
+
+
+async def test_a_reply_on_paper_ends_the_wait_for_it_once_it_was_handed_over(town: Town) -> None:
+    asked = await town.send("88", DEPARTMENT, sender=PROVINCE, reply_required=True)
+    await town.carry()
+    (letter,) = await town.incoming(DEPARTMENT)
+    link = ReplyLink(
+        agency=PROVINCE,
+        number=asked.draft.code,
+        date=town.node.out.today(),
+        document_id=asked.document_id,
+    )
+    reply = await town.send("15", delivery_mode=PAPER, replies_to=(link,))
+    assert (await answered(town, letter.id)) == ()
+
+    await hand_over(town, reply.id)
+
+    assert (await answered(town, letter.id)) == (reply.id,)
+
+
+async def answered(town: Town, id: str) -> tuple[str, ...]:
+    async with town.node.store.read(await town.scope(DEPARTMENT)) as work:
+        return (await work.incoming.get(id)).answered_by
+
+
+def document_of(type_key: str, mode: DeliveryMode | None = None) -> Any:
+    return replace(draft("15", PROVINCE), type_key=type_key, delivery_mode=mode)
+
+
+@pytest.mark.parametrize(
+    ("type_key", "said", "worth", "own", "mode"),
+    [
+        ("cong_van", None, None, {}, "electronic"),
+        ("to_trinh", None, None, {}, "both"),
+        ("to_trinh", None, LegalValue.OFFICIAL, {}, "electronic"),
+        ("to_trinh", None, LegalValue.OFFICIAL, {"to_trinh": BOTH}, "both"),
+        ("giay_moi", None, None, {"giay_moi": PAPER}, "paper"),
+        ("giay_moi", BOTH, LegalValue.OFFICIAL, {"giay_moi": PAPER}, "both"),
+        ("", None, None, {"": PAPER}, "paper"),
+    ],
+)
+def test_the_senders_word_then_the_agencys_table_then_the_signatures_then_the_class_say_how_it_goes(
+    type_key: str, said: DeliveryMode | None, worth: LegalValue | None, own: Any, mode: str
+) -> None:
+    assert rules.mode_of(document_of(type_key, said), worth, own).value == mode
+
+
+async def test_what_the_sender_leaves_open_is_settled_when_it_is_accepted_and_not_in_a_draft(
+    town: Town,
+) -> None:
+    kept = await town.send("15", send=False, type_key="to_trinh")
+    sent = await town.send("16", type_key="to_trinh")
+
+    assert (kept.draft.delivery_mode, sent.draft.delivery_mode) == (None, BOTH)
+
+
+@pytest.mark.parametrize(
+    ("type_key", "mode", "names"),
+    [
+        ("cong_van", BOTH, ["a", "c", "d"]),
+        ("giay_moi", BOTH, ["a"]),
+        ("giay_moi", PAPER, ["a", "c", "d"]),
+    ],
+)
+def test_attachments_of_an_invitation_that_travels_are_not_printed(
+    type_key: str, mode: DeliveryMode, names: list[str]
+) -> None:
+    roles = (FileRole.LEAD, FileRole.SOURCE, FileRole.APPENDIX, FileRole.REFERENCE)
+    files = [
+        FileItem(n=n, name=name, role=role, content_type="pdf", size=1, sha256=Digest.of_bytes(bytes(32)))
+        for n, (name, role) in enumerate(zip("abcd", roles, strict=True), 1)
+    ]
+
+    assert [each.name for each in rules.printed(document_of(type_key, mode), files)] == names
