@@ -99,6 +99,10 @@ ERRORS: dict[str, tuple[str, str]] = {
         "The present state does not allow this. Look at it again.",
     ),
     # what exactly forbids it, where the error says
+    "clash.GW-NO-PAPER": (
+        "Không còn bản giấy nào của văn bản này chờ gửi.",
+        "Nothing of this document waits to be handed over on paper.",
+    ),
     "clash.GW-NO-DRAFT": (
         "Văn bản này không còn là bản nháp nên không sửa được nữa.",
         "This is no draft any more, so it cannot be changed.",

@@ -69,7 +69,10 @@ DUE = {
     *("sign", "trust show", "trust refresh", "inbox seal", "outbox seal"),
     *(f"hold {name}" for name in ("list", "show", "lift", "key", "notice", "purge")),
     *(f"evidence {name}" for name in ("make", "verify", "list", "show")),
-    *(f"book {name}" for name in ("show", "export", "enter", "catch-up", "sent", "strike")),
+    *(
+        f"book {name}"
+        for name in ("show", "export", "enter", "catch-up", "sent", "strike", "paper", "hand-over")
+    ),
     *(f"calendar {name}" for name in ("list", "add", "remove", "import")),
     *(f"todo {name}" for name in ("list", "take", "snooze", "close", "wake")),
     *(f"registry change {name}" for name in ("plan", "show", "approve", "undo", "list", "report", "legacy")),
