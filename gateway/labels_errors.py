@@ -99,6 +99,10 @@ ERRORS: dict[str, tuple[str, str]] = {
         "The present state does not allow this. Look at it again.",
     ),
     # what exactly forbids it, where the error says
+    "clash.GW-HANDED-OVER": (
+        "Văn bản đã gửi bản giấy, không hủy gửi được nữa.",
+        "The document was handed over on paper and cannot be cancelled any more.",
+    ),
     "clash.GW-NO-PAPER": (
         "Không còn bản giấy nào của văn bản này chờ gửi.",
         "Nothing of this document waits to be handed over on paper.",

@@ -67,21 +67,22 @@ async def check(desk: OutDesk, scope: AgencyScope, order: Order, tray: Tray) -> 
         own_codes=(agency.code, *agency.aliases),
         confirmed=order.confirm,
     )
-    if draft.delivery_mode is not DeliveryMode.PAPER:  # its original is the paper, signed by hand
+    travels = draft.delivery_mode is not DeliveryMode.PAPER
+    if travels:  # the original of what goes on paper is the paper, signed by hand
         verdict += signed.check(lead, draft.recipients, desk.profile)
     draft = replace(draft, signed_at=draft.signed_at or pdf_verdict.signed_at(lead))
     if order.change is not None and parent is not None:
         verdict += change.check_change(order.change, order.kind, parent, draft)
     if taken:
         verdict += Verdict(reasons=(taken,))
-    if verdict.allowed:
+    if verdict.allowed and travels:
         document_id = parent.document_id if order.kind is Kind.UPDATE and parent else None
         verdict += sendable.order(
             order, draft, stored(tray), document_id or document_id_of(agency, draft), agency, desk.clock.now()
         )
-    addressed = [each.code for each in reach.addressed(resolutions)]
+    addressed = [each.code for each in reach.addressed(resolutions)] if travels else []
     bound = await desk.directory.bound(addressed, desk.clock.now()) if addressed else ()
-    verdict += Verdict(warnings=(*reach.of_registry(resolutions, bound), *again))
+    verdict += Verdict(warnings=(*reach.of_registry(resolutions if travels else (), bound), *again))
     return draft, verdict
 
 

@@ -150,7 +150,7 @@ async def _stop(work: Work, document: OutgoingDocument, deliveries: Sequence[Del
         raise late
     if any(each.handed_over is not None for each in await work.paper.of(document.id)):
         raise Clash(
-            f"{document.id} has been handed over on paper; ask for it back on paper", code="GW-ALREADY-SENT"
+            f"{document.id} has been handed over on paper; ask for it back on paper", code="GW-HANDED-OVER"
         )
     if document.state is OutState.QUEUED:
         if not await work.jobs.cancel("pack", document.id) and not _could_not_be_packed(document, deliveries):

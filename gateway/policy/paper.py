@@ -10,8 +10,8 @@ from enum import StrEnum
 from types import MappingProxyType
 
 from gateway.domain.document import DeliveryMode, Draft, FileItem, FileRole
+from gateway.domain.fields import has_bad_characters
 from gateway.domain.signatures import LegalValue
-from gateway.policy.texts import has_bad_characters
 from gateway.policy.verdict import Reason, ReasonCode, Verdict, reason
 
 # R6 by type of document. What no row names goes over the axis alone.

@@ -6,8 +6,8 @@ Expand: one table.
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0027"
-down_revision = "0026"
+revision = "0028"
+down_revision = "0027"
 phase = "expand"
 
 _WAITS = sa.text("handed_over IS NULL")
