@@ -6,8 +6,8 @@ Expand: one table.
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0028"
-down_revision = "0027"
+revision = "0029"
+down_revision = "0028"
 phase = "expand"
 
 _WAITS = sa.text("handed_over IS NULL")
