@@ -35,8 +35,15 @@ def show(call: Call) -> None:
 
 def check(call: Call) -> None:
     """Read the settings and say whether they can be used; exit 1 and every fault when not."""
+    from gateway.errors import Misconfigured
+    from gateway.ops import settings_check
     from gateway.settings import locate
 
-    call.settings()
+    if found := settings_check.faults(call.settings()):
+        raise Misconfigured(
+            "the settings cannot be used:" + "".join(f"\n  {each}" for each in found),
+            code="GW-C-001",
+            hint="docs/settings.md describes every setting; see those in force with: gateway config show",
+        )
     path = locate(call.config, os.environ)
     call.say("cli.settings_fine", file=path or "-")

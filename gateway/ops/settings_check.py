@@ -1,0 +1,57 @@
+"""What `gateway config check` looks at besides single values: every text among the settings is read by the very reader that
+will read it at start, and addresses say how they are spoken to. In: settings. Out: every fault at once. Opens nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from functools import partial
+
+from gateway.bootstrap_deadlines import read_people
+from gateway.errors import GatewayError
+from gateway.ops.server_certificates import is_here
+from gateway.policy import office_hours, reminding
+from gateway.settings import Settings
+from gateway.store.engine import Role, open_engine
+from gateway.transport.amqp.access import Server, read_servers
+from gateway.trust.bounded_http import parsed
+from gateway.trust.clamav import read_address
+
+
+def faults(settings: Settings) -> list[str]:
+    """All of them at once."""
+    readers: dict[str, Callable[[], object]] = {
+        "office.hours": lambda: office_hours.read_spans(settings.office.hours),
+        "office.weekdays": lambda: office_hours.read_weekdays(settings.office.weekdays),
+        "mail.digest_at": lambda: reminding.read_hours(settings.mail.digest_at),
+        "mail.people": lambda: read_people(settings.mail.people),
+    }
+    if not settings.database.url.startswith("sqlite"):  # its file is made by `gateway init`
+        readers["database.url"] = lambda: open_engine(settings.database.address, Role.READER)
+    for key, text in (("accounts.address", settings.accounts.address), ("log.tsa_url", settings.log.tsa_url)):
+        if text:
+            readers[key] = partial(parsed, text)
+    if settings.scanner.address:
+        readers["scanner.address"] = lambda: read_address(settings.scanner.address)
+    found = [fault for key, read in readers.items() for fault in _of(key, read)]
+    return [*found, *_broker(settings)]
+
+
+def _of(key: str, read: Callable[[], object]) -> Iterator[str]:
+    try:
+        read()
+    except GatewayError as error:
+        said = str(error)
+        yield said if said.startswith(key) else f"{key}: {said}"
+
+
+def _broker(settings: Settings) -> Iterator[str]:
+    if settings.axis.kind != "amqp":
+        return
+    servers: list[Server] = []
+    yield from _of("amqp.servers", lambda: servers.extend(read_servers(settings.amqp.servers)))
+    for each in servers:
+        if not each.tls and not is_here(each.host):
+            yield (
+                f"amqp.servers: {each} is on another machine and in clear text, password and packets' labels with it; "
+                f"write amqps://{each.host}"
+            )
