@@ -69,6 +69,14 @@ RULES: dict[str, tuple[str, str]] = {
         "{field} có vẻ gõ bằng phông cũ (TCVN3, VNI). Hãy chuyển sang Unicode.",
         "{field} looks like an old font (TCVN3, VNI). Convert it to Unicode.",
     ),
+    "rule.hidden-marks": (
+        "{field} có ký tự ẩn ({marks}), có thể làm chữ hiện ra khác với nội dung thật. Hãy xóa và gõ lại.",
+        "{field} has marks that nobody sees ({marks}); what is shown may differ from what it says. Type it again.",
+    ),
+    "rule.type-unknown": (
+        "“{name}” không có trong danh mục tên loại văn bản. Hãy kiểm tra lại.",
+        "“{name}” is none of the known types of document. Check it.",
+    ),
     "rule.no-diacritics": (
         "Trích yếu không có dấu tiếng Việt. Hãy kiểm tra lại.",
         "The subject has no Vietnamese diacritics. Check it.",

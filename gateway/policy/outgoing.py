@@ -12,12 +12,14 @@ from gateway.domain.fields import CHANGE, DRAFT, FIRST_DAY, LAST_DAY
 from gateway.domain.files import FileFacts
 from gateway.domain.registry import Resolution, Standing
 from gateway.domain.wall_clock import local
+from gateway.labels_words import WORDS
 from gateway.policy.contents import judge, secrecy_stamps
 from gateway.policy.door import check_declared, never_stored
 from gateway.policy.profile import Profile
 from gateway.policy.texts import broken_fields, long_lists, odd_subject
 from gateway.policy.verdict import Reason, ReasonCode, Verdict, reason
 
+_TYPES = frozenset(words[0].casefold() for key, words in WORDS.items() if key.startswith("type."))
 _MOST = 999  # copies and pages have three digits on the wire (edxml.md 2.2)
 
 
@@ -114,6 +116,8 @@ def _times(draft: Draft, profile: Profile, today: date) -> Iterator[Reason]:
 
 def _head_warnings(draft: Draft, profile: Profile, today: date) -> Iterator[Reason]:
     yield from odd_subject(draft.subject, profile, "/subject")
+    if draft.type_name and " ".join(draft.type_name.casefold().split()) not in _TYPES:
+        yield reason(ReasonCode.TYPE_UNKNOWN, "/type", name=draft.type_name)
     if draft.reply_required and draft.reply_due is None:
         yield reason(ReasonCode.REPLY_DUE_MISSING, "/reply_due")
     if draft.reply_required and draft.reply_due is not None and draft.reply_due < today:

@@ -4,6 +4,7 @@ Vietnamese. In: values with their rules. Out: reasons and warnings. Pure; nothin
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 
@@ -45,7 +46,8 @@ def _name(pointer: str) -> str:
 
 
 def odd_subject(subject: str, profile: Profile, pointer: str) -> Iterator[Reason]:
-    """Warnings about a subject: watched words (R3), a legacy font (R8), no diacritics (R9)."""
+    """Warnings about a subject: watched words (R3), a legacy font (R8), no diacritics (R9), marks that nobody sees and
+    that may turn what is read around them."""
     plain = nfc(subject).casefold()
     for word in profile.subject_keywords:
         if re.search(rf"(?<!\w){re.escape(word.casefold())}(?!\w)", plain):
@@ -54,6 +56,9 @@ def odd_subject(subject: str, profile: Profile, pointer: str) -> Iterator[Reason
         yield reason(ReasonCode.LEGACY_FONT, pointer, field="subject")
     elif len(plain.split()) > _WORDS_WITHOUT_MARK and plain.isascii():
         yield reason(ReasonCode.NO_DIACRITICS, pointer)
+    hidden = {f"U+{ord(letter):04X}" for letter in subject if unicodedata.category(letter) == "Cf"}
+    if hidden:
+        yield reason(ReasonCode.HIDDEN_MARKS, pointer, field="subject", marks=", ".join(sorted(hidden)))
 
 
 def stamps_on(page: str, stamps: tuple[str, ...]) -> tuple[str, ...]:

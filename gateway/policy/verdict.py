@@ -35,6 +35,8 @@ class ReasonCode(StrEnum):
     # text (R8, R9)
     LEGACY_FONT = "legacy-font"
     NO_DIACRITICS = "no-diacritics"
+    HIDDEN_MARKS = "hidden-marks"
+    TYPE_UNKNOWN = "type-unknown"
     # recipients (R48, R83)
     RECIPIENT_SELF = "recipient-self"
     RECIPIENT_TWICE = "recipient-twice"

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from gateway.domain.document import Draft, FileItem, FileRole, Recipient, Signer, Urgency
+from gateway.domain.document import Draft, FileItem, FileRole, Recipient, ReplyLink, Signer, Urgency
 from gateway.domain.files import FileFacts
 from gateway.domain.identity import Digest
 from gateway.domain.registry import AgencyEntry, Resolution, Standing
@@ -187,6 +187,45 @@ def test_a_doubtful_subject_warns_and_never_refuses_r3_r8_r9(subject: str, warni
 
     assert verdict.allowed
     assert warned(verdict) == {warning}
+
+
+@pytest.mark.parametrize("mark", ["\u202e", "\u200b", "\u2066", "\u00ad"])
+def test_a_mark_in_the_subject_that_nobody_sees_warns(mark: str) -> None:
+    verdict = judge(draft(subject=f"V/v báo cáo {mark}tình hình"))
+
+    assert verdict.allowed
+    assert [each.params["marks"] for each in verdict.warnings] == [f"U+{ord(mark):04X}"]
+
+
+@pytest.mark.parametrize(
+    ("name", "warning"), [("Công văn", set()), ("công  văn", set()), ("Thư tay", {"type-unknown"})]
+)
+def test_an_unknown_type_of_document_warns(name: str, warning: set[str]) -> None:
+    assert warned(judge(draft(type_name=name))) == warning
+
+
+@pytest.mark.parametrize(
+    ("changes", "pointer"),
+    [
+        ({"issued_on": date(1, 1, 1)}, "/date"),
+        ({"issued_on": date(1899, 12, 31)}, "/date"),
+        ({"reply_required": True, "reply_due": date(9999, 12, 31)}, "/reply_due"),
+        ({"signed_at": datetime(2027, 11, 20, 9, tzinfo=UTC)}, "/signed_at"),
+        ({"signed_at": datetime(1, 1, 1, tzinfo=UTC)}, "/signed_at"),
+        ({"signed_at": datetime(9999, 12, 31, 23, tzinfo=UTC)}, "/signed_at"),
+        ({"urgency": Urgency.TIMED_EXPRESS, "due_at": datetime(9999, 12, 31, 23, tzinfo=UTC)}, "/due_at"),
+        (
+            {"replies_to": (ReplyLink(agency="Z92.01", number="1/A", date=date(1, 1, 1)),)},
+            "/replies_to/0/date",
+        ),
+    ],
+)
+def test_a_date_that_no_office_has_is_refused(changes: dict[str, Any], pointer: str) -> None:
+    assert broken(judge(draft(**changes))) == {("date-odd", pointer)}
+
+
+def test_a_time_of_signing_of_today_may_pass() -> None:
+    assert judge(draft(signed_at=datetime(2026, 11, 20, 9, tzinfo=UTC))).allowed
 
 
 @pytest.mark.parametrize(

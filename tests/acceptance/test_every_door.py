@@ -1,0 +1,215 @@
+"""Accepted means that it can be sent, through every door: whatever programs and people write over the API, at the command
+line and on the page of a new document, what is accepted is admitted by its recipient, and every status that a door accepts
+reaches the sender. EVERY_DOOR says how many documents are tried, over all doors."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any, TypeVar
+
+import pytest
+import typer
+from hypothesis import Phase, given, settings
+from hypothesis import strategies as st
+
+from gateway.cli import send as command
+from gateway.cli.command import Call
+from gateway.cli.node import Seat
+from gateway.domain.account import AgencyScope
+from gateway.domain.document import Draft, FileRole, IncomingDocument, InState, Recipient, Staff
+from gateway.domain.status import Track
+from gateway.errors import Clash, Refused
+from gateway.incoming import act
+from gateway.incoming.act import StatusCall
+from gateway.outgoing import drafting, manage
+from gateway.outgoing.intake import tray
+from gateway.outgoing.order import Order
+from gateway.web.forms import Form
+from gateway.web.pages.compose import fields
+from tests.support import api, said
+from tests.support.api import DEPARTMENT, PDF, PROVINCE, Door
+
+T = TypeVar("T")
+DOCUMENTS = int(os.environ.get("EVERY_DOOR", "500"))
+# The page's own names of its fields, by those of the API.
+_OF_PAGE = {
+    "number": "number",
+    "symbol": "symbol",
+    "type": "type",
+    "subject": "subject",
+    "place": "place",
+    "signer/name": "name",
+    "signer/title": "title",
+    "signer/competence": "competence",
+    "file_code/notation": "file_notation",
+    "file_code/organ": "file_organ",
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Office:
+    """The node, and who hands in to it."""
+
+    door: Door
+    folder: Path
+    sender: AgencyScope
+    receiver: AgencyScope
+
+
+@pytest.fixture
+async def office(tmp_path_factory: pytest.TempPathFactory, tmp_path: Path) -> AsyncIterator[Office]:
+    blank = tmp_path_factory.mktemp("stage")
+    await api._stage(blank)
+    async with api.opened(blank, tmp_path / "node") as door:
+        scopes = [await _scope(door, code) for code in (DEPARTMENT, PROVINCE)]
+        (tmp_path / "15.pdf").write_bytes(PDF)
+        yield Office(door=door, folder=tmp_path, sender=scopes[0], receiver=scopes[1])
+
+
+@pytest.mark.timeout(3600)
+async def test_what_any_door_accepts_is_admitted_and_every_accepted_status_reaches_the_sender(
+    office: Office,
+) -> None:
+    doors = (_over_the_api, _at_the_command_line, _on_the_page)
+    accepted: dict[str, str] = {}
+    for n, raw in enumerate(_drawn(said.messages(15), DOCUMENTS)):
+        door = doors[n % len(doors)]
+        raw["number"] = str(n + 1) if raw["number"] == "15" else raw["number"]
+        raw["recipients"] = [{"code": PROVINCE, "role": "to_act"}]
+        id = await door(office, raw)
+        if id is not None:
+            accepted[id] = door.__name__
+        if n % 50 == 49:
+            await office.door.carry()
+    await office.door.carry()
+
+    assert {door.__name__ for door in doors} == set(accepted.values())
+    assert len(accepted) >= DOCUMENTS // 4
+    arrived = await _arrived(office)
+    async with office.door.node.store.read(office.sender) as work:
+        sent = [await work.outgoing.get(id) for id in accepted]
+        states = {each.id: [one.state for one in await work.deliveries.of(each.id)] for each in sent}
+    assert {id: state for id, state in states.items() if state != ["delivered"]} == {}
+    assert {each.packet_id for each in sent} == {each.packet_id for each in arrived}
+    await _statuses(office, arrived)
+
+
+async def _statuses(office: Office, arrived: list[IncomingDocument]) -> None:
+    """One status about each, over the API and through what command line and pages call."""
+    taken: dict[str, str] = {}
+    for n, (document, raw) in enumerate(zip(arrived, _drawn(said.statuses(), len(arrived)), strict=True)):
+        done = await (_status_over_the_api if n % 2 else _status_by_hand)(office, document, raw)
+        if done and document.state in (InState.NEW, InState.HELD):
+            taken[document.packet_id or ""] = raw["code"]
+    await office.door.carry()
+
+    assert len(taken) >= len(arrived) // 4
+    async with office.door.node.store.read(office.sender) as work:
+        for packet_id, code in taken.items():
+            sent = await work.outgoing.by_packet_id(packet_id)
+            assert sent is not None
+            (delivery,) = await work.deliveries.of(sent.id)
+            facts = await work.facts.of(delivery.id)
+            assert code in [each.code for each in facts if each.track is Track.BUSINESS], (sent.id, code)
+            assert all(each.proved for each in facts if each.code == code)
+    assert (await office.door.node.store.counts())["job.waiting"] == 0
+
+
+async def _over_the_api(office: Office, raw: dict[str, Any]) -> str | None:
+    answer = await office.door.send(raw, once=f"k{len(raw)}-{raw['number'][:20].encode().hex()}")
+    assert answer.status in (202, 400, 409, 422), answer
+    return str(answer.json["id"]) if answer.status == 202 else None
+
+
+async def _at_the_command_line(office: Office, raw: dict[str, Any]) -> str | None:
+    meta = office.folder / "meta.json"
+    meta.write_text(json.dumps(raw))
+    node = office.door.node
+    agency = await node.store.accounts.hosted_by_code(DEPARTMENT)
+    assert agency is not None
+    try:
+        told = command.asked(meta, {})
+        order = Order(draft=told.to_draft(), send=told.send)
+        seat = Seat(node=node, agency=agency, scope=office.sender)
+        done = await command.hand_in(Call(quiet=True), seat, order, [office.folder / "15.pdf"], [])
+    except (typer.BadParameter, Refused, Clash):
+        return None
+    assert done is not None
+    assert done.document is not None
+    return done.document.id
+
+
+async def _on_the_page(office: Office, raw: dict[str, Any]) -> str | None:
+    """What its form says becomes a draft, is checked and sent, as behind its buttons."""
+    out = office.door.node.out
+    flat = {name: (_text(raw, path),) for path, name in _OF_PAGE.items() if _text(raw, path)}
+    form = Form(MappingProxyType({**flat, "date": ("20/11/2026",), "reply": ("no",)}))
+    draft, _ = fields.typed(form, Draft(), out.today())
+    draft = replace(draft, recipients=(Recipient(code=PROVINCE),))
+    try:
+        begun = await drafting.begin(out, office.sender, draft)
+        async with tray(out) as held:
+            await held.add("lead", "15.pdf", FileRole.LEAD, _pieces())
+            stored = await drafting.add_files(out, office.sender, begun.id, held)
+        return (await manage.send_draft(out, office.sender, stored.id)).id
+    except (Refused, Clash):
+        return None
+
+
+async def _status_over_the_api(office: Office, document: IncomingDocument, raw: dict[str, Any]) -> bool:
+    answer = await office.door.ask("POST", f"/inbox/{document.id}/status", agency=PROVINCE, json=raw)
+    assert answer.status in (200, 400, 422), answer
+    return answer.status == 200
+
+
+async def _status_by_hand(office: Office, document: IncomingDocument, raw: dict[str, Any]) -> bool:
+    given_staff = {name: raw["staff"].get(name) for name in ("name", "department", "phone", "email")}
+    call = StatusCall(
+        code=raw["code"], note=raw.get("note"), reason=raw.get("reason"), staff=Staff(**given_staff)
+    )
+    try:
+        await act.set_status(office.door.node.inn, office.receiver, document.id, call)
+    except Refused:
+        return False
+    return True
+
+
+async def _arrived(office: Office) -> list[IncomingDocument]:
+    async with office.door.node.store.read(office.receiver) as work:
+        return list((await work.incoming.page(limit=10_000)).items)
+
+
+async def _scope(door: Door, code: str) -> AgencyScope:
+    agency = await door.node.store.accounts.hosted_by_code(code)
+    assert agency is not None
+    return AgencyScope(agency_id=agency.id, principal_id="clerk")
+
+
+async def _pieces() -> AsyncIterator[bytes]:
+    yield PDF
+
+
+def _text(raw: dict[str, Any], path: str) -> str:
+    first, _, rest = path.partition("/")
+    value = raw.get(first) or ""
+    return str(value.get(rest) or "") if isinstance(value, dict) else str(value)
+
+
+def _drawn(strategy: st.SearchStrategy[T], count: int) -> list[T]:
+    """So many examples, the same each time."""
+    found: list[T] = []
+
+    @settings(max_examples=count, derandomize=True, database=None, deadline=None, phases=[Phase.generate])
+    @given(strategy)
+    def draw(example: T) -> None:
+        found.append(example)
+
+    draw()
+    while len(found) < count:
+        found += found[: count - len(found)]
+    return found[:count]
