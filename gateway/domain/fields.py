@@ -138,6 +138,11 @@ def is_blank(text: str) -> bool:
     return all(letter.isspace() or unicodedata.category(letter) == "Cf" for letter in text)
 
 
+def is_encodable(text: str) -> bool:
+    """Whether it can be written in UTF-8 at all: lone surrogates cannot."""
+    return not any("\ud800" <= letter <= "\udfff" for letter in text)
+
+
 def has_bad_characters(text: str, *, lines: bool = False) -> bool:
     """Control characters (header and log injection), lone surrogates and non-characters (not XML)."""
     return any(map(_is_bad, text.translate(_LINES) if lines else text))

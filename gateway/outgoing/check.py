@@ -18,7 +18,7 @@ from gateway.domain.document import (
     OutState,
     Recipient,
 )
-from gateway.domain.fields import DRAFT, fitting
+from gateway.domain.fields import DRAFT, entries, fitting, is_encodable
 from gateway.domain.identity import DocumentId
 from gateway.domain.registry import Resolution, Standing
 from gateway.domain.signatures import FileVerdict, RoleRule
@@ -41,9 +41,11 @@ OVER = frozenset({"rejected", "failed", "cancelled"})
 
 async def check(desk: OutDesk, scope: AgencyScope, order: Order, tray: Tray) -> tuple[Draft, Verdict]:
     """Every rule of this stage, over one draft. `order.kind` and its parent decide which rules of change apply."""
+    # The registry is not asked about each of so many, and no database about what cannot be encoded.
     if crowd := tuple(long_lists(order.draft)):
-        # The registry is not asked about each of so many.
         return order.draft, Verdict(reasons=crowd)
+    if not all(is_encodable(text) for _, _, text in entries(DRAFT, order.draft)):
+        return order.draft, rules.never_kept(order.draft, order.change)
     agency = await hosted_agency(desk, scope)
     resolutions = [await _resolve(desk, recipient) for recipient in order.draft.recipients]
     draft = replace(
