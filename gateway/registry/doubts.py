@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import islice
 
 from gateway.domain.agency_code import AgencyCode
 from gateway.domain.registry_change import AgencyRecord, RowProblem
@@ -77,9 +78,11 @@ def _orphans(
     before: Mapping[str, AgencyRecord], after: Mapping[str, AgencyRecord], lines: Mapping[str, int]
 ) -> Iterator[RowProblem]:
     """New codes below one that nobody has: they stand at the top, where nobody looks for them."""
-    for code, record in after.items():
-        above = AgencyCode.parse(code).parent
-        if above is not None and record.parent is None and code not in before:
+    orphans = (
+        code for code, record in after.items() if record.parent is None and "." in code and code not in before
+    )
+    for code in islice(orphans, MOST_SAID):
+        if (above := AgencyCode.parse(code).parent) is not None:
             advice = f"there is no agency {above} above it; add a line for it, or name the parent"
             yield RowProblem(line=lines[code], column="parent", found=code, advice=advice)
 
