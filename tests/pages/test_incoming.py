@@ -344,7 +344,7 @@ async def test_the_number_comes_from_where_the_agency_has_it_from(
         assert "chờ số đến từ QLVB" in await page.inner_text("main")
         assert (await mail.known(second.id)).register_no is None
     else:
-        await page.get_by_role("link", name="Số đến này đã có trong sổ").wait_for()
+        await page.get_by_role("link", name="Số tiếp theo chưa dùng").wait_for()
         assert (await mail.known(second.id)).state == "new"
         await page.fill("#register_no", "8")
         await page.locator("[data-main]").click()
