@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 from playwright.async_api import BrowserContext, Page, expect
 
 from gateway.domain.account import AgencyScope
-from gateway.domain.document import FileRole, OutgoingDocument, OutState
+from gateway.domain.document import DeliveryMode, FileRole, OutgoingDocument, OutState
 from gateway.domain.event import EventKind
 from gateway.domain.post import PostRole
 from gateway.incoming import act
@@ -49,7 +49,8 @@ async def sent(site: Site, number: str = "15", *to: str, send: bool = True, **mo
         accepted = await accept.accept(site.node.out, await scope(site), order, tray, None)
     assert accepted.document is not None
     if send:
-        await until(site, lambda: _stand(site, accepted.document, {"delivered"}))
+        state = "paper" if more.get("delivery_mode") is DeliveryMode.PAPER else "delivered"
+        await until(site, lambda: _stand(site, accepted.document, {state}))
     return accepted.document
 
 
@@ -403,3 +404,36 @@ async def test_a_slip_is_one_sheet_for_print(site: Site, page: Page, context: Br
     assert "PHIẾU GỬI" in sheet
     assert document.draft.code in sheet
     assert document.draft.subject in sheet
+
+
+async def test_a_letter_on_paper_is_closed_on_the_dispatch_list_with_day_and_means(
+    site: Site, page: Page, context: BrowserContext, record_property: Record, watcher: Watcher
+) -> None:
+    document = await sent(site, delivery_mode=DeliveryMode.PAPER)
+    await comes(site, context, CLERK)
+    watcher.expect({422})
+
+    await page.goto(at(document))
+    assert (await page.title()).startswith("Gửi bản giấy – ")
+    await page.goto("/so-van-ban?so=outgoing")
+    await page.get_by_role("link", name="Danh sách gửi bản giấy").click()
+    await page.wait_for_url("**/so-van-ban/gui-giay")
+    await axe.check(page, record_property, "/so-van-ban/gui-giay")
+    rows = page.locator("tbody tr", has_text=document.draft.code)
+    await expect(rows).to_have_count(len(document.draft.recipients))
+    await rows.first.locator("summary").click()
+    await rows.first.get_by_label("Ngày gửi").fill("01/01/2001")
+    await rows.first.get_by_label("Số biên nhận, người nhận").fill("RR 12")
+    await rows.first.get_by_role("button", name="Ghi đã gửi bản giấy").click()
+    fault = page.locator("[data-problems]")
+    await expect(fault).to_contain_text("trước ngày văn bản")
+    assert await rows.first.get_by_label("Số biên nhận, người nhận").input_value() == "RR 12"
+    today = site.node.out.today().strftime("%d/%m/%Y")
+    await rows.first.get_by_label("Ngày gửi").fill(today)
+    await rows.first.get_by_role("button", name="Ghi đã gửi bản giấy").click()
+    await page.wait_for_url("**told=*")
+
+    await expect(rows).to_have_count(len(document.draft.recipients) - 1)
+    await page.goto(f"/so-van-ban/gui-giay?tu={today}")
+    assert "Bưu điện" in await rows.first.inner_text()
+    assert len(await events(site, document.id, EventKind.PAPER_HANDED)) == 1

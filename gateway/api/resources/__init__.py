@@ -10,6 +10,7 @@ from gateway.api.resources import (
     messages,
     meta,
     pages,
+    paper,
     reading,
 )
 from gateway.api.routes import Route
@@ -19,6 +20,7 @@ ROUTES: tuple[Route, ...] = (
     *reading.ROUTES,
     *messages.ROUTES,
     *acts.ROUTES,
+    *paper.ROUTES,
     *inbox.ROUTES,
     *evidence.ROUTES,
     *agencies.ROUTES,

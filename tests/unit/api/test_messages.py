@@ -291,3 +291,26 @@ async def test_an_update_may_not_be_sent_for_a_message_of_another_agency(door: D
     answer = await door.ask("POST", f"/messages/{id}/update", agency=COMMUNE, once="u", data=form(said))
 
     assert answer.status == 404
+
+
+async def test_a_document_on_paper_is_listed_until_it_was_handed_over(door: Door) -> None:
+    on_paper = (await door.send(meta(delivery_mode="paper"))).json
+    await door.carry()
+
+    waiting = (await door.ask("GET", "/paper")).json["data"]
+    bad = await door.ask("POST", f"/messages/{on_paper['id']}/hand-over", json={"means": "other"})
+    foreign = await door.ask(
+        "POST", f"/messages/{on_paper['id']}/hand-over", json={"means": "post"}, agency=COMMUNE
+    )
+    done = await door.ask(
+        "POST", f"/messages/{on_paper['id']}/hand-over", json={"means": "post", "note": "RR 12"}
+    )
+    again = await door.ask("POST", f"/messages/{on_paper['id']}/hand-over", json={"means": "post"})
+    handed = (await door.ask("GET", "/paper?handed_from=2026-01-01")).json["data"]
+
+    assert (on_paper["state"], on_paper["recipients"][0]["state_text"]) == ("paper", "Gửi bản giấy")
+    assert [(each["message"], each["handed_over"]) for each in waiting] == [(on_paper["id"], None)]
+    assert (bad.status, foreign.status, done.status, again.status) == (422, 404, 200, 409)
+    assert done.json["state"] == "paper"
+    assert (await door.ask("GET", "/paper")).json["data"] == []
+    assert [(each["means"], each["note"]) for each in handed] == [("post", "RR 12")]
