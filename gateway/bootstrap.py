@@ -260,9 +260,9 @@ async def open_node(
             "scanner": around("scanner", scanner),
             "signatures": around("signatures", SignatureReader(sandbox, pool)),
         }
-        inn = _in_desk(settings, around, office, judges.trust, shared)
         watch = bootstrap_keys.watch(store, directory, office.keys, judges.trust, office.deciding)
         todo = bootstrap_deadlines.desk(settings, store, watch, time, partial(store.wake.ring, "sequencer"))
+        inn = _in_desk(settings, around, office, judges.trust, shared | {"office": todo.office})
         yield Node(
             settings=settings,
             clock=time,

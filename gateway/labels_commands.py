@@ -36,6 +36,7 @@ _TALK: dict[str, tuple[str, str]] = {
     ),
     "cli.said": ("Đã báo nơi gửi: {state}", "The sender will be told: {state}"),
     "cli.said_before": ("Đã báo từ trước: {state}", "It was said before: {state}"),
+    "cli.inbox.about": ("Về văn bản: {id}", "About: {id}"),
     "cli.register_no": ("Số đến: {number}", "Arrival number: {number}"),
     "cli.pulled": ("{id} → {where}", "{id} → {where}"),
     "cli.preview_only": (

@@ -4,6 +4,11 @@ In: nothing. Out: `MESSAGES`, key to (vi, en)."""
 from __future__ import annotations
 
 MESSAGES: dict[str, tuple[str, str]] = {
+    "change.notice": (
+        " (Thông báo thu hồi số {number}; người phê duyệt: {name})",
+        " (Recall notice number {number}; approved by: {name})",
+    ),
+    "change.approved": (" (Người phê duyệt: {name})", " (Approved by: {name})"),
     "status.registered": (
         "Đã vào sổ văn bản đến: số {number}, năm {year}",
         "Entered in the book of incoming documents: number {number}, year {year}",

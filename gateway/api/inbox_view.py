@@ -13,8 +13,10 @@ from gateway.api.message_view import PersonOut
 from gateway.api.routes import BASE
 from gateway.api.shapes import Moment, Told
 from gateway.api.signature_view import FileSignaturesOut, signatures, value_text
-from gateway.api.words import Lang, incoming_word, packet_word
+from gateway.api.words import Lang, fact_word, in_state_word, packet_word, say
 from gateway.domain.document import Assignment, IncomingDocument, IncomingFile, Kind
+from gateway.domain.status import Track
+from gateway.incoming.around import Around, Asked
 from gateway.ports import Handover
 from gateway.ports import InboxItem as InboxRow
 
@@ -32,8 +34,10 @@ _CHECKS = (
 
 
 class DueOut(Told):
+    """Until when this office is waited for: to take in, to decide, to answer."""
+
     accept_by: Moment
-    basis: str
+    basis: str = Field(description="Which term that is, in words")
 
 
 class SenderOut(Told):
@@ -74,6 +78,21 @@ class ReplyLinkOut(Told):
     document_id: str | None
 
 
+class RequestOut(Told):
+    """What the sender asks about a document that it sent: `recall`, `take_back`, `update`; `replace` needs no answer."""
+
+    kind: str
+    reason: str
+    notice_no: str | None
+    approved_by: str | None
+    state: str | None = Field(
+        description="asked, agreed, refused or withdrawn; null where no answer is wanted"
+    )
+    state_text: str
+    item: str | None = Field(description="The item that brought it; null for a take-back")
+    asked_at: Moment | None
+
+
 class InboxItem(Told):
     """An incoming document."""
 
@@ -103,6 +122,10 @@ class InboxItem(Told):
     delivery_mode: str | None
     pages: int | None
     business: str
+    request: RequestOut | None = Field(
+        description="What a recall, update or replacement asks; of a document the request that waits for your 15 or 16"
+    )
+    about: str | None = Field(description="The item that this recall, update or replacement is about")
     replies_to: list[ReplyLinkOut]
     assignment: AssignmentOut | None
     register_no: str | None
@@ -112,6 +135,9 @@ class InboxItem(Told):
     vouched_by: str
     checks: dict[str, str | bool | None] = Field(description="What was checked on arrival; null was not")
     files: list[InboxFileOut]
+    files_readable: bool = Field(
+        description="False for what is recalled or sealed: its files and envelope answer 409"
+    )
     legal_value: str | None = Field(description="official, copy or information; null until it can be told")
     legal_value_text: str
     signatures: list[FileSignaturesOut] = Field(description="The signatures inside the PDFs")
@@ -136,18 +162,19 @@ class Quarantined(Told):
 
 
 def inbox_item(
-    document: IncomingDocument, handover: Handover | None, name_now: str | None, lang: Lang
+    document: IncomingDocument, around: Around | None, name_now: str | None, lang: Lang
 ) -> InboxItem:
     """The one view of an incoming document."""
-    signer = document.signer
+    around = around or Around()
+    signer, handover = document.signer, around.handover
     return InboxItem(
         id=document.id,
         state=document.state,
-        state_text=incoming_word(document.kind, document.state, lang),
+        state_text=in_state_word(document.state, lang),
         version=document.version,
         handover=handover.state if handover else "available",
         arrived_at=document.arrived_at,
-        due=None,
+        due=_due(around, lang),
         sender=SenderOut(code=document.sender_code, name=document.sender_name, name_now=name_now),
         document_id=document.document_id,
         attempt=document.attempt,
@@ -169,6 +196,8 @@ def inbox_item(
         delivery_mode=document.delivery_mode,
         pages=document.pages,
         business=_BUSINESS.get(document.kind, document.kind),
+        request=_request(around.request, lang),
+        about=around.about,
         replies_to=[
             ReplyLinkOut(agency=r.agency, number=r.number, date=r.date, document_id=r.document_id)
             for r in document.replies_to
@@ -179,8 +208,9 @@ def inbox_item(
         replaced_by=document.replaced_by,
         marks=list(document.marks),
         vouched_by=document.vouched_by,
-        checks=_checks(document.checks),
+        checks=_checks(document.checks) | {"duplicate_of": around.duplicate_of},
         files=[_file(document, each) for each in document.files],
+        files_readable=around.is_readable,
         legal_value=document.legal_value,
         legal_value_text=value_text(document.legal_value, lang),
         signatures=signatures(document.signatures, lang),
@@ -214,6 +244,25 @@ def assignment(given: Assignment | None) -> AssignmentOut | None:
         coordinating_units=list(given.coordinating_units),
         deadline=given.deadline,
         instruction=given.instruction,
+    )
+
+
+def _due(around: Around, lang: Lang) -> DueOut | None:
+    return DueOut(accept_by=around.due.at, basis=say(around.due.words, lang)) if around.due else None
+
+
+def _request(asked: Asked | None, lang: Lang) -> RequestOut | None:
+    if asked is None:
+        return None
+    return RequestOut(
+        kind=asked.kind,
+        reason=asked.reason,
+        notice_no=asked.notice_no,
+        approved_by=asked.approved_by,
+        state=asked.state,
+        state_text=fact_word(Track.REQUEST, asked.state, lang) if asked.state is not None else "",
+        item=asked.item,
+        asked_at=asked.asked_at,
     )
 
 

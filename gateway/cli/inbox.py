@@ -81,13 +81,15 @@ def list_(
 
 
 async def _list(call: Call, states: list[str], query: str | None, limit: int, cursor: str | None) -> None:
+    from gateway.incoming import around
+
     async with at_agency(call) as seat, seat.node.store.read(seat.scope) as work:
         page = await work.incoming.page(limit=limit, cursor=cursor, states=states, query=query)
-        handovers = [await shapes.handover(work, each) for each in page.items]
+        beside = await around.look(work, page.items, await seat.node.inn.office())
         aside = await work.inbox.page(limit=1, states=("held", "quarantined", "malformed"))
     output.rows(
         call,
-        [shapes.incoming(call, *each) for each in zip(page.items, handovers, strict=True)],
+        [shapes.incoming(call, *each) for each in zip(page.items, beside, strict=True)],
         _COLUMNS,
         [shapes.incoming_cells(call, each) for each in page.items],
         extra={"next_cursor": page.next_cursor, "has_more": page.next_cursor is not None},
@@ -128,6 +130,7 @@ def show(call: Call, document: Which) -> None:
 
 async def _show(call: Call, text: str) -> None:
     from gateway.cli import story_in
+    from gateway.incoming import around
 
     async with at_agency(call) as seat, seat.node.store.read(seat.scope) as work:
         if text.startswith("inx_"):
@@ -139,11 +142,11 @@ async def _show(call: Call, text: str) -> None:
             return
         found = await finding.incoming(work, text)
         facts = await work.facts.of(found.id)
-        handover = await shapes.handover(work, found)
+        beside = await around.of(work, found, await seat.node.inn.office())
     standing = fold_incoming(facts)
-    shown = shapes.incoming(call, found, handover) | {"shown": standing.shown}
+    shown = shapes.incoming(call, found, beside) | {"shown": standing.shown}
     if call.output is Format.TABLE and not call.quiet:
-        output.lines(story_in.incoming(call, found, standing.shown, facts))
+        output.lines(story_in.incoming(call, found, standing.shown, facts, beside))
         return
     output.record(call, shown | {"facts": [shapes.fact(each) for each in facts]})
 

@@ -213,13 +213,14 @@ async def _say(
 
 
 async def _set(call: Call, seat: Seat, document: IncomingDocument, said: StatusCall) -> None:
-    from gateway.incoming import act
+    from gateway.incoming import act, around
 
     done = await act.set_status(seat.node.inn, seat.scope, document.id, said)
     if call.output is not Format.TABLE:
         async with seat.node.store.read(seat.scope) as work:
-            handover = await shapes.handover(work, done.document)
-        output.record(call, shapes.incoming(call, done.document, handover) | {"repeated": done.repeated})
+            addressed = await work.incoming.get(document.id)
+            beside = await around.of(work, addressed, await seat.node.inn.office())
+        output.record(call, shapes.incoming(call, addressed, beside) | {"repeated": done.repeated})
         return
     output.lines([done.document.id])
     call.say(

@@ -53,7 +53,7 @@ async def _would(call: Call, seat: Seat, limit: int) -> None:
 
 async def _write(call: Call, seat: Seat, folder: Path, document: IncomingDocument) -> Path:
     """The finished folder appears under its name at once, so that a watching program never sees half of it."""
-    from gateway.incoming import files
+    from gateway.incoming import around, files
 
     final = folder / document.id
     if final.exists():
@@ -61,14 +61,15 @@ async def _write(call: Call, seat: Seat, folder: Path, document: IncomingDocumen
     making = folder / f".{document.id}.part"
     shutil.rmtree(making, ignore_errors=True)
     making.mkdir(parents=True)
-    opened = await files.open_envelope(seat.node.inn, seat.scope, document.id)
-    await _pour(opened.pieces, making / "envelope.edxml", opened.sha256)
-    for each in document.files:
+    async with seat.node.store.read(seat.scope) as work:
+        beside = await around.of(work, document, await seat.node.inn.office())
+    if beside.is_readable:  # what is recalled or sealed is told of, and its files are not given out
+        opened = await files.open_envelope(seat.node.inn, seat.scope, document.id)
+        await _pour(opened.pieces, making / "envelope.edxml", opened.sha256)
+    for each in document.files if beside.is_readable else ():
         opened = await files.open_file(seat.node.inn, seat.scope, document.id, each.n)
         await _pour(opened.pieces, making / safe_name(each.n, opened.name), opened.sha256)
-    async with seat.node.store.read(seat.scope) as work:
-        handover = await shapes.handover(work, document)
-    shown = json.dumps(shapes.incoming(call, document, handover), ensure_ascii=False, indent=2)
+    shown = json.dumps(shapes.incoming(call, document, beside), ensure_ascii=False, indent=2)
     (making / "document.json").write_text(shown, encoding="utf-8")
     os.replace(making, final)
     return final

@@ -4,15 +4,17 @@ the cells of tables. In: domain values. Out: plain mappings and texts."""
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from gateway.cli.command import Call
 from gateway.cli.output import clock, day, stamp
 from gateway.domain.document import Delivery, IncomingDocument, OutgoingDocument
 from gateway.domain.event import Event
 from gateway.domain.status import STATES, Fact, worst
-from gateway.errors import NotFound
-from gateway.ports import Handover, InboxItem, Work
+from gateway.ports import InboxItem
+
+if TYPE_CHECKING:
+    from gateway.incoming.around import Around
 
 # A mark of one or two characters before a state, so that it is not told by colour alone.
 SIGNS: Mapping[str, str] = {
@@ -55,19 +57,11 @@ def outgoing(call: Call, document: OutgoingDocument, deliveries: Sequence[Delive
     return message(document, deliveries, call.lang.value).model_dump(mode="json", by_alias=True)
 
 
-async def handover(work: Work, document: IncomingDocument) -> Handover | None:
-    """Where the hand-over to the document system stands; None for a document that is not offered."""
-    try:
-        return await work.handovers.get(document.id)
-    except NotFound:
-        return None
-
-
-def incoming(call: Call, document: IncomingDocument, handover: Handover | None) -> dict[str, Any]:
+def incoming(call: Call, document: IncomingDocument, around: Around) -> dict[str, Any]:
     """An incoming document as the API shows it."""
     from gateway.api.inbox_view import inbox_item
 
-    return inbox_item(document, handover, None, call.lang.value).model_dump(mode="json", by_alias=True)
+    return inbox_item(document, around, None, call.lang.value).model_dump(mode="json", by_alias=True)
 
 
 def packet(call: Call, item: InboxItem) -> dict[str, Any]:

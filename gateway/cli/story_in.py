@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 from gateway import labels
 from gateway.api.words import fact_word, incoming_word, without_reference
@@ -16,10 +17,15 @@ from gateway.domain.document import IncomingDocument
 from gateway.domain.status import Fact
 from gateway.ports import InboxItem
 
+if TYPE_CHECKING:
+    from gateway.incoming.around import Around
+
 _STEPS = {True: ("✓", "ok"), False: ("✗", "failed"), None: ("·", "not_reached")}
 
 
-def incoming(call: Call, document: IncomingDocument, shown: str, facts: Sequence[Fact]) -> list[str]:
+def incoming(
+    call: Call, document: IncomingDocument, shown: str, facts: Sequence[Fact], beside: Around
+) -> list[str]:
     """Everything about one incoming document. `shown` is its state: an open request of the sender goes first."""
     sender = f"{document.sender_code} {document.sender_name or ''}".strip()
     number = f"  {call.word('cli.column.register_no')} {document.register_no}" if document.register_no else ""
@@ -29,6 +35,7 @@ def incoming(call: Call, document: IncomingDocument, shown: str, facts: Sequence
         "  ".join(part for part in head if part),
         f"{call.word('cli.column.from')}: {sender}  ({clock(document.arrived_at)})",
         *_wishes(call, document),
+        *_request(call, beside),
         f"{call.word('cli.column.state')}: {incoming_word(document.kind, shown, call.lang.value)}{number}",
         *(f"  {labels.mark_text(mark, call.lang.value)}" for mark in document.marks if _is_ours(mark)),
         *_checks(call, document.checks.items()),
@@ -57,6 +64,20 @@ def _wishes(call: Call, document: IncomingDocument) -> list[str]:
     if document.delivery_mode is not None:
         told.append(("incoming.delivery", call.word(f"delivery.{document.delivery_mode}")))
     return [f"{call.word(label)}: {text}" for label, text in told]
+
+
+def _request(call: Call, beside: Around) -> list[str]:
+    """What its sender asks, about which document, by which notice."""
+    asked, told = beside.request, []
+    if asked is not None:
+        told.append(f"{call.word('incoming.request.reason')}: {asked.reason or '–'}")
+        if asked.notice_no:
+            told.append(call.word("incoming.request.notice", number=asked.notice_no))
+        if asked.approved_by:
+            told.append(call.word("incoming.request.approved", name=asked.approved_by))
+    if beside.about is not None:
+        told.append(call.word("cli.inbox.about", id=beside.about))
+    return told
 
 
 def packet(call: Call, item: InboxItem) -> list[str]:

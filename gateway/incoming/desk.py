@@ -1,11 +1,12 @@
 """What every incoming step is handed: the ports, and the frozen values that say what is acceptable."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import datetime
 
 from gateway.domain.account import HostedAgency
+from gateway.domain.office_calendar import OfficeCalendar
 from gateway.domain.wall_clock import VIETNAM
 from gateway.edxml.policy import XmlPolicy
 from gateway.errors import NotFound
@@ -48,6 +49,8 @@ class InDesk:
     wake: Callable[[], None]
     """Called after a commit that made work: the workers look at once, also in other processes on one server."""
     trust_policy: TrustPolicy
+    office: Callable[[], Awaitable[OfficeCalendar]]
+    """When this office is open, as it is now."""
     answers: RevocationAnswers | None = None
     """Where the answers about certificates are kept; None where nothing but files says anything about them."""
     general_turns: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(GENERAL_AT_ONCE))

@@ -22,7 +22,7 @@ from gateway.incoming.verify import pieces
 from gateway.ports import Work
 
 _log = logging.getLogger(__name__)
-_UNREADABLE = {
+UNREADABLE = {
     InState.RECALLED: "its sender recalled it and the recall was agreed",
     InState.SEALED: "it is sealed",
 }
@@ -108,7 +108,7 @@ async def _readable(work: Work, incoming_id: str) -> IncomingDocument:
     document = await work.incoming.get(incoming_id)
     whose = document if document.target_id is None else await work.incoming.get(document.target_id)
     for one in (document, whose):
-        if (why := _UNREADABLE.get(one.state)) is not None:
+        if (why := UNREADABLE.get(one.state)) is not None:
             raise Clash(f"the files of {one.id} cannot be read: {why}", code="GW-UNREADABLE")
     return document
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import date
 
 from gateway import labels
+from gateway.domain import notice_words
 from gateway.domain.document import (
     Change,
     DeliveryMode,
@@ -206,10 +207,12 @@ def _link(answered: ResponseFor) -> ReplyLink | None:
 def _change(model: Envelope) -> Change | None:
     if model.business is None or model.kind is Kind.DOCUMENT:
         return None
-    info = model.business.document_info
+    info, said = model.business.document_info, notice_words.read(model.business.reason or "")
     receivers = info.receivers if info else ()
     return Change(
-        reason=model.business.reason or "",
+        reason=said.reason,
+        notice_no=said.notice_no,
+        approved_by=said.approved_by,
         target=DocumentId(target_of(model) or ""),
         information_changed=bool(info.document_info) if info else False,
         receivers_changed=bool(info.document_receiver) if info else False,

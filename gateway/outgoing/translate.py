@@ -6,6 +6,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from gateway import labels
+from gateway.domain import notice_words
 from gateway.domain.account import HostedAgency
 from gateway.domain.document import (
     Change,
@@ -147,7 +148,7 @@ def _business(document: OutgoingDocument) -> Business:
     return Business(
         doc_type=_BUSINESS_TYPE[document.kind],
         document_id=change.target if change and document.kind in (Kind.RECALL, Kind.UPDATE) else None,
-        reason=change.reason if change else None,
+        reason=_reason(change) if change else None,
         paper=1 if document.draft.delivery_mode is DeliveryMode.BOTH else 0,
         document_info=_document_info(change) if change and document.kind is Kind.UPDATE else None,
         replacements=tuple(
@@ -156,6 +157,12 @@ def _business(document: OutgoingDocument) -> Business:
         if change
         else (),
         staff=(saying.staff(document.draft.staff),) if document.draft.staff else (),
+    )
+
+
+def _reason(change: Change) -> str:
+    return notice_words.written(
+        notice_words.Said(reason=change.reason, notice_no=change.notice_no, approved_by=change.approved_by)
     )
 
 

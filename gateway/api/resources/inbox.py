@@ -23,7 +23,7 @@ from gateway.api.shapes import Told
 from gateway.domain.account import ApiScope
 from gateway.domain.document import IncomingDocument, InState
 from gateway.errors import NotFound
-from gateway.incoming import act, files
+from gateway.incoming import act, around, files
 from gateway.ports import Work
 
 _SET_ASIDE = ("waiting", "held", "quarantined", "malformed", "sealed")
@@ -66,7 +66,9 @@ class StatusSet(Told):
 
     repeated: bool
     register_no: str | None = Field(description="The arrival number given, in mode B by the node")
-    item: InboxItem
+    item: InboxItem = Field(
+        description="The item that the call named; `about` is the document that it concerns"
+    )
 
 
 async def list_inbox(call: Call) -> web.Response:
@@ -126,9 +128,10 @@ async def set_status(call: Call) -> web.Response:
         call.deps.inn, call.scope(), call.path("id"), said, expect_version=call.expected_version()
     )
     async with call.deps.store.read(call.scope()) as work:
-        (item,) = await _items(call, work, [done.document])
+        addressed = await work.incoming.get(call.path("id"))
+        (item,) = await _items(call, work, [addressed])
     told = StatusSet(repeated=done.repeated, register_no=done.register_no, item=item)
-    return call.tell(told, version=done.document.version)
+    return call.tell(told, version=addressed.version)
 
 
 async def assign(call: Call) -> web.Response:
@@ -164,18 +167,16 @@ async def _quarantine(call: Call, query: InboxQuery) -> web.Response:
 
 async def _items(call: Call, work: Work, documents: Sequence[IncomingDocument]) -> list[InboxItem]:
     """Views with each hand-over, and each sender's name of today asked once."""
-    today = call.deps.out.today()
+    today, office = call.deps.out.today(), await call.deps.inn.office()
     names: dict[str, str | None] = {}
     items = []
-    for document in documents:
+    one = len(documents) == 1
+    found = await around.look(work, documents, office, every_double=one)
+    for document, beside in zip(documents, found, strict=True):
         if document.sender_code not in names:
             entry = await call.deps.inn.directory.find(document.sender_code, today)
             names[document.sender_code] = entry.name if entry else None
-        try:
-            handover = await work.handovers.get(document.id)
-        except NotFound:
-            handover = None
-        items.append(inbox_view.inbox_item(document, handover, names[document.sender_code], call.lang))
+        items.append(inbox_view.inbox_item(document, beside, names[document.sender_code], call.lang))
     return items
 
 
@@ -201,7 +202,9 @@ ROUTES = (
         tag="inbox",
         handler=list_inbox,
         summary="Incoming documents, newest first; with `lease` those not yet handed over",
-        text="`lease` also needs the scope inbox:act. `quarantine=true` lists packets that did not become documents.",
+        text="`lease` also needs the scope inbox:act, and brings recalled documents too: see `files_readable`. "
+        "`quarantine=true` lists packets that did not become documents. `checks.duplicate_of` is looked for here only "
+        "where a document is new or held.",
         scopes=READ,
         query=InboxQuery,
         answer=InboxItems,
@@ -260,7 +263,9 @@ ROUTES = (
         tag="inbox",
         handler=set_status,
         summary="Say what the agency did: 02 to 06, or 15 and 16 to an open request",
-        text="Any order, and twice is harmless. 02 needs `reason`. In mode B the answer returns the number given.",
+        text="Any order, and twice is harmless. 02 needs `reason`. In mode B the answer returns the number given. An item "
+        "whose `business` is recall or update takes 15 and 16 alone; a document takes 02 to 06, and 15 or 16 to its open "
+        "`request`.",
         scopes=ACT,
         changes=True,
         body=Body.JSON,

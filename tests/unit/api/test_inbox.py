@@ -305,3 +305,105 @@ async def test_two_clients_never_lease_the_same_row(door: Door) -> None:
 
     leased = [item["id"] for answer in answers for item in answer.json["data"]]
     assert len(leased) == len(set(leased)) == 3
+
+
+async def _recalled(door: Door, *, form: str = "notice") -> dict[str, Any]:
+    """A document that was taken in, and that its sender then asks back."""
+    (item,) = await arrived(door)
+    assert (await status(door, item["id"], code="03", register_no="7")).status == 200
+    sent = (await door.ask("GET", "/messages")).json["data"][0]
+    said = {"form": form, "reason": "Ban hành nhầm"}
+    if form == "notice":
+        said |= {"approved_by": "Trần Thị Mẫu", "notice_no": "12/TB-STD"}
+    once = {"Idempotency-Key": "recall"}
+    answer = await door.ask("POST", f"/messages/{sent['id']}/recall", json=said, headers=once)
+    assert answer.status in (200, 202), str(answer)
+    door.clock.advance(1)
+    await door.carry()
+    return item
+
+
+async def test_a_recall_tells_its_reason_notice_and_document_and_15_answers_with_the_item_asked_for(
+    door: Door,
+) -> None:
+    document = await _recalled(door)
+    listed = (await door.ask("GET", "/inbox", agency=PROVINCE)).json["data"]
+    asked = next(each for each in listed if each["business"] == "recall")
+    whole = next(each for each in listed if each["id"] == document["id"])
+
+    wanted = {
+        "kind": "recall",
+        "reason": "Ban hành nhầm",
+        "notice_no": "12/TB-STD",
+        "approved_by": "Trần Thị Mẫu",
+        "state": "asked",
+        "item": asked["id"],
+    }
+    assert {name: asked["request"][name] for name in wanted} == wanted
+    assert {name: whole["request"][name] for name in wanted} == wanted
+    assert (asked["about"], whole["about"]) == (document["id"], None)
+    assert asked["due"] is not None
+    assert asked["due"] == whole["due"]
+    assert asked["checks"]["duplicate_of"] is None
+
+    done = (await status(door, asked["id"], code="15")).json
+
+    assert (done["item"]["id"], done["item"]["about"]) == (asked["id"], document["id"])
+    assert (done["item"]["state"], done["item"]["request"]["state"]) == ("done", "agreed")
+    assert done["item"]["due"] is None
+    after = (await door.ask("GET", f"/inbox/{document['id']}", agency=PROVINCE)).json
+    assert (after["state"], after["request"]) == ("recalled", None)
+
+
+async def test_state_and_state_text_of_a_recall_say_the_same_as_the_codes(door: Door) -> None:
+    await _recalled(door)
+    codes = (await door.ask("GET", "/codes", agency=PROVINCE)).json
+    words = {each["key"]: each["vi"] for each in codes["inbox_states"]}
+
+    async def said() -> list[tuple[str, str]]:
+        listed = (await door.ask("GET", "/inbox", agency=PROVINCE)).json["data"]
+        return [(each["state"], each["state_text"]) for each in listed]
+
+    before = await said()
+    asked = (await door.ask("GET", "/inbox?state=new", agency=PROVINCE)).json["data"][0]
+    await status(door, asked["id"], code="16", note="Đã giải quyết xong")
+    after = await said()
+
+    assert {state for state, _ in before} == {"new", "accepted"}
+    assert {state for state, _ in after} == {"done", "accepted"}
+    assert all(words[state] == text for state, text in (*before, *after))
+
+
+async def test_a_take_back_is_told_with_its_document(door: Door) -> None:
+    document = await _recalled(door, form="take_back")
+
+    (item,) = (await door.ask("GET", "/inbox", agency=PROVINCE)).json["data"]
+
+    assert item["id"] == document["id"]
+    assert (item["request"]["kind"], item["request"]["reason"]) == ("take_back", "Ban hành nhầm")
+    assert (item["request"]["item"], item["request"]["notice_no"]) == (None, None)
+
+
+async def test_a_leased_document_that_was_recalled_says_that_its_files_answer_409(door: Door) -> None:
+    document = await _recalled(door)
+    await status(door, document["id"], code="15")
+
+    leased = (await door.ask("GET", "/inbox?lease=60", agency=PROVINCE)).json["data"]
+
+    assert leased
+    for each in leased:
+        file = await door.ask("GET", f"/inbox/{each['id']}/envelope", agency=PROVINCE)
+        assert each["files_readable"] is False
+        assert file.status == 409
+    assert document["files_readable"] is True
+
+
+async def test_due_says_until_when_and_by_which_term(door: Door) -> None:
+    (item,) = await arrived(door)
+    due = item["due"]
+    await status(door, item["id"], code="03", register_no="7")
+    after = (await door.ask("GET", f"/inbox/{item['id']}", agency=PROVINCE)).json
+
+    assert due["accept_by"] > item["arrived_at"]
+    assert due["basis"] == "Tiếp nhận trong 2 giờ hành chính"
+    assert after["due"] is None

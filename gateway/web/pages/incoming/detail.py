@@ -19,11 +19,10 @@ from gateway.domain.right import Manner, Right
 from gateway.domain.status import Fact, RequestStanding, Track, fold_incoming, open_request
 from gateway.domain.wall_clock import local
 from gateway.errors import NotFound
-from gateway.incoming import twins
+from gateway.incoming import doubles
 from gateway.policy import timers
 from gateway.policy.first_page import FirstPage
 from gateway.ports import Handover, Work
-from gateway.ports.lists import Wanted
 from gateway.web import checks
 from gateway.web.files_out import can_show
 from gateway.web.listing import neighbours, tags
@@ -162,7 +161,7 @@ async def look(visit: Visit, document: IncomingDocument) -> Known:
             handover=await _handover(work, document.id),
             request=await _request(work, document, facts),
             ours=await _ours(work, (*document.answers, *document.answered_by)),
-            doubles=await _doubles(work, document),
+            doubles=await doubles.of(work, document),
             newer=await work.incoming.get(document.replaced_by) if document.replaced_by else None,
             unread=line is not None and line.unread,
         )
@@ -206,30 +205,6 @@ async def _ours(work: Work, ids: Sequence[str]) -> list[OutgoingDocument]:
         except NotFound:
             continue
     return made
-
-
-async def _doubles(work: Work, document: IncomingDocument) -> list[IncomingDocument]:
-    """Other documents of the same sender under the same document id, or the same number and symbol and day (R117)."""
-    found = {
-        each.id: each
-        for each in await work.incoming.by_document_id(document.sender_code, document.document_id)
-        if each.kind in _WHOLE
-    }
-    code = seen.numbered(document)
-    if document.source is Source.AXIS and code:
-        wanted = Wanted(side=Side.IN, text=f'"{code}"', party=document.sender_code)
-        for line in (await work.lists.page(wanted, limit=5)).lines:
-            same = (line.card.number, line.card.symbol) == (document.number, document.symbol)
-            if same and line.issued_on == document.issued_on and line.id not in found:
-                found[line.id] = await work.incoming.get(line.id)
-    found |= {each.id: each for each in await twins.of(work, document)}
-    return [each for id, each in found.items() if id != document.id and not _is_of_one_life(each, document)]
-
-
-def _is_of_one_life(other: IncomingDocument, document: IncomingDocument) -> bool:
-    """An attempt that was refused, and what was replaced, came before on purpose."""
-    ended = (InState.REJECTED, InState.REPLACED, InState.RECALLED, InState.SEALED)
-    return other.state in ended or document.id == other.replaced_by or other.arrived_at > document.arrived_at
 
 
 async def _left(

@@ -1,0 +1,54 @@
+"""What a recall, update or replacement says beside its reason: the number of the notice and who approved it. The wire has
+one text for all of it, so they are written behind the reason, where a person at any system reads them, and read back from
+there. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from gateway import labels
+
+_GAP = "\n"
+_NOTICE, _AND, _END = labels.say("change.notice", "vi", number=_GAP, name=_GAP).split(_GAP)
+_ALONE, _ALONE_END = labels.say("change.approved", "vi", name=_GAP).split(_GAP)
+# As long as each may be when it is written (`domain.fields`).
+_LONGEST_NOTICE, _LONGEST_NAME = 42, 100
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Said:
+    """The reason, and what stood behind it."""
+
+    reason: str
+    notice_no: str | None = None
+    approved_by: str | None = None
+
+
+def written(said: Said) -> str:
+    """One text. A notice without the name of a person is not told: nobody can read it back."""
+    if said.notice_no and said.approved_by:
+        return f"{said.reason}{_NOTICE}{said.notice_no}{_AND}{said.approved_by}{_END}"
+    return f"{said.reason}{_ALONE}{said.approved_by}{_ALONE_END}" if said.approved_by else said.reason
+
+
+def read(text: str) -> Said:
+    """What `written` wrote; any other text is a reason alone."""
+    reason, notice, rest = text.removesuffix(_END).rpartition(_NOTICE)
+    number, also, name = rest.partition(_AND)
+    if text.endswith(_END) and notice and also:
+        if _fits(number, _LONGEST_NOTICE) and _fits(name, _LONGEST_NAME):
+            return Said(reason=reason, notice_no=number, approved_by=name)
+        return Said(reason=text)
+    reason, alone, name = text.removesuffix(_ALONE_END).rpartition(_ALONE)
+    if text.endswith(_ALONE_END) and alone and _fits(name, _LONGEST_NAME):
+        return Said(reason=reason, approved_by=name)
+    return Said(reason=text)
+
+
+def room(notice_no: str | None, approved_by: str | None) -> int:
+    """How many characters of the text they take."""
+    return len(written(Said(reason="", notice_no=notice_no, approved_by=approved_by)))
+
+
+def _fits(text: str, longest: int) -> bool:
+    return 0 < len(text) <= longest and "\n" not in text

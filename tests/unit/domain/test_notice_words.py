@@ -1,0 +1,54 @@
+"""What stands behind the reason of a recall is read back as it was written, and no other text is taken for it."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gateway.domain import notice_words
+from gateway.domain.notice_words import Said
+
+WORDS = st.text(st.characters(exclude_categories=("C", "Z"), exclude_characters=";()"), min_size=1)
+
+
+@given(
+    st.text(max_size=60),
+    WORDS.filter(lambda text: len(text) <= 42),
+    WORDS.filter(lambda text: len(text) <= 100),
+)
+def test_reason_notice_and_name_come_back(reason: str, number: str, name: str) -> None:
+    said = Said(reason=reason, notice_no=number, approved_by=name)
+
+    assert notice_words.read(notice_words.written(said)) == said
+    assert len(notice_words.written(said)) == len(reason) + notice_words.room(number, name)
+
+
+def test_the_text_is_one_that_a_clerk_anywhere_reads() -> None:
+    said = Said(reason="Ban hành nhầm", notice_no="12/TB-STD", approved_by="Trần Thị Mẫu")
+
+    assert notice_words.written(said) == (
+        "Ban hành nhầm (Thông báo thu hồi số 12/TB-STD; người phê duyệt: Trần Thị Mẫu)"
+    )
+
+
+def test_a_name_alone_comes_back() -> None:
+    said = Said(reason="Sửa trích yếu", approved_by="Trần Thị Mẫu")
+
+    assert notice_words.read(notice_words.written(said)) == said
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "Ban hành nhầm",
+        "Ban hành nhầm (xem phụ lục)",
+        "A (Thông báo thu hồi số ; người phê duyệt: B)",
+        "A (Thông báo thu hồi số 7)",
+        f"A (Thông báo thu hồi số {'7' * 43}; người phê duyệt: B)",
+        f"A (Người phê duyệt: {'B' * 101})",
+    ],
+)
+def test_any_other_text_is_a_reason_alone(text: str) -> None:
+    assert notice_words.read(text) == Said(reason=text)

@@ -1,0 +1,42 @@
+"""What is told around an incoming document: what it looks like, and which one a replacement is about."""
+
+from __future__ import annotations
+
+from gateway.domain.document import IncomingDocument
+from gateway.incoming import around
+from gateway.incoming.around import Around
+from tests.support.node import PDF, PROVINCE, Town, document
+
+FILES = (("van-ban.pdf", PDF),)
+
+
+async def told(town: Town, received: IncomingDocument) -> Around:
+    async with town.node.store.read(await town.scope(PROVINCE)) as work:
+        return await around.of(work, received, await town.node.inn.office())
+
+
+async def test_a_document_with_the_number_symbol_and_day_of_another_names_it(town: Town) -> None:
+    await town.brought(town.forge(document("200", FILES), FILES))
+    first = await town.only()
+    town.clock.advance(60)
+    other = document("200", FILES, document_id="other-id", subject="Nội dung khác")
+    await town.brought(town.forge(other, FILES))
+    second = next(each for each in await town.incoming() if each.id != first.id)
+
+    assert (await told(town, second)).duplicate_of == first.id
+    assert (await told(town, first)).duplicate_of is None
+
+
+async def test_a_replacement_names_what_it_replaces_and_its_reason(town: Town) -> None:
+    sent = await town.send("15")
+    await town.carry()
+    old = await town.only()
+    await town.replacement(sent, "16")
+    await town.carry()
+    new = next(each for each in await town.incoming() if each.id != old.id)
+
+    found = await told(town, new)
+
+    assert found.about == old.id
+    assert found.request is not None
+    assert (found.request.kind, found.request.reason, found.request.state) == ("replace", "Thay thế", None)
