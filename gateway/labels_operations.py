@@ -62,6 +62,10 @@ OPERATIONS: dict[str, tuple[str, str]] = {
         "Chứng thư số của {server} đã hết hạn ngày {until}: gia hạn tại chính máy chủ đó, không sửa thiết lập của nút",
         "The certificate of {server} expired on {until}: renew it at that server; no setting of this node is wrong",
     ),
+    "doctor.database.open": (
+        "Người khác trên máy đọc được tệp cơ sở dữ liệu {path}",
+        "Other users of this machine can read the database {path}",
+    ),
     "doctor.database.anybody": (
         "Kết nối đến {host} có thể được mã hóa nhưng không kiểm tra được đó có đúng là máy chủ cơ sở dữ liệu không:"
         " đặt database.ca",

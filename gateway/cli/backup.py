@@ -3,7 +3,9 @@ what it holds, and by name whatever content was found missing or damaged (exit 1
 
 from __future__ import annotations
 
+import glob
 import os
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -36,8 +38,9 @@ def register(app: typer.Typer) -> None:
         "backup",
         examples=(
             "gateway backup --passphrase-file /run/secrets/gateway-backup",
-            "gateway backup --to node.backup --passphrase-file passphrase.txt -o json",
+            "gateway backup --to node.backup --passphrase-file passphrase.txt --yes -o json",
         ),
+        writes=True,
     )(backup)
 
 
@@ -47,12 +50,18 @@ def backup(
     to: Annotated[
         Path | None, typer.Option(help="File or folder; default: the folder backups in node.data_dir.")
     ] = None,
+    keep_days: Annotated[
+        int,
+        typer.Option(
+            min=0, max=3650, help="Afterwards delete this node's backups beside it that are older; 0: none."
+        ),
+    ] = 0,
 ) -> None:
     """Copy everything the node keeps into one sealed file, while it works. Nothing is ever overwritten."""
-    run(_backup(call, passphrase_file, to))
+    run(_backup(call, passphrase_file, to, keep_days))
 
 
-async def _backup(call: Call, passphrase_file: Path, to: Path | None) -> None:
+async def _backup(call: Call, passphrase_file: Path, to: Path | None, keep_days: int) -> None:
     from gateway.clock import SystemClock
     from gateway.ops import backup as making
     from gateway.ops.backup_file import passphrase_of
@@ -60,9 +69,13 @@ async def _backup(call: Call, passphrase_file: Path, to: Path | None) -> None:
 
     settings = call.settings()
     must_exist(settings)
-    passphrase, clock, pool = passphrase_of(passphrase_file), SystemClock(), ThreadPool(1)
+    passphrase, clock = passphrase_of(passphrase_file), SystemClock()
     began = clock.now()
     target = _target(settings, to, f"{settings.node.name}-{began:%Y%m%dT%H%M%SZ}{SUFFIX}")
+    if call.dry_run:
+        call.say("cli.would", what=f"backup → {target}")
+        return
+    pool = ThreadPool(1)
     try:
         manifest = await making.make(
             _source(call, settings),
@@ -75,7 +88,24 @@ async def _backup(call: Call, passphrase_file: Path, to: Path | None) -> None:
     finally:
         pool.close()
     making.note(settings.node.data_dir, target, began)
+    if keep_days:
+        _let_go(target, settings.node.name, began - timedelta(days=keep_days))
     _tell(call, target, manifest)
+
+
+def _let_go(target: Path, node: str, before: datetime) -> None:
+    """By the time in their names, never the one just made."""
+    for each in target.parent.glob(f"{glob.escape(node)}-*{SUFFIX}"):
+        made = _made_at(each.name.removesuffix(SUFFIX)[len(node) + 1 :])
+        if each != target and made is not None and made < before:
+            each.unlink()
+
+
+def _made_at(text: str) -> datetime | None:
+    try:
+        return datetime.strptime(text, "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC)
+    except ValueError:
+        return None
 
 
 def _target(settings: Settings, to: Path | None, name: str) -> Path:

@@ -127,6 +127,7 @@ def enrol(call: Call, name: Name) -> None:
 
 async def _enrol(call: Call, name: str) -> None:
     from gateway.deciding import people, set_up
+    from gateway.web import qr
 
     async with at_office(call.settings()) as office:
         desk = office.deciding
@@ -136,7 +137,11 @@ async def _enrol(call: Call, name: str) -> None:
             raise Denied("the two passphrases are not the same; begin again")
         totp = desk.secrets.new_totp()
         # To the terminal, for whoever sits there: an app reads the one, a person types the other.
-        output.record(call, {"secret": totp, "uri": desk.secrets.uri(totp, name)}, id_key="uri")
+        uri = desk.secrets.uri(totp, name)
+        output.record(call, {"secret": totp, "uri": uri}, id_key="uri")
+        if sys.stdout.isatty() and not call.quiet:
+            # On stdout as the secret itself, and never in a file or a pipe.
+            output.lines(qr.lines(uri))
         sys.stdout.flush()  # whoever reads a pipe must have it before the next question
         first = person.unseen(call, "cli.person.first")
         made = await people.enrol(desk, name, code, passphrase, totp, first)

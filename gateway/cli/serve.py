@@ -38,6 +38,10 @@ def serve(
     role: Annotated[
         str, typer.Option(help="all, web (answers programs and people) or worker (packs, sends, receives).")
     ] = "all",
+    number: Annotated[
+        int | None,
+        typer.Option(min=1, max=99, help="Which worker process this is; its metrics.port is so much higher."),
+    ] = None,
 ) -> None:
     """Run the API, the pages and the workers until stopped. Ctrl+C finishes what is under way, then stops."""
     if role not in ROLES:
@@ -46,10 +50,10 @@ def serve(
     os.umask(0o077)
     if os.geteuid() == 0:
         call.say("cli.as-root")
-    run(_serve(call, role))
+    run(_serve(call, role, number or 0))
 
 
-async def _serve(call: Call, role: str) -> None:
+async def _serve(call: Call, role: str, number: int) -> None:
     from gateway import log
     from gateway.clock import SystemClock
     from gateway.ops.health import Watch
@@ -61,7 +65,7 @@ async def _serve(call: Call, role: str) -> None:
         health, worked = Watch(node=node), asyncio.Event()
         stop = stop_on_signal(health.drain)
         try:
-            async with watched(node, health), asyncio.TaskGroup() as tasks:
+            async with watched(node, health, number), asyncio.TaskGroup() as tasks:
                 if role != "web":
                     tasks.create_task(_work(node, stop, worked))
                 else:
@@ -120,7 +124,7 @@ async def answer(
 
 
 @asynccontextmanager
-async def watched(node: Node, health: Health) -> AsyncIterator[None]:
+async def watched(node: Node, health: Health, number: int = 0) -> AsyncIterator[None]:
     """The door for monitoring, where the settings ask for one: open to the very end, so that it says how the end goes."""
     from gateway.ops import metrics
     from gateway.web.monitoring import monitoring
@@ -130,5 +134,5 @@ async def watched(node: Node, health: Health) -> AsyncIterator[None]:
         yield
         return
     app = monitoring(metrics.Scrape(node=node).text, metrics.CONTENT_TYPE, health)
-    async with listening(app, "metrics", where.host, where.port, 1.0):
+    async with listening(app, "metrics", where.host, where.port + number, 1.0):
         yield

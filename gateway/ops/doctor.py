@@ -131,6 +131,9 @@ def _places(patient: Patient) -> Iterator[Finding]:
     axis = patient.axis_folder if patient.open_axis is None else None
     for check, told in doctor_folders.findings(patient.data_dir, axis, patient.keys_folder):
         yield _as_finding(check, told)
+    if patient.database_file is not None:
+        for check, told in doctor_folders.database(patient.database_file):
+            yield _as_finding(check, told)
 
 
 def _clock(patient: Patient) -> Finding:

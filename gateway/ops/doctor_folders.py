@@ -33,6 +33,13 @@ def _folder(path: Path, *, is_closed: bool) -> Told:
     return Told(level="green", cause="folder.fine", params=told)
 
 
+def database(file: Path) -> Iterator[tuple[str, Told]]:
+    """Said only of one that others can read: it holds what agencies write to each other about."""
+    if file.is_file() and file.stat().st_mode & 0o077:
+        cure = f"chmod 600 {file}*"
+        yield "database.file", Told(level="yellow", cause="database.open", params={"path": file}, cure=cure)
+
+
 def _disk(paths: list[Path]) -> Iterator[tuple[str, Told]]:
     """Each disk once."""
     seen = set()

@@ -4,6 +4,7 @@ connections already keep our promises: what SQLite needs to be durable, how long
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import sqlite3
 import ssl
@@ -184,6 +185,12 @@ def _check_file(path: str) -> None:
         )
 
 
+def _keep_to_ourselves(dialect: object, record: object, args: Any, words: dict[str, Any]) -> None:
+    """A new file is for its own user alone, whoever makes it and however; SQLite gives its journals the same mode."""
+    with contextlib.suppress(FileExistsError):
+        os.close(os.open(args[0], os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
+
+
 def _is_locked(why: BaseException) -> bool:
     return isinstance(why, sqlite3.OperationalError) and "locked" in str(why)
 
@@ -226,6 +233,7 @@ def _sqlite(url: URL, role: Role) -> AsyncEngine:
     def begin(connection: Connection) -> None:
         connection.exec_driver_sql(start)
 
+    event.listen(engine.sync_engine, "do_connect", _keep_to_ourselves)
     event.listen(engine.sync_engine, "connect", prepare)
     event.listen(engine.sync_engine, "begin", begin)
     return engine

@@ -43,6 +43,23 @@ def path(text: str) -> tuple[int, str] | None:
     return len(rows) + 2 * QUIET, "".join(dark)
 
 
+def lines(text: str) -> list[str]:
+    """For a terminal: two rows of modules to a line, light ones drawn, so that it reads on a dark ground; nothing of a text
+    that is too long."""
+    rows = drawn(text)
+    if rows is None:
+        return []
+    width = len(rows) + 2 * QUIET
+    blank = [[0] * width for _ in range(QUIET)]
+    whole = [*blank, *([0] * QUIET + row + [0] * QUIET for row in rows), *blank]
+    whole += [[1] * width] if len(whole) % 2 else []
+    shown = {(0, 0): "█", (0, 1): "▀", (1, 0): "▄", (1, 1): " "}
+    return [
+        "".join(shown[upper, lower] for upper, lower in zip(whole[n], whole[n + 1], strict=True))
+        for n in range(0, len(whole), 2)
+    ]
+
+
 def drawn(text: str) -> Grid | None:
     """Rows of 1 for dark and 0 for light, without the quiet zone."""
     data = text.encode()

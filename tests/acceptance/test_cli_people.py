@@ -3,7 +3,9 @@ no argument, no file of the node and no output."""
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
 import subprocess
 import sys
 from datetime import timedelta
@@ -18,6 +20,7 @@ from gateway.clock import SystemClock
 from gateway.trust.authority import Authority
 from gateway.trust.key_material import sha256
 from gateway.trust.keys import KeyDirectory
+from gateway.web import qr
 from tests.acceptance.test_pages_run import environment
 from tests.support.cli_people import typing
 from tests.unit.cli.conftest import Terminal
@@ -140,6 +143,40 @@ def test_two_people_set_up_a_node_bind_a_partner_and_replace_its_key(
     assert PASSPHRASE.encode() not in b"".join(
         path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()
     )
+
+
+@pytest.mark.slow
+def test_enrolling_at_a_terminal_shows_the_code_to_scan_and_a_pipe_has_none(
+    terminal: Terminal, tmp_path: Path
+) -> None:
+    made = well(
+        terminal,
+        *("init", "--data-dir", "state", "--code", "Z91.02", "--name", "Office", "--port", "0"),
+        *("--person", "A. Clerk", "--yes"),
+    )
+    code = made["people"][0]["code"]
+    shown, screen = os.openpty()
+    done = subprocess.run(
+        [sys.executable, "-m", "gateway", "people", "enrol", "A. Clerk"],
+        input=f"{code}\n{PASSPHRASE}\n{PASSPHRASE}\n000000\n",
+        stdout=screen,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=environment(),
+        check=False,
+    )
+    os.close(screen)
+    with os.fdopen(shown, "rb", buffering=0) as file:
+        said = b""
+        with contextlib.suppress(OSError):  # so a terminal says that nobody writes to it any more
+            while part := file.read(65536):
+                said += part
+    lines = said.decode().splitlines()
+    (uri,) = [word for line in lines for word in line.split() if word.startswith("otpauth://")]
+
+    assert done.returncode != 0, "the digits were none of the device's"
+    assert qr.lines(uri)[0] in lines
+    assert qr.lines(uri)[5] in lines
 
 
 @pytest.mark.slow

@@ -66,3 +66,21 @@ def test_what_a_served_node_writes_is_for_its_own_user_alone(folder: Path) -> No
     assert made
     assert open_to_others == []
     assert ("runs as root" in "".join(heard)) is (os.geteuid() == 0)
+
+
+def test_a_database_made_by_hand_is_for_its_own_user_alone(tmp_path: Path) -> None:
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("GATEWAY_")}
+    words = ("init", "--data-dir", "state", "--code", "Z91.02", "--name", "Office", "--yes")
+
+    subprocess.run(
+        [sys.executable, "-m", "gateway", *words],
+        env=environment | {"PYTHONPATH": str(ROOT)},
+        check=True,
+        capture_output=True,
+        umask=0o022,
+        cwd=tmp_path,
+    )
+
+    made = list((tmp_path / "state").glob("gateway.db*"))
+    assert made
+    assert [stat.filemode(each.stat().st_mode) for each in made] == ["-rw-------"] * len(made)

@@ -19,6 +19,13 @@ trap 'rm -rf "$target"' EXIT
 trap 'exit 1' HUP INT TERM
 mkdir -p "$prefix"
 "${PYTHON:-python3}" -m venv "$target"
+# A Python below root's own folder works here and nowhere else: the node's user must be able to run it, too.
+user=${NODE_USER:-gateway}
+id "$user" >/dev/null 2>&1 || user=nobody
+if [ "$(id -u)" = 0 ] && ! runuser -u "$user" -- "$target/bin/python" -c "" 2>/dev/null; then
+    echo "$(readlink -f "$target/bin/python") cannot be run by $user: name another with PYTHON=/usr/bin/python3" >&2
+    exit 1
+fi
 # By digest, from this folder alone: nothing is fetched, nothing is compiled, nothing else fits.
 "$target/bin/pip" install --quiet --disable-pip-version-check --no-index --find-links "$here/wheels" \
     --only-binary :all: --require-hashes -r "$here/requirements.txt"

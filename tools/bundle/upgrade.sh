@@ -22,9 +22,35 @@ else
     "$here/install.sh" "$key" "$prefix"
 fi
 new=$prefix/$version/bin/gateway-node
+found=$(mktemp -d)
+trap 'rm -rf "$found"' EXIT
+# What is red already is not this version's doing, and may be what the upgrade mends; only what is newly red stops it.
+"$prefix/$before/bin/gateway-node" doctor -o json >"$found/before" 2>/dev/null || true
 "$new" migrate up
-"$new" doctor || {
-    echo "Doctor found something red; $before stays in use. Mend it and run this again." >&2
+"$new" doctor -o json >"$found/after" || true
+"$prefix/$version/bin/python" - "$found/before" "$found/after" <<'COMPARE' || {
+import collections, json, sys
+
+def red(path):
+    try:
+        with open(path, encoding="utf-8") as file:
+            return [each for each in json.load(file)["checks"] if each["level"] == "red"]
+    except (ValueError, KeyError):
+        return None
+
+before, after = red(sys.argv[1]), red(sys.argv[2])
+if after is None:
+    sys.exit("Doctor of the new version says nothing that can be read.")
+left = collections.Counter(each["check"] for each in before or [])
+new = []
+for each in after:
+    left[each["check"]] -= 1
+    print("red before too:" if left[each["check"]] >= 0 else "newly red:", each["check"], each["says"])
+    if left[each["check"]] < 0:
+        new.append(each)
+sys.exit(1 if new else 0)
+COMPARE
+    echo "$before stays in use. Mend what is newly red and run this again." >&2
     exit 1
 }
 # One rename each: there is always a current version.

@@ -59,6 +59,29 @@ def test_a_backup_is_noted_and_proved_by_a_drill_without_its_name(node: Terminal
     assert noted["verified_at"] > noted["at"]
 
 
+def test_older_backups_of_this_node_go_with_days_to_keep_and_no_other_file(node: Terminal) -> None:
+    folder = Path("state/backups")
+    folder.mkdir()
+    old = ("Z91.02-20200101T000000Z.backup", "Z91.02-20200102T000000Z.backup")
+    others = ("Z91.03-20200101T000000Z.backup", "Z91.02-notes.backup", "Z91.02-20200101T000000Z.txt")
+    for name in (*old, *others):
+        (folder / name).write_text("of a test")
+
+    kept = node.type("backup", *PASSPHRASE, "--yes", "-o", "json").json
+    assert {*old, *others} < {each.name for each in folder.iterdir()}
+    last = node.type("backup", *PASSPHRASE, "--yes", "--keep-days", "14", "-o", "json").json
+
+    here = {each.name for each in folder.iterdir()}
+    assert here == {*others, Path(kept["path"]).name, Path(last["path"]).name}
+
+
+def test_a_dry_run_of_a_backup_says_where_it_would_be_and_makes_nothing(node: Terminal) -> None:
+    said = node.type("backup", "--to", "node.backup", *PASSPHRASE, "--dry-run")
+
+    assert (said.code, "node.backup" in said.err) == (0, True)
+    assert not Path("node.backup").exists()
+
+
 def test_a_restored_node_works_again_when_two_people_say_so(
     node: Terminal, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -134,3 +134,10 @@ def test_a_certificate_that_cannot_sign_is_refused_before_anybody_relies_on_it(
 
     assert said.code == 4
     assert said.json["error"]["code"] == "CERT-USAGE"
+
+
+@pytest.mark.parametrize("number", ["0", "100", "x"])
+def test_a_worker_process_has_a_number_of_its_own_above_the_web_process(
+    terminal: Terminal, number: str
+) -> None:
+    assert terminal.type("serve", "--role", "worker", "--number", number).code == 2

@@ -157,6 +157,17 @@ def test_each_missing_folder_is_red_with_the_command_that_makes_it(ward: Ward) -
     assert {(each.level, each.cure) for each in found} == {("red", f"mkdir -p {gone}")}
 
 
+def test_a_database_that_others_can_read_is_named_with_its_cure(ward: Ward) -> None:
+    assert ward.patient.database_file is not None
+    ward.patient.database_file.chmod(0o600)
+    assert ward.found("database.file") == []
+
+    ward.patient.database_file.chmod(0o644)
+
+    (found,) = ward.found("database.file")
+    assert (found.level, found.cure) == ("yellow", f"chmod 600 {ward.patient.database_file}*")
+
+
 def test_a_key_folder_that_others_can_read_is_red(ward: Ward) -> None:
     ward.patient.keys_folder.chmod(0o755)
 

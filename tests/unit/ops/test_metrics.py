@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import re
+import socket
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
+import aiohttp
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from gateway.cli.serve import watched
+from gateway.ops.health import Watch
 from gateway.ops.metrics import Scrape
 from gateway.workers import dispatcher, packer, receiver, sequencer
 from tests.support.node import LEASE_S, PROVINCE, Town
@@ -181,3 +186,16 @@ async def test_no_label_names_a_document_or_a_packet(town: Town) -> None:
 
     for secret in (document.id, document.packet_id, document.document_id, document.draft.subject):
         assert secret not in text
+
+
+async def test_each_worker_process_is_watched_at_a_port_of_its_own(town: Town) -> None:
+    """Worker 10 is ten above the port of the settings, which is that of the web process."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    base = port - 10
+    metrics = replace(town.node.settings.metrics, port=base)
+    node = replace(town.node, settings=replace(town.node.settings, metrics=metrics))
+
+    async with watched(node, Watch(node=node), 10), aiohttp.ClientSession() as session:
+        answer = await session.get(f"http://127.0.0.1:{port}/metrics")
+        assert answer.status == 200

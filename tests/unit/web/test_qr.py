@@ -71,3 +71,18 @@ def test_the_path_keeps_a_quiet_zone() -> None:
     side, path = found
     assert side == 21 + 8
     assert path.startswith("M4,4h1v1h-1z")
+
+
+def test_a_terminal_shows_the_same_modules_two_rows_to_a_line() -> None:
+    text = "otpauth://totp/Office:An?secret=ABCDEFGHIJKLMNOP&issuer=Office"
+    rows = qr.drawn(text)
+    assert rows is not None
+
+    shown = qr.lines(text)
+
+    halves = {"█": (0, 0), "▀": (0, 1), "▄": (1, 0), " ": (1, 1)}
+    read = [[halves[sign][half] for sign in line] for line in shown for half in (0, 1)]
+    inner = [row[qr.QUIET : -qr.QUIET] for row in read[qr.QUIET : qr.QUIET + len(rows)]]
+    assert inner == rows
+    assert {module for row in read[: qr.QUIET] for module in row} == {0}, "the quiet zone is light"
+    assert qr.lines("x" * 500) == []
