@@ -33,6 +33,7 @@ unit: $(VENV)/.dev ## run the unit tests alone, in seconds
 
 property: $(VENV)/.dev ## prove with EXAMPLES documents and statuses that accepted means it can be sent (long)
 	PROPERTY_EXAMPLES=$(EXAMPLES) $(BIN)/pytest -q --timeout 0 tests/unit/outgoing/test_accepted_is_sendable.py
+	EVERY_DOOR=500 $(BIN)/pytest -q --timeout 0 tests/acceptance/test_every_door.py
 
 threats: $(VENV)/.dev ## try every threat of the list at every door and print the table
 	$(BIN)/python -m tests.services $(BIN)/python -m tests.threats
