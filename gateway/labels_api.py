@@ -230,7 +230,7 @@ API: dict[str, tuple[str, str]] = {
         "Some text came in a decomposed Unicode form; it was brought into NFC.",
     ),
     # the invented document of the API's examples
-    "sample.agency": ("Sở Thí dụ", "Sample Department"),
+    "sample.agency": ("Ủy ban nhân dân xã Bình Mẫu", "People's Committee of Binh Mau"),
     "sample.subject": (
         "V/v báo cáo tình hình thực hiện dự toán",
         "On the report about carrying out the budget",

@@ -50,7 +50,7 @@ def build(deps: ApiDeps, routes: Iterable[Route] = ROUTES) -> web.Application:
     table = tuple(routes)
     app[STOPPING] = asyncio.Event()
     app[CONNECTIONS] = Connections(deps.options.connections)
-    app[DOCUMENT] = openapi.document(table, deps.version)
+    app[DOCUMENT] = openapi.document(table, deps.version, deps.out.today())
     for route in table:
         app.router.add_route(
             route.method, route.path, _handler(route, deps, entry), expect_handler=_expect(deps)

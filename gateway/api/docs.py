@@ -46,6 +46,7 @@ def docs_page(document: Mapping[str, Any], lang: Lang) -> web.Response:
         document=document,
         groups=_groups(document),
         models={name: list(_rows(schema)) for name, schema in sorted(schemas.items())},
+        shared=document["components"]["responses"],
         texts={name: schema.get("description", "") for name, schema in schemas.items()},
     )
 

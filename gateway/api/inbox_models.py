@@ -11,8 +11,9 @@ from pydantic import AwareDatetime, Field
 from gateway.api.failing import BadCall, Fault
 from gateway.api.models import StaffIn
 from gateway.api.shapes import Asked, Code, Line, Text
+from gateway.api.vocabulary import closed
 from gateway.domain.document import Assignment
-from gateway.domain.status import code_of
+from gateway.domain.status import CODES, code_of
 from gateway.incoming.act import StatusCall
 
 RefusalReason = Literal[
@@ -54,7 +55,10 @@ class AssignmentIn(Asked):
 class StatusIn(Asked):
     """What the agency did with the document: a code 02 to 06, 15, 16, or its word (`accepted`)."""
 
-    code: Code = Field(description="02 to 06, 15, 16, or the word of /codes")
+    code: Code = Field(
+        description="02 to 06, 15, 16, or the word of /codes",
+        json_schema_extra=closed((*SETTABLE, *(CODES[code].key for code in SETTABLE))),
+    )
     register_no: Line | None = Field(None, description="Arrival number in your book, with 03")
     register_year: int | None = Field(None, ge=1900, le=2999)
     at: AwareDatetime | None = Field(

@@ -13,14 +13,24 @@ from gateway.api.message_view import PersonOut
 from gateway.api.routes import BASE
 from gateway.api.shapes import Moment, Told
 from gateway.api.signature_view import FileSignaturesOut, signatures, value_text
+from gateway.api.vocabulary import (
+    BUSINESS,
+    BusinessWord,
+    FileRoleWord,
+    HandoverWord,
+    InWord,
+    ModeWord,
+    PacketWord,
+    RoleWord,
+    UrgencyWord,
+    ValueWord,
+)
 from gateway.api.words import Lang, fact_word, in_state_word, packet_word, say
-from gateway.domain.document import Assignment, IncomingDocument, IncomingFile, Kind
+from gateway.domain.document import Assignment, IncomingDocument, IncomingFile
 from gateway.domain.status import Track
 from gateway.incoming.around import Around, Asked
 from gateway.ports import Handover
 from gateway.ports import InboxItem as InboxRow
-
-_BUSINESS = {Kind.DOCUMENT: "new", Kind.REPLACEMENT: "replace", Kind.UPDATE: "update", Kind.RECALL: "recall"}
 
 _CHECKS = (
     "envelope_signature",
@@ -51,7 +61,7 @@ class SenderOut(Told):
 class InboxFileOut(Told):
     n: int
     name: str
-    role: str | None
+    role: FileRoleWord | None
     content_type: str
     size: int
     sha256: str
@@ -97,10 +107,10 @@ class InboxItem(Told):
     """An incoming document."""
 
     id: str
-    state: str
+    state: InWord
     state_text: str
     version: int
-    handover: str = Field(description="available, leased or acked: the hand-over to your system")
+    handover: HandoverWord = Field(description="available, leased or acked: the hand-over to your system")
     arrived_at: Moment
     due: DueOut | None
     sender: SenderOut = Field(alias="from")
@@ -112,16 +122,16 @@ class InboxItem(Told):
     type: str | None
     subject: str
     signer: PersonOut | None
-    urgency: str
+    urgency: UrgencyWord
     due_at: Moment | None = Field(description="The stated hour of a timed express letter")
     secrecy: str
     signed_at: Moment | None
-    role: str | None
+    role: RoleWord | None
     reply_required: bool | None
     reply_due: dt.date | None
-    delivery_mode: str | None
+    delivery_mode: ModeWord | None
     pages: int | None
-    business: str
+    business: BusinessWord
     request: RequestOut | None = Field(
         description="What a recall, update or replacement asks; of a document the request that waits for your 15 or 16"
     )
@@ -138,7 +148,9 @@ class InboxItem(Told):
     files_readable: bool = Field(
         description="False for what is recalled or sealed: its files and envelope answer 409"
     )
-    legal_value: str | None = Field(description="official, copy or information; null until it can be told")
+    legal_value: ValueWord | None = Field(
+        description="official, copy or information; null until it can be told"
+    )
     legal_value_text: str
     signatures: list[FileSignaturesOut] = Field(description="The signatures inside the PDFs")
     lease: LeaseOut | None
@@ -148,7 +160,7 @@ class Quarantined(Told):
     """A packet that did not become a document: what is known about it, never what it says."""
 
     id: str
-    state: str
+    state: PacketWord
     state_text: str
     code: str | None
     reason: str | None
@@ -195,7 +207,7 @@ def inbox_item(
         reply_due=document.due_on,
         delivery_mode=document.delivery_mode,
         pages=document.pages,
-        business=_BUSINESS.get(document.kind, document.kind),
+        business=BUSINESS.get(document.kind, document.kind),
         request=_request(around.request, lang),
         about=around.about,
         replies_to=[

@@ -12,6 +12,16 @@ from gateway.api.media import media_type
 from gateway.api.routes import BASE
 from gateway.api.shapes import Moment, Told
 from gateway.api.signature_view import FileSignaturesOut, signatures, value_text
+from gateway.api.vocabulary import (
+    FileRoleWord,
+    KindWord,
+    ModeWord,
+    OutWord,
+    RoleWord,
+    RuleWord,
+    UrgencyWord,
+    ValueWord,
+)
 from gateway.api.words import Lang, reason_text, say, state_word
 from gateway.domain.document import Delivery, Draft, FileItem, OutgoingDocument, OutState, Recipient
 from gateway.domain.status import worst
@@ -26,8 +36,8 @@ class RecipientOut(Told):
 
     code: str
     name: str | None
-    role: str
-    state: str
+    role: RoleWord
+    state: OutWord
     state_text: str
     given: str | None
     mapped_by: str | None
@@ -40,7 +50,7 @@ class RecipientOut(Told):
 class FileOut(Told):
     n: int
     name: str
-    role: str
+    role: FileRoleWord
     content_type: str
     size: int
     sha256: str
@@ -50,7 +60,7 @@ class FileOut(Told):
 class WarningOut(Told):
     """Something unusual that stops nothing."""
 
-    type: str
+    type: RuleWord
     detail: str
     pointer: str = ""
     suggest: str | None = None
@@ -72,9 +82,9 @@ class Message(Told):
     """An outgoing document, or a packet about one (update, recall, replacement)."""
 
     id: str
-    state: str
+    state: OutWord
     state_text: str
-    kind: str
+    kind: KindWord
     document_id: str
     version: int
     attempt: int
@@ -85,13 +95,15 @@ class Message(Told):
     date: dt.date | None
     type: str
     subject: str
-    urgency: str
+    urgency: UrgencyWord
     due_at: Moment | None = Field(description="The stated hour of a timed express letter")
     secrecy: str
     signer: PersonOut | None
     signed_at: Moment | None
     pages: int | None
-    delivery_mode: str | None = Field(description="Null in a draft that says nothing: then its class decides")
+    delivery_mode: ModeWord | None = Field(
+        description="Null in a draft that says nothing: then its class decides"
+    )
     reply_required: bool | None
     reply_due: dt.date | None
     recipients: list[RecipientOut]
@@ -102,7 +114,9 @@ class Message(Told):
     reason: str | None = Field(description="Why it was changed or recalled, or why it is blocked")
     created_at: Moment
     packed_at: Moment | None
-    legal_value: str | None = Field(description="official, copy or information; null until it can be told")
+    legal_value: ValueWord | None = Field(
+        description="official, copy or information; null until it can be told"
+    )
     legal_value_text: str
     signatures: list[FileSignaturesOut] = Field(
         description="The signatures inside the PDFs, when they were handed in"

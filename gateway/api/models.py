@@ -9,7 +9,7 @@ from typing import Literal
 
 from pydantic import AwareDatetime, Field
 
-from gateway.api.shapes import Asked, Code, Count, Line, Name, Sha256, Text
+from gateway.api.shapes import AgencyCode, Asked, Count, Line, Name, Sha256, Text
 from gateway.api.words import type_name
 from gateway.domain.document import (
     URGENCY_KEYS,
@@ -25,6 +25,7 @@ from gateway.domain.document import (
     Signer,
     Staff,
 )
+from gateway.domain.fields import MOST
 from gateway.domain.identity import DocumentId
 
 UrgencyKey = Literal["thuong", "khan", "thuong_khan", "hoa_toc", "hoa_toc_hen_gio"]
@@ -66,7 +67,7 @@ class StaffIn(Asked):
 class FileCodeIn(Asked):
     """The file that the document belongs to (rules.md 12.3)."""
 
-    organ: Code
+    organ: AgencyCode
     year: int = Field(ge=1900, le=2999)
     notation: Line
 
@@ -74,7 +75,7 @@ class FileCodeIn(Asked):
 class ReplyLinkIn(Asked):
     """The document that this one answers."""
 
-    agency: Code
+    agency: AgencyCode
     number: Line
     date: dt.date
     document_id: Line | None = None
@@ -117,15 +118,15 @@ class MessageIn(WithFiles):
     file_code: FileCodeIn | None = None
     reply_required: bool | None = Field(None, description="Required to send (R53)")
     reply_due: dt.date | None = None
-    replies_to: list[ReplyLinkIn] = Field(default_factory=list, max_length=100)
+    replies_to: list[ReplyLinkIn] = Field(default_factory=list, max_length=MOST["replies_to"])
     recipients: list[RecipientIn] = Field(default_factory=list, max_length=_MOST_RECIPIENTS)
-    labels: list[Line] = Field(default_factory=list, max_length=100)
+    labels: list[Line] = Field(default_factory=list, max_length=MOST["labels"])
     callback_data: Text | None = Field(None, description="Kept and returned as is")
     content: Text | None = None
     place: Line | None = None
     due_at: AwareDatetime | None = Field(None, description="With urgency `hoa_toc_hen_gio`")
-    to_places: list[Line] = Field(default_factory=list, max_length=500)
-    appendixes: list[Line] = Field(default_factory=list, max_length=200)
+    to_places: list[Line] = Field(default_factory=list, max_length=MOST["to_places"])
+    appendixes: list[Line] = Field(default_factory=list, max_length=MOST["appendixes"])
     copies: Count | None = None
     sphere: Line | None = None
     drafter: Line | None = None
@@ -179,8 +180,8 @@ class UpdateIn(MessageIn):
     reason: Text = ""
     approved_by: Line | None = None
     information_changed: bool = True
-    receivers_added: list[Code] = Field(default_factory=list, max_length=_MOST_RECIPIENTS)
-    receivers_removed: list[Code] = Field(default_factory=list, max_length=_MOST_RECIPIENTS)
+    receivers_added: list[AgencyCode] = Field(default_factory=list, max_length=_MOST_RECIPIENTS)
+    receivers_removed: list[AgencyCode] = Field(default_factory=list, max_length=_MOST_RECIPIENTS)
 
     def to_change(self, parent: OutgoingDocument) -> Change:
         return Change(
@@ -212,13 +213,13 @@ class RecallIn(Asked):
     approved_by: Line | None = Field(None, description="The leader who approved it; required for a notice")
     notice_no: Line | None = Field(None, description="Number of the recall notice; required for a notice")
     form: Literal["notice", "take_back"] = "notice"
-    recipients: list[Code] = Field(default_factory=list, max_length=_MOST_RECIPIENTS)
+    recipients: list[AgencyCode] = Field(default_factory=list, max_length=_MOST_RECIPIENTS)
 
 
 class ResendIn(Asked):
     """Whom to send the same packet to again; nobody named: all whose sending failed."""
 
-    recipients: list[Code] = Field(default_factory=list, max_length=_MOST_RECIPIENTS)
+    recipients: list[AgencyCode] = Field(default_factory=list, max_length=_MOST_RECIPIENTS)
 
 
 class SendIn(Asked):

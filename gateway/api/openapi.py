@@ -3,15 +3,19 @@ requests. In: routes and a version. Out: the document, as JSON values. Nothing i
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
+from datetime import date
 from functools import cache
 from typing import Any
 
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
+from gateway.api import openapi_answers
+from gateway.api.auth import PREFIX
 from gateway.api.call import LONGEST_KEY
-from gateway.api.problems import MEDIA
+from gateway.api.openapi_answers import BINARY
+from gateway.api.openapi_limits import limited
 from gateway.api.routes import Body, Route
 from gateway.domain.account import ApiScope
 
@@ -19,51 +23,11 @@ from gateway.domain.account import ApiScope
 Json = dict[str, Any]
 
 _REF = "#/components/schemas/{model}"
-_FILE: Json = {
-    "schema": {
-        "type": "object",
-        "required": ["lead"],
-        "properties": {"lead": {"type": "string", "contentMediaType": "application/octet-stream"}},
-    }
-}
-_PROBLEM: Json = {
-    "type": "object",
-    "description": "A failure (RFC 9457). `errors` lists every reason at once.",
-    "required": [
-        "type",
-        "title",
-        "status",
-        "detail",
-        "instance",
-        "code",
-        "request_id",
-        "retryable",
-        "errors",
-    ],
-    "properties": {
-        "type": {"type": "string", "format": "uri-reference"},
-        "title": {"type": "string"},
-        "status": {"type": "integer"},
-        "detail": {"type": "string"},
-        "instance": {"type": "string"},
-        "code": {"type": "string"},
-        "request_id": {"type": "string"},
-        "retryable": {"type": "boolean", "description": "The same call may succeed later"},
-        "cause": {"type": "string", "description": "The same in English, for programmers"},
-        "errors": {
-            "type": "array",
-            "items": {
-                "type": "object",
-                "required": ["pointer", "code", "detail", "suggest"],
-                "properties": {
-                    "pointer": {"type": "string"},
-                    "code": {"type": "string"},
-                    "detail": {"type": "string"},
-                    "suggest": {"type": ["string", "null"]},
-                },
-            },
-        },
-    },
+_KEY: Json = {
+    "type": "http",
+    "scheme": "bearer",
+    "bearerFormat": f"{PREFIX}…",
+    "description": f"An API key, as `Authorization: Bearer {PREFIX}…`. Scopes: " + ", ".join(ApiScope) + ".",
 }
 _TAGS = {
     "messages": "Outgoing documents",
@@ -75,35 +39,33 @@ _TAGS = {
 }
 
 
-def document(routes: Iterable[Route], version: str) -> Json:
-    """The whole description."""
+def document(routes: Iterable[Route], version: str, day: date) -> Json:
+    """The whole description, its examples as of that day."""
     table = tuple(routes)
     asked = tuple(dict.fromkeys(route.asks for route in table if route.asks))
     told = tuple(dict.fromkeys(route.answer for route in table if route.answer))
     paths: dict[str, Json] = {}
     for route in table:
-        paths.setdefault(route.path, {})[route.method.lower()] = _operation(route)
+        paths.setdefault(route.path, {})[route.method.lower()] = _operation(route, day)
     return {
         "openapi": "3.1.0",
         "info": {
             "title": "Document exchange node",
             "version": version,
             "description": "Text is NFC, times are RFC 3339 with offset, human text follows Accept-Language (vi, en). "
-            "Unknown request fields are refused; unknown response fields must be ignored.",
+            "Unknown request fields are refused; unknown response fields must be ignored, and so must words that are "
+            "not in an `x-extensible-enum`. Who calls more often than readLimits says is answered 429 with Retry-After.",
         },
         "servers": [{"url": "/"}],
         "tags": [{"name": name, "description": text} for name, text in _TAGS.items()],
         "security": [{"key": []}],
         "paths": paths,
         "components": {
-            "securitySchemes": {"key": {"type": "http", "scheme": "bearer", "description": _scopes_text()}},
-            "schemas": _schemas(asked, told) | {"Problem": _PROBLEM},
+            "securitySchemes": {"key": _KEY},
+            "schemas": _schemas(asked, told) | {"Problem": openapi_answers.problem()},
+            **openapi_answers.components(),
         },
     }
-
-
-def _scopes_text() -> str:
-    return "An API key (`gwk_…`). Scopes: " + ", ".join(ApiScope) + "."
 
 
 @cache
@@ -112,17 +74,16 @@ def _schemas(asked: tuple[type[BaseModel], ...], told: tuple[type[BaseModel], ..
     wanted: list[tuple[type[BaseModel], Any]] = [(model, "validation") for model in asked]
     wanted += [(model, "serialization") for model in told]
     _, defined = models_json_schema(wanted, ref_template=_REF)
-    schemas: Json = defined["$defs"]
-    return schemas
+    return limited(defined["$defs"])
 
 
-def _operation(route: Route) -> Json:
+def _operation(route: Route, day: date) -> Json:
     operation: Json = {
         "operationId": route.name,
         "tags": [route.tag],
         "summary": route.summary,
         "parameters": [*_path_parameters(route), *_query_parameters(route), *_header_parameters(route)],
-        "responses": _responses(route),
+        "responses": openapi_answers.responses(route, _answer(route)),
     }
     if route.text:
         operation["description"] = route.text
@@ -132,7 +93,7 @@ def _operation(route: Route) -> Json:
         operation["security"] = (
             [{"key": [scope]} for scope in route.scopes] if route.any_scope else [{"key": list(route.scopes)}]
         )
-    if (body := _body(route)) is not None:
+    if (body := _body(route, day)) is not None:
         operation["requestBody"] = body
     return operation
 
@@ -191,74 +152,43 @@ def _header_parameters(route: Route) -> list[Json]:
     ]
 
 
-def _body(route: Route) -> Json | None:
+def _answer(route: Route) -> Json | None:
+    return None if route.answer is None else {"$ref": _REF.format(model=route.answer.__name__)}
+
+
+def _body(route: Route, day: date) -> Json | None:
     if route.body is Body.RAW:
         return {"required": True, "content": {route.takes: {"schema": {"type": "string"}}}}
     if route.body is Body.FILE:
-        return {"required": True, "content": {"multipart/form-data": _FILE}}
+        lead = {"type": "object", "required": ["lead"], "properties": {"lead": BINARY}}
+        return {"required": True, "content": {"multipart/form-data": {"schema": lead}}}
     if route.asks is None or route.body is Body.NONE:
         return None
-    meta: Json = {"schema": {"$ref": _REF.format(model=route.asks.__name__)}}
-    if route.sample is not None:
-        # What comes as JSON comes without files, so it may not list any.
-        said = {name: value for name, value in route.sample.items() if name != "files"}
-        meta["examples"] = {"sample": {"value": said}}
-    if route.body is Body.JSON:
-        return {"required": _needs_body(route.asks), "content": {"application/json": meta}}
-    return {
-        "required": True,
-        "content": {"multipart/form-data": _parts(route, meta), "application/json": meta},
-    }
+    said: Json = {"$ref": _REF.format(model=route.asks.__name__)}
+    if route.body is Body.PARTS:
+        parts = {"schema": _parts(said), "encoding": {"meta": {"contentType": "application/json"}}}
+        return {
+            "required": True,
+            "content": {"multipart/form-data": parts | _example(route, day, within="meta")},
+        }
+    meta = {"schema": said} | _example(route, day)
+    return {"required": _needs_body(route.asks), "content": {"application/json": meta}}
+
+
+def _example(route: Route, day: date, within: str = "") -> Json:
+    """The sample beside the route; of a call with files the part that is not bytes."""
+    if route.sample is None:
+        return {}
+    said = dict(route.sample(day))
+    return {"examples": {"sample": {"value": {within: said} if within else said}}}
 
 
 def _needs_body(model: type[BaseModel]) -> bool:
     return any(field.is_required() for field in model.model_fields.values())
 
 
-def _parts(route: Route, meta: Mapping[str, Any]) -> Json:
+def _parts(meta: Json) -> Json:
     """Meta first, then the files: named by their role, or listed by name in `meta.files`."""
-    file: Json = {"type": "string", "contentMediaType": "application/octet-stream"}
-    schema: Json = {
-        "type": "object",
-        "required": ["meta"],
-        "properties": {
-            "meta": meta["schema"],
-            "lead": file,
-            "source": {"type": "array", "items": file},
-            "appendix": {"type": "array", "items": file},
-            "reference": {"type": "array", "items": file},
-        },
-    }
-    return {"schema": schema, "encoding": {"meta": {"contentType": "application/json"}}}
-
-
-def _responses(route: Route) -> Json:
-    content: Json = {route.media: {}}
-    if route.answer is not None:
-        content = {route.media: {"schema": {"$ref": _REF.format(model=route.answer.__name__)}}}
-    elif route.media != "application/json":
-        content = {route.media: {"schema": {"type": "string"}}}
-    answers: Json = {str(route.status): {"description": "Done", "content": content}}
-    fails = set(route.fails) | (set() if route.open else {401, 403})
-    problem: Json = {MEDIA: {"schema": {"$ref": _REF.format(model="Problem")}}}
-    if route.media == "text/html":
-        # A browser is told in a page.
-        problem[route.media] = {"schema": {"type": "string"}}
-    for status in sorted(fails):
-        answers[str(status)] = {"description": _WHY.get(status, "Failed"), "content": problem}
-    answers["default"] = {"description": "Any other failure", "content": problem}
-    return answers
-
-
-_WHY = {
-    400: "The request has the wrong shape",
-    401: "No valid key",
-    403: "The key may not do this",
-    404: "Not found, or another agency's",
-    409: "The present state forbids it, or the first call is still running",
-    412: "The version is not the present one",
-    413: "Over a limit",
-    415: "Wrong media type",
-    422: "A rule forbids it; every reason is listed",
-    503: "Not now; try again",
-}
+    many: Json = {"type": "array", "items": BINARY}
+    files = {"lead": BINARY, "source": many, "appendix": many, "reference": many}
+    return {"type": "object", "required": ["meta"], "properties": {"meta": meta, **files}}

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
+from datetime import date
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
@@ -35,7 +36,7 @@ class Body(StrEnum):
 class Route:
     """One verb on one path. `open` needs no key; `any_scope` takes one of `scopes` where all are the rule; `creates`
     needs an Idempotency-Key; `changes` honours If-Match. `answer` is None where the answer is not JSON: then `media`
-    says what it is, as `takes` does of a raw body."""
+    says what it is, as `takes` does of a raw body. `headers` are those of its answer that its other fields do not tell."""
 
     method: str
     path: str
@@ -57,7 +58,8 @@ class Route:
     media: str = "application/json"
     takes: str = ""
     fails: tuple[int, ...] = ()
-    sample: Mapping[str, Any] | None = None
+    headers: tuple[str, ...] = ()
+    sample: Callable[[date], Mapping[str, Any]] | None = None
 
     @property
     def path_names(self) -> tuple[str, ...]:

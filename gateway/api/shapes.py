@@ -18,6 +18,7 @@ from pydantic import (
     WithJsonSchema,
 )
 
+from gateway.domain.fields import DRAFT
 from gateway.domain.wall_clock import VIETNAM
 
 # Viet Nam has had one offset and no summer time since 1975, so no time-zone table is needed to print a time.
@@ -47,6 +48,11 @@ Line = Annotated[str, StringConstraints(max_length=1000), AfterValidator(_one_li
 Text = Annotated[str, StringConstraints(max_length=20_000), AfterValidator(_printable)]
 Name = Annotated[str, StringConstraints(min_length=1, max_length=255), AfterValidator(_one_line)]
 Code = Annotated[str, StringConstraints(min_length=1, max_length=64), AfterValidator(_one_line)]
+AgencyCode = Annotated[
+    str,
+    StringConstraints(min_length=1, max_length=DRAFT["recipients/*/code"].longest),
+    AfterValidator(_one_line),
+]
 # Of a query: so short that it fits a request line in whatever letters; ours have 100.
 Cursor = Annotated[str, StringConstraints(max_length=200), AfterValidator(_one_line)]
 Count = Annotated[int, Field(ge=0, le=1_000_000)]

@@ -39,7 +39,9 @@ class System:
         headers = {"Authorization": f"Bearer {self.key}"} | more.pop("headers", {})
         async with self.client.request(method, f"/api/v1{path}", headers=headers, **more) as answer:
             raw = await answer.read()
-            wrong = complaints(method, answer.url.path, answer.status, answer.content_type, raw)
+            wrong = complaints(
+                method, answer.url.path, answer.status, answer.content_type, raw, answer.headers
+            )
             assert not wrong, wrong
             return answer.status, json.loads(raw) if answer.content_type.endswith("json") else None, raw
 

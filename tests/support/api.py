@@ -155,7 +155,9 @@ class Door:
         target = path if path.startswith(OUTSIDE) or path.startswith("/trang-thai") else BASE + path
         async with self.client.request(method, target, headers=sent, **more) as response:
             raw = await response.read()
-            wrong = complaints(method, response.url.path, response.status, response.content_type, raw)
+            wrong = complaints(
+                method, response.url.path, response.status, response.content_type, raw, response.headers
+            )
             assert not wrong, wrong
             return Answer(status=response.status, headers=response.headers, raw=raw)
 

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from jsonschema import Draft202012Validator
 
 from gateway import __version__
+from gateway.api.connections import HEADERS
 from gateway.api.openapi import document
 from gateway.api.resources import ROUTES
+from gateway.domain.wall_clock import local
+from tests.support.clock import START
 
-DOCUMENT = json.loads(json.dumps(document(ROUTES, __version__)))
+DOCUMENT = json.loads(json.dumps(document(ROUTES, __version__, local(START).date())))
 _PATHS = [
     (re.compile("/".join(_ if "{" not in _ else "[^/]+" for _ in path.replace(".", r"\.").split("/"))), path)
     # A fixed path goes before one with a variable in the same place.
@@ -26,24 +29,52 @@ def validator(schema: Mapping[str, Any]) -> Draft202012Validator:
     return Draft202012Validator({**schema, "components": DOCUMENT["components"]})
 
 
-def complaints(method: str, path: str, status: int, media: str, raw: bytes) -> list[str]:
+# What every answer of HTTP may have, and what keeps browsers from harm.
+_COMMON = frozenset(
+    {"content-type", "content-length", "date", "server", "connection", "vary", "transfer-encoding"}
+    | {name.lower() for name in HEADERS}
+)
+
+
+def resolved(answer: Mapping[str, Any]) -> Mapping[str, Any]:
+    """An answer, or what it refers to."""
+    name = answer.get("$ref", "").rpartition("/")[2]
+    found: Mapping[str, Any] = DOCUMENT["components"]["responses"][name] if name else answer
+    return found
+
+
+def complaints(
+    method: str, path: str, status: int, media: str, raw: bytes, headers: Iterable[str]
+) -> list[str]:
     """What is wrong with an answer, as its own description has it; nothing for paths it does not describe."""
     template = next((known for pattern, known in _PATHS if pattern.fullmatch(path)), None)
     operation = DOCUMENT["paths"].get(template, {}).get(method.lower()) if template else None
     if operation is None:
         return _problem(media, raw) if status >= 400 and media != "text/html" else []
     answers = operation["responses"]
-    content = answers.get(str(status), answers["default"])["content"]
+    answer = resolved(answers.get(str(status), answers["default"]))
+    content = answer["content"]
     if str(status) not in answers and status < 400:
         return [f"{method} {template} does not describe status {status}"]
     if media not in content and "*/*" not in content:
         return [f"{method} {template} {status}: {media} is none of {sorted(content)}"]
+    if wrong := _headers(answer["headers"], {name.lower() for name in headers}):
+        return [f"{method} {template} {status}: {each}" for each in wrong]
     schema = content.get(media, {}).get("schema")
     if schema is None or not media.endswith("json"):
         return []
     return [
         f"{method} {template} {status}: {error.json_path} {error.message}"
         for error in validator(schema).iter_errors(json.loads(raw))
+    ]
+
+
+def _headers(described: Mapping[str, Any], came: set[str]) -> list[str]:
+    known = {name.lower(): DOCUMENT["components"]["headers"][name] for name in described}
+    always = {name for name, header in known.items() if header.get("required")}
+    return [
+        *(f"the header {name} is not described" for name in sorted(came - known.keys() - _COMMON)),
+        *(f"the header {name} is described and not there" for name in sorted(always - came)),
     ]
 
 

@@ -5,13 +5,12 @@ from __future__ import annotations
 
 from aiohttp import web
 
-from gateway.api import message_view
+from gateway.api import message_view, samples
 from gateway.api.call import Call
 from gateway.api.message_view import Message
 from gateway.api.models import NothingIn, RecallIn, ResendIn, SendIn
 from gateway.api.once import once
 from gateway.api.routes import BASE, Body, Route
-from gateway.api.samples import RECALL
 from gateway.domain.account import ApiScope
 from gateway.domain.document import OutgoingDocument
 from gateway.outgoing import manage
@@ -90,6 +89,7 @@ ROUTES = (
         asks=SendIn,
         answer=Message,
         fails=(404, 409, 412, 422),
+        headers=("ETag",),
     ),
     Route(
         method="POST",
@@ -104,6 +104,7 @@ ROUTES = (
         asks=NothingIn,
         answer=Message,
         fails=(404, 409, 412),
+        headers=("ETag",),
     ),
     Route(
         method="POST",
@@ -118,7 +119,8 @@ ROUTES = (
         asks=ResendIn,
         answer=Message,
         fails=(400, 404, 409, 412),
-        sample={"recipients": ["Z91.02"]},
+        sample=samples.resending,
+        headers=("ETag",),
     ),
     Route(
         method="POST",
@@ -137,6 +139,6 @@ ROUTES = (
         answer=Message,
         status=202,
         fails=(400, 404, 409, 412, 422),
-        sample=RECALL,
+        sample=samples.recall,
     ),
 )

@@ -15,6 +15,7 @@ from gateway.api.failing import BadCall, Fault
 from gateway.api.paging import DEFAULT_ROWS, MOST_ROWS
 from gateway.api.routes import BASE, Route
 from gateway.api.shapes import Asked, Code, Moment, Told
+from gateway.api.vocabulary import EventWord
 from gateway.domain.account import ApiScope
 from gateway.domain.event import Event
 
@@ -38,7 +39,7 @@ class EventOut(Told):
     """One event. `sequence` has no gaps within an agency, so a client sees a hole."""
 
     id: str
-    type: str
+    type: EventWord
     created_at: Moment
     agency: str
     sequence: int

@@ -10,25 +10,21 @@ from typing import Literal
 from aiohttp import web
 from pydantic import Field
 
-from gateway.api import inbox_view
+from gateway.api import inbox_view, samples
 from gateway.api.call import Call
 from gateway.api.inbox_models import AssignmentIn, StatusIn
 from gateway.api.inbox_view import InboxItem, Quarantined
 from gateway.api.models import NothingIn
 from gateway.api.paging import PageOut, TextQuery, Words, check_states, page_of
 from gateway.api.routes import BASE, Body, Route
-from gateway.api.samples import ASSIGNMENT, STATUS
 from gateway.api.sending import download
 from gateway.api.shapes import Told
+from gateway.api.vocabulary import PACKET_STATES, SET_ASIDE, HandoverWord
 from gateway.domain.account import ApiScope
 from gateway.domain.document import IncomingDocument, InState
 from gateway.errors import NotFound
 from gateway.incoming import act, around, files
 from gateway.ports import Work
-
-_SET_ASIDE = ("waiting", "held", "quarantined", "malformed", "sealed")
-# Every state that a packet may be in, from its landing to its end.
-PACKET_STATES = (*_SET_ASIDE, "landed", "done", "released", "returned", "discarded", "dropped")
 
 
 class InboxQuery(TextQuery):
@@ -57,7 +53,7 @@ class InboxItems(PageOut[InboxItem | Quarantined]):
 
 class Acknowledged(Told):
     id: str
-    handover: str
+    handover: HandoverWord
     repeated: bool = Field(description="It was acknowledged before, which is harmless")
 
 
@@ -157,7 +153,7 @@ async def _quarantine(call: Call, query: InboxQuery) -> web.Response:
     async with call.deps.store.read(call.scope()) as work:
         page = await page_of(
             call,
-            work.inbox.page(limit=query.limit, cursor=query.cursor, states=query.state or _SET_ASIDE),
+            work.inbox.page(limit=query.limit, cursor=query.cursor, states=query.state or SET_ASIDE),
         )
     rows = [inbox_view.quarantined(each, call.lang) for each in page.items]
     return call.tell(
@@ -220,6 +216,7 @@ ROUTES = (
         scopes=READ,
         answer=InboxItem,
         fails=(404,),
+        headers=("ETag",),
     ),
     Route(
         method="GET",
@@ -231,6 +228,7 @@ ROUTES = (
         scopes=READ,
         media="*/*",
         fails=(404, 409),
+        headers=("ETag", "X-Content-SHA256"),
     ),
     Route(
         method="GET",
@@ -242,6 +240,7 @@ ROUTES = (
         scopes=READ,
         media="application/xml",
         fails=(404, 409),
+        headers=("ETag", "X-Content-SHA256"),
     ),
     Route(
         method="POST",
@@ -272,7 +271,8 @@ ROUTES = (
         asks=StatusIn,
         answer=StatusSet,
         fails=(400, 404, 409, 412, 422),
-        sample=STATUS,
+        sample=samples.status,
+        headers=("ETag",),
     ),
     Route(
         method="PUT",
@@ -287,6 +287,7 @@ ROUTES = (
         asks=AssignmentIn,
         answer=InboxItem,
         fails=(400, 404, 412, 422),
-        sample=ASSIGNMENT,
+        sample=samples.assignment,
+        headers=("ETag",),
     ),
 )

@@ -17,6 +17,7 @@ from gateway.api.resources.events import event_id
 from gateway.api.routes import BASE, Route
 from gateway.api.sending import download, slices
 from gateway.api.shapes import Moment, Told
+from gateway.api.vocabulary import EventWord, FactWord, OutWord, RequestWord, TrackWord
 from gateway.api.words import fact_word, state_word, without_reference
 from gateway.domain.account import ApiScope
 from gateway.domain.document import Delivery, OutgoingDocument, OutState
@@ -54,14 +55,14 @@ class StaffOut(Told):
 class FactOut(Told):
     """One thing known about one recipient: in our time, and in the time that the other side states."""
 
-    track: str
-    code: str
+    track: TrackWord
+    code: FactWord
     text: str
     at: Moment
     stated_at: Moment | None
     skewed: bool
     proved: bool = Field(description="A signed receipt stands behind it")
-    request: str | None
+    request: RequestWord | None
     reason: str | None
     note: str | None
     staff: StaffOut | None
@@ -70,14 +71,14 @@ class FactOut(Told):
 class RecipientTimeline(Told):
     code: str
     name: str | None
-    state: str
+    state: OutWord
     state_text: str
     facts: list[FactOut]
 
 
 class HappenedOut(Told):
     id: str
-    type: str
+    type: EventWord
     at: Moment
     sequence: int | None
     data: dict[str, Any]  # Any: what an event says differs by its type
@@ -224,6 +225,7 @@ ROUTES = (
         scopes=READ,
         answer=Message,
         fails=(404,),
+        headers=("ETag",),
     ),
     Route(
         method="GET",
@@ -246,5 +248,6 @@ ROUTES = (
         scopes=READ,
         media="application/xml",
         fails=(404, 409),
+        headers=("ETag", "X-Content-SHA256"),
     ),
 )

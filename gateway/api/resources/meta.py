@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, Literal
 
 from aiohttp import web
 from pydantic import Field
@@ -15,6 +15,7 @@ from gateway.api.failing import BadCall
 from gateway.api.paging import MOST_ROWS
 from gateway.api.routes import BASE, Route
 from gateway.api.shapes import Moment, Told
+from gateway.api.vocabulary import NumberingWord, PrincipalWord, ScopeWord
 from gateway.api.words import table
 from gateway.domain.document import InState
 from gateway.domain.status import CODES, STATES
@@ -28,7 +29,7 @@ class AgencyServed(Told):
     id: str
     code: str
     name: str
-    numbering: str
+    numbering: NumberingWord
     aliases: list[str]
 
 
@@ -37,8 +38,8 @@ class Me(Told):
 
     key: str
     name: str
-    kind: str
-    scopes: list[str]
+    kind: PrincipalWord
+    scopes: list[ScopeWord]
     networks: list[str] = Field(description="From where the key may be used; empty: from everywhere")
     agencies: list[AgencyServed]
     agency: str | None = Field(
@@ -58,6 +59,11 @@ class Limits(Told):
     max_page_rows: int
     max_wait_seconds: int
     max_lease_seconds: int
+    calls_per_second: float | None = Field(
+        description="How many calls one key may make in the long run; null: as many as it likes. Four times as many from "
+        "one address. Beyond: 429 with Retry-After"
+    )
+    calls_at_once: int | None = Field(description="How many one key may make at one moment after a pause")
     file_types: list[str]
     lead_types: list[str]
 
@@ -96,7 +102,7 @@ class Codes(Told):
 class Health(Told):
     """`status` is `ok`, or `degraded`: calls are served, and what a check names waits until it is well again."""
 
-    status: str
+    status: Literal["ok", "degraded"]
     checks: dict[str, str]
 
 
@@ -136,6 +142,8 @@ async def limits(call: Call) -> web.Response:
         max_page_rows=MOST_ROWS,
         max_wait_seconds=int(options.poll_s),
         max_lease_seconds=options.lease_s,
+        calls_per_second=options.rate_per_s,
+        calls_at_once=None if options.rate_per_s is None else options.burst,
         file_types=sorted(types),
         lead_types=sorted(profile.lead_types),
     )

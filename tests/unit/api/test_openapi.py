@@ -6,14 +6,22 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
+from datetime import date
 from typing import Any
 
+import pytest
 from jsonschema import Draft202012Validator
 
+from gateway.api.openapi_limits import places
 from gateway.api.resources import ROUTES
 from gateway.api.routes import Body
-from tests.support.api import Door
-from tests.support.contract import DOCUMENT, validator
+from gateway.domain.document import Kind, OutState
+from gateway.domain.fields import CHANGE, DRAFT, MOST, STATUS, Rule
+from gateway.domain.status import STATES
+from gateway.domain.wall_clock import local
+from tests.support.api import PDF, PROVINCE, Door, form
+from tests.support.clock import START
+from tests.support.contract import DOCUMENT, resolved, validator
 
 # The parts of OpenAPI 3.1 that this description uses, as its specification requires them.
 STRUCTURE: dict[str, Any] = {
@@ -42,6 +50,11 @@ STRUCTURE: dict[str, Any] = {
         "components": {
             "type": "object",
             "properties": {
+                "headers": {
+                    "type": "object",
+                    "additionalProperties": {"required": ["description", "schema"]},
+                },
+                "responses": {"type": "object", "additionalProperties": {"$ref": "#/$defs/response"}},
                 "schemas": {"type": "object", "propertyNames": {"pattern": "^[a-zA-Z0-9._-]+$"}},
                 "securitySchemes": {
                     "type": "object",
@@ -54,6 +67,11 @@ STRUCTURE: dict[str, Any] = {
         },
     },
     "$defs": {
+        "response": {
+            "type": "object",
+            "required": ["description", "headers", "content"],
+            "properties": {"content": {"type": "object", "minProperties": 1}},
+        },
         "operation": {
             "type": "object",
             "required": ["operationId", "summary", "tags", "responses", "parameters"],
@@ -73,10 +91,10 @@ STRUCTURE: dict[str, Any] = {
                     "type": "object",
                     "minProperties": 1,
                     "propertyNames": {"pattern": "^([1-5][0-9][0-9]|default)$"},
-                    "additionalProperties": {"type": "object", "required": ["description"]},
+                    "additionalProperties": {"anyOf": [{"required": ["$ref"]}, {"$ref": "#/$defs/response"}]},
                 },
             },
-        }
+        },
     },
 }
 
@@ -112,8 +130,8 @@ def test_every_operation_has_a_name_of_its_own() -> None:
 
 
 def test_every_reference_leads_somewhere() -> None:
-    for target in set(re.findall(r'"#/components/schemas/([^"]+)"', json.dumps(DOCUMENT))):
-        assert target in DOCUMENT["components"]["schemas"], target
+    for sort, target in set(re.findall(r'"#/components/(\w+)/([^"]+)"', json.dumps(DOCUMENT))):
+        assert target in DOCUMENT["components"][sort], target
 
 
 def test_every_schema_is_a_schema() -> None:
@@ -146,7 +164,7 @@ def test_every_sample_is_taken_by_the_model_beside_it() -> None:
     for route in ROUTES:
         if route.sample is not None:
             assert route.asks is not None
-            route.asks.model_validate_json(json.dumps(route.sample), strict=True)
+            route.asks.model_validate_json(json.dumps(route.sample(date(2026, 11, 20))), strict=True)
 
 
 def test_every_call_says_who_may_make_it() -> None:
@@ -171,4 +189,130 @@ def test_the_document_does_not_change_between_two_makings() -> None:
     from gateway import __version__
     from gateway.api.openapi import document
 
-    assert json.dumps(document(ROUTES, __version__)) == json.dumps(DOCUMENT)
+    assert json.dumps(document(ROUTES, __version__, local(START).date())) == json.dumps(DOCUMENT)
+
+
+def operation(name: str) -> dict[str, Any]:
+    return next(each for _, _, each in operations() if each["operationId"] == name)
+
+
+def test_files_are_binary_parts_and_multipart_alone_is_described_where_files_go() -> None:
+    binary = {"type": "string", "format": "binary"}
+    for name in ("createMessage", "validateMessage", "updateMessage", "replaceMessage"):
+        content = operation(name)["requestBody"]["content"]
+        parts = content["multipart/form-data"]["schema"]["properties"]
+
+        assert list(content) == ["multipart/form-data"], name
+        assert next(iter(parts)) == "meta"
+        assert parts["lead"] == binary
+        assert all(parts[role]["items"] == binary for role in ("source", "appendix", "reference"))
+    read = operation("readDocument")["requestBody"]["content"]["multipart/form-data"]["schema"]
+    assert read["properties"] == {"lead": binary}
+
+
+@pytest.mark.parametrize(
+    ("name", "media"),
+    [
+        ("readInboxFile", "application/octet-stream"),
+        ("readInboxFile", "application/pdf"),
+        ("readEnvelope", "application/xml"),
+        ("readInboxEnvelope", "application/xml"),
+        ("readMessageEvidence", "application/zip"),
+        ("readInboxEvidence", "application/zip"),
+    ],
+)
+def test_an_answer_of_bytes_is_described_as_bytes(name: str, media: str) -> None:
+    done = operation(name)["responses"]["200"]
+
+    assert done["content"][media]["schema"] == {"type": "string", "format": "binary"}
+    assert "Content-Disposition" in done["headers"]
+
+
+def test_every_call_says_what_any_call_can_meet_and_when_to_come_again() -> None:
+    for _, path, each in operations():
+        answers = {status: resolved(answer) for status, answer in each["responses"].items()}
+
+        assert {"400", "405", "408", "429", "default"} <= answers.keys(), path
+        assert "Retry-After" in answers["429"]["headers"], path
+        assert "Allow" in answers["405"]["headers"], path
+        assert all("X-Request-Id" in answer["headers"] for answer in answers.values()), path
+
+
+def test_headers_that_a_client_works_with_are_described_where_they_stand() -> None:
+    wanted = {
+        "createMessage": {"ETag", "Location", "Idempotency-Replayed", "Content-Language", "X-Normalized"},
+        "recallMessage": {"Idempotency-Replayed"},
+        "listMessages": {"Link"},
+        "listInbox": {"Link"},
+        "readMessage": {"ETag"},
+        "readInboxItem": {"ETag"},
+        "setStatus": {"ETag"},
+        "readInboxFile": {"ETag", "X-Content-SHA256"},
+    }
+    for name, headers in wanted.items():
+        answers = operation(name)["responses"]
+        done = next(answer for status, answer in answers.items() if status.startswith("2"))
+
+        assert headers <= done["headers"].keys(), name
+
+
+@pytest.mark.parametrize(
+    ("table", "models"),
+    [
+        (DRAFT, ("MessageIn", "UpdateIn", "ReplaceIn")),
+        (CHANGE, ("UpdateIn", "RecallIn")),
+        (STATUS, ("StatusIn",)),
+    ],
+)
+def test_each_text_has_the_length_that_the_writer_takes(
+    table: dict[str, Rule], models: tuple[str, ...]
+) -> None:
+    schemas = DOCUMENT["components"]["schemas"]
+    for path, rule in table.items():
+        found = [place for model in models for place in places(schemas, model, path)]
+
+        assert found, path
+        assert {place["maxLength"] for place in found} == {rule.longest}, path
+
+
+def test_each_list_has_the_number_of_entries_that_an_envelope_takes() -> None:
+    schemas = DOCUMENT["components"]["schemas"]
+    for name, most in MOST.items():
+        found = list(places(schemas, "UpdateIn", name))
+
+        assert [place["maxItems"] for place in found] == [most], name
+
+
+def test_words_of_states_kinds_roles_and_codes_are_listed() -> None:
+    schemas = DOCUMENT["components"]["schemas"]
+    said = schemas["Message"]["properties"]
+
+    assert set(said["state"]["enum"]) == {*STATES, *OutState}
+    assert set(said["kind"]["enum"]) == {*Kind} - {Kind.STATUS}
+    assert "to_report" in schemas["RecipientOut"]["properties"]["role"]["enum"]
+    assert {"03", "accepted"} <= set(schemas["StatusIn"]["properties"]["code"]["enum"])
+    assert {"GW-404", "GW-CONFIRM"} <= set(schemas["Problem"]["properties"]["code"]["x-extensible-enum"])
+    assert "date-in-future" in json.dumps(schemas["Problem"]["properties"]["errors"])
+
+
+async def test_the_limits_tell_how_often_one_may_call(door: Door) -> None:
+    limits = (await door.ask("GET", "/limits")).json
+
+    assert (limits["calls_per_second"], limits["calls_at_once"]) == (None, None)
+
+
+async def test_the_example_is_taken_as_it_stands_and_its_status_too(door: Door) -> None:
+    body = operation("createMessage")["requestBody"]["content"]["multipart/form-data"]
+    meta = body["examples"]["sample"]["value"]["meta"]
+
+    files = (("lead", "1523.pdf", PDF),)
+    checked = await door.ask("POST", "/messages:validate", data=form(meta, files))
+    sent = await door.ask("POST", "/messages", once="sample", data=form(meta, files))
+    await door.carry()
+    (item,) = (await door.ask("GET", "/inbox", agency=PROVINCE)).json["data"]
+    said = operation("setStatus")["requestBody"]["content"]["application/json"]["examples"]["sample"]["value"]
+    done = await door.ask("POST", f"/inbox/{item['id']}/status", agency=PROVINCE, json=said)
+
+    assert checked.json["problems"] == []
+    assert sent.status == 202, str(sent)
+    assert done.status == 200, str(done)
