@@ -66,6 +66,10 @@ def recall(_: dt.date) -> Json:
     }
 
 
+def dispatch(day: dt.date) -> Json:
+    return {"means": "post", "on": f"{day}", "note": "RR 123 456 789 VN"}
+
+
 def status(day: dt.date) -> Json:
     """Of an agency that numbers in its own book, as Z91 does."""
     return {

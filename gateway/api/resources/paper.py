@@ -8,7 +8,7 @@ import datetime as dt
 from aiohttp import web
 from pydantic import Field
 
-from gateway.api import message_view
+from gateway.api import message_view, samples
 from gateway.api.call import Call
 from gateway.api.message_view import Message
 from gateway.api.routes import BASE, Body, Route
@@ -126,6 +126,7 @@ ROUTES = (
         asks=HandOverIn,
         answer=Message,
         fails=(400, 404, 409, 422),
-        sample={"means": "post", "on": "2026-11-20", "note": "RR 123 456 789 VN"},
+        sample=samples.dispatch,
+        headers=("ETag",),
     ),
 )
