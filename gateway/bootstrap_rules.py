@@ -6,11 +6,13 @@ from __future__ import annotations
 from datetime import timedelta
 
 from gateway.book.desk import BookDesk
+from gateway.domain.document import DeliveryMode
 from gateway.edxml.policy import Limits, XmlPolicy
 from gateway.policy.profile import Profile
 from gateway.policy.trust import TrustPolicy
 from gateway.ports import Clock, Pool, Store
 from gateway.settings import Settings
+from gateway.settings.options import DELIVERY_MODES
 from gateway.trust.pdf_signatures import roles
 
 MB = 1024 * 1024
@@ -26,8 +28,15 @@ def profile(settings: Settings) -> Profile:
         max_quarantine_bytes=settings.limits.quarantine_mb * MB,
         unsigned_lead=_unsigned_lead(settings),
         recall_approval=settings.rules.recall_approval,
+        delivery_modes=_delivery_modes(settings),
         pdf_roles=roles.read(settings.trust.folder / "pdf"),
     )
+
+
+def _delivery_modes(settings: Settings) -> dict[str, DeliveryMode]:
+    """The head's own list of what goes on paper (R6); its form was checked when it was read."""
+    told = DELIVERY_MODES.read(settings.rules.delivery_modes) or {}
+    return {key: DeliveryMode(word) for key, word in told.items()}
 
 
 def _unsigned_lead(settings: Settings) -> str:

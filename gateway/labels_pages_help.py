@@ -80,6 +80,10 @@ HELP: dict[str, tuple[str, str]] = {
     "help.states": ("Các trạng thái", "The states"),
     "help.state": ("Trạng thái", "State"),
     "help.meaning": ("Ý nghĩa", "Meaning"),
+    "help.mean.paper": (
+        "Không đi qua trục; văn thư gửi bản giấy và ghi ngày, cách gửi.",
+        "It does not go over the axis; the clerk hands the paper over and notes the day and the means.",
+    ),
     "help.mean.draft": ("Chưa gửi đi đâu.", "Nothing left the agency."),
     "help.mean.blocked": ("Sửa văn bản; lý do ghi ở trang chi tiết.", "Correct it; the reason is shown."),
     "help.mean.queued": ("Đang xếp hàng, sẽ tự gửi.", "In line; it goes by itself."),

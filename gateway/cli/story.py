@@ -146,6 +146,7 @@ _KNOWN = (
     *(
         "queued",
         "sending",
+        "paper",
         "sent",
         "delivered",
         "accepted",

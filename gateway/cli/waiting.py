@@ -65,6 +65,8 @@ async def until(call: Call, seat: Seat, document_id: str, goal: Goal) -> None:
             raise Clash(
                 f"{document_id} is {document.state}: {document.state_reason or 'it will not be sent'}"
             )
+        if document.state is OutState.PAPER:
+            raise Clash(f"{document_id} goes on paper and never over the axis: there is nothing to wait for")
         _stopped(deliveries)
         there = sum(_reached(each, goal.state) for each in deliveries)
         now = f"{there}/{len(deliveries)}"

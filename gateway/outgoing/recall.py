@@ -23,7 +23,7 @@ from gateway.policy.verdict import Verdict
 from gateway.ports import Work
 
 # What has not left cannot be recalled: it is cancelled, or has failed.
-_NEVER_LEFT = frozenset({"queued", "sending", "failed", "cancelled"})
+_NEVER_LEFT = frozenset({"queued", "sending", "failed", "cancelled", "paper"})
 
 
 async def recall(

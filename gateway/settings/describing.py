@@ -7,7 +7,7 @@ import re
 from pathlib import Path
 from urllib.parse import unquote
 
-from gateway.settings.options import Address, Between, OneOf, Secret, Settings, names, option
+from gateway.settings.options import Address, Between, OneOf, Pairs, Secret, Settings, names, option
 
 
 def sources(settings: Settings) -> dict[str, str]:
@@ -32,6 +32,8 @@ def expected(key: str) -> str:
     known = option(key)
     if isinstance(known.rule, OneOf):
         return "one of " + ", ".join(known.rule.words)
+    if isinstance(known.rule, Pairs):
+        return f"name=word with commas between, each word one of {', '.join(known.rule.words)}"
     if isinstance(known.rule, Address):
         return "an address such as sqlite:///gateway.db or postgresql://user@host/name"
     if isinstance(known.rule, Between):

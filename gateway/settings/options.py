@@ -48,6 +48,23 @@ class OneOf:
 
 
 @dataclass(frozen=True, slots=True)
+class Pairs:
+    """`name=word` with commas between, each word one of these; or nothing."""
+
+    words: tuple[str, ...]
+
+    def read(self, text: str) -> dict[str, str] | None:
+        """Word by name; None for what is no such text."""
+        found: dict[str, str] = {}
+        for part in filter(None, (each.strip() for each in text.split(","))):
+            name, _, word = (each.strip() for each in part.partition("="))
+            if not name or word not in self.words or name in found:
+                return None
+            found[name] = word
+        return found
+
+
+@dataclass(frozen=True, slots=True)
 class Below:
     """A path that lies below the data directory unless it is given."""
 
@@ -172,6 +189,9 @@ class LimitSettings:
     disk_free_mb: Annotated[int, Between(0, 1_000_000)] = 200
 
 
+DELIVERY_MODES = Pairs(("electronic", "both", "paper"))
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RuleSettings:
     """What the rulebook leaves to each node. `auto`: refuse where `trust.folder` has anchors for PDFs, else warn."""
@@ -179,6 +199,7 @@ class RuleSettings:
     unsigned_lead: Annotated[str, OneOf(("auto", "refuse", "warn"))] = "auto"
     outgoing_series: Annotated[str, OneOf(("type", "all"))] = "type"
     recall_approval: Annotated[str, OneOf(("recorded", "step"))] = "recorded"
+    delivery_modes: Annotated[str, DELIVERY_MODES] = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -355,7 +376,7 @@ class Option:
 
     key: str
     kind: type
-    rule: Between | OneOf | Below | Address | None
+    rule: Between | OneOf | Pairs | Below | Address | None
 
     @property
     def is_secret(self) -> bool:

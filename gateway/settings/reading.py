@@ -23,6 +23,7 @@ from gateway.settings.options import (
     Node,
     OneOf,
     Option,
+    Pairs,
     Secret,
     Settings,
     names,
@@ -198,6 +199,8 @@ def _allowed(known: Option, value: object) -> bool:
             return value in words
         case Between(least, most):
             return isinstance(value, int | float) and least <= value <= most
+        case Pairs():
+            return known.rule.read(str(value)) is not None
         case Address():
             return _ADDRESS.fullmatch(str(value)) is not None
     return True

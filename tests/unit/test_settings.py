@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from gateway import bootstrap_rules
 from gateway.errors import Misconfigured
 from gateway.settings import Secret, load, locate, names, shown, sources, sqlite_file
 
@@ -228,3 +229,15 @@ def test_the_examples_show_true_defaults(name: str) -> None:
     }
 
     assert wrong == {}
+
+
+@pytest.mark.parametrize("text", ["to_trinh", "to_trinh=fax", "=both", "to_trinh=both, to_trinh=paper"])
+def test_a_table_of_delivery_modes_that_cannot_be_read_is_refused(text: str) -> None:
+    with pytest.raises(Misconfigured, match=r"rules\.delivery_modes: expected name=word"):
+        load(None, {"GATEWAY_RULES_DELIVERY_MODES": text})
+
+
+def test_the_table_of_delivery_modes_reaches_the_rules() -> None:
+    settings = load(None, {"GATEWAY_RULES_DELIVERY_MODES": " to_trinh=both,giay_moi = paper, "})
+
+    assert bootstrap_rules.profile(settings).delivery_modes == {"to_trinh": "both", "giay_moi": "paper"}

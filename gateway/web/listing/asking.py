@@ -32,6 +32,7 @@ STATES: Mapping[Side, tuple[str, ...]] = {
             "sent",
             "failed",
             "cancelled",
+            "paper",
             "delivered",
             "rejected",
             "accepted",

@@ -21,7 +21,7 @@ from gateway.web.visit import Visit
 
 MOST = 500
 _PAGE = 100
-_WAITING = frozenset({"queued", "failed"})
+_WAITING = frozenset({"queued", "failed", "paper"})
 _UNSENT = frozenset({"draft", "blocked"})
 _OPEN = frozenset({"new", "held"})
 _NOT_HANDED = frozenset({"rejected", "recalled", "sealed"})

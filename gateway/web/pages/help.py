@@ -18,6 +18,7 @@ STATES = (
         "sent",
         "failed",
         "cancelled",
+        "paper",
         "delivered",
         "rejected",
         "accepted",

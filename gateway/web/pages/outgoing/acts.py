@@ -18,8 +18,8 @@ URGES = (Right.URGE, (Manner.YES,))
 PRINTS = (Right.SEE_CONTENT, (Manner.YES, Manner.OWN))
 # Of these the same bytes may go once more; the others have them, or have turned them down.
 AGAIN = frozenset({"failed", "sent", "sending", "delivered"})
-_GONE = frozenset({"cancelled", "rejected", "request_agreed"})
-_NEVER_LEFT = frozenset({"queued", "sending", "failed", "cancelled"})
+_GONE = frozenset({"cancelled", "paper", "rejected", "request_agreed"})
+_NEVER_LEFT = frozenset({"queued", "sending", "failed", "cancelled", "paper"})
 _WHOLE = (Kind.DOCUMENT, Kind.REPLACEMENT)
 _OPEN = frozenset({"recall_asked", "take_back_asked", "update_asked"})
 
@@ -125,7 +125,7 @@ def no_cancel(found: Found) -> str:
         return "outgoing.why.cancelled"
     if state in (OutState.DRAFT, OutState.BLOCKED):
         return ""
-    if any(each.state not in ("queued", "failed") for each in found.deliveries):
+    if any(each.state not in ("queued", "failed", "paper") for each in found.deliveries):
         return "outgoing.why.on_axis"
     return ""
 
