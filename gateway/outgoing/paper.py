@@ -35,9 +35,9 @@ class PaperLine:
         return rules.printed(self.document.draft, self.document.files)
 
 
-async def waiting(work: Work, limit: int = MOST, after: PaperPart | None = None) -> list[PaperLine]:
+async def waiting(work: Work, limit: int = MOST) -> list[PaperLine]:
     """What somebody still has to hand over, the longest waiting first."""
-    return await _lines(work, await work.paper.waiting(limit, after))
+    return await _lines(work, await work.paper.waiting(limit))
 
 
 async def handed(work: Work, first: date, last: date, limit: int = MOST) -> list[PaperLine]:

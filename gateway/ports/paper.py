@@ -32,8 +32,8 @@ class PaperParts(Protocol):
     async def close(self, part: PaperPart) -> None:
         """As this value says; said again it is written anew. NotFound for what does not go on paper."""
 
-    async def waiting(self, limit: int, after: PaperPart | None = None) -> Sequence[PaperPart]:
-        """Not handed over and not cancelled, the longest waiting first, behind `after`."""
+    async def waiting(self, limit: int) -> Sequence[PaperPart]:
+        """Not handed over and not cancelled, the longest waiting first."""
 
     async def handed(self, first: date, last: date, limit: int) -> Sequence[PaperPart]:
         """Handed over in these days, in their order."""

@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import date, datetime
 
-from sqlalchemy import Select, and_, select, tuple_, update
+from sqlalchemy import Select, and_, select, update
 from sqlmodel import col
 
 from gateway import errors
@@ -52,11 +52,9 @@ class SqlPaperParts:
         if await self._tx.change(said) != 1:
             raise errors.NotFound(f"the delivery {part.delivery_id} does not go on paper")
 
-    async def waiting(self, limit: int, after: PaperPart | None = None) -> Sequence[PaperPart]:
+    async def waiting(self, limit: int) -> Sequence[PaperPart]:
         order = (col(_R.opened_at), col(_R.delivery_id))
         query = self._standing().where(col(_R.handed_over).is_(None))
-        if after is not None:
-            query = query.where(tuple_(*order) > (after.opened_at, after.delivery_id))
         return [to_domain(row) for row in await self._tx.rows(_R, query.order_by(*order).limit(limit))]
 
     async def handed(self, first: date, last: date, limit: int) -> Sequence[PaperPart]:

@@ -1,0 +1,47 @@
+"""The paper dispatch list on both databases: who waits, in what order, and what one agency knows of another's."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from gateway import errors
+from gateway.ports.paper import PaperPart
+from gateway.store.store import SqlStore
+from tests.support.clock import ManualClock
+from tests.support.stores import NORTH, SOUTH, delivery, outgoing
+
+
+async def test_what_waits_is_handed_over_once_and_by_its_own_agency_alone(
+    store: SqlStore, clock: ManualClock
+) -> None:
+    document = outgoing(clock)
+    to = [delivery(document, f"Z91.0{n}") for n in range(1, 4)]
+    async with store.begin(NORTH) as work:
+        await work.outgoing.add(document)
+        await work.deliveries.add(to)
+        await work.paper.open(document.id, [to[0].id, to[1].id], clock.now())
+        await work.paper.open(document.id, [to[2].id], clock.now() - timedelta(days=1))
+        await work.deliveries.save_state(to[1].id, "cancelled", (), clock.now())
+        await work.commit()
+    day = clock.now().date()
+
+    async with store.begin(NORTH) as work:
+        first, second = await work.paper.waiting(10)
+        await work.paper.close(replace(first, handed_over=day, means="post", closed_at=clock.now()))
+        with pytest.raises(errors.NotFound):
+            await work.paper.close(PaperPart(delivery_id="none", document_id="", opened_at=clock.now()))
+        await work.commit()
+    async with store.begin(SOUTH) as work:
+        assert (await work.paper.waiting(10), await work.paper.of(document.id)) == ([], [])
+        with pytest.raises(errors.NotFound):
+            await work.paper.close(second)
+    async with store.read(NORTH) as work:
+        left, gone = await work.paper.waiting(10), await work.paper.handed(day, day, 10)
+        assert await work.paper.handed(day + timedelta(days=1), day + timedelta(days=2), 10) == []
+
+    assert [each.delivery_id for each in (first, second)] == [to[2].id, to[0].id]
+    assert [each.delivery_id for each in left] == [to[0].id]
+    assert [(each.delivery_id, each.means) for each in gone] == [(to[2].id, "post")]
