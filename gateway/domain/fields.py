@@ -66,9 +66,10 @@ DRAFT: Mapping[str, Rule] = MappingProxyType(
         "replies_to/*/document_id": Rule(longest=255),
     }
 )
+# The reason shares its place on the wire with the number of the notice and the name of who approved it (`notice_words`).
 CHANGE: Mapping[str, Rule] = MappingProxyType(
     {
-        "reason": Rule(longest=500, wanted=True, lines=True),
+        "reason": Rule(longest=300, wanted=True, lines=True),
         "approved_by": Rule(longest=100),
         "notice_no": Rule(longest=42),
         "receivers_added/*": Rule(longest=75),

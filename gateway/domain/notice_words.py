@@ -45,10 +45,5 @@ def read(text: str) -> Said:
     return Said(reason=text)
 
 
-def room(notice_no: str | None, approved_by: str | None) -> int:
-    """How many characters of the text they take."""
-    return len(written(Said(reason="", notice_no=notice_no, approved_by=approved_by)))
-
-
 def _fits(text: str, longest: int) -> bool:
     return 0 < len(text) <= longest and "\n" not in text

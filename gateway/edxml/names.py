@@ -7,7 +7,6 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
-from gateway.domain.fields import CHANGE
 from gateway.domain.fields import DRAFT as _D
 
 if TYPE_CHECKING:
@@ -185,7 +184,7 @@ _BUSINESS = _group(
     "Bussiness",
     _leaf("DocumentId", 1020),
     _leaf("BussinessDocType", 9),
-    _leaf("BussinessDocReason", CHANGE["reason"].longest),
+    _leaf("BussinessDocReason", 500),  # the reason, and behind it what `domain.notice_words` says
     _leaf("Paper", 9),
     _group(
         "BussinessDocumentInfo",

@@ -11,7 +11,7 @@ from datetime import datetime
 from gateway.domain.account import AgencyScope
 from gateway.domain.document import Change, OutgoingDocument
 from gateway.domain.event import EventKind
-from gateway.domain.fields import CHANGE, tidy
+from gateway.domain.fields import tidy
 from gateway.domain.recall_ask import AskState, RecallAsk
 from gateway.errors import Clash, Denied
 from gateway.outgoing import recall
@@ -23,9 +23,6 @@ from gateway.ports import Work
 
 LEAST_REASON = 10
 _LONGEST = 500
-
-# Who approves it is not known yet: room is kept for the longest name.
-_SOMEBODY = "-" * CHANGE["approved_by"].longest
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,7 +52,7 @@ async def ask(desk: OutDesk, by: Actor, wanted: Wanted, *, expect_version: int |
         raise _objected(Objection.RIGHT)
     async with desk.store.begin(by.scope) as work:
         # Who approves is not known yet, and not what this looks at.
-        change = Change(reason=wanted.reason, approved_by=_SOMEBODY, notice_no=wanted.notice_no)
+        change = Change(reason=wanted.reason, approved_by="-", notice_no=wanted.notice_no)
         parent = await recall.look(
             work, wanted.document_id, change, take_back=wanted.take_back, recipients=wanted.recipients
         )

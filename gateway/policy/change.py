@@ -5,7 +5,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from gateway.domain import notice_words
 from gateway.domain.document import Change, DeliveryMode, Draft, Kind, OutgoingDocument, OutState
 from gateway.domain.fields import CHANGE
 from gateway.policy.texts import broken_fields, long_lists
@@ -22,7 +21,6 @@ def check_change(
     reasons = [
         *broken_fields(CHANGE, change, wanted=_wanted(kind)),
         *long_lists(change),
-        *_room(change),
         *_parent(change, parent),
     ]
     if kind is Kind.UPDATE:
@@ -32,14 +30,6 @@ def check_change(
     if kind is Kind.REPLACEMENT and replacement is not None:
         reasons += _replacement(replacement, parent)
     return Verdict(reasons=tuple(reasons))
-
-
-def _room(change: Change) -> Iterator[Reason]:
-    """The reason shares its place on the wire with the notice and the name of who approved it."""
-    most = CHANGE["reason"].longest
-    left = most - notice_words.room(change.notice_no, change.approved_by)
-    if left < len(change.reason) <= most:
-        yield reason(ReasonCode.TOO_LONG, "/reason", field="reason", length=len(change.reason), limit=left)
 
 
 def _wanted(kind: Kind) -> tuple[str, ...]:
