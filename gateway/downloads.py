@@ -5,13 +5,14 @@ out of its header."""
 from __future__ import annotations
 
 import logging
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
 from functools import partial
 from typing import BinaryIO
 from urllib.parse import quote
 
 from aiohttp import web
 
+from gateway import ranges
 from gateway.errors import GatewayError
 from gateway.ports import Pool
 
@@ -31,9 +32,25 @@ async def give(
     other failure; `headers` are made from that piece. What fails later breaks the connection: an error would lie inside
     the file."""
     first = await anext(pieces, b"")
-    response = web.StreamResponse(headers=headers(first))
+    told = headers(first)
+    etag = told.get("ETag")
+    if etag is not None and _is_known(request, etag):
+        await _close(pieces)
+        return web.Response(status=304, headers={"ETag": etag})
+    part = ranges.asked(request.headers, etag, size)
+    if part is ranges.UNFIT:
+        await _close(pieces)
+        raise web.HTTPRequestRangeNotSatisfiable(headers={"Content-Range": f"bytes */{size}"})
+    response = web.StreamResponse(headers=told)
     if size is not None:
         response.content_length = size
+    if etag is not None and size is not None:
+        response.headers["Accept-Ranges"] = "bytes"
+    if isinstance(part, ranges.Part):
+        response.set_status(206)
+        response.content_length = len(part)
+        response.headers["Content-Range"] = f"bytes {part.first}-{part.last}/{size}"
+        pieces, first = ranges.cut(_joined(first, pieces), part), b""
     await response.prepare(request)
     try:
         if request.method != "HEAD":
@@ -48,6 +65,24 @@ async def give(
         if request.transport is not None:
             request.transport.abort()
     return response
+
+
+def _is_known(request: web.Request, etag: str) -> bool:
+    """Whether the caller has this very file (RFC 9110, 13.1.2): weak or strong, the digest is the same."""
+    given = request.headers.get("If-None-Match", "")
+    return given.strip() == "*" or etag in [each.strip().removeprefix("W/") for each in given.split(",")]
+
+
+async def _joined(first: bytes, rest: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    yield first
+    async for piece in rest:
+        yield piece
+
+
+async def _close(pieces: AsyncIterator[bytes]) -> None:
+    """What is not given out is let go of at once, and not when somebody tidies up."""
+    if isinstance(pieces, AsyncGenerator):
+        await pieces.aclose()
 
 
 async def read(pool: Pool, file: BinaryIO) -> AsyncIterator[bytes]:

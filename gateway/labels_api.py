@@ -98,6 +98,19 @@ API: dict[str, tuple[str, str]] = {
         "Kiểu nội dung này không được nhận ở đây, hoặc nội dung bị nén.",
         "This media type is not taken here, or the body is compressed.",
     ),
+    "problem.no-such-part": ("Phần yêu cầu nằm ngoài tệp", "The part lies outside of the file"),
+    "problem.no-such-part.text": (
+        "Range chỉ vào phần nằm ngoài tệp. Hãy xem Content-Range.",
+        "Range names a part that lies outside of the file; Content-Range says how long it is.",
+    ),
+    "clash.GW-401-REVOKED": (
+        "Khóa này đã bị thu hồi. Hãy xin quản trị cơ quan cấp khóa khác.",
+        "This key was revoked. Ask the agency's administrator for another one.",
+    ),
+    "clash.GW-401-EXPIRED": (
+        "Khóa này đã hết hạn. Hãy xin quản trị cơ quan cấp khóa khác.",
+        "This key has expired. Ask the agency's administrator for another one.",
+    ),
     "problem.expectation-failed": ("Không đáp ứng được Expect", "The expectation cannot be met"),
     "problem.expectation-failed.text": (
         "Tiêu đề Expect chỉ được là 100-continue.",

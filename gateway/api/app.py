@@ -24,9 +24,10 @@ from gateway.api.docs import problem_page, wants_page
 from gateway.api.entry import Entry
 from gateway.api.failing import BadCall
 from gateway.api.resources import ROUTES
-from gateway.api.resources.events import STOPPING
 from gateway.api.resources.meta import DOCUMENT
 from gateway.api.routes import BASE, Body, Route
+from gateway.api.shapes import NoQuery
+from gateway.api.waiting import STOPPING
 from gateway.api.words import Lang, language
 from gateway.domain.api_call import ApiCall
 
@@ -52,9 +53,10 @@ def build(deps: ApiDeps, routes: Iterable[Route] = ROUTES) -> web.Application:
     app[CONNECTIONS] = Connections(deps.options.connections)
     app[DOCUMENT] = openapi.document(table, deps.version, deps.out.today())
     for route in table:
-        app.router.add_route(
-            route.method, route.path, _handler(route, deps, entry), expect_handler=_expect(deps)
-        )
+        handler = _handler(route, deps, entry)
+        # HEAD is GET without the body, which the server leaves out by itself.
+        for method in ("GET", "HEAD") if route.method == "GET" else (route.method,):
+            app.router.add_route(method, route.path, handler, expect_handler=_expect(deps))
     app.on_response_prepare.append(_finish)
     app.on_shutdown.append(_stop)
     if deps.calls is not None:
@@ -148,7 +150,7 @@ def _handler(route: Route, deps: ApiDeps, entry: Entry) -> Handle:
         if not route.open:
             who = await entry.caller(request, deps)
             who.may(*route.scopes, one_is_enough=route.any_scope)
-        query = asking.from_query(request, route.query) if route.query else None
+        query = asking.from_query(request, route.query or NoQuery) if route.path.startswith(BASE) else None
         call = Call(
             request=request, deps=deps, lang=request[LANG], id=request[REQUEST_ID], who=who, query=query
         )

@@ -18,6 +18,7 @@ from gateway.domain.networks import Address
 from gateway.errors import Denied
 
 PREFIX = "gwk_"
+REVOKED, EXPIRED = "GW-401-REVOKED", "GW-401-EXPIRED"
 _LONGEST = 512
 KEY = web.RequestKey("key_id", str)
 
@@ -47,14 +48,25 @@ class Caller:
 async def caller(request: web.Request, deps: ApiDeps, address: Address | None) -> Caller:
     """Who calls. Denied: 401 without a good key, 403 when the key is not good from that address, or does not serve the
     agency named."""
-    key = await deps.accounts.find_key(_secret_hash(request))
+    secret_hash = _secret_hash(request)
+    key = await deps.accounts.find_key(secret_hash)
     if key is None:
-        raise Denied("the key is not known, has expired or was revoked")
+        raise await _why_not(deps, secret_hash)
     request[KEY] = key.id
     if not networks.admit(key.networks, address):
         raise Denied("this key may not be used from this address", code="GW-403-ADDRESS")
     served = tuple(agency for agency in await deps.store.hosted() if agency.id in key.agency_ids)
     return Caller(key=key, agencies=served, agency=_agency(request, served))
+
+
+async def _why_not(deps: ApiDeps, secret_hash: str) -> Denied:
+    """Whoever has the secret of a key that was good learns why it no longer is; nobody else learns that there was one."""
+    ended = await deps.accounts.ended_key(secret_hash)
+    if ended is None:
+        return Denied("the key is not known")
+    if ended.revoked_at is not None:
+        return Denied("the key was revoked; ask the agency's administrator for another one", code=REVOKED)
+    return Denied("the key has expired; ask the agency's administrator for another one", code=EXPIRED)
 
 
 def _secret_hash(request: web.Request) -> str:

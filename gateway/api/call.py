@@ -18,7 +18,7 @@ from gateway.api.failing import BadCall, Fault
 from gateway.api.shapes import Told
 from gateway.api.words import Lang
 from gateway.domain.account import AgencyScope
-from gateway.errors import Denied, StaleVersion
+from gateway.errors import Denied, NotFound, StaleVersion
 
 M = TypeVar("M", bound=BaseModel)
 
@@ -53,6 +53,13 @@ class Call:
         """A variable of the path."""
         return self.request.match_info[name]
 
+    def number(self, name: str) -> int:
+        """A variable of the path that counts files. NotFound for anything else."""
+        given = self.path(name)
+        if not (given.isascii() and given.isdigit() and len(given) < 6):
+            raise NotFound(f"files have numbers; there is no file {given[:20]!r}")
+        return int(given)
+
     def body_of(self, model: type[M]) -> M:
         """The checked body, as the model that the route names."""
         if not isinstance(self.asked, model):
@@ -84,7 +91,8 @@ class Call:
 
     def expected_version(self) -> int | None:
         """The version that If-Match names; None when there is no such condition."""
-        given = self.request.headers.get("If-Match", "*").strip()
+        # A cache on the way may have made it weak; the version is the same.
+        given = self.request.headers.get("If-Match", "*").strip().removeprefix("W/")
         if given == "*":
             return None
         bare = given.removeprefix('"').removesuffix('"')

@@ -44,6 +44,9 @@ class ApiOptions:
 
 
 class Accounts(Protocol):
+    async def ended_key(self, secret_hash: str) -> ApiKey | None:
+        """The key with this secret that was good once."""
+
     async def find_key(self, secret_hash: str) -> ApiKey | None:
         """The key with this secret, if it is in force now."""
 

@@ -37,6 +37,8 @@ _HEADERS: Mapping[str, tuple[str, Json]] = MappingProxyType(
         ),
         "X-Normalized": ("Text was brought into this Unicode form; else absent", vocabulary.closed(("NFC",))),
         "Retry-After": ("Seconds to wait before the same call again", {"type": "integer", "minimum": 1}),
+        "Content-Range": ("Which bytes these are, and of how many", _TEXT),
+        "Accept-Ranges": ("`bytes`: parts may be asked for", _TEXT),
         "Content-Disposition": ("Name of the file (RFC 6266)", _TEXT),
         "X-Content-SHA256": (
             "SHA-256 of the file, in hexadecimal; compare it",
@@ -71,6 +73,7 @@ _FAILURES: Mapping[int, tuple[str, str, tuple[str, ...]]] = MappingProxyType(
         412: ("VersionDiffers", "The version is not the present one", ()),
         413: ("TooLarge", "Over a limit; see readLimits", ()),
         415: ("UnsupportedMedia", "Wrong media type", ("Accept", "Accept-Encoding")),
+        416: ("NoSuchPart", "The part that Range names lies outside of the file", ("Content-Range",)),
         422: ("RuleBroken", "A rule forbids it; every reason is listed", ()),
         429: (
             "TooManyCalls",
@@ -138,6 +141,10 @@ def responses(route: Route, answer: Json | None) -> Json:
     """What one call may answer; `answer` is the schema of its JSON."""
     done = {"description": "Done", "headers": _refer(_headers_of(route)), "content": _content(route, answer)}
     told: Json = {str(route.status): done}
+    if 416 in route.fails:  # a file: in part, or not at all where the caller has it
+        part = done["headers"] | _refer(["Content-Range"])
+        told["206"] = done | {"description": "The part that Range names", "headers": part}
+        told["304"] = {"description": "If-None-Match names this very file", "headers": _refer(["ETag"])}
     for status in sorted({*route.fails, *_ANYWHERE, *(() if route.open else _KEYED)}):
         told[str(status)] = _to_failure(route, status)
     told["default"] = _to_failure(route, None)
@@ -155,7 +162,7 @@ def _codes() -> list[str]:
 def _headers_of(route: Route) -> list[str]:
     names = ["X-Request-Id"]
     if is_binary(route):
-        names.append("Content-Disposition")
+        names += ["Content-Disposition", "Accept-Ranges"]
     else:
         names.append("Content-Language")
     if route.creates:

@@ -65,13 +65,18 @@ class PageOut(Told, Generic[T]):
 
 
 def check_states(given: Iterable[str], known: Iterable[str]) -> None:
-    """BadCall for a state that no row can be in: a typing error must not look like an empty list."""
+    """BadCall for a state that no row can be in."""
+    check_words("state", given, known)
+
+
+def check_words(field: str, given: Iterable[str], known: Iterable[str]) -> None:
+    """BadCall for a word that stands nowhere: a typing error must not look like an empty list."""
     expected = ", ".join(dict.fromkeys(known))
     faults = [
         Fault(
             code="bad-value",
-            pointer="?state",
-            params={"field": "state", "expected": expected},
+            pointer=f"?{field}",
+            params={"field": field, "expected": expected},
             suggest=next(iter(get_close_matches(each, expected.split(", "), n=1)), None),
         )
         for each in given

@@ -103,6 +103,7 @@ OWN_SORTS: Mapping[str, Sort] = MappingProxyType(
             ("cursor-gone", 410, False),
             ("too-large", 413, False),
             ("unsupported-media", 415, False),
+            ("no-such-part", 416, False),
             ("too-many-calls", 429, True),
             ("expectation-failed", 417, False),
             ("idempotency-other", 422, False),
@@ -113,7 +114,8 @@ OWN_SORTS: Mapping[str, Sort] = MappingProxyType(
 )
 
 _BY_STATUS = {401: "unauthorized", 403: "forbidden", 404: "no-such-page", 405: "method-not-allowed"}
-_BY_STATUS |= {408: "too-slow", 413: "too-large", 415: "unsupported-media", 417: "expectation-failed"}
+_BY_STATUS |= {408: "too-slow", 413: "too-large", 415: "unsupported-media", 416: "no-such-part"}
+_BY_STATUS |= {417: "expectation-failed"}
 _SIZES = frozenset({ReasonCode.FILE_TOO_LARGE, ReasonCode.DOCUMENT_TOO_LARGE})
 _RETRY_AFTER_S = "5"
 
@@ -140,7 +142,7 @@ def of_error(error: errors.GatewayError, lang: Lang) -> Problem:
     if isinstance(error, errors.Refused):
         return _of_refusal(error, sort, lang)
     if isinstance(error, errors.Denied):
-        sort = OWN_SORTS["unauthorized" if error.code == errors.Denied.code else "forbidden"]
+        sort = OWN_SORTS["unauthorized" if error.code.startswith("GW-401") else "forbidden"]
     headers = {"WWW-Authenticate": 'Bearer realm="gateway"'} if sort.status == 401 else {}
     if sort.retryable or error.code == "GW-IDEM-RUNNING":
         headers["Retry-After"] = _RETRY_AFTER_S
@@ -179,7 +181,7 @@ def of_http(error: web.HTTPException, lang: Lang) -> Problem:
     sort = OWN_SORTS[slug]
     if slug == "http":
         sort = Sort(slug=slug, status=error.status, label=sort.label)
-    allow = {name: error.headers[name] for name in ("Allow",) if name in error.headers}
+    allow = {name: error.headers[name] for name in ("Allow", "Content-Range") if name in error.headers}
     return Problem(
         sort=sort,
         code=f"GW-{error.status}",

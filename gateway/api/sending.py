@@ -15,6 +15,11 @@ from gateway.api.call import Call
 from gateway.api.media import media_type
 from gateway.ports import Pool
 
+FILE_TEXT = (
+    "The ETag is the file's SHA-256: `If-None-Match` is answered 304, and `Range` with one range 206, so that what broke "
+    "off goes on where it stopped."
+)
+
 
 async def download(
     call: Call,

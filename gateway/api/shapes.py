@@ -70,6 +70,10 @@ class Asked(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=False)
 
 
+class NoQuery(Asked):
+    """Of a call that takes no query parameters: whatever stands there is a mistake, and told."""
+
+
 def _open(schema: dict[str, Any]) -> None:
     """A newer node may answer with more fields, so no description says that there are no others."""
     schema.pop("additionalProperties", None)

@@ -195,6 +195,7 @@ async def _same_external_id(work: Work, order: Order, digest: str) -> Accepted |
             f"external_id {order.draft.external_id!r} already names {earlier.id} ({earlier.draft.code}) with other "
             "content; send the new document under an external_id of its own",
             code="GW-EXTERNAL-ID",
+            told={"existing": earlier.id},
         )
     return Accepted(document=earlier, deliveries=deliveries)
 

@@ -76,6 +76,19 @@ async def cancel(
     return cancelled
 
 
+async def discard_draft(
+    desk: OutDesk, scope: AgencyScope, id: str, expect_version: int | None = None
+) -> OutgoingDocument:
+    """Of a draft nothing was sent, so nothing is stopped: it is let go of. Clash for anything else."""
+    async with desk.store.begin(scope) as work:
+        document = await work.outgoing.get(id)
+        if document.state is not OutState.DRAFT:
+            raise Clash(f"{id} is {document.state}, not a draft; what is on its way is cancelled or recalled")
+        gone = await cancel_in(desk, work, document, {}, expect_version)
+        await work.commit()
+    return gone
+
+
 async def cancel_in(
     desk: OutDesk,
     work: Work,

@@ -80,7 +80,10 @@ async def within(
 
 def _is_recallable(parent: OutgoingDocument, change: Change, take_back: bool) -> None:
     if parent.kind not in (Kind.DOCUMENT, Kind.REPLACEMENT):
-        raise Clash(f"{parent.id} is itself a {parent.kind} packet; recall the document {parent.parent_id}")
+        raise Clash(
+            f"{parent.id} is itself a {parent.kind} packet; recall the document {parent.parent_id}",
+            told={"existing": parent.parent_id},
+        )
     checked = rules.check_change(change, Kind.RECALL, parent)
     if take_back:
         checked = Verdict(reasons=tuple(r for r in checked.reasons if r.pointer == "/reason"))
@@ -105,7 +108,8 @@ async def _is_latest(work: Work, parent: OutgoingDocument, chosen: Sequence[Deli
         again = {one.recipient.code.casefold() for one in await work.deliveries.of(other.id)}
         if other.state is not OutState.CANCELLED and codes & again:
             raise Clash(
-                f"{other.id} brought {parent.draft.code} anew to the same recipients; recall that one"
+                f"{other.id} brought {parent.draft.code} anew to the same recipients; recall that one",
+                told={"existing": other.id},
             )
 
 

@@ -74,6 +74,7 @@ class OutgoingDocuments(Protocol):
         query: str | None = None,
         created_from: datetime | None = None,
         created_to: datetime | None = None,
+        external_id: str | None = None,
     ) -> Page[OutgoingDocument]:
         """Newest first, keyset. `states` matches documents having a delivery, or themselves being, in one of them."""
 

@@ -152,6 +152,12 @@ class Accounts:
                 await tx.commit()
         return key
 
+    async def ended_key(self, secret_hash: str) -> ApiKey | None:
+        """The key with this secret that was revoked or has expired."""
+        now = self._clock.now()
+        found = await self._keys(col(ApiKeyRow.secret_hash) == secret_hash)
+        return next((key for key in found if key.revoked_at is not None or _expired(key, now)), None)
+
     async def revoke_key(self, id: str) -> bool:
         """True when this call revoked it; False when it was revoked before. NotFound when there is none."""
         live = (col(ApiKeyRow.id) == id, col(ApiKeyRow.revoked_at).is_(None))

@@ -50,7 +50,10 @@ class SqlOutgoingDocuments:
             return
         earlier = await self.by_external_id(row.external_id) if row.external_id else None
         if earlier is not None:
-            raise errors.Clash(f"external_id {row.external_id!r} already names the document {earlier.id}")
+            raise errors.Clash(
+                f"external_id {row.external_id!r} already names the document {earlier.id}",
+                told={"existing": earlier.id},
+            )
         raise errors.Clash(f"the document {document.id} or its packet {document.packet_id} is already stored")
 
     async def get(self, id: str) -> OutgoingDocument:
@@ -97,6 +100,7 @@ class SqlOutgoingDocuments:
         query: str | None = None,
         created_from: datetime | None = None,
         created_to: datetime | None = None,
+        external_id: str | None = None,
     ) -> Page[OutgoingDocument]:
         """From `created_from` on, and before `created_to`; every word of `query` must be found."""
         wanted = select(_R).where(col(_R.agency_id) == self._agency_id)
@@ -104,6 +108,8 @@ class SqlOutgoingDocuments:
             wanted = wanted.where(or_(col(_R.state).in_(states), _has_delivery_in(states)))
         if query:
             wanted = wanted.where(*(col(_R.folded).contains(w, autoescape=True) for w in fold(query).split()))
+        if external_id is not None:
+            wanted = wanted.where(col(_R.external_id) == external_id)
         if created_from is not None:
             wanted = wanted.where(col(_R.created_at) >= created_from)
         if created_to is not None:

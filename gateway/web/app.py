@@ -22,7 +22,10 @@ _KEPT = "public, max-age=31536000, immutable"
 def add_pages(app: web.Application, deps: WebDeps, routes: Iterable[Route] = ROUTES) -> web.Application:
     """The pages over these desks."""
     for route in routes:
-        app.router.add_route(route.method, route.path, door.handler(route, deps))
+        handler = door.handler(route, deps)
+        # HEAD is GET without the body, which the server leaves out by itself.
+        for method in ("GET", "HEAD") if route.method == "GET" else (route.method,):
+            app.router.add_route(method, route.path, handler)
 
     app.router.add_get(NOWHERE, _nowhere(deps))
 

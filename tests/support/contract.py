@@ -53,6 +53,12 @@ def complaints(
         return _problem(media, raw) if status >= 400 and media != "text/html" else []
     answers = operation["responses"]
     answer = resolved(answers.get(str(status), answers["default"]))
+    if status == 304:
+        return (
+            []
+            if "304" in answers and not raw
+            else [f"{method} {template}: a 304 that has a body or is not described"]
+        )
     content = answer["content"]
     if str(status) not in answers and status < 400:
         return [f"{method} {template} does not describe status {status}"]

@@ -35,6 +35,13 @@ async def cancel(call: Call) -> web.Response:
     return await _told(call, document)
 
 
+async def delete_draft(call: Call) -> web.Response:
+    document = await manage.discard_draft(
+        call.deps.out, call.scope(), call.path("id"), expect_version=call.expected_version()
+    )
+    return await _told(call, document)
+
+
 async def resend(call: Call) -> web.Response:
     wanted = call.body_of(ResendIn).recipients
     async with call.deps.store.read(call.scope()) as work:
@@ -90,6 +97,18 @@ ROUTES = (
         answer=Message,
         fails=(404, 409, 412, 422),
         headers=("ETag",),
+    ),
+    Route(
+        method="DELETE",
+        path=f"{BASE}/messages/{{id}}",
+        name="deleteDraft",
+        tag="messages",
+        handler=delete_draft,
+        summary="Let go of a draft; its files are dropped, and it is kept as cancelled",
+        scopes=SEND,
+        changes=True,
+        answer=Message,
+        fails=(404, 409, 412),
     ),
     Route(
         method="POST",

@@ -1,28 +1,26 @@
-"""The feed of events of one agency: in order, without gaps, with a long poll. In: a cursor and how long to wait. Out: the
-events behind the cursor, or none when the time is up. A poll ends early when its client goes or the node stops."""
+"""The feed of events of one agency: in order, with a long poll. In: a cursor, filters, and how long to wait. Out: the
+events behind the cursor that the key may read, or none when the time is up."""
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from aiohttp import web
 from pydantic import Field
 
+from gateway.api import event_scopes, waiting
 from gateway.api.call import Call
 from gateway.api.failing import BadCall, Fault
-from gateway.api.paging import DEFAULT_ROWS, MOST_ROWS
+from gateway.api.paging import DEFAULT_ROWS, MOST_ROWS, Words, check_words
 from gateway.api.routes import BASE, Route
 from gateway.api.shapes import Asked, Code, Moment, Told
 from gateway.api.vocabulary import EventWord
-from gateway.domain.account import ApiScope
-from gateway.domain.event import Event
+from gateway.domain.event import Event, EventKind
 
-STOPPING = web.AppKey("stopping", asyncio.Event)
-
-# How often a waiting poll looks whether its client is still there, and whether another process numbered events.
-_LOOK_S = 1.0
+# Read at a time, and how often in one call: a filter that nothing fits must not read a whole year at once.
+_AT_ONCE = 500
+_MOST_LOOKS = 10
 
 
 class EventsQuery(Asked):
@@ -33,10 +31,16 @@ class EventsQuery(Asked):
     )
     wait: int = Field(0, ge=0, le=60, description="Seconds to wait for the next event")
     limit: int = Field(DEFAULT_ROWS, ge=1, le=MOST_ROWS)
+    type: Words = Field(
+        default_factory=list,
+        description="One or more types, with commas",
+        json_schema_extra={"items": {"type": "string", "enum": list(EventKind)}},
+    )
+    subject: Code | None = Field(None, description="Only of this document or packet, by its id")
 
 
 class EventOut(Told):
-    """One event. `sequence` has no gaps within an agency, so a client sees a hole."""
+    """One event. `sequence` has no gaps within an agency; what this key may not read, or did not ask for, is left out."""
 
     id: str
     type: EventWord
@@ -55,17 +59,56 @@ class Events(Told):
 
 async def read_events(call: Call) -> web.Response:
     query = call.query_of(EventsQuery)
+    check_words("type", query.type, EventKind)
     after = sequence_of(query.after)
     await _must_be_ours(call, query.after, after)
-    found = await _poll(call, after, query.wait, query.limit)
+    feed = _Feed(call=call, query=query, after=after)
+    found = await waiting.until(call, query.wait, feed.look, bool)
     agency = call.caller.agency.code if call.caller.agency else ""
-    rows = [_event(each, agency) for each in found]
     told = Events(
-        data=rows,
-        next_after=rows[-1].id if rows else query.after,
-        has_more=len(rows) == query.limit,
+        data=[_event(each, agency) for each in found],
+        next_after=event_id(feed.seen) if feed.seen else query.after,
+        has_more=feed.has_more,
     )
     return call.tell(told)
+
+
+@dataclass(slots=True)
+class _Feed:
+    """What this key may read of the events behind a cursor, and of that what is asked for. What is passed over moves the
+    cursor too, so that it is not looked through again."""
+
+    call: Call
+    query: EventsQuery
+    after: int
+    seen: Event | None = None
+    has_more: bool = False
+
+    async def look(self) -> list[Event]:
+        found: list[Event] = []
+        agency, store = self.call.scope().agency_id, self.call.deps.store
+        for _ in range(_MOST_LOOKS):
+            batch = await store.events_after(agency, self.after, _AT_ONCE)
+            for n, each in enumerate(batch):
+                self.seen, self.after = each, each.agency_seq or 0
+                if self._is_wanted(each):
+                    found.append(each)
+                if len(found) == self.query.limit:
+                    self.has_more = n + 1 < len(batch) or len(batch) == _AT_ONCE
+                    return found
+            if len(batch) < _AT_ONCE:
+                self.has_more = False
+                return found
+        self.has_more = True
+        return found
+
+    def _is_wanted(self, event: Event) -> bool:
+        query = self.query
+        return (
+            event_scopes.may_read(event.kind, self.call.caller.key.scopes)
+            and (not query.type or event.kind in query.type)
+            and query.subject in (None, event.subject_id)
+        )
 
 
 def event_id(event: Event) -> str:
@@ -98,24 +141,6 @@ def _names(cursor: str, event: Event) -> bool:
     return not cursor.startswith("evt_") or cursor == event_id(event)
 
 
-async def _poll(call: Call, after: int, wait_s: float, limit: int) -> Sequence[Event]:
-    scope, store = call.scope(), call.deps.store
-    loop = asyncio.get_running_loop()
-    until = loop.time() + min(wait_s, call.deps.options.poll_s)
-    while True:
-        found = await store.events_after(scope.agency_id, after, limit)
-        left = until - loop.time()
-        if found or left <= 0 or _is_over(call.request):
-            return found
-        await store.wait_events(min(left, _LOOK_S))
-
-
-def _is_over(request: web.Request) -> bool:
-    """Whether nobody waits for the answer any more, or the node is stopping."""
-    transport = request.transport
-    return transport is None or transport.is_closing() or request.app[STOPPING].is_set()
-
-
 def _event(event: Event, agency: str) -> EventOut:
     return EventOut(
         id=event_id(event),
@@ -136,8 +161,10 @@ ROUTES = (
         tag="events",
         handler=read_events,
         summary="What happened, in order; waits up to 60 seconds for the next event",
-        text="Events carry ids and states, never content, so either scope is enough.",
-        scopes=(ApiScope.MESSAGES_READ, ApiScope.INBOX_READ),
+        text="Each scope reads its own types: messages:read what is about outgoing documents, inbox:read what is about "
+        "incoming ones, agencies:read changes of the directory, evidence:read packs that were made. "
+        "`next_after` also moves past what was left out.",
+        scopes=event_scopes.SCOPES,
         any_scope=True,
         query=EventsQuery,
         answer=Events,

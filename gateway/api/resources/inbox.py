@@ -10,19 +10,18 @@ from typing import Literal
 from aiohttp import web
 from pydantic import Field
 
-from gateway.api import inbox_view, samples
+from gateway.api import inbox_view, samples, waiting
 from gateway.api.call import Call
 from gateway.api.inbox_models import AssignmentIn, StatusIn
 from gateway.api.inbox_view import InboxItem, Quarantined
 from gateway.api.models import NothingIn
 from gateway.api.paging import PageOut, TextQuery, Words, check_states, page_of
 from gateway.api.routes import BASE, Body, Route
-from gateway.api.sending import download
+from gateway.api.sending import FILE_TEXT, download
 from gateway.api.shapes import Told
 from gateway.api.vocabulary import PACKET_STATES, SET_ASIDE, HandoverWord
 from gateway.domain.account import ApiScope
 from gateway.domain.document import IncomingDocument, InState
-from gateway.errors import NotFound
 from gateway.incoming import act, around, files
 from gateway.ports import Work
 
@@ -44,6 +43,7 @@ class InboxQuery(TextQuery):
         le=3600,
         description="Seconds: the rows not yet handed over become this key's for that long, oldest first",
     )
+    wait: int = Field(0, ge=0, le=60, description="Seconds to wait while the list would be empty")
     quarantine: bool = Field(False, description="Packets that did not become a document, metadata only")
 
 
@@ -68,11 +68,17 @@ class StatusSet(Told):
 
 
 async def list_inbox(call: Call) -> web.Response:
+    """With `wait` it looks again whenever something happened at the node, until there is a row or the time is up."""
     query = call.query_of(InboxQuery)
     check_states(query.state, PACKET_STATES if query.quarantine else InState)
+    page = await waiting.until(call, query.wait, lambda: _list(call, query), lambda each: bool(each.data))
+    return call.tell(page)
+
+
+async def _list(call: Call, query: InboxQuery) -> InboxItems:
     if query.quarantine:
         return await _quarantine(call, query)
-    if query.lease is not None:
+    if query.lease is not None and call.request.method != "HEAD":  # HEAD changes nothing
         return await _leased(call, query, query.lease)
     async with call.deps.store.read(call.scope()) as work:
         page = await page_of(
@@ -86,9 +92,7 @@ async def list_inbox(call: Call) -> web.Response:
             ),
         )
         items = await _items(call, work, page.items)
-    return call.tell(
-        InboxItems(data=items, next_cursor=page.next_cursor, has_more=page.next_cursor is not None)
-    )
+    return InboxItems(data=items, next_cursor=page.next_cursor, has_more=page.next_cursor is not None)
 
 
 async def read_item(call: Call) -> web.Response:
@@ -99,10 +103,7 @@ async def read_item(call: Call) -> web.Response:
 
 
 async def read_file(call: Call) -> web.StreamResponse:
-    n = call.path("n")
-    if not (n.isascii() and n.isdigit() and len(n) < 6):
-        raise NotFound(f"files have numbers; there is no file {n[:20]!r}")
-    file = await files.open_file(call.deps.inn, call.scope(), call.path("id"), int(n))
+    file = await files.open_file(call.deps.inn, call.scope(), call.path("id"), call.number("n"))
     return await _stream(call, file)
 
 
@@ -140,25 +141,23 @@ async def assign(call: Call) -> web.Response:
     return call.tell(item, version=document.version)
 
 
-async def _leased(call: Call, query: InboxQuery, seconds: int) -> web.Response:
+async def _leased(call: Call, query: InboxQuery, seconds: int) -> InboxItems:
     """Leasing hides rows from other clients, so it is an act and needs that scope."""
     call.caller.may(ApiScope.INBOX_ACT)
     documents = await act.lease(call.deps.inn, call.scope(), call.caller.key.id, query.limit, seconds)
     async with call.deps.store.read(call.scope()) as work:
         items = await _items(call, work, documents)
-    return call.tell(InboxItems(data=items, next_cursor=None, has_more=len(items) == query.limit))
+    return InboxItems(data=items, next_cursor=None, has_more=len(items) == query.limit)
 
 
-async def _quarantine(call: Call, query: InboxQuery) -> web.Response:
+async def _quarantine(call: Call, query: InboxQuery) -> InboxItems:
     async with call.deps.store.read(call.scope()) as work:
         page = await page_of(
             call,
             work.inbox.page(limit=query.limit, cursor=query.cursor, states=query.state or SET_ASIDE),
         )
     rows = [inbox_view.quarantined(each, call.lang) for each in page.items]
-    return call.tell(
-        InboxItems(data=rows, next_cursor=page.next_cursor, has_more=page.next_cursor is not None)
-    )
+    return InboxItems(data=rows, next_cursor=page.next_cursor, has_more=page.next_cursor is not None)
 
 
 async def _items(call: Call, work: Work, documents: Sequence[IncomingDocument]) -> list[InboxItem]:
@@ -225,9 +224,10 @@ ROUTES = (
         tag="inbox",
         handler=read_file,
         summary="One file, as the sender attached it",
+        text=FILE_TEXT,
         scopes=READ,
         media="*/*",
-        fails=(404, 409),
+        fails=(404, 409, 416),
         headers=("ETag", "X-Content-SHA256"),
     ),
     Route(
@@ -237,9 +237,10 @@ ROUTES = (
         tag="inbox",
         handler=read_envelope,
         summary="The envelope, byte for byte as it arrived",
+        text=FILE_TEXT,
         scopes=READ,
         media="application/xml",
-        fails=(404, 409),
+        fails=(404, 409, 416),
         headers=("ETag", "X-Content-SHA256"),
     ),
     Route(

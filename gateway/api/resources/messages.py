@@ -4,10 +4,10 @@ signed bytes as they were sent. Writing acts are in `acts`, creating ones in `cr
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any
+from typing import Annotated, Any
 
 from aiohttp import web
-from pydantic import Field
+from pydantic import Field, StringConstraints
 
 from gateway.api import message_view
 from gateway.api.call import Call
@@ -15,7 +15,7 @@ from gateway.api.message_view import Message
 from gateway.api.paging import PageOut, Since, TextQuery, Words, check_states, page_of
 from gateway.api.resources.events import event_id
 from gateway.api.routes import BASE, Route
-from gateway.api.sending import download, slices
+from gateway.api.sending import FILE_TEXT, download, slices
 from gateway.api.shapes import Moment, Told
 from gateway.api.vocabulary import EventWord, FactWord, OutWord, RequestWord, TrackWord
 from gateway.api.words import fact_word, state_word, without_reference
@@ -23,7 +23,7 @@ from gateway.domain.account import ApiScope
 from gateway.domain.document import Delivery, OutgoingDocument, OutState
 from gateway.domain.status import STATES, Fact, is_skewed
 from gateway.errors import Clash
-from gateway.outgoing import seal
+from gateway.outgoing import files, seal
 
 
 class MessagesQuery(TextQuery):
@@ -34,6 +34,9 @@ class MessagesQuery(TextQuery):
         default_factory=list,
         description="One or more states, with commas",
         json_schema_extra={"items": {"type": "string", "enum": list(dict.fromkeys((*STATES, *OutState)))}},
+    )
+    external_id: Annotated[str, StringConstraints(min_length=1, max_length=200)] | None = Field(
+        None, description="Your own id of a document: the one that was accepted under it, or none"
     )
     created_from: Since | None = Field(None, alias="created_at[gte]")
     created_to: Since | None = Field(None, alias="created_at[lt]")
@@ -105,6 +108,7 @@ async def list_messages(call: Call) -> web.Response:
                 query=query.q,
                 created_from=_later(query.created_from, query.sent_from),
                 created_to=_earlier(query.created_to, query.sent_to),
+                external_id=query.external_id,
             ),
         )
         deliveries = await work.deliveries.of_many([document.id for document in page.items])
@@ -151,6 +155,18 @@ async def read_envelope(call: Call) -> web.StreamResponse:
         size=document.envelope_size,
         sha256=document.envelope_digest,
         pieces=slices(call.deps.pool, opener),
+    )
+
+
+async def read_file(call: Call) -> web.StreamResponse:
+    file = await files.open_file(call.deps.out, call.scope(), call.path("id"), call.number("n"))
+    return await download(
+        call,
+        name=file.name,
+        content_type=file.content_type,
+        size=file.size,
+        sha256=file.sha256,
+        pieces=file.pieces,
     )
 
 
@@ -240,14 +256,27 @@ ROUTES = (
     ),
     Route(
         method="GET",
+        path=f"{BASE}/messages/{{id}}/files/{{n}}",
+        name="readMessageFile",
+        tag="messages",
+        handler=read_file,
+        summary="One of its files, as it was handed in",
+        text=FILE_TEXT,
+        scopes=READ,
+        media="*/*",
+        fails=(404, 409, 416),
+    ),
+    Route(
+        method="GET",
         path=f"{BASE}/messages/{{id}}/envelope",
         name="readEnvelope",
         tag="messages",
         handler=read_envelope,
         summary="The signed envelope, byte for byte as it was sent",
+        text=FILE_TEXT,
         scopes=READ,
         media="application/xml",
-        fails=(404, 409),
+        fails=(404, 409, 416),
         headers=("ETag", "X-Content-SHA256"),
     ),
 )

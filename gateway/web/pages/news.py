@@ -36,6 +36,8 @@ async def stream(visit: Visit) -> web.StreamResponse:
             }
         )
         await response.prepare(visit.request)
+        if visit.request.method == "HEAD":
+            return response
         # The page may be closed at any moment; a database that is away is asked again by the next stream.
         with contextlib.suppress(ConnectionResetError, StoreFailure):
             await response.write(b"retry: 5000\n\n")

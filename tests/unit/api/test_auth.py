@@ -34,7 +34,9 @@ async def test_threat_087_a_revoked_key_is_no_key(door: Door) -> None:
 
     await door.node.store.accounts.revoke_key(id)
 
-    assert (await door.ask("GET", "/me", key=secret)).status == 401
+    for _ in range(20):  # its holder is no guesser: 401 stays 401
+        answer = await door.ask("GET", "/me", key=secret)
+        assert (answer.status, answer.json["code"]) == (401, "GW-401-REVOKED")
 
 
 async def test_threat_087_a_key_that_ran_out_is_no_key(door: Door) -> None:
@@ -43,7 +45,9 @@ async def test_threat_087_a_key_that_ran_out_is_no_key(door: Door) -> None:
 
     door.clock.advance(timedelta(hours=1))
 
-    assert (await door.ask("GET", "/me", key=secret)).status == 401
+    answer = await door.ask("GET", "/me", key=secret)
+    assert (answer.status, answer.json["code"]) == (401, "GW-401-EXPIRED")
+    assert answer.headers["WWW-Authenticate"].startswith("Bearer")
 
 
 BOUND = ("203.0.113.0/24", "2001:db8:12::/48", "198.51.100.7")
@@ -112,7 +116,8 @@ async def test_threat_087_without_the_secret_nobody_learns_that_a_key_is_bound(d
     revoked = await door.ask("GET", "/me", key=secret)
 
     assert [each.status for each in (like_it, unknown, revoked)] == [401] * 3
-    assert like_it.json["detail"] == unknown.json["detail"] == revoked.json["detail"]
+    assert like_it.json["detail"] == unknown.json["detail"]
+    assert "203.0.113" not in str(revoked)  # its holder is told that it was revoked, and no more
 
 
 @pytest.mark.parametrize(

@@ -8,10 +8,12 @@ from typing import Any
 
 import pytest
 
+from gateway.api import event_scopes
 from gateway.api.failing import BadCall
 from gateway.api.resources.events import sequence_of
-from gateway.domain.event import Event
-from tests.support.api import PROVINCE, Door
+from gateway.domain.account import ApiScope
+from gateway.domain.event import Event, EventKind
+from tests.support.api import DEPARTMENT, PROVINCE, Door
 from tests.support.api import meta as document
 
 
@@ -139,3 +141,44 @@ def test_a_cursor_that_is_none_is_told(after: str) -> None:
 @pytest.mark.parametrize("query", ["wait=61", "wait=-1", "after=abc", "limit=0"])
 async def test_a_feed_call_that_cannot_be_is_400(door: Door, query: str) -> None:
     assert (await door.ask("GET", f"/events?{query}")).status == 400
+
+
+async def test_a_feed_may_be_of_some_types_or_of_one_document_and_its_cursor_goes_on(door: Door) -> None:
+    await happened(door, "15")
+    await happened(door, "16")
+    rows = (await door.ask("GET", "/events")).json["data"]
+    ours = rows[0]["subject"]
+
+    one = (await door.ask("GET", f"/events?subject={ours}&type=message.accepted,message.queued")).json
+
+    assert [row["type"] for row in one["data"]] == ["message.accepted", "message.queued"]
+    assert {row["subject"] for row in one["data"]} == {ours}
+    assert one["next_after"] == rows[-1]["id"]
+    assert (await door.ask("GET", "/events?type=nonsense")).status == 400
+
+
+@pytest.mark.parametrize(
+    ("scope", "first"),
+    [(ApiScope.MESSAGES_READ, {"message", "recall"}), (ApiScope.INBOX_READ, {"inbox", "register"})],
+)
+async def test_a_key_reads_the_events_of_its_scopes_alone(
+    door: Door, scope: ApiScope, first: set[str]
+) -> None:
+    """What people write, such as the reason of a refusal, stands in events: whoever may not read the inbox must not
+    learn it from there."""
+    await happened(door)
+    for agency in (DEPARTMENT, PROVINCE):
+        key = await door.key(agency, scopes=[scope])
+
+        rows = (await door.ask("GET", "/events", key=key)).json["data"]
+
+        assert {row["type"].partition(".")[0] for row in rows} <= first
+
+
+def test_no_program_reads_what_people_and_keys_did() -> None:
+    told = {kind for kind in EventKind if event_scopes.scope_of(kind) is not None}
+
+    assert not {
+        each for each in told if each.partition(".")[0] in ("person", "session", "account", "apikey", "hold")
+    }
+    assert EventKind.DELIVERY_STATUS in told

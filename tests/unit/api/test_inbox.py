@@ -105,6 +105,93 @@ async def test_the_envelope_comes_byte_for_byte(door: Door) -> None:
     assert hashlib.sha256(answer.raw).hexdigest() == answer.headers["X-Content-SHA256"]
 
 
+async def test_head_is_answered_like_get_without_the_body(door: Door) -> None:
+    (item,) = await arrived(door)
+
+    for path in (
+        "/inbox",
+        f"/inbox/{item['id']}",
+        item["files"][0]["link"],
+        "/events",
+        "/me",
+        "/openapi.json",
+    ):
+        whole = await door.ask("GET", path, agency=PROVINCE)
+        head = await door.ask("HEAD", path, agency=PROVINCE)
+
+        assert (head.status, head.raw) == (200, b"")
+        for name in ("Content-Type", "Content-Length", "ETag"):
+            assert head.headers.get(name) == whole.headers.get(name)
+
+
+async def test_head_leases_nothing(door: Door) -> None:
+    await arrived(door)
+
+    await door.ask("HEAD", "/inbox?lease=60", agency=PROVINCE)
+
+    assert len((await door.ask("GET", "/inbox?lease=60", agency=PROVINCE)).json["data"]) == 1
+
+
+@pytest.mark.parametrize("form", ['"{etag}"', 'W/"{etag}"', '"other", "{etag}"', "*"])
+async def test_a_file_that_the_caller_has_is_304(door: Door, form: str) -> None:
+    (item,) = await arrived(door)
+    etag = hashlib.sha256(PDF).hexdigest()
+
+    answer = await door.ask(
+        "GET", item["files"][0]["link"], agency=PROVINCE, headers={"If-None-Match": form.format(etag=etag)}
+    )
+
+    assert (answer.status, answer.raw, answer.headers["ETag"]) == (304, b"", f'"{etag}"')
+
+
+@pytest.mark.parametrize(
+    ("asked", "first", "last"),
+    [
+        ("bytes=0-9", 0, 9),
+        ("bytes=10-", 10, len(PDF) - 1),
+        ("bytes=-7", len(PDF) - 7, len(PDF) - 1),
+        (f"bytes=5-{len(PDF) + 100}", 5, len(PDF) - 1),
+    ],
+)
+async def test_a_download_goes_on_where_it_broke_off(door: Door, asked: str, first: int, last: int) -> None:
+    (item,) = await arrived(door)
+
+    answer = await door.ask("GET", item["files"][0]["link"], agency=PROVINCE, headers={"Range": asked})
+
+    assert answer.status == 206
+    assert answer.raw == PDF[first : last + 1]
+    assert answer.headers["Content-Range"] == f"bytes {first}-{last}/{len(PDF)}"
+    assert answer.headers["Content-Length"] == str(last + 1 - first)
+
+
+async def test_a_part_that_lies_outside_is_416_and_one_of_another_file_is_the_whole(door: Door) -> None:
+    (item,) = await arrived(door)
+    link = item["files"][0]["link"]
+
+    outside = await door.ask("GET", link, agency=PROVINCE, headers={"Range": f"bytes={len(PDF)}-"})
+    assert (outside.status, outside.headers["Content-Range"]) == (416, f"bytes */{len(PDF)}")
+
+    for odd in ({"Range": "bytes=0-9", "If-Range": '"other"'}, {"Range": "bytes=0-1,4-5"}, {"Range": "x"}):
+        whole = await door.ask("GET", link, agency=PROVINCE, headers=odd)
+        assert (whole.status, whole.raw) == (200, PDF)
+
+
+async def test_an_empty_inbox_waits_for_the_next_document(door: Door) -> None:
+    waiting = asyncio.create_task(door.ask("GET", "/inbox?wait=30", agency=PROVINCE))
+    (item,) = await arrived(door)
+
+    assert [each["id"] for each in (await waiting).json["data"]] == [item["id"]]
+
+
+async def test_a_call_that_takes_no_query_refuses_one(door: Door) -> None:
+    (item,) = await arrived(door)
+
+    for method, path in (("POST", f"/inbox/{item['id']}/ack"), ("GET", f"/inbox/{item['id']}")):
+        answer = await door.ask(method, f"{path}?foo=1", agency=PROVINCE)
+
+        assert (answer.status, answer.json["errors"][0]["code"]) == (400, "unknown-field")
+
+
 @pytest.mark.parametrize("n", ["0", "2", "-1", "x", "1e9", "99999999999", "%31%00"])
 async def test_a_file_that_is_not_there_is_404(door: Door, n: str) -> None:
     (item,) = await arrived(door)

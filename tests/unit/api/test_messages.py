@@ -8,7 +8,7 @@ from urllib.parse import quote
 
 import pytest
 
-from tests.support.api import COMMUNE, DEPARTMENT, PROVINCE, Door, form, meta
+from tests.support.api import COMMUNE, DEPARTMENT, PDF, PROVINCE, Door, form, meta
 
 
 async def sent(door: Door, number: str = "15", **fields: Any) -> dict[str, Any]:
@@ -171,7 +171,7 @@ async def test_an_act_on_another_version_is_412(door: Door, act: str) -> None:
     assert answer.status == 412
 
 
-@pytest.mark.parametrize("value", ["9", "abc", 'W/"1"', '"x"', '"1", "2"'])
+@pytest.mark.parametrize("value", ["9", "abc", "W/1", 'W/W/"1"', '"x"', '"1", "2"'])
 async def test_a_version_that_cannot_be_is_400(door: Door, value: str) -> None:
     id = (await door.send(meta(send=False))).json["id"]
 
@@ -314,3 +314,49 @@ async def test_a_document_on_paper_is_listed_until_it_was_handed_over(door: Door
     assert done.json["state"] == "paper"
     assert (await door.ask("GET", "/paper")).json["data"] == []
     assert [(each["means"], each["note"]) for each in handed] == [("post", "RR 12")]
+
+
+async def test_a_document_is_found_by_the_callers_own_id_and_named_where_it_stands_in_the_way(
+    door: Door,
+) -> None:
+    sent = (await door.send(meta(external_id="ql-1"), once="one")).json
+    await door.send(meta(number="16", external_id="ql-2"), once="two")
+
+    found = await door.ask("GET", "/messages?external_id=ql-1")
+    assert [each["id"] for each in found.json["data"]] == [sent["id"]]
+    assert (await door.ask("GET", "/messages?external_id=nobody")).json["data"] == []
+
+    again = await door.send(meta(number="17", external_id="ql-1"), once="three")
+    assert (again.status, again.json["existing"]) == (409, sent["id"])
+
+
+async def test_a_sender_reads_back_what_was_handed_in(door: Door) -> None:
+    sent = (await door.send(meta(), once="one")).json
+    for _ in ("as handed in", "out of the envelope"):
+        answer = await door.ask("GET", f"/messages/{sent['id']}/files/1")
+        assert (answer.status, answer.raw) == (200, PDF)
+        await door.carry()
+
+    assert (await door.ask("GET", f"/messages/{sent['id']}/files/2")).status == 404
+    assert (await door.ask("GET", f"/messages/{sent['id']}/files/1", agency=PROVINCE)).status == 404
+
+
+async def test_a_draft_can_be_let_go_of_and_nothing_else_can(door: Door) -> None:
+    draft = (await door.send(meta(send=False), once="one")).json
+    sent = (await door.send(meta(number="16"), once="two")).json
+
+    gone = await door.ask("DELETE", f"/messages/{draft['id']}")
+    assert (gone.status, gone.json["state"]) == (200, "cancelled")
+    assert (await door.ask("DELETE", f"/messages/{sent['id']}")).status == 409
+    assert (await door.ask("DELETE", f"/messages/{draft['id']}", agency=PROVINCE)).status == 404
+
+
+@pytest.mark.parametrize("form", ['"{v}"', 'W/"{v}"', "*"])
+async def test_a_version_may_have_become_weak_on_the_way(door: Door, form: str) -> None:
+    draft = (await door.send(meta(send=False), once="one")).json
+
+    answer = await door.ask(
+        "DELETE", f"/messages/{draft['id']}", headers={"If-Match": form.format(v=draft["version"])}
+    )
+
+    assert answer.status == 200

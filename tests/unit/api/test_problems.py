@@ -154,7 +154,7 @@ async def test_a_method_that_is_not_taken_is_a_problem_and_names_those_that_are(
     answer = await door.ask("DELETE", "/messages")
 
     assert answer.status == 405
-    assert answer.headers["Allow"] == "GET,POST"
+    assert answer.headers["Allow"] == "GET,HEAD,POST"
 
 
 async def test_a_body_over_the_limit_is_a_problem(door: Door) -> None:
