@@ -144,7 +144,8 @@ def responses(route: Route, answer: Json | None) -> Json:
     if 416 in route.fails:  # a file: in part, or not at all where the caller has it
         part = done["headers"] | _refer(["Content-Range"])
         told["206"] = done | {"description": "The part that Range names", "headers": part}
-        told["304"] = {"description": "If-None-Match names this very file", "headers": _refer(["ETag"])}
+        etag = _refer(["X-Request-Id", "ETag"])
+        told["304"] = {"description": "If-None-Match names this very file", "headers": etag, "content": {}}
     for status in sorted({*route.fails, *_ANYWHERE, *(() if route.open else _KEYED)}):
         told[str(status)] = _to_failure(route, status)
     told["default"] = _to_failure(route, None)

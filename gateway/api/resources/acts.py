@@ -109,6 +109,7 @@ ROUTES = (
         changes=True,
         answer=Message,
         fails=(404, 409, 412),
+        headers=("ETag",),
     ),
     Route(
         method="POST",

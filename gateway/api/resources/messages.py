@@ -265,6 +265,7 @@ ROUTES = (
         scopes=READ,
         media="*/*",
         fails=(404, 409, 416),
+        headers=("ETag", "X-Content-SHA256"),
     ),
     Route(
         method="GET",

@@ -91,6 +91,13 @@ STRUCTURE: dict[str, Any] = {
                     "type": "object",
                     "minProperties": 1,
                     "propertyNames": {"pattern": "^([1-5][0-9][0-9]|default)$"},
+                    # The one answer without a body.
+                    "properties": {
+                        "304": {
+                            "required": ["description", "headers"],
+                            "properties": {"content": {"maxProperties": 0}},
+                        }
+                    },
                     "additionalProperties": {"anyOf": [{"required": ["$ref"]}, {"$ref": "#/$defs/response"}]},
                 },
             },
