@@ -142,8 +142,8 @@ def responses(route: Route, answer: Json | None) -> Json:
     done = {"description": "Done", "headers": _refer(_headers_of(route)), "content": _content(route, answer)}
     told: Json = {str(route.status): done}
     if 416 in route.fails:  # a file: in part, or not at all where the caller has it
-        part = done["headers"] | _refer(["Content-Range"])
-        told["206"] = done | {"description": "The part that Range names", "headers": part}
+        part = _refer([*_headers_of(route), "Content-Range"])
+        told["206"] = {**done, "description": "The part that Range names", "headers": part}
         etag = _refer(["X-Request-Id", "ETag"])
         told["304"] = {"description": "If-None-Match names this very file", "headers": etag, "content": {}}
     for status in sorted({*route.fails, *_ANYWHERE, *(() if route.open else _KEYED)}):
