@@ -142,6 +142,9 @@ def test_no_bundled_text_is_taken_for_old_letters() -> None:
 @given(st.lists(st.sampled_from(VIETNAMESE), min_size=1, max_size=3).map(" ".join), st.sampled_from(BACK))
 def test_the_same_text_in_old_letters_is_known(text: str, back: Callable[[str], str]) -> None:
     written = back(text)
-    assume(sum(not word.isascii() for word in written.split()) > 4 and max(written) <= "\xff")
+    words = legacy_text._words([written])
+    # "Bá bé läc": what reads like Unicode but for one word may be a foreign name in it.
+    assume(len(words) > 4 and sum(not legacy_text._is_syllable(word) for word in words) >= 2)
+    assume(max(written) <= "\xff")
 
     assert is_legacy_font(written)
