@@ -32,6 +32,7 @@ SIGNS: Mapping[str, str] = {
     "circle-half": "◐",
     "circle-full": "●",
     "back-arrow": "↶",
+    "page": "▤",
     "circling-arrow": "↻",
     "back-arrow-tick": "↶✓",
     "back-arrow-cross": "↶✗",

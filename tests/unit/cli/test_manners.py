@@ -22,7 +22,7 @@ from gateway.trust.authority import Authority
 from tests.unit.cli.conftest import Terminal
 
 ROOT = Path(__file__).parents[3]
-LETTER = ROOT / "gateway" / "demo" / "samples" / "cong-van.pdf"
+LETTER = ROOT / "tests" / "samples" / "cong-van.pdf"
 PROGRAM = (sys.executable, "-c", "from gateway.cli.main import main; main()")
 KEYS = {"code", "title", "detail", "hint", "where", "reasons"}
 
