@@ -5,7 +5,7 @@ proposed here; certificates of agencies by `gateway keys`."""
 from __future__ import annotations
 
 import base64
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -80,7 +80,7 @@ async def _list(call: Call, all_: bool) -> None:
 
     async with at_office(call.settings()) as office, office.deciding.decisions.read() as view:
         found = await view.proposals.listed(() if all_ else (ProposalState.OPEN,), SHOWN)
-        names = {each.id: each.name for each in await view.people.everybody()}
+        names = await view.people.names(set().union(*(each.people for each in found)))
         now = office.clock.now()
     cells = [
         (
@@ -103,7 +103,7 @@ def show(call: Call, id: Id) -> None:
 async def _show(call: Call, id: str) -> None:
     async with at_office(call.settings()) as office, office.deciding.decisions.read() as view:
         found = await view.proposals.get(id)
-        names = {each.id: each.name for each in await view.people.everybody()}
+        names = await view.people.names(found.people)
         now = office.clock.now()
     _print(call, found, names, now)
 
@@ -120,7 +120,7 @@ async def _approve(call: Call, id: str, as_: str) -> None:
     async with at_office(call.settings()) as office:
         async with office.deciding.decisions.read() as view:
             found = await view.proposals.get(id)
-            names = {each.id: each.name for each in await view.people.everybody()}
+            names = await view.people.names(found.people)
         # Again: it may have signed one since it was proposed.
         await never_for_pdfs(office.store, [each.certificate_der for each in found.content.bindings])
         if call.output is Format.TABLE:
@@ -135,6 +135,8 @@ async def _approve(call: Call, id: str, as_: str) -> None:
         by_number = (*found.content.reforms, *found.content.imports)
         typed += [person.seen(call, "cli.reform.number") for _ in by_number]
         done = await approving.run(office.deciding, who, id, typed, found.digest)
+        async with office.deciding.decisions.read() as view:
+            names = await view.people.names(done.people)
         now = office.clock.now()
     if call.output is not Format.TABLE or call.quiet:
         output.record(call, shown(done, names, now))
@@ -212,7 +214,7 @@ def codes_of(content: Content) -> set[str]:
     return of_reforms | {each.code for each in content.bindings}
 
 
-def shown(one: Proposal, names: dict[str, str], now: datetime) -> dict[str, Any]:
+def shown(one: Proposal, names: Mapping[str, str], now: datetime) -> dict[str, Any]:
     """The proposal for a program; of each fingerprint the end is left out."""
     return {
         "id": one.id,
@@ -253,7 +255,7 @@ def shown(one: Proposal, names: dict[str, str], now: datetime) -> dict[str, Any]
     }
 
 
-def _print(call: Call, one: Proposal, names: dict[str, str], now: datetime) -> None:
+def _print(call: Call, one: Proposal, names: Mapping[str, str], now: datetime) -> None:
     told = shown(one, names, now)
     if call.output is not Format.TABLE or call.quiet:
         output.record(call, told)

@@ -196,7 +196,6 @@ async def _show(call: Call, id: str) -> None:
     async with at_office(call.settings()) as office:
         async with office.deciding.decisions.read() as view:
             proposal = await view.proposals.get(id)
-            names = {each.id: each.name for each in await view.people.everybody()}
         if not proposal.content.reforms:
             raise NotFound(f"the proposal {id} changes no agency", hint=f"try: gateway proposals show {id}")
         if proposal.state is not ProposalState.APPROVED:
@@ -205,6 +204,7 @@ async def _show(call: Call, id: str) -> None:
         record = await reform.get(office.deciding, id)
         async with office.deciding.decisions.read() as view:
             against = await reform.standing_against_undo(view, id, office.clock.now())
+            names = await view.people.names(record.people)
         today = output.today(office.clock.now())
     told = registry_change_form.shown(record, today, names)
     output.record(call, told | {"undo": [registry_change_shown.sentence(call, each) for each in against]})

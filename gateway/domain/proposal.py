@@ -126,6 +126,11 @@ class Proposal:
     decided_at: datetime | None = None
 
     @property
+    def people(self) -> frozenset[str]:
+        """Who proposed it, and who decided."""
+        return frozenset(filter(None, (self.proposed_by, self.decided_by)))
+
+    @property
     def digest(self) -> str:
         """SHA-256 over everything in it that is not its fate."""
         content = _plain(self.content)

@@ -170,6 +170,11 @@ class ReformRecord:
     reported_at: datetime | None = None
     reported_how: str | None = None
 
+    @property
+    def people(self) -> frozenset[str]:
+        """Everybody who had a hand in it."""
+        return frozenset(filter(None, (self.proposed_by, self.approved_by, self.undone_by, self.reported_by)))
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LegacyCode:

@@ -3,7 +3,7 @@ one unit of work in which all of it changes together or not at all."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from datetime import datetime
 from typing import Protocol
@@ -27,6 +27,9 @@ class People(Protocol):
 
     async def named(self, name: str) -> Person:
         """By name, accents and case ignored, or by the name to sign in with; NotFound when there is none."""
+
+    async def names(self, ids: Collection[str]) -> Mapping[str, str]:
+        """The name of each that there is."""
 
     async def everybody(self) -> Sequence[Person]:
         """By name, blocked ones too."""

@@ -3,10 +3,10 @@ principal too, so that events and documents can name who acted."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import select, update
+from sqlalchemy import bindparam, select, update
 from sqlmodel import col
 
 from gateway import errors
@@ -54,6 +54,10 @@ class SqlPeople:
                 f"there is no person {name!r}", hint="see who there is with: gateway people list"
             )
         return to_person(row)
+
+    async def names(self, ids: Collection[str]) -> Mapping[str, str]:
+        wanted = select(col(_R.id), col(_R.name)).where(col(_R.id).in_(bindparam("ids", expanding=True)))
+        return dict(await self._tx.tuples(wanted, ids=sorted(set(ids)))) if ids else {}
 
     async def everybody(self) -> Sequence[Person]:
         query = select(_R).order_by(col(_R.folded), col(_R.id))

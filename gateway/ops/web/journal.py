@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Collection, Sequence
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 
@@ -105,7 +105,7 @@ class NodeJournal:
             before, left = found[-1].position, left - len(found)
 
     async def _told(self, hits: Sequence[Hit]) -> Sequence[Entry]:
-        names = await self._names()
+        names = await self._names({hit.event.principal_id for hit in hits})
         places = await self._places({str(hit.event.data.get("session", "")) for hit in hits} - {""})
         agencies = {each.id: each.code for each in await self.node.store.hosted()}
         return [
@@ -141,9 +141,9 @@ class NodeJournal:
         async with self.node.accounts.accounts.read() as work:
             return sorted({each.person_id for each in await work.posts.in_agency(ask.agency_id)})
 
-    async def _names(self) -> dict[str, str]:
+    async def _names(self, ids: Collection[str]) -> Mapping[str, str]:
         async with self.node.accounts.accounts.read() as work:
-            return {each.id: each.name for each in await work.people.everybody()}
+            return await work.people.names(ids)
 
     async def _examine(self) -> None:
         try:

@@ -179,3 +179,14 @@ async def test_nothing_that_is_kept_shows_a_secret(desk: DecidingDesk) -> None:
     assert an.totp not in stored
     assert an.totp not in repr(kept) + repr(who)
     assert str(kept.sealed_totp) not in repr(kept)
+
+
+async def test_names_are_read_of_those_alone_who_are_asked_for(desk: DecidingDesk) -> None:
+    """A node may have thousands of persons, and a page shows the names of a few."""
+    await people.two(desk)
+    async with desk.decisions.read() as view:
+        an, binh = await view.people.named("An"), await view.people.named("Binh")
+
+        assert await view.people.names([an.id, "prn_nobody"]) == {an.id: "An"}
+        assert await view.people.names({an.id, binh.id}) == {an.id: "An", binh.id: "Binh"}
+        assert await view.people.names([]) == {}

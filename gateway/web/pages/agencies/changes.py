@@ -3,6 +3,7 @@ with what it did, its undoing within seven days, and the note that it was report
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import date
 
@@ -65,7 +66,7 @@ async def one(visit: Visit) -> web.StreamResponse:
         sentences=telling.said(visit, kept.sentences),
         lines=telling.lines(kept.before, kept.after),
         against=telling.said(visit, kept.against_undo),
-        names=await _names(visit),
+        names=await _names(visit, record.people),
         may_report=record.state is ReformState.APPROVED and record.reported_at is None,
     )
 
@@ -131,9 +132,9 @@ async def _report(visit: Visit, problems: Problems) -> web.StreamResponse:
     )
 
 
-async def _names(visit: Visit) -> dict[str, str]:
+async def _names(visit: Visit, ids: Collection[str]) -> Mapping[str, str]:
     async with visit.deps.deciding.decisions.read() as view:
-        return {each.id: each.name for each in await view.people.everybody()}
+        return await view.people.names(ids)
 
 
 def _row(record: ReformRecord, today: date) -> Row:

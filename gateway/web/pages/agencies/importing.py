@@ -4,7 +4,7 @@ is."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from aiohttp import web
 
@@ -142,7 +142,7 @@ async def _upload(visit: Visit, problems: list[tuple[str, str]]) -> web.StreamRe
         problems=problems,
         columns=code_columns.COLUMNS,
         changes=[_told(each, undone) for each in reversed(imports[-_LATEST:])],
-        names=await _names(visit),
+        names=await _names(visit, {each.by for each in imports[-_LATEST:]}),
         action=PATH,
     )
 
@@ -181,9 +181,9 @@ def _told(change: RegistryChange, undone: Mapping[str, str]) -> Mapping[str, obj
     return {"path": path, "at": change.at, "by": change.by, "is_undone": change.id in undone, **counts}
 
 
-async def _names(visit: Visit) -> dict[str, str]:
+async def _names(visit: Visit, ids: Collection[str]) -> Mapping[str, str]:
     async with visit.deps.deciding.decisions.read() as view:
-        return {each.id: each.name for each in await view.people.everybody()}
+        return await view.people.names(ids)
 
 
 ROUTES = (

@@ -3,6 +3,8 @@ a person who shows password and second factor in the same form."""
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping
+
 from aiohttp import web
 
 from gateway.deciding import codes
@@ -57,7 +59,7 @@ async def _page(visit: Visit, template: str, problems: Problems) -> web.StreamRe
         begun=list(kept.begun[:_CODES]),
         more=_more(kept),
         against=telling.said(visit, kept.against_undo),
-        names=await _names(visit),
+        names=await _names(visit, list(filter(None, (kept.record.by, kept.record.undone_by)))),
         problems=problems,
         given=visit.form.flat(),
     )
@@ -68,9 +70,9 @@ def _more(kept: Kept) -> int:
     return max(len(kept.begun) - _CODES, 0) + max(kept.record.changed - len(kept.lines), 0)
 
 
-async def _names(visit: Visit) -> dict[str, str]:
+async def _names(visit: Visit, ids: Collection[str]) -> Mapping[str, str]:
     async with visit.deps.deciding.decisions.read() as view:
-        return {each.id: each.name for each in await view.people.everybody()}
+        return await view.people.names(ids)
 
 
 ROUTES = (

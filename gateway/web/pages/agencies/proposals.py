@@ -4,7 +4,7 @@ the approver has them from somebody else."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -101,7 +101,7 @@ async def listed(visit: Visit) -> web.StreamResponse:
         decided = await view.proposals.listed(
             (ProposalState.APPROVED, ProposalState.REJECTED, ProposalState.EXPIRED), _ROWS
         )
-        names = {each.id: each.name for each in await view.people.everybody()}
+        names = await view.people.names(set().union(*(each.people for each in (*open_ones, *decided))))
     return await visit.page(
         "agencies/proposals.html",
         title=visit.say("agencies.proposals"),
@@ -163,7 +163,7 @@ async def rejected(visit: Visit) -> web.StreamResponse:
 async def _page(visit: Visit, template: str, problems: Problems) -> web.StreamResponse:
     found = await _found(visit)
     async with visit.deps.deciding.decisions.read() as view:
-        names = {each.id: each.name for each in await view.people.everybody()}
+        names = await view.people.names(found.people)
     is_mine = visit.person.person.id == found.proposed_by
     content = found.content
     certificates: list[BindingChange | AnchorChange] = [*content.bindings, *content.anchors]
@@ -262,7 +262,7 @@ def _refused(visit: Visit, content: Content, error: Denied | Clash) -> Problems:
     return signing.refused(visit, error)
 
 
-def _row(visit: Visit, proposal: Proposal, names: dict[str, str]) -> Row:
+def _row(visit: Visit, proposal: Proposal, names: Mapping[str, str]) -> Row:
     content = proposal.content
     codes = [each.code for each in content.bindings]
     codes += [code for each in content.reforms for code in each.codes]
