@@ -54,6 +54,15 @@ MESSAGES: dict[str, tuple[str, str]] = {
         "Dựng ba cơ quan thử trong {folder} …",
         "Setting up three trial agencies in {folder} …",
     ),
+    "cli.demo.signing": ("Ký số các văn bản mẫu …", "Signing the sample documents …"),
+    "cli.demo.telling": (
+        "Ba cơ quan trao đổi văn bản trong hai ngày …",
+        "The three agencies exchange documents for two days …",
+    ),
+    "cli.demo.desks": (
+        "Bày văn bản của sáng nay lên bàn làm việc …",
+        "Laying this morning's mail on the desks …",
+    ),
     "demo.request": (
         "  {code}: gửi tới hai cơ quan, cập nhật bằng {update}, được trả lời bằng {reply}",
         "  {code}: sent to two agencies, updated by {update}, answered by {reply}",

@@ -39,12 +39,15 @@ async def serve(
     earlier = desks.EarlierClock()
     await stage.prepare(settings, earlier)
     stage.write_revocation(settings, earlier)
+    say("cli.demo.signing")
     cast = await story.prepare_cast(settings, earlier)
+    say("cli.demo.telling")
     await desks.days_ago(settings, cast, earlier, say)
     async with open_node(settings) as node:
         keys = {actor: await _key(node, actor) for actor in stage.ACTORS}
         _write_samples(node, cast, folder)
         async with story.at_work(node):
+            say("cli.demo.desks")
             await desks.just_now(node, cast)
             shown = [each for each in await stage.accounts(node) if each.role in SHOWN]
             invited = await people.linked(node.accounts, shown)
