@@ -3,6 +3,7 @@ back, and does not install when a byte of it is not what was signed."""
 
 from __future__ import annotations
 
+import getpass
 import json
 import os
 import shutil
@@ -29,9 +30,7 @@ def tool(*words: str | Path, alone: bool = False, **more: str) -> subprocess.Com
     clean = {name: value for name, value in os.environ.items() if not name.startswith(("GATEWAY_", "PIP_"))}
     return subprocess.run(
         [*(ALONE if alone else ()), *map(str, words)],
-        env=clean
-        | {"PYTHON": sys.executable, "NODE_USER": "nobody-of-that-name", "GATEWAY_LANG": "en"}
-        | more,
+        env=clean | {"PYTHON": sys.executable, "NODE_USER": getpass.getuser(), "GATEWAY_LANG": "en"} | more,
         capture_output=True,
         text=True,
         timeout=300,
@@ -157,6 +156,20 @@ def test_a_changed_byte_stops_the_install(made: Path, tmp_path: Path, pattern: s
     assert done.returncode == 1
     assert file.name in done.stdout
     assert not (tmp_path / "prefix").exists()
+
+
+def test_a_python_that_the_nodes_user_cannot_run_stops_the_install(made: Path, tmp_path: Path) -> None:
+    """Below a folder of root's own every file of the new environment is out of reach for anybody else."""
+    if os.geteuid() != 0:
+        missing("only root installs for another user")
+    bundle = unpacked(made, tmp_path)
+    closed = tmp_path / "closed"
+    closed.mkdir(mode=0o700)
+
+    done = tool(bundle / "install.sh", made / "release.pub", closed / "prefix", NODE_USER="nobody")
+
+    assert (done.returncode, "cannot be run by nobody" in done.stderr) == (1, True)
+    assert [*(closed / "prefix").iterdir()] == []
 
 
 def test_changed_sums_or_another_key_stop_the_install(made: Path, tmp_path: Path) -> None:
