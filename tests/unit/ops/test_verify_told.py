@@ -61,6 +61,7 @@ def test_signer_algorithm_chain_and_commitment_are_told(file: Path, trust: Path)
     assert report["commitment"] == {
         "kind": "proof-of-origin",
         "message": {"id": envelopes.PACKET_ID, "kind": "edoc"},
+        "terms": None,
         "receipt": None,
     }
     assert [note["code"] for note in report["notes"]] == ["CERT-REVOCATION-UNKNOWN"]
