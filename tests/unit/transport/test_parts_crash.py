@@ -151,7 +151,9 @@ def test_whenever_it_dies_every_kept_part_is_there_and_the_packet_is_whole_once(
         finished(folder, clock)
 
 
-def test_whenever_it_dies_a_refused_set_is_told_and_stays_refused(tmp_path: Path) -> None:
+def test_whenever_it_dies_a_refused_set_is_told_stays_refused_and_may_be_sent_again_from_its_first_part(
+    tmp_path: Path,
+) -> None:
     for folder, said in points(tmp_path, refused_set):
         spool, clock = opened(folder), ManualClock()
         if "kept 2" not in said:
@@ -164,7 +166,11 @@ def test_whenever_it_dies_a_refused_set_is_told_and_stays_refused(tmp_path: Path
         assert len(told) == 1 or (not told and "owned" in said), said
         for one in told:
             spool.done(one.token)
-        assert {land(spool, part).landed for part in PARTS} == {Landed.REFUSED}, said
+        assert {land(spool, part).landed for part in PARTS[1:]} == {Landed.REFUSED}, said
+        assert {land(spool, part).landed for part in PARTS} == {Landed.KEPT}, said
+        (joined,) = spool.complete(10)
+        assert bytes_of(joined) == WHOLE
+        spool.done(joined.token)
         finished(folder, clock)
 
 
