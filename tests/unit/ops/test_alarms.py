@@ -190,7 +190,7 @@ async def server_certificate_ends(town: Town) -> list[Sample]:
 
 
 async def step_breaks(town: Town) -> list[Sample]:
-    trouble = Trouble(name="invented_loop", now_s=lambda: 0.0)
+    trouble = Trouble(name="fancied_loop", now_s=lambda: 0.0)
     for _ in range(6):
         trouble.broke(StoreFailure("the disk is full"))
     return await scraped(town)

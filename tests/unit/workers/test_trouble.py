@@ -101,7 +101,7 @@ async def test_no_bell_hurries_a_loop_that_rests_and_its_stop_ends_the_rest_at_o
         bell.ring()
         raise FULL
 
-    turning = asyncio.create_task(loop.forever("invented_resting", step, bell, stop, 0.001))
+    turning = asyncio.create_task(loop.forever("fancied_resting", step, bell, stop, 0.001))
     async with asyncio.timeout(10):
         while turns < 3:
             bell.ring()
