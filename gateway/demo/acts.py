@@ -62,6 +62,7 @@ class Acts:
         parent: OutgoingDocument | None = None,
         change: Change | None = None,
         pages: int | None = None,
+        mode: DeliveryMode = DeliveryMode.ELECTRONIC,
     ) -> OutgoingDocument:
         scope = await self.scope(sender)
         told = self.cast.document(key)
@@ -85,7 +86,7 @@ class Acts:
             reply_due=today + timedelta(days=due_in) if due_in is not None else None,
             urgency=urgency,
             secrecy=secrecy,
-            delivery_mode=DeliveryMode.ELECTRONIC,
+            delivery_mode=mode,
             replies_to=(_link(replies_to),) if replies_to else (),
             staff=self.clerk(),
         )

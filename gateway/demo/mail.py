@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from gateway.demo.acts import Acts
-from gateway.domain.document import IncomingDocument, InState, OutgoingDocument, Urgency
+from gateway.domain.document import DeliveryMode, IncomingDocument, InState, OutgoingDocument, Urgency
 from gateway.domain.identity import Digest
 from gateway.errors import GatewayError
 from gateway.incoming import on_hold, seal
@@ -33,9 +33,9 @@ class Mail(Acts):
     """What came, by the clerks' own hands."""
 
     async def days_ago(self) -> None:
-        """What nobody took in since, what a unit works on, and what a partner's node never settled."""
+        """What nobody took in since and goes on paper too, what a unit works on, what a partner's node never settled."""
         for sender, receivers in WAYS.items():
-            await self.sent(sender, "late", receivers, due_in=5)
+            await self.sent(sender, "late", receivers, due_in=5, mode=DeliveryMode.BOTH)
             task = await self.sent(sender, "task", receivers, due_in=9)
             for each in receivers:
                 await self.take_in(each, task, ("03", "04"), register_no=self.number(each, "task"))
