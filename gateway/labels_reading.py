@@ -135,6 +135,7 @@ MANY = (
     "những",
     "ubnd các",
     "ủy ban nhân dân các",
+    "ủy ban nhân dân các",
     "đảng ủy các",
     "hđnd các",
 )

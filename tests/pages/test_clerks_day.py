@@ -259,7 +259,8 @@ async def issue_by_pages(
 def letter(number: int) -> Letter:
     return Letter(
         number=str(number),
-        addressed="Kính gửi: Ủy ban nhân dân các xã.",
+        # One of those in the block that is pasted: read from the paper already, and named once in the end.
+        addressed=f"Kính gửi: Ủy ban nhân dân xã {NAMES[0]}.",
         body=("Sở Thử nghiệm triển khai kiểm thử liên thông văn bản điện tử như sau:",),
         subject=("V/v triển khai kiểm thử", f"liên thông đợt {number}"),
         issued_on=START.date(),

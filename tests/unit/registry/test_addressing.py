@@ -91,6 +91,16 @@ async def test_what_is_not_clear_offers_ones_own_province_first(book: SqlDirecto
     ]
 
 
+@pytest.mark.parametrize("text", ["UBND các xã", "Ủy ban nhân dân các xã", "Các xã"])
+async def test_many_agencies_under_one_name_are_asked_for_and_not_called_unknown(
+    book: SqlDirectory, text: str
+) -> None:
+    (found,) = await offers(book, (), f"Kính gửi: {text}.", TODAY, near="Z91.07")
+
+    assert found.kind is OfferKind.MANY
+    assert not found.settled
+
+
 ADDRESSED = "Kính gửi:\n- Sở Thử nghiệm;\n- Ủy ban nhân dân xã Bình Mẫu.\n"
 
 
