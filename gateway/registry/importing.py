@@ -25,7 +25,7 @@ from gateway.errors import Clash
 from gateway.ports import Clock, Pool
 from gateway.registry import csv_file, periods, planning, reform_codes
 from gateway.registry.binding_told import BindingLog
-from gateway.registry.planning import Base, BaseRow
+from gateway.registry.planning import Base
 from gateway.registry.tables import DEFAULT_SCHEME, agency_table, aware, change_table, stored
 
 AT_ONCE = 1000  # rows read or written between two turns of the event loop
@@ -101,7 +101,8 @@ def told(plan: Plan) -> dict[str, object]:
 
 async def read_base(connection: AsyncConnection) -> Base:
     """Every row as a plan compares it, with the digest that changes when any of them does."""
-    rows: dict[str, BaseRow] = {}
+    records: dict[str, AgencyRecord] = {}
+    starters: set[str] = set()
     same: dict[Any, Any] = {}
     hasher = hashlib.sha256()
     async for row in _every_row(connection):
@@ -111,8 +112,10 @@ async def read_base(connection: AsyncConnection) -> Base:
         # One copy of what thousands of rows repeat.
         told |= {name: same.setdefault(told[name], told[name]) for name in csv_file.REPEATED}
         record = AgencyRecord(**told)
-        rows[record.code] = BaseRow(record=record, source=RowSource(source))
-    return Base(rows=rows, digest=Digest(hasher.hexdigest()))
+        records[record.code] = record
+        if source == RowSource.STARTER:
+            starters.add(record.code)
+    return Base(records=records, starters=frozenset(starters), digest=Digest(hasher.hexdigest()))
 
 
 async def _digest(connection: AsyncConnection) -> Digest:

@@ -129,11 +129,11 @@ class SqlImports:
     async def _refuse_broken_ground(self, begun: Sequence[str], changed: Sequence[str]) -> None:
         """What came meanwhile may have taken an old form, or stand in the way of a parent that comes back."""
         base = await importing.read_base(self._connection)
-        back = {code: base.rows[code].record for code in changed if code in base.rows}
+        back = {code: base.records[code] for code in changed if code in base.records}
         gone = [
-            row.record.code
-            for row in base.rows.values()
-            if row.record.parent in begun or row.record.successor in begun
+            code
+            for code, record in base.records.items()
+            if record.parent in begun or record.successor in begun
         ]
         if broken := [*planning.standing_against(base, back), *gone]:
             raise Clash(

@@ -19,25 +19,14 @@ _FIELDS = tuple(each.name for each in fields(AgencyRecord) if each.name != "code
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class BaseRow:
-    """One row of the registry that a plan is made on."""
-
-    record: AgencyRecord
-    source: RowSource
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Base:
-    """The registry as a plan saw it; `digest` changes with any of it. `held`: by code and field, the reform to come
-    that has said what stands there."""
+    """The registry as a plan saw it, by code; `digest` changes with any of it. `starters`: codes of rows that count as
+    empty. `held`: by code and field, the reform to come that has said what stands there."""
 
-    rows: Mapping[str, BaseRow]
+    records: Mapping[str, AgencyRecord]
+    starters: frozenset[str] = frozenset()
     digest: Digest
     held: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
-
-    @property
-    def records(self) -> dict[str, AgencyRecord]:
-        return {code: row.record for code, row in self.rows.items()}
 
 
 def plan(base: Base, read: Iterable[CsvLine | RowProblem], source_digest: Digest) -> Plan:
@@ -89,17 +78,16 @@ def _collected(
     for code, record in wanted.items():
         if record.parent is None and (above := AgencyCode.parse(code).parent) is not None:
             parent = str(above)
-            if parent in lines or parent in base.rows:
+            if parent in lines or parent in base.records:
                 wanted[code] = _once(base, replace(record, parent=parent))
     return lines, wanted, problems
 
 
 def _wanted(base: Base, line: CsvLine) -> AgencyRecord:
     """The record after the import: the registry's own, overwritten by the cells of the file."""
-    known = base.rows.get(line.code)
     record = AgencyRecord(code=line.code, name="")
-    if known is not None and known.source is not RowSource.STARTER:
-        record = known.record
+    if line.code not in base.starters:
+        record = base.records.get(line.code, record)
     # Any: `csv_file` gives each column the type that the field of its name has.
     cells: dict[str, Any] = {name: cell for name, cell in line.cells.items() if name != "code"}
     return _once(base, replace(record, **cells))
@@ -107,8 +95,8 @@ def _wanted(base: Base, line: CsvLine) -> AgencyRecord:
 
 def _once(base: Base, record: AgencyRecord) -> AgencyRecord:
     """What the file says as the registry does is kept once."""
-    known = base.rows.get(record.code)
-    return known.record if known is not None and known.record == record else record
+    known = base.records.get(record.code)
+    return known if known == record else record
 
 
 def _dates(wanted: Mapping[str, AgencyRecord], lines: Mapping[str, int]) -> Iterator[RowProblem]:
@@ -124,7 +112,7 @@ def _unknown(
     for code, record in wanted.items():
         for column in ("parent", "successor"):
             named: str | None = getattr(record, column)
-            if named is not None and named not in wanted and named not in base.rows:
+            if named is not None and named not in wanted and named not in base.records:
                 advice = f"no agency has this code; add a line for it or correct the {column}"
                 yield RowProblem(line=lines[code], column=column, found=named, advice=advice)
 
@@ -135,8 +123,8 @@ def _circles(
     for column in ("parent", "successor"):
         edges: dict[str, str] = {
             code: other
-            for code, row in base.rows.items()
-            if code not in wanted and (other := getattr(row.record, column))
+            for code, record in base.records.items()
+            if code not in wanted and (other := getattr(record, column))
         }
         edges |= {code: other for code, record in wanted.items() if (other := getattr(record, column))}
         for code in sorted(on_circles(edges) & wanted.keys()):
@@ -149,13 +137,13 @@ def _shared_aliases(
 ) -> Iterator[RowProblem]:
     """An old code must lead to one agency, and must not hide a code in use."""
     owners: dict[str, str] = {
-        row.record.alias: code for code, row in base.rows.items() if row.record.alias and code not in wanted
+        record.alias: code for code, record in base.records.items() if record.alias and code not in wanted
     }
     for code, record in wanted.items():
         alias = record.alias
         if alias is None:
             continue
-        taken = alias if alias in base.rows or alias in wanted else owners.setdefault(alias, code)
+        taken = alias if alias in base.records or alias in wanted else owners.setdefault(alias, code)
         if taken != code or alias == code:
             advice = f"this alias leads to {taken} already; give it to one agency"
             yield RowProblem(line=lines[code], column="alias", found=shown(alias), advice=advice)
@@ -165,8 +153,8 @@ def _crossing(
     base: Base, wanted: Mapping[str, AgencyRecord], lines: Mapping[str, int]
 ) -> Iterator[RowProblem]:
     """Two people approved what will stand there; one file does not change it without a word."""
-    for code in wanted.keys() & base.held.keys() & base.rows.keys():
-        before, after = base.rows[code].record, wanted[code]
+    for code in wanted.keys() & base.held.keys() & base.records.keys():
+        before, after = base.records[code], wanted[code]
         for column, reform in base.held[code].items():
             found: Cell = getattr(after, column)
             if found != getattr(before, column):
@@ -200,11 +188,11 @@ def _compared(base: Base, wanted: Mapping[str, AgencyRecord], source_digest: Dig
     changed: list[RowChange] = []
     closed: list[RowChange] = []
     for code in sorted(wanted):
-        record, known = wanted[code], base.rows.get(code)
+        record, known = wanted[code], base.records.get(code)
         if known is None:
             added.append(record)
-        elif differences := _differences(known, record):
-            closing = known.record.valid_to is None and record.valid_to is not None
+        elif differences := _differences(known, record, is_starter=code in base.starters):
+            closing = known.valid_to is None and record.valid_to is not None
             (closed if closing else changed).append(
                 RowChange(code=code, name=record.name, fields=differences)
             )
@@ -220,14 +208,16 @@ def _compared(base: Base, wanted: Mapping[str, AgencyRecord], source_digest: Dig
     )
 
 
-def _differences(known: BaseRow, record: AgencyRecord) -> dict[str, tuple[str | None, str | None]]:
+def _differences(
+    known: AgencyRecord, record: AgencyRecord, *, is_starter: bool
+) -> dict[str, tuple[str | None, str | None]]:
     found = {
-        name: (_text(getattr(known.record, name)), _text(getattr(record, name)))
+        name: (_text(getattr(known, name)), _text(getattr(record, name)))
         for name in _FIELDS
-        if getattr(known.record, name) != getattr(record, name)
+        if getattr(known, name) != getattr(record, name)
     }
-    if known.source is RowSource.STARTER:
-        found[SOURCE_FIELD] = (known.source.value, RowSource.IMPORTED.value)
+    if is_starter:
+        found[SOURCE_FIELD] = (RowSource.STARTER.value, RowSource.IMPORTED.value)
     return found
 
 

@@ -12,19 +12,19 @@ from hypothesis import strategies as st
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from gateway.domain.identity import Digest
-from gateway.domain.registry import AgencyEntry, RowSource
+from gateway.domain.registry import AgencyEntry
 from gateway.domain.registry_change import AgencyRecord, Plan
 from gateway.domain.wall_clock import VIETNAM
 from gateway.errors import Clash
 from gateway.pool import ThreadPool
 from gateway.registry import csv_file
 from gateway.registry.directory import SqlDirectory
-from gateway.registry.planning import Base, BaseRow, on_circles, plan
+from gateway.registry.planning import Base, on_circles, plan
 from gateway.store.binding_log import SqlBindingLog
 from tests.support import pki
 from tests.support.clock import ManualClock
 
-EMPTY = Base(rows={}, digest=Digest("0" * 64))
+EMPTY = Base(records={}, digest=Digest("0" * 64))
 DIGEST = Digest("1" * 64)
 
 
@@ -126,7 +126,7 @@ def test_any_bytes_give_lines_or_problems(raw: bytes) -> None:
 def test_circles_are_reported_where_they_can_be_cut(column: str) -> None:
     third = AgencyRecord(code="Z93", name="Ba")
     third = replace(third, parent="Z91") if column == "parent" else replace(third, successor="Z91")
-    base = Base(rows={"Z93": BaseRow(record=third, source=RowSource.IMPORTED)}, digest=DIGEST)
+    base = Base(records={"Z93": third}, digest=DIGEST)
     text = f"code,name,{column}\nZ91,Một,Z92\nZ92,Hai,Z93\nZ94,Bốn,Z91\nZ95,Năm,Z95\n"
 
     assert problems_of(text, base) == [(2, column, "Z92"), (3, column, "Z93"), (5, column, "Z95")]
@@ -147,13 +147,7 @@ def test_circles_are_those_one_can_walk(edges: dict[str, str]) -> None:
 
 def test_aliases_are_compared_with_the_registry_too() -> None:
     base = Base(
-        rows={
-            "Z91.01": BaseRow(
-                record=AgencyRecord(code="Z91.01", name="Một", alias="000.00.01.Z91"),
-                source=RowSource.IMPORTED,
-            )
-        },
-        digest=DIGEST,
+        records={"Z91.01": AgencyRecord(code="Z91.01", name="Một", alias="000.00.01.Z91")}, digest=DIGEST
     )
 
     taken = problems_of("code,name,alias\nZ91.02,Hai,000.00.01.z91\n", base)

@@ -52,7 +52,7 @@ def test_a_file_that_needs_or_bears_no_change_stays_as_it_is(raw: bytes) -> None
 
 @pytest.mark.parametrize("text", FAULTS)
 def test_every_fault_of_a_file_has_words_of_its_own_in_vietnamese(text: str) -> None:
-    found = plan(Base(rows={}, digest=Digest("0" * 64)), csv_file.read(text.encode()), Digest("1" * 64))
+    found = plan(Base(records={}, digest=Digest("0" * 64)), csv_file.read(text.encode()), Digest("1" * 64))
 
     assert found.problems
     for each in found.problems:
@@ -64,7 +64,7 @@ def test_every_fault_of_a_file_has_words_of_its_own_in_vietnamese(text: str) -> 
 def test_every_doubt_has_words_of_its_own_in_vietnamese() -> None:
     text = "code,name,decision\nZ91,A,1\nZ91.01,Ba,1\nZ91.02,Ba,1\nZ91.03,B\u00e0,1\nZ91.04,C,\n"
 
-    found = plan(Base(rows={}, digest=Digest("0" * 64)), csv_file.read(text.encode()), Digest("1" * 64))
+    found = plan(Base(records={}, digest=Digest("0" * 64)), csv_file.read(text.encode()), Digest("1" * 64))
 
     said = {import_words.advice(each.advice, "vi") for each in found.doubts}
     assert len(said) == 3
