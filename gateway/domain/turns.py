@@ -15,6 +15,9 @@ ANSWER_DELAY = timedelta(hours=6)
 AUTHORITY_DELAY = timedelta(hours=4)
 # The longest that a document system may hold what it fetched.
 LONGEST_HANDOVER = timedelta(hours=1)
+# So far apart the clocks of two machines may be without each taking what the other has for left over from a wrong clock:
+# they would take it from each other again and again, and nobody would come to its end.
+CLOCKS_APART = timedelta(minutes=5)
 LONGEST_DELAY_OF: Mapping[str, timedelta] = {"signatures": ANSWER_DELAY}
 
 
@@ -26,8 +29,8 @@ def ordinary_places(limit: int, turn: int) -> int:
 
 @dataclass(frozen=True, slots=True)
 class Horizon:
-    """Twice as far as a right clock writes. A lease or a retry that ends beyond it was written while the clock was ahead,
-    and is over: nothing waits until that day."""
+    """Twice as far as a right clock writes, and for a lease what clocks may be apart. A lease or a retry that ends beyond
+    it was written while the clock was ahead, and is over: nothing waits until that day."""
 
     now: datetime
     lease: datetime
@@ -35,4 +38,6 @@ class Horizon:
 
     @classmethod
     def of(cls, now: datetime, lease_s: float, longest: timedelta = LONGEST_DELAY) -> Horizon:
-        return cls(now=now, lease=now + 2 * timedelta(seconds=lease_s), retry=now + 2 * longest)
+        return cls(
+            now=now, lease=now + 2 * timedelta(seconds=lease_s) + CLOCKS_APART, retry=now + 2 * longest
+        )

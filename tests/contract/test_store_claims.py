@@ -377,6 +377,24 @@ async def test_a_lease_within_twice_its_time_is_kept(store: SqlStore, clock: Man
 
 
 @pytest.mark.parametrize("table", TABLES)
+async def test_two_machines_whose_clocks_are_minutes_apart_do_not_take_a_row_from_each_other_for_ever(
+    store: SqlStore, clock: ManualClock, table: str
+) -> None:
+    """The one that is ahead may take what seems over to it, and then brings it to its end."""
+    apart = timedelta(minutes=4)
+    await put(store, clock, table)
+    (behind,) = await claim(store, table)
+    clock.advance(apart)
+    (ahead,) = await claim(store, table)
+    clock.advance(-apart)
+
+    assert await claim(store, table) == []
+    with pytest.raises(errors.StaleLease):
+        await finish(store, clock, table, behind)
+    await finish(store, clock, table, ahead)
+
+
+@pytest.mark.parametrize("table", TABLES)
 async def test_a_retry_planned_while_the_clock_was_ahead_is_due_once_the_clock_is_right(
     store: SqlStore, clock: ManualClock, table: str
 ) -> None:
