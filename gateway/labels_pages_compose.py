@@ -215,6 +215,10 @@ COMPOSE: Mapping[str, tuple[str, str]] = MappingProxyType(
         "compose.ended.to": ("Gửi tới {heirs}?", "Send to {heirs}?"),
         "compose.asked.one": ("“{name}” là cơ quan nào?", "Which agency is “{name}”?"),
         "compose.asked.many": ("“{name}” gồm những cơ quan nào?", "Which agencies are “{name}”?"),
+        "compose.asked.all": (
+            "“{name}” là nhiều cơ quan. Hãy thêm từng cơ quan, hoặc một nhóm đã lưu, rồi bỏ mục này.",
+            "“{name}” are many agencies. Add each of them, or a saved group, then remove this one.",
+        ),
         "compose.asked.none": (
             "Không tìm thấy cơ quan “{name}”. Hãy tìm theo tên hoặc mã khác rồi bỏ mục này.",
             "“{name}” was not found. Look for another name or code, then remove this one.",

@@ -135,7 +135,6 @@ MANY = (
     "những",
     "ubnd các",
     "ủy ban nhân dân các",
-    "ủy ban nhân dân các",
     "đảng ủy các",
     "hđnd các",
 )

@@ -1,5 +1,6 @@
 """The soak itself with small numbers, as `make soak` runs it with large ones: documents between two nodes while processes,
-lines and servers are hurt. Its seed and its report are printed; a run is told again with the same seed."""
+lines and servers are hurt. Its seed and its report are printed; a run is told again with the same seed. How far it is goes
+to pytest, which tells it of a run that fails."""
 
 from __future__ import annotations
 
@@ -57,7 +58,7 @@ async def test_nothing_is_lost_or_doubled_on_broker_and_server(
     plan = _plan(N, KILLS, "amqp", "postgresql")
     say(f"\n{report.heading(plan)}")
 
-    result = await soak(plan, folder, print)  # kept by pytest: a run that fails tells how far it was
+    result = await soak(plan, folder, print)
 
     told = "\n".join(report.lines(result))
     say(told)
@@ -71,7 +72,7 @@ async def test_nothing_is_lost_or_doubled_on_one_machine(folder: Path, say: Call
     plan = _plan(60, 6, "embedded", "sqlite")
     say(f"\n{report.heading(plan)}")
 
-    result = await soak(plan, folder, print)  # kept by pytest: a run that fails tells how far it was
+    result = await soak(plan, folder, print)
 
     told = "\n".join(report.lines(result))
     assert result.findings.clean, told
@@ -87,7 +88,7 @@ async def test_a_node_whose_axis_loses_what_it_took_is_found_out(
     switch.parent.mkdir(parents=True)
     switch.touch()
 
-    result = await soak(plan, folder, print)  # kept by pytest: a run that fails tells how far it was
+    result = await soak(plan, folder, print)
 
     from_south = [one for one in result.ledger.sent.values() if home(one.sender) == "south"]
     assert len(result.findings.lost) == sum(len(one.recipients) for one in from_south) > 0

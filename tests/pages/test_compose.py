@@ -165,6 +165,19 @@ async def test_recipients_are_pasted_asked_about_chosen_and_kept_as_a_group(
     assert "Khối Sao Mai" in await page.locator("main table").inner_text()
 
 
+async def test_many_agencies_under_one_name_are_asked_for_one_by_one_and_not_called_unknown(
+    site: Site, context: BrowserContext, page: Page
+) -> None:
+    await site.signed_in(context, site.person(CLERK, "province"))
+    await page.goto(NEW)
+    await page.fill("#paste", "Kính gửi: Ủy ban nhân dân các xã.")
+    await press(page, "paste")
+
+    row = page.locator("#noi-nhan tbody tr")
+    await expect(row).to_contain_text("“Ủy ban nhân dân các xã” là nhiều cơ quan. Hãy thêm từng cơ quan")
+    await expect(row).not_to_contain_text("Không tìm thấy")
+
+
 async def test_whom_sending_did_not_reach_lately_is_marked(
     site: Site, context: BrowserContext, page: Page
 ) -> None:

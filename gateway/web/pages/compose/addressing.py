@@ -239,7 +239,8 @@ def _asked(visit: Visit, recipient: Recipient, known: _Known) -> Row:
     offers = tuple({agency.code: agency for each in found for agency in each.agencies}.values())
     kind = found[0].kind if found else OfferKind.UNKNOWN
     several = kind in (OfferKind.MANY, OfferKind.GROUP)
-    asks = "none" if not offers else "many" if several else "one"
+    nobody = "all" if kind is OfferKind.MANY else "none"
+    asks = nobody if not offers else "many" if several else "one"
     return Row(
         key=key_of(recipient),
         code="",
