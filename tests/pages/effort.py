@@ -53,7 +53,9 @@ class Hand:
         self._task.clicks += 1
 
     async def press(self, keys: str, where: str | Locator | None = None) -> None:
-        """One key, or several held together as `Control+Enter`, which a person takes for one."""
+        """One key, or several held together as `Control+Enter`, which a person takes for one. Pressed when the page is
+        there: what is seen of a page that still comes in does not hear keys yet."""
+        await self.page.wait_for_load_state("load")
         if where is None:
             await self.page.keyboard.press(keys)
         else:
