@@ -23,6 +23,7 @@ from sqlalchemy.util import await_only
 from tenacity import Retrying, retry_if_exception, stop_after_delay, wait_random
 
 from gateway import errors
+from gateway.store import sqlite_here
 
 BUSY_TIMEOUT_S = 10  # design 6: longer than any transaction of ours; whoever holds on longer is reported
 READERS = 4
@@ -35,6 +36,7 @@ class Role(StrEnum):
 
     WRITER = "writer"
     READER = "reader"
+    NEAR_READER = "near reader"  # for few rows: on SQLite its statements run where they are asked
     MIGRATOR = "migrator"
 
 
@@ -50,6 +52,7 @@ class ServerLimits:
 
 
 AS_SHIPPED = ServerLimits()
+_READING = (Role.READER, Role.NEAR_READER)
 
 
 def open_engine(url: str, role: Role, limits: ServerLimits = AS_SHIPPED) -> AsyncEngine:
@@ -88,7 +91,7 @@ def _server(url: URL, role: Role, limits: ServerLimits) -> AsyncEngine:
         pool_timeout=limits.lock_s,
         pool_use_lifo=True,
         connect_args=_server_words(role, limits) | whom,
-        **(reading if role is Role.READER else {}),
+        **(reading if role in _READING else {}),
     )
     event.listen(engine.sync_engine, "do_connect", _connect)
     event.listen(engine.sync_engine, "handle_error", _name_failure)
@@ -211,16 +214,17 @@ _PATIENT = Retrying(
 
 
 def _sqlite(url: URL, role: Role) -> AsyncEngine:
+    near = role in (Role.WRITER, Role.NEAR_READER)
     engine = create_async_engine(
-        url,
+        url.set(drivername=sqlite_here.NAME) if near else url,
         poolclass=AsyncAdaptedQueuePool,
-        pool_size=READERS if role is Role.READER else 1,
+        pool_size=READERS if role in _READING else 1,
         max_overflow=0,
         # The driver begins nothing by itself: the `begin` event below decides how a transaction starts.
         connect_args={"timeout": BUSY_TIMEOUT_S, "isolation_level": None},
     )
     # IMMEDIATE takes the write lock at once: a transaction that reads first can then never fail to write later.
-    start = "BEGIN" if role is Role.READER else "BEGIN IMMEDIATE"
+    start = "BEGIN" if role in _READING else "BEGIN IMMEDIATE"
 
     def prepare(
         connection: Any, record: object
@@ -231,7 +235,10 @@ def _sqlite(url: URL, role: Role) -> AsyncEngine:
         cursor.close()
 
     def begin(connection: Connection) -> None:
-        connection.exec_driver_sql(start)
+        if role is Role.WRITER:
+            sqlite_here.begin_waiting(connection, BUSY_TIMEOUT_S)
+        else:
+            connection.exec_driver_sql(start)
 
     event.listen(engine.sync_engine, "do_connect", _keep_to_ourselves)
     event.listen(engine.sync_engine, "connect", prepare)
@@ -240,7 +247,7 @@ def _sqlite(url: URL, role: Role) -> AsyncEngine:
 
 
 def _pragmas(role: Role) -> tuple[str, ...]:
-    if role is Role.READER:
+    if role in _READING:
         return ("query_only = ON",)
     foreign_keys = "OFF" if role is Role.MIGRATOR else "ON"
     # FULL: in WAL, NORMAL may lose the last commits when the power fails, and those were answered "accepted" (G1).

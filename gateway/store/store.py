@@ -59,6 +59,7 @@ class SqlStore:
         self._writer = open_engine(url, Role.WRITER, limits)
         self._reader = open_engine(url, Role.READER, limits)
         self._one_writer = self._writer.dialect.name == "sqlite"
+        self._near = open_engine(url, Role.NEAR_READER, limits) if self._one_writer else self._reader
         self.wake = Wake(self._writer)
         self._numbered = events.Bell()
         self.wake.listen(self._numbered.heard)
@@ -103,6 +104,8 @@ class SqlStore:
         await self.wake.close()
         await self._writer.dispose()
         await self._reader.dispose()
+        if self._near is not self._reader:
+            await self._near.dispose()
 
     @asynccontextmanager
     async def begin(self, scope: AgencyScope) -> AsyncIterator[SqlWork]:
@@ -112,7 +115,7 @@ class SqlStore:
     @asynccontextmanager
     async def read(self, scope: AgencyScope) -> AsyncIterator[SqlWork]:
         """One consistent view; StoreFailure for whoever writes in it."""
-        async with self.reading() as tx:
+        async with self.looking() as tx:
             yield SqlWork(tx, scope, self._clock, known=self._counts)
 
     def writing(self) -> AbstractAsyncContextManager[Transaction]:
@@ -121,6 +124,10 @@ class SqlStore:
 
     def reading(self) -> AbstractAsyncContextManager[Transaction]:
         return timed("reading", transaction(self._reader))
+
+    def looking(self) -> AbstractAsyncContextManager[Transaction]:
+        """For few rows."""
+        return timed("reading", transaction(self._near))
 
     async def claim_jobs(self, kind: str, limit: int, lease_s: float) -> Sequence[Job]:
         if not await self._may_be_due(partial(jobs.any_due, lease_s=lease_s, kind=kind)):

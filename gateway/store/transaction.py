@@ -21,6 +21,7 @@ from sqlalchemy.sql.dml import Delete, Insert, Update
 from sqlmodel import SQLModel
 
 from gateway import errors
+from gateway.store import sqlite_here
 
 R = TypeVar("R", bound=SQLModel)
 
@@ -34,6 +35,8 @@ class Transaction:
     def __init__(self, connection: AsyncConnection, *, shared: bool) -> None:
         """`shared`: it writes, and others may write at the same time."""
         self._connection = connection
+        # On SQLite a statement is over before anything could be waited for.
+        self._here = connection.sync_connection if sqlite_here.is_here(connection) else None
         self._shared = shared
         self._held: set[str] = set()
         self._over = False
@@ -136,6 +139,8 @@ class Transaction:
     ) -> CursorResult[Any]:
         self._check_open()
         try:
+            if self._here is not None:
+                return self._here.execute(statement, values)
             return await self._connection.execute(statement, values)
         except IntegrityError as cause:
             raise errors.Clash(

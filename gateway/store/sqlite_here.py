@@ -1,0 +1,134 @@
+"""SQLite without a thread between: a statement runs where it is asked and costs no hop, and only COMMIT, which waits for the
+disk, goes to a thread. For the small statements of a unit of work; lists and searches have readers with threads of their own.
+
+SQLAlchemy's asyncio connections want each call to have awaited something; a greenlet that awaits nothing real is enough."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import sqlite3
+import time
+from collections.abc import Callable
+from typing import Any
+
+from sqlalchemy.dialects import registry
+from sqlalchemy.dialects.sqlite.base import SQLiteExecutionContext
+from sqlalchemy.dialects.sqlite.pysqlite import SQLiteDialect_pysqlite
+from sqlalchemy.engine import Connection
+from sqlalchemy.exc import OperationalError
+from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy.pool import AsyncAdaptedQueuePool
+from sqlalchemy.util.concurrency import await_, in_greenlet
+
+NAME = "sqlite+here"
+_FIRST_PAUSE_S = 0.001
+_LONGEST_PAUSE_S = 0.05
+
+
+class _Context(SQLiteExecutionContext):
+    def create_server_side_cursor(self) -> Any:  # Any: a cursor of the driver, as SQLAlchemy has it
+        """Rows of SQLite are always made one by one, as they are fetched."""
+        return self.create_default_cursor()
+
+
+class _Cursor(sqlite3.Cursor):
+    """With what SQLAlchemy asks an asyncio cursor for: there is nothing to wait for when it is over."""
+
+    server_side = False
+
+    async def _async_soft_close(self) -> None:
+        """Rows that nobody fetched yet stay: they are made as they are fetched."""
+
+
+class _Connection(sqlite3.Connection):
+    def cursor(self, factory: Any = _Cursor) -> Any:
+        return super().cursor(factory)
+
+
+class HereDialect(SQLiteDialect_pysqlite):
+    """Any, throughout: what SQLAlchemy hands its dialects has no narrower public types."""
+
+    driver = "here"
+    is_async = True
+    supports_statement_cache = True
+    supports_server_side_cursors = True
+    execution_ctx_cls = _Context
+
+    @classmethod
+    def get_pool_class(cls, url: Any) -> Any:
+        return AsyncAdaptedQueuePool
+
+    def create_connect_args(self, url: Any) -> Any:
+        words, options = super().create_connect_args(url)
+        # Its commits run in a thread, one call at a time.
+        return words, options | {"check_same_thread": False, "factory": _Connection}
+
+    def do_execute(self, cursor: Any, statement: str, parameters: Any, context: Any = None) -> None:
+        cursor.execute(statement, parameters)
+        _no_wait()
+
+    def do_executemany(self, cursor: Any, statement: str, parameters: Any, context: Any = None) -> None:
+        cursor.executemany(statement, parameters)
+        _no_wait()
+
+    def do_execute_no_params(self, cursor: Any, statement: str, parameters: Any, context: Any = None) -> None:
+        cursor.execute(statement)
+        _no_wait()
+
+    def do_commit(self, dbapi_connection: Any) -> None:
+        if in_greenlet():
+            await_(apart(dbapi_connection.commit))
+        else:
+            dbapi_connection.commit()
+
+
+def _no_wait() -> None:
+    if in_greenlet():
+        await_(_nothing())
+
+
+async def _nothing() -> None:
+    pass
+
+
+async def apart(call: Callable[[], None]) -> None:
+    """In a thread, and to its end: who is cut short meanwhile learns it afterwards, when nobody uses the connection."""
+    running = asyncio.get_running_loop().run_in_executor(None, call)
+    try:
+        await asyncio.shield(running)
+    except asyncio.CancelledError:
+        await asyncio.wait([running])
+        raise
+
+
+def is_here(connection: AsyncConnection) -> bool:
+    return isinstance(connection.dialect, HereDialect)
+
+
+def begin_waiting(connection: Connection, patience_s: float) -> None:
+    """Takes the one write lock of the file. While another process has it, this one looks again without holding up its loop."""
+    driver: Any = connection.connection.driver_connection
+    until, pause = time.monotonic() + patience_s, _FIRST_PAUSE_S
+    driver.execute("PRAGMA busy_timeout = 0")
+    try:
+        while not _taken(connection, last=time.monotonic() >= until):
+            await_(asyncio.sleep(pause * random.uniform(0.5, 1)))  # noqa: S311 - no secret hangs on it
+            pause = min(2 * pause, _LONGEST_PAUSE_S)
+    finally:
+        driver.execute(f"PRAGMA busy_timeout = {round(patience_s * 1000)}")
+
+
+def _taken(connection: Connection, *, last: bool) -> bool:
+    try:
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
+    except OperationalError as cause:
+        if last or "locked" not in str(cause.orig):
+            raise
+        return False
+    return True
+
+
+registry.register("sqlite.here", __name__, HereDialect.__name__)
+
+
