@@ -1,5 +1,5 @@
-"""SQLite without a thread between: a statement runs where it is asked and costs no hop, and only COMMIT, which waits for the
-disk, goes to a thread. For the small statements of a unit of work; lists and searches have readers with threads of their own.
+"""SQLite without a thread between: a statement runs where it is asked and costs no hop. COMMIT, which waits for the disk,
+and what is marked as slow go to a thread. For the small statements of a unit of work.
 
 SQLAlchemy's asyncio connections want each call to have awaited something; a greenlet that awaits nothing real is enough."""
 
@@ -10,6 +10,7 @@ import random
 import sqlite3
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from sqlalchemy.dialects import registry
@@ -22,6 +23,8 @@ from sqlalchemy.pool import AsyncAdaptedQueuePool
 from sqlalchemy.util.concurrency import await_, in_greenlet
 
 NAME = "sqlite+here"
+# An execution option of statements that may take long: they go to a thread too.
+SLOW = "gateway_slow"
 _FIRST_PAUSE_S = 0.001
 _LONGEST_PAUSE_S = 0.05
 
@@ -62,19 +65,26 @@ class HereDialect(SQLiteDialect_pysqlite):
     def create_connect_args(self, url: Any) -> Any:
         words, options = super().create_connect_args(url)
         # Its commits run in a thread, one call at a time.
-        return words, options | {"check_same_thread": False, "factory": _Connection}
+        return words, {**options, "check_same_thread": False, "factory": _Connection}
 
     def do_execute(self, cursor: Any, statement: str, parameters: Any, context: Any = None) -> None:
-        cursor.execute(statement, parameters)
-        _no_wait()
+        self._run(partial(cursor.execute, statement, parameters), context)
 
     def do_executemany(self, cursor: Any, statement: str, parameters: Any, context: Any = None) -> None:
-        cursor.executemany(statement, parameters)
-        _no_wait()
+        self._run(partial(cursor.executemany, statement, parameters), context)
 
-    def do_execute_no_params(self, cursor: Any, statement: str, parameters: Any, context: Any = None) -> None:
-        cursor.execute(statement)
-        _no_wait()
+    def do_execute_no_params(self, cursor: Any, statement: str, context: Any = None) -> None:
+        self._run(partial(cursor.execute, statement), context)
+
+    @staticmethod
+    def _run(call: Callable[[], object], context: Any) -> None:
+        if not in_greenlet():
+            call()
+        elif context is not None and context.execution_options.get(SLOW):
+            await_(apart(call))
+        else:
+            call()
+            await_(_nothing())
 
     def do_commit(self, dbapi_connection: Any) -> None:
         if in_greenlet():
@@ -83,16 +93,11 @@ class HereDialect(SQLiteDialect_pysqlite):
             dbapi_connection.commit()
 
 
-def _no_wait() -> None:
-    if in_greenlet():
-        await_(_nothing())
-
-
 async def _nothing() -> None:
     pass
 
 
-async def apart(call: Callable[[], None]) -> None:
+async def apart(call: Callable[[], object]) -> None:
     """In a thread, and to its end: who is cut short meanwhile learns it afterwards, when nobody uses the connection."""
     running = asyncio.get_running_loop().run_in_executor(None, call)
     try:
@@ -107,7 +112,7 @@ def is_here(connection: AsyncConnection) -> bool:
 
 
 def begin_waiting(connection: Connection, patience_s: float) -> None:
-    """Takes the one write lock of the file. While another process has it, this one looks again without holding up its loop."""
+    """Takes the one write lock of the file. While another process has it, the loop of this one goes on."""
     driver: Any = connection.connection.driver_connection
     until, pause = time.monotonic() + patience_s, _FIRST_PAUSE_S
     driver.execute("PRAGMA busy_timeout = 0")
@@ -130,5 +135,3 @@ def _taken(connection: Connection, *, last: bool) -> bool:
 
 
 registry.register("sqlite.here", __name__, HereDialect.__name__)
-
-

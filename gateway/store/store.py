@@ -27,6 +27,7 @@ from gateway.store.accounts import Accounts
 from gateway.store.api_calls import SqlApiCalls
 from gateway.store.calendar import SqlCalendarDays
 from gateway.store.engine import AS_SHIPPED, Role, ServerLimits, open_engine
+from gateway.store.grouped import GroupWriter
 from gateway.store.held import Held
 from gateway.store.history import SqlHistory
 from gateway.store.keepings import SqlKeepings
@@ -59,6 +60,7 @@ class SqlStore:
         self._writer = open_engine(url, Role.WRITER, limits)
         self._reader = open_engine(url, Role.READER, limits)
         self._one_writer = self._writer.dialect.name == "sqlite"
+        self._group = GroupWriter(self._writer) if self._one_writer else None
         self._near = open_engine(url, Role.NEAR_READER, limits) if self._one_writer else self._reader
         self.wake = Wake(self._writer)
         self._numbered = events.Bell()
@@ -120,7 +122,8 @@ class SqlStore:
 
     def writing(self) -> AbstractAsyncContextManager[Transaction]:
         """A transaction for no agency in particular: for the node's own tables, inside this package."""
-        return timed("writing", transaction(self._writer, shared=not self._one_writer))
+        unit = transaction(self._writer, shared=True) if self._group is None else self._group.unit()
+        return timed("writing", unit)
 
     def reading(self) -> AbstractAsyncContextManager[Transaction]:
         return timed("reading", transaction(self._reader))
@@ -162,7 +165,7 @@ class SqlStore:
         """Looks first where the one writer would be held up for nothing; on a server a claim holds nobody up."""
         if not self._one_writer:
             return True
-        async with self.reading() as tx:
+        async with self.looking() as tx:
             return await any_due(tx, self._clock.now())
 
     async def renew(self, table: str, lease: Lease, lease_s: float) -> Lease:
@@ -192,7 +195,7 @@ class SqlStore:
         return await self.revocation.pending(after, limit)
 
     async def key_ends(self, agency_code: str) -> Sequence[KeyEnd]:
-        async with self.reading() as tx:
+        async with self.looking() as tx:
             return await SqlKeyEnds(tx).of(agency_code)
 
     async def signed_under(self, fingerprint: str, since: datetime, limit: int) -> Sequence[OutboxItem]:
@@ -230,7 +233,7 @@ class SqlStore:
             return await holds.count_open(tx)
 
     async def number_events(self, limit: int = 500) -> int:
-        async with self.reading() as tx:
+        async with self.looking() as tx:
             if not await events.any_unnumbered(tx):
                 return 0
         async with self.writing() as tx:
@@ -241,7 +244,7 @@ class SqlStore:
         return numbered
 
     async def events_after(self, agency_id: str | None, after_seq: int, limit: int) -> Sequence[Event]:
-        async with self.reading() as tx:
+        async with self.looking() as tx:
             return await events.after(tx, agency_id, after_seq, limit)
 
     async def wait_events(self, timeout_s: float) -> None:

@@ -116,7 +116,7 @@ class Transaction:
         self._check_open()
         self._over = True
         try:
-            await self._connection.commit()
+            await self._settle()
         except SQLAlchemyError as cause:
             raise errors.StoreFailure(
                 f"the database did not say that it committed ({said(cause)}): everything of this transaction is stored, "
@@ -124,6 +124,10 @@ class Transaction:
             ) from cause
         for tell in self._then:
             tell()
+
+    async def _settle(self) -> None:
+        """Returns when the database has it for good."""
+        await self._connection.commit()
 
     @property
     def connection(self) -> AsyncConnection:
@@ -139,7 +143,7 @@ class Transaction:
     ) -> CursorResult[Any]:
         self._check_open()
         try:
-            if self._here is not None:
+            if self._here is not None and not statement.get_execution_options().get(sqlite_here.SLOW):
                 return self._here.execute(statement, values)
             return await self._connection.execute(statement, values)
         except IntegrityError as cause:
@@ -147,11 +151,24 @@ class Transaction:
                 f"the database refused the change ({said(cause)}): a row it needs is missing, or one like it is there"
             ) from cause
         except SQLAlchemyError as cause:
-            raise _failure(cause) from cause
+            raise failure(cause) from cause
 
     def _check_open(self) -> None:
         if self._over:
             raise errors.StoreFailure("this unit of work is committed and over; begin another one")
+
+
+class Slowly(Transaction):
+    """The same open transaction, for lists and searches: on SQLite its statements go to a thread, so that whoever turns
+    pages holds nobody up."""
+
+    def __init__(self, tx: Transaction) -> None:
+        self.__dict__ = tx.__dict__  # one state: what one of the two ends is over for both
+
+    async def _execute(
+        self, statement: Executable, values: list[dict[str, Any]] | dict[str, Any] | None = None
+    ) -> CursorResult[Any]:
+        return await super()._execute(statement.execution_options(**{sqlite_here.SLOW: True}), values)
 
 
 @asynccontextmanager
@@ -162,10 +179,10 @@ async def transaction(engine: AsyncEngine, *, shared: bool = False) -> AsyncIter
             await connection.begin()
             yield Transaction(connection, shared=shared)
     except SQLAlchemyError as cause:
-        raise _failure(cause) from cause
+        raise failure(cause) from cause
 
 
-def _failure(cause: SQLAlchemyError) -> errors.StoreFailure:
+def failure(cause: SQLAlchemyError) -> errors.StoreFailure:
     return errors.StoreFailure(
         f"the database did not do it ({type(cause).__name__}: {said(cause)}); nothing of this transaction is stored"
     )

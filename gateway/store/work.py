@@ -44,7 +44,7 @@ from gateway.store.register import SqlDocumentRegister
 from gateway.store.revocation import SqlPendingRevocations
 from gateway.store.tags import SqlTags
 from gateway.store.todo import SqlTasks
-from gateway.store.transaction import Transaction
+from gateway.store.transaction import Slowly, Transaction
 from gateway.store.views import SqlSavedViews
 
 
@@ -63,6 +63,7 @@ class SqlWork:
     ) -> None:
         """`changed` hears which agency's lists are other ones now; `known` is for who only reads."""
         self._tx = tx
+        slow = Slowly(tx)
         self._changed = changed
         self._written = ListWriter(tx, scope.agency_id, due)
         self.scope = scope
@@ -73,7 +74,7 @@ class SqlWork:
         self.handovers: ports.Handovers = SqlHandovers(tx, scope, clock, self._written)
         self.identities: ports.Identities = SqlIdentities(tx, scope)
         self.register: ports.DocumentRegister = SqlDocumentRegister(tx, scope)
-        self.books: Books = SqlBooks(tx, scope, clock)
+        self.books: Books = SqlBooks(slow, scope, clock)
         self.outbox: Outbox = SqlOutbox(tx, scope)
         self.inbox: Inbox = SqlInbox(tx, scope, clock)
         self.jobs: Jobs = SqlJobs(tx, scope, clock)
@@ -84,8 +85,8 @@ class SqlWork:
         self.recalls: RecallAsks = SqlRecallAsks(tx, scope)
         self.paper: PaperParts = SqlPaperParts(tx, scope)
         self.groups: RecipientGroups = SqlRecipientGroups(tx, scope)
-        self.tasks: Tasks = SqlTasks(tx, scope)
-        self.lists: Lists = SqlLists(tx, scope, clock, known=known, changed=changed)
+        self.tasks: Tasks = SqlTasks(slow, scope)
+        self.lists: Lists = SqlLists(slow, scope, clock, known=known, changed=changed)
         self.tags: Tags = SqlTags(tx, scope, changed=changed)
         self.views: SavedViews = SqlSavedViews(tx, scope)
         self.idempotency: ports.Idempotency = SqlIdempotency(tx, scope, clock)

@@ -1,0 +1,188 @@
+"""Units that share a commit: each stands or falls alone, and an answer means that the disk has it (G1)."""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+
+import pytest
+from sqlalchemy import event
+from sqlalchemy.exc import OperationalError
+
+from gateway import errors
+from gateway.store import grouped
+from gateway.store.store import SqlStore
+from tests.support.stores import NORTH
+
+
+class Commits:
+    """Counts the commits of the writer, and fails those that it is told to fail."""
+
+    def __init__(self) -> None:
+        self.counted = 0
+        self.failing = False
+
+    def __call__(self, connection: object) -> None:
+        self.counted += 1
+        if self.failing:
+            raise OperationalError(None, None, sqlite3.OperationalError("disk I/O error"))
+
+
+@contextmanager
+def _watched(store: SqlStore) -> Iterator[Commits]:
+    commits = Commits()
+    event.listen(store.writer.sync_engine, "commit", commits)
+    try:
+        yield commits
+    finally:
+        event.remove(store.writer.sync_engine, "commit", commits)
+
+
+async def _put(store: SqlStore, subject: str) -> None:
+    async with store.begin(NORTH) as work:
+        await work.jobs.put("pack", subject)
+        await work.commit()
+
+
+async def _jobs(store: SqlStore) -> list[str]:
+    return sorted(job.subject_id for job in await store.claim_jobs("pack", 1000, 60))
+
+
+def _on_disk(folder: Path, subject: str) -> bool:
+    """Whether another program sees it that opens the file now."""
+    with closing(sqlite3.connect(folder / "node.db")) as other:
+        found = other.execute("SELECT 1 FROM job WHERE subject_id = ?", (subject,)).fetchall()
+    return len(found) == 1
+
+
+async def test_units_that_wait_for_each_other_share_one_commit(store: SqlStore) -> None:
+    names = [f"doc_{n:03}" for n in range(20)]
+
+    with _watched(store) as commits:
+        await asyncio.gather(*(_put(store, name) for name in names))
+
+    assert await _jobs(store) == names
+    assert commits.counted == 2  # the first finds nobody waiting, and the others wait behind it
+
+
+async def test_a_stream_of_units_is_committed_in_bounded_groups(store: SqlStore) -> None:
+    names = [f"doc_{n:03}" for n in range(2 * grouped.MOST + 1)]
+
+    with _watched(store) as commits:
+        await asyncio.gather(*(_put(store, name) for name in names))
+
+    assert await _jobs(store) == names
+    assert commits.counted == 3
+
+
+async def test_g1_commit_returns_when_the_disk_has_it(store: SqlStore, tmp_path: Path) -> None:
+    async def put(subject: str) -> bool:
+        await _put(store, subject)
+        return _on_disk(tmp_path, subject)
+
+    assert await asyncio.gather(*(put(f"doc_{n}") for n in range(5))) == [True] * 5
+
+
+async def test_a_unit_that_fails_is_undone_alone(store: SqlStore) -> None:
+    async def fails() -> None:
+        async with store.begin(NORTH) as work:
+            await work.jobs.put("pack", "lost")
+            raise LookupError
+
+    told = await asyncio.gather(
+        _put(store, "first"), fails(), _put(store, "second"), fails(), return_exceptions=True
+    )
+
+    assert [type(each) for each in told] == [type(None), LookupError, type(None), LookupError]
+    assert await _jobs(store) == ["first", "second"]
+
+
+async def test_a_unit_that_is_left_without_commit_is_undone(store: SqlStore) -> None:
+    async def leaves() -> None:
+        async with store.begin(NORTH) as work:
+            await work.jobs.put("pack", "lost")
+
+    await asyncio.gather(leaves(), _put(store, "kept"), leaves())
+
+    assert await _jobs(store) == ["kept"]
+
+
+async def test_who_is_cut_short_while_waiting_passes_the_turn_on(store: SqlStore) -> None:
+    holding, go_on = asyncio.Event(), asyncio.Event()
+
+    async def holds() -> None:
+        async with store.begin(NORTH) as work:
+            holding.set()
+            await go_on.wait()
+            await work.jobs.put("pack", "first")
+            await work.commit()
+
+    first = asyncio.create_task(holds())
+    await holding.wait()
+    waiting = [asyncio.create_task(_put(store, f"doc_{n}")) for n in range(3)]
+    await asyncio.sleep(0)
+    waiting[0].cancel()
+    go_on.set()
+    await first
+    waiting[1].cancel()  # perhaps in the very moment in which it is handed the turn
+
+    await asyncio.gather(*waiting, return_exceptions=True)
+
+    assert set(await _jobs(store)) >= {"first", "doc_2"}
+
+
+async def test_a_commit_that_fails_is_told_to_each_of_its_units_and_to_no_other(store: SqlStore) -> None:
+    with _watched(store) as commits:
+        commits.failing = True
+        told = await asyncio.gather(*(_put(store, f"doc_{n}") for n in range(3)), return_exceptions=True)
+        commits.failing = False
+        await _put(store, "after")
+
+    assert [type(each) for each in told] == [errors.StoreFailure] * 3
+    assert await _jobs(store) == ["after"]
+
+
+async def test_a_transaction_that_the_database_ended_itself_fails_all_that_was_in_it(store: SqlStore) -> None:
+    async def ends_it() -> None:
+        async with store.writing() as tx:
+            await tx.connection.exec_driver_sql("ROLLBACK")
+            await tx.commit()
+
+    told = await asyncio.gather(
+        _put(store, "alone"), _put(store, "first"), ends_it(), _put(store, "behind"), return_exceptions=True
+    )
+    await _put(store, "after")
+
+    assert [type(each) for each in told] == [type(None), errors.StoreFailure, errors.StoreFailure, type(None)]
+    assert await _jobs(store) == ["after", "alone", "behind"]
+
+
+async def test_while_another_program_writes_the_loop_goes_on(store: SqlStore, tmp_path: Path) -> None:
+    with closing(sqlite3.connect(tmp_path / "node.db", isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        mine = asyncio.create_task(_put(store, "mine"))
+        turns = 0
+        while turns < 1000:
+            await asyncio.sleep(0)
+            turns += 1
+        assert not mine.done()
+        other.execute("COMMIT")
+        await mine
+
+    assert await _jobs(store) == ["mine"]
+
+
+async def test_a_unit_that_never_gets_the_file_says_so(
+    store: SqlStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gateway.store.engine.BUSY_TIMEOUT_S", 0.05)
+    with closing(sqlite3.connect(tmp_path / "node.db", isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        with pytest.raises(errors.StoreFailure, match="locked"):
+            await _put(store, "late")
+
+    await _put(store, "after")
+    assert await _jobs(store) == ["after"]
