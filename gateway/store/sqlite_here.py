@@ -5,10 +5,7 @@ SQLAlchemy's asyncio connections want each call to have awaited something; a gre
 
 from __future__ import annotations
 
-import asyncio
-import random
 import sqlite3
-import time
 from collections.abc import Callable
 from functools import partial
 from typing import Any
@@ -22,11 +19,11 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.pool import AsyncAdaptedQueuePool
 from sqlalchemy.util.concurrency import await_, in_greenlet
 
+from gateway.commits import apart, take_lock
+
 NAME = "sqlite+here"
 # An execution option of statements that may take long: they go to a thread too.
 SLOW = "gateway_slow"
-_FIRST_PAUSE_S = 0.001
-_LONGEST_PAUSE_S = 0.05
 
 
 class _Context(SQLiteExecutionContext):
@@ -97,16 +94,6 @@ async def _nothing() -> None:
     pass
 
 
-async def apart(call: Callable[[], object]) -> None:
-    """In a thread, and to its end: who is cut short meanwhile learns it afterwards, when nobody uses the connection."""
-    running = asyncio.get_running_loop().run_in_executor(None, call)
-    try:
-        await asyncio.shield(running)
-    except asyncio.CancelledError:
-        await asyncio.wait([running])
-        raise
-
-
 def is_here(connection: AsyncConnection) -> bool:
     return isinstance(connection.dialect, HereDialect)
 
@@ -114,24 +101,10 @@ def is_here(connection: AsyncConnection) -> bool:
 def begin_waiting(connection: Connection, patience_s: float) -> None:
     """Takes the one write lock of the file. While another process has it, the loop of this one goes on."""
     driver: Any = connection.connection.driver_connection
-    until, pause = time.monotonic() + patience_s, _FIRST_PAUSE_S
-    driver.execute("PRAGMA busy_timeout = 0")
     try:
-        while not _taken(connection, last=time.monotonic() >= until):
-            await_(asyncio.sleep(pause * random.uniform(0.5, 1)))  # noqa: S311 - no secret hangs on it
-            pause = min(2 * pause, _LONGEST_PAUSE_S)
-    finally:
-        driver.execute(f"PRAGMA busy_timeout = {round(patience_s * 1000)}")
-
-
-def _taken(connection: Connection, *, last: bool) -> bool:
-    try:
-        connection.exec_driver_sql("BEGIN IMMEDIATE")
-    except OperationalError as cause:
-        if last or "locked" not in str(cause.orig):
-            raise
-        return False
-    return True
+        await_(take_lock(driver, patience_s))
+    except sqlite3.Error as cause:
+        raise OperationalError("BEGIN IMMEDIATE", None, cause) from cause
 
 
 registry.register("sqlite.here", __name__, HereDialect.__name__)

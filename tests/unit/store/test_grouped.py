@@ -12,8 +12,8 @@ import pytest
 from sqlalchemy import event
 from sqlalchemy.exc import OperationalError
 
+from gateway import commits as groups
 from gateway import errors
-from gateway.store import grouped
 from gateway.store.store import SqlStore
 from tests.support.stores import NORTH
 
@@ -65,11 +65,23 @@ async def test_units_that_wait_for_each_other_share_one_commit(store: SqlStore) 
         await asyncio.gather(*(_put(store, name) for name in names))
 
     assert await _jobs(store) == names
-    assert commits.counted == 2  # the first finds nobody waiting, and the others wait behind it
+    assert commits.counted == 1  # all were ready in the same moment
+
+
+async def test_units_that_come_while_the_disk_is_busy_share_the_next_commit(store: SqlStore) -> None:
+    async def put_then_another(name: str) -> None:
+        await _put(store, name)
+        await _put(store, f"{name}_again")
+
+    with _watched(store) as commits:
+        await asyncio.gather(*(put_then_another(f"doc_{n:03}") for n in range(20)))
+
+    assert len(await _jobs(store)) == 40
+    assert commits.counted == 2
 
 
 async def test_a_stream_of_units_is_committed_in_bounded_groups(store: SqlStore) -> None:
-    names = [f"doc_{n:03}" for n in range(2 * grouped.MOST + 1)]
+    names = [f"doc_{n:03}" for n in range(2 * groups.MOST + 1)]
 
     with _watched(store) as commits:
         await asyncio.gather(*(_put(store, name) for name in names))
@@ -151,13 +163,14 @@ async def test_a_transaction_that_the_database_ended_itself_fails_all_that_was_i
             await tx.connection.exec_driver_sql("ROLLBACK")
             await tx.commit()
 
+    await _put(store, "before")
     told = await asyncio.gather(
-        _put(store, "alone"), _put(store, "first"), ends_it(), _put(store, "behind"), return_exceptions=True
+        _put(store, "first"), ends_it(), _put(store, "behind"), return_exceptions=True
     )
     await _put(store, "after")
 
-    assert [type(each) for each in told] == [type(None), errors.StoreFailure, errors.StoreFailure, type(None)]
-    assert await _jobs(store) == ["after", "alone", "behind"]
+    assert [type(each) for each in told] == [errors.StoreFailure, errors.StoreFailure, type(None)]
+    assert await _jobs(store) == ["after", "before", "behind"]
 
 
 async def test_while_another_program_writes_the_loop_goes_on(store: SqlStore, tmp_path: Path) -> None:
