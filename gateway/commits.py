@@ -38,6 +38,7 @@ class Driver(Protocol):
 
 
 D = TypeVar("D", bound=Driver)
+T = TypeVar("T")
 
 
 @dataclass(slots=True, eq=False)
@@ -194,11 +195,11 @@ class GroupWriter(Generic[D]):
             await group.driver.close()
 
 
-async def apart(call: Callable[[], object]) -> None:
+async def apart(call: Callable[[], T]) -> T:
     """In a thread, and to its end: who is cut short meanwhile learns it afterwards, when nobody uses the connection."""
     running = asyncio.get_running_loop().run_in_executor(None, call)
     try:
-        await asyncio.shield(running)
+        return await asyncio.shield(running)
     except asyncio.CancelledError:
         await asyncio.wait([running])
         raise

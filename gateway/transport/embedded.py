@@ -1,4 +1,4 @@
-"""The axis of one machine: a durable queue in its own SQLite file, with the payloads as files beside it, shared
+"""The axis of one machine: a durable queue in its own SQLite file, with large payloads as files beside it, shared
 by the processes and nodes that open the same folder. In: parcels and the codes each node hosts. Out: arrivals
 under a lease, at least once. A row belongs to a recipient code, not to a node: whoever hosts the code may take
 it, so a code that moves takes its waiting parcels with it, and several hosts of one code share its parcels."""
@@ -7,35 +7,34 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import io
 import json
 import logging
 import secrets
 import sqlite3
-from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
-from datetime import UTC, datetime
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from itertools import count
 from pathlib import Path
-from typing import BinaryIO, Self
-
-import aiosqlite
-from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_attempt, wait_random_exponential
+from typing import Any, BinaryIO, Self
 
 from gateway.domain.agency_code import fold_code
-from gateway.domain.document import Lane
 from gateway.domain.identity import Digest
 from gateway.domain.turns import Horizon, ordinary_places
-from gateway.errors import Misconfigured, NotFound, Unreachable
+from gateway.errors import NotFound, Unreachable
 from gateway.log import action
 from gateway.ports import Arrival, AxisState, Clock, DeadParcel, Fate, Outcome, Parcel, Pool
+from gateway.transport import queue_rows as ask
 from gateway.transport import queue_sql as sql
 from gateway.transport.bell import Bell, ring
-from gateway.transport.parcel import PayloadFolder, discard
+from gateway.transport.parcel import SMALL, PayloadFolder, discard
+from gateway.transport.queue_file import QueueFile
+from gateway.transport.small import SmallReader
 
-BUSY_S = 10.0  # how long a writer waits for another process's transaction (design 6)
 LEASE_S = 60.0  # as `workers.lease_s` is shipped
 POLL_S = 0.2  # how late a publish of another process may be noticed
-_LANES = (Lane.URGENT, Lane.NORMAL)  # the number stored is the place here: urgent sorts first
+QUIET_S = 5.0  # when nothing was removed for so long, what was removed leaves SQLite's log too
 
 _log = logging.getLogger(__name__)
 _DELIVERED = Outcome(fate=Fate.DELIVERED)
@@ -59,9 +58,9 @@ class EmbeddedAxis:
         self._files = PayloadFolder(self._path.parent / "payload")
         self._node, self._clock, self._pool = node, clock, pool
         self._poison_limit, self._max_bytes, self._lease_s = poison_limit, max_bytes, lease_s
-        self._connection: aiosqlite.Connection | None = None
-        self._closed = False
-        self._one_at_a_time = asyncio.Lock()
+        self._queue = QueueFile(self._path, pool, self._clean)
+        self._small = SmallReader(pool)
+        self._removed: float | None = None
         self._bell = Bell(self._path)
         self._since = clock.now()
         self._held: dict[str, float] = {}
@@ -75,42 +74,37 @@ class EmbeddedAxis:
 
     async def close(self) -> None:
         """What this process still holds is due at once. A second call does nothing."""
-        if self._connection is not None and self._held:
+        if self._queue.is_open and self._held:
             # Else nothing is lost either: leases run out by themselves.
             with contextlib.suppress(Unreachable):
-                async with self._write() as queue:
-                    await queue.executemany(sql.AGAIN, [(token,) for token in self._held])
-        async with self._one_at_a_time:
-            self._closed = True
-            self._bell.close()
-            if self._connection is not None:
-                connection, self._connection = self._connection, None
-                with self._failures_named():
-                    await connection.close()
+                async with self._queue.write() as queue:
+                    queue.executemany(sql.AGAIN, [(token,) for token in self._held])
+        self._bell.close()
+        await self._queue.close()
 
     async def host(self, codes: Sequence[str]) -> None:
         """This node receives for these codes from now on, and for no others."""
         spelled = {fold_code(code): code.strip() for code in codes}
-        async with self._write() as queue:
-            await queue.execute(sql.FORGET_NODE, (self._node,))
-            await queue.executemany(sql.HOST, [(key, self._node, code) for key, code in spelled.items()])
+        async with self._queue.write() as queue:
+            queue.execute(sql.FORGET_NODE, (self._node,))
+            queue.executemany(sql.HOST, [(key, self._node, code) for key, code in spelled.items()])
         ring(self._path)
 
     async def publish(self, parcel: Parcel, routes: Sequence[str]) -> Mapping[str, Outcome]:
-        """DELIVERED once payload and rows are on disk. A repeat adds rows: at least once."""
+        """DELIVERED once payload and rows are on disk. A repeat adds rows: at least once. Publishes that wait for the
+        disk at the same time share one commit."""
         if self._max_bytes is not None and parcel.size > self._max_bytes:
             return dict.fromkeys(routes, _too_large(parcel.size, self._max_bytes))
-        async with self._read() as queue:
-            hosted = await _hosted_of(queue, routes)
+        hosted = await self._hosted(routes)
         if hosted:
-            hosted = await self._store(parcel, routes)
+            store = self._store_row if parcel.size <= SMALL else self._store_file
+            hosted = await store(parcel, routes)
             ring(self._path)
         return {route: _DELIVERED if fold_code(route) in hosted else _unroutable(route) for route in routes}
 
     async def unhosted(self, routes: Sequence[str]) -> frozenset[str] | None:
         try:
-            async with self._read() as queue:
-                hosted = await _hosted_of(queue, routes)
+            hosted = await self._hosted(routes)
         except Unreachable:
             return None
         return frozenset(route for route in routes if fold_code(route) not in hosted)
@@ -122,30 +116,34 @@ class EmbeddedAxis:
         if not await self._any_due(times):  # an idle poll takes no write lock
             return ()
         ordinary, now = ordinary_places(limit, next(self._turns)), times["now"]
-        async with self._write() as queue:
-            rows = await _due_of(queue, {"node": self._node, **times}, limit, ordinary)
+        async with self._queue.write() as queue:
+            rows = ask.due_of(queue, {"node": self._node, **times}, limit, ordinary)
             poisoned = [row for row in rows if row[8] >= self._poison_limit]
-            arrivals = [self._arrival(row) for row in rows if row[8] < self._poison_limit]
-            ids = [row[0] for row in rows if row[8] < self._poison_limit]
-            leases = [(each.token, now + lease_s, id) for each, id in zip(arrivals, ids, strict=True)]
+            healthy = [row for row in rows if row[8] < self._poison_limit]
+            contents = ask.bytes_of(queue, {row[6] for row in healthy if row[7] <= SMALL})
+            arrivals = [self._arrival(row, contents.get(row[6])) for row in healthy]
+            leases = [
+                (each.token, now + lease_s, row[0]) for each, row in zip(arrivals, healthy, strict=True)
+            ]
             # Before the commit: a lease that nobody remembers could not be given back.
             self._held = {token: until for token, until in self._held.items() if until > now}
             self._held |= {token: until for token, until, _ in leases}
-            await queue.executemany(sql.LEASE, leases)
-            await queue.executemany(sql.BURY, [(now, _poison_reason(row[8]), row[0]) for row in poisoned])
+            queue.executemany(sql.LEASE, leases)
+            queue.executemany(sql.BURY, [(now, _poison_reason(row[8]), row[0]) for row in poisoned])
         for row in poisoned:
             action(_log, "axis.dead", _poison_reason(row[8]), packet_id=row[2], recipient=row[1])
         return arrivals
 
     async def settle(self, arrival: Arrival, *, done: bool) -> None:
         """The row is gone, or due again at once. With a stale token nothing changes."""
-        async with self._write() as queue:
-            settled = (await queue.execute(sql.DONE if done else sql.AGAIN, (arrival.token,))).rowcount
-            needed = await queue.execute_fetchall(sql.STILL_NEEDED, (arrival.digest,))
+        async with self._queue.write() as queue:
+            settled = queue.execute(sql.DONE if done else sql.AGAIN, (arrival.token,)).rowcount
+            if settled and done:
+                self._forget_bytes(queue, arrival.digest)
         self._held.pop(arrival.token, None)
-        if settled and not needed:
-            await self._remove_unneeded([arrival.digest])
-        if settled and not done:
+        if settled and done:
+            await self._remove_unneeded(arrival.digest)
+        elif settled:
             ring(self._path)
 
     async def wait(self, timeout_s: float) -> None:
@@ -153,6 +151,7 @@ class EmbeddedAxis:
         waited = 0.0
         while waited < timeout_s and not await self._any_due(self._times(self._lease_s)):
             pause = min(POLL_S, timeout_s - waited)
+            await self._forget_for_good()
             await self._pause(pause)
             waited += pause
 
@@ -162,8 +161,7 @@ class EmbeddedAxis:
 
     async def counts(self) -> Mapping[str, int]:
         """Rows of the whole queue, all nodes: `waiting` (of which `urgent`), `leased` and `dead`."""
-        async with self._read() as queue:
-            found = next(iter(await queue.execute_fetchall(sql.COUNTS, self._times(self._lease_s))))
+        (found,) = await self._queue.search(sql.COUNTS, self._times(self._lease_s))
         return dict(zip(("waiting", "urgent", "leased", "dead"), found[:4], strict=True))
 
     def in_hand(self) -> Mapping[str, int]:
@@ -172,60 +170,74 @@ class EmbeddedAxis:
 
     async def leased_ahead(self) -> int:
         """Parcels whose lease a clock that was ahead wrote; whoever takes next has them."""
-        async with self._read() as queue:
-            found = next(iter(await queue.execute_fetchall(sql.COUNTS, self._times(self._lease_s))))
+        (found,) = await self._queue.search(sql.COUNTS, self._times(self._lease_s))
         return int(found[4])
 
     async def dead_list(self) -> Sequence[DeadParcel]:
         """Oldest first, of all nodes."""
-        async with self._read() as queue:
-            return [_dead(row) for row in await queue.execute_fetchall(sql.DEAD)]
+        return [ask.dead(row) for row in await self._queue.search(sql.DEAD)]
 
     async def dead_open(self, id: str) -> BinaryIO:
         """Its payload, to look into."""
         found = [each for each in await self.dead_list() if each.id == id]
         if not found:
             raise _not_dead(id)
-        return await self._pool.run(partial(_open_payload, self._files.path(found[0].digest)))
+        digest = found[0].digest
+        lies = dict(await self._queue.search(sql.BYTES_OF, (json.dumps([digest]),)))
+        return await self._pool.run(self._opener(digest, lies.get(digest)))
 
     async def dead_retry(self, id: str) -> None:
         """It is due again with its deliveries counted from zero. NotFound when it is not on the dead list."""
-        async with self._write() as queue:
-            found = (await queue.execute(sql.REVIVE, (id,))).rowcount
+        async with self._queue.write() as queue:
+            found = queue.execute(sql.REVIVE, (id,)).rowcount
         if not found:
             raise _not_dead(id)
         ring(self._path)
 
     async def dead_drop(self, id: str, reason: str) -> None:
         """It is gone for good; the log keeps the reason. NotFound when it is not on the dead list."""
-        async with self._write() as queue:
-            rows = list(await queue.execute_fetchall(sql.DROP_DEAD, (id,)))
-        if not rows:
-            raise _not_dead(id)
-        digest, packet_id, recipient = rows[0]
+        async with self._queue.write() as queue:
+            rows = queue.execute(sql.DROP_DEAD, (id,)).fetchall()
+            if not rows:
+                raise _not_dead(id)
+            digest, packet_id, recipient = rows[0]
+            self._forget_bytes(queue, digest)
         action(_log, "axis.dead_dropped", reason, packet_id=packet_id, recipient=recipient, digest=digest)
-        await self._remove_unneeded([digest])
+        await self._remove_unneeded(digest)
 
     async def _any_due(self, times: Mapping[str, float]) -> bool:
-        async with self._read() as queue:
-            return bool(await queue.execute_fetchall(sql.ANY_DUE, {"node": self._node, **times}))
+        return bool(await self._queue.read(sql.ANY_DUE, {"node": self._node, **times}))
+
+    async def _hosted(self, routes: Iterable[str]) -> frozenset[str]:
+        return frozenset(row[0] for row in await self._queue.read(sql.HOSTED, ask.folded(routes)))
 
     def _times(self, lease_s: float) -> dict[str, float]:
         horizon = Horizon.of(self._clock.now(), lease_s)
         return {"now": horizon.now.timestamp(), "far": horizon.lease.timestamp()}
 
-    async def _store(self, parcel: Parcel, routes: Sequence[str]) -> frozenset[str]:
+    async def _store_row(self, parcel: Parcel, routes: Sequence[str]) -> frozenset[str]:
         """The folded codes whose rows are committed: hosting is asked again inside the transaction."""
-        with self._failures_named():
+        with self._queue.failures_named():
+            content = await self._small.read(parcel)
+        async with self._queue.write() as queue:
+            hosted = ask.hosted_of(queue, routes)
+            if hosted:
+                queue.execute(sql.PUT_BYTES, (parcel.digest, content))
+                queue.executemany(sql.PUT, self._rows(parcel, routes, hosted))
+        return hosted
+
+    async def _store_file(self, parcel: Parcel, routes: Sequence[str]) -> frozenset[str]:
+        """As `_store_row`."""
+        with self._queue.failures_named():
             draft = await self._pool.run(partial(self._files.copy_in, parcel))
         adopted = False
         try:
-            async with self._write() as queue:
-                hosted = await _hosted_of(queue, routes)
+            async with self._queue.write() as queue:
+                hosted = ask.hosted_of(queue, routes)
                 if hosted:
                     await self._pool.run(partial(self._files.adopt, draft, parcel.digest))
                     adopted = True
-                    await queue.executemany(sql.PUT, self._rows(parcel, routes, hosted))
+                    queue.executemany(sql.PUT, self._rows(parcel, routes, hosted))
         finally:
             if not adopted:
                 discard(draft)
@@ -234,12 +246,12 @@ class EmbeddedAxis:
     def _rows(
         self, parcel: Parcel, routes: Sequence[str], hosted: frozenset[str]
     ) -> list[tuple[object, ...]]:
-        lane, now = _LANES.index(parcel.lane), self._clock.now().timestamp()
+        lane, now = ask.LANES.index(parcel.lane), self._clock.now().timestamp()
         about = (parcel.packet_id, parcel.kind, parcel.sender, parcel.digest, parcel.size, now, self._node)
         once = {fold_code(route): route for route in routes}
         return [(key, lane, route, *about) for key, route in once.items() if key in hosted]
 
-    def _arrival(self, row: sqlite3.Row) -> Arrival:
+    def _arrival(self, row: Sequence[Any], content: bytes | None) -> Arrival:
         _, recipient, packet_id, kind, sender, lane, digest, size, deliveries, node = row
         return Arrival(
             token=secrets.token_hex(16),
@@ -247,21 +259,41 @@ class EmbeddedAxis:
             packet_id=packet_id,
             kind=kind,
             sender=sender,
-            lane=_LANES[lane],
+            lane=ask.LANES[lane],
             digest=Digest(digest),
             size=size,
             deliveries=deliveries + 1,
-            open=partial(_open_payload, self._files.path(digest)),
+            open=self._opener(Digest(digest), content),
             node=node,
         )
 
-    async def _remove_unneeded(self, digests: Sequence[str]) -> None:
-        """Removes the payloads that no row needs. Under the write lock, so that no publisher can have adopted the
-        file and not yet committed its rows."""
-        async with self._write() as queue:
-            needed = {row[0] for row in await queue.execute_fetchall(sql.NEEDED_OF, (json.dumps(digests),))}
-            unneeded = [digest for digest in digests if digest not in needed]
-            await self._pool.run(partial(_remove_all, self._files, unneeded))
+    def _opener(self, digest: Digest, content: bytes | None) -> Callable[[], BinaryIO]:
+        """Without a row of its own the content is a file: large, or put there by an earlier program."""
+        if content is None:
+            return partial(_open_payload, self._files.path(digest))
+        return partial(io.BytesIO, content)
+
+    def _forget_bytes(self, queue: sqlite3.Connection, digest: str) -> None:
+        """With the last row that needed them."""
+        if queue.execute(sql.FORGET_BYTES, {"digest": digest}).rowcount:
+            self._removed = time.monotonic()
+
+    async def _forget_for_good(self) -> None:
+        removed = self._removed
+        if removed is None or time.monotonic() - removed < QUIET_S:
+            return
+        if await self._queue.shorten() and self._removed == removed:
+            self._removed = None
+
+    async def _remove_unneeded(self, digest: str) -> None:
+        """Removes the file that no row needs, if there is one. Under the write lock, so that no publisher can have adopted
+        it and not yet committed its rows; after the row has gone for good, so that none is left without its bytes."""
+        with self._queue.failures_named():
+            if not self._files.path(digest).exists():
+                return
+        async with self._queue.write() as queue:
+            if not queue.execute(sql.STILL_NEEDED, (digest,)).fetchall():
+                await self._pool.run(partial(self._files.remove, digest))
 
     async def _pause(self, seconds: float) -> None:
         """Until the bell rings or the clock has slept."""
@@ -274,118 +306,17 @@ class EmbeddedAxis:
             slept.cancel()
             await asyncio.gather(rung, slept, return_exceptions=True)
 
-    @contextlib.asynccontextmanager
-    async def _read(self) -> AsyncIterator[aiosqlite.Connection]:
-        async with self._one_at_a_time:
-            with self._failures_named():
-                yield await self._opened()
-
-    @contextlib.asynccontextmanager
-    async def _write(self) -> AsyncIterator[aiosqlite.Connection]:
-        """One transaction with the write lock from its first moment; what returns without error is on disk."""
-        async with self._one_at_a_time:
-            with self._failures_named():
-                queue = await self._opened()
-                try:
-                    await queue.execute("BEGIN IMMEDIATE")
-                    yield queue
-                    await queue.commit()
-                except BaseException:
-                    # Statements run in order on the driver's thread: one that a cancelled task left behind is
-                    # undone here too.
-                    await queue.rollback()
-                    raise
-
-    async def _opened(self) -> aiosqlite.Connection:
-        if self._closed:
-            raise Unreachable(f"the embedded axis {self._path} was closed; restart the node to open it again")
-        if self._connection is None:
-            await self._pool.run(self._files.prepare)
-            connection = await aiosqlite.connect(self._path, timeout=BUSY_S, isolation_level=None)
-            try:
-                await _set_up(connection, self._path)
-                await self._clean(connection)
-            except BaseException:
-                await connection.close()
-                raise
-            self._connection = connection
-        return self._connection
-
-    async def _clean(self, connection: aiosqlite.Connection) -> None:
+    def _clean(self, queue: sqlite3.Connection) -> None:
         """Removes what a crash left behind; what is younger than an hour may be another process's work."""
-        drafts, digests = await self._pool.run(self._files.abandoned)
+        self._files.prepare()
+        drafts, digests = self._files.abandoned()
         for draft in drafts:
             discard(draft)
-        rows = await connection.execute_fetchall(sql.NEEDED_OF, (json.dumps(digests),))
-        leftover = sorted(set(digests) - {row[0] for row in rows})
-        if leftover:
-            await connection.execute("BEGIN IMMEDIATE")
-            rows = await connection.execute_fetchall(sql.NEEDED_OF, (json.dumps(leftover),))
-            unneeded = sorted(set(leftover) - {row[0] for row in rows})
-            await self._pool.run(partial(_remove_all, self._files, unneeded))
-            await connection.commit()
-
-    @contextlib.contextmanager
-    def _failures_named(self) -> Iterator[None]:
-        try:
-            yield
-        except (sqlite3.Error, OSError) as cause:
-            raise Unreachable(
-                f"the embedded axis {self._path} did not answer: {type(cause).__name__}: {cause};"
-                " check that the folder exists, has free space and may be written",
-            ) from cause
-
-
-async def _set_up(connection: aiosqlite.Connection, path: Path) -> None:
-    # Several processes may open a new file at once, and the change to WAL does not wait for the busy timeout.
-    async for attempt in AsyncRetrying(
-        retry=retry_if_exception_type(sqlite3.OperationalError),
-        stop=stop_after_attempt(8),
-        wait=wait_random_exponential(multiplier=0.02, max=1.0),
-        reraise=True,
-    ):
-        with attempt:
-            await connection.execute("PRAGMA journal_mode = WAL")
-    await connection.execute("PRAGMA synchronous = FULL")
-    version = await _format_of(connection)
-    if version > sql.SCHEMA_VERSION:
-        raise Misconfigured(
-            f"{path} has queue format {version}, this program knows up to {sql.SCHEMA_VERSION}: use the newer program"
-        )
-    if version == 0:
-        await connection.executescript(sql.SCHEMA)
-    elif version < sql.SCHEMA_VERSION:
-        await _upgrade(connection)
-
-
-async def _upgrade(connection: aiosqlite.Connection) -> None:
-    """The format is asked again under the write lock: another process may have been quicker."""
-    await connection.execute("BEGIN IMMEDIATE")
-    for version in range(await _format_of(connection), sql.SCHEMA_VERSION):
-        for step in sql.UPGRADES[version]:
-            await connection.execute(step)
-    await connection.commit()
-
-
-async def _format_of(connection: aiosqlite.Connection) -> int:
-    return int(next(iter(await connection.execute_fetchall("PRAGMA user_version")))[0])
-
-
-async def _hosted_of(queue: aiosqlite.Connection, routes: Iterable[str]) -> frozenset[str]:
-    keys = json.dumps([fold_code(route) for route in routes])
-    return frozenset(row[0] for row in await queue.execute_fetchall(sql.HOSTED, (keys,)))
-
-
-async def _due_of(
-    queue: aiosqlite.Connection, asked: Mapping[str, object], limit: int, ordinary: int
-) -> list[sqlite3.Row]:
-    """The first of the queue; where the urgent lane would have all of them, so many are the oldest ordinary ones."""
-    rows = list(await queue.execute_fetchall(sql.DUE, {**asked, "most": limit}))
-    urgent = [row for row in rows if _LANES[row[5]] is Lane.URGENT]
-    if len(rows) < limit or limit - len(urgent) >= ordinary:
-        return rows
-    theirs = list(await queue.execute_fetchall(sql.DUE_ORDINARY, {**asked, "most": ordinary}))
-    return [*urgent[: limit - len(theirs)], *theirs]
+        if set(digests) - ask.needed(queue, digests):
+            queue.execute("BEGIN IMMEDIATE")
+            for digest in set(digests) - ask.needed(queue, digests):
+                self._files.remove(digest)
+            queue.execute("COMMIT")
 
 
 def _open_payload(path: Path) -> BinaryIO:
@@ -393,11 +324,6 @@ def _open_payload(path: Path) -> BinaryIO:
         return path.open("rb")
     except OSError as cause:
         raise Unreachable(f"the payload {path} cannot be read: {cause}; it may be settled already") from cause
-
-
-def _remove_all(files: PayloadFolder, digests: Sequence[str]) -> None:
-    for digest in digests:
-        files.remove(digest)
 
 
 def _too_large(size: int, limit: int) -> Outcome:
@@ -411,23 +337,6 @@ def _unroutable(route: str) -> Outcome:
 
 def _poison_reason(deliveries: int) -> str:
     return f"delivered {deliveries} times and never settled"
-
-
-def _dead(row: sqlite3.Row) -> DeadParcel:
-    id, recipient, packet_id, kind, sender, lane, digest, size, deliveries, dead_at, reason = row
-    return DeadParcel(
-        id=str(id),
-        recipient=recipient,
-        packet_id=packet_id,
-        kind=kind,
-        sender=sender,
-        lane=_LANES[lane],
-        digest=Digest(digest),
-        size=size,
-        deliveries=deliveries,
-        dead_at=datetime.fromtimestamp(dead_at, UTC),
-        reason=reason,
-    )
 
 
 def _not_dead(id: str) -> NotFound:

@@ -1,4 +1,4 @@
-"""Keeps the bytes of parcels as files named by their digest, beside an axis's queue. In: a parcel's reader.
+"""Keeps the bytes of large parcels as files named by their digest, beside an axis's queue. In: a parcel's reader.
 Out: a durable file that many queue rows may share. Sync: call it in the pool. It does not know which files are
 still needed: whoever owns the queue says so while holding the queue's write lock, so that no process removes
 what another has just adopted."""
@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import io
 import math
 import os
 import re
@@ -19,6 +20,7 @@ from gateway.errors import BrokerRefused
 from gateway.ports import Parcel
 
 PIECE = 256 * 1024  # bytes in memory at a time (design G8)
+SMALL = 64 * 1024  # up to so many bytes lie as a row of the queue's own database and are never a file
 STALE_S = 3600.0  # a file this old without a queue row was left by a crash: no copy takes an hour
 _UNFINISHED = ".part"
 _FINISHED = re.compile(r"[0-9a-f]{64}")
@@ -41,12 +43,8 @@ class PayloadFolder:
         draft = self._folder / f"{secrets.token_hex(8)}{_UNFINISHED}"
         try:
             with parcel.open() as source, draft.open("xb") as target:
-                digest, size = _copy(source, target)
-            if (digest, size) != (parcel.digest, parcel.size):
-                raise BrokerRefused(
-                    f"packet {parcel.packet_id}: its bytes are not what was announced: expected {parcel.size} bytes"
-                    f" with SHA-256 {parcel.digest}, found {size} bytes with {digest}; check the content store"
-                )
+                _copy(parcel, source, target)
+                os.fsync(target.fileno())
         except BaseException:
             discard(draft)
             raise
@@ -79,6 +77,14 @@ class PayloadFolder:
             discard(probe)
 
 
+def content_of(parcel: Parcel) -> bytes:
+    """The whole of a small parcel, checked against its size and digest."""
+    target = io.BytesIO()
+    with parcel.open() as source:
+        _copy(parcel, source, target)
+    return target.getvalue()
+
+
 def discard(path: Path) -> None:
     """The file is gone; that it was gone before is fine. A file another system holds open stays for the next clean-up."""
     with contextlib.suppress(FileNotFoundError, PermissionError):
@@ -92,15 +98,18 @@ def _changed_at(path: Path) -> float:
         return math.inf
 
 
-def _copy(source: BinaryIO, target: BinaryIO) -> tuple[str, int]:
+def _copy(parcel: Parcel, source: BinaryIO, target: BinaryIO) -> None:
     hasher, size = hashlib.sha256(), 0
     while piece := source.read(PIECE):
         target.write(piece)
         hasher.update(piece)
         size += len(piece)
     target.flush()
-    os.fsync(target.fileno())
-    return hasher.hexdigest(), size
+    if (hasher.hexdigest(), size) != (parcel.digest, parcel.size):
+        raise BrokerRefused(
+            f"packet {parcel.packet_id}: its bytes are not what was announced: expected {parcel.size} bytes"
+            f" with SHA-256 {parcel.digest}, found {size} bytes with {hasher.hexdigest()}; check the content store"
+        )
 
 
 def _sync_folder(folder: Path) -> None:

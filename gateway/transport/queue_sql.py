@@ -1,9 +1,11 @@
-"""The embedded axis's own SQLite file in words: its two tables and every statement. Text only; `embedded` runs it.
-A queue row is one parcel for one recipient code. `hosting` says which nodes may take rows of a code; codes are
-compared through `folded`. A row is due while it is not dead and its lease, if any, has run out; a lease that ends beyond
-`:far` was written by a clock that was ahead, and is over too."""
+"""The embedded axis's own SQLite file in words: its three tables and every statement. Text only; `embedded` runs it.
+A queue row is one parcel for one recipient code; `payload` has the bytes of small ones, once for all their rows.
+`hosting` says which nodes may take rows of a code; codes are compared through `folded`. A row is due while it is not dead
+and its lease, if any, has run out; a lease that ends beyond `:far` was written by a clock that was ahead, and is over
+too."""
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
+_PAYLOAD = "CREATE TABLE IF NOT EXISTS payload (digest TEXT PRIMARY KEY, bytes BLOB NOT NULL)"
 
 SCHEMA = f"""
 BEGIN IMMEDIATE;
@@ -17,6 +19,7 @@ CREATE TABLE IF NOT EXISTS queue (
     published_at REAL NOT NULL, deliveries INTEGER NOT NULL DEFAULT 0,
     token TEXT, leased_until REAL NOT NULL DEFAULT 0, dead_at REAL, dead_reason TEXT, node TEXT
 );
+{_PAYLOAD};
 CREATE INDEX IF NOT EXISTS queue_due ON queue (folded, dead_at, lane, id, leased_until);
 CREATE INDEX IF NOT EXISTS queue_digest ON queue (digest);
 CREATE UNIQUE INDEX IF NOT EXISTS queue_token ON queue (token) WHERE token IS NOT NULL;
@@ -24,9 +27,11 @@ PRAGMA user_version = {SCHEMA_VERSION};
 COMMIT;
 """
 
-# By the format that a file has: what brings it to the next one, in one transaction.
+# By the format that a file has: what brings it to the next one, in one transaction. Before format 3 every payload was a
+# file; those that wait stay files until they are taken.
 UPGRADES = {
     1: ("ALTER TABLE queue ADD COLUMN node TEXT", "PRAGMA user_version = 2"),
+    2: (_PAYLOAD, "PRAGMA user_version = 3"),
 }
 
 HOSTED = "SELECT DISTINCT folded FROM hosting WHERE folded IN (SELECT value FROM json_each(?))"
@@ -36,6 +41,12 @@ HOST = "INSERT INTO hosting (folded, node, code) VALUES (?, ?, ?)"
 PUT = """
 INSERT INTO queue (folded, lane, recipient, packet_id, kind, sender, digest, size, published_at, node)
 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+"""
+
+PUT_BYTES = "INSERT INTO payload (digest, bytes) VALUES (?, ?) ON CONFLICT (digest) DO NOTHING"
+BYTES_OF = "SELECT digest, bytes FROM payload WHERE digest IN (SELECT value FROM json_each(?))"
+FORGET_BYTES = """
+DELETE FROM payload WHERE digest = :digest AND NOT EXISTS (SELECT 1 FROM queue WHERE digest = :digest)
 """
 
 # CROSS: the codes first, then the rows of each; SQLite would walk through the whole queue in order of its keys.

@@ -19,11 +19,12 @@ from gateway.pool import ThreadPool
 from gateway.ports import Fate, Parcel
 from gateway.transport import queue_sql
 from gateway.transport.embedded import EmbeddedAxis
-from gateway.transport.parcel import STALE_S
+from gateway.transport.parcel import SMALL, STALE_S
 from tests.support.clock import ManualClock
 from tests.support.parcels import parcel
 
 T = TypeVar("T")
+LARGE = b"large" * SMALL
 
 
 class NeverLater(ManualClock):
@@ -80,7 +81,7 @@ async def poison(axis: EmbeddedAxis, packet_id: str = "p1") -> str:
 async def test_one_payload_serves_many_recipients_and_goes_with_the_last(
     axis: EmbeddedAxis, tmp_path: Path
 ) -> None:
-    sent = parcel()
+    sent = parcel(content=LARGE)
     await axis.publish(sent, ["Z92", "Z93"])
     assert payloads(tmp_path) == [sent.digest]
 
@@ -98,10 +99,11 @@ async def test_a_recipient_named_twice_gets_one_parcel(axis: EmbeddedAxis) -> No
     assert len(await axis.take(10, 60)) == 1
 
 
+@pytest.mark.parametrize("content", [b"as announced", LARGE], ids=["small", "large"])
 async def test_bytes_that_are_not_as_announced_are_refused_and_leave_nothing(
-    axis: EmbeddedAxis, tmp_path: Path
+    axis: EmbeddedAxis, tmp_path: Path, content: bytes
 ) -> None:
-    announced = parcel(content=b"as announced")
+    announced = parcel(content=content)
     damaged = Parcel(
         packet_id="p1",
         kind="document",
@@ -269,8 +271,8 @@ async def test_opening_removes_what_a_crash_left_an_hour_ago(
 ) -> None:
     async with EmbeddedAxis(tmp_path, "one", clock, pool) as axis:
         await axis.host(["Z92"])
-        await axis.publish(parcel(), ["Z92"])
-    needed = leave(tmp_path, parcel().digest, 2 * STALE_S)
+        await axis.publish(parcel(content=LARGE), ["Z92"])
+    needed = leave(tmp_path, parcel(content=LARGE).digest, 2 * STALE_S)
     leave(tmp_path, "0" * 64, 2 * STALE_S)
     leave(tmp_path, "aa.part", 2 * STALE_S)
     young = [leave(tmp_path, "1" * 64, STALE_S / 2), leave(tmp_path, "bb.part", STALE_S / 2)]
@@ -283,7 +285,7 @@ async def test_opening_removes_what_a_crash_left_an_hour_ago(
 
 
 async def test_a_payload_that_is_gone_is_a_failure_with_its_name(axis: EmbeddedAxis, tmp_path: Path) -> None:
-    await axis.publish(parcel(), ["Z92"])
+    await axis.publish(parcel(content=LARGE), ["Z92"])
     (arrival,) = await axis.take(1, 60)
     (tmp_path / "payload" / arrival.digest).unlink()
 
@@ -356,16 +358,20 @@ class Slow:
         return await self._pool.run(work)
 
 
-@pytest.mark.parametrize("steps", [0, 1], ids=["while copying", "inside the transaction"])
+@pytest.mark.parametrize(
+    ("content", "steps"),
+    [(b"small", 0), (LARGE, 0), (LARGE, 1)],
+    ids=["while reading", "while copying", "inside the transaction"],
+)
 async def test_a_publish_that_is_cancelled_leaves_nothing_half_done(
-    tmp_path: Path, clock: ManualClock, pool: ThreadPool, steps: int
+    tmp_path: Path, clock: ManualClock, pool: ThreadPool, content: bytes, steps: int
 ) -> None:
     slow = Slow(pool)
     async with EmbeddedAxis(tmp_path, "one", clock, slow) as axis:
         await axis.host(["Z92"])
         slow.reached.clear()
         slow.go_on.clear()
-        publishing = asyncio.create_task(axis.publish(parcel(), ["Z92"]))
+        publishing = asyncio.create_task(axis.publish(parcel(content=content), ["Z92"]))
         await slow.reached.wait()
         for _ in range(steps):
             slow.reached.clear()
@@ -379,7 +385,7 @@ async def test_a_publish_that_is_cancelled_leaves_nothing_half_done(
         slow.go_on.set()
 
         assert await axis.take(1, 60) == ()
-        assert (await axis.publish(parcel(), ["Z92"]))["Z92"].fate is Fate.DELIVERED
+        assert (await axis.publish(parcel(content=content), ["Z92"]))["Z92"].fate is Fate.DELIVERED
         assert len(await axis.take(10, 60)) == 1
 
 

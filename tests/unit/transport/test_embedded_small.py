@@ -1,0 +1,288 @@
+"""Small parcels on the embedded axis: rows and never files, many to one commit, nothing left of them once they are gone,
+and whole or not there at all whenever the power fails."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shutil
+import sqlite3
+from collections.abc import AsyncIterator
+from contextlib import closing
+from dataclasses import replace
+from pathlib import Path
+from typing import BinaryIO
+
+import pytest
+
+from gateway.errors import BrokerRefused, Unreachable
+from gateway.pool import ThreadPool
+from gateway.ports import Fate, Parcel
+from gateway.transport import embedded, queue_file
+from gateway.transport.embedded import EmbeddedAxis
+from gateway.transport.parcel import SMALL
+from tests.support.clock import ManualClock
+from tests.support.parcels import bytes_of, parcel, settled
+
+MARK = b"known by these words alone"
+
+
+class Commits:
+    """Counts the commits of the axis's file, and fails those that it is told to fail."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.counted, self.failing = 0, False
+        committed = queue_file._Driver.commit
+
+        async def commit(driver: queue_file._Driver) -> None:
+            self.counted += 1
+            if self.failing:
+                raise sqlite3.OperationalError("disk I/O error")
+            await committed(driver)
+
+        monkeypatch.setattr(queue_file._Driver, "commit", commit)
+
+
+@pytest.fixture
+async def pool() -> AsyncIterator[ThreadPool]:
+    threads = ThreadPool(2)
+    yield threads
+    threads.close()
+
+
+@pytest.fixture
+async def axis(tmp_path: Path, pool: ThreadPool) -> AsyncIterator[EmbeddedAxis]:
+    async with EmbeddedAxis(tmp_path / "axis", "one", ManualClock(), pool, poison_limit=1) as opened:
+        await opened.host(["Z92", "Z93"])
+        yield opened
+
+
+def asked(folder: Path, words: str, *about: str) -> list[tuple[object, ...]]:
+    """What another program sees that opens the file now."""
+    with closing(sqlite3.connect(folder / "axis.sqlite")) as other:
+        return other.execute(words, about).fetchall()
+
+
+def files_with(folder: Path, words: bytes) -> list[str]:
+    found = [path for path in folder.rglob("*") if path.is_file() and words in path.read_bytes()]
+    return sorted(path.name for path in found)
+
+
+def numbered(count: int, content: bytes = b"packet") -> list[Parcel]:
+    return [parcel(f"p{n}", content + b" %d" % n) for n in range(count)]
+
+
+async def test_a_small_parcel_lies_as_a_row_and_costs_no_file_and_no_folder(
+    axis: EmbeddedAxis, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    synced: list[int] = []
+    monkeypatch.setattr(os, "fsync", synced.append)
+
+    await axis.publish(parcel(content=b"s" * SMALL), ["Z92"])
+    (arrival,) = await axis.take(1, 60)
+
+    assert (synced, list((tmp_path / "axis" / "payload").iterdir())) == ([], [])
+    assert asked(tmp_path / "axis", "SELECT length(bytes) FROM payload") == [(SMALL,)]
+    assert bytes_of(arrival) == b"s" * SMALL
+
+
+async def test_a_larger_parcel_is_a_file(axis: EmbeddedAxis, tmp_path: Path) -> None:
+    large = parcel(content=b"l" * (SMALL + 1))
+
+    await axis.publish(large, ["Z92"])
+    (arrival,) = await axis.take(1, 60)
+
+    assert [path.name for path in (tmp_path / "axis" / "payload").iterdir()] == [large.digest]
+    assert asked(tmp_path / "axis", "SELECT * FROM payload") == []
+    assert bytes_of(arrival) == b"l" * (SMALL + 1)
+
+
+async def test_the_bytes_go_with_the_last_who_needs_them_and_leave_nothing_that_can_be_read(
+    axis: EmbeddedAxis, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(embedded, "QUIET_S", 0.0)
+    await axis.publish(parcel(content=MARK * 500), ["Z92", "Z93"])
+    first, second = await axis.take(2, 60)
+    assert asked(tmp_path / "axis", "SELECT count(*) FROM payload") == [(1,)]
+
+    await axis.settle(first, done=True)
+    await axis.wait(0.1)
+    assert files_with(tmp_path, MARK) == ["axis.sqlite-wal"]
+
+    await axis.settle(second, done=True)
+    await axis.wait(0.1)
+    assert asked(tmp_path / "axis", "SELECT * FROM payload") == []
+    assert files_with(tmp_path, MARK) == []
+
+
+async def test_bytes_that_had_reached_the_file_itself_are_written_over(
+    tmp_path: Path, pool: ThreadPool
+) -> None:
+    for _ in range(2):
+        async with EmbeddedAxis(tmp_path, "one", ManualClock(), pool) as axis:
+            await axis.host(["Z92"])
+            await settled(axis, await axis.take(10, 60))
+            await axis.publish(parcel(content=MARK * 500), ["Z92"])
+        assert files_with(tmp_path, MARK) == ["axis.sqlite"]
+    async with EmbeddedAxis(tmp_path, "one", ManualClock(), pool) as axis:
+        await settled(axis, await axis.take(10, 60))
+
+    assert files_with(tmp_path, MARK) == []
+
+
+async def test_while_somebody_reads_the_log_stays_and_goes_afterwards(
+    axis: EmbeddedAxis, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(embedded, "QUIET_S", 0.0)
+    await axis.publish(parcel(content=MARK), ["Z92"])
+    with closing(sqlite3.connect(tmp_path / "axis" / "axis.sqlite", isolation_level=None)) as other:
+        other.execute("BEGIN")
+        other.execute("SELECT * FROM queue").fetchall()
+        await settled(axis, await axis.take(1, 60))
+        await axis.wait(0.1)
+        assert files_with(tmp_path, MARK) == ["axis.sqlite-wal"]
+        other.execute("COMMIT")
+
+    await axis.wait(0.1)
+
+    assert files_with(tmp_path, MARK) == []
+
+
+async def test_what_is_dropped_from_the_dead_list_leaves_nothing(
+    axis: EmbeddedAxis, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(embedded, "QUIET_S", 0.0)
+    await axis.publish(parcel(content=MARK), ["Z92"])
+    await settled(axis, await axis.take(1, 60), done=False)
+    assert await axis.take(1, 60) == []
+    (dead,) = await axis.dead_list()
+    with await axis.dead_open(dead.id) as opened:
+        assert opened.read() == MARK
+
+    await axis.dead_drop(dead.id, "sent again by hand")
+    await axis.wait(0.1)
+
+    assert files_with(tmp_path, MARK) == []
+
+
+async def test_publishes_side_by_side_share_commits_and_so_do_their_ends(
+    axis: EmbeddedAxis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    commits = Commits(monkeypatch)
+
+    await asyncio.gather(*(axis.publish(each, ["Z92"]) for each in numbered(40)))
+    published, commits.counted = commits.counted, 0
+    arrivals = await axis.take(40, 60)
+    taken, commits.counted = commits.counted, 0
+    await asyncio.gather(*(axis.settle(arrival, done=True) for arrival in arrivals))
+
+    assert len(arrivals) == 40
+    assert (published, taken, commits.counted) == (1, 1, 1)
+
+
+async def test_one_that_cannot_be_read_fails_alone(axis: EmbeddedAxis) -> None:
+    def gone() -> BinaryIO:
+        raise FileNotFoundError("its file is gone")
+
+    good, other = numbered(2)
+    told = await asyncio.gather(
+        axis.publish(good, ["Z92"]),
+        axis.publish(replace(other, open=gone), ["Z92"]),
+        axis.publish(replace(other, digest=good.digest), ["Z92"]),
+        return_exceptions=True,
+    )
+
+    assert [type(each) for each in told[1:]] == [Unreachable, BrokerRefused]
+    assert [each.packet_id for each in await axis.take(10, 60)] == ["p0"]
+
+
+async def test_g2_a_publish_returns_when_another_program_sees_it_on_the_disk(
+    axis: EmbeddedAxis, tmp_path: Path
+) -> None:
+    async def seen(each: Parcel) -> bool:
+        await axis.publish(each, ["Z92"])
+        words = "SELECT 1 FROM queue JOIN payload USING (digest) WHERE packet_id = ?"
+        return len(asked(tmp_path / "axis", words, each.packet_id)) == 1
+
+    assert await asyncio.gather(*(seen(each) for each in numbered(8))) == [True] * 8
+
+
+async def test_a_machine_that_stops_before_the_commit_has_neither_row_nor_bytes_and_after_it_both(
+    axis: EmbeddedAxis, tmp_path: Path, pool: ThreadPool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each copy of the folder is what would be found after the machine stopped there."""
+    committed = queue_file._Driver.commit
+
+    async def commit(driver: queue_file._Driver) -> None:
+        shutil.copytree(tmp_path / "axis", tmp_path / "before")
+        await committed(driver)
+        shutil.copytree(tmp_path / "axis", tmp_path / "after")
+
+    monkeypatch.setattr(queue_file._Driver, "commit", commit)
+    await asyncio.gather(*(axis.publish(each, ["Z92"]) for each in numbered(3, MARK)))
+    monkeypatch.undo()
+
+    found = {}
+    for name in ("before", "after"):
+        async with EmbeddedAxis(tmp_path / name, "one", ManualClock(), pool) as again:
+            found[name] = sorted(bytes_of(each) for each in await again.take(10, 60))
+    assert found == {"before": [], "after": [MARK + b" %d" % n for n in range(3)]}
+
+
+async def test_a_commit_that_fails_is_told_to_each_publisher_and_nothing_of_it_is_there(
+    axis: EmbeddedAxis, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    commits = Commits(monkeypatch)
+    commits.failing = True
+    told = await asyncio.gather(
+        *(axis.publish(each, ["Z92"]) for each in numbered(3)), return_exceptions=True
+    )
+    commits.failing = False
+
+    assert [type(each) for each in told] == [Unreachable] * 3
+    assert asked(tmp_path / "axis", "SELECT count(*) FROM payload") == [(0,)]
+    assert (await axis.publish(parcel("after"), ["Z92"]))["Z92"].fate is Fate.DELIVERED
+    assert [each.packet_id for each in await axis.take(10, 60)] == ["after"]
+
+
+async def test_an_end_that_never_reached_the_disk_leaves_the_parcel_with_its_bytes(
+    axis: EmbeddedAxis, tmp_path: Path, pool: ThreadPool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """G2: it comes again."""
+    commits = Commits(monkeypatch)
+    await axis.publish(parcel(content=MARK), ["Z92"])
+    (arrival,) = await axis.take(1, 60)
+    commits.failing = True
+    with pytest.raises(Unreachable):
+        await axis.settle(arrival, done=True)
+    commits.failing = False
+
+    later = ManualClock()
+    later.advance(61)
+    async with EmbeddedAxis(tmp_path / "axis", "one", later, pool) as again:
+        assert [bytes_of(each) for each in await again.take(1, 60)] == [MARK]
+
+
+async def test_while_another_process_writes_the_loop_goes_on(axis: EmbeddedAxis, tmp_path: Path) -> None:
+    with closing(sqlite3.connect(tmp_path / "axis" / "axis.sqlite", isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        mine = asyncio.create_task(axis.publish(parcel(), ["Z92"]))
+        for _ in range(1000):
+            await asyncio.sleep(0)
+        assert not mine.done()
+        assert await axis.unhosted(["Z92", "Z99"]) == frozenset({"Z99"})  # who only reads waits for nobody
+        other.execute("COMMIT")
+
+        assert (await mine)["Z92"].fate is Fate.DELIVERED
+
+
+async def test_a_file_that_stays_locked_is_unreachable_and_heals(
+    axis: EmbeddedAxis, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(queue_file, "BUSY_S", 0.05)
+    with closing(sqlite3.connect(tmp_path / "axis" / "axis.sqlite", isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        with pytest.raises(Unreachable, match="locked"):
+            await axis.publish(parcel(), ["Z92"])
+
+    assert (await axis.publish(parcel(), ["Z92"]))["Z92"].fate is Fate.DELIVERED
