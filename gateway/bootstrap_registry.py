@@ -27,7 +27,7 @@ class Registry:
 def directory(settings: Settings, store: SqlStore, clock: Clock, pool: Pool) -> SqlDirectory:
     """The registry, which believes of its bindings what the events tell."""
     log, two = SqlBindingLog(clock), settings.registry.two_people == "yes"
-    return SqlDirectory(store.writer, store.reader, clock, log, pool, two_people=two)
+    return SqlDirectory(store.writer, store.reader, store.memory, clock, log, pool, two_people=two)
 
 
 @asynccontextmanager

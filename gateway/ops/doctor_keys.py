@@ -31,7 +31,7 @@ _NODE = AgencyScope(agency_id=NODE, principal_id="operator")
 
 def registry(store: SqlStore, clock: Clock) -> SqlDirectory:
     """The registry of a node that is not open."""
-    return SqlDirectory(store.writer, store.reader, clock, SqlBindingLog(clock))
+    return SqlDirectory(store.writer, store.reader, store.memory, clock, SqlBindingLog(clock))
 
 
 async def bindings(store: SqlStore, clock: Clock) -> list[Told]:

@@ -155,33 +155,29 @@ def _at_most(binding: Binding, end: datetime) -> Binding:
     return replace(binding, valid_to=until)
 
 
-async def bindings(connection: AsyncConnection, log: BindingLog, code: str) -> list[Binding]:
+async def bindings(connection: AsyncConnection, log: BindingLog, code: str) -> tuple[Binding, ...]:
     """Every binding of exactly this code that the events tell of, withdrawn ones with the moment they ended (F10, K2)."""
-    query = select(BINDING).where(BINDING.c.code == code).order_by(BINDING.c.created_at, BINDING.c.id)
-    rows = (await connection.execute(query)).all()
-    found = [_to_binding(row) for row in await as_told(connection, log, rows)]
+    found = (await told_of(connection, log, [code]))[code]
     closed = await _closed_at(connection, code) if found else None
-    return found if closed is None else [_at_most(each, closed) for each in found]
+    return found if closed is None else tuple(_at_most(each, closed) for each in found)
 
 
-async def bound(
-    connection: AsyncConnection, log: BindingLog, codes: Collection[str], at: datetime
-) -> set[str]:
-    """Those of these codes for which a certificate speaks at that moment, both end days included."""
-    asked, found = sorted(codes), set[str]()
+async def told_of(
+    connection: AsyncConnection, log: BindingLog, codes: Collection[str]
+) -> dict[str, tuple[Binding, ...]]:
+    """The bindings of each of these codes, as the events tell them."""
+    asked, found = sorted(codes), dict[str, tuple[Binding, ...]](dict.fromkeys(codes, ()))
     for start in range(0, len(asked), AT_ONCE):
-        query = (
-            select(BINDING).where(BINDING.c.code.in_(asked[start : start + AT_ONCE])).order_by(BINDING.c.code)
-        )
-        rows = (await connection.execute(query)).all()
+        query = select(BINDING).where(BINDING.c.code.in_(asked[start : start + AT_ONCE]))
+        order = (BINDING.c.code, BINDING.c.created_at, BINDING.c.id)
+        rows = (await connection.execute(query.order_by(*order))).all()
         for code, of_code in groupby(rows, key=lambda row: row.code):
-            told = [_to_binding(row) for row in await as_told(connection, log, list(of_code))]
-            if any(_speaks(each, at) for each in told):
-                found.add(code)
+            found[code] = tuple(_to_binding(row) for row in await as_told(connection, log, list(of_code)))
     return found
 
 
-def _speaks(bound: Binding, at: datetime) -> bool:
+def speaks(bound: Binding, at: datetime) -> bool:
+    """Whether it does at that moment, both end days included."""
     begins, ends = bound.valid_from, bound.valid_to
     return (begins is None or begins <= at) and (ends is None or at <= ends)
 

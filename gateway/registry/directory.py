@@ -1,12 +1,14 @@
 """The agency-code directory on SQL: the `Directory` promise, what screens and API ask besides, and the registry's own
-changes. In: two engines, the clock, perhaps the pool. Out: domain values only. Each call is one transaction; the
-statements are in `lookup`, `importing` and `binding`. A driver's error leaves as StoreFailure."""
+changes. In: two engines, the memory, the clock, perhaps the pool. Out: domain values only. Each call is one transaction,
+or an answer that is remembered and still holds; the statements are in `lookup`, `importing` and `binding`. A driver's
+error leaves as StoreFailure."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Collection, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import date, datetime
+from typing import Protocol, TypeVar
 
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
@@ -41,6 +43,22 @@ NEEDS_TWO = "REG-TWO-PEOPLE"
 MOST_FOUND = 200  # rows one search answers at most; a person narrows it then
 
 
+T = TypeVar("T")
+Key = tuple[str | date | None, ...]
+
+
+class Memory(Protocol):
+    """Answers that are kept until what they were read from changes, in this process or another."""
+
+    async def ask(self, key: Key, read: Callable[[AsyncConnection], Awaitable[T]]) -> T: ...
+
+    async def ask_each(
+        self,
+        keys: Collection[Key],
+        read: Callable[[AsyncConnection, Sequence[Key]], Awaitable[Mapping[Key, T]]],
+    ) -> Mapping[Key, T]: ...
+
+
 class SqlDirectory:
     """Answers for codes at a date. Two people and a plan stand before every change (K6, R81)."""
 
@@ -48,6 +66,7 @@ class SqlDirectory:
         self,
         writer: AsyncEngine,
         reader: AsyncEngine,
+        memory: Memory,
         clock: Clock,
         log: BindingLog,
         pool: Pool | None = None,
@@ -55,21 +74,19 @@ class SqlDirectory:
         two_people: bool = False,
     ) -> None:
         """`two_people`: an import that changes known agencies is proposed and approved, not applied."""
-        self._writer, self._reader, self._two_people = writer, reader, two_people
+        self._writer, self._reader, self._memory, self._two_people = writer, reader, memory, two_people
         self._clock, self._log, self._pool = clock, log, pool
 
     async def find(self, code: str, on: date) -> AgencyEntry | None:
         """The entry of this code in force on that day; letter case ignored. No alias and no name: `resolve` has those."""
-        async with self._reading() as connection:
-            entry = await lookup.by_code(connection, code.strip().upper())
-            if entry is None or not resolving.in_force(entry, on):
-                return None
-            return (await periods.as_of(connection, [entry], on))[0]
+        entry = await self._as_of(code, on)
+        return entry if entry is not None and resolving.in_force(entry, on) else None
 
     async def resolve(self, text: str, on: date, parent: str | None = None) -> Resolution:
         """What this text stands for on that day, or the nearest offer. `parent` may be a code, an alias or a name."""
-        async with self._reading() as connection:
-            return await resolving.resolve(connection, text, on, parent)
+        return await self._remembered(
+            ("resolve", text, on, parent), lambda connection: resolving.resolve(connection, text, on, parent)
+        )
 
     async def resolve_all(
         self, asked: Sequence[tuple[str, str | None]], on: date, *, offer: bool = True
@@ -81,19 +98,20 @@ class SqlDirectory:
 
     async def bound(self, codes: Collection[str], at: datetime) -> Collection[str]:
         """Those of these codes for which some certificate speaks at that moment."""
-        async with self._reading() as connection:
-            return await binding.bound(connection, self._log, codes, at)
+        told = await self._memory.ask_each({("told", code) for code in codes}, self._told_of)
+        return {str(code) for (_, code), each in told.items() if any(binding.speaks(one, at) for one in each)}
 
     async def bindings(self, code: str) -> Sequence[Binding]:
         """Every binding of exactly this code, letter for letter (F10)."""
-        async with self._reading() as connection:
-            return await binding.bindings(connection, self._log, code)
+        return list(
+            await self._remembered(
+                ("bindings", code), lambda connection: binding.bindings(connection, self._log, code)
+            )
+        )
 
     async def entry(self, code: str) -> AgencyEntry | None:
         """The entry of this code as of today, whether in force or not."""
-        async with self._reading() as connection:
-            entry = await lookup.by_code(connection, code.strip().upper())
-            return None if entry is None else (await periods.as_of(connection, [entry], self._today()))[0]
+        return await self._as_of(code, self._today())
 
     async def believed(self, code: str, on: date, at: datetime) -> AgencyEntry | None:
         """What we believed at that moment of a code on that day; None where we knew nothing of it then."""
@@ -102,8 +120,12 @@ class SqlDirectory:
 
     async def former(self, codes: Collection[str], on: date) -> Mapping[str, str]:
         """Each ended code, and old form of one, whose mail goes to one of these codes on that day, with that code."""
-        async with self._reading() as connection:
-            return await former_codes.leading_to(connection, codes, on)
+        return dict(
+            await self._remembered(
+                ("former", on, *sorted(codes)),
+                lambda connection: former_codes.leading_to(connection, codes, on),
+            )
+        )
 
     async def legacy(self, code: str | None = None) -> Sequence[LegacyCode]:
         """The table of old codes, or the lines of one: who came after, since when, on what ground."""
@@ -252,6 +274,29 @@ class SqlDirectory:
                 async with self._writer.begin() as connection:
                     await binding_told.alert(connection, self._log, found)
         return found
+
+    async def _as_of(self, code: str, on: date) -> AgencyEntry | None:
+        written = code.strip().upper()
+
+        async def read(connection: AsyncConnection) -> AgencyEntry | None:
+            entry = await lookup.by_code(connection, written)
+            return None if entry is None else (await periods.as_of(connection, [entry], on))[0]
+
+        return await self._remembered(("entry", written, on), read)
+
+    async def _told_of(
+        self, connection: AsyncConnection, keys: Sequence[Key]
+    ) -> Mapping[Key, Sequence[Binding]]:
+        with failures_named():
+            told = await binding.told_of(connection, self._log, [str(code) for _, code in keys])
+        return {("told", code): each for code, each in told.items()}
+
+    async def _remembered(self, key: Key, read: Callable[[AsyncConnection], Awaitable[T]]) -> T:
+        async def named(connection: AsyncConnection) -> T:
+            with failures_named():
+                return await read(connection)
+
+        return await self._memory.ask(key, named)
 
     def _today(self) -> date:
         return local(self._clock.now()).date()

@@ -7,9 +7,9 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import replace
 from datetime import datetime, timedelta
-from time import monotonic
 
 from sqlalchemy import ColumnElement, bindparam, select, true, update
+from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlmodel import col
 
 from gateway import errors
@@ -19,9 +19,9 @@ from gateway.ports.services import Clock
 from gateway.store.account_tables import ApiKeyAgencyRow, ApiKeyRow, HostedAgencyRow, PrincipalRow
 from gateway.store.columns import from_json, to_json
 from gateway.store.leaving import open_work
+from gateway.store.memory import Memory
 from gateway.store.transaction import Transaction
 
-_REMEMBERED_S = 1.0
 _TOUCHED = timedelta(minutes=1)
 _THERE = select(HostedAgencyRow).where(col(HostedAgencyRow.id) == bindparam("id"))
 _STAYING = _THERE.with_for_update(read=True)
@@ -32,11 +32,11 @@ Open = Callable[[], AbstractAsyncContextManager[Transaction]]
 class Accounts:
     """Part of the store; get it as `store.accounts`."""
 
-    def __init__(self, writing: Open, reading: Open, clock: Clock) -> None:
+    def __init__(self, writing: Open, reading: Open, clock: Clock, memory: Memory) -> None:
         self._writing = writing
         self._reading = reading
         self._clock = clock
-        self._hosted: tuple[float, tuple[HostedAgency, ...]] | None = None
+        self._memory = memory
 
     async def add_hosted(self, agency: HostedAgency) -> HostedAgency:
         """The agency as it is kept: one that left and comes back is the same as before, with its documents. Clash when
@@ -46,7 +46,6 @@ class Accounts:
                 agency = replace(agency, id=(await _that_left(tx, agency)).id)
                 await _save(tx, agency)
             await tx.commit()
-        self._hosted = None
         return agency
 
     async def leave(self, id: str) -> Mapping[str, int]:
@@ -61,7 +60,6 @@ class Accounts:
                 return work
             await _save(tx, replace(agency, left_at=self._clock.now()))
             await tx.commit()
-        self._hosted = None
         return {}
 
     async def save_hosted(self, agency: HostedAgency) -> None:
@@ -69,22 +67,10 @@ class Accounts:
         async with self._writing() as tx:
             await _save(tx, agency)
             await tx.commit()
-        self._hosted = None
 
     async def hosted(self) -> Sequence[HostedAgency]:
-        """Every hosted agency, by code. Asked for every packet, so known for a second: an agency that another process
-        adds is seen within that time."""
-        known = self._hosted
-        if known is not None and monotonic() - known[0] < _REMEMBERED_S:
-            return known[1]
-        asked_at = monotonic()
-        async with self._reading() as tx:
-            query = select(HostedAgencyRow).order_by(col(HostedAgencyRow.code))
-            rows = await tx.rows(HostedAgencyRow, query)
-        every = (from_json(HostedAgency, row.body) for row in rows)
-        found = tuple(agency for agency in every if agency.left_at is None)
-        self._hosted = (asked_at, found)
-        return found
+        """Every hosted agency, by code. Asked for every packet, and remembered."""
+        return await self._memory.ask(("hosted",), _hosted)
 
     async def hosted_by_code(self, code: str) -> HostedAgency | None:
         """By its present code or an alias; letter case aside. A present code goes before an alias."""
@@ -183,6 +169,13 @@ class Accounts:
             for link in await tx.rows(ApiKeyAgencyRow, links.order_by(col(ApiKeyAgencyRow.agency_id))):
                 served[link.key_id].append(link.agency_id)
         return [to_key(row, principals[row.principal_id], served[row.id]) for row in rows]
+
+
+async def _hosted(connection: AsyncConnection) -> Sequence[HostedAgency]:
+    query = select(HostedAgencyRow).order_by(col(HostedAgencyRow.code))
+    rows = await Transaction(connection, shared=False).rows(HostedAgencyRow, query)
+    every = (from_json(HostedAgency, row.body) for row in rows)
+    return tuple(agency for agency in every if agency.left_at is None)
 
 
 async def _save(tx: Transaction, agency: HostedAgency) -> None:

@@ -18,6 +18,7 @@ from gateway import errors
 from gateway.domain.hold import OWNER as HOLD
 from gateway.store import neutral
 from gateway.store.engine import Role, open_engine
+from gateway.store.memory_tables import MEMORY_TABLES
 
 AT_ONCE = 500
 # Rows with a body in bytes may be ten megabytes each.
@@ -127,9 +128,9 @@ def revision_of(connection: Connection) -> str | None:
 
 def reflected(connection: Connection) -> MetaData:
     """The tables as they are in the database, which may be one version newer than this program's own."""
-    tables = MetaData()
+    tables, left_out = MetaData(), {VERSION_TABLE, *MEMORY_TABLES}
     tables.reflect(
-        connection, only=lambda name, _: name != VERSION_TABLE and not name.startswith(SEARCH_TABLES)
+        connection, only=lambda name, _: name not in left_out and not name.startswith(SEARCH_TABLES)
     )
     return tables
 

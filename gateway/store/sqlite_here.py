@@ -15,7 +15,7 @@ from sqlalchemy.dialects.sqlite.base import SQLiteExecutionContext
 from sqlalchemy.dialects.sqlite.pysqlite import SQLiteDialect_pysqlite
 from sqlalchemy.engine import Connection
 from sqlalchemy.exc import OperationalError
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from sqlalchemy.pool import AsyncAdaptedQueuePool
 from sqlalchemy.util.concurrency import await_, in_greenlet
 
@@ -94,8 +94,8 @@ async def _nothing() -> None:
     pass
 
 
-def is_here(connection: AsyncConnection) -> bool:
-    return isinstance(connection.dialect, HereDialect)
+def is_here(asked: AsyncConnection | AsyncEngine) -> bool:
+    return isinstance(asked.dialect, HereDialect)
 
 
 def begin_waiting(connection: Connection, patience_s: float) -> None:

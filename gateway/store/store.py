@@ -10,7 +10,7 @@ from functools import partial
 from itertools import count
 
 from sqlalchemy import func, select
-from sqlalchemy.ext.asyncio import AsyncEngine
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from sqlmodel import col
 
 from gateway import errors
@@ -35,6 +35,7 @@ from gateway.store.key_ends import SqlKeyEnds, first_notice
 from gateway.store.lists_counts import KnownCounts
 from gateway.store.lists_due import Dues, Reckon, no_office
 from gateway.store.log import SqlEventLog
+from gateway.store.memory import Memory
 from gateway.store.notices import SqlNotices
 from gateway.store.revocation import SqlRevocationAnswers
 from gateway.store.tables import EventRow, InboxRow, JobRow, OutboxRow
@@ -68,7 +69,8 @@ class SqlStore:
         self._held = Held()
         self._turns = {"outbox": count(), "inbox": count()}
         self._counts = KnownCounts(clock)
-        self.accounts = Accounts(self.writing, self.reading, clock)
+        self.memory = Memory(self._near)
+        self.accounts = Accounts(self.writing, self.reading, clock, self.memory)
         self.calls = SqlApiCalls(self.writing, self.reading)
         self.keepings = SqlKeepings(self.writing, self.reading)
         self.log = SqlEventLog(self.writing, self.reading)
@@ -104,6 +106,7 @@ class SqlStore:
 
     async def close(self) -> None:
         await self.wake.close()
+        await self.memory.close()
         await self._writer.dispose()
         await self._reader.dispose()
         if self._near is not self._reader:
@@ -195,8 +198,10 @@ class SqlStore:
         return await self.revocation.pending(after, limit)
 
     async def key_ends(self, agency_code: str) -> Sequence[KeyEnd]:
-        async with self.looking() as tx:
-            return await SqlKeyEnds(tx).of(agency_code)
+        async def read(connection: AsyncConnection) -> Sequence[KeyEnd]:
+            return await SqlKeyEnds(Transaction(connection, shared=False)).of(agency_code)
+
+        return list(await self.memory.ask(("key_ends", agency_code), read))
 
     async def signed_under(self, fingerprint: str, since: datetime, limit: int) -> Sequence[OutboxItem]:
         async with self.reading() as tx:

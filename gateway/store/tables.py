@@ -23,6 +23,7 @@ from gateway.store.hold_tables import HoldContentRow as HoldContentRow
 from gateway.store.hold_tables import HoldRow as HoldRow
 from gateway.store.keeping_tables import KeepingRow as KeepingRow
 from gateway.store.lists_tables import KEYED_BY_PLACE
+from gateway.store.memory_tables import MEMORY_TABLES
 from gateway.store.notice_tables import NoticeRow as NoticeRow
 from gateway.store.paper_tables import PaperPartRow as PaperPartRow
 from gateway.store.people_rights_tables import NODE_NAMES as RIGHTS_TABLES
@@ -49,6 +50,7 @@ NODE_TABLES = (
     | SESSION_TABLES
     | REVOCATION_NODE_TABLES
     | DEADLINE_NODE_TABLES
+    | MEMORY_TABLES
 )
 # Events are appended by position and read by number, never by id alone: their key is the position.
 KEYED_BY_POSITION = frozenset({"event"}) | KEYED_BY_PLACE

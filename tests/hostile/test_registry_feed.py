@@ -27,6 +27,7 @@ from gateway.registry.feed import SqlFeed
 from gateway.registry.feed_form import AgencyLine, FeedKind
 from gateway.registry.feed_judge import FeedRoom
 from gateway.store.binding_log import SqlBindingLog
+from gateway.store.memory import Memory
 from tests.hostile import feed_child
 from tests.support import feeds, pki, stores
 from tests.support.clock import START, ManualClock
@@ -41,7 +42,9 @@ class Office:
     def __init__(self, room: FeedRoom, folder: Path, clock: ManualClock) -> None:
         self.room, self.folder, self.clock = room, folder, clock
         self.feed = SqlFeed(room)
-        self.directory = SqlDirectory(room.writer, room.reader, clock, SqlBindingLog(clock), room.pool)
+        self.directory = SqlDirectory(
+            room.writer, room.reader, Memory(room.reader), clock, SqlBindingLog(clock), room.pool
+        )
 
     async def given(self, raw: bytes, name: str = "given.feed") -> FeedOutcome:
         path = self.folder / name

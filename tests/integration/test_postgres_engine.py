@@ -97,7 +97,7 @@ async def number(store: SqlStore) -> int:
 
 async def test_a_server_that_is_not_there_is_one_named_failure_everywhere(clock: ManualClock) -> None:
     store = SqlStore(NOBODY, clock)
-    directory = SqlDirectory(store.writer, store.reader, clock, SqlBindingLog(clock))
+    directory = SqlDirectory(store.writer, store.reader, store.memory, clock, SqlBindingLog(clock))
 
     with pytest.raises(errors.Misconfigured, match="does not answer"):
         await store.open()

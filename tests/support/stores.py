@@ -30,6 +30,8 @@ from gateway.domain.identity import Digest, DocumentId, PacketId
 from gateway.ports.rows import InboxItem, OutboxItem, Target
 from gateway.ports.services import Clock
 from gateway.store import migrate
+from gateway.store.engine import Role, open_engine
+from gateway.store.memory import Memory
 from gateway.store.store import SqlStore
 from tests.support.clock import ManualClock
 
@@ -58,6 +60,18 @@ async def opened(url: str, clock: Clock) -> AsyncIterator[SqlStore]:
         yield store
     finally:
         await store.close()
+
+
+@asynccontextmanager
+async def remembering(url: str) -> AsyncIterator[Memory]:
+    """The memory of one more process on that migrated database."""
+    engine = open_engine(url, Role.NEAR_READER)
+    memory = Memory(engine)
+    try:
+        yield memory
+    finally:
+        await memory.close()
+        await engine.dispose()
 
 
 @asynccontextmanager

@@ -105,4 +105,4 @@ def desk(store: SqlStore, clock: ManualClock, pool: ThreadPool, tmp_path: Path) 
 
 @pytest.fixture
 def directory(store: SqlStore, clock: ManualClock) -> SqlDirectory:
-    return SqlDirectory(store.writer, store.reader, clock, SqlBindingLog(clock))
+    return SqlDirectory(store.writer, store.reader, store.memory, clock, SqlBindingLog(clock))

@@ -56,7 +56,9 @@ async def rows(store: SqlStore) -> list[tuple[object, ...]]:
 
 
 async def test_one_person_adds_and_does_not_change(store: SqlStore, clock: ManualClock) -> None:
-    strict = SqlDirectory(store.writer, store.reader, clock, SqlBindingLog(clock), two_people=True)
+    strict = SqlDirectory(
+        store.writer, store.reader, store.memory, clock, SqlBindingLog(clock), two_people=True
+    )
     await strict.load_starter()
     plan = await strict.plan_import("code,name\nH49,Tên đã nhập\nZ91,UBND tỉnh\n".encode())
     assert not strict.needs_two(plan), "a starter row counts as empty"

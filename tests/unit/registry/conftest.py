@@ -11,8 +11,9 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from gateway.registry.directory import SqlDirectory
 from gateway.store.binding_log import SqlBindingLog
 from gateway.store.engine import Role, open_engine
+from gateway.store.memory import Memory
 from tests.support.clock import ManualClock
-from tests.support.stores import copied, migrated
+from tests.support.stores import copied, migrated, remembering
 
 
 @pytest.fixture
@@ -48,5 +49,11 @@ async def reader(url: str, writer: AsyncEngine) -> AsyncIterator[AsyncEngine]:
 
 
 @pytest.fixture
-def directory(writer: AsyncEngine, reader: AsyncEngine, clock: ManualClock) -> SqlDirectory:
-    return SqlDirectory(writer, reader, clock, SqlBindingLog(clock))
+async def memory(url: str, writer: AsyncEngine) -> AsyncIterator[Memory]:
+    async with remembering(url) as made:
+        yield made
+
+
+@pytest.fixture
+def directory(writer: AsyncEngine, reader: AsyncEngine, memory: Memory, clock: ManualClock) -> SqlDirectory:
+    return SqlDirectory(writer, reader, memory, clock, SqlBindingLog(clock))

@@ -21,6 +21,7 @@ from gateway.registry.feed_form import AgencyLine, FeedKind, ProposalLine
 from gateway.registry.feed_judge import FeedRoom
 from gateway.store.binding_log import SqlBindingLog
 from gateway.store.engine import Role, open_engine
+from gateway.store.memory import Memory
 from tests.support import feeds, pki, stores
 from tests.support.clock import ManualClock
 
@@ -65,8 +66,8 @@ def feed(room: FeedRoom) -> SqlFeed:
 
 
 @pytest.fixture
-def directory(room: FeedRoom, clock: ManualClock) -> SqlDirectory:
-    return SqlDirectory(room.writer, room.reader, clock, SqlBindingLog(clock), room.pool)
+def directory(room: FeedRoom, memory: Memory, clock: ManualClock) -> SqlDirectory:
+    return SqlDirectory(room.writer, room.reader, memory, clock, SqlBindingLog(clock), room.pool)
 
 
 @pytest.fixture

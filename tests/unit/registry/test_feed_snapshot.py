@@ -26,6 +26,7 @@ from gateway.registry.feed_judge import AGENCY, FeedRoom
 from gateway.registry.importing import row_values
 from gateway.store.binding_log import SqlBindingLog
 from gateway.store.engine import Role, open_engine
+from gateway.store.memory import Memory
 from tests.support import feeds, pki, stores
 from tests.support.clock import ManualClock
 
@@ -55,7 +56,7 @@ class Side:
         self.room, self.folder = room, folder
         self.feed = SqlFeed(room)
         self.directory = SqlDirectory(
-            room.writer, room.reader, room.clock, SqlBindingLog(room.clock), room.pool
+            room.writer, room.reader, Memory(room.reader), room.clock, SqlBindingLog(room.clock), room.pool
         )
 
     async def holds(self, rows: Mapping[str, AgencyRecord]) -> None:

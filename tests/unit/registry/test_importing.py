@@ -21,6 +21,7 @@ from gateway.registry import csv_file
 from gateway.registry.directory import SqlDirectory
 from gateway.registry.planning import Base, on_circles, plan
 from gateway.store.binding_log import SqlBindingLog
+from gateway.store.memory import Memory
 from tests.support import pki
 from tests.support.clock import ManualClock
 
@@ -187,10 +188,10 @@ async def test_a_plan_writes_nothing(directory: SqlDirectory) -> None:
 
 
 async def test_planning_in_the_pool_gives_the_same_plan(
-    directory: SqlDirectory, clock: ManualClock, writer: AsyncEngine, reader: AsyncEngine
+    directory: SqlDirectory, clock: ManualClock, writer: AsyncEngine, reader: AsyncEngine, memory: Memory
 ) -> None:
     pool = ThreadPool(1)
-    pooled = SqlDirectory(writer, reader, clock, SqlBindingLog(clock), pool)
+    pooled = SqlDirectory(writer, reader, memory, clock, SqlBindingLog(clock), pool)
 
     assert await pooled.plan_import(b"code,name\nZ91,Sao Mai\n") == await directory.plan_import(
         b"code,name\nZ91,Sao Mai\n"

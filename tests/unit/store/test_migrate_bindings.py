@@ -19,6 +19,7 @@ from gateway.store.engine import Role, open_engine
 from gateway.trust.key_material import sha256
 from tests.support import pki
 from tests.support.clock import ManualClock
+from tests.support.stores import remembering
 
 UNTIL = datetime(2030, 1, 1, tzinfo=UTC)
 ROW = (
@@ -60,9 +61,10 @@ async def test_bindings_of_before_are_told_and_used(url: str) -> None:
     await migrate.up(url)
 
     writer, reader = open_engine(url, Role.WRITER), open_engine(url, Role.READER)
-    directory = SqlDirectory(writer, reader, clock, SqlBindingLog(clock))
-    found = await directory.bindings("Z91.07")
-    differences = await directory.differences()
+    async with remembering(url) as memory:
+        directory = SqlDirectory(writer, reader, memory, clock, SqlBindingLog(clock))
+        found = await directory.bindings("Z91.07")
+        differences = await directory.differences()
     for each in (writer, reader):
         await each.dispose()
     assert [x509.load_der_x509_certificate(each.certificate_der) for each in found] == certificates

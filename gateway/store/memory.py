@@ -1,0 +1,167 @@
+"""What every document asks and nothing changes for days (codes, certificates, ended keys, who is hosted), kept in memory
+until it changes. In: an engine for small reads; questions, each with its key. Out: what a transaction that begins during
+the call would read, and nothing older.
+
+Triggers give a subject another token in the transaction that changes it, whoever writes: this process, another one,
+somebody at the database itself. An answer comes from memory only when a look during the call found the very tokens that
+the answer was read under. A token never comes back, so that what was undone is never taken for what came after."""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from datetime import date
+from typing import Any, Protocol, TypeVar
+
+from sqlalchemy.exc import OperationalError, SQLAlchemyError
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+from sqlalchemy.pool import PoolProxiedConnection
+
+from gateway.store import sqlite_here
+from gateway.store.transaction import failure
+
+# A node writes with some hundred agencies in a week, and an answer is a few KB at most.
+MOST = 4096
+# Characters of one question. Codes and names are shorter; who writes longer ones fills no memory with them.
+LONGEST = 1000
+_LOOK = "SELECT token FROM memory_version ORDER BY subject"
+
+T = TypeVar("T")
+Key = tuple[str | date | None, ...]
+Tokens = tuple[str, ...]
+
+
+class Memory:
+    """One for each process and database; get it as `store.memory`."""
+
+    def __init__(self, engine: AsyncEngine) -> None:
+        """`engine`: each of its transactions sees one moment."""
+        self._engine = engine
+        self._line: _Line = _Near(engine) if sqlite_here.is_here(engine) else _Server(engine)
+        self._as_of: Tokens | None = None
+        self._known: OrderedDict[Key, Any] = OrderedDict()
+
+    async def ask(self, key: Key, read: Callable[[AsyncConnection], Awaitable[T]]) -> T:
+        """The answer to the question of that key. A day or an agency that it depends on stands in the key, and nobody
+        changes an answer that he was given: others get the same one."""
+
+        async def one(connection: AsyncConnection, _: Sequence[Key]) -> dict[Key, T]:
+            return {key: await read(connection)}
+
+        return (await self.ask_each([key], one))[key]
+
+    async def ask_each(
+        self,
+        keys: Collection[Key],
+        read: Callable[[AsyncConnection, Sequence[Key]], Awaitable[Mapping[Key, T]]],
+    ) -> dict[Key, T]:
+        """The answers to several questions, of one moment; `read` is asked for those that are not known."""
+        try:
+            found = self._remembered(await self._line.tokens(), keys)
+            if len(found) == len(keys):
+                return found
+            async with self._engine.connect() as connection:
+                tokens = tuple((await connection.exec_driver_sql(_LOOK)).scalars())
+                found = self._remembered(tokens, keys)
+                missing = [key for key in keys if key not in found]
+                if missing:
+                    answers = await read(connection, missing)
+                    self._keep(tokens, answers)
+                    found |= answers
+                return found
+        except SQLAlchemyError as cause:
+            raise failure(cause) from cause
+
+    async def close(self) -> None:
+        await self._line.close()
+
+    def _remembered(self, tokens: Tokens, keys: Collection[Key]) -> dict[Key, Any]:
+        if tokens != self._as_of:
+            return {}
+        found = {key: self._known[key] for key in keys if key in self._known}
+        for key in found:
+            self._known.move_to_end(key)
+        return found
+
+    def _keep(self, tokens: Tokens, answers: Mapping[Key, Any]) -> None:
+        if tokens != self._as_of:
+            self._as_of, self._known = tokens, OrderedDict()
+        for key, answer in answers.items():
+            if sum(len(part) for part in key if isinstance(part, str)) <= LONGEST:
+                self._known[key] = answer
+        while len(self._known) > MOST:
+            self._known.popitem(last=False)
+
+
+class _Line(Protocol):
+    """Tells the tokens as they are at some moment of the call."""
+
+    async def tokens(self) -> Tokens: ...
+
+    async def close(self) -> None: ...
+
+
+class _Near:
+    """SQLite: a connection that stays open, in no transaction; a look is one statement where it is asked. It is asked of
+    the driver itself: that costs a seventh."""
+
+    def __init__(self, engine: AsyncEngine) -> None:
+        self._engine = engine
+        self._kept: PoolProxiedConnection | None = None
+
+    async def tokens(self) -> Tokens:
+        kept = self._kept
+        if kept is None:
+            kept = await self._engine.raw_connection()
+            if self._kept is None:
+                self._kept = kept
+            else:  # another one was quicker
+                kept.close()
+                kept = self._kept
+        driver: sqlite3.Connection = kept.driver_connection  # type: ignore[assignment]  # the pool's is of any driver
+        try:
+            return tuple(token for (token,) in driver.execute(_LOOK).fetchall())
+        except sqlite3.Error as cause:
+            raise OperationalError(_LOOK, None, cause) from cause
+
+    async def close(self) -> None:
+        if self._kept is not None:
+            self._kept.close()
+            self._kept = None
+
+
+class _Server:
+    """One look at a time. Who asks while one is under way waits for the next, which all of them share: theirs must begin
+    after they asked."""
+
+    def __init__(self, engine: AsyncEngine) -> None:
+        self._engine = engine.execution_options(isolation_level="AUTOCOMMIT")
+        self._running: asyncio.Task[Tokens] | None = None
+        self._next: asyncio.Task[Tokens] | None = None
+
+    async def tokens(self) -> Tokens:
+        if self._next is None:
+            self._next = asyncio.create_task(self._look(self._running), name="memory")
+            self._next.add_done_callback(_heard)
+        # Shielded: who is cut short must not take the news from the others.
+        return await asyncio.shield(self._next)
+
+    async def _look(self, earlier: asyncio.Task[Tokens] | None) -> Tokens:
+        if earlier is not None:
+            await asyncio.wait([earlier])
+        self._running, self._next = self._next, None  # too late to share it from here on
+        async with self._engine.connect() as connection:
+            return tuple((await connection.exec_driver_sql(_LOOK)).scalars())
+
+    async def close(self) -> None:
+        under_way = [each for each in (self._running, self._next) if each is not None]
+        if under_way:
+            await asyncio.wait(under_way)
+
+
+def _heard(look: asyncio.Task[Tokens]) -> None:
+    """Also where nobody is left to hear that it failed."""
+    if not look.cancelled():
+        look.exception()

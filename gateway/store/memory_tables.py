@@ -1,0 +1,18 @@
+"""The rows by which a process knows whether what it remembers still holds: one for each subject, with a token that is
+another one after each change. Written by triggers alone (migration 0030); no copy keeps them."""
+
+from __future__ import annotations
+
+from sqlmodel import Field, SQLModel
+
+
+class MemoryVersionRow(SQLModel, table=True):
+    """A subject that nothing ever changed has no row yet."""
+
+    __tablename__ = "memory_version"
+
+    subject: str = Field(primary_key=True)
+    token: str
+
+
+MEMORY_TABLES = frozenset({"memory_version"})
