@@ -82,7 +82,7 @@ async def work_out(tx: Transaction, agency_id: str, day: date) -> Figures:
     sent, hours = await _counted(tx, agency_id, begin)
     delivered: list[float] = []
     slow: dict[str, list[float]] = {}
-    for hour in range(24):
+    for hour in range(24 if sent else 0):
         within = _sent(agency_id, begin + hour * _HOUR, begin + (hour + 1) * _HOUR)
         for code, until_there, until_taken in await _lags(tx, within):
             delivered += [] if until_there is None else [until_there]

@@ -43,11 +43,17 @@ def upgrade() -> None:
 
 
 def _on_server() -> None:
+    # Once in a transaction: a row that one transaction writes again and again grows a chain that each write walks.
     op.execute(
-        """CREATE OR REPLACE FUNCTION memory_changed() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
-        INSERT INTO memory_version (subject, token) VALUES (TG_ARGV[0], gen_random_uuid()::text)
-        ON CONFLICT (subject) DO UPDATE SET token = excluded.token;
-        RETURN NULL; END $$"""
+        """CREATE OR REPLACE FUNCTION memory_changed() RETURNS trigger LANGUAGE plpgsql AS $$
+        DECLARE mine text := txid_current()::text;
+        BEGIN
+        IF NOT EXISTS (SELECT 1 FROM memory_version WHERE subject = TG_ARGV[0] AND token = mine) THEN
+            INSERT INTO memory_version (subject, token) VALUES (TG_ARGV[0], mine)
+            ON CONFLICT (subject) DO UPDATE SET token = excluded.token;
+        END IF;
+        RETURN NULL;
+        END $$"""
     )
     for table, subject in _TABLES.items():
         op.execute(
