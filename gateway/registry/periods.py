@@ -4,6 +4,7 @@ row itself with its open periods (`reform_tables`)."""
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
 from datetime import date, datetime
@@ -109,6 +110,7 @@ async def keep(connection: AsyncConnection, codes: Iterable[str], change_id: str
         ).where(AGENCY.c.code.in_(part))
         names = ["id", "until", *_ROW, "believed_from", "believed_to", "change_id"]
         await connection.execute(insert(PERIOD).from_select(names, query))
+        await asyncio.sleep(0)  # on SQLite nothing else here waits
 
 
 def _parts(codes: Collection[str]) -> Iterable[list[str]]:

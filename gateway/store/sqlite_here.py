@@ -1,5 +1,5 @@
 """SQLite without a thread between: a statement runs where it is asked and costs no hop. COMMIT, which waits for the disk,
-and what is marked as slow go to a thread. For the small statements of a unit of work.
+and what is slow, by its mark or by the number of its rows, go to a thread. For the small statements of a unit of work.
 
 SQLAlchemy's asyncio connections want each call to have awaited something; a greenlet that awaits nothing real is enough."""
 
@@ -24,6 +24,8 @@ from gateway.commits import apart, take_lock
 NAME = "sqlite+here"
 # An execution option of statements that may take long: they go to a thread too.
 SLOW = "gateway_slow"
+# Rows that one call writes: more of them are an import.
+_MANY = 200
 
 
 class _Context(SQLiteExecutionContext):
@@ -68,16 +70,16 @@ class HereDialect(SQLiteDialect_pysqlite):
         self._run(partial(cursor.execute, statement, parameters), context)
 
     def do_executemany(self, cursor: Any, statement: str, parameters: Any, context: Any = None) -> None:
-        self._run(partial(cursor.executemany, statement, parameters), context)
+        self._run(partial(cursor.executemany, statement, parameters), context, many=len(parameters) > _MANY)
 
     def do_execute_no_params(self, cursor: Any, statement: str, context: Any = None) -> None:
         self._run(partial(cursor.execute, statement), context)
 
     @staticmethod
-    def _run(call: Callable[[], object], context: Any) -> None:
+    def _run(call: Callable[[], object], context: Any, *, many: bool = False) -> None:
         if not in_greenlet():
             call()
-        elif context is not None and context.execution_options.get(SLOW):
+        elif many or (context is not None and context.execution_options.get(SLOW)):
             await_(apart(call))
         else:
             call()
