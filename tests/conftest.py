@@ -11,6 +11,7 @@ from tests.pages.summary import pytest_terminal_summary as pytest_terminal_summa
 from tests.support import leaks
 from tests.support.broker import Broker, fresh_vhost
 from tests.support.databases import fresh_database, migrated_template
+from tests.support.kept import lies_in as lies_in
 
 
 def pytest_configure() -> None:

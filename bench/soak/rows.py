@@ -7,6 +7,7 @@ import base64
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -62,10 +63,10 @@ async def read(site: Site) -> Holdings:
             found: dict[str, Any] = {
                 name: await _rows(connection, query, site.codes) for name, query in _QUERIES.items()
             }
+            content = _Content(connection, site.settings.node.data_dir / "content")
+            files = {row["id"]: await content.of(json.loads(row["body"])) for row in found["incoming"]}
     finally:
         await engine.dispose()
-    content = site.settings.node.data_dir / "content"
-    files = {row["id"]: _files(content, json.loads(row["body"])) for row in found["incoming"]}
     return Holdings(node=site.node, files=files, **found)
 
 
@@ -75,15 +76,24 @@ async def _rows(connection: AsyncConnection, query: str, codes: Mapping[str, str
     return [{**row, "agency": codes.get(row["agency_id"], row["agency_id"])} for row in found.mappings()]
 
 
-def _files(content: Path, document: Mapping[str, Any]) -> dict[str, str]:
-    return {one["name"]: _digest_of(content, one) for one in document["files"]}
+class _Content:
+    """Envelopes, each in a row or in a file."""
 
+    def __init__(self, connection: AsyncConnection, folder: Path) -> None:
+        self._connection, self._folder = connection, folder
 
-def _digest_of(content: Path, file: Mapping[str, Any]) -> str:
-    """Of the file as a clerk would open it: its slice of the envelope, decoded."""
-    try:
-        with (content / file["source"][:2] / file["source"][2:4] / file["source"]).open("rb") as envelope:
-            envelope.seek(file["offset"])
-            return digest(base64.b64decode(envelope.read(file["length"])))
-    except (OSError, ValueError) as error:
-        return repr(error)
+    async def of(self, document: Mapping[str, Any]) -> dict[str, str]:
+        return {one["name"]: await self._digest_of(one) for one in document["files"]}
+
+    async def _digest_of(self, file: Mapping[str, Any]) -> str:
+        """Of the file as a clerk would open it: its slice of the envelope, decoded."""
+        source: str = file["source"]
+        asked = text("SELECT body FROM small_content WHERE digest = :source")
+        row = (await self._connection.execute(asked, {"source": source})).first()
+        path = self._folder / source[:2] / source[2:4] / source
+        try:
+            with BytesIO(row[0]) if row else path.open("rb") as envelope:
+                envelope.seek(file["offset"])
+                return digest(base64.b64decode(envelope.read(file["length"])))
+        except (OSError, ValueError) as error:
+            return repr(error)

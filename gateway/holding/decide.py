@@ -5,7 +5,7 @@ digests, header and decision stay either way."""
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import BinaryIO
 
@@ -18,7 +18,7 @@ from gateway.errors import Clash, Denied, Misconfigured, Refused, StoreFailure
 from gateway.holding import finish
 from gateway.holding.desk import HoldDesk
 from gateway.policy.verdict import ReasonCode, Verdict, reason
-from gateway.ports import Unsealer, Work
+from gateway.ports import Kept, Unsealer, Work
 
 
 def decided(desk: HoldDesk, who: SignedIn, why: str) -> Decision:
@@ -44,15 +44,17 @@ async def purge(desk: HoldDesk, scope: AgencyScope, hold_id: str, decision: Deci
     return await finish.settle(desk, scope, hold_id)
 
 
-async def bring_back(desk: HoldDesk, scope: AgencyScope, hold_id: str, key: Unsealer | None) -> None:
-    """The bytes lie in the content store again, proved to be those that were sealed; nobody refers to them yet. Denied for
-    a key that does not open them."""
+async def bring_back(
+    desk: HoldDesk, scope: AgencyScope, hold_id: str, key: Unsealer | None
+) -> Sequence[Kept]:
+    """The bytes are in the content store again, proved to be those that were sealed; `lift` makes them somebody's. Denied
+    for a key that does not open them."""
     async with desk.store.read(scope) as work:
         hold = await work.held.get(hold_id)
     if not hold.is_open:
         raise Clash(f"the hold {hold_id} is {hold.state}; only one that is open can be lifted")
     if hold.state is HoldState.FROZEN:
-        return
+        return ()
     if key is None:
         raise Misconfigured(f"the hold {hold_id} is sealed; the recipient's private key is needed to lift it")
     if key.fingerprint != hold.recipient:
@@ -62,15 +64,20 @@ async def bring_back(desk: HoldDesk, scope: AgencyScope, hold_id: str, key: Unse
             code="GW-SEAL-KEY",
         )
     await _unsettle(desk, scope, hold_id)
-    for content in {each.digest: each for each in hold.contents}.values():
-        await _bring_back(desk, hold, content, key)
+    contents = {each.digest: each for each in hold.contents}
+    return [await _bring_back(desk, hold, contents[digest], key) for digest in sorted(contents)]
 
 
-async def lift(work: Work, hold_id: str, decision: Decision) -> Hold:
+async def lift(work: Work, hold_id: str, decision: Decision, brought_back: Sequence[Kept]) -> Hold:
     """In the caller's transaction: the content belongs again to whom it belonged; the caller brings back the state."""
     hold = await _open(work, hold_id)
-    for each in hold.contents:
-        await work.blobs.add(each.digest, each.owner_kind, each.owner_id)
+    anew = {kept.digest: kept for kept in brought_back}
+    # By digest: units that share some contents then wait for each other, and never in a circle.
+    for each in sorted(hold.contents, key=lambda content: content.digest):
+        if each.digest in anew:
+            await work.blobs.keep(anew[each.digest], each.owner_kind, each.owner_id)
+        else:
+            await work.blobs.add(each.digest, each.owner_kind, each.owner_id)
     await work.blobs.drop(OWNER, hold.id)
     closed = replace(hold, state=HoldState.LIFTED, decision=decision, is_settled=False)
     await work.held.save(closed)
@@ -92,7 +99,7 @@ async def _open(work: Work, hold_id: str) -> Hold:
     return hold
 
 
-async def _bring_back(desk: HoldDesk, hold: Hold, content: HeldContent, key: Unsealer) -> None:
+async def _bring_back(desk: HoldDesk, hold: Hold, content: HeldContent, key: Unsealer) -> Kept:
     opener = await desk.vault.open(hold.id, content.digest)
     with desk.vault.scratch(hold.id) as scratch:
 
@@ -102,7 +109,7 @@ async def _bring_back(desk: HoldDesk, hold: Hold, content: HeldContent, key: Uns
 
         if await desk.pool.run(write) != content.digest:
             raise StoreFailure(f"what was sealed is not the content {content.digest}", code="GW-SEAL-DAMAGED")
-        await desk.blobs.keep(scratch, content.digest, content.size)
+        return await desk.blobs.keep(scratch, content.digest, content.size)
 
 
 def _poured(pieces: Iterator[bytes], target: BinaryIO) -> Digest:

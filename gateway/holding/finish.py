@@ -76,13 +76,18 @@ async def _seal(desk: HoldDesk, scope: AgencyScope, hold: Hold, sealer: Sealer) 
 
 
 async def _clear(desk: HoldDesk, scope: AgencyScope, hold: Hold) -> Hold:
-    """What must not be there any more goes: plain bytes, or sealed ones once the hold is closed."""
+    """What must not be there any more goes: plain bytes, or sealed ones once the hold is closed. Not settled while a reader
+    keeps deleted bytes in the database's journal."""
+    is_gone = True
     if hold.state is not HoldState.LIFTED:
         await desk.blobs.forget({*hold.digests, *hold.leftovers})
+        is_gone = await desk.blobs.leave_no_trace()
     if hold.is_open:
         await desk.vault.tidy(hold.id)
     else:
         await desk.vault.remove(hold.id)
+    if not is_gone:
+        return hold
     async with desk.store.begin(scope) as work:
         current = await work.held.get(hold.id)
         if current.state is not hold.state:

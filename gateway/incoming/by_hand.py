@@ -92,15 +92,17 @@ async def enter(
     agency = await desk.agency(scope.agency_id)
     _check(desk, agency, letter)
     async with AsyncExitStack() as stack:
-        scan = None
+        scan = kept = None
         if attached is not None:
             scan = await stack.enter_async_context(scanned(desk, attached.name, attached.chunks))
-            await desk.blobs.keep(scan.scratch, scan.digest, scan.size)
+            kept = await desk.blobs.keep(scan.scratch, scan.digest, scan.size)
         async with desk.store.begin(scope) as work:
             known = await _known(work, letter.id)
             if known is not None:
                 return known
             entered = await _enter(desk, work, await work.agency(), letter, scan)
+            if kept is not None:
+                await work.blobs.keep(kept, "inbox", entered.document.inbox_id)
             await work.commit()
     desk.wake()
     return entered
@@ -171,8 +173,6 @@ async def _enter(
     await work.register.enter(entry)
     fact = Fact(track=Track.BUSINESS, code="03", at=now, stated_at=now)
     await work.facts.add(document.id, fact)
-    if scan is not None:
-        await work.blobs.add(scan.digest, "inbox", document.inbox_id)
     told = _told(document, entry) | ({"copy_of": copies[0].id} if copies else {})
     await _tell(work, EventKind.BOOK_ENTERED, document.id, now, told)
     return Entered(document=document, entry=entry)

@@ -97,11 +97,11 @@ async def _keep_octets(desk: InDesk, leased: LeasedInbox, proved: Proved) -> Dig
             scratch.file.flush()
 
         await desk.pool.run(write)
-        await desk.blobs.keep(scratch, digest, len(octets))
+        kept = await desk.blobs.keep(scratch, digest, len(octets))
     try:
         async with desk.store.begin(_scope(item)) as work:
             await work.inbox.still_held(leased.lease)
-            await work.blobs.add(digest, "inbox", item.id)
+            await work.blobs.keep(kept, "inbox", item.id)
             await work.commit()
     except StaleLease:
         await desk.blobs.forget([digest])

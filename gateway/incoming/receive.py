@@ -17,7 +17,7 @@ from gateway.domain.identity import Digest
 from gateway.errors import NotFound
 from gateway.incoming import old_code, quota, repeat, settle, verify
 from gateway.incoming.desk import InDesk
-from gateway.ports import Arrival, InboxItem, Scratch, Work
+from gateway.ports import Arrival, InboxItem, Kept, Scratch, Work
 
 _log = logging.getLogger(__name__)
 PIECE = 256 * 1024
@@ -39,7 +39,7 @@ async def run(desk: InDesk, arrival: Arrival) -> None:
         if await _is_held(desk, scope, digest):
             await desk.axis.settle(arrival, done=True)
             return
-        await desk.blobs.keep(scratch, digest, size)
+        kept = await desk.blobs.keep(scratch, digest, size)
     item = _row(desk, arrival, agency.id, digest, size)
     async with desk.store.begin(scope) as work:
         if not await _stays(work):
@@ -47,9 +47,9 @@ async def run(desk: InDesk, arrival: Arrival) -> None:
             return  # not settled: the axis gives it again, and then it is refused above
         landed = await work.inbox.land(item)
         if landed.id == item.id:
-            await work.blobs.add(digest, "inbox", item.id)
+            await work.blobs.keep(kept, "inbox", item.id)
             await _tell(work, item)
-        elif not await _came_before(desk, work, landed, item):
+        elif not await _came_before(desk, work, landed, item, kept):
             return  # not settled: the axis gives it again when the lease is over
         await work.commit()
     if landed.code == _REPEAT:
@@ -103,13 +103,14 @@ async def _tell(work: Work, item: InboxItem) -> None:
         await work.events.append(EventKind.INBOX_INVALID, item.id, item.received_at, kept_out)
 
 
-async def _came_before(desk: InDesk, work: Work, first: InboxItem, item: InboxItem) -> bool:
+async def _came_before(desk: InDesk, work: Work, first: InboxItem, item: InboxItem, kept: Kept) -> bool:
     """What becomes of bytes that are here. False: there is no more room for its words. Whoever has a copy of a packet may
     publish it under another name, or spoil it on the way; the true one that comes after it must not be taken for its
     repeat."""
+    await work.blobs.heal(kept)
     other_words = first.told != item.told
     if first.state == quota.DROPPED and item.state == _LANDED:
-        await work.blobs.add(item.file_digest, "inbox", first.id)
+        await work.blobs.keep(kept, "inbox", first.id)
         await _judge_by(work, first, item)
     elif item.state != _LANDED:
         log.action(_log, "arrival.flawed_repeat", item.reason or "", inbox=first.id, code=item.code)

@@ -70,9 +70,9 @@ async def lift(
     desk: InDesk, hold: HoldDesk, scope: AgencyScope, hold_id: str, decision: Decision, key: Unsealer | None
 ) -> Hold:
     """The exact bytes are where they were, and the document or packet stands as it stood."""
-    await decide.bring_back(hold, scope, hold_id, key)
+    brought_back = await decide.bring_back(hold, scope, hold_id, key)
     async with desk.store.begin(scope) as work:
-        lifted = await decide.lift(work, hold_id, decision)
+        lifted = await decide.lift(work, hold_id, decision, brought_back)
         if lifted.kind is HeldKind.PACKET:
             item = await work.inbox.get(lifted.subject_id)
             await work.inbox.settle(replace(item, state=lifted.before), None)

@@ -10,7 +10,8 @@ from gateway.domain.identity import Digest
 from gateway.errors import StoreFailure
 from gateway.incoming.desk import InDesk
 
-_PROBE = b"does the content store take a file?"
+# Larger than what is a row: what is looked for is whether a file is taken.
+_PROBE = b"does the content store take a file?\n" * 2_000
 
 
 async def probe(desk: InDesk, size: int = 0) -> None:

@@ -8,7 +8,7 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -65,6 +65,15 @@ class _Copied:
             files=self.files,
         )
 
+    def see(self, small: Sequence[dump.Small]) -> None:
+        """Content that was copied as rows."""
+        for each in small:
+            if each.is_whole:
+                self.contents += 1
+                self.content_bytes += each.size
+            else:
+                self.lacks[Digest(each.digest)] = DAMAGED
+
 
 async def make(
     source: Source, target: Path, passphrase: bytes, clock: Clock, pool: Pool, tell: Tell
@@ -81,6 +90,9 @@ async def make(
                 for shape in view.shapes:
                     copied.tables[shape.name] = await _table(source, view, shape.name, writer, pool)
                     tell(shape.name, copied.tables[shape.name].rows)
+                async for small in view.small():
+                    copied.see(small)
+                    tell("content", copied.contents)
                 async for batch in view.contents():
                     await pool.run(partial(_hold, source.content))
                     wanted.write(b"".join(b"%s %d\n" % (each.digest.encode(), each.size) for each in batch))

@@ -226,6 +226,10 @@ class _Filling:
             raise Damaged("the backup goes on behind its manifest")
         await self._load.finish()
         found = self._found
+        async for batch in (await self._load.seen()).small():
+            found.contents += sum(each.is_whole for each in batch)
+            found.content_bytes += sum(each.size for each in batch if each.is_whole)
+            found.odd |= {each.digest for each in batch if not each.is_whole}
         equal("content", (manifest.contents, manifest.content_bytes), (found.contents, found.content_bytes))
         equal("damaged content", {*manifest.lacks} & found.odd, found.odd)
         equal("keys, trust and settings", manifest.files, found.files)

@@ -117,8 +117,7 @@ async def _accept(
     if not verdict.allowed:
         await alert.malware_refused(desk, scope, tray)
         raise Refused(verdict)
-    for received in tray.received:
-        await desk.blobs.keep(received.scratch, received.item.sha256, received.item.size)
+    contents = await tray.kept()
     async with desk.store.begin(scope) as work:
         agency = await work.agency()
         # Looked for once more under the writer's lock: another request may have been committed meanwhile.
@@ -131,8 +130,8 @@ async def _accept(
             raise Refused(Verdict(reasons=(taken,)))
         document = await _document(desk, work, agency, scope, order, draft, tray, digest)
         await work.outgoing.add(document)
-        for received in tray.received:
-            await work.blobs.add(received.item.sha256, "source", document.id)
+        for kept in contents:
+            await work.blobs.keep(kept, "source", document.id)
         await work.events.append(
             EventKind.MESSAGE_ACCEPTED,
             document.id,

@@ -29,7 +29,7 @@ from gateway.outgoing.order import Order
 from gateway.policy import contents, door, pdf_verdict
 from gateway.policy import outgoing as rules
 from gateway.policy.verdict import ReasonCode, Verdict, reason
-from gateway.ports import Work
+from gateway.ports import Kept, Work
 
 MOST_FILES = 100
 
@@ -83,8 +83,7 @@ async def add_files(
     """The files that came are its own from now on; a new lead file takes the place of the old one. Refused, and none of
     them kept, when one of them may not pass."""
     await _refuse_bad(desk, scope, files)
-    for received in files.received:
-        await desk.blobs.keep(received.scratch, received.item.sha256, received.item.size)
+    contents = await files.kept()
     new = [received.item for received in files.received]
     has_lead = any(each.role is FileRole.LEAD for each in new)
     async with desk.store.begin(scope) as work:
@@ -93,7 +92,9 @@ async def add_files(
         verdicts = {each.n: each for each in check.judged(files, desk.profile.pdf_roles)}
         parts = [(each, _verdict_on(before, each.n)) for each in kept]
         parts += [(each, verdicts.get(each.n)) for each in new]
-        saved = await _with_files(desk, work, before, sorted(parts, key=_lead_first), expect_version)
+        saved = await _with_files(
+            desk, work, before, sorted(parts, key=_lead_first), expect_version, contents
+        )
         await work.commit()
     return saved
 
@@ -173,6 +174,7 @@ async def _with_files(
     before: OutgoingDocument,
     parts: Sequence[tuple[FileItem, FileVerdict | None]],
     expect_version: int | None = None,
+    new: Sequence[Kept] = (),
 ) -> OutgoingDocument:
     _refuse_much(desk, [item for item, _ in parts])
     names = door.stored_names([item.name for item, _ in parts])
@@ -191,8 +193,10 @@ async def _with_files(
         expect_version=expect_version,
     )
     await work.blobs.drop("source", before.id)
-    for item in files:
-        await work.blobs.add(item.sha256, "source", before.id)
+    for kept in new:
+        await work.blobs.keep(kept, "source", before.id)
+    for digest in {item.sha256 for item in files} - {kept.digest for kept in new}:
+        await work.blobs.add(digest, "source", before.id)
     return saved
 
 

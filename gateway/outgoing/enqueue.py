@@ -42,7 +42,7 @@ async def document(
                     packed_at=now,
                 )
             )
-            await work.blobs.add(packed.digest, "envelope", document.id)
+            await work.blobs.keep(packed.content, "envelope", document.id)
             await work.blobs.drop("source", document.id)
             targets = await _targets(work, document.id)
             if targets:
@@ -76,7 +76,7 @@ async def status(desk: OutDesk, scope: AgencyScope, job: Job, packet: StatusPack
     """A signed status waits for the courier."""
     async with desk.store.begin(scope) as work:
         await work.jobs.done(job.lease)
-        await work.blobs.add(packed.digest, "status", packet.packet_id)
+        await work.blobs.keep(packed.content, "status", packet.packet_id)
         target = Target(code=packet.to_code, delivery_id=packet.delivery_id)
         await work.outbox.put(
             _item(

@@ -18,7 +18,7 @@ from gateway.errors import Refused, ScannerDown
 from gateway.policy import door
 from gateway.policy.contents import must_wait
 from gateway.policy.verdict import Verdict
-from gateway.ports import Scratch
+from gateway.ports import Kept, Scratch
 
 if TYPE_CHECKING:
     from gateway.outgoing.desk import OutDesk
@@ -74,6 +74,15 @@ class Tray:
         )
         self.received.append(Received(field=field, item=item, facts=facts, scratch=scratch))
         return self.received[-1]
+
+    async def kept(self) -> list[Kept]:
+        """All of them, taken by the content store, each once. In the order of their digests: units that share some of them
+        then wait for each other, and never in a circle."""
+        found = {
+            each.item.sha256: await self.desk.blobs.keep(each.scratch, each.item.sha256, each.item.size)
+            for each in self.received
+        }
+        return [found[digest] for digest in sorted(found)]
 
     async def _looked_at(self, scratch: Scratch, name: str, digest: Digest, *, is_lead: bool) -> FileFacts:
         inspect = self.desk.inspector.inspect

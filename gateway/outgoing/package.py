@@ -31,7 +31,7 @@ from gateway.outgoing import enqueue, given_up, keys, sendable, translate
 from gateway.outgoing.check import hosted_agency
 from gateway.outgoing.desk import OutDesk
 from gateway.policy import retry
-from gateway.ports import EnvelopeSigner, Job, Scratch
+from gateway.ports import EnvelopeSigner, Job, Kept, Scratch
 
 _log = logging.getLogger(__name__)
 # Pieces in which files are read and hashed (design 6).
@@ -43,14 +43,18 @@ _WRITTEN_ANEW = 3
 
 
 class Packed:
-    """A signed envelope in its scratch file, kept in the content store by the caller."""
+    """A signed envelope in its scratch file, taken by the content store when `keep` returned."""
 
-    __slots__ = ("digest", "signed", "size")
+    __slots__ = ("content", "digest", "signed", "size")
 
     def __init__(self, signed: SignedEnvelope[Envelope]) -> None:
         self.signed = signed
         self.digest: Digest = signed.file_digest
         self.size: int = signed.file_size
+        self.content = Kept(digest=self.digest, size=self.size)
+
+    async def keep(self, desk: OutDesk, scratch: Scratch) -> None:
+        self.content = await desk.blobs.keep(scratch, self.digest, self.size)
 
 
 async def run(desk: OutDesk, job: Job) -> None:
@@ -98,7 +102,7 @@ async def _document(desk: OutDesk, scope: AgencyScope, job: Job) -> None:
     with desk.blobs.scratch() as scratch:
         packed = await _pack(desk, agency, envelope, contents, qualifier, scratch, now)
         _same_files(document, packed)
-        await desk.blobs.keep(scratch, packed.digest, packed.size)
+        await packed.keep(desk, scratch)
     await enqueue.document(desk, scope, job, document, packed)
 
 
@@ -120,7 +124,7 @@ async def _answer(desk: OutDesk, scope: AgencyScope, job: Job, packet: StatusPac
     envelope, qualifier = saying.status(packet, agency), saying.qualifier(packet)
     with desk.blobs.scratch() as scratch:
         packed = await _pack(desk, agency, envelope, (), qualifier, scratch, desk.clock.now())
-        await desk.blobs.keep(scratch, packed.digest, packed.size)
+        await packed.keep(desk, scratch)
     await enqueue.status(desk, scope, job, packet, packed)
 
 

@@ -45,9 +45,9 @@ async def lift(
     desk: OutDesk, hold: HoldDesk, scope: AgencyScope, hold_id: str, decision: Decision, key: Unsealer | None
 ) -> Hold:
     """The exact bytes are where they were. What was stopped stays stopped: it is sent as a new document."""
-    await decide.bring_back(hold, scope, hold_id, key)
+    brought_back = await decide.bring_back(hold, scope, hold_id, key)
     async with desk.store.begin(scope) as work:
-        lifted = await decide.lift(work, hold_id, decision)
+        lifted = await decide.lift(work, hold_id, decision, brought_back)
         if lifted.kind is not HeldKind.OUTGOING:
             raise Clash(f"the hold {hold_id} is of something that came in")
         whole = await work.outgoing.get(lifted.subject_id)

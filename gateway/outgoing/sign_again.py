@@ -59,7 +59,7 @@ async def _signed_again(
 ) -> LeasedOutbox:
     with desk.blobs.scratch() as scratch:
         made = await desk.pool.run(lambda: _write(desk, leased.item, opener, allowed, scratch, now))
-        await desk.blobs.keep(scratch, made.digest, made.size)
+        await made.keep(desk, scratch)
     return await _commit(desk, scope, leased, made, now)
 
 
@@ -98,9 +98,9 @@ async def _commit(
     async with desk.store.begin(scope) as work:
         await work.outbox.signed_again(leased.lease, fresh)
         if item.kind is Kind.STATUS:
-            await work.blobs.add(made.digest, "status", item.packet_id)
+            await work.blobs.keep(made.content, "status", item.packet_id)
         else:
-            await work.blobs.add(made.digest, "envelope", item.subject_id)
+            await work.blobs.keep(made.content, "envelope", item.subject_id)
             document = await work.outgoing.get(item.subject_id)
             await work.outgoing.save(
                 replace(document, envelope_digest=made.digest, envelope_size=made.size, packed_at=now)

@@ -1,9 +1,28 @@
-"""The promise of a file that is being written."""
+"""The promise of a file that is being written, and what is known of content: how it was taken, and how it is found."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO, Protocol
+
+from gateway.domain.identity import Digest
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kept:
+    """Content that the store took. Small content is still in memory: its bytes go with the unit that refers to it."""
+
+    digest: Digest
+    size: int
+    body: bytes | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """Content that may be read: the bytes of what is small, or None where they are in a file."""
+
+    body: bytes | None = field(default=None, repr=False)
 
 
 class Scratch(Protocol):

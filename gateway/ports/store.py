@@ -16,6 +16,8 @@ from gateway.domain.key_use import KeyEnd
 from gateway.domain.revocation import PendingRevocation
 from gateway.domain.status import Fact
 from gateway.ports.book import Books
+from gateway.ports.content import Found as Found
+from gateway.ports.content import Kept as Kept
 from gateway.ports.content import Scratch as Scratch
 from gateway.ports.deadlines import Tasks
 from gateway.ports.holds import Holds
@@ -185,8 +187,16 @@ class DocumentRegister(Protocol):
 
 
 class BlobRefs(Protocol):
+    async def keep(self, kept: Kept, owner_kind: str, owner_id: str) -> None:
+        """That owner refers to what `Blobs.keep` took; small bytes are written here, with everything else of this unit."""
+
+    async def heal(self, kept: Kept) -> None:
+        """Small bytes that this agency refers to are those again, whatever became of them since. Large ones are by
+        `Blobs.keep`; what nobody may read stays as it is."""
+
     async def add(self, digest: Digest, owner_kind: str, owner_id: str) -> None:
-        """StoreFailure when nothing is kept under that digest (any more): whoever keeps it again succeeds."""
+        """Of content that is here already. StoreFailure when nothing is kept under that digest (any more): whoever keeps it
+        again succeeds."""
 
     async def drop(self, owner_kind: str, owner_id: str) -> None: ...
 
@@ -194,7 +204,13 @@ class BlobRefs(Protocol):
         """The first few of that kind that refer to it, by id."""
 
     async def holds(self, digest: Digest) -> bool:
-        """Whether this agency has any reference to it by which it may be read; reading asks this first."""
+        """Whether this agency has any reference to it by which it may be read."""
+
+    async def found(self, digest: Digest) -> Found | None:
+        """What may be read by a reference of this agency; None where it has none. Reading asks this first."""
+
+    async def frozen(self, digest: Digest, hold_id: str) -> Found | None:
+        """The same of what that sealed hold keeps."""
 
     async def of(self, owner_kind: str, owner_id: str) -> Mapping[Digest, int]:
         """The content of that owner, with sizes."""
@@ -346,13 +362,15 @@ class Store(Protocol):
 
 
 class Blobs(Protocol):
-    """Bytes by digest. What `keep` returned for is durable; reading checks that a reference of one's own agency exists."""
+    """Bytes by digest. What `keep` took is durable with the unit of work that refers to it; reading checks that a reference
+    of one's own agency exists."""
 
     def scratch(self) -> AbstractContextManager[Scratch]:
         """A temporary file in the store's own folder (sync; use it inside the pool or around pool calls)."""
 
-    async def keep(self, scratch: Scratch, digest: Digest, size: int) -> None:
-        """Fsynced and renamed under its digest, and known to the sweeper. The same digest again is harmless."""
+    async def keep(self, scratch: Scratch, digest: Digest, size: int) -> Kept:
+        """For `BlobRefs.keep`, in the unit that refers to it. What is large is fsynced, renamed under its digest and known
+        to the sweeper on return. The same digest again is harmless."""
 
     async def open(self, work: Work, digest: Digest) -> Callable[[], BinaryIO]:
         """A re-openable reader; NotFound when this agency has no reference to it or the bytes are gone."""
@@ -361,8 +379,12 @@ class Blobs(Protocol):
         """A reader of what that sealed hold keeps; NotFound when it keeps no such content any more."""
 
     async def forget(self, digests: Collection[Digest]) -> None:
-        """The bytes are gone from the disk on return, unless somebody refers to them. Who has just kept the same bytes
-        and refers to them a moment later finds them gone, and keeps them again."""
+        """The bytes are gone on return, unless somebody refers to them. Who has just kept the same bytes and refers to
+        them a moment later finds them gone, and keeps them again."""
+
+    async def leave_no_trace(self) -> bool:
+        """Whether what was forgotten is in no journal of this node's own database file either. False while somebody, such
+        as a backup, reads what was there before: ask again later."""
 
     async def sweep(self, now: datetime) -> int:
         """Deletes blobs without references, 24 h after their last `keep`, and old scratch files; how many."""

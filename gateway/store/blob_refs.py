@@ -1,5 +1,6 @@
-"""Who needs which content. In: a digest and its owner, in the owner's transaction. Out: whether this agency may read
-it. Dropping the last reference deletes nothing by itself: the sweeper does, later."""
+"""Who needs which content. In: a digest and its owner, in the owner's transaction, and the bytes of what is small. Out:
+whether this agency may read it, and those bytes. Dropping the last reference deletes nothing by itself: the sweeper does,
+later."""
 
 from __future__ import annotations
 
@@ -12,12 +13,24 @@ from gateway import errors
 from gateway.domain.account import AgencyScope
 from gateway.domain.hold import OWNER as HOLD
 from gateway.domain.identity import Digest
-from gateway.store.tables import BlobRefRow, BlobRow
+from gateway.ports.content import Found, Kept
+from gateway.ports.services import Clock
+from gateway.store.tables import BlobRefRow, BlobRow, SmallContentRow
 from gateway.store.transaction import Transaction
 
 _R = BlobRefRow
 _MINE = (col(_R.agency_id) == bindparam("agency"),)
 _TO = select(_R).where(*_MINE, col(_R.digest) == bindparam("digest"), col(_R.owner_kind) != HOLD)
+_SMALL = col(SmallContentRow.body)
+_BODY = (
+    select(_SMALL)
+    .select_from(_R)
+    .outerjoin(SmallContentRow, col(SmallContentRow.digest) == col(_R.digest))
+    .where(*_MINE, col(_R.digest) == bindparam("digest"))
+    .limit(1)
+)
+_READABLE = _BODY.where(col(_R.owner_kind) != HOLD)
+_FROZEN = _BODY.where(col(_R.owner_kind) == HOLD, col(_R.owner_id) == bindparam("owner"))
 _BY = (col(_R.owner_kind) == bindparam("kind"), col(_R.owner_id) == bindparam("owner"))
 _OF = (
     select(col(BlobRow.digest), col(BlobRow.size))
@@ -38,9 +51,26 @@ _OWNED = delete(_R).where(*_MINE, *_BY)
 class SqlBlobRefs:
     """Keeps the promise of `ports.BlobRefs`."""
 
-    def __init__(self, tx: Transaction, scope: AgencyScope) -> None:
+    def __init__(self, tx: Transaction, scope: AgencyScope, clock: Clock) -> None:
         self._tx = tx
         self._agency_id = scope.agency_id
+        self._clock = clock
+
+    async def keep(self, kept: Kept, owner_kind: str, owner_id: str) -> None:
+        """Small bytes take the place of those that are there: these were hashed a moment ago, those may have been damaged
+        since."""
+        if kept.body is not None:
+            row = BlobRow(digest=kept.digest, size=kept.size, stored_at=self._clock.now())
+            await self._tx.put_over(row, "stored_at")
+            await self._tx.put_over(SmallContentRow(digest=kept.digest, body=kept.body), "body")
+        await self.add(kept.digest, owner_kind, owner_id)
+
+    async def heal(self, kept: Kept) -> None:
+        if kept.body is None:
+            return
+        found = await self.found(kept.digest)
+        if found is not None and found.body != kept.body:
+            await self._tx.put_over(SmallContentRow(digest=kept.digest, body=kept.body), "body")
 
     async def add(self, digest: Digest, owner_kind: str, owner_id: str) -> None:
         """Harmless when it is there. StoreFailure when that content is not kept (any more). The foreign key holds
@@ -63,6 +93,14 @@ class SqlBlobRefs:
 
     async def holds(self, digest: Digest) -> bool:
         return await self._tx.first(_R, _TO, agency=self._agency_id, digest=digest) is not None
+
+    async def found(self, digest: Digest) -> Found | None:
+        rows = await self._tx.tuples(_READABLE, agency=self._agency_id, digest=digest)
+        return Found(rows[0][0]) if rows else None
+
+    async def frozen(self, digest: Digest, hold_id: str) -> Found | None:
+        rows = await self._tx.tuples(_FROZEN, agency=self._agency_id, digest=digest, owner=hold_id)
+        return Found(rows[0][0]) if rows else None
 
     async def of(self, owner_kind: str, owner_id: str) -> Mapping[Digest, int]:
         asked = {"agency": self._agency_id, "kind": owner_kind, "owner": owner_id}

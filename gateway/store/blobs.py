@@ -1,6 +1,7 @@
-"""Content by digest, in files. In: a scratch file that someone has filled and hashed. Out: the same bytes under
-root/aa/bb/<digest>, durable, and readable by agencies that hold a reference. The database row is the lock that keeps
-the sweeper and a `keep` of the same digest apart; the file is only touched while that lock is held."""
+"""Content by digest. In: a scratch file that someone has filled and hashed. Out: what is small for a row, written by the
+unit that refers to it; what is large under root/aa/bb/<digest>, durable; both readable by agencies that hold a reference.
+The database row is the lock that keeps the sweeper and a `keep` of the same digest apart; the file is only touched while
+that lock is held."""
 
 from __future__ import annotations
 
@@ -11,18 +12,22 @@ from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from datetime import datetime
 from functools import partial
+from io import BytesIO
 from pathlib import Path
 from typing import BinaryIO
 
 from gateway import errors
-from gateway.domain.hold import OWNER as HOLD
 from gateway.domain.identity import Digest
+from gateway.ports.content import Found, Kept
 from gateway.ports.services import Clock, Pool
 from gateway.ports.store import Scratch, Work
 from gateway.store import sweeper
 from gateway.store.room import Room
 from gateway.store.store import SqlStore
 from gateway.store.tables import BlobRow
+
+# Up to this size bytes are a row: a file and its folders cost more fsyncs than that many bytes in the journal.
+SMALL = 64 * 1024
 
 
 class FileScratch:
@@ -68,8 +73,8 @@ def _disk_failures_named(folder: Path) -> Iterator[None]:
 
 class FileBlobs:
     """Keeps the promise of `ports.Blobs`. Nodes that share a database share the folder too. Never call `keep` inside
-    a unit of work: it opens one of its own, and SQLite has one writer. The digest is the caller's word: it hashed the
-    bytes while writing them, and hashing them again here would double the cost."""
+    a unit of work: of what is large it opens one of its own, and SQLite has one writer. The digest is the caller's word: it
+    hashed the bytes while writing them, and hashing them again here would double the cost."""
 
     def __init__(
         self, root: Path, store: SqlStore, clock: Clock, pool: Pool, room: Room | None = None
@@ -94,54 +99,94 @@ class FileBlobs:
             finally:
                 scratch.discard()
 
-    async def keep(self, scratch: Scratch, digest: Digest, size: int) -> None:
+    async def keep(self, scratch: Scratch, digest: Digest, size: int) -> Kept:
         """StoreFailure when the scratch file has another size, or the disk does not take it."""
+        if size <= SMALL:
+            return Kept(digest=digest, size=size, body=_whole(scratch, size))
         await self._pool.run(partial(_make_durable, scratch, size))
-        now = self._clock.now()
-        row = BlobRow(digest=digest, size=size, stored_at=now)
+        row = BlobRow(digest=digest, size=size, stored_at=self._clock.now())
         async with self._store.writing() as tx:
             await tx.put_over(row, "stored_at")
             target = sweeper.path_of(self._root, digest)
             # Not in the pool: other writers wait, and its threads may have long work before them.
             await asyncio.to_thread(_place, scratch, target, self._synced)
             await tx.commit()
+        return Kept(digest=digest, size=size)
 
     async def open(self, work: Work, digest: Digest) -> Callable[[], BinaryIO]:
-        """Checks that the file is there, not that its bytes are whole."""
-        path = sweeper.path_of(self._root, digest)
-        if not await work.blobs.holds(digest):
+        """Checks that the bytes are there, not that they are whole."""
+        found = await work.blobs.found(digest)
+        if found is None:
             raise errors.NotFound(f"this agency has no content {digest}")
-        # Not in the pool: its threads may all be waiting for a connection, and `work` holds one.
-        if not await asyncio.to_thread(path.is_file):
+        reader = await self._reader(found, digest)
+        if reader is None:
             raise errors.NotFound(
                 f"the content {digest} is referred to but its file is gone; restore it from a backup"
             )
-        return lambda: path.open("rb")
+        return reader
 
     async def open_frozen(self, work: Work, hold_id: str, digest: Digest) -> Callable[[], BinaryIO]:
-        path = sweeper.path_of(self._root, digest)
-        if digest not in await work.blobs.of(HOLD, hold_id) or not await asyncio.to_thread(path.is_file):
+        found = await work.blobs.frozen(digest, hold_id)
+        reader = None if found is None else await self._reader(found, digest)
+        if reader is None:
             raise errors.NotFound(f"the sealed hold {hold_id} keeps no content {digest} here")
-        return lambda: path.open("rb")
+        return reader
+
+    async def _reader(self, found: Found, digest: Digest) -> Callable[[], BinaryIO] | None:
+        if found.body is not None:
+            return partial(BytesIO, found.body)
+        path = sweeper.path_of(self._root, digest)
+        # Not in the pool: its threads may all be waiting for a connection, and the unit of work holds one.
+        return (lambda: path.open("rb")) if await asyncio.to_thread(path.is_file) else None
 
     async def forget(self, digests: Collection[Digest]) -> None:
         for digest in digests:
             await sweeper.remove(self._root, self._store, digest, None)
+        await self._cut_journal()
+
+    async def leave_no_trace(self) -> bool:
+        return self._store.journal is None or await self._store.journal.cut()
 
     async def sweep(self, now: datetime) -> int:
         """Reports in the log every row whose file is missing."""
-        return await sweeper.sweep(self._root, self._store, self._pool, now)
+        swept = await sweeper.sweep(self._root, self._store, self._pool, now)
+        await self._cut_journal()
+        return swept
+
+    async def _cut_journal(self) -> None:
+        if self._store.journal is not None:
+            await self._store.journal.cut_if_due()
+
+
+def _whole(scratch: Scratch, size: int) -> bytes:
+    """So few bytes that reading them back holds nobody up: they were written a moment ago."""
+    with _refused_named():
+        scratch.file.flush()
+        scratch.file.seek(0)
+        body = scratch.file.read(size + 1)
+    _check_size(len(body), size)
+    return body
 
 
 def _make_durable(scratch: Scratch, size: int) -> None:
-    try:
+    with _refused_named():
         scratch.file.flush()
         os.fsync(scratch.file.fileno())
         found = os.fstat(scratch.file.fileno()).st_size
+    _check_size(found, size)
+
+
+@contextmanager
+def _refused_named() -> Iterator[None]:
+    try:
+        yield
     except OSError as cause:
         raise errors.StoreFailure(
             f"the content store did not take the file ({cause}); check its disk"
         ) from cause
+
+
+def _check_size(found: int, size: int) -> None:
     if found != size:
         raise errors.StoreFailure(
             f"the scratch file holds {found} bytes and {size} were announced; write it again"
@@ -152,7 +197,7 @@ def _place(scratch: Scratch, target: Path, synced: bytearray) -> None:
     """Renames into place and makes the rename durable. It takes the place of a file that is there: these bytes were hashed
     a moment ago, those may have been damaged since. Who reads them reads on."""
     folder, place = target.parent, int(target.name[:4], 16)
-    try:
+    with _refused_named():
         if not folder.is_dir():
             folder.mkdir(parents=True, exist_ok=True)
             synced[place] = False
@@ -164,10 +209,6 @@ def _place(scratch: Scratch, target: Path, synced: bytearray) -> None:
             _sync_folder(folder.parent.parent)
             synced[place] = True
         scratch.discard()
-    except OSError as cause:
-        raise errors.StoreFailure(
-            f"the content store did not take the file ({cause}); check its disk"
-        ) from cause
 
 
 def _sync_folder(folder: Path) -> None:

@@ -23,9 +23,12 @@ from gateway.store.memory_tables import MEMORY_TABLES
 AT_ONCE = 500
 # Rows with a body in bytes may be ten megabytes each.
 LARGE_AT_ONCE = 8
+SMALL_AT_ONCE = 64
 VERSION_TABLE = "alembic_version"
 # SQLite's index of words is made of tables; it is made anew from the rows that it is about.
 SEARCH_TABLES = "list_search"
+# Content that lies in rows; a database from before it had such has none.
+SMALL = "small_content"
 # A copy holds no leases: whoever held one is not at work on the copy.
 _LEASE = frozenset({"lease_token", "lease_until"})
 
@@ -54,6 +57,15 @@ class Content:
     size: int
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Small:
+    """Content as its row has it."""
+
+    digest: str
+    size: int
+    is_whole: bool
+
+
 class Snapshot:
     """One view of every table. It lives as long as its transaction; others are neither seen nor held up."""
 
@@ -67,7 +79,8 @@ class Snapshot:
         """Every row of a table, in batches, in the order of its key."""
         kept = self._tables[table]
         large = any((each.name, neutral.kind_of(each)) == ("body", "bytes") for each in kept.columns)
-        async for batch in self._stream(_rows(kept, self._connection), LARGE_AT_ONCE if large else AT_ONCE):
+        at_once = SMALL_AT_ONCE if table == SMALL else LARGE_AT_ONCE if large else AT_ONCE
+        async for batch in self._stream(_rows(kept, self._connection), at_once):
             yield [neutral.line(row) for row in batch]
 
     async def sum(self, table: str) -> Sum:
@@ -79,11 +92,25 @@ class Snapshot:
         return Sum(rows=count, digest=hashed.hexdigest())
 
     async def contents(self) -> AsyncIterator[list[Content]]:
-        """Every blob that is referred to, in batches, by digest."""
-        blob = self._tables["blob"]
+        """Every file of content that is referred to, in batches, by digest."""
+        blob, small = self._tables["blob"], self._tables.get(SMALL)
         wanted = select(blob.c.digest, blob.c.size).where(_wanted(blob)).order_by(blob.c.digest)
+        if small is not None:
+            wanted = wanted.where(~exists().where(small.c.digest == blob.c.digest))
         async for batch in self._stream(wanted):
             yield [Content(digest=row[0], size=row[1]) for row in batch]
+
+    async def small(self) -> AsyncIterator[list[Small]]:
+        """All content that is a row and is referred to, in batches, looked at byte by byte."""
+        table = self._tables.get(SMALL)
+        if table is None:
+            return
+        wanted = select(table.c.digest, table.c.body).where(_wanted(table))
+        async for batch in self._stream(wanted, SMALL_AT_ONCE):
+            yield [
+                Small(digest=row[0], size=len(row[1]), is_whole=hashlib.sha256(row[1]).hexdigest() == row[0])
+                for row in batch
+            ]
 
     async def needed(self, digests: Sequence[str]) -> set[str]:
         """Which of them are referred to."""
@@ -146,7 +173,7 @@ def _rows(table: Table, connection: AsyncConnection) -> Select[Any]:
     query = select(*asked).order_by(*order)
     if table.name == "blob_ref":
         return query.where(table.c.owner_kind != HOLD)
-    return query.where(_wanted(table)) if table.name == "blob" else query
+    return query.where(_wanted(table)) if table.name in ("blob", SMALL) else query
 
 
 def _in_order(column: Column[Any], connection: AsyncConnection) -> Any:
@@ -155,8 +182,8 @@ def _in_order(column: Column[Any], connection: AsyncConnection) -> Any:
     return collate(column, "C") if is_text and connection.dialect.name == "postgresql" else column
 
 
-def _wanted(blob: Table) -> Any:
+def _wanted(content: Table) -> Any:
     """Content that nobody refers to yet, or any more, belongs to no state that could be restored; what the sealed hold
     keeps is in no copy (R4)."""
-    refs = blob.metadata.tables["blob_ref"]
-    return exists().where(refs.c.digest == blob.c.digest, refs.c.owner_kind != HOLD)
+    refs = content.metadata.tables["blob_ref"]
+    return exists().where(refs.c.digest == content.c.digest, refs.c.owner_kind != HOLD)

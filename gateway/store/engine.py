@@ -252,9 +252,11 @@ def _pragmas(role: Role) -> tuple[str, ...]:
     foreign_keys = "OFF" if role is Role.MIGRATOR else "ON"
     # FULL: in WAL, NORMAL may lose the last commits when the power fails, and those were answered "accepted" (G1).
     # Zeros over what is deleted: a text that goes by law, or a secret's words, must not stay in free pages.
-    return (
+    always = (
         "journal_mode = WAL",
         "synchronous = FULL",
         f"foreign_keys = {foreign_keys}",
         "secure_delete = ON",
     )
+    # What a savepoint changes is noted down meanwhile: not in a temporary file, over which nobody writes zeros.
+    return (*always, "temp_store = MEMORY") if role is Role.WRITER else always

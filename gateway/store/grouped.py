@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
 from sqlalchemy.engine import Connection
 from sqlalchemy.exc import SQLAlchemyError
@@ -68,6 +68,10 @@ class GroupWriter:
             raise failure(cause) from cause
         finally:
             await unit.leave()
+
+    def alone(self) -> AbstractAsyncContextManager[None]:
+        """What was written before is committed, and nobody of this process writes."""
+        return self._writer.alone()
 
     async def _opened(self) -> _Driver:
         connection = await self._engine.connect()

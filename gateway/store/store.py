@@ -8,6 +8,7 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import datetime, timedelta
 from functools import partial
 from itertools import count
+from pathlib import Path
 
 from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
@@ -30,6 +31,7 @@ from gateway.store.engine import AS_SHIPPED, Role, ServerLimits, open_engine
 from gateway.store.grouped import GroupWriter
 from gateway.store.held import Held
 from gateway.store.history import SqlHistory
+from gateway.store.journal import Journal
 from gateway.store.keepings import SqlKeepings
 from gateway.store.key_ends import SqlKeyEnds, first_notice
 from gateway.store.lists_counts import KnownCounts
@@ -62,6 +64,10 @@ class SqlStore:
         self._reader = open_engine(url, Role.READER, limits)
         self._one_writer = self._writer.dialect.name == "sqlite"
         self._group = GroupWriter(self._writer) if self._one_writer else None
+        # A server keeps its journal as its own settings say.
+        self.journal = (
+            Journal(Path(self._writer.url.database or ""), self._group.alone) if self._group else None
+        )
         self._near = open_engine(url, Role.NEAR_READER, limits) if self._one_writer else self._reader
         self.wake = Wake(self._writer)
         self._numbered = events.Bell()

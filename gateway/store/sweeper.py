@@ -14,7 +14,7 @@ from sqlmodel import col
 
 from gateway.ports.services import Pool
 from gateway.store.store import SqlStore
-from gateway.store.tables import BlobRefRow, BlobRow
+from gateway.store.tables import BlobRefRow, BlobRow, SmallContentRow
 
 SCRATCH = "scratch"
 HOLD = "no-sweep"  # a file whose age says when somebody last asked that nothing be taken away
@@ -68,8 +68,8 @@ async def _sweep_rows(
 
 
 async def remove(root: Path, store: SqlStore, digest: str, before: datetime | None) -> bool:
-    """Row, then file, in one transaction, unless somebody refers to it, or it was kept since `before`. Dying between the
-    two rolls the row back: it is swept the next time."""
+    """Row with its small bytes, then file, in one transaction, unless somebody refers to it, or it was kept since `before`.
+    Dying between the two rolls the row back: it is swept the next time. Small bytes stay in the journal until it is cut."""
     this = col(BlobRow.digest) == digest
     async with store.writing() as tx:
         row = await tx.first(BlobRow, select(BlobRow).where(this).with_for_update())
@@ -78,10 +78,13 @@ async def remove(root: Path, store: SqlStore, digest: str, before: datetime | No
             return False
         if await tx.first(BlobRefRow, refs) is not None:
             return False
+        small = await tx.change(delete(SmallContentRow).where(col(SmallContentRow.digest) == digest))
         await tx.change(delete(BlobRow).where(this))
         # Not in the pool: a cancelled wait would let go of the lock while the thread still deletes.
         path_of(root, digest).unlink(missing_ok=True)
         await tx.commit()
+    if small and store.journal is not None:
+        store.journal.mark()
     return True
 
 
@@ -91,14 +94,17 @@ async def _sweep_shard(
     """Files whose `keep` never committed go; rows whose file is missing are reported."""
     async with store.reading() as tx:
         # A range, not LIKE: it is read from the key's index. "g" sorts behind every hexadecimal digit.
-        query = select(BlobRow).where(col(BlobRow.digest) >= shard, col(BlobRow.digest) < shard + "g")
-        known = {row.digest for row in await tx.rows(BlobRow, query)}
+        this, small = col(BlobRow.digest), col(SmallContentRow.digest)
+        query = select(this, small.is_not(None)).outerjoin(SmallContentRow, small == this)
+        known = dict(await tx.tuples(query.where(this >= shard, this < shard + "g")))
     orphans = [digest for digest, at in ages.items() if digest not in known and at < before]
     gone = 0
     for digest in orphans:
         gone += await _remove_orphan(root, store, digest, before)
-    for digest in sorted(known - ages.keys()):
-        if not path_of(root, digest).is_file():  # the files were listed before the rows: look again
+    for digest in sorted(known.keys() - ages.keys()):
+        if (
+            not known[digest] and not path_of(root, digest).is_file()
+        ):  # the files were listed before the rows: look again
             _log.error(
                 "a blob's file is missing; restore it", extra={"action": "blob.missing", "digest": digest}
             )

@@ -7,7 +7,16 @@ from __future__ import annotations
 from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import BigInteger, ForeignKeyConstraint, Index, Text, UniqueConstraint, false, text
+from sqlalchemy import (
+    BigInteger,
+    ForeignKeyConstraint,
+    Index,
+    LargeBinary,
+    Text,
+    UniqueConstraint,
+    false,
+    text,
+)
 from sqlmodel import Field, SQLModel, col
 
 from gateway.store.account_tables import HostedAgencyRow
@@ -41,7 +50,8 @@ from gateway.store.view_tables import SavedViewRow as SavedViewRow
 NODE_TABLES = (
     frozenset(
         {
-            *("hosted_agency", "principal", "api_key", "api_call", "blob", "event_counter"),
+            *("hosted_agency", "principal", "api_key", "api_call", "blob", "small_content"),
+            "event_counter",
             *("log", "log_leaf", "log_node", "log_seal", "notice", "queue_sample", "job_day", "page_keeping"),
         }
     )
@@ -349,6 +359,27 @@ class BlobRow(SQLModel, table=True):
     digest: str = _key()
     size: int = Field(sa_type=BigInteger)
     stored_at: datetime = Field(sa_type=Moment)
+
+
+# More than a page of SQLite's keeps of a row that goes on elsewhere.
+HEAD = 1_000
+
+
+class SmallContentRow(SQLModel, table=True):
+    """The bytes of a small blob, which have no file; they go with its row.
+
+    SQLite writes zeros over a row that is deleted, but leaves copies behind of the first 1,002 bytes of rows that it once
+    moved to another page. The key and `head` fill those, so that no byte of `body` is ever moved."""
+
+    __tablename__ = "small_content"
+    __table_args__ = (
+        ForeignKeyConstraint(["digest"], ["blob.digest"], name="fk_small_content_blob", ondelete="CASCADE"),
+        {"sqlite_with_rowid": False},
+    )
+
+    digest: str = _key()
+    head: bytes = Field(default=bytes(HEAD), sa_type=LargeBinary)
+    body: bytes = Field(sa_type=LargeBinary)
 
 
 class BlobRefRow(SQLModel, table=True):

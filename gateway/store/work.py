@@ -78,7 +78,7 @@ class SqlWork:
         self.outbox: Outbox = SqlOutbox(tx, scope)
         self.inbox: Inbox = SqlInbox(tx, scope, clock)
         self.jobs: Jobs = SqlJobs(tx, scope, clock)
-        self.blobs: ports.BlobRefs = SqlBlobRefs(tx, scope)
+        self.blobs: ports.BlobRefs = SqlBlobRefs(tx, scope, clock)
         self.pending: PendingRevocations = SqlPendingRevocations(tx, scope.agency_id)
         self.events: ports.Events = SqlEvents(tx, scope, clock)
         self.held: Holds = SqlHolds(tx, scope)

@@ -174,7 +174,7 @@ async def test_every_inbox_row_that_ended_has_an_event_that_tells_how(town: Town
 @pytest.mark.parametrize("send", [True, False])
 async def test_a_declared_secret_is_refused_with_nothing_stored(town: Town, send: bool) -> None:
     """R2."""
-    tables = ("outgoing_document", "delivery", "fact", "job", "blob", "blob_ref", "event")
+    tables = ("outgoing_document", "delivery", "fact", "job", "blob", "small_content", "blob_ref", "event")
     before = {table: await town.count(table) for table in tables}
 
     with pytest.raises(Refused, match="secrecy-declared"):

@@ -47,6 +47,7 @@ from tests.support.secret import FILES, SECRET, key, secret_came, with_recipient
 from tests.support.secret import plain_places as in_plain
 from tests.support.stamped import stamped
 
+pytestmark = pytest.mark.usefixtures("lies_in")
 SENT_FILES = (("15.pdf", PDF), ("phu-luc.pdf", SECRET))
 OTHER_PRIVATE, _ = new_pair(b"x" * 12)
 
@@ -164,7 +165,8 @@ async def backed_up(town: Town, folder: Path) -> tuple[Manifest, set[str]]:
     target, clock, pool = folder / "copy.backup", town.clock, town.node.pool
     manifest = await backup.make(source, target, b"words of a test", clock, pool, lambda *_: None)
     async with dump.snapshot(settings.database.url) as view:
-        return manifest, {each.digest async for batch in view.contents() for each in batch}
+        files = {each.digest async for batch in view.contents() for each in batch}
+        return manifest, files | {each.digest async for batch in view.small() for each in batch}
 
 
 async def test_lifting_gives_the_exact_bytes_back_and_the_document_stands_as_before(town: Town) -> None:

@@ -13,6 +13,7 @@ from gateway.domain.event import EventKind
 from gateway.errors import NotFound
 from gateway.incoming import decide, quota
 from gateway.workers.quarantine import Quarantine
+from tests.support.kept import Lying
 from tests.support.node import PDF, PROVINCE, Packet, Town, document
 
 FILES = (("van-ban.pdf", PDF),)
@@ -42,18 +43,19 @@ async def states(town: Town, packets: list[Packet]) -> list[str]:
     return [(await town.row(PROVINCE, each)).state for each in packets]
 
 
+@pytest.mark.usefixtures("lies_in")
 async def test_threat_122_the_oldest_unproved_packets_go_with_their_bytes_and_their_digests_stay(
     town: Town,
 ) -> None:
     packets = await flood(town, 4)
-    content = town.node.settings.node.data_dir / "content"
+    lying = Lying.of(town.node)
     room = sum(len(each.raw) for each in packets[2:])
 
     assert await quota.keep(limited(town, room).node.inn) == 2
     assert await quota.keep(limited(town, room).node.inn) == 0
 
     assert await states(town, packets) == ["dropped", "dropped", "quarantined", "quarantined"]
-    assert [bool(list(content.rglob(str(each.digest)))) for each in packets] == [False, False, True, True]
+    assert [await lying.there(each.digest) for each in packets] == [False, False, True, True]
     row = await town.row(PROVINCE, packets[0])
     (told,) = [
         each.data for each in await town.events(PROVINCE, row.id) if each.kind is EventKind.INBOX_DROPPED

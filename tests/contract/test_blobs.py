@@ -1,4 +1,5 @@
-"""Content by digest: durable when kept, read through one's own reference only, swept when nobody needs it (design 6)."""
+"""Content by digest, in rows and in files: durable with whoever refers to it, read through one's own reference only, swept
+when nobody needs it (design 6)."""
 
 from __future__ import annotations
 
@@ -16,14 +17,19 @@ from gateway import errors
 from gateway.domain.account import AgencyScope
 from gateway.domain.identity import Digest
 from gateway.pool import ThreadPool
+from gateway.ports import Kept
 from gateway.ports.store import Blobs
 from gateway.store import sweeper
 from gateway.store.blobs import FileBlobs
 from gateway.store.store import SqlStore
+from gateway.store.sweeper import path_of
 from tests.support.clock import ManualClock
+from tests.support.kept import Lying
 from tests.support.stores import NORTH, SOUTH, digest
 
 DAY = timedelta(hours=24)
+# Each test of these is run with all content in rows, and with all of it in files.
+pytestmark = pytest.mark.usefixtures("lies_in")
 
 
 @pytest.fixture
@@ -43,19 +49,41 @@ def blobs(root: Path, store: SqlStore, clock: ManualClock, pool: ThreadPool) -> 
     return FileBlobs(root, store, clock, pool)
 
 
-def path_of(root: Path, name: Digest) -> Path:
-    return root / name[:2] / name[2:4] / name
+@pytest.fixture
+def lying(store: SqlStore, root: Path) -> Lying:
+    return Lying(store, root)
 
 
-async def keep(blobs: Blobs, content: bytes) -> Digest:
-    name = Digest(hashlib.sha256(content).hexdigest())
+async def take(blobs: Blobs, content: bytes) -> Kept:
+    """What a unit of work may refer to."""
     with blobs.scratch() as scratch:
         scratch.file.write(content)
-        await blobs.keep(scratch, name, len(content))
+        return await blobs.keep(scratch, named(content), len(content))
+
+
+def named(content: bytes) -> Digest:
+    return Digest(hashlib.sha256(content).hexdigest())
+
+
+async def keep(
+    blobs: Blobs, store: SqlStore, content: bytes, owner: str = "msg-1", scope: AgencyScope = NORTH
+) -> Digest:
+    """As everybody keeps content: taken, and referred to by its owner."""
+    kept = await take(blobs, content)
+    async with store.begin(scope) as work:
+        await work.blobs.keep(kept, "document", owner)
+        await work.commit()
+    return kept.digest
+
+
+async def keep_unowned(blobs: Blobs, store: SqlStore, content: bytes) -> Digest:
+    name = await keep(blobs, store, content, owner="msg-gone")
+    await drop(store, "msg-gone")
     return name
 
 
 async def refer(store: SqlStore, name: Digest, owner: str = "msg-1", scope: AgencyScope = NORTH) -> None:
+    """To what is here already."""
     async with store.begin(scope) as work:
         await work.blobs.add(name, "document", owner)
         await work.commit()
@@ -80,14 +108,13 @@ async def read(blobs: Blobs, store: SqlStore, name: Digest, scope: AgencyScope =
 
 
 async def test_what_was_kept_is_read_again_and_leaves_no_scratch(
-    blobs: FileBlobs, store: SqlStore, root: Path
+    blobs: FileBlobs, store: SqlStore, root: Path, lies_in: str
 ) -> None:
-    name = await keep(blobs, b"content")
-    await refer(store, name)
+    name = await keep(blobs, store, b"content")
 
     assert await read(blobs, store, name) == b"content"
     assert await read(blobs, store, name) == b"content"
-    assert path_of(root, name).read_bytes() == b"content"
+    assert path_of(root, name).exists() is (lies_in == "files")
     assert list((root / "scratch").iterdir()) == []
 
 
@@ -100,55 +127,55 @@ async def test_a_scratch_file_that_is_not_kept_vanishes(blobs: FileBlobs, root: 
     assert not path.exists()
 
 
-@pytest.mark.parametrize("damaged", [b"c0ntent", b"cont", b"content and more"])
+@pytest.mark.parametrize("damaged", [b"c0ntent", b"con", b"content and more"])
 async def test_damaged_content_is_healed_when_the_true_bytes_come_again(
-    blobs: FileBlobs, store: SqlStore, root: Path, damaged: bytes
+    blobs: FileBlobs, store: SqlStore, root: Path, lying: Lying, damaged: bytes
 ) -> None:
-    name = await keep(blobs, b"content")
-    await refer(store, name)
-    path_of(root, name).write_bytes(damaged)
+    name = await keep(blobs, store, b"content")
+    await lying.write(name, damaged)
+    assert await read(blobs, store, name) == damaged
 
-    await keep(blobs, b"content")
+    await keep(blobs, store, b"content", owner="msg-2")
 
     assert await read(blobs, store, name) == b"content"
     assert list((root / "scratch").iterdir()) == []
+
+
+async def test_lost_content_is_there_again_when_the_true_bytes_come_again(
+    blobs: FileBlobs, store: SqlStore, lying: Lying
+) -> None:
+    name = await keep(blobs, store, b"content")
+    await lying.lose(name)
+
+    await keep(blobs, store, b"content")
+
+    assert await read(blobs, store, name) == b"content"
 
 
 async def test_keeping_the_same_content_again_is_harmless(
     blobs: FileBlobs, store: SqlStore, root: Path
 ) -> None:
-    name = await keep(blobs, b"content")
-    await refer(store, name)
+    name = await keep(blobs, store, b"content")
 
-    await asyncio.gather(*(keep(blobs, b"content") for _ in range(5)))
+    await asyncio.gather(*(keep(blobs, store, b"content", owner=f"msg-{n}") for n in range(5)))
 
     assert await read(blobs, store, name) == b"content"
     assert list((root / "scratch").iterdir()) == []
 
 
-async def test_keeping_heals_a_file_of_another_size(blobs: FileBlobs, store: SqlStore, root: Path) -> None:
-    name = await keep(blobs, b"content")
-    await refer(store, name)
-    path_of(root, name).write_bytes(b"con")
+async def test_a_size_that_was_not_written_is_refused(blobs: FileBlobs, lying: Lying) -> None:
+    for size in (6, 8):
+        with blobs.scratch() as scratch:
+            scratch.file.write(b"content")
 
-    await keep(blobs, b"content")
+            with pytest.raises(errors.StoreFailure, match="bytes and"):
+                await blobs.keep(scratch, digest("x"), size)
 
-    assert await read(blobs, store, name) == b"content"
-
-
-async def test_a_size_that_was_not_written_is_refused(blobs: FileBlobs, root: Path) -> None:
-    with blobs.scratch() as scratch:
-        scratch.file.write(b"content")
-
-        with pytest.raises(errors.StoreFailure, match="7 bytes and 8"):
-            await blobs.keep(scratch, digest("x"), 8)
-
-    assert not path_of(root, digest("x")).exists()
+    assert not await lying.there(digest("x"))
 
 
 async def test_reading_needs_a_reference_of_ones_own_agency(blobs: FileBlobs, store: SqlStore) -> None:
-    name = await keep(blobs, b"content")
-    await refer(store, name, scope=SOUTH)
+    name = await keep(blobs, store, b"content", scope=SOUTH)
 
     async with store.read(NORTH) as view:
         assert await view.blobs.holds(name) is False
@@ -157,10 +184,9 @@ async def test_reading_needs_a_reference_of_ones_own_agency(blobs: FileBlobs, st
     assert await read(blobs, store, name, SOUTH) == b"content"
 
 
-async def test_reading_says_when_the_bytes_are_gone(blobs: FileBlobs, store: SqlStore, root: Path) -> None:
-    name = await keep(blobs, b"content")
-    await refer(store, name)
-    path_of(root, name).unlink()
+async def test_reading_says_when_the_bytes_are_gone(blobs: FileBlobs, store: SqlStore, lying: Lying) -> None:
+    name = await keep(blobs, store, b"content")
+    await lying.lose(name)
 
     async with store.read(NORTH) as view:
         with pytest.raises(errors.NotFound, match="backup"):
@@ -174,8 +200,8 @@ async def test_a_reference_to_what_was_never_kept_is_refused(store: SqlStore) ->
 
 
 async def test_dropping_an_owner_drops_its_references_only(blobs: FileBlobs, store: SqlStore) -> None:
-    one, two = await keep(blobs, b"one"), await keep(blobs, b"two")
-    for name in (one, one, two):
+    one, two = await keep(blobs, store, b"one"), await keep(blobs, store, b"two")
+    for name in (one, two):
         await refer(store, name)
     await refer(store, two, owner="msg-2")
 
@@ -186,31 +212,29 @@ async def test_dropping_an_owner_drops_its_references_only(blobs: FileBlobs, sto
 
 
 async def test_a_blob_is_swept_a_day_after_its_last_keep_when_nobody_refers_to_it(
-    blobs: FileBlobs, store: SqlStore, clock: ManualClock, root: Path
+    blobs: FileBlobs, store: SqlStore, clock: ManualClock, lying: Lying
 ) -> None:
-    wanted, dropped, again = [await keep(blobs, content) for content in (b"w", b"d", b"a")]
-    await refer(store, wanted)
-    await refer(store, dropped, owner="msg-2")
-    await drop(store, "msg-2")
+    wanted = await keep(blobs, store, b"w")
+    dropped, again = [await keep_unowned(blobs, store, content) for content in (b"d", b"a")]
     clock.advance(DAY)
     early = await blobs.sweep(clock.now())
-    await keep(blobs, b"a")
+    await keep_unowned(blobs, store, b"a")
     clock.advance(1)
 
     swept = await blobs.sweep(clock.now())
 
     assert (early, swept) == (0, 1)
-    assert [path_of(root, name).exists() for name in (wanted, dropped, again)] == [True, False, True]
+    assert [await lying.there(name) for name in (wanted, dropped, again)] == [True, False, True]
     assert await blobs.sweep(clock.now()) == 0
     with pytest.raises(errors.StoreFailure):
         await refer(store, dropped)
 
 
 async def test_nothing_is_swept_for_an_hour_after_somebody_asked_for_that(
-    blobs: FileBlobs, clock: ManualClock, root: Path
+    blobs: FileBlobs, store: SqlStore, clock: ManualClock, root: Path, lying: Lying
 ) -> None:
     """A copy of the content is being made: what its rows refer to must still be there when its turn comes."""
-    name = await keep(blobs, b"released after the copy of the rows")
+    name = await keep_unowned(blobs, store, b"released after the copy of the rows")
     clock.advance(DAY + timedelta(seconds=1))
     sweeper.hold(root)
     age(root / sweeper.HOLD, clock.now())
@@ -218,15 +242,20 @@ async def test_nothing_is_swept_for_an_hour_after_somebody_asked_for_that(
     held = await blobs.sweep(clock.now())
     clock.advance(sweeper.HELD_FOR)
 
-    assert (held, path_of(root, name).exists()) == (0, True)
+    assert (held, await lying.there(name)) == (0, True)
     assert await blobs.sweep(clock.now()) == 1
 
 
 async def test_a_sweep_under_way_stops_at_its_next_batch_when_somebody_asks_for_that(
-    blobs: FileBlobs, store: SqlStore, clock: ManualClock, root: Path, monkeypatch: pytest.MonkeyPatch
+    blobs: FileBlobs,
+    store: SqlStore,
+    clock: ManualClock,
+    root: Path,
+    lying: Lying,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(sweeper, "_BATCH", 2)
-    rows = [await keep(blobs, bytes([n])) for n in range(6)]
+    rows = [await keep_unowned(blobs, store, bytes([n])) for n in range(6)]
     orphan = path_of(root, digest("orphan"))
     orphan.parent.mkdir(parents=True, exist_ok=True)
     orphan.write_bytes(b"x")
@@ -242,28 +271,32 @@ async def test_a_sweep_under_way_stops_at_its_next_batch_when_somebody_asks_for_
     monkeypatch.setattr(sweeper, "remove", and_a_copy_begins)
 
     assert await blobs.sweep(clock.now()) == 2
-    assert [path_of(root, name).exists() for name in sorted(rows)] == [False] * 2 + [True] * 4
+    assert [await lying.there(name) for name in sorted(rows)] == [False] * 2 + [True] * 4
     assert orphan.exists()
 
 
 async def test_every_blob_is_looked_at_however_many_are_still_wanted(
-    blobs: FileBlobs, store: SqlStore, clock: ManualClock, root: Path, monkeypatch: pytest.MonkeyPatch
+    blobs: FileBlobs,
+    store: SqlStore,
+    clock: ManualClock,
+    lying: Lying,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(sweeper, "_BATCH", 2)
-    names = sorted([await keep(blobs, bytes([n])) for n in range(7)])
+    names = sorted([await keep_unowned(blobs, store, bytes([n])) for n in range(7)])
     wanted = [names[n] for n in (0, 1, 2, 5)]
     for name in wanted:
         await refer(store, name)
     clock.advance(DAY + timedelta(seconds=1))
 
     assert await blobs.sweep(clock.now()) == 3
-    assert [name for name in names if path_of(root, name).exists()] == wanted
+    assert [name for name in names if await lying.there(name)] == wanted
 
 
 async def test_the_sweeper_spares_what_is_referred_to_while_it_looks(
     blobs: FileBlobs, store: SqlStore, clock: ManualClock
 ) -> None:
-    names = [await keep(blobs, bytes([n])) for n in range(8)]
+    names = [await keep_unowned(blobs, store, bytes([n])) for n in range(8)]
     clock.advance(DAY + timedelta(seconds=1))
 
     async def late(name: Digest) -> bool:
@@ -282,26 +315,27 @@ async def test_the_sweeper_spares_what_is_referred_to_while_it_looks(
 
 
 async def test_the_sweeper_spares_what_is_kept_again_while_it_looks(
-    blobs: FileBlobs, clock: ManualClock, root: Path
+    blobs: FileBlobs, store: SqlStore, clock: ManualClock
 ) -> None:
     contents = [bytes([n]) for n in range(8)]
-    names = [await keep(blobs, content) for content in contents]
+    for content in contents:
+        await keep_unowned(blobs, store, content)
     clock.advance(DAY + timedelta(seconds=1))
 
-    await asyncio.gather(blobs.sweep(clock.now()), *(keep(blobs, content) for content in contents))
+    await asyncio.gather(blobs.sweep(clock.now()), *(keep(blobs, store, content) for content in contents))
 
-    assert [path_of(root, name).exists() for name in names] == [True] * 8
+    assert [await read(blobs, store, named(content)) for content in contents] == contents
 
 
 async def test_content_that_was_swept_can_be_kept_anew(
-    blobs: FileBlobs, store: SqlStore, clock: ManualClock
+    blobs: FileBlobs, store: SqlStore, clock: ManualClock, lying: Lying
 ) -> None:
-    name = await keep(blobs, b"content")
+    name = await keep_unowned(blobs, store, b"content")
     clock.advance(DAY + timedelta(seconds=1))
     await blobs.sweep(clock.now())
+    assert not await lying.there(name)
 
-    await keep(blobs, b"content")
-    await refer(store, name)
+    await keep(blobs, store, b"content")
 
     assert await read(blobs, store, name) == b"content"
 
@@ -322,12 +356,11 @@ async def test_g7_a_file_whose_keep_never_committed_is_swept(
 
 
 async def test_g7_a_keep_over_an_orphan_is_whole(blobs: FileBlobs, store: SqlStore, root: Path) -> None:
-    name = Digest(hashlib.sha256(b"content").hexdigest())
+    name = named(b"content")
     path_of(root, name).parent.mkdir(parents=True)
-    path_of(root, name).write_bytes(b"content")
+    path_of(root, name).write_bytes(b"cont")
 
-    await keep(blobs, b"content")
-    await refer(store, name)
+    await keep(blobs, store, b"content")
 
     assert await read(blobs, store, name) == b"content"
 
@@ -345,12 +378,11 @@ async def test_g7_scratch_files_of_a_dead_process_are_swept(
     assert (old.exists(), fresh.exists()) == (False, True)
 
 
-async def test_a_row_whose_file_is_missing_is_reported(
-    blobs: FileBlobs, store: SqlStore, clock: ManualClock, root: Path, caplog: pytest.LogCaptureFixture
+async def test_a_row_whose_bytes_are_missing_is_reported_and_no_other(
+    blobs: FileBlobs, store: SqlStore, clock: ManualClock, lying: Lying, caplog: pytest.LogCaptureFixture
 ) -> None:
-    name = await keep(blobs, b"content")
-    await refer(store, name)
-    path_of(root, name).unlink()
+    name, _ = await keep(blobs, store, b"content"), await keep(blobs, store, b"whole")
+    await lying.lose(name)
 
     with caplog.at_level(logging.ERROR):
         await blobs.sweep(clock.now())

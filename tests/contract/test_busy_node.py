@@ -33,13 +33,14 @@ async def kept(blobs: FileBlobs, store: SqlStore, content: bytes) -> Digest:
     name = digest(content.decode())
     with blobs.scratch() as scratch:
         scratch.file.write(content)
-        await blobs.keep(scratch, name, len(content))
+        taken = await blobs.keep(scratch, name, len(content))
     async with store.begin(NORTH) as work:
-        await work.blobs.add(name, "document", "msg-1")
+        await work.blobs.keep(taken, "document", "msg-1")
         await work.commit()
     return name
 
 
+@pytest.mark.usefixtures("lies_in")
 async def test_content_can_be_opened_while_every_thread_of_the_pool_is_taken(
     blobs: FileBlobs, store: SqlStore, pool: ThreadPool
 ) -> None:

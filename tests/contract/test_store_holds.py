@@ -10,8 +10,9 @@ import pytest
 
 from gateway.domain.hold import OWNER, HeldContent, HeldKind, Hold, HoldState
 from gateway.errors import Clash, NotFound
+from gateway.ports.content import Found
 from gateway.store.store import SqlStore
-from gateway.store.tables import BlobRow
+from gateway.store.tables import BlobRow, SmallContentRow
 from tests.support.clock import ManualClock
 from tests.support.stores import NORTH, SOUTH, digest
 
@@ -116,6 +117,7 @@ async def test_what_a_hold_keeps_is_read_through_nothing_else(store: SqlStore) -
     content = digest("content")
     async with store.writing() as tx:
         await tx.put(BlobRow(digest=content, size=5, stored_at=ManualClock().now()))
+        await tx.put(SmallContentRow(digest=content, body=b"bytes"))
         await tx.commit()
     async with store.begin(SOUTH) as work:
         await work.blobs.add(content, "inbox", "inx_9")
@@ -124,9 +126,15 @@ async def test_what_a_hold_keeps_is_read_through_nothing_else(store: SqlStore) -
         await work.blobs.add(content, "inbox", "inx_1")
         assert await work.blobs.of("inbox", "inx_1") == {content: 5}
 
+        assert await work.blobs.found(content) == Found(b"bytes")
+        assert await work.blobs.frozen(content, "hld_1") is None
+
         await work.blobs.freeze("inbox", "inx_1", "hld_1")
 
         assert await work.blobs.holds(content) is False
+        assert await work.blobs.found(content) is None
+        assert await work.blobs.frozen(content, "hld_1") == Found(b"bytes")
+        assert await work.blobs.frozen(content, "hld_2") is None
         assert await work.blobs.of("inbox", "inx_1") == {}
         assert await work.blobs.of(OWNER, "hld_1") == {content: 5}
         assert await work.blobs.others(content, "hld_1") == 1

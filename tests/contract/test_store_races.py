@@ -12,10 +12,11 @@ from pathlib import Path
 import pytest
 
 from gateway.domain.document import InState
-from gateway.domain.identity import DocumentId
+from gateway.domain.identity import Digest, DocumentId
 from gateway.domain.status import Fact, Track
 from gateway.pool import ThreadPool
-from gateway.ports import Identity, Work
+from gateway.ports import Identity, Kept, Work
+from gateway.ports.content import Found
 from gateway.store.blobs import FileBlobs
 from gateway.store.store import SqlStore
 from tests.support.clock import ManualClock
@@ -225,18 +226,28 @@ async def test_a_packet_that_somebody_opens_again_is_not_given_up_too(
     assert sum(await race([store, twin], decide)) == 1
 
 
+async def taken(names: Sequence[Digest], store: SqlStore, clock: ManualClock, folder: Path) -> list[Kept]:
+    """Small contents of those names, taken by the content store."""
+    pool = ThreadPool(2)
+    blobs = FileBlobs(folder / "content", store, clock, pool)
+    kept = []
+    for n, name in enumerate(names):
+        with blobs.scratch() as scratch:
+            scratch.file.write(bytes([n]))
+            kept.append(await blobs.keep(scratch, name, 1))
+    pool.close()
+    return kept
+
+
 async def test_documents_with_the_same_files_never_stand_in_each_others_way(
     store: SqlStore, twin: SqlStore, clock: ManualClock, tmp_path: Path
 ) -> None:
     """Each refers to them in another order: with exclusive locks two of them would wait for each other."""
-    pool = ThreadPool(2)
-    blobs = FileBlobs(tmp_path / "content", store, clock, pool)
     names = [digest(n) for n in range(4)]
-    for n, name in enumerate(names):
-        with blobs.scratch() as scratch:
-            scratch.file.write(bytes([n]))
-            await blobs.keep(scratch, name, 1)
-    pool.close()
+    for n, kept in enumerate(await taken(names, store, clock, tmp_path)):
+        async with store.begin(NORTH) as work:
+            await work.blobs.keep(kept, "source", f"first-{n}")
+            await work.commit()
 
     async def refer(work: Work, n: int) -> bool:
         for name in names if n % 2 else reversed(names):
@@ -244,6 +255,26 @@ async def test_documents_with_the_same_files_never_stand_in_each_others_way(
         return True
 
     assert all(await race([store, twin], refer))
+
+
+async def test_documents_that_bring_the_same_small_files_at_once_wait_for_each_other_and_never_in_a_circle(
+    store: SqlStore, twin: SqlStore, clock: ManualClock, tmp_path: Path
+) -> None:
+    """Who keeps several keeps them in the order of their digests, as a request's tray hands them out."""
+    kept = sorted(
+        await taken([digest(n) for n in range(6)], store, clock, tmp_path), key=lambda each: each.digest
+    )
+
+    async def keep(work: Work, n: int) -> bool:
+        for each in kept:
+            await work.blobs.keep(each, "source", f"msg-{n}")
+        return True
+
+    assert all(await race([store, twin], keep))
+    async with store.read(NORTH) as view:
+        for each in kept:
+            assert await view.blobs.found(each.digest) == Found(each.body)
+            assert await view.blobs.owners(each.digest, "source") == [f"msg-{n}" for n in range(AT_ONCE)]
 
 
 async def test_of_two_requests_under_one_key_one_runs(

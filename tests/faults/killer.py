@@ -152,12 +152,14 @@ def torn(found: dict[str, Any]) -> list[str]:
 
 
 async def leftovers(folder: Path, clock: LaterClock) -> dict[str, Any]:
-    """After the sweeper: blobs without an owner, files without a row, gaps in mode B, statuses told twice."""
+    """After the sweeper: blobs without an owner, files without a row and rows without their bytes, gaps in
+    mode B, statuses told twice."""
     settings = stage.settings_for(folder)
     async with open_node(settings, clock=clock) as node:
         await node.blobs.sweep(clock.now() + timedelta(hours=25))
     with closing(sqlite3.connect(folder / "gateway.db")) as rows:
         blobs = {digest for (digest,) in rows.execute("select digest from blob")}
+        small = {digest for (digest,) in rows.execute("select digest from small_content")}
         owned = {digest for (digest,) in rows.execute("select distinct digest from blob_ref")}
         numbers: dict[str, list[int]] = {}
         for agency, number in rows.execute("select agency_id, number from register_entry"):
@@ -170,7 +172,7 @@ async def leftovers(folder: Path, clock: LaterClock) -> dict[str, Any]:
     runs = [sorted(found) for found in numbers.values()]
     return {
         "ownerless": len(blobs - owned),
-        "stray_files": len(files ^ blobs),
+        "stray_files": len(files ^ (blobs - small)),
         "gaps": [run for run in runs if run[0] == 1 and run != list(range(1, len(run) + 1))],
         "registered": sum(map(len, runs)),
         "told_twice": twice,

@@ -6,7 +6,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -23,11 +23,12 @@ from gateway.ops.backup_file import Manifest
 from gateway.ops.backup_seal import Damaged
 from gateway.pool import ThreadPool
 from gateway.store import dump, neutral, restored
-from gateway.store.blobs import FileBlobs
+from gateway.store.blobs import SMALL, FileBlobs
 from gateway.store.engine import Role, open_engine
 from gateway.store.store import SqlStore
 from gateway.store.sweeper import HOLD, path_of
 from tests.support.clock import ManualClock
+from tests.support.kept import Lying
 from tests.support.stores import NORTH, SOUTH, copied, migrated, opened, outbox_item, outgoing, with_agencies
 
 WORDS = b"words that nobody guesses"
@@ -35,6 +36,10 @@ WORDS = b"words that nobody guesses"
 
 def _silent(what: str, count: int) -> None:
     """Progress that nobody looks at."""
+
+
+# The largest content that is a row, and the smallest that is a file: `admit` takes them in turn.
+IN_ROW, IN_FILE = 0, 1
 
 
 @pytest.fixture(autouse=True)
@@ -79,15 +84,15 @@ class Office:
 
     async def admit(self, n: int) -> Digest:
         """Content, then a document with its reference and its event in one transaction, as accepting does."""
-        data = os.urandom(20_000 + n)
+        data = os.urandom(SMALL + n % 2)
         digest = Digest(hashlib.sha256(data).hexdigest())
         with self.blobs.scratch() as scratch:
             scratch.file.write(data)
-            await self.blobs.keep(scratch, digest, len(data))
+            kept = await self.blobs.keep(scratch, digest, len(data))
         document = outgoing(self.clock)
         async with self.store.begin(NORTH) as work:
             await work.outgoing.add(document)
-            await work.blobs.add(digest, "document", document.id)
+            await work.blobs.keep(kept, "document", document.id)
             await work.events.append(EventKind.MESSAGE_ACCEPTED, document.id, self.clock.now(), {"n": n})
             await work.commit()
         return digest
@@ -147,6 +152,14 @@ async def under_load(office: Office) -> AsyncIterator[list[Digest]]:
             over.set()
 
 
+async def whole(office: Office, target: restore.Target, wanted: Sequence[Digest]) -> list[Digest]:
+    """Which of them lie in the restored node byte for byte, in a row or in a file."""
+    async with opened(target.database_url, office.clock) as store:
+        lying = Lying(store, target.content)
+        there = [each for each in wanted if await lying.there(each)]
+        return [each for each in there if hashlib.sha256(await lying.read(each)).hexdigest() == each]
+
+
 async def sums(url: str) -> dict[str, dump.Sum]:
     async with dump.snapshot(url) as view:
         return {each.name: await view.sum(each.name) for each in view.shapes}
@@ -172,11 +185,11 @@ async def test_a_backup_under_load_is_one_moment_and_comes_back_equal(office: Of
     assert manifest.tables["event"].rows == manifest.tables["blob_ref"].rows == count == manifest.contents
     assert manifest.lacks == {}
     assert done.manifest == manifest
-    assert {path.name for path in (tmp_path / "new" / "content").glob("*/*/*")} == set(admitted[:count])
+    assert await whole(office, office.target(tmp_path / "new"), admitted) == admitted[:count]
 
 
 # Their rows are made by what they are about: content on the disk, and the restoring itself.
-ELSEWHERE = {"blob", "blob_ref", "event", "event_counter"}
+ELSEWHERE = {"blob", "small_content", "blob_ref", "event", "event_counter"}
 VALUES: dict[str, object] = {
     "boolean": True,
     "integer": 1,
@@ -295,25 +308,33 @@ async def test_leased_work_is_free_in_the_copy(office: Office, tmp_path: Path) -
     assert (again.item.id, again.lease.attempt) == (item.id, 2)
 
 
-async def test_content_that_is_gone_or_damaged_is_named_and_the_rest_is_kept(office: Office) -> None:
-    whole, gone, changed, short = [await office.admit(n) for n in range(4)]
-    path_of(office.source.content, gone).unlink()
-    bad = path_of(office.source.content, changed)
-    raw = bad.read_bytes()
-    bad.write_bytes(raw[:-1] + bytes([raw[-1] ^ 1]))
-    path_of(office.source.content, short).write_bytes(b"cut")
+async def test_content_that_is_gone_or_damaged_is_named_and_the_rest_is_kept(
+    office: Office, tmp_path: Path
+) -> None:
+    lying, good = Lying(office.store, office.source.content), list[Digest]()
+    lacks: dict[Digest, str] = {}
+    for n in (IN_ROW, IN_FILE):
+        fine, gone, changed, short = [await office.admit(n) for _ in range(4)]
+        await lying.lose(gone)
+        await lying.change(changed, lambda raw: raw[:-1] + bytes([raw[-1] ^ 1]))
+        await lying.write(short, b"cut")
+        good.append(fine)
+        lacks |= {gone: "missing", changed: "damaged", short: "damaged"}
 
     file, manifest = await office.back_up()
     done = await office.prove(file)
 
-    assert manifest.lacks == {gone: "missing", changed: "damaged", short: "damaged"}
-    assert done.manifest.contents == 1
-    assert path_of(office.source.content, whole).is_file()
+    assert manifest.lacks == lacks
+    assert (done.manifest.contents, done.manifest.content_bytes) == (2, 2 * SMALL + IN_FILE)
+    assert [await lying.there(each) for each in good] == [True, True]
+    target = office.target(tmp_path / "new")
+    await office.put_back(file, target)
+    assert await whole(office, target, [*good, *lacks]) == good
 
 
 async def test_content_that_was_let_go_meanwhile_is_no_damage(office: Office) -> None:
     """Between the copy of the rows and of the files the last reference may go, and the sweeper takes the file."""
-    digest = await office.admit(1)
+    digest = await office.admit(IN_FILE)
     path_of(office.source.content, digest).unlink()
 
     async def drop() -> None:
@@ -333,7 +354,7 @@ async def test_content_that_was_let_go_meanwhile_is_no_damage(office: Office) ->
 
 
 async def test_nothing_is_swept_while_the_rows_are_copied_however_long_that_takes(office: Office) -> None:
-    await office.admit(1)
+    await office.admit(IN_FILE)
     word = office.source.content / HOLD
     renewed: dict[str, bool] = {}
 

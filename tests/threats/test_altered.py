@@ -1,19 +1,20 @@
-"""Threat 99: the stored file is changed between one look and the next. What was read is what was hashed; whatever is not
+"""Threat 99: the stored content is changed between one look and the next. What was read is what was hashed; whatever is not
 what landed is neither judged in its place nor given out, and it is told."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 
 import pytest
 
 from gateway.domain.event import EventKind
 from gateway.errors import AlteredContent
 from gateway.incoming import files
-from tests.support.node import DEPARTMENT, LEASE_S, PDF, PROVINCE, Packet, Town, document
+from tests.support.kept import Lying
+from tests.support.node import DEPARTMENT, LEASE_S, PDF, PROVINCE, Town, document
 from tests.support.node import town as town
 
+pytestmark = pytest.mark.usefixtures("lies_in")
 FILES = (("van-ban.pdf", PDF),)
 Change = Callable[[bytes], bytes]
 CHANGES: dict[str, Change] = {
@@ -24,12 +25,6 @@ CHANGES: dict[str, Change] = {
 }
 
 
-def stored(town: Town, packet: Packet) -> Path:
-    """The file in the content store that holds the packet."""
-    (path,) = (town.node.settings.node.data_dir / "content").rglob(str(packet.digest))
-    return path
-
-
 @pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES)
 async def test_threat_099_a_file_that_was_changed_after_it_came_is_not_given_out_and_is_told(
     town: Town, change: Change
@@ -37,9 +32,8 @@ async def test_threat_099_a_file_that_was_changed_after_it_came_is_not_given_out
     packet = town.forge(document(), FILES)
     await town.brought(packet)
     arrived = await town.only()
-    path = stored(town, packet)
-    true = path.read_bytes()
-    path.write_bytes(change(true))
+    lying = Lying.of(town.node)
+    await lying.change(packet.digest, change)
 
     with pytest.raises(AlteredContent, match="bring the content folder back"):
         await town.read(arrived)
@@ -48,7 +42,7 @@ async def test_threat_099_a_file_that_was_changed_after_it_came_is_not_given_out
 
     kinds = [event.kind for event in await town.events(PROVINCE, arrived.id)]
     assert kinds.count(EventKind.ALERT_CONTENT) == 2
-    path.write_bytes(true)
+    await lying.write(packet.digest, packet.raw)
     assert await town.read(arrived) == PDF
 
 
@@ -60,15 +54,14 @@ async def test_threat_099_a_packet_that_was_changed_after_it_landed_is_neither_j
     packet = town.forge(document(), FILES)
     await town.deliver(packet)
     await town.land()
-    path = stored(town, packet)
-    true = path.read_bytes()
-    path.write_bytes(change(true))
+    lying = Lying.of(town.node)
+    await lying.change(packet.digest, change)
 
     await town.process()
 
     row = await town.row(PROVINCE, packet)
     assert (row.state, row.incoming_id) == ("landed", None)
-    path.write_bytes(true)
+    await lying.write(packet.digest, packet.raw)
     town.clock.advance(10 * LEASE_S)
     await town.carry()
     assert (await town.row(PROVINCE, packet)).state == "done"
@@ -79,7 +72,7 @@ async def test_threat_099_another_good_packet_in_the_place_of_one_is_not_taken_f
     other = town.forge(document("201"), FILES)
     await town.deliver(packet)
     await town.land()
-    stored(town, packet).write_bytes(other.raw)
+    await Lying.of(town.node).write(packet.digest, other.raw)
 
     await town.process()
 

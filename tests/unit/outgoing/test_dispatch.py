@@ -11,8 +11,8 @@ import pytest
 from gateway.domain.document import OutState
 from gateway.errors import BrokerRefused, Misconfigured, Unreachable
 from gateway.outgoing import dispatch, manage, package
-from gateway.store import sweeper
 from tests.support.faulty import Faulty
+from tests.support.kept import Lying
 from tests.support.node import COMMUNE, DEPARTMENT, LEASE_S, PROVINCE, Town, opened
 
 NOBODY = "Z91.12.999"
@@ -125,13 +125,14 @@ async def test_two_couriers_with_one_row_send_twice_and_record_once(town: Town) 
     assert len(await town.incoming()) == 1
 
 
-async def test_an_envelope_whose_file_is_gone_stops_nobody_and_is_failed_in_the_end(town: Town) -> None:
+@pytest.mark.usefixtures("lies_in")
+async def test_an_envelope_whose_bytes_are_gone_stops_nobody_and_is_failed_in_the_end(town: Town) -> None:
     await town._host()
     lost = await town.send("15")
     await town.pack()
     digest = (await town.document(lost)).envelope_digest
     assert digest is not None
-    sweeper.path_of(town.node.settings.node.data_dir / "content", digest).unlink()
+    await Lying.of(town.node).lose(digest)
     good = await town.send("16")
 
     await town.carry()

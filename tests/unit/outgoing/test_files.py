@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import hashlib
 from base64 import b64encode
-from pathlib import Path
+from collections.abc import AsyncIterator
 
 import pytest
 
-from gateway.domain.document import OutgoingDocument, OutState, Recipient
+from gateway.domain.document import FileRole, OutgoingDocument, OutState, Recipient
 from gateway.domain.event import EventKind
 from gateway.errors import AlteredContent, Clash, NotFound, Refused
-from gateway.outgoing import anew, files, further
+from gateway.outgoing import anew, files, further, intake
 from tests.support.api import pdf
+from tests.support.kept import Lying
 from tests.support.node import COMMUNE, DEPARTMENT, PDF, PROVINCE, Town
 
 BOTH = (("van-ban.pdf", PDF), ("phu-luc.pdf", pdf(2)))
@@ -36,6 +38,7 @@ async def test_a_file_is_the_same_before_and_after_it_was_packed(town: Town) -> 
         await files.open_file(town.node.out, await town.scope(PROVINCE), sent.id, 1)
 
 
+@pytest.mark.usefixtures("lies_in")
 @pytest.mark.parametrize("packed", [False, True])
 async def test_altered_bytes_are_not_given_out_and_everybody_is_told(town: Town, packed: bool) -> None:
     sent = await town.send("15")
@@ -43,17 +46,33 @@ async def test_altered_bytes_are_not_given_out_and_everybody_is_told(town: Town,
         await town.pack()
     sent = await town.document(sent)
     digest = sent.envelope_digest or sent.files[0].sha256
-    content = town.node.settings.node.data_dir / "content"
-    (place,) = [each for each in Path(content).rglob("*") if each.is_file() and digest[-40:] in each.name]
-    raw = bytearray(place.read_bytes())
-    raw[raw.index(b64encode(PDF)[:32]) + 16 if packed else len(raw) // 2] ^= 1
-    place.chmod(0o600)
-    place.write_bytes(raw)
+
+    def altered(raw: bytes) -> bytes:
+        at = raw.index(b64encode(PDF)[:32]) + 16 if packed else len(raw) // 2
+        return raw[:at] + bytes([raw[at] ^ 1]) + raw[at + 1 :]
+
+    await Lying.of(town.node).change(digest, altered)
 
     with pytest.raises(AlteredContent):
         await read(town, sent, 1)
 
     assert EventKind.ALERT_CONTENT in [each.kind for each in await town.events(DEPARTMENT, sent.id)]
+
+
+@pytest.mark.usefixtures("lies_in")
+async def test_the_files_of_a_request_are_kept_each_once_in_the_order_of_their_digests(town: Town) -> None:
+    """Units of work that share some of them then never wait for each other in a circle."""
+    contents = [pdf(n) for n in (3, 1, 2, 1, 4)]
+
+    async def chunks(content: bytes) -> AsyncIterator[bytes]:
+        yield content
+
+    async with intake.tray(town.node.out) as tray:
+        for n, content in enumerate(contents):
+            await tray.add(f"file{n}", f"{n}.pdf", FileRole.APPENDIX, chunks(content))
+        kept = await tray.kept()
+
+    assert [each.digest for each in kept] == sorted({hashlib.sha256(each).hexdigest() for each in contents})
 
 
 async def test_further_recipients_get_the_same_document_and_the_first_keep_theirs(town: Town) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import date
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -19,13 +18,13 @@ from gateway.domain.document import (
     Signer,
     Staff,
 )
-from gateway.domain.identity import Digest, DocumentId, PacketId
+from gateway.domain.identity import DocumentId, PacketId
 from gateway.domain.receipt import StatusPacket
 from gateway.domain.task import TaskKind
 from gateway.errors import Refused
 from gateway.outgoing import drafting, manage, recall
-from gateway.store import sweeper
 from gateway.todo import gather
+from tests.support.kept import Lying
 from tests.support.node import COMMUNE, DEPARTMENT, PDF, PROVINCE, Town
 
 BLANKS = ("", " ", "\t", "\u00a0", "\u3000 ", "\u200b", "\r\n")
@@ -185,11 +184,12 @@ async def test_a_recall_and_a_take_back_with_a_reason_that_nobody_can_write_are_
     assert (await town.delivery(sent)).state == "delivered"
 
 
+@pytest.mark.usefixtures("lies_in")
 async def test_a_document_whose_packing_can_never_succeed_fails_with_its_reason_an_event_and_a_task(
     town: Town, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     sent = await town.send("15", PROVINCE, COMMUNE)
-    _damage(town, sent.files[0].sha256)
+    await _damage(town, sent.files[0].sha256)
 
     await town.carry()
 
@@ -203,11 +203,12 @@ async def test_a_document_whose_packing_can_never_succeed_fails_with_its_reason_
     assert [each.kind for each in todo.tasks] == [TaskKind.FAILED, TaskKind.FAILED]
 
 
+@pytest.mark.usefixtures("lies_in")
 async def test_once_the_file_is_whole_again_it_is_packed_and_sent_on_demand(town: Town) -> None:
     sent = await town.send()
-    _damage(town, sent.files[0].sha256)
+    await _damage(town, sent.files[0].sha256)
     await town.carry()
-    _path(town, sent.files[0].sha256).write_bytes(PDF)
+    await Lying.of(town.node).write(sent.files[0].sha256, PDF)
 
     await manage.resend(town.node.out, await town.scope(DEPARTMENT), sent.id)
     await town.carry()
@@ -216,9 +217,10 @@ async def test_once_the_file_is_whole_again_it_is_packed_and_sent_on_demand(town
     assert (await town.document(sent)).state_reason is None
 
 
+@pytest.mark.usefixtures("lies_in")
 async def test_what_could_not_be_packed_can_be_cancelled_and_its_number_is_free(town: Town) -> None:
     sent = await town.send()
-    _damage(town, sent.files[0].sha256)
+    await _damage(town, sent.files[0].sha256)
     await town.carry()
 
     cancelled = await manage.cancel(town.node.out, await town.scope(DEPARTMENT), sent.id)
@@ -260,10 +262,5 @@ def _unwritable(arrived: IncomingDocument) -> StatusPacket:
     )
 
 
-def _damage(town: Town, digest: str) -> None:
-    path = _path(town, digest)
-    path.write_bytes(PDF[:-1] + b"?")
-
-
-def _path(town: Town, digest: str) -> Path:
-    return sweeper.path_of(town.node.room.folder, Digest(digest))
+async def _damage(town: Town, digest: str) -> None:
+    await Lying.of(town.node).write(digest, PDF[:-1] + b"?")

@@ -1,0 +1,72 @@
+"""Content wherever it lies, in a row or in a file: read, changed or taken away past the program."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from sqlalchemy import delete, select, update
+from sqlmodel import col
+
+from gateway.store import blobs
+from gateway.store.store import SqlStore
+from gateway.store.sweeper import path_of
+from gateway.store.tables import SmallContentRow
+
+if TYPE_CHECKING:
+    from gateway.bootstrap import Node
+
+_ROW = SmallContentRow
+
+
+@pytest.fixture(params=["rows", "files"])
+def lies_in(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Whatever its size, all content of the test lies there."""
+    monkeypatch.setattr(blobs, "SMALL", 1 << 30 if request.param == "rows" else -1)
+    place: str = request.param
+    return place
+
+
+class Lying:
+    """The content of one store and its folder."""
+
+    def __init__(self, store: SqlStore, root: Path) -> None:
+        self._store = store
+        self._root = root
+
+    @classmethod
+    def of(cls, node: Node) -> Lying:
+        return cls(node.store, node.room.folder)
+
+    async def there(self, digest: str) -> bool:
+        return bool(await self._rows(digest)) or path_of(self._root, digest).exists()
+
+    async def read(self, digest: str) -> bytes:
+        rows = await self._rows(digest)
+        return rows[0] if rows else path_of(self._root, digest).read_bytes()
+
+    async def change(self, digest: str, change: Callable[[bytes], bytes]) -> None:
+        """As a broken disk or a person past the program would."""
+        await self.write(digest, change(await self.read(digest)))
+
+    async def write(self, digest: str, body: bytes) -> None:
+        async with self._store.writing() as tx:
+            is_row = await tx.change(update(_ROW).where(col(_ROW.digest) == digest).values(body=body))
+            await tx.commit()
+        if not is_row:
+            path_of(self._root, digest).write_bytes(body)
+
+    async def lose(self, digest: str) -> None:
+        async with self._store.writing() as tx:
+            was_row = await tx.change(delete(_ROW).where(col(_ROW.digest) == digest))
+            await tx.commit()
+        if not was_row:
+            path_of(self._root, digest).unlink()
+
+    async def _rows(self, digest: str) -> list[bytes]:
+        async with self._store.reading() as tx:
+            return [
+                body for (body,) in await tx.tuples(select(col(_ROW.body)).where(col(_ROW.digest) == digest))
+            ]
