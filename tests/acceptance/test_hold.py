@@ -6,7 +6,9 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
+import sqlite3
 from collections.abc import AsyncIterator
+from contextlib import closing
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -106,6 +108,25 @@ async def test_after_sealing_no_byte_of_it_lies_in_plain_on_the_node(town: Town)
     assert plain_places(town) == []
     assert [each.digest for each in hold.contents] == [packet.digest]
     assert (await town.reload(arrived)).state is InState.SEALED
+
+
+async def test_a_hold_is_settled_only_when_no_reader_keeps_its_bytes_in_the_journal(town: Town) -> None:
+    packet = await secret_came(town)
+    database = town.node.store.writer.url.database or ""
+    with closing(sqlite3.connect(database, isolation_level=None)) as reader:
+        reader.execute("BEGIN")
+        assert reader.execute("SELECT count(*) FROM blob WHERE digest = ?", (packet.digest,)).fetchone() == (
+            1,
+        )
+        hold = await seal.document(
+            town.node.inn, town.node.hold, await town.scope(PROVINCE), (await town.only()).id, "Có dấu mật"
+        )
+        again = await finish.settle_all(town.node.hold)
+        reader.execute("COMMIT")
+
+    assert (hold.state, hold.is_settled, again) == (HoldState.SEALED, False, 0)
+    assert await finish.settle_all(town.node.hold) == 1
+    assert plain_places(town) == []
 
 
 async def test_after_sealing_no_door_gives_a_byte_of_it(town: Town, tmp_path: Path) -> None:

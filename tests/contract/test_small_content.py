@@ -1,0 +1,207 @@
+"""Small content is a row of whoever refers to it: no file, nothing without its unit, no trace on SQLite of what is gone."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import os
+import random
+import sqlite3
+from collections.abc import Iterator, Sequence
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from sqlalchemy import select
+
+from gateway.domain.identity import Digest
+from gateway.pool import ThreadPool
+from gateway.ports import Kept
+from gateway.store.blobs import SMALL, FileBlobs
+from gateway.store.store import SqlStore
+from gateway.store.sweeper import path_of
+from gateway.store.tables import BlobRow
+from tests.support.clock import ManualClock
+from tests.support.kept import Lying
+from tests.support.stores import NORTH
+
+
+@pytest.fixture
+def blobs(tmp_path: Path, store: SqlStore, clock: ManualClock) -> Iterator[FileBlobs]:
+    pool = ThreadPool(2)
+    yield FileBlobs(tmp_path / "content", store, clock, pool)
+    pool.close()
+
+
+@pytest.fixture
+def only_sqlite(store_url: str) -> None:
+    if not store_url.startswith("sqlite"):
+        pytest.skip("a server keeps its files and its journal as its own settings say")
+
+
+def named(content: bytes) -> Digest:
+    return Digest(hashlib.sha256(content).hexdigest())
+
+
+async def take(blobs: FileBlobs, content: bytes) -> Kept:
+    with blobs.scratch() as scratch:
+        scratch.file.write(content)
+        return await blobs.keep(scratch, named(content), len(content))
+
+
+async def keep(blobs: FileBlobs, store: SqlStore, contents: Sequence[bytes], owner: str = "msg-1") -> None:
+    taken = sorted([await take(blobs, each) for each in contents], key=lambda kept: kept.digest)
+    async with store.begin(NORTH) as work:
+        for kept in taken:
+            await work.blobs.keep(kept, "document", owner)
+        await work.commit()
+
+
+async def drop(store: SqlStore, owner: str) -> None:
+    async with store.begin(NORTH) as work:
+        await work.blobs.drop("document", owner)
+        await work.commit()
+
+
+def files(folder: Path) -> list[Path]:
+    return [each for each in sorted(folder.rglob("*")) if each.is_file()]
+
+
+@pytest.mark.parametrize(("size", "is_row"), [(0, True), (1, True), (SMALL, True), (SMALL + 1, False)])
+async def test_content_up_to_64_kib_is_a_row_and_costs_no_file_and_no_fsync(
+    blobs: FileBlobs,
+    store: SqlStore,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    size: int,
+    is_row: bool,
+) -> None:
+    content, synced, fsync = os.urandom(size), list[int](), os.fsync
+
+    def counted(handle: int) -> None:
+        synced.append(handle)
+        fsync(handle)
+
+    monkeypatch.setattr(os, "fsync", counted)
+
+    await keep(blobs, store, [content])
+
+    assert [each.name for each in files(tmp_path / "content")] == ([] if is_row else [named(content)])
+    assert bool(synced) is not is_row
+    async with store.read(NORTH) as view:
+        found = await view.blobs.found(named(content))
+        opener = await blobs.open(view, named(content))
+    assert found is not None
+    assert found.body == (content if is_row else None)
+    with opener() as file:
+        assert file.read() == content
+
+
+async def test_of_what_was_taken_by_a_unit_that_does_not_commit_nothing_is_left(
+    blobs: FileBlobs, store: SqlStore, tmp_path: Path
+) -> None:
+    kept = await take(blobs, b"content")
+    async with store.begin(NORTH) as work:
+        await work.blobs.keep(kept, "document", "msg-1")
+
+    assert not await Lying(store, tmp_path / "content").there(kept.digest)
+    async with store.reading() as tx:
+        assert await tx.first(BlobRow, select(BlobRow)) is None
+    assert files(tmp_path / "content") == []
+
+
+async def test_small_content_in_a_file_from_before_is_read_kept_again_and_forgotten_whole(
+    blobs: FileBlobs, store: SqlStore, clock: ManualClock, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root, content = tmp_path / "content", b"content of before the upgrade"
+    with monkeypatch.context() as before:
+        before.setattr("gateway.store.blobs.SMALL", -1)
+        await keep(blobs, store, [content])
+    assert path_of(root, named(content)).is_file()
+
+    async def read() -> bytes:
+        async with store.read(NORTH) as view:
+            opener = await blobs.open(view, named(content))
+        with opener() as file:
+            return file.read()
+
+    was = await read()
+    await keep(blobs, store, [content], owner="msg-2")
+    again = await read()
+    for owner in ("msg-1", "msg-2"):
+        await drop(store, owner)
+    await blobs.forget([named(content)])
+
+    assert was == again == content
+    assert not await Lying(store, root).there(named(content))
+    assert files(root) == []
+
+
+@pytest.mark.usefixtures("only_sqlite")
+async def test_what_was_forgotten_can_be_read_in_no_file_of_the_node_whatever_came_and_went_beside_it(
+    blobs: FileBlobs, store: SqlStore, tmp_path: Path
+) -> None:
+    """Rows of all sizes move from page to page while others come and go; nothing that moved leaves a copy behind."""
+    chance, there, gone = random.Random(8), dict[str, bytes](), dict[str, bytes]()
+    for n in range(400):
+        mark = b"<%s>" % hashlib.md5(b"%d" % n, usedforsecurity=False).hexdigest().encode()
+        size = chance.choice((30, 100, 500, 1_500, 4_000, 5_000, 10_000, SMALL))
+        content = (mark * (size // len(mark) + 1))[:SMALL]
+        await keep(blobs, store, [content], owner=f"msg-{n}")
+        there[f"msg-{n}"] = content
+        if chance.random() < 0.6:
+            owner = chance.choice(list(there))
+            gone[owner] = there.pop(owner)
+            await drop(store, owner)
+            if n % 3:
+                await blobs.forget([named(gone[owner])])
+    await blobs.forget([named(content) for content in gone.values()])
+
+    everything = b"".join(path.read_bytes() for path in files(tmp_path))
+    assert (store.journal is not None, len(gone) > 100) == (True, True)
+    assert [owner for owner, content in gone.items() if content[:34] in everything] == []
+    assert [owner for owner, content in there.items() if content[:34] not in everything] == []
+
+
+@pytest.mark.usefixtures("only_sqlite")
+async def test_a_reader_keeps_the_journal_from_being_cut_and_holds_no_writer_up(
+    blobs: FileBlobs, store: SqlStore, store_url: str, tmp_path: Path
+) -> None:
+    """As a backup of some hours does."""
+    journal = Path(f"{store_url.removeprefix('sqlite:///')}-wal")
+    await keep(blobs, store, [b"words of a secret" * 100])
+    with closing(sqlite3.connect(store_url.removeprefix("sqlite:///"), isolation_level=None)) as reader:
+        reader.execute("BEGIN")
+        assert reader.execute("SELECT count(*) FROM small_content").fetchone() == (1,)
+        await drop(store, "msg-1")
+
+        async with asyncio.timeout(8):  # SQLite's own patience is ten seconds
+            await asyncio.gather(
+                blobs.forget([named(b"words of a secret" * 100)]),
+                *(keep(blobs, store, [b"%d" % n], owner=f"msg-{n}") for n in range(20)),
+            )
+            assert await blobs.leave_no_trace() is False
+        assert b"words of a secret" in journal.read_bytes()
+        reader.execute("COMMIT")
+
+    await blobs.forget([])  # whoever forgets next does what was left
+
+    assert [path.name for path in files(tmp_path) if b"words of a secret" in path.read_bytes()] == []
+
+
+@pytest.mark.usefixtures("only_sqlite")
+async def test_forgetting_what_is_no_row_leaves_the_journal_alone(
+    blobs: FileBlobs, store: SqlStore, store_url: str
+) -> None:
+    """A repeat is forgotten each time it comes: mostly nothing of it was ever written."""
+    journal, large = Path(f"{store_url.removeprefix('sqlite:///')}-wal"), os.urandom(SMALL + 1)
+    await blobs.forget([])  # what a process before may have left
+    await keep(blobs, store, [large], owner="msg-gone")
+    await drop(store, "msg-gone")
+    await keep(blobs, store, [b"wanted"])
+    written = journal.stat().st_size
+
+    await blobs.forget([named(large), named(b"wanted"), named(b"never kept")])
+
+    assert written > 0
+    assert journal.stat().st_size >= written
