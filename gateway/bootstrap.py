@@ -37,6 +37,7 @@ from gateway.registry.directory import SqlDirectory
 from gateway.registry.feed import SqlFeed
 from gateway.registry.feed_judge import FeedRoom
 from gateway.settings import Settings
+from gateway.stopwatch import Stopwatch
 from gateway.store import restored
 from gateway.store.blobs import FileBlobs
 from gateway.store.engine import ServerLimits
@@ -59,7 +60,7 @@ from gateway.workers.hosting import Hosting
 from gateway.workers.idle_accounts import IdleAccounts
 from gateway.workers.lister import Lister
 from gateway.workers.loop import Bell, forever
-from gateway.workers.pulse import HEARTBEAT, Pulse
+from gateway.workers.pulse import EVERY, HEARTBEAT, Pulse
 from gateway.workers.quarantine import Quarantine
 from gateway.workers.revocation import Asking
 from gateway.workers.sealer import Sealer
@@ -138,6 +139,7 @@ class Node:
     inn: InDesk
     bells: Mapping[str, Bell]
     pulse: Pulse
+    stopwatch: Stopwatch
     room: Room
     gate: StampGate
     sealer: Sealer
@@ -193,6 +195,14 @@ class Node:
                 loops.append(tasks.create_task(turning, name=name))
             tasks.create_task(self._ring_at_stop(stop))
             tasks.create_task(drain.bounded(loops, stop, workers.drain_s, self.store))
+        self.pulse.stop()
+
+    async def run_beside(self, stop: asyncio.Event) -> None:
+        """What a process does besides that only answers, until `stop`: it tells the others how fast it was."""
+        tell, every_s = partial(self.pulse.beat, works=False), EVERY.total_seconds()
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(forever("pulse", tell, self.bells["pulse"], stop, every_s), name="pulse")
+            tasks.create_task(self._ring_at_stop(stop))
         self.pulse.stop()
 
     async def _ring_at_stop(self, stop: asyncio.Event) -> None:
@@ -254,7 +264,9 @@ async def open_node(
         sandbox = PdfSandbox(settings.trust.folder / "pdf")
         stack.callback(sandbox.close)
         gate = bootstrap_log.gate(settings, store.log, time)
+        stopwatch = Stopwatch(settings.axis.kind, time)
         shared = _shared(settings, around, office) | {
+            "stopwatch": stopwatch,
             "blobs": around("blobs", blobs),
             "axis": around("axis", axis),
             "scanner": around("scanner", scanner),
@@ -279,7 +291,14 @@ async def open_node(
             scanner=scanner,
             hold=_holding(settings, around, office, shared),
             bells=_bells(store),
-            pulse=Pulse(folder=settings.node.data_dir / HEARTBEAT, clock=time, pool=pool, holds=axis.in_hand),
+            pulse=Pulse(
+                folder=settings.node.data_dir / HEARTBEAT,
+                clock=time,
+                pool=pool,
+                holds=axis.in_hand,
+                slots=stopwatch.slots,
+            ),
+            stopwatch=stopwatch,
             room=room,
             gate=gate,
             sealer=bootstrap_log.sealer(settings, store.log, time, pool),

@@ -91,7 +91,9 @@ LOOP_FAILED = Count("loop_failures", "Steps of a loop that broke.", "loop")
 STORE_FAILED = Count("store_failures", "Transactions that the database did not do.", "kind")
 
 ACCEPTED_TO_SENT = Timing("accepted_to_sent", "From accepted to confirmed by the axis.", buckets=_SLOW)
-LANDED_TO_VERDICT = Timing("landed_to_verdict", "From landed to its end.", "state", buckets=_SLOW)
+LANDED_TO_VERDICT = Timing(
+    "landed_to_verdict", "From a packet's arrival at this node to its end.", "state", buckets=_SLOW
+)
 PUBLISH = Timing("publish", "From handing an envelope to the axis to its word about every recipient.", "lane")
 TRANSACTION = Timing("transaction", "Units of work on the database, from first statement to the end.", "kind")
 API_CALL = Timing("api_call", "Calls of the API, by operation and class of status.", "route", "status")

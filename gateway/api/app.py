@@ -30,6 +30,7 @@ from gateway.api.shapes import NoQuery
 from gateway.api.waiting import STOPPING
 from gateway.api.words import Lang, language
 from gateway.domain.api_call import ApiCall
+from gateway.stopwatch import at_door
 
 _LOG = logging.getLogger(__name__)
 
@@ -90,7 +91,7 @@ def _guard(deps: ApiDeps, entry: Entry) -> Middleware:
         request[REQUEST_ID] = given if _SAFE_ID.fullmatch(given) else deps.clock.new_id("req_")
         request[LANG] = _lang(request)
         began = time.perf_counter()
-        with log.bound(request=request[REQUEST_ID]):
+        with log.bound(request=request[REQUEST_ID]), at_door(deps.clock.now()):
             response = await answered(request, handler)
         took = time.perf_counter() - began
         meters.API_CALL.took(took, route=request.get(ROUTE, "other"), status=f"{response.status // 100}xx")

@@ -69,7 +69,7 @@ async def _serve(call: Call, role: str, number: int) -> None:
                 if role != "web":
                     tasks.create_task(_work(node, stop, worked))
                 else:
-                    tasks.create_task(_follow(stop, worked))
+                    tasks.create_task(_follow(node, stop, worked))
                 if role == "worker":
                     keep_what_is_loaded()
                     call.say("cli.working", name=node.settings.node.name)
@@ -92,9 +92,11 @@ async def _work(node: Node, stop: asyncio.Event, worked: asyncio.Event) -> None:
         worked.set()
 
 
-async def _follow(stop: asyncio.Event, worked: asyncio.Event) -> None:
-    await stop.wait()
-    worked.set()
+async def _follow(node: Node, stop: asyncio.Event, worked: asyncio.Event) -> None:
+    try:
+        await node.run_beside(stop)
+    finally:
+        worked.set()
 
 
 def keep_what_is_loaded() -> None:

@@ -34,6 +34,7 @@ from gateway.incoming.act import StatusCall
 from gateway.outgoing import accept, intake
 from gateway.outgoing import recall as asking
 from gateway.outgoing.order import Order
+from gateway.stopwatch import at_door
 
 # How long one step of the story may take before it is told as failed.
 PATIENCE_S = 60.0
@@ -96,7 +97,8 @@ class Acts:
                 role = FileRole.LEAD if n == 0 else FileRole.APPENDIX
                 content = await self.node.pool.run(partial(self.cast.file, key, n, issued_on))
                 await tray.add(role, file, role, _one(content))
-            accepted = await accept.accept(self.node.out, scope, order, tray)
+            with at_door(self.node.clock.now()):
+                accepted = await accept.accept(self.node.out, scope, order, tray)
         if accepted.document is None:
             raise GatewayError(f"the story's document {key} was not accepted")
         return accepted.document

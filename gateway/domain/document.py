@@ -36,6 +36,10 @@ class Urgency(IntEnum):
     def key(self) -> str:
         return URGENCY_KEYS[self]
 
+    @property
+    def lane(self) -> Lane:
+        return Lane.URGENT if self > Urgency.NORMAL else Lane.NORMAL
+
 
 URGENCY_KEYS = {
     Urgency.NORMAL: "thuong",

@@ -74,6 +74,12 @@ def arrival_number(facts: Iterable[Fact]) -> tuple[str, int | None] | None:
     return None if last is None or last.register_no is None else (last.register_no, last.register_year)
 
 
+def queued_at(facts: Iterable[Fact]) -> datetime | None:
+    """When a delivery was last put in line to be sent."""
+    queued = (fact.at for fact in facts if fact.track is Track.TRANSPORT and fact.code == "queued")
+    return max(queued, default=None)
+
+
 def own_fact(track: Track, code: str, at: datetime, *, reason: str | None = None) -> Fact:
     """A fact of our own node that may happen more than once (`queued` again on a resend): its time makes it new."""
     return Fact(track=track, code=code, at=at, stated_at=at, reason=reason)

@@ -6,11 +6,13 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import datetime
+from functools import partial
 
 from gateway.domain.account import AgencyScope, HostedAgency
 from gateway.domain.document import IncomingDocument, InState, Kind
 from gateway.domain.event import EventKind
 from gateway.domain.identity import PacketId
+from gateway.domain.pace import Way
 from gateway.domain.status import Fact, RequestKind, Track, fold_incoming, open_request
 from gateway.edxml import terms
 from gateway.errors import BadSignature, BreaksRule, Conflict, OtherContent
@@ -351,6 +353,9 @@ async def _add(
     await _arrived(desk, work, agency, item, proved, ending, notice)
     done = settle.known(item, proved, state="done", code=code, incoming_id=document.id)
     await work.inbox.settle(done, leased.lease)
+    if not item.steps:  # it came to no end before: it waited for no person and for no other packet
+        admitted = partial(desk.stopwatch.took, Way.ARRIVAL_TO_ADMITTED, item.lane, item.received_at)
+        work.when_committed(admitted)
     told = {
         "from": document.sender_code,
         "kind": document.kind,

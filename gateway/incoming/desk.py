@@ -25,6 +25,7 @@ from gateway.ports import (
     Store,
     Trust,
 )
+from gateway.stopwatch import Stopwatch
 
 # G1: each holds a whole file as a tree; native mail keeps the other threads of the pool.
 GENERAL_AT_ONCE = 2
@@ -46,6 +47,7 @@ class InDesk:
     pool: Pool
     profile: Profile
     xml: XmlPolicy
+    stopwatch: Stopwatch
     wake: Callable[[], None]
     """Called after a commit that made work: the workers look at once, also in other processes on one server."""
     trust_policy: TrustPolicy

@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import logging
 from dataclasses import replace
+from datetime import datetime
 from functools import partial
 
 from gateway import log, meters
@@ -28,6 +29,7 @@ _UNDECIDED = frozenset({"landed", "waiting", "held", "quarantined", "malformed"}
 
 async def run(desk: InDesk, arrival: Arrival) -> None:
     """Lands one parcel. A crash before the commit: the axis gives it again. After it: the repeat finds the row."""
+    came = desk.clock.now()
     agency = await old_code.receiver(desk, arrival.recipient, arrival.kind)
     if agency is None:
         log.action(_log, "arrival.refused", "not hosted here", packet=arrival.packet_id, to=arrival.recipient)
@@ -40,7 +42,7 @@ async def run(desk: InDesk, arrival: Arrival) -> None:
             await desk.axis.settle(arrival, done=True)
             return
         kept = await desk.blobs.keep(scratch, digest, size)
-    item = _row(desk, arrival, agency.id, digest, size)
+    item = _row(desk, arrival, agency.id, digest, size, came)
     async with desk.store.begin(scope) as work:
         if not await _stays(work):
             log.action(_log, "arrival.put_off", "its agency has just left", packet=arrival.packet_id)
@@ -133,14 +135,16 @@ async def _judge_by(work: Work, first: InboxItem, item: InboxItem) -> None:
     await _tell(work, replace(item, id=first.id))
 
 
-def _row(desk: InDesk, arrival: Arrival, agency_id: str, digest: Digest, size: int) -> InboxItem:
+def _row(
+    desk: InDesk, arrival: Arrival, agency_id: str, digest: Digest, size: int, came: datetime
+) -> InboxItem:
     """Landed, or in quarantine where the axis itself says that these bytes are not the packet."""
     landed = InboxItem(
         id=desk.clock.new_id("inx_"),
         agency_id=agency_id,
         file_digest=digest,
         size=size,
-        received_at=desk.clock.now(),
+        received_at=came,
         transport_packet_id=arrival.packet_id,
         transport_kind=arrival.kind,
         transport_sender=arrival.sender,

@@ -6,11 +6,13 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from gateway.domain.account import AgencyScope, HostedAgency
 from gateway.domain.document import Delivery, Kind, OutgoingDocument, Staff
 from gateway.domain.event import EventKind
 from gateway.domain.identity import PacketId
+from gateway.domain.pace import Way
 from gateway.domain.receipt import Receipt
 from gateway.domain.status import (
     CODES,
@@ -20,6 +22,7 @@ from gateway.domain.status import (
     arrival_number,
     fold_delivery,
     open_request,
+    queued_at,
 )
 from gateway.domain.terms import Terms
 from gateway.edxml.envelope import StatusReport
@@ -34,9 +37,10 @@ _REQUESTS = {Kind.RECALL: RequestKind.RECALL, Kind.UPDATE: RequestKind.UPDATE}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _About:
-    """What a status speaks about: one delivery, or one to each code that its sender took over from; whether the receipt
-    proves it, and the request it answers."""
+    """What a status speaks about: one delivery, or one to each code that its sender took over from, of which document;
+    whether the receipt proves it, and the request it answers."""
 
+    document: OutgoingDocument
     deliveries: Sequence[Delivery]
     proved: bool
     request_id: str | None
@@ -114,6 +118,8 @@ async def _apply(
     for delivery in about.deliveries:
         facts = list(await work.facts.of(delivery.id))
         await work.facts.add(delivery.id, fact)
+        if track is Track.BUSINESS and status.code == "01":
+            _time(desk, work, about.document, facts)
         standing = fold_delivery([*facts, fact])
         await work.deliveries.save_state(delivery.id, standing.shown, standing.marks, now)
         if told := arrival_number([*facts, fact]):
@@ -134,6 +140,15 @@ async def _apply(
                 "proof": proved.proof,
             },
         )
+
+
+def _time(desk: InDesk, work: Work, document: OutgoingDocument, before: Sequence[Fact]) -> None:
+    """From when it could leave to its first 01; a 01 that comes again tells of no other way."""
+    queued = queued_at(before)
+    if queued is None or any(fact.track is Track.BUSINESS for fact in before):
+        return
+    left = max(queued, document.leaves_at or queued)
+    work.when_committed(partial(desk.stopwatch.took, Way.ACCEPT_TO_01, document.draft.urgency.lane, left))
 
 
 async def _about(
@@ -170,8 +185,8 @@ async def _by_receipt(
     if status.code in ("15", "16") and packet.kind in _REQUESTS and packet.parent_id:
         asked = _to(await work.deliveries.of(packet.parent_id), proved.envelope.sender, known_as)
         if asked:
-            return _About(deliveries=asked, proved=True, request_id=packet.packet_id)
-    return _About(deliveries=found, proved=True, request_id=None)
+            return _About(document=packet, deliveries=asked, proved=True, request_id=packet.packet_id)
+    return _About(document=packet, deliveries=found, proved=True, request_id=None)
 
 
 async def _by_take_back(
@@ -185,7 +200,12 @@ async def _by_take_back(
             for row in await work.outbox.of_subject(delivery.id):
                 if row.packet_id == receipt.of_packet_id:
                     same = row.envelope_digest == receipt.file_digest
-                    return _About(deliveries=(delivery,), proved=same, request_id=receipt.of_packet_id)
+                    return _About(
+                        document=document,
+                        deliveries=(delivery,),
+                        proved=same,
+                        request_id=receipt.of_packet_id,
+                    )
     if not documents:
         return None
     raise _not_what_was_sent(proved, receipt, "no such packet was sent")
@@ -204,7 +224,7 @@ async def _by_document(
         if found:
             request = open_request(fold_delivery(await work.facts.of(found[0].id)))
             request_id = request.request_id if request and status.code in ("15", "16") else None
-            return _About(deliveries=found, proved=False, request_id=request_id)
+            return _About(document=document, deliveries=found, proved=False, request_id=request_id)
     raise _not_party(f"{proved.envelope.sender} was no recipient of document {document_id}")
 
 

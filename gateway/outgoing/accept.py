@@ -8,8 +8,9 @@ import json
 import logging
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
+from functools import partial
 
-from gateway import log, meters
+from gateway import log, meters, stopwatch
 from gateway.domain.account import AgencyScope, HostedAgency
 from gateway.domain.document import (
     Delivery,
@@ -21,6 +22,7 @@ from gateway.domain.document import (
 )
 from gateway.domain.event import EventKind
 from gateway.domain.identity import DocumentId, PacketId
+from gateway.domain.pace import Way
 from gateway.domain.status import Fact, RequestKind, Track
 from gateway.errors import Clash, GatewayError, Refused
 from gateway.outgoing import alert, request
@@ -273,6 +275,8 @@ async def queue(desk: OutDesk, work: Work, document: OutgoingDocument) -> tuple[
         await work.paper.open(document.id, [delivery.id for delivery in deliveries], now)
     if goes:
         await work.jobs.put("pack", document.id, document.leaves_at)
+    accepted = partial(desk.stopwatch.took, Way.ACCEPT, document.draft.urgency.lane, stopwatch.came())
+    work.when_committed(accepted)
     if document.kind in _ASKS:
         await request.ask(desk, work, document, _ASKS[document.kind])
     return deliveries

@@ -8,6 +8,7 @@ from gateway.domain.wall_clock import local
 from gateway.edxml.policy import XmlPolicy
 from gateway.policy.profile import Profile
 from gateway.ports import Axis, Blobs, Clock, Directory, Inspector, Keys, PdfSignatures, Pool, Scanner, Store
+from gateway.stopwatch import Stopwatch
 
 
 async def _always() -> None:
@@ -30,6 +31,7 @@ class OutDesk:
     pool: Pool
     profile: Profile
     xml: XmlPolicy
+    stopwatch: Stopwatch
     wake: Callable[[], None]
     """Called after a commit that made work: the workers look at once, also in other processes on one server."""
 

@@ -14,7 +14,7 @@ from gateway import log, meters
 from gateway.domain.account import AgencyScope
 from gateway.domain.document import Lane
 from gateway.domain.event import EventKind
-from gateway.domain.status import Fact, Track, fold_delivery
+from gateway.domain.status import Fact, Track, fold_delivery, queued_at
 from gateway.errors import GatewayError, StaleLease, TransportFailure
 from gateway.outgoing import answering, closed, sign_again
 from gateway.outgoing.desk import OutDesk
@@ -197,9 +197,8 @@ def _cancels(fact: Fact) -> bool:
 
 def _time(facts: Sequence[Fact], now: datetime) -> None:
     """A delivery that was sent again waited from the last time that it was queued."""
-    queued = [fact.at for fact in facts if fact.track is Track.TRANSPORT and fact.code == "queued"]
-    if queued:
-        meters.ACCEPTED_TO_SENT.took((now - max(queued)).total_seconds())
+    if queued := queued_at(facts):
+        meters.ACCEPTED_TO_SENT.took((now - queued).total_seconds())
 
 
 async def _put_off(desk: OutDesk, scope: AgencyScope, leased: LeasedOutbox, error: GatewayError) -> None:

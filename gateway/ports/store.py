@@ -280,6 +280,9 @@ class Work(Protocol):
     async def agency(self) -> HostedAgency:
         """The agency of the scope, which stays hosted here until this writing unit of work ends; NotFound when it left."""
 
+    def when_committed(self, tell: Callable[[], None]) -> None:
+        """Called once this unit of work holds, and never when it does not: for what is counted."""
+
     async def commit(self) -> None: ...
 
 

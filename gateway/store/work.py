@@ -94,6 +94,9 @@ class SqlWork:
     async def agency(self) -> HostedAgency:
         return await staying(self._tx, self.scope.agency_id)
 
+    def when_committed(self, tell: Callable[[], None]) -> None:
+        self._tx.when_committed(tell)
+
     async def commit(self) -> None:
         if await self._written.write():
             self._tx.when_committed(partial(self._changed, self.scope.agency_id))

@@ -1,5 +1,5 @@
-"""Says that the loops of this process turn. In: each step of each loop. Out: which loops are stuck, how often each came
-through or failed, and a small file in the data folder every few seconds, so that `gateway status` sees the workers of
+"""Says that the loops of this process turn, and how fast it serves. In: each step of each loop. Out: which loops are stuck,
+how often each came through or failed, and a small file in the data folder every few seconds, so that `gateway status` sees
 every process on this node's disk."""
 
 from __future__ import annotations
@@ -8,14 +8,17 @@ import json
 import os
 import socket
 import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from gateway import errors
+from gateway.domain.document import Lane
 from gateway.domain.node_history import Beat as Told
+from gateway.domain.pace import BOUNDS_S, Slot, Way, is_recent
 from gateway.ports import Clock, Pool
 from gateway.workers.turn import Turn
 
@@ -43,12 +46,13 @@ class Beat:
 @dataclass(slots=True, kw_only=True)
 class Pulse:
     """One process's sign of life. Made by the wiring, one for each open node. `holds` tells what it has in hand of the
-    axis, for those who count from another process."""
+    axis, `slots` how long it took to serve, both for those who ask from another process."""
 
     folder: Path
     clock: Clock
     pool: Pool
     holds: Callable[[], Mapping[str, int]] = dict
+    slots: Callable[[], Sequence[Slot]] = tuple
     now_s: Callable[[], float] = time.monotonic
     _turned: dict[str, float] = field(default_factory=dict)
     _told: dict[str, Told] = field(default_factory=dict)
@@ -90,8 +94,8 @@ class Pulse:
         now = self.now_s()
         return {name: now - at < STUCK_S for name, at in self._turned.items()}
 
-    async def beat(self) -> bool:
-        """A step of its own loop: writes the file when it is time."""
+    async def beat(self, *, works: bool = True) -> bool:
+        """A step of its own loop: writes the file when it is time. `works`: it has the loops, and does not only answer."""
         now = self.clock.now()
         self._since = self._since or now
         if self._turn.take(now):
@@ -101,6 +105,8 @@ class Pulse:
                 "since": self._since.isoformat(),
                 "stuck": stuck,
                 "holds": dict(self.holds()),
+                "works": works,
+                "slots": [_row(each) for each in self.slots()],
             }
             await self.pool.run(partial(_write, self._file, json.dumps(told)))
         return False
@@ -135,18 +141,62 @@ def _write(file: Path, text: str) -> None:
 def beats(folder: Path, now: datetime) -> Sequence[Beat]:
     """Every worker process that wrote here within a day, by name. A file that is being replaced is left out."""
     found = []
-    for file in sorted(folder.glob("*.json")) if folder.is_dir() else ():
+    for process, told in _files(folder):
         try:
-            told = json.loads(file.read_text(encoding="utf-8"))
             beat = Beat(
-                process=file.stem,
+                process=process,
                 at=datetime.fromisoformat(told["at"]),
                 since=datetime.fromisoformat(told["since"]),
                 stuck=tuple(told["stuck"]),
                 holds={str(part): int(number) for part, number in told.get("holds", {}).items()},
             )
-        except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        except (ValueError, KeyError, TypeError, AttributeError):
             continue
-        if now - beat.at < FORGOTTEN:
+        if told.get("works", True) and now - beat.at < FORGOTTEN:
             found.append(beat)
     return found
+
+
+def slots(folder: Path, now: datetime) -> Sequence[Slot]:
+    """The last hour of every process that wrote here, those that only answer too. What another version wrote in its own
+    way is left out."""
+    found = []
+    for _, told in _files(folder):
+        rows = told.get("slots")
+        for row in rows if isinstance(rows, list) else ():
+            try:
+                slot = _slot(row)
+            except (ValueError, TypeError, OverflowError, OSError):
+                continue
+            if is_recent(slot, now):
+                found.append(slot)
+    return found
+
+
+def _files(folder: Path) -> Iterator[tuple[str, dict[str, Any]]]:
+    """What each process wrote, by its name."""
+    for file in sorted(folder.glob("*.json")) if folder.is_dir() else ():
+        try:
+            told = json.loads(file.read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            continue
+        if isinstance(told, dict):
+            yield file.stem, told
+
+
+def _row(slot: Slot) -> list[object]:
+    return [slot.began_at.timestamp(), slot.way, slot.lane, slot.axis, list(slot.counts)]
+
+
+def _slot(row: Any) -> Slot:
+    """Any: it is read from a file."""
+    began_at, way, lane, axis, counts = row
+    if len(counts) != len(BOUNDS_S) + 1:
+        raise ValueError("it was counted below other bounds")
+    return Slot(
+        began_at=datetime.fromtimestamp(began_at, UTC),
+        way=Way(way),
+        lane=Lane(lane),
+        axis=str(axis),
+        counts=tuple(map(int, counts)),
+    )

@@ -13,12 +13,16 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from gateway.cli.serve import watched
+from gateway.domain.document import Kind, Urgency
 from gateway.ops.health import Watch
 from gateway.ops.metrics import Scrape
+from gateway.outgoing import manage
+from gateway.stopwatch import at_door
 from gateway.workers import dispatcher, packer, receiver, sequencer
-from tests.support.node import LEASE_S, PROVINCE, Town
+from tests.support.node import DEPARTMENT, LEASE_S, PDF, PROVINCE, Town, document, recall_of
 
-TIMINGS = {"accepted_to_sent", "landed_to_verdict", "publish", "transaction", "api_call"}
+WAYS = ("accept", "accept_to_01", "arrival_to_admitted")
+TIMINGS = {"accepted_to_sent", "landed_to_verdict", "publish", "transaction", "api_call", *WAYS}
 
 
 async def scraped(town: Town) -> dict[tuple[str, frozenset[tuple[str, str]]], float]:
@@ -108,6 +112,90 @@ async def test_the_way_of_a_document_is_counted_and_timed(town: Town) -> None:
     assert grown("landed_to_verdict_seconds_count", state="done") == 2
     assert grown("publish_seconds_count", lane="normal") == 2
     assert grown("transaction_seconds_count", kind="writing") > 5
+
+
+@pytest.mark.parametrize(("urgency", "lane"), [(Urgency.NORMAL, "normal"), (Urgency.EXPRESS, "urgent")])
+async def test_a_document_there_and_back_is_timed_on_all_three_ways_by_lane_and_axis(
+    town: Town, urgency: Urgency, lane: str
+) -> None:
+    before = Samples(await scraped(town))
+    with at_door(town.clock.now()):
+        town.clock.advance(2)
+        await town.send("15", urgency=urgency)
+    town.clock.advance(20)
+    await town.carry()
+    after = Samples(await scraped(town))
+
+    def grown(name: str, **labels: str) -> float:
+        asked = {"lane": lane, "axis": "embedded", **labels}
+        return after(name, **asked) - before(name, **asked)
+
+    assert {way: grown(f"{way}_seconds_count") for way in WAYS} == dict.fromkeys(WAYS, 1)
+    assert [grown(f"{way}_seconds_sum") for way in WAYS] == [2, 20, 0]
+    assert grown("accept_seconds_bucket", le="1.0") == 0
+    assert grown("accept_seconds_bucket", le="2.0") == grown("accept_seconds_bucket", le="5.0") == 1
+
+
+async def test_what_is_called_back_for_a_while_is_timed_from_when_it_may_leave(town: Town) -> None:
+    draft = await town.send("15", send=False)
+    before = Samples(await scraped(town))
+    scope = await town.scope(DEPARTMENT)
+    sent = await manage.send_draft(town.node.out, scope, draft.id, wait=timedelta(seconds=30))
+    town.clock.advance(33)
+    await town.carry()
+    assert (await town.delivery(sent)).state == "delivered"
+    after = Samples(await scraped(town))
+
+    labels = {"lane": "normal", "axis": "embedded"}
+    assert after("accept_to_01_seconds_sum", **labels) - before("accept_to_01_seconds_sum", **labels) == 3
+
+
+async def test_a_01_that_comes_again_is_not_timed_again(town: Town) -> None:
+    document = await town.send("15")
+    await town.carry()
+    before = Samples(await scraped(town))
+    (packet,) = await town.crossed(DEPARTMENT, Kind.DOCUMENT)
+    town.clock.advance(3600)
+    await town.deliver(packet)
+    await town.carry()
+    assert (await town.delivery(document)).state == "delivered"
+    after = Samples(await scraped(town))
+
+    labels = {"lane": "normal", "axis": "embedded"}
+    for way in WAYS:
+        assert after(f"{way}_seconds_count", **labels) == before(f"{way}_seconds_count", **labels)
+
+
+async def test_a_packet_that_waited_for_another_one_is_not_timed_as_slow(town: Town) -> None:
+    first, recall = town.forge(document(), (("van-ban.pdf", PDF),)), town.forge(recall_of())
+    assert (await town.brought(recall)).state == "waiting"
+    town.clock.advance(3600)
+    before = Samples(await scraped(town))
+    await town.brought(first)
+    assert [each.state for each in await town.inbox()] == ["done", "done"]
+    after = Samples(await scraped(town))
+
+    labels = {"lane": "normal", "axis": "embedded"}
+
+    def grown(name: str) -> float:
+        return after(f"arrival_to_admitted_seconds_{name}", **labels) - before(
+            f"arrival_to_admitted_seconds_{name}", **labels
+        )
+
+    assert (grown("count"), grown("sum")) == (1, 0)
+
+
+async def test_what_no_call_asked_for_and_what_is_kept_as_a_draft_is_no_acceptance(town: Town) -> None:
+    labels = {"lane": "normal", "axis": "embedded"}
+    before = Samples(await scraped(town))
+
+    await town.send("15")
+    with at_door(town.clock.now()):
+        await town.send("16", send=False)
+
+    assert Samples(await scraped(town))("accept_seconds_count", **labels) == before(
+        "accept_seconds_count", **labels
+    )
 
 
 async def test_an_unroutable_recipient_and_a_repeat_are_counted_as_such(town: Town) -> None:

@@ -10,9 +10,12 @@ from pathlib import Path
 
 import pytest
 
+from gateway.domain.document import Lane
+from gateway.domain.pace import Way, paces
 from gateway.errors import StoreFailure
 from gateway.pool import ThreadPool
-from gateway.workers.pulse import EVERY, FORGOTTEN, STUCK_S, Pulse, beats
+from gateway.stopwatch import Stopwatch
+from gateway.workers.pulse import EVERY, FORGOTTEN, STUCK_S, Pulse, beats, slots
 from tests.support.clock import START, ManualClock
 
 
@@ -94,3 +97,29 @@ async def test_a_folder_that_cannot_be_made_is_a_failure_of_the_store(pulse: Pul
 
     with pytest.raises(StoreFailure, match="data folder"):
         await pulse.beat()
+
+
+async def test_how_long_it_took_is_read_by_others_also_from_a_process_that_only_answers(pulse: Pulse) -> None:
+    stopwatch = Stopwatch("amqp", pulse.clock)
+    stopwatch.took(Way.ACCEPT, Lane.URGENT, START - timedelta(seconds=4))
+    answering = replace(pulse, slots=stopwatch.slots)
+
+    await answering.beat(works=False)
+
+    assert slots(pulse.folder, START) == stopwatch.slots()
+    assert [(each.axis, each.p95) for each in paces(slots(pulse.folder, START))] == [("amqp", 4.0)]
+    assert beats(pulse.folder, START) == []
+    assert slots(pulse.folder, START + timedelta(hours=2)) == []
+
+
+@pytest.mark.parametrize(
+    "row", ["3", "[]", '[1, "accept", "normal", "x", [1]]', '[1e99, "accept", "normal", "x", []]', '{"a": 1}']
+)
+async def test_slots_that_another_version_wrote_in_its_own_way_are_left_out(pulse: Pulse, row: str) -> None:
+    stopwatch = Stopwatch("embedded", pulse.clock)
+    stopwatch.took(Way.ACCEPT, Lane.NORMAL, START)
+    await replace(pulse, slots=stopwatch.slots).beat()
+    (pulse.folder / "another.json").write_text(f'{{"slots": [{row}]}}')
+    (pulse.folder / "further.json").write_text(f'{{"slots": {row}}}')
+
+    assert slots(pulse.folder, START) == stopwatch.slots()

@@ -1,0 +1,119 @@
+"""How fast a node serves, as figures that people and alarms read. In: counts of how long things took, below fixed bounds.
+Out: for each way, lane and axis how many there were, and bounds that hold for 50, 95 and 99 of a hundred. Pure; a bound is
+all that is known, so no figure claims more."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+from itertools import accumulate
+
+from gateway.domain.document import Lane
+
+# Seconds; close together around the limit, which is one of them: so it is known of each whether it kept it.
+BOUNDS_S = (
+    *(0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 8.0, 10.0),
+    *(30.0, 60.0, 300.0, 1800.0, 3600.0, 14400.0, 86400.0),
+)
+# R100, T26: to send, and to receive, takes at most so long each, for 95 of a hundred.
+LIMIT_S = 5.0
+SHARE = 95
+SLOT = timedelta(minutes=5)
+# People are shown the last hour: the slot that runs, and the twelve before it.
+SPAN = timedelta(hours=1)
+
+
+class Way(StrEnum):
+    """What is measured. Each ends when the transaction that makes it true is committed."""
+
+    ACCEPT = "accept"
+    """From the call's arrival at the door to accepted."""
+    ACCEPT_TO_01 = "accept_to_01"
+    """From accepted, or the moment from which it may leave, to the 01 of that delivery taken in."""
+    ARRIVAL_TO_ADMITTED = "arrival_to_admitted"
+    """From arrival at this node to a document here."""
+
+
+# The time of the other side is in the third: no limit of ours is told by it.
+LIMITED = (Way.ACCEPT, Way.ARRIVAL_TO_ADMITTED)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Slot:
+    """Five minutes of one way, lane and axis: how many took at most each bound and more than the one before; the last
+    count is of those above all bounds."""
+
+    began_at: datetime
+    way: Way
+    lane: Lane
+    axis: str
+    counts: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pace:
+    """One way, lane and axis. Of `p50`, `p95` and `p99` each is a bound in seconds that held for so many of a hundred, None
+    where that was above all bounds; `late` took longer than the limit."""
+
+    way: Way
+    lane: Lane
+    axis: str
+    count: int
+    late: int
+    p50: float | None
+    p95: float | None
+    p99: float | None
+
+    @property
+    def is_slow(self) -> bool:
+        """Whether the limit is broken: of a way that has one, more than five of a hundred were late."""
+        return self.way in LIMITED and is_slow(self.late, self.count)
+
+
+def is_slow(late: int, count: int) -> bool:
+    return late * 100 > (100 - SHARE) * count
+
+
+def is_recent(slot: Slot, now: datetime) -> bool:
+    return -SLOT < now - slot.began_at < SPAN + SLOT
+
+
+def bucket(seconds: float) -> int:
+    """Where among the counts of a slot it belongs."""
+    return next((n for n, bound in enumerate(BOUNDS_S) if seconds <= bound), len(BOUNDS_S))
+
+
+def paces(slots: Iterable[Slot]) -> Sequence[Pace]:
+    """In the order of the ways, the urgent lane first."""
+    sums: dict[tuple[Way, Lane, str], list[int]] = {}
+    for slot in slots:
+        known = sums.setdefault((slot.way, slot.lane, slot.axis), [0] * len(slot.counts))
+        known[:] = (one + more for one, more in zip(known, slot.counts, strict=True))
+    ways = tuple(Way)
+    ordered = sorted(
+        sums.items(), key=lambda one: (ways.index(one[0][0]), one[0][1] != Lane.URGENT, one[0][2])
+    )
+    return [_pace(*key, counts) for key, counts in ordered if any(counts)]
+
+
+def _pace(way: Way, lane: Lane, axis: str, counts: Sequence[int]) -> Pace:
+    within = list(accumulate(counts))
+    count = within[-1]
+    return Pace(
+        way=way,
+        lane=lane,
+        axis=axis,
+        count=count,
+        late=count - within[BOUNDS_S.index(LIMIT_S)],
+        p50=_held_for(50, within),
+        p95=_held_for(95, within),
+        p99=_held_for(99, within),
+    )
+
+
+def _held_for(percent: int, within: Sequence[int]) -> float | None:
+    """The least bound that held for so many."""
+    found = zip(BOUNDS_S, within, strict=False)
+    return next((bound for bound, n in found if n * 100 >= percent * within[-1]), None)

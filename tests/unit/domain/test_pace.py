@@ -1,0 +1,81 @@
+"""Figures of how fast a node serves claim no more than the bounds they were counted below."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gateway.domain.document import Lane
+from gateway.domain.pace import BOUNDS_S, LIMIT_S, SLOT, SPAN, Slot, Way, bucket, is_recent, paces
+from tests.support.clock import START
+
+
+def slot(*took_s: float, way: Way = Way.ACCEPT, lane: Lane = Lane.NORMAL, axis: str = "embedded") -> Slot:
+    counts = [0] * (len(BOUNDS_S) + 1)
+    for seconds in took_s:
+        counts[bucket(seconds)] += 1
+    return Slot(began_at=START, way=way, lane=lane, axis=axis, counts=tuple(counts))
+
+
+def test_the_limit_of_the_regulation_is_a_bound_so_that_none_is_judged_by_a_guess() -> None:
+    assert LIMIT_S in BOUNDS_S
+    assert list(BOUNDS_S) == sorted(set(BOUNDS_S))
+
+
+@given(st.lists(st.floats(0, 86400), min_size=1, max_size=50))
+def test_a_bound_that_is_told_held_for_as_many_as_it_says_and_no_lesser_one_did(took: list[float]) -> None:
+    (found,) = paces([slot(*took)])
+
+    for percent, told in ((50, found.p50), (95, found.p95), (99, found.p99)):
+        assert told is not None
+        assert sum(each <= told for each in took) * 100 >= percent * len(took)
+        for lesser in BOUNDS_S[: BOUNDS_S.index(told)]:
+            assert sum(each <= lesser for each in took) * 100 < percent * len(took)
+    assert (found.count, found.late) == (len(took), sum(each > LIMIT_S for each in took))
+
+
+def test_what_took_longer_than_every_bound_is_told_without_one() -> None:
+    (found,) = paces([slot(0.01, 90_000.0)])
+
+    assert (found.p50, found.p95, found.p99) == (0.025, None, None)
+
+
+@pytest.mark.parametrize(("late", "is_slow"), [(5, False), (6, True)])
+def test_the_limit_is_broken_once_more_than_five_of_a_hundred_are_late(late: int, is_slow: bool) -> None:
+    (found,) = paces([slot(*[5.0] * (100 - late), *[5.001] * late)])
+
+    assert (found.is_slow, found.late) == (is_slow, late)
+    assert found.p95 == (6.0 if is_slow else 5.0)
+
+
+def test_the_time_of_the_other_side_breaks_no_limit_of_ours() -> None:
+    (found,) = paces([slot(60.0, way=Way.ACCEPT_TO_01)])
+
+    assert (found.late, found.is_slow) == (1, False)
+
+
+def test_slots_of_several_processes_are_one_figure_for_each_way_lane_and_axis() -> None:
+    found = paces(
+        [
+            slot(1.0, way=Way.ARRIVAL_TO_ADMITTED),
+            slot(1.0),
+            slot(2.0, 3.0),
+            slot(1.0, lane=Lane.URGENT),
+            slot(),
+        ]
+    )
+
+    assert [(each.way, each.lane, each.count) for each in found] == [
+        (Way.ACCEPT, Lane.URGENT, 1),
+        (Way.ACCEPT, Lane.NORMAL, 3),
+        (Way.ARRIVAL_TO_ADMITTED, Lane.NORMAL, 1),
+    ]
+
+
+def test_an_hour_counts_and_what_lies_before_it_does_not() -> None:
+    assert is_recent(slot(1.0), START + SPAN + SLOT - timedelta(seconds=1))
+    assert not is_recent(slot(1.0), START + SPAN + SLOT)
+    assert not is_recent(slot(1.0), START - SLOT)
