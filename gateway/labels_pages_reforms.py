@@ -367,6 +367,10 @@ REFORMS: dict[str, tuple[str, str]] = {
         "Mã dạng cũ này đã dẫn tới {code}; chỉ cấp cho một cơ quan.",
         "It leads to {code} already; give it to one agency.",
     ),
+    "reforms.advice.alias_hidden": (
+        "Mã này đang là mã dạng cũ của {code}; bỏ mã dạng cũ ở cơ quan đó hoặc sửa mã này.",
+        "{code} has this code as its older form; take it away there or correct the code.",
+    ),
     "reforms.advice.reform": (
         "Thay đổi đã phê duyệt {code} quy định mục này; để nguyên, hoặc hoàn tác thay đổi đó trước.",
         "The approved change {code} sets this; leave it, or undo that change first.",

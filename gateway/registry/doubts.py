@@ -18,7 +18,7 @@ MOST_SAID = 50
 def doubts(
     before: Mapping[str, AgencyRecord], after: Mapping[str, AgencyRecord], lines: Mapping[str, int]
 ) -> tuple[RowProblem, ...]:
-    """`before`: every row of the registry; `after`: those that the file writes."""
+    """`before`: every row of the registry; `after`: those that the file changes; `lines`: of every code in it."""
     named = {
         code: record
         for code, record in after.items()
@@ -64,9 +64,11 @@ def _alike_in(
     for record in group if len(group) > 1 else ():
         if record.code not in named or named[record.code].parent != parent:
             continue
-        # Of two that are both in the file the later line is named.
+        # Of two that the file both names anew the later line is told.
         others = (each for each in group if each.code != record.code)
-        other = next((each for each in others if lines.get(each.code, 0) < lines[record.code]), None)
+        other = next(
+            (each for each in others if each.code not in named or lines[each.code] < lines[record.code]), None
+        )
         if other is not None:
             same = " ".join(other.name.split()) == " ".join(record.name.split())
             how = "has the same name" if same else "has a name that differs by accents or case alone"

@@ -4,8 +4,9 @@ as empty: an imported row of the same code replaces it whole."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, fields, replace
+from functools import partial
 from typing import Any
 
 from gateway.domain.agency_code import AgencyCode
@@ -32,22 +33,24 @@ class Base:
 def plan(base: Base, read: Iterable[CsvLine | RowProblem], source_digest: Digest) -> Plan:
     """What the file would do. Its problems come in the order of the lines."""
     lines, wanted, problems = _collected(base, read)
-    # What says in every line as the registry does breaks nothing: a list of the whole country needs no further tables then.
-    if any(base.records.get(code) is not record for code, record in wanted.items()):
-        problems += [
-            *_dates(wanted, lines),
-            *_unknown(base, wanted, lines),
-            *_circles(base, wanted, lines),
-            *_shared_aliases(base, wanted, lines),
-            *_crossing(base, wanted, lines),
-        ]
+    problems += [
+        *_dates(wanted, lines),
+        *_unknown(base, wanted, lines),
+        *_circles(base, wanted, lines),
+        *_shared_aliases(base, wanted, lines),
+        *_crossing(base, wanted, lines),
+    ]
+    problems.sort(key=lambda problem: problem.line)
+    # One bad line hides none of the others: they are told, though nothing is written while there is a problem.
+    faulty = {problem.line for problem in problems}
+    _drop(wanted, [code for code in wanted if lines[code] in faulty])
+    compared = replace(
+        _compared(base, wanted, source_digest),
+        unchanged=sum(line not in faulty for line in lines.values()) - len(wanted),
+    )
     if problems:
-        problems.sort(key=lambda problem: problem.line)
-        faulty = {problem.line for problem in problems}
-        good = {code: record for code, record in wanted.items() if lines[code] not in faulty}
-        # Told, so that one bad line hides none of the others; nothing is written while there is a problem.
-        return replace(_compared(base, good, source_digest), rows=(), problems=tuple(problems))
-    return replace(_compared(base, wanted, source_digest), doubts=doubts(base.records, wanted, lines))
+        return replace(compared, rows=(), problems=tuple(problems))
+    return replace(compared, doubts=doubts(base.records, wanted, lines))
 
 
 def standing_against(base: Base, records: Mapping[str, AgencyRecord]) -> list[str]:
@@ -64,7 +67,7 @@ def standing_against(base: Base, records: Mapping[str, AgencyRecord]) -> list[st
 def _collected(
     base: Base, read: Iterable[CsvLine | RowProblem]
 ) -> tuple[dict[str, int], dict[str, AgencyRecord], list[RowProblem]]:
-    """The line of each code, its record after the import, and what is wrong with single lines."""
+    """The line of each code, the records that would not stay as they are, and what is wrong with single lines."""
     lines: dict[str, int] = {}
     wanted: dict[str, AgencyRecord] = {}
     problems: list[RowProblem] = []
@@ -76,12 +79,15 @@ def _collected(
             problems.append(RowProblem(line=each.line, column="code", found=each.code, advice=advice))
         else:
             record = _wanted(base, each)
-            lines[record.code], wanted[record.code] = each.line, record
+            lines[record.code] = each.line
+            if record.parent is None or _differs(base, record):
+                wanted[record.code] = record
     for code, record in wanted.items():
         if record.parent is None and (above := AgencyCode.parse(code).parent) is not None:
             parent = str(above)
             if parent in lines or parent in base.records:
                 wanted[code] = _once(base, replace(record, parent=parent))
+    _drop(wanted, [code for code, record in wanted.items() if not _differs(base, record)])
     return lines, wanted, problems
 
 
@@ -99,6 +105,16 @@ def _once(base: Base, record: AgencyRecord) -> AgencyRecord:
     """What the file says as the registry does is kept once."""
     known = base.records.get(record.code)
     return known if known == record else record
+
+
+def _differs(base: Base, record: AgencyRecord) -> bool:
+    """Of a record that went through `_once`."""
+    return record is not base.records.get(record.code) or record.code in base.starters
+
+
+def _drop(wanted: dict[str, AgencyRecord], codes: Collection[str]) -> None:
+    for code in codes:
+        del wanted[code]
 
 
 def _dates(wanted: Mapping[str, AgencyRecord], lines: Mapping[str, int]) -> Iterator[RowProblem]:
@@ -122,33 +138,44 @@ def _unknown(
 def _circles(
     base: Base, wanted: Mapping[str, AgencyRecord], lines: Mapping[str, int]
 ) -> Iterator[RowProblem]:
+    """Each has a line that changes; all lines on them are named."""
     for column in ("parent", "successor"):
-        edges: dict[str, str] = {
-            code: other
-            for code, record in base.records.items()
-            if code not in wanted and (other := getattr(record, column))
-        }
-        edges |= {code: other for code, record in wanted.items() if (other := getattr(record, column))}
-        for code in sorted(on_circles(edges) & wanted.keys()):
+        after = partial(_named, base, wanted, column)
+        for code in sorted(on_circles(wanted, after) & lines.keys()):
             advice = f"following each {column} from {code} leads back to it; correct the {column}"
-            yield RowProblem(line=lines[code], column=column, found=edges[code], advice=advice)
+            yield RowProblem(line=lines[code], column=column, found=after(code) or "", advice=advice)
+
+
+def _named(base: Base, wanted: Mapping[str, AgencyRecord], column: str, code: str) -> str | None:
+    """Whom that column of the code will name."""
+    record = wanted.get(code) or base.records.get(code)
+    return getattr(record, column, None)
 
 
 def _shared_aliases(
     base: Base, wanted: Mapping[str, AgencyRecord], lines: Mapping[str, int]
 ) -> Iterator[RowProblem]:
-    """An old code must lead to one agency, and must not hide a code in use."""
-    owners: dict[str, str] = {
-        record.alias: code for code, record in base.records.items() if record.alias and code not in wanted
-    }
+    """An old code must lead to one agency, and must not be hidden by a code in use."""
+    claimed: dict[str, str] = {}
     for code, record in wanted.items():
-        alias = record.alias
-        if alias is None:
+        if (alias := record.alias) is not None:
+            is_code = alias in base.records or alias in wanted
+            taken = alias if is_code else claimed.setdefault(alias, code)
+            if taken != code or alias == code:
+                yield _taken(lines[code], alias, taken)
+    for code, record in base.records.items():
+        if (alias := record.alias) is None or code in wanted:
             continue
-        taken = alias if alias in base.records or alias in wanted else owners.setdefault(alias, code)
-        if taken != code or alias == code:
-            advice = f"this alias leads to {taken} already; give it to one agency"
-            yield RowProblem(line=lines[code], column="alias", found=shown(alias), advice=advice)
+        if alias in claimed:
+            yield _taken(lines[claimed[alias]], alias, code)
+        elif alias in wanted and alias not in base.records:
+            advice = f"{code} has this code as its older form; take it away there or correct the code"
+            yield RowProblem(line=lines[alias], column="code", found=alias, advice=advice)
+
+
+def _taken(line: int, alias: str, owner: str) -> RowProblem:
+    advice = f"this alias leads to {owner} already; give it to one agency"
+    return RowProblem(line=line, column="alias", found=shown(alias), advice=advice)
 
 
 def _crossing(
@@ -168,16 +195,16 @@ def _crossing(
                 )
 
 
-def on_circles(edges: Mapping[str, str]) -> set[str]:
-    """The keys from which following the edges comes back to the key itself; each has at most one edge."""
+def on_circles(starts: Iterable[str], after: Callable[[str], str | None]) -> set[str]:
+    """Of all that is met on the ways from the starts, what comes back to itself; `after` tells where one goes next."""
     done: set[str] = set()
     found: set[str] = set()
-    for start in edges:
+    for start in starts:
         path: dict[str, None] = {}
         at: str | None = start
         while at is not None and at not in done and at not in path:
             path[at] = None
-            at = edges.get(at)
+            at = after(at)
         if at in path:
             steps = list(path)
             found.update(steps[steps.index(at) :])
@@ -193,20 +220,20 @@ def _compared(base: Base, wanted: Mapping[str, AgencyRecord], source_digest: Dig
         record, known = wanted[code], base.records.get(code)
         if known is None:
             added.append(record)
-        elif differences := _differences(known, record, is_starter=code in base.starters):
+        else:
+            differences = _differences(known, record, is_starter=code in base.starters)
             closing = known.valid_to is None and record.valid_to is not None
             (closed if closing else changed).append(
                 RowChange(code=code, name=record.name, fields=differences)
             )
-    written = {change.code for change in (*changed, *closed)}
+    written = sorted(change.code for change in (*changed, *closed))
     return Plan(
         source_digest=source_digest,
         base_digest=base.digest,
         added=tuple(added),
         changed=tuple(changed),
         closed=tuple(closed),
-        unchanged=len(wanted) - len(added) - len(written),
-        rows=(*added, *(wanted[code] for code in sorted(written))),
+        rows=(*added, *(wanted[code] for code in written)),
     )
 
 

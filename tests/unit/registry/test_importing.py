@@ -143,7 +143,7 @@ def test_circles_are_those_one_can_walk(edges: dict[str, str]) -> None:
             at = edges.get(at)
         return at == start
 
-    assert on_circles(edges) == {start for start in edges if returns(start)}
+    assert on_circles(edges, edges.get) == {start for start in edges if returns(start)}
 
 
 def test_aliases_are_compared_with_the_registry_too() -> None:
@@ -157,6 +157,56 @@ def test_aliases_are_compared_with_the_registry_too() -> None:
 
     assert taken == [(2, "alias", "000.00.01.Z91")]
     assert moved == kept == []
+
+
+OLD = "000.00.01.Z91"
+ONE_ALIAS = Base(records={"Z91.01": AgencyRecord(code="Z91.01", name="Một", alias=OLD)}, digest=DIGEST)
+
+
+@pytest.mark.parametrize(
+    "others",
+    [
+        pytest.param("", id="whose line is not in the file"),
+        pytest.param(f"Z91.01,Một,{OLD}\n", id="whose line changes nothing"),
+    ],
+)
+def test_a_new_code_does_not_hide_the_old_form_of_an_agency(others: str) -> None:
+    planned = plan(ONE_ALIAS, csv_file.read(f"code,name,alias\n{OLD},Mới,\n{others}".encode()), DIGEST)
+
+    assert [(each.line, each.column, each.found) for each in planned.problems] == [(2, "code", OLD)]
+    assert "Z91.01" in planned.problems[0].advice
+
+
+def test_a_new_code_may_take_the_old_form_that_its_owner_gives_up_in_the_same_file() -> None:
+    assert problems_of(f"code,name,alias\n{OLD},Mới,\nZ91.01,Một,\n", ONE_ALIAS) == []
+
+
+def test_a_line_that_changes_nothing_answers_for_what_others_break() -> None:
+    second = AgencyRecord(code="Z92", name="Hai", successor="Z91")
+    base = Base(records={"Z91": AgencyRecord(code="Z91", name="Một"), "Z92": second}, digest=DIGEST)
+
+    closed = problems_of("code,name,successor\nZ92,Hai,Z91\nZ91,Một,Z92\n", base)
+    twice = problems_of("code,name\nZ92,Hai\nZ91,Một mới\nZ92,Hai\n", base)
+
+    assert closed == [(2, "successor", "Z91"), (3, "successor", "Z92")]
+    assert twice == [(4, "code", "Z92")]
+
+
+def test_a_line_that_changes_nothing_is_counted_and_gets_the_parent_that_the_file_brings() -> None:
+    below = AgencyRecord(code="Z91.07.01", name="Phòng")
+    base = Base(records={below.code: below, "Z92": AgencyRecord(code="Z92", name="Tỉnh")}, digest=DIGEST)
+
+    alone = plan(base, csv_file.read(b"code,name\nZ91.07.01,Ph\xc3\xb2ng\nZ92,T\xe1\xbb\x89nh\n"), DIGEST)
+    with_parent = plan(
+        base,
+        csv_file.read("code,name\nZ91.07.01,Phòng\nZ92,Tỉnh\nZ91.07,Sở\nZ92,\n".encode()),
+        DIGEST,
+    )
+
+    assert (alone.rows, alone.unchanged) == ((), 2)
+    assert [(each.line, each.column) for each in with_parent.problems] == [(5, "name"), (5, "code")]
+    assert [change.fields for change in with_parent.changed] == [{"parent": (None, "Z91.07")}]
+    assert (len(with_parent.added), with_parent.unchanged) == (1, 1)
 
 
 @pytest.mark.parametrize(
@@ -377,6 +427,18 @@ async def test_what_looks_alike_or_names_no_decision_is_a_doubt_and_no_problem(
     ]
     await directory.apply(plan, "operator")
     assert not (await directory.plan_import("code,name\nZ91.03,Sở Tài chính\n".encode())).doubts
+
+
+async def test_a_new_name_is_doubted_also_above_the_line_of_the_agency_that_has_it(
+    directory: SqlDirectory,
+) -> None:
+    await do_import(directory, "code,name,decision\nZ91,UBND tỉnh,1/QĐ\nZ91.01,Sở Y tế,1/QĐ\n")
+
+    plan = await directory.plan_import(
+        "code,name,decision\nZ91.02,Sở Y tế,2/QĐ\nZ91.01,Sở Y tế,1/QĐ\n".encode()
+    )
+
+    assert [(each.line, each.column) for each in plan.doubts] == [(2, "name")]
 
 
 async def test_one_bad_row_hides_none_of_the_good_ones_and_nothing_is_written(

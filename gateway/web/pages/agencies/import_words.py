@@ -21,6 +21,7 @@ _KNOWN = (
     ("unknown_code", r"no agency has this code.*"),
     ("circle", r"following each \w+ from \S+ leads back to it.*"),
     ("alias_taken", rf"this alias leads to {_CODE} already.*"),
+    ("alias_hidden", rf"{_CODE} has this code as its older form; .*"),
     ("reform", rf"the approved reform {_CODE} sets this.*"),
     ("same_name", rf"{_CODE} under the same parent has the same name; .*"),
     ("alike", rf"{_CODE} under the same parent has a name that differs by accents or case alone; .*"),
