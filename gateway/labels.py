@@ -23,6 +23,7 @@ from gateway.labels_feed import FEED
 from gateway.labels_lists import LISTS
 from gateway.labels_messages import MESSAGES
 from gateway.labels_operations import OPERATIONS
+from gateway.labels_pace import PACE
 from gateway.labels_pages import PAGES
 from gateway.labels_pages_account import ACCOUNT
 from gateway.labels_pages_admin import ADMIN
@@ -83,7 +84,7 @@ _TABLES = (
     RECALLS,
     INCOMING,
     TASKS,
-    *(READING, REFORM, SIGNATURES, SIGNING, ERRORS, RULES, SAFETY, WORDS, MESSAGES, OPERATIONS, TRUST),
+    *(READING, REFORM, SIGNATURES, SIGNING, ERRORS, RULES, SAFETY, WORDS, MESSAGES, OPERATIONS, PACE, TRUST),
 )
 _TEXTS: Mapping[str, tuple[str, str]] = MappingProxyType(
     {key: text for table in _TABLES for key, text in table.items()}
@@ -133,6 +134,21 @@ def jobs(keys: object, lang: str = "vi") -> str:
     """Periodic jobs by their names, as one list."""
     named = keys if isinstance(keys, tuple | list) else ()
     return ", ".join(say(f"operating.loop.{each}", lang) for each in named)
+
+
+def finding_text(key: str, params: Mapping[str, object], lang: str = "vi") -> str:
+    """What one check of the doctor found."""
+    return say(key, lang, **{name: _found(name, value, lang) for name, value in params.items()})
+
+
+def _found(name: str, value: object, lang: str) -> object:
+    if name.endswith("_bytes"):
+        return megabytes(int(str(value)), lang)
+    if name == "jobs":
+        return jobs(value, lang)
+    if name == "way":
+        return say(f"pace.way.{value}", lang)
+    return say(f"lane.{value}", lang) if name == "lane" else value
 
 
 def reason_text(code: str, params: Mapping[str, str], lang: str = "vi", *, suggest: str | None = None) -> str:

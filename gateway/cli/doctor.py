@@ -98,14 +98,7 @@ def _shown(call: Call, found: Finding) -> dict[str, Any]:
 
 
 def _says(call: Call, found: Finding) -> str:
-    lang = call.lang.value
-    params = {
-        name: labels.megabytes(int(str(value)), lang) if name.endswith("_bytes") else value
-        for name, value in found.params.items()
-    }
-    if found.check == "jobs" and "jobs" in params:
-        params["jobs"] = labels.jobs(params["jobs"], lang)
-    return output.plain(call.word(f"doctor.{found.cause}", **params))
+    return output.plain(labels.finding_text(f"doctor.{found.cause}", found.params, call.lang.value))
 
 
 def _read_aloud(call: Call, findings: list[Finding]) -> None:

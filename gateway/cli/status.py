@@ -3,7 +3,7 @@ marked where somebody should look; or the same as one JSON object."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -15,8 +15,10 @@ from gateway.cli.ages import age
 from gateway.cli.command import Call, Format, verb
 from gateway.cli.issuers import issuer_line, shown_issuer
 from gateway.cli.node import at_node, run
+from gateway.domain import pace
 
 if TYPE_CHECKING:
+    from gateway.domain.pace import Pace
     from gateway.ops.axis_now import AxisNow
     from gateway.ops.status import Backup, Status
     from gateway.store.reporting import Pile
@@ -37,7 +39,7 @@ def register(app: typer.Typer) -> None:
 
 
 def status(call: Call) -> None:
-    """Show the node on one screen: axis, queues, late documents, certificates, backup, workers."""
+    """Show the node on one screen: axis, queues, late documents, certificates, backup, workers, speed."""
     found = run(_look(call))
     if call.output is Format.TABLE:
         output.aloud(call, (output.plain(f"{mark} {text}") for mark, text in lines(call, found)))
@@ -68,6 +70,7 @@ def lines(call: Call, found: Status) -> Iterator[tuple[str, str]]:
         yield GOOD if each.word == "good" else LOOK, issuer_line(call, each, found.at)
     yield _backup(call, found.backup, found.at)
     yield from _workers(call, found)
+    yield from _paces(call, found.paces)
     scanner = found.scanner.word
     mark = GOOD if scanner in ("ok", "off") else LOOK
     yield mark, call.word("cli.status.scanner", state=_named(call, f"scanner.{scanner}", scanner))
@@ -146,6 +149,27 @@ def _workers(call: Call, found: Status) -> Iterator[tuple[str, str]]:
             yield LOOK if late else GOOD, call.word("cli.status.worker", process=each.process, age=ago)
 
 
+def _paces(call: Call, found: Sequence[Pace]) -> Iterator[tuple[str, str]]:
+    if not found:
+        yield GOOD, call.word("cli.status.no_pace")
+    for each in found:
+        text = call.word(
+            "cli.status.pace",
+            way=call.word(f"pace.way.{each.way}"),
+            lane=call.word(f"lane.{each.lane}"),
+            axis=_named(call, f"pace.axis.{each.axis}", each.axis),
+            count=each.count,
+            late=each.late,
+            **{name: _bound(call, getattr(each, name)) for name in ("p50", "p95", "p99")},
+        )
+        yield LOOK if each.is_slow else GOOD, text
+
+
+def _bound(call: Call, bound: float | None) -> str:
+    key, number = pace.words(bound)
+    return call.word(key, n=number)
+
+
 def _pile(call: Call, what: str, pile: Pile, now: datetime) -> tuple[str, str]:
     if pile.oldest is None:
         return GOOD, call.word("cli.status.pile", what=what, count=pile.count)
@@ -185,6 +209,7 @@ def shown(found: Status) -> dict[str, Any]:
             "verified_at": output.stamp(backup.verified_at),
         },
         "workers": [_shown_beat(each) for each in found.workers],
+        "paces": [each.told() for each in found.paces],
         "disk_free_bytes": found.disk_free,
         "scanner": found.scanner.word,
     }

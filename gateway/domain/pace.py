@@ -5,7 +5,7 @@ all that is known, so no figure claims more."""
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 from itertools import accumulate
@@ -70,6 +70,20 @@ class Pace:
     def is_slow(self) -> bool:
         """Whether the limit is broken: of a way that has one, more than five of a hundred were late."""
         return self.way in LIMITED and is_slow(self.late, self.count)
+
+    def told(self) -> dict[str, object]:
+        """For programs; a bound that is null was above all bounds."""
+        return asdict(self) | {"slow": self.is_slow}
+
+
+def words(bound: float | None) -> tuple[str, int]:
+    """How a bound is told to people: the key of a label, and its number."""
+    seconds = BOUNDS_S[-1] if bound is None else bound
+    how = "more" if bound is None else "at_most"
+    for unit, size in (("h", 3600), ("min", 60), ("s", 1)):
+        if seconds >= size:
+            return f"pace.{how}.{unit}", round(seconds / size)
+    return f"pace.{how}.ms", round(seconds * 1000)
 
 
 def is_slow(late: int, count: int) -> bool:

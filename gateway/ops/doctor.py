@@ -25,6 +25,7 @@ from gateway.ops import (
     doctor_jobs,
     doctor_keys,
     doctor_log,
+    doctor_pace,
     doctor_revocation,
     doctor_safety,
     server_certificates,
@@ -39,7 +40,7 @@ from gateway.transport.embedded import EmbeddedAxis
 from gateway.trust.evidence import Trust
 from gateway.trust.keys import KeyDirectory
 from gateway.trust.pkcs11_keys import TokenKeys
-from gateway.workers.pulse import HEARTBEAT
+from gateway.workers.pulse import HEARTBEAT, slots
 
 GREEN, YELLOW, RED = "green", "yellow", "red"
 
@@ -94,7 +95,7 @@ class Finding:
 
 async def examine(patient: Patient) -> list[Finding]:
     """Every check, in the order in which a person would mend things."""
-    found = [*_places(patient), _clock(patient), _anchors(patient), *_lists(patient)]
+    found = [*_places(patient), _clock(patient), _anchors(patient), *_lists(patient), *_pace(patient)]
     found += [each async for each in _guarded("database", _database, patient)]
     if not any(each.check == "database" and each.level == RED for each in found):
         store = SqlStore(patient.database_url, patient.clock)
@@ -177,6 +178,11 @@ def _anchors(patient: Patient) -> Finding:
 def _lists(patient: Patient) -> Iterator[Finding]:
     for each in doctor_revocation.lists(patient.trust_folder, patient.clock.now()):
         yield _as_finding("revocation", each)
+
+
+def _pace(patient: Patient) -> Iterator[Finding]:
+    for each in doctor_pace.findings(slots(patient.data_dir / HEARTBEAT, patient.clock.now())):
+        yield _as_finding("pace", each)
 
 
 async def _database(patient: Patient) -> list[Finding]:

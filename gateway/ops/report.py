@@ -12,6 +12,7 @@ from datetime import datetime
 from gateway import __version__
 from gateway.bootstrap import Node
 from gateway.domain.node_history import KEPT
+from gateway.domain.pace import paces
 from gateway.ops import axis_now, status
 from gateway.ops.doctor import Finding
 from gateway.ops.metrics import days_left
@@ -19,7 +20,7 @@ from gateway.policy import heartbeat
 from gateway.settings import Settings, describing
 from gateway.store import looking, reporting
 from gateway.store.reporting import Load
-from gateway.workers.pulse import beats
+from gateway.workers.pulse import beats, slots
 
 MOST_ERRORS = 50
 # A sentence may name a document; a code never does.
@@ -53,6 +54,7 @@ async def of_node(node: Node) -> dict[str, object]:
             {"since": _iso(each.since), "at": _iso(each.at), "stuck": list(each.stuck)}
             for each in beats(node.pulse.folder, now)
         ],
+        "paces": [each.told() for each in paces(slots(node.pulse.folder, now))],
         "axis": {
             "connected_since": _iso(axis.state.connected_since),
             "down_since": _iso(axis.state.down_since),

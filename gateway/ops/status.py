@@ -1,5 +1,5 @@
-"""The node on one screen: axis, queues with their oldest, late documents, certificates, backup, workers. In: an open node.
-Out: one frozen `Status`; where a part does not answer its place says so, because the screen is for such days."""
+"""The node on one screen: axis, queues with their oldest, late documents, certificates, backup, workers, speed. In: an open
+node. Out: one frozen `Status`; where a part does not answer its place says so, because the screen is for such days."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from datetime import datetime
 
 from gateway import __version__, bootstrap_keys
 from gateway.bootstrap import Node
+from gateway.domain.pace import Pace, paces
 from gateway.ops import axis_now, trust_state
 from gateway.ops.axis_now import AxisNow
 from gateway.ops.metrics import days_left
@@ -19,7 +20,7 @@ from gateway.store import reporting
 from gateway.store.backup_note import Backup as Backup
 from gateway.store.backup_note import last_backup as last_backup
 from gateway.store.reporting import Load
-from gateway.workers.pulse import Beat, beats
+from gateway.workers.pulse import Beat, beats, slots
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,6 +40,7 @@ class Status:
     scanner: ScannerState = field(default_factory=lambda: ScannerState(word="off"))
     partners: Mapping[str, float] = field(default_factory=dict)
     """Days left of certificates that are bound here and end soon, by code."""
+    paces: Sequence[Pace] = ()
 
 
 async def look(node: Node) -> Status:
@@ -57,6 +59,7 @@ async def look(node: Node) -> Status:
         disk_free=node.room.space().bytes,
         authorities=await trust_state.asked(node.settings.trust.folder, node.store, now),
         scanner=await node.scanner.state(),
+        paces=paces(slots(node.pulse.folder, now)),
         partners=await ending_partners(node, {agency.code for agency in hosted}, now),
     )
 

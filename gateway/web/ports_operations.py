@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import Protocol
 
 from gateway.domain.node_history import JobDay, QueueSample
+from gateway.domain.pace import Pace
 from gateway.domain.traffic import Flow, TrafficWanted
 from gateway.ports import AxisState, DeadParcel, InboxItem, OutboxItem
 from gateway.web.ports_journal import Journal
@@ -53,6 +54,7 @@ class Standing:
     loops: Mapping[str, bool]
     disk_free: int
     disk_days: int | None
+    paces: Sequence[Pace]
     database_bytes: int | None
     backup_at: datetime | None
     tested_at: datetime | None

@@ -7,13 +7,16 @@ import asyncio
 import json
 import re
 import sqlite3
+from datetime import timedelta
 from pathlib import Path
 
 import aiohttp
 import pytest
 from playwright.async_api import BrowserContext, Page, expect
 
+from gateway.domain.document import Lane
 from gateway.domain.event import EventKind
+from gateway.domain.pace import Way
 from gateway.domain.post import PostRole
 from gateway.ops import backup
 from gateway.ports import Fate
@@ -21,6 +24,7 @@ from gateway.store import looking
 from gateway.store.log_search import Wanted, search
 from gateway.transport.embedded import EmbeddedAxis
 from gateway.web.door import COOKIE
+from gateway.workers.pulse import slots
 from tests.pages import axe, pictures
 from tests.pages.site import Site
 from tests.pages.summary import Record
@@ -96,6 +100,36 @@ async def test_the_state_is_told_in_words_with_its_cures_and_as_a_file(
     assert report["health"]["database"] == "ok"
     assert "node.data_dir" in report["settings_not_default"]
     assert str(site.node.settings.node.data_dir) not in await answer.text()
+
+
+async def test_the_page_tells_how_fast_the_node_was_and_marks_what_breaks_the_regulation(
+    site: Site, context: BrowserContext, page: Page, record_property: Record
+) -> None:
+    now = site.clock.now()
+    site.node.stopwatch.took(Way.ACCEPT, Lane.URGENT, now - timedelta(seconds=7))
+    site.node.stopwatch.took(Way.ARRIVAL_TO_ADMITTED, Lane.NORMAL, now - timedelta(milliseconds=300))
+    site.node.stopwatch.took(Way.ACCEPT_TO_01, Lane.NORMAL, now - timedelta(days=2))
+    site.clock.skip(timedelta(seconds=31))
+    await operator(site, context)
+    async with asyncio.timeout(20):
+        while len(slots(site.node.pulse.folder, site.clock.now())) < 3:
+            site.node.bells["pulse"].ring()
+            await site.node.store.wait_events(0.1)
+    await page.goto("/van-hanh")
+
+    sheet = page.get_by_role("table", name="Tốc độ trong một giờ qua")
+    accepted = sheet.get_by_role("row", name="Tiếp nhận văn bản gửi đi")
+    await expect(accepted).to_contain_text("Khẩn")
+    await expect(accepted).to_contain_text("tối đa 8 giây")
+    await expect(accepted).to_contain_text("1 (chậm hơn quy định)")
+    admitted = sheet.get_by_role("row", name="Từ khi gói tin đến nút")
+    await expect(admitted).to_contain_text("tối đa 500 ms")
+    await expect(admitted).not_to_contain_text("chậm hơn quy định")
+    answered = sheet.get_by_role("row", name="Từ khi tiếp nhận đến khi có trạng thái 01")
+    await expect(answered).to_contain_text("trên 24 giờ")
+    await expect(answered).not_to_contain_text("chậm hơn quy định")
+    await expect(page.get_by_role("row", name="pace", exact=False).first).to_contain_text("Cần để ý")
+    await axe.check(page, record_property)
 
 
 async def test_the_line_is_tested_step_by_step_and_told_as_text(

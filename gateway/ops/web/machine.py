@@ -13,6 +13,7 @@ from gateway.bootstrap import Node
 from gateway.domain.account import AgencyScope
 from gateway.domain.event import EventKind
 from gateway.domain.node_history import DISK, KEPT, JobDay, QueueSample
+from gateway.domain.pace import paces
 from gateway.domain.traffic import Flow, TrafficWanted
 from gateway.errors import GatewayError, StoreFailure
 from gateway.ops import axis_now, doctor, doctor_patient, report, status
@@ -23,7 +24,7 @@ from gateway.ports import Health, OutboxItem
 from gateway.store import looking, reporting, traffic
 from gateway.store.reporting import Load
 from gateway.web.ports_operations import Check, Pile, Queues, Standing, Step, Worker
-from gateway.workers.pulse import beats
+from gateway.workers.pulse import beats, slots
 
 _REMEMBERED = timedelta(seconds=20)
 
@@ -71,6 +72,7 @@ class NodeMachine:
             loops=node.pulse.loops(),
             disk_free=free,
             disk_days=disk_days.left(sampled, free),
+            paces=paces(slots(node.pulse.folder, now)),
             database_bytes=await _size(node),
             backup_at=backup.at if backup else None,
             tested_at=backup.verified_at if backup else None,

@@ -8,6 +8,8 @@ from typing import Any
 
 import pytest
 
+from gateway.domain.document import Lane
+from gateway.domain.pace import Way, paces
 from tests.support.api import COMMUNE, DEPARTMENT, PDF, PROVINCE, Door, form, meta
 
 
@@ -307,3 +309,14 @@ async def test_a_document_may_come_as_json_when_it_has_no_files(door: Door) -> N
 
     assert answer.status == 202
     assert answer.json["files"] == []
+
+
+async def test_how_long_a_call_took_to_be_accepted_is_measured_from_its_arrival_and_once(door: Door) -> None:
+    first = await door.send(meta(urgency="khan"))
+    again = await door.send(meta(urgency="khan"))
+    refused = await door.send(meta(number="", urgency="khan"), once="two")
+    draft = await door.send(meta(number="16", urgency="khan", send=False), once="three")
+
+    assert [each.status for each in (first, again, refused, draft)] == [202, 202, 422, 202]
+    (found,) = paces(door.node.stopwatch.slots())
+    assert (found.way, found.lane, found.axis, found.count) == (Way.ACCEPT, Lane.URGENT, "embedded", 1)

@@ -14,10 +14,11 @@ import pytest
 
 from gateway.cli.ages import age
 from gateway.cli.command import Call, Lang
-from gateway.domain.document import Lane
+from gateway.domain.document import Lane, Urgency
 from gateway.domain.identity import Digest
 from gateway.pool import ThreadPool
 from gateway.ports import Parcel
+from gateway.stopwatch import at_door
 from gateway.transport.embedded import EmbeddedAxis
 from tests.support.clock import START, ManualClock
 from tests.support.node import DEPARTMENT, opened
@@ -269,3 +270,35 @@ def test_the_status_knows_the_backup_and_the_workers(terminal: Terminal, node: P
 )
 def test_an_age_is_told_in_its_largest_unit(span: int, words: str) -> None:
     assert age(Call(lang=Lang.EN), timedelta(seconds=span)) == words
+
+
+async def slowly(folder: Path) -> None:
+    """One document there and back, for whose acceptance somebody waited six seconds."""
+    async with opened(folder, ManualClock(datetime.now(UTC))) as town:
+        await town.carry()  # what lay there
+        with at_door(town.clock.now() - timedelta(seconds=5.5)):
+            await town.send("77", urgency=Urgency.URGENT)
+        await town.carry()
+        await town.node.pulse.beat()
+
+
+def test_the_status_tells_how_fast_the_node_was_and_marks_what_breaks_the_regulation(
+    terminal: Terminal, node: Path
+) -> None:
+    assert "✓ Tốc độ: trong một giờ qua chưa đo được lượt nào" in terminal.type("status").out
+    asyncio.run(slowly(node.parent / "node"))
+
+    told = terminal.type("status", "--lang", "en").out.splitlines()
+    shown = {
+        (each["way"], each["lane"]): each for each in terminal.type("status", "-o", "json").json["paces"]
+    }
+
+    accepted = "Accept a document to send (Urgent, Embedded), the last hour: 1, over 5 s: 1; "
+    assert f"! {accepted}50 %: at most 6 s; 95 %: at most 6 s; 99 %: at most 6 s" in told
+    assert any(line.startswith("✓ From accepted to its 01 (delivered) (Urgent") for line in told)
+    assert any(line.startswith("✓ From arrival at this node") for line in told)
+    assert shown["accept", "urgent"]["slow"] is True
+    assert (shown["accept", "urgent"]["axis"], shown["accept", "urgent"]["p95"]) == ("embedded", 6.0)
+    assert shown["arrival_to_admitted", "urgent"]["slow"] is False
+    assert shown["accept_to_01", "urgent"]["count"] == 1
+    assert any(line.startswith("! pace") for line in terminal.type("doctor").out.splitlines())

@@ -21,17 +21,20 @@ from gateway.domain.document import Lane
 from gateway.domain.event import EventKind
 from gateway.domain.identity import Digest
 from gateway.domain.node_history import Beat
+from gateway.domain.pace import Way
 from gateway.errors import TransportFailure
 from gateway.ops import doctor
 from gateway.ops.doctor import Finding, Patient
 from gateway.policy import heartbeat
 from gateway.pool import ThreadPool
 from gateway.ports import AxisState, InboxItem
+from gateway.stopwatch import Stopwatch
 from gateway.store import migrate, restored
 from gateway.store.store import SqlStore
 from gateway.transport.embedded import EmbeddedAxis
 from gateway.trust.authority import Authority
 from gateway.trust.keys import KeyDirectory
+from gateway.workers.pulse import HEARTBEAT, Pulse
 from tests.support.clock import ManualClock
 from tests.support.parcels import parcel
 
@@ -488,3 +491,35 @@ async def told(ward: Ward, *beats: Beat) -> None:
         await store.history.record(beats, [], ward.clock.now())
     finally:
         await store.close()
+
+
+def measured(ward: Ward, way: Way, *took_s: float) -> None:
+    """By a process of the node."""
+    stopwatch = Stopwatch("embedded", ward.clock)
+    for seconds in took_s:
+        stopwatch.took(way, Lane.URGENT, ward.clock.now() - timedelta(seconds=seconds))
+    folder = ward.patient.data_dir / HEARTBEAT
+    pulse = Pulse(folder=folder, clock=ward.clock, pool=ward.patient.pool, slots=stopwatch.slots)
+    asyncio.run(pulse.beat())
+
+
+@pytest.mark.parametrize("way", [Way.ACCEPT, Way.ARRIVAL_TO_ADMITTED])
+def test_the_regulations_five_seconds_are_yellow_once_they_are_broken(ward: Ward, way: Way) -> None:
+    measured(ward, way, *[5.0] * 19)
+    (kept,) = ward.found("pace")
+    measured(ward, way, *[5.0] * 18, 5.1)
+    (broken,) = ward.found("pace")
+
+    assert (kept.level, kept.params) == ("green", {"late": 0, "count": 19})
+    assert (broken.level, broken.cure) == ("yellow", "gateway status")
+    said = labels.finding_text(f"doctor.{broken.cause}", broken.params, "en")
+    assert said.endswith("(Urgent): in the last hour 1 of 19 took longer than the 5 s of the regulation")
+    assert "Khẩn" in labels.finding_text(f"doctor.{broken.cause}", broken.params)
+
+
+def test_nothing_is_said_of_the_pace_where_none_was_measured_or_it_is_the_others(ward: Ward) -> None:
+    assert ward.found("pace") == []
+
+    measured(ward, Way.ACCEPT_TO_01, 60.0)
+
+    assert ward.found("pace") == []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 import socket
 from dataclasses import replace
@@ -14,11 +15,13 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from gateway.cli.serve import watched
 from gateway.domain.document import Kind, Urgency
+from gateway.domain.pace import Way, paces
 from gateway.ops.health import Watch
 from gateway.ops.metrics import Scrape
 from gateway.outgoing import manage
 from gateway.stopwatch import at_door
 from gateway.workers import dispatcher, packer, receiver, sequencer
+from gateway.workers.pulse import beats, slots
 from tests.support.node import DEPARTMENT, LEASE_S, PDF, PROVINCE, Town, document, recall_of
 
 WAYS = ("accept", "accept_to_01", "arrival_to_admitted")
@@ -287,3 +290,20 @@ async def test_each_worker_process_is_watched_at_a_port_of_its_own(town: Town) -
     async with watched(node, Watch(node=node), 10), aiohttp.ClientSession() as session:
         answer = await session.get(f"http://127.0.0.1:{port}/metrics")
         assert answer.status == 200
+
+
+async def test_a_process_that_only_answers_tells_the_others_how_fast_it_was_until_it_ends(town: Town) -> None:
+    with at_door(town.clock.now()):
+        await town.send("15")
+    stop, folder = asyncio.Event(), town.node.pulse.folder
+    beside = asyncio.create_task(town.node.run_beside(stop))
+    async with asyncio.timeout(20):
+        while not (found := slots(folder, town.clock.now())):
+            await town.node.store.wait_events(0.05)
+    assert [(each.way, each.count) for each in paces(found)] == [(Way.ACCEPT, 1)]
+    assert beats(folder, town.clock.now()) == []
+
+    stop.set()
+    await asyncio.wait_for(beside, 20)
+
+    assert slots(folder, town.clock.now()) == []

@@ -9,7 +9,7 @@ from datetime import timedelta
 from aiohttp import web
 
 from gateway import labels
-from gateway.domain import plain_lines
+from gateway.domain import pace, plain_lines
 from gateway.policy import heartbeat
 from gateway.web import files_out
 from gateway.web.frame import OPERATES
@@ -25,14 +25,15 @@ _BEAT_WORDS = (heartbeat.GOOD, heartbeat.FAULTY, heartbeat.LATE, heartbeat.MISSI
 
 async def shown(visit: Visit) -> web.StreamResponse:
     machine = visit.deps.operations.machine
-    checks = await machine.checks()
+    checks, standing = await machine.checks(), await machine.standing()
     ordered = sorted(checks, key=lambda each: _LEVELS.get(each.level, 0))
     return await page(
         visit,
         "state",
         "state",
         title=visit.say("operating.title"),
-        standing=await machine.standing(),
+        standing=standing,
+        paces=[_row(visit, each) for each in standing.paces],
         checks=[(each, says(visit, each)) for each in ordered],
         counts={level: sum(each.level == level for each in checks) for level in _LEVELS},
     )
@@ -71,13 +72,15 @@ async def report(visit: Visit) -> web.StreamResponse:
 
 
 def says(visit: Visit, check: Check) -> str:
-    params = {
-        name: labels.megabytes(int(str(value)), visit.lang) if name.endswith("_bytes") else value
-        for name, value in check.params.items()
-    }
-    if check.name == "jobs" and "jobs" in params:
-        params["jobs"] = labels.jobs(params["jobs"], visit.lang)
-    return visit.say(check.says, **params) if labels.has(check.says) else check.says
+    known = labels.has(check.says)
+    return labels.finding_text(check.says, check.params, visit.lang) if known else check.says
+
+
+def _row(visit: Visit, found: pace.Pace) -> tuple[pace.Pace, str, list[str]]:
+    """With the name of its axis, and its bounds in words."""
+    told = [pace.words(bound) for bound in (found.p50, found.p95, found.p99)]
+    axis = visit.say_or(f"pace.axis.{found.axis}", found.axis)
+    return found, axis, [visit.say(key, n=number) for key, number in told]
 
 
 ROUTES = (
