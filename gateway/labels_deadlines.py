@@ -36,6 +36,7 @@ DEADLINES: dict[str, tuple[str, str]] = {
     "task.reply": ("Sắp đến hạn trả lời", "Reply due"),
     "task.certificate": ("Chứng thư số sắp hết hạn", "Certificate ends soon"),
     "task.status": ("Trạng thái chưa gửi được tới nơi gửi", "Status not told to the sender"),
+    "task.take_back": ("Yêu cầu lấy lại chưa gửi được tới nơi nhận", "Take-back not told to the recipient"),
     "task.issue": ("Đã ký, chưa phát hành", "Signed, not issued"),
     "mail.digest.subject": (
         "[Liên thông văn bản] {count} việc cần xử lý, {late} việc quá hạn",

@@ -22,6 +22,7 @@ class TaskKind(StrEnum):
     CERTIFICATE = "certificate"
     ISSUE = "issue"
     STATUS = "status"
+    TAKE_BACK = "take_back"
     APPROVE_RECALL = "approve_recall"
 
 

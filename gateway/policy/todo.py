@@ -8,15 +8,15 @@ from dataclasses import replace
 from datetime import date, datetime, timedelta
 
 from gateway.domain import duty
-from gateway.domain.document import IncomingDocument, InState, OutgoingDocument, OutState, Urgency
+from gateway.domain.document import Delivery, IncomingDocument, InState, OutgoingDocument, OutState, Urgency
 from gateway.domain.office_calendar import OfficeCalendar
 from gateway.domain.recall_ask import RecallAsk
-from gateway.domain.status import fold_incoming, open_request
+from gateway.domain.status import RequestStanding, RequestState, fold_delivery, fold_incoming, open_request
 from gateway.domain.task import Task, TaskKind, TaskNote
 from gateway.domain.wall_clock import local
 from gateway.policy import office_hours, timers
 from gateway.policy.timers import Due
-from gateway.ports.deadlines import AskedBack, EndingCertificate, Returned, Untold
+from gateway.ports.deadlines import AskedBack, EndingCertificate, Returned, Unasked, Untold
 
 LOOK_BACK = timedelta(days=60)
 """What failed or was refused longer ago is history, settled or not."""
@@ -72,11 +72,27 @@ def status_horizon(now: datetime) -> datetime:
     return now - timers.STATE_SILENT
 
 
-def of_untold(untold: Iterable[Untold], now: datetime) -> Iterator[Task]:
+def of_untold(untold: Iterable[Untold | Unasked], now: datetime) -> Iterator[Task]:
     """One for each document, of its latest status."""
-    for each in {one.document.id: one for one in untold}.values():
+    statuses = (one for one in untold if isinstance(one, Untold))
+    for each in {one.document.id: one for one in statuses}.values():
         due = timers.tell_state(each.since)
         yield _incoming(TaskKind.STATUS, each.document.id, each.document, each.since, due, now)
+
+
+def of_unasked(office: OfficeCalendar, untold: Iterable[Untold | Unasked], now: datetime) -> Iterator[Task]:
+    """Take-backs that their recipients have not heard of, unless somebody asked again since."""
+    requests = (one for one in untold if isinstance(one, Unasked))
+    for each in {one.delivery.id: one for one in requests}.values():
+        asked = fold_delivery(each.facts).requests
+        last = max(asked, key=lambda request: request.asked_at, default=None)
+        if last is None or last.state is RequestState.WITHDRAWN or _asks_still(last, each.since):
+            yield _to_settle(TaskKind.TAKE_BACK, office, each.delivery, each.document, each.since, now)
+
+
+def _asks_still(last: RequestStanding, since: datetime) -> bool:
+    """Whether it is the one that has not gone, and no later one."""
+    return last.state is RequestState.ASKED and last.asked_at <= since
 
 
 def of_returned(office: OfficeCalendar, returned: Iterable[Returned], now: datetime) -> Iterator[Task]:
@@ -85,17 +101,7 @@ def of_returned(office: OfficeCalendar, returned: Iterable[Returned], now: datet
         delivery, document = each.delivery, each.document
         if document.state is OutState.CANCELLED:
             continue
-        since = delivery.updated_at
-        due_at = office_hours.closes(office, local(office_hours.next_open(office, since)).date())
-        at_once = timers.is_urgent(document.draft.urgency)
-        yield replace(
-            _outgoing(_RETURNED[delivery.state], delivery.id, document, since),
-            counterpart=delivery.recipient.code,
-            counterpart_name=delivery.recipient.name or "",
-            due_at=since if at_once else due_at,
-            is_late=at_once or now > due_at,
-            wall_clock=at_once,
-        )
+        yield _to_settle(_RETURNED[delivery.state], office, delivery, document, delivery.updated_at, now)
 
 
 def of_unsent(office: OfficeCalendar, documents: Iterable[OutgoingDocument], now: datetime) -> Iterator[Task]:
@@ -124,16 +130,9 @@ def of_asks(
 ) -> Iterator[Task]:
     """Recalls that wait for the head: on the day on which they were asked for, at once of what is urgent."""
     for ask, document in asks:
-        since, at_once = ask.asked_at, timers.is_urgent(document.draft.urgency)
-        due_at = office_hours.closes(office, local(office_hours.next_open(office, since)).date())
         one = ask.recipients[0] if len(ask.recipients) == 1 else ""
-        yield replace(
-            _outgoing(TaskKind.APPROVE_RECALL, ask.id, document, since),
-            counterpart=one,
-            due_at=since if at_once else due_at,
-            is_late=at_once or now > due_at,
-            wall_clock=at_once,
-        )
+        task = _that_day(TaskKind.APPROVE_RECALL, ask.id, office, document, ask.asked_at, now)
+        yield replace(task, counterpart=one)
 
 
 def of_certificates(
@@ -186,6 +185,40 @@ def _incoming(
         is_late=due.is_late(now),
         wall_clock=due.wall_clock,
         timer=due.timer.value,
+    )
+
+
+def _to_settle(
+    kind: TaskKind,
+    office: OfficeCalendar,
+    delivery: Delivery,
+    document: OutgoingDocument,
+    since: datetime,
+    now: datetime,
+) -> Task:
+    return replace(
+        _that_day(kind, delivery.id, office, document, since, now),
+        counterpart=delivery.recipient.code,
+        counterpart_name=delivery.recipient.name or "",
+    )
+
+
+def _that_day(
+    kind: TaskKind,
+    key: str,
+    office: OfficeCalendar,
+    document: OutgoingDocument,
+    since: datetime,
+    now: datetime,
+) -> Task:
+    """Due before the office closes on the day on which it began; at once of what is urgent."""
+    due_at = office_hours.closes(office, local(office_hours.next_open(office, since)).date())
+    at_once = timers.is_urgent(document.draft.urgency)
+    return replace(
+        _outgoing(kind, key, document, since),
+        due_at=since if at_once else due_at,
+        is_late=at_once or now > due_at,
+        wall_clock=at_once,
     )
 
 

@@ -11,6 +11,7 @@ from gateway.ports.deadlines import (
     Mailer,
     Returned,
     Tasks,
+    Unasked,
     Untold,
 )
 from gateway.ports.holds import Holds, Sealer, Unsealer, Vault
@@ -136,6 +137,7 @@ __all__ = [
     "Tasks",
     "Told",
     "Trust",
+    "Unasked",
     "Unsealer",
     "Untold",
     "Vault",

@@ -51,6 +51,17 @@ class Untold:
     since: datetime
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unasked:
+    """A delivery whose recipient has not heard that it is asked to give it back, with its document and everything known
+    about it, and since when that waits or has failed."""
+
+    delivery: Delivery
+    document: OutgoingDocument
+    facts: tuple[Fact, ...]
+    since: datetime
+
+
 class Tasks(Protocol):
     """What the to-do list of one agency is made of. Every list is bounded, its oldest first."""
 
@@ -69,8 +80,9 @@ class Tasks(Protocol):
     async def returned(self, since: datetime, limit: int) -> Sequence[Returned]:
         """Deliveries that failed or were refused since then."""
 
-    async def untold(self, since: datetime, until: datetime, limit: int) -> Sequence[Untold]:
-        """Statuses between these times that wait yet or have failed; and since the first those that could not be made."""
+    async def untold(self, since: datetime, until: datetime, limit: int) -> Sequence[Untold | Unasked]:
+        """Statuses and take-backs between these times that wait yet or have failed; and since the first those that could
+        not be made."""
 
     async def notes(self, tasks: Sequence[str]) -> dict[str, TaskNote]:
         """What was noted about these tasks, by task."""

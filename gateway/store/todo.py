@@ -3,16 +3,16 @@ oldest first. Every question has its index; none reads what is settled."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import date, datetime
 
 from sqlalchemy import BindParameter, bindparam, delete, select
 from sqlmodel import col
 
 from gateway.domain.account import AgencyScope
-from gateway.domain.document import IncomingDocument, InState, Kind, OutgoingDocument, OutState
+from gateway.domain.document import Delivery, IncomingDocument, InState, Kind, OutgoingDocument, OutState
 from gateway.domain.task import TaskNote
-from gateway.ports.deadlines import AskedBack, Returned, Untold
+from gateway.ports.deadlines import AskedBack, Returned, Unasked, Untold
 from gateway.store import incoming, jobs, outgoing
 from gateway.store.columns import Moment, from_json
 from gateway.store.deadline_tables import ReminderRow, TaskNoteRow
@@ -94,7 +94,7 @@ NEVER_MADE = (
     .order_by(col(_J.created_at), col(_J.id))
     .limit(_LIMIT)
 )
-# A status names the packet that it answers.
+# A status names the packet that it answers; a take-back the delivery that it asks for.
 _OF_PACKETS = (
     select(col(_P.id), col(_I.body))
     .join(_I, (col(_I.agency_id) == col(_P.agency_id)) & (col(_I.id) == col(_P.incoming_id)))
@@ -106,6 +106,9 @@ _OF_PACKETS = (
 )
 _DOCUMENTS = select(_O).where(
     col(_O.agency_id) == bindparam("agency"), col(_O.id).in_(bindparam("ids", expanding=True))
+)
+_DELIVERIES = select(_D).where(
+    col(_D.agency_id) == bindparam("agency"), col(_D.id).in_(bindparam("ids", expanding=True))
 )
 _NOTES = select(_N).where(
     col(_N.agency_id) == bindparam("agency"), col(_N.task).in_(bindparam("tasks", expanding=True))
@@ -155,26 +158,32 @@ class SqlTasks:
     async def returned(self, since: datetime, limit: int) -> Sequence[Returned]:
         asked = {"agency": self._agency_id, "since": since, "most": limit}
         found = [to_delivery(row) for row in await self._tx.rows(_D, BACK, **asked)]
-        ids = sorted({each.document_id for each in found})
-        documents: dict[str, OutgoingDocument] = {}
-        for start in range(0, len(ids), _AT_ONCE):
-            part = ids[start : start + _AT_ONCE]
-            rows = await self._tx.rows(_O, _DOCUMENTS, agency=self._agency_id, ids=part)
-            documents |= {row.id: outgoing.to_domain(row) for row in rows}
+        documents = await self._documents(found)
         return [Returned(delivery=each, document=documents[each.document_id]) for each in found]
 
-    async def untold(self, since: datetime, until: datetime, limit: int) -> Sequence[Untold]:
+    async def untold(self, since: datetime, until: datetime, limit: int) -> Sequence[Untold | Unasked]:
         never = {"agency": self._agency_id, "since": since, "most": limit}
         asked = never | {"until": until}
         rows = [*await self._tx.tuples(UNTOLD, **asked), *await self._tx.tuples(NEVER_MADE, **never)]
         rows = sorted(rows)[:limit]
-        ids = sorted({packet for _, packet in rows})
+        ids = sorted({subject for _, subject in rows})
         documents: dict[str, IncomingDocument] = {}
+        deliveries: dict[str, Delivery] = {}
         for start in range(0, len(ids), _AT_ONCE):
             part = {"agency": self._agency_id, "ids": ids[start : start + _AT_ONCE]}
             for packet, body in await self._tx.tuples(_OF_PACKETS, **part):
                 documents[packet] = from_json(IncomingDocument, body)
-        return [Untold(document=documents[packet], since=at) for at, packet in rows if packet in documents]
+            deliveries |= {row.id: to_delivery(row) for row in await self._tx.rows(_D, _DELIVERIES, **part)}
+        sent = await self._documents(deliveries.values())
+        facts = await self._facts.of_many(list(deliveries)) if deliveries else {}
+        found: list[Untold | Unasked] = []
+        for at, subject in rows:
+            if subject in documents:
+                found.append(Untold(document=documents[subject], since=at))
+            elif (one := deliveries.get(subject)) is not None:
+                known = tuple(facts[subject])
+                found.append(Unasked(delivery=one, document=sent[one.document_id], facts=known, since=at))
+        return found
 
     async def notes(self, tasks: Sequence[str]) -> dict[str, TaskNote]:
         found: dict[str, TaskNote] = {}
@@ -197,6 +206,15 @@ class SqlTasks:
         )
         columns = ("owner", "snoozed_until", "closed_at", "note", "noted_by", "noted_at")
         await self._tx.put_over(row, *columns)
+
+    async def _documents(self, of: Iterable[Delivery]) -> dict[str, OutgoingDocument]:
+        ids = sorted({each.document_id for each in of})
+        found: dict[str, OutgoingDocument] = {}
+        for start in range(0, len(ids), _AT_ONCE):
+            part = ids[start : start + _AT_ONCE]
+            rows = await self._tx.rows(_O, _DOCUMENTS, agency=self._agency_id, ids=part)
+            found |= {row.id: outgoing.to_domain(row) for row in rows}
+        return found
 
     async def first_time(self, key: str, at: datetime) -> bool:
         return await self._tx.put_new(ReminderRow(agency_id=self._agency_id, key=key, at=at))

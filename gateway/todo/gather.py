@@ -69,6 +69,7 @@ async def _documents(work: Work, office: OfficeCalendar, now: datetime) -> tuple
         *todo.of_returned(office, returned, now),
         *todo.of_unsent(office, unsent, now),
         *todo.of_untold(untold, now),
+        *todo.of_unasked(office, untold, now),
         *todo.of_asks(office, asks, now),
     ]
     return found, MOST in map(len, (waiting, asked, replies, returned, unsent, untold, asks))

@@ -139,6 +139,7 @@ _ACTS: dict[TaskKind, tuple[str, str]] = {
     TaskKind.CERTIFICATE: ("{path}", "open"),
     TaskKind.ISSUE: ("{path}", "open"),
     TaskKind.STATUS: ("{path}", "open"),
+    TaskKind.TAKE_BACK: ("{path}", "open"),
     TaskKind.APPROVE_RECALL: ("{path}/thu-hoi/de-nghi", "approve"),
 }
 

@@ -12,6 +12,7 @@ import pytest
 from gateway.domain.document import (
     Assignment,
     IncomingDocument,
+    OutgoingDocument,
     OutState,
     Recipient,
     ReplyLink,
@@ -20,9 +21,10 @@ from gateway.domain.document import (
 )
 from gateway.domain.identity import DocumentId, PacketId
 from gateway.domain.receipt import StatusPacket
-from gateway.domain.task import TaskKind
+from gateway.domain.status import RequestKind
+from gateway.domain.task import Task, TaskKind
 from gateway.errors import Refused
-from gateway.outgoing import drafting, manage, recall
+from gateway.outgoing import drafting, manage, recall, request
 from gateway.todo import gather
 from tests.support.kept import Lying
 from tests.support.node import COMMUNE, DEPARTMENT, PDF, PROVINCE, Town
@@ -246,6 +248,65 @@ async def test_an_answer_that_nobody_can_write_ends_with_an_event_and_a_task(tow
     assert (await town.node.store.counts())["job.waiting"] == 0
     todo = await gather.run(town.node.todo, scope)
     assert [each.kind for each in todo.tasks if each.kind is TaskKind.STATUS] == [TaskKind.STATUS]
+
+
+async def test_a_take_back_that_nobody_can_write_ends_with_an_event_and_a_task(town: Town) -> None:
+    sent = await town.send()
+    await town.carry()
+    await _take_back_unwritable(town, sent)
+    scope = await town.scope(DEPARTMENT)
+
+    await town.carry()
+
+    delivery = await town.delivery(sent)
+    failed = [e for e in await town.events(DEPARTMENT, delivery.id) if e.kind.value == "message.failed"]
+    assert [(each.data["code"], each.data["to"]) for each in failed] == [("GW-I-100", PROVINCE)]
+    assert delivery.state == "delivered", "it is asked no more"
+    (task,) = await _unasked(town)
+    assert (task.id, task.subject_id) == (f"take_back:{delivery.id}", sent.id)
+    assert (task.counterpart, task.document) == (PROVINCE, sent.draft.code)
+    assert not task.is_incoming
+    assert await _unasked(town, PROVINCE) == []
+    async with town.node.store.read(scope) as work:
+        assert "forbidden character" in (await work.jobs.error_of(delivery.id) or "")
+
+
+async def test_a_take_back_that_was_asked_for_again_is_no_task_any_more(town: Town) -> None:
+    sent = await town.send()
+    await town.carry()
+    await _take_back_unwritable(town, sent)
+    await town.carry()
+    town.clock.advance(60)
+
+    await town.recall(sent, take_back=True)
+    assert await _unasked(town) == []
+    await town.carry()
+
+    assert (await town.delivery(sent)).state == "take_back_asked"
+    assert await _unasked(town) == []
+
+
+async def _take_back_unwritable(town: Town, sent: OutgoingDocument) -> None:
+    delivery = await town.delivery(sent)
+    arrived = await town.only()
+    packet = replace(
+        _unwritable(arrived),
+        sender_code=DEPARTMENT,
+        to_code=PROVINCE,
+        code="13",
+        document_id=sent.document_id,
+    )
+    async with town.node.store.begin(await town.scope(DEPARTMENT)) as work:
+        await work.jobs.put("answer", delivery.id, payload=packet)
+        town.clock.advance(1)
+        kind = RequestKind.TAKE_BACK
+        await request.ask_one(town.node.out, work, delivery, kind, packet.packet_id, packet.description)
+        await work.commit()
+
+
+async def _unasked(town: Town, code: str = DEPARTMENT) -> list[Task]:
+    found = await gather.run(town.node.todo, await town.scope(code))
+    return [each for each in found.tasks if each.kind is TaskKind.TAKE_BACK]
 
 
 def _unwritable(arrived: IncomingDocument) -> StatusPacket:

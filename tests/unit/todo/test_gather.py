@@ -201,6 +201,37 @@ async def test_a_status_that_did_not_reach_its_sender_for_a_day_is_a_task_until_
     assert await kinds(desk) == []
 
 
+async def test_a_take_back_that_did_not_reach_its_recipient_for_a_day_is_a_task_until_it_is_asked_again(
+    desk: TodoDesk, store: SqlStore, clock: ManualClock
+) -> None:
+    id = await send(store, clock, "take_back_asked")
+
+    async def asks(packet_id: str) -> None:
+        kind = RequestKind.TAKE_BACK
+        fact = Fact(
+            track=Track.REQUEST, code="asked", at=clock.now(), request_id=packet_id, request_kind=kind
+        )
+        async with store.begin(NORTH) as work:
+            await work.facts.add(id, fact)
+            await work.commit()
+
+    await asks("p-1")
+    clock.advance(1)
+    async with store.begin(NORTH) as work:
+        await work.outbox.put(outbox_item(clock, kind=Kind.STATUS, subject_id=id))
+        await work.commit()
+    clock.advance(24 * HOUR - timedelta(seconds=1))
+    assert await kinds(desk) == []
+
+    clock.advance(1)
+    (task,) = (await gather.run(desk, NORTH)).tasks
+    assert (task.id, task.kind) == (f"take_back:{id}", TaskKind.TAKE_BACK)
+    assert (await gather.run(desk, SOUTH)).tasks == ()
+
+    await asks("p-2")
+    assert await kinds(desk) == []
+
+
 async def test_a_queued_document_is_a_task_only_when_it_is_late(
     desk: TodoDesk, store: SqlStore, clock: ManualClock
 ) -> None:
