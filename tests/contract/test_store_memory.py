@@ -199,12 +199,16 @@ async def _version(store: SqlStore) -> list[tuple[str, str]]:
         return [tuple(row) for row in await tx.tuples(text("SELECT subject, token FROM memory_version"))]
 
 
+_REFORM = (
+    "INSERT INTO registry_reform (id, kind, effective_on, state, content, lives_before, lives_after, proposed_by,"
+    " approved_by, approved_at) VALUES ('{id}', 'k', '2026-01-01', 's', '', '', '', 'a', 'b', '2026-01-01 00:00:00')"
+)
 WRITES = {
     "agency": "UPDATE agency SET host = 'x' WHERE code = 'Z91'",
     "agency_period": "DELETE FROM agency_period",
-    "registry_reform": "INSERT INTO registry_reform (id, kind, effective_on, state, content, lives_before, lives_after,"
-    " proposed_by, approved_by, approved_at)"
-    " VALUES ('r', 'k', '2026-01-01', 's', '', '', '', 'a', 'b', '2026-01-01 00:00:00')",
+    "registry_reform": _REFORM.format(id="later"),
+    "registry_reform_code": "INSERT INTO registry_reform_code (reform_id, code, part)"
+    " VALUES ('earlier', 'Z91.07', 'ended')",
     "agency_binding": "UPDATE agency_binding SET valid_to = NULL",
     "key_end": "DELETE FROM key_end",
     "hosted_agency": "UPDATE hosted_agency SET code = 'Z91.99' WHERE code = 'Z91.01'",
@@ -215,12 +219,25 @@ WRITES = {
 async def test_every_table_that_is_remembered_tells_of_its_changes(here: Process, table: str) -> None:
     await here.imports(f"{CODE},,Sở Một mới,Z91,,,")  # keeps what was believed before
     await _end_key(here)
+    await here.runs(_REFORM.format(id="earlier"))
     before = await _version(here.store)
 
     await here.runs(WRITES[table])
 
     changed = set(await _version(here.store)) - set(before)
     assert len(changed) == 1
+
+
+async def test_no_table_tells_of_its_changes_that_is_not_written_above(here: Process) -> None:
+    """What tells of events is shown by itself, below."""
+    async with here.store.reading() as tx:
+        asked = {
+            "sqlite": "SELECT tbl_name FROM sqlite_master WHERE type = 'trigger' AND name LIKE 'memory%'",
+            "postgresql": "SELECT tgrelid::regclass::text FROM pg_trigger WHERE tgname LIKE 'memory%'",
+        }[tx.connection.dialect.name]
+        told = {table for (table,) in await tx.tuples(text(asked))}
+
+    assert told == {*WRITES, "event"}
 
 
 @pytest.mark.parametrize("kind", KINDS)
