@@ -9,12 +9,14 @@ from pathlib import Path
 
 import pytest
 
-from gateway.domain.document import Kind
+from gateway import labels
+from gateway.domain.document import Kind, OutgoingDocument
 from gateway.domain.event import EventKind
 from gateway.errors import Refused, ScannerDown
 from gateway.ops import health
 from gateway.outgoing.order import Order
 from gateway.settings import Settings
+from gateway.web.pages.compose import editor
 from tests.services.clamav import Clamd
 from tests.support.node import DEPARTMENT, PDF, PROVINCE, Town, document, draft, opened
 from tests.support.scanner import INFECTED, running
@@ -77,6 +79,43 @@ async def test_threat_065_malware_that_came_in_is_returned_with_02_and_alerts(to
     ]
     assert all("Eicar.Test" in str(each["malware"]) for each in told)
     assert (await town.brought(town.forge(document("201"), GOOD))).state == "done"
+
+
+def words_of(sent: OutgoingDocument | None) -> list[tuple[bool, str]]:
+    """What is kept of each file's scan, and what the page of the document says of it."""
+    assert sent is not None
+    said = [labels.say(f"compose.file.{row['checked']}", "en") for row in editor.file_rows(sent)]
+    return [(each.scanned_clean, words) for each, words in zip(sent.files, said, strict=True)]
+
+
+CLEAN = (True, "Type and malware checked")
+NOT_SCANNED = (False, "Type checked; not scanned for malware")
+
+
+async def test_a_file_that_the_scanner_found_clean_is_kept_and_said_as_scanned(town: Town) -> None:
+    sent = await town.send("15", files=(*GOOD, ("kem.txt", b"so lieu")), send=False)
+
+    assert words_of(sent) == [CLEAN, CLEAN]
+
+
+async def test_where_no_scanner_is_set_up_a_file_is_said_as_not_scanned(tmp_path: Path) -> None:
+    async with opened(tmp_path / "node") as town:
+        accepted = await town.order(Order(draft=draft("15", PROVINCE)))
+
+        assert words_of(accepted.document) == [NOT_SCANNED]
+        assert "unscanned" not in {each.code.value for each in accepted.warnings}
+
+
+async def test_what_the_scanner_could_not_look_at_is_said_as_not_scanned_beside_what_it_could(
+    clamd: Clamd, tmp_path: Path
+) -> None:
+    large = PDF + b"\n" * (clamd.most_bytes + 1_000_000)
+    async with opened(tmp_path / "node", change=scanned_by(clamd, required="no")) as town:
+        accepted = await town.order(Order(draft=draft("15", PROVINCE)), files=(*GOOD, ("phu-luc.pdf", large)))
+
+        assert words_of(accepted.document) == [CLEAN, NOT_SCANNED]
+        (warning,) = [each for each in accepted.warnings if each.code.value == "unscanned"]
+        assert warning.params == {"name": "phu-luc.pdf", "unscanned": "too-large"}
 
 
 @pytest.mark.parametrize("send", [True, False])
@@ -143,6 +182,7 @@ async def test_threat_065_where_policy_says_so_what_was_not_scanned_passes_with_
         row = await town.brought(town.forge(document(), GOOD))
 
         assert "unscanned" in {each.code.value for each in accepted.warnings}
+        assert words_of(accepted.document) == [NOT_SCANNED]
         assert row.state == "done"
         arrived = next(one for one in await town.incoming() if one.inbox_id == row.id)
         assert "unscanned" in arrived.checks["warnings"]

@@ -3,6 +3,7 @@ without. What is typed is not lost, what is secret is not stored, and what was n
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from urllib.parse import urlsplit
 
@@ -296,6 +297,25 @@ async def test_a_number_that_was_sent_is_sent_again_only_by_who_says_so(
 
     assert page.url.endswith("/da-gui")
     assert [each.state for each in await written(site)] == ["queued", "queued"]
+
+
+async def test_the_tick_for_malware_stands_only_at_a_file_that_a_scanner_found_clean(
+    site: Site, context: BrowserContext, page: Page
+) -> None:
+    await site.signed_in(context, site.person(CLERK, "province"))
+    await prepared(page)
+    cell = page.locator("td .quiet", has_text="Đã kiểm tra loại")
+
+    assert await cell.inner_text() == "Đã kiểm tra loại; chưa quét mã độc"
+
+    (draft,) = await written(site)
+    async with site.node.store.begin(await scope(site)) as work:
+        files = tuple(replace(each, scanned_clean=True) for each in draft.files)
+        await work.outgoing.save(replace(draft, files=files))
+        await work.commit()
+    await page.reload()
+
+    assert await cell.inner_text() == "✓ Đã kiểm tra loại và mã độc"
 
 
 async def test_a_replacement_names_why_and_who_approved_it(

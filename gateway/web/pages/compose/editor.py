@@ -123,7 +123,7 @@ async def show(
         doubts=_doubts(visit, sheet),
         rows=shown,
         asked=sum(each.is_asked for each in shown),
-        files=_files(visit, document) if document else [],
+        files=file_rows(document) if document else [],
         unsigned=document is not None and _is_unsigned(document),
         groups=await groups(visit.deps.store, visit.scope()),
         check=checks.told(visit, checked, sheet) if checked else None,
@@ -161,7 +161,8 @@ def _doubts(visit: Visit, sheet: Sheet) -> Mapping[str, str]:
     }
 
 
-def _files(visit: Visit, document: OutgoingDocument) -> list[dict[str, object]]:
+def file_rows(document: OutgoingDocument) -> list[dict[str, object]]:
+    """`checked` is `clean` only of what a scanner looked at whole and found no malware in."""
     verdicts = {each.n: each for each in document.signatures}
     return [
         {
