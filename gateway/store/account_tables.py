@@ -6,12 +6,13 @@ from __future__ import annotations
 from datetime import datetime
 
 from sqlalchemy import ForeignKeyConstraint, Text, UniqueConstraint
-from sqlmodel import Field, SQLModel
+from sqlmodel import Field
 
 from gateway.store.columns import Moment
+from gateway.store.row import Row
 
 
-class HostedAgencyRow(SQLModel, table=True):
+class HostedAgencyRow(Row, table=True):
     __tablename__ = "hosted_agency"
     __table_args__ = (UniqueConstraint("code", name="uq_hosted_agency_code"),)
 
@@ -20,7 +21,7 @@ class HostedAgencyRow(SQLModel, table=True):
     body: str = Field(sa_type=Text)
 
 
-class PrincipalRow(SQLModel, table=True):
+class PrincipalRow(Row, table=True):
     """`owner` is the agency's id, or empty for a principal of the node: an empty text is unique, a NULL is not."""
 
     __tablename__ = "principal"
@@ -32,7 +33,7 @@ class PrincipalRow(SQLModel, table=True):
     owner: str = ""
 
 
-class ApiKeyRow(SQLModel, table=True):
+class ApiKeyRow(Row, table=True):
     __tablename__ = "api_key"
     __table_args__ = (
         UniqueConstraint("secret_hash", name="uq_api_key_secret"),
@@ -51,7 +52,7 @@ class ApiKeyRow(SQLModel, table=True):
     networks: str = Field(default="[]", sa_type=Text)
 
 
-class ApiKeyAgencyRow(SQLModel, table=True):
+class ApiKeyAgencyRow(Row, table=True):
     __tablename__ = "api_key_agency"
     __table_args__ = (
         ForeignKeyConstraint(["agency_id"], ["hosted_agency.id"], name="fk_api_key_agency_agency"),

@@ -179,7 +179,7 @@ async def _hosted(connection: AsyncConnection) -> Sequence[HostedAgency]:
 
 
 async def _save(tx: Transaction, agency: HostedAgency) -> None:
-    values = to_hosted_row(agency).model_dump(exclude={"id"})
+    values = to_hosted_row(agency).values("id")
     this = col(HostedAgencyRow.id) == agency.id
     if await tx.change(update(HostedAgencyRow).where(this).values(**values)) != 1:
         raise errors.NotFound(f"no agency {agency.id} is hosted here")

@@ -5,12 +5,13 @@ from __future__ import annotations
 from datetime import datetime
 
 from sqlalchemy import ForeignKeyConstraint, Index
-from sqlmodel import Field, SQLModel
+from sqlmodel import Field
 
 from gateway.store.columns import Moment
+from gateway.store.row import Row
 
 
-class ApiCallRow(SQLModel, table=True):
+class ApiCallRow(Row, table=True):
     """Ids are in order of time."""
 
     __tablename__ = "api_call"

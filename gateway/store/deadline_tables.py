@@ -6,12 +6,13 @@ from __future__ import annotations
 from datetime import date, datetime
 
 from sqlalchemy import ForeignKeyConstraint, Index, Text
-from sqlmodel import Field, SQLModel
+from sqlmodel import Field
 
 from gateway.store.columns import Moment
+from gateway.store.row import Row
 
 
-class CalendarDayRow(SQLModel, table=True):
+class CalendarDayRow(Row, table=True):
     __tablename__ = "calendar_day"
 
     day: date = Field(primary_key=True)
@@ -20,7 +21,7 @@ class CalendarDayRow(SQLModel, table=True):
     set_at: datetime = Field(sa_type=Moment)
 
 
-class TaskNoteRow(SQLModel, table=True):
+class TaskNoteRow(Row, table=True):
     """A task is worked out anew each time; only what people said about it is kept."""
 
     __tablename__ = "task_note"
@@ -36,7 +37,7 @@ class TaskNoteRow(SQLModel, table=True):
     noted_at: datetime = Field(sa_type=Moment)
 
 
-class ReminderRow(SQLModel, table=True):
+class ReminderRow(Row, table=True):
     """What was sent once is not sent again, also after a restart and by another process."""
 
     __tablename__ = "reminder"

@@ -7,14 +7,15 @@ from datetime import datetime
 from typing import Any, ClassVar
 
 from sqlalchemy import BigInteger, Column, Index, Integer, Text, UniqueConstraint, text
-from sqlmodel import Field, SQLModel
+from sqlmodel import Field
 
 from gateway.store.columns import Moment
+from gateway.store.row import Row
 
 _NO_NUMBER = text("node_seq IS NULL")
 
 
-class EventRow(SQLModel, table=True):
+class EventRow(Row, table=True):
     """`position` only orders rows that are committed; readers know `node_seq` and `agency_seq`. An event of the node
     itself has an empty `agency_id`, which is why that is no foreign key here."""
 
@@ -45,7 +46,7 @@ class EventRow(SQLModel, table=True):
     agency_seq: int | None = Field(default=None, sa_type=BigInteger)
 
 
-class EventCounterRow(SQLModel, table=True):
+class EventCounterRow(Row, table=True):
     """The last number given: one row per agency, and the node's own under the empty id. Locking the node's row is the
     sequencer's lease: it ends with the transaction, also when the process dies."""
 

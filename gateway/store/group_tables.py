@@ -5,12 +5,13 @@ from __future__ import annotations
 from datetime import datetime
 
 from sqlalchemy import ForeignKeyConstraint, Text
-from sqlmodel import Field, SQLModel
+from sqlmodel import Field
 
 from gateway.store.columns import Moment
+from gateway.store.row import Row
 
 
-class RecipientGroupRow(SQLModel, table=True):
+class RecipientGroupRow(Row, table=True):
     """`folded` is the name without accents and case: two names that read the same are one."""
 
     __tablename__ = "recipient_group"

@@ -5,12 +5,13 @@ from __future__ import annotations
 
 import datetime as dt
 
-from sqlmodel import Field, SQLModel
+from sqlmodel import Field
 
 from gateway.store.columns import Moment
+from gateway.store.row import Row
 
 
-class QueueSampleRow(SQLModel, table=True):
+class QueueSampleRow(Row, table=True):
     __tablename__ = "queue_sample"
 
     at: dt.datetime = Field(sa_type=Moment, primary_key=True)
@@ -19,7 +20,7 @@ class QueueSampleRow(SQLModel, table=True):
     oldest_s: int | None = None
 
 
-class JobDayRow(SQLModel, table=True):
+class JobDayRow(Row, table=True):
     __tablename__ = "job_day"
 
     job: str = Field(primary_key=True)

@@ -5,12 +5,13 @@ from __future__ import annotations
 from datetime import datetime
 
 from sqlalchemy import BigInteger, ForeignKeyConstraint, Index, Text
-from sqlmodel import Field, SQLModel
+from sqlmodel import Field
 
 from gateway.store.columns import Moment
+from gateway.store.row import Row
 
 
-class HoldRow(SQLModel, table=True):
+class HoldRow(Row, table=True):
     """`open_subject` is the subject while the hold is open and the hold's own id afterwards: its key lets one be open at a
     time."""
 
@@ -30,7 +31,7 @@ class HoldRow(SQLModel, table=True):
     body: str = Field(sa_type=Text)
 
 
-class HoldContentRow(SQLModel, table=True):
+class HoldContentRow(Row, table=True):
     """Beside the body, to be found by digest. It outlives the content."""
 
     __tablename__ = "hold_content"

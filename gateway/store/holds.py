@@ -62,7 +62,7 @@ class SqlHolds:
         return to_domain(row)
 
     async def save(self, hold: Hold) -> None:
-        values = from_domain(hold).model_dump(exclude={"agency_id", "id"})
+        values = from_domain(hold).values("agency_id", "id")
         await self._tx.change(_THIS, agency=self._agency_id, at_id=hold.id, **values)
 
     async def open_of(self, subject_id: str) -> Hold | None:

@@ -128,7 +128,7 @@ class SqlIncomingDocuments:
         )
 
     async def _write(self, this: Update, document: IncomingDocument, **read: int) -> bool:
-        values = from_domain(document).model_dump(exclude={"agency_id", "id"})
+        values = from_domain(document).values("agency_id", "id")
         written = (
             await self._tx.change(this, agency=self._agency_id, at_id=document.id, **read, **values) == 1
         )

@@ -5,12 +5,13 @@ from __future__ import annotations
 from datetime import datetime
 
 from sqlalchemy import Index, Text
-from sqlmodel import Field, SQLModel
+from sqlmodel import Field
 
 from gateway.store.columns import Moment
+from gateway.store.row import Row
 
 
-class KeepingRow(SQLModel, table=True):
+class KeepingRow(Row, table=True):
     """`body` is base64, as every value of a backup is text or a number."""
 
     __tablename__ = "page_keeping"

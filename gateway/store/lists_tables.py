@@ -22,10 +22,11 @@ from sqlalchemy import (
     false,
     text,
 )
-from sqlmodel import Field, SQLModel
+from sqlmodel import Field
 
 from gateway.domain.listing import Tab
 from gateway.store.columns import Moment
+from gateway.store.row import Row
 
 # Tabs that hold few documents of many; the others are nearly the whole list, and reading that is as fast.
 RARE_TABS = tuple(tab for tab in Tab if tab not in (Tab.SENT, Tab.ACCEPTED))
@@ -56,7 +57,7 @@ def _partial(name: str, where: Any, *columns: str) -> Index:
     return Index(name, "agency_id", "side", *columns, postgresql_where=where, sqlite_where=where)
 
 
-class ListRow(SQLModel, table=True):
+class ListRow(Row, table=True):
     """One document as its list has it; `card` is what the row shows and nothing is asked about."""
 
     __tablename__ = "list_row"
@@ -113,7 +114,7 @@ class ListRow(SQLModel, table=True):
     card: str = Field(sa_type=Text)
 
 
-class ListDayRow(SQLModel, table=True):
+class ListDayRow(Row, table=True):
     """The figures of one day on a Vietnamese calendar, worked out again while its deliveries still move."""
 
     __tablename__ = "list_day"
@@ -125,7 +126,7 @@ class ListDayRow(SQLModel, table=True):
     body: str = Field(sa_type=Text)
 
 
-class ListFillRow(SQLModel, table=True):
+class ListFillRow(Row, table=True):
     """How far the documents of one side, oldest first, have their rows."""
 
     __tablename__ = "list_fill"

@@ -216,7 +216,7 @@ class ListWriter:
     async def _put(self, made: ListRow) -> None:
         # What was read stays read, whatever happens to it; what nobody needs to read is read.
         kept = {"place", "agency_id", "id", *(["unread"] if made.unread else [])}
-        values = made.model_dump(exclude=kept)
+        values = made.values(*kept)
         for salt in range(1 << _APART):
             if made.id not in self._new and await self._changed(made.id, values):
                 return

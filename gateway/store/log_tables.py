@@ -7,9 +7,10 @@ from datetime import datetime
 from typing import Any, ClassVar
 
 from sqlalchemy import BigInteger, Column, Index, Integer, Text, UniqueConstraint, text
-from sqlmodel import Field, SQLModel
+from sqlmodel import Field
 
 from gateway.store.columns import Moment
+from gateway.store.row import Row
 
 _STAMPED = text("stamped_at IS NOT NULL")
 
@@ -19,7 +20,7 @@ def _numbered() -> Any:  # Any: Field() gives whatever type the annotation besid
     return Field(sa_column=Column(BigInteger, primary_key=True, autoincrement=False))
 
 
-class LogRow(SQLModel, table=True):
+class LogRow(Row, table=True):
     """Where a log stands. Locking its one row is the sealer's lease. `peaks` are the hashes of the tree's complete
     subtrees, left to right, in hexadecimal digits; `last_seq` is the number of the last event in it."""
 
@@ -34,7 +35,7 @@ class LogRow(SQLModel, table=True):
     published_at: datetime | None = Field(default=None, sa_type=Moment)
 
 
-class LogLeafRow(SQLModel, table=True):
+class LogLeafRow(Row, table=True):
     """One leaf: its bytes as they were written once, their leaf hash, and the salts of the texts that stand outside (JSON),
     which go when the texts go."""
 
@@ -48,7 +49,7 @@ class LogLeafRow(SQLModel, table=True):
     salts: str | None = Field(default=None, sa_type=Text)
 
 
-class LogNodeRow(SQLModel, table=True):
+class LogNodeRow(Row, table=True):
     """The hash of one complete subtree. Every eighth level is kept: a proof then reads some hundred hashes however long
     the log is."""
 
@@ -59,7 +60,7 @@ class LogNodeRow(SQLModel, table=True):
     hash: bytes
 
 
-class LogSealRow(SQLModel, table=True):
+class LogSealRow(Row, table=True):
     """`body` is the signed seal as text; columns beside it are for asking."""
 
     __tablename__ = "log_seal"

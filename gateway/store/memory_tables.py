@@ -3,10 +3,12 @@ another one after each change. Written by triggers alone (migration 0030); no co
 
 from __future__ import annotations
 
-from sqlmodel import Field, SQLModel
+from sqlmodel import Field
+
+from gateway.store.row import Row
 
 
-class MemoryVersionRow(SQLModel, table=True):
+class MemoryVersionRow(Row, table=True):
     """A subject that nothing ever changed has no row yet."""
 
     __tablename__ = "memory_version"

@@ -5,12 +5,13 @@ from __future__ import annotations
 from datetime import datetime
 
 from sqlalchemy import Text
-from sqlmodel import Field, SQLModel
+from sqlmodel import Field
 
 from gateway.store.columns import Moment
+from gateway.store.row import Row
 
 
-class NoticeRow(SQLModel, table=True):
+class NoticeRow(Row, table=True):
     """`wish` is the notice as it was wanted (JSON)."""
 
     __tablename__ = "notice"

@@ -127,7 +127,7 @@ class SqlOutgoingDocuments:
         )
 
     async def _write(self, this: Update, document: OutgoingDocument, **read: int) -> bool:
-        values = (await self._row(document)).model_dump(exclude={"agency_id", "id"})
+        values = (await self._row(document)).values("agency_id", "id")
         written = (
             await self._tx.change(this, agency=self._agency_id, at_id=document.id, **read, **values) == 1
         )

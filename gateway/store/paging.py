@@ -11,13 +11,13 @@ from typing import Any, TypeVar
 
 from sqlalchemy import Select, and_, or_
 from sqlalchemy.orm import Mapped
-from sqlmodel import SQLModel
 
 from gateway import errors
 from gateway.ports.rows import Page
+from gateway.store.row import Row
 from gateway.store.transaction import Transaction
 
-R = TypeVar("R", bound=SQLModel)
+R = TypeVar("R", bound=Row)
 T = TypeVar("T")
 
 

@@ -6,14 +6,15 @@ from datetime import date, datetime
 from typing import Any
 
 from sqlalchemy import ForeignKeyConstraint, Index, Text, text
-from sqlmodel import Field, SQLModel
+from sqlmodel import Field
 
 from gateway.store.columns import Moment
+from gateway.store.row import Row
 
 _WAITS: Any = text("handed_over IS NULL")  # Any: accepted wherever a condition is
 
 
-class PaperPartRow(SQLModel, table=True):
+class PaperPartRow(Row, table=True):
     __tablename__ = "paper_part"
     __table_args__ = (
         ForeignKeyConstraint(

@@ -7,12 +7,13 @@ from datetime import datetime
 from typing import Final
 
 from sqlalchemy import ForeignKeyConstraint, Index, Text
-from sqlmodel import Field, SQLModel
+from sqlmodel import Field
 
 from gateway.store.columns import Moment
+from gateway.store.row import Row
 
 
-class PostRow(SQLModel, table=True):
+class PostRow(Row, table=True):
     """`agency_id` is empty for a post of the whole node, which is why it is no foreign key."""
 
     __tablename__ = "post"
@@ -30,7 +31,7 @@ class PostRow(SQLModel, table=True):
     until: datetime | None = Field(default=None, sa_type=Moment)
 
 
-class DelegationRow(SQLModel, table=True):
+class DelegationRow(Row, table=True):
     __tablename__ = "delegation"
     __table_args__ = (
         ForeignKeyConstraint(["agency_id"], ["hosted_agency.id"], name="fk_delegation_agency"),
@@ -47,7 +48,7 @@ class DelegationRow(SQLModel, table=True):
     body: str = Field(sa_type=Text)
 
 
-class MailboxRow(SQLModel, table=True):
+class MailboxRow(Row, table=True):
     """The name of a desk. No two of the node are alike, and no person signs in with one."""
 
     __tablename__ = "mailbox"

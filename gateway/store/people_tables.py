@@ -7,12 +7,13 @@ from datetime import datetime
 from typing import Final
 
 from sqlalchemy import BigInteger, ForeignKeyConstraint, Index, Text, UniqueConstraint
-from sqlmodel import Field, SQLModel
+from sqlmodel import Field
 
 from gateway.store.columns import Moment
+from gateway.store.row import Row
 
 
-class PersonRow(SQLModel, table=True):
+class PersonRow(Row, table=True):
     """`folded` is what nobody else may be called: the sign-in name where there is one, else the name without accents and
     case, for two people who look alike on a screen are one too many."""
 
@@ -54,7 +55,7 @@ class PersonRow(SQLModel, table=True):
     must_change: bool | None = None
 
 
-class ProposalRow(SQLModel, table=True):
+class ProposalRow(Row, table=True):
     __tablename__ = "proposal"
     __table_args__ = (
         ForeignKeyConstraint(["proposed_by"], ["person.id"], name="fk_proposal_person"),
@@ -72,7 +73,7 @@ class ProposalRow(SQLModel, table=True):
     decided_at: datetime | None = Field(default=None, sa_type=Moment)
 
 
-class KeyEndRow(SQLModel, table=True):
+class KeyEndRow(Row, table=True):
     """From `at` on a certificate of ours signs nothing, in every process that shares this database."""
 
     __tablename__ = "key_end"
@@ -85,7 +86,7 @@ class KeyEndRow(SQLModel, table=True):
     by_principal: str
 
 
-class KeyNoticeRow(SQLModel, table=True):
+class KeyNoticeRow(Row, table=True):
     """That a certificate's end was told of, so many days before; once by whichever process comes first."""
 
     __tablename__ = "key_notice"

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from sqlalchemy import select, update
+from sqlalchemy import bindparam, select, update
 from sqlmodel import col
 
 from gateway import errors
@@ -17,6 +17,12 @@ from gateway.store.transaction import Transaction
 
 _R = RecallAskRow
 _CODES = tuple[str, ...]
+# Made once: making a statement takes longer than running it.
+_OURS = select(_R).where(col(_R.agency_id) == bindparam("agency"))
+_BY_ID = _OURS.where(col(_R.id) == bindparam("id"))
+_NEWEST = (col(_R.asked_at).desc(), col(_R.id).desc())
+_OF = _OURS.where(col(_R.document_id) == bindparam("document")).order_by(*_NEWEST)
+_OPEN = _OURS.where(col(_R.state) == AskState.ASKED.value).order_by(col(_R.asked_at), col(_R.id))
 
 
 class SqlRecallAsks:
@@ -25,26 +31,23 @@ class SqlRecallAsks:
     def __init__(self, tx: Transaction, scope: AgencyScope) -> None:
         self._tx = tx
         self._agency_id = scope.agency_id
-        self._ours = select(_R).where(col(_R.agency_id) == scope.agency_id)
 
     async def add(self, ask: RecallAsk) -> None:
         await self._tx.put(from_domain(ask, self._agency_id))
 
     async def get(self, id: str) -> RecallAsk:
-        row = await self._tx.first(_R, self._tx.kept(self._ours.where(col(_R.id) == id)))
+        row = await self._tx.first(_R, self._tx.kept(_BY_ID), agency=self._agency_id, id=id)
         if row is None:
             raise errors.NotFound(f"nobody asked for a recall under {id}")
         return to_domain(row)
 
     async def of(self, document_id: str) -> Sequence[RecallAsk]:
-        query = self._ours.where(col(_R.document_id) == document_id)
-        newest = query.order_by(col(_R.asked_at).desc(), col(_R.id).desc())
-        return [to_domain(row) for row in await self._tx.rows(_R, newest)]
+        found = await self._tx.rows(_R, _OF, agency=self._agency_id, document=document_id)
+        return [to_domain(row) for row in found]
 
     async def open(self, limit: int) -> Sequence[RecallAsk]:
-        query = self._ours.where(col(_R.state) == AskState.ASKED.value)
-        oldest = query.order_by(col(_R.asked_at), col(_R.id)).limit(limit)
-        return [to_domain(row) for row in await self._tx.rows(_R, oldest)]
+        found = await self._tx.rows(_R, _OPEN.limit(limit), agency=self._agency_id)
+        return [to_domain(row) for row in found]
 
     async def close(self, ask: RecallAsk) -> None:
         this = (

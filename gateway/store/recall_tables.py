@@ -5,12 +5,13 @@ from __future__ import annotations
 from datetime import datetime
 
 from sqlalchemy import Boolean, Column, ForeignKeyConstraint, Index, Text
-from sqlmodel import Field, SQLModel
+from sqlmodel import Field
 
 from gateway.store.columns import Moment
+from gateway.store.row import Row
 
 
-class RecallAskRow(SQLModel, table=True):
+class RecallAskRow(Row, table=True):
     """`recipients` is a JSON list of codes."""
 
     __tablename__ = "recall_ask"

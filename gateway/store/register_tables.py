@@ -7,10 +7,11 @@ from datetime import date, datetime
 from typing import Any
 
 from sqlalchemy import ForeignKeyConstraint, Index, Text, UniqueConstraint
-from sqlmodel import Field, SQLModel
+from sqlmodel import Field
 
 from gateway.store.account_tables import HostedAgencyRow
 from gateway.store.columns import Moment
+from gateway.store.row import Row
 
 
 def _key() -> Any:  # Any: Field() gives whatever type the annotation beside it names
@@ -22,7 +23,7 @@ def _agency(table: str) -> ForeignKeyConstraint:
     return ForeignKeyConstraint(["agency_id"], [target], name=f"fk_{table}_agency")
 
 
-class RegisterCounterRow(SQLModel, table=True):
+class RegisterCounterRow(Row, table=True):
     __tablename__ = "register_counter"
     __table_args__ = (_agency("register_counter"),)
 
@@ -32,7 +33,7 @@ class RegisterCounterRow(SQLModel, table=True):
     last: int
 
 
-class RegisterEntryRow(SQLModel, table=True):
+class RegisterEntryRow(Row, table=True):
     __tablename__ = "register_entry"
     __table_args__ = (
         ForeignKeyConstraint(
@@ -56,7 +57,7 @@ class RegisterEntryRow(SQLModel, table=True):
     struck_reason: str | None = Field(default=None, sa_type=Text)
 
 
-class PaperOutgoingRow(SQLModel, table=True):
+class PaperOutgoingRow(Row, table=True):
     """Outgoing mail that went on paper: a line of the book and no document of the exchange."""
 
     __tablename__ = "paper_outgoing"

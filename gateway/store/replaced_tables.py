@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from sqlalchemy import ForeignKeyConstraint
-from sqlmodel import Field, SQLModel
+from sqlmodel import Field
+
+from gateway.store.row import Row
 
 
-class ReplacedRow(SQLModel, table=True):
+class ReplacedRow(Row, table=True):
     """One DocumentId that the replacement `incoming_id` names; whether it was taken in is said by its facts."""
 
     __tablename__ = "replaced_document"

@@ -5,12 +5,13 @@ from __future__ import annotations
 from datetime import datetime
 
 from sqlalchemy import ForeignKeyConstraint, Index, LargeBinary, Text
-from sqlmodel import Field, SQLModel
+from sqlmodel import Field
 
 from gateway.store.columns import Moment
+from gateway.store.row import Row
 
 
-class QuestionRow(SQLModel, table=True):
+class QuestionRow(Row, table=True):
     """`about` is a serial number in hex, or the address of a list."""
 
     __tablename__ = "revocation_question"
@@ -26,7 +27,7 @@ class QuestionRow(SQLModel, table=True):
     error: str | None = Field(default=None, sa_type=Text)
 
 
-class AnswerRow(SQLModel, table=True):
+class AnswerRow(Row, table=True):
     """The same bytes again are the same row. `used` marks what a verdict rests on."""
 
     __tablename__ = "revocation_answer"
@@ -49,7 +50,7 @@ class AnswerRow(SQLModel, table=True):
     body: bytes = Field(sa_type=LargeBinary)
 
 
-class PendingRow(SQLModel, table=True):
+class PendingRow(Row, table=True):
     """A packet whose certificate nobody could vouch for (K4)."""
 
     __tablename__ = "revocation_pending"

@@ -42,7 +42,7 @@ class SqlSessions:
 
     async def renew(self, digest: str, renewed: Session) -> bool:
         this = (col(_S.digest) == digest, col(_S.ended_at).is_(None))
-        return await self._tx.change(update(_S).where(*this).values(**from_domain(renewed).model_dump())) == 1
+        return await self._tx.change(update(_S).where(*this).values(**from_domain(renewed).values())) == 1
 
     async def end(self, digest: str, at: datetime, why: Ended) -> bool:
         this = (col(_S.digest) == digest, col(_S.ended_at).is_(None))

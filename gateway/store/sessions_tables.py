@@ -7,12 +7,13 @@ from datetime import datetime
 from typing import Final
 
 from sqlalchemy import ForeignKeyConstraint, Index, Text, UniqueConstraint
-from sqlmodel import Field, SQLModel
+from sqlmodel import Field
 
 from gateway.store.columns import Moment
+from gateway.store.row import Row
 
 
-class SessionRow(SQLModel, table=True):
+class SessionRow(Row, table=True):
     """`digest` is the SHA-256 of what the browser holds; `id` names the session to people."""
 
     __tablename__ = "session"
@@ -38,7 +39,7 @@ class SessionRow(SQLModel, table=True):
     ended_why: str | None = None
 
 
-class SignInTryRow(SQLModel, table=True):
+class SignInTryRow(Row, table=True):
     """`key` is the digest of an address or of a typed name: of a name that nobody has, too."""
 
     __tablename__ = "sign_in_try"
@@ -49,7 +50,7 @@ class SignInTryRow(SQLModel, table=True):
     last_at: datetime = Field(sa_type=Moment)
 
 
-class PasswordPastRow(SQLModel, table=True):
+class PasswordPastRow(Row, table=True):
     __tablename__ = "password_past"
     __table_args__ = (ForeignKeyConstraint(["person_id"], ["person.id"], name="fk_password_past_person"),)
 
@@ -58,7 +59,7 @@ class PasswordPastRow(SQLModel, table=True):
     hashed: str = Field(sa_type=Text)
 
 
-class RecoveryCodeRow(SQLModel, table=True):
+class RecoveryCodeRow(Row, table=True):
     __tablename__ = "recovery_code"
     __table_args__ = (ForeignKeyConstraint(["person_id"], ["person.id"], name="fk_recovery_code_person"),)
 

@@ -20,12 +20,11 @@ from sqlalchemy.pool import AsyncAdaptedQueuePool
 from sqlalchemy.util.concurrency import await_, in_greenlet
 
 from gateway.commits import apart, take_lock
+from gateway.store.prepared import MANY
 
 NAME = "sqlite+here"
 # An execution option of statements that may take long: they go to a thread too.
 SLOW = "gateway_slow"
-# Rows that one call writes: more of them are an import.
-_MANY = 200
 
 
 class _Context(SQLiteExecutionContext):
@@ -70,7 +69,7 @@ class HereDialect(SQLiteDialect_pysqlite):
         self._run(partial(cursor.execute, statement, parameters), context)
 
     def do_executemany(self, cursor: Any, statement: str, parameters: Any, context: Any = None) -> None:
-        self._run(partial(cursor.executemany, statement, parameters), context, many=len(parameters) > _MANY)
+        self._run(partial(cursor.executemany, statement, parameters), context, many=len(parameters) > MANY)
 
     def do_execute_no_params(self, cursor: Any, statement: str, context: Any = None) -> None:
         self._run(partial(cursor.execute, statement), context)
@@ -100,11 +99,16 @@ def is_here(asked: AsyncConnection | AsyncEngine) -> bool:
     return isinstance(asked.dialect, HereDialect)
 
 
+def driver(connection: Connection) -> sqlite3.Connection:
+    """SQLite's own connection below."""
+    below: sqlite3.Connection = connection.connection.driver_connection  # type: ignore[assignment]  # the pool's is of any driver
+    return below
+
+
 def begin_waiting(connection: Connection, patience_s: float) -> None:
     """Takes the one write lock of the file. While another process has it, the loop of this one goes on."""
-    driver: Any = connection.connection.driver_connection
     try:
-        await_(take_lock(driver, patience_s))
+        await_(take_lock(driver(connection), patience_s))
     except sqlite3.Error as cause:
         raise OperationalError("BEGIN IMMEDIATE", None, cause) from cause
 

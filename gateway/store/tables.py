@@ -17,7 +17,7 @@ from sqlalchemy import (
     false,
     text,
 )
-from sqlmodel import Field, SQLModel, col
+from sqlmodel import Field, col
 
 from gateway.store.account_tables import HostedAgencyRow
 from gateway.store.api_call_tables import ApiCallRow as ApiCallRow
@@ -41,6 +41,7 @@ from gateway.store.recall_tables import RecallAskRow as RecallAskRow
 from gateway.store.register_tables import RegisterCounterRow as RegisterCounterRow
 from gateway.store.replaced_tables import ReplacedRow as ReplacedRow
 from gateway.store.revocation_tables import REVOCATION_NODE_TABLES
+from gateway.store.row import Row
 from gateway.store.sessions_tables import NAMES as SESSION_TABLES
 from gateway.store.tag_tables import TagMarkRow as TagMarkRow
 from gateway.store.tag_tables import TagRow as TagRow
@@ -87,7 +88,7 @@ def _within(table: str, column: str, target: str, target_column: str = "id") -> 
     )
 
 
-class OutgoingRow(SQLModel, table=True):
+class OutgoingRow(Row, table=True):
     """`external_id` is empty for a child packet that only carries its parent's draft."""
 
     __tablename__ = "outgoing_document"
@@ -121,7 +122,7 @@ class OutgoingRow(SQLModel, table=True):
     body: str = Field(sa_type=Text)
 
 
-class DeliveryRow(SQLModel, table=True):
+class DeliveryRow(Row, table=True):
     """`position` keeps the order in which the recipients were named."""
 
     __tablename__ = "delivery"
@@ -153,7 +154,7 @@ class DeliveryRow(SQLModel, table=True):
     register_year: int | None = None
 
 
-class FactRow(SQLModel, table=True):
+class FactRow(Row, table=True):
     """`key` is a digest over what makes a fact the same fact, so that absent parts compare equal as NULLs do not."""
 
     __tablename__ = "fact"
@@ -171,7 +172,7 @@ class FactRow(SQLModel, table=True):
     body: str = Field(sa_type=Text)
 
 
-class IncomingRow(SQLModel, table=True):
+class IncomingRow(Row, table=True):
     __tablename__ = "incoming_document"
     __table_args__ = (
         _agency("incoming_document"),
@@ -206,7 +207,7 @@ class IncomingRow(SQLModel, table=True):
     body: str = Field(sa_type=Text)
 
 
-class HandoverRow(SQLModel, table=True):
+class HandoverRow(Row, table=True):
     __tablename__ = "handover"
     __table_args__ = (
         _within("handover", "incoming_id", "incoming_document"),
@@ -222,7 +223,7 @@ class HandoverRow(SQLModel, table=True):
     acked_at: datetime | None = Field(default=None, sa_type=Moment)
 
 
-class IdentityRow(SQLModel, table=True):
+class IdentityRow(Row, table=True):
     """A tombstone (A4, A9): it outlives the rows that it names, so nothing but its agency is a foreign key."""
 
     __tablename__ = "identity"
@@ -244,7 +245,7 @@ class IdentityRow(SQLModel, table=True):
     terms: str | None = None
 
 
-class Leasable(SQLModel):
+class Leasable(Row):
     """What rows that workers claim have in common. While `lease_until` lies ahead, only the holder of `lease_token`
     may finish the row; `attempts` counts claims."""
 
@@ -353,7 +354,7 @@ class JobRow(Leasable, table=True):
     payload: str | None = Field(default=None, sa_type=Text)
 
 
-class BlobRow(SQLModel, table=True):
+class BlobRow(Row, table=True):
     __tablename__ = "blob"
 
     digest: str = _key()
@@ -365,7 +366,7 @@ class BlobRow(SQLModel, table=True):
 HEAD = 1_000
 
 
-class SmallContentRow(SQLModel, table=True):
+class SmallContentRow(Row, table=True):
     """The bytes of a small blob, which have no file; they go with its row.
 
     SQLite writes zeros over a row that is deleted, but leaves copies behind of the first 1,002 bytes of rows that it once
@@ -382,7 +383,7 @@ class SmallContentRow(SQLModel, table=True):
     body: bytes = Field(sa_type=LargeBinary)
 
 
-class BlobRefRow(SQLModel, table=True):
+class BlobRefRow(Row, table=True):
     """The foreign key makes a reference to content that was never kept impossible."""
 
     __tablename__ = "blob_ref"
@@ -398,7 +399,7 @@ class BlobRefRow(SQLModel, table=True):
     digest: str = _key()
 
 
-class IdempotencyRow(SQLModel, table=True):
+class IdempotencyRow(Row, table=True):
     """`status` is NULL while the request runs."""
 
     __tablename__ = "idempotency"

@@ -5,12 +5,13 @@ from __future__ import annotations
 from datetime import datetime
 
 from sqlalchemy import ForeignKeyConstraint, Index, UniqueConstraint
-from sqlmodel import Field, SQLModel
+from sqlmodel import Field
 
 from gateway.store.columns import Moment
+from gateway.store.row import Row
 
 
-class TagRow(SQLModel, table=True):
+class TagRow(Row, table=True):
     """`folded` is the name without accents and case: two names that read the same are one."""
 
     __tablename__ = "tag"
@@ -27,7 +28,7 @@ class TagRow(SQLModel, table=True):
     made_at: datetime = Field(sa_type=Moment)
 
 
-class TagMarkRow(SQLModel, table=True):
+class TagMarkRow(Row, table=True):
     __tablename__ = "tag_mark"
     __table_args__ = (
         ForeignKeyConstraint(["agency_id", "tag_id"], ["tag.agency_id", "tag.id"], name="fk_tag_mark_tag"),

@@ -7,6 +7,7 @@ through `hold`. SQLite has one writer and needs neither; on a server two writers
 from __future__ import annotations
 
 import hashlib
+import sqlite3
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from functools import cache, lru_cache
@@ -18,13 +19,15 @@ from sqlalchemy.exc import DBAPIError, IntegrityError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from sqlalchemy.sql import Executable, Select
 from sqlalchemy.sql.dml import Delete, Insert, Update
-from sqlmodel import SQLModel
 
 from gateway import errors
 from gateway.store import sqlite_here
+from gateway.store.prepared import Found, Statements
+from gateway.store.row import Row
 
-R = TypeVar("R", bound=SQLModel)
+R = TypeVar("R", bound=Row)
 
+_STATEMENTS = Statements()
 _SEPARATOR = "\x1f"  # stands in no code, digest or id
 _HOLD = select(func.pg_advisory_xact_lock(bindparam("key", type_=BigInteger)))
 
@@ -77,24 +80,24 @@ class Transaction:
         """What a query of several columns found; each row reads like a tuple."""
         return (await self._execute(query, values or None)).all()
 
-    async def put(self, *rows: SQLModel) -> None:
+    async def put(self, *rows: Row) -> None:
         """Writes new rows of one table. Clash when one of them is there, or names a row that is not."""
         if rows:
             await self._execute(_new(type(rows[0])), [_values(row) for row in rows])
 
-    async def put_new(self, row: SQLModel) -> bool:
+    async def put_new(self, row: Row) -> bool:
         """Writes the row unless a unique key of it is taken: False then, and nothing changed."""
         statement = _new_or_nothing(type(row), self._dialect)
         return (await self._execute(statement, _values(row))).rowcount == 1
 
-    async def put_new_many(self, *rows: SQLModel) -> set[tuple[Any, ...]]:
+    async def put_new_many(self, *rows: Row) -> set[tuple[Any, ...]]:
         """As `put_new` for rows of one table; the keys of those that were written."""
         if not rows:
             return set()
         statement = _new_or_nothing(type(rows[0]), self._dialect, telling=True)
         return {tuple(key) for key in await self._execute(statement, [_values(row) for row in rows])}
 
-    async def put_over(self, row: SQLModel, *columns: str) -> None:
+    async def put_over(self, row: Row, *columns: str) -> None:
         """Writes the row, or only these columns of it into the one with its primary key; holds that row's lock either
         way."""
         await self._execute(_new_or_over(type(row), self._dialect, columns), _values(row))
@@ -140,17 +143,20 @@ class Transaction:
 
     async def _execute(
         self, statement: Executable, values: list[dict[str, Any]] | dict[str, Any] | None = None
-    ) -> CursorResult[Any]:
+    ) -> Found | CursorResult[Any]:
         self._check_open()
         try:
-            if self._here is not None and not statement.get_execution_options().get(sqlite_here.SLOW):
-                return self._here.execute(statement, values)
-            return await self._connection.execute(statement, values)
-        except IntegrityError as cause:
+            if self._here is None or statement.get_execution_options().get(sqlite_here.SLOW):
+                return await self._connection.execute(statement, values)
+            prepared = _STATEMENTS.of(statement, values, self._here.dialect)
+            if prepared is not None:
+                return prepared.run(sqlite_here.driver(self._here), values or {})
+            return self._here.execute(statement, values)
+        except (IntegrityError, sqlite3.IntegrityError) as cause:
             raise errors.Clash(
                 f"the database refused the change ({said(cause)}): a row it needs is missing, or one like it is there"
             ) from cause
-        except SQLAlchemyError as cause:
+        except (SQLAlchemyError, sqlite3.Error) as cause:
             raise failure(cause) from cause
 
     def _check_open(self) -> None:
@@ -167,7 +173,7 @@ class Slowly(Transaction):
 
     async def _execute(
         self, statement: Executable, values: list[dict[str, Any]] | dict[str, Any] | None = None
-    ) -> CursorResult[Any]:
+    ) -> Found | CursorResult[Any]:
         return await super()._execute(statement.execution_options(**{sqlite_here.SLOW: True}), values)
 
 
@@ -182,13 +188,13 @@ async def transaction(engine: AsyncEngine, *, shared: bool = False) -> AsyncIter
         raise failure(cause) from cause
 
 
-def failure(cause: SQLAlchemyError) -> errors.StoreFailure:
+def failure(cause: SQLAlchemyError | sqlite3.Error) -> errors.StoreFailure:
     return errors.StoreFailure(
         f"the database did not do it ({type(cause).__name__}: {said(cause)}); nothing of this transaction is stored"
     )
 
 
-def said(cause: SQLAlchemyError) -> str:
+def said(cause: SQLAlchemyError | sqlite3.Error) -> str:
     """The driver's first line, without the statement and its values: those are content."""
     line = str(cause.orig) if isinstance(cause, DBAPIError) else str(cause)
     return line.partition("\n")[0]
@@ -201,19 +207,19 @@ def _number(key: str) -> int:
 
 # Making a statement takes longer than running it: what is made once is also compiled once.
 @cache
-def _new(kind: type[SQLModel]) -> Insert:
+def _new(kind: type[Row]) -> Insert:
     return _table(kind).insert().inline()
 
 
 @cache
-def _new_or_nothing(kind: type[SQLModel], dialect: str, *, telling: bool = False) -> Insert:
+def _new_or_nothing(kind: type[Row], dialect: str, *, telling: bool = False) -> Insert:
     """`telling` returns the keys of what was written."""
     made: Insert = _insert(kind, dialect).on_conflict_do_nothing()
     return made.returning(*_table(kind).primary_key) if telling else made
 
 
 @cache
-def _new_or_over(kind: type[SQLModel], dialect: str, columns: tuple[str, ...]) -> Insert:
+def _new_or_over(kind: type[Row], dialect: str, columns: tuple[str, ...]) -> Insert:
     statement = _insert(kind, dialect)
     key = [column.name for column in _table(kind).primary_key]
     over = {name: statement.excluded[name] for name in columns}
@@ -231,21 +237,21 @@ def _first(query: Select[Any]) -> Select[Any]:
     return query.limit(1)
 
 
-def _insert(kind: type[SQLModel], dialect: str) -> Any:
+def _insert(kind: type[Row], dialect: str) -> Any:
     """ON CONFLICT is in both databases but not in the common language. Any: the two inserts share no base type that
     has it."""
     return (postgresql if dialect == "postgresql" else sqlite).insert(_table(kind))
 
 
 @cache
-def _table(kind: type[SQLModel]) -> Table:
+def _table(kind: type[Row]) -> Table:
     return cast("Table", inspect(kind).local_table)
 
 
-def _values(row: SQLModel) -> dict[str, Any]:
+def _values(row: Row) -> dict[str, Any]:
     """Every column's value; a key that the database counts itself is left out."""
     counted = _table(type(row)).autoincrement_column
-    given = row.model_dump()
+    given = row.values()
     if counted is not None and given.get(counted.name) is None:
         given.pop(counted.name, None)
     return given

@@ -1,0 +1,149 @@
+"""Statements that are asked again and again: compiled once, and run by SQLite's driver itself. In: a statement and its
+values by name. Out: the rows it found, each with its columns as attributes.
+
+What SQLAlchemy does for each call (a key for its cache, a context, a cursor's wrappers) takes several times as long as
+SQLite does. Here it says once what the SQL is and how values are written and read; the rest is the driver's."""
+
+from __future__ import annotations
+
+import collections
+import sqlite3
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+from weakref import WeakKeyDictionary
+
+from sqlalchemy.engine import Dialect
+from sqlalchemy.exc import StatementError
+from sqlalchemy.sql import Executable
+from sqlalchemy.sql.compiler import SQLCompiler
+from sqlalchemy.sql.dml import UpdateBase
+from sqlalchemy.sql.selectable import SelectBase
+
+# Rows that one call writes: more of them are an import, and go to a thread.
+MANY = 200
+# Of a value, on its way in or out. Any: whatever the column's type has.
+_Turn = Callable[[Any], Any]
+Values = dict[str, Any]
+# What a row has as attributes is not known before it is found. Any: its class.
+make_named: Callable[..., Any] = collections.namedtuple
+_Names = tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What a statement brought: as much of SQLAlchemy's result as is used."""
+
+    rows: Sequence[Any]
+    rowcount: int
+
+    def all(self) -> Sequence[Any]:
+        return self.rows
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter(self.rows)
+
+
+class Prepared:
+    """One statement with one set of names."""
+
+    def __init__(self, compiled: SQLCompiler, statement: SelectBase | UpdateBase, dialect: Dialect) -> None:
+        self._text = compiled.string
+        given = compiled.params
+        self._order = [
+            (name, compiled.binds[name].required, given[name], _bind(compiled, name, dialect))
+            for name in compiled.positiontup or ()
+        ]
+        columns = list(statement.exported_columns)
+        reads = [column.type.dialect_impl(dialect).result_processor(dialect, None) for column in columns]
+        self._reads: list[tuple[int, _Turn]] = [(at, read) for at, read in enumerate(reads) if read]
+        self._make: _Turn | None = None  # when the driver has told the columns' names
+        self.finds = bool(columns)
+
+    def run(self, driver: sqlite3.Connection, values: Values | list[Values]) -> Found:
+        """For several sets of values nothing is found."""
+        if isinstance(values, dict):
+            cursor = driver.execute(self._text, self._bound(values))
+            return Found(self._rows(cursor) if self.finds else (), cursor.rowcount)
+        return Found((), driver.executemany(self._text, [self._bound(row) for row in values]).rowcount)
+
+    def _bound(self, values: Values) -> list[Any]:
+        try:
+            return [
+                turn(values[name] if required else values.get(name, default))
+                if turn is not None
+                else values[name]
+                if required
+                else values.get(name, default)
+                for name, required, default, turn in self._order
+            ]
+        except (KeyError, TypeError, ValueError) as cause:
+            raise StatementError(f"a value cannot be written: {cause!r}", self._text, None, cause) from cause
+
+    def _rows(self, cursor: sqlite3.Cursor) -> Sequence[Any]:
+        found = cursor.fetchall()
+        if not found:
+            return found
+        if self._make is None:
+            self._make = _maker(part[0] for part in cursor.description)
+        make, reads = self._make, self._reads
+        if not reads:
+            return [make(row) for row in found]
+        rows = []
+        for row in found:
+            read = list(row)
+            for at, turn in reads:
+                read[at] = turn(read[at])
+            rows.append(make(read))
+        return rows
+
+
+class Statements:
+    """The prepared ones of a process. A statement that is asked a second time is one that is kept by its module; one
+    that was made for a single question goes with it."""
+
+    def __init__(self) -> None:
+        self._known: WeakKeyDictionary[Executable, dict[_Names, Prepared | None]] = WeakKeyDictionary()
+
+    def of(
+        self, statement: Executable, values: Values | list[Values] | None, dialect: Dialect
+    ) -> Prepared | None:
+        """None: for SQLAlchemy itself, which also answers for each of many rows, and gives other work its turn."""
+        known = self._known.get(statement)
+        if known is None:
+            self._known[statement] = {}
+            return None
+        several = values if isinstance(values, list) else None
+        if several is not None and len(several) > MANY:
+            return None
+        first = values[0] if isinstance(values, list) else values
+        names = tuple(first or ())
+        if names not in known:
+            known[names] = _prepared(statement, names, dialect)
+        prepared = known[names]
+        return None if prepared is None or (several is not None and prepared.finds) else prepared
+
+
+def _prepared(statement: Executable, names: _Names, dialect: Dialect) -> Prepared | None:
+    if not isinstance(statement, SelectBase | UpdateBase):
+        return None
+    compiled = statement.compile(dialect=dialect, column_keys=list(names) or None)
+    if not isinstance(compiled, SQLCompiler):
+        return None
+    if compiled.insert_prefetch or compiled.update_prefetch:  # values that SQLAlchemy makes for each call
+        return None
+    if compiled.post_compile_params or compiled.literal_execute_params:  # a list of values, as long as it is
+        return None
+    return Prepared(compiled, statement, dialect)
+
+
+def _bind(compiled: SQLCompiler, name: str, dialect: Dialect) -> _Turn | None:
+    turn: _Turn | None = compiled.binds[name].type.dialect_impl(dialect).bind_processor(dialect)
+    return turn
+
+
+def _maker(names: Iterable[str]) -> _Turn:
+    """Makes a row of its values."""
+    made = make_named("Row", list(names), rename=True)
+    make: _Turn = made._make
+    return make
