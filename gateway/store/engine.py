@@ -28,6 +28,8 @@ from gateway.store import sqlite_here
 BUSY_TIMEOUT_S = 10  # design 6: longer than any transaction of ours; whoever holds on longer is reported
 READERS = 4
 CONNECT_S = 10.0
+# More than a unit of work has different ones; SQLite reads each once for a connection then.
+_STATEMENTS = 512
 _DRIVERS = {"sqlite": "sqlite+aiosqlite", "postgresql": "postgresql+asyncpg"}
 
 
@@ -219,9 +221,10 @@ def _sqlite(url: URL, role: Role) -> AsyncEngine:
         url.set(drivername=sqlite_here.NAME) if near else url,
         poolclass=AsyncAdaptedQueuePool,
         pool_size=READERS if role in _READING else 1,
-        max_overflow=0,
+        # Near ones are kept open by who uses them, which counts them itself.
+        max_overflow=-1 if role is Role.NEAR_READER else 0,
         # The driver begins nothing by itself: the `begin` event below decides how a transaction starts.
-        connect_args={"timeout": BUSY_TIMEOUT_S, "isolation_level": None},
+        connect_args={"timeout": BUSY_TIMEOUT_S, "isolation_level": None, "cached_statements": _STATEMENTS},
     )
     # IMMEDIATE takes the write lock at once: a transaction that reads first can then never fail to write later.
     start = "BEGIN" if role in _READING else "BEGIN IMMEDIATE"
@@ -237,6 +240,8 @@ def _sqlite(url: URL, role: Role) -> AsyncEngine:
     def begin(connection: Connection) -> None:
         if role is Role.WRITER:
             sqlite_here.begin_waiting(connection, BUSY_TIMEOUT_S)
+        elif role is Role.NEAR_READER and sqlite_here.driver(connection).in_transaction:
+            pass  # begun already, by whoever keeps the connection
         else:
             connection.exec_driver_sql(start)
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
 from sqlalchemy.engine import Connection
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import OperationalError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from gateway import commits
@@ -21,7 +22,10 @@ class _Driver:
         self.connection = connection
 
     def mark(self, words: str) -> None:
-        _here(self.connection).exec_driver_sql(words)
+        try:
+            sqlite_here.driver(_here(self.connection)).execute(words)
+        except sqlite3.Error as cause:
+            raise OperationalError(words, None, cause) from cause
 
     async def commit(self) -> None:
         await self.connection.commit()

@@ -99,8 +99,10 @@ def is_here(asked: AsyncConnection | AsyncEngine) -> bool:
     return isinstance(asked.dialect, HereDialect)
 
 
-def driver(connection: Connection) -> sqlite3.Connection:
+def driver(connection: Connection | None) -> sqlite3.Connection:
     """SQLite's own connection below."""
+    if connection is None:
+        raise TypeError("the connection is not open")
     below: sqlite3.Connection = connection.connection.driver_connection  # type: ignore[assignment]  # the pool's is of any driver
     return below
 

@@ -38,6 +38,7 @@ from gateway.store.lists_counts import KnownCounts
 from gateway.store.lists_due import Dues, Reckon, no_office
 from gateway.store.log import SqlEventLog
 from gateway.store.memory import Memory
+from gateway.store.near import NearReaders
 from gateway.store.notices import SqlNotices
 from gateway.store.revocation import SqlRevocationAnswers
 from gateway.store.tables import EventRow, InboxRow, JobRow, OutboxRow
@@ -69,6 +70,7 @@ class SqlStore:
             Journal(Path(self._writer.url.database or ""), self._group.alone) if self._group else None
         )
         self._near = open_engine(url, Role.NEAR_READER, limits) if self._one_writer else self._reader
+        self._views = NearReaders(self._near) if self._one_writer else None
         self.wake = Wake(self._writer)
         self._numbered = events.Bell()
         self.wake.listen(self._numbered.heard)
@@ -115,6 +117,8 @@ class SqlStore:
         await self.memory.close()
         await self._writer.dispose()
         await self._reader.dispose()
+        if self._views is not None:
+            await self._views.close()
         if self._near is not self._reader:
             await self._near.dispose()
 
@@ -139,7 +143,7 @@ class SqlStore:
 
     def looking(self) -> AbstractAsyncContextManager[Transaction]:
         """For few rows."""
-        return timed("reading", transaction(self._near))
+        return timed("reading", self._views.view() if self._views else transaction(self._reader))
 
     async def claim_jobs(self, kind: str, limit: int, lease_s: float) -> Sequence[Job]:
         if not await self._may_be_due(partial(jobs.any_due, lease_s=lease_s, kind=kind)):
