@@ -105,6 +105,9 @@ class Statements:
     def __init__(self) -> None:
         self._known: WeakKeyDictionary[Executable, dict[_Names, Prepared | None]] = WeakKeyDictionary()
 
+    def __len__(self) -> int:
+        return len(self._known)
+
     def of(
         self, statement: Executable, values: Values | list[Values] | None, dialect: Dialect
     ) -> Prepared | None:

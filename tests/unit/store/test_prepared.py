@@ -1,0 +1,201 @@
+"""Statements that SQLite's driver runs itself find and write the same as SQLAlchemy does; near views are of one moment."""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+from datetime import UTC, date, datetime, timedelta, timezone
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sqlalchemy import (
+    Column,
+    Date,
+    LargeBinary,
+    MetaData,
+    Table,
+    Text,
+    bindparam,
+    create_engine,
+    select,
+    update,
+)
+from sqlalchemy.dialects.sqlite import insert
+from sqlalchemy.types import Boolean, Float, Integer
+
+from gateway import errors
+from gateway.store import sqlite_here
+from gateway.store.account_tables import HostedAgencyRow
+from gateway.store.columns import Moment
+from gateway.store.prepared import MANY, Statements
+from gateway.store.store import SqlStore
+from gateway.store.tables import BlobRow
+
+_T = Table(
+    "thing",
+    MetaData(),
+    Column("id", Integer, primary_key=True),
+    Column("at", Moment),
+    Column("day", Date),
+    Column("yes", Boolean),
+    Column("share", Float),
+    Column("body", LargeBinary),
+    Column("words", Text),
+)
+_NEW = _T.insert()
+_BY_ID = select(_T).where(_T.c.id == bindparam("id"))
+_THIS = update(_T).where(_T.c.id == bindparam("which"))
+_ZONES = st.sampled_from([UTC, timezone(timedelta(hours=7)), timezone(timedelta(hours=-3, minutes=-30))])
+_ROWS = st.fixed_dictionaries(
+    {
+        "id": st.integers(1, 2**62),
+        "at": st.none() | st.datetimes(datetime(1970, 1, 1), timezones=_ZONES),
+        "day": st.none() | st.dates(),
+        "yes": st.none() | st.booleans(),
+        "share": st.none() | st.floats(allow_nan=False, allow_infinity=False),
+        "body": st.none() | st.binary(max_size=20),
+        "words": st.none() | st.text(st.characters(codec="utf-8"), max_size=20),
+    }
+)
+
+
+@settings(deadline=None)
+@given(row=_ROWS, other=_ROWS)
+def test_what_one_of_both_writes_the_other_reads_alike(row: dict[str, Any], other: dict[str, Any]) -> None:
+    engine = create_engine("sqlite+pysqlite:///:memory:")
+    known = Statements()
+    with engine.connect() as connection:
+        driver = sqlite_here.driver(connection)
+        _T.metadata.create_all(connection)
+        for statement in (_NEW, _BY_ID, _THIS):
+            known.of(statement, {}, engine.dialect)  # asked for the first time: not kept by anybody, perhaps
+
+        new, by_id = known.of(_NEW, row, engine.dialect), known.of(_BY_ID, {"id": 0}, engine.dialect)
+        assert new is not None
+        assert by_id is not None
+        assert new.run(driver, row).rowcount == 1
+        (theirs,) = connection.execute(_BY_ID, {"id": row["id"]})
+        (ours,) = by_id.run(driver, {"id": row["id"]})
+        assert (tuple(ours), ours.at, ours.words) == (tuple(theirs), row["at"], row["words"])
+
+        changed = {name: value for name, value in other.items() if name != "id"}
+        over = known.of(_THIS, changed | {"which": row["id"]}, engine.dialect)
+        assert over is not None
+        assert over.run(driver, changed | {"which": row["id"]}).rowcount == 1
+        assert over.run(driver, changed | {"which": row["id"] + 1}).rowcount == 0
+        (theirs,) = connection.execute(_BY_ID, {"id": row["id"]})
+        assert theirs._asdict() == changed | {"id": row["id"]}
+    engine.dispose()
+
+
+def test_what_is_made_for_one_question_is_not_compiled_for_the_next() -> None:
+    engine, known = create_engine("sqlite+pysqlite:///:memory:"), Statements()
+
+    assert [known.of(select(_T.c.id), None, engine.dialect) for _ in range(3)] == [None, None, None]
+    assert len(known) == 0
+
+
+@pytest.mark.parametrize(
+    ("statement", "values"),
+    [
+        (select(_T.c.id).where(_T.c.id.in_([1, 2, 3])), None),
+        (_NEW, [{"id": n} for n in range(MANY + 1)]),
+        (insert(_T).returning(_T.c.id), [{"id": 1}, {"id": 2}]),
+    ],
+    ids=[
+        "as many values as it is asked for",
+        "so many rows that others wait",
+        "rows that tell each their key",
+    ],
+)
+def test_what_the_driver_cannot_do_alone_is_left_to_sqlalchemy(statement: Any, values: Any) -> None:
+    engine, known = create_engine("sqlite+pysqlite:///:memory:"), Statements()
+
+    assert [known.of(statement, values, engine.dialect) for _ in range(3)] == [None, None, None]
+
+
+async def test_a_value_that_cannot_be_written_is_named_and_nothing_is_stored(store: SqlStore) -> None:
+    naive = datetime(2026, 1, 1)
+    for _ in range(3):
+        async with store.writing() as tx:
+            with pytest.raises(errors.StoreFailure, match="has no zone"):
+                await tx.put(BlobRow(digest="d", size=1, stored_at=naive))
+
+    async with store.looking() as tx:
+        assert await tx.tuples(select(BlobRow.digest)) == []  # type: ignore[call-overload]  # a column, to the table
+
+
+async def test_a_row_that_is_there_already_is_a_clash_each_time(store: SqlStore) -> None:
+    row = HostedAgencyRow(id="agy_1", code="Z91.77", body="{}")
+    async with store.writing() as tx:
+        await tx.put(row)
+        await tx.commit()
+
+    for _ in range(3):
+        async with store.writing() as tx:
+            with pytest.raises(errors.Clash):
+                await tx.put(row)
+            assert await tx.put_new(HostedAgencyRow(id="agy_2", code="Z91.78", body="{}"))
+
+
+def test_a_row_is_made_of_all_its_columns_and_of_nothing_else() -> None:
+    made: Any = BlobRow
+    with pytest.raises(TypeError, match="stored_at"):
+        made(digest="d", size=1)
+    with pytest.raises(TypeError, match="colour"):
+        made(digest="d", size=1, stored_at=datetime.now(UTC), colour="red")
+
+
+async def test_a_view_is_of_one_moment_and_cannot_write(store: SqlStore) -> None:
+    asked = select(HostedAgencyRow.code).where(HostedAgencyRow.code == "Z91.79")  # type: ignore[call-overload]  # as above
+    async with store.looking() as view:
+        assert await view.tuples(asked) == []
+        async with store.writing() as tx:
+            await tx.put(HostedAgencyRow(id="agy_3", code="Z91.79", body="{}"))
+            await tx.commit()
+        assert await view.tuples(asked) == []
+        with pytest.raises(errors.StoreFailure, match="readonly"):
+            await view.put(HostedAgencyRow(id="agy_4", code="Z91.80", body="{}"))
+
+    async with store.looking() as view:
+        assert [tuple(row) for row in await view.tuples(asked)] == [("Z91.79",)]
+
+
+async def test_more_views_than_connections_are_kept_are_all_served_and_leave_nothing_open(
+    store: SqlStore,
+) -> None:
+    async def look() -> int:
+        async with store.looking() as view:
+            await asyncio.sleep(0)
+            return len(await view.tuples(select(HostedAgencyRow)))
+
+    assert len(set(await asyncio.gather(*(look() for _ in range(100))))) == 1
+
+    async with store.writing() as tx:
+        await tx.put(HostedAgencyRow(id="agy_5", code="Z91.81", body="{}"))
+        await tx.commit()
+    file = sqlite3.connect(store.writer.url.database or "", isolation_level=None)
+    assert (
+        file.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0] == 0
+    )  # nobody's view holds the journal
+    file.close()
+
+
+async def test_whoever_fails_in_a_view_leaves_a_usable_one(store: SqlStore) -> None:
+    async def fail() -> None:
+        async with store.looking() as view:
+            await view.tuples(select(HostedAgencyRow))
+            raise ZeroDivisionError
+
+    for _ in range(40):
+        with pytest.raises(ZeroDivisionError):
+            await fail()
+
+    async with store.looking() as view:
+        assert await view.tuples(select(date_of_nobody())) != []
+
+
+def date_of_nobody() -> Any:
+    return bindparam("day", date(2026, 1, 1))
