@@ -16,6 +16,7 @@ from jinja2.runtime import Context
 
 from gateway import labels
 from gateway.domain import networks
+from gateway.domain.fields import CHANGE, DRAFT, STATUS
 from gateway.domain.wall_clock import local
 from gateway.web.moments import clock, moment
 
@@ -31,6 +32,8 @@ STATIC: Mapping[str, str] = {
     "lists.js": "text/javascript",
     "print.js": "text/javascript",
 }
+# Texts that leave the agency, by what they belong to.
+TEXTS = {"draft": DRAFT, "change": CHANGE, "status": STATUS}
 
 
 @lru_cache(maxsize=1)
@@ -55,7 +58,13 @@ def pages() -> Environment:
         "left": pass_context(lambda context, left: labels.time_left(left, context["lang"])),
     }
     made.globals["asset"] = asset
+    made.globals["longest"] = longest
     return made
+
+
+def longest(table: str, path: str) -> int:
+    """How many characters the text of that path takes."""
+    return TEXTS[table][path].longest
 
 
 def answer(visit: Visit, template: str, status: int, /, **values: Any) -> web.Response:

@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Sequence
 from aiohttp import web
 
 from gateway.domain.document import Assignment, IncomingDocument, InState
+from gateway.domain.fields import STATUS
 from gateway.domain.right import Manner, Right
 from gateway.domain.wall_clock import local
 from gateway.errors import BadForm
@@ -22,8 +23,8 @@ from gateway.web.pages.incoming.taking import Problems
 from gateway.web.visit import Visit
 
 _OPEN = (InState.ACCEPTED, InState.ASSIGNED, InState.PROCESSING)
-_LONGEST = 2_000
-_UNIT = 200
+_LONGEST = STATUS["assignment/instruction"].longest
+_UNIT = STATUS["assignment/lead_unit"].longest
 _TOLD = {"04": "incoming.assigned", "05": "incoming.processing", "06": "incoming.done"}
 
 
@@ -58,7 +59,7 @@ async def moved(visit: Visit) -> web.StreamResponse:
         raise BadForm(f"there is no step {code[:20]!r}")
     if code not in detail.STEPS.get(found.whole.state, ()):
         return await conflict.page(visit, found)
-    call = StatusCall(code=code, note=visit.form.text("note")[:500] or None, staff=seen.staff(visit))
+    call = StatusCall(code=code, note=visit.form.text("note") or None, staff=seen.staff(visit))
     return await conflict.done(visit, found, conflict.status(visit, found, call), _TOLD[code])
 
 
