@@ -10,7 +10,7 @@ import logging
 import os
 import subprocess
 import sys
-import time
+import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -189,14 +189,43 @@ def sent(office: Office, to: Office, number: str, *more: str) -> Any:
 
 
 def eventually(office: Office, *words: str, has: str) -> Done:
-    """Types the same until the answer has that word: the other node works at its own pace."""
-    ends = time.monotonic() + 60
-    while True:
-        done = office.type(*words)
-        if has in done.out or time.monotonic() > ends:
-            assert has in done.out, done.out + done.err
-            return done
-        time.sleep(0.3)
+    """Types the same after each event at that office until the answer has that word: the other node works at its own
+    pace."""
+    seen = office.type("watch", "--after", "0", "--once", "-o", "ndjson").out.splitlines()
+    done = office.type(*words)
+    if has not in done.out:
+        with happening(office, after=json.loads(seen[-1])["seq"] if seen else 0) as events:
+            for _ in events:
+                done = office.type(*words)
+                if has in done.out:
+                    break
+    assert has in done.out, done.out + done.err
+    return done
+
+
+@contextlib.contextmanager
+def happening(office: Office, *, after: int) -> Iterator[Iterator[str]]:
+    """A line for each event from then on, for a minute."""
+    process = subprocess.Popen(
+        [
+            *(sys.executable, "-m", "gateway", "--config", str(office.settings)),
+            *("watch", "--after", str(after), "-o", "ndjson"),
+        ],
+        cwd=office.folder,
+        env=os.environ | {"PYTHONPATH": str(Path(__file__).parents[2])},
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout is not None
+    end = threading.Timer(60, process.kill)
+    end.start()
+    try:
+        yield process.stdout
+    finally:
+        end.cancel()
+        process.kill()
+        process.wait()
+        process.stdout.close()
 
 
 def test_a_document_is_sent_taken_in_and_seen_as_taken_in(offices: tuple[Office, Office]) -> None:
