@@ -13,12 +13,39 @@ from aiohttp import web
 from gateway import downloads
 from gateway.api.call import Call
 from gateway.api.media import media_type
+from gateway.api.routes import Handler, Route
+from gateway.domain.account import ApiScope
 from gateway.ports import Pool
 
-FILE_TEXT = (
+_TEXT = (
     "The ETag is the file's SHA-256: `If-None-Match` is answered 304, and `Range` with one range 206, so that what broke "
     "off goes on where it stopped."
 )
+
+
+def giving(
+    path: str,
+    name: str,
+    tag: str,
+    handler: Handler,
+    summary: str,
+    scopes: tuple[ApiScope, ...],
+    media: str = "*/*",
+) -> Route:
+    """The row of what is answered by `download`."""
+    return Route(
+        method="GET",
+        path=path,
+        name=name,
+        tag=tag,
+        handler=handler,
+        summary=summary,
+        text=_TEXT,
+        scopes=scopes,
+        media=media,
+        fails=(404, 409, 416),
+        headers=("ETag", "X-Content-SHA256"),
+    )
 
 
 async def download(

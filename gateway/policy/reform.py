@@ -5,7 +5,7 @@ the lives before and after. The same for undoing it. Pure."""
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 
@@ -80,18 +80,27 @@ class ReformPlan:
 
 def plan(reform: Reform, view: RegistryView, today: date) -> ReformPlan:
     """Everything that stands against it, or what it would do."""
-    base = lives_of.digest_of({code: view.lives.get(code) for code in reform.named})
     conflicts = tuple(_stated(reform))
     if not conflicts:
         conflicts = (*_sources(reform, view), *_targets(reform, view))
     if not conflicts:
         conflicts = tuple(_circles(reform, view))
     if conflicts:
-        return ReformPlan(reform=reform, conflicts=conflicts, base=base)
-    changed = lives_of.after(reform, view.lives)
+        return refused(reform, view, conflicts)
+    return doing(reform, view, lives_of.after(reform, view.lives), _warnings(reform, view, today))
+
+
+def refused(reform: Reform, view: RegistryView, conflicts: Iterable[Remark]) -> ReformPlan:
+    return ReformPlan(reform=reform, conflicts=tuple(conflicts), base=_base(reform, view))
+
+
+def doing(
+    reform: Reform, view: RegistryView, changed: Mapping[str, Life], warnings: Iterable[Remark]
+) -> ReformPlan:
+    """`changed`: what the codes will be after it."""
     return ReformPlan(
         reform=reform,
-        warnings=tuple(_warnings(reform, view, today)),
+        warnings=tuple(warnings),
         sentences=tuple(
             sentences(
                 reform, view.lives, changed, view.queued, view.open_documents, view.certificates, view.hosted
@@ -99,8 +108,12 @@ def plan(reform: Reform, view: RegistryView, today: date) -> ReformPlan:
         ),
         before={code: view.lives.get(code) for code in changed},
         after=changed,
-        base=base,
+        base=_base(reform, view),
     )
+
+
+def _base(reform: Reform, view: RegistryView) -> str:
+    return lives_of.digest_of({code: view.lives.get(code) for code in reform.named})
 
 
 def moved_ground(reform: Reform, planned: ReformPlan) -> Remark | None:

@@ -8,12 +8,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import date
 
-from gateway.domain import registry_life as lives_of
 from gateway.domain.registry_life import Life
 from gateway.domain.registry_reform import Reform, ReformKind, Remark
 from gateway.policy import reform as one
 from gateway.policy.reform import MOST_CODES, ReformPlan, RegistryView
-from gateway.policy.reform_words import sentences
 
 MOST_STEPS = 500
 MOST_CODES_OF_ALL = 5_000
@@ -24,9 +22,8 @@ def plan(reform: Reform, view: RegistryView, today: date) -> ReformPlan:
     """Everything that stands against it, or what it would do."""
     if not reform.is_many:
         return one.plan(reform, view, today)
-    base = lives_of.digest_of({code: view.lives.get(code) for code in reform.named})
     if conflicts := tuple(_stated(reform)):
-        return ReformPlan(reform=reform, conflicts=conflicts, base=base)
+        return one.refused(reform, view, conflicts)
     now, changed = dict(view.lives), dict[str, Life]()
     against: list[Remark] = []
     warnings: list[Remark] = []
@@ -39,19 +36,8 @@ def plan(reform: Reform, view: RegistryView, today: date) -> ReformPlan:
         changed |= planned.after
         aliases |= {target.alias: target.code for target in step.targets if target.alias}
     if against:
-        return ReformPlan(reform=reform, conflicts=tuple(against), base=base)
-    return ReformPlan(
-        reform=reform,
-        warnings=(*warnings, *_left_below(reform, view.below, changed)),
-        sentences=tuple(
-            sentences(
-                reform, view.lives, changed, view.queued, view.open_documents, view.certificates, view.hosted
-            )
-        ),
-        before={code: view.lives.get(code) for code in changed},
-        after=changed,
-        base=base,
-    )
+        return one.refused(reform, view, against)
+    return one.doing(reform, view, changed, (*warnings, *_left_below(reform, view.below, changed)))
 
 
 def with_units(reform: Reform, below: Mapping[str, Sequence[str]]) -> Reform:

@@ -17,7 +17,7 @@ from gateway.api.inbox_view import InboxItem, Quarantined
 from gateway.api.models import NothingIn
 from gateway.api.paging import PageOut, TextQuery, Words, check_states, page_of
 from gateway.api.routes import BASE, Body, Route
-from gateway.api.sending import FILE_TEXT, download
+from gateway.api.sending import download, giving
 from gateway.api.shapes import Told
 from gateway.api.vocabulary import PACKET_STATES, SET_ASIDE, HandoverWord
 from gateway.domain.account import ApiScope
@@ -217,31 +217,22 @@ ROUTES = (
         fails=(404,),
         headers=("ETag",),
     ),
-    Route(
-        method="GET",
-        path=f"{BASE}/inbox/{{id}}/files/{{n}}",
-        name="readInboxFile",
-        tag="inbox",
-        handler=read_file,
-        summary="One file, as the sender attached it",
-        text=FILE_TEXT,
-        scopes=READ,
-        media="*/*",
-        fails=(404, 409, 416),
-        headers=("ETag", "X-Content-SHA256"),
+    giving(
+        f"{BASE}/inbox/{{id}}/files/{{n}}",
+        "readInboxFile",
+        "inbox",
+        read_file,
+        "One file, as the sender attached it",
+        READ,
     ),
-    Route(
-        method="GET",
-        path=f"{BASE}/inbox/{{id}}/envelope",
-        name="readInboxEnvelope",
-        tag="inbox",
-        handler=read_envelope,
-        summary="The envelope, byte for byte as it arrived",
-        text=FILE_TEXT,
-        scopes=READ,
-        media="application/xml",
-        fails=(404, 409, 416),
-        headers=("ETag", "X-Content-SHA256"),
+    giving(
+        f"{BASE}/inbox/{{id}}/envelope",
+        "readInboxEnvelope",
+        "inbox",
+        read_envelope,
+        "The envelope, byte for byte as it arrived",
+        READ,
+        "application/xml",
     ),
     Route(
         method="POST",

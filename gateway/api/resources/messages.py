@@ -15,7 +15,7 @@ from gateway.api.message_view import Message
 from gateway.api.paging import PageOut, Since, TextQuery, Words, check_states, page_of
 from gateway.api.resources.events import event_id
 from gateway.api.routes import BASE, Route
-from gateway.api.sending import FILE_TEXT, download, slices
+from gateway.api.sending import download, giving, slices
 from gateway.api.shapes import Moment, Told
 from gateway.api.vocabulary import EventWord, FactWord, OutWord, RequestWord, TrackWord
 from gateway.api.words import fact_word, state_word, without_reference
@@ -254,30 +254,21 @@ ROUTES = (
         answer=Timeline,
         fails=(404,),
     ),
-    Route(
-        method="GET",
-        path=f"{BASE}/messages/{{id}}/files/{{n}}",
-        name="readMessageFile",
-        tag="messages",
-        handler=read_file,
-        summary="One of its files, as it was handed in",
-        text=FILE_TEXT,
-        scopes=READ,
-        media="*/*",
-        fails=(404, 409, 416),
-        headers=("ETag", "X-Content-SHA256"),
+    giving(
+        f"{BASE}/messages/{{id}}/files/{{n}}",
+        "readMessageFile",
+        "messages",
+        read_file,
+        "One of its files, as it was handed in",
+        READ,
     ),
-    Route(
-        method="GET",
-        path=f"{BASE}/messages/{{id}}/envelope",
-        name="readEnvelope",
-        tag="messages",
-        handler=read_envelope,
-        summary="The signed envelope, byte for byte as it was sent",
-        text=FILE_TEXT,
-        scopes=READ,
-        media="application/xml",
-        fails=(404, 409, 416),
-        headers=("ETag", "X-Content-SHA256"),
+    giving(
+        f"{BASE}/messages/{{id}}/envelope",
+        "readEnvelope",
+        "messages",
+        read_envelope,
+        "The signed envelope, byte for byte as it was sent",
+        READ,
+        "application/xml",
     ),
 )
