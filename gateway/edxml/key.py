@@ -4,14 +4,18 @@ Says nothing about whom the certificate belongs to or when it was valid."""
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
+from cryptography.hazmat.primitives.asymmetric.types import CertificatePublicKeyTypes
 from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 from cryptography.hazmat.primitives.hashes import SHA256, SHA384, HashAlgorithm
 from cryptography.x509 import InvalidVersion, load_der_x509_certificate
 
 from gateway.edxml.policy import XmlPolicy
 
+_KEPT = 1024
 _ORDERS = {
     "secp256r1": 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551,
     "secp384r1": int(
@@ -39,7 +43,7 @@ def value_fault(
         return key_fault
     if not policy.accepts(algorithm):
         return "SIG-ALGORITHM"
-    key = load_der_x509_certificate(certificate_der).public_key()
+    key = _public_key(certificate_der)
     if isinstance(key, rsa.RSAPublicKey) and algorithm == "rsa-sha256":
         return _rsa_fault(key, data, value)
     if isinstance(key, ec.EllipticCurvePublicKey) and algorithm in _CURVES:
@@ -50,7 +54,7 @@ def value_fault(
 def bound_key_fault(certificate_der: bytes, policy: XmlPolicy) -> str | None:
     """`SIG-WEAK` when a bound certificate's key is off W8 in kind, length, exponent or curve; None otherwise."""
     try:
-        key = load_der_x509_certificate(certificate_der).public_key()
+        key = _public_key(certificate_der)
     except (ValueError, UnsupportedAlgorithm, InvalidVersion):
         return "SIG-WEAK"
     if isinstance(key, rsa.RSAPublicKey):
@@ -62,6 +66,12 @@ def bound_key_fault(certificate_der: bytes, policy: XmlPolicy) -> str | None:
         curves = {_CURVES[name][0] for name in _CURVES if policy.accepts(name)}
         return None if key.curve.name in curves else "SIG-WEAK"
     return "SIG-WEAK"
+
+
+@lru_cache(maxsize=_KEPT)
+def _public_key(certificate_der: bytes) -> CertificatePublicKeyTypes:
+    """The same few certificates are asked for with every envelope, and reading one takes longer than checking by it."""
+    return load_der_x509_certificate(certificate_der).public_key()
 
 
 def _rsa_fault(key: rsa.RSAPublicKey, data: bytes, value: bytes) -> str | None:

@@ -183,8 +183,7 @@ class KeyDirectory:
     def _as_on_disk(self, agency_code: str) -> _Known:
         """What was read of this agency's folder, read anew when a file of it changed: opening an encrypted key takes a
         tenth of a second, and every envelope asks. Two threads that find a change both read; the last one stays."""
-        folder = self._folder(agency_code)
-        stamp = tuple(sorted((each.name, each.stat().st_mtime_ns) for each in folder.glob("*.pem")))
+        stamp = _stamp(self._folder(agency_code))
         known = self._known.get(agency_code)
         if known is None or known.stamp != stamp:
             known = _Known(stamp=stamp, entries=self.entries(agency_code), signers={})
@@ -282,6 +281,17 @@ def password_from(*, file: Path | None = None, environment: str | None = None) -
     if file is not None and not password:
         raise Misconfigured(f"the key password file {file} is empty; its first line is the password")
     return password.encode() or None
+
+
+def _stamp(folder: Path) -> tuple[tuple[str, int], ...]:
+    """Every key file with when it was written; none where there is no folder."""
+    try:
+        with os.scandir(folder) as files:
+            return tuple(
+                sorted((each.name, each.stat().st_mtime_ns) for each in files if each.name.endswith(".pem"))
+            )
+    except (FileNotFoundError, NotADirectoryError):
+        return ()
 
 
 def _valid(entry: KeyEntry, at: datetime) -> bool:
