@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator, Iterator
 
 import pytest
+from hypothesis import settings
 
 from tests.pages.summary import pytest_terminal_summary as pytest_terminal_summary
 from tests.support import leaks
@@ -16,6 +17,9 @@ from tests.support.kept import lies_in as lies_in
 
 def pytest_configure() -> None:
     leaks.start()
+    # How long an example takes is the machine's matter, and it may be busy.
+    settings.register_profile("any machine", deadline=None)
+    settings.load_profile("any machine")
 
 
 @pytest.fixture(autouse=True)

@@ -217,7 +217,7 @@ def _drawn(strategy: st.SearchStrategy[T], count: int) -> list[T]:
     """So many examples, the same each time."""
     found: list[T] = []
 
-    @settings(max_examples=count, derandomize=True, database=None, deadline=None, phases=[Phase.generate])
+    @settings(max_examples=count, derandomize=True, database=None, phases=[Phase.generate])
     @given(strategy)
     def draw(example: T) -> None:
         found.append(example)

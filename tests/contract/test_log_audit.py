@@ -357,7 +357,7 @@ async def test_threat_092_what_is_changed_in_the_database_is_found_and_named(
     assert found == expected
 
 
-@settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=8, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 async def test_threat_092_no_single_change_of_a_leaf_or_seal_stays_unseen(
     book: Book, seals: list[PublishedSeal], store_url: str, data: st.DataObject

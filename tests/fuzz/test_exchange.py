@@ -214,7 +214,6 @@ def test_whatever_happens_on_the_way_nothing_is_lost_doubled_or_told_twice() -> 
         settings=settings(
             max_examples=_EXAMPLES,
             stateful_step_count=_STEPS,
-            deadline=None,
             derandomize=True,
             suppress_health_check=list(HealthCheck),
         ),

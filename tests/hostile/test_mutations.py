@@ -89,7 +89,7 @@ def test_no_changed_byte_makes_a_second_native_file(start: int) -> None:
             _check(data)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(
     places=st.lists(st.tuples(st.integers(0, len(NATIVE)), st.sampled_from(SNIPPETS)), min_size=1, max_size=3)
 )
@@ -101,7 +101,7 @@ def test_inserted_pieces_never_divide_the_verifiers(places: list[tuple[int, byte
     _check(data)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(a=st.integers(0, len(NATIVE)), b=st.integers(0, len(NATIVE)), c=st.integers(0, len(NATIVE)))
 def test_moved_and_doubled_ranges_never_divide_the_verifiers(a: int, b: int, c: int) -> None:
     a, b = sorted((a, b))
@@ -112,7 +112,7 @@ def test_moved_and_doubled_ranges_never_divide_the_verifiers(a: int, b: int, c: 
 _TAGS = [at for at in range(len(NATIVE)) if NATIVE[at : at + 1] == b"<"]
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(places=st.lists(st.sampled_from(_TAGS), min_size=1, max_size=4), snippet=st.sampled_from(SNIPPETS[:4]))
 def test_an_owner_who_lays_the_file_out_anew_is_read_alike_by_all(places: list[int], snippet: bytes) -> None:
     """White space and comments before tags, signed again: the general path may take it, and then xmlsec does."""

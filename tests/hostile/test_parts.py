@@ -304,7 +304,7 @@ BODIES = (b"", b"x", b"ten bytes!", b"0123456789", b"four", b"y" * 40)
         max_size=25,
     )
 )
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_threat_108_whatever_a_liar_sends_the_honest_set_is_whole_and_the_rest_is_bounded_and_told(
     tmp_path_factory: pytest.TempPathFactory, lies: list[tuple[int, int, int, str, bytes, str]]
 ) -> None:

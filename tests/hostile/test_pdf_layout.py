@@ -114,7 +114,7 @@ def test_an_encrypted_file_says_so(tmp_path: Path) -> None:
     assert read_text(io.BytesIO(pdfs.locked(GOOD))).fault == "PDF-UNREADABLE"
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.integers(9, len(GOOD) - 1), st.binary(min_size=1, max_size=8))
 def test_changed_bytes_never_raise(at: int, octets: bytes) -> None:
     told = read_text(io.BytesIO(GOOD[:at] + octets + GOOD[at + len(octets) :]))

@@ -292,7 +292,7 @@ def test_behind_the_end_only_white_space_may_stand(trust: PdfTrust) -> None:
     assert {n for n in range(256) if valid(n)} == set(SPACE)
 
 
-@settings(max_examples=250, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=250, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(changed=changes())
 def test_a_change_leaves_no_signature_valid_that_covers_it(
     sandbox: PdfSandbox, place: Path, changed: tuple[int, bytes]

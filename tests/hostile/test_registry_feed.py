@@ -193,7 +193,7 @@ async def test_threat_090_every_byte_left_out_or_put_in_is_refused(office: Offic
     assert taken == []
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(raw=st.binary(max_size=3000) | st.lists(st.binary(max_size=80)).map(b"\n".join))
 def test_threat_090_any_bytes_are_refused_by_name(
     raw: bytes, tmp_path_factory: pytest.TempPathFactory

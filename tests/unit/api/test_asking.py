@@ -125,13 +125,13 @@ def test_the_language_is_the_preferred_of_the_two(accept: str, expected: str) ->
 
 
 @given(st.text(max_size=200))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_any_header_names_one_of_the_languages(accept: str) -> None:
     assert language(accept) in LANGUAGES
 
 
 @given(st.binary(max_size=200))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_any_bytes_are_a_request_or_a_bad_call(raw: bytes) -> None:
     try:
         asked = asking.from_json(raw, RecallIn)

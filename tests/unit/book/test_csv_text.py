@@ -7,7 +7,7 @@ from datetime import date
 from io import StringIO
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.book import cells as safe
@@ -32,7 +32,6 @@ def test_no_cell_begins_like_a_formula(text: str) -> None:
     assert cell.startswith("'")
 
 
-@settings(deadline=None)
 @given(st.lists(st.text(max_size=40), min_size=1, max_size=5))
 def test_what_was_written_is_read(texts: list[str]) -> None:
     (row,) = read(csv_text.BYTE_ORDER_MARK + csv_text.line(texts))

@@ -150,7 +150,7 @@ def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[list[s
         runner.run(making.__aexit__(None, None, None))
 
 
-@settings(deadline=None, max_examples=12, suppress_health_check=[*HealthCheck])
+@settings(max_examples=12, suppress_health_check=[*HealthCheck])
 @example(
     acts=["paper", "crash", "axis", "days", "late", "days", "paper", "crash-after", "together", "strike"]
 )

@@ -12,7 +12,7 @@ from typing import Any
 from xml.etree import ElementTree
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.book import cells as safe
@@ -162,7 +162,6 @@ cells = st.one_of(
 )
 
 
-@settings(deadline=None)
 @given(st.lists(st.tuples(cells, cells), max_size=12))
 def test_every_row_is_there_once_whatever_people_wrote(rows: list[tuple[Cell, Cell]]) -> None:
     shown = [[safe.clean(cell) or None if isinstance(cell, str) else cell for cell in row] for row in rows]

@@ -296,7 +296,7 @@ _FACTS = st.lists(st.one_of(_MOVES, _SAYS, _ASKS, _ANSWERS, _OWN), max_size=9)
 
 
 @given(facts=_FACTS, data=st.data())
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_any_order_and_any_repeats_give_the_same_state(facts: list[Fact], data: st.DataObject) -> None:
     again = data.draw(st.lists(st.sampled_from(facts), max_size=5)) if facts else []
     later = [replace(fact, at=fact.at + timedelta(days=1)) for fact in again]
@@ -315,7 +315,7 @@ def test_every_order_of_one_history_gives_the_same_state() -> None:
 
 
 @given(facts=_FACTS)
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_what_is_shown_is_always_a_word_of_the_tables(facts: list[Fact]) -> None:
     assert fold_delivery(facts).shown in STATES
     assert fold_incoming(facts).shown in {*STATES, *InState}

@@ -82,7 +82,7 @@ def refused(raw: bytes, limits: Limits = LIMITS, *, strict: bool = False) -> Mal
 # What our writer writes reads back to the same model
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(strategies.documents())
 def test_a_written_document_reads_back_identically(model: Envelope) -> None:
     found = read([envelopes.native(replace(model, sender=_known(model)), ())], LIMITS, strict=True)
@@ -90,7 +90,7 @@ def test_a_written_document_reads_back_identically(model: Envelope) -> None:
     assert found.envelope == replace(model, sender=_known(model))
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(strategies.statuses())
 def test_a_written_status_reads_back_identically(model: Envelope) -> None:
     found = read([envelopes.native(replace(model, sender=_known(model)), ())], LIMITS, strict=True)
@@ -98,7 +98,7 @@ def test_a_written_status_reads_back_identically(model: Envelope) -> None:
     assert found.envelope == replace(model, sender=_known(model))
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(strategies.file_sets(), st.integers(1, 5000))
 def test_written_files_read_back_with_their_digests_and_slices(files: envelopes.Files, size: int) -> None:
     raw = envelopes.native(envelopes.document(files), files)
@@ -450,7 +450,7 @@ def test_slices_name_what_their_offsets_count_in() -> None:
     assert read([raw], LIMITS).files[0].source == "envelope"
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(st.binary(max_size=300), st.integers(0, 2000))
 def test_damaged_bytes_give_a_model_or_our_own_error(junk: bytes, at: int) -> None:
     good = envelope(manifest=line("1"), attachments=attached("1", "a.pdf"))

@@ -73,7 +73,7 @@ def test_every_kind_that_we_write_keeps_the_schema(
     assert schema.explain(cut) == []
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(st.one_of(strategies.documents(), strategies.statuses()))
 def test_a_complete_model_of_any_content_is_accepted_by_both_validators(model: Envelope) -> None:
     cut = skeleton([envelopes.native(_complete(model), ())], LIMITS)
@@ -90,7 +90,7 @@ def test_a_space_that_xml_does_not_know_is_text_for_both_validators(space: str) 
     assert _fast_says_valid(cut) == _slow_says_valid(cut) is True
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(st.one_of(strategies.documents(), strategies.statuses()))
 def test_an_incomplete_model_gets_one_verdict_of_both_validators(model: Envelope) -> None:
     cut = skeleton([envelopes.native(replace(model, sender=_sender(model)), ())], LIMITS)
@@ -115,7 +115,7 @@ ALPHABET = [
 ]
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(st.data())
 def test_a_mutated_envelope_gets_one_verdict_of_both_validators(data: st.DataObject) -> None:
     root = etree.fromstring(_skeleton(_sample(data.draw(st.sampled_from(["a-new", "a-update", "a-status"])))))

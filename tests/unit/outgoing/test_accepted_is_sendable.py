@@ -48,7 +48,6 @@ NAMES = st.text(min_size=1, max_size=80).map(lambda name: f"{name}.pdf")
 
 _thorough = settings(
     max_examples=EXAMPLES,
-    deadline=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],
 )
 

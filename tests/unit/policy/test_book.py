@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import date, timedelta
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway import labels
@@ -34,7 +34,6 @@ def codes(day: date, *, catch_up: bool = False, issued_on: date | None = None) -
     return [each.code for each in rules.check_entry(asked, NumberingMode.B, TODAY).reasons]
 
 
-@settings(deadline=None)
 @given(st.sets(st.integers(1, 400), min_size=1), st.sampled_from([None, 1]))
 def test_gaps_are_exactly_the_numbers_that_no_line_has(numbers: set[int], start: int | None) -> None:
     run = rules.run_of((str(n) for n in numbers), start=start)
@@ -72,7 +71,6 @@ def test_the_sentence_says_what_is_missing(run: Run, said: str) -> None:
     assert run_sentence(run, "vi") == said
 
 
-@settings(deadline=None)
 @given(st.lists(st.one_of(st.none(), st.dates(date(2026, 1, 1), date(2026, 12, 31))), max_size=40))
 def test_no_month_begins_twice_and_none_before_an_earlier_one(days: list[date | None]) -> None:
     told = list(rules.month_begins(map(line, days)))

@@ -57,7 +57,7 @@ def test_what_is_no_calendar_is_refused(content: bytes) -> None:
     assert refusal.value.code == "GW-CALENDAR"
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(
     st.binary(max_size=200)
     | st.text(max_size=80).map(lambda text: f"day,kind,name\n{text}".encode(errors="replace"))

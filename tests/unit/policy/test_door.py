@@ -124,7 +124,7 @@ def test_a_name_that_is_cut_is_told_with_its_length() -> None:
 
 
 @given(names=st.lists(st.text(max_size=300), max_size=8))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_threat_075_stored_names_are_clean_stable_and_each_once(names: list[str]) -> None:
     stored = stored_names(names)
 
@@ -135,7 +135,7 @@ def test_threat_075_stored_names_are_clean_stable_and_each_once(names: list[str]
 
 
 @given(name=st.text(max_size=400))
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_threat_078_no_name_keeps_what_a_file_system_or_header_would_trip_over(name: str) -> None:
     kept = clean_name(name)
 

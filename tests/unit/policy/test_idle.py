@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.policy import idle, slowing
@@ -67,7 +67,6 @@ def test_a_new_account_is_locked_only_where_the_profile_asks() -> None:
     assert idle.judge(account(), STRICT, START + 30 * DAY) is Verdict.FINE
 
 
-@settings(deadline=None)
 @given(st.integers(0, 2000), st.booleans(), st.one_of(st.none(), st.integers(0, 2000)))
 def test_who_is_needed_is_never_taken_out(days: int, is_new: bool, warned: int | None) -> None:
     found = account(

@@ -140,7 +140,7 @@ def calendars(draw: st.DrawFn) -> OfficeCalendar:
     return OfficeCalendar(weekdays=weekdays, spans=draw(_HOURS), days={**REAL.days, **draw(_DAYS)})
 
 
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=120)
 @given(calendars(), _MOMENTS, _SPANS, _SPANS)
 def test_adding_twice_is_adding_the_sum(
     office: OfficeCalendar, start: datetime, a: timedelta, b: timedelta
@@ -148,7 +148,7 @@ def test_adding_twice_is_adding_the_sum(
     assert hours.add(office, hours.add(office, start, a), b) == hours.add(office, start, a + b)
 
 
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=120)
 @given(calendars(), _MOMENTS, _MOMENTS, _SPANS)
 def test_what_began_earlier_is_never_due_later(
     office: OfficeCalendar, a: datetime, b: datetime, span: timedelta
@@ -159,7 +159,7 @@ def test_what_began_earlier_is_never_due_later(
     assert hours.next_open(office, first) <= hours.next_open(office, second)
 
 
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=120)
 @given(calendars(), _MOMENTS, _SPANS)
 def test_what_was_added_lies_between(office: OfficeCalendar, start: datetime, span: timedelta) -> None:
     end = hours.add(office, start, span)
@@ -169,7 +169,7 @@ def test_what_was_added_lies_between(office: OfficeCalendar, start: datetime, sp
     assert end - start >= span
 
 
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=120)
 @given(calendars(), _MOMENTS, _MOMENTS, _MOMENTS)
 def test_lengths_of_office_time_add_up(office: OfficeCalendar, a: datetime, b: datetime, c: datetime) -> None:
     whole = hours.between(office, a, c)
@@ -177,7 +177,7 @@ def test_lengths_of_office_time_add_up(office: OfficeCalendar, a: datetime, b: d
     assert hours.between(office, a, b) + hours.between(office, b, c) == whole
 
 
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=120)
 @given(calendars(), _MOMENTS, _SPANS)
 def test_an_end_lies_in_office_hours_or_at_their_end(
     office: OfficeCalendar, start: datetime, span: timedelta

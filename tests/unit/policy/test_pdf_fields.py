@@ -264,7 +264,7 @@ DAMAGED = st.sampled_from(
 )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(documents(), STYLES, st.sampled_from([1.15, 1.25, 1.4]))
 def test_a_printed_document_is_read_right(made: tuple[Letter, str], style: Style, leading: float) -> None:
     letter, key = made
@@ -276,7 +276,7 @@ def test_a_printed_document_is_read_right(made: tuple[Letter, str], style: Style
     assert {fields.number.sure, fields.symbol.sure, fields.issued_on.sure, fields.signer.sure} == {Sure.SURE}
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(documents(), DAMAGED)
 def test_a_damaged_text_layer_is_never_wrong_in_silence(made: tuple[Letter, str], style: Style) -> None:
     letter, key = made
@@ -285,7 +285,7 @@ def test_a_damaged_text_layer_is_never_wrong_in_silence(made: tuple[Letter, str]
     assert surely_wrong(of(page(letter), style), expected) == {}
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(documents(), st.data())
 def test_lines_that_are_missing_or_moved_are_never_wrong_in_silence(
     made: tuple[Letter, str], data: st.DataObject

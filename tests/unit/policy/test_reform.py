@@ -322,7 +322,7 @@ def reforms(draw: st.DrawFn) -> Reform:
     return replace(draw(st.sampled_from(choices)), effective_on=on)
 
 
-@settings(max_examples=250, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=250, suppress_health_check=list(HealthCheck))
 @given(st.lists(st.one_of(reforms(), st.integers(0, 20)), max_size=14))
 def test_any_sequence_leaves_one_answer_or_a_named_refusal_for_each_code_and_day(
     steps: list[Reform | int],

@@ -43,7 +43,7 @@ def test_after_three_days_it_has_failed() -> None:
 
 
 @given(chances=st.lists(st.floats(0, 1, exclude_max=True), min_size=120, max_size=120))
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 def test_the_waits_grow_and_end_whatever_the_chance(chances: list[float]) -> None:
     age, waits = timedelta(0), []
     for attempt, chance in enumerate(chances, start=1):
@@ -60,7 +60,7 @@ def test_the_waits_grow_and_end_whatever_the_chance(chances: list[float]) -> Non
 
 
 @given(chance=st.floats(0, 1, exclude_max=True), attempt=st.integers(1, 200))
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_chance_adds_at_most_a_tenth(chance: float, attempt: int) -> None:
     plain = next_try(attempt, permanent=False, age=timedelta(0), chance=0.0)
     wait = next_try(attempt, permanent=False, age=timedelta(0), chance=chance)

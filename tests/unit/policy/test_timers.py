@@ -179,7 +179,7 @@ _IN_OFFICE_TIME = {
 
 
 @pytest.mark.parametrize("name", _IN_OFFICE_TIME)
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(_MOMENTS, _MOMENTS)
 def test_a_timer_of_office_time_ends_on_a_working_day_and_never_before_one_that_began_earlier(
     name: str, a: datetime, b: datetime
@@ -196,7 +196,7 @@ def test_a_timer_of_office_time_ends_on_a_working_day_and_never_before_one_that_
     assert due.left(OFFICE, due.at) == timedelta()
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(_MOMENTS, st.sampled_from(URGENT))
 def test_what_is_urgent_is_due_within_the_hour_at_any_time(start: datetime, urgency: Urgency) -> None:
     arrival, sending = timers.take_in(OFFICE, start, urgency), timers.issue(OFFICE, start, urgency)

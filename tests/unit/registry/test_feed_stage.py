@@ -37,7 +37,7 @@ def test_a_chain_may_have_its_fifty_links_and_no_more(stage: Stage, links: int, 
     assert len(stage.problems(4)) == problems
 
 
-@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(parents=edges)
 def test_circles_are_found_as_a_walk_finds_them(parents: dict[str, str], tmp_path: Path) -> None:
     def ends(code: str) -> bool:

@@ -377,7 +377,7 @@ ROWS = st.dictionaries(
 )
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(first=ROWS, second=ROWS)
 async def test_what_the_preview_shows_is_what_applying_does(
     directory: SqlDirectory,

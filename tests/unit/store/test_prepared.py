@@ -8,7 +8,7 @@ from datetime import UTC, date, datetime, timedelta, timezone
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import (
     Column,
@@ -61,7 +61,6 @@ _ROWS = st.fixed_dictionaries(
 )
 
 
-@settings(deadline=None)
 @given(row=_ROWS, other=_ROWS)
 def test_what_one_of_both_writes_the_other_reads_alike(row: dict[str, Any], other: dict[str, Any]) -> None:
     engine = create_engine("sqlite+pysqlite:///:memory:")

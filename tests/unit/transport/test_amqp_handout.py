@@ -81,7 +81,7 @@ class Counter:
         assert self.handout.leased == len(self.held)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.lists(st.tuples(ACTS, st.integers(1, 3), st.sampled_from(list(Lane))), max_size=40))
 def test_each_delivery_is_ended_once_and_as_done_only_when_all_of_it_is(
     acts: list[tuple[str, int, Lane]],

@@ -69,7 +69,7 @@ def test_a_set_is_handed_out_once_it_is_whole(spool: Spool) -> None:
 
 
 @given(st.randoms(use_true_random=False), st.integers(1, 4))
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 def test_any_order_with_repeats_of_interleaved_sets_gives_each_whole_once(
     chance: random.Random, sets: int
 ) -> None:
@@ -391,7 +391,7 @@ class Consumers(RuleBasedStateMachine):
 
 
 TestConsumers = Consumers.TestCase
-TestConsumers.settings = settings(max_examples=25, stateful_step_count=25, deadline=None)
+TestConsumers.settings = settings(max_examples=25, stateful_step_count=25)
 
 
 _JOIN = """

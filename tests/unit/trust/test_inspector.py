@@ -579,7 +579,7 @@ GOOD = (pdf(2), TWO, office("word"), ole("WordDocument"), zipped(("a.zip", TWO),
 
 
 @given(which=st.sampled_from(range(len(GOOD))), seed=st.integers(0, 2**32))
-@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_no_damage_makes_it_raise(look: Look, which: int, seed: int) -> None:
     dice = random.Random(seed)
     raw = bytearray(GOOD[which])
@@ -601,6 +601,6 @@ def test_no_damage_makes_it_raise(look: Look, which: int, seed: int) -> None:
     raw=st.binary(max_size=2000),
     front=st.sampled_from([b"", b"%PDF-1.4\n", LOCAL, END, bytes.fromhex("d0cf11e0a1b11ae1")]),
 )
-@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_no_bytes_make_it_raise(look: Look, raw: bytes, front: bytes) -> None:
     assert look(front + raw).size == len(front + raw)

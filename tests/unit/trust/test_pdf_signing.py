@@ -309,7 +309,7 @@ def test_a_pdf_with_a_password_is_said(tmp_path: Path) -> None:
     assert SIGNER.examine(on_disk(tmp_path, held.getvalue())).encrypted
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(at=st.integers(0, 10_000), what=st.binary(min_size=1, max_size=8))
 def test_a_damaged_file_is_a_finding_and_never_an_error(
     tmp_path_factory: pytest.TempPathFactory, at: int, what: bytes

@@ -103,7 +103,7 @@ def test_a_twin_of_the_signers_certificate_cannot_lend_it_a_purpose() -> None:
 
 
 @pytest.mark.filterwarnings("ignore:Parsed a serial number")  # of a library that will refuse it one day
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(data=st.data())
 def test_a_token_with_a_byte_changed_never_proves_another_time_or_raises_anything_else(
     data: st.DataObject,

@@ -52,7 +52,7 @@ def opened(raw: bytes, folder: Path) -> read.Pack:
 
 
 @given(members=contents)
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_what_was_written_is_read_back_by_us_and_by_any_unpacking_program(
     members: dict[str, bytes], tmp_path: Path
 ) -> None:
@@ -77,7 +77,7 @@ def test_the_size_is_known_before_the_first_byte() -> None:
 
 
 @given(data=st.data())
-@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=300, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_a_pack_with_anything_changed_left_out_or_put_in_is_refused_by_a_members_name(
     data: st.DataObject, tmp_path: Path
 ) -> None:
