@@ -46,10 +46,7 @@ class Checked:
 async def run(desk: InDesk, item: InboxItem, proved: Proved, source: Digest) -> Checked:
     """Looks at every file of the packet and asks the rules. Stores nothing."""
     agency = await desk.agency(item.agency_id)
-    scope = AgencyScope(agency_id=item.agency_id, principal_id="node")
-    async with desk.store.read(scope) as work:
-        opener = await desk.blobs.open(work, source)
-        envelope = await desk.blobs.open(work, item.file_digest)
+    opener = await _opened(desk, item, proved, source)
     looked = [
         Looked(part=part, facts=await _facts(desk, opener, part, n, item.received_at))
         for n, part in enumerate(proved.envelope.signed.files, start=1)
@@ -57,7 +54,7 @@ async def run(desk: InDesk, item: InboxItem, proved: Proved, source: Digest) -> 
     model = proved.envelope.model
     # The order of another system's elements has no meaning; ours is checked to the letter (edxml.md 2.2).
     liberal = proved.octets is not None
-    octets = partial(pieces, envelope) if liberal else partial(without_files, envelope, looked)
+    octets = partial(pieces, proved.open) if liberal else partial(without_files, proved.open, looked)
     problems = (
         await desk.pool.run(
             lambda: schema.check(skeleton.skeleton(octets(), desk.xml.limits, liberal=liberal))
@@ -82,6 +79,14 @@ async def run(desk: InDesk, item: InboxItem, proved: Proved, source: Digest) -> 
     )
     ruling = rules.check(packet, desk.profile)
     return Checked(ruling=ruling, looked=tuple(looked), source=source, old=old)
+
+
+async def _opened(desk: InDesk, item: InboxItem, proved: Proved, source: Digest) -> Callable[[], BinaryIO]:
+    """The octets that the files are slices of: the file that was judged, or the canonical ones that lie beside it."""
+    if source == item.file_digest:
+        return proved.open
+    async with desk.store.read(AgencyScope(agency_id=item.agency_id, principal_id="node")) as work:
+        return await desk.blobs.open(work, source)
 
 
 def _addressed_to(proved: Proved) -> tuple[str, ...]:

@@ -19,6 +19,7 @@ from gateway.errors import NotFound
 from gateway.incoming import old_code, quota, repeat, settle, verify
 from gateway.incoming.desk import InDesk
 from gateway.ports import Arrival, InboxItem, Kept, Scratch, Work
+from gateway.ports.content import SMALL
 
 _log = logging.getLogger(__name__)
 PIECE = 256 * 1024
@@ -38,10 +39,8 @@ async def run(desk: InDesk, arrival: Arrival) -> None:
     scope = AgencyScope(agency_id=agency.id, principal_id="node")
     with desk.blobs.scratch() as scratch:
         digest, size = await desk.pool.run(partial(_copy, arrival, scratch))
-        if await _is_held(desk, scope, digest):
-            await desk.axis.settle(arrival, done=True)
-            return
-        kept = await desk.blobs.keep(scratch, digest, size)
+        is_held = size > SMALL and await _is_held(desk, scope, digest)
+        kept = None if is_held else await desk.blobs.keep(scratch, digest, size)
     item = _row(desk, arrival, agency.id, digest, size, came)
     async with desk.store.begin(scope) as work:
         if not await _stays(work):
@@ -49,12 +48,14 @@ async def run(desk: InDesk, arrival: Arrival) -> None:
             return  # not settled: the axis gives it again, and then it is refused above
         landed = await work.inbox.land(item)
         if landed.id == item.id:
+            if kept is None:  # its hold has just ended
+                return  # not settled: the axis gives it again
             await work.blobs.keep(kept, "inbox", item.id)
             await _tell(work, item)
         elif not await _came_before(desk, work, landed, item, kept):
             return  # not settled: the axis gives it again when the lease is over
         await work.commit()
-    if landed.code == _REPEAT:
+    if kept is not None and landed.code == _REPEAT:
         await desk.blobs.forget([digest])  # only its first is kept, and that may be under seal
     if landed.id == item.id:
         meters.RECEIVED.add(lane=arrival.lane)
@@ -64,17 +65,9 @@ async def run(desk: InDesk, arrival: Arrival) -> None:
 
 
 async def _is_held(desk: InDesk, scope: AgencyScope, digest: Digest) -> bool:
-    """Whether these bytes came before and are under seal, or were purged: they touch no disk again (R4). The repeat is
-    answered like any other."""
+    """Whether these bytes came before and are under seal, or were purged: no file is written of them again (R4)."""
     async with desk.store.read(scope) as work:
-        first = await work.inbox.with_bytes(digest)
-        if first is None or not await work.held.keeps(digest):
-            return False
-    async with desk.store.begin(scope) as work:
-        await repeat.answer_again(desk, work, first)
-        await work.commit()
-    log.action(_log, "arrival.held", "the same bytes are in the sealed hold", inbox=first.id)
-    return True
+        return await work.inbox.with_bytes(digest) is not None and await work.held.keeps(digest)
 
 
 async def _stays(work: Work) -> bool:
@@ -105,10 +98,16 @@ async def _tell(work: Work, item: InboxItem) -> None:
         await work.events.append(EventKind.INBOX_INVALID, item.id, item.received_at, kept_out)
 
 
-async def _came_before(desk: InDesk, work: Work, first: InboxItem, item: InboxItem, kept: Kept) -> bool:
+async def _came_before(
+    desk: InDesk, work: Work, first: InboxItem, item: InboxItem, kept: Kept | None
+) -> bool:
     """What becomes of bytes that are here. False: there is no more room for its words. Whoever has a copy of a packet may
     publish it under another name, or spoil it on the way; the true one that comes after it must not be taken for its
     repeat."""
+    if kept is None or await work.held.keeps(kept.digest):
+        log.action(_log, "arrival.held", "the same bytes are in the sealed hold", inbox=first.id)
+        await repeat.answer_again(desk, work, first)
+        return True
     await work.blobs.heal(kept)
     other_words = first.told != item.told
     if first.state == quota.DROPPED and item.state == _LANDED:

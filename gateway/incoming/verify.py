@@ -33,10 +33,11 @@ _ANY_TIME = timedelta(days=36500)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Proved:
-    """A verified packet. `octets` are the canonical octets when the general path read it, else None. `proof` is what the
-    log keeps of the signature and of what it was judged by (R4)."""
+    """A verified packet. `open` reads the file that was judged. `octets` are the canonical octets when the general path
+    read it, else None. `proof` is what the log keeps of the signature and of what it was judged by (R4)."""
 
     envelope: VerifiedEnvelope[Envelope]
+    open: Callable[[], BinaryIO]
     octets: bytes | None = None
     evidence: Evidence | None = None
 
@@ -55,19 +56,19 @@ class Proved:
 
 async def run(desk: InDesk, item: InboxItem) -> Proved:
     """The packet's sender is proved at the time of its arrival (K2), never at the claimed SigningTime."""
-    verified = await _examined(desk, item)
+    verified, opener = await _examined(desk, item)
     signed, canonical = verified.signed, verified.canonical
     evidence = await desk.pool.run(lambda: desk.trust.collect(signed.certificate_der, item.received_at))
     carried = await _carried(desk, item, signed.sender_code)
     if desk.answers is not None:
         await desk.answers.use(evidence.answers)
     proved = trust.decide(signed, evidence, _policy(desk, item), item.received_at, carried)
-    return Proved(envelope=proved, octets=canonical, evidence=evidence)
+    return Proved(envelope=proved, open=opener, octets=canonical, evidence=evidence)
 
 
-async def _examined(desk: InDesk, item: InboxItem) -> envelopes.Verified:
-    """The bytes judged, and they are those that landed. AlteredContent when the store has others: a true packet must not
-    go to quarantine, nor another be taken for it, because somebody changed a file."""
+async def _examined(desk: InDesk, item: InboxItem) -> tuple[envelopes.Verified, Callable[[], BinaryIO]]:
+    """The bytes judged, and how to read them: they are those that landed. AlteredContent when the store has others: a true
+    packet must not go to quarantine, nor another be taken for it, because somebody changed a file."""
     scope = AgencyScope(agency_id=item.agency_id, principal_id="node")
     async with desk.store.read(scope) as work:
         opener = await desk.blobs.open(work, item.file_digest)
@@ -79,7 +80,7 @@ async def _examined(desk: InDesk, item: InboxItem) -> envelopes.Verified:
             raise
     else:
         if verified.signed.file_digest == item.file_digest:
-            return verified
+            return verified, opener
     raise AlteredContent(
         f"the content store has other bytes of packet {item.id} than landed (SHA-256 {item.file_digest}); bring the "
         "content folder back from a backup"

@@ -8,6 +8,10 @@ from typing import BinaryIO, Protocol
 
 from gateway.domain.identity import Digest
 
+# Up to this size content touches no file for itself (a file and its folders cost more fsyncs than that many bytes in the
+# journal): it is written by the unit of work that refers to it.
+SMALL = 64 * 1024
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Kept:

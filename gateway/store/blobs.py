@@ -18,16 +18,13 @@ from typing import BinaryIO
 
 from gateway import errors
 from gateway.domain.identity import Digest
-from gateway.ports.content import Found, Kept
+from gateway.ports.content import SMALL, Found, Kept
 from gateway.ports.services import Clock, Pool
 from gateway.ports.store import Scratch, Work
 from gateway.store import sweeper
 from gateway.store.room import Room
 from gateway.store.store import SqlStore
 from gateway.store.tables import BlobRow
-
-# Up to this size bytes are a row: a file and its folders cost more fsyncs than that many bytes in the journal.
-SMALL = 64 * 1024
 
 
 class FileScratch:

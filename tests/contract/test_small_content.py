@@ -17,7 +17,8 @@ from sqlalchemy import select
 from gateway.domain.identity import Digest
 from gateway.pool import ThreadPool
 from gateway.ports import Kept
-from gateway.store.blobs import SMALL, FileBlobs
+from gateway.ports.content import SMALL
+from gateway.store.blobs import FileBlobs
 from gateway.store.store import SqlStore
 from gateway.store.sweeper import path_of
 from gateway.store.tables import BlobRow

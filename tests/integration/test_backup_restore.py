@@ -22,8 +22,9 @@ from gateway.ops import backup, backup_seal, restore
 from gateway.ops.backup_file import Manifest
 from gateway.ops.backup_seal import Damaged
 from gateway.pool import ThreadPool
+from gateway.ports.content import SMALL
 from gateway.store import dump, neutral, restored
-from gateway.store.blobs import SMALL, FileBlobs
+from gateway.store.blobs import FileBlobs
 from gateway.store.engine import Role, open_engine
 from gateway.store.store import SqlStore
 from gateway.store.sweeper import HOLD, path_of

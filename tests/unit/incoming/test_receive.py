@@ -320,7 +320,7 @@ async def test_a_packet_whose_sender_is_not_the_one_that_the_axis_named_is_judge
     await town.land()
     (leased,) = await town.node.store.claim_inbox(1, LEASE_S)
 
-    proved = await verify._examined(town.node.inn, leased.item)
+    proved, _ = await verify._examined(town.node.inn, leased.item)
 
     assert proved.signed.sender_code == packet.sender
 
