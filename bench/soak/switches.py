@@ -63,7 +63,7 @@ class _Axis(_Passing):
 
 
 class _Blobs(_Passing):
-    async def keep(self, *given: object) -> None:
+    async def keep(self, *given: object) -> Any:
         if self._switch.exists():
             raise StoreFailure("the content store does not take a file: no space left; free space")
-        await self._real.keep(*given)  # type: ignore[attr-defined]  # the port's own method, whatever it takes
+        return await self._real.keep(*given)  # type: ignore[attr-defined]  # the port's own method, whatever it takes
