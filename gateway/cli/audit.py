@@ -13,6 +13,7 @@ import typer
 from gateway.cli import audit_verify, output
 from gateway.cli.command import Call, Format, noun, verb
 from gateway.cli.node import at_office, chosen, operator, run
+from gateway.cli.nouns import NOUNS
 from gateway.cli.verify import moment
 
 if TYPE_CHECKING:
@@ -35,7 +36,7 @@ Until = Annotated[str | None, typer.Option(help="Before this time (RFC 3339).")]
 
 
 def register(app: typer.Typer) -> None:
-    group = noun("audit", "The log of everything that happened: search it, prove it, publish its seals.")
+    group = noun("audit", NOUNS["audit"])
     verb(
         group,
         "verify",

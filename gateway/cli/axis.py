@@ -13,6 +13,7 @@ from gateway.cli import axis_check, broker, output
 from gateway.cli.command import Call, Format, noun, verb
 from gateway.cli.failures import NETWORK
 from gateway.cli.node import run
+from gateway.cli.nouns import NOUNS
 from gateway.errors import Misconfigured
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
 
 def register(app: typer.Typer) -> None:
-    group = noun("axis", "The axis between nodes.")
+    group = noun("axis", NOUNS["axis"])
     verb(group, "status", examples=("gateway axis status", "gateway axis status -o json"))(status)
     broker.register(group)
     axis_check.register(group)

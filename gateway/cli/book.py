@@ -13,6 +13,7 @@ import typer
 from gateway.cli import book_acts, book_paper, output
 from gateway.cli.command import Call, noun, verb
 from gateway.cli.node import at_agency, run
+from gateway.cli.nouns import NOUNS
 from gateway.domain.book import Book, BookLine, Cell, Form, Span, Summary
 
 if TYPE_CHECKING:
@@ -35,7 +36,7 @@ class FileKind(StrEnum):
 
 
 def register(app: typer.Typer) -> None:
-    group = noun("book", "The register books: lines, gaps, files; mail entered by hand.")
+    group = noun("book", NOUNS["book"])
     verb(
         group,
         "show",

@@ -11,6 +11,7 @@ import typer
 from gateway.cli import output
 from gateway.cli.command import Call, noun, verb
 from gateway.cli.node import at_office, operator, run
+from gateway.cli.nouns import NOUNS
 from gateway.domain.office_calendar import CalendarDay, DayKind
 from gateway.errors import NotFound
 
@@ -24,7 +25,7 @@ _COLUMNS = (
 
 
 def register(app: typer.Typer) -> None:
-    group = noun("calendar", "Holidays and swap days, which office hours leave out or add.")
+    group = noun("calendar", NOUNS["calendar"])
     verb(group, "list", examples=("gateway calendar list", "gateway calendar list --year 2027 -o json"))(
         list_
     )

@@ -9,10 +9,11 @@ import typer
 
 from gateway.cli import output
 from gateway.cli.command import Call, noun, verb
+from gateway.cli.nouns import NOUNS
 
 
 def register(app: typer.Typer) -> None:
-    group = noun("config", "Settings: those in force and where each came from.")
+    group = noun("config", NOUNS["config"])
     verb(
         group, "show", examples=("gateway config show", "gateway config show --config province.toml -o json")
     )(show)

@@ -12,6 +12,7 @@ import typer
 from gateway.cli import evidence_check, finding, output
 from gateway.cli.command import Call, noun, verb
 from gateway.cli.node import at_agency, run
+from gateway.cli.nouns import NOUNS
 from gateway.errors import Clash, NotFound, StoreFailure
 
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ _COLUMNS = (
 
 
 def register(app: typer.Typer) -> None:
-    group = noun("evidence", "Evidence packs: what proves that a document was sent or received.")
+    group = noun("evidence", NOUNS["evidence"])
     verb(
         group,
         "make",

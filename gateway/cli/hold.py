@@ -13,6 +13,7 @@ import typer
 from gateway.cli import finding, output, person
 from gateway.cli.command import Call, Format, noun, verb
 from gateway.cli.node import Seat, at_agency, run
+from gateway.cli.nouns import NOUNS
 from gateway.cli.person import As
 from gateway.domain.hold import HeldKind, Hold, HoldState
 
@@ -33,7 +34,7 @@ _SHORTEST = 12
 
 
 def register(app: typer.Typer) -> None:
-    group = noun("hold", "Documents under seal because they may be secret.")
+    group = noun("hold", NOUNS["hold"])
     verb(group, "list", examples=("gateway hold list", "gateway hold list --state sealed -o json"))(list_)
     verb(group, "show", examples=("gateway hold show hld_01J…", "gateway hold show hld_01J… -o json"))(show)
     verb(

@@ -15,6 +15,7 @@ import typer
 from gateway.cli import output
 from gateway.cli.command import Call, noun, verb
 from gateway.cli.node import at_office, at_registry, chosen, operator, run
+from gateway.cli.nouns import NOUNS
 from gateway.domain.account import HostedAgency, NumberingMode
 from gateway.errors import Clash, NotFound, Refused
 
@@ -38,7 +39,7 @@ _COLUMNS = (
 
 
 def register(app: typer.Typer) -> None:
-    group = noun("host", "The agencies that this node speaks for.")
+    group = noun("host", NOUNS["host"])
     verb(group, "list", examples=("gateway host list", "gateway host list -o json"))(list_)
     verb(
         group,

@@ -11,6 +11,7 @@ import typer
 from gateway.cli import finding, inbox_acts, output, shapes
 from gateway.cli.command import Call, Format, noun, verb
 from gateway.cli.node import at_agency, run
+from gateway.cli.nouns import NOUNS
 from gateway.domain.document import InState
 from gateway.domain.status import fold_incoming
 
@@ -43,7 +44,7 @@ _PACKET_STATES = (*_QUARANTINE, "landed", "done", "released", "returned", "disca
 
 
 def register(app: typer.Typer) -> None:
-    group = noun("inbox", "Incoming documents, and packets that did not become one.")
+    group = noun("inbox", NOUNS["inbox"])
     verb(
         group, "list", examples=("gateway inbox list --state new", "gateway inbox list --quarantine -o json")
     )(list_)

@@ -15,6 +15,7 @@ import typer
 from gateway.cli import keys_bind, keys_end, output
 from gateway.cli.command import Call, noun, verb
 from gateway.cli.node import at_office, chosen, run
+from gateway.cli.nouns import NOUNS
 from gateway.errors import Clash, Misconfigured, NotFound
 
 if TYPE_CHECKING:
@@ -50,7 +51,7 @@ _COLUMNS = (
 
 
 def register(app: typer.Typer) -> None:
-    group = noun("keys", "Exchange keys: those with which the node signs packets for the agency.")
+    group = noun("keys", NOUNS["keys"])
     verb(group, "list", examples=("gateway keys list", "gateway keys list --agency Z91.02 -o json"))(list_)
     verb(group, "new", examples=("gateway keys new", "gateway keys new --kind rsa-3072 --yes"), writes=True)(
         new

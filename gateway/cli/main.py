@@ -6,52 +6,17 @@ from __future__ import annotations
 import logging
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import cache
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import typer
 from typer.main import get_command
 
 from gateway import log
-from gateway.cli import (
-    audit,
-    axis,
-    backup,
-    book,
-    calendar,
-    completion,
-    config,
-    demo,
-    doctor,
-    evidence,
-    explain,
-    failures,
-    hold,
-    host,
-    inbox,
-    init,
-    keys,
-    migrate,
-    outbox,
-    people,
-    proposals,
-    queue,
-    read,
-    registry,
-    restore,
-    send,
-    serve,
-    sign,
-    status,
-    todo,
-    tokens,
-    trust,
-    verify,
-    version,
-    watch,
-)
+from gateway.cli import completion, failures
 from gateway.cli.command import root
+from gateway.cli.nouns import Commands, Root
 from gateway.errors import GatewayError
 
 _log = logging.getLogger(__name__)
@@ -61,52 +26,12 @@ _HELP = """A node for exchanging official documents between agencies over the in
 Data goes to stdout, talk to stderr. Exit codes: 0 fine, 1 failed, 2 usage, 3 not found, 4 refused by a rule,
 5 authentication, 6 network or axis, 7 verification failed, 75 try later."""
 
-_NOUNS = (
-    *(
-        serve,
-        demo,
-        init,
-        config,
-        send,
-        sign,
-        outbox,
-        inbox,
-        book,
-        hold,
-        todo,
-        calendar,
-        watch,
-        registry,
-        host,
-        keys,
-        people,
-        proposals,
-        tokens,
-    ),
-    *(
-        status,
-        queue,
-        axis,
-        trust,
-        verify,
-        read,
-        evidence,
-        audit,
-        explain,
-        doctor,
-        migrate,
-        backup,
-        restore,
-        completion,
-        version,
-    ),
-)
-
 
 @cache
-def build() -> typer.Typer:
-    """The whole tree of commands."""
+def build() -> Any:
+    """The tree of commands as it is run; what nobody asks for is not loaded. Any: the library names no type for it."""
     app = typer.Typer(
+        cls=Root,
         name="gateway",
         help=_HELP,
         no_args_is_help=True,
@@ -116,15 +41,9 @@ def build() -> typer.Typer:
         context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
     )
     root(app)
-    for each in _NOUNS:
-        each.register(app)
-    return app
-
-
-@cache
-def _command() -> Callable[..., object]:
-    """The tree as it is run: made of four hundred parts, so made once."""
-    return get_command(build())
+    made: Any = get_command(app)
+    made.commands = Commands()
+    return made
 
 
 def run(args: Sequence[str]) -> int:
@@ -133,7 +52,7 @@ def run(args: Sequence[str]) -> int:
     log.configure("debug" if {"-v", "--verbose"} & set(args) else "warning")
     completion.answer_shell()
     try:
-        code = _command()(args=list(args), prog_name=completion.PROGRAM, standalone_mode=False)
+        code = build()(args=list(args), prog_name=completion.PROGRAM, standalone_mode=False)
         sys.stdout.flush()  # where a reader has gone, that is said here and not at the end of the program
         return code if isinstance(code, int) else failures.FINE
     except typer.TyperException as error:
@@ -173,16 +92,9 @@ def main() -> NoReturn:
 
 def _help_hint(args: Sequence[str]) -> str:
     """The help of the command that was meant, as far as its words are known."""
-    app, known = build(), ["gateway"]
+    command, known = build(), ["gateway"]
     for word in args:
-        groups = {
-            each.typer_instance.info.name: each.typer_instance
-            for each in app.registered_groups
-            if each.typer_instance
-        }
-        if word in groups:
-            app = groups[word]
+        if word in getattr(command, "commands", ()):
+            command = command.commands[word]
             known.append(word)
-        elif word in {each.name for each in app.registered_commands}:
-            return " ".join((*known, word, "--help"))
     return " ".join((*known, "--help"))

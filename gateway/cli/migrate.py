@@ -10,13 +10,14 @@ import typer
 from gateway.cli import output
 from gateway.cli.command import Call, Format, noun, verb
 from gateway.cli.node import must_exist, run
+from gateway.cli.nouns import NOUNS
 
 if TYPE_CHECKING:
     from gateway.store.migrate import Status
 
 
 def register(app: typer.Typer) -> None:
-    group = noun("migrate", "The database's schema: where it stands, and bringing it up to date.")
+    group = noun("migrate", NOUNS["migrate"])
     verb(group, "status", examples=("gateway migrate status", "gateway migrate status -o json"))(status)
     verb(group, "up", examples=("gateway migrate up", "gateway migrate up --contract --yes"), writes=True)(up)
     app.add_typer(group)

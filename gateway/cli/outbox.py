@@ -11,6 +11,7 @@ import typer
 from gateway.cli import finding, output, send, shapes
 from gateway.cli.command import Call, Format, noun, verb
 from gateway.cli.node import at_agency, run
+from gateway.cli.nouns import NOUNS
 
 if TYPE_CHECKING:
     from gateway.domain.document import OutgoingDocument
@@ -32,7 +33,7 @@ _COLUMNS = (
 
 
 def register(app: typer.Typer) -> None:
-    group = noun("outbox", "Outgoing documents and where each recipient stands.")
+    group = noun("outbox", NOUNS["outbox"])
     verb(
         group,
         "list",

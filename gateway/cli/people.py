@@ -12,6 +12,7 @@ import typer
 from gateway.cli import output, people_accounts, person
 from gateway.cli.command import Call, noun, verb
 from gateway.cli.node import at_office, operator, run
+from gateway.cli.nouns import NOUNS
 from gateway.cli.person import As, MaybeAs
 from gateway.errors import Denied
 
@@ -29,7 +30,7 @@ Roles = Annotated[list[str], typer.Option("--role", help="trust, people or head;
 
 
 def register(app: typer.Typer) -> None:
-    group = noun("people", "Persons who decide what this node trusts; two of them for every change.")
+    group = noun("people", NOUNS["people"])
     verb(group, "list", examples=("gateway people list", "gateway people list -o json"))(list_)
     verb(
         group,

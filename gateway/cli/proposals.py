@@ -14,6 +14,7 @@ import typer
 from gateway.cli import output, person
 from gateway.cli.command import Call, Format, noun, verb
 from gateway.cli.node import at_office, run
+from gateway.cli.nouns import NOUNS
 from gateway.cli.person import As
 
 if TYPE_CHECKING:
@@ -33,7 +34,7 @@ Id = Annotated[str, typer.Argument(help="Id of the proposal, from: gateway propo
 
 
 def register(app: typer.Typer) -> None:
-    group = noun("proposals", "Changes of trust: one person proposes, another one approves.")
+    group = noun("proposals", NOUNS["proposals"])
     verb(group, "list", examples=("gateway proposals list", "gateway proposals list --all -o json"))(list_)
     verb(group, "show", examples=("gateway proposals show prp_01", "gateway proposals show prp_01 -o json"))(
         show

@@ -17,6 +17,7 @@ from gateway.cli import dead, output
 from gateway.cli.command import Call, noun, verb
 from gateway.cli.failures import LATER
 from gateway.cli.node import at_node, operator, run
+from gateway.cli.nouns import NOUNS
 from gateway.domain.account import AgencyScope
 from gateway.errors import NotFound
 
@@ -47,7 +48,7 @@ class Line:
 
 
 def register(app: typer.Typer) -> None:
-    group = noun("queue", "What waits, on the axis and in this node.")
+    group = noun("queue", NOUNS["queue"])
     verb(group, "list", examples=("gateway queue list", "gateway queue list -o json"))(queue_list)
     verb(group, "peek", examples=("gateway queue peek obx_01K", "gateway queue peek inx_01K -o json"))(peek)
     verb(group, "drain", examples=("gateway queue drain", "gateway queue drain --timeout 600"))(drain)

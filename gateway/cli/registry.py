@@ -12,6 +12,7 @@ from gateway.cli import host, output, registry_change, registry_feed, registry_i
 from gateway.cli.command import Call, Format, noun, verb
 from gateway.cli.failures import NOT_FOUND
 from gateway.cli.node import at_office, run
+from gateway.cli.nouns import NOUNS
 
 if TYPE_CHECKING:
     from gateway.domain.registry import AgencyEntry
@@ -30,7 +31,7 @@ _COLUMNS = (
 
 
 def register(app: typer.Typer) -> None:
-    group = noun("registry", "Agency codes: who is who, on which day, and who came after.")
+    group = noun("registry", NOUNS["registry"])
     verb(
         group,
         "list",

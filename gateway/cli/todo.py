@@ -12,6 +12,7 @@ from gateway import labels
 from gateway.cli import output
 from gateway.cli.command import Call, noun, verb
 from gateway.cli.node import at_agency, run
+from gateway.cli.nouns import NOUNS
 from gateway.domain.task import Task, TaskNote
 from gateway.domain.wall_clock import VIETNAM
 
@@ -32,7 +33,7 @@ _MINUTE = timedelta(minutes=1)
 
 
 def register(app: typer.Typer) -> None:
-    group = noun("todo", "What needs a hand: overdue, refused, failed, asked back, due.")
+    group = noun("todo", NOUNS["todo"])
     verb(group, "list", examples=("gateway todo list", "gateway todo list --all -o json"))(list_)
     verb(
         group,

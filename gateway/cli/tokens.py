@@ -14,6 +14,7 @@ import typer
 from gateway.cli import output
 from gateway.cli.command import Call, noun, verb
 from gateway.cli.node import at_office, chosen, run
+from gateway.cli.nouns import NOUNS
 
 if TYPE_CHECKING:
     from gateway.bootstrap import Office
@@ -36,7 +37,7 @@ _COLUMNS = (
 
 
 def register(app: typer.Typer) -> None:
-    group = noun("tokens", "API keys of the programs that speak for an agency.")
+    group = noun("tokens", NOUNS["tokens"])
     verb(group, "list", examples=("gateway tokens list", "gateway tokens list -o json"))(list_)
     verb(
         group,

@@ -14,6 +14,7 @@ from gateway.cli.command import Call, Format, noun, verb
 from gateway.cli.failures import NETWORK
 from gateway.cli.issuers import issuer_line, list_line, shown_issuer, shown_list
 from gateway.cli.node import at_node, run
+from gateway.cli.nouns import NOUNS
 
 if TYPE_CHECKING:
     from gateway.bootstrap import Node
@@ -23,7 +24,7 @@ MARKS = {"good": "✓", "failing": "!", "late": "✗"}
 
 
 def register(app: typer.Typer) -> None:
-    group = noun("trust", "Authorities: anchors, intermediates, and their answers about revocation.")
+    group = noun("trust", NOUNS["trust"])
     verb(group, "show", examples=("gateway trust show", "gateway trust show -o json"))(show)
     verb(group, "refresh", examples=("gateway trust refresh", "gateway trust refresh -o json"))(refresh)
     app.add_typer(group)

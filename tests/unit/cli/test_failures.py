@@ -123,7 +123,7 @@ def test_something_unforeseen_shows_no_stack_trace(
     def broken() -> None:
         raise RuntimeError("a secret detail")
 
-    monkeypatch.setattr(main, "_command", broken)
+    monkeypatch.setattr(main, "build", broken)
 
     said = terminal.type("version")
 
@@ -139,7 +139,7 @@ def test_with_v_the_trace_of_the_unforeseen_is_a_log_line(
     def broken() -> None:
         raise RuntimeError("detail")
 
-    monkeypatch.setattr(main, "_command", broken)
+    monkeypatch.setattr(main, "build", broken)
 
     lines = terminal.type("version", "-v").err.splitlines()
 

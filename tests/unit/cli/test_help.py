@@ -7,11 +7,12 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
-import typer
 
 from gateway.cli import main
+from gateway.cli.nouns import NOUNS
 from tests.unit.cli.conftest import Terminal
 
 ROOT = Path(__file__).parents[3]
@@ -81,15 +82,33 @@ DUE = {
 }
 
 
-def commands(app: typer.Typer) -> Iterator[str]:
-    yield from (str(each.name) for each in app.registered_commands)
-    for group in app.registered_groups:
-        assert group.typer_instance is not None
-        yield from (f"{group.typer_instance.info.name} {name}" for name in commands(group.typer_instance))
+def commands(tree: Any) -> Iterator[str]:
+    for word, command in tree.commands.items():
+        below = commands(command) if hasattr(command, "commands") else ("",)
+        yield from (f"{word} {name}".strip() for name in below)
 
 
 def test_every_command_that_is_due_exists() -> None:
     assert set(commands(main.build())) == DUE
+
+
+def test_what_the_first_help_says_of_a_command_is_what_its_own_help_begins_with() -> None:
+    said = {word: command.get_short_help_str(1000) for word, command in main.build().commands.items()}
+
+    assert said == NOUNS
+
+
+def test_the_first_help_loads_no_command() -> None:
+    code = """
+import sys
+from gateway.cli import main
+main.run(["--help"])
+print(sorted(name for name in sys.modules if name.startswith("gateway.cli.")), file=sys.stderr)
+"""
+    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+
+    assert all(f"  {word} " in ended.stdout for word in NOUNS)
+    assert not [word for word in NOUNS if f"'gateway.cli.{word}'" in ended.stderr and word != "completion"]
 
 
 @pytest.mark.parametrize("command", sorted(DUE))

@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import typer
 
 from gateway import errors, labels
 from gateway.api.problems import OWN_SORTS, SORTS
@@ -258,7 +257,7 @@ def commands() -> dict[str, Any]:
         if not hasattr(command, "commands"):
             yield " ".join(("gateway", *words)), command
 
-    return dict(leaves(typer.main.get_command(build())))
+    return dict(leaves(build()))
 
 
 def flags(command: Any) -> list[Any]:
