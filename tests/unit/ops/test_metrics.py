@@ -111,7 +111,7 @@ async def test_the_way_of_a_document_is_counted_and_timed(town: Town) -> None:
     assert grown("received_total", lane="normal") == 2
     assert grown("settled_total", state="done", code="") == 2
     assert grown("accepted_to_sent_seconds_count") == 1
-    assert grown("accepted_to_sent_seconds_sum") == 20
+    assert grown("accepted_to_sent_seconds_sum") == pytest.approx(20)
     assert grown("landed_to_verdict_seconds_count", state="done") == 2
     assert grown("publish_seconds_count", lane="normal") == 2
     assert grown("transaction_seconds_count", kind="writing") > 5
@@ -134,7 +134,8 @@ async def test_a_document_there_and_back_is_timed_on_all_three_ways_by_lane_and_
         return after(name, **asked) - before(name, **asked)
 
     assert {way: grown(f"{way}_seconds_count") for way in WAYS} == dict.fromkeys(WAYS, 1)
-    assert [grown(f"{way}_seconds_sum") for way in WAYS] == [2, 20, 0]
+    # Of what the process has served before, sums of fractions of seconds remain.
+    assert [grown(f"{way}_seconds_sum") for way in WAYS] == pytest.approx([2, 20, 0], abs=1e-6)
     assert grown("accept_seconds_bucket", le="1.0") == 0
     assert grown("accept_seconds_bucket", le="2.0") == grown("accept_seconds_bucket", le="5.0") == 1
 
@@ -150,7 +151,9 @@ async def test_what_is_called_back_for_a_while_is_timed_from_when_it_may_leave(t
     after = Samples(await scraped(town))
 
     labels = {"lane": "normal", "axis": "embedded"}
-    assert after("accept_to_01_seconds_sum", **labels) - before("accept_to_01_seconds_sum", **labels) == 3
+    assert after("accept_to_01_seconds_sum", **labels) - before(
+        "accept_to_01_seconds_sum", **labels
+    ) == pytest.approx(3)
 
 
 async def test_a_01_that_comes_again_is_not_timed_again(town: Town) -> None:
