@@ -21,12 +21,12 @@ from tests.support.stores import delivery, draft, incoming, outgoing
 
 
 async def remembered(site: Site) -> None:
-    """Six days of jobs: backups each night but one, mail that failed yesterday; and a day of samples."""
+    """Six days of jobs: backups each night but one, sealing that failed yesterday; and a day of samples."""
     now, history = site.clock.now(), site.node.store.history
     for days in range(6, -1, -1):
         at = now - timedelta(days=days, minutes=1)
         beats = [Beat(job=job, at=at) for job in heartbeat.JOBS if job != "backup" or days != 3]
-        failed = Beat(job="digest", failed_at=at, failures=2, code="GW-T-101")
+        failed = Beat(job="sealer", failed_at=at, failures=2, code="GW-T-101")
         await history.record([*beats, *([failed] if days == 1 else [])], [], now)
     for hours in range(24):
         at = now - timedelta(hours=hours)
@@ -50,8 +50,8 @@ async def test_jobs_are_shown_day_by_day_in_letters_and_a_late_one_is_told_of(
     assert len(letters) == heartbeat.DAYS
     assert letters[:7] == ["Đ", "Đ", "T", "K", "Đ", "Đ", "Đ"]
     assert letters[-1] == "·"
-    mail = page.get_by_role("row", name="Thư nhắc việc").first
-    assert "2 lỗi GW-T-101" in (await mail.locator("td.beat").nth(1).get_attribute("title") or "")
+    sealing = page.get_by_role("row", name="Niêm nhật ký").first
+    assert "2 lỗi GW-T-101" in (await sealing.locator("td.beat").nth(1).get_attribute("title") or "")
     await axe.check(page, record_property)
     await pictures.take(page, "tac-vu-dinh-ky")
 
