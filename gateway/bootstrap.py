@@ -291,13 +291,7 @@ async def open_node(
             scanner=scanner,
             hold=_holding(settings, around, office, shared),
             bells=_bells(store),
-            pulse=Pulse(
-                folder=settings.node.data_dir / HEARTBEAT,
-                clock=time,
-                pool=pool,
-                holds=axis.in_hand,
-                slots=stopwatch.slots,
-            ),
+            pulse=_pulse(settings, office, axis, stopwatch),
             stopwatch=stopwatch,
             room=room,
             gate=gate,
@@ -309,6 +303,13 @@ async def open_node(
             reminders=bootstrap_deadlines.reminders(settings, todo, office.accounts, time, pool),
             asking=await bootstrap_trust.asking(inn, judges, store.revocation, directory),
         )
+
+
+def _pulse(settings: Settings, office: Office, axis: AxisDesk, stopwatch: Stopwatch) -> Pulse:
+    folder = settings.node.data_dir / HEARTBEAT
+    return Pulse(
+        folder=folder, clock=office.clock, pool=office.pool, holds=axis.in_hand, slots=stopwatch.slots
+    )
 
 
 def _bells(store: SqlStore) -> dict[str, Bell]:

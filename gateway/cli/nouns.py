@@ -3,7 +3,7 @@ word is loaded when it is typed, because to load all of them takes longer than m
 
 from __future__ import annotations
 
-from collections.abc import Iterator, MutableMapping
+from collections.abc import Iterator, Mapping
 from importlib import import_module
 from typing import Any
 
@@ -54,7 +54,7 @@ NOUNS = {
 _BESIDE = {"restored": "restore"}
 
 
-class Commands(MutableMapping[str, Any]):
+class Commands(Mapping[str, Any]):
     """The commands by their first word, each made when it is asked for. Any: what the library makes of them has no public
     type."""
 
@@ -70,12 +70,6 @@ class Commands(MutableMapping[str, Any]):
 
     def __contains__(self, word: object) -> bool:
         return word in NOUNS
-
-    def __setitem__(self, word: str, command: Any) -> None:
-        self._made[word] = command
-
-    def __delitem__(self, word: str) -> None:
-        raise TypeError("a command stays")
 
     def __iter__(self) -> Iterator[str]:
         return iter(NOUNS)

@@ -221,7 +221,7 @@ def _sqlite(url: URL, role: Role) -> AsyncEngine:
         url.set(drivername=sqlite_here.NAME) if near else url,
         poolclass=AsyncAdaptedQueuePool,
         pool_size=READERS if role in _READING else 1,
-        # Near ones are kept open by who uses them, which counts them itself.
+        # Whoever keeps near ones open counts them.
         max_overflow=-1 if role is Role.NEAR_READER else 0,
         # The driver begins nothing by itself: the `begin` event below decides how a transaction starts.
         connect_args={"timeout": BUSY_TIMEOUT_S, "isolation_level": None, "cached_statements": _STATEMENTS},

@@ -6,7 +6,6 @@ import sqlite3
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
-from sqlalchemy.engine import Connection
 from sqlalchemy.exc import OperationalError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
@@ -23,7 +22,7 @@ class _Driver:
 
     def mark(self, words: str) -> None:
         try:
-            sqlite_here.driver(_here(self.connection)).execute(words)
+            sqlite_here.driver(self.connection).execute(words)
         except sqlite3.Error as cause:
             raise OperationalError(words, None, cause) from cause
 
@@ -85,9 +84,3 @@ class GroupWriter:
             await connection.close()
             raise
         return _Driver(connection)
-
-
-def _here(connection: AsyncConnection) -> Connection:
-    if not sqlite_here.is_here(connection) or connection.sync_connection is None:
-        raise TypeError("only SQLite is written in groups")
-    return connection.sync_connection

@@ -9,7 +9,7 @@ import sqlite3
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from sqlalchemy.exc import OperationalError, SQLAlchemyError
+from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from gateway.store import sqlite_here
@@ -35,15 +35,12 @@ class NearReaders:
             try:
                 connection = self._idle.pop() if self._idle else await self._engine.connect()
                 try:
-                    driver = sqlite_here.driver(connection.sync_connection)
-                    driver.execute("BEGIN")
+                    sqlite_here.driver(connection).execute("BEGIN")
                     yield Transaction(connection, shared=False)
                 finally:
                     await self._put_back(connection)
-            except SQLAlchemyError as cause:
+            except (SQLAlchemyError, sqlite3.Error) as cause:
                 raise failure(cause) from cause
-            except sqlite3.Error as cause:
-                raise failure(OperationalError("BEGIN", None, cause)) from cause
 
     async def close(self) -> None:
         while self._idle:
@@ -55,7 +52,7 @@ class NearReaders:
             if connection.in_transaction():  # SQLAlchemy itself was asked too
                 await connection.rollback()
             else:
-                sqlite_here.driver(connection.sync_connection).rollback()
+                sqlite_here.driver(connection).rollback()
         except BaseException:
             await connection.invalidate()
             await connection.close()

@@ -25,8 +25,8 @@ MANY = 200
 # Of a value, on its way in or out. Any: whatever the column's type has.
 _Turn = Callable[[Any], Any]
 Values = dict[str, Any]
-# What a row has as attributes is not known before it is found. Any: its class.
-make_named: Callable[..., Any] = collections.namedtuple
+# The columns of a row are known when it is found. Any: a class that is made then.
+_named: Callable[..., Any] = collections.namedtuple
 _Names = tuple[str, ...]
 
 
@@ -147,6 +147,6 @@ def _bind(compiled: SQLCompiler, name: str, dialect: Dialect) -> _Turn | None:
 
 def _maker(names: Iterable[str]) -> _Turn:
     """Makes a row of its values."""
-    made = make_named("Row", list(names), rename=True)
+    made = _named("Row", list(names), rename=True)
     make: _Turn = made._make
     return make

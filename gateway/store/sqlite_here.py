@@ -99,10 +99,11 @@ def is_here(asked: AsyncConnection | AsyncEngine) -> bool:
     return isinstance(asked.dialect, HereDialect)
 
 
-def driver(connection: Connection | None) -> sqlite3.Connection:
-    """SQLite's own connection below."""
-    if connection is None:
-        raise TypeError("the connection is not open")
+def driver(asked: Connection | AsyncConnection) -> sqlite3.Connection:
+    """SQLite's own connection below one of this dialect. TypeError below any other."""
+    connection = asked.sync_connection if isinstance(asked, AsyncConnection) else asked
+    if connection is None or not isinstance(connection.dialect, HereDialect):
+        raise TypeError("only SQLite has a driver that runs statements where they are asked")
     below: sqlite3.Connection = connection.connection.driver_connection  # type: ignore[assignment]  # the pool's is of any driver
     return below
 

@@ -26,7 +26,6 @@ from sqlalchemy.dialects.sqlite import insert
 from sqlalchemy.types import Boolean, Float, Integer
 
 from gateway import errors
-from gateway.store import sqlite_here
 from gateway.store.account_tables import HostedAgencyRow
 from gateway.store.columns import Moment
 from gateway.store.prepared import MANY, Statements
@@ -66,7 +65,7 @@ def test_what_one_of_both_writes_the_other_reads_alike(row: dict[str, Any], othe
     engine = create_engine("sqlite+pysqlite:///:memory:")
     known = Statements()
     with engine.connect() as connection:
-        driver = sqlite_here.driver(connection)
+        driver: Any = connection.connection.driver_connection
         _T.metadata.create_all(connection)
         for statement in (_NEW, _BY_ID, _THIS):
             known.of(statement, {}, engine.dialect)  # asked for the first time: not kept by anybody, perhaps
