@@ -1,19 +1,20 @@
-"""The fast path (F1-F12): proves, while it reads once, that a file is exactly what our own writer makes, and hashes
+"""The fast path (F1-F13): proves, while it reads once, that a file is exactly what our own writer makes, and hashes
 and parses that very same buffer. Raw pieces go in; `Fast` comes out, or None for "not mine". It never says invalid:
-whatever it does not take, the general path decides, and gives the code. Attachments pass through and are not kept."""
+whatever it does not take, the general path decides, and gives the code. A small file is read by `small`, a larger one
+streams through `scan`; tests hold the two together."""
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from hmac import compare_digest
 from typing import TYPE_CHECKING, Final
 from xml.parsers import expat
 
 from gateway.domain.identity import Digest
 from gateway.domain.proof import Binding, FileSlice, Finding
-from gateway.edxml import terms
+from gateway.edxml import small, terms
 from gateway.edxml.key import value_fault
 from gateway.edxml.names import DECLARATION
 from gateway.edxml.scan import NotMine, Scan
@@ -21,6 +22,8 @@ from gateway.edxml.signature import SignatureParts
 from gateway.errors import InvalidEnvelope
 
 if TYPE_CHECKING:
+    from lxml import etree
+
     from gateway.domain.document import Kind
     from gateway.domain.identity import PacketId
     from gateway.edxml.envelope import Envelope
@@ -44,10 +47,40 @@ class Fast:
     signature: SignatureParts
     a: int
     b: int
+    tree: etree._Element | None = field(default=None, compare=False, repr=False)
+    """What `schema.holds` judges, where the file was small enough to be held."""
 
 
 def read_fast(pieces: Iterable[bytes], size: int, policy: XmlPolicy) -> Fast | None:
     """Reads a file of `size` bytes once, in order. None: not a native file, or not one whose digests hold."""
+    read = read_small if small.takes(size, policy.limits) else read_large
+    return read(pieces, size, policy)
+
+
+def read_small(pieces: Iterable[bytes], size: int, policy: XmlPolicy) -> Fast | None:
+    """By libxml2, which holds the whole file as a tree (F13)."""
+    try:
+        found = small.read(_whole(pieces, size), policy.limits)
+    except (NotMine, UnicodeError, InvalidEnvelope):
+        return None
+    if not _digests_hold(found.parts, found.body_digest, found.properties_digest):
+        return None
+    return Fast(
+        envelope=found.read.envelope,
+        files=found.read.files,
+        findings=found.read.findings,
+        body_digest=found.body_digest,
+        file_digest=found.file_digest,
+        size=size,
+        signature=found.parts,
+        a=found.a,
+        b=found.b,
+        tree=found.tree,
+    )
+
+
+def read_large(pieces: Iterable[bytes], size: int, policy: XmlPolicy) -> Fast | None:
+    """By expat, in memory that does not grow with the file (F2-F8)."""
     limits = policy.limits
     if not len(DECLARATION) < size <= limits.max_bytes:
         return None
@@ -56,7 +89,7 @@ def read_fast(pieces: Iterable[bytes], size: int, policy: XmlPolicy) -> Fast | N
         for piece in _after_declaration(pieces):
             scan.feed(piece)
         parts = scan.finish(size)
-        if not _digests_hold(parts, scan.body_digest):
+        if not _digests_hold(parts, scan.body_digest, hashlib.sha256(parts.signed_properties).digest()):
             return None
         read = scan.builder.finish()
     except (NotMine, expat.ExpatError, UnicodeError, InvalidEnvelope):
@@ -111,11 +144,23 @@ def _speaks_for(binding: Binding, model: Envelope, parts: SignatureParts) -> boo
     return binding.code == model.sender.organ_id and binding.certificate_der == parts.certificate_der
 
 
-def _digests_hold(parts: SignatureParts, body_digest: Digest) -> bool:
+def _digests_hold(parts: SignatureParts, body_digest: Digest, properties_digest: bytes) -> bool:
     """F9; both are compared in constant time and neither result hides the other."""
     body = compare_digest(parts.body_digest.raw, body_digest.raw)
-    properties = hashlib.sha256(parts.signed_properties).digest()
-    return compare_digest(parts.properties_digest.raw, properties) and body
+    return compare_digest(parts.properties_digest.raw, properties_digest) and body
+
+
+def _whole(pieces: Iterable[bytes], size: int) -> bytes:
+    """F1: exactly as many octets as were announced."""
+    kept, length = [], 0
+    for piece in pieces:
+        kept.append(piece)
+        length += len(piece)
+        if length > size:
+            break
+    if length != size:
+        raise NotMine
+    return b"".join(kept)
 
 
 def _after_declaration(pieces: Iterable[bytes]) -> Iterator[bytes]:

@@ -67,6 +67,17 @@ class Element:
 
     end: bytes = field(init=False)
 
+    tags: Mapping[str, Element] = field(init=False)
+    """The children by the names that a reader of namespaces gives them."""
+
+    pairs: list[tuple[str, str]] = field(init=False)
+    """The attributes as libxml2 gives them."""
+
+    named: tuple[tuple[str, str, str], ...] = field(init=False)
+    """The same with their namespace, of which they have none, as the builder of the model takes them."""
+
+    leaf: bool = field(init=False)
+
     def __post_init__(self) -> None:
         name = f"{self.prefix}:{self.local}" if self.prefix else self.local
         pairs = (((self.declaration, QCVN),) if self.declaration else ()) + self.attributes
@@ -76,12 +87,12 @@ class Element:
             ("written_attributes", tuple(part for pair in pairs for part in pair)),
             ("start", f"<{name}{written}>".encode()),
             ("end", f"</{name}>".encode()),
+            ("tags", {f"{{{QCVN}}}{child.local}": child for child in self.children.values()}),
+            ("pairs", list(self.attributes)),
+            ("named", tuple(("", key, value) for key, value in self.attributes)),
+            ("leaf", not self.children),
         ):
-            object.__setattr__(self, attribute, value)  # frozen: these four follow from the rest
-
-    @property
-    def leaf(self) -> bool:
-        return not self.children
+            object.__setattr__(self, attribute, value)  # frozen: these follow from the rest
 
 
 def _leaf(local: str, max_length: int, *, many: bool = False) -> Element:

@@ -5,7 +5,7 @@ readers that differ would be two documents: there a doubled, foreign or unlisted
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, NoReturn
 
 from gateway.edxml import dialects, model, names, pairing, parse
@@ -16,7 +16,7 @@ from gateway.edxml.tree import XML_SPACE, Node, Notes
 from gateway.errors import MalformedXml
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from gateway.domain.proof import FileSlice, Finding
     from gateway.edxml.envelope import Envelope
@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 
 MOST_ELEMENTS = 200_000
 """Outside signatures. The largest envelope within the other limits (1,000 attachments, 1,000 receivers) has 20,000."""
+
+_LEAVES = (Holds.TEXT, Holds.FILE)
+_NO_CHILDREN: Mapping[str, Slot] = {}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,11 +52,11 @@ def read(pieces: Iterable[bytes], limits: Limits, *, strict: bool = False, sourc
 
 @dataclass(slots=True)
 class _Frame:
-    """One open element of the light tree. `seen` counts children by name, `size` its text in bytes."""
+    """One open element of the light tree. `known` are the children it may have, `size` is its text in bytes."""
 
     node: Node
     slot: Slot
-    seen: dict[str, int] = field(default_factory=dict)
+    known: Mapping[str, Slot]
     size: int = 0
     spoke: bool = False
 
@@ -89,7 +92,7 @@ class ModelBuilder:
         if self._dialect is None:
             self._start_root(ns, local, attrs)
             return
-        if ns != self._dialect.namespace and not self._signature_may_stand_here(self._dialect, ns, local):
+        if ns != self._dialect.namespace and not self._signature_may_stand_here(ns, local):
             self._object("FOREIGN-ELEMENT", self._where(), f"an element of the namespace {ns[:200]!r}")
             self._skipped += 1
         elif self._skipped:
@@ -157,21 +160,21 @@ class ModelBuilder:
         self._dialect = dialect
         self._root = Node(local, "")
         self._note_attributes(local, local, attrs)
-        self._frames.append(_Frame(self._root, Slot(Holds.ELEMENTS, dialect.root_type)))
+        slot = Slot(Holds.ELEMENTS, dialect.root_type)
+        self._frames.append(_Frame(self._root, slot, dialect.types[slot.type]))
 
-    def _signature_may_stand_here(self, dialect: Dialect, ns: str, local: str) -> bool:
+    def _signature_may_stand_here(self, ns: str, local: str) -> bool:
         if (ns, local) != (names.DS, "Signature") or self._skipped:
             return False
-        return local in dialect.types.get(self._frames[-1].slot.type, {})
+        return local in self._frames[-1].known
 
     def _start_child(
         self, dialect: Dialect, ns: str, local: str, attrs: Sequence[tuple[str, str, str]]
     ) -> None:
         frame = self._frames[-1]
-        known = dialect.types.get(frame.slot.type, {})
-        name = local if local in known else dialect.aliases.get(local, local)
-        slot = known.get(name)
-        if frame.slot.holds in (Holds.TEXT, Holds.FILE):
+        name = local if local in frame.known else dialect.aliases.get(local, local)
+        slot = frame.known.get(name)
+        if frame.slot.holds in _LEAVES:
             # two readers of such a leaf see two texts, one before the child and one around it
             self._object(
                 "UNKNOWN-ELEMENT", self._where(), f"{local[:80]!r} inside an element that holds text"
@@ -180,14 +183,14 @@ class ModelBuilder:
             self._notes.add(
                 "UNKNOWN-ELEMENT", self._where(), f"{local[:80]!r} is not known here and not read"
             )
-            slot = None
         if slot is None:
             self._skipped += 1
             return
-        self._open(frame, name, slot, ns, local, attrs)
+        self._open(dialect, frame, name, slot, ns, local, attrs)
 
     def _open(
         self,
+        dialect: Dialect,
         frame: _Frame,
         name: str,
         slot: Slot,
@@ -195,27 +198,41 @@ class ModelBuilder:
         local: str,
         attrs: Sequence[tuple[str, str, str]],
     ) -> None:
-        count = frame.seen[name] = frame.seen.get(name, 0) + 1
-        where = "/".join(filter(None, [frame.node.where, f"{name}[{count}]" if slot.many else name]))
-        if count > 1 and not slot.many:
-            if slot.holds is Holds.SIGNATURE:  # how many there may be is step 5, and SIG-MANY
-                self._notes.add("DOUBLED", where, "stands more than once; the first is read")
-            else:
-                self._object("DOUBLED", where, "stands more than once; the first is read")
+        above = frame.node
+        before = above.children.get(name)
+        step = f"{name}[{len(before or ()) + 1}]" if slot.many else name
+        where = f"{above.where}/{step}" if above.where else step
+        if slot.holds is Holds.SIGNATURE:
+            self._open_signature(ns, name, local, where)
+            return
+        if slot.many:
+            self._check_count(slot.type, name, len(before or ()) + 1)
+        elif before:
+            self._object("DOUBLED", where, "stands more than once; the first is read")
             self._skipped += 1
             return
-        self._check_count(slot.type, name, count)
-        self._note_spelling(name, local, where)
-        if slot.holds is Holds.SIGNATURE:
-            self._watcher = SignatureWatcher(ns, local)
-            return
+        if name != local:
+            self._note_spelling(local, where)
         node = Node(name, where)
-        frame.node.children.setdefault(name, []).append(node)
-        self._note_attributes(name, where, attrs)
-        self._keep_href(node, attrs)
+        if before is None:
+            above.children[name] = [node]
+        else:
+            before.append(node)
+        if attrs:
+            self._note_attributes(name, where, attrs)
+            self._keep_href(node, attrs)
         if slot.holds is Holds.FILE:
-            self._collected.open(frame.node, frame.slot.type)
-        self._frames.append(_Frame(node, slot))
+            self._collected.open(above, frame.slot.type)
+        self._frames.append(_Frame(node, slot, dialect.types.get(slot.type, _NO_CHILDREN)))
+
+    def _open_signature(self, ns: str, name: str, local: str, where: str) -> None:
+        if self._watcher is not None:  # how many there may be is step 5, and SIG-MANY
+            self._notes.add("DOUBLED", where, "stands more than once; the first is read")
+            self._skipped += 1
+            return
+        if name != local:
+            self._note_spelling(local, where)
+        self._watcher = SignatureWatcher(ns, local)
 
     def _check_signature_size(self, watcher: SignatureWatcher) -> None:
         if watcher.size > self._limits.signature_bytes:
@@ -230,10 +247,10 @@ class ModelBuilder:
             if max(files, count) > self._limits.attachments:
                 raise MalformedXml("ENV-LIMIT", f"more than {self._limits.attachments} attachments", step=3)
 
-    def _note_spelling(self, name: str, local: str, where: str) -> None:
+    def _note_spelling(self, local: str, where: str) -> None:
         if local in dialects.NET_ELEMENTS:
             self._net = True
-        elif name != local:
+        else:
             self._notes.add("ALIAS", where, f"written {local!r}")
 
     def _note_attributes(self, name: str, where: str, attrs: Sequence[tuple[str, str, str]]) -> None:
@@ -246,7 +263,7 @@ class ModelBuilder:
     def _keep_href(self, node: Node, attrs: Sequence[tuple[str, str, str]]) -> None:
         for ns, local, value in attrs:
             if node.name == "Reference" and (ns, local) == (dialects.XLINK, "href"):
-                node.children["@href"] = [Node("@href", f"{node.where}/@href", [value])]
+                node.children["@href"] = [Node("@href", f"{node.where}/@href", value)]
 
     def _data_of(self, frame: _Frame, text: str) -> None:
         if frame.slot.holds is Holds.ELEMENTS:
@@ -261,7 +278,7 @@ class ModelBuilder:
         if frame.size > self._limits.text_bytes:
             detail = f"{frame.node.where} is longer than {self._limits.text_bytes} bytes"
             raise MalformedXml("ENV-LIMIT", detail, step=3, where=frame.node.where)
-        frame.node.text.append(text)
+        frame.node.value += text
 
     def _count_text(self, text: str) -> int:
         size = len(text) if text.isascii() else len(text.encode())

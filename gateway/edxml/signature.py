@@ -8,6 +8,7 @@ from base64 import b64decode, b64encode
 from collections import defaultdict
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
 from typing import Final
 from xml.parsers import expat
 
@@ -167,20 +168,27 @@ def _receipt(receipt: Receipt) -> bytes:
     return b"<gw:Receipt>" + b"".join(children) + b"</gw:Receipt>"
 
 
+@cache
 def _open(name: str, *attributes: tuple[str, str]) -> bytes:
-    """A start tag; every attribute value of S is a constant that needs no escaping."""
+    """A start tag; every attribute value of S is a constant that needs no escaping, so there are few to keep."""
     written = "".join(f' {key}="{value}"' for key, value in attributes)
     return f"<{name}{written}>".encode()
 
 
 def _leaf(name: str, text: str, *attributes: tuple[str, str]) -> bytes:
-    return _open(name, *attributes) + escape(text) + f"</{name}>".encode()
+    return _open(name, *attributes) + escape(text) + _close(name)
+
+
+@cache
+def _close(name: str) -> bytes:
+    return f"</{name}>".encode()
 
 
 def _optional(name: str, text: str | None, *attributes: tuple[str, str]) -> bytes:
     return b"" if text is None else _leaf(name, text, *attributes)
 
 
+@cache
 def _algorithm(name: str, uri: str, *declared: tuple[str, str]) -> bytes:
     return _leaf(name, "", *declared, ("Algorithm", uri))
 
@@ -206,7 +214,7 @@ class _Leaves:
 
     def start(self, name: str, attributes: list[str]) -> None:
         self._text = []
-        self._attributes = dict(zip(attributes[::2], attributes[1::2], strict=True))
+        self._attributes = dict(zip(attributes[::2], attributes[1::2], strict=True)) if attributes else {}
         if name == "ds:SignatureMethod":
             self.method = self._attributes["Algorithm"]
 

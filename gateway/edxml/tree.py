@@ -25,7 +25,7 @@ class Node:
 
     name: str
     where: str
-    text: list[str] = field(default_factory=list)
+    value: str = ""
     children: dict[str, list[Node]] = field(default_factory=dict)
 
     def one(self, name: str) -> Node | None:
@@ -42,10 +42,6 @@ class Node:
         for name in names:
             node = node.one(name) if node else None
         return node
-
-    @property
-    def value(self) -> str:
-        return "".join(self.text)
 
 
 class Notes:
@@ -74,10 +70,8 @@ class Leaves:
         self._notes = notes
 
     def text(self, node: Node | None, name: str) -> str | None:
-        leaf = node.one(name) if node else None
-        if leaf is None or not leaf.value.strip(XML_SPACE):
-            return None
-        return leaf.value
+        leaf = node.one(name) if node is not None else None
+        return leaf.value if leaf is not None and leaf.value.strip(XML_SPACE) else None
 
     def identity(self, node: Node | None, name: str) -> str | None:
         """Exactly as read (F10): what the certificate is bound to is this text, with no trimming or folding."""

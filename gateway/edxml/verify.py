@@ -15,11 +15,13 @@ from typing import TYPE_CHECKING, Final
 from gateway.domain.document import Kind
 from gateway.domain.identity import Digest, PacketId
 from gateway.domain.proof import Binding, Contradiction, Finding, SignedEnvelope
-from gateway.edxml import binding, canonical, checklist, general, terms
+from gateway.edxml import binding, canonical, checklist, general, schema, terms
 from gateway.edxml.envelope import Envelope
 from gateway.errors import InvalidEnvelope, MalformedXml
 
 if TYPE_CHECKING:
+    from lxml import etree
+
     from gateway.domain.receipt import Receipt
     from gateway.edxml.policy import XmlPolicy
     from gateway.edxml.properties import Qualifier
@@ -45,10 +47,16 @@ class TransportFacts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verified:
-    """`canonical` holds the canonical octets when the general path decided: the file slices count in them."""
+    """`canonical` holds the canonical octets when the general path decided: the file slices count in them. `tree` is what
+    `schema.holds` judges, where the reader of small files left one."""
 
     signed: SignedEnvelope[Envelope]
     canonical: bytes | None
+    tree: etree._Element | None = None
+
+    def keeps_form(self) -> bool:
+        """Whether the one reading showed already that the schema holds; where not, `schema.check` tells."""
+        return self.tree is not None and schema.holds(self.tree)
 
 
 def envelope(
@@ -131,7 +139,7 @@ def _fast(
     candidates: Callable[[str], Sequence[Binding]],
     told: TransportFacts,
 ) -> Verified | None:
-    """F1-F12; None when the general path has to decide. One pass over one `open`."""
+    """F1-F13; None when the general path has to decide. One pass over one `open`."""
     fast = canonical.read_fast(given.open(), given.size, policy)
     if fast is None or fast.envelope.sender.organ_id is None:
         return None
@@ -167,7 +175,7 @@ def _fast(
         steps=checklist.passed({1: f"{fast.size} bytes", 8: parts.algorithm}),
         signature_digest=_digest(parts.value),
     )
-    return Verified(signed=signed, canonical=None)
+    return Verified(signed=signed, canonical=None, tree=fast.tree)
 
 
 def _general(

@@ -17,6 +17,8 @@ from gateway.domain.files import FileFacts
 from gateway.domain.identity import Digest
 from gateway.domain.proof import FileSlice, Finding
 from gateway.edxml import attachment, schema, skeleton
+from gateway.edxml.policy import Limits
+from gateway.edxml.problems import Problem
 from gateway.errors import ScannerDown
 from gateway.incoming import old_code, signatures
 from gateway.incoming.desk import InDesk, ours
@@ -54,13 +56,7 @@ async def run(desk: InDesk, item: InboxItem, proved: Proved, source: Digest) -> 
     model = proved.envelope.model
     # The order of another system's elements has no meaning; ours is checked to the letter (edxml.md 2.2).
     liberal = proved.octets is not None
-    octets = partial(pieces, proved.open) if liberal else partial(without_files, proved.open, looked)
-    problems = (
-        await desk.pool.run(
-            lambda: schema.check(skeleton.skeleton(octets(), desk.xml.limits, liberal=liberal))
-        )
-        or ()
-    )
+    problems = await desk.pool.run(partial(_problems, desk.xml.limits, proved, looked))
     addressed_to = _addressed_to(proved)
     old = await old_code.addressed(desk, agency, addressed_to) if model.kind is not Kind.STATUS else None
     packet = rules.ArrivedPacket(
@@ -79,6 +75,15 @@ async def run(desk: InDesk, item: InboxItem, proved: Proved, source: Digest) -> 
     )
     ruling = rules.check(packet, desk.profile)
     return Checked(ruling=ruling, looked=tuple(looked), source=source, old=old)
+
+
+def _problems(limits: Limits, proved: Proved, looked: Sequence[Looked]) -> Sequence[Problem]:
+    """What the schema objects to. Where the one reading did not show that it holds, the packet is read once more."""
+    if proved.judged.keeps_form():
+        return ()
+    liberal = proved.octets is not None
+    octets = pieces(proved.open) if liberal else without_files(proved.open, looked)
+    return schema.check(skeleton.skeleton(octets, limits, liberal=liberal)) or ()
 
 
 async def _opened(desk: InDesk, item: InboxItem, proved: Proved, source: Digest) -> Callable[[], BinaryIO]:

@@ -33,13 +33,18 @@ _ANY_TIME = timedelta(days=36500)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Proved:
-    """A verified packet. `open` reads the file that was judged. `octets` are the canonical octets when the general path
-    read it, else None. `proof` is what the log keeps of the signature and of what it was judged by (R4)."""
+    """A verified packet. `open` reads the file that was judged, `judged` is what reading it gave. `proof` is what the log
+    keeps of the signature and of what it was judged by (R4)."""
 
     envelope: VerifiedEnvelope[Envelope]
     open: Callable[[], BinaryIO]
-    octets: bytes | None = None
+    judged: envelopes.Verified
     evidence: Evidence | None = None
+
+    @property
+    def octets(self) -> bytes | None:
+        """The canonical octets when the general path read it, else None."""
+        return self.judged.canonical
 
     @property
     def proof(self) -> Mapping[str, object]:
@@ -57,13 +62,13 @@ class Proved:
 async def run(desk: InDesk, item: InboxItem) -> Proved:
     """The packet's sender is proved at the time of its arrival (K2), never at the claimed SigningTime."""
     verified, opener = await _examined(desk, item)
-    signed, canonical = verified.signed, verified.canonical
+    signed = verified.signed
     evidence = await desk.pool.run(lambda: desk.trust.collect(signed.certificate_der, item.received_at))
     carried = await _carried(desk, item, signed.sender_code)
     if desk.answers is not None:
         await desk.answers.use(evidence.answers)
     proved = trust.decide(signed, evidence, _policy(desk, item), item.received_at, carried)
-    return Proved(envelope=proved, open=opener, octets=canonical, evidence=evidence)
+    return Proved(envelope=proved, open=opener, judged=verified, evidence=evidence)
 
 
 async def _examined(desk: InDesk, item: InboxItem) -> tuple[envelopes.Verified, Callable[[], BinaryIO]]:

@@ -16,7 +16,7 @@ from gateway.edxml.sign import signature
 from gateway.errors import InvalidEnvelope
 from tests.fuzz.target import Target
 from tests.hostile import forge
-from tests.support import envelopes, pki
+from tests.support import envelopes, pki, readers
 
 _POLICY = XmlPolicy()
 _SIGNERS = [pki.signer(code, "p256") for code in (envelopes.SENDER, envelopes.RECEIVER)]
@@ -35,7 +35,7 @@ _GOOD = frozenset(_natives())
 
 
 def _fast(data: bytes) -> canonical.Fast | None:
-    found = canonical.read_fast([data], len(data), _POLICY)
+    found = readers.fast(data, _POLICY)
     if found is None or canonical.check_key(found, _BOUND, _POLICY) is None:
         return None
     return found

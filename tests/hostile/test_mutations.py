@@ -13,7 +13,7 @@ from gateway.edxml import binding, canonical, general
 from gateway.edxml.policy import XmlPolicy
 from gateway.errors import InvalidEnvelope
 from tests.hostile import forge
-from tests.support import envelopes, pki
+from tests.support import envelopes, pki, readers
 
 POLICY = XmlPolicy()
 SIGNER = pki.signer(envelopes.SENDER, "p256")
@@ -41,7 +41,7 @@ SNIPPETS = [
 
 
 def _fast(data: bytes) -> canonical.Fast | None:
-    found = canonical.read_fast([data], len(data), POLICY)
+    found = readers.fast(data, POLICY)
     if found is None or canonical.check_key(found, [BOUND], POLICY) is None:
         return None
     return found

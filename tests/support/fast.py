@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 from functools import cache
 
-from gateway.edxml.canonical import Fast, check_key, read_fast
+from gateway.edxml.canonical import Fast, check_key
 from gateway.edxml.envelope import StatusReport
 from gateway.edxml.policy import XmlPolicy
-from tests.support import envelopes, pki
+from tests.support import envelopes, pki, readers
 
 POLICY = XmlPolicy()
 SIGNER = pki.signer(kind="p256")
@@ -16,8 +16,7 @@ BINDING = envelopes.binding(SIGNER)
 
 
 def fast(raw: bytes, piece: int = 1 << 18, policy: XmlPolicy = POLICY) -> Fast | None:
-    pieces = (raw[at : at + piece] for at in range(0, len(raw), piece))
-    return read_fast(pieces, len(raw), policy)
+    return readers.fast(raw, policy, piece)
 
 
 def accepted(raw: bytes) -> Fast | None:

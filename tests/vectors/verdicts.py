@@ -19,7 +19,7 @@ from gateway.edxml.policy import XmlPolicy
 from gateway.errors import InvalidEnvelope
 from gateway.ops.verify_file import verify_file
 from tests.hostile import forge
-from tests.support import envelopes, pki
+from tests.support import envelopes, pki, readers
 from tests.vectors.make import BOUND, NOW, RSA, Vector, all_vectors
 
 TABLE = Path(__file__).with_name("vectors.csv")
@@ -80,7 +80,7 @@ def _judged(vector: Vector, end: str) -> Row:
 
 
 def _fast(raw: bytes) -> str:
-    found = canonical.read_fast([raw], len(raw), _POLICY)
+    found = readers.fast(raw, _POLICY)
     own = _BINDINGS if found is not None else []
     return VALID if found is not None and canonical.check_key(found, own, _POLICY) else NOT_MINE
 

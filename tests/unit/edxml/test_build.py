@@ -18,11 +18,11 @@ from gateway.domain.document import Kind
 from gateway.domain.receipt import Receipt
 from gateway.edxml import names, outline, reader
 from gateway.edxml.build import Content, Qualifier, Written, write
-from gateway.edxml.canonical import check_key, read_fast
+from gateway.edxml.canonical import check_key
 from gateway.edxml.envelope import Business, Envelope, Organisation, OtherInfo, TraceHeader
 from gateway.edxml.policy import Limits, XmlPolicy
 from gateway.errors import BreaksRule
-from tests.support import envelopes, oracles, pki, strategies
+from tests.support import envelopes, oracles, pki, readers, strategies
 
 POLICY = XmlPolicy(allow_p384=True)
 EVERY_KIND = envelopes.every_kind()
@@ -52,7 +52,7 @@ def test_every_kind_is_valid_here_and_elsewhere_and_reads_back_as_it_was(
 
     raw = envelopes.native(envelope, files, signer=signer, of=of)
 
-    fast = read_fast([raw], len(raw), POLICY)
+    fast = readers.fast(raw, POLICY)
     assert fast is not None
     assert check_key(fast, [envelopes.binding(signer)], POLICY) == envelopes.binding(signer)
     assert (fast.envelope, fast.findings, fast.signature.receipt) == (envelope, (), of)
@@ -68,7 +68,7 @@ def test_the_oracles_can_say_no() -> None:
     assert changed != raw
     assert not oracles.xmlsec_says_valid(changed, signer.certificate_der)
     assert not oracles.signxml_says_valid(changed, signer.certificate_der)
-    assert read_fast([changed], len(changed), POLICY) is None
+    assert readers.fast(changed, POLICY) is None
 
 
 def test_fifty_attachments_lie_where_the_writer_says() -> None:
@@ -76,7 +76,7 @@ def test_fifty_attachments_lie_where_the_writer_says() -> None:
 
     raw, written = put(envelope, FIFTY_FILES)
 
-    fast = read_fast([raw], len(raw), POLICY)
+    fast = readers.fast(raw, POLICY)
     assert fast is not None
     assert (fast.files, fast.body_digest, fast.size) == (written.files, written.body_digest, written.size)
     for (name, content), found in zip(FIFTY_FILES, written.files, strict=True):
@@ -112,7 +112,7 @@ def _must_survive(
     envelope: Envelope, files: envelopes.Files, signer: pki.KeySigner, of: Receipt | None = None
 ) -> None:
     raw = envelopes.native(envelope, files, signer=signer, of=of)
-    fast = read_fast([raw], len(raw), POLICY)
+    fast = readers.fast(raw, POLICY)
     assert fast is not None
     assert check_key(fast, [envelopes.binding(signer)], POLICY) is not None
     assert fast.envelope == envelope
@@ -125,7 +125,7 @@ def _must_survive(
 def test_markup_signs_and_the_last_code_point_survive() -> None:
     subject = "& < > \" ' ]]> \t \n ắ \U0010ffff <ds:Signature &amp; &#49;"
     raw, _ = put(envelopes.document((), subject=subject))
-    fast = read_fast([raw], len(raw), POLICY)
+    fast = readers.fast(raw, POLICY)
     assert fast is not None
     assert fast.envelope.subject == subject
 
@@ -161,7 +161,7 @@ def test_an_unsigned_envelope_has_no_signature_and_reads_the_same() -> None:
     assert b"Signature" not in raw
     found = reader.read([raw], Limits(), strict=True)
     assert (found.envelope, found.files, found.findings) == (envelope, written.files, ())
-    assert read_fast([raw], len(raw), POLICY) is None
+    assert readers.fast(raw, POLICY) is None
 
 
 def test_what_is_absent_is_not_written_and_order_is_the_closed_tables() -> None:

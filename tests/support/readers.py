@@ -1,0 +1,79 @@
+"""The two readers of native files (F13), held together: what the one says of any bytes, the other must say, to the last
+field. Compared before the digests are judged, so that a file that nobody signed is compared as well."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from hashlib import sha256
+from typing import NamedTuple
+from xml.parsers import expat
+
+from gateway.domain.identity import Digest
+from gateway.edxml import canonical, schema, skeleton, small
+from gateway.edxml.names import DECLARATION
+from gateway.edxml.policy import Limits, XmlPolicy
+from gateway.edxml.reader import Read
+from gateway.edxml.scan import NotMine, Scan
+from gateway.edxml.signature import SignatureParts
+from gateway.errors import InvalidEnvelope
+
+
+class Said(NamedTuple):
+    """All that a reader says of a file."""
+
+    read: Read
+    parts: SignatureParts
+    a: int
+    b: int
+    body_digest: Digest
+    file_digest: Digest
+    properties_digest: bytes
+
+
+def both(raw: bytes, limits: Limits | None = None) -> Said | None:
+    """What both say, which is the same; None: not mine."""
+    limits = limits or Limits()
+    streamed, held = _streamed(raw, limits), _held(raw, limits)
+    assert held == streamed, "the two readers differ"
+    return streamed
+
+
+def fast(raw: bytes, policy: XmlPolicy, piece: int = 1 << 18) -> canonical.Fast | None:
+    """What the fast path says, which the other reader says as well."""
+    pieces: Sequence[bytes] = [raw[at : at + piece] for at in range(0, len(raw), piece)]
+    found = canonical.read_fast(pieces, len(raw), policy)
+    if small.takes(len(raw), policy.limits):
+        assert canonical.read_large(pieces, len(raw), policy) == found, "the two readers differ"
+    return found
+
+
+def _streamed(raw: bytes, limits: Limits) -> Said | None:
+    scan = Scan(limits)
+    try:
+        if not raw.startswith(DECLARATION):
+            return None
+        scan.feed(raw[len(DECLARATION) :])
+        parts = scan.finish(len(raw))
+        read = scan.builder.finish()
+    except (NotMine, expat.ExpatError, UnicodeError, InvalidEnvelope):
+        return None
+    digest = sha256(parts.signed_properties).digest()
+    return Said(read, parts, scan.a, scan.b, scan.body_digest, scan.file_digest, digest)
+
+
+def _held(raw: bytes, limits: Limits) -> Said | None:
+    try:
+        found = small.read(raw, limits)
+    except (NotMine, UnicodeError, InvalidEnvelope):
+        return None
+    form = schema.check(skeleton.skeleton([raw], limits))
+    assert schema.holds(found.tree) is (form is None), "the schema says two things"
+    return Said(
+        found.read,
+        found.parts,
+        found.a,
+        found.b,
+        found.body_digest,
+        found.file_digest,
+        found.properties_digest,
+    )
