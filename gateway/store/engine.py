@@ -23,12 +23,12 @@ from sqlalchemy.util import await_only
 from tenacity import Retrying, retry_if_exception, stop_after_delay, wait_random
 
 from gateway import errors
-from gateway.store import sqlite_here
+from gateway.store import postgres_direct, sqlite_here
 
 BUSY_TIMEOUT_S = 10  # design 6: longer than any transaction of ours; whoever holds on longer is reported
 READERS = 4
 CONNECT_S = 10.0
-# More than a unit of work has different ones; SQLite reads each once for a connection then.
+# More than a unit of work has different ones; the database reads each once for a connection then.
 _STATEMENTS = 512
 _DRIVERS = {"sqlite": "sqlite+aiosqlite", "postgresql": "postgresql+asyncpg"}
 
@@ -131,6 +131,8 @@ def _server_words(role: Role, limits: ServerLimits) -> dict[str, Any]:
     }
     return {
         "timeout": CONNECT_S,
+        "statement_cache_size": _STATEMENTS,
+        "max_cached_statement_lifetime": 0,
         # Ours is the longer one: it is for a server that says nothing any more.
         "command_timeout": None if patient else limits.statement_s + CONNECT_S,
         "server_settings": {name: _setting(value) for name, value in server.items()},
@@ -142,10 +144,10 @@ def _setting(value: float | str) -> str:
 
 
 def _connect(dialect: Any, record: object, args: Any, words: dict[str, Any]) -> Any:
-    """What the driver says before a connection stands becomes what it says later. Any: the parts of the driver have no
-    public types."""
+    """A connection that can be asked directly. What the driver says before it stands becomes what it says later. Any: the
+    parts of the driver have no public types."""
     try:
-        return dialect.loaded_dbapi.connect(*args, **words)
+        return postgres_direct.connect(dialect.loaded_dbapi, *args, **words)
     except ssl.SSLCertVerificationError as cause:
         raise errors.Misconfigured(
             f"the database server's certificate is not accepted: {cause.verify_message}",

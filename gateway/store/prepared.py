@@ -1,13 +1,13 @@
-"""Statements that are asked again and again: compiled once, and run by SQLite's driver itself. In: a statement and its
-values by name. Out: the rows it found, each with its columns as attributes.
+"""Statements that are asked again and again: compiled once, and run by the database's driver itself. In: a statement and
+its values by name. Out: text and values for the driver; and of what it found, rows with their columns as attributes.
 
 What SQLAlchemy does for each call (a key for its cache, a context, a cursor's wrappers) takes several times as long as
-SQLite does. Here it says once what the SQL is and how values are written and read; the rest is the driver's."""
+the database does. Here it says once what the SQL is and how values are written and read; the rest is the driver's:
+`sqlite_here` and `postgres_direct` ask it."""
 
 from __future__ import annotations
 
 import collections
-import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -20,8 +20,6 @@ from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.dml import UpdateBase
 from sqlalchemy.sql.selectable import SelectBase
 
-# Rows that one call writes: more of them are an import, and go to a thread.
-MANY = 200
 # Of a value, on its way in or out. Any: whatever the column's type has.
 _Turn = Callable[[Any], Any]
 Values = dict[str, Any]
@@ -45,29 +43,23 @@ class Found:
 
 
 class Prepared:
-    """One statement with one set of names."""
+    """One statement with one set of names, for one kind of database."""
 
     def __init__(self, compiled: SQLCompiler, statement: SelectBase | UpdateBase, dialect: Dialect) -> None:
-        self._text = compiled.string
+        self.text = compiled.string
         given = compiled.params
         self._order = [
             (name, compiled.binds[name].required, given[name], _bind(compiled, name, dialect))
             for name in compiled.positiontup or ()
         ]
-        columns = list(statement.exported_columns)
-        reads = [column.type.dialect_impl(dialect).result_processor(dialect, None) for column in columns]
-        self._reads: list[tuple[int, _Turn]] = [(at, read) for at, read in enumerate(reads) if read]
-        self._make: _Turn | None = None  # when the driver has told the columns' names
-        self.finds = bool(columns)
+        self._dialect = dialect
+        self._columns = list(statement.exported_columns)
+        self._reads: list[tuple[int, _Turn]] = []
+        self._make: _Turn | None = None  # when the driver has told the columns
+        self.finds = bool(self._columns)
 
-    def run(self, driver: sqlite3.Connection, values: Values | list[Values]) -> Found:
-        """For several sets of values nothing is found."""
-        if isinstance(values, dict):
-            cursor = driver.execute(self._text, self._bound(values))
-            return Found(self._rows(cursor) if self.finds else (), cursor.rowcount)
-        return Found((), driver.executemany(self._text, [self._bound(row) for row in values]).rowcount)
-
-    def _bound(self, values: Values) -> list[Any]:
+    def bound(self, values: Values) -> list[Any]:
+        """As the driver takes them, in the order of the text."""
         try:
             return [
                 turn(values[name] if required else values.get(name, default))
@@ -78,15 +70,27 @@ class Prepared:
                 for name, required, default, turn in self._order
             ]
         except (KeyError, TypeError, ValueError) as cause:
-            raise StatementError(f"a value cannot be written: {cause!r}", self._text, None, cause) from cause
+            raise StatementError(f"a value cannot be written: {cause!r}", self.text, None, cause) from cause
 
-    def _rows(self, cursor: sqlite3.Cursor) -> Sequence[Any]:
-        found = cursor.fetchall()
-        if not found:
-            return found
-        if self._make is None:
-            self._make = _maker(part[0] for part in cursor.description)
+    @property
+    def is_told(self) -> bool:
+        return self._make is not None
+
+    def tell(self, columns: Iterable[tuple[str, Any]]) -> None:
+        """Name and type of each column, as the driver has them. Any: a type is a number here, and nothing there."""
+        told = list(columns)
+        reads = [
+            column.type.dialect_impl(self._dialect).result_processor(self._dialect, type_)
+            for column, (_, type_) in zip(self._columns, told, strict=True)
+        ]
+        self._reads = [(at, read) for at, read in enumerate(reads) if read]
+        self._make = _maker(name for name, _ in told)
+
+    def rows(self, found: Sequence[Any]) -> Sequence[Any]:
+        """`found` as it should be read; the columns are told by now."""
         make, reads = self._make, self._reads
+        if make is None or not found:
+            return found
         if not reads:
             return [make(row) for row in found]
         rows = []
@@ -103,7 +107,9 @@ class Statements:
     that was made for a single question goes with it."""
 
     def __init__(self) -> None:
-        self._known: WeakKeyDictionary[Executable, dict[_Names, Prepared | None]] = WeakKeyDictionary()
+        self._known: WeakKeyDictionary[Executable, dict[tuple[str, _Names], Prepared | None]] = (
+            WeakKeyDictionary()
+        )
 
     def __len__(self) -> int:
         return len(self._known)
@@ -111,20 +117,18 @@ class Statements:
     def of(
         self, statement: Executable, values: Values | list[Values] | None, dialect: Dialect
     ) -> Prepared | None:
-        """None: for SQLAlchemy itself, which also answers for each of many rows, and gives other work its turn."""
+        """None: for SQLAlchemy itself, which also answers for each of many rows."""
         known = self._known.get(statement)
         if known is None:
             self._known[statement] = {}
             return None
-        several = values if isinstance(values, list) else None
-        if several is not None and len(several) > MANY:
-            return None
         first = values[0] if isinstance(values, list) else values
         names = tuple(first or ())
-        if names not in known:
-            known[names] = _prepared(statement, names, dialect)
-        prepared = known[names]
-        return None if prepared is None or (several is not None and prepared.finds) else prepared
+        key = (dialect.name, names)
+        if key not in known:
+            known[key] = _prepared(statement, names, dialect)
+        prepared = known[key]
+        return None if prepared is None or (isinstance(values, list) and prepared.finds) else prepared
 
 
 def _prepared(statement: Executable, names: _Names, dialect: Dialect) -> Prepared | None:
@@ -134,6 +138,8 @@ def _prepared(statement: Executable, names: _Names, dialect: Dialect) -> Prepare
     if not isinstance(compiled, SQLCompiler):
         return None
     if compiled.insert_prefetch or compiled.update_prefetch:  # values that SQLAlchemy makes for each call
+        return None
+    if compiled.implicit_returning:  # a key that the database counts, for whoever wrote one row
         return None
     if compiled.post_compile_params or compiled.literal_execute_params:  # a list of values, as long as it is
         return None

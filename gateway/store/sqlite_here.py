@@ -17,14 +17,17 @@ from sqlalchemy.engine import Connection
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from sqlalchemy.pool import AsyncAdaptedQueuePool
+from sqlalchemy.sql import Executable
 from sqlalchemy.util.concurrency import await_, in_greenlet
 
 from gateway.commits import apart, take_lock
-from gateway.store.prepared import MANY
+from gateway.store.prepared import Found, Prepared, Values
 
 NAME = "sqlite+here"
 # An execution option of statements that may take long: they go to a thread too.
 SLOW = "gateway_slow"
+# Rows that one call writes: more of them are an import, and go to a thread.
+MANY = 200
 
 
 class _Context(SQLiteExecutionContext):
@@ -106,6 +109,25 @@ def driver(asked: Connection | AsyncConnection) -> sqlite3.Connection:
         raise TypeError("only SQLite has a driver that runs statements where they are asked")
     below: sqlite3.Connection = connection.connection.driver_connection  # type: ignore[assignment]  # the pool's is of any driver
     return below
+
+
+def is_slow(statement: Executable, values: Values | list[Values] | None) -> bool:
+    """Whether it goes to a thread."""
+    if isinstance(values, list) and len(values) > MANY:
+        return True
+    return bool(statement.get_execution_options().get(SLOW))
+
+
+def run(prepared: Prepared, asked: sqlite3.Connection, values: Values | list[Values]) -> Found:
+    """Of a statement of `prepared`; for several sets of values nothing is found."""
+    if isinstance(values, list):
+        return Found((), asked.executemany(prepared.text, [prepared.bound(row) for row in values]).rowcount)
+    cursor = asked.execute(prepared.text, prepared.bound(values))
+    if not prepared.finds:
+        return Found((), cursor.rowcount)
+    if not prepared.is_told:
+        prepared.tell((column[0], None) for column in cursor.description)
+    return Found(prepared.rows(cursor.fetchall()), cursor.rowcount)
 
 
 def begin_waiting(connection: Connection, patience_s: float) -> None:

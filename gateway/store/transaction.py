@@ -21,7 +21,7 @@ from sqlalchemy.sql import Executable, Select
 from sqlalchemy.sql.dml import Delete, Insert, Update
 
 from gateway import errors
-from gateway.store import sqlite_here
+from gateway.store import postgres_direct, sqlite_here
 from gateway.store.prepared import Found, Statements
 from gateway.store.row import Row
 
@@ -146,11 +146,13 @@ class Transaction:
     ) -> Found | CursorResult[Any]:
         self._check_open()
         try:
-            if self._here is None or statement.get_execution_options().get(sqlite_here.SLOW):
+            if self._here is None:
+                return await self._asked(statement, values)
+            if sqlite_here.is_slow(statement, values):
                 return await self._connection.execute(statement, values)
             prepared = _STATEMENTS.of(statement, values, self._here.dialect)
             if prepared is not None:
-                return prepared.run(sqlite_here.driver(self._here), values or {})
+                return sqlite_here.run(prepared, sqlite_here.driver(self._here), values or {})
             return self._here.execute(statement, values)
         except (IntegrityError, sqlite3.IntegrityError) as cause:
             raise errors.Clash(
@@ -158,6 +160,15 @@ class Transaction:
             ) from cause
         except (SQLAlchemyError, sqlite3.Error) as cause:
             raise failure(cause) from cause
+
+    async def _asked(
+        self, statement: Executable, values: list[dict[str, Any]] | dict[str, Any] | None
+    ) -> Found | CursorResult[Any]:
+        """Of a server."""
+        prepared = _STATEMENTS.of(statement, values, self._connection.dialect)
+        if prepared is None:
+            return await self._connection.execute(statement, values)
+        return await postgres_direct.run(prepared, self._connection, values or {})
 
     def _check_open(self) -> None:
         if self._over:
@@ -174,7 +185,10 @@ class Slowly(Transaction):
     async def _execute(
         self, statement: Executable, values: list[dict[str, Any]] | dict[str, Any] | None = None
     ) -> Found | CursorResult[Any]:
-        return await super()._execute(statement.execution_options(**{sqlite_here.SLOW: True}), values)
+        slow = (
+            statement.execution_options(**{sqlite_here.SLOW: True}) if self._here is not None else statement
+        )
+        return await super()._execute(slow, values)
 
 
 @asynccontextmanager

@@ -26,9 +26,10 @@ from sqlalchemy.dialects.sqlite import insert
 from sqlalchemy.types import Boolean, Float, Integer
 
 from gateway import errors
+from gateway.store import sqlite_here
 from gateway.store.account_tables import HostedAgencyRow
 from gateway.store.columns import Moment
-from gateway.store.prepared import MANY, Statements
+from gateway.store.prepared import Statements
 from gateway.store.store import SqlStore
 from gateway.store.tables import BlobRow
 
@@ -73,16 +74,16 @@ def test_what_one_of_both_writes_the_other_reads_alike(row: dict[str, Any], othe
         new, by_id = known.of(_NEW, row, engine.dialect), known.of(_BY_ID, {"id": 0}, engine.dialect)
         assert new is not None
         assert by_id is not None
-        assert new.run(driver, row).rowcount == 1
+        assert sqlite_here.run(new, driver, row).rowcount == 1
         (theirs,) = connection.execute(_BY_ID, {"id": row["id"]})
-        (ours,) = by_id.run(driver, {"id": row["id"]})
+        (ours,) = sqlite_here.run(by_id, driver, {"id": row["id"]})
         assert (tuple(ours), ours.at, ours.words) == (tuple(theirs), row["at"], row["words"])
 
         changed = {name: value for name, value in other.items() if name != "id"}
         over = known.of(_THIS, changed | {"which": row["id"]}, engine.dialect)
         assert over is not None
-        assert over.run(driver, changed | {"which": row["id"]}).rowcount == 1
-        assert over.run(driver, changed | {"which": row["id"] + 1}).rowcount == 0
+        assert sqlite_here.run(over, driver, changed | {"which": row["id"]}).rowcount == 1
+        assert sqlite_here.run(over, driver, changed | {"which": row["id"] + 1}).rowcount == 0
         (theirs,) = connection.execute(_BY_ID, {"id": row["id"]})
         assert theirs._asdict() == changed | {"id": row["id"]}
     engine.dispose()
@@ -99,12 +100,10 @@ def test_what_is_made_for_one_question_is_not_compiled_for_the_next() -> None:
     ("statement", "values"),
     [
         (select(_T.c.id).where(_T.c.id.in_([1, 2, 3])), None),
-        (_NEW, [{"id": n} for n in range(MANY + 1)]),
         (insert(_T).returning(_T.c.id), [{"id": 1}, {"id": 2}]),
     ],
     ids=[
         "as many values as it is asked for",
-        "so many rows that others wait",
         "rows that tell each their key",
     ],
 )
@@ -112,6 +111,13 @@ def test_what_the_driver_cannot_do_alone_is_left_to_sqlalchemy(statement: Any, v
     engine, known = create_engine("sqlite+pysqlite:///:memory:"), Statements()
 
     assert [known.of(statement, values, engine.dialect) for _ in range(3)] == [None, None, None]
+
+
+def test_so_many_rows_that_others_would_wait_go_to_a_thread() -> None:
+    rows: list[dict[str, Any]] = [{"id": n} for n in range(sqlite_here.MANY + 1)]
+
+    assert sqlite_here.is_slow(_NEW, rows)
+    assert not sqlite_here.is_slow(_NEW, rows[1:])
 
 
 async def test_a_value_that_cannot_be_written_is_named_and_nothing_is_stored(store: SqlStore) -> None:
