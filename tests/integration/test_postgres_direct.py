@@ -138,9 +138,7 @@ def test_what_one_of_both_writes_the_other_reads_alike(
     runner.run(compared())
 
 
-async def both(
-    ask: Asked, connection: AsyncConnection, query: Any, values: dict[str, Any]
-) -> dict[str, Any]:
+async def both(ask: Asked, connection: AsyncConnection, query: Any, values: dict[str, Any]) -> dict[str, Any]:
     """The one row that the query finds in either way, to the same names."""
     (ours,) = await ask(query, values)
     (theirs,) = await connection.execute(query, values)
