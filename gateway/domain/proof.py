@@ -54,6 +54,11 @@ class FileSlice:
     source: str = "envelope"
     damaged: str | None = None
 
+    @property
+    def is_closed(self) -> bool:
+        """Nobody has decoded it yet: where it lies is all that is known."""
+        return self.sha256 is None and self.damaged is None
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Binding:

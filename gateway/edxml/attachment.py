@@ -8,12 +8,13 @@ import binascii
 import hashlib
 import re
 from base64 import b64encode
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final
 
 from gateway.domain.identity import Digest
+from gateway.domain.proof import FileSlice
 from gateway.edxml.archive import LOCAL_MAGIC, OneEntry, zipped
 from gateway.edxml.policy import Limits
 from gateway.errors import CannotOpen
@@ -33,7 +34,7 @@ _NO_EFFORT: Final = 0
 """Deflate level for what is packed already: plain DEFLATE blocks, without 300 ms per 10 MB for nothing."""
 
 _UUID = re.compile(r"[0-9a-f]{8}(-?[0-9a-f]{4}){3}-?[0-9a-f]{12}", re.IGNORECASE)
-_XML_SPACE = str.maketrans("", "", " \t\r\n")
+_XML_SPACE = b" \t\r\n"
 _ENCODE_STEP: Final = 3 << 16
 
 
@@ -98,10 +99,10 @@ class _Base64:
 
     def __init__(self) -> None:
         self.fault: str | None = None
-        self._carry = ""
+        self._carry = b""
         self._ended = False
 
-    def feed(self, text: str) -> bytes:
+    def feed(self, text: bytes) -> bytes:
         if self.fault is not None:
             return b""
         text = self._carry + text
@@ -109,7 +110,7 @@ class _Base64:
         try:
             raw = self._decode(text[:whole])
         except ValueError:
-            text = text.translate(_XML_SPACE)
+            text = text.translate(None, _XML_SPACE)
             whole = len(text) & ~3
             try:
                 raw = self._decode(text[:whole])
@@ -120,18 +121,18 @@ class _Base64:
         return raw
 
     def finish(self) -> None:
-        if self.fault is None and self._carry.translate(_XML_SPACE):
+        if self.fault is None and self._carry.translate(None, _XML_SPACE):
             self.fault = "base64 without its padding, or cut short"
 
-    def _decode(self, text: str) -> bytes:
+    def _decode(self, text: bytes) -> bytes:
         if not text:
             return b""
         if self._ended:
             raise ValueError("text after the padding")
         raw = binascii.a2b_base64(text, strict_mode=True)
-        if text.endswith("="):
+        if text.endswith(b"="):
             # the decoder ignores bits beyond the last byte: two texts would give one file
-            if b64encode(raw[-(len(raw) % 3) :]).decode() != text[-4:]:
+            if b64encode(raw[-(len(raw) % 3) :]) != text[-4:]:
                 raise ValueError("stray bits before the padding")
             self._ended = True
         return raw
@@ -139,12 +140,15 @@ class _Base64:
 
 class Decoder:
     """Takes one attachment's text in pieces of any size and keeps none of it. `limits.inflated_bytes` is what this
-    attachment may unpack to: who decodes several passes what is left, and subtracts `inflated` afterwards."""
+    attachment may unpack to: who decodes several passes what is left, and subtracts `inflated` afterwards. `out` is given
+    the file while it passes, unless it begins as a ZIP: what a person would open is then known at the end only."""
 
-    def __init__(self, name: str | None, content_type: str | None, limits: Limits) -> None:
+    def __init__(
+        self, name: str | None, limits: Limits, out: Callable[[bytes], object] | None = None
+    ) -> None:
         self._name = name
-        self._content_type = content_type
         self._limits = limits
+        self._out = out
         self._base64 = _Base64()
         self._stored_hash = hashlib.sha256()
         self._entry_hash = hashlib.sha256()
@@ -157,7 +161,12 @@ class Decoder:
         """Bytes unpacked so far."""
         return 0 if self._entry is None else self._entry.inflated
 
-    def feed(self, text: str) -> None:
+    @property
+    def gave_out(self) -> bool:
+        """Whether `out` had all of it."""
+        return self._out is not None and self._entry is None
+
+    def feed(self, text: bytes) -> None:
         raw = self._base64.feed(text)
         if not raw:
             return
@@ -173,10 +182,14 @@ class Decoder:
                 self._entry = OneEntry(self._limits.inflated_bytes, self._entry_hash.update)
         if self._entry is not None:
             self._entry.feed(raw)
+        elif self._out is not None:
+            self._out(raw)
 
     def finish(self, name: str | None = None) -> Decoded:
         """The result. `name` is for writers that put the name after the content."""
         self._base64.finish()
+        if self._magic and self._out is not None:
+            self._out(self._magic)
         if self._base64.fault is not None:
             return Decoded(
                 coding="raw", size=None, sha256=None, stored_size=self._stored, damaged=self._base64.fault
@@ -207,6 +220,21 @@ class Decoder:
         )
 
 
+def opened(
+    part: FileSlice, name: str | None, text: Iterable[bytes], limits: Limits, out: Callable[[bytes], object]
+) -> tuple[FileSlice, Decoder]:
+    """A slice that was not opened when its envelope was read, with what is in it. `name` is the attachment's own, which
+    its line of the manifest may have to lend it."""
+    decoder = Decoder(name, limits, out)
+    for piece in text:
+        decoder.feed(piece)
+    found = decoder.finish()
+    return (
+        replace(part, coding=found.coding, size=found.size, sha256=found.sha256, damaged=found.damaged),
+        decoder,
+    )
+
+
 def decoded_pieces(raw_b64: Iterable[bytes], coding: str, max_bytes: int = 1 << 40) -> Iterator[bytes]:
     """A stored slice streamed back out as the file. `CannotOpen` when it is damaged, possibly after the first
     pieces: whoever keeps them compares the digest of the `FileSlice` at the end."""
@@ -214,7 +242,7 @@ def decoded_pieces(raw_b64: Iterable[bytes], coding: str, max_bytes: int = 1 << 
     ready: list[bytes] = []
     entry = OneEntry(max_bytes, ready.append) if coding == "zip" else None
     for piece in raw_b64:
-        raw = base64.feed(piece.decode("ascii", "replace"))
+        raw = base64.feed(piece)
         if entry is None:
             ready.append(raw)
         else:

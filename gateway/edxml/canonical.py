@@ -51,10 +51,12 @@ class Fast:
     """What `schema.holds` judges, where the file was small enough to be held."""
 
 
-def read_fast(pieces: Iterable[bytes], size: int, policy: XmlPolicy) -> Fast | None:
-    """Reads a file of `size` bytes once, in order. None: not a native file, or not one whose digests hold."""
-    read = read_small if small.takes(size, policy.limits) else read_large
-    return read(pieces, size, policy)
+def read_fast(pieces: Iterable[bytes], size: int, policy: XmlPolicy, *, opens: bool = True) -> Fast | None:
+    """Reads a file of `size` bytes once, in order. None: not a native file, or not one whose digests hold. Without `opens`
+    the files in a large one are proved with the rest and stay closed."""
+    if small.takes(size, policy.limits):
+        return read_small(pieces, size, policy)
+    return read_large(pieces, size, policy, opens=opens)
 
 
 def read_small(pieces: Iterable[bytes], size: int, policy: XmlPolicy) -> Fast | None:
@@ -79,12 +81,12 @@ def read_small(pieces: Iterable[bytes], size: int, policy: XmlPolicy) -> Fast | 
     )
 
 
-def read_large(pieces: Iterable[bytes], size: int, policy: XmlPolicy) -> Fast | None:
+def read_large(pieces: Iterable[bytes], size: int, policy: XmlPolicy, *, opens: bool = True) -> Fast | None:
     """By expat, in memory that does not grow with the file (F2-F8)."""
     limits = policy.limits
     if not len(DECLARATION) < size <= limits.max_bytes:
         return None
-    scan = Scan(limits)
+    scan = Scan(limits, opens=opens)
     try:
         for piece in _after_declaration(pieces):
             scan.feed(piece)

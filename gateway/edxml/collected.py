@@ -1,6 +1,6 @@
 """Collects the attachments of one envelope as they stream by. In: the text of each content element, piece by piece,
 with its place in the source. Out: `Attachment` for the model and `FileSlice` for the index, the bytes themselves
-decoded, measured, hashed and let go (edxml.md 2.6). Never holds a file whole."""
+decoded, measured, hashed and let go (edxml.md 2.6), or left closed for whoever opens them. Never holds a file whole."""
 
 from __future__ import annotations
 
@@ -22,13 +22,15 @@ if TYPE_CHECKING:
 class Collected:
     """The attachments met so far, and the one whose content is passing, if any."""
 
-    def __init__(self, limits: Limits, notes: Notes, source: str) -> None:
+    def __init__(self, limits: Limits, notes: Notes, source: str, *, opens: bool = True) -> None:
         self.attachments: list[Attachment] = []
         self._files: list[FileSlice] = []
         self._limits = limits
         self._notes = notes
         self._leaf = Leaves(notes)
         self._source = source
+        self._opens = opens
+        self._has_content = False
         self._decoder: attachment.Decoder | None = None
         self._begin: int | None = None
         self._end = 0
@@ -37,19 +39,19 @@ class Collected:
 
     def open(self, node: Node, type_name: str) -> None:
         """A content element begins. Its name may not have come yet: the .NET flavour writes it afterwards."""
-        name, content_type = dialects.ATTACHMENT_NAMES[type_name]
-        left = replace(self._limits, inflated_bytes=max(self._limits.inflated_bytes - self._inflated, 0))
-        self._decoder = attachment.Decoder(
-            self._leaf.text(node, name), self._leaf.text(node, content_type), left
-        )
+        name, _ = dialects.ATTACHMENT_NAMES[type_name]
+        if self._opens:
+            left = replace(self._limits, inflated_bytes=max(self._limits.inflated_bytes - self._inflated, 0))
+            self._decoder = attachment.Decoder(self._leaf.text(node, name), left)
+        self._has_content = True
         self._begin = None
         self._length = self._breaks = 0
 
-    def feed(self, text: str, offset: int) -> None:
+    def feed(self, text: bytes, offset: int) -> None:
         if self._begin is None:
             self._begin = offset
         self._length += len(text)
-        self._breaks += text.count("\n")
+        self._breaks += text.count(b"\n")
         if self._decoder is not None:
             self._decoder.feed(text)
 
@@ -70,6 +72,7 @@ class Collected:
         self.attachments.append(one)
         self._files.append(self._slice(one, node.where))
         self._decoder = None
+        self._has_content = False
 
     def _slice(self, one: Attachment, where: str) -> FileSlice:
         blank = FileSlice(
@@ -85,19 +88,21 @@ class Collected:
             sha256=None,
             source=self._source,
         )
-        if self._decoder is None or self._begin is None:
+        if not self._has_content:
             self._notes.add("ATTACHMENT-DAMAGED", where, "no content element")
             return replace(blank, offset=0, damaged="no content")
+        blank = replace(blank, length=self._end - blank.offset)
+        if self._decoder is None:
+            return blank
         decoded = self._decoder.finish(one.attachment_name)
         self._inflated += self._decoder.inflated
         if decoded.damaged:
             self._notes.add("ATTACHMENT-DAMAGED", where, decoded.damaged)
-        elif not 0 <= self._end - self._begin - self._length <= self._breaks:
+        elif not 0 <= blank.length - self._length <= self._breaks:
             # a parser takes CR LF for one character; any other difference is a reference or CDATA
             self._notes.add("ATTACHMENT-SLICE", where, "base64 written with references or CDATA")
         return replace(
             blank,
-            length=self._end - self._begin,
             coding=decoded.coding,
             size=decoded.size,
             sha256=decoded.sha256,

@@ -65,12 +65,19 @@ class ModelBuilder:
     """Takes the events of any parser that knows namespaces: `start`, `data`, `end`, then `finish`, once."""
 
     def __init__(
-        self, limits: Limits, *, strict: bool = False, source: str = "envelope", notes: Notes | None = None
+        self,
+        limits: Limits,
+        *,
+        strict: bool = False,
+        source: str = "envelope",
+        notes: Notes | None = None,
+        opens: bool = True,
     ) -> None:
+        """`opens`: files are decoded while they pass; else their slices stay closed."""
         self._limits = limits
         self._strict = strict
         self._notes = notes or Notes()
-        self._collected = Collected(limits, self._notes, source)
+        self._collected = Collected(limits, self._notes, source, opens=opens)
         self._dialect: Dialect | None = None
         self._root: Node | None = None
         self._frames: list[_Frame] = []
@@ -108,9 +115,13 @@ class ModelBuilder:
         elif self._skipped or not self._frames:
             self._count_text(text)
         elif self._frames[-1].slot.holds is Holds.FILE:
-            self._collected.feed(text, offset)
+            self._collected.feed(text.encode(), offset)
         else:
             self._data_of(self._frames[-1], text)
+
+    def content(self, text: bytes, offset: int) -> None:
+        """As `data`, for text of an open file that nobody decoded into characters."""
+        self._collected.feed(text, offset)
 
     def end(self, offset: int) -> None:
         """The open element ends; `offset` is that of the first byte of its end tag."""

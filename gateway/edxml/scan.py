@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 _MAX_PENDING: Final = 1 << 20
 """Bytes the parser may hold back in an unfinished tag or text before the file is not ours."""
+_BASE64: Final = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/="
 
 
 class NotMine(Exception):
@@ -30,8 +31,9 @@ class Scan:
     """One pass over one file. `_buffer` holds the raw bytes that events have not confirmed yet, from absolute offset
     `_base` on; `_cursor` is the absolute offset up to which raw bytes and canonical form are equal (F5)."""
 
-    def __init__(self, limits: Limits) -> None:
-        self.builder = ModelBuilder(limits, strict=True)
+    def __init__(self, limits: Limits, *, opens: bool = True) -> None:
+        """`opens`: files are decoded while they pass."""
+        self.builder = ModelBuilder(limits, strict=True, opens=opens)
         self.a = self.b = 0
         self._limits = limits
         self._file_hash = hashlib.sha256(DECLARATION)
@@ -57,6 +59,10 @@ class Scan:
 
     def feed(self, piece: bytes) -> None:
         """F7: parser, comparison and both hashes see the one buffer made here."""
+        if self._cursor == self._fed and self._stack and self._stack[-1] is CONTENT:
+            piece = self._pass_base64(piece)
+            if not piece:
+                return
         kept = len(self._buffer)
         self._buffer += piece
         self._fed += len(piece)
@@ -65,7 +71,32 @@ class Scan:
         with memoryview(self._buffer)[kept:] as fresh:
             self._file_hash.update(fresh)
             self._parser.Parse(fresh, False)
+        if self._stack and self._stack[-1] is CONTENT:
+            self._let_go_of_text()
         self._drop_confirmed()
+
+    def _pass_base64(self, piece: bytes) -> bytes:
+        """The text of a file up to its end tag, nearly all of a large envelope: characters of base64 alone are text to
+        every parser and their own canonical form, so the parser need not see them. Compared, hashed and given to the
+        builder like any text; anything else is left to the parser. Returns what is left of the piece."""
+        end = piece.find(b"<")
+        text = piece if end < 0 else piece[:end]
+        if text.translate(None, _BASE64):
+            return piece
+        self._fed += len(text)
+        if self._fed > self._limits.max_bytes:
+            raise NotMine
+        self._file_hash.update(text)
+        self._body_hash.update(text)
+        self.builder.content(text, self._cursor)
+        self._cursor = self._hashed = self._base = self._fed
+        return piece[len(text) :]
+
+    def _let_go_of_text(self) -> None:
+        """What it has gathered of a file's text so far is handed over now, so that the next piece begins with nothing
+        unconfirmed."""
+        self._parser.buffer_text = False
+        self._parser.buffer_text = True
 
     def finish(self, size: int) -> SignatureParts:
         """Everything must be confirmed to the last byte, with S met once. Returns what S says."""

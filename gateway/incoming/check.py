@@ -26,7 +26,7 @@ from gateway.incoming.translate import Looked
 from gateway.incoming.verify import Proved, pieces
 from gateway.policy import incoming as rules
 from gateway.policy.contents import must_wait
-from gateway.ports import InboxItem
+from gateway.ports import InboxItem, Scratch
 
 PIECE = 256 * 1024
 PLAIN = "plain"  # the file itself and no slice of an envelope: a scan that a person entered
@@ -49,11 +49,12 @@ async def run(desk: InDesk, item: InboxItem, proved: Proved, source: Digest) -> 
     """Looks at every file of the packet and asks the rules. Stores nothing."""
     agency = await desk.agency(item.agency_id)
     opener = await _opened(desk, item, proved, source)
-    looked = [
-        Looked(part=part, facts=await _facts(desk, opener, part, n, item.received_at))
-        for n, part in enumerate(proved.envelope.signed.files, start=1)
-    ]
     model = proved.envelope.model
+    looked, limits = [], desk.xml.limits
+    for part, one in zip(proved.envelope.signed.files, model.attachments, strict=True):
+        found, inflated = await _looked(desk, opener, part, one.attachment_name, limits, item.received_at)
+        looked.append(found)
+        limits = replace(limits, inflated_bytes=max(limits.inflated_bytes - inflated, 0))
     # The order of another system's elements has no meaning; ours is checked to the letter (edxml.md 2.2).
     liberal = proved.octets is not None
     problems = await desk.pool.run(partial(_problems, desk.xml.limits, proved, looked))
@@ -100,28 +101,52 @@ def _addressed_to(proved: Proved) -> tuple[str, ...]:
     return tuple(one.organ_id for one in named if one.organ_id)
 
 
-async def _facts(
-    desk: InDesk, opener: Callable[[], BinaryIO], part: FileSlice, n: int, seen_at: datetime
-) -> FileFacts | None:
-    """ScannerDown while nobody can say whether it carries malware: the packet stays landed (threat 65)."""
-    if part.damaged is not None:
-        return None
+async def _looked(
+    desk: InDesk,
+    opener: Callable[[], BinaryIO],
+    part: FileSlice,
+    name: str | None,
+    limits: Limits,
+    seen_at: datetime,
+) -> tuple[Looked, int]:
+    """The file and what it was found to be, with how much was unpacked to know. ScannerDown while nobody can say whether it
+    carries malware: the packet stays landed (threat 65)."""
     with desk.blobs.scratch() as scratch:
 
-        def look() -> FileFacts:
-            for piece in decoded(opener, part.offset, part.length, part.coding):
-                scratch.file.write(piece)
-            scratch.file.flush()
-            return desk.inspector.inspect(scratch.path, part.name, reads_page=n == 1)
+        def look() -> tuple[FileSlice, int, FileFacts | None]:
+            one, inflated = _unpacked(opener, part, name, limits, scratch)
+            if one.damaged is not None:
+                return one, inflated, None
+            return one, inflated, desk.inspector.inspect(scratch.path, one.name, reads_page=one.n == 1)
 
-        facts = await desk.pool.run(look)
+        part, inflated, facts = await desk.pool.run(look)
+        if facts is None:
+            return Looked(part=part, facts=None), inflated
         scan = await desk.scanner.scan(scratch.path, part.sha256)
         facts = facts.scanned(scan)
         if must_wait(facts, desk.profile):
             raise ScannerDown(f"a file of the packet could not be scanned for malware ({facts.unscanned})")
-        facts = replace(facts, signatures=await signatures.read(desk, scratch.path, facts, n, seen_at))
+        facts = replace(facts, signatures=await signatures.read(desk, scratch.path, facts, part.n, seen_at))
         await desk.pool.run(scratch.discard)
-    return facts
+    return Looked(part=part, facts=facts), inflated
+
+
+def _unpacked(
+    opener: Callable[[], BinaryIO], part: FileSlice, name: str | None, limits: Limits, scratch: Scratch
+) -> tuple[FileSlice, int]:
+    """The file in the scratch file. One that came closed is decoded, measured and written in one pass, unless it begins
+    as a ZIP: only its end tells whether a person would open that or what is in it."""
+    written, inflated = False, 0
+    if part.is_closed:
+        text = _slice(opener, part.offset, part.length)
+        part, decoder = attachment.opened(part, name, text, limits, scratch.file.write)
+        written, inflated = decoder.gave_out, decoder.inflated
+    if part.damaged is None:
+        if not written:
+            for piece in decoded(opener, part.offset, part.length, part.coding):
+                scratch.file.write(piece)
+        scratch.file.flush()
+    return part, inflated
 
 
 def decoded(opener: Callable[[], BinaryIO], offset: int, length: int, coding: str) -> Iterator[bytes]:

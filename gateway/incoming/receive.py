@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
+from contextlib import nullcontext
 from dataclasses import replace
 from datetime import datetime
 from functools import partial
@@ -81,12 +82,15 @@ async def _stays(work: Work) -> bool:
 
 def _copy(arrival: Arrival, scratch: Scratch) -> tuple[Digest, int]:
     hasher, size = hashlib.sha256(), 0
-    with arrival.open() as source:
+    taken = arrival.file is not None and scratch.take(arrival.file)
+    with nullcontext(scratch.file) if taken else arrival.open() as source:
         while piece := source.read(PIECE):
             hasher.update(piece)
-            scratch.file.write(piece)
             size += len(piece)
-    scratch.file.flush()
+            if not taken:
+                scratch.file.write(piece)
+    if not taken:
+        scratch.file.flush()
     return Digest.of_bytes(hasher.digest()), size
 
 

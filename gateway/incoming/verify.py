@@ -142,7 +142,8 @@ async def _judged_by(
         at=item.received_at,
         transport=_transport(item),
     )
-    verified = await desk.pool.run(ask)
+    # Its files are decoded once, when `check` looks at them.
+    verified = await desk.pool.run(partial(ask, opens=False))
     if verified is None:
         async with desk.general_turns:
             return await desk.pool.run(partial(envelopes.examine_general, *ask.args, **ask.keywords))

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from gateway.outgoing.desk import OutDesk
 
 # Written and hashed in one hop to the pool: large enough to make hops rare, small enough to stay cheap to hold.
-PIECE = 256 * 1024
+PIECE = 1024 * 1024
 # One document must not keep the reader of PDFs from those of others.
 MOST_SIGNED = 20
 
@@ -113,9 +113,9 @@ class Tray:
         held_size = 0
 
         def flush(pieces: list[bytes]) -> None:
-            joined = b"".join(pieces)
-            hasher.update(joined)
-            scratch.file.write(joined)
+            for piece in pieces:
+                hasher.update(piece)
+                scratch.file.write(piece)
 
         async for chunk in chunks:
             size += len(chunk)

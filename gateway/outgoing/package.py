@@ -12,7 +12,7 @@ from typing import BinaryIO
 
 from gateway import log
 from gateway.domain.account import AgencyScope, HostedAgency
-from gateway.domain.document import OutgoingDocument, OutState
+from gateway.domain.document import FileItem, OutgoingDocument, OutState
 from gateway.domain.identity import Digest, PacketId
 from gateway.domain.proof import Binding, SignedEnvelope
 from gateway.domain.receipt import StatusPacket
@@ -100,15 +100,14 @@ async def _document(desk: OutDesk, scope: AgencyScope, job: Job) -> None:
     ]
     qualifier = sendable.qualifier(document)
     with desk.blobs.scratch() as scratch:
-        packed = await _pack(desk, agency, envelope, contents, qualifier, scratch, now)
-        _same_files(document, packed)
+        packed = await _pack(desk, agency, envelope, contents, qualifier, scratch, now, document.files)
         await packed.keep(desk, scratch)
     await enqueue.document(desk, scope, job, document, packed)
 
 
-def _same_files(document: OutgoingDocument, packed: Packed) -> None:
+def _same_files(accepted: Sequence[FileItem], written: build.Written) -> None:
     """What is signed are the bytes that were accepted."""
-    for item, part in zip(document.files, packed.signed.files, strict=True):
+    for item, part in zip(accepted, written.files, strict=True):
         if part.sha256 != item.sha256:
             raise AlteredContent(
                 f"file {item.n} ({item.name}) has other bytes in the content store than were accepted; it is not sent"
@@ -136,6 +135,7 @@ async def _pack(
     qualifier: build.Qualifier,
     scratch: Scratch,
     now: datetime,
+    accepted: Sequence[FileItem] = (),
 ) -> Packed:
     use = await keys.usable(desk, agency.code, now)
 
@@ -143,6 +143,7 @@ async def _pack(
         signer = desk.keys.signer(agency.code, now, use)
         written = build.write(envelope, contents, scratch.file, signer, qualifier, now)
         scratch.file.flush()
+        _same_files(accepted, written)
         return proved(desk, scratch, written.size, signer, qualifier.packet_id, now)
 
     return await desk.pool.run(write)
@@ -151,12 +152,13 @@ async def _pack(
 def proved(
     desk: OutDesk, scratch: Scratch, size: int, signer: EnvelopeSigner, packet_id: PacketId, now: datetime
 ) -> Packed:
-    """W10: what we wrote is what our own fast path accepts; its one pass also gives the file's digest."""
+    """W10: what we wrote is what our own fast path accepts; its one pass also gives the file's digest. The digests of
+    the files in it were taken while they were written."""
     own = Binding(code=signer.agency_code, certificate_der=signer.certificate_der)
     source = verify.Source(size=size, open=lambda: pieces(lambda: scratch.path.open("rb")))
     try:
         signed = verify.envelope(
-            source, policy=desk.xml, bindings=lambda code: (own,), at=now, transport=None
+            source, policy=desk.xml, bindings=lambda code: (own,), at=now, transport=None, opens=False
         )
     except InvalidEnvelope as error:
         is_form = error.step <= _FORM

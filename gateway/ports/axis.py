@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from pathlib import Path
 from typing import BinaryIO, Protocol, TypeVar
 
 from gateway.domain.document import Lane
@@ -46,7 +47,8 @@ class Outcome:
 class Arrival:
     """One parcel handed to a node for one of its agencies, until `settle`. `token` is the adapter's own. `node` is the
     node that the axis vouches for as the publisher (A1), None where it vouches for nobody. `flaw` says why the bytes
-    are not a whole parcel, such as parts that never came: it lands in quarantine with these words, never in the flow."""
+    are not a whole parcel, such as parts that never came: it lands in quarantine with these words, never in the flow.
+    `file` is where the bytes lie as a finished file that nobody writes to any more, if they do."""
 
     token: str
     recipient: str
@@ -60,6 +62,7 @@ class Arrival:
     open: Callable[[], BinaryIO]
     node: str | None = None
     flaw: str = ""
+    file: Path | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -38,6 +38,10 @@ class Scratch(Protocol):
     @property
     def file(self) -> BinaryIO: ...
 
+    def take(self, file: Path) -> bool:
+        """It is that very file from now on, which nobody writes to any more, and nothing has to be copied. False where that
+        cannot be, or the file is not ours alone: another place keeps it, or another user can read or write it."""
+
     def discard(self) -> None:
         """Closed and off the disk. Its context does so at the end; a thread of the pool that is done with a large file
         does it before, because taking it off the disk would hold up the event loop."""

@@ -265,6 +265,7 @@ class EmbeddedAxis:
             deliveries=deliveries + 1,
             open=self._opener(Digest(digest), content),
             node=node,
+            file=self._files.path(digest) if content is None else None,
         )
 
     def _opener(self, digest: Digest, content: bytes | None) -> Callable[[], BinaryIO]:

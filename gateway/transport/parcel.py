@@ -42,13 +42,19 @@ class PayloadFolder:
         """A temporary file with the parcel's bytes, on disk and checked against its size and digest."""
         draft = self._folder / f"{secrets.token_hex(8)}{_UNFINISHED}"
         try:
-            with parcel.open() as source, draft.open("xb") as target:
+            with parcel.open() as source, open(draft, "xb", opener=self._made) as target:
                 _copy(parcel, source, target)
                 os.fsync(target.fileno())
         except BaseException:
             discard(draft)
             raise
         return draft
+
+    def _made(self, path: str, flags: int) -> int:
+        """Where no other user can write, no other user's node takes part, and nobody else has to read it."""
+        folder = self._folder.stat()
+        alone = folder.st_uid == os.geteuid() and not folder.st_mode & 0o022
+        return os.open(path, flags, 0o600 if alone else 0o666)
 
     def adopt(self, draft: Path, digest: Digest) -> None:
         """The file now stands durably under its digest. Call it under the queue's write lock, before the commit

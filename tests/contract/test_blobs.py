@@ -107,6 +107,50 @@ async def read(blobs: Blobs, store: SqlStore, name: Digest, scope: AgencyScope =
         return file.read()
 
 
+@pytest.fixture
+def left(tmp_path: Path) -> Path:
+    """A finished file that its maker leaves to whoever takes it."""
+    path = tmp_path / "left"
+    path.write_bytes(b"left behind")
+    path.chmod(0o600)
+    return path
+
+
+async def test_a_finished_file_is_taken_over_without_a_copy(
+    blobs: FileBlobs, store: SqlStore, left: Path, root: Path
+) -> None:
+    age(left, datetime(2000, 1, 1))
+    with blobs.scratch() as scratch:
+        assert scratch.take(left)
+        assert scratch.path.samefile(left)
+        assert scratch.path.stat().st_mtime > datetime(2001, 1, 1).timestamp()
+        kept = await blobs.keep(scratch, named(b"left behind"), 11)
+    async with store.begin(NORTH) as work:
+        await work.blobs.keep(kept, "inbox", "inx-1")
+        await work.commit()
+    left.unlink()
+
+    assert await read(blobs, store, kept.digest) == b"left behind"
+    assert list((root / "scratch").iterdir()) == []
+
+
+@pytest.mark.parametrize("why", ["another has it too", "others may write to it", "it is gone"])
+async def test_a_file_that_is_not_ours_alone_is_not_taken_over(
+    blobs: FileBlobs, left: Path, root: Path, why: str
+) -> None:
+    if why == "another has it too":
+        left.with_name("other").hardlink_to(left)
+    elif why == "others may write to it":
+        left.chmod(0o660)
+    else:
+        left.unlink()
+
+    with blobs.scratch() as scratch:
+        assert not scratch.take(left)
+        assert scratch.file.write(b"a copy") == 6
+    assert list((root / "scratch").iterdir()) == []
+
+
 async def test_what_was_kept_is_read_again_and_leaves_no_scratch(
     blobs: FileBlobs, store: SqlStore, root: Path, lies_in: str
 ) -> None:

@@ -72,9 +72,9 @@ def wrapped(data: bytes) -> None:
 
 
 def _decoded(name: str, pieces: Sequence[str]) -> Decoded:
-    decoder = Decoder(name, None, _LIMITS)
+    decoder = Decoder(name, _LIMITS)
     for piece in pieces:
-        decoder.feed(piece)
+        decoder.feed(piece.encode())
     return decoder.finish()
 
 

@@ -229,9 +229,9 @@ def _environment() -> dict[str, str]:
 def has_marks(path: Path) -> bool:
     """Whether the file may hold a signature: without any of these words it holds none that we would take."""
     carried = b""
-    with path.open("rb") as file:
+    with path.open("rb", buffering=0) as file:
         while piece := file.read(_PIECE):
-            if _MARKS.search(carried + piece):
+            if _MARKS.search(carried + piece[:_OVERLAP]) or _MARKS.search(piece):
                 return True
             carried = piece[-_OVERLAP:]
     return False

@@ -348,3 +348,23 @@ async def test_a_packet_that_breaks_every_try_ends_in_quarantine_and_stops_nobod
         await decide.release(town.node.inn, await town.scope(PROVINCE), row.id, "mended")
         await town.carry()
         assert (await town.row(PROVINCE, packet)).state == "done"
+
+
+async def test_a_large_packet_is_landed_by_its_second_name_and_no_byte_of_it_is_copied(
+    tmp_path: Path,
+) -> None:
+    async with opened(tmp_path / "node") as town:
+        large = PDF + b"\n%" + b" " * 200_000
+        packet = town.forge(document(), (("van-ban.pdf", large),))
+        await town.deliver(packet)
+        (payload,) = tmp_path.rglob(f"payload/{packet.digest}")
+        there = payload.stat()
+        await town.land()
+
+        assert not payload.exists()
+        (kept,) = [path for path in tmp_path.rglob(f"{packet.digest}") if path.is_file()]
+        assert (kept.stat().st_ino, kept.stat().st_nlink) == (there.st_ino, 1)
+        assert kept.stat().st_mode & 0o077 == 0
+        assert kept.read_bytes() == packet.raw
+        await town.carry()
+        assert (await town.row(PROVINCE, packet)).state == "done"

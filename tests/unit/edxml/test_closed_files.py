@@ -1,0 +1,123 @@
+"""Large files on the fast path: proved with the envelope and left closed, opened once afterwards; and text of base64 that
+the parser is not shown is judged as if it had been."""
+
+from __future__ import annotations
+
+from base64 import b64encode
+from dataclasses import replace
+from xml.parsers import expat
+
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from gateway.domain.proof import FileSlice
+from gateway.edxml import attachment
+from gateway.edxml.canonical import Fast, read_large
+from gateway.edxml.names import CONTENT, DECLARATION
+from gateway.edxml.policy import Limits
+from gateway.edxml.reader import Read
+from gateway.edxml.scan import NotMine, Scan
+from gateway.edxml.signature import SignatureParts
+from gateway.errors import InvalidEnvelope
+from tests.support import envelopes
+from tests.support.fast import POLICY, SIGNER, resigned
+
+_FILES = (
+    ("lon.pdf", bytes(range(256)) * 40),
+    ("bang.xlsx", b"PK\x03\x04 no archive"),
+    ("ghi.txt", b"ghi"),
+    ("a.pdf", b""),
+)
+
+
+class _Shown(Scan):
+    """Shows the parser everything."""
+
+    def _pass_base64(self, piece: bytes) -> bytes:
+        return piece
+
+
+def _verdict(kind: type[Scan], raw: bytes, step: int) -> tuple[SignatureParts, str, str, Read] | None:
+    scan = kind(Limits())
+    try:
+        for at in range(len(DECLARATION), len(raw), step):
+            scan.feed(raw[at : at + step])
+        parts = scan.finish(len(raw))
+        return parts, scan.body_digest, scan.file_digest, scan.builder.finish()
+    except (NotMine, expat.ExpatError, UnicodeError, InvalidEnvelope):
+        return None
+
+
+def _holding(text: bytes) -> bytes:
+    """A native envelope, signed, with that as the text of its first file."""
+    before, _, after = envelopes.split(envelopes.native(envelopes.document(_FILES), _FILES, signer=SIGNER))
+    start = after.index(CONTENT.start) + len(CONTENT.start)
+    return resigned(before, after[:start] + text + after[after.index(CONTENT.end, start) :])
+
+
+_PIECES = st.one_of(
+    st.binary(max_size=90).map(b64encode),
+    st.sampled_from(
+        [b"\n", b" ", b"\t", b"\r", b"]]", b"]]&gt;", b"&gt;", b">", b"&amp;", b"&", b"<", b"<!--", b"-->", b"=", b"\x00",
+         b"\x7f", b"\xc4", b"\x91", "đ".encode(), b"<![CDATA[", b"]]>", b"</", CONTENT.end, CONTENT.start, b"A" * 70_000]
+    ),
+)  # fmt: skip
+
+
+@given(parts=st.lists(_PIECES, max_size=8), step=st.sampled_from([1, 3, 7, 64, 1000, 1 << 18]))
+@example(parts=[b"]]", b"QUJD", b">"], step=1)
+@example(parts=[b"\xc4", b"QUJD", b"\x91"], step=1)
+@settings(max_examples=120)
+def test_what_the_parser_is_not_shown_is_judged_as_if_it_had_been(parts: list[bytes], step: int) -> None:
+    raw = _holding(b"".join(parts))
+    if step < 64 and len(raw) > 60_000:
+        step = 1000
+
+    assert _verdict(Scan, raw, step) == _verdict(_Shown, raw, step)
+
+
+def _read(raw: bytes, *, opens: bool) -> Fast:
+    found = read_large([raw], len(raw), POLICY, opens=opens)
+    assert found is not None
+    return found
+
+
+def _opened(closed: Fast, raw: bytes) -> tuple[tuple[FileSlice, ...], dict[int, bytes]]:
+    """As `incoming.check` opens them."""
+    limits, files, given = POLICY.limits, [], {}
+    for part, one in zip(closed.files, closed.envelope.attachments, strict=True):
+        out = bytearray()
+        text = raw[part.offset : part.offset + part.length]
+        found, decoder = attachment.opened(
+            part, one.attachment_name, [text[:5], text[5:]], limits, out.extend
+        )
+        limits = replace(limits, inflated_bytes=limits.inflated_bytes - decoder.inflated)
+        files.append(found)
+        if decoder.gave_out:
+            given[part.n] = bytes(out)
+    return tuple(files), given
+
+
+def test_closed_files_are_proved_alike_and_are_the_same_when_they_are_opened() -> None:
+    raw = envelopes.native(envelopes.document(_FILES), _FILES, signer=SIGNER)
+    closed, open_at_once = _read(raw, opens=False), _read(raw, opens=True)
+
+    files, given = _opened(closed, raw)
+
+    assert all(each.is_closed for each in closed.files)
+    assert replace(closed, files=open_at_once.files) == open_at_once
+    assert files == open_at_once.files
+    assert given[1] == _FILES[0][1]
+
+
+@pytest.mark.parametrize("text", [b"not base64", b"QUJD=", b"QUJDRA=A", b"QUJDRB==", "đ".encode()])
+def test_a_closed_file_whose_text_is_damaged_is_found_damaged_when_it_is_opened(text: bytes) -> None:
+    raw = _holding(text)
+    closed, open_at_once = _read(raw, opens=False), _read(raw, opens=True)
+
+    files, _ = _opened(closed, raw)
+
+    assert files[0].damaged == open_at_once.files[0].damaged is not None
+    assert closed.files[0].is_closed
+    assert not files[0].is_closed
