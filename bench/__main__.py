@@ -1,56 +1,104 @@
-"""Runs the measurements one after another and prints them: `python -m bench [NAME ...] [--json FILE]`. Exit status 1
-only when memory or the bytes sent grew past their limit, a document did not arrive as it left, or one was worked on
-twice; a time is never judged, because it is the machine's as much as ours."""
+"""Runs the measurements one after another and prints them: `python -m bench [NAME ...] [--quick]`. Exit status 1 only when memory
+or the bytes sent grew past their limit, a document did not arrive as it left, or one was worked on twice; a time is never
+judged, because it is the machine's as much as ours."""
 
 from __future__ import annotations
 
 import argparse
 import asyncio
-import json
 import sys
 import tempfile
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
-from bench import cost, fan_out, large, machine, memory, report, there_and_back, throughput, workers
+from bench import (
+    asked,
+    burst,
+    cost,
+    fan_out,
+    growth,
+    large,
+    machine,
+    memory,
+    peer,
+    report,
+    results,
+    stalls,
+    there_and_back,
+    throughput,
+    workers,
+)
 
-MEASUREMENTS: Mapping[str, Callable[[Path], Coroutine[Any, Any, dict[str, Any]]]] = {
-    "there_and_back": there_and_back.measure,
-    "memory": memory.measure,
-    "cost": cost.measure,
-    "throughput": throughput.measure,
-    "workers": workers.measure,
-    "fan_out": fan_out.measure,
-    "large": large.measure,
+# Each has its `Numbers`, and `measure`, which takes a folder and them.
+MEASUREMENTS: Mapping[str, ModuleType] = {
+    "cost": cost,
+    "peer": peer,
+    "there_and_back": there_and_back,
+    "stalls": stalls,
+    "throughput": throughput,
+    "burst": burst,
+    "growth": growth,
+    "workers": workers,
+    "memory": memory,
+    "fan_out": fan_out,
+    "large": large,
 }
-JUDGED = frozenset({"memory", "workers", "fan_out", "large"})
+JUDGED = frozenset({"memory", "workers", "fan_out", "large", "burst"})
 
 
-def main(words: list[str]) -> int:
+def main(words: Sequence[str]) -> int:
     """The exit status."""
-    parser = argparse.ArgumentParser(prog="python -m bench", description="Measures the node on this machine.")
-    parser.add_argument(
-        "names", nargs="*", metavar="NAME", help=f"any of {', '.join(MEASUREMENTS)}; default all"
-    )
-    parser.add_argument("--json", type=Path, metavar="FILE", help="also write the figures there")
-    parser.add_argument("--folder", type=Path, help="where databases and files go; its disk is measured too")
-    given = parser.parse_args(words)
+    names = [word for word in words if word in MEASUREMENTS]
+    given = _parser(names).parse_args(words)
     unknown = [name for name in given.names if name not in MEASUREMENTS]
     if unknown:
-        parser.error(f"no measurement is called {', '.join(unknown)}; there are {', '.join(MEASUREMENTS)}")
-    figures: dict[str, dict[str, Any]] = {"machine": machine.facts().as_json()}
-    _print("machine", figures["machine"])
-    for name in given.names or MEASUREMENTS:
+        _parser([]).error(
+            f"no measurement is called {', '.join(unknown)}; there are {', '.join(MEASUREMENTS)}"
+        )
+    run = results.Run.begun(machine.facts().as_json())
+    _print("machine", run.machine)
+    for name in names or MEASUREMENTS:
+        numbers = asked.of(MEASUREMENTS[name].Numbers, quick=given.quick, words=vars(given))
         with tempfile.TemporaryDirectory(prefix="gateway-bench-", dir=given.folder) as folder:
-            figures[name] = asyncio.run(MEASUREMENTS[name](Path(folder)))
-        _print(name, figures[name])
-    if given.json is not None:
-        given.json.write_text(json.dumps(figures, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
-    return 0 if all(figures[name]["holds"] for name in JUDGED & figures.keys()) else 1
+            figures = asyncio.run(MEASUREMENTS[name].measure(Path(folder), numbers))
+        _print(name, figures)
+        run.add(name, asked.told(numbers), figures)
+        for line in results.compared(run, name):
+            print(line, flush=True)
+    kept = run.write(results.RECORDED if given.record else given.out)
+    print(f"figures and charts: {kept}")
+    return 0 if all(told.figures["holds"] for name, told in run.tables.items() if name in JUDGED) else 1
 
 
-def _print(name: str, told: dict[str, Any]) -> None:
+def _parser(names: Sequence[str]) -> argparse.ArgumentParser:
+    listed = "\n".join(f"  {name:<15} {_first(module.__doc__)}" for name, module in MEASUREMENTS.items())
+    parser = argparse.ArgumentParser(
+        prog="python -m bench",
+        description="Measures the node on this machine.",
+        epilog=f"measurements:\n{listed}\n\n`python -m bench NAME --help` shows the options of one. "
+        "How each is done: docs/performance.md.",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("names", nargs="*", metavar="NAME", help="which measurements; default all")
+    parser.add_argument(
+        "--quick", action="store_true", help="less of everything: all of them in a few minutes"
+    )
+    parser.add_argument("--out", type=Path, default=results.OWN, help="where figures (JSON) and charts (SVG) go")
+    parser.add_argument(
+        "--record", action="store_true", help="keep them in the source tree, for later runs to compare with"
+    )
+    parser.add_argument("--folder", type=Path, help="where databases and files go; its disk is measured too")
+    asked.options(parser, {name: MEASUREMENTS[name].Numbers for name in names})
+    return parser
+
+
+def _first(text: str | None) -> str:
+    return (text or "").replace("\n", " ").partition(". ")[0].rstrip(".")
+
+
+def _print(name: str, told: Mapping[str, Any]) -> None:
     for line in report.WORDS[name](told):
         print(line, flush=True)
 

@@ -1,46 +1,117 @@
-"""CPU seconds of one document, both sides together, at three sizes; and how many times the bare operations that is. In:
-nothing. Out: per size the median over several documents sent one after another, from file to 01."""
+"""CPU of one document there and back with its 01, both sides together, and how many times the bare operations of the same run
+that is. At three sizes, one after another and many at once, in two processes on SQLite. `--before` measures another
+version by this harness in the same run, in turns."""
 
 from __future__ import annotations
 
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import median
 from typing import Any
 
-from bench import pair, primitives
+from bench import pair, primitives, version
+from bench.asked import number
 from bench.machine import MB
+from bench.pair import Pair
 
-# Size → how many documents.
-SIZES = {10_000: 20, MB: 12, 10 * MB: 7}
-_SIDES = ("sender", "receiver")
-
-
-async def measure(folder: Path) -> dict[str, Any]:
-    """The first document of each size warms up and is not counted."""
-    rows = {}
-    async with pair.opened(folder) as nodes:
-        number = 0
-        for size, count in SIZES.items():
-            spent: dict[str, list[float]] = {side: [] for side in _SIDES}
-            seconds = []
-            for paper in await pair.papers(folder / "papers", size, count + 1):
-                number += 1
-                before = await nodes.ask("spent")
-                seconds.append((await nodes.send(paper, str(number)))["seconds"])
-                after = await nodes.ask("spent")
-                for side in _SIDES:
-                    spent[side].append(after[side]["cpu"] - before[side]["cpu"])
-            rows[str(size)] = _row(size, spent, seconds)
-    return {"documents": {str(size): count for size, count in SIZES.items()}, "sizes": rows}
+SIDES = ("sender", "receiver")
 
 
-def _row(size: int, spent: dict[str, list[float]], seconds: list[float]) -> dict[str, float]:
-    both = median(map(sum, zip(*(spent[side][1:] for side in _SIDES), strict=True)))
-    bare = primitives.exchange(size)
+@dataclass(frozen=True, slots=True)
+class Case:
+    """So many documents of a size, so many of them at once."""
+
+    size: int
+    at_once: int
+    documents: int
+
+    @classmethod
+    def of(cls, word: str) -> Case:
+        """From SIZE:AT_ONCE:DOCUMENTS."""
+        return cls(*map(int, word.split(":")))
+
+    def __str__(self) -> str:
+        return f"{self.size}:{self.at_once}:{self.documents}"
+
+
+_FULL = (
+    Case(10_000, 1, 20),
+    Case(10_000, 32, 640),
+    Case(MB, 1, 12),
+    Case(MB, 8, 64),
+    Case(10 * MB, 1, 7),
+)
+_QUICK = (Case(10_000, 1, 8), Case(10_000, 32, 128), Case(MB, 8, 16), Case(10 * MB, 1, 2))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Numbers:
+    """How much is sent."""
+
+    cases: tuple[Case, ...] = number(_FULL, "each SIZE:AT_ONCE:DOCUMENTS", quick=_QUICK, read=Case.of)
+    turns: int = number(3, "in how many parts each case is done, with the bare operations between them", quick=2)
+    before: str = number("", "another version to measure beside this one: a git revision, or a checkout's folder")
+
+
+@dataclass(slots=True)
+class _Spent:
+    """Of one version in one case: CPU a document of each side and the seconds of each turn."""
+
+    cpu: dict[str, list[float]] = field(default_factory=lambda: {side: [] for side in SIDES})
+    seconds: list[float] = field(default_factory=list)
+
+
+async def measure(folder: Path, numbers: Numbers) -> dict[str, Any]:
+    """As many documents as are under way at once warm each version up before each case, and are not counted."""
+    async with AsyncExitStack() as stack:
+        versions: dict[str, Pair] = {}
+        if numbers.before:
+            root = await version.root(numbers.before, folder / "before")
+            versions["before"] = await stack.enter_async_context(pair.opened(folder / "then", root))
+        versions["now"] = await stack.enter_async_context(pair.opened(folder / "now"))
+        rows = []
+        first = 1
+        for case in numbers.cases:
+            rows.append(await _case(folder, versions, case, numbers.turns, first))
+            first += 2 * case.documents + case.at_once
+    return {"rows": rows, "before": bool(numbers.before)}
+
+
+async def _case(folder: Path, versions: dict[str, Pair], case: Case, turns: int, first: int) -> dict[str, Any]:
+    each = max(case.documents // turns, min(case.at_once, case.documents), 1)
+    warm = min(case.at_once, case.documents)
+    papers = await pair.papers(folder / "papers", case.size, warm + turns * each)
+    for nodes in versions.values():
+        await nodes.send(papers[:warm], first, case.at_once)
+    bare, spent = [primitives.exchange(case.size)], {name: _Spent() for name in versions}
+    for turn in range(turns):
+        begin = warm + turn * each
+        for name, nodes in versions.items():
+            before = await nodes.ask("spent")
+            told = await nodes.send(papers[begin : begin + each], first + begin, case.at_once)
+            after = await nodes.ask("spent")
+            spent[name].seconds.append(median(told["seconds"]))
+            for side in SIDES:
+                spent[name].cpu[side].append((after[side]["cpu"] - before[side]["cpu"]) / each)
+        bare.append(primitives.exchange(case.size))
+    for paper in papers:
+        paper.unlink()
+    told = {name: _row(one, median(bare)) for name, one in spent.items()}
     return {
-        "cpu_s": round(both, 4),
-        **{f"{side}_cpu_s": round(median(spent[side][1:]), 4) for side in _SIDES},
-        "primitives_cpu_s": round(bare, 5),
+        "bytes": case.size,
+        "at_once": case.at_once,
+        "documents": each * turns,
+        "primitives_cpu_s": round(median(bare), 6),
+        **told,
+    }
+
+
+def _row(spent: _Spent, bare: float) -> dict[str, float]:
+    both = median(map(sum, zip(*spent.cpu.values(), strict=True)))
+    return {
+        "cpu_s": round(both, 5),
+        **{f"{side}_cpu_s": round(median(each), 5) for side, each in spent.cpu.items()},
         "ratio": round(both / bare, 1),
-        "seconds": round(median(seconds[1:]), 3),
+        "seconds": round(median(spent.seconds), 3),
     }

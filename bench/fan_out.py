@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from bench import pair, reach
+from bench.asked import number
 from bench.machine import load
 from bench.reach import Reach
 
@@ -27,14 +28,13 @@ SMALL = 10_000
 class Numbers:
     """How much is sent to how many."""
 
-    size: int = 5_000_000
-    each: int = 100  # agencies on each receiving node
-    patience_s: float = 600.0
+    size: int = number(5_000_000, "bytes of the document", quick=1_000_000)
+    each: int = number(100, "agencies on each of the three receiving nodes", quick=10)
+    patience_s: float = number(600.0, "seconds until it is given up")
 
 
-async def measure(folder: Path) -> dict[str, Any]:
+async def measure(folder: Path, numbers: Numbers) -> dict[str, Any]:
     """On nodes of its own."""
-    numbers = Numbers()
     async with reach.opened(reach.plan(cast(numbers), (ABSENT,)), folder) as nodes:
         return await run(nodes, folder, numbers)
 

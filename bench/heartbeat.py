@@ -20,6 +20,7 @@ class Stalls:
     beats: int = 0
     p50_ms: float = 0.0
     p99_ms: float = 0.0
+    p999_ms: float = 0.0
     max_ms: float = 0.0
 
     def as_json(self) -> dict[str, float]:
@@ -42,6 +43,7 @@ async def watched() -> AsyncIterator[Stalls]:
             stalls.beats = len(late)
             stalls.p50_ms = round(late[len(late) // 2] * 1000, 2)
             stalls.p99_ms = round(late[len(late) * 99 // 100] * 1000, 2)
+            stalls.p999_ms = round(late[len(late) * 999 // 1000] * 1000, 2)
             stalls.max_ms = round(late[-1] * 1000, 2)
 
 

@@ -13,6 +13,7 @@ from time import monotonic
 from typing import Any
 
 from bench import machine, pair, reach
+from bench.asked import number
 from bench.machine import MB
 from bench.reach import Reach, Sent
 from bench.soak.processes import Worker
@@ -32,15 +33,15 @@ LIMIT = 64 * MB
 class Numbers:
     """How much is sent."""
 
-    size: int = 100 * MB
-    patience_s: float = 600.0
+    size: int = number(100 * MB, "bytes of the large document", quick=20 * MB)
+    patience_s: float = number(600.0, "seconds until it is given up")
 
 
-async def measure(folder: Path) -> dict[str, Any]:
+async def measure(folder: Path, numbers: Numbers) -> dict[str, Any]:
     """On nodes of its own."""
     plan = reach.plan({"sender": (SENDER,), "receiver": (RECEIVER,)}, settings=LIMITS)
     async with reach.opened(plan, folder) as nodes:
-        return await run(nodes, folder, Numbers())
+        return await run(nodes, folder, numbers)
 
 
 async def run(nodes: Reach, folder: Path, numbers: Numbers, receiver: str = "receiver") -> dict[str, Any]:

@@ -4,30 +4,38 @@ the content is streamed, so its size must not matter."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from bench import pair
+from bench.asked import number
 from bench.machine import MB
 
-SIZE = 200 * MB
 SMALL = 10_000
 LIMIT = 100 * MB
 
 
-async def measure(folder: Path) -> dict[str, Any]:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Numbers:
+    """How much is sent."""
+
+    size: int = number(200 * MB, "bytes of the large document", quick=50 * MB)
+
+
+async def measure(folder: Path, numbers: Numbers) -> dict[str, Any]:
     """`holds` says whether both sides stayed within the limit."""
     (small,) = await pair.papers(folder / "papers", SMALL, 1)
-    (large,) = await pair.papers(folder / "papers", SIZE, 1)
+    (large,) = await pair.papers(folder / "papers", numbers.size, 1)
     async with pair.opened(folder) as nodes:
-        await nodes.send(small, "1")
+        await nodes.send([small], 1)
         idle = await nodes.ask("rest")
-        sent = await nodes.send(large, "2", do="watch")
+        sent = await nodes.send([large], 2, do="watch")
         after = await nodes.ask("spent")
     above = {side: after[side]["peak"] - idle[side]["resident"] for side in after}
     return {
-        "bytes": SIZE,
-        "seconds": round(sent["seconds"], 2),
+        "bytes": numbers.size,
+        "seconds": round(max(sent["seconds"]), 2),
         "stalls": sent["stalls"],
         "idle_mb": {side: _mb(idle[side]["resident"]) for side in idle},
         "above_idle_mb": {side: _mb(above[side]) for side in above},

@@ -1,20 +1,24 @@
 """Two nodes as two processes that share one embedded axis: the sender's and the receiver's costs can be told apart. In: a
-folder. Out: a `Pair` to send through and to ask. Also makes papers in a process that ends, so that what it took is given
+folder, and where another version of the product lies. Out: a `Pair` to send through and to ask. Also makes papers in a process that ends, so that what it took is given
 back before anything is measured."""
 
 from __future__ import annotations
 
 import asyncio
 import json
+import os
 import sys
 from asyncio.subprocess import PIPE, Process
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from bench import stage
+
+
+_HERE = Path(__file__).resolve().parent.parent
 
 
 class Broken(Exception):
@@ -27,12 +31,12 @@ class Side:
 
     process: Process
 
-    async def ask(self, do: str, **words: str) -> dict[str, Any]:
+    async def ask(self, do: str, **words: object) -> dict[str, Any]:
         """One question, one answer."""
         await self.tell(do, **words)
         return await self.heard()
 
-    async def tell(self, do: str, **words: str) -> None:
+    async def tell(self, do: str, **words: object) -> None:
         """What has no answer."""
         if self.process.stdin is not None:
             self.process.stdin.write(json.dumps({"do": do, **words}).encode() + b"\n")
@@ -58,9 +62,11 @@ class Pair:
     sender: Side
     receiver: Side
 
-    async def send(self, paper: Path, number: str, do: str = "send") -> dict[str, Any]:
-        """Returns when the 01 is back at the sender."""
-        return await self.sender.ask(do, paper=str(paper), number=number)
+    async def send(
+        self, papers: Sequence[Path], first: int, at_once: int = 1, do: str = "send"
+    ) -> dict[str, Any]:
+        """Returns when every 01 is back at the sender; documents are numbered from `first`."""
+        return await self.sender.ask(do, papers=list(map(str, papers)), first=first, at_once=at_once)
 
     async def ask(self, do: str) -> dict[str, dict[str, Any]]:
         """The same question to both."""
@@ -68,18 +74,30 @@ class Pair:
 
 
 @asynccontextmanager
-async def opened(folder: Path) -> AsyncIterator[Pair]:
-    """Both nodes open and at work; stopped at the end whatever happened."""
-    await stage.prepare(folder, {"sender": [stage.SENDER], "receiver": [stage.RECEIVER]})
-    sides: list[Side] = []
+async def opened(folder: Path, root: Path | None = None) -> AsyncIterator[Pair]:
+    """Both nodes open and at work; stopped at the end whatever happened. `root`: of another version (`version.root`)."""
+    await prepared(folder, {"sender": [stage.SENDER], "receiver": [stage.RECEIVER]}, root)
+    async with at_work(folder, "sender", root) as sender, at_work(folder, "receiver", root) as receiver:
+        yield Pair(sender=sender, receiver=receiver)
+
+
+async def prepared(folder: Path, nodes: Mapping[str, Sequence[str]], root: Path | None = None) -> None:
+    """These nodes can be opened; by a process of that version, because it is that version's schema."""
+    told = [f"{node}={','.join(codes)}" for node, codes in nodes.items()]
+    process = await _start("bench.stage", str(folder), *told, root=root)
+    if await process.wait():
+        raise Broken("the nodes could not be set up")
+
+
+@asynccontextmanager
+async def at_work(folder: Path, node: str, root: Path | None = None) -> AsyncIterator[Side]:
+    """That node, open in a process of its own."""
+    side = Side(await _start("bench.side", str(folder), node, piped=True, root=root))
     try:
-        for name in ("sender", "receiver"):
-            sides.append(Side(await _start("bench.side", str(folder), name, piped=True)))
-            await sides[-1].heard()
-        yield Pair(sender=sides[0], receiver=sides[1])
+        await side.heard()
+        yield side
     finally:
-        for side in sides:
-            await side.stop()
+        await side.stop()
 
 
 async def papers(folder: Path, size: int, count: int) -> list[Path]:
@@ -91,6 +109,12 @@ async def papers(folder: Path, size: int, count: int) -> list[Path]:
     return sorted(folder.glob(f"{size}-*.pdf"))
 
 
-async def _start(module: str, *words: str, piped: bool = False) -> Process:
-    pipe = PIPE if piped else None
-    return await asyncio.create_subprocess_exec(sys.executable, "-m", module, *words, stdin=pipe, stdout=pipe)
+async def _start(module: str, *words: str, piped: bool = False, root: Path | None = None) -> Process:
+    pipe, at = PIPE if piped else None, root or _HERE
+    return await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", module, *words),
+        stdin=pipe,
+        stdout=pipe,
+        cwd=at,
+        env={**os.environ, "PYTHONPATH": str(at)},
+    )

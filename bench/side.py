@@ -1,6 +1,7 @@
-"""One node in a process of its own, driven by its parent: one JSON object a line in, one out. `send` sends a paper and
-answers when the 01 is back, `watch` does so under a heartbeat; `rest` starts the count of the memory's peak; `spent`
-says CPU seconds and memory so far. The end of the input stops it. `pair` starts it: python -m bench.side FOLDER NODE."""
+"""One node in a process of its own, driven by its parent: one JSON object a line in, one out. `send` sends papers, so many at
+once, and answers when every 01 is back; `watch` does so under a heartbeat, `still` beats without sending; `rest` starts
+the count of the memory's peak; `spent` says CPU seconds and memory so far. The end of the input stops it. `pair` starts
+it: python -m bench.side FOLDER NODE."""
 
 from __future__ import annotations
 
@@ -8,7 +9,8 @@ import asyncio
 import json
 import sys
 from pathlib import Path
-from time import perf_counter, process_time
+from time import process_time
+from typing import Any
 
 from bench import heartbeat, machine, stage, traffic
 from gateway.bootstrap import Node
@@ -24,14 +26,18 @@ async def serve(folder: Path, name: str) -> None:
             _say(await _done(node, json.loads(line)))
 
 
-async def _done(node: Node, asked: dict[str, str]) -> Answer:
+async def _done(node: Node, asked: dict[str, Any]) -> Answer:
     match asked["do"]:
         case "send":
-            return {"seconds": await _send(node, Path(asked["paper"]), asked["number"])}
+            return {"seconds": await _send(node, asked)}
         case "watch":
             async with heartbeat.watched() as stalls:
-                seconds = await _send(node, Path(asked["paper"]), asked["number"])
+                seconds = await _send(node, asked)
             return {"seconds": seconds, "stalls": stalls.as_json()}
+        case "still":
+            async with heartbeat.watched() as stalls:
+                await asyncio.sleep(asked["for_s"])
+            return {"stalls": stalls.as_json()}
         case "rest":
             machine.forget_peak()
             return _spent()
@@ -39,12 +45,10 @@ async def _done(node: Node, asked: dict[str, str]) -> Answer:
             return _spent()
 
 
-async def _send(node: Node, paper: Path, number: str) -> float:
-    scope = await traffic.scope_of(node)
-    begun = perf_counter()
-    document = await traffic.send(node, scope, paper, number)
-    await traffic.answered(node, scope, document)
-    return perf_counter() - begun
+async def _send(node: Node, asked: dict[str, Any]) -> list[float]:
+    papers = [Path(paper) for paper in asked["papers"]]
+    every_s = asked.get("every_s", 0.0)
+    return await traffic.there_and_back(node, papers, asked["first"], asked["at_once"], every_s)
 
 
 def _spent() -> Answer:

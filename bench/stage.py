@@ -1,11 +1,16 @@
 """Sets nodes up for a run: schema, one agency per code, keys, an authority, registry rows and bindings. In: a folder and
 which node hosts which codes. Out: settings of nodes that share one embedded axis and trust each other. The product's
-defaults hold, save for the sizes that a run has to raise."""
+defaults hold, save for the sizes that a run has to raise. Run as a program it prepares: python -m bench.stage FOLDER
+NODE=CODE,CODE …"""
 
 from __future__ import annotations
 
+import asyncio
 import csv
+import hashlib
 import io
+import secrets
+import sys
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -13,11 +18,11 @@ from pathlib import Path
 from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 
-from gateway.bootstrap import Node, Wrap, open_node
+from gateway.bootstrap import Node, Wrap, open_node, open_office
 from gateway.cli.serve import keep_what_is_loaded
 from gateway.clock import SystemClock
 from gateway.demo.story import at_work
-from gateway.domain.account import HostedAgency
+from gateway.domain.account import ApiScope, HostedAgency, PrincipalKind
 from gateway.settings import Settings, load
 from gateway.store import migrate
 from gateway.store.store import SqlStore
@@ -60,15 +65,31 @@ async def prepare(folder: Path, nodes: Mapping[str, Sequence[str]]) -> None:
         await _register(settings, certificates)
 
 
-async def prepare_one(settings: Settings, codes: Sequence[str]) -> None:
-    """A node of these settings can be opened, hosts the first code, and knows and trusts all of them."""
+async def prepare_one(settings: Settings, codes: Sequence[str], others: Sequence[str] = ()) -> None:
+    """A node of these settings can be opened, hosts these codes, and knows and trusts them and the others."""
     authority = Authority.create("Bench exchange authority", _CLOCK.now())
     settings.node.data_dir.mkdir(parents=True)
     await migrate.up(settings.database.url)
-    await _host(settings, codes[:1])
-    certificates = {code: _certificate(settings, authority, code) for code in codes}
+    await _host(settings, codes)
+    certificates = {code: _certificate(settings, authority, code) for code in (*codes, *others)}
     authority.write_trust(settings.trust.folder, certificates)
     await _register(settings, certificates)
+
+
+async def key_of(settings: Settings, code: str) -> str:
+    """A new API key for the document system of that agency, which the node hosts."""
+    secret = "gwk_" + secrets.token_urlsafe(32)
+    async with open_office(settings) as office:
+        accounts = office.store.accounts
+        agency = await accounts.hosted_by_code(code)
+        assert agency is not None
+        await accounts.add_key(
+            secret_hash=hashlib.sha256(secret.encode()).hexdigest(),
+            principal=await accounts.principal_for(PrincipalKind.PROGRAM, f"bench {code}", agency.id),
+            agency_ids=[agency.id],
+            scopes=list(ApiScope),
+        )
+    return secret
 
 
 @asynccontextmanager
@@ -125,3 +146,12 @@ def _registry(codes: Sequence[str]) -> bytes:
 
 def _name(code: str) -> str:
     return f"Cơ quan thử nghiệm {code}"
+
+
+if __name__ == "__main__":
+    asyncio.run(
+        prepare(
+            Path(sys.argv[1]),
+            {node: codes.split(",") for node, _, codes in (word.partition("=") for word in sys.argv[2:])},
+        )
+    )

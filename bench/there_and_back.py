@@ -4,38 +4,44 @@ sender again. Out: seconds, the end of each leg, and the event loop's stalls mea
 from __future__ import annotations
 
 import asyncio
+from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 from typing import Any
 
 from bench import heartbeat, pair, stage, traffic
+from bench.asked import number
 from bench.machine import MB
 
-SIZE = 10 * MB
-ROUNDS = 7
 IDLE_S = 2.0
 
 
-async def measure(folder: Path) -> dict[str, Any]:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Numbers:
+    """How much is sent."""
+
+    size: int = number(10 * MB, "bytes of a document")
+    rounds: int = number(7, "documents, one after another", quick=2)
+
+
+async def measure(folder: Path, numbers: Numbers) -> dict[str, Any]:
     """The first round warms up and is not counted."""
-    papers = await pair.papers(folder / "papers", SIZE, ROUNDS + 1)
+    papers = await pair.papers(folder / "papers", numbers.size, numbers.rounds + 1)
     await stage.prepare(folder, {"node": [stage.SENDER, stage.RECEIVER]})
     legs, stalls = [], []
     async with stage.opened(folder, "node") as node:
-        scope = await traffic.scope_of(node)
-        for n, paper in enumerate(papers):
+        for n, paper in enumerate(papers, start=1):
             async with heartbeat.watched() as late:
                 begun = node.clock.now()
-                document = await traffic.send(node, scope, paper, str(n + 1))
-                await traffic.answered(node, scope, document)
+                await traffic.there_and_back(node, [paper], n, 1)
             legs.append(await traffic.legs(node, begun))
             stalls.append(late)
         async with heartbeat.watched() as idle:
             await asyncio.sleep(IDLE_S)
     seconds = [one["01 back"] for one in legs[1:]]
     return {
-        "bytes": SIZE,
-        "rounds": ROUNDS,
+        "bytes": numbers.size,
+        "rounds": numbers.rounds,
         "seconds": round(median(seconds), 3),
         "slowest_seconds": round(max(seconds), 3),
         "legs": {leg: median(one[leg] for one in legs[1:]) for leg in traffic.LEGS},

@@ -4,67 +4,71 @@ commits, and the promises that took longest."""
 
 from __future__ import annotations
 
-import asyncio
 import sqlite3
 from contextlib import closing
+from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 from time import perf_counter, process_time
 from typing import Any
 
 from bench import heartbeat, meters, pair, stage, traffic
-from gateway.bootstrap import Node
-from gateway.domain.account import AgencyScope
+from bench.asked import number
 
-SIZE = 10_000
-DOCUMENTS = 120
-AT_ONCE = 8
-WARM_UP = 8
 SHOWN = 12
 BARE_COMMITS = 200
 
 
-async def measure(folder: Path) -> dict[str, Any]:
-    """Each of several callers sends its next document when the 01 of its last one is back."""
-    papers = await pair.papers(folder / "papers", SIZE, WARM_UP + DOCUMENTS)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Numbers:
+    """How much is sent."""
+
+    size: int = number(10_000, "bytes of a document")
+    documents: int = number(640, "documents that are counted", quick=128)
+    at_once: int = number(64, "callers; each sends its next when the 01 of its last is back", quick=32)
+
+
+async def measure(folder: Path, numbers: Numbers) -> dict[str, Any]:
+    """As many documents as there are callers warm up and are not counted."""
+    warm = numbers.at_once
+    papers = await pair.papers(folder / "papers", numbers.size, warm + numbers.documents)
     await stage.prepare(folder, {"node": [stage.SENDER, stage.RECEIVER]})
     metered, writer = meters.Metered(), meters.Writer()
     async with stage.opened(folder, "node", wrap=metered) as node:
         writer.watch(node.store.writer)
-        scope = await traffic.scope_of(node)
-        await _all(node, scope, papers[:WARM_UP], first=1)
+        await traffic.there_and_back(node, papers[:warm], 1, numbers.at_once)
         metered.ports.reset()
         writer.reset()
         async with heartbeat.watched() as stalls:
             begun, cpu = perf_counter(), process_time()
-            await _all(node, scope, papers[WARM_UP:], first=WARM_UP + 1)
+            await traffic.there_and_back(node, papers[warm:], warm + 1, numbers.at_once)
             seconds, cpu = perf_counter() - begun, process_time() - cpu
         longest = list(metered.ports.longest(SHOWN))
     bare_ms = _bare_commit_ms(folder / "bare.db")
     return {
-        "bytes": SIZE,
-        "documents": DOCUMENTS,
-        "at_once": AT_ONCE,
-        "per_second": round(DOCUMENTS / seconds, 1),
-        "cpu_ms_per_document": round(cpu / DOCUMENTS * 1000, 1),
+        "bytes": numbers.size,
+        "documents": numbers.documents,
+        "at_once": numbers.at_once,
+        "per_second": round(numbers.documents / seconds, 1),
+        "cpu_ms_per_document": round(cpu / numbers.documents * 1000, 1),
         "stalls": stalls.as_json(),
         "bare_commit_ms": bare_ms,
-        "writer": _writer(writer, seconds),
+        "writer": _writer(writer, seconds, numbers.documents),
         "ports": {
             name: {
-                "calls_per_document": round(tally.calls / DOCUMENTS, 1),
-                "ms_per_document": round(tally.seconds / DOCUMENTS * 1000, 1),
+                "calls_per_document": round(tally.calls / numbers.documents, 1),
+                "ms_per_document": round(tally.seconds / numbers.documents * 1000, 1),
             }
             for name, tally in longest
         },
     }
 
 
-def _writer(writer: meters.Writer, seconds: float) -> dict[str, float]:
+def _writer(writer: meters.Writer, seconds: float, documents: int) -> dict[str, float]:
     return {
         "busy": round(writer.taken.seconds / seconds, 3),
-        "transactions_per_document": round(writer.taken.calls / DOCUMENTS, 1),
-        "commits_per_document": round(writer.committing.calls / DOCUMENTS, 1),
+        "transactions_per_document": round(writer.taken.calls / documents, 1),
+        "commits_per_document": round(writer.committing.calls / documents, 1),
         "ms_per_transaction": round(writer.taken.seconds / max(writer.taken.calls, 1) * 1000, 2),
         "ms_per_commit": round(writer.committing.seconds / max(writer.committing.calls, 1) * 1000, 2),
     }
@@ -83,16 +87,3 @@ def _bare_commit_ms(path: Path) -> float:
             spent.append(perf_counter() - begun)
     return round(median(spent) * 1000, 3)
 
-
-async def _all(node: Node, scope: AgencyScope, papers: list[Path], first: int) -> None:
-    waiting = list(enumerate(papers, start=first))
-
-    async def caller() -> None:
-        while waiting:
-            number, paper = waiting.pop(0)
-            document = await traffic.send(node, scope, paper, str(number))
-            await traffic.answered(node, scope, document)
-
-    async with asyncio.TaskGroup() as callers:
-        for _ in range(AT_ONCE):
-            callers.create_task(caller())

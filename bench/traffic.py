@@ -1,13 +1,18 @@
-"""Sends files as documents through an open node and waits until the receiver's 01 is back. In: a node, a PDF. Out: the
-accepted document, and later how long each leg took. Uses the same steps as a front door, so that nothing is left out."""
+"""Sends files as documents through an open node and waits until the receiver's 01 is back. In: a node, PDFs. Out: the
+accepted documents, and later how long each leg took. Uses the same steps as a front door, so that nothing is left out."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from datetime import datetime
 from functools import partial
 from pathlib import Path
+from time import perf_counter
+
+from sqlalchemy import select
+from sqlmodel import col
 
 from bench.stage import RECEIVER, SENDER
 from gateway.bootstrap import Node
@@ -16,9 +21,11 @@ from gateway.domain.document import Draft, FileRole, OutgoingDocument, Recipient
 from gateway.domain.event import EventKind
 from gateway.outgoing import accept, intake
 from gateway.outgoing.order import Order
+from gateway.store.tables import DeliveryRow
 
 PATIENCE_S = 300.0
 LOOK_S = 0.1  # how late an answer may be noticed; looking more often would cost what is to be measured
+_ENDED = ("delivered", "failed", "rejected")
 PIECE = 64 * 1024  # about what a socket gives at a time
 AHEAD = 16 * PIECE  # read in one go: waiting for the disk is not what is measured
 # What ends each leg of the way there and back, in order.
@@ -64,20 +71,84 @@ async def send(node: Node, scope: AgencyScope, paper: Path, number: str) -> Outg
     return accepted.document
 
 
-async def answered(node: Node, scope: AgencyScope, document: OutgoingDocument) -> None:
-    """Returns once the receiver's 01 is recorded; `Failed` says where the document is stuck."""
-    state = "accepted"
+class Answers:
+    """Waits for the 01 of many documents with one look for all of them."""
+
+    def __init__(self, node: Node) -> None:
+        self._node = node
+        self._waiting: dict[str, asyncio.Future[None]] = {}
+
+    async def of(self, document: OutgoingDocument) -> None:
+        """Returns once the receiver's 01 is recorded; `Failed` says where the document is stuck."""
+        self._waiting[document.id] = told = asyncio.get_running_loop().create_future()
+        try:
+            async with asyncio.timeout(PATIENCE_S):
+                await told
+        except TimeoutError as late:
+            counts = await self._node.store.counts()
+            raise Failed(f"{document.id} has no 01 after {PATIENCE_S:.0f} s; rows: {counts}") from late
+        finally:
+            del self._waiting[document.id]
+
+    async def look(self) -> None:
+        """For ever, and not oftener than `LOOK_S`."""
+        delivery = DeliveryRow
+        while True:
+            await asyncio.sleep(LOOK_S)
+            if not self._waiting:
+                continue
+            asked = select(col(delivery.document_id), col(delivery.state)).where(
+                col(delivery.document_id).in_(self._waiting), col(delivery.state).in_(_ENDED)
+            )
+            async with self._node.store.reading() as tx:
+                ended = (await tx.connection.execute(asked)).tuples().all()
+            for id, state in ended:
+                if (told := self._waiting.get(id)) is None or told.done():
+                    continue
+                if state == "delivered":
+                    told.set_result(None)
+                else:
+                    told.set_exception(Failed(f"{id} is {state}"))
+
+
+@asynccontextmanager
+async def answers(node: Node) -> AsyncIterator[Answers]:
+    """Looked for while the body runs."""
+    found = Answers(node)
+    looking = asyncio.create_task(found.look())
     try:
-        async with asyncio.timeout(PATIENCE_S):
-            while state != "delivered":
-                await node.store.wait_events(LOOK_S)
-                async with node.store.read(scope) as work:
-                    state = (await work.deliveries.of(document.id))[0].state
-                if state in ("failed", "rejected"):
-                    raise Failed(f"{document.id} is {state}")
-    except TimeoutError as late:
-        counts = await node.store.counts()
-        raise Failed(f"{document.id} is still {state} after {PATIENCE_S:.0f} s; rows: {counts}") from late
+        yield found
+    finally:
+        looking.cancel()
+        await asyncio.wait({looking})
+        if not looking.cancelled() and (error := looking.exception()) is not None:
+            raise error
+
+
+async def there_and_back(
+    node: Node, papers: Sequence[Path], first: int, at_once: int, every_s: float = 0.0
+) -> list[float]:
+    """Seconds of each: so many callers send their next when the 01 of their last is back, and no two within `every_s`."""
+    scope = await scope_of(node)
+    waiting = list(enumerate(papers, start=first))[::-1]
+    seconds: list[float] = []
+    due = perf_counter()
+
+    async def caller(answers: Answers) -> None:
+        nonlocal due
+        while waiting:
+            number, paper = waiting.pop()
+            if every_s:
+                due = max(due + every_s, perf_counter())
+                await asyncio.sleep(due - perf_counter())
+            begun = perf_counter()
+            await answers.of(await send(node, scope, paper, str(number)))
+            seconds.append(perf_counter() - begun)
+
+    async with answers(node) as found, asyncio.TaskGroup() as callers:
+        for _ in range(at_once):
+            callers.create_task(caller(found))
+    return seconds
 
 
 async def legs(node: Node, begun: datetime) -> dict[str, float]:

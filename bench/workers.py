@@ -19,19 +19,16 @@ from typing import Any
 
 import asyncpg
 
-from bench import pair, stage, traffic
+from bench import pair, servers, stage, traffic
+from bench.asked import number
 from bench.pair import Broken, Side
+from bench.servers import Servers
 from gateway.bootstrap import open_node
 from gateway.domain.event import EventKind
 from gateway.settings import load
-from tests.services import postgres, rabbit
-from tests.support.broker import Broker
-from tests.support.topology import Topology
 
 SIZE = 10_000
-DOCUMENTS = 400
 WARM_UP = 16
-ROUNDS = 3
 SIGN_MS = 20.0
 WANTED = 1.8
 PATIENCE_S = 300.0
@@ -42,30 +39,11 @@ _RELEASE = "UPDATE job SET not_before = NULL"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Servers:
-    """What the workers share."""
+class Numbers:
+    """How much is sent."""
 
-    database: postgres.Server
-    broker: rabbit.Cluster
-    topology: Topology
-    folder: Path
-
-    def address(self, name: str) -> str:
-        return f"postgresql://{postgres.ADMIN}@127.0.0.1:{self.database.port}/{name}"
-
-    def settings(self, name: str) -> dict[str, str]:
-        """The sender's node on that database."""
-        node = self.topology.name("sender")
-        return {
-            "GATEWAY_NODE_NAME": node,
-            "GATEWAY_NODE_DATA_DIR": str(self.folder / "sender"),
-            "GATEWAY_DATABASE_URL": self.address(name),
-            "GATEWAY_AXIS_KIND": "amqp",
-            "GATEWAY_AMQP_SERVERS": f"amqp://127.0.0.1:{self.broker.nodes[0].amqp_port}",
-            "GATEWAY_AMQP_VHOST": self.topology.broker.vhost,
-            "GATEWAY_AMQP_PASSWORD": self.topology.passwords[node],
-            "GATEWAY_LOG_LEVEL": "warning",
-        }
+    documents: int = number(400, "documents a run", quick=100)
+    rounds: int = number(3, "runs of one and of two processes, in turns", quick=1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,23 +57,22 @@ class Run:
     twice: int
 
 
-async def measure(folder: Path) -> dict[str, Any]:
+async def measure(folder: Path, numbers: Numbers) -> dict[str, Any]:
     """One and two processes take turns: a machine that slows down slows both runs of a round, and their ratio stays."""
-    folder.chmod(0o755)  # the database runs as a user of its own
     figures: dict[str, Any] = {
         "bytes": SIZE,
-        "documents": DOCUMENTS,
-        "rounds": ROUNDS,
+        "documents": numbers.documents,
+        "rounds": numbers.rounds,
         "sign_ms": SIGN_MS,
         "wanted": WANTED,
     }
-    async with _servers(folder) as servers:
+    async with _accepted(folder, numbers.documents) as below:
         for case, sign_ms in (("remote", SIGN_MS), ("local", 0.0)):
             runs: dict[int, list[Run]] = {1: [], 2: []}
-            for n in range(ROUNDS):
+            for n in range(numbers.rounds):
                 for count in (1, 2):
                     name = f"{case}{n}x{count}"
-                    runs[count].append(await _run(servers, name, count, sign_ms))
+                    runs[count].append(await _run(below, name, count, sign_ms, numbers.documents))
             figures[case] = {str(count): _best(several) for count, several in runs.items()}
             ratios = [two.per_second / one.per_second for one, two in zip(runs[1], runs[2], strict=True)]
             figures[case] |= {"ratio": round(median(ratios), 2), "ratios": [round(one, 2) for one in ratios]}
@@ -116,26 +93,26 @@ def _best(runs: Sequence[Run]) -> dict[str, Any]:
     }
 
 
-async def _run(servers: Servers, name: str, count: int, sign_ms: float) -> Run:
+async def _run(below: Servers, name: str, count: int, sign_ms: float, documents: int) -> Run:
     """The workers are at work when the documents, accepted before, are released to them all at once. The first ones
     that they send warm them up."""
-    await _tell(servers, f'CREATE DATABASE "{name}" TEMPLATE "{_ACCEPTED}"')
+    await below.tell(f'CREATE DATABASE "{name}" TEMPLATE "{_ACCEPTED}"')
     async with AsyncExitStack() as stack:
         sides = [
-            await stack.enter_async_context(_worker(servers.settings(name), sign_ms)) for _ in range(count)
+            await stack.enter_async_context(_worker(below.settings(name), sign_ms)) for _ in range(count)
         ]
         for side in sides:
             await side.tell("go")
         await asyncio.sleep(SETTLE_S)
         idle = [await side.ask("spent") for side in sides]
-        broker, database = _broker_cpu(servers), _database_cpu(servers)
-        sent = await _all_sent(servers, name)
-        broker, database = _broker_cpu(servers) - broker, _database_cpu(servers) - database
+        broker, database = below.broker_cpu(), below.database_cpu()
+        sent = await _all_sent(below, name, documents)
+        broker, database = below.broker_cpu() - broker, below.database_cpu() - database
         did = [await side.ask("spent") for side in sides]
-    await _tell(servers, f'DROP DATABASE "{name}" WITH (FORCE)')
+    await below.tell(f'DROP DATABASE "{name}" WITH (FORCE)')
     worked = sum(one["signed"] + one["published"] for one in did)
     return Run(
-        per_second=DOCUMENTS / (sent[-1] - sent[WARM_UP - 1]),
+        per_second=documents / (sent[-1] - sent[WARM_UP - 1]),
         worker_ms=sum(b["cpu"] - a["cpu"] for a, b in zip(idle, did, strict=True)) / len(sent) * 1000,
         broker_ms=broker / len(sent) * 1000,
         database_ms=database / len(sent) * 1000,
@@ -143,20 +120,20 @@ async def _run(servers: Servers, name: str, count: int, sign_ms: float) -> Run:
     )
 
 
-async def _all_sent(servers: Servers, name: str) -> list[float]:
+async def _all_sent(below: Servers, name: str, documents: int) -> list[float]:
     """When each document was sent, in order, by the node's own events."""
-    connection = await asyncpg.connect(servers.address(name))
+    connection = await asyncpg.connect(below.address(name))
     count = "SELECT count(*) FROM outbox WHERE state <> 'waiting'"
     told = "SELECT extract(epoch FROM at)::float8 AS at FROM event WHERE kind = $1 ORDER BY at"
     await connection.execute(_RELEASE)
     until = monotonic() + PATIENCE_S
-    while await connection.fetchval(count) < WARM_UP + DOCUMENTS and monotonic() < until:
+    while await connection.fetchval(count) < WARM_UP + documents and monotonic() < until:
         # Looking without a pause would take the time that is to be measured.
         await connection.execute("SELECT pg_sleep(0.25)")
     sent = [row["at"] for row in await connection.fetch(told, EventKind.DELIVERY_SENT.value)]
     await connection.close()
-    if len(sent) < WARM_UP + DOCUMENTS:
-        raise Broken(f"{WARM_UP + DOCUMENTS - len(sent)} documents were not sent")
+    if len(sent) < WARM_UP + documents:
+        raise Broken(f"{WARM_UP + documents - len(sent)} documents were not sent")
     return sent
 
 
@@ -177,65 +154,18 @@ async def _worker(settings: Mapping[str, str], sign_ms: float) -> AsyncIterator[
 
 
 @asynccontextmanager
-async def _servers(folder: Path) -> AsyncIterator[Servers]:
-    """A database with every document accepted, to make others from, and a broker that takes them."""
-    async with AsyncExitStack() as stack:
-        database = await asyncio.to_thread(postgres.start, folder / "postgres")
-        stack.push_async_callback(asyncio.to_thread, database.stop)
-        broker = await asyncio.to_thread(rabbit.start, folder)
-        stack.push_async_callback(asyncio.to_thread, broker.stop)
-        servers = Servers(database=database, broker=broker, topology=_topology(broker), folder=folder)
-        await _tell(servers, f'CREATE DATABASE "{_ACCEPTED}"')
-        await stage.prepare_one(load(None, servers.settings(_ACCEPTED)), [stage.SENDER, stage.RECEIVER])
+async def _accepted(folder: Path, documents: int) -> AsyncIterator[Servers]:
+    """A database with every document accepted, to make others from, and a broker that takes them. The receiver has its
+    queues and takes nothing out of them: the way out alone is measured."""
+    hosts = {"sender": [stage.SENDER], "receiver": [stage.RECEIVER]}
+    async with servers.opened(folder, "sender", hosts) as below:
+        await below.tell(f'CREATE DATABASE "{_ACCEPTED}"')
+        settings = load(None, below.settings(_ACCEPTED))
+        await stage.prepare_one(settings, [stage.SENDER], [stage.RECEIVER])
         (paper,) = await pair.papers(folder / "papers", SIZE, 1)
-        async with open_node(load(None, servers.settings(_ACCEPTED))) as node:
+        async with open_node(settings) as node:
             scope = await traffic.scope_of(node)
-            for number in range(1, WARM_UP + DOCUMENTS + 1):
+            for number in range(1, WARM_UP + documents + 1):
                 await traffic.send(node, scope, paper, str(number))
-        await _tell(servers, _HOLD, _ACCEPTED)
-        yield servers
-
-
-def _topology(cluster: rabbit.Cluster) -> Topology:
-    """The receiver has its queues and takes nothing out of them: the way out alone is measured."""
-    node = cluster.nodes[0]
-    broker = Broker(
-        host="127.0.0.1",
-        port=node.amqp_port,
-        api=node.api,
-        vhost="bench",
-        user=rabbit.ADMIN,
-        password=node.password,
-    )
-    broker.ask("PUT", "/api/vhosts/{vhost}", {})
-    everything = {"configure": ".*", "write": ".*", "read": ".*"}
-    broker.ask("PUT", f"/api/permissions/{{vhost}}/{rabbit.ADMIN}", everything)
-    axis = Topology(broker)
-    axis.host({"sender": [stage.SENDER], "receiver": [stage.RECEIVER]})
-    return axis
-
-
-async def _tell(servers: Servers, statement: str, name: str = "postgres") -> None:
-    connection = await asyncpg.connect(servers.address(name))
-    await connection.execute(statement)
-    await connection.close()
-
-
-def _broker_cpu(servers: Servers) -> float:
-    return _cpu(int((servers.broker.nodes[0].folder / "pid").read_text()))
-
-
-def _database_cpu(servers: Servers) -> float:
-    """Of the server and of every process that it has or had."""
-    first = int((servers.database.folder / "data" / "postmaster.pid").read_text().split()[0])
-    children = Path(f"/proc/{first}/task/{first}/children").read_text().split()
-    return _cpu(first) + sum(map(_cpu, map(int, children)))
-
-
-def _cpu(pid: int) -> float:
-    """Seconds of a process and of its children that have ended; 0 when it ended just now."""
-    try:
-        told = Path(f"/proc/{pid}/stat").read_text()
-    except (FileNotFoundError, ProcessLookupError):
-        return 0.0
-    return sum(map(int, told.rpartition(")")[2].split()[11:15])) / os.sysconf("SC_CLK_TCK")
+        await below.tell(_HOLD, _ACCEPTED)
+        yield below

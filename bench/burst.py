@@ -1,0 +1,166 @@
+"""A burst of small documents by the API: so many a second for so long, whatever the node makes of it; then as many as it takes at
+once; then an urgent one behind large ones. On SQLite in one process, and on PostgreSQL and RabbitMQ in several. Out: how
+long callers waited for 202 and documents for their 01, documents a second, and whose CPU that was."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from time import perf_counter
+from typing import Any
+
+from bench import papers, servers
+from bench.asked import number
+from bench.served import Served, opened
+from gateway.domain.event import EventKind
+
+SQLITE, POSTGRESQL = "sqlite", "postgresql"
+WARM_UP = 32
+# What the 99th of a hundred documents may take from 202 to 01.
+LIMITS_S = {SQLITE: 2.0, POSTGRESQL: 1.0}
+URGENT_S = 2.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Numbers:
+    """How much is sent."""
+
+    size: int = number(10_000, "bytes of a small document")
+    per_second: float = number(50.0, "documents a second", quick=10.0)
+    seconds: float = number(120.0, "for so long", quick=5.0)
+    most: int = number(1000, "documents that are sent as fast as they are taken", quick=100)
+    at_once: int = number(64, "callers of those", quick=16)
+    large: int = number(200, "large documents before the urgent one", quick=6)
+    large_size: int = number(10_000_000, "bytes of a large document")
+    processes: int = number(2, "processes of the node on PostgreSQL and RabbitMQ")
+    patience_s: float = number(600.0, "seconds until it is given up")
+    grounds: tuple[str, ...] = number((SQLITE, POSTGRESQL), "on what the node stands", read=str)
+
+
+async def measure(folder: Path, numbers: Numbers) -> dict[str, Any]:
+    """`holds`: every document of the burst has its 01, once. PostgreSQL and RabbitMQ are left out where they are missing."""
+    told, missing = {}, []
+    for ground in numbers.grounds:
+        if ground == POSTGRESQL and not servers.installed():
+            missing.append(ground)
+            continue
+        (folder / ground).mkdir()
+        async with opened(folder / ground, ground, numbers.processes) as node:
+            told[ground] = await run(node, numbers) | {"limit_s": LIMITS_S[ground]}
+    return {
+        "bytes": numbers.size,
+        "asked_per_second": numbers.per_second,
+        "asked_seconds": numbers.seconds,
+        "large_bytes": numbers.large_size,
+        "urgent_limit_s": URGENT_S,
+        "grounds": told,
+        "missing": missing,
+        "holds": all(row["once"] for row in told.values()),
+    }
+
+
+async def run(node: Served, numbers: Numbers) -> dict[str, Any]:
+    """On a node that is up."""
+    makes = random.Random(numbers.size)
+    await _as_fast(node, numbers, WARM_UP, makes)
+    burst = await _burst(node, numbers, makes)
+    most = await _as_fast(node, numbers, numbers.most, makes)
+    sent = WARM_UP + round(numbers.per_second * numbers.seconds) + numbers.most
+    once = await node.count(EventKind.DELIVERY_STATUS) == sent == len(await node.times(EventKind.DELIVERY_STATUS))
+    return burst | most | {"processes": len(node.processes), "once": once} | await _urgent(node, numbers, makes)
+
+
+async def _burst(node: Served, numbers: Numbers, makes: random.Random) -> dict[str, Any]:
+    """Each is sent at its time, late answers or not; a caller's wait counts from that time."""
+    count = round(numbers.per_second * numbers.seconds)
+    before = await node.count(EventKind.DELIVERY_STATUS)
+    waited: list[float] = []
+    ids: list[str] = []
+
+    async def one(content: bytes, due: float) -> None:
+        ids.append(await node.send(content))
+        waited.append(perf_counter() - due)
+
+    begun = perf_counter()
+    async with asyncio.TaskGroup() as callers:
+        for n in range(count):
+            content, due = papers.content(numbers.size, makes.getrandbits(60)), begun + n / numbers.per_second
+            await asyncio.sleep(due - perf_counter())
+            callers.create_task(one(content, due))
+    await node.until_answered(before + count, numbers.patience_s)
+    return {"documents": count, "accept": shares(waited), "to_01": shares(await _to_01(node, ids))}
+
+
+async def _to_01(node: Served, ids: Sequence[str]) -> list[float]:
+    """By the node's own events: from accepted to the 01 recorded."""
+    accepted, answered = (
+        await node.times(EventKind.MESSAGE_ACCEPTED),
+        await node.times(EventKind.DELIVERY_STATUS),
+    )
+    return [(answered[id] - accepted[id]).total_seconds() for id in ids]
+
+
+async def _as_fast(node: Served, numbers: Numbers, count: int, makes: random.Random) -> dict[str, Any]:
+    """Callers send their next as soon as their last is answered with 202; counted until the last 01."""
+    before = await node.count(EventKind.DELIVERY_STATUS)
+    contents = iter([papers.content(numbers.size, makes.getrandbits(60)) for _ in range(count)])
+    ids: list[str] = []
+
+    async def caller() -> None:
+        for content in contents:
+            ids.append(await node.send(content))
+
+    spent = node.cpu()
+    async with asyncio.TaskGroup() as callers:
+        for _ in range(numbers.at_once):
+            callers.create_task(caller())
+    await node.until_answered(before + count, numbers.patience_s)
+    now = node.cpu()
+    accepted, answered = (
+        await node.times(EventKind.MESSAGE_ACCEPTED),
+        await node.times(EventKind.DELIVERY_STATUS),
+    )
+    seconds = (max(answered[id] for id in ids) - min(accepted[id] for id in ids)).total_seconds()
+    return {
+        "most_documents": count,
+        "most_per_second": round(count / max(seconds, 0.001), 1),
+        "cpu_ms": {who: round((now[who] - spent[who]) / count * 1000, 1) for who in now},
+    }
+
+
+async def _urgent(node: Served, numbers: Numbers, makes: random.Random) -> dict[str, Any]:
+    """The large ones are not waited for."""
+    before = await node.count(EventKind.DELIVERY_STATUS)
+    left = iter(range(numbers.large))
+
+    async def caller() -> None:
+        for _ in left:
+            await node.send(papers.content(numbers.large_size, makes.getrandbits(60)))
+
+    async with asyncio.TaskGroup() as callers:
+        for _ in range(4):
+            callers.create_task(caller())
+    waiting = numbers.large - (await node.count(EventKind.DELIVERY_STATUS) - before)
+    begun = perf_counter()
+    urgent = await node.send(papers.content(numbers.size, makes.getrandbits(60)), "hoa_toc")
+    answered_s = perf_counter() - begun
+    async with asyncio.timeout(numbers.patience_s):
+        while urgent not in await node.times(EventKind.DELIVERY_STATUS):
+            await asyncio.sleep(0.1)
+    (seconds,) = await _to_01(node, [urgent])
+    return {
+        "large": numbers.large,
+        "large_waiting": waiting,
+        "urgent_answered_s": round(answered_s, 3),
+        "urgent_s": round(seconds, 3),
+    }
+
+
+def shares(seconds: Sequence[float]) -> dict[str, float]:
+    """The times that half, 95 and 99 of a hundred stayed within, and the longest."""
+    ordered = sorted(seconds)
+    at = {"p50": 0.5, "p95": 0.95, "p99": 0.99, "max": 1.0}
+    return {name: round(ordered[min(len(ordered) - 1, int(len(ordered) * share))], 3) for name, share in at.items()}

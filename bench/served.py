@@ -1,0 +1,183 @@
+"""One node as it is operated, `gateway serve` in one process or several, and its callers: programs that know nothing but the API.
+In: a folder, and on what the node stands. Out: a `Served` to send through and to ask, which tells whose CPU was spent."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import sys
+from asyncio.subprocess import DEVNULL, Process
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import datetime
+from itertools import cycle
+from pathlib import Path
+from time import monotonic, process_time
+from typing import Any
+
+from aiohttp import ClientConnectionError, ClientSession, ClientTimeout, FormData, TCPConnector
+from sqlalchemy import func, select
+from sqlmodel import col
+
+from bench import servers, stage
+from bench.pair import Broken
+from bench.servers import Servers
+from gateway.clock import SystemClock
+from gateway.domain.event import EventKind
+from gateway.settings import load
+from gateway.store.store import SqlStore
+from gateway.store.tables import EventRow
+from tests.services.process import free_ports
+
+LOOK_S = 0.25
+START_S = 120.0
+_TIMEOUT = ClientTimeout(total=300, connect=30)
+_CODES = [stage.SENDER, stage.RECEIVER]
+# One caller stands for as many as there are in a province.
+_OPEN = {"GATEWAY_API_RATE_PER_S": "100000", "GATEWAY_API_BURST": "1000000", "GATEWAY_LOG_LEVEL": "warning"}
+
+
+@dataclass(slots=True, kw_only=True)
+class Served:
+    """The node at work. Its agency sends to another one that it hosts too."""
+
+    store: SqlStore
+    session: ClientSession
+    key: str
+    urls: list[str]
+    processes: list[Process]
+    below: Servers | None
+    _sent: int = 0
+    _turns: Any = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._turns = cycle(self.urls)
+
+    async def send(self, content: bytes, urgency: str = "thuong") -> str:
+        """The document's id, once it is answered with 202."""
+        self._sent += 1
+        number = self._sent
+        form = FormData(quote_fields=False)
+        form.add_field("meta", json.dumps(_said(number, urgency)), content_type="application/json")
+        form.add_field("lead", content, filename="van-ban.pdf", content_type="application/pdf")
+        headers = {"Authorization": f"Bearer {self.key}", "Idempotency-Key": f"bench-{number}"}
+        url = f"{next(self._turns)}/api/v1/messages"
+        async with self.session.post(url, data=form, headers=headers, timeout=_TIMEOUT) as answer:
+            told = await answer.text()
+        if answer.status != 202:
+            raise Broken(f"a document was answered with {answer.status}: {told[:500]}")
+        id: str = json.loads(told)["id"]
+        return id
+
+    async def count(self, kind: EventKind) -> int:
+        """How many events of that kind there are."""
+        async with self.store.reading() as tx:
+            asked = select(func.count()).select_from(EventRow).where(col(EventRow.kind) == kind.value)
+            return int((await tx.connection.execute(asked)).scalar_one())
+
+    async def until_answered(self, documents: int, patience_s: float) -> None:
+        """Until so many documents in all have their 01."""
+        end = monotonic() + patience_s
+        while (there := await self.count(EventKind.DELIVERY_STATUS)) < documents:
+            if monotonic() > end:
+                raise Broken(f"after {patience_s:.0f} s only {there} of {documents} documents have their 01")
+            await asyncio.sleep(LOOK_S)
+
+    async def times(self, kind: EventKind) -> Mapping[str, datetime]:
+        """Document → when the first event of that kind about it was recorded."""
+        async with self.store.reading() as tx:
+            asked = (
+                select(col(EventRow.subject_id), func.min(col(EventRow.at)))
+                .where(col(EventRow.kind) == kind.value)
+                .group_by(col(EventRow.subject_id))
+            )
+            return {id: at for id, at in (await tx.connection.execute(asked)).tuples()}
+
+    def cpu(self) -> dict[str, float]:
+        """Seconds so far, by who spent them; `load` is this process, which plays the callers."""
+        told = {"load": process_time(), "node": sum(servers.cpu(each.pid) for each in self.processes)}
+        if self.below is not None:
+            told |= {"database": self.below.database_cpu(), "broker": self.below.broker_cpu()}
+        return told
+
+
+@asynccontextmanager
+async def opened(folder: Path, ground: str, processes: int) -> AsyncIterator[Served]:
+    """Up and answering; stopped at the end whatever happened. `ground`: sqlite, in one process, or postgresql with
+    RabbitMQ."""
+    async with AsyncExitStack() as stack:
+        below, env = None, _embedded(folder)
+        if ground == "postgresql":
+            below = await stack.enter_async_context(servers.opened(folder, "node", {"node": _CODES}))
+            await below.tell('CREATE DATABASE "node"')
+            env = below.settings("node")
+        settings = load(None, env)
+        await stage.prepare_one(settings, _CODES)
+        key = await stage.key_of(settings, stage.SENDER)
+        store = SqlStore(settings.database.url, SystemClock())
+        stack.push_async_callback(store.close)
+        ports = free_ports(processes if below else 1)
+        started = [await stack.enter_async_context(_serve({**env, **_OPEN}, port)) for port in ports]
+        session = await stack.enter_async_context(ClientSession(connector=TCPConnector(limit=0)))
+        urls = [f"http://127.0.0.1:{port}" for port in ports]
+        served = Served(
+            store=store, session=session, key=key, urls=urls, processes=started, below=below
+        )
+        for url in urls:
+            await _until_ready(session, url)
+        yield served
+
+
+def _embedded(folder: Path) -> dict[str, str]:
+    return {
+        "GATEWAY_NODE_NAME": "node",
+        "GATEWAY_NODE_DATA_DIR": str(folder / "node"),
+        "GATEWAY_AXIS_FOLDER": str(folder / "axis"),
+    }
+
+
+@asynccontextmanager
+async def _serve(env: Mapping[str, str], port: int) -> AsyncIterator[Process]:
+    plain = {name: value for name, value in os.environ.items() if not name.startswith("GATEWAY_")}
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "gateway", "serve"),
+        env={**plain, **env, "GATEWAY_API_PORT": str(port)},
+        stdin=DEVNULL,
+        stdout=DEVNULL,
+    )
+    try:
+        yield process
+    finally:
+        if process.returncode is None:
+            process.kill()  # what it leaves behind is thrown away with its folder
+        await process.wait()
+
+
+async def _until_ready(session: ClientSession, url: str) -> None:
+    async with asyncio.timeout(START_S):
+        while not await _is_ready(session, url):  # noqa: ASYNC110 - a port that nobody listens on cannot tell us
+            await asyncio.sleep(LOOK_S)
+
+
+async def _is_ready(session: ClientSession, url: str) -> bool:
+    try:
+        async with session.get(f"{url}/readyz") as answer:
+            return answer.status == 200
+    except ClientConnectionError:
+        return False
+
+
+def _said(number: int, urgency: str) -> dict[str, object]:
+    return {
+        "number": str(number),
+        "symbol": "TN-BENCH",
+        "date": datetime.now().astimezone().date().isoformat(),
+        "type": "cong_van",
+        "subject": f"Về việc đo khả năng gửi, văn bản {number}",
+        "urgency": urgency,
+        "signer": {"name": "Người Ký Mẫu"},
+        "reply_required": False,
+        "recipients": [{"code": stage.RECEIVER, "role": "to_act"}],
+    }

@@ -1,0 +1,103 @@
+"""A PostgreSQL and a RabbitMQ of the bench's own, which the processes of one node share. In: a folder, and which node hosts which
+codes. Out: the settings that lead there, and the CPU seconds of both servers so far."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import asyncpg
+
+from tests.services import postgres, rabbit
+from tests.support.broker import Broker
+from tests.support.topology import Topology
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Servers:
+    """What the processes share."""
+
+    database: postgres.Server
+    broker: rabbit.Cluster
+    topology: Topology
+    folder: Path
+    node: str
+
+    def address(self, database: str) -> str:
+        return f"postgresql://{postgres.ADMIN}@127.0.0.1:{self.database.port}/{database}"
+
+    def settings(self, database: str) -> dict[str, str]:
+        """The node on that database."""
+        name = self.topology.name(self.node)
+        return {
+            "GATEWAY_NODE_NAME": name,
+            "GATEWAY_NODE_DATA_DIR": str(self.folder / self.node),
+            "GATEWAY_DATABASE_URL": self.address(database),
+            "GATEWAY_AXIS_KIND": "amqp",
+            "GATEWAY_AMQP_SERVERS": f"amqp://127.0.0.1:{self.broker.nodes[0].amqp_port}",
+            "GATEWAY_AMQP_VHOST": self.topology.broker.vhost,
+            "GATEWAY_AMQP_PASSWORD": self.topology.passwords[name],
+            "GATEWAY_LOG_LEVEL": "warning",
+        }
+
+    async def tell(self, statement: str, database: str = "postgres") -> None:
+        connection = await asyncpg.connect(self.address(database))
+        await connection.execute(statement)
+        await connection.close()
+
+    def broker_cpu(self) -> float:
+        return cpu(int((self.broker.nodes[0].folder / "pid").read_text()))
+
+    def database_cpu(self) -> float:
+        """Of the server and of every process that it has or had."""
+        first = int((self.database.folder / "data" / "postmaster.pid").read_text().split()[0])
+        children = Path(f"/proc/{first}/task/{first}/children").read_text().split()
+        return cpu(first) + sum(map(cpu, map(int, children)))
+
+
+def installed() -> bool:
+    return postgres.installed() and rabbit.installed()
+
+
+@asynccontextmanager
+async def opened(folder: Path, node: str, hosts: Mapping[str, Sequence[str]]) -> AsyncIterator[Servers]:
+    """Both up and empty; stopped at the end whatever happened. `node` is the one whose settings are given."""
+    folder.chmod(0o755)  # the database runs as a user of its own
+    async with AsyncExitStack() as stack:
+        database = await asyncio.to_thread(postgres.start, folder / "postgres")
+        stack.push_async_callback(asyncio.to_thread, database.stop)
+        broker = await asyncio.to_thread(rabbit.start, folder)
+        stack.push_async_callback(asyncio.to_thread, broker.stop)
+        topology = _topology(broker, hosts)
+        yield Servers(database=database, broker=broker, topology=topology, folder=folder, node=node)
+
+
+def _topology(cluster: rabbit.Cluster, hosts: Mapping[str, Sequence[str]]) -> Topology:
+    node = cluster.nodes[0]
+    broker = Broker(
+        host="127.0.0.1",
+        port=node.amqp_port,
+        api=node.api,
+        vhost="bench",
+        user=rabbit.ADMIN,
+        password=node.password,
+    )
+    broker.ask("PUT", "/api/vhosts/{vhost}", {})
+    everything = {"configure": ".*", "write": ".*", "read": ".*"}
+    broker.ask("PUT", f"/api/permissions/{{vhost}}/{rabbit.ADMIN}", everything)
+    axis = Topology(broker)
+    axis.host(hosts)
+    return axis
+
+
+def cpu(pid: int) -> float:
+    """Seconds of a process and of its children that have ended; 0 when it ended just now."""
+    try:
+        told = Path(f"/proc/{pid}/stat").read_text()
+    except (FileNotFoundError, ProcessLookupError):
+        return 0.0
+    return sum(map(int, told.rpartition(")")[2].split()[11:15])) / os.sysconf("SC_CLK_TCK")

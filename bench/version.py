@@ -1,0 +1,42 @@
+"""Another version of the product under this harness. In: a git revision, or the folder of a checkout. Out: a folder from which
+`python -m bench.…` runs with that version's `gateway` and with this `bench`. It can be as old as what the harness calls
+has the same names."""
+
+from __future__ import annotations
+
+import asyncio
+import subprocess
+import tarfile
+from io import BytesIO
+from pathlib import Path
+
+_HERE = Path(__file__).resolve().parent.parent
+_THEIRS = ("gateway", "schemas", "config")
+_OURS = ("bench", "tests")
+
+
+class NoSuchVersion(Exception):
+    """Neither a revision nor a folder."""
+
+
+async def root(named: str, into: Path) -> Path:
+    """`into`, filled."""
+    into.mkdir(parents=True)
+    other = Path(named)
+    if (other / "gateway").is_dir():
+        for name in _THEIRS:
+            (into / name).symlink_to((other / name).resolve())
+    else:
+        await asyncio.to_thread(_unpack, named, into)
+    for name in _OURS:
+        (into / name).symlink_to(_HERE / name)
+    return into
+
+
+def _unpack(revision: str, into: Path) -> None:
+    words = ["git", "-C", str(_HERE), "archive", "--format=tar", revision, *_THEIRS]
+    made = subprocess.run(words, capture_output=True, check=False)
+    if made.returncode:
+        raise NoSuchVersion(f"{revision}: {made.stderr.decode(errors='replace').strip()}")
+    with tarfile.open(fileobj=BytesIO(made.stdout)) as packed:
+        packed.extractall(into, filter="data")
