@@ -11,6 +11,8 @@ SEED ?=
 EXAMPLES ?= 20000
 # Seconds of fuzzing for each target.
 FUZZ_S ?= 300
+# Anything: less of every measurement.
+QUICK ?=
 BIN := $(VENV)/bin
 PIP := $(BIN)/pip --disable-pip-version-check --quiet
 
@@ -59,8 +61,8 @@ check: $(VENV)/.dev ## what CI checks beside the tests: style, types, import con
 	$(BIN)/lint-imports --no-cache
 	$(BIN)/python tools/dependencies/check.py
 
-bench: $(VENV)/.dev ## measure: time, event loop stalls, memory, CPU per document
-	$(BIN)/python -m bench
+bench: $(VENV)/.dev ## measure what a document costs; QUICK=1 within five minutes
+	$(BIN)/python -m bench $(if $(QUICK),--quick)
 
 bundle: $(VENV)/.dev ## everything to install without a network: dist/gateway-VERSION-bundle.tar; KEY=file signs it
 	$(BIN)/python tools/bundle/build.py --out dist --key $(KEY)

@@ -1,6 +1,6 @@
-"""Runs the measurements one after another and prints them: `python -m bench [NAME ...] [--quick]`. Exit status 1 only when memory
-or the bytes sent grew past their limit, a document did not arrive as it left, or one was worked on twice; a time is never
-judged, because it is the machine's as much as ours."""
+"""Runs the measurements one after another and prints them: `python -m bench [NAME ...] [--quick]`. Exit status 1 only
+when memory or the bytes sent grew past their limit, a document did not arrive as it left, or one was worked on twice; a
+time is never judged, because it is the machine's as much as ours."""
 
 from __future__ import annotations
 
@@ -85,7 +85,9 @@ def _parser(names: Sequence[str]) -> argparse.ArgumentParser:
     parser.add_argument(
         "--quick", action="store_true", help="less of everything: all of them in a few minutes"
     )
-    parser.add_argument("--out", type=Path, default=results.OWN, help="where figures (JSON) and charts (SVG) go")
+    parser.add_argument(
+        "--out", type=Path, default=results.OWN, help="where figures (JSON) and charts (SVG) go"
+    )
     parser.add_argument(
         "--record", action="store_true", help="keep them in the source tree, for later runs to compare with"
     )

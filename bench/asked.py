@@ -1,5 +1,6 @@
-"""How much a measurement does: each has a frozen `Numbers` whose fields are the numbers of a full run, what they mean, and the
-smaller ones of a quick run. In: the words of the command line. Out: a `Numbers`; every field is an option of the same name."""
+"""How much a measurement does: each has a frozen `Numbers` whose fields are the numbers of a full run, what they mean,
+and the smaller ones of a quick run. In: the words of the command line. Out: a `Numbers`; every field is an option of
+the same name."""
 
 from __future__ import annotations
 

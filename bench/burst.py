@@ -1,6 +1,6 @@
-"""A burst of small documents by the API: so many a second for so long, whatever the node makes of it; then as many as it takes at
-once; then an urgent one behind large ones. On SQLite in one process, and on PostgreSQL and RabbitMQ in several. Out: how
-long callers waited for 202 and documents for their 01, documents a second, and whose CPU that was."""
+"""A burst of small documents by the API: so many a second for so long, whatever the node makes of it; then as many as
+it takes at once; then an urgent one behind large ones. On SQLite in one process, and on PostgreSQL and RabbitMQ in
+several. Out: how long callers waited for 202 and documents for their 01, documents a second, and whose CPU that was."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class Numbers:
 
 
 async def measure(folder: Path, numbers: Numbers) -> dict[str, Any]:
-    """`holds`: every document of the burst has its 01, once. PostgreSQL and RabbitMQ are left out where they are missing."""
+    """`holds`: every document of the burst has its 01, once. Servers that are not installed are told as missing."""
     told, missing = {}, []
     for ground in numbers.grounds:
         if ground == POSTGRESQL and not servers.installed():
@@ -69,8 +69,14 @@ async def run(node: Served, numbers: Numbers) -> dict[str, Any]:
     burst = await _burst(node, numbers, makes)
     most = await _as_fast(node, numbers, numbers.most, makes)
     sent = WARM_UP + round(numbers.per_second * numbers.seconds) + numbers.most
-    once = await node.count(EventKind.DELIVERY_STATUS) == sent == len(await node.times(EventKind.DELIVERY_STATUS))
-    return burst | most | {"processes": len(node.processes), "once": once} | await _urgent(node, numbers, makes)
+    once = (
+        await node.count(EventKind.DELIVERY_STATUS)
+        == sent
+        == len(await node.times(EventKind.DELIVERY_STATUS))
+    )
+    return (
+        burst | most | {"processes": len(node.processes), "once": once} | await _urgent(node, numbers, makes)
+    )
 
 
 async def _burst(node: Served, numbers: Numbers, makes: random.Random) -> dict[str, Any]:
@@ -111,7 +117,8 @@ async def _as_fast(node: Served, numbers: Numbers, count: int, makes: random.Ran
 
     async def caller() -> None:
         for content in contents:
-            ids.append(await node.send(content))
+            id = await node.send(content)
+            ids.append(id)
 
     spent = node.cpu()
     async with asyncio.TaskGroup() as callers:
@@ -147,9 +154,7 @@ async def _urgent(node: Served, numbers: Numbers, makes: random.Random) -> dict[
     begun = perf_counter()
     urgent = await node.send(papers.content(numbers.size, makes.getrandbits(60)), "hoa_toc")
     answered_s = perf_counter() - begun
-    async with asyncio.timeout(numbers.patience_s):
-        while urgent not in await node.times(EventKind.DELIVERY_STATUS):
-            await asyncio.sleep(0.1)
+    await node.until_has(EventKind.DELIVERY_STATUS, urgent, numbers.patience_s)
     (seconds,) = await _to_01(node, [urgent])
     return {
         "large": numbers.large,
@@ -163,4 +168,7 @@ def shares(seconds: Sequence[float]) -> dict[str, float]:
     """The times that half, 95 and 99 of a hundred stayed within, and the longest."""
     ordered = sorted(seconds)
     at = {"p50": 0.5, "p95": 0.95, "p99": 0.99, "max": 1.0}
-    return {name: round(ordered[min(len(ordered) - 1, int(len(ordered) * share))], 3) for name, share in at.items()}
+    return {
+        name: round(ordered[min(len(ordered) - 1, int(len(ordered) * share))], 3)
+        for name, share in at.items()
+    }

@@ -1,5 +1,5 @@
-"""Draws a table as bars. In: a title and the marks of a table. Out: an SVG picture, in plain text; each unit has a scale of its
-own, and a limit is a line across its bar."""
+"""Draws a table as bars. In: a title and the marks of a table. Out: an SVG picture, in plain text; each unit has a
+scale of its own, and a limit is a line across its bar."""
 
 from __future__ import annotations
 
@@ -10,7 +10,10 @@ from xml.sax.saxutils import escape
 from bench.marks import Mark
 
 _WIDTH, _NAMES, _BARS, _ROW, _TOP = 760, 290, 340, 22, 44
-_STYLE = "text{font:13px sans-serif;fill:#222}.t{font-weight:bold;font-size:15px}.u{fill:#666}.b{fill:#3b6ea5}.l{stroke:#b3261e;stroke-width:2}"
+_STYLE = (
+    "text{font:13px sans-serif;fill:#222}.t{font-weight:bold;font-size:15px}.u{fill:#666}.b{fill:#3b6ea5}"
+    ".l{stroke:#b3261e;stroke-width:2}"
+)
 
 
 def svg(title: str, marks: Sequence[Mark]) -> str:

@@ -1,6 +1,6 @@
-"""CPU of one document there and back with its 01, both sides together, and how many times the bare operations of the same run
-that is. At three sizes, one after another and many at once, in two processes on SQLite. `--before` measures another
-version by this harness in the same run, in turns."""
+"""CPU of one document there and back with its 01, both sides together, and how many times the bare operations of the
+same run that is. At three sizes, one after another and many at once, in two processes on SQLite. `--before` measures
+another version by this harness in the same run, in turns."""
 
 from __future__ import annotations
 
@@ -50,8 +50,12 @@ class Numbers:
     """How much is sent."""
 
     cases: tuple[Case, ...] = number(_FULL, "each SIZE:AT_ONCE:DOCUMENTS", quick=_QUICK, read=Case.of)
-    turns: int = number(3, "in how many parts each case is done, with the bare operations between them", quick=2)
-    before: str = number("", "another version to measure beside this one: a git revision, or a checkout's folder")
+    turns: int = number(
+        3, "in how many parts each case is done, with the bare operations between them", quick=2
+    )
+    before: str = number(
+        "", "another version to measure beside this one: a git revision, or a checkout's folder"
+    )
 
 
 @dataclass(slots=True)
@@ -78,7 +82,9 @@ async def measure(folder: Path, numbers: Numbers) -> dict[str, Any]:
     return {"rows": rows, "before": bool(numbers.before)}
 
 
-async def _case(folder: Path, versions: dict[str, Pair], case: Case, turns: int, first: int) -> dict[str, Any]:
+async def _case(
+    folder: Path, versions: dict[str, Pair], case: Case, turns: int, first: int
+) -> dict[str, Any]:
     each = max(case.documents // turns, min(case.at_once, case.documents), 1)
     warm = min(case.at_once, case.documents)
     papers = await pair.papers(folder / "papers", case.size, warm + turns * each)

@@ -53,8 +53,8 @@ async def run(nodes: Reach, folder: Path, numbers: Numbers) -> dict[str, Any]:
     await nodes.until_shown(first, dict.fromkeys(ROOTS, "delivered"), numbers.patience_s)
     to = tuple(code for root in ROOTS for code in agencies(root, numbers.each))
     lanes: dict[str, Any] = {}
-    for number, (lane, paper) in enumerate(zip(URGENCIES, papers, strict=True), start=2):
-        lanes[lane] = await _one(nodes, to, paper, number, lane, numbers.patience_s)
+    for n, (lane, paper) in enumerate(zip(URGENCIES, papers, strict=True), start=2):
+        lanes[lane] = await _one(nodes, to, paper, n, lane, numbers.patience_s)
     return {
         "bytes": numbers.size,
         "recipients": len(to),

@@ -12,7 +12,6 @@ from bench.machine import MB
 Figures = Mapping[str, Any]  # Any: each measurement has its own shape
 
 
-
 @dataclass(frozen=True, slots=True)
 class Mark:
     """One figure. `limit`: what it should not pass, or should reach where more is better."""
@@ -90,7 +89,9 @@ def growth(told: Figures) -> Iterator[Mark]:
 def workers(told: Figures) -> Iterator[Mark]:
     for case in ("remote", "local"):
         for count in ("1", "2"):
-            yield Mark(f"{case} keys, {count} processes", told[case][count]["per_second"], "a second", None, False)
+            yield Mark(
+                f"{case} keys, {count} processes", told[case][count]["per_second"], "a second", None, False
+            )
     for case in ("remote", "local"):
         yield Mark(f"{case} keys, two against one", told[case]["ratio"], "times", None, False)
 

@@ -1,6 +1,6 @@
-"""Two nodes as two processes that share one embedded axis: the sender's and the receiver's costs can be told apart. In: a
-folder, and where another version of the product lies. Out: a `Pair` to send through and to ask. Also makes papers in a process that ends, so that what it took is given
-back before anything is measured."""
+"""Two nodes as two processes that share one embedded axis: the sender's and the receiver's costs can be told apart. In:
+a folder, and where another version of the product lies. Out: a `Pair` to send through and to ask. Also makes papers in
+a process that ends, so that what it took is given back before anything is measured."""
 
 from __future__ import annotations
 
@@ -16,7 +16,6 @@ from pathlib import Path
 from typing import Any
 
 from bench import stage
-
 
 _HERE = Path(__file__).resolve().parent.parent
 
@@ -109,6 +108,11 @@ async def papers(folder: Path, size: int, count: int) -> list[Path]:
     return sorted(folder.glob(f"{size}-*.pdf"))
 
 
+def environment(root: Path) -> dict[str, str]:
+    """Of a process that takes what it imports from there."""
+    return {**os.environ, "PYTHONPATH": str(root)}
+
+
 async def _start(module: str, *words: str, piped: bool = False, root: Path | None = None) -> Process:
     pipe, at = PIPE if piped else None, root or _HERE
     return await asyncio.create_subprocess_exec(
@@ -116,5 +120,5 @@ async def _start(module: str, *words: str, piped: bool = False, root: Path | Non
         stdin=pipe,
         stdout=pipe,
         cwd=at,
-        env={**os.environ, "PYTHONPATH": str(at)},
+        env=environment(at),
     )

@@ -4,11 +4,8 @@ programs."""
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any
 
-from bench.machine import MB
-
-Figures = Mapping[str, Any]  # Any: each measurement has its own shape
+from bench.marks import MOST, Figures, size
 
 
 def machine(told: Figures) -> Iterator[str]:
@@ -20,7 +17,7 @@ def machine(told: Figures) -> Iterator[str]:
 
 def there_and_back(told: Figures) -> Iterator[str]:
     stalls, idle = told["stalls"], told["idle_stalls"]
-    yield f"{_size(told['bytes'])} there and back, one node: {told['seconds']:.3f} s (median of {told['rounds']})"
+    yield f"{size(told['bytes'])} there and back, one node: {told['seconds']:.3f} s (median of {told['rounds']})"
     yield (
         "  "
         + ", ".join(f"{leg} {at:.3f}" for leg, at in told["legs"].items())
@@ -36,7 +33,7 @@ def memory(told: Figures) -> Iterator[str]:
     above, idle = told["above_idle_mb"], told["idle_mb"]
     verdict = "holds" if told["holds"] else "BROKEN"
     yield (
-        f"{_size(told['bytes'])} from one process to another: {told['seconds']} s; memory above idle: "
+        f"{size(told['bytes'])} from one process to another: {told['seconds']} s; memory above idle: "
         f"sender {above['sender']} MB (idle {idle['sender']}), receiver {above['receiver']} MB "
         f"(idle {idle['receiver']}); limit {told['limit_mb']:.0f} MB {verdict}"
     )
@@ -44,19 +41,91 @@ def memory(told: Figures) -> Iterator[str]:
 
 
 def cost(told: Figures) -> Iterator[str]:
-    yield "CPU of one document, both sides, from file to 01 (median):"
-    for size, row in told["sizes"].items():
+    yield "CPU of one document, both sides, from file to 01 (median of the turns), beside the bare operations of this run:"
+    for row in told["rows"]:
+        most = MOST.get((row["bytes"], row["at_once"]))
+        limit = f", wanted at most {most}" if most else ""
+        for name in ("before", "now"):
+            if name in row:
+                one = row[name]
+                yield (
+                    f"  {size(row['bytes']):>7}, {row['at_once']:>2} at once{', before' if name == 'before' else ''}: "
+                    f"{one['cpu_s'] * 1000:7.1f} ms (sender {one['sender_cpu_s'] * 1000:.1f}, "
+                    f"receiver {one['receiver_cpu_s'] * 1000:.1f}) = {one['ratio']} x "
+                    f"{row['primitives_cpu_s'] * 1000:.2f} ms"
+                    f"{limit if name == 'now' else ''}; {one['seconds']} s by the clock ({row['documents']} sent)"
+                )
+        if "before" in row:
+            yield f"           now {row['now']['cpu_s'] / row['before']['cpu_s']:.2f} of before"
+
+
+def peer(told: Figures) -> Iterator[str]:
+    yield (
+        f"{told['library']} and what we are made of, in memory: written and signed, verified, receipt signed, receipt "
+        "verified; ours read again before it leaves, and held against the schema (median CPU):"
+    )
+    if told["missing"]:
+        yield f"  left out: {told['missing']}"
+    for row in told["rows"]:
         yield (
-            f"  {_size(int(size)):>7}: {row['cpu_s'] * 1000:7.1f} ms (sender {row['sender_cpu_s'] * 1000:.1f}, "
-            f"receiver {row['receiver_cpu_s'] * 1000:.1f}) = {row['ratio']} x the bare primitives "
-            f"({row['primitives_cpu_s'] * 1000:.2f} ms); {row['seconds']} s by the clock"
+            f"  {size(row['bytes']):>7}: {row['theirs_ms']} ms and {row['ours_ms']} ms: {row['ratio']} times as "
+            f"fast (wanted {row['wanted']:g}); with keys on P-256, as nodes have, {row['own_key_ms']} ms, "
+            f"{row['own_key_ratio']} times"
+        )
+
+
+def stalls(told: Figures) -> Iterator[str]:
+    yield (
+        f"event loop stalls while {size(told['bytes'])} documents pass, {told['asked_per_second']:g} a second asked and "
+        f"{told['per_second']} reached ({told['documents']} sent); the idle node beside it in the same seconds:"
+    )
+    for which in ("busy", "idle"):
+        row = told[which]
+        yield (
+            f"  {which}: p50 {row['p50_ms']} ms, p99 {row['p99_ms']} ms, p99.9 {row['p999_ms']} ms, "
+            f"longest {row['max_ms']} ms ({row['beats']} beats)"
+        )
+
+
+def burst(told: Figures) -> Iterator[str]:
+    yield (
+        f"{told['asked_per_second']:g} documents of {size(told['bytes'])} a second for {told['asked_seconds']:g} s "
+        f"by the API: each has its 01, once: {_verdict(told)}"
+    )
+    for ground in told["missing"]:
+        yield f"  {ground}: left out, its servers are not installed"
+    for ground, row in told["grounds"].items():
+        accept, to_01 = row["accept"], row["to_01"]
+        yield f"  {ground}, {row['processes']} process{'es' if row['processes'] > 1 else ''}, {row['documents']} sent:"
+        yield f"    202 after {_shares(accept)}"
+        yield f"    accepted to 01: {_shares(to_01)} (wanted p99 below {row['limit_s']:g} s)"
+        yield (
+            f"    {row['most_documents']} as fast as they are taken: {row['most_per_second']} a second there and "
+            "back; CPU a document: " + ", ".join(f"{who} {ms} ms" for who, ms in row["cpu_ms"].items())
+        )
+        yield (
+            f"    urgent behind {row['large']} of {size(told['large_bytes'])}, of which {row['large_waiting']} were on "
+            f"their way: 202 after {row['urgent_answered_s']} s, 01 {row['urgent_s']} s "
+            f"later (wanted {told['urgent_limit_s']:g} s)"
+        )
+
+
+def growth(told: Figures) -> Iterator[str]:
+    yield (
+        f"a document of {size(told['bytes'])} there and back on one node, {told['at_once']} at once, as the register grows "
+        f"({told['documents']} sent each time):"
+    )
+    for row in told["rows"]:
+        yield (
+            f"  {row['register']:>9,} documents ({row['database_mb']:,} MB, filled in {row['fill_s']} s): "
+            f"{row['cpu_ms']} ms CPU, {row['seconds']} s by the clock"
         )
 
 
 def throughput(told: Figures) -> Iterator[str]:
     writer = told["writer"]
     yield (
-        f"{_size(told['bytes'])} documents, {told['at_once']} at once, one node: {told['per_second']} a second there and "
+        f"{size(told['bytes'])} documents, {told['at_once']} at once, one node: {told['per_second']} a second there and "
         f"back ({told['documents']} sent), {told['cpu_ms_per_document']} ms CPU each; "
         f"longest stall {told['stalls']['max_ms']} ms"
     )
@@ -72,7 +141,7 @@ def throughput(told: Figures) -> Iterator[str]:
 
 def workers(told: Figures) -> Iterator[str]:
     yield (
-        f"{_size(told['bytes'])} documents, accepted → confirmed by the broker, one database and one broker "
+        f"{size(told['bytes'])} documents, accepted → confirmed by the broker, one database and one broker "
         f"({told['documents']} a run, best of {told['rounds']}):"
     )
     cases = {"remote": f"{told['sign_ms']:.0f} ms a signature, one session a process", "local": "local keys"}
@@ -92,7 +161,7 @@ def workers(told: Figures) -> Iterator[str]:
 
 def fan_out(told: Figures) -> Iterator[str]:
     yield (
-        f"{_size(told['bytes'])} to {told['recipients']} recipients on {told['nodes']} nodes and one that nobody hosts "
+        f"{size(told['bytes'])} to {told['recipients']} recipients on {told['nodes']} nodes and one that nobody hosts "
         f"(RabbitMQ, PostgreSQL): {_verdict(told)}"
     )
     yield (
@@ -114,7 +183,7 @@ def fan_out(told: Figures) -> Iterator[str]:
 def large(told: Figures) -> Iterator[str]:
     above, idle, peak = told["above_idle_mb"], told["idle_mb"], told["peak_mb"]
     yield (
-        f"{_size(told['bytes'])} in parts, broker killed after {told['up_at_kill']} of {told['envelope']} bytes and back "
+        f"{size(told['bytes'])} in parts, broker killed after {told['up_at_kill']} of {told['envelope']} bytes and back "
         f"after {told['down_s']} s: at its 01 after {told['seconds']} s, {told['uploaded']} bytes uploaded; "
         f"load {told['load']}"
     )
@@ -126,21 +195,25 @@ def large(told: Figures) -> Iterator[str]:
     )
 
 
+def _shares(row: Mapping[str, float]) -> str:
+    return ", ".join(f"{name} {seconds} s" for name, seconds in row.items())
+
+
 def _verdict(told: Figures) -> str:
     return "holds" if told["holds"] else "BROKEN"
 
 
 WORDS: Mapping[str, Callable[[Figures], Iterator[str]]] = {
     "machine": machine,
-    "there_and_back": there_and_back,
-    "memory": memory,
     "cost": cost,
+    "peer": peer,
+    "there_and_back": there_and_back,
+    "stalls": stalls,
     "throughput": throughput,
+    "burst": burst,
+    "growth": growth,
     "workers": workers,
+    "memory": memory,
     "fan_out": fan_out,
     "large": large,
 }
-
-
-def _size(size: int) -> str:
-    return f"{size // MB} MB" if size >= MB else f"{size // 1000} KB"

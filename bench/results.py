@@ -1,6 +1,6 @@
-"""Runs kept as files: one JSON for each, and an SVG chart for each table. In: figures. Out: those files, and lines that compare a
-table with the last one measured with the same numbers. Nothing in a file says which machine it was but what `machine`
-tells: cores, processor, memory."""
+"""Runs kept as files: one JSON for each, and an SVG chart for each table. In: figures. Out: those files, and lines that
+compare a table with the last one measured with the same numbers. Nothing in a file says which machine it was but what
+`machine` tells: cores, processor, memory."""
 
 from __future__ import annotations
 
@@ -86,9 +86,9 @@ def compared(run: Run, name: str, folders: Iterable[Path] = (RECORDED, OWN)) -> 
         return
     slower = before.machine["processor"] != run.machine["processor"]
     yield f"  compared with {before.at}{' (ANOTHER PROCESSOR: read ratios alone)' if slower else ''}:"
-    known = {mark.name: mark for mark in before.marks(name)}
+    known = {(mark.name, mark.unit): mark for mark in before.marks(name)}
     for mark in run.marks(name):
-        then = known.get(mark.name)
+        then = known.get((mark.name, mark.unit))
         if then is not None:
             yield f"    {mark.name:<44} {then.value:>10g} → {mark.value:>10g} {mark.unit:<10} {_verdict(then, mark)}"
 

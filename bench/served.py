@@ -1,5 +1,6 @@
-"""One node as it is operated, `gateway serve` in one process or several, and its callers: programs that know nothing but the API.
-In: a folder, and on what the node stands. Out: a `Served` to send through and to ask, which tells whose CPU was spent."""
+"""One node as it is operated, `gateway serve` in one process or several, and its callers: programs that know nothing
+but the API. In: a folder, and on what the node stands. Out: a `Served` to send through and to ask, which tells whose
+CPU was spent."""
 
 from __future__ import annotations
 
@@ -21,7 +22,7 @@ from aiohttp import ClientConnectionError, ClientSession, ClientTimeout, FormDat
 from sqlalchemy import func, select
 from sqlmodel import col
 
-from bench import servers, stage
+from bench import machine, servers, stage
 from bench.pair import Broken
 from bench.servers import Servers
 from gateway.clock import SystemClock
@@ -75,7 +76,8 @@ class Served:
         """How many events of that kind there are."""
         async with self.store.reading() as tx:
             asked = select(func.count()).select_from(EventRow).where(col(EventRow.kind) == kind.value)
-            return int((await tx.connection.execute(asked)).scalar_one())
+            ((found,),) = await tx.tuples(asked)
+            return int(found)
 
     async def until_answered(self, documents: int, patience_s: float) -> None:
         """Until so many documents in all have their 01."""
@@ -83,6 +85,14 @@ class Served:
         while (there := await self.count(EventKind.DELIVERY_STATUS)) < documents:
             if monotonic() > end:
                 raise Broken(f"after {patience_s:.0f} s only {there} of {documents} documents have their 01")
+            await asyncio.sleep(LOOK_S)
+
+    async def until_has(self, kind: EventKind, id: str, patience_s: float) -> None:
+        """Until there is an event of that kind about the document."""
+        end = monotonic() + patience_s
+        while id not in await self.times(kind):
+            if monotonic() > end:
+                raise Broken(f"after {patience_s:.0f} s there is no {kind.value} about {id}")
             await asyncio.sleep(LOOK_S)
 
     async def times(self, kind: EventKind) -> Mapping[str, datetime]:
@@ -93,11 +103,11 @@ class Served:
                 .where(col(EventRow.kind) == kind.value)
                 .group_by(col(EventRow.subject_id))
             )
-            return {id: at for id, at in (await tx.connection.execute(asked)).tuples()}
+            return {row[0]: row[1] for row in await tx.tuples(asked)}
 
     def cpu(self) -> dict[str, float]:
         """Seconds so far, by who spent them; `load` is this process, which plays the callers."""
-        told = {"load": process_time(), "node": sum(servers.cpu(each.pid) for each in self.processes)}
+        told = {"load": process_time(), "node": sum(machine.cpu(each.pid) for each in self.processes)}
         if self.below is not None:
             told |= {"database": self.below.database_cpu(), "broker": self.below.broker_cpu()}
         return told
@@ -122,9 +132,7 @@ async def opened(folder: Path, ground: str, processes: int) -> AsyncIterator[Ser
         started = [await stack.enter_async_context(_serve({**env, **_OPEN}, port)) for port in ports]
         session = await stack.enter_async_context(ClientSession(connector=TCPConnector(limit=0)))
         urls = [f"http://127.0.0.1:{port}" for port in ports]
-        served = Served(
-            store=store, session=session, key=key, urls=urls, processes=started, below=below
-        )
+        served = Served(store=store, session=session, key=key, urls=urls, processes=started, below=below)
         for url in urls:
             await _until_ready(session, url)
         yield served

@@ -1,10 +1,9 @@
-"""A PostgreSQL and a RabbitMQ of the bench's own, which the processes of one node share. In: a folder, and which node hosts which
-codes. Out: the settings that lead there, and the CPU seconds of both servers so far."""
+"""A PostgreSQL and a RabbitMQ of the bench's own, which the processes of one node share. In: a folder, and which node
+hosts which codes. Out: the settings that lead there, and the CPU seconds of both servers so far."""
 
 from __future__ import annotations
 
 import asyncio
-import os
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
@@ -12,6 +11,7 @@ from pathlib import Path
 
 import asyncpg
 
+from bench import machine
 from tests.services import postgres, rabbit
 from tests.support.broker import Broker
 from tests.support.topology import Topology
@@ -50,13 +50,11 @@ class Servers:
         await connection.close()
 
     def broker_cpu(self) -> float:
-        return cpu(int((self.broker.nodes[0].folder / "pid").read_text()))
+        return machine.cpu(int((self.broker.nodes[0].folder / "pid").read_text()))
 
     def database_cpu(self) -> float:
         """Of the server and of every process that it has or had."""
-        first = int((self.database.folder / "data" / "postmaster.pid").read_text().split()[0])
-        children = Path(f"/proc/{first}/task/{first}/children").read_text().split()
-        return cpu(first) + sum(map(cpu, map(int, children)))
+        return machine.cpu(int((self.database.folder / "data" / "postmaster.pid").read_text().split()[0]))
 
 
 def installed() -> bool:
@@ -92,12 +90,3 @@ def _topology(cluster: rabbit.Cluster, hosts: Mapping[str, Sequence[str]]) -> To
     axis = Topology(broker)
     axis.host(hosts)
     return axis
-
-
-def cpu(pid: int) -> float:
-    """Seconds of a process and of its children that have ended; 0 when it ended just now."""
-    try:
-        told = Path(f"/proc/{pid}/stat").read_text()
-    except (FileNotFoundError, ProcessLookupError):
-        return 0.0
-    return sum(map(int, told.rpartition(")")[2].split()[11:15])) / os.sysconf("SC_CLK_TCK")

@@ -1,7 +1,8 @@
-"""One node in a process of its own, driven by its parent: one JSON object a line in, one out. `send` sends papers, so many at
-once, and answers when every 01 is back; `watch` does so under a heartbeat, `still` beats without sending; `rest` starts
-the count of the memory's peak; `spent` says CPU seconds and memory so far. The end of the input stops it. `pair` starts
-it: python -m bench.side FOLDER NODE."""
+"""One node in a process of its own, driven by its parent: one JSON object a line in, one out. `send` sends papers, so
+many at once, and answers when every 01 is back; `watch` does so under a heartbeat, `still` beats until the next line,
+and sends nothing; `settle` waits until nothing is left to number or to count; `rest` starts the count of the memory's
+peak; `spent` says CPU seconds and memory so far. The end of the input stops it. `pair` starts it: python -m bench.side
+FOLDER NODE."""
 
 from __future__ import annotations
 
@@ -9,7 +10,6 @@ import asyncio
 import json
 import sys
 from pathlib import Path
-from time import process_time
 from typing import Any
 
 from bench import heartbeat, machine, stage, traffic
@@ -36,8 +36,11 @@ async def _done(node: Node, asked: dict[str, Any]) -> Answer:
             return {"seconds": seconds, "stalls": stalls.as_json()}
         case "still":
             async with heartbeat.watched() as stalls:
-                await asyncio.sleep(asked["for_s"])
+                await asyncio.to_thread(sys.stdin.readline)
             return {"stalls": stalls.as_json()}
+        case "settle":
+            await traffic.settled(node)
+            return {}
         case "rest":
             machine.forget_peak()
             return _spent()
@@ -52,7 +55,7 @@ async def _send(node: Node, asked: dict[str, Any]) -> list[float]:
 
 
 def _spent() -> Answer:
-    return {"cpu": process_time(), "resident": machine.resident(), "peak": machine.peak()}
+    return {"cpu": machine.own_cpu(), "resident": machine.resident(), "peak": machine.peak()}
 
 
 def _say(answer: Answer) -> None:

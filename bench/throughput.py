@@ -86,4 +86,3 @@ def _bare_commit_ms(path: Path) -> float:
             database.execute("INSERT INTO bare VALUES (?)", (n,))
             spent.append(perf_counter() - begun)
     return round(median(spent) * 1000, 3)
-

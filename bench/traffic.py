@@ -101,7 +101,7 @@ class Answers:
                 col(delivery.document_id).in_(self._waiting), col(delivery.state).in_(_ENDED)
             )
             async with self._node.store.reading() as tx:
-                ended = (await tx.connection.execute(asked)).tuples().all()
+                ended = await tx.tuples(asked)
             for id, state in ended:
                 if (told := self._waiting.get(id)) is None or told.done():
                     continue
@@ -151,13 +151,18 @@ async def there_and_back(
     return seconds
 
 
+async def settled(node: Node) -> None:
+    """Every event so far has its number, and every day its figures."""
+    while await node.store.number_events() or await node.store.work_out_day():
+        pass
+
+
 async def legs(node: Node, begun: datetime) -> dict[str, float]:
     """Seconds from `begun`, before the one document since then was sent, to the end of each leg. Only where one node is
     both sides."""
     ended: dict[str, float] = {}
     names = {kind: leg for leg, kind in LEGS.items()}
-    while await node.store.number_events():
-        pass
+    await settled(node)
     after = 0
     while events := await node.store.events_after(None, after, 500):
         after = events[-1].node_seq or 0

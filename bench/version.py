@@ -1,6 +1,6 @@
-"""Another version of the product under this harness. In: a git revision, or the folder of a checkout. Out: a folder from which
-`python -m bench.…` runs with that version's `gateway` and with this `bench`. It can be as old as what the harness calls
-has the same names."""
+"""Another version of the product under this harness. In: a git revision, or the folder of a checkout. Out: a folder
+from which `python -m bench.…` runs with that version's `gateway` and with this `bench`. It can be as old as what the
+harness calls has the same names."""
 
 from __future__ import annotations
 

@@ -1,0 +1,198 @@
+"""The same work in memory as pyas2lib does, by what this program is made of, in turns in one run: a document written
+and signed, read and verified, its signed receipt written, and that verified. Nothing is encrypted, nothing touches a
+disk. Ours includes the second reading of what was written, before it may leave, and the check against the schema."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from asyncio.subprocess import PIPE
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
+from functools import partial
+from io import BytesIO
+from pathlib import Path
+from random import Random
+from statistics import median
+from time import process_time
+from typing import Any
+
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+
+from bench.asked import number
+from bench.machine import MB
+from bench.pair import Broken, Side
+from gateway.domain.proof import SignedEnvelope
+from gateway.edxml import build, schema, skeleton, verify
+from gateway.edxml.envelope import Envelope
+from gateway.edxml.policy import Limits, XmlPolicy
+from gateway.ports import EnvelopeSigner
+from tests.support import envelopes, pki
+
+LIBRARY = "pyas2lib==1.4.4"
+HOME = Path.home() / ".cache" / "gateway-bench" / LIBRARY
+SENDER, RECEIVER = envelopes.SENDER, envelopes.RECEIVER
+# At least so many times as fast; and the key that both sign with. Our own nodes' keys are P-256.
+WANTED = {10_000: 6.0, MB: 5.0, 10 * MB: 6.0}
+EQUAL, OWN = "rsa-2048", "p256"
+_PIECE = 256 * 1024
+_POLICY = XmlPolicy(limits=Limits())
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Numbers:
+    """How much is done."""
+
+    sizes: tuple[int, ...] = number(tuple(WANTED), "bytes of a document", read=int)
+    seconds: float = number(6.0, "about so long for each size", quick=1.5)
+    turns: int = number(5, "in turns, so that a machine that slows down slows both", quick=3)
+    venv: str = number(
+        "", "a virtual environment with the library; without one it is made below the cache folder"
+    )
+
+
+async def measure(folder: Path, numbers: Numbers) -> dict[str, Any]:
+    """`missing` says why there are no rows, where the library cannot be had."""
+    schema.load()
+    try:
+        python = await environment(numbers.venv)
+    except Broken as why:
+        return {"library": LIBRARY, "rows": [], "missing": str(why)}
+    for code, name in ((SENDER, "sender"), (RECEIVER, "receiver")):
+        (folder / f"{name}.pem").write_bytes(_pem(code))
+    async with _theirs(python, folder) as side:
+        rows = [await _size(side, size, numbers) for size in numbers.sizes]
+    return {"library": LIBRARY, "rows": rows, "missing": ""}
+
+
+async def environment(given: str) -> Path:
+    """The interpreter of an environment with the library in it: of the given one, or of ours, made the first time."""
+    if given:
+        python = Path(given) / "bin" / "python"
+        if not python.exists():
+            raise Broken(f"there is no environment in {given}")
+        return python
+    python = HOME / "bin" / "python"
+    if not (HOME / "whole").exists():
+        await _run(sys.executable, "-m", "venv", "--clear", str(HOME))
+        await _run(str(python), "-m", "pip", "install", "--quiet", "--only-binary", ":all:", LIBRARY)
+        (HOME / "whole").touch()
+    return python
+
+
+async def _run(*words: str) -> None:
+    process = await asyncio.create_subprocess_exec(*words, stdout=PIPE, stderr=PIPE)
+    _, told = await process.communicate()
+    if process.returncode:
+        raise Broken(f"{LIBRARY} cannot be had here: {told.decode(errors='replace').strip()[-300:]}")
+
+
+@asynccontextmanager
+async def _theirs(python: Path, folder: Path) -> AsyncIterator[Side]:
+    child = Path(__file__).with_name("peer_child.py")
+    side = Side(
+        await asyncio.create_subprocess_exec(str(python), str(child), str(folder), stdin=PIPE, stdout=PIPE)
+    )
+    try:
+        await side.heard()
+        yield side
+    finally:
+        await side.stop()
+
+
+async def _size(side: Side, size: int, numbers: Numbers) -> dict[str, Any]:
+    """The first round of each warms up."""
+    content = Random(size).randbytes(size)
+    first = median((await side.ask("round", size=size, rounds=2))["cpu"])
+    once(content, EQUAL)
+    rounds = max(1, round(numbers.seconds / numbers.turns / (first * 1.5)))
+    theirs: list[float] = []
+    ours: dict[str, list[float]] = {EQUAL: [], OWN: []}
+    for _ in range(numbers.turns):
+        theirs += (await side.ask("round", size=size, rounds=rounds))["cpu"]
+        for kind, spent in ours.items():
+            spent += [once(content, kind) for _ in range(rounds)]
+    their, equal, own = median(theirs), median(ours[EQUAL]), median(ours[OWN])
+    return {
+        "bytes": size,
+        "rounds": len(theirs),
+        "theirs_ms": round(their * 1000, 2),
+        "ours_ms": round(equal * 1000, 2),
+        "ratio": round(their / equal, 2),
+        "own_key_ms": round(own * 1000, 2),
+        "own_key_ratio": round(their / own, 2),
+        "wanted": WANTED.get(size, 0.0),
+    }
+
+
+def once(content: bytes, kind: str) -> float:
+    """CPU seconds of one document and its receipt, with keys of that kind."""
+    sender, receiver = pki.signer(SENDER, kind), pki.signer(RECEIVER, kind)
+    files = (("van-ban.pdf", content),)
+    begun = process_time()
+    document = envelopes.document(files)
+    sent = _written(document, files, sender, envelopes.qualifier(document))
+    came = _taken(sent, sender)
+    true = replace(
+        envelopes.receipt("01"),
+        body_digest=came.body_digest,
+        file_digest=came.file_digest,
+        size=came.file_size,
+    )
+    status = envelopes.status("01")
+    back = _written(status, (), receiver, envelopes.qualifier(status, true))
+    answered = _taken(back, receiver)
+    spent = process_time() - begun
+    assert answered.receipt == true
+    return spent
+
+
+def _written(
+    model: Envelope, files: envelopes.Files, signer: EnvelopeSigner, qualifier: build.Qualifier
+) -> bytes:
+    """As it would leave: what was written has been read again by the fast path (W10)."""
+    out = BytesIO()
+    build.write(model, envelopes.contents(files), out, signer, qualifier, envelopes.SIGNED_AT)
+    written = out.getvalue()
+    _verified(written, signer)
+    return written
+
+
+def _taken(raw: bytes, signer: EnvelopeSigner) -> SignedEnvelope[Envelope]:
+    """As a receiver takes it in: verified, and held against the schema."""
+    signed = _verified(raw, signer)
+    problems = schema.check(skeleton.skeleton(_without_files(raw, signed), _POLICY.limits))
+    assert not problems, problems
+    return signed
+
+
+def _verified(raw: bytes, signer: EnvelopeSigner) -> SignedEnvelope[Envelope]:
+    source = verify.Source(size=len(raw), open=partial(_pieces, raw))
+    own = envelopes.binding(signer)
+    found = verify.examine_fast(
+        source, policy=_POLICY, bindings=lambda code: (own,), at=envelopes.SIGNED_AT, transport=None
+    )
+    assert found is not None, "not in canonical form"
+    return found.signed
+
+
+def _without_files(raw: bytes, signed: SignedEnvelope[Envelope]) -> Iterator[bytes]:
+    position = 0
+    for part in signed.files:
+        yield raw[position : part.offset]
+        position = part.offset + part.length
+    yield raw[position:]
+
+
+def _pieces(raw: bytes) -> Iterator[bytes]:
+    for start in range(0, len(raw), _PIECE):
+        yield raw[start : start + _PIECE]
+
+
+def _pem(code: str) -> bytes:
+    """The key and the certificate that we sign with, for the other library."""
+    key = pki.key(EQUAL, code).private_bytes(Encoding.PEM, PrivateFormat.TraditionalOpenSSL, NoEncryption())
+    certificate = x509.load_der_x509_certificate(pki.signer(code, EQUAL).certificate_der)
+    return key + certificate.public_bytes(Encoding.PEM)

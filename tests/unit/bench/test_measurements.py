@@ -1,0 +1,126 @@
+"""Every measurement runs, in the smallest form of its command: what it says, what it keeps, and that nothing was lost. How
+fast anything was is no part of it. `fan_out` and `large` have their own ground in tests/faults/test_reach.py."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bench import __main__ as bench
+from bench import asked, marks, peer, report
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(180)]
+
+
+def _run(folder: Path, *words: str) -> dict[str, Any]:
+    """The tables that were kept."""
+    assert bench.main([*words, "--out", str(folder / "out"), "--folder", str(folder)]) == 0
+    (kept,) = (folder / "out").iterdir()
+    told: dict[str, Any] = json.loads((kept / "run.json").read_text())
+    for name in told["tables"]:
+        assert (kept / f"{name}.svg").read_text().startswith("<svg ")
+    return {name: each["figures"] for name, each in told["tables"].items()}
+
+
+def test_cost_of_callers_at_once_is_told_beside_the_bare_operations(tmp_path: Path) -> None:
+    told = _run(tmp_path, "cost", "--cases", "10000:4:4", "--turns", "1")["cost"]
+
+    (row,) = told["rows"]
+    assert (row["bytes"], row["at_once"], row["documents"]) == (10_000, 4, 4)
+    now = row["now"]
+    assert now["cpu_s"] == pytest.approx(now["sender_cpu_s"] + now["receiver_cpu_s"], abs=2e-5)
+    assert now["ratio"] == pytest.approx(now["cpu_s"] / row["primitives_cpu_s"], rel=0.01)
+
+
+def test_stalls_of_a_busy_node_stand_beside_those_of_an_idle_one(tmp_path: Path) -> None:
+    told = _run(tmp_path, *["stalls", "--documents", "8", "--per-second", "20", "--at-once", "4"])["stalls"]
+
+    for which in ("busy", "idle"):
+        row = told[which]
+        assert row["beats"] > 0
+        assert row["p50_ms"] <= row["p99_ms"] <= row["p999_ms"] <= row["max_ms"]
+
+
+def test_a_burst_by_the_api_has_every_01_once_and_says_whose_cpu_it_was(tmp_path: Path) -> None:
+    words = "burst --grounds sqlite --per-second 8 --seconds 1 --most 8 --at-once 4 --large 2 --large-size 1000000"
+    row = _run(tmp_path, *words.split())["burst"]["grounds"]["sqlite"]
+
+    assert row["once"]
+    assert row["documents"] == 8
+    for waited in (row["accept"], row["to_01"]):
+        assert 0 < waited["p50"] <= waited["p95"] <= waited["p99"] <= waited["max"]
+    assert row["urgent_s"] > 0
+    assert set(row["cpu_ms"]) == {"load", "node"}
+
+
+def test_a_register_grows_by_copies_and_documents_still_go_there_and_back(tmp_path: Path) -> None:
+    told = _run(tmp_path, *["growth", "--registers", "1000", "--documents", "4", "--at-once", "4"])["growth"]
+
+    (row,) = told["rows"]
+    assert 1000 <= row["register"] < 1100
+    assert row["cpu_ms"] > 0
+
+
+def test_the_other_library_is_measured_beside_us_where_it_was_installed(tmp_path: Path) -> None:
+    if not (peer.HOME / "whole").exists():
+        pytest.skip("`python -m bench peer` has not made its environment here")
+    words = "peer --sizes 10000 --seconds 0.2 --turns 1"
+    (row,) = _run(tmp_path, *words.split())["peer"]["rows"]
+
+    assert row["ratio"] == pytest.approx(row["theirs_ms"] / row["ours_ms"], rel=0.01)
+
+
+def test_where_the_other_library_is_missing_that_is_said_and_nothing_breaks(tmp_path: Path) -> None:
+    told = _run(tmp_path, "peer", "--venv", str(tmp_path / "none"))["peer"]
+
+    assert told["rows"] == []
+    assert "no environment" in told["missing"]
+
+
+def test_throughput_and_one_large_document_are_told_with_their_legs(tmp_path: Path) -> None:
+    words = "throughput there_and_back --documents 8 --at-once 4 --size 10000 --rounds 1"
+    told = _run(tmp_path, *words.split())
+
+    assert told["throughput"]["per_second"] > 0
+    assert told["throughput"]["writer"]["commits_per_document"] > 0
+    legs = list(told["there_and_back"]["legs"].values())
+    assert legs == sorted(legs)
+
+
+def test_memory_is_judged(tmp_path: Path) -> None:
+    told = _run(tmp_path, "memory", "--size", "2000000")["memory"]
+
+    assert set(told["above_idle_mb"]) == {"sender", "receiver"}
+    assert told["holds"]
+
+
+def test_every_measurement_has_words_marks_and_smaller_numbers_for_a_quick_run() -> None:
+    assert set(bench.MEASUREMENTS) == set(report.WORDS) - {"machine"} == set(marks.MARKS)
+    for name, module in bench.MEASUREMENTS.items():
+        full, quick = (asked.told(asked.of(module.Numbers, quick=quick)) for quick in (False, True))
+        assert full != quick, name
+
+
+def test_the_help_tells_every_measurement_and_the_options_of_the_one_that_is_named(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    for words, wanted in (
+        (["--help"], [*bench.MEASUREMENTS, "--quick", "--record"]),
+        (["cost", "--help"], ["--before"]),
+    ):
+        with pytest.raises(SystemExit) as ended:
+            bench.main(words)
+        assert ended.value.code == 0
+        said = capsys.readouterr().out
+        assert all(word in said for word in wanted)
+
+
+def test_an_unknown_measurement_is_refused_with_the_known_ones(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        bench.main(["speed"])
+
+    assert ended.value.code == 2
+    assert "there_and_back" in capsys.readouterr().err
