@@ -32,6 +32,16 @@ UNNUMBERED = (
     .limit(bindparam("most", type_=Integer))
 )
 
+_NODE = (
+    select(EventCounterRow).where(col(EventCounterRow.agency_id) == NODE).with_for_update(skip_locked=True)
+)
+_COUNTERS = select(EventCounterRow)
+_NUMBERS = (
+    update(_R)
+    .where(col(_R.position) == bindparam("at_position"))
+    .values(node_seq=bindparam("node"), agency_seq=bindparam("own"))
+)
+
 
 class SqlEvents:
     """Keeps the promise of `ports.Events`. A scope with an empty agency id appends events of the node itself."""
@@ -92,10 +102,7 @@ async def number(tx: Transaction, limit: int) -> int:
     if not found:
         return 0
     numbers = [_next(counters, position, agency_id) for position, agency_id in found]
-    this = col(_R.position) == bindparam("at_position")
-    await tx.change_many(
-        update(_R).where(this).values(node_seq=bindparam("node"), agency_seq=bindparam("own")), numbers
-    )
+    await tx.change_many(_NUMBERS, numbers)
     for agency_id in {NODE, *(agency_id for _, agency_id in found)}:
         last = counters[agency_id]
         await tx.put_over(EventCounterRow(agency_id=agency_id, last=last), "last")
@@ -113,10 +120,9 @@ def _next(counters: dict[str, int], position: int, agency_id: str) -> dict[str, 
 async def _lock(tx: Transaction) -> dict[str, int] | None:
     """The counters, with the node's row locked until the transaction ends: that lock is the sequencer's lease."""
     await tx.put_new(EventCounterRow(agency_id=NODE, last=0))
-    query = select(EventCounterRow).where(col(EventCounterRow.agency_id) == NODE)
-    if await tx.first(EventCounterRow, query.with_for_update(skip_locked=True)) is None:
+    if await tx.first(EventCounterRow, _NODE) is None:
         return None
-    return {row.agency_id: row.last for row in await tx.rows(EventCounterRow, select(EventCounterRow))}
+    return {row.agency_id: row.last for row in await tx.rows(EventCounterRow, _COUNTERS)}
 
 
 async def after(tx: Transaction, agency_id: str | None, after_seq: int, limit: int) -> list[Event]:

@@ -9,6 +9,7 @@ the answer was read under. A token never comes back, so that what was undone is 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import sqlite3
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
@@ -19,7 +20,7 @@ from sqlalchemy.exc import OperationalError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from sqlalchemy.pool import PoolProxiedConnection
 
-from gateway.store import sqlite_here
+from gateway.store import postgres_direct, sqlite_here
 from gateway.store.transaction import failure
 
 # A node writes with some hundred agencies in a week, and an answer is a few KB at most.
@@ -134,10 +135,11 @@ class _Near:
 
 class _Server:
     """One look at a time. Who asks while one is under way waits for the next, which all of them share: theirs must begin
-    after they asked."""
+    after they asked. A connection of its own stays open, in no transaction; the driver itself is asked."""
 
     def __init__(self, engine: AsyncEngine) -> None:
-        self._engine = engine.execution_options(isolation_level="AUTOCOMMIT")
+        self._engine = engine
+        self._kept: AsyncConnection | None = None
         self._running: asyncio.Task[Tokens] | None = None
         self._next: asyncio.Task[Tokens] | None = None
 
@@ -152,13 +154,33 @@ class _Server:
         if earlier is not None:
             await asyncio.wait([earlier])
         self._running, self._next = self._next, None  # too late to share it from here on
-        async with self._engine.connect() as connection:
-            return tuple((await connection.exec_driver_sql(_LOOK)).scalars())
+        kept = await self._connection()
+        try:
+            return await postgres_direct.column(kept, _LOOK)
+        except SQLAlchemyError:
+            await self._drop()
+            raise
+
+    async def _connection(self) -> AsyncConnection:
+        """Another one where the server closed the last."""
+        if self._kept is not None and not postgres_direct.is_open(self._kept):
+            await self._drop()
+        if self._kept is None:
+            self._kept = await self._engine.connect()
+            (await self._kept.get_raw_connection()).detach()  # none of the pool's
+        return self._kept
+
+    async def _drop(self) -> None:
+        kept, self._kept = self._kept, None
+        if kept is not None:
+            with contextlib.suppress(SQLAlchemyError):
+                await kept.close()
 
     async def close(self) -> None:
         under_way = [each for each in (self._running, self._next) if each is not None]
         if under_way:
             await asyncio.wait(under_way)
+        await self._drop()
 
 
 def _heard(look: asyncio.Task[Tokens]) -> None:

@@ -22,6 +22,13 @@ T = TypeVar("T")
 class DirectConnection(AsyncAdapt_asyncpg_connection):
     """The connection that SQLAlchemy has, with a way beside it to the driver. Any: the driver has no public types."""
 
+    async def ask_alone(self, call: Callable[[Any], Awaitable[T]]) -> T:
+        """What the driver answers, in no transaction but that of the call."""
+        try:
+            return await call(self._connection)
+        except Exception as error:
+            self._handle_exception(error)
+
     async def ask(self, call: Callable[[Any], Awaitable[T]]) -> T:
         """What the driver answers, within the transaction that SQLAlchemy began: it starts with its first statement."""
         async with self._execute_mutex:
@@ -69,16 +76,28 @@ def _counted(said: str) -> int:
     return int(number) if number.isdigit() else -1
 
 
+def is_open(connection: AsyncConnection) -> bool:
+    return not _lent(connection, "").driver_connection.is_closed()
+
+
+async def column(connection: AsyncConnection, text: str) -> tuple[Any, ...]:
+    """The first column of what a fixed question finds; in no transaction."""
+    lent = _lent(connection, text)
+    try:
+        return tuple(row[0] for row in await lent.ask_alone(lambda driver: driver.fetch(text)))
+    except lent.dbapi.Error as cause:
+        _tell(cause, text, connection, lent.dbapi)
+    except (OSError, TimeoutError) as cause:
+        raise OperationalError(None, None, cause) from cause
+
+
 async def _asked(connection: AsyncConnection, prepared: Prepared, call: Callable[[Any], Awaitable[T]]) -> T:
-    sync = connection.sync_connection
-    lent = None if sync is None or sync.invalidated else sync.connection.dbapi_connection
-    if not isinstance(lent, DirectConnection):
-        raise OperationalError(prepared.text, None, ConnectionError("the connection is gone"))
+    lent = _lent(connection, prepared.text)
     try:
         return await lent.ask(call)
     except lent.dbapi.Error as cause:
-        await _given_up(connection, broken=connection.dialect.is_disconnect(cause, lent, None))
-        _tell(cause, prepared, connection, lent.dbapi)
+        await _given_up(connection, broken=lent.driver_connection.is_closed())
+        _tell(cause, prepared.text, connection, lent.dbapi)
     except (OSError, TimeoutError) as cause:
         await _given_up(connection, broken=True)
         raise OperationalError(None, None, cause) from cause
@@ -87,12 +106,20 @@ async def _asked(connection: AsyncConnection, prepared: Prepared, call: Callable
         raise
 
 
+def _lent(connection: AsyncConnection, text: str) -> DirectConnection:
+    sync = connection.sync_connection
+    lent = None if sync is None or sync.invalidated else sync.connection.dbapi_connection
+    if not isinstance(lent, DirectConnection):
+        raise OperationalError(text, None, ConnectionError("the connection is gone"))
+    return lent
+
+
 async def _given_up(connection: AsyncConnection, *, broken: bool) -> None:
     """A connection that is of no more use leaves the pool."""
     if broken:
         await asyncio.shield(connection.invalidate())
 
 
-def _tell(cause: Exception, prepared: Prepared, connection: AsyncConnection, dbapi: Any) -> NoReturn:
+def _tell(cause: Exception, text: str, connection: AsyncConnection, dbapi: Any) -> NoReturn:
     """As SQLAlchemy tells it."""
-    raise DBAPIError.instance(prepared.text, None, cause, dbapi.Error, dialect=connection.dialect) from cause
+    raise DBAPIError.instance(text, None, cause, dbapi.Error, dialect=connection.dialect) from cause
