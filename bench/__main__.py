@@ -19,6 +19,7 @@ from bench import (
     cost,
     fan_out,
     growth,
+    idle,
     large,
     machine,
     memory,
@@ -44,8 +45,9 @@ MEASUREMENTS: Mapping[str, ModuleType] = {
     "memory": memory,
     "fan_out": fan_out,
     "large": large,
+    "idle": idle,
 }
-JUDGED = frozenset({"memory", "workers", "fan_out", "large", "burst"})
+JUDGED = frozenset({"memory", "workers", "fan_out", "large", "burst", "idle"})
 
 
 def main(words: Sequence[str]) -> int:

@@ -116,6 +116,14 @@ def large(told: Figures) -> Iterator[Mark]:
     yield Mark("at its 01", told["seconds"], "s")
 
 
+def idle(told: Figures) -> Iterator[Mark]:
+    limits = told["limits"]
+    yield Mark("share of a core", round(told["share"] * 100, 3), "%", limits["share"] * 100)
+    yield Mark("memory", told["idle_mb"], "MB", limits["mb"])
+    yield Mark("until it is ready", told["start_cpu_s"], "s CPU", limits["start_cpu_s"])
+    yield Mark("context switches", told["switches_per_second"], "a second")
+
+
 MARKS: Mapping[str, Callable[[Figures], Iterator[Mark]]] = {
     "cost": cost,
     "peer": peer,
@@ -128,4 +136,5 @@ MARKS: Mapping[str, Callable[[Figures], Iterator[Mark]]] = {
     "memory": memory,
     "fan_out": fan_out,
     "large": large,
+    "idle": idle,
 }

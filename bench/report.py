@@ -195,6 +195,18 @@ def large(told: Figures) -> Iterator[str]:
     )
 
 
+def idle(told: Figures) -> Iterator[str]:
+    limits = told["limits"]
+    yield (
+        f"a node with nothing to do: ready after {told['start_cpu_s']} s of CPU (wanted {limits['start_cpu_s']}); "
+        f"{told['idle_mb']} MB (limit {limits['mb']:.0f}), {told['threads']} threads"
+    )
+    yield (
+        f"  over {told['watch_s']:.0f} s, {told['settle_s']:.0f} s after that: {told['share']:.2%} of a core "
+        f"(limit {limits['share']:.1%}), {told['switches_per_second']} context switches a second: {_verdict(told)}"
+    )
+
+
 def _shares(row: Mapping[str, float]) -> str:
     return ", ".join(f"{name} {seconds} s" for name, seconds in row.items())
 
@@ -216,4 +228,5 @@ WORDS: Mapping[str, Callable[[Figures], Iterator[str]]] = {
     "memory": memory,
     "fan_out": fan_out,
     "large": large,
+    "idle": idle,
 }

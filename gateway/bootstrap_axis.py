@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
 
 from gateway.clock import SystemClock
 from gateway.domain.node_name import node_name_fault
@@ -13,8 +14,10 @@ from gateway.pool import ThreadPool
 from gateway.ports import AxisDesk, Clock
 from gateway.settings import Settings
 from gateway.transport.amqp.access import Access, read_servers
-from gateway.transport.amqp.axis import AmqpAxis, AmqpOptions
 from gateway.transport.embedded import EmbeddedAxis
+
+if TYPE_CHECKING:
+    from gateway.transport.amqp.axis import AmqpAxis
 
 MB = 1024 * 1024
 
@@ -44,6 +47,8 @@ def _axis(settings: Settings, clock: Clock, pool: ThreadPool) -> EmbeddedAxis | 
             max_bytes=max_bytes,
             lease_s=settings.workers.lease_s,
         )
+    from gateway.transport.amqp.axis import AmqpAxis, AmqpOptions
+
     options = AmqpOptions(
         max_bytes=max_bytes,
         part_bytes=amqp.part_mb * MB,

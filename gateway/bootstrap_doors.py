@@ -1,37 +1,55 @@
-"""Wires the doors: one application that answers programs and people over an open node, the API, the status page, the
-pages. In: a node and what watches it. Out: an application that is not yet started."""
+"""Wires the doors: one application that answers programs and people over an open node: the API at once, the status page
+and the pages when somebody first asks for one. In: a node and what watches it. Out: an application not yet started."""
 
 from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from functools import partial
+from importlib import import_module
 
 from aiohttp import web
 
 from gateway import __version__, bootstrap_api
-from gateway.api.app import REQUEST_ID, build
+from gateway.api.app import build
 from gateway.api.deps import ApiDeps
 from gateway.api.entry import Entry
 from gateway.bootstrap import Node
-from gateway.edxml import workbook
 from gateway.ops.evidence.make import EvidenceMaker
-from gateway.ops.web import axis_light, certificates, operations
-from gateway.ops.web.bell import TaskBell
-from gateway.ops.web.contacts import NodeContacts
-from gateway.ops.web.notice_board import NodeNotices
-from gateway.ops.web.packets import PacketViews
-from gateway.ops.web.signing import TokenSigning
 from gateway.ports import Health
-from gateway.web.app import add_pages, add_static
-from gateway.web.deps import WebDeps, WebOptions
-from gateway.web.previews import Previews
-from gateway.web.status_page import add_status
+from gateway.web.late import Late
+
+# All that the API and monitoring leave.
+PAGES = re.compile("/(?!api/|problems|docs|metrics|healthz|readyz).*")
 
 
 def application(node: Node, health: Health) -> web.Application:
     """The API and the pages over this node."""
     deps = _api(node, health)
     app = build(deps)
-    add_status(app, node.store, node.clock, __version__)
-    add_static(app)
-    return add_pages(app, pages(node, health, Entry(deps.options)))
+    _add_pages(app, node, health, Entry(deps.options))
+    return app
+
+
+def _add_pages(app: web.Application, node: Node, health: Health, entry: Entry) -> None:
+    """Their modules, a tenth of all there are, are loaded beside the loop, which goes on meanwhile."""
+    stops: list[Callable[[], None]] = []
+
+    async def made() -> web.UrlDispatcher:
+        await node.pool.run(partial(import_module, "gateway.bootstrap_pages"))
+        from gateway import bootstrap_pages
+
+        deps = bootstrap_pages.pages(node, health, entry)
+        stops.append(deps.live.stop)
+        return bootstrap_pages.routes(node, deps)
+
+    async def stop(_: web.Application) -> None:
+        """Ends the open streams, so that the node stops without waiting for them."""
+        for each in stops:
+            each()
+
+    app.router.register_resource(Late(PAGES, made))
+    app.on_shutdown.append(stop)
 
 
 def _api(node: Node, health: Health) -> ApiDeps:
@@ -49,61 +67,4 @@ def _api(node: Node, health: Health) -> ApiDeps:
         calls=bootstrap_api.call_log(node.settings, node.store.calls, node.clock),
         version=__version__,
         options=bootstrap_api.options(node.settings),
-    )
-
-
-def pages(node: Node, health: Health, entry: Entry) -> WebDeps:
-    """What the pages work with."""
-    notices = NodeNotices(node)
-    return WebDeps(
-        store=node.store,
-        blobs=node.blobs,
-        accounts=node.accounts,
-        deciding=node.deciding,
-        hold=node.hold,
-        out=node.out,
-        inn=node.inn,
-        todo=node.todo,
-        book=node.book,
-        registry=node.directory,
-        contacts=NodeContacts(node),
-        certificate=certificates.facts,
-        exchange=certificates.Exchange(node.store),
-        workbook=workbook.first_sheet,
-        clock=node.clock,
-        pool=node.pool,
-        health=health,
-        bell=TaskBell(node.todo),
-        keys=node.store.accounts,
-        calls=node.store.calls,
-        keepings=node.store.keepings,
-        previews=Previews(keepings=node.store.keepings, planned=node.directory.plan_import, pool=node.pool),
-        packets=PacketViews(node, EvidenceMaker(node)),
-        agencies=node.directory,
-        signing=TokenSigning(node),
-        operations=operations.of(node, health, notices),
-        notices=notices,
-        light=axis_light.of(node.axis),
-        request_id=lambda request: request.get(REQUEST_ID, ""),
-        address=entry.address,
-        version=__version__,
-        options=_options(node),
-    )
-
-
-def _options(node: Node) -> WebOptions:
-    web, accounts = node.settings.pages, node.settings.accounts
-    return WebOptions(
-        name=web.name,
-        ribbon=web.ribbon == "on",
-        contact=web.contact,
-        undo_s=web.undo_s,
-        undo_express_s=web.undo_express_s,
-        urge_days=web.urge_days,
-        address=accounts.address,
-        login_style=accounts.login_style,
-        login_tail=accounts.login_tail,
-        clerks_mailbox=accounts.clerks_mailbox,
-        admins_mailbox=accounts.admins_mailbox,
-        calls_days=node.settings.api.calls_days,
     )

@@ -5,6 +5,7 @@ wiring; nothing runs on import."""
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import TYPE_CHECKING
 
 from gateway.deciding.desk import DecidingDesk
 from gateway.ports import Clock, Keys, Pool, Trust
@@ -19,9 +20,10 @@ from gateway.store.store import SqlStore
 from gateway.trust.anchors import AnchorFile
 from gateway.trust.keys import KeyDirectory
 from gateway.trust.person_secrets import PersonSecrets
-from gateway.trust.pkcs11_keys import TokenKeys
-from gateway.trust.pkcs11_token import Pkcs11Token
 from gateway.workers.key_watch import KeyWatch
+
+if TYPE_CHECKING:
+    from gateway.trust.pkcs11_keys import TokenKeys
 
 
 def exchange_keys(settings: Settings) -> KeyDirectory:
@@ -36,6 +38,9 @@ def key_token(settings: Settings) -> TokenKeys | None:
     module, pin = settings.keys.pkcs11_module, settings.keys.pin
     if module is None:
         return None
+    from gateway.trust.pkcs11_keys import TokenKeys
+    from gateway.trust.pkcs11_token import Pkcs11Token
+
     return TokenKeys(Pkcs11Token(module, settings.keys.token, pin.reveal() if pin is not None else None))
 
 

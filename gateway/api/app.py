@@ -8,7 +8,9 @@ import asyncio
 import logging
 import re
 import time
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from functools import cache, partial
+from typing import Any
 
 from aiohttp import web
 from aiohttp.http import HttpProcessingError
@@ -52,7 +54,10 @@ def build(deps: ApiDeps, routes: Iterable[Route] = ROUTES) -> web.Application:
     table = tuple(routes)
     app[STOPPING] = asyncio.Event()
     app[CONNECTIONS] = Connections(deps.options.connections)
-    app[DOCUMENT] = openapi.document(table, deps.version, deps.out.today())
+    described: Callable[[], Mapping[str, Any]] = cache(
+        partial(openapi.document, table, deps.version, deps.out.today())
+    )
+    app[DOCUMENT] = described
     for route in table:
         handler = _handler(route, deps, entry)
         # HEAD is GET without the body, which the server leaves out by itself.

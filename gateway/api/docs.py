@@ -6,23 +6,17 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from functools import cache
+from typing import TYPE_CHECKING, Any
 
 from aiohttp import web
-from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 
 from gateway.api import problems
 from gateway.api.words import Lang, say
 
-_PAGES = Environment(
-    loader=PackageLoader("gateway.api", "templates"),
-    autoescape=select_autoescape(default=True),
-    undefined=StrictUndefined,
-    trim_blocks=True,
-    lstrip_blocks=True,
-)
-# As JSON text, escaped by the template like any other text.
-_PAGES.filters["pretty"] = lambda value: json.dumps(value, ensure_ascii=False, indent=2)
+if TYPE_CHECKING:
+    from jinja2 import Environment
+
 POLICY = "default-src 'none'; style-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 
 
@@ -92,13 +86,30 @@ def render(template: str, lang: Lang, **values: object) -> web.Response:
     def words(key: str, **params: object) -> str:
         return say(key, lang, **params)
 
-    text = _PAGES.get_template(template).render(say=words, lang=lang, **values)
+    text = _pages().get_template(template).render(say=words, lang=lang, **values)
     return web.Response(
         text=text,
         content_type="text/html",
         charset="utf-8",
         headers={"Content-Security-Policy": POLICY, "Content-Language": lang},
     )
+
+
+@cache
+def _pages() -> Environment:
+    """Programs never need it, so it waits for a browser."""
+    from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
+
+    made = Environment(
+        loader=PackageLoader("gateway.api", "templates"),
+        autoescape=select_autoescape(default=True),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    # As JSON text, escaped by the template like any other text.
+    made.filters["pretty"] = lambda value: json.dumps(value, ensure_ascii=False, indent=2)
+    return made
 
 
 def _groups(

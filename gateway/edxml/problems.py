@@ -8,8 +8,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
 from lxml import etree
-from xmlschema import XMLSchemaChildrenValidationError
-from xmlschema.validators import XsdAttribute, XsdAttributeGroup, XsdElement, XsdGroup, XsdMaxLengthFacet
 
 from gateway.edxml.tree import XML_SPACE
 
@@ -56,6 +54,15 @@ def at(element: etree._Element, rule: str, sentence: str) -> Problem:
 
 def of_error(error: Any) -> Problem:  # xmlschema ships no types
     """One error of `iter_errors`, in words."""
+    from xmlschema import XMLSchemaChildrenValidationError
+    from xmlschema.validators import (
+        XsdAttribute,
+        XsdAttributeGroup,
+        XsdElement,
+        XsdGroup,
+        XsdMaxLengthFacet,
+    )
+
     element: etree._Element = error.elem
     local = etree.QName(element).localname
     text = element.text or ""

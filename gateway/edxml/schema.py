@@ -1,8 +1,8 @@
 """Says whether an envelope keeps the written form of dialect A. In: a skeleton (`skeleton.skeleton`), or the tree that a
 reader holds already. Out: None, or the problems, each with its place and a sentence for a person. `holds` and `check`
 are fast and for every packet; `explain` is slow, for a packet that failed. Rules that XSD 1.0 cannot say, what each
-operation must carry, stand here in code. The schemas are this program's own files, read once, at the first call or by
-`load` at start-up."""
+operation must carry, stand here in code. The schemas are this program's own files, read once: by `load` at
+start-up, or when first asked."""
 
 from __future__ import annotations
 
@@ -12,7 +12,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import xmlschema
 from lxml import etree
 
 from gateway.edxml import dates, names, problems, safe_xml
@@ -22,6 +21,8 @@ from gateway.errors import MalformedXml
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    import xmlschema
 
 DOCUMENT = "edxml-document.xsd"
 STATUS = "edxml-status.xsd"
@@ -57,10 +58,10 @@ def explain(skeleton: bytes) -> list[Problem]:
 
 
 def load() -> None:
-    """Compiles everything now, so that the first packet need not wait and a missing file stops the start."""
+    """Compiles what every packet is held against, so that the first one need not wait and a missing file stops the start.
+    What explains is compiled for the first packet that fails."""
     for name in (DOCUMENT, STATUS):
         _fast(name)
-        _slow(name)
 
 
 def folder() -> Path:
@@ -76,6 +77,8 @@ def _fast(name: str) -> etree.XMLSchema:
 
 @functools.cache
 def _slow(name: str) -> xmlschema.XMLSchema10:
+    import xmlschema
+
     return xmlschema.XMLSchema10(str(folder() / name), allow="local", defuse="always")
 
 

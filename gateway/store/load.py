@@ -7,8 +7,6 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
-from alembic import command
-from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, MetaData, func, inspect, select, text
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -123,6 +121,8 @@ async def clear(url: str) -> None:
 
 
 def _known(revision: str) -> None:
+    from alembic.script import ScriptDirectory
+
     known = [each.revision for each in ScriptDirectory.from_config(migrate.config()).walk_revisions()]
     if revision not in known:
         raise errors.Misconfigured(
@@ -145,4 +145,6 @@ def _prepare(connection: Connection, revision: str) -> None:
         raise errors.Clash(
             f"the database has schema {current} and the copy {revision}; name a database without tables"
         )
+    from alembic import command
+
     command.upgrade(migrate.config(connection), revision)

@@ -9,7 +9,6 @@ import logging
 from collections.abc import Callable, Collection
 from typing import Any
 
-import asyncpg
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine
 from tenacity import AsyncRetrying, retry_if_exception_type, wait_random
@@ -22,7 +21,6 @@ ANY = "*"  # rung when the line was down for a while: anything may have happened
 # Rings of a moment share one message: a server lets one notifying transaction commit at a time.
 GATHER_S = 0.05
 FLUSH_S = 2.0
-_LOST = (SQLAlchemyError, asyncpg.PostgresError, asyncpg.InterfaceError, OSError)
 
 Heard = Callable[[Collection[str]], None]
 
@@ -72,8 +70,12 @@ class Wake:
             heard(names)
 
     async def _keep_line(self) -> None:
+        import asyncpg
+
         again = AsyncRetrying(
-            retry=retry_if_exception_type(_LOST),
+            retry=retry_if_exception_type(
+                (SQLAlchemyError, asyncpg.PostgresError, asyncpg.InterfaceError, OSError)
+            ),
             wait=wait_random(0.1, 2.0),
         )
         await again(self._over_one_line)

@@ -7,8 +7,6 @@ from __future__ import annotations
 import codecs
 import re
 
-import puremagic
-
 HEAD = 4096
 PDF_WITHIN = 1024  # readers look for the header this far into a file
 
@@ -92,6 +90,8 @@ def _after_blanks(head: bytes) -> bytes:
 
 def _other(head: bytes) -> str:
     """Whatever the table of magic numbers says; never one of the types that we check ourselves."""
+    import puremagic
+
     try:
         guess = puremagic.from_string(head)
     except (puremagic.PureError, ValueError):

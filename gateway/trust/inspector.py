@@ -17,7 +17,6 @@ from gateway.trust.archive import BadArchive, Entry, content, entries, has_direc
 from gateway.trust.file_types import Sniffer
 from gateway.trust.office import WITH_MACROS, Part, active_by_name, active_in_rtf, kind_of
 from gateway.trust.ole import look_into_ole
-from gateway.trust.pdf import look_into_pdf
 
 _PIECE = 256 * 1024
 _LOOKED_INTO = frozenset({"zip", "ole", "pdf", "rtf"})
@@ -129,6 +128,9 @@ class FileInspector:
         self, stream: BinaryIO, found: _Found, name: str, budget: _Budget, *, reads_page: bool
     ) -> None:
         if found.found_type == "pdf":
+            # A node that meets no PDF does without the library, which is large.
+            from gateway.trust.pdf import look_into_pdf
+
             most = self._limits.pdf_objects
             facts = look_into_pdf(stream, budget.deadline, most, reads_page=reads_page)
             found.pages, found.encrypted, found.broken = facts.pages, facts.encrypted, facts.broken

@@ -11,7 +11,7 @@ import re
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
@@ -30,8 +30,10 @@ from gateway.trust.key_material import KeyKind as KeyKind
 from gateway.trust.key_material import PublicKey as PublicKey
 from gateway.trust.key_material import agency_name as agency_name
 from gateway.trust.key_material import read_certificate as read_certificate
-from gateway.trust.pkcs11_keys import TokenKeys, TokenSigner
 from gateway.trust.private_files import write_private as write_private
+
+if TYPE_CHECKING:
+    from gateway.trust.pkcs11_keys import TokenKeys
 
 PrivateKey: TypeAlias = rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey
 
@@ -177,6 +179,8 @@ class KeyDirectory:
         path = self._path(agency_code, entry.key_id, "crt")
         certificate = read_certificate(path.read_bytes(), f"the certificate of key {entry.key_id}")
         if entry.where == TOKEN:
+            from gateway.trust.pkcs11_keys import TokenSigner
+
             return TokenSigner(self._on_token(), agency_code, entry.key_id, certificate, ENVELOPES)
         return FileSigner(agency_code, self._load_key(agency_code, entry.key_id), certificate)
 

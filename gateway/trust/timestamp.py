@@ -9,22 +9,18 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.serialization import Encoding
-from rfc3161_client import (
-    HashAlgorithm,
-    TimestampRequestBuilder,
-    TimeStampResponse,
-    VerificationError,
-    VerifierBuilder,
-    decode_timestamp_response,
-)
 
 from gateway.domain.seal import MOST_STAMP, Stamp
 from gateway.errors import InvalidProof, Misconfigured, Unreachable
 from gateway.trust.bounded_http import Bounds, Question, ask
+
+if TYPE_CHECKING:
+    from rfc3161_client import TimeStampResponse
 
 BOUNDS = Bounds(answer_bytes=MOST_STAMP, seconds=15.0)
 _SHA256 = "2.16.840.1.101.3.4.2.1"
@@ -50,6 +46,8 @@ class TimestampAuthority:
 
     def stamp(self, data: bytes) -> tuple[bytes, Stamp]:
         """A checked token over these bytes. Unreachable when there is no answer now, InvalidProof for a wrong one."""
+        from rfc3161_client import HashAlgorithm, TimestampRequestBuilder
+
         asked = TimestampRequestBuilder().data(data).hash_algorithm(HashAlgorithm.SHA256).build()
         question = Question(
             url=self.url,
@@ -78,6 +76,8 @@ def check(token: bytes, data: bytes, roots: Sequence[x509.Certificate]) -> Stamp
     time, so it holds after they ran out."""
     if len(token) > MOST_STAMP:
         raise InvalidProof(f"a timestamp of {len(token)} bytes is longer than any is")
+    from rfc3161_client import VerificationError, VerifierBuilder
+
     answer = _decoded(_wrapped(token))
     chain = _certificates(answer)
     try:
@@ -109,6 +109,8 @@ def read_roots(file: Path) -> tuple[x509.Certificate, ...]:
 
 
 def _decoded(data: bytes) -> TimeStampResponse:
+    from rfc3161_client import decode_timestamp_response
+
     try:
         return decode_timestamp_response(data)
     except _UNREADABLE as why:

@@ -1,4 +1,4 @@
-"""The front door for people: adds every page and the static files to an application that is not yet started. In: the desks,
+"""The front door for people: adds every page and the static files to a table of routes. In: the desks,
 in `WebDeps`. Every page comes from the one table in `gateway.web.pages`."""
 
 from __future__ import annotations
@@ -19,22 +19,15 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 _KEPT = "public, max-age=31536000, immutable"
 
 
-def add_pages(app: web.Application, deps: WebDeps, routes: Iterable[Route] = ROUTES) -> web.Application:
+def add_pages(router: web.UrlDispatcher, deps: WebDeps, routes: Iterable[Route] = ROUTES) -> None:
     """The pages over these desks."""
     for route in routes:
         handler = door.handler(route, deps)
         # HEAD is GET without the body, which the server leaves out by itself.
         for method in ("GET", "HEAD") if route.method == "GET" else (route.method,):
-            app.router.add_route(method, route.path, handler)
+            router.add_route(method, route.path, handler)
 
-    app.router.add_get(NOWHERE, _nowhere(deps))
-
-    async def stop(_: web.Application) -> None:
-        """Ends the open streams, so that the node stops without waiting for them."""
-        deps.live.stop()
-
-    app.on_shutdown.append(stop)
-    return app
+    router.add_get(NOWHERE, _nowhere(deps))
 
 
 def _nowhere(deps: WebDeps) -> Handler:
@@ -49,11 +42,10 @@ def _nowhere(deps: WebDeps) -> Handler:
     return nowhere
 
 
-def add_static(app: web.Application) -> web.Application:
+def add_static(router: web.UrlDispatcher) -> None:
     """Stylesheet and scripts. Their addresses change with their bytes, so browsers may keep them."""
     for name in render.STATIC:
-        app.router.add_get(f"/static/{name}", _file)
-    return app
+        router.add_get(f"/static/{name}", _file)
 
 
 async def _file(request: web.Request) -> web.Response:

@@ -65,16 +65,15 @@ class View:
     attention: tuple[Row, ...] = ()
 
 
-def add_status(app: web.Application, store: Counting, clock: Clock, version: str) -> web.Application:
-    """Adds the page to an application that is not yet started."""
+def add_status(router: web.UrlDispatcher, store: Counting, clock: Clock, version: str) -> None:
+    """Adds the page to a table of routes."""
 
     async def status(request: web.Request) -> web.Response:
         lang = "en" if request.query.get("lang") == "en" else "vi"
         view = await _look(store, clock, version, lang)
         return _page(view, lang)
 
-    app.router.add_get("/trang-thai", status)
-    return app
+    router.add_get("/trang-thai", status)
 
 
 async def _look(store: Counting, clock: Clock, version: str, lang: str) -> View:

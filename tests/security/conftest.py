@@ -66,7 +66,8 @@ async def listening_node(
                 options=options or ApiOptions(),
             )
         )
-        add_static(add_status(app, node.store, clock, "1"))
+        add_status(app.router, node.store, clock, "1")
+        add_static(app.router)
         async with listening(app, "api", "127.0.0.1", 0, 1.0, idle_s) as url:
             host, _, port = url.removeprefix("http://").partition(":")
             yield Socket(host=host, port=int(port))

@@ -226,6 +226,8 @@ async def opened(blank: Path, folder: Path, options: ApiOptions | None = None) -
             version=__version__,
             options=options or ApiOptions(),
         )
-        app = add_static(add_status(build(deps), node.store, clock, __version__))
+        app = build(deps)
+        add_status(app.router, node.store, clock, __version__)
+        add_static(app.router)
         async with TestClient(TestServer(app)) as client:
             yield Door(node=node, clock=clock, client=client, calls=calls)

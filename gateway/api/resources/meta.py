@@ -4,7 +4,7 @@ the API look like. In: a call. Out: small answers made from tables that the rest
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Literal
 
 from aiohttp import web
@@ -22,7 +22,7 @@ from gateway.domain.status import CODES, STATES
 from gateway.ports import Condition
 
 # Any: an OpenAPI document is JSON.
-DOCUMENT: web.AppKey[Mapping[str, Any]] = web.AppKey("openapi", dict)
+DOCUMENT: web.AppKey[Callable[[], Mapping[str, Any]]] = web.AppKey("openapi")
 
 
 class AgencyServed(Told):
@@ -169,7 +169,8 @@ async def codes(call: Call) -> web.Response:
 
 
 async def openapi_document(call: Call) -> web.Response:
-    return call.tell_text(json.dumps(call.request.app[DOCUMENT], ensure_ascii=False))
+    told = await call.deps.pool.run(call.request.app[DOCUMENT])
+    return call.tell_text(json.dumps(told, ensure_ascii=False))
 
 
 async def live(call: Call) -> web.Response:

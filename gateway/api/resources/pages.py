@@ -13,7 +13,7 @@ from gateway.errors import NotFound
 
 
 async def read_docs(call: Call) -> web.Response:
-    return docs.docs_page(call.request.app[DOCUMENT], call.lang)
+    return docs.docs_page(await call.deps.pool.run(call.request.app[DOCUMENT]), call.lang)
 
 
 async def list_problems(call: Call) -> web.Response:

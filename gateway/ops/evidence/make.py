@@ -25,7 +25,6 @@ from gateway.ops.evidence import answers, key, parts, proofs, tell
 from gateway.ops.evidence.judge import ANY_PAST, Judged, judge
 from gateway.ops.evidence.log import LogProofs
 from gateway.ops.evidence.packets import Finder, Found, Held
-from gateway.ops.evidence.page import page
 from gateway.ops.evidence.tell import Heard
 from gateway.ops.evidence.write import PIECE, Ready, part_of, prepare
 
@@ -194,6 +193,8 @@ class EvidenceMaker:
             *parts.of_answers(said),
             *parts.of_log(log),
         ]
+        from gateway.ops.evidence.page import page
+
         front = part_of(PAGE, "text/html; charset=utf-8", page(story, members, name).encode("utf-8"))
         return Made(id=story.pack, name=name, ready=prepare([front, *members], _words(story), signer))
 

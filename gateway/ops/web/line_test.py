@@ -16,12 +16,10 @@ from gateway.errors import GatewayError, TransportFailure
 from gateway.ops import axis_now
 from gateway.ops.doctor_clock import CLOCK_SKEW
 from gateway.outgoing import keys as signing
-from gateway.transport.broker import check
 from gateway.trust.key_material import ENVELOPES
 from gateway.web.ports_operations import Step
 
 FINE, WRONG, SKIPPED = "fine", "wrong", "skipped"
-_MARKS = {check.Mark.FINE: FINE, check.Mark.WRONG: WRONG, check.Mark.SKIPPED: SKIPPED}
 
 
 class _Fault(Exception):
@@ -46,12 +44,15 @@ async def run(node: Node) -> Sequence[Step]:
 
 
 async def _broker(node: Node, hosted: Sequence[HostedAgency]) -> AsyncIterator[Step]:
+    from gateway.transport.broker import check
+
+    marks = {check.Mark.FINE: FINE, check.Mark.WRONG: WRONG, check.Mark.SKIPPED: SKIPPED}
     codes = [code for agency in hosted for code in (agency.code, *agency.aliases)]
     async for each in check.examine(broker_access(node.settings), node.settings.node.name, codes):
         yield Step(
             server=each.server,
             name=each.step,
-            mark=_MARKS[each.mark],
+            mark=marks[each.mark],
             ms=each.ms,
             says=f"axis.check.{each.cause}",
             cure=f"axis.cure.{each.cure}" if each.cure else "",

@@ -1,6 +1,6 @@
 """The signing helper behind the pages: lends the agency's own key to one signature on one draft's file. In: the file's
 bytes, a wish, the PIN of a person who is at the pages. Out: the signed bytes. Both files lie in the content store's
-scratch folder and go at the end."""
+scratch folder and go at the end. What signs is loaded when somebody signs."""
 
 from __future__ import annotations
 
@@ -12,7 +12,6 @@ from pathlib import Path
 from shutil import copyfileobj
 from typing import BinaryIO
 
-from gateway import bootstrap_signing as wiring
 from gateway.bootstrap import Node
 from gateway.domain.account import AgencyScope, HostedAgency
 from gateway.domain.pdf_signing import Placement, Purpose, Wish
@@ -55,6 +54,8 @@ class TokenSigning:
     async def _signed(
         self, scope: AgencyScope, agency: HostedAgency, source: Callable[[], BinaryIO], wish: Wish, pin: Pin
     ) -> AsyncIterator[AsyncIterator[bytes]]:
+        from gateway import bootstrap_signing as wiring
+
         if not pin.reveal():
             raise Denied("the PIN is missing", code="SIGN-TERMINAL")
         desk = self._desk()
@@ -77,9 +78,13 @@ class TokenSigning:
                 out.unlink(missing_ok=True)
 
     def _desk(self) -> SigningDesk:
+        from gateway import bootstrap_signing as wiring
+
         return wiring.desk(self.node.settings, self.node)
 
     async def _image(self, agency: HostedAgency, wish: Wish) -> bytes | None:
+        from gateway import bootstrap_signing as wiring
+
         path = wiring.seal_file(self.node.settings, agency.code)
         if wish.purpose is not Purpose.SEAL:
             return None

@@ -1,0 +1,55 @@
+"""Routes that are made when one of them is first asked for, so that a node nobody looks at carries no pages. In: the paths
+that may be theirs, and what makes them. Out: one entry of the server's table that stands for all of them."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterator
+from re import Pattern
+from typing import Any, NoReturn
+
+from aiohttp import web
+from aiohttp.web_urldispatcher import UrlMappingMatchInfo
+
+Made = Callable[[], Awaitable[web.UrlDispatcher]]
+
+
+class Late(web.AbstractResource):
+    """Once made they stay; if making them fails, that call fails and the next one tries again."""
+
+    def __init__(self, paths: Pattern[str], made: Made) -> None:
+        super().__init__()
+        self._paths, self._make = paths, made
+        self._routes: web.UrlDispatcher | None = None
+        self._making = asyncio.Lock()
+
+    @property
+    def canonical(self) -> str:
+        return "/"
+
+    async def resolve(self, request: web.Request) -> tuple[UrlMappingMatchInfo | None, set[str]]:
+        if not self.raw_match(request.rel_url.path):
+            return None, set()
+        if self._routes is None:
+            async with self._making:
+                self._routes = self._routes or await self._make()
+        # What is not there, or not in that manner, they say themselves.
+        return await self._routes.resolve(request), set()
+
+    def raw_match(self, path: str) -> bool:
+        return self._paths.fullmatch(path) is not None
+
+    def get_info(self) -> Any:  # the library's own form
+        return {"pattern": self._paths}
+
+    def url_for(self, **kwargs: str) -> NoReturn:
+        raise NotImplementedError("its routes know their addresses")
+
+    def add_prefix(self, prefix: str) -> NoReturn:
+        raise NotImplementedError("it stands at the root")
+
+    def __iter__(self) -> Iterator[web.AbstractRoute]:
+        return iter(())
+
+    def __len__(self) -> int:
+        return 0
