@@ -124,3 +124,25 @@ def test_an_unknown_measurement_is_refused_with_the_known_ones(capsys: pytest.Ca
 
     assert ended.value.code == 2
     assert "there_and_back" in capsys.readouterr().err
+
+
+def test_a_node_without_work_is_measured_as_an_administrator_starts_it(tmp_path: Path) -> None:
+    words = (
+        "idle",
+        "--settle-s",
+        "1",
+        "--watch-s",
+        "2",
+        "--out",
+        str(tmp_path / "out"),
+        "--folder",
+        str(tmp_path),
+    )
+    bench.main(words)  # whether it stayed within its limits is for a machine that does nothing else
+
+    (kept,) = (tmp_path / "out").iterdir()
+    told = json.loads((kept / "run.json").read_text())["tables"]["idle"]["figures"]
+    assert told["start_cpu_s"] > 0
+    assert told["watch_s"] >= 2
+    assert told["idle_mb"] > 50
+    assert told["share"] >= 0
