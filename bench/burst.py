@@ -42,6 +42,7 @@ class Numbers:
 
 async def measure(folder: Path, numbers: Numbers) -> dict[str, Any]:
     """`holds`: every document of the burst has its 01, once. Servers that are not installed are told as missing."""
+    folder.chmod(0o755)  # PostgreSQL runs as a user of its own
     told, missing = {}, []
     for ground in numbers.grounds:
         if ground == POSTGRESQL and not servers.installed():

@@ -29,7 +29,7 @@ class Numbers:
     """How much is sent to how many."""
 
     size: int = number(5_000_000, "bytes of the document", quick=1_000_000)
-    each: int = number(100, "agencies on each of the three receiving nodes", quick=10)
+    each: int = number(100, "agencies on each of the three receiving nodes", quick=5)
     patience_s: float = number(600.0, "seconds until it is given up")
 
 

@@ -23,7 +23,7 @@ class Numbers:
     """How much there is and how much is sent."""
 
     registers: tuple[int, ...] = number(
-        (10_000, 5_000_000), "documents in the register", quick=(1_000, 20_000), read=int
+        (10_000, 5_000_000), "documents in the register", quick=(1_000, 10_000), read=int
     )
     documents: int = number(320, "documents that are measured at each", quick=64)
     at_once: int = number(32, "how many are under way at once")

@@ -128,13 +128,14 @@ async def opened(folder: Path, ground: str, processes: int) -> AsyncIterator[Ser
         key = await stage.key_of(settings, stage.SENDER)
         store = SqlStore(settings.database.url, SystemClock())
         stack.push_async_callback(store.close)
+        log = folder / "node.log"
         ports = free_ports(processes if below else 1)
-        started = [await stack.enter_async_context(_serve({**env, **_OPEN}, port)) for port in ports]
+        started = [await stack.enter_async_context(_serve({**env, **_OPEN}, port, log)) for port in ports]
         session = await stack.enter_async_context(ClientSession(connector=TCPConnector(limit=0)))
         urls = [f"http://127.0.0.1:{port}" for port in ports]
         served = Served(store=store, session=session, key=key, urls=urls, processes=started, below=below)
-        for url in urls:
-            await _until_ready(session, url)
+        for url, process in zip(urls, started, strict=True):
+            await _until_ready(session, url, process, log)
         yield served
 
 
@@ -147,14 +148,16 @@ def _embedded(folder: Path) -> dict[str, str]:
 
 
 @asynccontextmanager
-async def _serve(env: Mapping[str, str], port: int) -> AsyncIterator[Process]:
+async def _serve(env: Mapping[str, str], port: int, log: Path) -> AsyncIterator[Process]:
     plain = {name: value for name, value in os.environ.items() if not name.startswith("GATEWAY_")}
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "gateway", "serve"),
-        env={**plain, **env, "GATEWAY_API_PORT": str(port)},
-        stdin=DEVNULL,
-        stdout=DEVNULL,
-    )
+    with log.open("ab") as said:
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "gateway", "serve"),
+            env={**plain, **env, "GATEWAY_API_PORT": str(port)},
+            stdin=DEVNULL,
+            stdout=said,
+            stderr=said,
+        )
     try:
         yield process
     finally:
@@ -163,10 +166,12 @@ async def _serve(env: Mapping[str, str], port: int) -> AsyncIterator[Process]:
         await process.wait()
 
 
-async def _until_ready(session: ClientSession, url: str) -> None:
-    async with asyncio.timeout(START_S):
-        while not await _is_ready(session, url):  # noqa: ASYNC110 - a port that nobody listens on cannot tell us
-            await asyncio.sleep(LOOK_S)
+async def _until_ready(session: ClientSession, url: str, process: Process, log: Path) -> None:
+    end = monotonic() + START_S
+    while not await _is_ready(session, url):
+        if process.returncode is not None or monotonic() > end:
+            raise Broken(f"the node does not answer; it said: {log.read_text(errors='replace')[-2000:]}")
+        await asyncio.sleep(LOOK_S)
 
 
 async def _is_ready(session: ClientSession, url: str) -> bool:

@@ -42,7 +42,7 @@ _RELEASE = "UPDATE job SET not_before = NULL"
 class Numbers:
     """How much is sent."""
 
-    documents: int = number(400, "documents a run", quick=100)
+    documents: int = number(400, "documents a run", quick=60)
     rounds: int = number(3, "runs of one and of two processes, in turns", quick=1)
 
 
