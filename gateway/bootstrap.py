@@ -49,7 +49,7 @@ from gateway.todo.remind import Reminders
 from gateway.trust.evidence import Trust
 from gateway.trust.inspector import FileInspector
 from gateway.trust.keys import KeyDirectory
-from gateway.trust.pdf_signatures.sandbox import PdfSandbox, SignatureReader
+from gateway.trust.pdf_signatures.sandbox import SignatureReader
 from gateway.workers import dispatcher, drain, packer, receiver, sealer, sequencer
 from gateway.workers.chronicle import WatchedMail
 from gateway.workers.clocks import Clocks
@@ -261,8 +261,9 @@ async def open_node(
         blobs = FileBlobs(room.folder, store, time, pool, room)
         judges = bootstrap_trust.judging(settings, time)
         scanner = bootstrap_safety.scanner(settings, pool)
-        sandbox = PdfSandbox(settings.trust.folder / "pdf")
-        stack.callback(sandbox.close)
+        sandboxes = bootstrap_trust.sandboxes(settings)
+        for sandbox in sandboxes:
+            stack.callback(sandbox.close)
         gate = bootstrap_log.gate(settings, store.log, time)
         stopwatch = Stopwatch(settings.axis.kind, time)
         shared = _shared(settings, around, office) | {
@@ -270,7 +271,7 @@ async def open_node(
             "blobs": around("blobs", blobs),
             "axis": around("axis", axis),
             "scanner": around("scanner", scanner),
-            "signatures": around("signatures", SignatureReader(sandbox, pool)),
+            "signatures": around("signatures", SignatureReader(sandboxes, pool)),
         }
         watch = bootstrap_keys.watch(store, directory, office.keys, judges.trust, office.deciding)
         todo = bootstrap_deadlines.desk(settings, store, watch, time, partial(store.wake.ring, "sequencer"))

@@ -4,6 +4,7 @@ import."""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -16,6 +17,7 @@ from gateway.trust import revocation_sources
 from gateway.trust.answers import AnswerFiles, Answers
 from gateway.trust.authorities import Authorities
 from gateway.trust.evidence import Trust
+from gateway.trust.pdf_signatures.sandbox import PdfSandbox
 from gateway.workers.revocation import Asking
 
 
@@ -55,3 +57,11 @@ async def asking(
     if judges.authorities.configured:
         await made.learn()
     return made
+
+
+def sandboxes(settings: Settings) -> list[PdfSandbox]:
+    """A reader of hostile PDFs for each core, none of them running yet; half of the pool's threads are left for others."""
+    return [
+        PdfSandbox(settings.trust.folder / "pdf")
+        for _ in range(max(1, min(os.cpu_count() or 1, settings.workers.threads // 2)))
+    ]

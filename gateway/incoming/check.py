@@ -117,7 +117,8 @@ async def _looked(
             one, inflated = _unpacked(opener, part, name, limits, scratch)
             if one.damaged is not None:
                 return one, inflated, None
-            return one, inflated, desk.inspector.inspect(scratch.path, one.name, reads_page=one.n == 1)
+            facts = desk.inspector.inspect(scratch.path, one.name, reads_page=one.n == 1, digest=one.sha256)
+            return one, inflated, facts
 
         part, inflated, facts = await desk.pool.run(look)
         if facts is None:

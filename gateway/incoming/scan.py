@@ -55,7 +55,9 @@ async def scanned(desk: InDesk, name: str, chunks: AsyncIterator[bytes]) -> Asyn
     with desk.blobs.scratch() as scratch:
         digest, size = await _spooled(desk, scratch, name, chunks)
         clean = door.clean_name(name)
-        facts = await desk.pool.run(lambda: desk.inspector.inspect(scratch.path, clean, reads_page=True))
+        facts = await desk.pool.run(
+            lambda: desk.inspector.inspect(scratch.path, clean, reads_page=True, digest=digest)
+        )
         said = await desk.scanner.scan(scratch.path, digest)
         facts = facts.scanned(said)
         if contents.must_wait(facts, desk.profile):

@@ -86,7 +86,9 @@ class Tray:
 
     async def _looked_at(self, scratch: Scratch, name: str, digest: Digest, *, is_lead: bool) -> FileFacts:
         inspect = self.desk.inspector.inspect
-        facts = await self.desk.pool.run(partial(inspect, scratch.path, name, reads_page=is_lead))
+        facts = await self.desk.pool.run(
+            partial(inspect, scratch.path, name, reads_page=is_lead, digest=digest)
+        )
         scan = await self.desk.scanner.scan(scratch.path, digest)
         facts = facts.scanned(scan)
         if must_wait(facts, self.desk.profile):

@@ -93,8 +93,11 @@ class Trust(Protocol):
 class Inspector(Protocol):
     """Says what a file is, by its bytes. Sync: call it in the pool. Never raises for bad content: `broken` says it."""
 
-    def inspect(self, path: Path, name: str, *, reads_page: bool = False) -> FileFacts:
-        """`reads_page`: also the text of the first page of a PDF, which takes some time."""
+    def inspect(
+        self, path: Path, name: str, *, reads_page: bool = False, digest: Digest | None = None
+    ) -> FileFacts:
+        """`reads_page`: also the text of the first page of a PDF, which takes some time. `digest` is the SHA-256 of the
+        file, where it is known: what was looked at a moment ago is known by it."""
 
 
 class PdfSignatures(Protocol):

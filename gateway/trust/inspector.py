@@ -5,13 +5,16 @@ path and the name it came with. Out: `FileFacts` for the policies. Containers ar
 from __future__ import annotations
 
 import io
+import threading
 import time
+from collections import OrderedDict
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO
 
 from gateway.domain.files import FileFacts
+from gateway.domain.identity import Digest
 from gateway.errors import StoreFailure
 from gateway.trust.archive import BadArchive, Entry, content, entries, has_directory_at_end
 from gateway.trust.file_types import Sniffer
@@ -19,6 +22,8 @@ from gateway.trust.office import WITH_MACROS, Part, active_by_name, active_in_rt
 from gateway.trust.ole import look_into_ole
 
 _PIECE = 256 * 1024
+_MOST_KNOWN = 64
+TOO_LONG = "too-long-to-read"
 _LOOKED_INTO = frozenset({"zip", "ole", "pdf", "rtf"})
 _ARCHIVES = frozenset({"zip", "jar"})
 
@@ -62,13 +67,34 @@ class _Found:
 
 
 class FileInspector:
-    """Safe to share between threads: it keeps nothing."""
+    """Safe to share between threads. What it found lately it knows by the file's digest: the same file is looked at once
+    for the check before sending, for sending, and for each agency of this node that it comes to."""
 
     def __init__(self, limits: InspectLimits | None = None) -> None:
         self._limits = limits or InspectLimits()
+        self._known: OrderedDict[tuple[Digest, str, bool], FileFacts] = OrderedDict()
+        self._turn = threading.Lock()
 
-    def inspect(self, path: Path, name: str, *, reads_page: bool = False) -> FileFacts:
+    def inspect(
+        self, path: Path, name: str, *, reads_page: bool = False, digest: Digest | None = None
+    ) -> FileFacts:
         """Facts about the file at `path`. StoreFailure when the file itself cannot be opened."""
+        if digest is None:
+            return self._facts(path, name, reads_page=reads_page)
+        asked = (digest, name, reads_page)
+        with self._turn:
+            if asked in self._known:
+                self._known.move_to_end(asked)
+                return self._known[asked]
+        facts = self._facts(path, name, reads_page=reads_page)
+        if facts.broken != TOO_LONG:  # that is a word about this machine now
+            with self._turn:
+                self._known[asked] = facts
+                while len(self._known) > _MOST_KNOWN:
+                    self._known.popitem(last=False)
+        return facts
+
+    def _facts(self, path: Path, name: str, *, reads_page: bool) -> FileFacts:
         try:
             with path.open("rb") as stream:
                 size = stream.seek(0, io.SEEK_END)

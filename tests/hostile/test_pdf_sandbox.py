@@ -3,6 +3,7 @@ file is read. Changed bytes never leave a signature valid that covers them."""
 
 from __future__ import annotations
 
+import asyncio
 import io
 import json
 import os
@@ -23,9 +24,10 @@ from hypothesis import strategies as st
 from gateway.domain.signatures import FileVerdict, Word
 from gateway.errors import StoreFailure
 from gateway.policy import pdf_verdict
+from gateway.pool import ThreadPool
 from gateway.trust.pdf_signatures import facts
 from gateway.trust.pdf_signatures.folder import PdfFolder, PdfTrust
-from gateway.trust.pdf_signatures.sandbox import PdfLimits, PdfSandbox
+from gateway.trust.pdf_signatures.sandbox import PdfLimits, PdfSandbox, SignatureReader
 from tests.support import pdf_pki, pdfs
 from tests.support.pdf_pki import SEEN
 
@@ -166,6 +168,32 @@ def test_left_alone_over_a_file_without_end_the_process_ends_by_itself(tmp_path:
     done = subprocess.run(words, check=False, timeout=60, input=asked.encode() + b"\n", capture_output=True)
 
     assert done.returncode == -signal.SIGALRM
+
+
+async def test_a_file_without_end_holds_up_no_other_one_and_one_process_serves_who_comes_alone(
+    tmp_path: Path,
+) -> None:
+    folder = pdf_pki.folder(tmp_path / "pdf")
+    boxes = [PdfSandbox(folder, PdfLimits(seconds=60.0)) for _ in range(2)]
+    pool = ThreadPool(3)
+    reader = SignatureReader(boxes, pool)
+    good, endless = tmp_path / "good.pdf", tmp_path / "endless.pdf"
+    good.write_bytes(pdfs.by_agency())
+    endless.write_bytes(pdfs.with_endless_paths(pdfs.by_agency()))
+    try:
+        for _ in range(3):
+            assert (await reader.read(good, SEEN, SEEN)).fault is None
+        assert [box._child is not None for box in boxes] == [True, False]
+
+        held = asyncio.create_task(reader.read(endless, SEEN, SEEN))
+        await asyncio.sleep(0)
+        assert (await reader.read(good, SEEN, SEEN)).fault is None
+        assert not held.done()
+    finally:
+        for box in boxes:
+            box.close()
+        pool.close()
+    assert (await held).fault == "PDF-READER"
 
 
 # --- what the process may do ----------------------------------------------------------------------------------

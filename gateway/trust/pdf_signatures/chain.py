@@ -128,7 +128,10 @@ def _unfit(leaf: x509.Certificate, *, for_timestamps: bool) -> str | None:
 def _paths(
     leaf: x509.Certificate, anchors: Sequence[x509.Certificate], others: Sequence[x509.Certificate]
 ) -> Iterator[tuple[x509.Certificate, ...]]:
-    """Ways from the leaf to an anchor by name, the shortest first, as many as one may try."""
+    """Ways from the leaf to an anchor by name, the shortest first, as many as one may try. A way ends where it meets an
+    anchor: what lies above one can make nothing better. Files carry certificates again that we have, each is one link."""
+    ended = {anchor.sha256 for anchor in anchors}
+    others = [each for known, each in {one.sha256: one for one in others}.items() if known not in ended]
     found, links = 0, 0
     waiting: list[tuple[x509.Certificate, ...]] = [(leaf,)]
     while waiting:

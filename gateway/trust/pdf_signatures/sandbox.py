@@ -13,7 +13,8 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
@@ -146,20 +147,30 @@ class PdfSandbox:
 
 
 class SignatureReader:
-    """Keeps the promise of `ports.PdfSignatures` over the sandbox; one file at a time waits in a thread of the pool."""
+    """Keeps the promise of `ports.PdfSignatures` over sandboxes, as many files at a time as there are of them; each waits
+    in a thread of the pool. The one used last is taken first: its process is warm, and others need not start."""
 
-    def __init__(self, sandbox: PdfSandbox, pool: Pool) -> None:
-        self._sandbox = sandbox
+    def __init__(self, sandboxes: Sequence[PdfSandbox], pool: Pool) -> None:
+        self._free: asyncio.LifoQueue[PdfSandbox] = asyncio.LifoQueue()
+        for sandbox in reversed(sandboxes):
+            self._free.put_nowait(sandbox)
         self._pool = pool
-        self._turn = asyncio.Lock()
 
     async def read(self, path: Path, seen_at: datetime, now: datetime) -> PdfFacts:
-        async with self._turn:
-            return await self._pool.run(partial(self._sandbox.read, path, seen_at, now))
+        async with self._one() as sandbox:
+            return await self._pool.run(partial(sandbox.read, path, seen_at, now))
 
     async def text(self, path: Path) -> PdfText:
-        async with self._turn:
-            return await self._pool.run(partial(self._sandbox.text, path))
+        async with self._one() as sandbox:
+            return await self._pool.run(partial(sandbox.text, path))
+
+    @asynccontextmanager
+    async def _one(self) -> AsyncIterator[PdfSandbox]:
+        sandbox = await self._free.get()
+        try:
+            yield sandbox
+        finally:
+            self._free.put_nowait(sandbox)
 
 
 class _Child:

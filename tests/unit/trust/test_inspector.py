@@ -10,6 +10,7 @@ import tracemalloc
 import zipfile
 import zlib
 from collections.abc import Callable
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,7 @@ from pypdf.generic import (
 
 from gateway import labels
 from gateway.domain.files import FileFacts
+from gateway.domain.identity import Digest
 from gateway.errors import StoreFailure
 from gateway.trust.inspector import FileInspector, InspectLimits
 from tests.support.printed import FOLDER
@@ -604,3 +606,28 @@ def test_no_damage_makes_it_raise(look: Look, which: int, seed: int) -> None:
 @settings(max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_no_bytes_make_it_raise(look: Look, raw: bytes, front: bytes) -> None:
     assert look(front + raw).size == len(front + raw)
+
+
+def test_a_file_is_looked_at_once_for_each_content_and_name(tmp_path: Path) -> None:
+    inspector, path = FileInspector(), tmp_path / "content"
+    path.write_bytes(b"a;b\n1;2\n")
+    digest = Digest(sha256(path.read_bytes()).hexdigest())
+    first = inspector.inspect(path, "a.csv", digest=digest)
+    path.unlink()
+
+    assert inspector.inspect(path, "a.csv", digest=digest) == first
+    for name, reads_page in (("a.txt", False), ("a.csv", True)):
+        with pytest.raises(StoreFailure):
+            inspector.inspect(path, name, reads_page=reads_page, digest=digest)
+
+
+def test_what_was_given_up_for_time_is_looked_at_again(tmp_path: Path) -> None:
+    path = tmp_path / "content"
+    path.write_bytes(next(SAMPLES.glob("*.pdf")).read_bytes())
+    digest = Digest(sha256(path.read_bytes()).hexdigest())
+    inspector = FileInspector(InspectLimits(seconds=0.0))
+
+    assert inspector.inspect(path, "a.pdf", digest=digest).broken == "too-long-to-read"
+    path.unlink()
+    with pytest.raises(StoreFailure):
+        inspector.inspect(path, "a.pdf", digest=digest)
