@@ -170,17 +170,18 @@ def test_left_alone_over_a_file_without_end_the_process_ends_by_itself(tmp_path:
     assert done.returncode == -signal.SIGALRM
 
 
-async def test_a_file_without_end_holds_up_no_other_one_and_one_process_serves_who_comes_alone(
+def test_a_file_without_end_holds_up_no_other_one_and_one_process_serves_who_comes_alone(
     tmp_path: Path,
 ) -> None:
     folder = pdf_pki.folder(tmp_path / "pdf")
     boxes = [PdfSandbox(folder, PdfLimits(seconds=60.0)) for _ in range(2)]
-    pool = ThreadPool(3)
-    reader = SignatureReader(boxes, pool)
     good, endless = tmp_path / "good.pdf", tmp_path / "endless.pdf"
     good.write_bytes(pdfs.by_agency())
     endless.write_bytes(pdfs.with_endless_paths(pdfs.by_agency()))
-    try:
+    pool = ThreadPool(3)
+
+    async def come() -> None:
+        reader = SignatureReader(boxes, pool)
         for _ in range(3):
             assert (await reader.read(good, SEEN, SEEN)).fault is None
         assert [box._child is not None for box in boxes] == [True, False]
@@ -189,11 +190,16 @@ async def test_a_file_without_end_holds_up_no_other_one_and_one_process_serves_w
         await asyncio.sleep(0)
         assert (await reader.read(good, SEEN, SEEN)).fault is None
         assert not held.done()
+        for box in boxes:
+            await pool.run(box.close)
+        assert (await held).fault == "PDF-READER"
+
+    try:
+        asyncio.run(come())
     finally:
         for box in boxes:
             box.close()
         pool.close()
-    assert (await held).fault == "PDF-READER"
 
 
 # --- what the process may do ----------------------------------------------------------------------------------
