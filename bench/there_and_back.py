@@ -46,10 +46,10 @@ async def measure(folder: Path, numbers: Numbers) -> dict[str, Any]:
         "slowest_seconds": round(max(seconds), 3),
         "legs": {leg: median(one[leg] for one in legs[1:]) for leg in traffic.LEGS},
         "stalls": {
-            "p50_ms": median(late.p50_ms for late in stalls[1:]),
-            "p99_ms": median(late.p99_ms for late in stalls[1:]),
+            "p50_ms": round(median(late.p50_ms for late in stalls[1:]), 2),
+            "p99_ms": round(median(late.p99_ms for late in stalls[1:]), 2),
             "max_ms": max(late.max_ms for late in stalls[1:]),
-            "median_max_ms": median(late.max_ms for late in stalls[1:]),
+            "median_max_ms": round(median(late.max_ms for late in stalls[1:]), 2),
         },
         "idle_stalls": idle.as_json(),
     }
