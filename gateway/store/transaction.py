@@ -164,8 +164,9 @@ class Transaction:
     async def _asked(
         self, statement: Executable, values: list[dict[str, Any]] | dict[str, Any] | None
     ) -> Found | CursorResult[Any]:
-        """Of a server."""
-        prepared = _STATEMENTS.of(statement, values, self._connection.dialect)
+        """Of a server, or of a thread that reads SQLite: that one is SQLAlchemy's alone."""
+        server = self._dialect == "postgresql"
+        prepared = _STATEMENTS.of(statement, values, self._connection.dialect) if server else None
         if prepared is None:
             return await self._connection.execute(statement, values)
         return await postgres_direct.run(prepared, self._connection, values or {})
