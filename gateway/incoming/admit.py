@@ -19,6 +19,7 @@ from gateway.errors import BadSignature, BreaksRule, Conflict, OtherContent
 from gateway.incoming import (
     acknowledge,
     answered,
+    asked_again,
     repeat,
     replacing,
     seal,
@@ -48,6 +49,7 @@ async def run(desk: InDesk, leased: LeasedInbox, proved: Proved, checked: Checke
     agency = await desk.agency(item.agency_id)
     before = await answered.former(desk, agency, translate.replies(proved.envelope.model))
     async with desk.store.begin(AgencyScope(agency_id=item.agency_id, principal_id="node")) as work:
+        await asked_again.note(work, item, proved)
         first = await work.identities.by_body(proved.envelope.sender, proved.envelope.signed.body_digest)
         if first is not None:
             await _repeat(desk, work, leased, proved, first)

@@ -35,13 +35,10 @@ def of(item: InboxItem, certificate_der: bytes) -> PendingRevocation:
     )
 
 
-async def note(desk: InDesk, item: InboxItem, proved: Proved) -> None:
-    """Remembers a packet that passes only because the grace runs; before it is taken in, so that none is forgotten."""
-    if not any(each.code == _CODE for each in proved.envelope.notes):
-        return
-    async with desk.store.begin(_scope(item.agency_id)) as work:
+async def note(work: Work, item: InboxItem, proved: Proved) -> None:
+    """Remembers a packet that passes only because the grace runs, in the unit that settles it."""
+    if any(each.code == _CODE for each in proved.envelope.notes):
         await work.pending.add(of(item, proved.envelope.signed.certificate_der))
-        await work.commit()
 
 
 async def look(desk: InDesk) -> int:

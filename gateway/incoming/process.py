@@ -49,7 +49,6 @@ async def run(desk: InDesk, leased: LeasedInbox) -> None:
     proved: Proved | None = None
     try:
         proved = await verify.run(desk, leased.item)
-        await asked_again.note(desk, leased.item, proved)
         await _after_proof(desk, leased, proved)
     except StaleLease:
         log.action(_log, "inbox.discarded", "another worker owns this packet now", inbox=leased.item.id)
@@ -130,6 +129,8 @@ async def _keep_out(
                 desk.wake()
                 return
             await work.inbox.settle(row, leased.lease)
+            if proved is not None:
+                await asked_again.note(work, item, proved)
             if isinstance(error, CannotTell) and error.certificate_der is not None:
                 await work.pending.add(asked_again.of(item, error.certificate_der))
             await work.events.append(kind, item.id, now, {"state": state, "code": error.code})

@@ -27,7 +27,7 @@ from gateway.domain.status import (
 from gateway.domain.terms import Terms
 from gateway.edxml.envelope import StatusReport
 from gateway.errors import BadSignature, InvalidEnvelope
-from gateway.incoming import admit, old_code, settle
+from gateway.incoming import admit, asked_again, old_code, settle
 from gateway.incoming.desk import InDesk, from_wall_clock, is_ours
 from gateway.incoming.verify import Proved
 from gateway.ports import LeasedInbox, Work
@@ -56,6 +56,7 @@ async def run(desk: InDesk, leased: LeasedInbox, proved: Proved) -> None:
         raise _not_party(f"the status of {proved.envelope.sender} is not about a document of {agency.code}")
     known_as = await old_code.known_as(desk, proved.envelope.sender)
     async with desk.store.begin(AgencyScope(agency_id=item.agency_id, principal_id="node")) as work:
+        await asked_again.note(work, item, proved)
         first = await work.identities.by_body(proved.envelope.sender, proved.envelope.signed.body_digest)
         if first is not None:
             await settle.repeated(work, leased, proved, first)

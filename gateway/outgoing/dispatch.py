@@ -22,15 +22,14 @@ from gateway.policy import retry
 from gateway.ports import Fate, LeasedOutbox, OutboxItem, Outcome, Parcel, Target, Work
 
 _log = logging.getLogger(__name__)
-_UNDER_WAY = Outcome(fate=Fate.LATER)
 
 
 @dataclass(frozen=True, slots=True)
 class _Said:
-    """What is noted of one delivery."""
+    """What became of one delivery."""
 
     code: str
-    outcome: Outcome = _UNDER_WAY
+    outcome: Outcome
 
     def fact(self, now: datetime) -> Fact:
         return Fact(
@@ -39,13 +38,13 @@ class _Said:
             at=now,
             reason=self.outcome.code or None,
             note=self.outcome.detail or None,
-            stated_at=now if self.code in ("sending", "failed") else None,
+            stated_at=now if self.code == "failed" else None,
         )
 
 
 async def run(desk: OutDesk, leased: LeasedOutbox) -> None:
     """Publishes one row to every recipient it still has to reach, then records what became of each."""
-    item = leased.item
+    item, began = leased.item, desk.clock.now()
     scope = AgencyScope(agency_id=item.agency_id, principal_id="node")
     try:
         leased = await sign_again.current(desk, scope, leased)
@@ -54,26 +53,23 @@ async def run(desk: OutDesk, leased: LeasedOutbox) -> None:
         codes = diverted.routes(targets)
         published = await _publish(desk, parcel, codes) if codes else {}
         outcomes = diverted.outcomes(targets, published)
-        await _record(desk, scope, leased, targets, outcomes)
+        await _record(desk, scope, leased, targets, outcomes, began)
     except StaleLease:
         log.action(_log, "outbox.discarded", "another courier owns this row now", outbox=item.id)
     except GatewayError as error:
-        await _put_off(desk, scope, leased, error)
+        await _put_off(desk, scope, leased, error, began)
 
 
 async def _prepare(
     desk: OutDesk, scope: AgencyScope, leased: LeasedOutbox
 ) -> tuple[Parcel, tuple[Target, ...]]:
-    """Marks the deliveries as being sent, and leaves out those that were cancelled meanwhile."""
+    """Leaves out the deliveries that were cancelled. From the claim on nobody can cancel one: the row may have left."""
     item = leased.item
-    # A status has no delivery to mark: it need not wait for the one writer.
-    unit = desk.store.begin if any(target.delivery_id for target in item.targets) else desk.store.read
-    async with unit(scope) as work:
+    async with desk.store.read(scope) as work:
         named = [target.delivery_id for target in item.targets if target.delivery_id is not None]
-        cancelled = await _note(desk, work, {id: _Said("sending") for id in named})
-        targets = [target for target in item.targets if target.delivery_id not in cancelled]
+        known = await work.facts.of_many(named) if named else {}
         opener = await desk.blobs.open(work, item.envelope_digest)
-        await work.commit()
+    cancelled = _cancelled(known)
     parcel = Parcel(
         packet_id=item.packet_id,
         kind=item.kind,
@@ -83,7 +79,7 @@ async def _prepare(
         size=item.envelope_size,
         open=opener,
     )
-    return parcel, tuple(targets)
+    return parcel, tuple(target for target in item.targets if target.delivery_id not in cancelled)
 
 
 async def _publish(desk: OutDesk, parcel: Parcel, codes: list[str]) -> Mapping[str, Outcome]:
@@ -102,7 +98,9 @@ async def _record(
     leased: LeasedOutbox,
     targets: tuple[Target, ...],
     outcomes: Mapping[str, Outcome],
+    began: datetime,
 ) -> None:
+    """In one unit: that it was being sent, and what came of it."""
     item, now = leased.item, desk.clock.now()
     later = [target for target in targets if outcomes[target.code].fate is Fate.LATER]
     planned = retry.next_try(
@@ -114,7 +112,7 @@ async def _record(
     )
     plan = None if isinstance(planned, retry.GiveUp) else planned
     async with desk.store.begin(scope) as work:
-        await _settled(desk, work, item, targets, outcomes, give_up=plan is None)
+        await _settled(work, item, targets, outcomes, began, now, give_up=plan is None)
         if later and plan is not None:
             error = outcomes[later[0].code]
             await work.outbox.retry(leased.lease, now + plan, later, f"{error.code}: {error.detail}")
@@ -146,11 +144,12 @@ def _count(lane: Lane, outcome: Outcome, *, again: bool) -> None:
 
 
 async def _settled(
-    desk: OutDesk,
     work: Work,
     item: OutboxItem,
     targets: Sequence[Target],
     outcomes: Mapping[str, Outcome],
+    began: datetime,
+    now: datetime,
     *,
     give_up: bool,
 ) -> None:
@@ -160,10 +159,13 @@ async def _settled(
         for target in targets
         if (outcome := outcomes[target.code]).fate is not Fate.LATER or give_up
     }
-    await _note(desk, work, {t.delivery_id: one for t, one in said.items() if t.delivery_id is not None})
-    await work.events.append_many(
-        item.subject_id, desk.clock.now(), [_told(target, one) for target, one in said.items()]
-    )
+    ends = {
+        target.delivery_id: said[target].fact(now) if target in said else None
+        for target in targets
+        if target.delivery_id is not None
+    }
+    await _note(work, began, ends, now)
+    await work.events.append_many(item.subject_id, now, [_told(target, one) for target, one in said.items()])
 
 
 def _told(target: Target, said: _Said) -> tuple[EventKind, Mapping[str, object]]:
@@ -172,23 +174,35 @@ def _told(target: Target, said: _Said) -> tuple[EventKind, Mapping[str, object]]
     return kind, {"to": target.code, "delivery": target.delivery_id, **why}
 
 
-async def _note(desk: OutDesk, work: Work, said: Mapping[str, _Said]) -> Collection[str]:
-    """Adds a transport fact to each delivery, and the state it makes. Those that were cancelled are left alone, and
-    named."""
+async def _note(work: Work, began: datetime, said: Mapping[str, Fact | None], now: datetime) -> None:
+    """Adds to each delivery that it was being sent, and what came of it if it is over; and the state that this makes.
+    Those that were cancelled are left alone."""
     if not said:
-        return ()
+        return
     known = await work.facts.of_many(list(said))
-    cancelled = {id for id, facts in known.items() if any(map(_cancels, facts))}
-    now = desk.clock.now()
-    facts = {id: one.fact(now) for id, one in said.items() if id not in cancelled}
-    for id, fact in facts.items():
+    cancelled = _cancelled(known)
+    ends = {id: fact for id, fact in said.items() if fact is not None and id not in cancelled}
+    for id, fact in ends.items():
         if fact.code == "sent":
             _time(known[id], now)
-    new = await work.facts.add_many(facts)
-    standings = {id: fold_delivery([*known[id], facts[id]]) for id in facts if id in new}
+    facts = {id: [*known[id]] for id in said if id not in cancelled}
+    new: set[str] = set()
+    for these in ({id: _sending(began) for id in facts}, ends):
+        added = await work.facts.add_many(these)
+        new |= set(added)
+        for id in added:
+            facts[id].append(these[id])
+    standings = {id: fold_delivery(facts[id]) for id in facts if id in new}
     states = {id: (standing.shown, standing.marks) for id, standing in standings.items()}
     await work.deliveries.save_states(states, now)
-    return cancelled
+
+
+def _sending(began: datetime) -> Fact:
+    return Fact(track=Track.TRANSPORT, code="sending", at=began, stated_at=began)
+
+
+def _cancelled(known: Mapping[str, Sequence[Fact]]) -> Collection[str]:
+    return {id for id, facts in known.items() if any(map(_cancels, facts))}
 
 
 def _cancels(fact: Fact) -> bool:
@@ -201,14 +215,16 @@ def _time(facts: Sequence[Fact], now: datetime) -> None:
         meters.ACCEPTED_TO_SENT.took((now - queued).total_seconds())
 
 
-async def _put_off(desk: OutDesk, scope: AgencyScope, leased: LeasedOutbox, error: GatewayError) -> None:
+async def _put_off(
+    desk: OutDesk, scope: AgencyScope, leased: LeasedOutbox, error: GatewayError, began: datetime
+) -> None:
     """Our own storage stood in the way, such as an envelope whose file is gone: tried again later like an axis that is
     down, and failed for everyone to see once the time for that is over."""
     item = leased.item
     log.action(_log, "outbox.postponed", str(error), outbox=item.id, code=error.code)
     outcome = Outcome(fate=Fate.LATER, code=error.code, detail=str(error))
     try:
-        await _record(desk, scope, leased, item.targets, {one.code: outcome for one in item.targets})
+        await _record(desk, scope, leased, item.targets, {one.code: outcome for one in item.targets}, began)
     except StaleLease:
         log.action(_log, "outbox.discarded", "another courier owns this row now", outbox=item.id)
 

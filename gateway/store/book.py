@@ -8,7 +8,20 @@ from dataclasses import replace
 from datetime import date, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, and_, case, collate, func, literal, select, tuple_, update
+from sqlalchemy import (
+    ColumnElement,
+    Select,
+    and_,
+    bindparam,
+    case,
+    collate,
+    func,
+    literal,
+    not_,
+    select,
+    tuple_,
+    update,
+)
 from sqlmodel import col
 
 from gateway import errors
@@ -20,8 +33,9 @@ from gateway.ports.book import IncomingLine, Numbered, OutgoingLine, PaperLetter
 from gateway.ports.services import Clock
 from gateway.store import handovers, register
 from gateway.store.account_tables import PrincipalRow
-from gateway.store.columns import from_json, to_json
+from gateway.store.columns import from_json, one_of, to_json
 from gateway.store.register_tables import PaperOutgoingRow, RegisterEntryRow
+from gateway.store.sqlite_here import FEW
 from gateway.store.tables import HandoverRow, IncomingRow, OutgoingRow
 from gateway.store.transaction import Transaction
 
@@ -192,14 +206,15 @@ class SqlBooks:
     async def put_letter(self, letter: PaperLetter) -> None:
         await self._tx.hold(self._agency_id, "outgoing_number", letter.code)
         year = letter.issued_on.year
-        sent = await self._tx.first(_O, self._numbered(_O, letter.number, letter.symbol, year).where(*_GIVEN))
+        asked = self._asked(letter.number, letter.symbol, year)
+        sent = await self._tx.first(_O, _SENT_UNDER, **asked)
         if sent is not None or not await self._tx.put_new(_letter_row(letter, self._agency_id)):
             raise await self._taken_by(letter)
 
     async def _taken_by(self, letter: PaperLetter) -> errors.Clash:
         year = letter.issued_on.year
         held = await self.under(letter.number, letter.symbol, year)
-        struck = await self._tx.rows(_P, self._numbered(_P, letter.number, letter.symbol, year))
+        struck = await self._tx.rows(_P, _PAPER, **self._asked(letter.number, letter.symbol, year))
         line = next(iter((*held, *map(to_letter, struck))), None)
         on, to = _issued_to(line) if line is not None else ("–", "–")
         following = await self.free_number(letter.number, letter.symbol, year) or "–"
@@ -230,14 +245,14 @@ class SqlBooks:
         return str(end_of_run(numbers, int(number)) + 1)
 
     async def under(self, number: str, symbol: str, year: int) -> Sequence[OutgoingLine]:
-        sent = await self._tx.rows(_O, self._numbered(_O, number, symbol, year).where(*_GIVEN))
-        paper = self._numbered(_P, number, symbol, year).where(col(_P.struck_at).is_(None))
+        asked = self._asked(number, symbol, year)
+        sent = await self._tx.rows(_O, _SENT_UNDER, **asked)
         found: list[OutgoingLine] = [from_json(OutgoingDocument, row.body) for row in sent]
-        return [*found, *map(to_letter, await self._tx.rows(_P, paper))]
+        return [*found, *map(to_letter, await self._tx.rows(_P, _PAPER_UNDER, **asked))]
 
-    def _numbered(self, table: _OutgoingTable, number: str, symbol: str, year: int) -> Select[Any]:
-        same = (col(table.number) == number, col(table.symbol) == symbol)
-        return select(table).where(*self._issued(table, Span(year=year)), *same).limit(_AT_ONCE)
+    def _asked(self, number: str, symbol: str, year: int) -> dict[str, Any]:
+        span = {"first": date(year, 1, 1), "last": date(year, 12, 31)}
+        return {"agency": self._agency_id, "number": number, "symbol": symbol, **span}
 
     async def letter(self, id: str) -> PaperLetter:
         row = await self._tx.first(_P, select(_P).where(self._is_letter(id)))
@@ -255,8 +270,20 @@ class SqlBooks:
         return and_(col(_P.agency_id) == self._agency_id, col(_P.id) == id)
 
 
-_IS_LINE = (col(_O.kind).in_(_LETTERS), col(_O.state).not_in(_NO_LINE), col(_O.number) != "")
-_GIVEN = (*_IS_LINE, col(_O.state) != OutState.CANCELLED.value)
+_IS_LINE = (one_of(col(_O.kind), _LETTERS), not_(one_of(col(_O.state), _NO_LINE)), col(_O.number) != "")
+
+
+def _under(table: _OutgoingTable, *which: ColumnElement[bool]) -> Select[Any]:
+    """Of one number and symbol in one year: few rows, asked for by every document that leaves."""
+    same = [col(getattr(table, name)) == bindparam(name) for name in ("number", "symbol")]
+    in_year = col(table.issued_on).between(bindparam("first"), bindparam("last"))
+    mine = col(table.agency_id) == bindparam("agency")
+    return select(table).where(mine, in_year, *same, *which).limit(_AT_ONCE).execution_options(**FEW)
+
+
+_SENT_UNDER = _under(_O, *_IS_LINE, col(_O.state) != OutState.CANCELLED.value)
+_PAPER = _under(_P)
+_PAPER_UNDER = _under(_P, col(_P.struck_at).is_(None))
 _HANDED: tuple[Any, ...] = (
     col(_H.state).label("handed_state"),
     col(_H.leased_by).label("leased_by"),

@@ -31,16 +31,14 @@ UNNUMBERED = (
     .order_by(col(_R.position))
     .limit(bindparam("most", type_=Integer))
 )
-
-_NODE = (
-    select(EventCounterRow).where(col(EventCounterRow.agency_id) == NODE).with_for_update(skip_locked=True)
-)
-_COUNTERS = select(EventCounterRow)
-_NUMBERS = (
+_NUMBER = (
     update(_R)
     .where(col(_R.position) == bindparam("at_position"))
     .values(node_seq=bindparam("node"), agency_seq=bindparam("own"))
 )
+_COUNTERS = select(EventCounterRow)
+# The lock of the node's row is the sequencer's lease.
+_LEASE = _COUNTERS.where(col(EventCounterRow.agency_id) == NODE).with_for_update(skip_locked=True)
 
 
 class SqlEvents:
@@ -102,7 +100,7 @@ async def number(tx: Transaction, limit: int) -> int:
     if not found:
         return 0
     numbers = [_next(counters, position, agency_id) for position, agency_id in found]
-    await tx.change_many(_NUMBERS, numbers)
+    await tx.change_many(_NUMBER, numbers)
     for agency_id in {NODE, *(agency_id for _, agency_id in found)}:
         last = counters[agency_id]
         await tx.put_over(EventCounterRow(agency_id=agency_id, last=last), "last")
@@ -118,9 +116,9 @@ def _next(counters: dict[str, int], position: int, agency_id: str) -> dict[str, 
 
 
 async def _lock(tx: Transaction) -> dict[str, int] | None:
-    """The counters, with the node's row locked until the transaction ends: that lock is the sequencer's lease."""
+    """The counters, with the node's row locked until the transaction ends."""
     await tx.put_new(EventCounterRow(agency_id=NODE, last=0))
-    if await tx.first(EventCounterRow, _NODE) is None:
+    if await tx.first(EventCounterRow, _LEASE) is None:
         return None
     return {row.agency_id: row.last for row in await tx.rows(EventCounterRow, _COUNTERS)}
 

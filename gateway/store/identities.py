@@ -14,6 +14,7 @@ from gateway.domain.account import AgencyScope
 from gateway.domain.document import Kind
 from gateway.domain.identity import Digest
 from gateway.ports.rows import Identity
+from gateway.store.columns import one_of
 from gateway.store.incoming import INCOMING
 from gateway.store.tables import IdentityRow
 from gateway.store.transaction import Transaction
@@ -23,7 +24,7 @@ _NEW = (Kind.DOCUMENT.value, Kind.REPLACEMENT.value)
 _FROM = select(_R).where(col(_R.agency_id) == bindparam("agency"), col(_R.sender) == bindparam("sender"))
 _BY_BODY = _FROM.where(col(_R.body_digest) == bindparam("body"))
 _BY_PACKET = _FROM.where(col(_R.packet_id) == bindparam("packet"))
-_BY_DOCUMENT = _FROM.where(col(_R.document_id) == bindparam("document"), col(_R.kind).in_(_NEW)).order_by(
+_BY_DOCUMENT = _FROM.where(col(_R.document_id) == bindparam("document"), one_of(col(_R.kind), _NEW)).order_by(
     col(_R.at).desc(), col(_R.inbox_id).desc()
 )
 

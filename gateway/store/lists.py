@@ -13,7 +13,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from functools import partial
 from typing import Any
 
-from sqlalchemy import Integer, Select, func, literal, select, text, union_all, update
+from sqlalchemy import Integer, Select, bindparam, func, literal, select, text, union_all, update
 from sqlmodel import col
 
 from gateway import errors
@@ -42,11 +42,23 @@ from gateway.store.lists_query import (
     whole,
 )
 from gateway.store.lists_tables import ListRow
+from gateway.store.sqlite_here import FEW
 from gateway.store.transaction import Transaction
 
 _R = ListRow
 MOST_ROWS = 500
-_NUMBERED = 50
+_NUMBERED = (
+    select(_R)
+    .where(
+        col(_R.agency_id) == bindparam("agency"),
+        col(_R.side) == bindparam("side"),
+        col(_R.number_key) >= bindparam("first"),
+        col(_R.number_key) < bindparam("end"),
+    )
+    .order_by(col(_R.place).desc())
+    .limit(50)
+    .execution_options(**FEW)
+)
 # A common word is found among the next rows; a rare one by the index of words, which would read every row of a common one.
 _NEAR = 4_000
 _ATTENTION = Tab(0)
@@ -140,14 +152,8 @@ class SqlLists:
 
     async def numbered(self, side: Side, number: str, symbol: str) -> Sequence[Line]:
         first, end = number_range(number, symbol)
-        wanted = select(_R).where(
-            col(_R.agency_id) == self._agency_id,
-            col(_R.side) == side.value,
-            col(_R.number_key) >= first,
-            col(_R.number_key) < end,
-        )
-        rows = await self._tx.rows(_R, wanted.order_by(col(_R.place).desc()).limit(_NUMBERED))
-        return [to_line(row) for row in rows]
+        asked = {"agency": self._agency_id, "side": side.value, "first": first, "end": end}
+        return [to_line(row) for row in await self._tx.rows(_R, _NUMBERED, **asked)]
 
     async def mark_read(self, ids: Sequence[str], *, unread: bool = False) -> int:
         these = update(_R).where(

@@ -5,7 +5,7 @@ document without its row, and ten changes of one document cost one row."""
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -88,10 +88,9 @@ _ORIGINS = {
     PrincipalKind.OPERATOR: Origin.MACHINE,
     PrincipalKind.NODE: Origin.MACHINE,
 }
-_DOCUMENTS = select(col(DeliveryRow.document_id)).where(
-    col(DeliveryRow.agency_id) == bindparam("agency"),
-    col(DeliveryRow.id).in_(bindparam("ids", expanding=True)),
-)
+_ITS_DOCUMENT = select(col(DeliveryRow.document_id)).where(col(DeliveryRow.agency_id) == bindparam("agency"))
+_DOCUMENT = _ITS_DOCUMENT.where(col(DeliveryRow.id) == bindparam("id"))
+_DOCUMENTS = _ITS_DOCUMENT.where(col(DeliveryRow.id).in_(bindparam("ids", expanding=True)))
 
 
 async def no_office_hours(tx: Transaction) -> Due:
@@ -139,16 +138,25 @@ class ListWriter:
         if not (self._out or self._in or self._deliveries):
             return False
         self._due = await self._due_now(self._tx)
-        if self._deliveries:
-            asked = {"agency": self._agency_id, "ids": sorted(self._deliveries)}
-            for (id,) in await self._tx.tuples(_DOCUMENTS, **asked):
-                self.touch_out(id)
+        for (id,) in await self._of_deliveries():
+            self.touch_out(id)
         for id, sent in sorted(self._out.items()):
             await self._write_out(id, sent)
         for id, arrived in sorted(self._in.items()):
             await self._write_in(id, arrived)
         self._new, self._out, self._in, self._deliveries = set(), {}, {}, set()
         return True
+
+    async def _of_deliveries(self) -> Sequence[Any]:
+        if len(self._deliveries) > 1:
+            ids = sorted(self._deliveries)
+            return await self._tx.tuples(_DOCUMENTS, agency=self._agency_id, ids=ids)
+        # A list of one is written into the statement anew each time.
+        return [
+            row
+            for id in self._deliveries
+            for row in await self._tx.tuples(_DOCUMENT, agency=self._agency_id, id=id)
+        ]
 
     async def _write_out(self, id: str, document: OutgoingDocument | None) -> None:
         await self._hold(id)

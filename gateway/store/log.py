@@ -13,7 +13,7 @@ from contextlib import AbstractAsyncContextManager
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, func, select, update
+from sqlalchemy import ColumnElement, Integer, bindparam, func, select, update
 from sqlmodel import col
 
 from gateway.domain import leaf, seal
@@ -32,6 +32,14 @@ NAME = "event"
 EVERY_LEVEL = 8
 _HASH_DIGITS = 64
 _LOG = select(LogRow).where(col(LogRow.name) == NAME)
+_LEASE = _LOG.with_for_update(skip_locked=True)
+_STANDS = update(LogRow).where(col(LogRow.name) == NAME)
+_BEHIND = (
+    select(EventRow)
+    .where(col(EventRow.node_seq) > bindparam("last"))
+    .order_by(col(EventRow.node_seq))
+    .limit(bindparam("most", type_=Integer))
+)
 _number = col(LogSealRow.number)
 Opened = Callable[[], AbstractAsyncContextManager[Transaction]]
 
@@ -39,14 +47,16 @@ Opened = Callable[[], AbstractAsyncContextManager[Transaction]]
 class SqlEventLog:
     """Keeps the promise of `ports.log.EventLog`."""
 
-    def __init__(self, writing: Opened, reading: Opened) -> None:
+    def __init__(self, writing: Opened, reading: Opened, looking: Opened) -> None:
+        """`looking`: for few rows."""
         self._writing = writing
         self._reading = reading
+        self._looking = looking
 
     async def grow(self, limit: int) -> int:
-        async with self._reading() as tx:
+        async with self._looking() as tx:
             row = await tx.first(LogRow, _LOG)
-            if not await tx.tuples(_numbered_after(row.last_seq if row else 0).limit(1)):
+            if await tx.first(EventRow, _BEHIND, last=row.last_seq if row else 0, most=1) is None:
                 return 0
         async with self._writing() as tx:
             added = await _grow(tx, limit)
@@ -86,10 +96,10 @@ class SqlEventLog:
 
 async def _grow(tx: Transaction, limit: int) -> int:
     await tx.put_new(LogRow(name=NAME, log_id=secrets.token_hex(16), size=0, last_seq=0, peaks=""))
-    row = await tx.first(LogRow, _LOG.with_for_update(skip_locked=True))
+    row = await tx.first(LogRow, _LEASE)
     if row is None:
         return 0
-    found = await tx.rows(EventRow, _numbered_after(row.last_seq).limit(limit))
+    found = await tx.rows(EventRow, _BEHIND, last=row.last_seq, most=limit)
     if not found:
         return 0
     tree = growing(row)
@@ -105,7 +115,7 @@ async def _grow(tx: Transaction, limit: int) -> int:
     await tx.put(*leaves)
     await tx.put(*nodes)
     standing = {"size": tree.size, "last_seq": found[-1].node_seq, "peaks": b"".join(tree.peaks).hex()}
-    await tx.change(update(LogRow).where(col(LogRow.name) == NAME).values(**standing))
+    await tx.change(_STANDS, **standing)
     return len(found)
 
 

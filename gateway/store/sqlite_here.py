@@ -28,6 +28,8 @@ NAME = "sqlite+here"
 SLOW = "gateway_slow"
 # Rows that one call writes: more of them are an import, and go to a thread.
 MANY = 200
+# Of those that find few rows by an index, also where lists and searches are asked for.
+FEW = {SLOW: False}
 
 
 class _Context(SQLiteExecutionContext):

@@ -81,7 +81,7 @@ class SqlStore:
         self.accounts = Accounts(self.writing, self.reading, clock, self.memory)
         self.calls = SqlApiCalls(self.writing, self.reading)
         self.keepings = SqlKeepings(self.writing, self.reading)
-        self.log = SqlEventLog(self.writing, self.reading)
+        self.log = SqlEventLog(self.writing, self.reading, self.looking)
         self.revocation = SqlRevocationAnswers(self.writing, self.reading)
         self.notices = SqlNotices(self.writing, self.reading, clock)
         self.history = SqlHistory(self.writing, self.reading)

@@ -178,7 +178,7 @@ class Transaction:
 
 class Slowly(Transaction):
     """The same open transaction, for lists and searches: on SQLite its statements go to a thread, so that whoever turns
-    pages holds nobody up."""
+    pages holds nobody up. Those marked as `FEW` do not."""
 
     def __init__(self, tx: Transaction) -> None:
         self.__dict__ = tx.__dict__  # one state: what one of the two ends is over for both
@@ -186,10 +186,9 @@ class Slowly(Transaction):
     async def _execute(
         self, statement: Executable, values: list[dict[str, Any]] | dict[str, Any] | None = None
     ) -> Found | CursorResult[Any]:
-        slow = (
-            statement.execution_options(**{sqlite_here.SLOW: True}) if self._here is not None else statement
-        )
-        return await super()._execute(slow, values)
+        if self._here is not None and sqlite_here.SLOW not in statement.get_execution_options():
+            statement = statement.execution_options(**{sqlite_here.SLOW: True})
+        return await super()._execute(statement, values)
 
 
 @asynccontextmanager

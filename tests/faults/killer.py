@@ -140,7 +140,7 @@ async def tell(folder: Path, offset_s: float = 0.0, stop: Stop = lambda point: N
 def torn(found: dict[str, Any]) -> list[str]:
     """Everything that a crash tore, in words; nothing when the folder is as if there had been none."""
     if found.get("error") is not None:
-        return [f"the story broke: {found['error']}", found["trace"]]
+        return [f"the story broke: {found['error']}", found["trace"], *found["kept_out"]]
     wrong = [f"unexpected state: {each}" for each in found["wrong"]]
     wrong += [
         f"{name}: {found[name]}"
@@ -177,6 +177,15 @@ async def leftovers(folder: Path, clock: LaterClock) -> dict[str, Any]:
         "registered": sum(map(len, runs)),
         "told_twice": twice,
     }
+
+
+def kept_out(folder: Path) -> list[str]:
+    """Packets that came to no good end, with the reason that a clerk would read."""
+    with closing(sqlite3.connect(folder / "gateway.db")) as rows:
+        found = rows.execute(
+            "select id, transport_packet_id, kind, received_at, state, code, reason from inbox where state <> 'done'"
+        )
+        return [" | ".join(str(value) for value in row) for row in found]
 
 
 def serve() -> None:
@@ -227,7 +236,12 @@ def _forked(folder: Path, offset_s: float, stop: Stop) -> int:
         try:
             told = asyncio.run(tell(folder, offset_s, stop))
         except BaseException as error:
-            told = {"ok": False, "error": repr(error), "trace": traceback.format_exc()}
+            told = {
+                "ok": False,
+                "error": repr(error),
+                "trace": traceback.format_exc(),
+                "kept_out": kept_out(folder),
+            }
         _beside(folder).write_text(json.dumps(told))
         os._exit(0)
     return child
