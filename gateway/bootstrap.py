@@ -78,7 +78,7 @@ LANDING_POLL_S = 0.2
 _THEN: Mapping[str, tuple[str, ...]] = {
     "packer": ("dispatcher", "sequencer"),
     "dispatcher": ("landing", "sequencer"),
-    "landing": ("receiver", "sequencer"),
+    "landing": ("packer", "receiver", "sequencer"),
     "receiver": ("packer", "receiver", "sequencer"),
     "sequencer": (),
     "hosting": ("landing",),

@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import Any, TypeVar, cast
 
 from gateway.bootstrap import Wrap
+from gateway.domain.identity import Digest
 from gateway.errors import StoreFailure
-from gateway.ports import Arrival, Axis, Fate, Outcome, Parcel
+from gateway.ports import Arrival, Axis, Blobs, Fate, Kept, Outcome, Parcel, Scratch
 
 P = TypeVar("P")
 TWICE, DISK_FULL, LOST = "twice", "disk-full", "lost"
@@ -63,7 +64,16 @@ class _Axis(_Passing):
 
 
 class _Blobs(_Passing):
-    async def keep(self, *given: object) -> Any:
+    _real: Blobs
+
+    async def keep(self, scratch: Scratch, digest: Digest, size: int) -> Kept:
+        self._refuse()
+        return await self._real.keep(scratch, digest, size)
+
+    def keep_small(self, digest: Digest, body: bytes) -> Kept:
+        self._refuse()
+        return self._real.keep_small(digest, body)
+
+    def _refuse(self) -> None:
         if self._switch.exists():
             raise StoreFailure("the content store does not take a file: no space left; free space")
-        return await self._real.keep(*given)  # type: ignore[attr-defined]  # the port's own method, whatever it takes

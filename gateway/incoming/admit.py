@@ -4,6 +4,7 @@ One transaction; the identity is claimed from verified content inside it (A3, A4
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from datetime import datetime
 from functools import partial
@@ -46,22 +47,37 @@ async def run(desk: InDesk, leased: LeasedInbox, proved: Proved, checked: Checke
     """Admits the packet, or settles it as what it is: a repeat, waiting, returned. Conflict and OtherContent are the
     caller's to settle."""
     item = leased.item
-    agency = await desk.agency(item.agency_id)
-    before = await answered.former(desk, agency, translate.replies(proved.envelope.model))
+    settle = await ready(desk, leased, proved, checked)
     async with desk.store.begin(AgencyScope(agency_id=item.agency_id, principal_id="node")) as work:
-        await asked_again.note(work, item, proved)
-        first = await work.identities.by_body(proved.envelope.sender, proved.envelope.signed.body_digest)
+        first = await settle(work)
         if first is not None:
             await _repeat(desk, work, leased, proved, first)
-        else:
-            await same_id_other_body(work, proved)
-            if proved.envelope.signed.path == "general" and checked.source != item.file_digest:
-                await work.blobs.add(checked.source, "inbox", item.id)
-            await _by_kind(desk, work, agency, leased, proved, checked, before)
         await work.commit()
     if first is not None:
         # At once, not with the next sweep: the first may be under seal.
         await desk.blobs.forget({item.file_digest, checked.source})
+
+
+async def ready(
+    desk: InDesk, leased: LeasedInbox, proved: Proved, checked: Checked
+) -> Callable[[Work], Awaitable[Identity | None]]:
+    """What is asked before a unit of work, and the part that runs in it. That gives the first of a repeat, which is left
+    as it is."""
+    agency = await desk.agency(leased.item.agency_id)
+    before = await answered.former(desk, agency, translate.replies(proved.envelope.model))
+
+    async def settle(work: Work) -> Identity | None:
+        item = leased.item
+        await asked_again.note(work, item, proved)
+        first = await work.identities.by_body(proved.envelope.sender, proved.envelope.signed.body_digest)
+        if first is None:
+            await same_id_other_body(work, proved)
+            if proved.envelope.signed.path == "general" and checked.source != item.file_digest:
+                await work.blobs.add(checked.source, "inbox", item.id)
+            await _by_kind(desk, work, agency, leased, proved, checked, before)
+        return first
+
+    return settle
 
 
 async def _by_kind(

@@ -34,6 +34,10 @@ PLAIN = "plain"  # the file itself and no slice of an envelope: a scan that a pe
 _MATTERS = frozenset({"missing", "value", "operation", "receiver", "date"})
 
 
+class Slow(Exception):
+    """What may have to be waited for: a scanner, the process that reads signed PDFs."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Checked:
     """The ruling, and the files it rests on. `source` names the octets that the slices lie in."""
@@ -45,14 +49,17 @@ class Checked:
     """The ended code that it was addressed to."""
 
 
-async def run(desk: InDesk, item: InboxItem, proved: Proved, source: Digest) -> Checked:
-    """Looks at every file of the packet and asks the rules. Stores nothing."""
+async def run(
+    desk: InDesk, item: InboxItem, proved: Proved, source: Digest, *, at_once: bool = False
+) -> Checked:
+    """Looks at every file of the packet and asks the rules. Stores nothing. `at_once` raises Slow rather than wait."""
     agency = await desk.agency(item.agency_id)
     opener = await _opened(desk, item, proved, source)
     model = proved.envelope.model
     looked, limits = [], desk.xml.limits
     for part, one in zip(proved.envelope.signed.files, model.attachments, strict=True):
-        found, inflated = await _looked(desk, opener, part, one.attachment_name, limits, item.received_at)
+        name, at = one.attachment_name, item.received_at
+        found, inflated = await _looked(desk, opener, part, name, limits, at, at_once=at_once)
         looked.append(found)
         limits = replace(limits, inflated_bytes=max(limits.inflated_bytes - inflated, 0))
     # The order of another system's elements has no meaning; ours is checked to the letter (edxml.md 2.2).
@@ -108,17 +115,23 @@ async def _looked(
     name: str | None,
     limits: Limits,
     seen_at: datetime,
+    *,
+    at_once: bool,
 ) -> tuple[Looked, int]:
     """The file and what it was found to be, with how much was unpacked to know. ScannerDown while nobody can say whether it
     carries malware: the packet stays landed (threat 65)."""
+    if at_once and desk.scanner.waits:
+        raise Slow("a scanner looks at its files")
     with desk.blobs.scratch() as scratch:
 
         def look() -> tuple[FileSlice, int, FileFacts | None]:
             one, inflated = _unpacked(opener, part, name, limits, scratch)
             if one.damaged is not None:
                 return one, inflated, None
-            facts = desk.inspector.inspect(scratch.path, one.name, reads_page=one.n == 1, digest=one.sha256)
-            return one, inflated, facts
+            found = desk.inspector.inspect(scratch.path, one.name, reads_page=one.n == 1, digest=one.sha256)
+            if at_once and found.found_type == "pdf" and desk.signatures.waits(scratch.path):
+                raise Slow("another process reads its signatures")
+            return one, inflated, found
 
         part, inflated, facts = await desk.pool.run(look)
         if facts is None:

@@ -1,7 +1,7 @@
 """Step 1 of the way in: makes a parcel ours. In: an arrival of the axis. Out: its bytes and its inbox row durable, and
 only then the axis told to forget it (G2). Landing is not identity: the row is unique on (agency, file digest) alone.
-At least once here, and exactly once in `admit`. What the axis itself says is no whole packet, or other bytes than it
-announced, lands in quarantine and is not looked into."""
+At least once here, and exactly once in `admit`; for a small packet both are one unit of work (`at_once`). What the axis
+itself says is no whole packet, or other bytes than it announced, lands in quarantine and is not looked into."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from gateway.domain.account import AgencyScope
 from gateway.domain.event import EventKind
 from gateway.domain.identity import Digest
 from gateway.errors import NotFound
-from gateway.incoming import old_code, quota, repeat, settle, verify
+from gateway.incoming import at_once, old_code, quota, repeat, settle, verify
 from gateway.incoming.desk import InDesk
-from gateway.ports import Arrival, InboxItem, Kept, Scratch, Work
+from gateway.ports import Arrival, InboxItem, Kept, Lease, Scratch, Work
 from gateway.ports.content import SMALL
 
 _log = logging.getLogger(__name__)
@@ -29,8 +29,9 @@ _BY_THE_AXIS = frozenset({"AXIS-PARTS", *verify.FALSE_WORDS})
 _UNDECIDED = frozenset({"landed", "waiting", "held", "quarantined", "malformed"})
 
 
-async def run(desk: InDesk, arrival: Arrival) -> None:
-    """Lands one parcel. A crash before the commit: the axis gives it again. After it: the repeat finds the row."""
+async def run(desk: InDesk, arrival: Arrival, *, whole: bool = True) -> None:
+    """Lands one parcel. A crash before the commit: the axis gives it again. After it: the repeat finds the row. `whole`:
+    what is small comes to its end here, at its first delivery; what broke that lands first the next time."""
     came = desk.clock.now()
     agency = await old_code.receiver(desk, arrival.recipient, arrival.kind)
     if agency is None:
@@ -38,31 +39,68 @@ async def run(desk: InDesk, arrival: Arrival) -> None:
         await desk.axis.settle(arrival, done=False)
         return
     scope = AgencyScope(agency_id=agency.id, principal_id="node")
+    digest, size, kept = await _kept(desk, scope, arrival)
+    item = _row(desk, arrival, agency.id, digest, size, came)
+    if whole and arrival.deliveries <= 1 and await _at_once(desk, item, kept):
+        meters.RECEIVED.add(lane=arrival.lane)
+    elif not await _land(desk, scope, item, kept):
+        return  # not settled: the axis gives it again
+    await desk.axis.settle(arrival, done=True)
+
+
+async def _kept(desk: InDesk, scope: AgencyScope, arrival: Arrival) -> tuple[Digest, int, Kept | None]:
+    """Its bytes, as the content store takes them; None of what is under seal."""
+    if arrival.size <= SMALL:
+        body = await desk.pool.run(partial(_whole, arrival))
+        if len(body) <= SMALL:
+            digest = Digest.of_bytes(hashlib.sha256(body).digest())
+            return digest, len(body), desk.blobs.keep_small(digest, body)
     with desk.blobs.scratch() as scratch:
         digest, size = await desk.pool.run(partial(_copy, arrival, scratch))
         is_held = size > SMALL and await _is_held(desk, scope, digest)
-        kept = None if is_held else await desk.blobs.keep(scratch, digest, size)
-    item = _row(desk, arrival, agency.id, digest, size, came)
+        return digest, size, None if is_held else await desk.blobs.keep(scratch, digest, size)
+
+
+async def _at_once(desk: InDesk, item: InboxItem, kept: Kept | None) -> bool:
+    if kept is None or item.state != _LANDED:
+        return False
+    whole = kept
+
+    async def land(work: Work, lease: Lease) -> bool:
+        if not await _stays(work) or (await work.inbox.land(item, lease)).id != item.id:
+            return False
+        await _put(work, item, whole)
+        return True
+
+    return await at_once.run(desk, item, whole, land)
+
+
+async def _land(desk: InDesk, scope: AgencyScope, item: InboxItem, kept: Kept | None) -> bool:
+    """Whether the axis may forget the parcel."""
     async with desk.store.begin(scope) as work:
         if not await _stays(work):
-            log.action(_log, "arrival.put_off", "its agency has just left", packet=arrival.packet_id)
-            return  # not settled: the axis gives it again, and then it is refused above
+            log.action(_log, "arrival.put_off", "its agency has just left", packet=item.transport_packet_id)
+            return False  # it is refused when it comes again
         landed = await work.inbox.land(item)
         if landed.id == item.id:
             if kept is None:  # its hold has just ended
-                return  # not settled: the axis gives it again
-            await work.blobs.keep(kept, "inbox", item.id)
-            await _tell(work, item)
+                return False
+            await _put(work, item, kept)
         elif not await _came_before(desk, work, landed, item, kept):
-            return  # not settled: the axis gives it again when the lease is over
+            return False  # until the lease is over
         await work.commit()
     if kept is not None and landed.code == _REPEAT:
-        await desk.blobs.forget([digest])  # only its first is kept, and that may be under seal
+        await desk.blobs.forget([item.file_digest])  # only its first is kept, and that may be under seal
     if landed.id == item.id:
-        meters.RECEIVED.add(lane=arrival.lane)
+        meters.RECEIVED.add(lane=item.lane)
     else:
         meters.REPEATED.add()
-    await desk.axis.settle(arrival, done=True)
+    return True
+
+
+async def _put(work: Work, item: InboxItem, kept: Kept) -> None:
+    await work.blobs.keep(kept, "inbox", item.id)
+    await _tell(work, item)
 
 
 async def _is_held(desk: InDesk, scope: AgencyScope, digest: Digest) -> bool:
@@ -78,6 +116,12 @@ async def _stays(work: Work) -> bool:
     except NotFound:
         return False
     return True
+
+
+def _whole(arrival: Arrival) -> bytes:
+    """One byte more than is small, where it is not what was announced."""
+    with arrival.open() as source:
+        return source.read(SMALL + 1)
 
 
 def _copy(arrival: Arrival, scratch: Scratch) -> tuple[Digest, int]:

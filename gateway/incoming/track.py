@@ -4,7 +4,7 @@ sender's to say (A5). A status is never answered by a status of itself."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -30,7 +30,7 @@ from gateway.errors import BadSignature, InvalidEnvelope
 from gateway.incoming import admit, asked_again, old_code, settle
 from gateway.incoming.desk import InDesk, from_wall_clock, is_ours
 from gateway.incoming.verify import Proved
-from gateway.ports import LeasedInbox, Work
+from gateway.ports import Identity, LeasedInbox, Work
 
 _REQUESTS = {Kind.RECALL: RequestKind.RECALL, Kind.UPDATE: RequestKind.UPDATE}
 
@@ -48,6 +48,19 @@ class _About:
 
 async def run(desk: InDesk, leased: LeasedInbox, proved: Proved) -> None:
     """Applies one status, once. Raises InvalidEnvelope for what its sender has no standing to say."""
+    scope = AgencyScope(agency_id=leased.item.agency_id, principal_id="node")
+    apply = await ready(desk, leased, proved)
+    async with desk.store.begin(scope) as work:
+        first = await apply(work)
+        if first is not None:
+            await settle.repeated(work, leased, proved, first)
+        await work.commit()
+
+
+async def ready(
+    desk: InDesk, leased: LeasedInbox, proved: Proved
+) -> Callable[[Work], Awaitable[Identity | None]]:
+    """As `admit.ready`."""
     item = leased.item
     agency = await desk.agency(item.agency_id)
     status = proved.envelope.model.status
@@ -55,16 +68,17 @@ async def run(desk: InDesk, leased: LeasedInbox, proved: Proved) -> None:
     if status is None or not about or not is_ours(agency, about[0].organ_id):
         raise _not_party(f"the status of {proved.envelope.sender} is not about a document of {agency.code}")
     known_as = await old_code.known_as(desk, proved.envelope.sender)
-    async with desk.store.begin(AgencyScope(agency_id=item.agency_id, principal_id="node")) as work:
+
+    async def apply(work: Work) -> Identity | None:
         await asked_again.note(work, item, proved)
         first = await work.identities.by_body(proved.envelope.sender, proved.envelope.signed.body_digest)
-        if first is not None:
-            await settle.repeated(work, leased, proved, first)
-        elif status.code == "13":
+        if first is None and status.code == "13":
             await _take_back(desk, work, leased, proved, status)
-        else:
+        elif first is None:
             await _apply(desk, work, agency, leased, proved, status, known_as)
-        await work.commit()
+        return first
+
+    return apply
 
 
 async def _take_back(

@@ -59,9 +59,11 @@ class Proved:
         }
 
 
-async def run(desk: InDesk, item: InboxItem) -> Proved:
-    """The packet's sender is proved at the time of its arrival (K2), never at the claimed SigningTime."""
-    verified, opener = await _examined(desk, item)
+async def run(desk: InDesk, item: InboxItem, opener: Callable[[], BinaryIO] | None = None) -> Proved:
+    """The packet's sender is proved at the time of its arrival (K2), never at the claimed SigningTime. `opener` reads the
+    bytes that are not stored yet."""
+    opener = opener or await _stored(desk, item)
+    verified = await _examined(desk, item, opener)
     signed = verified.signed
     evidence = await desk.pool.run(lambda: desk.trust.collect(signed.certificate_der, item.received_at))
     carried = await _carried(desk, item, signed.sender_code)
@@ -71,12 +73,14 @@ async def run(desk: InDesk, item: InboxItem) -> Proved:
     return Proved(envelope=proved, open=opener, judged=verified, evidence=evidence)
 
 
-async def _examined(desk: InDesk, item: InboxItem) -> tuple[envelopes.Verified, Callable[[], BinaryIO]]:
-    """The bytes judged, and how to read them: they are those that landed. AlteredContent when the store has others: a true
-    packet must not go to quarantine, nor another be taken for it, because somebody changed a file."""
-    scope = AgencyScope(agency_id=item.agency_id, principal_id="node")
-    async with desk.store.read(scope) as work:
-        opener = await desk.blobs.open(work, item.file_digest)
+async def _stored(desk: InDesk, item: InboxItem) -> Callable[[], BinaryIO]:
+    async with desk.store.read(AgencyScope(agency_id=item.agency_id, principal_id="node")) as work:
+        return await desk.blobs.open(work, item.file_digest)
+
+
+async def _examined(desk: InDesk, item: InboxItem, opener: Callable[[], BinaryIO]) -> envelopes.Verified:
+    """The bytes judged: they are those that landed. AlteredContent when the store has others: a true packet must not go to
+    quarantine, nor another be taken for it, because somebody changed a file."""
     source = envelopes.Source(size=item.size, open=partial(pieces, opener))
     try:
         verified = await _judged(desk, item, source)
@@ -85,7 +89,7 @@ async def _examined(desk: InDesk, item: InboxItem) -> tuple[envelopes.Verified, 
             raise
     else:
         if verified.signed.file_digest == item.file_digest:
-            return verified, opener
+            return verified
     raise AlteredContent(
         f"the content store has other bytes of packet {item.id} than landed (SHA-256 {item.file_digest}); bring the "
         "content folder back from a backup"

@@ -41,8 +41,9 @@ class Inbox(Protocol):
     async def with_bytes(self, file_digest: Digest) -> InboxItem | None:
         """The packet that came with these bytes."""
 
-    async def land(self, item: InboxItem) -> InboxItem:
-        """The row written before the axis is told; unique on (agency, file digest): the existing row when there."""
+    async def land(self, item: InboxItem, lease: Lease | None = None) -> InboxItem:
+        """The row written before the axis is told; unique on (agency, file digest): the existing row when there. With a
+        lease the row is held by whoever lands it, to settle it in the same unit of work."""
 
     async def get(self, id: str) -> InboxItem: ...
 

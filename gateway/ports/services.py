@@ -107,6 +107,9 @@ class PdfSignatures(Protocol):
     async def read(self, path: Path, seen_at: datetime, now: datetime) -> PdfFacts:
         """`seen_at` is a time for which we know ourselves that these bytes existed."""
 
+    def waits(self, path: Path) -> bool:
+        """Whether to read the signatures of this file takes another process. Sync: it looks through the file."""
+
     async def text(self, path: Path) -> PdfText:
         """What the pages say, each piece with its place."""
 
@@ -122,6 +125,10 @@ class ScannerState:
 class Scanner(Protocol):
     """Looks for malware. Never says clean for what it did not look at, never raises for what it is given, and answers
     within its time limit: a scanner that is down is said in `unscanned`."""
+
+    @property
+    def waits(self) -> bool:
+        """Whether somebody else is asked, who may be slow."""
 
     async def scan(self, path: Path, digest: Digest | None) -> Scan:
         """`digest` is the SHA-256 of the file, where it is known: what was scanned a moment ago is known by it."""

@@ -375,6 +375,9 @@ class Blobs(Protocol):
         """For `BlobRefs.keep`, in the unit that refers to it. What is large is fsynced, renamed under its digest and known
         to the sweeper on return. The same digest again is harmless."""
 
+    def keep_small(self, digest: Digest, body: bytes) -> Kept:
+        """The same of bytes that are small, and touch no file."""
+
     async def open(self, work: Work, digest: Digest) -> Callable[[], BinaryIO]:
         """A re-openable reader; NotFound when this agency has no reference to it or the bytes are gone."""
 

@@ -128,6 +128,11 @@ class FileBlobs:
             await tx.commit()
         return Kept(digest=digest, size=size)
 
+    def keep_small(self, digest: Digest, body: bytes) -> Kept:
+        """As `keep`, of bytes that touch no file. StoreFailure while the disk has too little room."""
+        self._room.check()
+        return Kept(digest=digest, size=len(body), body=body)
+
     async def open(self, work: Work, digest: Digest) -> Callable[[], BinaryIO]:
         """Checks that the bytes are there, not that they are whole."""
         found = await work.blobs.found(digest)

@@ -107,16 +107,19 @@ class SqlInbox:
         self._agency_id = scope.agency_id
         self._clock = clock
 
-    async def land(self, item: InboxItem) -> InboxItem:
+    async def land(self, item: InboxItem, lease: Lease | None = None) -> InboxItem:
         if item.agency_id != self._agency_id:
             raise errors.NotFound(f"the packet {item.id} is for another agency than this unit of work")
-        if await self._tx.put_new(from_domain(item)):
+        row = from_domain(item)
+        if lease is not None:
+            row.attempts, row.lease_token, row.lease_until = lease.attempt, lease.token, lease.until
+        if await self._tx.put_new(row):
             return item
         asked = {"agency": self._agency_id, "digest": item.file_digest}
-        row = await self._tx.first(_R, self._tx.kept(_BY_DIGEST), **asked)
-        if row is None:
+        there = await self._tx.first(_R, self._tx.kept(_BY_DIGEST), **asked)
+        if there is None:
             raise errors.Clash(f"the inbox row {item.id} is stored already, with other bytes")
-        return to_domain(row, row.attempts)
+        return to_domain(there, there.attempts)
 
     async def get(self, id: str) -> InboxItem:
         row = await self._tx.first(_R, self._tx.kept(_BY_ID), agency=self._agency_id, id=id)

@@ -64,6 +64,8 @@ def read_address(text: str) -> Address:
 class NoScanner:
     """Where none is set up: every file goes without a verdict and without a word about it."""
 
+    waits = False
+
     async def scan(self, path: Path, digest: Digest | None) -> Scan:
         return Scan()
 
@@ -81,6 +83,8 @@ class _NoVerdictError(Exception):
 
 class ClamScanner:
     """One for the process. It keeps no connection: each file has its own, as clamd wants it."""
+
+    waits = True
 
     def __init__(self, address: Address, pool: Pool, limits: ScanLimits | None = None) -> None:
         self._address, self._pool, self._limits = address, pool, limits or ScanLimits()

@@ -11,10 +11,10 @@ P = TypeVar("P")
 
 
 class Faulty(Wrap):
-    """Passes every call of the port through, or raises instead while `error` is set for that call."""
+    """Passes every call of the port through, or raises instead while `error` is set for those calls."""
 
-    def __init__(self, port: str, call: str) -> None:
-        self.port, self.call = port, call
+    def __init__(self, port: str, *names: str) -> None:
+        self.port, self.names = port, names
         self.error: Exception | None = None
         self.calls = 0
 
@@ -28,7 +28,7 @@ class _Proxy:
 
     def __getattr__(self, name: str) -> Any:
         found = getattr(self._real, name)
-        return self._counted(found) if name == self._faulty.call else found
+        return self._counted(found) if name in self._faulty.names else found
 
     def _counted(self, found: Callable[..., Any]) -> Callable[..., Any]:
         def called(*args: Any, **keywords: Any) -> Any | Awaitable[Any]:

@@ -10,6 +10,7 @@ import pytest
 from sqlalchemy import delete, select, update
 from sqlmodel import col
 
+from gateway.incoming import receive
 from gateway.store import blobs
 from gateway.store.store import SqlStore
 from gateway.store.sweeper import path_of
@@ -24,7 +25,8 @@ _ROW = SmallContentRow
 @pytest.fixture(params=["rows", "files"])
 def lies_in(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
     """Whatever its size, all content of the test lies there."""
-    monkeypatch.setattr(blobs, "SMALL", 1 << 30 if request.param == "rows" else -1)
+    for module in (blobs, receive):
+        monkeypatch.setattr(module, "SMALL", 1 << 30 if request.param == "rows" else -1)
     place: str = request.param
     return place
 

@@ -154,9 +154,19 @@ class SignatureReader:
         self._free: asyncio.LifoQueue[PdfSandbox] = asyncio.LifoQueue()
         for sandbox in reversed(sandboxes):
             self._free.put_nowait(sandbox)
+        self._any = sandboxes[0]
         self._pool = pool
 
+    def waits(self, path: Path) -> bool:
+        try:
+            return has_marks(path)
+        except OSError as error:
+            raise StoreFailure(f"file {path.name} cannot be read: {error.strerror}") from error
+
     async def read(self, path: Path, seen_at: datetime, now: datetime) -> PdfFacts:
+        found = await self._pool.run(lambda: None if self.waits(path) else self._any.read(path, seen_at, now))
+        if found is not None:  # no process was asked
+            return found
         async with self._one() as sandbox:
             return await self._pool.run(partial(sandbox.read, path, seen_at, now))
 

@@ -15,7 +15,7 @@ import pytest
 from gateway.domain.identity import Digest
 from gateway.errors import Clash, StaleLease, StoreFailure
 from gateway.incoming import decide, process, receive, verify
-from gateway.ports import Blobs, Directory, Kept, Scratch
+from gateway.ports import Blobs, Directory, Kept, Pool, Scratch
 from gateway.workers import receiver
 from tests.support.faulty import Faulty, Meanwhile
 from tests.support.kept import Lying
@@ -38,7 +38,7 @@ async def test_threat_091_a_disk_that_takes_nothing_loses_nothing_and_intake_goe
     tmp_path: Path,
 ) -> None:
     """G2, threat 91: the axis keeps what was not landed, however long that lasts."""
-    blobs = Faulty("blobs", "keep")
+    blobs = Faulty("blobs", "keep", "keep_small")
     async with opened(tmp_path / "node", wrap=blobs) as town:
         packet = town.forge(document(), FILES)
         await town.deliver(packet)
@@ -155,8 +155,8 @@ async def test_a_packet_whose_receiver_leaves_while_it_lands_stays_with_the_axis
         assert await town.node.store.accounts.leave(scope.agency_id) == {}
 
     (arrival,) = await town.node.axis.take(1, LEASE_S)
-    blobs = cast(Blobs, Meanwhile(town.node.inn.blobs, "keep", leave))
-    await receive.run(replace(town.node.inn, blobs=blobs), arrival)
+    pool = cast(Pool, Meanwhile(town.node.inn.pool, "run", leave))
+    await receive.run(replace(town.node.inn, pool=pool), arrival)
 
     assert await town.count("inbox") == 0
     town.clock.advance(LEASE_S + 1)
@@ -321,7 +321,8 @@ async def test_a_packet_whose_sender_is_not_the_one_that_the_axis_named_is_judge
     await town.land()
     (leased,) = await town.node.store.claim_inbox(1, LEASE_S)
 
-    proved, _ = await verify._examined(town.node.inn, leased.item)
+    opener = await verify._stored(town.node.inn, leased.item)
+    proved = await verify._examined(town.node.inn, leased.item, opener)
 
     assert proved.signed.sender_code == packet.sender
 
