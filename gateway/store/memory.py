@@ -1,6 +1,6 @@
 """What every document asks and nothing changes for days (codes, certificates, ended keys, who is hosted), kept in memory
 until it changes. In: an engine for small reads; questions, each with its key. Out: what a transaction that begins during
-the call would read, and nothing older.
+the call would read, or in the turn of the event loop in which it began, and nothing older.
 
 Triggers give a subject another token in the transaction that changes it, whoever writes: this process, another one,
 somebody at the database itself. An answer comes from memory only when a look during the call found the very tokens that
@@ -105,14 +105,24 @@ class _Line(Protocol):
 
 
 class _Near:
-    """SQLite: a connection that stays open, in no transaction; a look is one statement where it is asked. It is asked of
-    the driver itself: that costs a seventh."""
+    """SQLite: a connection that stays open, in no transaction; a look is one statement where it is asked, of the driver
+    itself, and holds for this turn of the event loop: nothing of this process is committed within one."""
 
     def __init__(self, engine: AsyncEngine) -> None:
         self._engine = engine
         self._kept: PoolProxiedConnection | None = None
+        self._seen: Tokens | None = None
 
     async def tokens(self) -> Tokens:
+        if self._seen is None:
+            self._seen = await self._look()
+            asyncio.get_running_loop().call_soon(self._forget)
+        return self._seen
+
+    def _forget(self) -> None:
+        self._seen = None
+
+    async def _look(self) -> Tokens:
         kept = self._kept
         if kept is None:
             kept = await self._engine.raw_connection()

@@ -1,0 +1,173 @@
+"""Counts what one small document costs on a node of SQLite, there and back with its 01: what the program asks of SQLite,
+and how often it waits for another thread. In: how many documents are under way at once. Out: each count for one document,
+with who asked. Counts do not depend on how busy the machine is. `python -m bench.counts [N]` prints them as JSON."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import linecache
+import os
+import sqlite3
+import sys
+import tempfile
+from asyncio.base_events import BaseEventLoop
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+from greenlet import getcurrent  # type: ignore[import-untyped]
+
+from bench import pair, stage, traffic
+from gateway.bootstrap import Node
+
+SIZE, AT_ONCE, WARM = 10_000, 32, 8
+# The most that one document may cost.
+LIMITS = {"transactions": 12.0, "statements": 60.0, "hops": 30.0, "fsyncs": 3.0}
+# Units of a group are savepoints: `BEGIN` is then the group's own, and its commit is counted as what it is, an fsync.
+_OPENS = {"BEGIN": "begun", "SAVEPOINT": "units", "COMMIT": "commits"}
+_BESIDE = frozenset({"RELEASE", "ROLLBACK", "PRAGMA"})
+_BELOW = ("store/", "registry/", "log.py", "pool.py", "commits.py", "workers/loop.py")
+
+
+class Counts:
+    """Hears every statement of every connection of this process; counts while `on`."""
+
+    def __init__(self) -> None:
+        self.on = False
+        self.told: dict[str, Counter[str]] = {}
+        self._last: FrameType | None = None
+
+    def hear(self, sql: str) -> None:
+        if not self.on or sql.startswith("--"):  # of a trigger
+            return
+        asked, self._last = self._last, sys._getframe(1)
+        if asked is self._last and "executemany" in linecache.getline(
+            asked.f_code.co_filename, asked.f_lineno
+        ):
+            return  # the next row of the same call
+        word = sql.split(None, 1)[0].upper()
+        if word in _OPENS:
+            self.add(_OPENS[word])
+        elif word not in _BESIDE:
+            self.add("statements")
+
+    def add(self, what: str) -> None:
+        if self.on:
+            self.told.setdefault(what, Counter())[_who()] += 1
+
+
+def _who() -> str:
+    """The step that asked, and the part below it that did."""
+    names = list(_frames())
+    step = next((name for name in names if not name.startswith(_BELOW)), "?")
+    return f"{step} <- {names[0] if names else '?'}"
+
+
+def _frames() -> Iterator[str]:
+    """Of the program alone; a greenlet's callers stand in its parents."""
+    starts: list[FrameType | None] = [sys._getframe(2)]
+    at: Any = getcurrent()
+    while at.parent is not None:
+        at = at.parent
+        starts.append(at.gr_frame)
+    for frame in starts:
+        while frame is not None:
+            _, found, name = frame.f_code.co_filename.partition("/gateway/")
+            if found and "/site-packages/" not in frame.f_code.co_filename:
+                yield f"{name}:{frame.f_code.co_name}"
+            frame = frame.f_back
+
+
+async def measure(folder: Path, at_once: int = AT_ONCE) -> dict[str, Any]:
+    """This process is not fit for anything else afterwards: what it listens to stays."""
+    counts = Counts()
+    _listen(counts)
+    papers = await pair.papers(folder / "papers", SIZE, WARM + at_once)
+    await stage.prepare(folder, {"node": [stage.SENDER, stage.RECEIVER]})
+    async with stage.opened(folder, "node") as node:
+        await _carried(node, papers[:WARM], 1)
+        counts.on = True
+        await _carried(node, papers[WARM:], WARM + 1, counts)
+    return _told(counts, at_once)
+
+
+def _listen(counts: Counts) -> None:
+    """Any: each stands for a function of the library and takes what that takes."""
+    to_thread: Any = BaseEventLoop.run_in_executor
+    sync: Any = os.fsync
+    open_file: Any = sqlite3.connect
+
+    def run_in_executor(*given: Any) -> Any:
+        counts.add("hops")
+        return to_thread(*given)
+
+    def fsync(*given: Any) -> None:
+        counts.add("fsyncs")
+        sync(*given)
+
+    def connect(*given: Any, **named: Any) -> Any:
+        opened = open_file(*given, **named)
+        opened.set_trace_callback(counts.hear)
+        return opened
+
+    _stand_in(BaseEventLoop, run_in_executor)
+    _stand_in(os, fsync)
+    for module in (sqlite3, sqlite3.dbapi2):
+        _stand_in(module, connect)
+
+
+def _stand_in(holder: Any, function: Any) -> None:
+    """For the one of the same name."""
+    setattr(holder, function.__name__, function)
+
+
+async def _carried(node: Node, papers: list[Path], first: int, counts: Counts | None = None) -> None:
+    """All of them sent at once; returns when each has its 01 and the log has them. Looking is not counted."""
+    scope = await traffic.scope_of(node)
+    sent = await asyncio.gather(
+        *(traffic.send(node, scope, paper, str(first + n)) for n, paper in enumerate(papers))
+    )
+    waiting = {document.id for document in sent}
+    async with asyncio.timeout(traffic.PATIENCE_S):
+        while waiting:
+            await asyncio.sleep(1.0)
+            if counts is not None:
+                counts.on = False
+            async with node.store.read(scope) as work:
+                for id in sorted(waiting):
+                    if (await work.deliveries.of(id))[0].state == "delivered":
+                        waiting.discard(id)
+            if counts is not None:
+                counts.on = bool(waiting)
+
+
+def _told(counts: Counts, documents: int) -> dict[str, Any]:
+    """`transactions`: units that write and views that read, of store and axis. A commit of SQLite is one fsync, of its
+    journal."""
+    sums = {what: sum(counter.values()) / documents for what, counter in counts.told.items()}
+    counted = {
+        "transactions": sums["units"] + sums["begun"] - sums["commits"],
+        "statements": sums["statements"],
+        "hops": sums["hops"],
+        "fsyncs": sums["commits"] + sums.get("fsyncs", 0.0),
+    }
+    who = {
+        what: {name: round(times / documents, 2) for name, times in counter.most_common()}
+        for what, counter in counts.told.items()
+    }
+    return {
+        "documents": documents,
+        "counted": {what: round(number, 2) for what, number in counted.items()},
+        "limits": LIMITS,
+        "holds": all(counted[what] <= most for what, most in LIMITS.items()),
+        "who": who,
+    }
+
+
+if __name__ == "__main__":
+    with tempfile.TemporaryDirectory(prefix="gateway-bench-") as temporary:
+        told = asyncio.run(measure(Path(temporary), int(sys.argv[1]) if sys.argv[1:] else AT_ONCE))
+    print(json.dumps(told, indent=1, ensure_ascii=False))

@@ -1,0 +1,195 @@
+"""A small packet comes to its end in the unit that lands it; and to the same end as by the steps one after another."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import cast
+
+import pytest
+
+from gateway.errors import StoreFailure
+from gateway.incoming import receive
+from gateway.ports import Scanner
+from gateway.store.work import SqlWork
+from tests.support.clock import START
+from tests.support.faulty import Faulty
+from tests.support.node import (
+    COMMUNE,
+    LEASE_S,
+    PDF,
+    PROVINCE,
+    Packet,
+    Town,
+    document,
+    opened,
+    recall_of,
+    replacement_of,
+    status_about,
+    update_of,
+)
+
+FILES = (("van-ban.pdf", PDF),)
+SIGNED = PDF + b"\n% /ByteRange [0 1 2 3] /SubFilter\n"
+
+
+@pytest.fixture
+async def town(tmp_path: Path) -> AsyncIterator[Town]:
+    async with opened(tmp_path / "node") as made:
+        yield made
+
+
+async def landed(town: Town, packet: Packet) -> str:
+    await town.deliver(packet)
+    await town.land(whole=True)
+    return (await town.row(PROVINCE, packet)).state
+
+
+async def test_one_unit_lands_it_takes_it_in_and_answers(town: Town) -> None:
+    packet = town.forge(document(), FILES)
+
+    assert await landed(town, packet) == "done"
+    assert await town.process() == 0
+
+    arrived = await town.only()
+    assert await town.read(arrived) == PDF
+    row = await town.row(PROVINCE, packet)
+    assert [event.kind for event in await town.events(PROVINCE, row.id)] == ["inbox.landed"]
+    assert [event.kind for event in await town.events(PROVINCE, arrived.id)] == ["inbox.received"]
+    assert await town.pack() == 1  # its 01
+
+
+async def test_what_breaks_in_the_unit_leaves_nothing_of_it_and_the_packet_lands(
+    town: Town, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    packet, commit, broken = town.forge(document(), FILES), SqlWork.commit, 0
+
+    async def breaks_once(work: SqlWork) -> None:
+        nonlocal broken
+        broken += 1
+        if broken == 1:
+            raise StoreFailure("the disk is full")
+        await commit(work)
+
+    monkeypatch.setattr(SqlWork, "commit", breaks_once)
+    assert await landed(town, packet) == "landed"
+    assert broken == 2
+    assert await town.count("incoming_document") == 0
+
+    await town.process()
+    assert (await town.row(PROVINCE, packet)).state == "done"
+
+
+async def test_what_our_own_code_cannot_get_through_lands_first_where_its_tries_are_counted(
+    tmp_path: Path,
+) -> None:
+    trust = Faulty("trust", "collect")
+    async with opened(tmp_path / "node", wrap=trust) as town:
+        trust.error = RuntimeError("a fault of our own")
+        assert await landed(town, town.forge(document(), FILES)) == "landed"
+
+
+async def test_a_parcel_that_comes_a_second_time_lands_first(town: Town) -> None:
+    """The first time may have ended the whole process."""
+    packet = town.forge(document(), FILES)
+    await town.deliver(packet)
+    await town.node.axis.take(1, LEASE_S)
+    town.clock.advance(LEASE_S + 1)
+
+    (again,) = await town.node.axis.take(1, LEASE_S)
+    assert again.deliveries == 2
+    await receive.run(town.node.inn, again)
+
+    assert (await town.row(PROVINCE, packet)).state == "landed"
+
+
+async def test_a_signed_pdf_and_a_scanner_are_waited_for_by_nobody_who_lands(town: Town) -> None:
+    assert await landed(town, town.forge(document(), (("van-ban.pdf", SIGNED),))) == "landed"
+    await town.process()
+
+    class Asked:
+        waits = True
+
+    desk = replace(town.node.inn, scanner=cast(Scanner, Asked()))
+    packet = town.forge(document("16"), FILES)
+    await town.deliver(packet)
+    (arrival,) = await town.node.axis.take(1, LEASE_S)
+    await receive.run(desk, arrival)
+
+    assert (await town.row(PROVINCE, packet)).state == "landed"
+
+
+def changed(packet: Packet) -> Packet:
+    """One letter of what was signed."""
+    return replace(packet, raw=packet.raw.replace(b"C\xc6\xa1 quan", b"C\xc6\xa1 qua\xcc", 1))
+
+
+Made = Callable[[Town], Packet]
+# What comes, one after another; the steps end each of them in another place.
+COMES: dict[str, Sequence[Made]] = {
+    "a document": [lambda town: town.forge(document(), FILES)],
+    "one twice": [lambda town: town.forge(document(), FILES, id="same", at=START)] * 2,
+    "other content under its id": [
+        lambda town: town.forge(document(), FILES),
+        lambda town: town.forge(document(subject="Nội dung khác"), FILES),
+    ],
+    "another body under its packet id": [
+        lambda town: town.forge(document(), FILES, id="same"),
+        lambda town: town.forge(document("201"), FILES, id="same"),
+    ],
+    "a recall of what is here": [
+        lambda town: town.forge(document(), FILES),
+        lambda town: town.forge(recall_of()),
+    ],
+    "a recall of what comes later": [
+        lambda town: town.forge(recall_of()),
+        lambda town: town.forge(document(), FILES),
+    ],
+    "an update": [
+        lambda town: town.forge(document(), FILES),
+        lambda town: town.forge(update_of(), FILES),
+    ],
+    "what replaces it": [
+        lambda town: town.forge(document(), FILES),
+        lambda town: town.forge(replacement_of("200", "201"), FILES),
+    ],
+    "what replaces it, before it": [
+        lambda town: town.forge(replacement_of("200", "201"), FILES),
+        lambda town: town.forge(document(), FILES),
+    ],
+    "a status of nothing": [
+        lambda town: town.forge(status_about("03", "Z91.01,2026/03/02,9/X", sender=COMMUNE, to=PROVINCE))
+    ],
+    "for somebody else": [lambda town: town.forge(document(to=(COMMUNE,)), FILES)],
+    "a program": [lambda town: town.forge(document(), (("van-ban.pdf", b"MZ" + bytes(500)),))],
+    "altered": [lambda town: changed(town.forge(document(), FILES))],
+    "no envelope": [lambda town: replace(town.forge(document(), FILES), raw=b"<a/>")],
+}
+
+
+@pytest.mark.parametrize("name", COMES)
+async def test_it_ends_as_by_the_steps_one_after_another(tmp_path: Path, name: str) -> None:
+    found = {}
+    for whole in (True, False):
+        async with opened(tmp_path / f"node-{whole}") as town:
+            for make in COMES[name]:
+                await town.deliver(make(town))
+                while await town.land(whole=whole) + await town.process():
+                    pass
+            found[whole] = await ends(town)
+    assert found[True] == found[False]
+
+
+async def ends(town: Town) -> list[object]:
+    """What a clerk finds, and what the log tells; without ids and times."""
+    told: list[object] = []
+    for row in reversed(await town.inbox()):
+        events = [event.kind for event in await town.events(PROVINCE, row.id)]
+        told.append(
+            (row.state, row.code, row.kind, row.reason is None, [step.ok for step in row.steps], events)
+        )
+    for arrived in reversed(await town.incoming()):
+        events = [event.kind for event in await town.events(PROVINCE, arrived.id)]
+        told.append((arrived.state, arrived.kind, arrived.marks, arrived.checks.keys(), events))
+    return [*told, await town.count("job"), await town.count("identity"), await town.ownerless()]
