@@ -19,7 +19,7 @@ def told() -> dict[str, Any]:
     """Counted in a process of its own: what it listens to stays."""
     ran = subprocess.run([sys.executable, "-m", "bench.counts"], capture_output=True, text=True, check=True)
     found: dict[str, Any] = json.loads(ran.stdout)
-    print(json.dumps(found["who"], indent=1, ensure_ascii=False))  # noqa: T201 - shown where it fails
+    print(json.dumps(found["who"], indent=1, ensure_ascii=False))
     return found
 
 
