@@ -56,8 +56,13 @@ _OUT = select(col(OutgoingRow.body)).where(
 _IN = select(col(IncomingRow.body)).where(
     col(IncomingRow.agency_id) == bindparam("agency"), col(IncomingRow.id) == bindparam("id")
 )
+_KNOWN_SENT_AT = (
+    select(col(_R.sent_at))
+    .where(col(_R.agency_id) == bindparam("agency"), col(_R.id) == bindparam("id"))
+    .scalar_subquery()
+)
 _STATES = (
-    select(col(DeliveryRow.state), func.count(), func.max(col(DeliveryRow.updated_at)))
+    select(col(DeliveryRow.state), func.count(), func.max(col(DeliveryRow.updated_at)), _KNOWN_SENT_AT)
     .where(col(DeliveryRow.agency_id) == bindparam("agency"), col(DeliveryRow.document_id) == bindparam("id"))
     .group_by(col(DeliveryRow.state))
 )
@@ -71,9 +76,6 @@ _SENT_AT = (
         col(FactRow.track) == Track.TRANSPORT.value,
         col(FactRow.code) == "sent",
     )
-)
-_KNOWN_SENT_AT = select(col(_R.sent_at)).where(
-    col(_R.agency_id) == bindparam("agency"), col(_R.id) == bindparam("id")
 )
 _FACTS = select(col(FactRow.body)).where(
     col(FactRow.agency_id) == bindparam("agency"), col(FactRow.subject_id) == bindparam("id")
@@ -165,17 +167,26 @@ class ListWriter:
         if not is_listed_out(document):
             return
         states = await self._tx.tuples(_STATES, agency=self._agency_id, id=id)
-        sent_at = await self._sent_at(id) if any(state in _SENT for state, _, _ in states) else None
+        sent_at = None
+        if any(state in _SENT for state, *_ in states):
+            # Once known it stays: asking the facts of 500 recipients for each answer of one would cost more than the rest.
+            sent_at = states[0][3]
+            if sent_at is None:
+                ((sent_at,),) = await self._tx.tuples(_SENT_AT, agency=self._agency_id, id=id)
         sent = Deliveries(
-            states={state: n for state, n, _ in states},
+            states={state: n for state, n, *_ in states},
             sent_at=sent_at,
-            latest_at=max((at for _, _, at in states), default=None),
+            latest_at=max((at for _, _, at, _ in states), default=None),
         )
         urgency = document.draft.urgency
         due_at = self._due(Duty(waits=Waits.PARTNER, since=sent_at), urgency) if sent_at else None
         line = outgoing_line(document, sent, due_at)
-        if not (moved and await self._moved(line)):
-            await self._put(row(line, document, await self._origin(document.accepted_by)))
+        if moved and await self._moved(line):
+            return
+        made = row(line, document)
+        if not (id not in self._new and await self._changed(id, _without_place(made, "origin"))):
+            made.origin = (await self._origin(document.accepted_by)).value
+            await self._put(made)
 
     async def _write_in(self, id: str, document: IncomingDocument | None) -> None:
         await self._hold(id)
@@ -203,14 +214,6 @@ class ListWriter:
         known = await self._tx.tuples(_PRINCIPAL, id=principal_id)
         return _ORIGINS[PrincipalKind(known[0][0])] if known else Origin.MACHINE
 
-    async def _sent_at(self, id: str) -> datetime | None:
-        """Once known it stays: asking the facts of 500 recipients for each answer of one would cost more than the rest."""
-        known = await self._tx.tuples(_KNOWN_SENT_AT, agency=self._agency_id, id=id)
-        found: datetime | None = known[0][0] if known else None
-        if found is None:
-            ((found,),) = await self._tx.tuples(_SENT_AT, agency=self._agency_id, id=id)
-        return found
-
     async def _moved(self, line: Line) -> bool:
         """Writes what recipients and hand-overs change, and leaves what it is found and sorted by as it is."""
         return not self._whole and await self._changed(line.id, moving(line))
@@ -222,9 +225,7 @@ class ListWriter:
         return from_json(kind, found[0][0])
 
     async def _put(self, made: ListRow) -> None:
-        # What was read stays read, whatever happens to it; what nobody needs to read is read.
-        kept = {"place", "agency_id", "id", *(["unread"] if made.unread else [])}
-        values = made.values(*kept)
+        values = _without_place(made)
         for salt in range(1 << _APART):
             if made.id not in self._new and await self._changed(made.id, values):
                 return
@@ -239,6 +240,11 @@ class ListWriter:
         # Words that go are taken out of the whole index: with many documents that is seconds.
         this = _THIS_SLOW if values.get("folded") == "" else _THIS
         return await self._tx.change(this, agency=self._agency_id, at_id=id, **values) == 1
+
+
+def _without_place(made: ListRow, *columns: str) -> dict[str, Any]:
+    """What an update writes. What was read stays read, whatever happens to it; what nobody needs to read is read."""
+    return made.values("place", "agency_id", "id", *columns, *(["unread"] if made.unread else []))
 
 
 def shown_in(document: IncomingDocument, facts: list[Fact]) -> str:

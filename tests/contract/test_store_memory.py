@@ -292,9 +292,10 @@ async def test_an_answer_is_never_older_than_the_last_change_that_was_confirmed(
     assert [each for each in found if each[1] < each[0]] == []
 
 
-async def test_the_second_time_a_question_costs_one_statement(
+async def test_the_second_time_a_question_costs_one_statement_at_most(
     here: Process, store_url: str, clock: ManualClock
 ) -> None:
+    """On SQLite those of one turn of the event loop share it."""
     asked: list[str] = []
 
     def trace(connection: Any, *_: object) -> None:  # Any: a connection of either driver
@@ -314,7 +315,7 @@ async def test_the_second_time_a_question_costs_one_statement(
             first = await one.answers()
             asked.clear()
             assert await one.answers() == first
-            assert len(asked) == len(first)
+            assert len(asked) == (1 if store_url.startswith("sqlite") else len(first))
             assert {each.partition(" FROM ")[2].split()[0] for each in asked} == {"memory_version"}
     finally:
         event.remove(Pool, "connect", trace)
