@@ -40,7 +40,6 @@ class Transaction:
         self._connection = connection
         # On SQLite a statement is over before anything could be waited for.
         self._here = connection.sync_connection if sqlite_here.is_here(connection) else None
-        self._is_server = connection.dialect.name == "postgresql"  # SQLite has readers in threads too
         self._shared = shared
         self._held: set[str] = set()
         self._over = False
@@ -148,7 +147,7 @@ class Transaction:
         self._check_open()
         try:
             if self._here is None:
-                return await (self._asked if self._is_server else self._connection.execute)(statement, values)
+                return await self._asked(statement, values)
             if sqlite_here.is_slow(statement, values):
                 return await self._connection.execute(statement, values)
             prepared = _STATEMENTS.of(statement, values, self._here.dialect)
