@@ -41,7 +41,9 @@ class Collected:
         """A content element begins. Its name may not have come yet: the .NET flavour writes it afterwards."""
         name, _ = dialects.ATTACHMENT_NAMES[type_name]
         if self._opens:
-            left = replace(self._limits, inflated_bytes=max(self._limits.inflated_bytes - self._inflated, 0))
+            left = self._limits
+            if self._inflated:
+                left = replace(left, inflated_bytes=max(left.inflated_bytes - self._inflated, 0))
             self._decoder = attachment.Decoder(self._leaf.text(node, name), left)
         self._has_content = True
         self._begin = None

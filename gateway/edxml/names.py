@@ -70,11 +70,11 @@ class Element:
     tags: Mapping[str, Element] = field(init=False)
     """The children by the names that a reader of namespaces gives them."""
 
-    pairs: list[tuple[str, str]] = field(init=False)
-    """The attributes as libxml2 gives them."""
+    own_prefix: str | None = field(init=False)
+    """The prefix as libxml2 gives it."""
 
     named: tuple[tuple[str, str, str], ...] = field(init=False)
-    """The same with their namespace, of which they have none, as the builder of the model takes them."""
+    """The attributes with their namespace, of which they have none, as the builder of the model takes them."""
 
     leaf: bool = field(init=False)
 
@@ -88,7 +88,7 @@ class Element:
             ("start", f"<{name}{written}>".encode()),
             ("end", f"</{name}>".encode()),
             ("tags", {f"{{{QCVN}}}{child.local}": child for child in self.children.values()}),
-            ("pairs", list(self.attributes)),
+            ("own_prefix", self.prefix or None),
             ("named", tuple(("", key, value) for key, value in self.attributes)),
             ("leaf", not self.children),
         ):

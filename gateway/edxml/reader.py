@@ -93,9 +93,7 @@ class ModelBuilder:
             self._watcher.start(local, attrs)
             self._check_signature_size(self._watcher)
             return
-        self._elements += 1
-        if self._elements > MOST_ELEMENTS:
-            raise MalformedXml("ENV-LIMIT", f"more than {MOST_ELEMENTS} elements", step=3)
+        self._count_element()
         if self._dialect is None:
             self._start_root(ns, local, attrs)
             return
@@ -135,6 +133,15 @@ class ModelBuilder:
                 self._collected.close_content(offset)
             elif frame.slot.type in dialects.ATTACHMENT_NAMES:
                 self._collected.close(frame.node, frame.slot.type)
+
+    def leaf(self, local: str, text: str) -> None:
+        """`start`, `data` and `end` in one, of an element that holds this text alone. It has no attribute, and its very
+        name stands under the open element in the dialect's table, as all that our own writer writes."""
+        self._count_element()
+        frame = self._frames[-1]
+        node = self._placed(frame.node, local, frame.known[local])
+        if node is not None and text:
+            self._hold(node, text, 0)
 
     def finish(self) -> Read:
         """The packet, when its root has ended."""
@@ -209,34 +216,38 @@ class ModelBuilder:
         local: str,
         attrs: Sequence[tuple[str, str, str]],
     ) -> None:
-        above = frame.node
-        before = above.children.get(name)
-        step = f"{name}[{len(before or ()) + 1}]" if slot.many else name
-        where = f"{above.where}/{step}" if above.where else step
         if slot.holds is Holds.SIGNATURE:
-            self._open_signature(ns, name, local, where)
+            self._open_signature(frame.node, ns, name, local)
             return
-        if slot.many:
-            self._check_count(slot.type, name, len(before or ()) + 1)
-        elif before:
-            self._object("DOUBLED", where, "stands more than once; the first is read")
+        node = self._placed(frame.node, name, slot)
+        if node is None:
             self._skipped += 1
             return
         if name != local:
-            self._note_spelling(local, where)
-        node = Node(name, where)
-        if before is None:
-            above.children[name] = [node]
-        else:
-            before.append(node)
+            self._note_spelling(local, node.where)
         if attrs:
-            self._note_attributes(name, where, attrs)
+            self._note_attributes(name, node.where, attrs)
             self._keep_href(node, attrs)
         if slot.holds is Holds.FILE:
-            self._collected.open(above, frame.slot.type)
+            self._collected.open(frame.node, frame.slot.type)
         self._frames.append(_Frame(node, slot, dialect.types.get(slot.type, _NO_CHILDREN)))
 
-    def _open_signature(self, ns: str, name: str, local: str, where: str) -> None:
+    def _placed(self, above: Node, name: str, slot: Slot) -> Node | None:
+        """The new node at its place, or None where it stands for the second time and may not."""
+        before = above.children.setdefault(name, [])
+        step = f"{name}[{len(before) + 1}]" if slot.many else name
+        where = f"{above.where}/{step}" if above.where else step
+        if slot.many:
+            self._check_count(slot.type, name, len(before) + 1)
+        elif before:
+            self._object("DOUBLED", where, "stands more than once; the first is read")
+            return None
+        node = Node(name, where)
+        before.append(node)
+        return node
+
+    def _open_signature(self, above: Node, ns: str, name: str, local: str) -> None:
+        where = f"{above.where}/{name}" if above.where else name
         if self._watcher is not None:  # how many there may be is step 5, and SIG-MANY
             self._notes.add("DOUBLED", where, "stands more than once; the first is read")
             self._skipped += 1
@@ -285,11 +296,21 @@ class ModelBuilder:
                 self._notes.add("TEXT-BETWEEN", frame.node.where, "text where only elements stand, not read")
             self._count_text(text)
             return
-        frame.size += self._count_text(text)
-        if frame.size > self._limits.text_bytes:
-            detail = f"{frame.node.where} is longer than {self._limits.text_bytes} bytes"
-            raise MalformedXml("ENV-LIMIT", detail, step=3, where=frame.node.where)
-        frame.node.value += text
+        frame.size = self._hold(frame.node, text, frame.size)
+
+    def _hold(self, node: Node, text: str, size: int) -> int:
+        """Puts text to a node that has `size` bytes; gives how many it has now."""
+        size += self._count_text(text)
+        if size > self._limits.text_bytes:
+            detail = f"{node.where} is longer than {self._limits.text_bytes} bytes"
+            raise MalformedXml("ENV-LIMIT", detail, step=3, where=node.where)
+        node.value += text
+        return size
+
+    def _count_element(self) -> None:
+        self._elements += 1
+        if self._elements > MOST_ELEMENTS:
+            raise MalformedXml("ENV-LIMIT", f"more than {MOST_ELEMENTS} elements", step=3)
 
     def _count_text(self, text: str) -> int:
         size = len(text) if text.isascii() else len(text.encode())

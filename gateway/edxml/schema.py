@@ -100,7 +100,7 @@ def _find(element: etree._Element | None, *path: str) -> etree._Element | None:
     for local in path:
         if element is None:
             return None
-        element = element.find(f"{{{names.QCVN}}}{local}")
+        element = next(element.iterchildren(f"{{{names.QCVN}}}{local}"), None)
     return element
 
 

@@ -5,6 +5,7 @@ shares nothing with the writer but the closed table of names, and feeds the rule
 from __future__ import annotations
 
 import hashlib
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -32,12 +33,18 @@ _SIGNED_INFO: Final = f"{{{names.DS}}}SignedInfo"
 _SIGNED_PROPERTIES: Final = (
     f"{{{names.DS}}}Object/{{{names.XADES}}}QualifyingProperties/{{{names.XADES}}}SignedProperties"
 )
+_CONTENT: Final = f"{{{QCVN}}}{CONTENT.local}"
+_BASE64: Final = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/="
+_PIECE: Final = 1 << 16
+
 _DEEPEST: Final = 14
 """Elements above a leaf of gw:Receipt, itself counted: nothing of W5 lies deeper."""
 
 _LONGEST: Final = 5
 """Bytes that one character takes in canonical form, at most: `&amp;`."""
 
+_START: Final = re.compile(rb"<[^/>][^>]*>")
+_STARTS: Final = frozenset(element.start for _, element in names.paths())
 _OPENING: Final = DECLARATION + ROOT.start
 _OPENS: Final = b"<ds:Signature "
 _CLOSES: Final = b"</ds:Signature>"
@@ -65,21 +72,20 @@ def takes(size: int, limits: Limits) -> bool:
 
 def read(data: bytes, limits: Limits) -> Small:
     """F1 to F8 of a whole file. What it says is as good as the digests in its signature, which `canonical` compares."""
-    walk = _Walk(_tree(data), data, limits)
-    _same(walk.root, data, walk.files)
-    a = _found(data, _OPENS)
-    b = _found(data, _CLOSES, a) + len(_CLOSES)
-    parts = signature.parse(data[a:b])
-    if parts is None or b - a > limits.signature_bytes:
+    cut, files = _without_files(data)
+    parts, length = _signature(cut, limits)
+    walk = _Walk(_tree(cut), data, files, limits)
+    if _canonical(walk.root) != cut[len(DECLARATION) :]:  # F5
         raise NotMine
     properties = _apexes(walk.signature, parts)
+    a = _found(data, _OPENS)
     body = hashlib.sha256(memoryview(data)[len(DECLARATION) : a])
-    body.update(memoryview(data)[b:])
+    body.update(memoryview(data)[a + length :])
     return Small(
         read=walk.builder.finish(),
         parts=parts,
         a=a,
-        b=b,
+        b=a + length,
         body_digest=Digest.of_bytes(body.digest()),
         file_digest=Digest.of_bytes(hashlib.sha256(data).digest()),
         properties_digest=hashlib.sha256(properties).digest(),
@@ -87,11 +93,39 @@ def read(data: bytes, limits: Limits) -> Small:
     )
 
 
-def _tree(data: bytes) -> etree._Element:
-    """F1 to F3. After a root's start tag no doctype can stand, so there is no entity but the five; comments, instructions
-    and CDATA are no part of the canonical form or of the table. It opens nothing, and stops at a depth of 256."""
-    if not data.startswith(_OPENING):
+def _without_files(data: bytes) -> tuple[bytes, list[tuple[int, int, bool]]]:
+    """The octets without those of the files, and where each of them stands. Letters of base64 mean nothing to a parser, and
+    canonical form leaves them as they are: with and without them a file is native or not. Any other content stays in."""
+    kept, files, position = [], [], 0
+    at = data.find(CONTENT.start)
+    while at >= 0:
+        start = at + len(CONTENT.start)
+        end = max(data.find(b"<", start), start)
+        plain = not data[start:end].translate(None, _BASE64)
+        if plain:
+            kept.append(data[position:start])
+            position = end
+        files.append((start, end, plain))
+        at = data.find(CONTENT.start, end)
+    return b"".join((*kept, data[position:])), files
+
+
+def _signature(cut: bytes, limits: Limits) -> tuple[SignatureParts, int]:
+    """F3, F4, F6, F8 before the parser sees a byte: S is exactly what it says, and every start tag outside it one of the
+    closed table's. So no comment, instruction, CDATA, declaration, attribute or name but ours comes to the parser, which
+    keeps each name that it ever met."""
+    a = _found(cut, _OPENS)
+    b = _found(cut, _CLOSES, a) + len(_CLOSES)
+    parts = signature.parse(cut[a:b])
+    if parts is None or b - a > limits.signature_bytes or not cut.startswith(_OPENING):
         raise NotMine
+    if not _STARTS.issuperset(_START.findall(cut[len(DECLARATION) : a] + cut[b:])):
+        raise NotMine
+    return parts, b - a
+
+
+def _tree(cut: bytes) -> etree._Element:
+    """F2: it opens nothing, expands nothing, mends nothing and stops at a depth of 256."""
     parser = etree.XMLParser(
         encoding="UTF-8",
         resolve_entities=False,
@@ -106,7 +140,7 @@ def _tree(data: bytes) -> etree._Element:
         recover=False,
     )
     try:
-        return etree.fromstring(data, parser)
+        return etree.fromstring(cut, parser)
     except (etree.XMLSyntaxError, ValueError) as why:
         raise NotMine from why
 
@@ -117,17 +151,6 @@ def _canonical(element: etree._Element) -> bytes:
         return etree.tostring(element, method="c14n", exclusive=True, with_comments=False)
     except etree.C14NError as why:
         raise NotMine from why
-
-
-def _same(root: etree._Element, data: bytes, files: Sequence[tuple[int, int]]) -> None:
-    """F5: the canonical form of the whole is the octets after the declaration. `files` were compared already."""
-    around, position = [], len(DECLARATION)
-    for start, end in files:
-        around.append(data[position:start])
-        position = end
-    around.append(data[position:])
-    if _canonical(root) != b"".join(around):
-        raise NotMine
 
 
 def _found(data: bytes, tag: bytes, begin: int = 0) -> int:
@@ -147,7 +170,7 @@ def _apexes(found: etree._Element, parts: SignatureParts) -> bytes:
 
 
 def _bare(walk: _Walk) -> etree._Element:
-    for content in walk.contents:
+    for content in walk.root.iter(_CONTENT):
         content.text = None
     walk.signature.clear()
     return walk.root
@@ -156,14 +179,14 @@ def _bare(walk: _Walk) -> etree._Element:
 class _Walk:
     """F4 over the tree: only what the closed table has at this very path, in events for the one builder of the model."""
 
-    def __init__(self, root: etree._Element, data: bytes, limits: Limits) -> None:
+    def __init__(
+        self, root: etree._Element, data: bytes, files: Sequence[tuple[int, int, bool]], limits: Limits
+    ) -> None:
         self.root = root
         self.builder = ModelBuilder(limits, strict=True)
-        self.contents: list[etree._Element] = []
-        self.files: list[tuple[int, int]] = []
         self._data = data
+        self._files = iter(files)
         self._limits = limits
-        self._position = 0
         self._signature: etree._Element | None = None
         self._element(root, ROOT)
 
@@ -174,19 +197,19 @@ class _Walk:
         return self._signature
 
     def _element(self, node: etree._Element, known: Element) -> None:
-        """Declarations need no look: with these names and prefixes, canonical form leaves one way to write them."""
-        if (node.prefix or "") != known.prefix or node.items() != known.pairs:
+        """Attributes and declarations need no look: they are those of the start tags that the table has."""
+        if node.prefix != known.own_prefix:
             raise NotMine
-        self.builder.start(QCVN, known.local, known.named)
         if not known.leaf:
+            self.builder.start(QCVN, known.local, known.named)
             self._children(node, known)
             self.builder.end(0)
         elif len(node):
             raise NotMine
         elif known is CONTENT:
-            self._content(node, node.text or "")
+            self._content(node.text or "")
         else:
-            self._leaf(node.text)
+            self._leaf(known.local, node.text or "")
 
     def _children(self, node: etree._Element, known: Element) -> None:
         if node.text:
@@ -202,23 +225,18 @@ class _Walk:
             else:
                 raise NotMine
 
-    def _leaf(self, text: str | None) -> None:
-        if text:
-            if len(text) * _LONGEST > self._limits.text_bytes < len(escape(text)):
-                raise NotMine
-            self.builder.data(text, 0)
-        self.builder.end(0)
+    def _leaf(self, local: str, text: str) -> None:
+        if len(text) * _LONGEST > self._limits.text_bytes < len(escape(text)):
+            raise NotMine
+        self.builder.leaf(local, text)
 
-    def _content(self, node: etree._Element, text: str) -> None:
-        """F7: the slice is that of the octets that are hashed. Base64 is its own canonical form, which need not be made."""
-        start = _found(self._data, CONTENT.start, self._position) + len(CONTENT.start)
-        end = self._position = _found(self._data, CONTENT.end, start)
-        self.contents.append(node)
-        if text:
+    def _content(self, text: str) -> None:
+        """F7: the slice is that of the octets that are hashed."""
+        start, end, plain = next(self._files, (0, 0, False))
+        self.builder.start(QCVN, CONTENT.local, CONTENT.named)
+        if plain:
+            for at in range(start, end, _PIECE):
+                self.builder.data(self._data[at : min(at + _PIECE, end)].decode("ascii"), at)
+        elif text:
             self.builder.data(text, start)
-        if text.isascii() and not any(sign in text for sign in "&<>\r"):
-            if self._data[start:end] != text.encode():
-                raise NotMine
-            node.text = None
-            self.files.append((start, end))
         self.builder.end(end)

@@ -7,6 +7,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
+from functools import lru_cache
 from itertools import pairwise
 from pathlib import Path
 
@@ -19,6 +20,8 @@ from gateway.trust import chain, crl, revocation
 from gateway.trust.answers import Answers, Known, content, fingerprint, lists_in
 
 _log = logging.getLogger(__name__)
+# The same few certificates are asked about with every packet; what is in them is read once.
+_KEPT = 1024
 
 
 def _utc_now() -> datetime:
@@ -87,8 +90,8 @@ class Trust:
     def collect(self, certificate_der: bytes, at: datetime) -> Evidence:
         """The evidence at that time. Never raises for what the certificate says; never decides."""
         try:
-            leaf = x509.load_der_x509_certificate(certificate_der)
-            subject = leaf.subject.rfc4514_string()
+            leaf = _read(certificate_der)
+            subject = _subject(leaf)
         except (ValueError, TypeError, x509.InvalidVersion) as why:
             return _unreadable(f"the certificate cannot be read: {why}")
         found = self.chains.find(leaf, at)
@@ -97,11 +100,10 @@ class Trust:
         _log.debug("evidence collected", extra={"serial": f"{leaf.serial_number:x}", "code": found.code})
         return Evidence(
             chain_code=found.code,
-            chain_detail=found.detail
-            or " < ".join(each.subject.rfc4514_string() for each in found.certificates),
+            chain_detail=found.detail or " < ".join(map(_subject, found.certificates)),
             not_before=leaf.not_valid_before_utc,
             not_after=leaf.not_valid_after_utc,
-            usage_ok=chain.usage_holds(leaf),
+            usage_ok=_usage_holds(leaf),
             revocation=standing.state,
             revoked_at=standing.revoked_at,
             revocation_age_s=standing.age_s,
@@ -111,7 +113,7 @@ class Trust:
             answers=tuple(each.digest for each in standings if each.digest is not None),
             subject=subject,
             serial=f"{leaf.serial_number:x}",
-            chain=tuple(self._link(each) for each in found.certificates),
+            chain=tuple(_link(each, anchor=each in self.chains.anchors) for each in found.certificates),
         )
 
     @property
@@ -143,16 +145,31 @@ class Trust:
             asked_since=self.answers.asked_since(certificate, issuer),
         )
 
-    def _link(self, certificate: x509.Certificate) -> ChainLink:
-        return ChainLink(
-            subject=certificate.subject.rfc4514_string(),
-            serial=f"{certificate.serial_number:x}",
-            sha256=fingerprint(certificate),
-            not_before=certificate.not_valid_before_utc,
-            not_after=certificate.not_valid_after_utc,
-            anchor=certificate in self.chains.anchors,
-            der=certificate.public_bytes(Encoding.DER),
-        )
+
+@lru_cache(maxsize=_KEPT)
+def _read(certificate_der: bytes) -> x509.Certificate:
+    return x509.load_der_x509_certificate(certificate_der)
+
+
+@lru_cache(maxsize=_KEPT)
+def _subject(certificate: x509.Certificate) -> str:
+    return certificate.subject.rfc4514_string()
+
+
+_usage_holds = lru_cache(maxsize=_KEPT)(chain.usage_holds)
+
+
+@lru_cache(maxsize=_KEPT)
+def _link(certificate: x509.Certificate, *, anchor: bool) -> ChainLink:
+    return ChainLink(
+        subject=_subject(certificate),
+        serial=f"{certificate.serial_number:x}",
+        sha256=fingerprint(certificate),
+        not_before=certificate.not_valid_before_utc,
+        not_after=certificate.not_valid_after_utc,
+        anchor=anchor,
+        der=certificate.public_bytes(Encoding.DER),
+    )
 
 
 def certificates_in(path: Path) -> list[x509.Certificate]:

@@ -185,6 +185,13 @@ _INSTEAD: dict[bytes, Sequence[bytes]] = {
     CONTENT.start: [
         CONTENT.start + b" ",
         CONTENT.start + b"=",
+        CONTENT.start + b"A",
+        CONTENT.start + b"QUJD",
+        CONTENT.start + b"\x00",
+        CONTENT.start + b"\x7f",
+        CONTENT.start + b"-",
+        CONTENT.start.replace(b'"', b"'"),
+        b"<edXML:ContentTransferEncoded  " + CONTENT.start.partition(b" ")[2],
         CONTENT.start + b"&amp;",
         CONTENT.start + b"&lt;edXML:ContentTransferEncoded&gt;",
         CONTENT.start + b"&#xD;",
@@ -214,9 +221,36 @@ def test_each_construct_that_a_parser_could_take_is_taken_or_refused_by_both(kep
 
 @pytest.mark.parametrize("raw", [DOCUMENT, STATUS], ids=["document", "status"])
 def test_each_byte_changed_or_left_out_is_read_alike(raw: bytes) -> None:
-    for place in range(0, len(raw), 7):
+    for place in range(0, len(raw), 17):
         for new in (b"", b" ", b"<", b"&", bytes([raw[place] ^ 0x20]), bytes([raw[place] | 0x80])):
             both(raw[:place] + new + raw[place + 1 :])
+
+
+_FILE = CONTENT.start + b"QUJD" + CONTENT.end
+
+
+@pytest.mark.parametrize(
+    "around",
+    [
+        (b"", b""),
+        (b"<!--", b"-->"),
+        (b"<![CDATA[", b"]]>"),
+        (b"<?x ", b"?>"),
+        (b"<edXML:Fax>", b"</edXML:Fax>"),
+        (b'<edXML:Fax a="', b'"></edXML:Fax>'),
+        (b"<!DOCTYPE x [", b"]>"),
+        (b"&", b";"),
+    ],
+)
+@pytest.mark.parametrize("cut", [0, 1, len(CONTENT.end), len(CONTENT.end) + 2])
+def test_a_file_that_stands_where_none_may_is_taken_out_of_no_text(
+    around: tuple[bytes, bytes], cut: int
+) -> None:
+    """The tree is made without the files' letters: what looks like a file and is none must still be refused."""
+    lookalike = around[0] + _FILE[: len(_FILE) - cut] + around[1]
+    for raw in (DOCUMENT, STATUS):
+        for place in (len(DECLARATION), *(each.end() for each in _TAG.finditer(raw, len(DECLARATION)))):
+            assert both(raw[:place] + lookalike + raw[place:]) is None
 
 
 _TAG = re.compile(rb"<[^<>]*>")
