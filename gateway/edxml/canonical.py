@@ -53,16 +53,15 @@ class Fast:
 
 def read_fast(pieces: Iterable[bytes], size: int, policy: XmlPolicy, *, opens: bool = True) -> Fast | None:
     """Reads a file of `size` bytes once, in order. None: not a native file, or not one whose digests hold. Without `opens`
-    the files in a large one are proved with the rest and stay closed."""
-    if small.takes(size, policy.limits):
-        return read_small(pieces, size, policy)
-    return read_large(pieces, size, policy, opens=opens)
+    the files in it are proved with the rest and stay closed."""
+    read = read_small if small.takes(size, policy.limits) else read_large
+    return read(pieces, size, policy, opens=opens)
 
 
-def read_small(pieces: Iterable[bytes], size: int, policy: XmlPolicy) -> Fast | None:
+def read_small(pieces: Iterable[bytes], size: int, policy: XmlPolicy, *, opens: bool = True) -> Fast | None:
     """By libxml2, which holds the whole file as a tree (F13)."""
     try:
-        found = small.read(_whole(pieces, size), policy.limits)
+        found = small.read(_whole(pieces, size), policy.limits, opens=opens)
     except (NotMine, UnicodeError, InvalidEnvelope):
         return None
     if not _digests_hold(found.parts, found.body_digest, found.properties_digest):

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 _MAX_PENDING: Final = 1 << 20
 """Bytes the parser may hold back in an unfinished tag or text before the file is not ours."""
-_BASE64: Final = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/="
+BASE64: Final = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/="
 
 
 class NotMine(Exception):
@@ -81,7 +81,7 @@ class Scan:
         builder like any text; anything else is left to the parser. Returns what is left of the piece."""
         end = piece.find(b"<")
         text = piece if end < 0 else piece[:end]
-        if text.translate(None, _BASE64):
+        if text.translate(None, BASE64):
             return piece
         self._fed += len(text)
         if self._fed > self._limits.max_bytes:

@@ -15,7 +15,7 @@ from gateway.domain.identity import Digest
 from gateway.edxml import names, signature
 from gateway.edxml.names import CONTENT, DECLARATION, HEADER, QCVN, ROOT, Element
 from gateway.edxml.reader import ModelBuilder
-from gateway.edxml.scan import NotMine
+from gateway.edxml.scan import BASE64, NotMine
 from gateway.edxml.text import escape
 
 if TYPE_CHECKING:
@@ -34,7 +34,6 @@ _SIGNED_PROPERTIES: Final = (
     f"{{{names.DS}}}Object/{{{names.XADES}}}QualifyingProperties/{{{names.XADES}}}SignedProperties"
 )
 _CONTENT: Final = f"{{{QCVN}}}{CONTENT.local}"
-_BASE64: Final = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/="
 _PIECE: Final = 1 << 16
 
 _DEEPEST: Final = 14
@@ -70,11 +69,12 @@ def takes(size: int, limits: Limits) -> bool:
     return size <= most and limits.depth >= _DEEPEST
 
 
-def read(data: bytes, limits: Limits) -> Small:
-    """F1 to F8 of a whole file. What it says is as good as the digests in its signature, which `canonical` compares."""
+def read(data: bytes, limits: Limits, *, opens: bool = True) -> Small:
+    """F1 to F8 of a whole file. What it says is as good as the digests in its signature, which `canonical` compares.
+    `opens`: the files in it are decoded."""
     cut, files = _without_files(data)
     parts, length = _signature(cut, limits)
-    walk = _Walk(_tree(cut), data, files, limits)
+    walk = _Walk(_tree(cut), data, files, ModelBuilder(limits, strict=True, opens=opens), limits)
     if _canonical(walk.root) != cut[len(DECLARATION) :]:  # F5
         raise NotMine
     properties = _apexes(walk.signature, parts)
@@ -101,7 +101,7 @@ def _without_files(data: bytes) -> tuple[bytes, list[tuple[int, int, bool]]]:
     while at >= 0:
         start = at + len(CONTENT.start)
         end = max(data.find(b"<", start), start)
-        plain = not data[start:end].translate(None, _BASE64)
+        plain = not data[start:end].translate(None, BASE64)
         if plain:
             kept.append(data[position:start])
             position = end
@@ -180,10 +180,15 @@ class _Walk:
     """F4 over the tree: only what the closed table has at this very path, in events for the one builder of the model."""
 
     def __init__(
-        self, root: etree._Element, data: bytes, files: Sequence[tuple[int, int, bool]], limits: Limits
+        self,
+        root: etree._Element,
+        data: bytes,
+        files: Sequence[tuple[int, int, bool]],
+        builder: ModelBuilder,
+        limits: Limits,
     ) -> None:
         self.root = root
-        self.builder = ModelBuilder(limits, strict=True)
+        self.builder = builder
         self._data = data
         self._files = iter(files)
         self._limits = limits
@@ -236,7 +241,7 @@ class _Walk:
         self.builder.start(QCVN, CONTENT.local, CONTENT.named)
         if plain:
             for at in range(start, end, _PIECE):
-                self.builder.data(self._data[at : min(at + _PIECE, end)].decode("ascii"), at)
+                self.builder.content(self._data[at : min(at + _PIECE, end)], at)
         elif text:
             self.builder.data(text, start)
         self.builder.end(end)

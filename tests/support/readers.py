@@ -33,8 +33,9 @@ class Said(NamedTuple):
 def both(raw: bytes, limits: Limits | None = None) -> Said | None:
     """What both say, which is the same; None: not mine."""
     limits = limits or Limits()
-    streamed, held = _streamed(raw, limits), _held(raw, limits)
-    assert held == streamed, "the two readers differ"
+    streamed, closed = (_streamed(raw, limits, opens=opens) for opens in (True, False))
+    assert _held(raw, limits, opens=True) == streamed, "the two readers differ"
+    assert _held(raw, limits, opens=False) == closed, "the two readers differ about closed files"
     return streamed
 
 
@@ -47,8 +48,8 @@ def fast(raw: bytes, policy: XmlPolicy, piece: int = 1 << 18) -> canonical.Fast 
     return found
 
 
-def _streamed(raw: bytes, limits: Limits) -> Said | None:
-    scan = Scan(limits)
+def _streamed(raw: bytes, limits: Limits, *, opens: bool) -> Said | None:
+    scan = Scan(limits, opens=opens)
     try:
         if not raw.startswith(DECLARATION):
             return None
@@ -61,9 +62,9 @@ def _streamed(raw: bytes, limits: Limits) -> Said | None:
     return Said(read, parts, scan.a, scan.b, scan.body_digest, scan.file_digest, digest)
 
 
-def _held(raw: bytes, limits: Limits) -> Said | None:
+def _held(raw: bytes, limits: Limits, *, opens: bool) -> Said | None:
     try:
-        found = small.read(raw, limits)
+        found = small.read(raw, limits, opens=opens)
     except (NotMine, UnicodeError, InvalidEnvelope):
         return None
     form = schema.check(skeleton.skeleton([raw], limits))
