@@ -176,7 +176,7 @@ async def nobody_works(town: Town) -> list[Sample]:
     await town.send("15")
     await packer.step(town.node.out, 10, LEASE_S)
     await dispatcher.step(town.node.out, 10, LEASE_S)
-    await receiver.land(town.node.inn, 10, LEASE_S)
+    await town.land()
     town.clock.advance(301)
     return await scraped(town)
 

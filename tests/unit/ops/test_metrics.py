@@ -73,7 +73,7 @@ async def test_what_waits_is_told_with_its_age_and_is_gone_when_it_is_done(town:
     packed = Samples(await scraped(town))
     await dispatcher.step(town.node.out, 10, LEASE_S)
     sent = Samples(await scraped(town))
-    await receiver.land(town.node.inn, 10, LEASE_S)
+    await town.land()
     landed = Samples(await scraped(town))
 
     assert (queued("jobs", kind="pack"), queued("jobs_oldest_seconds", kind="pack")) == (1, 90)
