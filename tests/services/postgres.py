@@ -37,7 +37,7 @@ class Server:
 
     def start(self) -> None:
         options = (
-            f"-p {self.port} -k {self.folder} -c listen_addresses=127.0.0.1 -c max_connections=300"
+            f"-p {self.port} -c unix_socket_directories= -c listen_addresses=127.0.0.1 -c max_connections=300"
             " -c log_min_messages=warning"
         )
         self._ctl("-o", options, "-l", str(self.folder / "log"), "-w", "start")
