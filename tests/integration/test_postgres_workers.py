@@ -125,6 +125,10 @@ async def test_a_worker_that_is_killed_leaves_all_its_work_to_the_other(
         await doomed.wait()
 
         await delivered(front, documents)
+        # What it had published and not noted yet is published again when its leases are over.
+        async with asyncio.timeout(PATIENCE_S):
+            while await left_over(front):
+                await front.node.store.wait_events(1.0)
 
     async with front.node.store.read(await front.scope(PROVINCE)) as work:
         admitted = (await work.incoming.page(limit=1000)).items
