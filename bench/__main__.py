@@ -8,46 +8,11 @@ import argparse
 import asyncio
 import sys
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
-from types import ModuleType
-from typing import Any
 
-from bench import (
-    asked,
-    burst,
-    cost,
-    fan_out,
-    growth,
-    idle,
-    large,
-    machine,
-    memory,
-    peer,
-    report,
-    results,
-    stalls,
-    there_and_back,
-    throughput,
-    workers,
-)
-
-# Each has its `Numbers`, and `measure`, which takes a folder and them.
-MEASUREMENTS: Mapping[str, ModuleType] = {
-    "cost": cost,
-    "peer": peer,
-    "there_and_back": there_and_back,
-    "stalls": stalls,
-    "throughput": throughput,
-    "burst": burst,
-    "growth": growth,
-    "workers": workers,
-    "memory": memory,
-    "fan_out": fan_out,
-    "large": large,
-    "idle": idle,
-}
-JUDGED = frozenset({"memory", "workers", "fan_out", "large", "burst", "idle"})
+from bench import asked, machine, report, results
+from bench.measurements import MEASUREMENTS
 
 
 def main(words: Sequence[str]) -> int:
@@ -60,22 +25,22 @@ def main(words: Sequence[str]) -> int:
             f"no measurement is called {', '.join(unknown)}; there are {', '.join(MEASUREMENTS)}"
         )
     run = results.Run.begun(machine.facts().as_json())
-    _print("machine", run.machine)
+    _print(report.machine(run.machine))
     for name in names or MEASUREMENTS:
-        numbers = asked.of(MEASUREMENTS[name].Numbers, quick=given.quick, words=vars(given))
+        numbers = asked.of(MEASUREMENTS[name].module.Numbers, quick=given.quick, words=vars(given))
         with tempfile.TemporaryDirectory(prefix="gateway-bench-", dir=given.folder) as folder:
-            figures = asyncio.run(MEASUREMENTS[name].measure(Path(folder), numbers))
-        _print(name, figures)
+            figures = asyncio.run(MEASUREMENTS[name].module.measure(Path(folder), numbers))
+        _print(MEASUREMENTS[name].words(figures))
         run.add(name, asked.told(numbers), figures)
-        for line in results.compared(run, name):
-            print(line, flush=True)
+        _print(results.compared(run, name))
     kept = run.write(results.RECORDED if given.record else given.out)
     print(f"figures and charts: {kept}")
-    return 0 if all(told.figures["holds"] for name, told in run.tables.items() if name in JUDGED) else 1
+    judged = (told for name, told in run.tables.items() if MEASUREMENTS[name].judged)
+    return 0 if all(told.figures["holds"] for told in judged) else 1
 
 
 def _parser(names: Sequence[str]) -> argparse.ArgumentParser:
-    listed = "\n".join(f"  {name:<15} {_first(module.__doc__)}" for name, module in MEASUREMENTS.items())
+    listed = "\n".join(f"  {name:<15} {_first(each.module.__doc__)}" for name, each in MEASUREMENTS.items())
     parser = argparse.ArgumentParser(
         prog="python -m bench",
         description="Measures the node on this machine.",
@@ -94,7 +59,7 @@ def _parser(names: Sequence[str]) -> argparse.ArgumentParser:
         "--record", action="store_true", help="keep them in the source tree, for later runs to compare with"
     )
     parser.add_argument("--folder", type=Path, help="where databases and files go; its disk is measured too")
-    asked.options(parser, {name: MEASUREMENTS[name].Numbers for name in names})
+    asked.options(parser, {name: MEASUREMENTS[name].module.Numbers for name in names})
     return parser
 
 
@@ -102,8 +67,8 @@ def _first(text: str | None) -> str:
     return (text or "").replace("\n", " ").partition(". ")[0].rstrip(".")
 
 
-def _print(name: str, told: Mapping[str, Any]) -> None:
-    for line in report.WORDS[name](told):
+def _print(lines: Iterable[str]) -> None:
+    for line in lines:
         print(line, flush=True)
 
 

@@ -3,7 +3,7 @@ measurement. Out: marks in a fixed order, each with its unit."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -122,19 +122,3 @@ def idle(told: Figures) -> Iterator[Mark]:
     yield Mark("memory", told["idle_mb"], "MB", limits["mb"])
     yield Mark("until it is ready", told["start_cpu_s"], "s CPU", limits["start_cpu_s"])
     yield Mark("context switches", told["switches_per_second"], "a second")
-
-
-MARKS: Mapping[str, Callable[[Figures], Iterator[Mark]]] = {
-    "cost": cost,
-    "peer": peer,
-    "there_and_back": there_and_back,
-    "stalls": stalls,
-    "throughput": throughput,
-    "burst": burst,
-    "growth": growth,
-    "workers": workers,
-    "memory": memory,
-    "fan_out": fan_out,
-    "large": large,
-    "idle": idle,
-}

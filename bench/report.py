@@ -3,7 +3,7 @@ programs."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 
 from bench.marks import MOST, Figures, size
 
@@ -213,20 +213,3 @@ def _shares(row: Mapping[str, float]) -> str:
 
 def _verdict(told: Figures) -> str:
     return "holds" if told["holds"] else "BROKEN"
-
-
-WORDS: Mapping[str, Callable[[Figures], Iterator[str]]] = {
-    "machine": machine,
-    "cost": cost,
-    "peer": peer,
-    "there_and_back": there_and_back,
-    "stalls": stalls,
-    "throughput": throughput,
-    "burst": burst,
-    "growth": growth,
-    "workers": workers,
-    "memory": memory,
-    "fan_out": fan_out,
-    "large": large,
-    "idle": idle,
-}

@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from bench import chart
-from bench.marks import MARKS, Mark
+from bench.marks import Mark
+from bench.measurements import MEASUREMENTS
 
 _TREE = Path(__file__).resolve().parent
 # What was recorded for everybody, and what somebody measured here.
@@ -57,7 +58,7 @@ class Run:
         return made
 
     def marks(self, name: str) -> list[Mark]:
-        return list(MARKS[name](self.tables[name].figures))
+        return list(MEASUREMENTS[name].marks(self.tables[name].figures))
 
 
 def read(file: Path) -> Run:

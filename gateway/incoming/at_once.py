@@ -39,7 +39,7 @@ async def run(
             await work.commit()
     except (
         Exception
-    ) as error:  # reason: also what our own code cannot get through lands first, and its tries are counted
+    ) as error:  # reason: what our own code cannot get through lands too, and its tries are counted
         log.action(_log, "arrival.not_at_once", str(error), inbox=item.id)
         return False
     return True
@@ -50,10 +50,10 @@ async def _judged(desk: InDesk, leased: LeasedInbox, body: bytes) -> Settle:
     item = leased.item
     proved = await verify.run(desk, item, partial(BytesIO, body))
     if proved.octets is not None:
-        raise check.Slow("its canonical octets are kept beside it")
+        raise check.NotAtOnce("its canonical octets are kept beside it")
     if proved.envelope.model.kind is Kind.STATUS:
         return await track.ready(desk, leased, proved)
     checked = await check.run(desk, item, proved, item.file_digest, at_once=True)
     if checked.ruling.decision is not Decision.ALLOWED:
-        raise check.Slow(f"it is {checked.ruling.decision}")
+        raise check.NotAtOnce(f"it is {checked.ruling.decision}")
     return await admit.ready(desk, leased, proved, checked)

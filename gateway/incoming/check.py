@@ -34,8 +34,8 @@ PLAIN = "plain"  # the file itself and no slice of an envelope: a scan that a pe
 _MATTERS = frozenset({"missing", "value", "operation", "receiver", "date"})
 
 
-class Slow(Exception):
-    """What may have to be waited for: a scanner, the process that reads signed PDFs."""
+class NotAtOnce(Exception):
+    """Why a packet is not taken in by the unit that lands it: a word for the log."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,7 +52,7 @@ class Checked:
 async def run(
     desk: InDesk, item: InboxItem, proved: Proved, source: Digest, *, at_once: bool = False
 ) -> Checked:
-    """Looks at every file of the packet and asks the rules. Stores nothing. `at_once` raises Slow rather than wait."""
+    """Looks at every file of the packet and asks the rules. Stores nothing. `at_once` raises NotAtOnce rather than wait."""
     agency = await desk.agency(item.agency_id)
     opener = await _opened(desk, item, proved, source)
     model = proved.envelope.model
@@ -121,7 +121,7 @@ async def _looked(
     """The file and what it was found to be, with how much was unpacked to know. ScannerDown while nobody can say whether it
     carries malware: the packet stays landed (threat 65)."""
     if at_once and desk.scanner.waits:
-        raise Slow("a scanner looks at its files")
+        raise NotAtOnce("a scanner looks at its files")
     with desk.blobs.scratch() as scratch:
 
         def look() -> tuple[FileSlice, int, FileFacts | None]:
@@ -130,7 +130,7 @@ async def _looked(
                 return one, inflated, None
             found = desk.inspector.inspect(scratch.path, one.name, reads_page=one.n == 1, digest=one.sha256)
             if at_once and found.found_type == "pdf" and desk.signatures.waits(scratch.path):
-                raise Slow("another process reads its signatures")
+                raise NotAtOnce("another process reads its signatures")
             return one, inflated, found
 
         part, inflated, facts = await desk.pool.run(look)

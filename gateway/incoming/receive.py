@@ -29,9 +29,9 @@ _BY_THE_AXIS = frozenset({"AXIS-PARTS", *verify.FALSE_WORDS})
 _UNDECIDED = frozenset({"landed", "waiting", "held", "quarantined", "malformed"})
 
 
-async def run(desk: InDesk, arrival: Arrival, *, whole: bool = True) -> None:
-    """Lands one parcel. A crash before the commit: the axis gives it again. After it: the repeat finds the row. `whole`:
-    what is small comes to its end here, at its first delivery; what broke that lands first the next time."""
+async def run(desk: InDesk, arrival: Arrival, *, by_steps: bool = False) -> None:
+    """Lands one parcel. A crash before the commit: the axis gives it again. After it: the repeat finds the row. What is
+    small comes to its end here, unless it goes `by_steps`: so does what ended the process the first time."""
     came = desk.clock.now()
     agency = await old_code.receiver(desk, arrival.recipient, arrival.kind)
     if agency is None:
@@ -41,7 +41,8 @@ async def run(desk: InDesk, arrival: Arrival, *, whole: bool = True) -> None:
     scope = AgencyScope(agency_id=agency.id, principal_id="node")
     digest, size, kept = await _kept(desk, scope, arrival)
     item = _row(desk, arrival, agency.id, digest, size, came)
-    if whole and arrival.deliveries <= 1 and await _at_once(desk, item, kept):
+    is_first = arrival.deliveries <= 1
+    if is_first and not by_steps and kept is not None and await _at_once(desk, item, kept):
         meters.RECEIVED.add(lane=arrival.lane)
     elif not await _land(desk, scope, item, kept):
         return  # not settled: the axis gives it again
@@ -51,7 +52,7 @@ async def run(desk: InDesk, arrival: Arrival, *, whole: bool = True) -> None:
 async def _kept(desk: InDesk, scope: AgencyScope, arrival: Arrival) -> tuple[Digest, int, Kept | None]:
     """Its bytes, as the content store takes them; None of what is under seal."""
     if arrival.size <= SMALL:
-        body = await desk.pool.run(partial(_whole, arrival))
+        body = await desk.pool.run(partial(_small, arrival))
         if len(body) <= SMALL:
             digest = Digest.of_bytes(hashlib.sha256(body).digest())
             return digest, len(body), desk.blobs.keep_small(digest, body)
@@ -61,18 +62,17 @@ async def _kept(desk: InDesk, scope: AgencyScope, arrival: Arrival) -> tuple[Dig
         return digest, size, None if is_held else await desk.blobs.keep(scratch, digest, size)
 
 
-async def _at_once(desk: InDesk, item: InboxItem, kept: Kept | None) -> bool:
-    if kept is None or item.state != _LANDED:
+async def _at_once(desk: InDesk, item: InboxItem, kept: Kept) -> bool:
+    if item.state != _LANDED:
         return False
-    whole = kept
 
     async def land(work: Work, lease: Lease) -> bool:
         if not await _stays(work) or (await work.inbox.land(item, lease)).id != item.id:
             return False
-        await _put(work, item, whole)
+        await _put(work, item, kept)
         return True
 
-    return await at_once.run(desk, item, whole, land)
+    return await at_once.run(desk, item, kept, land)
 
 
 async def _land(desk: InDesk, scope: AgencyScope, item: InboxItem, kept: Kept | None) -> bool:
@@ -118,7 +118,7 @@ async def _stays(work: Work) -> bool:
     return True
 
 
-def _whole(arrival: Arrival) -> bytes:
+def _small(arrival: Arrival) -> bytes:
     """One byte more than is small, where it is not what was announced."""
     with arrival.open() as source:
         return source.read(SMALL + 1)

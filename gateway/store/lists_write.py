@@ -181,12 +181,8 @@ class ListWriter:
         urgency = document.draft.urgency
         due_at = self._due(Duty(waits=Waits.PARTNER, since=sent_at), urgency) if sent_at else None
         line = outgoing_line(document, sent, due_at)
-        if moved and await self._moved(line):
-            return
-        made = row(line, document)
-        if not (id not in self._new and await self._changed(id, _without_place(made, "origin"))):
-            made.origin = (await self._origin(document.accepted_by)).value
-            await self._put(made)
+        if not (moved and await self._moved(line)):
+            await self._put(row(line, document), document.accepted_by)
 
     async def _write_in(self, id: str, document: IncomingDocument | None) -> None:
         await self._hold(id)
@@ -224,11 +220,16 @@ class ListWriter:
             raise errors.StoreFailure(f"the document {id} was just written and is gone")
         return from_json(kind, found[0][0])
 
-    async def _put(self, made: ListRow) -> None:
-        values = _without_place(made)
+    async def _put(self, made: ListRow, accepted_by: str = "") -> None:
+        """`accepted_by` tells the origin, which is asked for a new row alone: it stays."""
+        # What was read stays read, whatever happens to it; what nobody needs to read is read.
+        kept = {"place", "agency_id", "id", *(["unread"] if made.unread else [])}
+        values = made.values(*kept, *(["origin"] if made.origin is None else []))
         for salt in range(1 << _APART):
             if made.id not in self._new and await self._changed(made.id, values):
                 return
+            if made.origin is None:
+                made.origin = (await self._origin(accepted_by)).value
             made.place = place(made.at, made.id, salt)
             if await self._tx.put_new(made):
                 return
@@ -240,11 +241,6 @@ class ListWriter:
         # Words that go are taken out of the whole index: with many documents that is seconds.
         this = _THIS_SLOW if values.get("folded") == "" else _THIS
         return await self._tx.change(this, agency=self._agency_id, at_id=id, **values) == 1
-
-
-def _without_place(made: ListRow, *columns: str) -> dict[str, Any]:
-    """What an update writes. What was read stays read, whatever happens to it; what nobody needs to read is read."""
-    return made.values("place", "agency_id", "id", *columns, *(["unread"] if made.unread else []))
 
 
 def shown_in(document: IncomingDocument, facts: list[Fact]) -> str:

@@ -13,7 +13,7 @@ from contextlib import AbstractAsyncContextManager
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Integer, bindparam, func, select, update
+from sqlalchemy import BindParameter, ColumnElement, Integer, bindparam, func, select, update
 from sqlmodel import col
 
 from gateway.domain import leaf, seal
@@ -34,12 +34,6 @@ _HASH_DIGITS = 64
 _LOG = select(LogRow).where(col(LogRow.name) == NAME)
 _LEASE = _LOG.with_for_update(skip_locked=True)
 _STANDS = update(LogRow).where(col(LogRow.name) == NAME)
-_BEHIND = (
-    select(EventRow)
-    .where(col(EventRow.node_seq) > bindparam("last"))
-    .order_by(col(EventRow.node_seq))
-    .limit(bindparam("most", type_=Integer))
-)
 _number = col(LogSealRow.number)
 Opened = Callable[[], AbstractAsyncContextManager[Transaction]]
 
@@ -226,7 +220,10 @@ async def _unsealed_since(tx: Transaction, row: LogRow | None, newest: LogSealRo
     return min((at for found in times for (at,) in found), default=None)
 
 
-def _numbered_after(seq: int, query: Any = None) -> Any:
+def _numbered_after(seq: int | BindParameter[Any], query: Any = None) -> Any:
     """Any: what is selected differs."""
     later: ColumnElement[bool] = col(EventRow.node_seq) > seq
     return (select(EventRow) if query is None else query).where(later).order_by(col(EventRow.node_seq))
+
+
+_BEHIND = _numbered_after(bindparam("last")).limit(bindparam("most", type_=Integer))

@@ -233,11 +233,11 @@ class Town:
             await dispatch.run(self.node.out, row)
         return len(rows)
 
-    async def land(self, *, whole: bool = False) -> int:
-        """`whole`: as a node does, what is small comes to its end; else each packet lands, and `process` looks at it."""
+    async def land(self, *, by_steps: bool = True) -> int:
+        """Each packet lands, and `process` looks at it; else, as a node does, what is small comes to its end."""
         arrivals = await self.node.inn.axis.take(50, LEASE_S)
         for arrival in arrivals:
-            await receive.run(self.node.inn, arrival, whole=whole)
+            await receive.run(self.node.inn, arrival, by_steps=by_steps)
         return len(arrivals)
 
     async def process(self) -> int:
@@ -249,7 +249,9 @@ class Town:
     async def carry(self) -> None:
         """Everything that is due goes its way, until nothing moves any more."""
         await self._host()
-        while await self.pack() + await self.dispatch() + await self.land(whole=True) + await self.process():
+        while (
+            await self.pack() + await self.dispatch() + await self.land(by_steps=False) + await self.process()
+        ):
             pass
 
     async def number(self) -> None:

@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from bench import __main__ as bench
-from bench import asked, marks, peer, report
+from bench import asked, peer
+from bench.measurements import MEASUREMENTS
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(180)]
 
@@ -98,9 +99,13 @@ def test_memory_is_judged(tmp_path: Path) -> None:
 
 
 def test_every_measurement_has_words_marks_and_smaller_numbers_for_a_quick_run() -> None:
-    assert set(bench.MEASUREMENTS) == set(report.WORDS) - {"machine"} == set(marks.MARKS)
-    for name, module in bench.MEASUREMENTS.items():
-        full, quick = (asked.told(asked.of(module.Numbers, quick=quick)) for quick in (False, True))
+    for name, each in MEASUREMENTS.items():
+        assert [each.module.__name__, each.words.__name__, each.marks.__name__] == [
+            f"bench.{name}",
+            name,
+            name,
+        ]
+        full, quick = (asked.told(asked.of(each.module.Numbers, quick=quick)) for quick in (False, True))
         assert full != quick, name
 
 
@@ -108,7 +113,7 @@ def test_the_help_tells_every_measurement_and_the_options_of_the_one_that_is_nam
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     for words, wanted in (
-        (["--help"], [*bench.MEASUREMENTS, "--quick", "--record"]),
+        (["--help"], [*MEASUREMENTS, "--quick", "--record"]),
         (["cost", "--help"], ["--before"]),
     ):
         with pytest.raises(SystemExit) as ended:

@@ -42,7 +42,7 @@ async def town(tmp_path: Path) -> AsyncIterator[Town]:
 
 async def landed(town: Town, packet: Packet) -> str:
     await town.deliver(packet)
-    await town.land(whole=True)
+    await town.land(by_steps=False)
     return (await town.row(PROVINCE, packet)).state
 
 
@@ -171,13 +171,13 @@ COMES: dict[str, Sequence[Made]] = {
 @pytest.mark.parametrize("name", COMES)
 async def test_it_ends_as_by_the_steps_one_after_another(tmp_path: Path, name: str) -> None:
     found = {}
-    for whole in (True, False):
-        async with opened(tmp_path / f"node-{whole}") as town:
+    for by_steps in (True, False):
+        async with opened(tmp_path / f"node-{by_steps}") as town:
             for make in COMES[name]:
                 await town.deliver(make(town))
-                while await town.land(whole=whole) + await town.process():
+                while await town.land(by_steps=by_steps) + await town.process():
                     pass
-            found[whole] = await ends(town)
+            found[by_steps] = await ends(town)
     assert found[True] == found[False]
 
 
