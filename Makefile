@@ -7,6 +7,8 @@ KEY ?= dist/trial.key
 N ?= 10000
 KILLS ?= 200
 SEED ?=
+# SHUFFLE=… tells tests in a random order that follows from it; 0 takes a new one.
+SHUFFLE ?=
 # Documents and statuses that a property is tried with.
 EXAMPLES ?= 20000
 # Seconds of fuzzing for each target.
@@ -16,26 +18,34 @@ QUICK ?=
 BIN := $(VENV)/bin
 PIP := $(BIN)/pip --disable-pip-version-check --quiet
 
+# Tests start the program hundreds of times; without this each start would compile it anew.
+unexport PYTHONDONTWRITEBYTECODE
+# Tests of one group stay in one process.
+PYTEST = $(BIN)/python -m tests.services $(BIN)/pytest --dist loadgroup $(SHUFFLE:%=--shuffle %)
+
 .DEFAULT_GOAL := help
-.PHONY: help setup run test unit property threats crash soak fuzz lint check bench bundle clean
+.PHONY: help setup run test test-long unit property threats crash soak fuzz lint check bench bundle clean
 
 help: ## show this list
-	@awk 'BEGIN {FS = ":.*## "} /^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: $(VENV)/.dev ## make .venv with everything for work on the code
 
 run: $(VENV)/.run ## serve a demonstration: axis, authority, three agencies, sample documents
 	$(BIN)/gateway demo
 
-test: $(VENV)/.dev ## run every test, on a real RabbitMQ and PostgreSQL that it brings up
-	$(BIN)/python -m tests.services $(BIN)/pytest -n 2 --dist loadgroup
+test: $(VENV)/.dev ## prove a change, on a real RabbitMQ and PostgreSQL that it brings up
+	$(PYTEST) -n 2 -m "not long"
 
-unit: $(VENV)/.dev ## run the unit tests alone, in seconds
-	$(BIN)/pytest -q tests/unit
+test-long: $(VENV)/.dev ## the tests that `make test` leaves out: crash points, soak, fuzz, every page, many examples
+	$(PYTEST) -n 3 -m long  # three, as many of them wait for servers
+
+unit: $(VENV)/.dev ## run the unit tests alone, without servers
+	$(BIN)/pytest -q -m "not long" tests/unit
 
 property: $(VENV)/.dev ## prove with EXAMPLES documents and statuses that accepted means it can be sent (long)
-	PROPERTY_EXAMPLES=$(EXAMPLES) $(BIN)/pytest -q --timeout 0 tests/unit/outgoing/test_accepted_is_sendable.py
-	EVERY_DOOR=500 $(BIN)/pytest -q --timeout 0 tests/acceptance/test_every_door.py
+	PROPERTY_EXAMPLES=$(EXAMPLES) $(BIN)/pytest -q -m long --timeout 0 tests/unit/outgoing/test_accepted_is_sendable.py
+	EVERY_DOOR=500 $(BIN)/pytest -q -m long --timeout 0 tests/acceptance/test_every_door.py
 
 threats: $(VENV)/.dev ## try every threat of the list at every door and print the table
 	$(BIN)/python -m tests.services $(BIN)/python -m tests.threats

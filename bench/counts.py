@@ -21,7 +21,7 @@ from typing import Any
 from greenlet import getcurrent  # type: ignore[import-untyped]
 
 from bench import pair, stage, traffic
-from gateway.bootstrap import Node
+from gateway.office.bootstrap.office import Office
 
 SIZE, AT_ONCE, WARM = 10_000, 32, 8
 # The most that one document may cost.
@@ -132,7 +132,7 @@ def _stand_in(holder: Any, function: Any) -> None:
     setattr(holder, function.__name__, function)
 
 
-async def _carried(node: Node, papers: list[Path], first: int, counts: Counts | None = None) -> None:
+async def _carried(node: Office, papers: list[Path], first: int, counts: Counts | None = None) -> None:
     """All of them sent at once; returns when each has its 01 and the log has them. Looking is not counted."""
     scope = await traffic.scope_of(node)
     sent = await asyncio.gather(

@@ -81,7 +81,11 @@ async def measure(folder: Path, numbers: Numbers) -> dict[str, Any]:
 async def _compiled(folder: Path) -> Mapping[str, str]:
     """The program's modules as an installer leaves them, compiled, wherever this environment would have put them."""
     told = {"PYTHONPYCACHEPREFIX": str(folder), "PYTHONDONTWRITEBYTECODE": ""}
-    words = (sys.executable, "-c", "import gateway.cli.serve, gateway.bootstrap, gateway.bootstrap_doors")
+    loaded = (
+        *("gateway.__main__", "gateway.cli.serve", "gateway.cli.doors", "gateway.bootstrap.node"),
+        *("gateway.office.bootstrap.office", "gateway.house", "gateway.ops.metrics"),
+    )
+    words = (sys.executable, "-c", f"import {', '.join(loaded)}")
     made = await asyncio.create_subprocess_exec(*words, env=os.environ | told)
     assert await made.wait() == 0
     return told

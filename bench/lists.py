@@ -25,12 +25,12 @@ from bench import pages
 from bench.lists_fill import NOW, SCOPE, SEED, TYPES, WORDS, Spread, fill
 from gateway.clock import SystemClock
 from gateway.domain.document import Urgency
-from gateway.domain.listing import Side, Tab
-from gateway.domain.origin import Origin
 from gateway.domain.wall_clock import VIETNAM
-from gateway.ports.lists import Sort, Wanted
+from gateway.office.domain.listing import Side, Tab
+from gateway.office.domain.origin import Origin
+from gateway.office.ports.lists import Sort, Wanted
+from gateway.office.store.store import SqlOfficeStore
 from gateway.store import migrate
-from gateway.store.store import SqlStore
 
 
 def questions(spread: Spread, documents: int) -> dict[str, Callable[[Any], Awaitable[Any]]]:
@@ -88,7 +88,7 @@ def questions(spread: Spread, documents: int) -> dict[str, Callable[[Any], Await
 
 
 async def measure(
-    store: SqlStore, documents: int, users: int, seconds: float, think_s: float
+    store: SqlOfficeStore, documents: int, users: int, seconds: float, think_s: float
 ) -> dict[str, list[float]]:
     """Milliseconds by question; users ask in turn whatever comes, and think in between."""
     asked = questions(Spread(rng=random.Random(SEED)), documents)
@@ -101,7 +101,7 @@ async def measure(
             name = rng.choice(list(asked))
             begun = time.perf_counter()
             async with store.read(SCOPE) as view:
-                await asked[name](view.lists)
+                await asked[name](view.office.lists)
             took[name].append((time.perf_counter() - begun) * 1_000)
             await asyncio.sleep(think_s)
 
@@ -124,7 +124,7 @@ def _at(ordered: Sequence[float], share: float) -> float:
     return ordered[min(len(ordered) - 1, int(len(ordered) * share))]
 
 
-async def slowest(store: SqlStore, documents: int) -> str:
+async def slowest(store: SqlOfficeStore, documents: int) -> str:
     """The plan of the statement that took longest of all questions, asked once each by one user."""
     worst: tuple[float, str, Any] = (0.0, "", None)
 
@@ -143,7 +143,7 @@ async def slowest(store: SqlStore, documents: int) -> str:
     for name, ask in questions(Spread(rng=random.Random(SEED)), documents).items():
         for _ in range(3 if name == "search" else 1):
             async with store.read(SCOPE) as view:
-                await ask(view.lists)
+                await ask(view.office.lists)
     event.remove(engine, "before_cursor_execute", before)
     event.remove(engine, "after_cursor_execute", after)
     took, statement, values = worst
@@ -157,7 +157,7 @@ async def slowest(store: SqlStore, documents: int) -> str:
 
 async def run(url: str, given: argparse.Namespace) -> None:
     await migrate.up(url)
-    store = SqlStore(url, SystemClock())
+    store = SqlOfficeStore(url, SystemClock())
     try:
         begun = time.monotonic()
         if not given.filled:

@@ -31,13 +31,13 @@ from gateway.domain.document import (
 )
 from gateway.domain.duty import Duty, Waits
 from gateway.domain.identity import Digest, DocumentId, PacketId
-from gateway.domain.listing import Deliveries, due_within, incoming_line, outgoing_line
-from gateway.domain.origin import Origin
 from gateway.domain.status import Fact, Track
+from gateway.office.domain.listing import Deliveries, due_within, incoming_line, outgoing_line
+from gateway.office.domain.origin import Origin
+from gateway.office.store.lists_write import row
+from gateway.office.store.store import SqlOfficeStore
 from gateway.store import incoming, outgoing
 from gateway.store.deliveries import delivery_row, fact_row
-from gateway.store.lists_write import row
-from gateway.store.store import SqlStore
 from gateway.store.tables import FactRow, IncomingRow, OutgoingRow
 
 SCOPE = AgencyScope(agency_id="agy_bench", principal_id="prn_bench")
@@ -184,7 +184,7 @@ def arrived(spread: Spread, n: int) -> Iterator[Any]:
     yield row(line, document, spread.rng.choice((Origin.AXIS,) * 30 + (Origin.PAPER, Origin.EMAIL)))
 
 
-async def fill(store: SqlStore, url: str, documents: int) -> None:
+async def fill(store: SqlOfficeStore, url: str, documents: int) -> None:
     """Half of each side, oldest and newest mixed as they would not be: the worst case for an index."""
     await store.accounts.add_hosted(HostedAgency(id=SCOPE.agency_id, code="Z90", name="Bench"))
     spread = Spread(rng=random.Random(SEED))
@@ -198,7 +198,7 @@ async def fill(store: SqlStore, url: str, documents: int) -> None:
             await _put(store, url, kind, by_table[kind])
 
 
-async def _put(store: SqlStore, url: str, kind: Any, rows: Sequence[Any]) -> None:
+async def _put(store: SqlOfficeStore, url: str, kind: Any, rows: Sequence[Any]) -> None:
     table: Table = inspect(kind).local_table
     names = [each.name for each in table.columns]
     if url.startswith("sqlite"):

@@ -15,7 +15,7 @@ from typing import Any, TypeVar, cast
 from sqlalchemy import event
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from gateway.bootstrap import Wrap
+from gateway.bootstrap.node import Wrap
 
 P = TypeVar("P")
 

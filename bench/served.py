@@ -27,8 +27,8 @@ from bench.pair import Broken
 from bench.servers import Servers
 from gateway.clock import SystemClock
 from gateway.domain.event import EventKind
+from gateway.office.store.store import SqlOfficeStore
 from gateway.settings import load
-from gateway.store.store import SqlStore
 from gateway.store.tables import EventRow
 from tests.services.process import free_ports
 
@@ -44,7 +44,7 @@ _OPEN = {"GATEWAY_API_RATE_PER_S": "100000", "GATEWAY_API_BURST": "1000000", "GA
 class Served:
     """The node at work. Its agency sends to another one that it hosts too."""
 
-    store: SqlStore
+    store: SqlOfficeStore
     session: ClientSession
     key: str
     urls: list[str]
@@ -126,7 +126,7 @@ async def opened(folder: Path, ground: str, processes: int) -> AsyncIterator[Ser
         settings = load(None, env)
         await stage.prepare_one(settings, _CODES)
         key = await stage.key_of(settings, stage.SENDER)
-        store = SqlStore(settings.database.url, SystemClock())
+        store = SqlOfficeStore(settings.database.url, SystemClock())
         stack.push_async_callback(store.close)
         log = folder / "node.log"
         ports = free_ports(processes if below else 1)

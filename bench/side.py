@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from bench import heartbeat, machine, stage, traffic
-from gateway.bootstrap import Node
+from gateway.office.bootstrap.office import Office
 
 Answer = dict[str, object]
 
@@ -26,7 +26,7 @@ async def serve(folder: Path, name: str) -> None:
             _say(await _done(node, json.loads(line)))
 
 
-async def _done(node: Node, asked: dict[str, Any]) -> Answer:
+async def _done(node: Office, asked: dict[str, Any]) -> Answer:
     match asked["do"]:
         case "send":
             return {"seconds": await _send(node, asked)}
@@ -48,7 +48,7 @@ async def _done(node: Node, asked: dict[str, Any]) -> Answer:
             return _spent()
 
 
-async def _send(node: Node, asked: dict[str, Any]) -> list[float]:
+async def _send(node: Office, asked: dict[str, Any]) -> list[float]:
     papers = [Path(paper) for paper in asked["papers"]]
     every_s = asked.get("every_s", 0.0)
     return await traffic.there_and_back(node, papers, asked["first"], asked["at_once"], every_s)

@@ -18,14 +18,16 @@ from pathlib import Path
 from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 
-from gateway.bootstrap import Node, Wrap, open_node, open_office
+from gateway.bootstrap.ground import open_ground
+from gateway.bootstrap.node import Wrap
 from gateway.cli.serve import keep_what_is_loaded
 from gateway.clock import SystemClock
 from gateway.demo.story import at_work
 from gateway.domain.account import ApiScope, HostedAgency, PrincipalKind
+from gateway.office.bootstrap.office import Office, open_office
+from gateway.office.store.store import SqlOfficeStore
 from gateway.settings import Settings, load
 from gateway.store import migrate
-from gateway.store.store import SqlStore
 from gateway.trust.authority import Authority
 from gateway.trust.keys import KeyDirectory
 
@@ -79,7 +81,7 @@ async def prepare_one(settings: Settings, codes: Sequence[str], others: Sequence
 async def key_of(settings: Settings, code: str) -> str:
     """A new API key for the document system of that agency, which the node hosts."""
     secret = "gwk_" + secrets.token_urlsafe(32)
-    async with open_office(settings) as office:
+    async with open_ground(settings) as office:
         accounts = office.store.accounts
         agency = await accounts.hosted_by_code(code)
         assert agency is not None
@@ -93,15 +95,15 @@ async def key_of(settings: Settings, code: str) -> str:
 
 
 @asynccontextmanager
-async def opened(folder: Path, node: str, wrap: Wrap | None = None) -> AsyncIterator[Node]:
+async def opened(folder: Path, node: str, wrap: Wrap | None = None) -> AsyncIterator[Office]:
     """That node open and at work, as `gateway serve` has it."""
-    async with open_node(settings_of(folder, node), wrap=wrap) as one, at_work(one):
+    async with open_office(settings_of(folder, node), wrap=wrap) as one, at_work(one):
         keep_what_is_loaded()
         yield one
 
 
 async def _host(settings: Settings, codes: Sequence[str]) -> None:
-    store = SqlStore(settings.database.url, _CLOCK)
+    store = SqlOfficeStore(settings.database.url, _CLOCK)
     try:
         await store.open()
         for code in codes:
@@ -121,7 +123,7 @@ def _certificate(settings: Settings, authority: Authority, code: str) -> x509.Ce
 
 
 async def _register(settings: Settings, certificates: Mapping[str, x509.Certificate]) -> None:
-    async with open_node(settings) as node:
+    async with open_office(settings) as node:
         plan = await node.directory.plan_import(_registry(tuple(certificates)))
         await node.directory.apply(plan, "bench")
         for code, certificate in certificates.items():

@@ -15,10 +15,10 @@ from sqlalchemy import select
 from sqlmodel import col
 
 from bench.stage import RECEIVER, SENDER
-from gateway.bootstrap import Node
 from gateway.domain.account import AgencyScope
 from gateway.domain.document import Draft, FileRole, OutgoingDocument, Recipient, RecipientRole, Signer
 from gateway.domain.event import EventKind
+from gateway.office.bootstrap.office import Office
 from gateway.outgoing import accept, intake
 from gateway.outgoing.order import Order
 from gateway.store.tables import DeliveryRow
@@ -43,7 +43,7 @@ class Failed(Exception):
     """A document did not come there and back."""
 
 
-async def scope_of(node: Node, code: str = SENDER) -> AgencyScope:
+async def scope_of(node: Office, code: str = SENDER) -> AgencyScope:
     """A caller of that agency."""
     agency = await node.store.accounts.hosted_by_code(code)
     if agency is None:
@@ -51,7 +51,7 @@ async def scope_of(node: Node, code: str = SENDER) -> AgencyScope:
     return AgencyScope(agency_id=agency.id, principal_id="bench")
 
 
-async def send(node: Node, scope: AgencyScope, paper: Path, number: str) -> OutgoingDocument:
+async def send(node: Office, scope: AgencyScope, paper: Path, number: str) -> OutgoingDocument:
     """The paper is accepted as the document of that number."""
     draft = Draft(
         number=number,
@@ -74,7 +74,7 @@ async def send(node: Node, scope: AgencyScope, paper: Path, number: str) -> Outg
 class Answers:
     """Waits for the 01 of many documents with one look for all of them."""
 
-    def __init__(self, node: Node) -> None:
+    def __init__(self, node: Office) -> None:
         self._node = node
         self._waiting: dict[str, asyncio.Future[None]] = {}
 
@@ -112,7 +112,7 @@ class Answers:
 
 
 @asynccontextmanager
-async def answers(node: Node) -> AsyncIterator[Answers]:
+async def answers(node: Office) -> AsyncIterator[Answers]:
     """Looked for while the body runs."""
     found = Answers(node)
     looking = asyncio.create_task(found.look())
@@ -126,7 +126,7 @@ async def answers(node: Node) -> AsyncIterator[Answers]:
 
 
 async def there_and_back(
-    node: Node, papers: Sequence[Path], first: int, at_once: int, every_s: float = 0.0
+    node: Office, papers: Sequence[Path], first: int, at_once: int, every_s: float = 0.0
 ) -> list[float]:
     """Seconds of each: so many callers send their next when the 01 of their last is back, and no two within `every_s`."""
     scope = await scope_of(node)
@@ -151,13 +151,13 @@ async def there_and_back(
     return seconds
 
 
-async def settled(node: Node) -> None:
+async def settled(node: Office) -> None:
     """Every event so far has its number, and every day its figures."""
     while await node.store.number_events() or await node.store.work_out_day():
         pass
 
 
-async def legs(node: Node, begun: datetime) -> dict[str, float]:
+async def legs(node: Office, begun: datetime) -> dict[str, float]:
     """Seconds from `begun`, before the one document since then was sent, to the end of each leg. Only where one node is
     both sides."""
     ended: dict[str, float] = {}
@@ -173,7 +173,7 @@ async def legs(node: Node, begun: datetime) -> dict[str, float]:
     return ended
 
 
-async def _chunks(node: Node, paper: Path) -> AsyncIterator[bytes]:
+async def _chunks(node: Office, paper: Path) -> AsyncIterator[bytes]:
     """The file as it would come in; the reading itself is not the node's and stays off its loop."""
     with paper.open("rb") as file:
         while read := await node.pool.run(partial(file.read, AHEAD)):

@@ -15,9 +15,10 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, TypeVar, cast
 
-from gateway.bootstrap import Wrap, open_node
+from gateway.bootstrap.node import Wrap
 from gateway.cli.serve import keep_what_is_loaded
 from gateway.domain.key_use import ANY, KeyUse
+from gateway.office.bootstrap.office import open_office
 from gateway.ports import Axis, EnvelopeSigner, Keys, Outcome, Parcel
 from gateway.settings import load
 
@@ -81,7 +82,7 @@ class _Axis:
 
 async def main(sign_ms: float) -> None:
     counted, stop = Counted(sign_ms / 1000), asyncio.Event()
-    async with open_node(load(None, os.environ), wrap=counted) as node:
+    async with open_office(load(None, os.environ), wrap=counted) as node:
         keep_what_is_loaded()
         _say({"ready": True})
         await asyncio.to_thread(sys.stdin.readline)

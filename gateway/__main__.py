@@ -1,6 +1,6 @@
 """Lets ``python -m gateway`` reach the command line."""
 
-from gateway.cli.main import main
+from gateway.house import main
 
 if __name__ == "__main__":
     main()

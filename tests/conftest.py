@@ -8,14 +8,16 @@ from collections.abc import AsyncIterator, Iterator
 import pytest
 from hypothesis import settings
 
+from gateway import house as house  # as the program is installed: the office hangs in its doors
 from tests.pages.summary import pytest_terminal_summary as pytest_terminal_summary
-from tests.support import leaks
+from tests.support import leaks, once
 from tests.support.broker import Broker, fresh_vhost
 from tests.support.databases import fresh_database, migrated_template
 from tests.support.kept import lies_in as lies_in
 
 
 def pytest_configure() -> None:
+    once.begin()
     leaks.start()
     # How long an example takes is the machine's matter, and it may be busy.
     settings.register_profile("any machine", deadline=None)

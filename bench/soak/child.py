@@ -15,12 +15,11 @@ from pathlib import Path
 from unittest.mock import patch
 
 from bench.soak.switches import Switched
-from gateway import bootstrap
-from gateway.cli import main as cli
+from gateway import house
+from gateway.bootstrap import storeys
 from gateway.clock import SystemClock
+from gateway.office.bootstrap.office import Office, open_office
 from gateway.settings import Settings
-
-_open_node = bootstrap.open_node
 
 
 class OffClock(SystemClock):
@@ -41,15 +40,15 @@ def main() -> None:
     given = parser.parse_args()
 
     @asynccontextmanager
-    async def opened(settings: Settings) -> AsyncIterator[bootstrap.Node]:
-        async with _open_node(settings, OffClock(given.offset), Switched(given.switches)) as node:
+    async def opened(settings: Settings) -> AsyncIterator[Office]:
+        async with open_office(settings, OffClock(given.offset), Switched(given.switches)) as node:
             asyncio.get_running_loop().add_reader(sys.stdin, lambda: os._exit(0))
             print("ready", flush=True)
             yield node
 
     sys.argv = ["gateway", "serve", "--role", given.role]
-    with patch.object(bootstrap, "open_node", opened):
-        cli.main()
+    with patch.object(storeys, "open_whole", opened):
+        house.main()
 
 
 if __name__ == "__main__":

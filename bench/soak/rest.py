@@ -14,7 +14,7 @@ from bench.soak.plan import Plan
 from bench.soak.processes import Worker
 from bench.soak.stage import Site
 from bench.soak.watch import Watch
-from gateway.bootstrap_axis import open_axis
+from gateway.bootstrap.axis import open_axis
 from gateway.errors import GatewayError
 
 AHEAD_S = 600.0

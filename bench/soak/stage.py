@@ -16,9 +16,10 @@ from cryptography.hazmat.primitives import serialization
 
 from bench.soak.ground import Ground
 from bench.soak.plan import Plan
-from gateway.bootstrap import open_node, open_office
+from gateway.bootstrap.ground import open_ground
 from gateway.clock import SystemClock
 from gateway.domain.account import ApiScope, HostedAgency, NumberingMode, PrincipalKind
+from gateway.office.bootstrap.office import open_office
 from gateway.settings import Settings, load
 from gateway.store import migrate
 from gateway.trust.authority import Authority
@@ -74,7 +75,7 @@ async def prepare(ground: Ground) -> dict[str, Site]:
 
 async def _host(settings: Settings, codes: Sequence[str]) -> tuple[dict[str, str], dict[str, str]]:
     agencies, keys = {}, {}
-    async with open_office(settings) as office:
+    async with open_ground(settings) as office:
         accounts = office.store.accounts
         for code in codes:
             agency = HostedAgency(
@@ -103,7 +104,7 @@ def _certificate(settings: Settings, authority: Authority, code: str) -> x509.Ce
 async def _register(
     settings: Settings, hosted: Sequence[str], plan: Plan, certificates: Mapping[str, x509.Certificate]
 ) -> None:
-    async with open_node(settings) as node:
+    async with open_office(settings) as node:
         rows = await node.directory.plan_import(_registry([*plan.codes, *plan.absent]))
         await node.directory.apply(rows, "soak")
         for code, certificate in certificates.items():

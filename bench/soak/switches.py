@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
-from gateway.bootstrap import Wrap
+from gateway.bootstrap.node import Wrap
 from gateway.domain.identity import Digest
 from gateway.errors import StoreFailure
 from gateway.ports import Arrival, Axis, Blobs, Fate, Kept, Outcome, Parcel, Scratch

@@ -47,7 +47,7 @@ _SAFE_ID = re.compile(r"[A-Za-z0-9._:-]{1,100}")
 
 
 def build(deps: ApiDeps, routes: Iterable[Route] = ROUTES) -> web.Application:
-    """The application, not yet started: pages may still be added to it (`web.app`)."""
+    """The application, not yet started: pages may still be added to it (`office.web.app`)."""
     entry = Entry(deps.options)
     middlewares = [_guard(deps, entry), entry.middleware()]
     app = web.Application(middlewares=middlewares, client_max_size=deps.options.body_bytes)

@@ -13,11 +13,10 @@ from aiohttp import web
 from gateway.api.deps import ApiDeps
 from gateway.api.failing import BadCall, Fault
 from gateway.domain import networks
-from gateway.domain.account import AgencyScope, ApiKey, ApiScope, HostedAgency
+from gateway.domain.account import KEY_PREFIX, AgencyScope, ApiKey, ApiScope, HostedAgency
 from gateway.domain.networks import Address
 from gateway.errors import Denied
 
-PREFIX = "gwk_"
 REVOKED, EXPIRED = "GW-401-REVOKED", "GW-401-EXPIRED"
 _LONGEST = 512
 KEY = web.RequestKey("key_id", str)
@@ -72,7 +71,7 @@ async def _why_not(deps: ApiDeps, secret_hash: str) -> Denied:
 def _secret_hash(request: web.Request) -> str:
     kind, _, secret = request.headers.get("Authorization", "").partition(" ")
     secret = secret.strip()
-    if kind.casefold() != "bearer" or not secret.startswith(PREFIX) or len(secret) > _LONGEST:
+    if kind.casefold() != "bearer" or not secret.startswith(KEY_PREFIX) or len(secret) > _LONGEST:
         raise Denied("expected the header Authorization: Bearer gwk_…")
     return hashlib.sha256(secret.encode("utf-8", "surrogateescape")).hexdigest()
 

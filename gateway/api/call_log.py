@@ -27,7 +27,7 @@ _TRIMMED = timedelta(minutes=10)
 
 
 class CallLog:
-    """Keeps the promise of `ports.calls.CallNotes`. One for a process; `running` is for its application."""
+    """One for a process; `running` is for its application. Noting a call returns at once and never fails."""
 
     def __init__(self, calls: ApiCalls, clock: Clock, kept: timedelta, every_s: float = EVERY_S) -> None:
         self._calls, self._clock, self._kept, self._every_s = calls, clock, kept, every_s

@@ -20,6 +20,7 @@ from gateway.api.deps import ApiDeps, ApiOptions
 from gateway.api.failing import BadCall, Fault
 from gateway.api.limits import Buckets, Rate
 from gateway.domain import networks
+from gateway.domain.account import KEY_PREFIX
 from gateway.domain.networks import Address
 from gateway.errors import Denied
 
@@ -29,7 +30,7 @@ _KEYS_OF_AN_ADDRESS = 4
 _GUESSES = Rate(per_s=0.2, burst=10)
 _VERSIONS = frozenset({HttpVersion10, HttpVersion11})
 _PORT = re.compile(r":\d+$")
-_BEGINNING = len("Bearer ") + len(auth.PREFIX) + 4
+_BEGINNING = len("Bearer ") + len(KEY_PREFIX) + 4
 
 
 class Entry:

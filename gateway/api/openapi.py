@@ -12,12 +12,11 @@ from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
 from gateway.api import openapi_answers
-from gateway.api.auth import PREFIX
 from gateway.api.call import LONGEST_KEY
 from gateway.api.openapi_answers import BINARY
 from gateway.api.openapi_limits import limited
 from gateway.api.routes import Body, Route
-from gateway.domain.account import ApiScope
+from gateway.domain.account import KEY_PREFIX, ApiScope
 
 # Any, here and below: an OpenAPI document is JSON.
 Json = dict[str, Any]
@@ -26,8 +25,10 @@ _REF = "#/components/schemas/{model}"
 _KEY: Json = {
     "type": "http",
     "scheme": "bearer",
-    "bearerFormat": f"{PREFIX}…",
-    "description": f"An API key, as `Authorization: Bearer {PREFIX}…`. Scopes: " + ", ".join(ApiScope) + ".",
+    "bearerFormat": f"{KEY_PREFIX}…",
+    "description": f"An API key, as `Authorization: Bearer {KEY_PREFIX}…`. Scopes: "
+    + ", ".join(ApiScope)
+    + ".",
 }
 _TAGS = {
     "messages": "Outgoing documents",

@@ -7,13 +7,13 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
 
-from gateway import labels
 from gateway.api import vocabulary
 from gateway.api.media import BYTES, TYPES
 from gateway.api.paging import PageQuery
 from gateway.api.problems import MEDIA, OWN_SORTS, PAGES, SORTS, sorts
 from gateway.api.routes import Body, Route
 from gateway.policy.verdict import CONFIRMABLE, ReasonCode
+from gateway.words import labels
 
 # Any, here and below: an OpenAPI document is JSON.
 Json = dict[str, Any]
@@ -99,7 +99,7 @@ def components() -> Json:
 
 def problem() -> Json:
     """The shape of every failure. Its codes are those of this version: act on those you know, by `status` on others."""
-    faults = (key.removeprefix("fault.") for key in labels.KEYS if key.startswith("fault."))
+    faults = labels.tails("fault")
     item = {
         "type": "object",
         "required": ["pointer", "code", "detail", "suggest"],
@@ -156,7 +156,7 @@ def _codes() -> list[str]:
     """Codes of the front door, of the tree of errors, and of the clashes that have words of their own."""
     own = [f"GW-{sort.status}-{slug.upper()}" for slug, sort in OWN_SORTS.items()]
     tree = [kind.code for kind in SORTS]
-    clashes = [key.removeprefix("clash.") for key in labels.KEYS if key.startswith("clash.")]
+    clashes = labels.tails("clash")
     return sorted({*own, *tree, *clashes})
 
 

@@ -11,10 +11,11 @@ from types import MappingProxyType
 
 from aiohttp import web
 
-from gateway import errors, labels
+from gateway import errors
 from gateway.api.failing import BadCall, Fault
 from gateway.api.words import Lang, fault_text, reason_text, say
 from gateway.policy.verdict import CONFIRMABLE, Reason, ReasonCode, Verdict
+from gateway.words import labels
 
 MEDIA = "application/problem+json"
 PAGES = "/problems/"

@@ -7,11 +7,11 @@ from datetime import date, datetime
 
 from pydantic import Field
 
-from gateway import labels
 from gateway.api.shapes import Told, stamp
 from gateway.domain.page_text import Found, PdfFields
 from gateway.domain.recipients import Offer
 from gateway.domain.registry import AgencyEntry
+from gateway.words import labels
 
 # Fields of the domain and their names in the API, which are those of a message.
 NAMES = {

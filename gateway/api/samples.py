@@ -7,7 +7,7 @@ from __future__ import annotations
 import datetime as dt
 from typing import Any
 
-from gateway.labels import say
+from gateway.words.labels import say
 
 # Any: these are JSON documents.
 Json = dict[str, Any]

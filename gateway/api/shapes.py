@@ -67,7 +67,7 @@ Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 class Asked(BaseModel):
     """What a caller may say. A field that is not here is refused by name, so typing errors are found early."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=False)
+    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=False, defer_build=True)
 
 
 class NoQuery(Asked):
@@ -82,4 +82,6 @@ def _open(schema: dict[str, Any]) -> None:
 class Told(BaseModel):
     """What the node answers. Fields may be added later; clients ignore those they do not know."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True, json_schema_extra=_open)
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", populate_by_name=True, json_schema_extra=_open, defer_build=True
+    )

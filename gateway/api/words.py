@@ -6,10 +6,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Literal
 
-from gateway import labels
 from gateway.domain.document import Kind
 from gateway.domain.status import CODES, Track
 from gateway.policy.verdict import Reason
+from gateway.words import labels
 
 Lang = Literal["vi", "en"]
 
@@ -109,11 +109,7 @@ def type_name(given: str) -> str:
 
 def table(prefix: str, keys: Iterable[str] = ()) -> list[tuple[str, str, str]]:
     """Key, Vietnamese and English of these labels below a prefix; of all, by key, where none are named."""
-    chosen = list(keys) or sorted(
-        key.removeprefix(f"{prefix}.")
-        for key in labels.KEYS
-        if key.startswith(f"{prefix}.") and "." not in key.removeprefix(f"{prefix}.")
-    )
+    chosen = list(keys) or [tail for tail in labels.tails(prefix) if "." not in tail]
     # A word that names the other side's code shows where that code stands.
     return [
         (key, labels.say(f"{prefix}.{key}", "vi", code="NN"), labels.say(f"{prefix}.{key}", "en", code="NN"))

@@ -12,12 +12,12 @@ import typer
 
 from gateway.cli import audit_verify, output
 from gateway.cli.command import Call, Format, noun, verb
-from gateway.cli.node import at_office, chosen, operator, run
+from gateway.cli.node import at_ground, chosen, operator, run
 from gateway.cli.nouns import NOUNS
 from gateway.cli.verify import moment
 
 if TYPE_CHECKING:
-    from gateway.bootstrap import Office
+    from gateway.bootstrap.ground import Ground
     from gateway.store.log_search import Hit, Wanted
 
 _COLUMNS = (
@@ -89,10 +89,10 @@ class _Filter:
     since: datetime | None
     until: datetime | None
 
-    async def wanted(self, call: Call, office: Office) -> Wanted:
+    async def wanted(self, call: Call, ground: Ground) -> Wanted:
         from gateway.store.log_search import Wanted
 
-        agency = chosen(await office.store.hosted(), call.agency) if call.agency else None
+        agency = chosen(await ground.store.hosted(), call.agency) if call.agency else None
         return Wanted(
             kind=self.kind,
             subject_id=self.subject,
@@ -119,8 +119,8 @@ def search(
 async def _search(call: Call, given: _Filter, limit: int) -> None:
     from gateway.store.log_search import search as look
 
-    async with at_office(call.settings()) as office:
-        found = await look(office.store, await given.wanted(call, office), limit=limit, newest=True)
+    async with at_ground(call.settings()) as ground:
+        found = await look(ground.store, await given.wanted(call, ground), limit=limit, newest=True)
     output.rows(call, [_shown(hit) for hit in found], _COLUMNS, [_cells(hit) for hit in found])
 
 
@@ -144,16 +144,16 @@ async def _export(call: Call, given: _Filter, texts: bool) -> None:
     from gateway.store.events import NODE
     from gateway.store.log_proofs import seal_numbered
 
-    async with at_office(call.settings()) as office:
-        seal, wanted = await seal_numbered(office.store), await given.wanted(call, office)
-        who = await operator(office.store)
+    async with at_ground(call.settings()) as ground:
+        seal, wanted = await seal_numbered(ground.store), await given.wanted(call, ground)
+        who = await operator(ground.store)
         told = {"seal": seal.signed.seal.number, "texts": texts, "asked": _asked(wanted)}
         # Told before anything is shown: whoever interrupts it has seen something.
         scope = AgencyScope(agency_id=wanted.agency_id or NODE, principal_id=who.id)
-        async with office.store.begin(scope) as work:
-            await work.events.append(EventKind.LOG_EXPORTED, "log", office.clock.now(), told)
+        async with ground.store.begin(scope) as work:
+            await work.events.append(EventKind.LOG_EXPORTED, "log", ground.clock.now(), told)
             await work.commit()
-        async for line in take_out(office.store, wanted, seal, texts=texts):
+        async for line in take_out(ground.store, wanted, seal, texts=texts):
             output.lines([output.compact(line)])
 
 
@@ -176,14 +176,14 @@ async def _publish(call: Call, to: Path | None, paper: bool, number: int | None,
     from gateway.store.log_proofs import seal_numbered
     from gateway.trust import publishing
 
-    async with at_office(call.settings()) as office:
-        seal = await seal_numbered(office.store, number)
+    async with at_ground(call.settings()) as ground:
+        seal = await seal_numbered(ground.store, number)
         about = seal.signed.seal
         if to is not None:
             publishing.write(to, seal.to_bytes())
         if key is not None:
             publishing.write(key, publishing.key_pem(seal))
-        await office.store.log.published(about.number, office.clock.now())
+        await ground.store.log.published(about.number, ground.clock.now())
     if paper:
         output.lines(
             f"{call.word(f'audit.paper.{name}'):<12} {value}" for name, value in publishing.on_paper(seal)
@@ -211,11 +211,11 @@ def erase(
 async def _erase(call: Call, event: str, reason: str, names: list[str]) -> None:
     from gateway.store.log_erase import erase as delete
 
-    async with at_office(call.settings()) as office:
+    async with at_ground(call.settings()) as ground:
         if not call.agrees("audit.ask.erase", event=event):
             return
-        who = await operator(office.store)
-        gone = await delete(office.store, office.clock, event, names, who.id, reason)
+        who = await operator(ground.store)
+        gone = await delete(ground.store, ground.clock, event, names, who.id, reason)
     output.record(call, {"id": event, "erased": list(gone)})
 
 

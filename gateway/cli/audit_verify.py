@@ -13,7 +13,7 @@ import typer
 from gateway.cli import output
 from gateway.cli.command import Call, Format
 from gateway.cli.failures import VERIFICATION
-from gateway.cli.node import at_office, run
+from gateway.cli.node import at_ground, run
 
 if TYPE_CHECKING:
     from cryptography.x509 import Certificate
@@ -72,9 +72,9 @@ async def _verify(
         roots=_roots(settings, tsa_ca),
         tell=lambda done, of: _tell(call, done, of),
     )
-    async with at_office(settings) as office:
-        report = await examine(office.store, given, office.pool)
-        return report, await office.directory.differences()
+    async with at_ground(settings) as ground:
+        report = await examine(ground.store, given, ground.pool)
+        return report, await ground.directory.differences()
 
 
 def _read(path: Path) -> PublishedSeal:

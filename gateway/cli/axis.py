@@ -54,7 +54,7 @@ async def _look(call: Call) -> AxisNow:
 @asynccontextmanager
 async def opened(call: Call) -> AsyncIterator[AxisDesk]:
     """The axis of the settings. Misconfigured where there is none yet: opening it would make an empty one."""
-    from gateway.bootstrap_axis import open_axis
+    from gateway.bootstrap.axis import open_axis
 
     settings = call.settings()
     if settings.axis.kind == "embedded" and not (settings.axis.folder / "axis.sqlite").exists():

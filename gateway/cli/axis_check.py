@@ -10,7 +10,7 @@ import typer
 from gateway.cli import output
 from gateway.cli.command import Call, Format, verb
 from gateway.cli.failures import NETWORK
-from gateway.cli.node import at_office, run
+from gateway.cli.node import at_ground, run
 from gateway.errors import Misconfigured
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ def check(call: Call) -> None:
 
 
 async def _check(call: Call) -> list[Finding]:
-    from gateway.bootstrap_axis import broker_access
+    from gateway.bootstrap.axis import broker_access
     from gateway.transport.broker.check import examine
 
     settings = call.settings()
@@ -43,8 +43,8 @@ async def _check(call: Call) -> list[Finding]:
             f"axis.kind is {settings.axis.kind}: there is no broker to examine", hint="gateway axis status"
         )
     access = broker_access(settings)
-    async with at_office(settings) as office:
-        hosted = await office.store.hosted()
+    async with at_ground(settings) as ground:
+        hosted = await ground.store.hosted()
     found = []
     codes = [code for agency in hosted for code in (agency.code, *agency.aliases)]
     async for each in examine(access, settings.node.name, codes):

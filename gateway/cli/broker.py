@@ -14,11 +14,11 @@ import typer
 from gateway.cli import output
 from gateway.cli.command import Call, Format, verb
 from gateway.cli.failures import FAILED
-from gateway.cli.node import at_office, run
+from gateway.cli.node import at_ground, run
 from gateway.errors import Misconfigured
 
 if TYPE_CHECKING:
-    from gateway.bootstrap import Office
+    from gateway.bootstrap.ground import Ground
     from gateway.transport.broker.layout import Layout
     from gateway.transport.broker.management import Management
     from gateway.transport.broker.plan import Plan, Step
@@ -76,9 +76,9 @@ async def _definitions(
     from gateway.transport.broker.definitions import pieces
     from gateway.transport.broker.passwords import hashes
 
-    async with at_office(call.settings()) as office:
-        axis = await _layout(call, office, vhost)
-        told = hashes(await _secrets(office, axis, passwords, make), {})
+    async with at_ground(call.settings()) as ground:
+        axis = await _layout(call, ground, vhost)
+        told = hashes(await _secrets(ground, axis, passwords, make), {})
     if passwords is None:
         call.say("broker.no_passwords")
     if out is None:
@@ -123,10 +123,10 @@ def apply(
     password = password_file.read_text(encoding="utf-8").split("\n", 1)[0].rstrip("\r")
 
     async def work() -> Plan:
-        async with at_office(call.settings()) as office:
-            axis = await _layout(call, office, vhost)
+        async with at_ground(call.settings()) as ground:
+            axis = await _layout(call, ground, vhost)
             looking = preview or call.dry_run
-            secrets = await _secrets(office, axis, folder, make_passwords, keep=not looking)
+            secrets = await _secrets(ground, axis, folder, make_passwords, keep=not looking)
         async with opened(api, user, password, axis.vhost, str(ca) if ca else None) as broker:
             live = await broker.state()
             made = _planned(live, axis, secrets, user, remove_nodes)
@@ -215,12 +215,12 @@ def _folder(passwords: Path | None, make: bool) -> Path | None:
     return passwords
 
 
-async def _layout(call: Call, office: Office, vhost: str | None) -> Layout:
+async def _layout(call: Call, ground: Ground, vhost: str | None) -> Layout:
     """Misconfigured where the registry names no host at all: the axis would be emptied."""
     from gateway.transport.broker.layout import layout
 
-    today = output.today(office.clock.now())
-    hostings = [each async for each in office.directory.hosting(today)]
+    today = output.today(ground.clock.now())
+    hostings = [each async for each in ground.directory.hosting(today)]
     if not hostings:
         raise Misconfigured(
             "the registry names no node for any agency, so there is no axis to make",
@@ -230,10 +230,10 @@ async def _layout(call: Call, office: Office, vhost: str | None) -> Layout:
 
 
 async def _secrets(
-    office: Office, axis: Layout, folder: Path | None, make: bool, *, keep: bool = True
+    ground: Ground, axis: Layout, folder: Path | None, make: bool, *, keep: bool = True
 ) -> Mapping[str, str]:
     from gateway.transport.broker import passwords
 
     if folder is None:
         return {}
-    return await office.pool.run(lambda: passwords.read(folder, axis.nodes, make=make, keep=keep))
+    return await ground.pool.run(lambda: passwords.read(folder, axis.nodes, make=make, keep=keep))

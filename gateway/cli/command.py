@@ -15,8 +15,9 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar, get_type_hints
 
 import typer
 
-from gateway import __version__, labels
+from gateway import __version__
 from gateway.cli import stdin
+from gateway.words import labels
 
 if TYPE_CHECKING:
     from gateway.settings import Settings

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from gateway import labels
 from gateway.cli import output
 from gateway.cli.axis import opened
 from gateway.cli.command import Call, Format, noun, verb
 from gateway.cli.node import run
 from gateway.errors import GatewayError, NotFound
+from gateway.words import labels
 
 if TYPE_CHECKING:
     from gateway.ports import DeadParcel

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from gateway import labels
 from gateway.cli import output
 from gateway.cli.command import Call, Format, verb
 from gateway.cli.failures import FAILED
 from gateway.cli.node import must_exist, run
-from gateway.domain import plain_lines
+from gateway.ops import plain_lines
+from gateway.words import labels
 
 if TYPE_CHECKING:
     from gateway.ops.doctor import Finding
@@ -70,7 +70,7 @@ async def _examine(settings: Settings) -> list[Finding]:
 
 async def _report(settings: Settings, found: list[Finding]) -> dict[str, Any]:
     """Of a node that does not open, what can be said without it, and why it does not."""
-    from gateway.bootstrap import open_node
+    from gateway.bootstrap.node import open_node
     from gateway.clock import SystemClock
     from gateway.errors import GatewayError
     from gateway.ops import report

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from gateway import labels
 from gateway.cli import output
 from gateway.cli.command import Call, Format, verb
 from gateway.cli.failures import VERIFICATION
 from gateway.cli.verify import moment
+from gateway.words import labels
 
 if TYPE_CHECKING:
     from gateway.domain.evidence_story import PacketTold, Story

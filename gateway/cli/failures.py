@@ -8,8 +8,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from gateway import errors, labels
+from gateway import errors
 from gateway.cli.output import document, plain, stream
+from gateway.words import labels
 
 FINE, FAILED, USAGE, NOT_FOUND, REFUSED, AUTHENTICATION, NETWORK, VERIFICATION, LATER = (
     0,

@@ -14,14 +14,13 @@ import typer
 
 from gateway.cli import output
 from gateway.cli.command import Call, noun, verb
-from gateway.cli.node import at_office, at_registry, chosen, operator, run
+from gateway.cli.node import at_ground, at_registry, chosen, operator, run
 from gateway.cli.nouns import NOUNS
 from gateway.domain.account import HostedAgency, NumberingMode
 from gateway.errors import Clash, NotFound, Refused
 
 if TYPE_CHECKING:
-    from gateway.bootstrap import Office
-    from gateway.bootstrap_registry import Registry
+    from gateway.bootstrap.ground import Ground, Registry
     from gateway.domain.registry import AgencyEntry
     from gateway.domain.registry_change import Plan
 
@@ -76,9 +75,9 @@ def list_(call: Call) -> None:
 
 
 async def _list(call: Call) -> None:
-    async with at_office(call.settings()) as office:
-        hosted = await office.store.hosted()
-        entries = [await office.directory.entry(agency.code) for agency in hosted]
+    async with at_ground(call.settings()) as ground:
+        hosted = await ground.store.hosted()
+        entries = [await ground.directory.entry(agency.code) for agency in hosted]
     pairs = list(zip(hosted, entries, strict=True))
     output.rows(
         call,
@@ -102,13 +101,13 @@ def add(
 
 async def _add(call: Call, code: str, numbering: NumberingMode) -> None:
     settings = call.settings()
-    async with at_office(settings) as office:
-        entry = await _in_force(office, code)
+    async with at_ground(settings) as ground:
+        entry = await _in_force(ground, code)
         if not call.agrees("host.ask.add", code=entry.code, name=entry.name):
             return
-        parent = await office.directory.entry(entry.parent) if entry.parent else None
+        parent = await ground.directory.entry(entry.parent) if entry.parent else None
         wanted = HostedAgency(
-            id=office.clock.new_id("agy_"),
+            id=ground.clock.new_id("agy_"),
             code=entry.code,
             name=entry.name,
             numbering=numbering,
@@ -116,15 +115,15 @@ async def _add(call: Call, code: str, numbering: NumberingMode) -> None:
             parent_name=parent.name if parent else None,
             email=entry.email,
         )
-        kept = await office.store.accounts.add_hosted(wanted)
+        kept = await ground.store.accounts.add_hosted(wanted)
     output.record(call, _shown(kept, entry))
     call.say("host.next.add", code=kept.code)
     if entry.host != settings.node.name:
         call.say("host.elsewhere", code=entry.code, host=entry.host or "–", node=settings.node.name)
 
 
-async def _in_force(office: Office, code: str) -> AgencyEntry:
-    entry = await office.directory.find(code, output.today(office.clock.now()))
+async def _in_force(ground: Ground, code: str) -> AgencyEntry:
+    entry = await ground.directory.find(code, output.today(ground.clock.now()))
     if entry is None:
         raise NotFound(
             f"no agency has the code {code} today; a node speaks for agencies of the registry alone",
@@ -139,8 +138,8 @@ def remove(call: Call, code: Code) -> None:
 
 
 async def _remove(call: Call, code: str) -> None:
-    async with at_office(call.settings()) as office:
-        hosted = await office.store.hosted()
+    async with at_ground(call.settings()) as ground:
+        hosted = await ground.store.hosted()
         agency = chosen(hosted, code)
         if len(hosted) == 1:
             raise Clash(
@@ -149,7 +148,7 @@ async def _remove(call: Call, code: str) -> None:
             )
         if not call.agrees("host.ask.remove", code=agency.code):
             return
-        if work := await office.store.accounts.leave(agency.id):
+        if work := await ground.store.accounts.leave(agency.id):
             said = ", ".join(call.word(f"host.open.{name}", count=count) for name, count in work.items())
             raise Clash(
                 f"{agency.code} cannot leave: {said}",

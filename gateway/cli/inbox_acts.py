@@ -182,9 +182,9 @@ def status(
 
 
 def _known_reason(reason: str) -> None:
-    from gateway import labels
+    from gateway.words import labels
 
-    known = sorted(key.removeprefix("reason.") for key in labels.KEYS if key.startswith("reason."))
+    known = labels.tails("reason")
     if reason not in known:
         raise typer.BadParameter(f"{reason!r} is no reason; expected one of {', '.join(known)}")
 

@@ -17,12 +17,12 @@ import typer
 
 from gateway.cli import output
 from gateway.cli.command import Call, verb
-from gateway.cli.node import at_office, operator, run
+from gateway.cli.node import at_ground, operator, run
 from gateway.domain.account import HostedAgency, NumberingMode
 from gateway.errors import Clash, Misconfigured
 
 if TYPE_CHECKING:
-    from gateway.bootstrap import Office
+    from gateway.bootstrap.ground import Ground
 
 _FIRST_KEY = "first"
 _LIFE = timedelta(days=365)
@@ -171,21 +171,21 @@ async def _set_up(call: Call, file: Path, answers: Answers) -> None:
     _folders(settings, answers)
     await migrate.up(settings.database.address)
     call.say("cli.init.database", path=reading.shown(settings)["database.url"])
-    async with at_office(settings) as office:
+    async with at_ground(settings) as ground:
         agency = HostedAgency(
             id=SystemClock().new_id("agy_"), code=answers.code, name=answers.name, numbering=answers.numbering
         )
-        known = await office.store.accounts.hosted_by_code(answers.code)
+        known = await ground.store.accounts.hosted_by_code(answers.code)
         if known is None:
-            await office.store.accounts.add_hosted(agency)
+            await ground.store.accounts.add_hosted(agency)
         agency = known or agency
-        await office.directory.load_starter()
-        entries = office.keys.entries(agency.code)
-        entry = entries[0] if entries else office.keys.generate(agency.code)
-        office.keys.request(agency.code, entry.key_id, agency.name)
-        secret, key = await tokens.make(office, agency, _FIRST_KEY, tokens.DAILY, _LIFE)
-        codes = await _people(office, answers.people)
-        until = await set_up.begin(office.deciding, (await operator(office.store)).id)
+        await ground.directory.load_starter()
+        entries = ground.keys.entries(agency.code)
+        entry = entries[0] if entries else ground.keys.generate(agency.code)
+        ground.keys.request(agency.code, entry.key_id, agency.name)
+        secret, key = await tokens.make(ground, agency, _FIRST_KEY, tokens.DAILY, _LIFE)
+        codes = await _people(ground, answers.people)
+        until = await set_up.begin(ground.deciding, (await operator(ground.store)).id)
     making.replace(file)
     request = settings.keys.folder / agency.code / f"{entry.key_id}.csr.pem"
     output.record(
@@ -207,19 +207,19 @@ async def _set_up(call: Call, file: Path, answers: Answers) -> None:
         call.say("cli.init.set_up", until=output.clock(until))
 
 
-async def _people(office: Office, names: Sequence[str]) -> list[dict[str, str]]:
+async def _people(ground: Ground, names: Sequence[str]) -> list[dict[str, str]]:
     """The first persons, each with the code to enrol with. A set-up that is begun again knows those it made before."""
     from gateway.deciding import people
     from gateway.domain.person import Role
 
-    principal = await operator(office.store)
+    principal = await operator(ground.store)
     made = []
-    async with office.deciding.decisions.read() as view:
+    async with ground.deciding.decisions.read() as view:
         known = {each.name for each in await view.people.everybody()}
     for name in names:
         if name not in known:
             roles = (Role.TRUST, Role.PEOPLE)
-            person, code = await people.add(office.deciding, None, principal.id, name, roles)
+            person, code = await people.add(ground.deciding, None, principal.id, name, roles)
             made.append({"name": person.name, "code": code})
     return made
 

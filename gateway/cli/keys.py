@@ -14,12 +14,12 @@ import typer
 
 from gateway.cli import keys_bind, keys_end, output
 from gateway.cli.command import Call, noun, verb
-from gateway.cli.node import at_office, chosen, run
+from gateway.cli.node import at_ground, chosen, run
 from gateway.cli.nouns import NOUNS
 from gateway.errors import Clash, Misconfigured, NotFound
 
 if TYPE_CHECKING:
-    from gateway.bootstrap import Office
+    from gateway.bootstrap.ground import Ground
     from gateway.domain.key_use import KeyEnd, KeyUse
     from gateway.trust.keys import KeyEntry, KeyKind
 
@@ -83,21 +83,21 @@ def list_(call: Call) -> None:
 async def _list(call: Call) -> None:
     from gateway.outgoing import keys as signing
 
-    async with at_office(call.settings()) as office:
-        agency = chosen(await office.store.hosted(), call.agency)
-        entries = office.keys.entries(agency.code)
-        now = office.clock.now()
-        use = await signing.of(office.directory, office.store, agency.code, now)
-        signs = _signing(office, agency.code, now, use)
+    async with at_ground(call.settings()) as ground:
+        agency = chosen(await ground.store.hosted(), call.agency)
+        entries = ground.keys.entries(agency.code)
+        now = ground.clock.now()
+        use = await signing.of(ground.directory, ground.store, agency.code, now)
+        signs = _signing(ground, agency.code, now, use)
     shown = [_shown(each) | {"state": _state(each, signs, use)} for each in entries]
     cells = [_cells(call, each, told["state"]) for each, told in zip(entries, shown, strict=True)]
     output.rows(call, shown, _COLUMNS, cells)
 
 
-def _signing(office: Office, code: str, now: datetime, use: KeyUse) -> str:
+def _signing(ground: Ground, code: str, now: datetime, use: KeyUse) -> str:
     """The certificate that signs now, by SHA-256; nothing where none does."""
     try:
-        return hashlib.sha256(office.keys.signer(code, now, use).certificate_der).hexdigest()
+        return hashlib.sha256(ground.keys.signer(code, now, use).certificate_der).hexdigest()
     except (NotFound, Misconfigured):
         return ""
 
@@ -124,13 +124,13 @@ def new(
 
 
 async def _new(call: Call, kind: KeyKind, where: Where | None) -> None:
-    async with at_office(call.settings()) as office:
-        agency = chosen(await office.store.hosted(), call.agency)
-        place = where or (Where.TOKEN if office.keys.has_token else Where.FILE)
+    async with at_ground(call.settings()) as ground:
+        agency = chosen(await ground.store.hosted(), call.agency)
+        place = where or (Where.TOKEN if ground.keys.has_token else Where.FILE)
         if not call.agrees("cli.ask.new_key", code=agency.code, kind=kind):
             return
-        entry = office.keys.generate(agency.code, kind, place.value)
-        office.keys.request(agency.code, entry.key_id, agency.name)
+        entry = ground.keys.generate(agency.code, kind, place.value)
+        ground.keys.request(agency.code, entry.key_id, agency.name)
     output.record(call, _shown(entry))
     call.say("cli.todo", command=f"gateway keys csr {entry.key_id} --agency {agency.code} > request.pem")
 
@@ -147,9 +147,9 @@ def csr(
 
 
 async def _csr(call: Call, key_id: str, organisation: str | None) -> None:
-    async with at_office(call.settings()) as office:
-        agency = chosen(await office.store.hosted(), call.agency)
-        pem = office.keys.request(agency.code, key_id, organisation or agency.name)
+    async with at_ground(call.settings()) as ground:
+        agency = chosen(await ground.store.hosted(), call.agency)
+        pem = ground.keys.request(agency.code, key_id, organisation or agency.name)
     output.lines([pem.decode("ascii").rstrip()])
 
 
@@ -177,15 +177,15 @@ async def _import(call: Call, file: Path) -> None:
     certificate = read_certificate(pem, str(file))
     made_for_signing(certificate, str(file))
     der = certificate.public_bytes(Encoding.DER)
-    async with at_office(call.settings()) as office:
-        agency = chosen(await office.store.hosted(), call.agency)
+    async with at_ground(call.settings()) as ground:
+        agency = chosen(await ground.store.hosted(), call.agency)
         mine = key_id(public_key_of(certificate, str(file)))
-        _refuse_stolen(mine, await office.store.key_ends(agency.code))
-        await never_for_pdfs(office.store, [der])
-        await _refuse_to_stop(office, agency.code, mine, sha256(der))
+        _refuse_stolen(mine, await ground.store.key_ends(agency.code))
+        await never_for_pdfs(ground.store, [der])
+        await _refuse_to_stop(ground, agency.code, mine, sha256(der))
         if not call.agrees("cli.ask.import_certificate", file=file, code=agency.code):
             return
-        entry = office.keys.import_certificate(agency.code, pem)
+        entry = ground.keys.import_certificate(agency.code, pem)
     output.record(call, _shown(entry))
     call.say("cli.key.announce", code=agency.code, file=file)
 
@@ -198,12 +198,12 @@ def _refuse_stolen(key_id: str, ends: Sequence[KeyEnd]) -> None:
         )
 
 
-async def _refuse_to_stop(office: Office, code: str, key_id: str, fingerprint: str) -> None:
+async def _refuse_to_stop(ground: Ground, code: str, key_id: str, fingerprint: str) -> None:
     """A key has one certificate beside it. One that may sign does not make way for one that may not yet."""
     from gateway.outgoing import keys as signing
 
-    use = await signing.of(office.directory, office.store, code, office.clock.now())
-    here = {each.key_id: each.fingerprint for each in office.keys.entries(code)}.get(key_id)
+    use = await signing.of(ground.directory, ground.store, code, ground.clock.now())
+    here = {each.key_id: each.fingerprint for each in ground.keys.entries(code)}.get(key_id)
     if (
         here not in (None, fingerprint)
         and use.fault(str(here)) is None

@@ -13,7 +13,7 @@ import typer
 
 from gateway.cli import output, proposals
 from gateway.cli.command import Call, verb
-from gateway.cli.node import at_office, operator, run
+from gateway.cli.node import at_ground, operator, run
 from gateway.cli.person import As
 
 if TYPE_CHECKING:
@@ -117,11 +117,11 @@ async def _propose(
 
     settings = call.settings()
     overlap = timedelta(days=settings.keys.overlap_days if overlap_days is None else overlap_days)
-    async with at_office(settings) as office:
-        await never_for_pdfs(office.store, [each.certificate_der for each in wanted])
-        at, now = moment(from_) if from_ else None, office.clock.now()
+    async with at_ground(settings) as ground:
+        await never_for_pdfs(ground.store, [each.certificate_der for each in wanted])
+        at, now = moment(from_) if from_ else None, ground.clock.now()
         changes = [
-            proposing.binding(await office.directory.bindings(each.code), each, now, overlap, at)
+            proposing.binding(await ground.directory.bindings(each.code), each, now, overlap, at)
             for each in wanted
         ]
     await proposals.proposed(call, Content(bindings=tuple(changes)), as_, reason)
@@ -140,10 +140,10 @@ def withdraw(
 async def _withdraw(call: Call, code: str, sha256: str, reason: str) -> None:
     from gateway.deciding import end
 
-    async with at_office(call.settings()) as office:
+    async with at_ground(call.settings()) as ground:
         if call.agrees("cli.ask.withdraw", code=code, fingerprint=sha256):
-            principal = await operator(office.store)
-            await end.withdraw(office.deciding, principal.id, code, sha256, reason)
+            principal = await operator(ground.store)
+            await end.withdraw(ground.deciding, principal.id, code, sha256, reason)
             output.record(call, {"id": sha256, "code": code, "withdrawn": True})
 
 

@@ -11,11 +11,11 @@ import typer
 
 from gateway.cli import output
 from gateway.cli.command import Call, verb
-from gateway.cli.node import at_node, at_office, chosen, operator, run
+from gateway.cli.node import at_ground, at_node, chosen, operator, run
 from gateway.errors import Clash, NotFound
 
 if TYPE_CHECKING:
-    from gateway.bootstrap import Node
+    from gateway.bootstrap.node import Node
     from gateway.domain.account import Principal
     from gateway.domain.key_use import KeyEnd
     from gateway.incoming.suspect import Suspect
@@ -70,9 +70,9 @@ async def _retire(call: Call, key: str, at: str | None) -> None:
     from gateway.deciding import end
 
     settings = call.settings()
-    async with at_office(settings) as office:
-        agency = chosen(await office.store.hosted(), call.agency)
-        now = office.clock.now()
+    async with at_ground(settings) as ground:
+        agency = chosen(await ground.store.hosted(), call.agency)
+        now = ground.clock.now()
         ends = (
             now + timedelta(days=settings.keys.overlap_days)
             if at is None
@@ -80,11 +80,11 @@ async def _retire(call: Call, key: str, at: str | None) -> None:
             if at == "now"
             else moment(at)
         )
-        principal = await operator(office.store)
-        told = _end_of(office.keys, agency.code, key, ends, principal)
+        principal = await operator(ground.store)
+        told = _end_of(ground.keys, agency.code, key, ends, principal)
         if not call.agrees("cli.ask.retire", id=key, code=agency.code, at=output.clock(ends)):
             return
-        await end.retire(office.deciding, told)
+        await end.retire(ground.deciding, told)
     output.record(call, {"id": key, "agency": agency.code, "ends_at": output.stamp(ends)})
 
 

@@ -16,8 +16,8 @@ from gateway.domain.account import AgencyScope, HostedAgency, Principal, Princip
 from gateway.errors import Misconfigured, NotFound
 
 if TYPE_CHECKING:
-    from gateway.bootstrap import Node, Office
-    from gateway.bootstrap_registry import Registry
+    from gateway.bootstrap.ground import Ground, Registry
+    from gateway.bootstrap.node import Node
     from gateway.settings import Settings
     from gateway.store.store import SqlStore
 
@@ -48,11 +48,11 @@ def run(work: Coroutine[object, object, T]) -> T:
 @asynccontextmanager
 async def at_node(call: Call) -> AsyncIterator[Node]:
     """The wired node, for commands that are about no single agency."""
-    from gateway.bootstrap import open_node
+    from gateway.bootstrap.storeys import open_whole
 
     settings = call.settings()
     must_exist(settings)
-    async with open_node(settings) as node:
+    async with open_whole(settings) as node:
         yield node
 
 
@@ -68,19 +68,19 @@ async def at_agency(call: Call) -> AsyncIterator[Seat]:
 
 
 @asynccontextmanager
-async def at_office(settings: Settings) -> AsyncIterator[Office]:
+async def at_ground(settings: Settings) -> AsyncIterator[Ground]:
     """The parts that do not need trust or an axis: a new node must have keys and accounts before it can open whole."""
-    from gateway.bootstrap import open_office
+    from gateway.bootstrap.ground import open_ground
 
     must_exist(settings)
-    async with open_office(settings) as office:
-        yield office
+    async with open_ground(settings) as ground:
+        yield ground
 
 
 @asynccontextmanager
 async def at_registry(settings: Settings) -> AsyncIterator[Registry]:
     """The registry of codes alone, for what is about thousands of them."""
-    from gateway.bootstrap_registry import open_registry
+    from gateway.bootstrap.ground import open_registry
 
     must_exist(settings)
     async with open_registry(settings) as registry:

@@ -11,9 +11,10 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 from typer.main import get_command
 
+from gateway.bootstrap import storeys
+
 NOUNS = {
     "serve": "Run the API, the pages and the workers until stopped.",
-    "demo": "Start three trial agencies and an axis in one folder, tell their story, and stay at work for you to try.",
     "init": "Set up a node: settings, database, your agency, its key pair and the first API key (printed once).",
     "send": "Send a document.",
     "sign": "Put the agency's signature on a PDF, in person: the seal, a copy's mark, or an appendix's mark.",
@@ -33,10 +34,7 @@ NOUNS = {
     "config": "Settings: those in force and where each came from.",
     "outbox": "Outgoing documents and where each recipient stands.",
     "inbox": "Incoming documents, and packets that did not become one.",
-    "book": "The register books: lines, gaps, files; mail entered by hand.",
     "hold": "Documents under seal because they may be secret.",
-    "todo": "What needs a hand: overdue, refused, failed, asked back, due.",
-    "calendar": "Holidays and swap days, which office hours leave out or add.",
     "registry": "Agency codes: who is who, on which day, and who came after.",
     "host": "The agencies that this node speaks for.",
     "keys": "Exchange keys: those with which the node signs packets for the agency.",
@@ -54,6 +52,22 @@ NOUNS = {
 _BESIDE = {"restored": "restore"}
 
 
+def known() -> dict[str, str]:
+    """Every word with its sentence; another storey's words stand where it wants them."""
+    hung = storeys.nouns()
+    found: dict[str, str] = {}
+
+    def add(word: str, sentence: str) -> None:
+        found[word] = sentence
+        for more, noun in hung.items():
+            if noun.after == word:
+                add(more, noun.sentence)
+
+    for word, sentence in NOUNS.items():
+        add(word, sentence)
+    return found
+
+
 class Commands(Mapping[str, Any]):
     """The commands by their first word, each made when it is asked for. Any: what the library makes of them has no public
     type."""
@@ -62,43 +76,45 @@ class Commands(Mapping[str, Any]):
         self._made: dict[str, Any] = {}
 
     def __getitem__(self, word: str) -> Any:
-        if word not in NOUNS:
+        if word not in known():
             raise KeyError(word)
         if word not in self._made:
-            self._made |= _made(_BESIDE.get(word, word))
+            hung = storeys.nouns().get(word)
+            self._made |= _made(hung.module if hung else f"gateway.cli.{_BESIDE.get(word, word)}")
         return self._made[word]
 
     def __contains__(self, word: object) -> bool:
-        return word in NOUNS
+        return word in known()
 
     def __iter__(self) -> Iterator[str]:
-        return iter(NOUNS)
+        return iter(known())
 
     def __len__(self) -> int:
-        return len(NOUNS)
+        return len(known())
 
 
 class Root(TyperGroup):
     """The program itself: its help knows every word and loads none."""
 
     def format_commands(self, ctx: Any, formatter: Any) -> None:
-        room = formatter.width - 6 - max(map(len, NOUNS))
+        words = known()
+        room = formatter.width - 6 - max(map(len, words))
         with formatter.section("Commands"):
-            formatter.write_dl([(word, _short(word, room)) for word in NOUNS])
+            formatter.write_dl([(word, _short(word, words[word], room)) for word in words])
 
     def list_commands(self, ctx: Any) -> list[str]:
-        return list(NOUNS)
+        return list(known())
 
 
-def _short(word: str, room: int) -> str:
+def _short(word: str, sentence: str, room: int) -> str:
     """As much of its sentence as stands on the line, cut as the library cuts."""
-    short: str = TyperCommand(name=word, help=NOUNS[word]).get_short_help_str(room)
+    short: str = TyperCommand(name=word, help=sentence).get_short_help_str(room)
     return short
 
 
 def _made(module: str) -> dict[str, Any]:
     app = typer.Typer(rich_markup_mode=None, add_completion=False)
     app.callback()(lambda: None)  # so that one command alone has its word too
-    import_module(f"gateway.cli.{module}").register(app)
+    import_module(module).register(app)
     made: dict[str, Any] = get_command(app).commands  # type: ignore[attr-defined]  # of several commands it is a group
     return made

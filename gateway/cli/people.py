@@ -5,13 +5,15 @@ that person's secrets."""
 from __future__ import annotations
 
 import sys
+from importlib import import_module
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from gateway.cli import output, people_accounts, person
+from gateway.bootstrap import storeys
+from gateway.cli import output, person
 from gateway.cli.command import Call, noun, verb
-from gateway.cli.node import at_office, operator, run
+from gateway.cli.node import at_ground, operator, run
 from gateway.cli.nouns import NOUNS
 from gateway.cli.person import As, MaybeAs
 from gateway.errors import Denied
@@ -79,7 +81,8 @@ def register(app: typer.Typer) -> None:
         ),
         writes=True,
     )(end_set_up)
-    people_accounts.register(group)
+    for module in storeys.verbs("people"):
+        import_module(module).register(group)
     app.add_typer(group)
 
 
@@ -89,7 +92,7 @@ def list_(call: Call) -> None:
 
 
 async def _list(call: Call) -> None:
-    async with at_office(call.settings()) as office, office.deciding.decisions.read() as view:
+    async with at_ground(call.settings()) as ground, ground.deciding.decisions.read() as view:
         found = await view.people.everybody()
     cells = [
         (
@@ -111,12 +114,12 @@ def add(call: Call, name: Name, role: Roles, as_: MaybeAs = None) -> None:
 async def _add(call: Call, name: str, roles: frozenset[Role], as_: str | None) -> None:
     from gateway.deciding import people
 
-    async with at_office(call.settings()) as office:
+    async with at_ground(call.settings()) as ground:
         if not call.agrees("cli.ask.person", name=name, roles=" ".join(sorted(roles))):
             return
-        who = await person.maybe_signed_in(call, office, as_)
-        principal = await operator(office.store)
-        made, code = await people.add(office.deciding, who, principal.id, name, roles)
+        who = await person.maybe_signed_in(call, ground, as_)
+        principal = await operator(ground.store)
+        made, code = await people.add(ground.deciding, who, principal.id, name, roles)
     output.record(call, _shown(made) | {"code": code}, id_key="code")
     call.say("cli.person.next", name=made.name)
 
@@ -128,10 +131,10 @@ def enrol(call: Call, name: Name) -> None:
 
 async def _enrol(call: Call, name: str) -> None:
     from gateway.deciding import people, set_up
-    from gateway.web import qr
+    from gateway.trust import qr
 
-    async with at_office(call.settings()) as office:
-        desk = office.deciding
+    async with at_ground(call.settings()) as ground:
+        desk = ground.deciding
         code = person.unseen(call, "cli.person.one_time")
         passphrase = person.unseen(call, "cli.person.new_passphrase")
         if person.unseen(call, "cli.person.again") != passphrase:
@@ -162,12 +165,12 @@ def roles(call: Call, name: Name, role: Roles, as_: MaybeAs = None) -> None:
 async def _roles_given(call: Call, name: str, roles: frozenset[Role], as_: str | None) -> None:
     from gateway.deciding import people
 
-    async with at_office(call.settings()) as office:
+    async with at_ground(call.settings()) as ground:
         if not call.agrees("cli.ask.person", name=name, roles=" ".join(sorted(roles))):
             return
-        who = await person.maybe_signed_in(call, office, as_)
-        principal = await operator(office.store)
-        changed = await people.give(office.deciding, who, principal.id, name, roles)
+        who = await person.maybe_signed_in(call, ground, as_)
+        principal = await operator(ground.store)
+        changed = await people.give(ground.deciding, who, principal.id, name, roles)
     output.record(call, _shown(changed))
 
 
@@ -179,12 +182,12 @@ def reset(call: Call, name: Name, as_: MaybeAs = None) -> None:
 async def _reset(call: Call, name: str, as_: str | None) -> None:
     from gateway.deciding import people
 
-    async with at_office(call.settings()) as office:
+    async with at_ground(call.settings()) as ground:
         if not call.agrees("cli.ask.person_reset", name=name):
             return
-        who = await person.maybe_signed_in(call, office, as_)
-        principal = await operator(office.store)
-        changed, code = await people.reset(office.deciding, who, principal.id, name)
+        who = await person.maybe_signed_in(call, ground, as_)
+        principal = await operator(ground.store)
+        changed, code = await people.reset(ground.deciding, who, principal.id, name)
     output.record(call, _shown(changed) | {"code": code}, id_key="code")
     call.say("cli.person.next", name=changed.name)
 
@@ -197,10 +200,10 @@ def block(call: Call, name: Name) -> None:
 async def _block(call: Call, name: str) -> None:
     from gateway.deciding import people
 
-    async with at_office(call.settings()) as office:
+    async with at_ground(call.settings()) as ground:
         if call.agrees("cli.ask.person_block", name=name):
-            principal = await operator(office.store)
-            output.record(call, _shown(await people.block(office.deciding, principal.id, name)))
+            principal = await operator(ground.store)
+            output.record(call, _shown(await people.block(ground.deciding, principal.id, name)))
 
 
 def end_set_up(call: Call, as_: As) -> None:
@@ -211,10 +214,10 @@ def end_set_up(call: Call, as_: As) -> None:
 async def _end_set_up(call: Call, as_: str) -> None:
     from gateway.deciding import set_up
 
-    async with at_office(call.settings()) as office:
+    async with at_ground(call.settings()) as ground:
         if not call.agrees("cli.ask.end_set_up"):
             return
-        await set_up.end(office.deciding, await person.signed_in(call, office, as_))
+        await set_up.end(ground.deciding, await person.signed_in(call, ground, as_))
     call.say("cli.set_up.ended")
 
 

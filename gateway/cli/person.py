@@ -13,7 +13,7 @@ import typer
 from gateway.cli.command import Call
 
 if TYPE_CHECKING:
-    from gateway.bootstrap import Office
+    from gateway.bootstrap.ground import Ground
     from gateway.domain.person import SignedIn
 
 _LONGEST = 4096
@@ -45,15 +45,15 @@ def _line(call: Call, key: str, **params: object) -> str:
     return text.rstrip("\r\n")
 
 
-async def signed_in(call: Call, office: Office, name: str) -> SignedIn:
+async def signed_in(call: Call, ground: Ground, name: str) -> SignedIn:
     """The person of that name, who is here."""
     from gateway.deciding import sign_in
 
     passphrase = unseen(call, "cli.person.passphrase", name=name)
     code = unseen(call, "cli.person.code", name=name)
-    return await sign_in.run(office.deciding, name, passphrase, code)
+    return await sign_in.run(ground.deciding, name, passphrase, code)
 
 
-async def maybe_signed_in(call: Call, office: Office, name: str | None) -> SignedIn | None:
+async def maybe_signed_in(call: Call, ground: Ground, name: str | None) -> SignedIn | None:
     """As `signed_in`; None for the operator at the machine."""
-    return None if name is None else await signed_in(call, office, name)
+    return None if name is None else await signed_in(call, ground, name)

@@ -13,7 +13,7 @@ import typer
 
 from gateway.cli import output, person
 from gateway.cli.command import Call, Format, noun, verb
-from gateway.cli.node import at_office, run
+from gateway.cli.node import at_ground, run
 from gateway.cli.nouns import NOUNS
 from gateway.cli.person import As
 
@@ -79,10 +79,10 @@ def list_(
 async def _list(call: Call, all_: bool) -> None:
     from gateway.domain.proposal import ProposalState
 
-    async with at_office(call.settings()) as office, office.deciding.decisions.read() as view:
+    async with at_ground(call.settings()) as ground, ground.deciding.decisions.read() as view:
         found = await view.proposals.listed(() if all_ else (ProposalState.OPEN,), SHOWN)
         names = await view.people.names(set().union(*(each.people for each in found)))
-        now = office.clock.now()
+        now = ground.clock.now()
     cells = [
         (
             each.id,
@@ -102,10 +102,10 @@ def show(call: Call, id: Id) -> None:
 
 
 async def _show(call: Call, id: str) -> None:
-    async with at_office(call.settings()) as office, office.deciding.decisions.read() as view:
+    async with at_ground(call.settings()) as ground, ground.deciding.decisions.read() as view:
         found = await view.proposals.get(id)
         names = await view.people.names(found.people)
-        now = office.clock.now()
+        now = ground.clock.now()
     _print(call, found, names, now)
 
 
@@ -118,27 +118,27 @@ async def _approve(call: Call, id: str, as_: str) -> None:
     from gateway.deciding import approve as approving
     from gateway.ops.exchange_certificates import never_for_pdfs
 
-    async with at_office(call.settings()) as office:
-        async with office.deciding.decisions.read() as view:
+    async with at_ground(call.settings()) as ground:
+        async with ground.deciding.decisions.read() as view:
             found = await view.proposals.get(id)
             names = await view.people.names(found.people)
         # Again: it may have signed one since it was proposed.
-        await never_for_pdfs(office.store, [each.certificate_der for each in found.content.bindings])
+        await never_for_pdfs(ground.store, [each.certificate_der for each in found.content.bindings])
         if call.output is Format.TABLE:
-            _print(call, found, names, office.clock.now())
+            _print(call, found, names, ground.clock.now())
         if not call.agrees("cli.ask.approve", id=id):
             return
-        who = await person.signed_in(call, office, as_)
+        who = await person.signed_in(call, ground, as_)
         typed = [
             person.seen(call, "cli.person.digits", n=n, of=_subject(each))
             for n, each in enumerate((*found.content.bindings, *found.content.anchors), 1)
         ]
         by_number = (*found.content.reforms, *found.content.imports)
         typed += [person.seen(call, "cli.reform.number") for _ in by_number]
-        done = await approving.run(office.deciding, who, id, typed, found.digest)
-        async with office.deciding.decisions.read() as view:
+        done = await approving.run(ground.deciding, who, id, typed, found.digest)
+        async with ground.deciding.decisions.read() as view:
             names = await view.people.names(done.people)
-        now = office.clock.now()
+        now = ground.clock.now()
     if call.output is not Format.TABLE or call.quiet:
         output.record(call, shown(done, names, now))
     call.say("cli.proposal.in_force", id=id)
@@ -156,11 +156,11 @@ def reject(
 async def _reject(call: Call, id: str, as_: str, reason: str) -> None:
     from gateway.deciding import approve as approving
 
-    async with at_office(call.settings()) as office:
+    async with at_ground(call.settings()) as ground:
         if call.agrees("cli.ask.reject_proposal", id=id):
-            who = await person.signed_in(call, office, as_)
-            done = await approving.reject(office.deciding, who, id, reason)
-            output.record(call, shown(done, {}, office.clock.now()))
+            who = await person.signed_in(call, ground, as_)
+            done = await approving.reject(ground.deciding, who, id, reason)
+            output.record(call, shown(done, {}, ground.clock.now()))
 
 
 def anchor(
@@ -196,12 +196,12 @@ async def proposed(call: Call, content: Content, as_: str, reason: str) -> None:
     """Makes the proposal and says what is next."""
     from gateway.deciding import propose
 
-    async with at_office(call.settings()) as office:
+    async with at_ground(call.settings()) as ground:
         if not call.agrees("cli.ask.propose", what=", ".join(_all_subjects(content))):
             return
-        who = await person.signed_in(call, office, as_)
-        made = await propose.run(office.deciding, who, content, reason)
-        now = office.clock.now()
+        who = await person.signed_in(call, ground, as_)
+        made = await propose.run(ground.deciding, who, content, reason)
+        now = ground.clock.now()
     # The proposer knows the whole fingerprint anyway, and reads it to the owner of the certificate.
     output.record(
         call, shown(made, {who.person.id: who.person.name}, now) | {"sha256": list(content.fingerprints)}

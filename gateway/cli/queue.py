@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from gateway import labels
 from gateway.cli import dead, output
 from gateway.cli.command import Call, noun, verb
 from gateway.cli.failures import LATER
@@ -20,9 +19,10 @@ from gateway.cli.node import at_node, operator, run
 from gateway.cli.nouns import NOUNS
 from gateway.domain.account import AgencyScope
 from gateway.errors import NotFound
+from gateway.words import labels
 
 if TYPE_CHECKING:
-    from gateway.bootstrap import Node
+    from gateway.bootstrap.node import Node
     from gateway.store.reporting import Load, Pile
 
 _COLUMNS = (

@@ -11,7 +11,7 @@ import typer
 from gateway.cli import host, output, registry_change, registry_feed, registry_import
 from gateway.cli.command import Call, Format, noun, verb
 from gateway.cli.failures import NOT_FOUND
-from gateway.cli.node import at_office, run
+from gateway.cli.node import at_ground, run
 from gateway.cli.nouns import NOUNS
 
 if TYPE_CHECKING:
@@ -71,7 +71,7 @@ def list_(
 
 
 async def _list(call: Call, under: str | None, limit: int, cursor: str | None) -> None:
-    async with at_office(call.settings()) as node:
+    async with at_ground(call.settings()) as node:
         if under:
             _print(call, (await node.directory.children(under))[:limit])
             return
@@ -90,7 +90,7 @@ async def _show(call: Call, code: str) -> None:
     from gateway.errors import NotFound
     from gateway.registry.binding import fingerprint
 
-    async with at_office(call.settings()) as node:
+    async with at_ground(call.settings()) as node:
         entry = await node.directory.entry(code)
         if entry is None:
             raise NotFound(f"no agency has the code {code}", hint=f"try: gateway registry resolve {code}")
@@ -121,7 +121,7 @@ def resolve(
 async def _resolve(call: Call, text: str, parent: str | None, on: str | None) -> None:
     from gateway.domain.registry import Standing
 
-    async with at_office(call.settings()) as node:
+    async with at_ground(call.settings()) as node:
         answer = await node.directory.resolve(text, _day(on, output.today(node.clock.now())), parent)
     told: dict[str, Any] = {
         "given": answer.given,
@@ -150,7 +150,7 @@ def search(
 
 
 async def _search(call: Call, text: str, limit: int) -> None:
-    async with at_office(call.settings()) as node:
+    async with at_ground(call.settings()) as node:
         _print(call, await node.directory.search(text, limit))
 
 

@@ -12,7 +12,7 @@ import typer
 from gateway.cli import output, person, registry_change_form, registry_change_shown
 from gateway.cli.command import Call, Format, noun, verb
 from gateway.cli.failures import REFUSED
-from gateway.cli.node import at_office, operator, run
+from gateway.cli.node import at_ground, operator, run
 from gateway.cli.person import As
 
 if TYPE_CHECKING:
@@ -163,10 +163,10 @@ async def _plan(
     from gateway.deciding import reform
 
     wanted = registry_change_form.reform_of(stated)
-    async with at_office(call.settings()) as office:
+    async with at_ground(call.settings()) as ground:
         if with_units:
-            wanted = await reform.with_units(office.deciding, wanted)
-        planned = await reform.plan(office.deciding, wanted)
+            wanted = await reform.with_units(ground.deciding, wanted)
+        planned = await reform.plan(ground.deciding, wanted)
         if as_ is None or planned.conflicts or call.output is Format.TABLE:
             registry_change_shown.plan(call, planned, details=details)
         if planned.conflicts:
@@ -175,8 +175,8 @@ async def _plan(
             call.say("cli.reform.planned")
             return
         if call.agrees("cli.ask.reform_propose"):
-            who = await person.signed_in(call, office, as_)
-            made = await reform.proposed(office.deciding, who, planned, reason)
+            who = await person.signed_in(call, ground, as_)
+            made = await reform.proposed(ground.deciding, who, planned, reason)
             output.record(
                 call, {"id": made.id, "digest": made.digest, "expires_at": output.stamp(made.expires_at)}
             )
@@ -193,19 +193,19 @@ async def _show(call: Call, id: str) -> None:
     from gateway.domain.proposal import ProposalState
     from gateway.errors import NotFound
 
-    async with at_office(call.settings()) as office:
-        async with office.deciding.decisions.read() as view:
+    async with at_ground(call.settings()) as ground:
+        async with ground.deciding.decisions.read() as view:
             proposal = await view.proposals.get(id)
         if not proposal.content.reforms:
             raise NotFound(f"the proposal {id} changes no agency", hint=f"try: gateway proposals show {id}")
         if proposal.state is not ProposalState.APPROVED:
-            registry_change_shown.plan(call, await reform.plan(office.deciding, proposal.content.reforms[0]))
+            registry_change_shown.plan(call, await reform.plan(ground.deciding, proposal.content.reforms[0]))
             return
-        record = await reform.get(office.deciding, id)
-        async with office.deciding.decisions.read() as view:
-            against = await reform.standing_against_undo(view, id, office.clock.now())
+        record = await reform.get(ground.deciding, id)
+        async with ground.deciding.decisions.read() as view:
+            against = await reform.standing_against_undo(view, id, ground.clock.now())
             names = await view.people.names(record.people)
-        today = output.today(office.clock.now())
+        today = output.today(ground.clock.now())
     told = registry_change_form.shown(record, today, names)
     output.record(call, told | {"undo": [registry_change_shown.sentence(call, each) for each in against]})
 
@@ -220,22 +220,22 @@ async def _approve(call: Call, id: str, as_: str) -> None:
     from gateway.deciding import reform
     from gateway.errors import NotFound
 
-    async with at_office(call.settings()) as office:
-        async with office.deciding.decisions.read() as view:
+    async with at_ground(call.settings()) as ground:
+        async with ground.deciding.decisions.read() as view:
             proposal = await view.proposals.get(id)
         if not proposal.content.reforms:
             raise NotFound(
                 f"the proposal {id} changes no agency", hint=f"try: gateway proposals approve {id}"
             )
         if call.output is Format.TABLE:
-            registry_change_shown.plan(call, await reform.plan(office.deciding, proposal.content.reforms[0]))
+            registry_change_shown.plan(call, await reform.plan(ground.deciding, proposal.content.reforms[0]))
         if not call.agrees("cli.ask.reform_approve", id=id):
             return
-        who = await person.signed_in(call, office, as_)
+        who = await person.signed_in(call, ground, as_)
         typed = [person.seen(call, "cli.reform.number")]
-        await approving.run(office.deciding, who, id, typed, proposal.digest)
-        record = await reform.get(office.deciding, id)
-        today = output.today(office.clock.now())
+        await approving.run(ground.deciding, who, id, typed, proposal.digest)
+        record = await reform.get(ground.deciding, id)
+        today = output.today(ground.clock.now())
     output.record(call, registry_change_form.shown(record, today, {}))
     call.say("cli.reform.in_force", id=id, on=output.day(record.reform.effective_on))
 
@@ -248,11 +248,11 @@ def undo(call: Call, id: Id, as_: As, reason: Annotated[str, typer.Option(help="
 async def _undo(call: Call, id: str, as_: str, reason: str) -> None:
     from gateway.deciding import reform
 
-    async with at_office(call.settings()) as office:
+    async with at_ground(call.settings()) as ground:
         if call.agrees("cli.ask.reform_undo", id=id):
-            who = await person.signed_in(call, office, as_)
-            record = await reform.undo(office.deciding, who, id, reason)
-            today = output.today(office.clock.now())
+            who = await person.signed_in(call, ground, as_)
+            record = await reform.undo(ground.deciding, who, id, reason)
+            today = output.today(ground.clock.now())
             output.record(call, registry_change_form.shown(record, today, {}))
 
 
@@ -268,9 +268,9 @@ def list_(
 async def _list(call: Call, code: str | None, limit: int) -> None:
     from gateway.deciding import reform
 
-    async with at_office(call.settings()) as office:
-        found = await reform.listed(office.deciding, limit, code and code.strip().upper())
-        today = output.today(office.clock.now())
+    async with at_ground(call.settings()) as ground:
+        found = await reform.listed(ground.deciding, limit, code and code.strip().upper())
+        today = output.today(ground.clock.now())
     rows = [registry_change_form.shown(each, today, {}) for each in found]
     output.rows(call, rows, _COLUMNS, [_cells(call, each, today) for each in found])
 
@@ -285,9 +285,9 @@ def report(
 async def _report(call: Call, id: str, how: str) -> None:
     from gateway.deciding import reform
 
-    async with at_office(call.settings()) as office:
-        record = await reform.report(office.deciding, (await operator(office.store)).id, id, how)
-        today = output.today(office.clock.now())
+    async with at_ground(call.settings()) as ground:
+        record = await reform.report(ground.deciding, (await operator(ground.store)).id, id, how)
+        today = output.today(ground.clock.now())
     output.record(call, registry_change_form.shown(record, today, {}))
 
 
@@ -299,8 +299,8 @@ def legacy(
 
 
 async def _legacy(call: Call, code: str | None) -> None:
-    async with at_office(call.settings()) as office:
-        found = await office.directory.legacy(code)
+    async with at_ground(call.settings()) as ground:
+        found = await ground.directory.legacy(code)
     rows = [
         {
             "code": each.code,

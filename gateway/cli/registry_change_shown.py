@@ -18,7 +18,7 @@ _NAMED = 5
 
 
 def sentence(call: Call, remark: Remark) -> str:
-    from gateway.labels import remark_text
+    from gateway.words.labels import remark_text
 
     return remark_text(remark.key, remark.params, call.lang)
 

@@ -13,7 +13,7 @@ import typer
 from gateway.cli import output, registry_feed_state
 from gateway.cli.command import Call, Format, verb
 from gateway.cli.failures import NETWORK, REFUSED, VERIFICATION
-from gateway.cli.node import at_office, operator, run
+from gateway.cli.node import at_ground, operator, run
 
 if TYPE_CHECKING:
     from gateway.ports import FeedOutcome, Outcome, Parcel
@@ -96,11 +96,11 @@ def export(
 async def _export(
     call: Call, file: Path, signer: FileSigner, since: Path | None, changes: bool, sequence: int
 ) -> None:
-    async with at_office(call.settings()) as office:
+    async with at_ground(call.settings()) as ground:
         if changes and since is not None:
-            header = await office.feed.export_changes(file, signer, since)
+            header = await ground.feed.export_changes(file, signer, since)
         else:
-            header = await office.feed.export(file, signer, sequence=sequence, since=since)
+            header = await ground.feed.export(file, signer, sequence=sequence, since=since)
     output.record(call, _header(header) | {"file": str(file)})
 
 
@@ -130,8 +130,8 @@ def verify(call: Call, file: Feed) -> None:
 
 
 async def _verify(call: Call, file: Path) -> FeedOutcome:
-    async with at_office(call.settings()) as office:
-        return await office.feed.check(file)
+    async with at_ground(call.settings()) as ground:
+        return await ground.feed.check(file)
 
 
 def sync(call: Call, file: Feed) -> None:
@@ -140,10 +140,10 @@ def sync(call: Call, file: Feed) -> None:
 
 
 async def _sync(call: Call, file: Path) -> None:
-    async with at_office(call.settings()) as office:
+    async with at_ground(call.settings()) as ground:
         if not call.agrees("cli.ask.sync", file=file.name):
             return
-        outcome = await office.feed.accept(file, (await operator(office.store)).id)
+        outcome = await ground.feed.accept(file, (await operator(ground.store)).id)
     output.record(call, _outcome(outcome))
     if outcome.verdict == "refused":
         _say_why(call, outcome)
@@ -164,12 +164,12 @@ def publish(
 
 
 async def _publish(call: Call, settings: Settings, parcel: Parcel, to: Sequence[str]) -> None:
-    from gateway.bootstrap_axis import open_axis
+    from gateway.bootstrap.axis import open_axis
     from gateway.incoming.feed import TO_NODE
     from gateway.ports import Fate
 
-    async with at_office(settings) as office:
-        nodes = list(to) or [each for each in await office.feed.hosts() if each != settings.node.name]
+    async with at_ground(settings) as ground:
+        nodes = list(to) or [each for each in await ground.feed.hosts() if each != settings.node.name]
     if not nodes:
         call.say("cli.nothing")
         return

@@ -10,7 +10,7 @@ import typer
 
 from gateway.cli import output
 from gateway.cli.command import Call, Format, noun, verb
-from gateway.cli.node import at_office, run
+from gateway.cli.node import at_ground, run
 from gateway.cli.person import As
 from gateway.errors import Clash
 
@@ -68,10 +68,10 @@ def status(call: Call) -> None:
 
 
 async def _status(call: Call) -> None:
-    async with at_office(call.settings()) as office:
-        found = await office.feed.in_force()
-        refused = await office.feed.refusals(SHOWN)
-        waiting = await office.feed.proposals(SHOWN)
+    async with at_ground(call.settings()) as ground:
+        found = await ground.feed.in_force()
+        refused = await ground.feed.refusals(SHOWN)
+        waiting = await ground.feed.proposals(SHOWN)
     told: dict[str, Any] = {
         "issuer": found.issuer if found else None,
         "sequence": found.sequence if found else None,
@@ -99,8 +99,8 @@ def refusals(call: Call, limit: Annotated[int, typer.Option(min=1, max=200)] = S
 
 
 async def _refusals(call: Call, limit: int) -> None:
-    async with at_office(call.settings()) as office:
-        found = await office.feed.refusals(limit)
+    async with at_ground(call.settings()) as ground:
+        found = await ground.feed.refusals(limit)
     output.rows(call, [_refusal(each) for each in found], _REFUSALS, [_refusal_cells(each) for each in found])
 
 
@@ -110,8 +110,8 @@ def proposals(call: Call, limit: Annotated[int, typer.Option(min=1, max=1000)] =
 
 
 async def _proposals(call: Call, limit: int) -> None:
-    async with at_office(call.settings()) as office:
-        found = await office.feed.proposals(limit)
+    async with at_ground(call.settings()) as ground:
+        found = await ground.feed.proposals(limit)
     output.rows(
         call, [_proposal(each) for each in found], _PROPOSALS, [_proposal_cells(each) for each in found]
     )
@@ -137,8 +137,8 @@ async def _propose(call: Call, code: str, fingerprint: str, as_: str, reason: st
     from gateway.domain.proposal import Content
 
     settings = call.settings()
-    async with at_office(settings) as office:
-        found = await office.feed.proposal(code, fingerprint)
+    async with at_ground(settings) as ground:
+        found = await ground.feed.proposal(code, fingerprint)
         _refuse_unfit(found)
         certificate = x509.load_der_x509_certificate(found.certificate_der)
         wanted = Binding(
@@ -147,8 +147,8 @@ async def _propose(call: Call, code: str, fingerprint: str, as_: str, reason: st
             valid_from=found.valid_from or certificate.not_valid_before_utc,
             valid_to=found.valid_to or certificate.not_valid_after_utc,
         )
-        known = await office.directory.bindings(found.code)
-        change = binding(known, wanted, office.clock.now(), timedelta(days=settings.keys.overlap_days))
+        known = await ground.directory.bindings(found.code)
+        change = binding(known, wanted, ground.clock.now(), timedelta(days=settings.keys.overlap_days))
     await proposed(call, Content(bindings=(change,)), as_, reason)
 
 

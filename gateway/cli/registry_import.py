@@ -11,7 +11,7 @@ import typer
 
 from gateway.cli import output, person
 from gateway.cli.command import Call, Format, verb
-from gateway.cli.node import at_office, at_registry, operator, run
+from gateway.cli.node import at_ground, at_registry, operator, run
 from gateway.cli.person import As
 
 if TYPE_CHECKING:
@@ -102,7 +102,7 @@ async def _import(call: Call, file: Path, apply: bool, *, details: bool) -> None
 async def _propose(call: Call, file: Path, number: str, as_: str, reason: str, *, details: bool) -> None:
     from gateway.deciding import codes
 
-    async with at_office(call.settings()) as node:
+    async with at_ground(call.settings()) as node:
         content = _read(call, file)
         plan = await node.directory.plan_import(content)
         if plan.problems or call.output is Format.TABLE:
@@ -125,7 +125,7 @@ def imports(
 
 
 async def _imports(call: Call, limit: int) -> None:
-    async with at_office(call.settings()) as node:
+    async with at_ground(call.settings()) as node:
         found = await node.directory.changes(limit=10_000)
     undone = {str(each.summary["undid"]) for each in found if "undid" in each.summary}
     mine = [each for each in found if each.is_import]
@@ -165,7 +165,7 @@ def undo(
 async def _undo(call: Call, id: str, as_: str, reason: str) -> None:
     from gateway.deciding import codes
 
-    async with at_office(call.settings()) as node:
+    async with at_ground(call.settings()) as node:
         if call.agrees("cli.ask.import_undo", id=id):
             who = await person.signed_in(call, node, as_)
             record = await codes.undo(node.deciding, who, id, reason)

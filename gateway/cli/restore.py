@@ -14,11 +14,11 @@ import typer
 from gateway.cli import output
 from gateway.cli.backup import PassphraseFile
 from gateway.cli.command import Call, Format, verb
-from gateway.cli.node import at_office, run
+from gateway.cli.node import at_ground, run
 from gateway.errors import Clash, Denied, NotFound
 
 if TYPE_CHECKING:
-    from gateway.bootstrap import Office
+    from gateway.bootstrap.ground import Ground
     from gateway.domain.event import Event
     from gateway.ops.restore import Restored, Target
     from gateway.pool import ThreadPool
@@ -202,22 +202,22 @@ async def _restored(
     from gateway.incoming.register import BOOK
     from gateway.store import restored as gate
 
-    async with at_office(call.settings()) as office:
-        found = await gate.waiting(office.store)
+    async with at_ground(call.settings()) as ground:
+        found = await gate.waiting(ground.store)
         if found is None:
             call.say("cli.restored.none")
             return
-        year = local(office.clock.now()).year
-        counters = await gate.counters(office.store, BOOK, year)
+        year = local(ground.clock.now()).year
+        counters = await gate.counters(ground.store, BOOK, year)
         if confirmed_by is None or approved_by is None:
-            await _show(call, office, found, counters)
+            await _show(call, ground, found, counters)
             return
         _two(confirmed_by, approved_by)
         last, gone = _numbers(number, counters), [_certificate(each) for each in withdraw]
         if call.agrees("cli.ask.restored", at=found.data.get("copied_at")):
             for code, fingerprint in gone:
-                await office.directory.unbind(code, fingerprint)
-            await gate.confirm(office.store, office.clock, BOOK, year, last, (confirmed_by, approved_by))
+                await ground.directory.unbind(code, fingerprint)
+            await gate.confirm(ground.store, ground.clock, BOOK, year, last, (confirmed_by, approved_by))
             output.record(call, {"confirmed": True, "confirmed_by": confirmed_by, "approved_by": approved_by})
 
 
@@ -257,11 +257,11 @@ def _numbers(given: Sequence[str], counters: Sequence[Counter]) -> Mapping[str, 
     return last
 
 
-async def _show(call: Call, office: Office, found: Event, counters: Sequence[Counter]) -> None:
+async def _show(call: Call, ground: Ground, found: Event, counters: Sequence[Counter]) -> None:
     from gateway.registry.in_force import in_force
 
-    bound = await in_force(office.store.reader, office.clock.now())
-    waits = await office.store.counts()
+    bound = await in_force(ground.store.reader, ground.clock.now())
+    waits = await ground.store.counts()
     told: dict[str, Any] = {
         "copied_at": found.data.get("copied_at"),
         "restored_at": output.stamp(found.at),

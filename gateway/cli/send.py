@@ -210,7 +210,7 @@ async def fill(held: Tray, files: list[Path], sources: list[Path]) -> None:
 
 def warn(call: Call, warnings: Any) -> None:
     """Says what is unusual and stops nothing."""
-    from gateway import labels
+    from gateway.words import labels
 
     if warnings:
         call.say("cli.warnings")

@@ -20,7 +20,7 @@ from gateway.errors import GatewayError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from gateway.bootstrap import Node
+    from gateway.bootstrap.node import Node
     from gateway.ports import Health
 
 
@@ -46,11 +46,16 @@ def serve(
     """Run the API, the pages and the workers until stopped. Ctrl+C finishes what is under way, then stops."""
     if role not in ROLES:
         raise typer.BadParameter(f"{role!r} is no role; expected {', '.join(ROLES)}")
+    # Until all is loaded (`keep_what_is_loaded`) nearly nothing becomes free: looking for it is a fifth of the start.
+    gc.disable()
     # What the node writes is for its own user alone, whoever starts it.
     os.umask(0o077)
     if os.geteuid() == 0:
         call.say("cli.as-root")
-    run(_serve(call, role, number or 0))
+    try:
+        run(_serve(call, role, number or 0))
+    finally:
+        gc.enable()
 
 
 async def _serve(call: Call, role: str, number: int) -> None:
@@ -104,6 +109,7 @@ def keep_what_is_loaded() -> None:
     and again, which would hold up every call and worker for a tenth of a second."""
     gc.collect()
     gc.freeze()
+    gc.enable()
 
 
 async def answer(
@@ -114,7 +120,7 @@ async def answer(
     ready: Callable[[str], None] | None = None,
 ) -> None:
     """The API until the stop; calls that are under way are answered first. `ready` hears its address."""
-    from gateway.bootstrap_doors import application
+    from gateway.cli.doors import application
 
     api, finish_s = node.settings.api, float(node.settings.workers.drain_s)
     async with listening(application(node, health), "api", api.host, api.port, finish_s, api.idle_s) as url:
@@ -128,8 +134,8 @@ async def answer(
 @asynccontextmanager
 async def watched(node: Node, health: Health, number: int = 0) -> AsyncIterator[None]:
     """The door for monitoring, where the settings ask for one: open to the very end, so that it says how the end goes."""
+    from gateway.api.monitoring import monitoring
     from gateway.ops import metrics
-    from gateway.web.monitoring import monitoring
 
     where = node.settings.metrics
     if not where.port:

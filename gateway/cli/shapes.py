@@ -77,7 +77,7 @@ def packet(call: Call, item: InboxItem) -> dict[str, Any]:
 
 def why(call: Call, item: InboxItem) -> str:
     """Why a packet did not become a document: what its code means, else the reason as it was kept."""
-    from gateway import labels
+    from gateway.words import labels
 
     code = f"code.{item.code}"
     return call.word(code) if labels.has(code) else item.reason or ""

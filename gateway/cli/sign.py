@@ -15,7 +15,7 @@ import typer
 
 from gateway.cli import output
 from gateway.cli.command import Call, verb
-from gateway.cli.node import at_office, chosen, operator, run
+from gateway.cli.node import at_ground, chosen, operator, run
 from gateway.domain.pdf_signing import POINTS_PER_MM, CopyForm, Placement, Purpose, Signed, Spot, Wish
 from gateway.errors import Clash, Denied, NotFound
 
@@ -77,22 +77,22 @@ async def _sign(
     which: tuple[str | None, str | None, Path | None],
     no_timestamp: bool,
 ) -> None:
-    from gateway import bootstrap_signing as wiring
+    from gateway.bootstrap import signing as wiring
     from gateway.domain.account import AgencyScope
     from gateway.outgoing import sign_pdf
 
     settings = call.settings()
-    async with at_office(settings) as office:
-        agency = chosen(await office.store.hosted(), call.agency)
-        desk = wiring.desk(settings, office, stamped=not no_timestamp)
+    async with at_ground(settings) as ground:
+        agency = chosen(await ground.store.hosted(), call.agency)
+        desk = wiring.desk(settings, ground, stamped=not no_timestamp)
         seal = _image(image or wiring.seal_file(settings, agency.code), wish, required=image is not None)
         plan = await sign_pdf.plan(desk, file, replace(wish, agency_name=agency.name), seal)
         await _show(call, desk, plan, preview)
         if not _wanted(call, file, target):
             return
-        principal = await operator(office.store)
+        principal = await operator(ground.store)
         scope = AgencyScope(agency_id=agency.id, principal_id=principal.id)
-        with _opened(call, settings, which, office.clock.now()) as opened:
+        with _opened(call, settings, which, ground.clock.now()) as opened:
             signed = await sign_pdf.sign(desk, scope, agency, plan, opened, target)
             facts = opened.facts
     call.say("cli.sign.key", signer=facts.subject, serial=facts.serial)
@@ -152,7 +152,7 @@ def _wanted(call: Call, file: Path, target: Path) -> bool:
 def _opened(
     call: Call, settings: Settings, which: tuple[str | None, str | None, Path | None], at: datetime
 ) -> AbstractContextManager[AgencyKey]:
-    from gateway import bootstrap_signing as wiring
+    from gateway.bootstrap import signing as wiring
     from gateway.trust.pdf_signing.key_file import open_key_file
 
     label, key, p12 = which

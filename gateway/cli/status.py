@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from gateway import labels
 from gateway.cli import output
 from gateway.cli.ages import age
 from gateway.cli.command import Call, Format, verb
 from gateway.cli.issuers import issuer_line, shown_issuer
 from gateway.cli.node import at_node, run
 from gateway.domain import pace
+from gateway.words import labels
 
 if TYPE_CHECKING:
     from gateway.domain.pace import Pace

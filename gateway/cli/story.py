@@ -7,7 +7,6 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 
-from gateway import labels
 from gateway.api.words import without_reference
 from gateway.cli import signed
 from gateway.cli.command import Call
@@ -16,6 +15,7 @@ from gateway.cli.shapes import numbered, sign
 from gateway.domain.document import Delivery, OutgoingDocument
 from gateway.domain.status import Fact, Track, worst
 from gateway.domain.wall_clock import VIETNAM
+from gateway.words import labels
 
 # The axis has it and nobody has answered for this long: worth a look (T12 expects five minutes).
 SILENCE = timedelta(minutes=30)

@@ -7,7 +7,6 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from gateway import labels
 from gateway.api.words import fact_word, incoming_word, without_reference
 from gateway.cli import signed
 from gateway.cli.command import Call
@@ -16,6 +15,7 @@ from gateway.cli.shapes import numbered, why
 from gateway.domain.document import IncomingDocument
 from gateway.domain.status import Fact
 from gateway.ports import InboxItem
+from gateway.words import labels
 
 if TYPE_CHECKING:
     from gateway.incoming.around import Around

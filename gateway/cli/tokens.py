@@ -13,11 +13,11 @@ import typer
 
 from gateway.cli import output
 from gateway.cli.command import Call, noun, verb
-from gateway.cli.node import at_office, chosen, run
+from gateway.cli.node import at_ground, chosen, run
 from gateway.cli.nouns import NOUNS
 
 if TYPE_CHECKING:
-    from gateway.bootstrap import Office
+    from gateway.bootstrap.ground import Ground
     from gateway.domain.account import ApiKey, HostedAgency
     from gateway.domain.networks import Network
 
@@ -64,7 +64,7 @@ def list_(call: Call) -> None:
 
 
 async def _list(call: Call) -> None:
-    async with at_office(call.settings()) as node:
+    async with at_ground(call.settings()) as node:
         keys = await node.store.accounts.list_keys()
         codes = {agency.id: agency.code for agency in await node.store.hosted()}
         now = node.clock.now()
@@ -110,11 +110,11 @@ def new(
 
 
 def _networks(given: Sequence[str]) -> tuple[Network, ...]:
-    from gateway.accounts.program_keys import MOST_NETWORKS
     from gateway.domain import networks
+    from gateway.domain.account import MOST_KEY_NETWORKS
 
-    if len(given) > MOST_NETWORKS:
-        raise typer.BadParameter(f"a key has {MOST_NETWORKS} networks at most")
+    if len(given) > MOST_KEY_NETWORKS:
+        raise typer.BadParameter(f"a key has {MOST_KEY_NETWORKS} networks at most")
     found = []
     for each in given:
         try:
@@ -127,11 +127,11 @@ def _networks(given: Sequence[str]) -> tuple[Network, ...]:
 async def _new(
     call: Call, name: str, scopes: tuple[str, ...], life: timedelta | None, networks: tuple[Network, ...]
 ) -> None:
-    async with at_office(call.settings()) as office:
-        agency = chosen(await office.store.hosted(), call.agency)
+    async with at_ground(call.settings()) as ground:
+        agency = chosen(await ground.store.hosted(), call.agency)
         if not call.agrees("cli.ask.new_token", name=name, code=agency.code, scopes=" ".join(scopes)):
             return
-        secret, key = await make(office, agency, name, scopes, life, networks)
+        secret, key = await make(ground, agency, name, scopes, life, networks)
     output.record(
         call,
         {
@@ -149,7 +149,7 @@ async def _new(
 
 
 async def make(
-    office: Office,
+    ground: Ground,
     agency: HostedAgency,
     name: str,
     scopes: tuple[str, ...],
@@ -157,20 +157,18 @@ async def make(
     networks: tuple[Network, ...] = (),
 ) -> tuple[str, ApiKey]:
     """A new key for the agency: its secret, which nobody can read again, and what is kept of it."""
-    from gateway.accounts.program_keys import SHOWN
-    from gateway.api.auth import PREFIX
-    from gateway.domain.account import ApiScope, PrincipalKind
+    from gateway.domain.account import KEY_PREFIX, KEY_SHOWN, ApiScope, PrincipalKind
 
-    accounts = office.store.accounts
-    secret = PREFIX + secrets.token_urlsafe(32)
+    accounts = ground.store.accounts
+    secret = KEY_PREFIX + secrets.token_urlsafe(32)
     principal = await accounts.principal_for(PrincipalKind.PROGRAM, name, agency.id)
     key = await accounts.add_key(
         secret_hash=hashlib.sha256(secret.encode()).hexdigest(),
         principal=principal,
         agency_ids=(agency.id,),
         scopes=[ApiScope(each) for each in scopes],
-        expires_at=office.clock.now() + life if life else None,
-        prefix=secret[:SHOWN],
+        expires_at=ground.clock.now() + life if life else None,
+        prefix=secret[:KEY_SHOWN],
         networks=networks,
     )
     return secret, key
@@ -184,9 +182,9 @@ def revoke(
 
 
 async def _revoke(call: Call, id: str) -> None:
-    async with at_office(call.settings()) as office:
+    async with at_ground(call.settings()) as ground:
         if call.agrees("cli.ask.revoke", id=id):
-            output.record(call, {"id": id, "revoked_now": await office.store.accounts.revoke_key(id)})
+            output.record(call, {"id": id, "revoked_now": await ground.store.accounts.revoke_key(id)})
 
 
 def _shown(key: ApiKey, codes: dict[str, str]) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from gateway.cli.node import at_node, run
 from gateway.cli.nouns import NOUNS
 
 if TYPE_CHECKING:
-    from gateway.bootstrap import Node
+    from gateway.bootstrap.node import Node
     from gateway.ops.trust_state import TrustState
 
 MARKS = {"good": "✓", "failing": "!", "late": "✗"}

@@ -10,10 +10,10 @@ from typing import Annotated, Any
 
 import typer
 
-from gateway import labels
 from gateway.cli import output, verify_pdf_aloud
 from gateway.cli.command import Call, Format, verb
 from gateway.cli.failures import VERIFICATION
+from gateway.words import labels
 
 
 def register(app: typer.Typer) -> None:

@@ -8,7 +8,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import date, datetime
 
-from gateway import labels
 from gateway.deciding import propose
 from gateway.deciding.desk import DecidingDesk
 from gateway.domain.event import EventKind
@@ -23,6 +22,7 @@ from gateway.policy import reform_duty, reform_steps, two_people
 from gateway.policy.reform import BuiltOn, ReformPlan, RegistryView
 from gateway.policy.reform_words import sentences
 from gateway.ports.deciding import Decision
+from gateway.words import labels
 
 CONFLICT, MOVED, FAST = "REG-CONFLICT", "REG-MOVED", "REG-BUILT-ON"
 MOST_OWED = 1000

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
 
-from gateway.bootstrap import Node
+from gateway.bootstrap.node import Node
 from gateway.demo.stage import Cast
 from gateway.domain.account import AgencyScope
 from gateway.domain.document import (

@@ -10,7 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import BinaryIO
 
-from gateway.bootstrap import Node
+from gateway.bootstrap.node import Node
 from gateway.domain.account import AgencyScope, HostedAgency
 from gateway.domain.document import Delivery, IncomingDocument, Kind, OutgoingDocument
 from gateway.ports import OutboxItem

@@ -7,12 +7,12 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from functools import partial
 
-from gateway.bootstrap import Node, open_node
 from gateway.clock import SystemClock
 from gateway.demo import machine, organisation, stage, story
 from gateway.demo.offices import Offices
 from gateway.demo.stage import Cast
 from gateway.demo.steps import Steps
+from gateway.office.bootstrap.office import Office, open_office
 from gateway.ports import Clock
 from gateway.settings import Settings
 
@@ -34,7 +34,7 @@ async def days_ago(settings: Settings, cast: Cast, clock: Clock, say: story.Say)
     steps = Steps(settings.node.data_dir)
     if steps.done(_TOLD):
         return
-    async with open_node(settings, clock) as node:
+    async with open_office(settings, clock) as node:
         await stage.enter(node)
         await organisation.told(node, cast)
         offices = Offices(node=node, cast=cast, steps=steps)
@@ -48,7 +48,7 @@ async def days_ago(settings: Settings, cast: Cast, clock: Clock, say: story.Say)
     await steps.once(_TOLD, _nothing)
 
 
-async def just_now(node: Node, cast: Cast) -> None:
+async def just_now(node: Office, cast: Cast) -> None:
     """Everything else, after what happened two days ago."""
     steps = Steps(node.settings.node.data_dir)
     offices = Offices(node=node, cast=cast, steps=steps)

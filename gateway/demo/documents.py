@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from datetime import date
 from typing import Any
 
-from gateway import labels_paper as words
 from gateway.demo.papers import Paper, appendix
+from gateway.words import paper as words
 
 # The cast as it is in its file: words under words.
 Data = Mapping[str, Any]

@@ -10,12 +10,12 @@ from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from pathlib import Path
 
-from gateway import labels
-from gateway.bootstrap import Node, open_node
 from gateway.demo import desks, machine, people, stage, story
 from gateway.demo.people import Invited
 from gateway.domain.account import ApiScope, PrincipalKind
-from gateway.domain.post import PostRole
+from gateway.office.bootstrap.office import Office, open_office
+from gateway.office.domain.post import PostRole
+from gateway.words import labels
 
 # What the demo's keys may do: everything there is, for one agency each.
 SCOPES = frozenset(ApiScope)
@@ -30,7 +30,7 @@ Say = Callable[..., None]
 
 
 async def serve(
-    folder: Path, port: int, say: Say, answer: Callable[[Node, Callable[[str], None]], Awaitable[None]]
+    folder: Path, port: int, say: Say, answer: Callable[[Office, Callable[[str], None]], Awaitable[None]]
 ) -> None:
     """Stages the folder, tells the story, lays the desks, and answers until `answer` returns. `say(key, **params)` speaks
     to a person; `answer(node, ready)` serves the API and calls `ready` with its address."""
@@ -43,7 +43,7 @@ async def serve(
     cast = await story.prepare_cast(settings, earlier)
     say("cli.demo.telling")
     await desks.days_ago(settings, cast, earlier, say)
-    async with open_node(settings) as node:
+    async with open_office(settings) as node:
         keys = {actor: await _key(node, actor) for actor in stage.ACTORS}
         _write_samples(node, cast, folder)
         async with story.at_work(node):
@@ -54,7 +54,7 @@ async def serve(
             await answer(node, lambda url: _explain(say, url, folder, keys, invited))
 
 
-async def _key(node: Node, actor: str) -> str:
+async def _key(node: Office, actor: str) -> str:
     """A fresh API key; the store keeps its hash alone, so each run makes its own."""
     code = stage.cast().code(actor)
     agency = await node.store.accounts.hosted_by_code(code)
@@ -71,7 +71,7 @@ async def _key(node: Node, actor: str) -> str:
     return secret
 
 
-def _write_samples(node: Node, cast: stage.Cast, folder: Path) -> None:
+def _write_samples(node: Office, cast: stage.Cast, folder: Path) -> None:
     """What the printed commands refer to: a document to send, and settings for the command line."""
     told, today = cast.document("try"), node.out.today()
     name, title, competence = told["signer"]

@@ -6,24 +6,24 @@ from __future__ import annotations
 from datetime import timedelta
 from functools import partial
 
-from gateway.bootstrap import Node
 from gateway.demo.stage import Cast
 from gateway.demo.steps import Steps
 from gateway.domain.account import AgencyScope
 from gateway.domain.event import EventKind
-from gateway.domain.notice import Audience, NoticeKind, Wish
 from gateway.domain.office_calendar import CalendarDay, DayKind
-from gateway.domain.post import NODE
 from gateway.domain.wall_clock import local
+from gateway.office.bootstrap.office import Office
+from gateway.office.domain.notice import Audience, NoticeKind, Wish
+from gateway.office.domain.post import NODE
+from gateway.office.todo import notices
 from gateway.ops import backup, restore
-from gateway.todo import notices
 
 # Of the demonstration's own copies, which hold nothing but the demonstration.
 PASSPHRASE = "cum mat khau dung thu"  # noqa: S105 - told to whoever starts it
 _HOUR, _DAY = timedelta(hours=1), timedelta(days=1)
 
 
-async def incident_over(node: Node, cast: Cast, by: str) -> None:
+async def incident_over(node: Office, cast: Cast, by: str) -> None:
     now = node.clock.now()
     wish = Wish(
         kind=NoticeKind.INCIDENT,
@@ -38,14 +38,14 @@ async def incident_over(node: Node, cast: Cast, by: str) -> None:
     await notices.end(node.todo, node.store.notices, by, made.id)
 
 
-async def laid_out(node: Node, cast: Cast, steps: Steps, by: str, commune: str) -> None:
+async def laid_out(node: Office, cast: Cast, steps: Steps, by: str, commune: str) -> None:
     """`by` is the operator, `commune` the agency that the stop is planned for."""
     await steps.once("stop", partial(_stop, node, cast, by, commune))
     await steps.once("office", partial(_office_day, node, cast, by))
     await steps.once("copy", partial(_copy, node, by))
 
 
-async def _stop(node: Node, cast: Cast, by: str, commune: str) -> None:
+async def _stop(node: Office, cast: Cast, by: str, commune: str) -> None:
     starts = await notices.earliest(node.todo) + _DAY
     wish = Wish(
         kind=NoticeKind.STOP,
@@ -59,14 +59,14 @@ async def _stop(node: Node, cast: Cast, by: str, commune: str) -> None:
     await notices.publish(node.todo, node.store.notices, by, wish)
 
 
-async def _office_day(node: Node, cast: Cast, by: str) -> None:
+async def _office_day(node: Office, cast: Cast, by: str) -> None:
     now = node.clock.now()
     day = local(now).date() + 20 * _DAY
     named = CalendarDay(day=day, kind=DayKind.HOLIDAY, name=cast.words("office_day"))
     await node.todo.calendar.put([named], now, by)
 
 
-async def _copy(node: Node, by: str) -> None:
+async def _copy(node: Office, by: str) -> None:
     """Made, and restored beside the running node, as the page of copies does."""
     settings, now = node.settings, node.clock.now()
     data_dir = settings.node.data_dir

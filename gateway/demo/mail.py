@@ -16,6 +16,7 @@ from gateway.domain.identity import Digest
 from gateway.errors import GatewayError
 from gateway.incoming import on_hold, seal
 from gateway.incoming.act import StatusCall
+from gateway.office.bootstrap.office import Office
 from gateway.ports import Fate, Parcel
 from gateway.transport.embedded import EmbeddedAxis
 
@@ -31,6 +32,8 @@ _TITLE = re.compile(rb"(</(?:\w+:)?Subject>)")
 @dataclass(slots=True)
 class Mail(Acts):
     """What came, by the clerks' own hands."""
+
+    node: Office
 
     async def days_ago(self) -> None:
         """What nobody took in since and goes on paper too, what a unit works on, what a partner's node never settled."""

@@ -6,30 +6,34 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from functools import partial
 from typing import Any
 
-from gateway.accounts import delegating, list_tags, list_views, mailboxes, program_keys
-from gateway.accounts.acting import Acting, rights_of
-from gateway.book import letters
-from gateway.demo import documents, people
+from gateway.demo import documents, people, stage
 from gateway.demo.mail import WAYS, Mail
 from gateway.demo.papers import Paper, printed
 from gateway.demo.steps import Steps
 from gateway.domain.account import AgencyScope
-from gateway.domain.document import Draft, FileRole, Recipient, RecipientRole, Signer
-from gateway.domain.listing import Side
+from gateway.domain.document import Draft, FileRole, Recipient, RecipientRole, Signer, Urgency
+from gateway.domain.duty import Duty, Waits
+from gateway.domain.office_calendar import OfficeCalendar
 from gateway.domain.person import Person
-from gateway.domain.post import PostRole
 from gateway.domain.recipients import GroupMember
-from gateway.domain.right import Right
-from gateway.domain.session import Factor, Session
-from gateway.domain.task import TaskKind
 from gateway.domain.wall_clock import local
 from gateway.incoming import by_hand
-from gateway.outgoing import addressing, drafting, intake, urge
-from gateway.todo import gather, note
+from gateway.office.accounts import delegating, list_tags, list_views, mailboxes, program_keys
+from gateway.office.accounts.acting import Acting, rights_of
+from gateway.office.book import letters
+from gateway.office.domain.listing import Side
+from gateway.office.domain.post import PostRole
+from gateway.office.domain.right import Right
+from gateway.office.domain.session import Factor, Session
+from gateway.office.domain.task import TaskKind
+from gateway.office.letters import urge
+from gateway.office.todo import gather, note
+from gateway.outgoing import addressing, drafting, intake
+from gateway.policy import timers
 
 _DAY = timedelta(days=1)
 _URGED_EVERY = timedelta(days=7)
@@ -187,7 +191,9 @@ class Offices(Mail):
             await self._urge(actor, scope)
 
     async def _urge(self, actor: str, scope: AgencyScope) -> None:
-        """Once it is late by the lists' own reckoning."""
+        """Once it is late by the lists' own reckoning; where no working day has passed since, nobody is urged."""
+        if not is_overdue(await self.node.todo.office(), self.node.clock.now()):
+            return
         code, person = self.cast.code("silent"), await self.person(actor, "clerk")
 
         async def is_late() -> bool:
@@ -245,3 +251,9 @@ class Offices(Mail):
 
 async def _one(content: bytes) -> AsyncIterator[bytes]:
     yield content
+
+
+def is_overdue(office: OfficeCalendar, now: datetime) -> bool:
+    """Whether a partner should have taken in by now what was sent when the story was told: over a weekend it need not."""
+    sent = Duty(waits=Waits.PARTNER, since=now - stage.AGO)
+    return timers.of_duty(office, sent, Urgency.NORMAL).at < now

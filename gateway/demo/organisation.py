@@ -13,7 +13,7 @@ from typing import Any
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from gateway.bootstrap import Node
+from gateway.bootstrap.node import Node
 from gateway.deciding import propose
 from gateway.deciding import reform as reforms
 from gateway.demo import deciders, stage

@@ -7,9 +7,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 
-from gateway import labels_paper as words
 from gateway.demo.pdf_pages import HEIGHT, Drawn, Line, Rule, pdf, width_of
 from gateway.domain.pdf_signing import Area
+from gateway.words import paper as words
 
 _LEFT, _RIGHT, _TOP, _BOTTOM = 85.0, 547.0, 62.0, HEIGHT - 62.0
 _COLUMN, _OTHER, _SIGNS = 172.0, 410.0, 430.0

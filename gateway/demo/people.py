@@ -8,13 +8,13 @@ import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
-from gateway.accounts import admin, one_time, posts
-from gateway.accounts.acting import By
-from gateway.accounts.desk import AccountDesk
 from gateway.domain.person import Person, Role
-from gateway.domain.post import NODE, PostRole
-from gateway.domain.session import Origin
 from gateway.errors import NotFound
+from gateway.office.accounts import admin, one_time, posts
+from gateway.office.accounts.acting import By
+from gateway.office.accounts.desk import AccountDesk
+from gateway.office.domain.post import NODE, PostRole
+from gateway.office.domain.session import Origin
 
 MACHINE = By(principal_id="operator")
 

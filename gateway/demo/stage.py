@@ -15,12 +15,13 @@ from typing import Any
 from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 
-from gateway.bootstrap import Node
+from gateway.bootstrap.node import Node
 from gateway.clock import SystemClock
 from gateway.demo import deciders, documents, people, seals
 from gateway.demo.papers import printed
 from gateway.domain.account import HostedAgency, NumberingMode
 from gateway.domain.proof import Binding
+from gateway.office.bootstrap.office import Office
 from gateway.ops.evidence import key
 from gateway.ports import Clock
 from gateway.settings import Settings, load
@@ -87,13 +88,14 @@ def cast() -> Cast:
     return Cast(data=json.loads((HERE / "cast.json").read_text("utf-8")))
 
 
-def settings_for(folder: Path, port: int = 0, host: str = "127.0.0.1") -> Settings:
+def settings_for(folder: Path, port: int = 0, host: str = "127.0.0.1", office: str = "on") -> Settings:
     """Settings of a demonstration in this folder; nothing of the caller's environment plays in."""
     return load(
         None,
         {
             "GATEWAY_NODE_NAME": "demo",
             "GATEWAY_NODE_DATA_DIR": str(folder),
+            "GATEWAY_NODE_OFFICE": office,
             "GATEWAY_API_HOST": host,
             "GATEWAY_API_PORT": str(port),
             "GATEWAY_WORKERS_POLL_S": "0.2",
@@ -154,12 +156,12 @@ async def register(node: Node) -> list[people.Invited]:
 
 
 async def enter(node: Node) -> list[people.Invited]:
-    """Registry rows and accounts. The codes of accounts made now."""
+    """Registry rows, and accounts where there is an office. The codes of accounts made now."""
     await node.directory.load_starter()
     plan = await node.directory.plan_import(_registry_csv())
     if (plan.added or plan.changed) and not node.directory.needs_two(plan):
         await node.directory.apply(plan, "demo")
-    return await people.invite(node.accounts, await accounts(node))
+    return await people.invite(node.accounts, await accounts(node)) if isinstance(node, Office) else []
 
 
 async def unbound(node: Node) -> list[Binding]:
@@ -182,7 +184,7 @@ async def unbound(node: Node) -> list[Binding]:
     return wanted
 
 
-async def accounts(node: Node) -> list[people.Invited]:
+async def accounts(node: Office) -> list[people.Invited]:
     """Everybody of the cast, whether the account is there yet or not."""
     told = cast().data["people"]
     hosted = {each.code: each.id for each in await node.store.hosted()}

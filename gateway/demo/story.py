@@ -13,7 +13,7 @@ from pathlib import Path
 from time import monotonic
 from typing import Any
 
-from gateway.bootstrap import Node, Wrap, open_node
+from gateway.bootstrap.node import Node, Wrap, open_node
 from gateway.clock import SystemClock
 from gateway.demo import audit, stage
 from gateway.demo.acts import Acts
@@ -24,6 +24,7 @@ from gateway.domain.document import (
 )
 from gateway.errors import GatewayError, Refused
 from gateway.incoming.act import StatusCall
+from gateway.office.bootstrap.office import open_office
 from gateway.outgoing import recall
 from gateway.ports import Clock
 from gateway.settings import Settings
@@ -66,16 +67,19 @@ async def once(
     clock: Clock | None = None,
     envelopes: bool = True,
     signs: bool = False,
+    office: bool = True,
 ) -> Result:
-    """The whole story in its own folder. `keep`: where the node's data, the envelopes and the trust folder stay; `signs`:
-    with signatures inside the PDFs. Told again in a folder where it was cut short, it ends as if it had not been."""
+    """The whole story in its own folder. `keep`: where the node's data, the envelopes and the trust folder stay;
+    `signs`: with signatures inside the PDFs; `office`: with what persons need. Told again in a folder where it was
+    cut short, it ends as if it had not been."""
     began = monotonic()
     with tempfile.TemporaryDirectory(prefix="gateway-demo-") as temporary:
         folder = keep or Path(temporary)
-        settings = stage.settings_for(folder)
+        settings = stage.settings_for(folder, office="on" if office else "off")
         await stage.prepare(settings, clock)
         cast = await prepare_cast(settings, clock, desks=False) if signs else stage.cast()
-        async with open_node(settings, clock=clock, wrap=wrap) as node:
+        opens = open_office if office else open_node
+        async with opens(settings, clock=clock, wrap=wrap) as node:
             await stage.register(node)
             async with at_work(node):
                 story = Story(node=node, cast=cast, say=say)

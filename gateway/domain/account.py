@@ -38,6 +38,13 @@ class ApiScope(StrEnum):
     EVIDENCE_READ = "evidence:read"
 
 
+KEY_PREFIX = "gwk_"
+"""With which the secret of every API key begins."""
+KEY_SHOWN = 10
+"""So much of it is kept readable, to tell keys apart."""
+MOST_KEY_NETWORKS = 20
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ApiKey:
     """What a program's key may do, and for which agencies. Its secret is known to nobody but the program; `prefix` is how

@@ -66,11 +66,9 @@ def number_key(number: str, symbol: str) -> str:
     return sort_key(f"{number}/{symbol}")
 
 
-def number_range(number: str, symbol: str) -> tuple[str, str]:
-    """From which key on, and before which, every way of writing that number and symbol stands: leading zeros, spaces,
-    capitals and tones aside."""
-    letters = number_key(number, symbol).partition(_LEVEL)[0]
-    return letters + _LEVEL, letters + _GAP
+def number_word(number: str, symbol: str) -> str:
+    """The same for every way of writing that number and symbol: leading zeros, spaces, capitals and tones aside."""
+    return number_key(number, symbol).partition(_LEVEL)[0]
 
 
 def name_key(name: str) -> str:

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from gateway import labels
+from gateway.words import labels
 
 _GAP = "\n"
 _NOTICE, _AND, _END = labels.say("change.notice", "vi", number=_GAP, name=_GAP).split(_GAP)

@@ -1,6 +1,6 @@
 """Persons: who they are, what they may decide about trust, how their account stands, and what they sign in with. Frozen
-values; the rules about them are in `policy.two_people`, `policy.password_rules`, `policy.idle`. A person is a principal of
-the node, never a program; what it may do in an agency stands in its posts."""
+values; the rules about them are in `policy.two_people`, `office.policy.password_rules`, `office.policy.idle`. A
+person is a principal of the node, never a program; what it may do in an agency stands in its posts."""
 
 from __future__ import annotations
 

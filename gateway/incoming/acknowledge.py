@@ -8,7 +8,6 @@ import hashlib
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 
-from gateway import labels
 from gateway.domain.account import HostedAgency
 from gateway.domain.document import IncomingDocument, Kind, Lane, Staff, Urgency
 from gateway.domain.identity import Digest, DocumentId, PacketId
@@ -21,6 +20,7 @@ from gateway.incoming.desk import InDesk
 from gateway.incoming.verify import Proved
 from gateway.policy.verdict import ReasonCode, Verdict, reason
 from gateway.ports import InboxItem, Work
+from gateway.words import labels
 
 # The writer's maximum for Description (edxml.md 2.4).
 _LONGEST = 500

@@ -5,10 +5,8 @@ none. Pages and programs are told the same."""
 from __future__ import annotations
 
 from gateway.domain.document import IncomingDocument, InState, Kind, Source
-from gateway.domain.listing import Side
 from gateway.incoming import twins
 from gateway.ports import Work
-from gateway.ports.lists import Wanted
 
 _WHOLE = (Kind.DOCUMENT, Kind.REPLACEMENT)
 _ENDED = (InState.REJECTED, InState.REPLACED, InState.RECALLED, InState.SEALED)
@@ -26,13 +24,22 @@ async def of(work: Work, document: IncomingDocument) -> list[IncomingDocument]:
     }
     code = "/".join(part for part in (document.number, document.symbol) if part)
     if document.source is Source.AXIS and code:
-        wanted = Wanted(side=Side.IN, text=f'"{code}"', party=document.sender_code)
-        for line in (await work.lists.page(wanted, limit=_MOST)).lines:
-            same = (line.card.number, line.card.symbol) == (document.number, document.symbol)
-            if same and line.issued_on == document.issued_on and line.id not in found:
-                found[line.id] = await work.incoming.get(line.id)
+        same = [
+            each
+            for each in await work.incoming.numbered(document.number, document.symbol)
+            if _is_same(each, document)
+        ]
+        found = {each.id: each for each in same[:_MOST]} | found
     found |= {each.id: each for each in await twins.of(work, document)}
     return [each for id, each in found.items() if id != document.id and not _is_of_one_life(each, document)]
+
+
+def _is_same(other: IncomingDocument, document: IncomingDocument) -> bool:
+    """Of that sender, under that very number, on that day."""
+    names = [
+        (each.sender_code.casefold(), each.number, each.symbol, each.issued_on) for each in (other, document)
+    ]
+    return names[0] == names[1]
 
 
 def _is_of_one_life(other: IncomingDocument, document: IncomingDocument) -> bool:

@@ -41,6 +41,9 @@ class FeedDoor:
     async def host(self, codes: Sequence[str]) -> None:
         await self._axis.host(codes)
 
+    async def unhosted(self, routes: Sequence[str]) -> frozenset[str] | None:
+        return await self._axis.unhosted(routes)
+
     async def settle(self, arrival: Arrival, *, done: bool) -> None:
         await self._axis.settle(arrival, done=done)
 

@@ -8,7 +8,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from gateway import labels
 from gateway.domain.account import HostedAgency, NumberingMode
 from gateway.domain.document import IncomingDocument, InState, Source, Staff
 from gateway.domain.status import Fact, Track
@@ -18,6 +17,7 @@ from gateway.incoming import acknowledge, settle
 from gateway.incoming.desk import InDesk
 from gateway.policy.verdict import ReasonCode, Verdict, reason
 from gateway.ports import RegisterEntry, Work
+from gateway.words import labels
 
 _AFTER = ("04", "05", "06")
 _TAKEN_IN = (InState.ACCEPTED, InState.ASSIGNED, InState.PROCESSING, InState.DONE, InState.REPLACED)

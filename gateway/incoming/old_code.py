@@ -7,12 +7,12 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import dataclass
 
-from gateway import labels
 from gateway.domain.account import HostedAgency
 from gateway.domain.document import Kind
 from gateway.domain.registry import Resolution, Standing
 from gateway.domain.wall_clock import local
 from gateway.incoming.desk import InDesk, is_ours
+from gateway.words import labels
 
 MARK = "old_code"
 _NEW = (Kind.DOCUMENT, Kind.REPLACEMENT)

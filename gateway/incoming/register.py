@@ -6,7 +6,6 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from gateway import labels
 from gateway.domain.account import HostedAgency, NumberingMode
 from gateway.domain.book import Book
 from gateway.domain.document import IncomingDocument, InState
@@ -15,6 +14,7 @@ from gateway.domain.wall_clock import local
 from gateway.errors import Refused
 from gateway.policy.verdict import ReasonCode, Verdict, reason
 from gateway.ports import RegisterEntry, Work
+from gateway.words import labels
 
 # One book of incoming documents per agency at this stage.
 BOOK = Book.INCOMING.value

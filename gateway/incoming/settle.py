@@ -6,7 +6,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from gateway import labels
 from gateway.domain.document import IncomingDocument
 from gateway.domain.proof import Step
 from gateway.domain.status import Fact, fold_incoming
@@ -15,6 +14,7 @@ from gateway.errors import NotFound
 from gateway.incoming.check import Checked
 from gateway.incoming.verify import Proved
 from gateway.ports import Identity, InboxItem, LeasedInbox, Work
+from gateway.words import labels
 
 TERMS_DIFFER = "TERMS-DIFFER"
 MARK_TERMS = "terms_differ"

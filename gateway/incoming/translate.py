@@ -8,7 +8,6 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import date
 
-from gateway import labels
 from gateway.domain import notice_words
 from gateway.domain.document import (
     Change,
@@ -31,6 +30,7 @@ from gateway.edxml.envelope import Envelope, ResponseFor
 from gateway.incoming.verify import Proved
 from gateway.policy.door import stored_names
 from gateway.ports import InboxItem
+from gateway.words import labels
 
 # K4: it passed because the grace runs; the mark stays until an authority has answered.
 REVOCATION_UNKNOWN = "revocation_unknown"

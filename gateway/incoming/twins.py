@@ -7,7 +7,6 @@ from __future__ import annotations
 from datetime import date
 
 from gateway.domain.document import PAPER_COPY, IncomingDocument, InState, Kind, Source
-from gateway.domain.listing import Side
 from gateway.ports import Work
 
 _ENDED = (InState.REJECTED, InState.RECALLED, InState.REPLACED, InState.SEALED)
@@ -36,9 +35,9 @@ async def like(
     senders."""
     if not number.strip() or issued_on is None:
         return []
-    lines = await work.lists.numbered(Side.IN, number.strip(), symbol.strip())
-    near = [await work.incoming.get(line.id) for line in lines if line.issued_on == issued_on]
-    return [each for each in near if _is_other(each, sender_code, by_hand=by_hand)]
+    near = await work.incoming.numbered(number.strip(), symbol.strip())
+    same_day = [each for each in near if each.issued_on == issued_on]
+    return [each for each in same_day if _is_other(each, sender_code, by_hand=by_hand)]
 
 
 def _is_other(other: IncomingDocument, sender_code: str, *, by_hand: bool) -> bool:

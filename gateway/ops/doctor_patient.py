@@ -3,9 +3,9 @@ opened."""
 
 from __future__ import annotations
 
-from gateway.bootstrap_axis import open_axis
-from gateway.bootstrap_keys import key_token
-from gateway.bootstrap_safety import scanner
+from gateway.bootstrap.axis import open_axis
+from gateway.bootstrap.keys import key_token
+from gateway.bootstrap.safety import scanner
 from gateway.clock import SystemClock
 from gateway.ops import server_certificates
 from gateway.ops.doctor import Patient

@@ -15,12 +15,12 @@ from typing import TYPE_CHECKING, Any
 
 from cryptography import x509
 
-from gateway import labels
 from gateway.domain.document import Kind, Urgency
 from gateway.edxml.policy import Limits
 from gateway.edxml.reader import Read, read
 from gateway.edxml.tree import XML_SPACE
 from gateway.errors import GatewayError, InvalidEnvelope, NotFound
+from gateway.words import labels
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator

@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from gateway.bootstrap import Node
+from gateway.bootstrap.node import Node
 from gateway.errors import GatewayError, Misconfigured, StoreFailure
 from gateway.policy import sealing
 from gateway.ports import AxisState, Condition

@@ -17,7 +17,7 @@ from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 from prometheus_client.registry import Collector
 
 from gateway import __version__, meters
-from gateway.bootstrap import Node
+from gateway.bootstrap.node import Node
 from gateway.errors import GatewayError
 from gateway.ops import axis_now, server_certificates
 from gateway.ports import AxisState

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from gateway import __version__
-from gateway.bootstrap import Node
+from gateway.bootstrap.node import Node
 from gateway.domain.node_history import KEPT
 from gateway.domain.pace import paces
 from gateway.ops import axis_now, status

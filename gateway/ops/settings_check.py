@@ -6,11 +6,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from functools import partial
 
-from gateway.bootstrap_deadlines import read_people
 from gateway.errors import GatewayError
 from gateway.ops.server_certificates import is_here
-from gateway.policy import office_hours, reminding
+from gateway.policy import office_hours
 from gateway.settings import Settings
+from gateway.settings.mail import read_hours, read_people
 from gateway.store.engine import Role, open_engine
 from gateway.transport.amqp.access import Server, read_servers
 from gateway.trust.bounded_http import parsed
@@ -22,7 +22,7 @@ def faults(settings: Settings) -> list[str]:
     readers: dict[str, Callable[[], object]] = {
         "office.hours": lambda: office_hours.read_spans(settings.office.hours),
         "office.weekdays": lambda: office_hours.read_weekdays(settings.office.weekdays),
-        "mail.digest_at": lambda: reminding.read_hours(settings.mail.digest_at),
+        "mail.digest_at": lambda: read_hours(settings.mail.digest_at),
         "mail.people": lambda: read_people(settings.mail.people),
     }
     if not settings.database.url.startswith("sqlite"):  # its file is made by `gateway init`

@@ -7,8 +7,9 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from gateway import __version__, bootstrap_keys
-from gateway.bootstrap import Node
+from gateway import __version__
+from gateway.bootstrap import keys as bootstrap_keys
+from gateway.bootstrap.node import Node
 from gateway.domain.pace import Pace, paces
 from gateway.ops import axis_now, trust_state
 from gateway.ops.axis_now import AxisNow

@@ -21,9 +21,9 @@ from gateway.domain.recipients import (
 from gateway.domain.registry import AgencyEntry, Resolution, Standing
 from gateway.domain.text import fold
 from gateway.errors import Clash, NotFound
-from gateway.labels_reading import OWN_LINE
 from gateway.policy.recipients_block import items_of, written_out
 from gateway.ports import AgencyBook, Store
+from gateway.words.reading import OWN_LINE
 
 MOST_OFFERS = 8
 _MOST_SEARCHED = 50

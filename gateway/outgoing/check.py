@@ -170,7 +170,7 @@ async def number_taken(
                 earlier=earlier.id,
                 held_on=draft.issued_on,
                 to=(to.name or to.code) if to is not None and not earlier.is_sealed else "–",
-                next_free=await work.books.free_number(draft.number, draft.symbol, draft.issued_on.year)
+                next_free=await work.numbers.free_number(draft.number, draft.symbol, draft.issued_on.year)
                 or "–",
             )
     return None
@@ -184,7 +184,7 @@ async def sent_before(
     if order.kind in (Kind.UPDATE, Kind.RECALL) or not (draft.number and draft.symbol and draft.issued_on):
         return ()
     own, found = document_id_of(agency, draft), []
-    for line in await work.books.under(draft.number, draft.symbol, draft.issued_on.year):
+    for line in await work.numbers.under(draft.number, draft.symbol, draft.issued_on.year):
         if not isinstance(line, OutgoingDocument) or line.document_id != own:
             on = line.draft.issued_on if isinstance(line, OutgoingDocument) else line.issued_on
             found.append(

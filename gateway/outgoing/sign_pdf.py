@@ -10,7 +10,6 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
-from gateway import labels
 from gateway.domain.account import AgencyScope, HostedAgency
 from gateway.domain.event import EventKind
 from gateway.domain.pdf_signing import (
@@ -30,6 +29,7 @@ from gateway.policy import pdf_place
 from gateway.policy.pdf_signing import is_over, may_be_signed, may_sign
 from gateway.ports import Clock, Directory, Pool, Store
 from gateway.ports.signing import AgencyKey, PdfSigner
+from gateway.words import labels
 
 # R24: Times New Roman 10 for marks. What stands beside a seal is smaller, for it stands among other words.
 MARK_TYPE, SEAL_TYPE = 10.0, 8.0

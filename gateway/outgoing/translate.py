@@ -5,7 +5,6 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from gateway import labels
 from gateway.domain import notice_words
 from gateway.domain.account import HostedAgency
 from gateway.domain.document import (
@@ -36,6 +35,7 @@ from gateway.edxml.envelope import (
     SignerInfo,
     TraceHeader,
 )
+from gateway.words import labels
 
 # The number of BussinessDocType for each kind (edxml.md 2.4).
 _BUSINESS_TYPE = {Kind.DOCUMENT: 0, Kind.RECALL: 1, Kind.UPDATE: 2, Kind.REPLACEMENT: 3}

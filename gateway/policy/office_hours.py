@@ -114,10 +114,6 @@ def next_working_day(office: OfficeCalendar, day: date) -> date:
     return day
 
 
-def same_or_next_working_day(office: OfficeCalendar, day: date) -> date:
-    return day if office.works(day) else next_working_day(office, day)
-
-
 def on(day: date, at: time) -> datetime:
     """That time of that day in Vietnam."""
     return _on(day, at)

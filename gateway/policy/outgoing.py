@@ -12,14 +12,14 @@ from gateway.domain.fields import CHANGE, DRAFT, FIRST_DAY, LAST_DAY
 from gateway.domain.files import FileFacts
 from gateway.domain.registry import Resolution, Standing
 from gateway.domain.wall_clock import local
-from gateway.labels_words import WORDS
 from gateway.policy.contents import judge, secrecy_stamps
 from gateway.policy.door import check_declared, never_stored
 from gateway.policy.profile import Profile
 from gateway.policy.texts import broken_fields, long_lists, odd_subject
 from gateway.policy.verdict import Reason, ReasonCode, Verdict, reason
+from gateway.words import labels
 
-_TYPES = frozenset(words[0].casefold() for key, words in WORDS.items() if key.startswith("type."))
+_TYPES = frozenset(labels.say(f"type.{key}").casefold() for key in labels.tails("type"))
 _MOST = 999  # copies and pages have three digits on the wire (edxml.md 2.2)
 
 

@@ -13,7 +13,7 @@ from gateway.domain.page_text import Ink, Run
 from gateway.domain.pdf_signing import Area
 from gateway.domain.text import fold
 from gateway.domain.unicode_form import nfc
-from gateway.labels_reading import LETTERS
+from gateway.words.reading import LETTERS
 
 # In parts of the type size.
 _SAME_LINE = 0.3

@@ -14,9 +14,9 @@ from itertools import pairwise
 from gateway.domain.page_text import Found, Ink
 from gateway.domain.pdf_signing import Size
 from gateway.domain.text import fold
-from gateway.labels_reading import ABBREVIATIONS, ADDRESSED, DATE_WORDS, MOTTOES, NUMBER_LABEL
 from gateway.policy.page_lines import Line
 from gateway.policy.pdf_evidence import absent, found
+from gateway.words.reading import ABBREVIATIONS, ADDRESSED, DATE_WORDS, MOTTOES, NUMBER_LABEL
 
 _UPPER_HALF = 0.5
 _LIKE = 0.85  # a motto that a machine read

@@ -10,17 +10,18 @@ from dataclasses import dataclass
 from gateway.domain.page_text import Found, Ink
 from gateway.domain.pdf_signing import Size
 from gateway.domain.text import fold
-from gateway.labels_reading import ABOUT, DOCUMENT_TYPES, ENACTING
 from gateway.policy.page_lines import Line
 from gateway.policy.pdf_evidence import absent, doubted, found
 from gateway.policy.pdf_head import Head, abbreviation
+from gateway.words import labels
+from gateway.words.reading import ABOUT, ENACTING
 
 LETTER = "cong_van"
 LONGEST_SUBJECT = 500
 _MIDDLE = 0.1  # of the page's width, to either side
 _UPPER = 0.6
 _FIRST_GAP, _NEXT_GAP, _CLEAR_GAP = 2.5, 0.8, 1.0  # in parts of the type size
-_TYPES = {fold(name): key for key, name in DOCUMENT_TYPES.items()}
+_TYPES = {fold(labels.say(f"type.{key}")): key for key in labels.tails("type")}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 
 from gateway.domain.signatures import CertificateFacts, Role, RoleRule
 from gateway.domain.text import fold
-from gateway.labels_words import COPY_FORMS
+from gateway.words.reading import COPY_FORMS
 
 ORGANISATION_PARTS = ("organization_name", "organizational_unit_name")
 

@@ -10,9 +10,9 @@ from dataclasses import dataclass, field
 
 from gateway.domain.page_text import Found, Ink, PageSheet, Sure
 from gateway.domain.text import fold
-from gateway.labels_reading import BEHALF, FILED, RANKS, RECIPIENTS, TITLES
 from gateway.policy.page_lines import Line
 from gateway.policy.pdf_evidence import absent, doubted, found
+from gateway.words.reading import BEHALF, FILED, RANKS, RECIPIENTS, TITLES
 
 _ABOVE = 4.0  # how far the position may begin above the recipients, in parts of the type size
 _NAME_GAP = 2.0  # room for the signature itself

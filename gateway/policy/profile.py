@@ -9,7 +9,7 @@ from datetime import timedelta
 
 from gateway.domain.document import DeliveryMode
 from gateway.domain.signatures import RoleRule
-from gateway.labels_words import SECRECY_STAMPS, WATCHED_WORDS
+from gateway.words.reading import SECRECY_STAMPS, WATCHED_WORDS
 
 MB = 1024 * 1024
 

@@ -12,7 +12,7 @@ from gateway.domain.document import RecipientRole
 from gateway.domain.recipients import Item, ItemKind
 from gateway.domain.text import fold
 from gateway.domain.unicode_form import nfc
-from gateway.labels_reading import (
+from gateway.words.reading import (
     ABOVE,
     ADDRESSED,
     AGENCIES,

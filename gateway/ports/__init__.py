@@ -2,18 +2,7 @@
 conform. Each docstring says what is durable on return, what can go wrong, and whether a repeat is harmless."""
 
 from gateway.ports.axis import Arrival, Axis, AxisDesk, AxisState, DeadParcel, Fate, Outcome, Parcel
-from gateway.ports.deadlines import (
-    AskedBack,
-    CalendarDays,
-    EndingCertificate,
-    EndingCertificates,
-    Mail,
-    Mailer,
-    Returned,
-    Tasks,
-    Unasked,
-    Untold,
-)
+from gateway.ports.calendar import CalendarDays
 from gateway.ports.holds import Holds, Sealer, Unsealer, Vault
 from gateway.ports.queues import Inbox, Jobs, Outbox
 from gateway.ports.recipients import AgencyBook, RecipientGroups
@@ -63,6 +52,7 @@ from gateway.ports.store import (
     IncomingDocuments,
     Kept,
     OutgoingDocuments,
+    OutgoingNumbers,
     Scratch,
     Store,
     Work,
@@ -71,7 +61,6 @@ from gateway.ports.store import (
 __all__ = [
     "AgencyBook",
     "Arrival",
-    "AskedBack",
     "Authorities",
     "Axis",
     "AxisDesk",
@@ -85,8 +74,6 @@ __all__ = [
     "Deliveries",
     "Directory",
     "DocumentRegister",
-    "EndingCertificate",
-    "EndingCertificates",
     "EnvelopeSigner",
     "Events",
     "Facts",
@@ -110,12 +97,11 @@ __all__ = [
     "Lease",
     "LeasedInbox",
     "LeasedOutbox",
-    "Mail",
-    "Mailer",
     "Outbox",
     "OutboxItem",
     "Outcome",
     "OutgoingDocuments",
+    "OutgoingNumbers",
     "Page",
     "Parcel",
     "PdfSignatures",
@@ -126,7 +112,6 @@ __all__ = [
     "RegistryFeed",
     "Remembered",
     "RemoteSigner",
-    "Returned",
     "RevocationAnswers",
     "Scanner",
     "ScannerState",
@@ -134,12 +119,9 @@ __all__ = [
     "Sealer",
     "Store",
     "Target",
-    "Tasks",
     "Told",
     "Trust",
-    "Unasked",
     "Unsealer",
-    "Untold",
     "Vault",
     "Work",
 ]

@@ -1,4 +1,4 @@
-"""The promises behind the log of programs' calls: one for who notes a call, one for who reads them."""
+"""The promise behind the log of programs' calls."""
 
 from __future__ import annotations
 
@@ -7,11 +7,6 @@ from datetime import datetime
 from typing import Protocol
 
 from gateway.domain.api_call import ApiCall, CallCount
-
-
-class CallNotes(Protocol):
-    def note(self, call: ApiCall) -> None:
-        """Returns at once and never fails; it is written later, with others."""
 
 
 class ApiCalls(Protocol):

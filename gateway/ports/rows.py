@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Generic, TypeVar
@@ -12,6 +13,15 @@ from gateway.domain.proof import Step
 from gateway.domain.receipt import StatusPacket
 
 T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Signs:
+    """What one look at the store says to workers, by their names: who has something due, and marks, each of which is
+    another one when something changed that its worker keeps up with."""
+
+    due: frozenset[str]
+    marks: Mapping[str, object]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

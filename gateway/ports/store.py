@@ -13,18 +13,15 @@ from gateway.domain.event import Event, EventKind
 from gateway.domain.hold import Hold
 from gateway.domain.identity import Digest
 from gateway.domain.key_use import KeyEnd
+from gateway.domain.letter import OutgoingLine
 from gateway.domain.revocation import PendingRevocation
 from gateway.domain.status import Fact
-from gateway.ports.book import Books
 from gateway.ports.content import Found as Found
 from gateway.ports.content import Kept as Kept
 from gateway.ports.content import Scratch as Scratch
-from gateway.ports.deadlines import Tasks
 from gateway.ports.holds import Holds
-from gateway.ports.lists import Lists
 from gateway.ports.paper import PaperParts
 from gateway.ports.queues import Inbox, Jobs, Outbox
-from gateway.ports.recalls import RecallAsks
 from gateway.ports.recipients import RecipientGroups
 from gateway.ports.revocation import PendingRevocations
 from gateway.ports.rows import (
@@ -40,8 +37,6 @@ from gateway.ports.rows import (
     RegisterEntry,
     Remembered,
 )
-from gateway.ports.tags import Tags
-from gateway.ports.views import SavedViews
 
 T = TypeVar("T")
 
@@ -124,6 +119,9 @@ class IncomingDocuments(Protocol):
     async def by_document_id(self, sender_code: str, document_id: str) -> Sequence[IncomingDocument]:
         """Every attempt, newest first; sender compared without letter case."""
 
+    async def numbered(self, number: str, symbol: str) -> Sequence[IncomingDocument]:
+        """The newest documents of that number and symbol, however they are written; of a few years, not of all."""
+
     async def replacing(self, sender_code: str, document_id: str) -> Sequence[IncomingDocument]:
         """The replacements of this sender that name this document, whether taken in or not."""
 
@@ -184,6 +182,17 @@ class DocumentRegister(Protocol):
         """The line is struck through and keeps its number; False when there is none, or it was struck before."""
 
     async def entries(self, book: str, year: int) -> Sequence[RegisterEntry]: ...
+
+
+class OutgoingNumbers(Protocol):
+    """Of mail that left, on paper or as a document of the exchange."""
+
+    async def under(self, number: str, symbol: str, year: int) -> Sequence[OutgoingLine]:
+        """What has that number and notation in that year, on paper or as a document of the exchange; struck and cancelled
+        ones do not count."""
+
+    async def free_number(self, number: str, symbol: str, year: int) -> str:
+        """The next number behind this one that nothing of that notation has in that year; empty where it is no number."""
 
 
 class BlobRefs(Protocol):
@@ -260,7 +269,7 @@ class Work(Protocol):
     handovers: Handovers
     identities: Identities
     register: DocumentRegister
-    books: Books
+    numbers: OutgoingNumbers
     outbox: Outbox
     inbox: Inbox
     jobs: Jobs
@@ -268,13 +277,8 @@ class Work(Protocol):
     pending: PendingRevocations
     events: Events
     held: Holds
-    recalls: RecallAsks
     paper: PaperParts
     groups: RecipientGroups
-    tasks: Tasks
-    lists: Lists
-    tags: Tags
-    views: SavedViews
     idempotency: Idempotency
 
     async def agency(self) -> HostedAgency:
@@ -347,18 +351,6 @@ class Store(Protocol):
 
     async def purge_idempotency(self, before: datetime) -> int:
         """Forgets idempotency keys first used before that time; how many. `external_id` goes on to guard."""
-
-    async def fill_lists(self, limit: int) -> bool:
-        """Writes that many rows of lists for documents older than lists; True when there may be more. Harmless again."""
-
-    async def write_due_again(self, limit: int) -> bool:
-        """Writes that many rows of lists anew where the calendar is another one since; True when there may be more."""
-
-    async def fill_lists_again(self) -> None:
-        """The last two days are filled once more: an older version of the program may have worked beside this one."""
-
-    async def work_out_day(self) -> bool:
-        """The figures of one day of one agency that are missing or old; False when none are."""
 
     async def counts(self) -> Mapping[str, int]:
         """Rows by state for status pages: `outbox.waiting`, `inbox.quarantined`, `job.waiting`, …; none that ended."""

@@ -84,6 +84,7 @@ class Node:
 
     name: str = "node"
     data_dir: Path = Path("data")
+    office: Annotated[str, OneOf(("on", "off"))] = "on"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,7 +8,7 @@ import os
 import re
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
@@ -222,7 +222,7 @@ def _built(values: Mapping[str, object], origin: Mapping[str, str]) -> Settings:
             elif isinstance(rule, Address):
                 chosen[each.name] = f"sqlite+aiosqlite:///{data_dir / rule.file}"
         parts[section] = kind(**chosen)
-    parts["node"] = Node(name=parts["node"].name, data_dir=data_dir)
+    parts["node"] = replace(parts["node"], data_dir=data_dir)
     return Settings(**parts, origin=dict(origin))
 
 

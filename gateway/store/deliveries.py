@@ -15,8 +15,8 @@ from gateway import errors
 from gateway.domain.account import AgencyScope
 from gateway.domain.document import Delivery, Recipient
 from gateway.domain.status import Fact
+from gateway.store.changes import Follower
 from gateway.store.columns import from_json, to_json
-from gateway.store.lists_write import ListWriter
 from gateway.store.tables import DeliveryRow, FactRow, IncomingRow
 from gateway.store.transaction import Transaction
 
@@ -53,9 +53,9 @@ _OF_SUBJECTS = _FACTS.where(col(FactRow.subject_id).in_(_SUBJECTS))
 class SqlDeliveries:
     """Keeps the promise of `ports.Deliveries`. A document's deliveries come back as its recipients were named."""
 
-    def __init__(self, tx: Transaction, scope: AgencyScope, lists: ListWriter) -> None:
+    def __init__(self, tx: Transaction, scope: AgencyScope, follower: Follower) -> None:
         self._tx = tx
-        self._lists = lists
+        self._follower = follower
         self._agency_id = scope.agency_id
 
     async def add(self, deliveries: Sequence[Delivery]) -> None:
@@ -67,7 +67,7 @@ class SqlDeliveries:
             )
         await self._tx.put(*(delivery_row(one, position) for position, one in enumerate(deliveries)))
         for one in deliveries:
-            self._lists.touch_out(one.document_id)
+            self._follower.touch_out(one.document_id)
 
     async def get(self, id: str) -> Delivery:
         row = await self._tx.first(DeliveryRow, _BY_ID, agency=self._agency_id, id=id)
@@ -115,7 +115,7 @@ class SqlDeliveries:
         changed = await self._tx.change(_THIS, agency=self._agency_id, at_id=id, **values)
         if changed != 1:
             raise errors.NotFound(f"this agency has no delivery {id}")
-        self._lists.touch_delivery(id)
+        self._follower.touch_delivery(id)
 
     async def save_number(self, id: str, number: str, year: int | None) -> None:
         values = {"register_no": number, "register_year": year}
@@ -130,7 +130,7 @@ class SqlDeliveries:
         ]
         await self._tx.change_many(_THIS, rows)
         for id in states:
-            self._lists.touch_delivery(id)
+            self._follower.touch_delivery(id)
 
 
 class SqlFacts:

@@ -15,7 +15,7 @@ from gateway.domain.account import AgencyScope
 from gateway.domain.turns import LONGEST_HANDOVER
 from gateway.ports.rows import Handover
 from gateway.ports.services import Clock
-from gateway.store.lists_write import ListWriter
+from gateway.store.changes import Follower
 from gateway.store.tables import HandoverRow
 from gateway.store.transaction import Transaction
 
@@ -26,9 +26,9 @@ _R = HandoverRow
 class SqlHandovers:
     """Keeps the promise of `ports.Handovers`."""
 
-    def __init__(self, tx: Transaction, scope: AgencyScope, clock: Clock, lists: ListWriter) -> None:
+    def __init__(self, tx: Transaction, scope: AgencyScope, clock: Clock, follower: Follower) -> None:
         self._tx = tx
-        self._lists = lists
+        self._follower = follower
         self._agency_id = scope.agency_id
         self._clock = clock
 
@@ -38,7 +38,7 @@ class SqlHandovers:
         await self._tx.put_new(
             HandoverRow(agency_id=self._agency_id, incoming_id=incoming_id, state=AVAILABLE, offered_at=now)
         )
-        self._lists.touch_in(incoming_id)
+        self._follower.touch_in(incoming_id)
 
     async def get(self, incoming_id: str) -> Handover:
         row = await self._tx.first(_R, select(_R).where(self._is(incoming_id)))
@@ -50,7 +50,7 @@ class SqlHandovers:
         """The row goes; a new offer makes another one."""
         row = await self._tx.first(_R, select(_R).where(self._is(incoming_id)).with_for_update())
         if await self._tx.change(delete(_R).where(self._is(incoming_id))):
-            self._lists.touch_in(incoming_id)
+            self._follower.touch_in(incoming_id)
         return row is not None and to_domain(row, self._clock.now()).state != AVAILABLE
 
     async def lease(self, client: str, limit: int, until: datetime) -> Sequence[Handover]:
@@ -79,7 +79,7 @@ class SqlHandovers:
             .values(state=ACKED, leased_by=client, leased_until=None, acked_at=at)
         )
         if changed == 1:
-            self._lists.touch_in(incoming_id)
+            self._follower.touch_in(incoming_id)
             return True
         now = await self.get(incoming_id)
         if now.state != ACKED:

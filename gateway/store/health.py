@@ -16,8 +16,8 @@ from gateway import errors
 from gateway.domain.turns import Horizon
 from gateway.store import inbox, jobs, leases, outbox
 from gateway.store.engine import Role, open_engine
-from gateway.store.lists_tables import SEARCH_INDEX
 from gateway.store.tables import EventRow, InboxRow, JobRow, OutboxRow
+from gateway.store.tables_office import SEARCH_INDEX
 from gateway.store.transaction import said
 
 _NEWEST = 10_000

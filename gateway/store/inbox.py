@@ -19,6 +19,7 @@ from gateway.ports.services import Clock
 from gateway.store import leases, paging
 from gateway.store.inbox_rows import from_domain, settled_values, to_domain, told_values, untried_value
 from gateway.store.incoming import INCOMING
+from gateway.store.sqlite_here import SLOW
 from gateway.store.tables import InboxRow
 from gateway.store.transaction import Transaction
 
@@ -76,11 +77,15 @@ async def overdue_waiting(tx: Transaction, before: datetime, limit: int) -> list
 
 # In quarantine, and of nobody who is proved to have sent it (A7).
 _UNPROVED = (col(_R.state).in_(("quarantined", "malformed")), col(_R.sender_code).is_(None))
+# In a flood these are many rows.
+_UNPROVED_BYTES = (
+    select(func.coalesce(func.sum(col(_R.size)), 0)).where(*_UNPROVED).execution_options(**{SLOW: True})
+)
 
 
 async def unproved_bytes(tx: Transaction) -> int:
     """Of every agency."""
-    found = await tx.tuples(select(func.coalesce(func.sum(col(_R.size)), 0)).where(*_UNPROVED))
+    found = await tx.tuples(_UNPROVED_BYTES)
     return int(found[0][0])
 
 

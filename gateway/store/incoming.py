@@ -11,14 +11,15 @@ from sqlmodel import col
 
 from gateway import errors
 from gateway.domain.account import AgencyScope
+from gateway.domain.collation import number_word
 from gateway.domain.document import IncomingDocument, InState, Kind
 from gateway.domain.text import fold
 from gateway.ports.rows import Page
 from gateway.ports.services import Clock
 from gateway.store import paging
+from gateway.store.changes import Follower
 from gateway.store.columns import from_json, to_json
 from gateway.store.handovers import handover_is
-from gateway.store.lists_write import ListWriter
 from gateway.store.replaced_tables import ReplacedRow
 from gateway.store.tables import IncomingRow
 from gateway.store.transaction import Transaction
@@ -30,6 +31,11 @@ _BY_ID = _MINE.where(col(_R.id) == bindparam("id"))
 _BY_DOCUMENT_ID = _MINE.where(
     col(_R.document_id) == bindparam("document_id"), col(_R.sender_folded) == bindparam("sender")
 ).order_by(col(_R.arrived_at).desc(), col(_R.id).desc())
+_NUMBERED = (
+    _MINE.where(col(_R.number_key) == bindparam("number_key"))
+    .order_by(col(_R.arrived_at).desc(), col(_R.id).desc())
+    .limit(50)
+)
 _REPLACING = (
     select(_R)
     .join(
@@ -51,9 +57,9 @@ INCOMING = "incoming"  # the name under which an incoming DocumentId is held, by
 class SqlIncomingDocuments:
     """Keeps the promise of `ports.IncomingDocuments`."""
 
-    def __init__(self, tx: Transaction, scope: AgencyScope, clock: Clock, lists: ListWriter) -> None:
+    def __init__(self, tx: Transaction, scope: AgencyScope, clock: Clock, follower: Follower) -> None:
         self._tx = tx
-        self._lists = lists
+        self._follower = follower
         self._agency_id = scope.agency_id
         self._clock = clock
 
@@ -62,7 +68,7 @@ class SqlIncomingDocuments:
         if not await self._tx.put_new(from_domain(document)):
             raise errors.Clash(f"the incoming document {document.id} is already stored")
         await self._tx.put(*_replaced(document))
-        self._lists.in_changed(document, new=True)
+        self._follower.in_changed(document, new=True)
 
     async def get(self, id: str) -> IncomingDocument:
         return to_domain(await self._kept(id))
@@ -77,6 +83,11 @@ class SqlIncomingDocuments:
         await self._tx.hold(self._agency_id, INCOMING, document_id)
         asked = {"document_id": document_id, "sender": sender_code.casefold()}
         rows = await self._tx.rows(_R, _REPLACING, agency=self._agency_id, **asked)
+        return [to_domain(row) for row in rows]
+
+    async def numbered(self, number: str, symbol: str) -> Sequence[IncomingDocument]:
+        asked = {"number_key": number_word(number, symbol)}
+        rows = await self._tx.rows(_R, _NUMBERED, agency=self._agency_id, **asked)
         return [to_domain(row) for row in rows]
 
     async def save(
@@ -133,7 +144,7 @@ class SqlIncomingDocuments:
             await self._tx.change(this, agency=self._agency_id, at_id=document.id, **read, **values) == 1
         )
         if written:
-            self._lists.in_changed(document)
+            self._follower.in_changed(document)
         return written
 
     async def _kept(self, id: str) -> IncomingRow:
@@ -183,6 +194,7 @@ def from_domain(document: IncomingDocument) -> IncomingRow:
         number=document.number,
         symbol=document.symbol,
         issued_on=document.issued_on,
+        number_key=number_word(document.number, document.symbol) if document.number else "",
         arrived_at=document.arrived_at,
         reply_by=document.due_on if document.wants_reply else None,
         version=document.version,

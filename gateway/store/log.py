@@ -13,7 +13,7 @@ from contextlib import AbstractAsyncContextManager
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import BindParameter, ColumnElement, Integer, bindparam, func, select, update
+from sqlalchemy import BigInteger, Integer, bindparam, func, select, update
 from sqlmodel import col
 
 from gateway.domain import leaf, seal
@@ -34,7 +34,35 @@ _HASH_DIGITS = 64
 _LOG = select(LogRow).where(col(LogRow.name) == NAME)
 _LEASE = _LOG.with_for_update(skip_locked=True)
 _STANDS = update(LogRow).where(col(LogRow.name) == NAME)
+_BEHIND = (
+    select(EventRow)
+    .where(col(EventRow.node_seq) > bindparam("last"))
+    .order_by(col(EventRow.node_seq))
+    .limit(bindparam("most", type_=Integer))
+)
 _number = col(LogSealRow.number)
+# Asked every few seconds, so they are made once.
+_NEWEST = select(LogSealRow).order_by(_number.desc()).limit(1)
+_STAMPED = _NEWEST.where(col(LogSealRow.stamped_at).is_not(None))
+_SEALED_AFTER = (
+    select(LogSealRow).where(_number > bindparam("seal", type_=BigInteger)).order_by(_number).limit(1)
+)
+_LAST_NUMBER = select(func.max(col(EventRow.node_seq)))
+_FIRST_UNSEALED = (
+    select(col(EventRow.at))
+    .join(LogLeafRow, col(LogLeafRow.position) == col(EventRow.position))
+    .where(col(LogLeafRow.leaf_index) == bindparam("sealed", type_=BigInteger))
+    .limit(1)
+)
+_NUMBERED_AFTER = (
+    select(col(EventRow.at))
+    .where(col(EventRow.node_seq) > bindparam("seq", type_=BigInteger))
+    .order_by(col(EventRow.node_seq))
+    .limit(1)
+)
+_UNNUMBERED = (
+    select(col(EventRow.at)).where(col(EventRow.node_seq).is_(None)).order_by(col(EventRow.position)).limit(1)
+)
 Opened = Callable[[], AbstractAsyncContextManager[Transaction]]
 
 
@@ -58,7 +86,7 @@ class SqlEventLog:
         return added
 
     async def head(self) -> LogHead:
-        async with self._reading() as tx:
+        async with self._looking() as tx:
             return await head(tx)
 
     async def keep(self, signed: SignedSeal) -> bool:
@@ -167,11 +195,10 @@ def growing(row: LogRow) -> Growing:
 async def head(tx: Transaction) -> LogHead:
     """Where the log stands in this view."""
     row = await tx.first(LogRow, _LOG)
-    newest = await tx.first(LogSealRow, select(LogSealRow).order_by(_number.desc()))
-    stamped = await _stamped(tx)
+    newest = await tx.first(LogSealRow, _NEWEST)
+    stamped = await tx.first(LogSealRow, _STAMPED)
     unsealed = await _unsealed_since(tx, row, newest)
-    after = select(LogSealRow).where(_number > (stamped.number if stamped else 0)).order_by(_number)
-    waiting = await tx.first(LogSealRow, after)
+    waiting = await tx.first(LogSealRow, _SEALED_AFTER, seal=stamped.number if stamped else 0)
     times = (waiting.at if waiting else None, unsealed)
     return LogHead(
         log_id=row.log_id if row else "",
@@ -194,36 +221,15 @@ def seal_of(row: LogSealRow) -> PublishedSeal:
         raise InvalidProof(f"the row of seal {row.number} holds no seal") from why
 
 
-async def _stamped(tx: Transaction) -> LogSealRow | None:
-    query = select(LogSealRow).where(col(LogSealRow.stamped_at).is_not(None)).order_by(_number.desc())
-    return await tx.first(LogSealRow, query)
-
-
 async def _unsealed_since(tx: Transaction, row: LogRow | None, newest: LogSealRow | None) -> datetime | None:
     """By the oldest of: a leaf behind the newest seal, an event that is no leaf yet, one without a number; the newest
     seal itself where the log's row was put ahead of all events, because what comes is then passed over."""
-    event, unnumbered = select(col(EventRow.at)), col(EventRow.node_seq).is_(None)
-    ((last,),) = await tx.tuples(select(func.max(col(EventRow.node_seq))))
+    ((last,),) = await tx.tuples(_LAST_NUMBER)
     if row is not None and newest is not None and row.last_seq > (last or 0):
         return newest.at
-    leaf_at = col(LogLeafRow.position) == col(EventRow.position)
-    sealed = newest.tree_size if newest else 0
-    behind = event.join(LogLeafRow, leaf_at).where(col(LogLeafRow.leaf_index) == sealed)
-    times = [
-        await tx.tuples(query.limit(1))
-        for query in (
-            behind,
-            _numbered_after(row.last_seq if row else 0, event),
-            event.where(unnumbered).order_by(col(EventRow.position)),
-        )
-    ]
+    times = (
+        await tx.tuples(_FIRST_UNSEALED, sealed=newest.tree_size if newest else 0),
+        await tx.tuples(_NUMBERED_AFTER, seq=row.last_seq if row else 0),
+        await tx.tuples(_UNNUMBERED),
+    )
     return min((at for found in times for (at,) in found), default=None)
-
-
-def _numbered_after(seq: int | BindParameter[Any], query: Any = None) -> Any:
-    """Any: what is selected differs."""
-    later: ColumnElement[bool] = col(EventRow.node_seq) > seq
-    return (select(EventRow) if query is None else query).where(later).order_by(col(EventRow.node_seq))
-
-
-_BEHIND = _numbered_after(bindparam("last")).limit(bindparam("most", type_=Integer))

@@ -75,6 +75,13 @@ class Memory:
         except SQLAlchemyError as cause:
             raise failure(cause) from cause
 
+    async def tokens(self) -> Tokens:
+        """Others whenever something changed that is remembered here."""
+        try:
+            return await self._line.tokens()
+        except SQLAlchemyError as cause:
+            raise failure(cause) from cause
+
     async def close(self) -> None:
         await self._line.close()
 

@@ -17,8 +17,8 @@ from gateway.domain.document import OutgoingDocument
 from gateway.domain.text import fold
 from gateway.ports.rows import Page
 from gateway.store import paging
+from gateway.store.changes import Follower
 from gateway.store.columns import from_json, to_json
-from gateway.store.lists_write import ListWriter
 from gateway.store.tables import DeliveryRow, OutgoingRow
 from gateway.store.transaction import Transaction
 
@@ -38,15 +38,15 @@ _THIS_AS_READ = _THIS.where(col(_R.version) == bindparam("read"))
 class SqlOutgoingDocuments:
     """Keeps the promise of `ports.OutgoingDocuments`."""
 
-    def __init__(self, tx: Transaction, scope: AgencyScope, lists: ListWriter) -> None:
+    def __init__(self, tx: Transaction, scope: AgencyScope, follower: Follower) -> None:
         self._tx = tx
-        self._lists = lists
+        self._follower = follower
         self._agency_id = scope.agency_id
 
     async def add(self, document: OutgoingDocument) -> None:
         row = await self._row(document)
         if await self._tx.put_new(row):
-            self._lists.out_changed(document, new=True)
+            self._follower.out_changed(document, new=True)
             return
         earlier = await self.by_external_id(row.external_id) if row.external_id else None
         if earlier is not None:
@@ -132,7 +132,7 @@ class SqlOutgoingDocuments:
             await self._tx.change(this, agency=self._agency_id, at_id=document.id, **read, **values) == 1
         )
         if written:
-            self._lists.out_changed(document)
+            self._follower.out_changed(document)
         return written
 
     async def _first(self, query: Select[Any], **values: str) -> OutgoingDocument | None:

@@ -8,7 +8,6 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, NoReturn, TypeVar
 
-import asyncpg
 from sqlalchemy.dialects.postgresql.asyncpg import AsyncAdapt_asyncpg_connection
 from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -42,7 +41,9 @@ class DirectConnection(AsyncAdapt_asyncpg_connection):
 
 
 def connect(dbapi: Any, **words: Any) -> Any:
-    """In a greenlet of SQLAlchemy's. Any: as in the driver."""
+    """In a greenlet of SQLAlchemy's. Any: as in the driver, which is loaded where there is a server."""
+    import asyncpg
+
     ours = {name: words.pop(name) for name in ("prepared_statement_cache_size",) if name in words}
     return await_(DirectConnection.create(dbapi, asyncpg.connect(**words), **ours))
 

@@ -49,8 +49,9 @@ class Newest:
 class SqlRevocationAnswers:
     """Keeps the promise of `ports.RevocationAnswers`."""
 
-    def __init__(self, writing: Open, reading: Open) -> None:
-        self._writing, self._reading = writing, reading
+    def __init__(self, writing: Open, reading: Open, looking: Open) -> None:
+        """`looking`: for few rows, asked every few seconds."""
+        self._writing, self._reading, self._looking = writing, reading, looking
         self._used: set[str] = set()
 
     async def plan(self, questions: Sequence[Question], now: datetime) -> None:
@@ -69,7 +70,7 @@ class SqlRevocationAnswers:
         """Whoever moves a question's time from what was read has it; looking holds nobody up."""
         far = col(_Q.due_at) > now + 2 * AUTHORITY_DELAY  # planned while the clock was ahead
         due = select(_Q).where(or_(col(_Q.due_at) <= now, far)).order_by(col(_Q.due_at)).limit(limit)
-        async with self._reading() as tx:
+        async with self._looking() as tx:
             rows = await tx.rows(_Q, due)
         if not rows:
             return []
@@ -119,7 +120,7 @@ class SqlRevocationAnswers:
             return [_asked(row) for row in await tx.rows(_Q, select(_Q).order_by(*order))]
 
     async def version(self) -> str:
-        async with self._reading() as tx:
+        async with self._looking() as tx:
             ((fetched,),) = await tx.tuples(select(func.max(col(_A.fetched_at))))
             ((count, first),) = await tx.tuples(select(func.count(), func.max(col(_Q.first_at))))
         return f"{fetched} {count} {first}"

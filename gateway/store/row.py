@@ -14,6 +14,9 @@ class Row(SQLModel):
     """A row to be written. Made without the bookkeeping of each attribute, which costs more than writing it; a value that
     has no default must be given."""
 
+    # Nothing is ever validated here, and a validator for each of a hundred tables would be made at every start.
+    model_config = {"defer_build": True}
+
     def __init__(self, **values: Any) -> None:
         cls = type(self)
         for name, field in _optional(cls):

@@ -3,14 +3,14 @@ clock. Out: the `Store` promise on SQLite or PostgreSQL, by the same code."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import datetime, timedelta
 from functools import partial
 from itertools import count
 from pathlib import Path
 
-from sqlalchemy import func, select
+from sqlalchemy import delete, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from sqlmodel import col
 
@@ -21,27 +21,25 @@ from gateway.domain.hold import Hold
 from gateway.domain.key_use import KeyEnd
 from gateway.domain.revocation import PendingRevocation
 from gateway.domain.turns import ordinary_places
-from gateway.ports.rows import InboxItem, Job, Lease, LeasedInbox, LeasedOutbox, OutboxItem
+from gateway.ports.rows import InboxItem, Job, Lease, LeasedInbox, LeasedOutbox, OutboxItem, Signs
 from gateway.ports.services import Clock
-from gateway.store import events, holds, idempotency, inbox, jobs, leases, lists_fill, migrate, outbox
+from gateway.store import events, holds, idempotency, inbox, jobs, leases, migrate, outbox, signs
 from gateway.store.accounts import Accounts
 from gateway.store.api_calls import SqlApiCalls
 from gateway.store.calendar import SqlCalendarDays
+from gateway.store.changes import Follows, nobody
 from gateway.store.engine import AS_SHIPPED, Role, ServerLimits, open_engine
 from gateway.store.grouped import GroupWriter
 from gateway.store.held import Held
 from gateway.store.history import SqlHistory
 from gateway.store.journal import Journal
-from gateway.store.keepings import SqlKeepings
 from gateway.store.key_ends import SqlKeyEnds, first_notice
-from gateway.store.lists_counts import KnownCounts
-from gateway.store.lists_due import Dues, Reckon, no_office
 from gateway.store.log import SqlEventLog
 from gateway.store.memory import Memory
 from gateway.store.near import NearReaders
-from gateway.store.notices import SqlNotices
 from gateway.store.revocation import SqlRevocationAnswers
 from gateway.store.tables import EventRow, InboxRow, JobRow, OutboxRow
+from gateway.store.tables_office import ListFillRow
 from gateway.store.timing import timed
 from gateway.store.transaction import Transaction, transaction
 from gateway.store.wake import Wake
@@ -56,11 +54,11 @@ class SqlStore:
     of the same task would wait for itself on SQLite, which has one writer."""
 
     def __init__(
-        self, url: str, clock: Clock, limits: ServerLimits = AS_SHIPPED, reckon: Reckon = no_office
+        self, url: str, clock: Clock, limits: ServerLimits = AS_SHIPPED, follows: Follows = nobody
     ) -> None:
-        """`reckon`: of the calendar's days, until when a document should be taken in, for lists."""
+        """`follows`: who writes what hangs on the documents that a unit of work changed."""
         self._clock = clock
-        self._dues = Dues(reckon, clock)
+        self._follows = follows
         self._writer = open_engine(url, Role.WRITER, limits)
         self._reader = open_engine(url, Role.READER, limits)
         self._one_writer = self._writer.dialect.name == "sqlite"
@@ -76,16 +74,13 @@ class SqlStore:
         self.wake.listen(self._numbered.heard)
         self._held = Held()
         self._turns = {"outbox": count(), "inbox": count()}
-        self._counts = KnownCounts(clock)
         self.memory = Memory(self._near)
         self.accounts = Accounts(self.writing, self.reading, clock, self.memory)
         self.calls = SqlApiCalls(self.writing, self.reading)
-        self.keepings = SqlKeepings(self.writing, self.reading)
         self.log = SqlEventLog(self.writing, self.reading, self.looking)
-        self.revocation = SqlRevocationAnswers(self.writing, self.reading)
-        self.notices = SqlNotices(self.writing, self.reading, clock)
+        self.revocation = SqlRevocationAnswers(self.writing, self.reading, self.looking)
         self.history = SqlHistory(self.writing, self.reading)
-        self.calendar = SqlCalendarDays(self.writing, self.reading, clock, self._dues.forget)
+        self.calendar = SqlCalendarDays(self.writing, self.reading, clock)
 
     @property
     def writer(self) -> AsyncEngine:
@@ -125,13 +120,13 @@ class SqlStore:
     @asynccontextmanager
     async def begin(self, scope: AgencyScope) -> AsyncIterator[SqlWork]:
         async with self.writing() as tx:
-            yield SqlWork(tx, scope, self._clock, self._dues.of, changed=self._counts.changed)
+            yield SqlWork(tx, scope, self._clock, self._follows(tx, scope.agency_id))
 
     @asynccontextmanager
     async def read(self, scope: AgencyScope) -> AsyncIterator[SqlWork]:
         """One consistent view; StoreFailure for whoever writes in it."""
         async with self.looking() as tx:
-            yield SqlWork(tx, scope, self._clock, known=self._counts)
+            yield SqlWork(tx, scope, self._clock)
 
     def writing(self) -> AbstractAsyncContextManager[Transaction]:
         """A transaction for no agency in particular: for the node's own tables, inside this package."""
@@ -231,7 +226,7 @@ class SqlStore:
         return True
 
     async def unproved_bytes(self) -> int:
-        async with self.reading() as tx:
+        async with self.looking() as tx:
             return await inbox.unproved_bytes(tx)
 
     async def oldest_unproved(self, limit: int) -> Sequence[InboxItem]:
@@ -239,13 +234,19 @@ class SqlStore:
             return await inbox.oldest_unproved(tx, limit)
 
     async def unsettled_holds(self) -> Sequence[Hold]:
-        async with self.reading() as tx:
+        async with self.looking() as tx:
             return await holds.unsettled(tx)
 
     async def open_holds(self) -> Mapping[str, int]:
         """How many sealed holds are open, of every agency, by state."""
         async with self.reading() as tx:
             return await holds.count_open(tx)
+
+    async def signs(self, lease_s: float, kinds: Collection[str]) -> Signs:
+        """For whom something is due now; `lease_s` and `kinds` of jobs as they claim with."""
+        registry = await self.memory.tokens()
+        async with self.looking() as tx:
+            return await signs.look(tx, self._clock.now(), lease_s, kinds, registry)
 
     async def number_events(self, limit: int = 500) -> int:
         async with self.looking() as tx:
@@ -277,20 +278,16 @@ class SqlStore:
             fresh = await tx.tuples(unnumbered)
         return by_state | {"job.waiting": waiting[0][0], "event.unnumbered": fresh[0][0]}
 
-    async def fill_lists(self, limit: int) -> bool:
-        agencies = [agency.id for agency in await self.hosted()]
-        return await lists_fill.fill(self.reading, self.writing, agencies, limit, self._dues.of)
-
-    async def fill_lists_again(self) -> None:
-        await lists_fill.again(self.writing, self._clock.now())
-
-    async def write_due_again(self, limit: int) -> bool:
-        agencies = [agency.id for agency in await self.hosted()]
-        return await self._dues.write_again(self.reading, self.writing, agencies, limit)
-
-    async def work_out_day(self) -> bool:
-        agencies = [agency.id for agency in await self.hosted()]
-        return await lists_fill.work_out_day(self.reading, self.writing, agencies, self._clock.now())
+    async def begin_work(self) -> None:
+        """Documents change from now on. Where nobody follows them, who does so later has to begin anew."""
+        if self._follows is not nobody:
+            return
+        async with self.looking() as tx:
+            if not await tx.rows(ListFillRow, select(ListFillRow).limit(1)):
+                return
+        async with self.writing() as tx:
+            await tx.change(delete(ListFillRow))
+            await tx.commit()
 
     async def purge_idempotency(self, before: datetime) -> int:
         """Forgets keys first used before that time, of every agency; how many."""

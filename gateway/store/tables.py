@@ -30,22 +30,20 @@ from gateway.store.history_tables import JobDayRow as JobDayRow
 from gateway.store.history_tables import QueueSampleRow as QueueSampleRow
 from gateway.store.hold_tables import HoldContentRow as HoldContentRow
 from gateway.store.hold_tables import HoldRow as HoldRow
-from gateway.store.keeping_tables import KeepingRow as KeepingRow
-from gateway.store.lists_tables import KEYED_BY_PLACE
 from gateway.store.memory_tables import MEMORY_TABLES
-from gateway.store.notice_tables import NoticeRow as NoticeRow
 from gateway.store.paper_tables import PaperPartRow as PaperPartRow
-from gateway.store.people_rights_tables import NODE_NAMES as RIGHTS_TABLES
 from gateway.store.people_tables import NAMES as PEOPLE_TABLES
-from gateway.store.recall_tables import RecallAskRow as RecallAskRow
 from gateway.store.register_tables import RegisterCounterRow as RegisterCounterRow
 from gateway.store.replaced_tables import ReplacedRow as ReplacedRow
 from gateway.store.revocation_tables import REVOCATION_NODE_TABLES
 from gateway.store.row import Row
-from gateway.store.sessions_tables import NAMES as SESSION_TABLES
-from gateway.store.tag_tables import TagMarkRow as TagMarkRow
-from gateway.store.tag_tables import TagRow as TagRow
-from gateway.store.view_tables import SavedViewRow as SavedViewRow
+from gateway.store.tables_office import KEYED_BY_PLACE, RIGHTS_TABLES, SESSION_TABLES
+from gateway.store.tables_office import KeepingRow as KeepingRow
+from gateway.store.tables_office import NoticeRow as NoticeRow
+from gateway.store.tables_office import RecallAskRow as RecallAskRow
+from gateway.store.tables_office import SavedViewRow as SavedViewRow
+from gateway.store.tables_office import TagMarkRow as TagMarkRow
+from gateway.store.tables_office import TagRow as TagRow
 
 # Tables of the node itself. Every other one is a tenant table and must carry `agency_id` NOT NULL.
 NODE_TABLES = (
@@ -179,6 +177,7 @@ class IncomingRow(Row, table=True):
         Index("ix_incoming_arrived", "agency_id", "arrived_at", "id"),
         Index("ix_incoming_state", "agency_id", "state", "arrived_at"),
         Index("ix_incoming_document_id", "agency_id", "document_id"),
+        Index("ix_incoming_number", "agency_id", "number_key", "arrived_at"),
         Index(
             "ix_incoming_reply_by",
             "agency_id",
@@ -199,6 +198,7 @@ class IncomingRow(Row, table=True):
     state: str
     number: str
     symbol: str
+    number_key: str = Field(default="", sa_column_kwargs={"server_default": ""})
     issued_on: date | None = None
     arrived_at: datetime = Field(sa_type=Moment)
     reply_by: date | None = None

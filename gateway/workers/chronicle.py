@@ -11,7 +11,7 @@ from typing import Protocol
 
 from gateway.domain.node_history import DISK, SAMPLED_EVERY, Beat, QueueSample
 from gateway.errors import TransportFailure
-from gateway.ports import Clock, Mail, Mailer
+from gateway.ports import Clock
 from gateway.ports.history import NodeHistory
 from gateway.workers.pulse import Pulse
 
@@ -40,12 +40,15 @@ class Chronicle:
     off: Collection[str] = ()
     _next: datetime | None = None
 
+    def is_due(self, now: datetime) -> bool:
+        return self._next is None or not self._next - SAMPLED_EVERY <= now < self._next
+
     async def step(self) -> bool:
         """Looks every five minutes; the first look waits until every loop has turned once."""
         now = self.clock.now()
         if self._next is None:
             self._next = now + _SOON
-        if self._next - SAMPLED_EVERY <= now < self._next:
+        if not self.is_due(now):
             return False
         self._next = now + SAMPLED_EVERY
         beats = [each for each in (*self.pulse.taken(), *await self.besides()) if each.job not in self.off]
@@ -63,22 +66,3 @@ class Chronicle:
             for part, queue in _SAMPLED.items()
             if part in counts
         ]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class WatchedMail:
-    """A mailer whose failures the pulse hears of: the loop goes on in spite of them."""
-
-    mailer: Mailer
-    pulse: Pulse
-
-    @property
-    def is_on(self) -> bool:
-        return self.mailer.is_on
-
-    async def send(self, mail: Mail) -> None:
-        try:
-            await self.mailer.send(mail)
-        except Exception as error:
-            self.pulse.failed("digest", error)
-            raise

@@ -5,7 +5,7 @@ clock. Out: the same rows a person would have ended."""
 from __future__ import annotations
 
 import logging
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from gateway import log
 from gateway.incoming import ask_again, purge, waiting
@@ -23,6 +23,9 @@ class Clocks:
 
     def __init__(self) -> None:
         self._turn = Turn(EVERY)
+
+    def is_due(self, now: datetime) -> bool:
+        return self._turn.has_come(now)
 
     async def step(self, desk: InDesk) -> bool:
         """Looks once every ten minutes; the first look is at start."""

@@ -3,7 +3,7 @@ Out: holds that are settled. A hold is frozen, and so unreadable, whether or not
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from gateway.holding import finish
 from gateway.holding.desk import HoldDesk
@@ -17,6 +17,9 @@ class Holds:
 
     def __init__(self) -> None:
         self._turn = Turn(EVERY)
+
+    def is_due(self, now: datetime) -> bool:
+        return self._turn.has_come(now)
 
     async def step(self, desk: HoldDesk) -> bool:
         """Looks once a minute; the first look is at start."""

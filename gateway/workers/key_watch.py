@@ -47,6 +47,9 @@ class KeyWatch:
     pool: Pool
     _turn: Turn = field(default_factory=lambda: Turn(EVERY))
 
+    def is_due(self, now: datetime) -> bool:
+        return self._turn.has_come(now)
+
     async def step(self) -> bool:
         """Looks once an hour; the first look is at start. A look that failed is taken again at the next turn."""
         now = self.clock.now()

@@ -6,9 +6,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
+from datetime import datetime
 
 from gateway import log
 from gateway.errors import StaleLease, StoreFailure
@@ -16,6 +17,17 @@ from gateway.ports import Lease, Store
 from gateway.workers.trouble import Trouble
 
 _log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Loop:
+    """One worker: its step, whom it makes work for, and when its turn comes where that is a matter of time."""
+
+    step: Callable[[], Coroutine[object, object, bool]]
+    then: tuple[str, ...] = ()
+    is_due: Callable[[datetime], bool] | None = None
+    is_used: bool = True
+    """False where the settings leave it nothing to do."""
 
 
 @dataclass(slots=True)
@@ -33,13 +45,13 @@ class Bell:
         return self._rung
 
     async def heard(self, timeout_s: float, ticket: asyncio.Event | None = None) -> None:
-        """Returns at the first ring after the ticket was taken, or after the time."""
+        """Returns at the first ring after the ticket was taken, or after the time, which then rings itself."""
         rung = ticket or self._rung
+        late = asyncio.get_running_loop().call_later(timeout_s, self.ring)
         try:
-            async with asyncio.timeout(timeout_s):
-                await rung.wait()
-        except TimeoutError:
-            return
+            await rung.wait()
+        finally:
+            late.cancel()
 
 
 async def forever(
@@ -113,8 +125,10 @@ async def _renew(store: Store, table: str, lease: Lease, lease_s: float) -> None
 async def together(works: list[Awaitable[None]]) -> bool:
     """Runs a claimed batch side by side; whether there was anything to run. One that breaks stops none of the others,
     and the next batch is not claimed before each has ended."""
+    if not works:  # most of the time, and several times a second
+        return False
     ends = await asyncio.gather(*works, return_exceptions=True)
     for end in ends:
         if isinstance(end, BaseException):
             raise end
-    return bool(works)
+    return True

@@ -94,6 +94,10 @@ class Pulse:
         now = self.now_s()
         return {name: now - at < STUCK_S for name, at in self._turned.items()}
 
+    def is_due(self, now: datetime) -> bool:
+        """Whether it is time for the next sign of life."""
+        return self._turn.has_come(now)
+
     async def beat(self, *, works: bool = True) -> bool:
         """A step of its own loop: writes the file when it is time. `works`: it has the loops, and does not only answer."""
         now = self.clock.now()

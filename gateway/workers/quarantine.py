@@ -3,7 +3,7 @@ because a flood must not fill the disk between two looks; a look that finds noth
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from gateway.incoming import quota
 from gateway.incoming.desk import InDesk
@@ -17,6 +17,9 @@ class Quarantine:
 
     def __init__(self) -> None:
         self._turn = Turn(EVERY)
+
+    def is_due(self, now: datetime) -> bool:
+        return self._turn.has_come(now)
 
     async def step(self, desk: InDesk) -> bool:
         if not self._turn.take(desk.clock.now()):

@@ -50,6 +50,11 @@ class Asking:
         self._planned: frozenset[bytes] | None = None
         self._turns: dict[str, Turn] = {}
 
+    def is_due(self, now: datetime) -> bool:
+        """Whether it is time to plan, to tidy or to look; what is to be asked, and what others learned, stands in rows."""
+        what = ("plan", "prune", "look") if self._authorities.configured else ("look",)
+        return any(each not in self._turns or self._turns[each].has_come(now) for each in what)
+
     async def step(self) -> bool:
         """Plans, asks what is due, learns, and looks at what waited; whether anything was asked or is known at last."""
         asked = 0

@@ -45,6 +45,9 @@ class Sealer:
     _stamp_after: datetime | None = None
     _stamp_tries: int = field(default=0)
 
+    def is_due(self, now: datetime) -> bool:
+        return self._turn.has_come(now)
+
     async def step(self) -> bool:
         """True when more events wait to be added."""
         now = self.clock.now()

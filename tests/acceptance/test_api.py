@@ -16,15 +16,13 @@ import pytest
 from aiohttp import FormData
 from aiohttp.test_utils import TestClient, TestServer
 
-from gateway.bootstrap import Node, open_node
-from gateway.bootstrap_doors import application
+from gateway.cli.doors import application
 from gateway.demo import stage
 from gateway.domain.account import ApiScope, PrincipalKind
+from gateway.office.bootstrap.office import Office, open_office
 from gateway.ops.health import Watch
 from tests.support.api import DEPARTMENT, PDF, PROVINCE
 from tests.support.contract import complaints
-
-pytestmark = pytest.mark.slow
 
 
 @dataclass(kw_only=True)
@@ -58,7 +56,7 @@ class System:
 
 @dataclass(kw_only=True)
 class Story:
-    node: Node
+    node: Office
     department: System
     province: System
 
@@ -67,7 +65,7 @@ class Story:
 async def story(tmp_path: Path) -> AsyncIterator[Story]:
     settings = stage.settings_for(tmp_path)
     await stage.prepare(settings)
-    async with open_node(settings) as node:
+    async with open_office(settings) as node:
         await stage.register(node)
         stop = asyncio.Event()
         async with (
@@ -83,7 +81,7 @@ async def story(tmp_path: Path) -> AsyncIterator[Story]:
             stop.set()
 
 
-async def _key(node: Node, code: str) -> str:
+async def _key(node: Office, code: str) -> str:
     agency = await node.store.accounts.hosted_by_code(code)
     assert agency is not None
     secret = f"gwk_{code}"

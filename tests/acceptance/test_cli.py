@@ -19,14 +19,14 @@ from typing import Any
 import pytest
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from gateway.cli import main
+from gateway import house
 from gateway.clock import SystemClock
 from gateway.trust.authority import Authority
 from tests.support.cli_people import FIRST, SECOND, Deciders, typing
 from tests.support.leaks import WATCH
 from tests.support.printed import FOLDER
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.long, pytest.mark.timeout(300)]
 
 LETTER = FOLDER / "bao-cao.pdf"
 AGENCIES = """code,name,alias,parent,valid_from,valid_to,successor,email,address,phone,decision
@@ -83,7 +83,7 @@ def typed(*words: str | Path) -> Done:
     out, err = io.StringIO(), io.StringIO()
     try:
         with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
-            code = main.run([str(word) for word in words])
+            code = house.run([str(word) for word in words])
     finally:
         root.handlers[:] = handlers
         root.setLevel(levels[0])

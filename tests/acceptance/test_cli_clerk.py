@@ -13,7 +13,7 @@ import pytest
 from tests.acceptance.test_cli import Done, typed
 from tests.support.node import DEPARTMENT, PDF, PROVINCE, Town, document
 
-pytestmark = pytest.mark.timeout(120)
+pytestmark = [pytest.mark.long, pytest.mark.timeout(120)]
 
 
 class Desk:

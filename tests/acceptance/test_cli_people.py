@@ -17,14 +17,16 @@ import pytest
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from gateway.clock import SystemClock
+from gateway.trust import qr
 from gateway.trust.authority import Authority
 from gateway.trust.key_material import sha256
 from gateway.trust.keys import KeyDirectory
-from gateway.web import qr
 from tests.acceptance.test_pages_run import environment
 from tests.support.cli_people import typing
 from tests.unit.cli.conftest import Terminal
 from tests.unit.cli.conftest import terminal as terminal
+
+pytestmark = pytest.mark.long
 
 PASSPHRASE = "four words that nobody guesses"
 
@@ -85,7 +87,6 @@ def well(terminal: Terminal, *words: str | Path, stdin: str = "") -> Any:
     return said.json
 
 
-@pytest.mark.slow
 def test_two_people_set_up_a_node_bind_a_partner_and_replace_its_key(
     terminal: Terminal, authority: Authority, tmp_path: Path
 ) -> None:
@@ -145,7 +146,6 @@ def test_two_people_set_up_a_node_bind_a_partner_and_replace_its_key(
     )
 
 
-@pytest.mark.slow
 def test_enrolling_at_a_terminal_shows_the_code_to_scan_and_a_pipe_has_none(
     terminal: Terminal, tmp_path: Path
 ) -> None:
@@ -179,7 +179,6 @@ def test_enrolling_at_a_terminal_shows_the_code_to_scan_and_a_pipe_has_none(
     assert qr.lines(uri)[5] in lines
 
 
-@pytest.mark.slow
 def test_a_stolen_key_stops_signing_at_once(terminal: Terminal, authority: Authority, tmp_path: Path) -> None:
     (tmp_path / "root.pem").write_bytes(authority.certificate.public_bytes(Encoding.PEM))
     made = well(

@@ -25,6 +25,8 @@ from gateway.store import reporting
 from tests.support.clock import ManualClock
 from tests.support.node import DEPARTMENT, PDF, PROVINCE, Town, opened
 
+pytestmark = pytest.mark.long
+
 ROOT = Path(__file__).parents[2]
 DOCUMENTS = 24
 KEY = "gwk_drain"
@@ -107,7 +109,6 @@ async def delivered(town: Town) -> int:
     return sum(one.state == "delivered" for deliveries in of_each.values() for one in deliveries)
 
 
-@pytest.mark.slow
 @pytest.mark.timeout(180)
 @pytest.mark.parametrize("drain_s", [30, 0])
 async def test_a_node_stopped_under_load_leaves_nothing_held_and_loses_nothing(
@@ -140,7 +141,6 @@ async def more_than(town: Town, count: int) -> bool:
     return await delivered(town) > count
 
 
-@pytest.mark.slow
 async def test_a_call_under_way_is_answered_before_the_node_goes(tmp_path: Path) -> None:
     async with opened(tmp_path / "node", ManualClock(datetime.now(UTC))) as town:
         await key(town)

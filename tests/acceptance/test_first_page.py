@@ -14,8 +14,8 @@ from gateway.domain.account import AgencyScope
 from gateway.domain.document import IncomingDocument
 from gateway.domain.page_text import PdfText
 from gateway.domain.signatures import PdfFacts
-from gateway.incoming.first_page import FirstPages
-from gateway.policy.first_page import FirstPage, compare
+from gateway.office.letters.first_page import FirstPages
+from gateway.office.policy.first_page import FirstPage, compare
 from gateway.ports import PdfSignatures
 from tests.support.node import PROVINCE, Town, opened
 

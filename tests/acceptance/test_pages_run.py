@@ -21,6 +21,8 @@ from gateway.pool import ThreadPool
 from gateway.ports import Parcel
 from gateway.transport.embedded import EmbeddedAxis
 
+pytestmark = pytest.mark.long
+
 ROOT = Path(__file__).parents[2]
 CONTENT = b"a parcel that could not be landed"
 
@@ -42,7 +44,6 @@ def run(words: list[str], folder: Path, **more: str) -> subprocess.CompletedProc
     )
 
 
-@pytest.mark.slow
 def test_the_commands_of_the_readme_do_what_it_says(tmp_path: Path) -> None:
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
     lines = re.findall(r"^\.venv/bin/(gateway .+)$|^export (\w+)=(\S+)$", readme, flags=re.MULTILINE)

@@ -26,6 +26,8 @@ from tests.support.node import DEPARTMENT, PROVINCE, Town, opened
 from tests.support.pdf_pki import SIGNED, agency, person, root
 from tests.support.strategies import Files
 
+pytestmark = pytest.mark.long
+
 BOTH = pdfs.by_both()
 AGENCY = pdfs.by_agency()
 COPY = pdfs.sign(pdfs.plain(), agency(), "CoQuan", reason="SAO Y")

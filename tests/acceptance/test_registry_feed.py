@@ -20,9 +20,8 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import BestAvailableEncryption, Encoding, PrivateFormat
 
-from gateway.bootstrap import open_node
-from gateway.bootstrap_axis import open_axis
-from gateway.cli import main
+from gateway import house
+from gateway.bootstrap.axis import open_axis
 from gateway.clock import SystemClock
 from gateway.demo import stage
 from gateway.domain.document import Lane
@@ -30,6 +29,7 @@ from gateway.domain.event import EventKind
 from gateway.domain.identity import Digest
 from gateway.errors import StoreFailure
 from gateway.incoming.feed import FeedDoor
+from gateway.office.bootstrap.office import open_office
 from gateway.ports import Arrival, Fate, Parcel
 from gateway.registry.feed_form import AgencyLine
 from gateway.settings import load
@@ -40,6 +40,8 @@ from tests.support.cli_people import FIRST, SECOND, Deciders, typing
 from tests.support.clock import ManualClock
 from tests.support.faulty import Faulty
 from tests.support.node import COMMUNE, DEPARTMENT, LEASE_S, PROVINCE, Town, opened
+
+pytestmark = pytest.mark.long
 
 MB = 1024 * 1024
 
@@ -139,7 +141,7 @@ async def test_a_running_node_hosts_itself_and_takes_lists(tmp_path: Path) -> No
     async with opened(tmp_path / "node"):
         pass
     stop = asyncio.Event()
-    async with open_node(stage.settings_for(tmp_path / "node")) as node:
+    async with open_office(stage.settings_for(tmp_path / "node")) as node:
         town = Town(node=node, clock=ManualClock())
         permit(town)
         working = asyncio.create_task(node.run_workers(stop))
@@ -284,7 +286,7 @@ class Desk:
         out, err = io.StringIO(), io.StringIO()
         try:
             with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
-                code = main.run(["--config", str(self.folder / "gateway.toml"), *map(str, words)])
+                code = house.run(["--config", str(self.folder / "gateway.toml"), *map(str, words)])
         finally:
             root.handlers[:] = handlers
             root.setLevel(level)
@@ -358,7 +360,6 @@ def imported(desk: Desk, *rows: str) -> None:
     desk.well("registry", "import", path, "--apply", "--yes")
 
 
-@pytest.mark.slow
 def test_an_operator_gives_lists_and_another_takes_them(desks: tuple[Desk, Desk], tmp_path: Path) -> None:
     issuer, north = desks
     imported(issuer, "Z91,Province,,", "Z91.01,Office One,Z91,issuer", "Z91.02,Office Two,Z91,north")
@@ -399,7 +400,6 @@ def test_an_operator_gives_lists_and_another_takes_them(desks: tuple[Desk, Desk]
     assert north.well("registry", "show", "Z91.02")["name"] == "Office Two renamed"
 
 
-@pytest.mark.slow
 def test_a_list_is_published_to_the_nodes_that_it_names(desks: tuple[Desk, Desk], tmp_path: Path) -> None:
     issuer, north = desks
     imported(issuer, "Z91,Province,,", "Z91.02,Office Two,Z91,north", "Z91.03,Office Three,Z91,south")

@@ -9,14 +9,14 @@ from pathlib import Path
 
 import pytest
 
-from gateway import labels
 from gateway.domain.document import Kind, OutgoingDocument
 from gateway.domain.event import EventKind
 from gateway.errors import Refused, ScannerDown
+from gateway.office.web.pages.compose import editor
 from gateway.ops import health
 from gateway.outgoing.order import Order
 from gateway.settings import Settings
-from gateway.web.pages.compose import editor
+from gateway.words import labels
 from tests.services.clamav import Clamd
 from tests.support.node import DEPARTMENT, PDF, PROVINCE, Town, document, draft, opened
 from tests.support.scanner import INFECTED, running

@@ -32,7 +32,7 @@ from tests.support.pki import key
 from tests.support.printed import sample
 from tests.support.tokens import QUESTION, ROOT, KeyOnToken, Typed, at_terminal, drawer, fill, surroundings
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.long, pytest.mark.timeout(180)]
 
 HAND = area_in_mm(115, 182, 60, 20)
 

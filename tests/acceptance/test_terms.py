@@ -22,16 +22,16 @@ from aiohttp.test_utils import TestClient, TestServer
 from bench.soak import stage
 from bench.soak.ground import prepared
 from bench.soak.plan import Plan
-from gateway.bootstrap import Node, open_node
-from gateway.bootstrap_doors import application
+from gateway.cli.doors import application
 from gateway.domain.document import DeliveryMode, RecipientRole, Urgency
-from gateway.domain.post import PostRole
 from gateway.domain.terms import Terms
 from gateway.domain.wall_clock import VIETNAM
 from gateway.edxml.envelope import Business, OtherInfo
 from gateway.incoming.settle import MARK_TERMS
+from gateway.office.bootstrap.office import Office, open_office
+from gateway.office.domain.post import PostRole
+from gateway.office.web.door import COOKIE
 from gateway.ops.health import Watch
-from gateway.web.door import COOKIE
 from tests.acceptance.test_cli import typed
 from tests.support import accounts, people
 from tests.support.node import DEPARTMENT, PDF, PROVINCE, Town, document, receipt_for, status_about
@@ -45,7 +45,7 @@ FILES = (("van-ban.pdf", PDF),)
 class Seat:
     """One node at work, as its document system, its clerk and its terminal have it."""
 
-    node: Node
+    node: Office
     site: stage.Site
     client: TestClient[Any, Any]
     config: Path
@@ -84,7 +84,7 @@ async def seats(folder: Path) -> AsyncIterator[dict[str, Seat]]:
         sites = await stage.prepare(ground)
         made = {}
         for name, site in sites.items():
-            node = await stack.enter_async_context(open_node(site.settings))
+            node = await stack.enter_async_context(open_office(site.settings))
             server = TestServer(application(node, Watch(node=node)))
             client = await stack.enter_async_context(TestClient(server))
             config = folder / f"{name}.toml"
@@ -136,7 +136,6 @@ async def _send(seat: Seat) -> dict[str, Any]:
     return told
 
 
-@pytest.mark.slow
 @pytest.mark.timeout(180)
 async def test_role_reply_hour_and_paper_are_seen_at_the_other_node_and_the_arrival_number_comes_back(
     tmp_path: Path,

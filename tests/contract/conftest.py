@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.store.store import SqlStore
+from gateway.office.store.store import SqlOfficeStore
 from tests.support.clock import ManualClock
 from tests.support.stores import copied, migrated, with_agencies
 
@@ -32,6 +32,6 @@ def store_url(request: pytest.FixtureRequest) -> str:
 
 
 @pytest.fixture
-async def store(store_url: str, clock: ManualClock) -> AsyncIterator[SqlStore]:
+async def store(store_url: str, clock: ManualClock) -> AsyncIterator[SqlOfficeStore]:
     async with with_agencies(store_url, clock) as opened:
         yield opened

@@ -124,7 +124,10 @@ async def test_a_consumer_that_wakes_late_changes_nothing(rig: Rig) -> None:
     await nothing_more(axis)
     assert bytes_of(owner) == b"bytes of a packet"
     await rig.lose_consumer()
-    assert [each.packet_id for each in await received(axis)] == ["p1"]
+    # What was settled a moment before the line broke may come once more; the other one must.
+    while "p1" not in (found := [each.packet_id for each in await received(axis)]):
+        assert found == ["marker"]
+    assert {*found} <= {"p1", "marker"}
 
 
 async def test_settling_again_is_harmless(rig: Rig) -> None:

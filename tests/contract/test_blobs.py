@@ -16,12 +16,12 @@ import pytest
 from gateway import errors
 from gateway.domain.account import AgencyScope
 from gateway.domain.identity import Digest
+from gateway.office.store.store import SqlOfficeStore
 from gateway.pool import ThreadPool
 from gateway.ports import Kept
 from gateway.ports.store import Blobs
 from gateway.store import sweeper
 from gateway.store.blobs import FileBlobs
-from gateway.store.store import SqlStore
 from gateway.store.sweeper import path_of
 from tests.support.clock import ManualClock
 from tests.support.kept import Lying
@@ -45,12 +45,12 @@ def root(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def blobs(root: Path, store: SqlStore, clock: ManualClock, pool: ThreadPool) -> FileBlobs:
+def blobs(root: Path, store: SqlOfficeStore, clock: ManualClock, pool: ThreadPool) -> FileBlobs:
     return FileBlobs(root, store, clock, pool)
 
 
 @pytest.fixture
-def lying(store: SqlStore, root: Path) -> Lying:
+def lying(store: SqlOfficeStore, root: Path) -> Lying:
     return Lying(store, root)
 
 
@@ -66,7 +66,7 @@ def named(content: bytes) -> Digest:
 
 
 async def keep(
-    blobs: Blobs, store: SqlStore, content: bytes, owner: str = "msg-1", scope: AgencyScope = NORTH
+    blobs: Blobs, store: SqlOfficeStore, content: bytes, owner: str = "msg-1", scope: AgencyScope = NORTH
 ) -> Digest:
     """As everybody keeps content: taken, and referred to by its owner."""
     kept = await take(blobs, content)
@@ -76,20 +76,22 @@ async def keep(
     return kept.digest
 
 
-async def keep_unowned(blobs: Blobs, store: SqlStore, content: bytes) -> Digest:
+async def keep_unowned(blobs: Blobs, store: SqlOfficeStore, content: bytes) -> Digest:
     name = await keep(blobs, store, content, owner="msg-gone")
     await drop(store, "msg-gone")
     return name
 
 
-async def refer(store: SqlStore, name: Digest, owner: str = "msg-1", scope: AgencyScope = NORTH) -> None:
+async def refer(
+    store: SqlOfficeStore, name: Digest, owner: str = "msg-1", scope: AgencyScope = NORTH
+) -> None:
     """To what is here already."""
     async with store.begin(scope) as work:
         await work.blobs.add(name, "document", owner)
         await work.commit()
 
 
-async def drop(store: SqlStore, owner: str = "msg-1") -> None:
+async def drop(store: SqlOfficeStore, owner: str = "msg-1") -> None:
     async with store.begin(NORTH) as work:
         await work.blobs.drop("document", owner)
         await work.commit()
@@ -100,7 +102,7 @@ def age(path: Path, at: datetime) -> None:
     os.utime(path, (at.timestamp(), at.timestamp()))
 
 
-async def read(blobs: Blobs, store: SqlStore, name: Digest, scope: AgencyScope = NORTH) -> bytes:
+async def read(blobs: Blobs, store: SqlOfficeStore, name: Digest, scope: AgencyScope = NORTH) -> bytes:
     async with store.read(scope) as view:
         reader = await blobs.open(view, name)
     with reader() as file:
@@ -117,7 +119,7 @@ def left(tmp_path: Path) -> Path:
 
 
 async def test_a_finished_file_is_taken_over_without_a_copy(
-    blobs: FileBlobs, store: SqlStore, left: Path, root: Path
+    blobs: FileBlobs, store: SqlOfficeStore, left: Path, root: Path
 ) -> None:
     age(left, datetime(2000, 1, 1))
     with blobs.scratch() as scratch:
@@ -152,7 +154,7 @@ async def test_a_file_that_is_not_ours_alone_is_not_taken_over(
 
 
 async def test_what_was_kept_is_read_again_and_leaves_no_scratch(
-    blobs: FileBlobs, store: SqlStore, root: Path, lies_in: str
+    blobs: FileBlobs, store: SqlOfficeStore, root: Path, lies_in: str
 ) -> None:
     name = await keep(blobs, store, b"content")
 
@@ -173,7 +175,7 @@ async def test_a_scratch_file_that_is_not_kept_vanishes(blobs: FileBlobs, root: 
 
 @pytest.mark.parametrize("damaged", [b"c0ntent", b"con", b"content and more"])
 async def test_damaged_content_is_healed_when_the_true_bytes_come_again(
-    blobs: FileBlobs, store: SqlStore, root: Path, lying: Lying, damaged: bytes
+    blobs: FileBlobs, store: SqlOfficeStore, root: Path, lying: Lying, damaged: bytes
 ) -> None:
     name = await keep(blobs, store, b"content")
     await lying.write(name, damaged)
@@ -186,7 +188,7 @@ async def test_damaged_content_is_healed_when_the_true_bytes_come_again(
 
 
 async def test_lost_content_is_there_again_when_the_true_bytes_come_again(
-    blobs: FileBlobs, store: SqlStore, lying: Lying
+    blobs: FileBlobs, store: SqlOfficeStore, lying: Lying
 ) -> None:
     name = await keep(blobs, store, b"content")
     await lying.lose(name)
@@ -197,7 +199,7 @@ async def test_lost_content_is_there_again_when_the_true_bytes_come_again(
 
 
 async def test_keeping_the_same_content_again_is_harmless(
-    blobs: FileBlobs, store: SqlStore, root: Path
+    blobs: FileBlobs, store: SqlOfficeStore, root: Path
 ) -> None:
     name = await keep(blobs, store, b"content")
 
@@ -218,7 +220,7 @@ async def test_a_size_that_was_not_written_is_refused(blobs: FileBlobs, lying: L
     assert not await lying.there(digest("x"))
 
 
-async def test_reading_needs_a_reference_of_ones_own_agency(blobs: FileBlobs, store: SqlStore) -> None:
+async def test_reading_needs_a_reference_of_ones_own_agency(blobs: FileBlobs, store: SqlOfficeStore) -> None:
     name = await keep(blobs, store, b"content", scope=SOUTH)
 
     async with store.read(NORTH) as view:
@@ -228,7 +230,9 @@ async def test_reading_needs_a_reference_of_ones_own_agency(blobs: FileBlobs, st
     assert await read(blobs, store, name, SOUTH) == b"content"
 
 
-async def test_reading_says_when_the_bytes_are_gone(blobs: FileBlobs, store: SqlStore, lying: Lying) -> None:
+async def test_reading_says_when_the_bytes_are_gone(
+    blobs: FileBlobs, store: SqlOfficeStore, lying: Lying
+) -> None:
     name = await keep(blobs, store, b"content")
     await lying.lose(name)
 
@@ -237,13 +241,13 @@ async def test_reading_says_when_the_bytes_are_gone(blobs: FileBlobs, store: Sql
             await blobs.open(view, name)
 
 
-async def test_a_reference_to_what_was_never_kept_is_refused(store: SqlStore) -> None:
+async def test_a_reference_to_what_was_never_kept_is_refused(store: SqlOfficeStore) -> None:
     async with store.begin(NORTH) as work:
         with pytest.raises(errors.StoreFailure):
             await work.blobs.add(digest("never"), "document", "msg-1")
 
 
-async def test_dropping_an_owner_drops_its_references_only(blobs: FileBlobs, store: SqlStore) -> None:
+async def test_dropping_an_owner_drops_its_references_only(blobs: FileBlobs, store: SqlOfficeStore) -> None:
     one, two = await keep(blobs, store, b"one"), await keep(blobs, store, b"two")
     for name in (one, two):
         await refer(store, name)
@@ -256,7 +260,7 @@ async def test_dropping_an_owner_drops_its_references_only(blobs: FileBlobs, sto
 
 
 async def test_a_blob_is_swept_a_day_after_its_last_keep_when_nobody_refers_to_it(
-    blobs: FileBlobs, store: SqlStore, clock: ManualClock, lying: Lying
+    blobs: FileBlobs, store: SqlOfficeStore, clock: ManualClock, lying: Lying
 ) -> None:
     wanted = await keep(blobs, store, b"w")
     dropped, again = [await keep_unowned(blobs, store, content) for content in (b"d", b"a")]
@@ -275,7 +279,7 @@ async def test_a_blob_is_swept_a_day_after_its_last_keep_when_nobody_refers_to_i
 
 
 async def test_nothing_is_swept_for_an_hour_after_somebody_asked_for_that(
-    blobs: FileBlobs, store: SqlStore, clock: ManualClock, root: Path, lying: Lying
+    blobs: FileBlobs, store: SqlOfficeStore, clock: ManualClock, root: Path, lying: Lying
 ) -> None:
     """A copy of the content is being made: what its rows refer to must still be there when its turn comes."""
     name = await keep_unowned(blobs, store, b"released after the copy of the rows")
@@ -292,7 +296,7 @@ async def test_nothing_is_swept_for_an_hour_after_somebody_asked_for_that(
 
 async def test_a_sweep_under_way_stops_at_its_next_batch_when_somebody_asks_for_that(
     blobs: FileBlobs,
-    store: SqlStore,
+    store: SqlOfficeStore,
     clock: ManualClock,
     root: Path,
     lying: Lying,
@@ -307,7 +311,7 @@ async def test_a_sweep_under_way_stops_at_its_next_batch_when_somebody_asks_for_
     age(orphan, clock.now() - DAY - timedelta(seconds=1))
     remove = sweeper.remove
 
-    async def and_a_copy_begins(root: Path, store: SqlStore, digest: str, before: datetime) -> bool:
+    async def and_a_copy_begins(root: Path, store: SqlOfficeStore, digest: str, before: datetime) -> bool:
         sweeper.hold(root)
         age(root / sweeper.HOLD, clock.now())
         return await remove(root, store, digest, before)
@@ -321,7 +325,7 @@ async def test_a_sweep_under_way_stops_at_its_next_batch_when_somebody_asks_for_
 
 async def test_every_blob_is_looked_at_however_many_are_still_wanted(
     blobs: FileBlobs,
-    store: SqlStore,
+    store: SqlOfficeStore,
     clock: ManualClock,
     lying: Lying,
     monkeypatch: pytest.MonkeyPatch,
@@ -338,7 +342,7 @@ async def test_every_blob_is_looked_at_however_many_are_still_wanted(
 
 
 async def test_the_sweeper_spares_what_is_referred_to_while_it_looks(
-    blobs: FileBlobs, store: SqlStore, clock: ManualClock
+    blobs: FileBlobs, store: SqlOfficeStore, clock: ManualClock
 ) -> None:
     names = [await keep_unowned(blobs, store, bytes([n])) for n in range(8)]
     clock.advance(DAY + timedelta(seconds=1))
@@ -359,7 +363,7 @@ async def test_the_sweeper_spares_what_is_referred_to_while_it_looks(
 
 
 async def test_the_sweeper_spares_what_is_kept_again_while_it_looks(
-    blobs: FileBlobs, store: SqlStore, clock: ManualClock
+    blobs: FileBlobs, store: SqlOfficeStore, clock: ManualClock
 ) -> None:
     contents = [bytes([n]) for n in range(8)]
     for content in contents:
@@ -372,7 +376,7 @@ async def test_the_sweeper_spares_what_is_kept_again_while_it_looks(
 
 
 async def test_content_that_was_swept_can_be_kept_anew(
-    blobs: FileBlobs, store: SqlStore, clock: ManualClock, lying: Lying
+    blobs: FileBlobs, store: SqlOfficeStore, clock: ManualClock, lying: Lying
 ) -> None:
     name = await keep_unowned(blobs, store, b"content")
     clock.advance(DAY + timedelta(seconds=1))
@@ -399,7 +403,7 @@ async def test_g7_a_file_whose_keep_never_committed_is_swept(
     assert (swept, orphan.exists(), fresh.exists()) == (1, False, True)
 
 
-async def test_g7_a_keep_over_an_orphan_is_whole(blobs: FileBlobs, store: SqlStore, root: Path) -> None:
+async def test_g7_a_keep_over_an_orphan_is_whole(blobs: FileBlobs, store: SqlOfficeStore, root: Path) -> None:
     name = named(b"content")
     path_of(root, name).parent.mkdir(parents=True)
     path_of(root, name).write_bytes(b"cont")
@@ -423,7 +427,11 @@ async def test_g7_scratch_files_of_a_dead_process_are_swept(
 
 
 async def test_a_row_whose_bytes_are_missing_is_reported_and_no_other(
-    blobs: FileBlobs, store: SqlStore, clock: ManualClock, lying: Lying, caplog: pytest.LogCaptureFixture
+    blobs: FileBlobs,
+    store: SqlOfficeStore,
+    clock: ManualClock,
+    lying: Lying,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     name, _ = await keep(blobs, store, b"content"), await keep(blobs, store, b"whole")
     await lying.lose(name)

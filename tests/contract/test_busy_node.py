@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from gateway.domain.identity import Digest
+from gateway.office.store.store import SqlOfficeStore
 from gateway.pool import ThreadPool
 from gateway.store.blobs import FileBlobs
-from gateway.store.store import SqlStore
 from tests.support.clock import ManualClock
 from tests.support.stores import NORTH, digest
 
@@ -25,11 +25,11 @@ def pool() -> Iterator[ThreadPool]:
 
 
 @pytest.fixture
-def blobs(tmp_path: Path, store: SqlStore, clock: ManualClock, pool: ThreadPool) -> FileBlobs:
+def blobs(tmp_path: Path, store: SqlOfficeStore, clock: ManualClock, pool: ThreadPool) -> FileBlobs:
     return FileBlobs(tmp_path / "content", store, clock, pool)
 
 
-async def kept(blobs: FileBlobs, store: SqlStore, content: bytes) -> Digest:
+async def kept(blobs: FileBlobs, store: SqlOfficeStore, content: bytes) -> Digest:
     name = digest(content.decode())
     with blobs.scratch() as scratch:
         scratch.file.write(content)
@@ -42,7 +42,7 @@ async def kept(blobs: FileBlobs, store: SqlStore, content: bytes) -> Digest:
 
 @pytest.mark.usefixtures("lies_in")
 async def test_content_can_be_opened_while_every_thread_of_the_pool_is_taken(
-    blobs: FileBlobs, store: SqlStore, pool: ThreadPool
+    blobs: FileBlobs, store: SqlOfficeStore, pool: ThreadPool
 ) -> None:
     """Threads that verify wait for a connection: a connection must never wait for a thread, or both wait for ever."""
     name = await kept(blobs, store, b"content")

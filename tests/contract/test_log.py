@@ -18,11 +18,11 @@ from gateway.domain import leaf, merkle
 from gateway.domain.event import EventKind
 from gateway.domain.leaf import Logged
 from gateway.errors import Clash, Misconfigured, NotFound
+from gateway.office.store.store import SqlOfficeStore
 from gateway.pool import ThreadPool
 from gateway.store import log_pages, log_proofs, log_search
 from gateway.store.log_erase import erase
 from gateway.store.log_search import Wanted
-from gateway.store.store import SqlStore
 from gateway.store.tables import EventRow
 from tests.support.clock import ManualClock
 from tests.support.sealed import OTHER_KEY, Book, codes, seal_key, tamper
@@ -37,11 +37,11 @@ def pool() -> Iterator[ThreadPool]:
 
 
 @pytest.fixture
-def book(store: SqlStore, clock: ManualClock, pool: ThreadPool) -> Book:
+def book(store: SqlOfficeStore, clock: ManualClock, pool: ThreadPool) -> Book:
     return Book(store=store, clock=clock, pool=pool)
 
 
-async def leaves(store: SqlStore) -> list[log_pages.LeafBeside]:
+async def leaves(store: SqlOfficeStore) -> list[log_pages.LeafBeside]:
     return await log_pages.leaves(store, 0, 10_000)
 
 
@@ -130,7 +130,7 @@ async def test_threat_116_events_out_of_id_order_are_each_sealed_once(book: Book
                 if n % 5:
                     await work.commit()
 
-        async def seal(chosen: SqlStore) -> None:
+        async def seal(chosen: SqlOfficeStore) -> None:
             for _ in range(6):
                 await chosen.number_events(3)
                 await chosen.log.grow(2)

@@ -31,6 +31,8 @@ from tests.support.sealed import OTHER_KEY, Book, codes, seal_key, tamper, told
 from tests.support.stores import copied, opened, with_agencies
 from tests.support.tsa import Tsa, tsa
 
+pytestmark = pytest.mark.long
+
 
 @pytest.fixture
 def pool() -> Iterator[ThreadPool]:

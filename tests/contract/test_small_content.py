@@ -15,11 +15,11 @@ import pytest
 from sqlalchemy import select
 
 from gateway.domain.identity import Digest
+from gateway.office.store.store import SqlOfficeStore
 from gateway.pool import ThreadPool
 from gateway.ports import Kept
 from gateway.ports.content import SMALL
 from gateway.store.blobs import FileBlobs
-from gateway.store.store import SqlStore
 from gateway.store.sweeper import path_of
 from gateway.store.tables import BlobRow
 from tests.support.clock import ManualClock
@@ -28,7 +28,7 @@ from tests.support.stores import NORTH
 
 
 @pytest.fixture
-def blobs(tmp_path: Path, store: SqlStore, clock: ManualClock) -> Iterator[FileBlobs]:
+def blobs(tmp_path: Path, store: SqlOfficeStore, clock: ManualClock) -> Iterator[FileBlobs]:
     pool = ThreadPool(2)
     yield FileBlobs(tmp_path / "content", store, clock, pool)
     pool.close()
@@ -50,7 +50,9 @@ async def take(blobs: FileBlobs, content: bytes) -> Kept:
         return await blobs.keep(scratch, named(content), len(content))
 
 
-async def keep(blobs: FileBlobs, store: SqlStore, contents: Sequence[bytes], owner: str = "msg-1") -> None:
+async def keep(
+    blobs: FileBlobs, store: SqlOfficeStore, contents: Sequence[bytes], owner: str = "msg-1"
+) -> None:
     taken = sorted([await take(blobs, each) for each in contents], key=lambda kept: kept.digest)
     async with store.begin(NORTH) as work:
         for kept in taken:
@@ -58,7 +60,7 @@ async def keep(blobs: FileBlobs, store: SqlStore, contents: Sequence[bytes], own
         await work.commit()
 
 
-async def drop(store: SqlStore, owner: str) -> None:
+async def drop(store: SqlOfficeStore, owner: str) -> None:
     async with store.begin(NORTH) as work:
         await work.blobs.drop("document", owner)
         await work.commit()
@@ -71,7 +73,7 @@ def files(folder: Path) -> list[Path]:
 @pytest.mark.parametrize(("size", "is_row"), [(0, True), (1, True), (SMALL, True), (SMALL + 1, False)])
 async def test_content_up_to_64_kib_is_a_row_and_costs_no_file_and_no_fsync(
     blobs: FileBlobs,
-    store: SqlStore,
+    store: SqlOfficeStore,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     size: int,
@@ -99,7 +101,7 @@ async def test_content_up_to_64_kib_is_a_row_and_costs_no_file_and_no_fsync(
 
 
 async def test_of_what_was_taken_by_a_unit_that_does_not_commit_nothing_is_left(
-    blobs: FileBlobs, store: SqlStore, tmp_path: Path
+    blobs: FileBlobs, store: SqlOfficeStore, tmp_path: Path
 ) -> None:
     kept = await take(blobs, b"content")
     async with store.begin(NORTH) as work:
@@ -112,7 +114,11 @@ async def test_of_what_was_taken_by_a_unit_that_does_not_commit_nothing_is_left(
 
 
 async def test_small_content_in_a_file_from_before_is_read_kept_again_and_forgotten_whole(
-    blobs: FileBlobs, store: SqlStore, clock: ManualClock, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    blobs: FileBlobs,
+    store: SqlOfficeStore,
+    clock: ManualClock,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     root, content = tmp_path / "content", b"content of before the upgrade"
     with monkeypatch.context() as before:
@@ -140,7 +146,7 @@ async def test_small_content_in_a_file_from_before_is_read_kept_again_and_forgot
 
 @pytest.mark.usefixtures("only_sqlite")
 async def test_what_was_forgotten_can_be_read_in_no_file_of_the_node_whatever_came_and_went_beside_it(
-    blobs: FileBlobs, store: SqlStore, tmp_path: Path
+    blobs: FileBlobs, store: SqlOfficeStore, tmp_path: Path
 ) -> None:
     """Rows of all sizes move from page to page while others come and go; nothing that moved leaves a copy behind."""
     chance, there, gone = random.Random(8), dict[str, bytes](), dict[str, bytes]()
@@ -166,7 +172,7 @@ async def test_what_was_forgotten_can_be_read_in_no_file_of_the_node_whatever_ca
 
 @pytest.mark.usefixtures("only_sqlite")
 async def test_a_reader_keeps_the_journal_from_being_cut_and_holds_no_writer_up(
-    blobs: FileBlobs, store: SqlStore, store_url: str, tmp_path: Path
+    blobs: FileBlobs, store: SqlOfficeStore, store_url: str, tmp_path: Path
 ) -> None:
     """As a backup of some hours does."""
     journal = Path(f"{store_url.removeprefix('sqlite:///')}-wal")
@@ -192,7 +198,7 @@ async def test_a_reader_keeps_the_journal_from_being_cut_and_holds_no_writer_up(
 
 @pytest.mark.usefixtures("only_sqlite")
 async def test_forgetting_what_is_no_row_leaves_the_journal_alone(
-    blobs: FileBlobs, store: SqlStore, store_url: str
+    blobs: FileBlobs, store: SqlOfficeStore, store_url: str
 ) -> None:
     """A repeat is forgotten each time it comes: mostly nothing of it was ever written."""
     journal, large = Path(f"{store_url.removeprefix('sqlite:///')}-wal"), os.urandom(SMALL + 1)

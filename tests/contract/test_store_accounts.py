@@ -11,13 +11,15 @@ from gateway import errors
 from gateway.domain import networks
 from gateway.domain.account import ApiScope, HostedAgency, NumberingMode, PrincipalKind
 from gateway.domain.document import InState
-from gateway.store.store import SqlStore
+from gateway.office.store.store import SqlOfficeStore
 from tests.support import stores
 from tests.support.clock import ManualClock
 from tests.support.stores import NORTH, SOUTH, digest
 
 
-async def test_a_hosted_agency_comes_back_as_it_was_and_is_found_by_code_or_alias(store: SqlStore) -> None:
+async def test_a_hosted_agency_comes_back_as_it_was_and_is_found_by_code_or_alias(
+    store: SqlOfficeStore,
+) -> None:
     agency = HostedAgency(
         id="agy_west", code="Z91.03", name="West", numbering=NumberingMode.B, aliases=("Z91.OLD", "Z91.01")
     )
@@ -31,12 +33,12 @@ async def test_a_hosted_agency_comes_back_as_it_was_and_is_found_by_code_or_alia
     assert [one.code for one in await store.hosted()] == ["Z91.01", "Z91.02", "Z91.03"]
 
 
-async def test_a_code_is_hosted_once(store: SqlStore) -> None:
+async def test_a_code_is_hosted_once(store: SqlOfficeStore) -> None:
     with pytest.raises(errors.Clash, match=r"Z91\.01"):
         await store.accounts.add_hosted(HostedAgency(id="agy_other", code="Z91.01", name="Other"))
 
 
-async def test_a_hosted_agency_can_be_changed(store: SqlStore) -> None:
+async def test_a_hosted_agency_can_be_changed(store: SqlOfficeStore) -> None:
     north = await store.accounts.hosted_by_code("Z91.01")
     assert north is not None
 
@@ -49,7 +51,7 @@ async def test_a_hosted_agency_can_be_changed(store: SqlStore) -> None:
         await store.accounts.save_hosted(replace(north, code="Z91.02"))
 
 
-async def test_a_principal_is_made_once_per_kind_name_and_agency(store: SqlStore) -> None:
+async def test_a_principal_is_made_once_per_kind_name_and_agency(store: SqlOfficeStore) -> None:
     get = store.accounts.principal_for
     first = await get(PrincipalKind.PROGRAM, "qlvb", NORTH.agency_id)
 
@@ -61,7 +63,7 @@ async def test_a_principal_is_made_once_per_kind_name_and_agency(store: SqlStore
 
 
 async def test_a_key_is_found_by_the_hash_of_its_secret_until_it_expires_or_is_revoked(
-    store: SqlStore, clock: ManualClock
+    store: SqlOfficeStore, clock: ManualClock
 ) -> None:
     principal = await store.accounts.principal_for(PrincipalKind.PROGRAM, "qlvb", NORTH.agency_id)
     scopes = {ApiScope.MESSAGES_SEND, ApiScope.INBOX_READ}
@@ -96,7 +98,7 @@ async def test_a_key_is_found_by_the_hash_of_its_secret_until_it_expires_or_is_r
         await store.accounts.revoke_key("key_none")
 
 
-async def test_a_key_needs_a_secret_of_its_own_and_agencies_that_are_hosted(store: SqlStore) -> None:
+async def test_a_key_needs_a_secret_of_its_own_and_agencies_that_are_hosted(store: SqlOfficeStore) -> None:
     principal = await store.accounts.principal_for(PrincipalKind.OPERATOR, "operator")
 
     async def add(secret: str, agency_id: str) -> None:
@@ -115,7 +117,9 @@ async def test_a_key_needs_a_secret_of_its_own_and_agencies_that_are_hosted(stor
     assert len(await store.accounts.list_keys()) == 1
 
 
-async def test_an_agency_that_leaves_is_hosted_no_more_and_comes_back_as_the_same(store: SqlStore) -> None:
+async def test_an_agency_that_leaves_is_hosted_no_more_and_comes_back_as_the_same(
+    store: SqlOfficeStore,
+) -> None:
     assert await store.accounts.leave(SOUTH.agency_id) == {}
 
     assert [one.code for one in await store.hosted()] == ["Z91.01"]
@@ -131,7 +135,7 @@ async def test_an_agency_that_leaves_is_hosted_no_more_and_comes_back_as_the_sam
         await store.accounts.add_hosted(HostedAgency(id="agy_third", code="Z91.02", name="Third"))
 
 
-async def test_a_unit_of_work_knows_its_agency_until_that_left(store: SqlStore) -> None:
+async def test_a_unit_of_work_knows_its_agency_until_that_left(store: SqlOfficeStore) -> None:
     async with store.begin(SOUTH) as work:
         assert (await work.agency()).code == "Z91.02"
     await store.accounts.leave(SOUTH.agency_id)
@@ -141,13 +145,13 @@ async def test_a_unit_of_work_knows_its_agency_until_that_left(store: SqlStore) 
             await work.agency()
 
 
-async def test_whoever_only_reads_knows_the_agency_too(store: SqlStore) -> None:
+async def test_whoever_only_reads_knows_the_agency_too(store: SqlOfficeStore) -> None:
     async with store.read(SOUTH) as work:
         assert (await work.agency()).code == "Z91.02"
 
 
 async def test_an_agency_with_open_work_stays_and_the_work_is_told(
-    store: SqlStore, clock: ManualClock
+    store: SqlOfficeStore, clock: ManualClock
 ) -> None:
     """Only its own work counts, and only what is not decided."""
     waiting, decided = stores.incoming(clock), stores.incoming(clock, state=InState.ACCEPTED)

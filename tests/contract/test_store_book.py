@@ -20,10 +20,10 @@ from gateway.domain.document import (
     ReplyLink,
 )
 from gateway.domain.identity import DocumentId
+from gateway.domain.letter import OutgoingLine, PaperLetter
 from gateway.domain.wall_clock import VIETNAM
-from gateway.ports.book import OutgoingLine, PaperLetter
+from gateway.office.store.store import SqlOfficeStore
 from gateway.ports.rows import RegisterEntry
-from gateway.store.store import SqlStore
 from tests.support.clock import ManualClock
 from tests.support.stores import NORTH, SOUTH, draft, incoming, outgoing
 
@@ -35,7 +35,7 @@ def entry(document: IncomingDocument, number: str, **fields: Any) -> RegisterEnt
     return RegisterEntry(incoming_id=document.id, number=number, **(values | fields))
 
 
-async def enter(store: SqlStore, clock: ManualClock, *numbers: str, **fields: Any) -> list[str]:
+async def enter(store: SqlOfficeStore, clock: ManualClock, *numbers: str, **fields: Any) -> list[str]:
     async with store.begin(NORTH) as work:
         made = []
         for number in numbers:
@@ -61,7 +61,7 @@ def letter(number: str, issued_on: date = date(2026, 11, 20), **fields: Any) -> 
     return PaperLetter(number=number, issued_on=issued_on, **(values | fields))
 
 
-async def send(store: SqlStore, clock: ManualClock, number: str, **fields: Any) -> OutgoingDocument:
+async def send(store: SqlOfficeStore, clock: ManualClock, number: str, **fields: Any) -> OutgoingDocument:
     said = draft(number=number, **fields.pop("draft", {}))
     document = outgoing(clock, draft=said, **fields)
     async with store.begin(NORTH) as work:
@@ -74,20 +74,20 @@ def number_of(line: OutgoingLine) -> str:
     return line.number if isinstance(line, PaperLetter) else line.draft.number
 
 
-async def test_lines_stand_by_number_and_pages_meet(store: SqlStore, clock: ManualClock) -> None:
+async def test_lines_stand_by_number_and_pages_meet(store: SqlOfficeStore, clock: ManualClock) -> None:
     numbers = ["10", "9", "012a", "1", "007", "100", "12", "b", "A"]
     await enter(store, clock, *numbers)
     await enter(store, clock, "3", year=2025)
     await enter(store, clock, "4", book="other")
 
     async with store.read(NORTH) as work:
-        whole = [line.entry.number for line in await work.books.incoming(YEAR, limit=50)]
+        whole = [line.entry.number for line in await work.office.books.incoming(YEAR, limit=50)]
         paged: list[str] = []
-        while part := await work.books.incoming(YEAR, limit=2, after=paged[-1] if paged else None):
+        while part := await work.office.books.incoming(YEAR, limit=2, after=paged[-1] if paged else None):
             paged += [line.entry.number for line in part]
-        told = await work.books.incoming_numbers(YEAR)
+        told = await work.office.books.incoming_numbers(YEAR)
     async with store.read(SOUTH) as work:
-        others = await work.books.incoming(YEAR, limit=50)
+        others = await work.office.books.incoming(YEAR, limit=50)
 
     assert whole == ["1", "007", "9", "10", "12", "100", "A", "b", "012a"]
     assert paged == whole
@@ -95,7 +95,7 @@ async def test_lines_stand_by_number_and_pages_meet(store: SqlStore, clock: Manu
     assert others == []
 
 
-async def test_a_span_is_of_days_in_vietnam(store: SqlStore, clock: ManualClock) -> None:
+async def test_a_span_is_of_days_in_vietnam(store: SqlOfficeStore, clock: ManualClock) -> None:
     last = datetime(2026, 11, 30, 23, 59, tzinfo=VIETNAM)
     async with store.begin(NORTH) as work:
         for n in range(4):
@@ -110,11 +110,11 @@ async def test_a_span_is_of_days_in_vietnam(store: SqlStore, clock: ManualClock)
         november = Span(year=2026, since=date(2026, 11, 1), until=date(2026, 11, 30))
         december = Span(year=2026, since=date(2026, 12, 1))
         found = [
-            [line.entry.number for line in await work.books.incoming(span, limit=9)]
+            [line.entry.number for line in await work.office.books.incoming(span, limit=9)]
             for span in (november, december)
         ]
-        counted = await work.books.incoming_days(november)
-        empty = await work.books.incoming_days(Span(year=2025))
+        counted = await work.office.books.incoming_days(november)
+        empty = await work.office.books.incoming_days(Span(year=2025))
 
     assert found == [["1", "2"], ["3", "4"]]
     assert counted == (2, 1, date(2026, 11, 30), date(2026, 11, 30))
@@ -122,7 +122,7 @@ async def test_a_span_is_of_days_in_vietnam(store: SqlStore, clock: ManualClock)
 
 
 async def test_a_line_has_who_entered_it_why_so_late_and_why_it_was_struck(
-    store: SqlStore, clock: ManualClock
+    store: SqlOfficeStore, clock: ManualClock
 ) -> None:
     (id,) = await enter(store, clock, "1", entered_by="prn_north", catch_up="The power was off")
 
@@ -132,7 +132,7 @@ async def test_a_line_has_who_entered_it_why_so_late_and_why_it_was_struck(
         none = await work.register.strike("inb_none", clock.now(), "prn_north", "x")
         await work.commit()
     async with store.read(NORTH) as work:
-        (line,) = await work.books.incoming(YEAR, limit=9)
+        (line,) = await work.office.books.incoming(YEAR, limit=9)
 
     assert (first, second, none) == (True, False, False)
     assert (line.entry.entered_by, line.entry.catch_up) == ("prn_north", "The power was off")
@@ -141,7 +141,7 @@ async def test_a_line_has_who_entered_it_why_so_late_and_why_it_was_struck(
     assert line.handover is None
 
 
-async def test_the_hand_over_is_read_with_the_line(store: SqlStore, clock: ManualClock) -> None:
+async def test_the_hand_over_is_read_with_the_line(store: SqlOfficeStore, clock: ManualClock) -> None:
     (id,) = await enter(store, clock, "1")
     async with store.begin(NORTH) as work:
         await work.handovers.offer(id)
@@ -149,13 +149,15 @@ async def test_the_hand_over_is_read_with_the_line(store: SqlStore, clock: Manua
         await work.commit()
 
     async with store.read(NORTH) as work:
-        (line,) = await work.books.incoming(YEAR, limit=9)
+        (line,) = await work.office.books.incoming(YEAR, limit=9)
 
     assert line.handover is not None
     assert (line.handover.state, line.handover.acked_at) == ("acked", clock.now())
 
 
-async def test_07_is_7_and_a_book_goes_on_after_what_was_typed(store: SqlStore, clock: ManualClock) -> None:
+async def test_07_is_7_and_a_book_goes_on_after_what_was_typed(
+    store: SqlOfficeStore, clock: ManualClock
+) -> None:
     await enter(store, clock, "001", "40")
 
     with pytest.raises(errors.Clash, match="number 1 is taken"):
@@ -166,7 +168,9 @@ async def test_07_is_7_and_a_book_goes_on_after_what_was_typed(store: SqlStore, 
     assert given == [41, 42]
 
 
-async def test_paper_and_the_exchange_are_one_outgoing_book(store: SqlStore, clock: ManualClock) -> None:
+async def test_paper_and_the_exchange_are_one_outgoing_book(
+    store: SqlOfficeStore, clock: ManualClock
+) -> None:
     for number in ("2", "10"):
         await send(store, clock, number)
     await send(store, clock, "4", draft={"issued_on": date(2026, 11, 19)})
@@ -174,17 +178,17 @@ async def test_paper_and_the_exchange_are_one_outgoing_book(store: SqlStore, clo
     await send(store, clock, "6", draft={"issued_on": date(2025, 12, 31)})
     async with store.begin(NORTH) as work:
         for number in ("3", "9"):
-            await work.books.put_letter(letter(number))
+            await work.office.books.put_letter(letter(number))
         await work.commit()
 
     async with store.read(NORTH) as work:
-        whole = [number_of(line) for line in await work.books.outgoing(YEAR, limit=50)]
+        whole = [number_of(line) for line in await work.office.books.outgoing(YEAR, limit=50)]
         paged: list[OutgoingLine] = []
-        while part := await work.books.outgoing(YEAR, limit=2, after=paged[-1] if paged else None):
+        while part := await work.office.books.outgoing(YEAR, limit=2, after=paged[-1] if paged else None):
             paged += part
         one_day = Span(year=2026, since=date(2026, 11, 20), until=date(2026, 11, 20))
-        on_day = [number_of(line) for line in await work.books.outgoing(one_day, limit=50)]
-        numbers = await work.books.outgoing_numbers(YEAR)
+        on_day = [number_of(line) for line in await work.office.books.outgoing(one_day, limit=50)]
+        numbers = await work.office.books.outgoing_numbers(YEAR)
 
     assert whole == ["4", "2", "3", "9", "10"]
     assert [number_of(line) for line in paged] == whole
@@ -192,42 +196,44 @@ async def test_paper_and_the_exchange_are_one_outgoing_book(store: SqlStore, clo
     assert sorted(one.number for one in numbers) == sorted(whole)
 
 
-async def test_an_outgoing_number_is_taken_once_on_paper_or_not(store: SqlStore, clock: ManualClock) -> None:
+async def test_an_outgoing_number_is_taken_once_on_paper_or_not(
+    store: SqlOfficeStore, clock: ManualClock
+) -> None:
     await send(store, clock, "2")
     await send(store, clock, "3", state=OutState.CANCELLED)
 
     async with store.begin(NORTH) as work:
         with pytest.raises(errors.Clash, match="2/UBND-VP is taken"):
-            await work.books.put_letter(letter("2"))
-        await work.books.put_letter(letter("3"))
+            await work.office.books.put_letter(letter("2"))
+        await work.office.books.put_letter(letter("3"))
         with pytest.raises(errors.Clash, match="3/UBND-VP is taken"):
-            await work.books.put_letter(letter("3", id="ppr_other"))
-        await work.books.put_letter(letter("2", date(2025, 3, 1), id="ppr_before"))
+            await work.office.books.put_letter(letter("3", id="ppr_other"))
+        await work.office.books.put_letter(letter("2", date(2025, 3, 1), id="ppr_before"))
         with pytest.raises(errors.Clash) as told:
-            await work.books.put_letter(letter("2", id="ppr_another"))
+            await work.office.books.put_letter(letter("2", id="ppr_another"))
     assert told.value.code == "GW-LETTER-TAKEN"
     assert (told.value.told["number"], told.value.told["next_free"]) == ("2/UBND-VP", "4")
     assert str(told.value.told["held_by"]).startswith("msg_")
 
 
 async def test_a_paper_letter_is_struck_once_and_only_by_its_agency(
-    store: SqlStore, clock: ManualClock
+    store: SqlOfficeStore, clock: ManualClock
 ) -> None:
     async with store.begin(NORTH) as work:
-        await work.books.put_letter(letter("3"))
-        done = [await work.books.strike_letter("ppr_3", clock.now(), "prn_north", why) for why in "ab"]
-        kept = await work.books.letter("ppr_3")
+        await work.office.books.put_letter(letter("3"))
+        done = [await work.office.books.strike_letter("ppr_3", clock.now(), "prn_north", why) for why in "ab"]
+        kept = await work.office.books.letter("ppr_3")
         await work.commit()
     async with store.begin(SOUTH) as work:
         with pytest.raises(errors.NotFound):
-            await work.books.strike_letter("ppr_3", clock.now(), "prn_south", "x")
+            await work.office.books.strike_letter("ppr_3", clock.now(), "prn_south", "x")
 
     assert done == [True, False]
     assert kept == replace(letter("3"), struck_at=clock.now(), struck_by="prn_north", struck_reason="a")
 
 
 async def test_recalls_and_replies_are_found_by_what_they_are_about(
-    store: SqlStore, clock: ManualClock
+    store: SqlOfficeStore, clock: ManualClock
 ) -> None:
     first = await send(store, clock, "2")
     change = Change(reason="Wrong place", notice_no="5/TB")
@@ -237,10 +243,10 @@ async def test_recalls_and_replies_are_found_by_what_they_are_about(
     await send(store, clock, "8", draft={"replies_to": (link,)}, state=OutState.DRAFT)
 
     async with store.read(NORTH) as work:
-        recalls = await work.books.recalls([first.id])
-        replies = await work.books.replies(["theirs", "other"], clock.now() - timedelta(days=1))
-        later = await work.books.replies(["theirs"], clock.now() + timedelta(days=1))
-        lines = await work.books.outgoing(YEAR, limit=9)
+        recalls = await work.office.books.recalls([first.id])
+        replies = await work.office.books.replies(["theirs", "other"], clock.now() - timedelta(days=1))
+        later = await work.office.books.replies(["theirs"], clock.now() + timedelta(days=1))
+        lines = await work.office.books.outgoing(YEAR, limit=9)
 
     assert recalls[first.id][0] == change
     assert replies == {"theirs": ["7/UBND-VP"]}

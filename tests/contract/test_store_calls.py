@@ -8,12 +8,12 @@ import pytest
 
 from gateway.domain.account import ApiScope, PrincipalKind
 from gateway.domain.api_call import ApiCall, CallCount
-from gateway.store.store import SqlStore
+from gateway.office.store.store import SqlOfficeStore
 from tests.support.clock import ManualClock
 from tests.support.stores import NORTH
 
 
-async def key(store: SqlStore, name: str) -> str:
+async def key(store: SqlOfficeStore, name: str) -> str:
     principal = await store.accounts.principal_for(PrincipalKind.PROGRAM, name, NORTH.agency_id)
     made = await store.accounts.add_key(
         secret_hash=name * 8,
@@ -41,7 +41,7 @@ def call(clock: ManualClock, key_id: str, status: int = 200, route: str = "/api/
 
 
 @pytest.fixture
-async def known(store: SqlStore, clock: ManualClock) -> tuple[str, list[ApiCall]]:
+async def known(store: SqlOfficeStore, clock: ManualClock) -> tuple[str, list[ApiCall]]:
     """One key with five calls, two of them refused."""
     id = await key(store, "qlvb")
     calls = [call(clock, id, status) for status in (200, 403, 200, 404)]
@@ -51,7 +51,7 @@ async def known(store: SqlStore, clock: ManualClock) -> tuple[str, list[ApiCall]
 
 
 async def test_calls_come_newest_first_by_outcome_and_route_and_a_page_at_a_time(
-    store: SqlStore, known: tuple[str, list[ApiCall]], clock: ManualClock
+    store: SqlOfficeStore, known: tuple[str, list[ApiCall]], clock: ManualClock
 ) -> None:
     id, calls = known
     newest = list(reversed(calls))
@@ -67,7 +67,7 @@ async def test_calls_come_newest_first_by_outcome_and_route_and_a_page_at_a_time
 
 
 async def test_calls_are_counted_since_a_moment(
-    store: SqlStore, known: tuple[str, list[ApiCall]], clock: ManualClock
+    store: SqlOfficeStore, known: tuple[str, list[ApiCall]], clock: ManualClock
 ) -> None:
     id, calls = known
 
@@ -78,7 +78,7 @@ async def test_calls_are_counted_since_a_moment(
 
 
 async def test_old_calls_go_and_those_beyond_the_newest_of_a_key(
-    store: SqlStore, known: tuple[str, list[ApiCall]], clock: ManualClock
+    store: SqlOfficeStore, known: tuple[str, list[ApiCall]], clock: ManualClock
 ) -> None:
     id, calls = known
     quiet = await key(store, "quiet")

@@ -10,20 +10,23 @@ from datetime import datetime, timedelta
 import pytest
 
 from gateway import errors
+from gateway.domain.account import HostedAgency
 from gateway.domain.document import Kind, Lane
+from gateway.domain.event import EventKind
 from gateway.domain.identity import DocumentId, PacketId
 from gateway.domain.receipt import StatusPacket
+from gateway.office.store.store import SqlOfficeStore
 from gateway.ports.rows import Lease, Target
-from gateway.store.store import SqlStore
 from tests.support.clock import ManualClock
 from tests.support.interleave import Order, orders, play
 from tests.support.stores import NORTH, SOUTH, inbox_item, opened, outbox_item
 
 LEASE_S = 60
+WORKERS = {"job": "packer", "outbox": "dispatcher", "inbox": "receiver"}
 TABLES = ("job", "outbox", "inbox")
 
 
-async def put(store: SqlStore, clock: ManualClock, table: str) -> None:
+async def put(store: SqlOfficeStore, clock: ManualClock, table: str) -> None:
     async with store.begin(NORTH) as work:
         if table == "job":
             await work.jobs.put("pack", "msg-1")
@@ -34,7 +37,15 @@ async def put(store: SqlStore, clock: ManualClock, table: str) -> None:
         await work.commit()
 
 
-async def claim(store: SqlStore, table: str, limit: int = 10) -> Sequence[Lease]:
+async def claim(store: SqlOfficeStore, table: str, limit: int = 10) -> Sequence[Lease]:
+    """What a worker takes; the look that wakes it said just before whether there is anything."""
+    is_due = await due(store, table)
+    found = await take(store, table, limit)
+    assert is_due is bool(found)
+    return found
+
+
+async def take(store: SqlOfficeStore, table: str, limit: int) -> list[Lease]:
     if table == "job":
         return [job.lease for job in await store.claim_jobs("pack", limit, LEASE_S)]
     if table == "outbox":
@@ -42,7 +53,12 @@ async def claim(store: SqlStore, table: str, limit: int = 10) -> Sequence[Lease]
     return [row.lease for row in await store.claim_inbox(limit, LEASE_S)]
 
 
-async def finish(store: SqlStore, clock: ManualClock, table: str, lease: Lease) -> None:
+async def due(store: SqlOfficeStore, table: str) -> bool:
+    """Whether the look of a process that sleeps tells of a row."""
+    return WORKERS[table] in (await store.signs(LEASE_S, ("answer", "pack"))).due
+
+
+async def finish(store: SqlOfficeStore, clock: ManualClock, table: str, lease: Lease) -> None:
     async with store.begin(NORTH) as work:
         if table == "job":
             await work.jobs.done(lease)
@@ -57,7 +73,7 @@ async def finish(store: SqlStore, clock: ManualClock, table: str, lease: Lease) 
 class Race:
     """Two workers at one row, and the lease running out; beside them the plain model that says who must win."""
 
-    def __init__(self, store: SqlStore, clock: ManualClock, table: str) -> None:
+    def __init__(self, store: SqlOfficeStore, clock: ManualClock, table: str) -> None:
         self.store, self.clock, self.table = store, clock, table
         self.leases: dict[str, Lease] = {}
         self.holder: str | None = None
@@ -103,7 +119,7 @@ class Race:
     ids=", ".join,
 )
 async def test_g7_two_workers_in_any_order_finish_a_row_at_most_once(
-    store: SqlStore, clock: ManualClock, table: str, order: Order
+    store: SqlOfficeStore, clock: ManualClock, table: str, order: Order
 ) -> None:
     await put(store, clock, table)
     race = Race(store, clock, table)
@@ -117,13 +133,13 @@ async def test_g7_two_workers_in_any_order_finish_a_row_at_most_once(
 
 @pytest.mark.parametrize("table", TABLES)
 async def test_two_processes_claim_disjoint_rows_and_leave_none(
-    store: SqlStore, clock: ManualClock, store_url: str, table: str
+    store: SqlOfficeStore, clock: ManualClock, store_url: str, table: str
 ) -> None:
     for _ in range(12):
         await put(store, clock, table)
 
     async with opened(store_url, clock) as second:
-        found = await asyncio.gather(*(claim(through, table, 2) for through in (store, second) * 4))
+        found = await asyncio.gather(*(take(through, table, 2) for through in (store, second) * 4))
 
     ids = [lease.id for leases in found for lease in leases]
     assert len(ids) == len(set(ids)) == 12
@@ -131,7 +147,7 @@ async def test_two_processes_claim_disjoint_rows_and_leave_none(
 
 @pytest.mark.parametrize("table", TABLES)
 async def test_a_claim_counts_attempts_and_a_renewed_lease_holds_longer(
-    store: SqlStore, clock: ManualClock, table: str
+    store: SqlOfficeStore, clock: ManualClock, table: str
 ) -> None:
     await put(store, clock, table)
     (first,) = await claim(store, table)
@@ -151,7 +167,7 @@ async def test_a_claim_counts_attempts_and_a_renewed_lease_holds_longer(
         await store.renew(table, second, LEASE_S)
 
 
-async def test_a_lease_is_worth_nothing_in_another_agency(store: SqlStore, clock: ManualClock) -> None:
+async def test_a_lease_is_worth_nothing_in_another_agency(store: SqlOfficeStore, clock: ManualClock) -> None:
     await put(store, clock, "job")
     (lease,) = await claim(store, "job")
 
@@ -160,7 +176,7 @@ async def test_a_lease_is_worth_nothing_in_another_agency(store: SqlStore, clock
             await work.jobs.done(lease)
 
 
-async def test_renewing_asks_for_a_table_that_has_leases(store: SqlStore, clock: ManualClock) -> None:
+async def test_renewing_asks_for_a_table_that_has_leases(store: SqlOfficeStore, clock: ManualClock) -> None:
     await put(store, clock, "job")
     (lease,) = await claim(store, "job")
 
@@ -169,7 +185,7 @@ async def test_renewing_asks_for_a_table_that_has_leases(store: SqlStore, clock:
 
 
 async def test_a_discarded_result_takes_its_whole_transaction_along(
-    store: SqlStore, clock: ManualClock
+    store: SqlOfficeStore, clock: ManualClock
 ) -> None:
     await put(store, clock, "job")
     (late,) = await claim(store, "job")
@@ -189,7 +205,9 @@ async def test_a_discarded_result_takes_its_whole_transaction_along(
     await finish(store, clock, "job", present)
 
 
-async def test_r46_the_urgent_lane_goes_first_then_the_oldest(store: SqlStore, clock: ManualClock) -> None:
+async def test_r46_the_urgent_lane_goes_first_then_the_oldest(
+    store: SqlOfficeStore, clock: ManualClock
+) -> None:
     lanes = [Lane.NORMAL, Lane.NORMAL, Lane.URGENT, Lane.URGENT]
     out_ids, in_ids = [], []
     async with store.begin(NORTH) as work:
@@ -210,7 +228,7 @@ async def test_r46_the_urgent_lane_goes_first_then_the_oldest(store: SqlStore, c
 
 
 async def test_a_retried_outbox_row_waits_with_the_recipients_that_remain(
-    store: SqlStore, clock: ManualClock
+    store: SqlOfficeStore, clock: ManualClock
 ) -> None:
     await put(store, clock, "outbox")
     (taken,) = await store.claim_outbox(1, LEASE_S)
@@ -231,7 +249,7 @@ async def test_a_retried_outbox_row_waits_with_the_recipients_that_remain(
             await work.outbox.failed(taken.lease, clock.now(), "too late")
 
 
-async def test_a_failed_or_sent_outbox_row_is_final(store: SqlStore, clock: ManualClock) -> None:
+async def test_a_failed_or_sent_outbox_row_is_final(store: SqlOfficeStore, clock: ManualClock) -> None:
     await put(store, clock, "outbox")
     await put(store, clock, "outbox")
     first, second = await store.claim_outbox(2, LEASE_S)
@@ -251,7 +269,7 @@ async def test_a_failed_or_sent_outbox_row_is_final(store: SqlStore, clock: Manu
 
 
 async def test_an_outbox_row_can_be_cancelled_only_before_any_courier_had_it(
-    store: SqlStore, clock: ManualClock
+    store: SqlOfficeStore, clock: ManualClock
 ) -> None:
     fresh, had = outbox_item(clock), outbox_item(clock)
     async with store.begin(NORTH) as work:
@@ -271,7 +289,7 @@ async def test_an_outbox_row_can_be_cancelled_only_before_any_courier_had_it(
 
 
 async def test_jobs_wait_for_their_time_their_kind_and_their_turn(
-    store: SqlStore, clock: ManualClock
+    store: SqlOfficeStore, clock: ManualClock
 ) -> None:
     async with store.begin(NORTH) as work:
         await work.jobs.put("pack", "msg-late", not_before=clock.now() + timedelta(seconds=10))
@@ -295,7 +313,7 @@ async def test_jobs_wait_for_their_time_their_kind_and_their_turn(
     assert (await store.counts())["job.waiting"] == 4
 
 
-async def test_a_jobs_payload_comes_back_as_it_was(store: SqlStore, clock: ManualClock) -> None:
+async def test_a_jobs_payload_comes_back_as_it_was(store: SqlOfficeStore, clock: ManualClock) -> None:
     packet = StatusPacket(
         packet_id=PacketId("p"),
         sender_code="Z91.01",
@@ -316,7 +334,7 @@ async def test_a_jobs_payload_comes_back_as_it_was(store: SqlStore, clock: Manua
 
 
 async def test_a_job_says_why_it_waits_and_can_be_cancelled_unless_someone_is_at_it(
-    store: SqlStore, clock: ManualClock
+    store: SqlOfficeStore, clock: ManualClock
 ) -> None:
     await put(store, clock, "job")
     (lease,) = await claim(store, "job")
@@ -336,7 +354,7 @@ async def test_a_job_says_why_it_waits_and_can_be_cancelled_unless_someone_is_at
     assert await claim(store, "job") == []
 
 
-async def test_the_outbox_keeps_an_item_once_and_as_it_was(store: SqlStore, clock: ManualClock) -> None:
+async def test_the_outbox_keeps_an_item_once_and_as_it_was(store: SqlOfficeStore, clock: ManualClock) -> None:
     item = outbox_item(clock, kind=Kind.STATUS, lane=Lane.URGENT, targets=(Target(code="Z91.02"),))
 
     async with store.begin(NORTH) as work:
@@ -350,7 +368,7 @@ async def test_the_outbox_keeps_an_item_once_and_as_it_was(store: SqlStore, cloc
 
 @pytest.mark.parametrize("table", TABLES)
 async def test_a_lease_taken_while_the_clock_was_ahead_is_over_once_the_clock_is_right(
-    store: SqlStore, clock: ManualClock, table: str
+    store: SqlOfficeStore, clock: ManualClock, table: str
 ) -> None:
     clock.advance(timedelta(days=400))
     await put(store, clock, table)
@@ -366,7 +384,9 @@ async def test_a_lease_taken_while_the_clock_was_ahead_is_over_once_the_clock_is
 
 
 @pytest.mark.parametrize("table", TABLES)
-async def test_a_lease_within_twice_its_time_is_kept(store: SqlStore, clock: ManualClock, table: str) -> None:
+async def test_a_lease_within_twice_its_time_is_kept(
+    store: SqlOfficeStore, clock: ManualClock, table: str
+) -> None:
     clock.advance(LEASE_S)  # as a machine whose clock is a little ahead of this one's
     await put(store, clock, table)
     assert len(await claim(store, table)) == 1
@@ -378,7 +398,7 @@ async def test_a_lease_within_twice_its_time_is_kept(store: SqlStore, clock: Man
 
 @pytest.mark.parametrize("table", TABLES)
 async def test_two_machines_whose_clocks_are_minutes_apart_do_not_take_a_row_from_each_other_for_ever(
-    store: SqlStore, clock: ManualClock, table: str
+    store: SqlOfficeStore, clock: ManualClock, table: str
 ) -> None:
     """The one that is ahead may take what seems over to it, and then brings it to its end."""
     apart = timedelta(minutes=4)
@@ -396,7 +416,7 @@ async def test_two_machines_whose_clocks_are_minutes_apart_do_not_take_a_row_fro
 
 @pytest.mark.parametrize("table", TABLES)
 async def test_a_retry_planned_while_the_clock_was_ahead_is_due_once_the_clock_is_right(
-    store: SqlStore, clock: ManualClock, table: str
+    store: SqlOfficeStore, clock: ManualClock, table: str
 ) -> None:
     clock.advance(timedelta(days=400))
     await put(store, clock, table)
@@ -411,7 +431,7 @@ async def test_a_retry_planned_while_the_clock_was_ahead_is_due_once_the_clock_i
 
 @pytest.mark.parametrize("table", TABLES)
 async def test_a_retry_in_the_longest_delay_is_waited_for(
-    store: SqlStore, clock: ManualClock, table: str
+    store: SqlOfficeStore, clock: ManualClock, table: str
 ) -> None:
     await put(store, clock, table)
     (taken,) = await claim(store, table)
@@ -421,7 +441,7 @@ async def test_a_retry_in_the_longest_delay_is_waited_for(
 
 
 async def test_signatures_that_are_asked_about_again_wait_their_six_hours_and_not_for_a_day_that_never_was(
-    store: SqlStore, clock: ManualClock
+    store: SqlOfficeStore, clock: ManualClock
 ) -> None:
     async with store.begin(NORTH) as work:
         await work.jobs.put("signatures", "in-soon", not_before=clock.now() + timedelta(hours=6))
@@ -432,7 +452,7 @@ async def test_signatures_that_are_asked_about_again_wait_their_six_hours_and_no
 
 
 async def test_a_time_that_a_person_set_is_kept_however_far_ahead_it_is(
-    store: SqlStore, clock: ManualClock
+    store: SqlOfficeStore, clock: ManualClock
 ) -> None:
     async with store.begin(NORTH) as work:
         await work.jobs.put("pack", "msg-planned", not_before=clock.now() + timedelta(days=400))
@@ -443,7 +463,7 @@ async def test_a_time_that_a_person_set_is_kept_however_far_ahead_it_is(
     assert len(await claim(store, "job")) == 1
 
 
-async def put_off(store: SqlStore, table: str, lease: Lease, later: datetime) -> None:
+async def put_off(store: SqlOfficeStore, table: str, lease: Lease, later: datetime) -> None:
     async with store.begin(NORTH) as work:
         if table == "job":
             await work.jobs.retry(lease, later, "the signer is away")
@@ -457,7 +477,7 @@ async def put_off(store: SqlStore, table: str, lease: Lease, later: datetime) ->
 @pytest.mark.parametrize("limit", [1, 3, 16])
 @pytest.mark.parametrize("table", ["outbox", "inbox"])
 async def test_ordinary_mail_moves_under_a_steady_stream_of_urgent_mail(
-    store: SqlStore, clock: ManualClock, table: str, limit: int
+    store: SqlOfficeStore, clock: ManualClock, table: str, limit: int
 ) -> None:
     await put(store, clock, table)
     came: list[str] = []
@@ -481,7 +501,7 @@ async def test_ordinary_mail_moves_under_a_steady_stream_of_urgent_mail(
 
 
 async def test_the_share_is_the_oldest_ordinary_rows_and_no_more_than_a_quarter(
-    store: SqlStore, clock: ManualClock
+    store: SqlOfficeStore, clock: ManualClock
 ) -> None:
     ordinary = []
     async with store.begin(NORTH) as work:
@@ -500,13 +520,15 @@ async def test_the_share_is_the_oldest_ordinary_rows_and_no_more_than_a_quarter(
     assert [one.lane for one in batch][:6] == [Lane.URGENT] * 6
 
 
-async def lanes_of_a_batch(store: SqlStore, table: str, limit: int) -> list[Lane]:
+async def lanes_of_a_batch(store: SqlOfficeStore, table: str, limit: int) -> list[Lane]:
     if table == "outbox":
         return [row.item.lane for row in await store.claim_outbox(limit, LEASE_S)]
     return [row.item.lane for row in await store.claim_inbox(limit, LEASE_S)]
 
 
-async def test_jobs_have_no_lanes_and_the_oldest_goes_first(store: SqlStore, clock: ManualClock) -> None:
+async def test_jobs_have_no_lanes_and_the_oldest_goes_first(
+    store: SqlOfficeStore, clock: ManualClock
+) -> None:
     for subject in ("msg-1", "msg-2", "msg-3"):
         async with store.begin(NORTH) as work:
             await work.jobs.put("pack", subject)
@@ -514,3 +536,53 @@ async def test_jobs_have_no_lanes_and_the_oldest_goes_first(store: SqlStore, clo
         clock.advance(1)
 
     assert [job.subject_id for job in await store.claim_jobs("pack", 2, LEASE_S)] == ["msg-1", "msg-2"]
+
+
+@pytest.mark.parametrize("table", TABLES)
+async def test_one_look_says_of_a_row_what_its_claim_would_say(
+    store: SqlOfficeStore, clock: ManualClock, table: str
+) -> None:
+    """Due, held, held too long, done: a worker that waits to be rung for misses none of them."""
+    assert not await due(store, table)
+
+    await put(store, clock, table)
+    assert await due(store, table)
+
+    await claim(store, table)
+    assert not await due(store, table)
+
+    clock.advance(timedelta(seconds=LEASE_S + 1))
+    assert await due(store, table)
+
+    (lease,) = await claim(store, table)
+    await finish(store, clock, table, lease)
+    assert not await due(store, table)
+
+
+async def test_one_look_tells_of_jobs_of_the_kinds_that_are_asked_for(
+    store: SqlOfficeStore, clock: ManualClock
+) -> None:
+    async with store.begin(NORTH) as work:
+        await work.jobs.put("answer", "box-1")
+        await work.jobs.put("signatures", "in-1")
+        await work.commit()
+
+    assert (await store.signs(LEASE_S, ("pack",))).due == set()
+    assert (await store.signs(LEASE_S, ("answer", "pack"))).due == {"packer"}
+
+
+async def test_one_look_tells_of_events_without_a_number_and_of_a_changed_register(
+    store: SqlOfficeStore, clock: ManualClock
+) -> None:
+    before = await store.signs(LEASE_S, ("pack",))
+    assert before.due == set()
+
+    async with store.begin(NORTH) as work:
+        await work.events.append(EventKind.MESSAGE_ACCEPTED, "msg-1", clock.now(), {})
+        await work.commit()
+    await store.accounts.add_hosted(HostedAgency(id="agy_new", code="Z91.99", name="Cơ quan mới"))
+
+    after = await store.signs(LEASE_S, ("pack",))
+    assert after.due == {"sequencer"}
+    assert after.marks["hosting"] != before.marks["hosting"]
+    assert after.marks["revocation"] == before.marks["revocation"]

@@ -10,10 +10,10 @@ import pytest
 from gateway.domain.account import AgencyScope
 from gateway.domain.document import Kind
 from gateway.domain.identity import PacketId
+from gateway.office.store import contacts
+from gateway.office.store.store import SqlOfficeStore
 from gateway.ports.rows import Identity
-from gateway.store import contacts
 from gateway.store.inbox import REPEAT
-from gateway.store.store import SqlStore
 from tests.support.clock import START, ManualClock
 from tests.support.stores import NORTH, SOUTH, delivery, digest, inbox_item, outgoing
 
@@ -23,7 +23,7 @@ HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 
 
 async def heard(
-    store: SqlStore,
+    store: SqlOfficeStore,
     clock: ManualClock,
     code: str,
     at: datetime,
@@ -52,7 +52,7 @@ async def heard(
 
 
 async def settled(
-    store: SqlStore,
+    store: SqlOfficeStore,
     id: str,
     code: str,
     at: datetime,
@@ -67,11 +67,11 @@ async def settled(
         await work.commit()
 
 
-async def last(store: SqlStore, *agencies: str) -> dict[str, datetime]:
+async def last(store: SqlOfficeStore, *agencies: str) -> dict[str, datetime]:
     return dict(await contacts.last_heard(store, [CODE, OTHER], START, agencies))
 
 
-async def sent(store: SqlStore, clock: ManualClock, at: datetime, *states: tuple[str, str]) -> None:
+async def sent(store: SqlOfficeStore, clock: ManualClock, at: datetime, *states: tuple[str, str]) -> None:
     document = outgoing(clock, created_at=at)
     async with store.begin(NORTH) as work:
         await work.outgoing.add(document)
@@ -80,7 +80,7 @@ async def sent(store: SqlStore, clock: ManualClock, at: datetime, *states: tuple
 
 
 async def test_the_newest_that_was_admitted_counts_whatever_it_was(
-    store: SqlStore, clock: ManualClock
+    store: SqlOfficeStore, clock: ManualClock
 ) -> None:
     await heard(store, clock, CODE, START - 3 * HOUR, kind=Kind.DOCUMENT)
     await heard(store, clock, CODE, START - HOUR)
@@ -91,7 +91,7 @@ async def test_the_newest_that_was_admitted_counts_whatever_it_was(
     assert await last(store, *BOTH) == {CODE: START - HOUR, OTHER: START - 200 * DAY}
 
 
-async def test_an_agency_hears_by_its_own_mail_alone(store: SqlStore, clock: ManualClock) -> None:
+async def test_an_agency_hears_by_its_own_mail_alone(store: SqlOfficeStore, clock: ManualClock) -> None:
     await heard(store, clock, CODE, START - 2 * DAY)
     await heard(store, clock, CODE, START - DAY, scope=SOUTH)
     await heard(store, clock, OTHER, START - 90 * DAY, scope=SOUTH)
@@ -106,7 +106,7 @@ async def test_an_agency_hears_by_its_own_mail_alone(store: SqlStore, clock: Man
 
 @pytest.mark.parametrize(("state", "why"), [("quarantined", "SIG-BAD"), ("done", REPEAT)])
 async def test_what_was_not_admitted_or_came_again_is_no_answer(
-    store: SqlStore, clock: ManualClock, state: str, why: str
+    store: SqlOfficeStore, clock: ManualClock, state: str, why: str
 ) -> None:
     landed = inbox_item(clock, received_at=START - HOUR)
     async with store.begin(NORTH) as work:
@@ -117,7 +117,7 @@ async def test_what_was_not_admitted_or_came_again_is_no_answer(
     assert await last(store, *BOTH) == {}
 
 
-async def test_many_codes_are_asked_in_parts(store: SqlStore, clock: ManualClock) -> None:
+async def test_many_codes_are_asked_in_parts(store: SqlOfficeStore, clock: ManualClock) -> None:
     await heard(store, clock, CODE, START - DAY)
     await heard(store, clock, OTHER, START - 90 * DAY)
     many = [f"Z90.{n}" for n in range(1200)]
@@ -128,7 +128,7 @@ async def test_many_codes_are_asked_in_parts(store: SqlStore, clock: ManualClock
 
 
 async def test_only_what_left_the_node_since_then_went_to_somebody(
-    store: SqlStore, clock: ManualClock
+    store: SqlOfficeStore, clock: ManualClock
 ) -> None:
     await sent(store, clock, START - DAY, (CODE, "sent"), (OTHER, "failed"), ("Z91.09", "queued"))
     await sent(store, clock, START - 200 * DAY, (OTHER, "done"))

@@ -22,14 +22,14 @@ from gateway.domain.document import (
 )
 from gateway.domain.identity import Digest, DocumentId, PacketId
 from gateway.domain.status import Fact, Track
-from gateway.store.store import SqlStore
+from gateway.office.store.store import SqlOfficeStore
 from tests.support.clock import ManualClock
 from tests.support.stores import NORTH, SOUTH, delivery, digest, draft, incoming, outgoing, seed_incoming
 
 VIETNAM = timezone(timedelta(hours=7))
 
 
-async def test_an_outgoing_document_comes_back_as_it_was(store: SqlStore, clock: ManualClock) -> None:
+async def test_an_outgoing_document_comes_back_as_it_was(store: SqlOfficeStore, clock: ManualClock) -> None:
     document = outgoing(
         clock,
         draft=draft(
@@ -64,7 +64,7 @@ async def test_an_outgoing_document_comes_back_as_it_was(store: SqlStore, clock:
 
 
 async def test_an_external_id_is_unique_in_one_agency_and_free_in_another(
-    store: SqlStore, clock: ManualClock
+    store: SqlOfficeStore, clock: ManualClock
 ) -> None:
     first = outgoing(clock, draft=draft(external_id="qlvb-1"))
     async with store.begin(NORTH) as work:
@@ -82,7 +82,9 @@ async def test_an_external_id_is_unique_in_one_agency_and_free_in_another(
     assert found == first
 
 
-async def test_an_external_id_cannot_be_taken_by_saving_either(store: SqlStore, clock: ManualClock) -> None:
+async def test_an_external_id_cannot_be_taken_by_saving_either(
+    store: SqlOfficeStore, clock: ManualClock
+) -> None:
     second = outgoing(clock)
 
     async with store.begin(NORTH) as work:
@@ -94,7 +96,7 @@ async def test_an_external_id_cannot_be_taken_by_saving_either(store: SqlStore, 
 
 
 async def test_a_child_that_carries_its_parents_draft_does_not_clash(
-    store: SqlStore, clock: ManualClock
+    store: SqlOfficeStore, clock: ManualClock
 ) -> None:
     parent = outgoing(clock, draft=draft(external_id="qlvb-1"))
     child = outgoing(clock, kind=Kind.RECALL, parent_id=parent.id, draft=parent.draft)
@@ -111,7 +113,7 @@ async def test_a_child_that_carries_its_parents_draft_does_not_clash(
 
 
 async def test_a_document_id_finds_every_packet_newest_first_and_letter_for_letter(
-    store: SqlStore, clock: ManualClock
+    store: SqlOfficeStore, clock: ManualClock
 ) -> None:
     older = outgoing(clock, document_id=DocumentId("Z91,Abc"))
     clock.advance(1)
@@ -126,7 +128,9 @@ async def test_a_document_id_finds_every_packet_newest_first_and_letter_for_lett
         assert await work.outgoing.by_packet_id(newer.packet_id) == newer
 
 
-async def test_saving_counts_versions_and_refuses_a_stale_one(store: SqlStore, clock: ManualClock) -> None:
+async def test_saving_counts_versions_and_refuses_a_stale_one(
+    store: SqlOfficeStore, clock: ManualClock
+) -> None:
     document, arrived = outgoing(clock), incoming(clock)
 
     async with store.begin(NORTH) as work:
@@ -146,7 +150,7 @@ async def test_saving_counts_versions_and_refuses_a_stale_one(store: SqlStore, c
 
 
 async def test_pages_follow_each_other_newest_first_while_rows_are_added(
-    store: SqlStore, clock: ManualClock
+    store: SqlOfficeStore, clock: ManualClock
 ) -> None:
     made = []
     async with store.begin(NORTH) as work:
@@ -172,14 +176,16 @@ async def test_pages_follow_each_other_newest_first_while_rows_are_added(
 
 
 @pytest.mark.parametrize("cursor", ["", "x", "é", "bnVsbA", "WyIyMDI2LTExLTIwIiwgIngiXQ", "W10", "A" * 5000])
-async def test_a_cursor_that_is_not_ours_is_named_so(store: SqlStore, cursor: str) -> None:
+async def test_a_cursor_that_is_not_ours_is_named_so(store: SqlOfficeStore, cursor: str) -> None:
     async with store.read(NORTH) as view:
         for page in (view.outgoing.page, view.incoming.page, view.outbox.page, view.inbox.page):
             with pytest.raises(errors.NotFound, match="cursor"):
                 await page(limit=10, cursor=cursor)
 
 
-async def test_outgoing_lists_filter_by_states_words_and_days(store: SqlStore, clock: ManualClock) -> None:
+async def test_outgoing_lists_filter_by_states_words_and_days(
+    store: SqlOfficeStore, clock: ManualClock
+) -> None:
     flood = outgoing(clock, draft=draft(number="12", subject="Về việc phòng, chống lụt bão năm 2026"))
     clock.advance(timedelta(days=1))
     harvest = outgoing(
@@ -217,7 +223,7 @@ async def test_outgoing_lists_filter_by_states_words_and_days(store: SqlStore, c
 
 
 async def test_incoming_documents_are_found_by_sender_and_document_id(
-    store: SqlStore, clock: ManualClock
+    store: SqlOfficeStore, clock: ManualClock
 ) -> None:
     first = incoming(clock, document_id=DocumentId("Z91.02,Abc"), sender_code="H1.Z91")
     clock.advance(1)
@@ -234,7 +240,7 @@ async def test_incoming_documents_are_found_by_sender_and_document_id(
 
 
 async def test_incoming_lists_filter_by_state_words_and_hand_over(
-    store: SqlStore, clock: ManualClock
+    store: SqlOfficeStore, clock: ManualClock
 ) -> None:
     fresh = await seed_incoming(store, incoming(clock, subject="Kế hoạch thu hoạch"))
     taken = await seed_incoming(store, incoming(clock, state=InState.ACCEPTED))
@@ -259,7 +265,7 @@ async def test_incoming_lists_filter_by_state_words_and_hand_over(
         assert await ids(handover="available") == [fresh.id]
 
 
-async def test_deliveries_keep_the_order_of_the_recipients(store: SqlStore, clock: ManualClock) -> None:
+async def test_deliveries_keep_the_order_of_the_recipients(store: SqlOfficeStore, clock: ManualClock) -> None:
     document, other = outgoing(clock), outgoing(clock)
     codes = ["Z91.09", "Z91.02", "Z91.05"]
 
@@ -279,7 +285,9 @@ async def test_deliveries_keep_the_order_of_the_recipients(store: SqlStore, cloc
             await work.deliveries.save_state("none", "sent", (), clock.now())
 
 
-async def test_a_fact_is_added_once_whatever_is_absent_in_it(store: SqlStore, clock: ManualClock) -> None:
+async def test_a_fact_is_added_once_whatever_is_absent_in_it(
+    store: SqlOfficeStore, clock: ManualClock
+) -> None:
     bare = Fact(track=Track.TRANSPORT, code="sent", at=clock.now())
     stated = replace(bare, stated_at=datetime(2026, 11, 20, 8, 0, tzinfo=VIETNAM))
 
@@ -305,7 +313,9 @@ async def test_a_fact_is_added_once_whatever_is_absent_in_it(store: SqlStore, cl
     assert bare in facts
 
 
-async def test_many_facts_and_states_are_kept_as_one_by_one(store: SqlStore, clock: ManualClock) -> None:
+async def test_many_facts_and_states_are_kept_as_one_by_one(
+    store: SqlOfficeStore, clock: ManualClock
+) -> None:
     document = outgoing(clock)
     three = [delivery(document, code) for code in ("Z91.02", "Z91.03", "Z91.04")]
     ids = [one.id for one in three]
@@ -331,7 +341,7 @@ async def test_many_facts_and_states_are_kept_as_one_by_one(store: SqlStore, clo
 
 
 async def test_a_hand_over_leased_while_the_clock_was_ahead_is_available_once_the_clock_is_right(
-    store: SqlStore, clock: ManualClock
+    store: SqlOfficeStore, clock: ManualClock
 ) -> None:
     document = await seed_incoming(store, incoming(clock))
     async with store.begin(NORTH) as work:
@@ -345,7 +355,7 @@ async def test_a_hand_over_leased_while_the_clock_was_ahead_is_available_once_th
 
 
 async def test_a_hand_over_is_leased_oldest_first_and_acknowledged_once(
-    store: SqlStore, clock: ManualClock
+    store: SqlOfficeStore, clock: ManualClock
 ) -> None:
     documents = []
     for _ in range(3):

@@ -6,14 +6,16 @@ import asyncio
 
 from gateway.domain.account import AgencyScope
 from gateway.domain.event import EventKind
-from gateway.store.store import SqlStore
+from gateway.office.store.store import SqlOfficeStore
 from tests.support.clock import ManualClock
 from tests.support.stores import NORTH, SOUTH, opened
 
 NODE = AgencyScope(agency_id="", principal_id="prn_node")
 
 
-async def append(store: SqlStore, clock: ManualClock, scope: AgencyScope, *, commit: bool = True) -> None:
+async def append(
+    store: SqlOfficeStore, clock: ManualClock, scope: AgencyScope, *, commit: bool = True
+) -> None:
     async with store.begin(scope) as work:
         await work.events.append(EventKind.MESSAGE_ACCEPTED, "msg-1", clock.now(), {"n": 1})
         if commit:
@@ -21,7 +23,7 @@ async def append(store: SqlStore, clock: ManualClock, scope: AgencyScope, *, com
 
 
 async def test_an_event_has_no_number_until_the_sequencer_gave_it(
-    store: SqlStore, clock: ManualClock
+    store: SqlOfficeStore, clock: ManualClock
 ) -> None:
     await append(store, clock, NORTH)
 
@@ -37,7 +39,7 @@ async def test_an_event_has_no_number_until_the_sequencer_gave_it(
 
 
 async def test_numbers_are_dense_with_several_writers_rollbacks_and_sequencers(
-    store: SqlStore, clock: ManualClock, store_url: str
+    store: SqlOfficeStore, clock: ManualClock, store_url: str
 ) -> None:
     async with opened(store_url, clock) as second:
         stores = (store, second)
@@ -60,7 +62,9 @@ async def test_numbers_are_dense_with_several_writers_rollbacks_and_sequencers(
     assert (await store.counts())["event.unnumbered"] == 0
 
 
-async def test_several_events_of_one_subject_keep_their_order(store: SqlStore, clock: ManualClock) -> None:
+async def test_several_events_of_one_subject_keep_their_order(
+    store: SqlOfficeStore, clock: ManualClock
+) -> None:
     told = [(EventKind.DELIVERY_SENT, {"to": f"Z91.{n}"}) for n in range(5)]
     async with store.begin(NORTH) as work:
         await work.events.append_many("msg-1", clock.now(), told)
@@ -73,7 +77,7 @@ async def test_several_events_of_one_subject_keep_their_order(store: SqlStore, c
     assert [(one.kind, one.data) for one in found] == told
 
 
-async def test_reading_continues_behind_a_number(store: SqlStore, clock: ManualClock) -> None:
+async def test_reading_continues_behind_a_number(store: SqlOfficeStore, clock: ManualClock) -> None:
     for _ in range(5):
         await append(store, clock, NORTH)
     await store.number_events()
@@ -83,7 +87,9 @@ async def test_reading_continues_behind_a_number(store: SqlStore, clock: ManualC
     assert [one.agency_seq for one in page] == [3, 4]
 
 
-async def test_the_nodes_own_events_are_in_no_agencys_sequence(store: SqlStore, clock: ManualClock) -> None:
+async def test_the_nodes_own_events_are_in_no_agencys_sequence(
+    store: SqlOfficeStore, clock: ManualClock
+) -> None:
     await append(store, clock, NODE)
     await append(store, clock, NORTH)
     await store.number_events()
@@ -96,7 +102,7 @@ async def test_the_nodes_own_events_are_in_no_agencys_sequence(store: SqlStore, 
     ]
 
 
-async def test_a_reader_is_woken_when_events_are_numbered(store: SqlStore, clock: ManualClock) -> None:
+async def test_a_reader_is_woken_when_events_are_numbered(store: SqlOfficeStore, clock: ManualClock) -> None:
     waiting = asyncio.create_task(store.wait_events(60))
     await asyncio.sleep(0)
     await append(store, clock, NORTH)
@@ -106,9 +112,9 @@ async def test_a_reader_is_woken_when_events_are_numbered(store: SqlStore, clock
     await asyncio.wait_for(waiting, 5)
 
 
-async def test_a_reader_comes_back_by_itself_when_nothing_happens(store: SqlStore) -> None:
+async def test_a_reader_comes_back_by_itself_when_nothing_happens(store: SqlOfficeStore) -> None:
     await asyncio.wait_for(store.wait_events(0.01), 5)
 
 
-async def test_numbering_nothing_wakes_nobody_and_counts_nothing(store: SqlStore) -> None:
+async def test_numbering_nothing_wakes_nobody_and_counts_nothing(store: SqlOfficeStore) -> None:
     assert await store.number_events() == 0

@@ -10,8 +10,8 @@ import pytest
 
 from gateway.domain.hold import OWNER, HeldContent, HeldKind, Hold, HoldState
 from gateway.errors import Clash, NotFound
+from gateway.office.store.store import SqlOfficeStore
 from gateway.ports.content import Found
-from gateway.store.store import SqlStore
 from gateway.store.tables import BlobRow, SmallContentRow
 from tests.support.clock import ManualClock
 from tests.support.stores import NORTH, SOUTH, digest
@@ -33,14 +33,14 @@ def hold(clock: ManualClock, subject: str = "inb_1", **fields: Any) -> Hold:
     return replace(made, **fields)
 
 
-async def add(store: SqlStore, *holds: Hold) -> None:
+async def add(store: SqlOfficeStore, *holds: Hold) -> None:
     async with store.begin(NORTH) as work:
         for each in holds:
             await work.held.add(each)
         await work.commit()
 
 
-async def test_a_hold_reads_back_as_it_was_saved(store: SqlStore, clock: ManualClock) -> None:
+async def test_a_hold_reads_back_as_it_was_saved(store: SqlOfficeStore, clock: ManualClock) -> None:
     made = hold(clock)
     await add(store, made)
     done = replace(made, state=HoldState.SEALED, recipient="f" * 64, is_settled=True)
@@ -59,7 +59,7 @@ async def test_a_hold_reads_back_as_it_was_saved(store: SqlStore, clock: ManualC
 
 
 async def test_one_hold_of_a_subject_is_open_at_a_time_and_a_closed_one_makes_room(
-    store: SqlStore, clock: ManualClock
+    store: SqlOfficeStore, clock: ManualClock
 ) -> None:
     first, second, third = hold(clock), hold(clock), hold(clock)
     await add(store, first)
@@ -83,7 +83,7 @@ async def test_one_hold_of_a_subject_is_open_at_a_time_and_a_closed_one_makes_ro
     ],
 )
 async def test_content_that_is_held_or_purged_is_not_to_be_stored_again(
-    store: SqlStore, clock: ManualClock, state: HoldState, keeps: bool
+    store: SqlOfficeStore, clock: ManualClock, state: HoldState, keeps: bool
 ) -> None:
     await add(store, hold(clock, state=state))
 
@@ -95,7 +95,7 @@ async def test_content_that_is_held_or_purged_is_not_to_be_stored_again(
 
 
 async def test_holds_are_listed_newest_first_counted_and_found_while_unsettled(
-    store: SqlStore, clock: ManualClock
+    store: SqlOfficeStore, clock: ManualClock
 ) -> None:
     made = []
     for n in range(3):
@@ -113,7 +113,7 @@ async def test_holds_are_listed_newest_first_counted_and_found_while_unsettled(
     assert await store.open_holds() == {"frozen": 2, "sealed": 1}
 
 
-async def test_what_a_hold_keeps_is_read_through_nothing_else(store: SqlStore) -> None:
+async def test_what_a_hold_keeps_is_read_through_nothing_else(store: SqlOfficeStore) -> None:
     content = digest("content")
     async with store.writing() as tx:
         await tx.put(BlobRow(digest=content, size=5, stored_at=ManualClock().now()))
@@ -154,7 +154,7 @@ async def test_what_a_hold_keeps_is_read_through_nothing_else(store: SqlStore) -
     ],
 )
 async def test_an_agency_stays_while_a_hold_of_it_is_open_or_not_brought_to_its_end(
-    store: SqlStore, clock: ManualClock, state: HoldState, is_settled: bool, told: dict[str, int]
+    store: SqlOfficeStore, clock: ManualClock, state: HoldState, is_settled: bool, told: dict[str, int]
 ) -> None:
     """Nobody decides on the holds of an agency that left, and no worker ends them."""
     await add(store, hold(clock, state=state, is_settled=is_settled))

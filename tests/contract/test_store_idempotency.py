@@ -7,14 +7,14 @@ from datetime import datetime, timedelta
 import pytest
 
 from gateway import errors
+from gateway.office.store.store import SqlOfficeStore
 from gateway.ports.rows import Remembered
-from gateway.store.store import SqlStore
 from tests.support.clock import ManualClock
 from tests.support.stores import NORTH, SOUTH, outgoing
 
 
 async def begin(
-    store: SqlStore, clock: ManualClock, digest: str = "d", scope: object = NORTH
+    store: SqlOfficeStore, clock: ManualClock, digest: str = "d", scope: object = NORTH
 ) -> Remembered | None:
     async with store.begin(NORTH if scope is NORTH else SOUTH) as work:
         found = await work.idempotency.begin("prn_1", "key", digest, until(clock))
@@ -26,20 +26,20 @@ def until(clock: ManualClock) -> datetime:
     return clock.now() + timedelta(seconds=60)
 
 
-async def finish(store: SqlStore, mine: datetime, status: int = 201, body: str = "{}") -> None:
+async def finish(store: SqlOfficeStore, mine: datetime, status: int = 201, body: str = "{}") -> None:
     async with store.begin(NORTH) as work:
         await work.idempotency.finish("prn_1", "key", mine, status, body)
         await work.commit()
 
 
-async def release(store: SqlStore, mine: datetime) -> None:
+async def release(store: SqlOfficeStore, mine: datetime) -> None:
     async with store.begin(NORTH) as work:
         await work.idempotency.release("prn_1", "key", mine)
         await work.commit()
 
 
 async def test_the_first_runs_and_its_repeats_hear_that_it_runs_then_its_answer(
-    store: SqlStore, clock: ManualClock
+    store: SqlOfficeStore, clock: ManualClock
 ) -> None:
     first = await begin(store, clock)
     while_running = await begin(store, clock)
@@ -51,7 +51,7 @@ async def test_the_first_runs_and_its_repeats_hear_that_it_runs_then_its_answer(
     assert afterwards == Remembered(digest="d", running=False, status=201, body='{"id": 1}')
 
 
-async def test_keys_are_apart_by_agency_and_owner(store: SqlStore, clock: ManualClock) -> None:
+async def test_keys_are_apart_by_agency_and_owner(store: SqlOfficeStore, clock: ManualClock) -> None:
     await begin(store, clock)
 
     async with store.begin(NORTH) as work:
@@ -60,7 +60,7 @@ async def test_keys_are_apart_by_agency_and_owner(store: SqlStore, clock: Manual
 
 
 async def test_a_dead_requests_key_is_taken_over_by_its_repeat_only(
-    store: SqlStore, clock: ManualClock
+    store: SqlOfficeStore, clock: ManualClock
 ) -> None:
     await begin(store, clock)
     clock.advance(60)
@@ -75,7 +75,7 @@ async def test_a_dead_requests_key_is_taken_over_by_its_repeat_only(
 
 
 async def test_a_key_whose_request_died_while_the_clock_was_ahead_is_taken_over_by_its_repeat(
-    store: SqlStore, clock: ManualClock
+    store: SqlOfficeStore, clock: ManualClock
 ) -> None:
     clock.advance(timedelta(days=400))
     await begin(store, clock)
@@ -88,7 +88,7 @@ async def test_a_key_whose_request_died_while_the_clock_was_ahead_is_taken_over_
 
 
 async def test_a_slow_request_that_was_taken_over_cannot_store_its_document_too(
-    store: SqlStore, clock: ManualClock
+    store: SqlOfficeStore, clock: ManualClock
 ) -> None:
     mine = until(clock)
     await begin(store, clock)
@@ -110,7 +110,7 @@ async def test_a_slow_request_that_was_taken_over_cannot_store_its_document_too(
 
 
 async def test_a_failed_request_releases_its_key_and_an_answered_one_keeps_it(
-    store: SqlStore, clock: ManualClock
+    store: SqlOfficeStore, clock: ManualClock
 ) -> None:
     await begin(store, clock)
     await release(store, until(clock))
@@ -125,7 +125,7 @@ async def test_a_failed_request_releases_its_key_and_an_answered_one_keeps_it(
 
 
 async def test_a_key_that_was_taken_over_is_neither_released_nor_answered_by_the_first(
-    store: SqlStore, clock: ManualClock
+    store: SqlOfficeStore, clock: ManualClock
 ) -> None:
     """Whoever has it now: the repeat that took it over, or another request after that one gave it back."""
     mine = until(clock)
@@ -144,7 +144,9 @@ async def test_a_key_that_was_taken_over_is_neither_released_nor_answered_by_the
     assert await begin(store, clock, "other") == Remembered(digest="other", running=True)
 
 
-async def test_a_key_is_not_taken_over_with_the_end_that_it_has(store: SqlStore, clock: ManualClock) -> None:
+async def test_a_key_is_not_taken_over_with_the_end_that_it_has(
+    store: SqlOfficeStore, clock: ManualClock
+) -> None:
     """Two machines' clocks can name one moment; the fence must tell their requests apart all the same."""
     same = clock.now()
     async with store.begin(NORTH) as work:
@@ -155,7 +157,7 @@ async def test_a_key_is_not_taken_over_with_the_end_that_it_has(store: SqlStore,
     assert second == Remembered(digest="d", running=True)
 
 
-async def test_keys_are_forgotten_after_their_days(store: SqlStore, clock: ManualClock) -> None:
+async def test_keys_are_forgotten_after_their_days(store: SqlOfficeStore, clock: ManualClock) -> None:
     await begin(store, clock)
     await finish(store, until(clock))
     clock.advance(timedelta(days=7))

@@ -9,8 +9,8 @@ import pytest
 
 from gateway import errors
 from gateway.domain.document import Kind
+from gateway.office.store.store import SqlOfficeStore
 from gateway.ports.rows import Identity
-from gateway.store.store import SqlStore
 from tests.support.clock import ManualClock
 from tests.support.stores import NORTH, SOUTH, digest, opened
 
@@ -30,7 +30,7 @@ def identity(clock: ManualClock) -> Identity:
 
 
 async def test_a4_a_claimed_identity_is_found_by_body_and_by_packet(
-    store: SqlStore, identity: Identity
+    store: SqlOfficeStore, identity: Identity
 ) -> None:
     async with store.begin(NORTH) as work:
         await work.identities.claim(identity)
@@ -44,7 +44,7 @@ async def test_a4_a_claimed_identity_is_found_by_body_and_by_packet(
 
 
 async def test_a4_the_same_body_or_packet_id_conflicts_and_the_first_stays(
-    store: SqlStore, identity: Identity
+    store: SqlOfficeStore, identity: Identity
 ) -> None:
     async with store.begin(NORTH) as work:
         await work.identities.claim(identity)
@@ -57,7 +57,7 @@ async def test_a4_the_same_body_or_packet_id_conflicts_and_the_first_stays(
 
 
 async def test_packets_without_an_id_or_of_others_do_not_conflict(
-    store: SqlStore, identity: Identity
+    store: SqlOfficeStore, identity: Identity
 ) -> None:
     async with store.begin(NORTH) as work:
         for n in range(2):
@@ -70,7 +70,7 @@ async def test_packets_without_an_id_or_of_others_do_not_conflict(
 
 
 async def test_a9_new_and_replacement_packets_of_a_document_come_newest_first(
-    store: SqlStore, identity: Identity, clock: ManualClock
+    store: SqlOfficeStore, identity: Identity, clock: ManualClock
 ) -> None:
     kinds = [Kind.DOCUMENT, Kind.STATUS, Kind.REPLACEMENT, Kind.UPDATE]
     async with store.begin(NORTH) as work:
@@ -85,9 +85,9 @@ async def test_a9_new_and_replacement_packets_of_a_document_come_newest_first(
 
 
 async def test_g3_only_one_of_many_admitting_transactions_wins(
-    store: SqlStore, identity: Identity, clock: ManualClock, store_url: str
+    store: SqlOfficeStore, identity: Identity, clock: ManualClock, store_url: str
 ) -> None:
-    async def admit(through: SqlStore, n: int) -> bool:
+    async def admit(through: SqlOfficeStore, n: int) -> bool:
         async with through.begin(NORTH) as work:
             try:
                 await work.identities.claim(replace(identity, inbox_id=f"box-{n}"))

@@ -9,15 +9,15 @@ import pytest
 
 from gateway import errors
 from gateway.domain.proof import Step
+from gateway.office.store.store import SqlOfficeStore
 from gateway.ports.rows import MOST_COPIES, InboxItem, LeasedInbox, Told
-from gateway.store.store import SqlStore
 from tests.support.clock import ManualClock
 from tests.support.stores import NORTH, SOUTH, inbox_item
 
 LEASE_S = 60
 
 
-async def landed(store: SqlStore, clock: ManualClock) -> LeasedInbox:
+async def landed(store: SqlOfficeStore, clock: ManualClock) -> LeasedInbox:
     async with store.begin(NORTH) as work:
         await work.inbox.land(inbox_item(clock))
         await work.commit()
@@ -25,7 +25,7 @@ async def landed(store: SqlStore, clock: ManualClock) -> LeasedInbox:
     return taken
 
 
-async def settled(store: SqlStore, clock: ManualClock, **fields: object) -> InboxItem:
+async def settled(store: SqlOfficeStore, clock: ManualClock, **fields: object) -> InboxItem:
     taken = await landed(store, clock)
     async with store.begin(NORTH) as work:
         await work.inbox.settle(replace(taken.item, **fields), taken.lease)  # type: ignore[arg-type]  # test fields
@@ -34,7 +34,7 @@ async def settled(store: SqlStore, clock: ManualClock, **fields: object) -> Inbo
         return await view.inbox.get(taken.item.id)
 
 
-async def test_a3_the_same_bytes_land_once_per_agency(store: SqlStore, clock: ManualClock) -> None:
+async def test_a3_the_same_bytes_land_once_per_agency(store: SqlOfficeStore, clock: ManualClock) -> None:
     first = inbox_item(clock)
     again = replace(inbox_item(clock), file_digest=first.file_digest, transport_packet_id="other")
     elsewhere = replace(inbox_item(clock, scope=SOUTH), file_digest=first.file_digest)
@@ -48,7 +48,7 @@ async def test_a3_the_same_bytes_land_once_per_agency(store: SqlStore, clock: Ma
         await work.commit()
 
 
-async def test_a3_transport_ids_claim_nothing(store: SqlStore, clock: ManualClock) -> None:
+async def test_a3_transport_ids_claim_nothing(store: SqlOfficeStore, clock: ManualClock) -> None:
     first = inbox_item(clock)
     forged = replace(inbox_item(clock), transport_packet_id=first.transport_packet_id)
 
@@ -58,7 +58,7 @@ async def test_a3_transport_ids_claim_nothing(store: SqlStore, clock: ManualCloc
         assert (await work.inbox.land(forged)).id == forged.id
 
 
-async def test_a_verdict_is_written_with_its_steps(store: SqlStore, clock: ManualClock) -> None:
+async def test_a_verdict_is_written_with_its_steps(store: SqlOfficeStore, clock: ManualClock) -> None:
     steps = (Step(n=1, name="size", ok=True), Step(n=2, name="encoding", ok=False, detail="BOM"))
 
     found = await settled(
@@ -83,7 +83,7 @@ async def test_a_verdict_is_written_with_its_steps(store: SqlStore, clock: Manua
     assert (await store.counts())["inbox.quarantined"] == 1
 
 
-async def test_a_postponed_packet_is_landed_and_due_later(store: SqlStore, clock: ManualClock) -> None:
+async def test_a_postponed_packet_is_landed_and_due_later(store: SqlOfficeStore, clock: ManualClock) -> None:
     taken = await landed(store, clock)
 
     async with store.begin(NORTH) as work:
@@ -98,7 +98,9 @@ async def test_a_postponed_packet_is_landed_and_due_later(store: SqlStore, clock
     assert (again.item.state, again.item.attempts) == ("landed", 2)
 
 
-async def test_a_person_acts_only_when_no_worker_holds_the_row(store: SqlStore, clock: ManualClock) -> None:
+async def test_a_person_acts_only_when_no_worker_holds_the_row(
+    store: SqlOfficeStore, clock: ManualClock
+) -> None:
     taken = await landed(store, clock)
     discarded = replace(taken.item, state="discarded", reason="test packet")
 
@@ -114,7 +116,7 @@ async def test_a_person_acts_only_when_no_worker_holds_the_row(store: SqlStore, 
         assert (await work.inbox.get(taken.item.id)).state == "discarded"
 
 
-async def test_waiting_packets_are_found_by_what_they_need(store: SqlStore, clock: ManualClock) -> None:
+async def test_waiting_packets_are_found_by_what_they_need(store: SqlOfficeStore, clock: ManualClock) -> None:
     waiting = await settled(store, clock, state="waiting", needs=("Z91.02", "d-1"))
 
     async with store.read(NORTH) as view:
@@ -126,7 +128,7 @@ async def test_waiting_packets_are_found_by_what_they_need(store: SqlStore, cloc
 
 
 async def test_packets_that_waited_too_long_are_read_so_many_at_a_time(
-    store: SqlStore, clock: ManualClock
+    store: SqlOfficeStore, clock: ManualClock
 ) -> None:
     oldest = await settled(store, clock, state="waiting", needs=("Z91.02", "d-1"))
     clock.advance(1)
@@ -137,7 +139,7 @@ async def test_packets_that_waited_too_long_are_read_so_many_at_a_time(
 
 @pytest.mark.parametrize("state", ["waiting", "held", "quarantined"])
 async def test_a_reopened_packet_is_verified_from_the_start(
-    store: SqlStore, clock: ManualClock, state: str
+    store: SqlOfficeStore, clock: ManualClock, state: str
 ) -> None:
     before = await settled(store, clock, state=state, code="X", reason="y")
 
@@ -153,7 +155,7 @@ async def test_a_reopened_packet_is_verified_from_the_start(
 
 
 async def test_what_was_told_of_other_copies_is_tried_in_turn_and_survives_verdicts(
-    store: SqlStore, clock: ManualClock
+    store: SqlOfficeStore, clock: ManualClock
 ) -> None:
     taken = await landed(store, clock)
     copies = [Told(packet_id=f"copy-{n}", kind="edoc", sender="Z91.02", node="n") for n in range(2)]
@@ -181,7 +183,7 @@ async def test_what_was_told_of_other_copies_is_tried_in_turn_and_survives_verdi
 
 
 async def test_only_so_many_copies_are_remembered_and_only_the_owner_of_a_lease_tries_one(
-    store: SqlStore, clock: ManualClock
+    store: SqlOfficeStore, clock: ManualClock
 ) -> None:
     taken = await landed(store, clock)
     async with store.begin(NORTH) as work:
@@ -200,7 +202,7 @@ async def test_only_so_many_copies_are_remembered_and_only_the_owner_of_a_lease_
 
 @pytest.mark.parametrize(("state", "stays"), [("waiting", True), ("held", False), ("quarantined", False)])
 async def test_a_release_is_used_up_by_the_next_verdict_but_that_it_waits(
-    store: SqlStore, clock: ManualClock, state: str, stays: bool
+    store: SqlOfficeStore, clock: ManualClock, state: str, stays: bool
 ) -> None:
     before = await settled(store, clock, state="held", code="X")
     async with store.begin(NORTH) as work:
@@ -217,7 +219,7 @@ async def test_a_release_is_used_up_by_the_next_verdict_but_that_it_waits(
     assert last.item.released is stays
 
 
-async def test_a_finished_packet_is_not_reopened(store: SqlStore, clock: ManualClock) -> None:
+async def test_a_finished_packet_is_not_reopened(store: SqlOfficeStore, clock: ManualClock) -> None:
     done = await settled(store, clock, state="done", incoming_id="inc-1")
 
     async with store.begin(NORTH) as work:
@@ -227,7 +229,7 @@ async def test_a_finished_packet_is_not_reopened(store: SqlStore, clock: ManualC
             await work.inbox.reopen("none")
 
 
-async def test_inbox_pages_filter_by_state(store: SqlStore, clock: ManualClock) -> None:
+async def test_inbox_pages_filter_by_state(store: SqlOfficeStore, clock: ManualClock) -> None:
     held = await settled(store, clock, state="held")
     clock.advance(1)
     quarantined = await settled(store, clock, state="quarantined")

@@ -10,16 +10,16 @@ import pytest
 
 from gateway.domain.identity import Digest
 from gateway.domain.registry_change import Plan, RowChange
+from gateway.office.ports.keepings import Keeping
+from gateway.office.store.keepings import MOST
+from gateway.office.store.store import SqlOfficeStore
+from gateway.office.web.listing import results
+from gateway.office.web.listing.results import Outcome, Result
+from gateway.office.web.previews import KEPT, Preview, Previews
 from gateway.policy import code_columns
 from gateway.policy.code_file import CodeFile, Form
 from gateway.policy.legacy_text import Letters
 from gateway.pool import ThreadPool
-from gateway.ports.keepings import Keeping
-from gateway.store.keepings import MOST
-from gateway.store.store import SqlStore
-from gateway.web.listing import results
-from gateway.web.listing.results import Outcome, Result
-from gateway.web.previews import KEPT, Preview, Previews
 from tests.support.clock import ManualClock
 
 HOUR = timedelta(hours=1)
@@ -40,7 +40,7 @@ def keeping(clock: ManualClock, key: str = "key", session: str = "one") -> Keepi
 
 
 async def test_it_is_found_by_its_own_session_until_its_time_is_over(
-    store: SqlStore, clock: ManualClock
+    store: SqlOfficeStore, clock: ManualClock
 ) -> None:
     made = keeping(clock)
     await store.keepings.keep(made)
@@ -55,7 +55,7 @@ async def test_it_is_found_by_its_own_session_until_its_time_is_over(
 
 
 async def test_of_a_session_the_newest_few_are_kept_and_nothing_that_is_over(
-    store: SqlStore, clock: ManualClock
+    store: SqlOfficeStore, clock: ManualClock
 ) -> None:
     over = keeping(clock, "over", "another")
     await store.keepings.keep(over)
@@ -72,7 +72,7 @@ async def test_of_a_session_the_newest_few_are_kept_and_nothing_that_is_over(
     assert await store.keepings.find("over", "another", over.at) is None
 
 
-async def test_a_result_is_told_by_every_process(store: SqlStore, clock: ManualClock) -> None:
+async def test_a_result_is_told_by_every_process(store: SqlOfficeStore, clock: ManualClock) -> None:
     rows = (
         Outcome(number="12/BC", path="/van-ban-di/1", ok=False, text="Sai thể thức"),
         Outcome(number="13/BC", path="/van-ban-di/2", ok=True, text=""),
@@ -93,7 +93,7 @@ def plan(name: str = "Sở Mẫu") -> Plan:
     return Plan(source_digest=Digest("1" * 64), base_digest=Digest("0" * 64), changed=(change,))
 
 
-def process(store: SqlStore, pool: ThreadPool, found: Plan) -> Previews:
+def process(store: SqlOfficeStore, pool: ThreadPool, found: Plan) -> Previews:
     """One of the node's, in which the registry would do this."""
 
     async def planned(content: bytes) -> Plan:
@@ -124,7 +124,7 @@ def preview(clock: ManualClock) -> Preview:
 
 
 async def test_a_preview_is_the_same_in_another_process(
-    store: SqlStore, clock: ManualClock, pool: ThreadPool
+    store: SqlOfficeStore, clock: ManualClock, pool: ThreadPool
 ) -> None:
     made, here, there = preview(clock), process(store, pool, plan()), process(store, pool, plan())
 
@@ -137,7 +137,7 @@ async def test_a_preview_is_the_same_in_another_process(
 
 
 async def test_a_preview_is_gone_everywhere_once_it_was_applied(
-    store: SqlStore, clock: ManualClock, pool: ThreadPool
+    store: SqlOfficeStore, clock: ManualClock, pool: ThreadPool
 ) -> None:
     here, there = process(store, pool, plan()), process(store, pool, plan())
     key = await here.keep(preview(clock))
@@ -149,7 +149,7 @@ async def test_a_preview_is_gone_everywhere_once_it_was_applied(
 
 
 async def test_what_would_do_something_else_by_now_is_not_what_was_shown(
-    store: SqlStore, clock: ManualClock, pool: ThreadPool
+    store: SqlOfficeStore, clock: ManualClock, pool: ThreadPool
 ) -> None:
     here, there = process(store, pool, plan()), process(store, pool, plan("Sở Khác"))
 

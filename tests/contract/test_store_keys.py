@@ -11,8 +11,8 @@ import pytest
 from gateway.domain.account import AgencyScope
 from gateway.domain.key_use import KeyEnd
 from gateway.errors import StaleLease
+from gateway.office.store.store import SqlOfficeStore
 from gateway.store.key_ends import SqlKeyEnds
-from gateway.store.store import SqlStore
 from tests.support.clock import ManualClock
 from tests.support.stores import NORTH, SOUTH, digest, outbox_item
 
@@ -32,13 +32,13 @@ def end(clock: ManualClock, at: timedelta = timedelta(), stolen: timedelta | Non
     )
 
 
-async def put(store: SqlStore, made: KeyEnd) -> None:
+async def put(store: SqlOfficeStore, made: KeyEnd) -> None:
     async with store.writing() as tx:
         await SqlKeyEnds(tx).put(made)
         await tx.commit()
 
 
-async def test_of_two_ends_of_a_key_the_earlier_holds(store: SqlStore, clock: ManualClock) -> None:
+async def test_of_two_ends_of_a_key_the_earlier_holds(store: SqlOfficeStore, clock: ManualClock) -> None:
     await put(store, end(clock, 2 * DAY))
     await put(store, end(clock, DAY, stolen=-DAY))
     await put(store, end(clock, 5 * DAY, stolen=-2 * DAY))
@@ -49,7 +49,7 @@ async def test_of_two_ends_of_a_key_the_earlier_holds(store: SqlStore, clock: Ma
 
 @pytest.mark.parametrize("first", ["", "the key"])
 async def test_an_end_keeps_the_key_that_any_of_its_reports_named(
-    store: SqlStore, clock: ManualClock, first: str
+    store: SqlOfficeStore, clock: ManualClock, first: str
 ) -> None:
     """The node ends a revoked certificate without naming its key; a person may name it before or after."""
     for key_id in (first, "the key" if not first else ""):
@@ -58,7 +58,7 @@ async def test_an_end_keeps_the_key_that_any_of_its_reports_named(
     assert [each.key_id for each in await store.key_ends("Z91")] == ["the key"]
 
 
-async def test_an_end_is_told_by_one_process_alone(store: SqlStore) -> None:
+async def test_an_end_is_told_by_one_process_alone(store: SqlOfficeStore) -> None:
     told = await asyncio.gather(*(store.tell_key_expiring("aa", 30, {"code": "Z91"}) for _ in range(5)))
 
     assert sorted(told) == [False, False, False, False, True]
@@ -68,7 +68,9 @@ async def test_an_end_is_told_by_one_process_alone(store: SqlStore) -> None:
     assert [each.data["days"] for each in events] == [30, 7]
 
 
-async def test_envelopes_are_found_by_what_signed_them_and_when(store: SqlStore, clock: ManualClock) -> None:
+async def test_envelopes_are_found_by_what_signed_them_and_when(
+    store: SqlOfficeStore, clock: ManualClock
+) -> None:
     for n, (scope, signed_by) in enumerate(((NORTH, "aa"), (NORTH, "bb"), (SOUTH, "aa"), (NORTH, None))):
         async with store.begin(scope) as work:
             at = clock.now() + n * DAY
@@ -83,7 +85,9 @@ async def test_envelopes_are_found_by_what_signed_them_and_when(store: SqlStore,
     assert [each.id for each in late] == ["obx_2"]
 
 
-async def test_only_who_holds_the_row_gives_it_another_envelope(store: SqlStore, clock: ManualClock) -> None:
+async def test_only_who_holds_the_row_gives_it_another_envelope(
+    store: SqlOfficeStore, clock: ManualClock
+) -> None:
     async with store.begin(NORTH) as work:
         await work.outbox.put(outbox_item(clock, id="obx_1", signed_by="aa"))
         await work.commit()

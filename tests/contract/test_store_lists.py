@@ -16,14 +16,14 @@ from sqlalchemy import delete, select
 from gateway import errors
 from gateway.domain.collation import name_key, number_key
 from gateway.domain.document import InState, Kind, OutState, Recipient, Signer, Urgency
-from gateway.domain.listing import Line, Side, Tab, type_key
 from gateway.domain.signatures import LegalValue
 from gateway.domain.status import Fact, RequestKind, Track
 from gateway.domain.text import bare_words
-from gateway.ports.lists import Lag, ListPage, Sort, Wanted
-from gateway.store.lists_tables import ListFillRow, ListRow
-from gateway.store.lists_write import place
-from gateway.store.store import SqlStore
+from gateway.office.domain.listing import Line, Side, Tab, type_key
+from gateway.office.ports.lists import Lag, ListPage, Sort, Wanted
+from gateway.office.store.lists_write import place
+from gateway.office.store.store import SqlOfficeStore
+from gateway.store.tables_office import ListFillRow, ListRow
 from tests.support.clock import ManualClock
 from tests.support.stores import NORTH, SOUTH, delivery, draft, incoming, outgoing
 
@@ -33,7 +33,7 @@ NAMES = ("Sở Nội vụ", "Sở Tài chính", "Ủy ban nhân dân huyện Đ�
 STATES = ("queued", "sending", "sent", "failed", "delivered", "rejected", "accepted", "done", "cancelled")
 
 
-async def seed(store: SqlStore, clock: ManualClock, rng: random.Random, each: int) -> None:
+async def seed(store: SqlOfficeStore, clock: ManualClock, rng: random.Random, each: int) -> None:
     """Invented documents of both sides, some of the same moment."""
     for _ in range(each):
         async with store.begin(NORTH) as work:
@@ -67,14 +67,14 @@ async def seed(store: SqlStore, clock: ManualClock, rng: random.Random, each: in
 
 
 async def every_page(
-    store: SqlStore, wanted: Wanted, limit: int, *, back: bool = False
+    store: SqlOfficeStore, wanted: Wanted, limit: int, *, back: bool = False
 ) -> tuple[list[Line], ListPage]:
     """All the pages from the first to the last, or from the last back to the first."""
     found: list[Line] = []
     cursor = None
     async with store.read(NORTH) as view:
         while True:
-            page = await view.lists.page(wanted, limit=limit, cursor=cursor)
+            page = await view.office.lists.page(wanted, limit=limit, cursor=cursor)
             found += page.lines
             if page.next_cursor is None:
                 break
@@ -83,7 +83,7 @@ async def every_page(
             return found, page
         found = list(page.lines)
         while page.previous_cursor is not None:
-            page = await view.lists.page(wanted, limit=limit, cursor=page.previous_cursor)
+            page = await view.office.lists.page(wanted, limit=limit, cursor=page.previous_cursor)
             found = [*page.lines, *found]
     return found, page
 
@@ -156,7 +156,9 @@ QUESTIONS = (
 )
 
 
-async def test_lists_are_what_anybody_would_work_out_by_hand(store: SqlStore, clock: ManualClock) -> None:
+async def test_lists_are_what_anybody_would_work_out_by_hand(
+    store: SqlOfficeStore, clock: ManualClock
+) -> None:
     """And paging shows each row once, forward and back, whatever the size of a page."""
     rng = random.Random(20261120)
     await seed(store, clock, rng, 45)
@@ -176,7 +178,7 @@ async def test_lists_are_what_anybody_would_work_out_by_hand(store: SqlStore, cl
         forward, _ = await every_page(store, wanted, rng.choice((1, 3, 7, 60)))
         backward, first = await every_page(store, wanted, rng.choice((4, 9)), back=True)
         async with store.read(NORTH) as view:
-            count = await view.lists.count(wanted)
+            count = await view.office.lists.count(wanted)
 
         assert [one.id for one in forward] == expected, wanted
         assert [one.id for one in backward] == expected, wanted
@@ -184,25 +186,25 @@ async def test_lists_are_what_anybody_would_work_out_by_hand(store: SqlStore, cl
         assert (count.n, count.more) == (len(expected), False)
     for side in Side:
         async with store.read(NORTH) as view:
-            tabs = await view.lists.tabs(side)
+            tabs = await view.office.lists.tabs(side)
         for tab, count in tabs.items():
             wanted = Wanted(side=side, attention=True) if tab == Tab(0) else Wanted(side=side, tab=tab)
             assert count.n == len(by_hand(lines, wanted, clock.now())), (side, tab)
 
 
-async def test_the_rows_are_of_one_agency_alone(store: SqlStore, clock: ManualClock) -> None:
+async def test_the_rows_are_of_one_agency_alone(store: SqlOfficeStore, clock: ManualClock) -> None:
     async with store.begin(SOUTH) as work:
         await work.outgoing.add(outgoing(clock, scope=SOUTH))
         await work.commit()
 
     async with store.read(NORTH) as view:
-        assert (await view.lists.page(OUT, limit=10)).lines == ()
-        assert (await view.lists.page(replace(OUT, text="flood"), limit=10)).lines == ()
-        assert (await view.lists.count(OUT)).n == 0
+        assert (await view.office.lists.page(OUT, limit=10)).lines == ()
+        assert (await view.office.lists.page(replace(OUT, text="flood"), limit=10)).lines == ()
+        assert (await view.office.lists.count(OUT)).n == 0
 
 
 async def test_a_row_shows_its_document_and_follows_its_recipients(
-    store: SqlStore, clock: ManualClock
+    store: SqlOfficeStore, clock: ManualClock
 ) -> None:
     to = tuple(Recipient(code=f"Z91.0{n}", name=f"Sở số {n}") for n in range(3, 8))
     document = outgoing(
@@ -230,7 +232,7 @@ async def test_a_row_shows_its_document_and_follows_its_recipients(
             await work.commit()
 
     async with store.read(NORTH) as view:
-        line = await view.lists.line(document.id)
+        line = await view.office.lists.line(document.id)
     assert line is not None
     assert (line.state, line.tabs) == ("rejected", Tab.SENT | Tab.REJECTED | Tab.SILENT)
     assert line.card.states == {"accepted": 2, "done": 1, "rejected": 1, "sent": 1}
@@ -244,7 +246,7 @@ async def test_a_row_shows_its_document_and_follows_its_recipients(
 
 
 async def test_who_agreed_to_a_recall_does_not_count_as_having_taken_it_in(
-    store: SqlStore, clock: ManualClock
+    store: SqlOfficeStore, clock: ManualClock
 ) -> None:
     document = outgoing(clock, state=OutState.PACKED)
     states = ("accepted", "done", "request_agreed")
@@ -255,14 +257,14 @@ async def test_who_agreed_to_a_recall_does_not_count_as_having_taken_it_in(
         await work.commit()
 
     async with store.read(NORTH) as view:
-        line = await view.lists.line(document.id)
+        line = await view.office.lists.line(document.id)
 
     assert line is not None
     assert (line.card.taken_in, sum(line.card.states.values())) == (2, 3)
 
 
 async def test_an_incoming_row_says_what_its_sender_asks_and_whether_it_was_handed_over(
-    store: SqlStore, clock: ManualClock
+    store: SqlOfficeStore, clock: ManualClock
 ) -> None:
     document = incoming(clock, checks={"integrity": "ok"}, register_no="12")
     async with store.begin(NORTH) as work:
@@ -270,7 +272,7 @@ async def test_an_incoming_row_says_what_its_sender_asks_and_whether_it_was_hand
         await work.handovers.offer(document.id)
         await work.commit()
     async with store.read(NORTH) as view:
-        fresh = await view.lists.line(document.id)
+        fresh = await view.office.lists.line(document.id)
     asked = Fact(
         track=Track.REQUEST, code="asked", at=clock.now(), request_id="r", request_kind=RequestKind.TAKE_BACK
     )
@@ -281,7 +283,7 @@ async def test_an_incoming_row_says_what_its_sender_asks_and_whether_it_was_hand
         await work.commit()
 
     async with store.read(NORTH) as view:
-        line = await view.lists.line(document.id)
+        line = await view.office.lists.line(document.id)
     assert fresh is not None
     assert line is not None
     assert (fresh.state, fresh.tabs) == ("new", Tab.NEW | Tab.NOT_HANDED)
@@ -290,7 +292,9 @@ async def test_an_incoming_row_says_what_its_sender_asks_and_whether_it_was_hand
     assert (line.card.checks, line.card.arrival_no) == ({"integrity": "ok"}, "12")
 
 
-async def test_a_recall_stands_in_the_line_of_what_it_recalls(store: SqlStore, clock: ManualClock) -> None:
+async def test_a_recall_stands_in_the_line_of_what_it_recalls(
+    store: SqlOfficeStore, clock: ManualClock
+) -> None:
     parent = outgoing(clock)
     async with store.begin(NORTH) as work:
         await work.outgoing.add(parent)
@@ -299,7 +303,7 @@ async def test_a_recall_stands_in_the_line_of_what_it_recalls(store: SqlStore, c
         await work.commit()
 
     async with store.read(NORTH) as view:
-        assert (await view.lists.count(OUT)).n == 2
+        assert (await view.office.lists.count(OUT)).n == 2
 
 
 FOUND: tuple[tuple[str, set[str]], ...] = (
@@ -332,7 +336,7 @@ FOUND: tuple[tuple[str, set[str]], ...] = (
 )
 
 
-async def searched(store: SqlStore, clock: ManualClock) -> dict[str, str]:
+async def searched(store: SqlOfficeStore, clock: ManualClock) -> dict[str, str]:
     """Four documents to be found; their ids by name."""
     a = outgoing(
         clock,
@@ -368,18 +372,20 @@ async def searched(store: SqlStore, clock: ManualClock) -> dict[str, str]:
     return {a.id: "a", b.id: "b", c.id: "c", d.id: "d"}
 
 
-async def test_a_search_finds_what_people_type(store: SqlStore, clock: ManualClock) -> None:
+async def test_a_search_finds_what_people_type(store: SqlOfficeStore, clock: ManualClock) -> None:
     names = await searched(store, clock)
 
     async with store.read(NORTH) as view:
         for typed, expected in FOUND:
             wanted = Wanted(side=None, text=typed)
-            page = await view.lists.page(wanted, limit=10)
+            page = await view.office.lists.page(wanted, limit=10)
             assert {names[line.id] for line in page.lines} == expected, typed
-            assert (await view.lists.count(wanted)).n == len(expected), typed
+            assert (await view.office.lists.count(wanted)).n == len(expected), typed
 
 
-async def test_what_has_the_accents_that_were_typed_comes_first(store: SqlStore, clock: ManualClock) -> None:
+async def test_what_has_the_accents_that_were_typed_comes_first(
+    store: SqlOfficeStore, clock: ManualClock
+) -> None:
     """Also over pages of one row, forward and back."""
     async with store.begin(NORTH) as work:
         wanted_ids = []
@@ -396,7 +402,9 @@ async def test_what_has_the_accents_that_were_typed_comes_first(store: SqlStore,
     assert back == lines
 
 
-async def test_a_sealed_document_is_found_by_none_of_its_words(store: SqlStore, clock: ManualClock) -> None:
+async def test_a_sealed_document_is_found_by_none_of_its_words(
+    store: SqlOfficeStore, clock: ManualClock
+) -> None:
     document = incoming(clock, subject="Kế hoạch tuyệt mật", signer=Signer(name="Trần Văn Bình"))
     async with store.begin(NORTH) as work:
         await work.incoming.add(document)
@@ -406,8 +414,8 @@ async def test_a_sealed_document_is_found_by_none_of_its_words(store: SqlStore, 
         await work.commit()
 
     async with store.read(NORTH) as view:
-        page = await view.lists.page(Wanted(side=None, text="tuyet mat"), limit=10)
-        line = await view.lists.line(document.id)
+        page = await view.office.lists.page(Wanted(side=None, text="tuyet mat"), limit=10)
+        line = await view.office.lists.line(document.id)
     assert page.lines == ()
     assert line is not None
     assert (line.state, line.card.subject, line.card.signer) == ("sealed", "", None)
@@ -418,23 +426,23 @@ async def test_a_sealed_document_is_found_by_none_of_its_words(store: SqlStore, 
 
 
 @pytest.mark.parametrize("cursor", ["", "x", "W10", "bnVsbA", "WyJhIiwxXQ"])
-async def test_a_foreign_cursor_is_refused(store: SqlStore, cursor: str) -> None:
+async def test_a_foreign_cursor_is_refused(store: SqlOfficeStore, cursor: str) -> None:
     async with store.read(NORTH) as view:
         with pytest.raises(errors.NotFound, match="ask for the first page again"):
-            await view.lists.page(OUT, limit=1, cursor=cursor)
+            await view.office.lists.page(OUT, limit=1, cursor=cursor)
 
 
-async def test_a_cursor_of_another_question_is_refused(store: SqlStore, clock: ManualClock) -> None:
+async def test_a_cursor_of_another_question_is_refused(store: SqlOfficeStore, clock: ManualClock) -> None:
     await seed(store, clock, random.Random(1), 3)
 
     async with store.read(NORTH) as view:
-        page = await view.lists.page(OUT, limit=1)
+        page = await view.office.lists.page(OUT, limit=1)
         with pytest.raises(errors.NotFound):
-            await view.lists.page(IN, limit=1, cursor=page.next_cursor)
+            await view.office.lists.page(IN, limit=1, cursor=page.next_cursor)
 
 
 async def test_rows_of_older_documents_are_filled_while_the_node_works(
-    store: SqlStore, clock: ManualClock
+    store: SqlOfficeStore, clock: ManualClock
 ) -> None:
     """As after the migration: no rows at first, and documents change meanwhile. Filling again changes nothing."""
     await seed(store, clock, random.Random(7), 12)
@@ -461,7 +469,9 @@ async def test_rows_of_older_documents_are_filled_while_the_node_works(
         assert {row.done for row in await tx.rows(ListFillRow, select(ListFillRow))} == {True}
 
 
-async def test_recipients_that_answer_at_once_are_all_counted(store: SqlStore, clock: ManualClock) -> None:
+async def test_recipients_that_answer_at_once_are_all_counted(
+    store: SqlOfficeStore, clock: ManualClock
+) -> None:
     document = outgoing(clock, state=OutState.PACKED)
     deliveries = [delivery(document, f"Z91.{n}", "sent") for n in range(10, 18)]
     async with store.begin(NORTH) as work:
@@ -477,20 +487,20 @@ async def test_recipients_that_answer_at_once_are_all_counted(store: SqlStore, c
     await asyncio.gather(*(answered(one.id) for one in deliveries))
 
     async with store.read(NORTH) as view:
-        line = await view.lists.line(document.id)
+        line = await view.office.lists.line(document.id)
     assert line is not None
     assert (line.card.states, line.state, line.due_at) == ({"accepted": 8}, "accepted", None)
 
 
-async def test_what_is_not_committed_has_no_row(store: SqlStore, clock: ManualClock) -> None:
+async def test_what_is_not_committed_has_no_row(store: SqlOfficeStore, clock: ManualClock) -> None:
     async with store.begin(NORTH) as work:
         await work.outgoing.add(outgoing(clock))
 
     async with store.read(NORTH) as view:
-        assert (await view.lists.count(OUT)).n == 0
+        assert (await view.office.lists.count(OUT)).n == 0
 
 
-async def test_the_tiles_and_charts_count_what_there_is(store: SqlStore, clock: ManualClock) -> None:
+async def test_the_tiles_and_charts_count_what_there_is(store: SqlOfficeStore, clock: ManualClock) -> None:
     """Sent at 08:00 and 09:00 here; there after 60 s; taken in after ten minutes more by one of two."""
     clock.advance(datetime(2026, 11, 20, 1, 0, tzinfo=UTC) - clock.now())
     for minutes in (0, 60):
@@ -513,9 +523,9 @@ async def test_the_tiles_and_charts_count_what_there_is(store: SqlStore, clock: 
 
     today = date(2026, 11, 20)
     async with store.read(NORTH) as view:
-        tiles = await view.lists.tiles(today)
-        charts = await view.lists.charts(today)
-        types = await view.lists.types(Side.OUT)
+        tiles = await view.office.lists.tiles(today)
+        charts = await view.office.lists.charts(today)
+        types = await view.office.lists.types(Side.OUT)
     assert (tiles.late.n, tiles.urgent.n, tiles.today.n, tiles.silent.n, tiles.failed.n) == (2, 2, 2, 2, 0)
     last = charts.days[-1]
     assert (len(charts.days), last.day, last.sent, last.received) == (30, today, 2, 2)
@@ -529,7 +539,7 @@ async def test_the_tiles_and_charts_count_what_there_is(store: SqlStore, clock: 
 
 
 async def test_a_draft_counts_for_no_day_and_what_leaves_counts_for_the_day_on_which_it_leaves(
-    store: SqlStore, clock: ManualClock
+    store: SqlOfficeStore, clock: ManualClock
 ) -> None:
     clock.advance(datetime(2026, 11, 19, 2, 0, tzinfo=UTC) - clock.now())
     lying, leaving = outgoing(clock, state=OutState.DRAFT), outgoing(clock, state=OutState.DRAFT)
@@ -549,7 +559,7 @@ async def test_a_draft_counts_for_no_day_and_what_leaves_counts_for_the_day_on_w
         pass
 
     async with store.read(NORTH) as view:
-        charts = await view.lists.charts(date(2026, 11, 20))
+        charts = await view.office.lists.charts(date(2026, 11, 20))
 
     assert charts.states == {"sent": 1}
     assert [(day.day.day, day.sent) for day in charts.days[-2:]] == [(19, 0), (20, 1)]

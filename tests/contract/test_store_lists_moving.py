@@ -9,10 +9,10 @@ from datetime import date, datetime, timedelta
 from gateway.domain.document import FileItem, FileRole, InState, Urgency
 from gateway.domain.duty import Duty
 from gateway.domain.identity import Digest
-from gateway.domain.listing import Side
 from gateway.domain.office_calendar import CalendarDay, DayKind
-from gateway.ports.lists import Wanted
-from gateway.store.store import SqlStore
+from gateway.office.domain.listing import Side
+from gateway.office.ports.lists import Wanted
+from gateway.office.store.store import SqlOfficeStore
 from tests.support.clock import ManualClock
 from tests.support.stores import NORTH, SOUTH, incoming, outgoing
 
@@ -20,10 +20,12 @@ OUT = Wanted(side=Side.OUT)
 
 
 async def test_a_new_holiday_moves_what_is_waited_for_and_counts_follow(
-    store: SqlStore, clock: ManualClock
+    store: SqlOfficeStore, clock: ManualClock
 ) -> None:
     """Taken in within two hours of an open day here; what was late this morning is not late any more."""
-    node = SqlStore(str(store.writer.url.render_as_string(hide_password=False)), clock, reckon=_two_hours)
+    node = SqlOfficeStore(
+        str(store.writer.url.render_as_string(hide_password=False)), clock, reckon=_two_hours
+    )
     arrived, late = incoming(clock), Wanted(side=Side.IN, overdue=True)
     async with node.begin(NORTH) as work:
         await work.incoming.add(arrived)
@@ -32,8 +34,8 @@ async def test_a_new_holiday_moves_what_is_waited_for_and_counts_follow(
     while await node.write_due_again(1):
         pass
     async with node.read(NORTH) as view:
-        before = await view.lists.line(arrived.id)
-        assert (await view.lists.count(late)).n == 1
+        before = await view.office.lists.line(arrived.id)
+        assert (await view.office.lists.count(late)).n == 1
 
     await node.calendar.put([_holiday(arrived.arrived_at.date())], clock.now(), "operator")
     while await node.write_due_again(1):
@@ -41,8 +43,8 @@ async def test_a_new_holiday_moves_what_is_waited_for_and_counts_follow(
     clock.advance(10)
 
     async with node.read(NORTH) as view:
-        after = await view.lists.line(arrived.id)
-        assert (await view.lists.count(late)).n == 0
+        after = await view.office.lists.line(arrived.id)
+        assert (await view.office.lists.count(late)).n == 0
     await node.close()
     assert before is not None
     assert after is not None
@@ -63,18 +65,20 @@ def _two_hours(days: Sequence[CalendarDay]) -> Callable[[Duty, Urgency], datetim
     return due
 
 
-async def test_a_count_follows_what_this_node_writes_at_once(store: SqlStore, clock: ManualClock) -> None:
+async def test_a_count_follows_what_this_node_writes_at_once(
+    store: SqlOfficeStore, clock: ManualClock
+) -> None:
     for expected in (1, 2):
         async with store.begin(NORTH) as work:
             await work.outgoing.add(outgoing(clock))
             await work.commit()
         async with store.read(NORTH) as view:
-            assert (await view.lists.count(OUT)).n == expected
-            assert (await view.lists.tabs(Side.OUT))[None].n == expected
+            assert (await view.office.lists.count(OUT)).n == expected
+            assert (await view.office.lists.tabs(Side.OUT))[None].n == expected
 
 
 async def test_a_document_is_unread_until_somebody_reads_it_or_it_is_taken_in(
-    store: SqlStore, clock: ManualClock
+    store: SqlOfficeStore, clock: ManualClock
 ) -> None:
     first, second, third = (incoming(clock) for _ in range(3))
     async with store.begin(NORTH) as work:
@@ -85,11 +89,11 @@ async def test_a_document_is_unread_until_somebody_reads_it_or_it_is_taken_in(
     assert await unread(store) == {first.id, second.id, third.id}
 
     async with store.begin(NORTH) as work:
-        assert await work.lists.mark_read([first.id, "inc_nobody"]) == 1
-        assert await work.lists.mark_read([]) == 0
+        assert await work.office.lists.mark_read([first.id, "inc_nobody"]) == 1
+        assert await work.office.lists.mark_read([]) == 0
         await work.commit()
     async with store.begin(SOUTH) as work:
-        assert await work.lists.mark_read([second.id]) == 0
+        assert await work.office.lists.mark_read([second.id]) == 0
         await work.commit()
     assert await unread(store) == {second.id, third.id}
 
@@ -100,23 +104,25 @@ async def test_a_document_is_unread_until_somebody_reads_it_or_it_is_taken_in(
     assert await unread(store) == {third.id}
 
     async with store.begin(NORTH) as work:
-        assert await work.lists.mark_read([saved.id], unread=True) == 1
+        assert await work.office.lists.mark_read([saved.id], unread=True) == 1
         await work.commit()
     assert await unread(store) == {first.id, third.id}
 
 
-async def unread(store: SqlStore) -> set[str]:
+async def unread(store: SqlOfficeStore) -> set[str]:
     """By the filter and by the rows, which agree; and as many as are counted."""
     arrived = Wanted(side=Side.IN)
     async with store.read(NORTH) as view:
-        found = {line.id for line in (await view.lists.page(replace(arrived, unread=True), limit=50)).lines}
-        every = (await view.lists.page(arrived, limit=50)).lines
+        found = {
+            line.id for line in (await view.office.lists.page(replace(arrived, unread=True), limit=50)).lines
+        }
+        every = (await view.office.lists.page(arrived, limit=50)).lines
         assert found == {line.id for line in every if line.unread}
-        assert (await view.lists.count(replace(arrived, unread=True))).n == len(found)
+        assert (await view.office.lists.count(replace(arrived, unread=True))).n == len(found)
     return found
 
 
-async def test_attachments_are_found_by_their_filter(store: SqlStore, clock: ManualClock) -> None:
+async def test_attachments_are_found_by_their_filter(store: SqlOfficeStore, clock: ManualClock) -> None:
     letter, annex = (
         FileItem(
             n=n, name="a.pdf", role=role, content_type="application/pdf", size=9, sha256=Digest(f"{n}" * 64)
@@ -131,5 +137,5 @@ async def test_attachments_are_found_by_their_filter(store: SqlStore, clock: Man
 
     async with store.read(NORTH) as view:
         for attached, expected in ((True, full), (False, plain)):
-            (line,) = (await view.lists.page(replace(OUT, attached=attached), limit=9)).lines
+            (line,) = (await view.office.lists.page(replace(OUT, attached=attached), limit=9)).lines
             assert line.id == expected.id

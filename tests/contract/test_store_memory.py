@@ -19,16 +19,18 @@ from gateway.domain.account import HostedAgency
 from gateway.domain.binding_history import KINDS
 from gateway.domain.event import EventKind
 from gateway.domain.key_use import KeyEnd
+from gateway.office.store.store import SqlOfficeStore
 from gateway.registry.directory import SqlDirectory
 from gateway.store import memory as memories
 from gateway.store.binding_log import SqlBindingLog
 from gateway.store.key_ends import SqlKeyEnds
 from gateway.store.memory import Memory
 from gateway.store.postgres_direct import DirectConnection
-from gateway.store.store import SqlStore
 from tests.support import pki
 from tests.support.clock import ManualClock
 from tests.support.stores import NORTH, opened
+
+pytestmark = pytest.mark.long
 
 CODE, OTHER = "Z91.07", "Z91.08"
 WEST = HostedAgency(id="agy_west", code="Z91.03", name="West")
@@ -39,7 +41,7 @@ END = KeyEnd(agency_code=CODE, key_id="k1", fingerprint="f1", at=ManualClock().n
 class Process:
     """One of several that share the database."""
 
-    store: SqlStore
+    store: SqlOfficeStore
     directory: SqlDirectory
     clock: ManualClock
 
@@ -67,13 +69,13 @@ class Process:
             await connection.execute(text(sql))
 
 
-def process(store: SqlStore, clock: ManualClock) -> Process:
+def process(store: SqlOfficeStore, clock: ManualClock) -> Process:
     log = SqlBindingLog(clock)
     return Process(store, SqlDirectory(store.writer, store.reader, store.memory, clock, log), clock)
 
 
 @pytest.fixture
-async def here(store: SqlStore, clock: ManualClock) -> Process:
+async def here(store: SqlOfficeStore, clock: ManualClock) -> Process:
     """It knows two codes, a certificate and an ended key."""
     made = process(store, clock)
     await made.imports("Z91,,UBND tỉnh,,,,", f"{CODE},,Sở Một,Z91,,,", f"{OTHER},,Sở Hai,Z91,,,")
@@ -195,7 +197,7 @@ async def _listed(asked: Awaitable[Sequence[object]]) -> list[object]:
     return found
 
 
-async def _version(store: SqlStore) -> list[tuple[str, str]]:
+async def _version(store: SqlOfficeStore) -> list[tuple[str, str]]:
     async with store.reading() as tx:
         return [tuple(row) for row in await tx.tuples(text("SELECT subject, token FROM memory_version"))]
 

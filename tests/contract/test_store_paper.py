@@ -8,14 +8,14 @@ from datetime import timedelta
 import pytest
 
 from gateway import errors
+from gateway.office.store.store import SqlOfficeStore
 from gateway.ports.paper import PaperPart
-from gateway.store.store import SqlStore
 from tests.support.clock import ManualClock
 from tests.support.stores import NORTH, SOUTH, delivery, outgoing
 
 
 async def test_what_waits_is_handed_over_once_and_by_its_own_agency_alone(
-    store: SqlStore, clock: ManualClock
+    store: SqlOfficeStore, clock: ManualClock
 ) -> None:
     document = outgoing(clock)
     to = [delivery(document, f"Z91.0{n}") for n in range(1, 4)]

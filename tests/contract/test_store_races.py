@@ -14,11 +14,11 @@ import pytest
 from gateway.domain.document import InState
 from gateway.domain.identity import Digest, DocumentId
 from gateway.domain.status import Fact, Track
+from gateway.office.store.store import SqlOfficeStore
 from gateway.pool import ThreadPool
 from gateway.ports import Identity, Kept, Work
 from gateway.ports.content import Found
 from gateway.store.blobs import FileBlobs
-from gateway.store.store import SqlStore
 from tests.support.clock import ManualClock
 from tests.support.stores import (
     NORTH,
@@ -37,13 +37,13 @@ Act = Callable[[Work, int], Awaitable[bool]]
 
 
 @pytest.fixture
-async def twin(store: SqlStore, store_url: str, clock: ManualClock) -> AsyncIterator[SqlStore]:
+async def twin(store: SqlOfficeStore, store_url: str, clock: ManualClock) -> AsyncIterator[SqlOfficeStore]:
     """The same database as another process has it."""
     async with opened(store_url, clock) as second:
         yield second
 
 
-async def race(stores: Sequence[SqlStore], act: Act) -> list[bool]:
+async def race(stores: Sequence[SqlOfficeStore], act: Act) -> list[bool]:
     """What each of several acts found, all begun at once, every other one through the other process."""
 
     async def one(n: int) -> bool:
@@ -70,7 +70,7 @@ def identity(clock: ManualClock, n: int, *, body: str) -> Identity:
 
 
 async def test_g3_two_workers_that_admit_one_packet_find_one_first_and_else_repeats(
-    store: SqlStore, twin: SqlStore, clock: ManualClock
+    store: SqlOfficeStore, twin: SqlOfficeStore, clock: ManualClock
 ) -> None:
     async def admit(work: Work, n: int) -> bool:
         if await work.identities.by_body("Z91.02", digest("body")) is not None:
@@ -82,7 +82,7 @@ async def test_g3_two_workers_that_admit_one_packet_find_one_first_and_else_repe
 
 
 async def test_r117_of_two_contents_under_one_document_id_the_second_sees_the_first(
-    store: SqlStore, twin: SqlStore, clock: ManualClock
+    store: SqlOfficeStore, twin: SqlOfficeStore, clock: ManualClock
 ) -> None:
     async def admit(work: Work, n: int) -> bool:
         if await work.identities.by_document("Z91.02", "d-1"):
@@ -93,7 +93,9 @@ async def test_r117_of_two_contents_under_one_document_id_the_second_sees_the_fi
     assert sum(await race([store, twin], admit)) == 1
 
 
-async def test_two_clerks_take_one_document_once(store: SqlStore, twin: SqlStore, clock: ManualClock) -> None:
+async def test_two_clerks_take_one_document_once(
+    store: SqlOfficeStore, twin: SqlOfficeStore, clock: ManualClock
+) -> None:
     document = await seed_incoming(store, incoming(clock))
 
     async def take(work: Work, n: int) -> bool:
@@ -107,7 +109,7 @@ async def test_two_clerks_take_one_document_once(store: SqlStore, twin: SqlStore
 
 
 async def test_no_change_of_a_document_is_lost_under_another(
-    store: SqlStore, twin: SqlStore, clock: ManualClock
+    store: SqlOfficeStore, twin: SqlOfficeStore, clock: ManualClock
 ) -> None:
     arrived = await seed_incoming(store, incoming(clock))
     sent = outgoing(clock)
@@ -131,7 +133,7 @@ async def test_no_change_of_a_document_is_lost_under_another(
 
 
 async def test_a_delivery_stands_as_all_its_facts_make_it(
-    store: SqlStore, twin: SqlStore, clock: ManualClock
+    store: SqlOfficeStore, twin: SqlOfficeStore, clock: ManualClock
 ) -> None:
     document = outgoing(clock)
     one = delivery(document, "Z91.02")
@@ -155,7 +157,7 @@ async def test_a_delivery_stands_as_all_its_facts_make_it(
 
 
 async def test_a_packet_never_waits_for_a_document_that_is_here(
-    store: SqlStore, twin: SqlStore, clock: ManualClock
+    store: SqlOfficeStore, twin: SqlOfficeStore, clock: ManualClock
 ) -> None:
     document = incoming(clock, document_id=DocumentId("d-1"))
     packets = [inbox_item(clock) for _ in range(AT_ONCE)]
@@ -181,7 +183,7 @@ async def test_a_packet_never_waits_for_a_document_that_is_here(
 
 
 async def test_an_external_id_stands_for_the_first_of_many(
-    store: SqlStore, twin: SqlStore, clock: ManualClock
+    store: SqlOfficeStore, twin: SqlOfficeStore, clock: ManualClock
 ) -> None:
     async def accept(work: Work, n: int) -> bool:
         if await work.outgoing.by_external_id("qlvb-1") is not None:
@@ -193,7 +195,7 @@ async def test_an_external_id_stands_for_the_first_of_many(
 
 
 async def test_r117_a_number_is_used_once_whoever_asks_at_the_same_time(
-    store: SqlStore, twin: SqlStore, clock: ManualClock
+    store: SqlOfficeStore, twin: SqlOfficeStore, clock: ManualClock
 ) -> None:
     async def accept(work: Work, n: int) -> bool:
         if await work.outgoing.by_document_id("d-1"):
@@ -205,7 +207,7 @@ async def test_r117_a_number_is_used_once_whoever_asks_at_the_same_time(
 
 
 async def test_a_packet_that_somebody_opens_again_is_not_given_up_too(
-    store: SqlStore, twin: SqlStore, clock: ManualClock
+    store: SqlOfficeStore, twin: SqlOfficeStore, clock: ManualClock
 ) -> None:
     item = inbox_item(clock)
     async with store.begin(NORTH) as work:
@@ -226,7 +228,9 @@ async def test_a_packet_that_somebody_opens_again_is_not_given_up_too(
     assert sum(await race([store, twin], decide)) == 1
 
 
-async def taken(names: Sequence[Digest], store: SqlStore, clock: ManualClock, folder: Path) -> list[Kept]:
+async def taken(
+    names: Sequence[Digest], store: SqlOfficeStore, clock: ManualClock, folder: Path
+) -> list[Kept]:
     """Small contents of those names, taken by the content store."""
     pool = ThreadPool(2)
     blobs = FileBlobs(folder / "content", store, clock, pool)
@@ -240,7 +244,7 @@ async def taken(names: Sequence[Digest], store: SqlStore, clock: ManualClock, fo
 
 
 async def test_documents_with_the_same_files_never_stand_in_each_others_way(
-    store: SqlStore, twin: SqlStore, clock: ManualClock, tmp_path: Path
+    store: SqlOfficeStore, twin: SqlOfficeStore, clock: ManualClock, tmp_path: Path
 ) -> None:
     """Each refers to them in another order: with exclusive locks two of them would wait for each other."""
     names = [digest(n) for n in range(4)]
@@ -258,7 +262,7 @@ async def test_documents_with_the_same_files_never_stand_in_each_others_way(
 
 
 async def test_documents_that_bring_the_same_small_files_at_once_wait_for_each_other_and_never_in_a_circle(
-    store: SqlStore, twin: SqlStore, clock: ManualClock, tmp_path: Path
+    store: SqlOfficeStore, twin: SqlOfficeStore, clock: ManualClock, tmp_path: Path
 ) -> None:
     """Who keeps several keeps them in the order of their digests, as a request's tray hands them out."""
     kept = sorted(
@@ -278,7 +282,7 @@ async def test_documents_that_bring_the_same_small_files_at_once_wait_for_each_o
 
 
 async def test_of_two_requests_under_one_key_one_runs(
-    store: SqlStore, twin: SqlStore, clock: ManualClock
+    store: SqlOfficeStore, twin: SqlOfficeStore, clock: ManualClock
 ) -> None:
     until = clock.now() + timedelta(seconds=60)
 

@@ -7,14 +7,14 @@ from dataclasses import replace
 
 import pytest
 
-from gateway.domain.recall_ask import AskState, RecallAsk
 from gateway.errors import Clash, NotFound
-from gateway.store.store import SqlStore
+from gateway.office.domain.recall_ask import AskState, RecallAsk
+from gateway.office.store.store import SqlOfficeStore
 from tests.support.clock import ManualClock
 from tests.support.stores import NORTH, SOUTH, outgoing
 
 
-async def asked(store: SqlStore, clock: ManualClock) -> RecallAsk:
+async def asked(store: SqlOfficeStore, clock: ManualClock) -> RecallAsk:
     document = outgoing(clock)
     made = RecallAsk(
         id=clock.new_id("rca_"),
@@ -28,26 +28,28 @@ async def asked(store: SqlStore, clock: ManualClock) -> RecallAsk:
     )
     async with store.begin(NORTH) as work:
         await work.outgoing.add(document)
-        await work.recalls.add(made)
+        await work.office.recalls.add(made)
         await work.commit()
     return made
 
 
-async def test_what_was_asked_comes_back_to_its_own_agency_alone(store: SqlStore, clock: ManualClock) -> None:
+async def test_what_was_asked_comes_back_to_its_own_agency_alone(
+    store: SqlOfficeStore, clock: ManualClock
+) -> None:
     made = await asked(store, clock)
 
     async with store.read(NORTH) as work:
-        assert await work.recalls.get(made.id) == made
-        assert list(await work.recalls.of(made.document_id)) == [made]
-        assert list(await work.recalls.open(9)) == [made]
+        assert await work.office.recalls.get(made.id) == made
+        assert list(await work.office.recalls.of(made.document_id)) == [made]
+        assert list(await work.office.recalls.open(9)) == [made]
     async with store.read(SOUTH) as work:
-        assert list(await work.recalls.of(made.document_id)) == []
-        assert list(await work.recalls.open(9)) == []
+        assert list(await work.office.recalls.of(made.document_id)) == []
+        assert list(await work.office.recalls.open(9)) == []
         with pytest.raises(NotFound):
-            await work.recalls.get(made.id)
+            await work.office.recalls.get(made.id)
 
 
-async def test_of_two_who_close_it_at_once_one_is_too_late(store: SqlStore, clock: ManualClock) -> None:
+async def test_of_two_who_close_it_at_once_one_is_too_late(store: SqlOfficeStore, clock: ManualClock) -> None:
     made = await asked(store, clock)
 
     async def close(state: AskState) -> None:
@@ -55,7 +57,7 @@ async def test_of_two_who_close_it_at_once_one_is_too_late(store: SqlStore, cloc
             closed = replace(
                 made, state=state, decided_by="prn_head", decided_at=clock.now(), why="Không cần."
             )
-            await work.recalls.close(closed)
+            await work.office.recalls.close(closed)
             await work.commit()
 
     found = await asyncio.gather(close(AskState.REFUSED), close(AskState.WITHDRAWN), return_exceptions=True)
@@ -63,7 +65,7 @@ async def test_of_two_who_close_it_at_once_one_is_too_late(store: SqlStore, cloc
     assert sorted(type(each).__name__ for each in found) == ["Clash", "NoneType"]
     assert any(isinstance(each, Clash) for each in found)
     async with store.read(NORTH) as work:
-        (kept,) = await work.recalls.of(made.document_id)
+        (kept,) = await work.office.recalls.of(made.document_id)
         assert not kept.is_open
         assert kept.why == "Không cần."
-        assert list(await work.recalls.open(9)) == []
+        assert list(await work.office.recalls.open(9)) == []

@@ -11,16 +11,16 @@ import pytest
 from gateway import errors
 from gateway.domain.document import Lane
 from gateway.domain.event import EventKind
+from gateway.office.store.store import SqlOfficeStore
 from gateway.store import reporting
 from gateway.store.reporting import Pile
-from gateway.store.store import SqlStore
 from tests.support.clock import START, ManualClock
 from tests.support.stores import NORTH, SOUTH, delivery, inbox_item, opened, outbox_item, outgoing
 
 LATER = START + timedelta(minutes=31)
 
 
-async def test_an_empty_node_has_nothing_to_report(store: SqlStore) -> None:
+async def test_an_empty_node_has_nothing_to_report(store: SqlOfficeStore) -> None:
     load = await reporting.load(store, START)
 
     assert (load.outbox, load.inbox, load.jobs, load.deliveries) == ({}, {}, {}, {})
@@ -30,7 +30,7 @@ async def test_an_empty_node_has_nothing_to_report(store: SqlStore) -> None:
 
 
 async def test_every_pile_has_its_count_and_oldest_over_all_agencies(
-    store: SqlStore, clock: ManualClock
+    store: SqlOfficeStore, clock: ManualClock
 ) -> None:
     for scope in (NORTH, SOUTH):
         document = outgoing(clock, scope=scope)
@@ -61,7 +61,7 @@ async def test_every_pile_has_its_count_and_oldest_over_all_agencies(
 
 
 async def test_what_a_process_holds_is_due_at_once_when_it_lets_go(
-    store: SqlStore, clock: ManualClock
+    store: SqlOfficeStore, clock: ManualClock
 ) -> None:
     async with store.begin(NORTH) as work:
         await work.outbox.put(outbox_item(clock))
@@ -87,7 +87,7 @@ async def test_what_a_process_holds_is_due_at_once_when_it_lets_go(
 
 
 async def test_another_process_keeps_what_it_holds(
-    store: SqlStore, store_url: str, clock: ManualClock
+    store: SqlOfficeStore, store_url: str, clock: ManualClock
 ) -> None:
     async with store.begin(NORTH) as work:
         await work.outbox.put(outbox_item(clock))
@@ -100,7 +100,7 @@ async def test_another_process_keeps_what_it_holds(
         assert (await reporting.load(store, clock.now())).leases["outbox"] == 1
 
 
-async def test_a_healthy_database_takes_changes(store: SqlStore) -> None:
+async def test_a_healthy_database_takes_changes(store: SqlOfficeStore) -> None:
     await reporting.answers(store)
     await reporting.writable(store)
 

@@ -6,7 +6,7 @@ import asyncio
 from datetime import datetime, timedelta
 
 from gateway.domain.revocation import Answer, PendingRevocation, Question, Source
-from gateway.store.store import SqlStore
+from gateway.office.store.store import SqlOfficeStore
 from tests.support.clock import START, ManualClock
 from tests.support.stores import NORTH, SOUTH, inbox_item
 
@@ -30,12 +30,12 @@ def answer(
     )
 
 
-async def bodies(store: SqlStore) -> list[bytes]:
+async def bodies(store: SqlOfficeStore) -> list[bytes]:
     return sorted(each.body for each in await store.revocation.current({}))
 
 
 async def test_new_questions_are_due_at_once_and_unwanted_ones_are_forgotten(
-    store: SqlStore, clock: ManualClock
+    store: SqlOfficeStore, clock: ManualClock
 ) -> None:
     await store.revocation.plan([LISTED, ASKED], START)
     await store.revocation.plan([ASKED, OTHER], START + HOUR)
@@ -47,7 +47,7 @@ async def test_new_questions_are_due_at_once_and_unwanted_ones_are_forgotten(
     assert found[OTHER].first_at == START + HOUR
 
 
-async def test_a_question_is_given_to_one_asker_at_a_time(store: SqlStore) -> None:
+async def test_a_question_is_given_to_one_asker_at_a_time(store: SqlOfficeStore) -> None:
     await store.revocation.plan([LISTED, ASKED, OTHER], START)
 
     both = await asyncio.gather(*(store.revocation.claim(START, 10, HOUR) for _ in range(2)))
@@ -59,7 +59,7 @@ async def test_a_question_is_given_to_one_asker_at_a_time(store: SqlStore) -> No
 
 
 async def test_a_question_put_off_while_the_clock_was_ahead_is_asked_once_the_clock_is_right(
-    store: SqlStore,
+    store: SqlOfficeStore,
 ) -> None:
     await store.revocation.plan([ASKED], START)
     await store.revocation.failed(ASKED, START + 400 * DAY, "nobody there")
@@ -68,7 +68,7 @@ async def test_a_question_put_off_while_the_clock_was_ahead_is_asked_once_the_cl
     assert await store.revocation.claim(START, 10, HOUR) == []
 
 
-async def test_an_answer_ends_the_question_until_it_is_due_again(store: SqlStore) -> None:
+async def test_an_answer_ends_the_question_until_it_is_due_again(store: SqlOfficeStore) -> None:
     await store.revocation.plan([ASKED], START)
     await store.revocation.failed(ASKED, START + HOUR, "nobody there")
     (before,) = await store.revocation.asked()
@@ -81,7 +81,7 @@ async def test_an_answer_ends_the_question_until_it_is_due_again(store: SqlStore
     assert after.answered_at == START
 
 
-async def test_threat_045_an_older_answer_is_never_kept_over_a_newer_one(store: SqlStore) -> None:
+async def test_threat_045_an_older_answer_is_never_kept_over_a_newer_one(store: SqlOfficeStore) -> None:
     assert await store.revocation.keep(answer(b"revoked", START + HOUR, revokes=True), START)
 
     assert not await store.revocation.keep(answer(b"old and good", START), START)
@@ -89,21 +89,21 @@ async def test_threat_045_an_older_answer_is_never_kept_over_a_newer_one(store: 
     assert await bodies(store) == [b"revoked"]
 
 
-async def test_threat_045_an_answer_that_revokes_counts_beside_every_newer_one(store: SqlStore) -> None:
+async def test_threat_045_an_answer_that_revokes_counts_beside_every_newer_one(store: SqlOfficeStore) -> None:
     for n, revokes in enumerate((False, True, False, False)):
         await store.revocation.keep(answer(b"%d" % n, START + n * HOUR, revokes=revokes), START)
 
     assert await bodies(store) == [b"1", b"3"]
 
 
-async def test_the_same_bytes_again_are_the_same_row(store: SqlStore) -> None:
+async def test_the_same_bytes_again_are_the_same_row(store: SqlOfficeStore) -> None:
     for _ in range(2):
         assert await store.revocation.keep(answer(b"same"), START)
 
     assert len(await store.revocation.current({})) == 1
 
 
-async def test_questions_do_not_share_their_answers(store: SqlStore) -> None:
+async def test_questions_do_not_share_their_answers(store: SqlOfficeStore) -> None:
     await store.revocation.keep(answer(b"of aa"), START)
     await store.revocation.keep(answer(b"of bb", START - DAY, OTHER), START)
     await store.revocation.keep(answer(b"list", START - DAY, LISTED), START)
@@ -111,7 +111,7 @@ async def test_questions_do_not_share_their_answers(store: SqlStore) -> None:
     assert await bodies(store) == [b"list", b"of aa", b"of bb"]
 
 
-async def test_the_version_changes_with_every_answer_and_every_question(store: SqlStore) -> None:
+async def test_the_version_changes_with_every_answer_and_every_question(store: SqlOfficeStore) -> None:
     seen = {await store.revocation.version()}
     await store.revocation.plan([ASKED], START)
     seen.add(await store.revocation.version())
@@ -124,7 +124,7 @@ async def test_the_version_changes_with_every_answer_and_every_question(store: S
     assert await store.revocation.version() in seen
 
 
-async def test_what_is_known_already_is_not_read_again(store: SqlStore) -> None:
+async def test_what_is_known_already_is_not_read_again(store: SqlOfficeStore) -> None:
     first = answer(b"good")
     await store.revocation.keep(first, START)
     known = {first.digest: first}
@@ -134,7 +134,7 @@ async def test_what_is_known_already_is_not_read_again(store: SqlStore) -> None:
     assert again is first
 
 
-async def test_only_what_is_old_replaced_and_unused_is_pruned(store: SqlStore) -> None:
+async def test_only_what_is_old_replaced_and_unused_is_pruned(store: SqlOfficeStore) -> None:
     used, unused, newest = (answer(b"%d" % n, START + n * HOUR) for n in range(3))
     for each in (used, unused, newest):
         await store.revocation.keep(each, START)
@@ -148,7 +148,7 @@ async def test_only_what_is_old_replaced_and_unused_is_pruned(store: SqlStore) -
     assert sorted(each.body for each in kept) == [b"0", b"2"]
 
 
-async def test_hurrying_makes_every_question_due(store: SqlStore) -> None:
+async def test_hurrying_makes_every_question_due(store: SqlOfficeStore) -> None:
     await store.revocation.plan([ASKED, OTHER], START)
     await store.revocation.claim(START, 10, DAY)
 
@@ -156,7 +156,9 @@ async def test_hurrying_makes_every_question_due(store: SqlStore) -> None:
     assert len(await store.revocation.claim(START + HOUR, 10, DAY)) == 2
 
 
-async def test_a_packet_waits_for_its_agency_until_it_is_known(store: SqlStore, clock: ManualClock) -> None:
+async def test_a_packet_waits_for_its_agency_until_it_is_known(
+    store: SqlOfficeStore, clock: ManualClock
+) -> None:
     mine, theirs = inbox_item(clock), inbox_item(clock, scope=SOUTH)
     for scope, item in ((NORTH, mine), (SOUTH, theirs)):
         async with store.begin(scope) as work:

@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 
-from gateway.store.store import SqlStore
+from gateway.office.store.store import SqlOfficeStore
 from tests.support.clock import ManualClock
 from tests.support.stores import NORTH, SOUTH, delivery, incoming, outgoing
 
@@ -14,7 +14,7 @@ CODE, OTHER = "Z91.07", "Z91.08"
 WEEK = timedelta(days=7)
 
 
-async def sent(store: SqlStore, clock: ManualClock, *states: tuple[str, str]) -> None:
+async def sent(store: SqlOfficeStore, clock: ManualClock, *states: tuple[str, str]) -> None:
     document = outgoing(clock)
     async with store.begin(NORTH) as work:
         await work.outgoing.add(document)
@@ -23,12 +23,14 @@ async def sent(store: SqlStore, clock: ManualClock, *states: tuple[str, str]) ->
     clock.advance(60)
 
 
-async def silent(store: SqlStore, clock: ManualClock) -> set[str]:
+async def silent(store: SqlOfficeStore, clock: ManualClock) -> set[str]:
     async with store.read(NORTH) as work:
         return set(await work.deliveries.silent([CODE, OTHER], clock.now() - WEEK))
 
 
-async def test_only_who_was_not_reached_and_said_nothing_since(store: SqlStore, clock: ManualClock) -> None:
+async def test_only_who_was_not_reached_and_said_nothing_since(
+    store: SqlOfficeStore, clock: ManualClock
+) -> None:
     await sent(store, clock, (CODE, "accepted"), (OTHER, "accepted"))
     failed_at = clock.now()
     await sent(store, clock, (CODE, "failed"), (OTHER, "sent"))
@@ -42,7 +44,7 @@ async def test_only_who_was_not_reached_and_said_nothing_since(store: SqlStore, 
 
 
 @pytest.mark.parametrize("state", ["delivered", "rejected", "done"])
-async def test_an_answer_ends_it(store: SqlStore, clock: ManualClock, state: str) -> None:
+async def test_an_answer_ends_it(store: SqlOfficeStore, clock: ManualClock, state: str) -> None:
     await sent(store, clock, (CODE, "failed"))
     await sent(store, clock, (CODE, "sending"))
     assert await silent(store, clock) == {CODE}
@@ -52,7 +54,9 @@ async def test_an_answer_ends_it(store: SqlStore, clock: ManualClock, state: str
     assert await silent(store, clock) == set()
 
 
-async def test_a_document_from_there_ends_it_and_so_does_a_week(store: SqlStore, clock: ManualClock) -> None:
+async def test_a_document_from_there_ends_it_and_so_does_a_week(
+    store: SqlOfficeStore, clock: ManualClock
+) -> None:
     await sent(store, clock, (CODE, "failed"), (OTHER, "failed"))
     async with store.begin(NORTH) as work:
         await work.incoming.add(incoming(clock, sender_code=CODE.lower()))

@@ -11,21 +11,21 @@ import pytest
 from sqlalchemy import text
 
 from gateway import errors
-from gateway.accounts import list_tags
 from gateway.domain.account import PrincipalKind
 from gateway.domain.document import InState, OutState, Source
-from gateway.domain.listing import Side
-from gateway.domain.origin import NO_BOOK, Origin
-from gateway.domain.tag import MOST_ON_ONE, MOST_TAGS, Tag
-from gateway.ports.lists import Sort, Wanted
-from gateway.store.store import SqlStore
+from gateway.office.accounts import list_tags
+from gateway.office.domain.listing import Side
+from gateway.office.domain.origin import NO_BOOK, Origin
+from gateway.office.domain.tag import MOST_ON_ONE, MOST_TAGS, Tag
+from gateway.office.ports.lists import Sort, Wanted
+from gateway.office.store.store import SqlOfficeStore
 from tests.support.clock import ManualClock
 from tests.support.stores import NORTH, SOUTH, draft, incoming, outgoing
 
 OUT, IN = Wanted(side=Side.OUT, sort=Sort.NEWEST), Wanted(side=Side.IN, sort=Sort.NEWEST)
 
 
-async def came(store: SqlStore, clock: ManualClock, **values: Any) -> str:
+async def came(store: SqlOfficeStore, clock: ManualClock, **values: Any) -> str:
     document = incoming(clock, **values)
     async with store.begin(NORTH) as work:
         await work.incoming.add(document)
@@ -34,7 +34,7 @@ async def came(store: SqlStore, clock: ManualClock, **values: Any) -> str:
     return document.id
 
 
-async def went(store: SqlStore, clock: ManualClock, **values: Any) -> str:
+async def went(store: SqlOfficeStore, clock: ManualClock, **values: Any) -> str:
     document = outgoing(clock, **values)
     async with store.begin(NORTH) as work:
         await work.outgoing.add(document)
@@ -43,27 +43,27 @@ async def went(store: SqlStore, clock: ManualClock, **values: Any) -> str:
     return document.id
 
 
-async def found(store: SqlStore, wanted: Wanted) -> list[str]:
+async def found(store: SqlOfficeStore, wanted: Wanted) -> list[str]:
     """Newest first, page by page; the count says the same."""
     ids: list[str] = []
     cursor = None
     async with store.read(NORTH) as work:
         while True:
-            page = await work.lists.page(wanted, limit=2, cursor=cursor)
+            page = await work.office.lists.page(wanted, limit=2, cursor=cursor)
             ids += [each.id for each in page.lines]
             cursor = page.next_cursor
             if cursor is None:
                 break
-        assert (await work.lists.count(wanted)).n == len(ids)
+        assert (await work.office.lists.count(wanted)).n == len(ids)
     return ids
 
 
-async def label(store: SqlStore, name: str) -> Tag:
+async def label(store: SqlOfficeStore, name: str) -> Tag:
     return next(each for each in await list_tags.of(store, NORTH) if each.name == name)
 
 
 async def test_a_label_is_made_with_its_first_mark_and_found_however_it_is_written(
-    store: SqlStore, clock: ManualClock
+    store: SqlOfficeStore, clock: ManualClock
 ) -> None:
     first, second, sent = await came(store, clock), await came(store, clock), await went(store, clock)
 
@@ -78,18 +78,23 @@ async def test_a_label_is_made_with_its_first_mark_and_found_however_it_is_writt
     assert await found(store, replace(OUT, tag=made.id)) == [sent]
     assert await found(store, replace(IN, tag=made.id, sort=Sort.FIRST, text="")) == [first, second]
     async with store.read(NORTH) as work:
-        assert await work.tags.counts() == {(made.id, Side.IN): 2, (made.id, Side.OUT): 1}
-        assert await work.tags.of([first, "inb_other"]) == {first: [made]}
+        assert await work.office.tags.counts() == {(made.id, Side.IN): 2, (made.id, Side.OUT): 1}
+        assert await work.office.tags.of([first, "inb_other"]) == {first: [made]}
 
 
-async def test_what_is_taken_off_or_deleted_is_found_no_more(store: SqlStore, clock: ManualClock) -> None:
+async def test_what_is_taken_off_or_deleted_is_found_no_more(
+    store: SqlOfficeStore, clock: ManualClock
+) -> None:
     first, second = await came(store, clock), await came(store, clock)
     for id in (first, second):
         await list_tags.put(store, clock, NORTH, "Chờ ý kiến", id)
     await list_tags.put(store, clock, NORTH, "An toàn", first)
     waits = await label(store, "Chờ ý kiến")
     async with store.read(NORTH) as work:
-        assert [each.name for each in (await work.tags.of([first]))[first]] == ["An toàn", "Chờ ý kiến"]
+        assert [each.name for each in (await work.office.tags.of([first]))[first]] == [
+            "An toàn",
+            "Chờ ý kiến",
+        ]
 
     assert await list_tags.take_off(store, NORTH, waits.id, first)
     assert not await list_tags.take_off(store, NORTH, waits.id, first)
@@ -102,7 +107,9 @@ async def test_what_is_taken_off_or_deleted_is_found_no_more(store: SqlStore, cl
         await list_tags.remove(store, NORTH, waits.id)
 
 
-async def test_another_agency_neither_sees_nor_touches_them(store: SqlStore, clock: ManualClock) -> None:
+async def test_another_agency_neither_sees_nor_touches_them(
+    store: SqlOfficeStore, clock: ManualClock
+) -> None:
     ours = await came(store, clock)
     await list_tags.put(store, clock, NORTH, "Mật thiết", ours)
     made = await label(store, "Mật thiết")
@@ -114,12 +121,12 @@ async def test_another_agency_neither_sees_nor_touches_them(store: SqlStore, clo
         await list_tags.remove(store, SOUTH, made.id)
     assert not await list_tags.take_off(store, SOUTH, made.id, ours)
     async with store.read(SOUTH) as work:
-        assert await work.tags.of([ours]) == {}
-        assert (await work.lists.count(replace(IN, tag=made.id))).n == 0
+        assert await work.office.tags.of([ours]) == {}
+        assert (await work.office.lists.count(replace(IN, tag=made.id))).n == 0
     assert await found(store, replace(IN, tag=made.id)) == [ours]
 
 
-async def test_labels_are_bounded_and_need_a_name(store: SqlStore, clock: ManualClock) -> None:
+async def test_labels_are_bounded_and_need_a_name(store: SqlOfficeStore, clock: ManualClock) -> None:
     document = await came(store, clock)
     for name in ("", " … ", "a" * 41):
         with pytest.raises(errors.Clash, match="a label needs a name"):
@@ -133,13 +140,15 @@ async def test_labels_are_bounded_and_need_a_name(store: SqlStore, clock: Manual
     async with store.begin(NORTH) as work:
         for n in range(MOST_ON_ONE, MOST_TAGS):
             tag = Tag(id=f"tag_{n}", name=f"Nhãn {n}", made_by=NORTH.principal_id, made_at=clock.now())
-            await work.tags.add(tag)
+            await work.office.tags.add(tag)
         await work.commit()
     with pytest.raises(errors.Clash, match="an agency has at most"):
         await list_tags.put(store, clock, NORTH, "Một nữa", await came(store, clock))
 
 
-async def test_lists_are_filtered_by_where_a_document_came_from(store: SqlStore, clock: ManualClock) -> None:
+async def test_lists_are_filtered_by_where_a_document_came_from(
+    store: SqlOfficeStore, clock: ManualClock
+) -> None:
     program = await store.accounts.principal_for(PrincipalKind.PROGRAM, "qlvb", NORTH.agency_id)
     operator = await store.accounts.principal_for(PrincipalKind.OPERATOR, "root")
     person = await store.accounts.principal_for(PrincipalKind.PERSON, "clerk")
@@ -156,12 +165,12 @@ async def test_lists_are_filtered_by_where_a_document_came_from(store: SqlStore,
     assert await found(store, replace(IN, origin=Origin.PAPER)) == [paper]
     assert await found(store, replace(IN, origin=Origin.AXIS)) == [axis]
     async with store.read(NORTH) as work:
-        line = await work.lists.line(by_hand)
+        line = await work.office.lists.line(by_hand)
     assert line is not None
     assert line.origin is Origin.HAND
 
 
-async def test_lists_are_filtered_by_register_book(store: SqlStore, clock: ManualClock) -> None:
+async def test_lists_are_filtered_by_register_book(store: SqlOfficeStore, clock: ManualClock) -> None:
     plan = await went(store, clock, draft=draft(issued_on=date(2026, 11, 2)))
     last_year = await went(store, clock, draft=draft(issued_on=date(2025, 12, 31)))
     unfinished = await went(
@@ -176,11 +185,11 @@ async def test_lists_are_filtered_by_register_book(store: SqlStore, clock: Manua
     assert await found(store, replace(IN, book="2026")) == [taken]
     assert await found(store, replace(IN, book=NO_BOOK)) == [waiting]
     async with store.read(NORTH) as work:
-        assert await work.lists.books(Side.OUT) == ["2025", "2026", NO_BOOK]
-        assert await work.lists.books(Side.IN) == ["2026", NO_BOOK]
+        assert await work.office.lists.books(Side.OUT) == ["2025", "2026", NO_BOOK]
+        assert await work.office.lists.books(Side.IN) == ["2026", NO_BOOK]
 
 
-async def test_rows_of_before_get_where_they_came_from(store: SqlStore, clock: ManualClock) -> None:
+async def test_rows_of_before_get_where_they_came_from(store: SqlOfficeStore, clock: ManualClock) -> None:
     paper = await came(store, clock, source=Source.PAPER)
     async with store.writing() as tx:
         await tx.connection.execute(text("UPDATE list_row SET origin = NULL, book = NULL"))

@@ -10,13 +10,13 @@ from gateway.domain.account import AgencyScope
 from gateway.domain.document import InState, Kind, OutState
 from gateway.domain.office_calendar import CalendarDay, DayKind
 from gateway.domain.status import Fact, RequestKind, Track
-from gateway.domain.task import TaskNote
-from gateway.store import todo
+from gateway.office.domain.task import TaskNote
+from gateway.office.store import todo
+from gateway.office.store.store import SqlOfficeStore
 from gateway.store.deliveries import delivery_row, fact_row
 from gateway.store.events import NODE
 from gateway.store.incoming import from_domain as incoming_row
 from gateway.store.outbox import from_domain as outbox_row
-from gateway.store.store import SqlStore
 from gateway.store.tables import DeliveryRow, FactRow, IncomingRow, OutboxRow
 from tests.contract.test_store_plans import fill, plan
 from tests.support.clock import ManualClock
@@ -26,7 +26,7 @@ NOW = datetime(2026, 11, 20, 2, tzinfo=UTC)
 
 
 async def test_only_documents_that_wait_for_their_clerk_are_to_be_taken_in(
-    store: SqlStore, clock: ManualClock
+    store: SqlOfficeStore, clock: ManualClock
 ) -> None:
     late = await seed_incoming(store, incoming(clock))
     clock.advance(60)
@@ -36,23 +36,25 @@ async def test_only_documents_that_wait_for_their_clerk_are_to_be_taken_in(
     await seed_incoming(store, incoming(clock, scope=SOUTH))
 
     async with store.read(NORTH) as work:
-        assert await work.tasks.to_take_in(10) == [late, held]
-        assert await work.tasks.to_take_in(1) == [late]
+        assert await work.office.tasks.to_take_in(10) == [late, held]
+        assert await work.office.tasks.to_take_in(1) == [late]
 
 
-async def test_a_reply_is_wanted_until_the_document_is_done(store: SqlStore, clock: ManualClock) -> None:
+async def test_a_reply_is_wanted_until_the_document_is_done(
+    store: SqlOfficeStore, clock: ManualClock
+) -> None:
     wanted = await seed_incoming(store, incoming(clock, reply_required=True, due_on=date(2026, 11, 23)))
     await seed_incoming(store, incoming(clock, reply_required=True, due_on=date(2026, 11, 24)))
     await seed_incoming(store, incoming(clock, reply_required=False, due_on=date(2026, 11, 23)))
 
     async with store.begin(NORTH) as work:
-        assert await work.tasks.replies(date(2026, 11, 23), 10) == [wanted]
+        assert await work.office.tasks.replies(date(2026, 11, 23), 10) == [wanted]
         await work.incoming.save(replace(wanted, state=InState.DONE))
-        assert await work.tasks.replies(date(2026, 11, 23), 10) == []
+        assert await work.office.tasks.replies(date(2026, 11, 23), 10) == []
 
 
 async def test_requests_come_with_everything_known_about_their_document(
-    store: SqlStore, clock: ManualClock
+    store: SqlOfficeStore, clock: ManualClock
 ) -> None:
     asked = await seed_incoming(store, incoming(clock, state=InState.ACCEPTED))
     sealed = await seed_incoming(store, incoming(clock, state=InState.SEALED))
@@ -66,15 +68,15 @@ async def test_requests_come_with_everything_known_about_their_document(
         await work.facts.add(sealed.id, request)
         await work.facts.add("dlv-of-ours", request)
 
-        (found,) = await work.tasks.asked_back(NOW - timedelta(days=1), 10)
-        assert await work.tasks.asked_back(NOW + timedelta(seconds=1), 10) == []
+        (found,) = await work.office.tasks.asked_back(NOW - timedelta(days=1), 10)
+        assert await work.office.tasks.asked_back(NOW + timedelta(seconds=1), 10) == []
 
     assert found.document == asked
     assert set(found.facts) == {request, answer}
 
 
 async def test_deliveries_that_came_back_are_found_with_their_documents(
-    store: SqlStore, clock: ManualClock
+    store: SqlOfficeStore, clock: ManualClock
 ) -> None:
     document = outgoing(clock)
     deliveries = [
@@ -89,60 +91,62 @@ async def test_deliveries_that_came_back_are_found_with_their_documents(
             deliveries[1].id, "rejected", (), document.created_at + timedelta(hours=1)
         )
 
-        found = await work.tasks.returned(document.created_at, 10)
-        later = await work.tasks.returned(document.created_at + timedelta(minutes=1), 10)
+        found = await work.office.tasks.returned(document.created_at, 10)
+        later = await work.office.tasks.returned(document.created_at + timedelta(minutes=1), 10)
 
     assert [each.delivery.recipient.code for each in found] == ["Z91.02", "Z91.03"]
     assert {each.document.id for each in found} == {document.id}
     assert [each.delivery.recipient.code for each in later] == ["Z91.03"]
 
 
-async def test_what_has_left_or_was_cancelled_is_not_unsent(store: SqlStore, clock: ManualClock) -> None:
+async def test_what_has_left_or_was_cancelled_is_not_unsent(
+    store: SqlOfficeStore, clock: ManualClock
+) -> None:
     states = (OutState.DRAFT, OutState.PACKED, OutState.BLOCKED, OutState.CANCELLED, OutState.QUEUED)
     async with store.begin(NORTH) as work:
         for state in states:
             await work.outgoing.add(outgoing(clock, state=state))
-        found = await work.tasks.unsent(10)
+        found = await work.office.tasks.unsent(10)
 
     assert [each.state for each in found] == [OutState.DRAFT, OutState.BLOCKED, OutState.QUEUED]
 
 
-async def test_a_note_reads_back_and_belongs_to_one_agency(store: SqlStore) -> None:
+async def test_a_note_reads_back_and_belongs_to_one_agency(store: SqlOfficeStore) -> None:
     note = TaskNote(task="failed:dlv-1", noted_by="prn_north", noted_at=NOW, owner="A. Clerk")
     rests = replace(note, snoozed_until=NOW + timedelta(days=1), note="They move house")
     async with store.begin(NORTH) as work:
-        await work.tasks.save_note(note)
-        await work.tasks.save_note(rests)
+        await work.office.tasks.save_note(note)
+        await work.office.tasks.save_note(rests)
         await work.commit()
 
     async with store.read(NORTH) as work:
-        assert await work.tasks.notes(["failed:dlv-1", "failed:dlv-2"]) == {"failed:dlv-1": rests}
+        assert await work.office.tasks.notes(["failed:dlv-1", "failed:dlv-2"]) == {"failed:dlv-1": rests}
     async with store.read(SOUTH) as work:
-        assert await work.tasks.notes(["failed:dlv-1"]) == {}
+        assert await work.office.tasks.notes(["failed:dlv-1"]) == {}
 
 
-async def test_a_reminder_is_claimed_once_in_each_agency_until_it_is_forgotten(store: SqlStore) -> None:
+async def test_a_reminder_is_claimed_once_in_each_agency_until_it_is_forgotten(store: SqlOfficeStore) -> None:
     async with store.begin(NORTH) as work:
-        assert await work.tasks.first_time("digest:1", NOW)
-        assert not await work.tasks.first_time("digest:1", NOW)
+        assert await work.office.tasks.first_time("digest:1", NOW)
+        assert not await work.office.tasks.first_time("digest:1", NOW)
         await work.commit()
     async with store.begin(SOUTH) as work:
-        assert await work.tasks.first_time("digest:1", NOW)
+        assert await work.office.tasks.first_time("digest:1", NOW)
     async with store.begin(NORTH) as work:
-        await work.tasks.forget_reminders(NOW)
-        assert not await work.tasks.first_time("digest:1", NOW)
-        await work.tasks.forget_reminders(NOW + timedelta(seconds=1))
-        assert await work.tasks.first_time("digest:1", NOW)
+        await work.office.tasks.forget_reminders(NOW)
+        assert not await work.office.tasks.first_time("digest:1", NOW)
+        await work.office.tasks.forget_reminders(NOW + timedelta(seconds=1))
+        assert await work.office.tasks.first_time("digest:1", NOW)
 
 
-async def test_a_claim_that_is_not_committed_leaves_the_reminder_to_others(store: SqlStore) -> None:
+async def test_a_claim_that_is_not_committed_leaves_the_reminder_to_others(store: SqlOfficeStore) -> None:
     async with store.begin(NORTH) as work:
-        assert await work.tasks.first_time("digest:1", NOW)
+        assert await work.office.tasks.first_time("digest:1", NOW)
     async with store.begin(NORTH) as work:
-        assert await work.tasks.first_time("digest:1", NOW)
+        assert await work.office.tasks.first_time("digest:1", NOW)
 
 
-async def test_days_are_put_over_and_removed(store: SqlStore) -> None:
+async def test_days_are_put_over_and_removed(store: SqlOfficeStore) -> None:
     flood = CalendarDay(day=date(2026, 11, 25), kind=DayKind.HOLIDAY, name="Flood")
     swap = CalendarDay(day=date(2026, 11, 21), kind=DayKind.WORKDAY, name="Instead")
     await store.calendar.put([flood, swap], NOW, "prn_1")
@@ -162,7 +166,7 @@ async def test_days_are_put_over_and_removed(store: SqlStore) -> None:
 
 
 async def test_the_list_reads_by_index_what_is_open_however_long_the_history(
-    store: SqlStore, clock: ManualClock
+    store: SqlOfficeStore, clock: ManualClock
 ) -> None:
     document, many = outgoing(clock), 2000
     async with store.begin(NORTH) as work:

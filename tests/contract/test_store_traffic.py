@@ -7,18 +7,18 @@ from dataclasses import replace
 from datetime import timedelta
 
 from gateway.domain.document import InState
-from gateway.domain.listing import Side
-from gateway.domain.traffic import LONGEST_DAYS, Flow, TrafficWanted
 from gateway.domain.wall_clock import local
-from gateway.store import traffic
-from gateway.store.store import SqlStore
+from gateway.office.domain.listing import Side
+from gateway.office.domain.traffic import LONGEST_DAYS, Flow, TrafficWanted
+from gateway.office.store import traffic
+from gateway.office.store.store import SqlOfficeStore
 from tests.support.clock import START, ManualClock
 from tests.support.stores import NORTH, SOUTH, delivery, incoming, outgoing
 
 TODAY = local(START).date()
 
 
-async def fill(store: SqlStore, clock: ManualClock) -> None:
+async def fill(store: SqlOfficeStore, clock: ManualClock) -> None:
     """Today: one document to three recipients, and two that came. Yesterday: one to one. In SOUTH: one that came."""
     old = replace(outgoing(clock), created_at=START - timedelta(days=1))
     sent = outgoing(clock)
@@ -45,7 +45,7 @@ def told(flows: Sequence[Flow]) -> set[tuple[int, str, str, str, str, int]]:
 
 
 async def test_each_recipient_and_each_sender_is_counted_on_its_day(
-    store: SqlStore, clock: ManualClock
+    store: SqlOfficeStore, clock: ManualClock
 ) -> None:
     await fill(store, clock)
 
@@ -62,7 +62,7 @@ async def test_each_recipient_and_each_sender_is_counted_on_its_day(
     }
 
 
-async def test_agency_partner_and_direction_narrow_it(store: SqlStore, clock: ManualClock) -> None:
+async def test_agency_partner_and_direction_narrow_it(store: SqlOfficeStore, clock: ManualClock) -> None:
     await fill(store, clock)
     asked = TrafficWanted(first=TODAY, last=TODAY)
 
@@ -75,7 +75,7 @@ async def test_agency_partner_and_direction_narrow_it(store: SqlStore, clock: Ma
     assert {each.side for each in came} == {Side.IN}
 
 
-async def test_never_more_days_are_counted_than_allowed(store: SqlStore, clock: ManualClock) -> None:
+async def test_never_more_days_are_counted_than_allowed(store: SqlOfficeStore, clock: ManualClock) -> None:
     await fill(store, clock)
 
     found = await traffic.flows(store, TrafficWanted(first=TODAY - timedelta(days=LONGEST_DAYS), last=TODAY))

@@ -7,19 +7,19 @@ from dataclasses import replace
 import pytest
 
 from gateway import errors
-from gateway.accounts import list_views
 from gateway.domain.document import Assignment, Urgency
-from gateway.domain.listing import Side, person_viewer, unit_viewer
-from gateway.domain.saved_view import MOST_VIEWS
-from gateway.ports.lists import Sort, Wanted
-from gateway.store.store import SqlStore
+from gateway.office.accounts import list_views
+from gateway.office.domain.listing import Side, person_viewer, unit_viewer
+from gateway.office.domain.saved_view import MOST_VIEWS
+from gateway.office.ports.lists import Sort, Wanted
+from gateway.office.store.store import SqlOfficeStore
 from tests.support.clock import ManualClock
 from tests.support.stores import NORTH, SOUTH, incoming, outgoing
 
 OTHER = replace(NORTH, principal_id="prn_other")
 
 
-async def test_a_view_belongs_to_one_person_of_one_agency(store: SqlStore, clock: ManualClock) -> None:
+async def test_a_view_belongs_to_one_person_of_one_agency(store: SqlOfficeStore, clock: ManualClock) -> None:
     await list_views.save(store, NORTH, Side.IN, "Khẩn hôm nay", "khan=1", clock.now())
 
     assert [each.query for each in await list_views.of(store, NORTH, Side.IN)] == ["khan=1"]
@@ -29,7 +29,7 @@ async def test_a_view_belongs_to_one_person_of_one_agency(store: SqlStore, clock
 
 
 async def test_a_name_that_reads_the_same_is_replaced_and_one_view_is_first(
-    store: SqlStore, clock: ManualClock
+    store: SqlOfficeStore, clock: ManualClock
 ) -> None:
     await list_views.save(store, NORTH, Side.IN, "Khẩn", "khan=1", clock.now(), is_first=True)
     await list_views.save(store, NORTH, Side.IN, " khan ", "khan=khan", clock.now())
@@ -49,7 +49,7 @@ async def test_a_name_that_reads_the_same_is_replaced_and_one_view_is_first(
         await list_views.remove(store, OTHER, Side.IN, "Quá hạn")
 
 
-async def test_views_are_bounded_and_need_a_name(store: SqlStore, clock: ManualClock) -> None:
+async def test_views_are_bounded_and_need_a_name(store: SqlOfficeStore, clock: ManualClock) -> None:
     for name in ("", " … ", "a" * 61):
         with pytest.raises(errors.Clash, match="a view needs a name"):
             await list_views.save(store, NORTH, Side.OUT, name, "", clock.now())
@@ -64,7 +64,7 @@ async def test_views_are_bounded_and_need_a_name(store: SqlStore, clock: ManualC
 
 
 async def test_a_viewer_finds_what_the_unit_was_given_and_nothing_else(
-    store: SqlStore, clock: ManualClock
+    store: SqlOfficeStore, clock: ManualClock
 ) -> None:
     ours = incoming(clock, assignment=Assignment(lead_unit="Phòng Kế hoạch"), subject="Kế hoạch năm")
     helped = incoming(
@@ -83,11 +83,13 @@ async def test_a_viewer_finds_what_the_unit_was_given_and_nothing_else(
     person = Wanted(side=Side.OUT, viewer=person_viewer(NORTH.principal_id))
 
     async with store.read(NORTH) as work:
-        seen = {each.id for each in (await work.lists.page(unit, limit=10)).lines}
-        found = (await work.lists.page(replace(unit, text="kế hoạch năm"), limit=10)).lines
-        hidden = (await work.lists.page(replace(unit, text=unit_viewer("Phòng Tài chính")), limit=10)).lines
-        own = {each.id for each in (await work.lists.page(person, limit=10)).lines}
-        counted = await work.lists.count(unit)
+        seen = {each.id for each in (await work.office.lists.page(unit, limit=10)).lines}
+        found = (await work.office.lists.page(replace(unit, text="kế hoạch năm"), limit=10)).lines
+        hidden = (
+            await work.office.lists.page(replace(unit, text=unit_viewer("Phòng Tài chính")), limit=10)
+        ).lines
+        own = {each.id for each in (await work.office.lists.page(person, limit=10)).lines}
+        counted = await work.office.lists.count(unit)
 
     assert seen == {ours.id, helped.id}
     assert [each.id for each in found] == [ours.id]
@@ -96,7 +98,7 @@ async def test_a_viewer_finds_what_the_unit_was_given_and_nothing_else(
     assert counted.n == 2
 
 
-async def test_what_is_assigned_later_is_seen_from_then_on(store: SqlStore, clock: ManualClock) -> None:
+async def test_what_is_assigned_later_is_seen_from_then_on(store: SqlOfficeStore, clock: ManualClock) -> None:
     document = incoming(clock)
     unit = Wanted(side=Side.IN, viewer=unit_viewer("Phòng A"))
     async with store.begin(NORTH) as work:
@@ -108,11 +110,11 @@ async def test_what_is_assigned_later_is_seen_from_then_on(store: SqlStore, cloc
             await work.incoming.save(replace(stored, assignment=assigned))
             await work.commit()
         async with store.read(NORTH) as work:
-            assert len((await work.lists.page(unit, limit=10)).lines) == expected
+            assert len((await work.office.lists.page(unit, limit=10)).lines) == expected
 
 
 async def test_the_rows_beside_one_are_those_of_the_list_it_was_opened_from(
-    store: SqlStore, clock: ManualClock
+    store: SqlOfficeStore, clock: ManualClock
 ) -> None:
     async with store.begin(NORTH) as work:
         for n in range(7):
@@ -127,9 +129,9 @@ async def test_the_rows_beside_one_are_those_of_the_list_it_was_opened_from(
         Wanted(side=Side.IN, text="văn bản"),
     ):
         async with store.read(NORTH) as work:
-            order = [each.id for each in (await work.lists.page(wanted, limit=50)).lines]
-            beside = [await work.lists.beside(wanted, id) for id in order]
-            stranger = await work.lists.beside(replace(wanted, urgency=Urgency.VERY_URGENT), order[0])
+            order = [each.id for each in (await work.office.lists.page(wanted, limit=50)).lines]
+            beside = [await work.office.lists.beside(wanted, id) for id in order]
+            stranger = await work.office.lists.beside(replace(wanted, urgency=Urgency.VERY_URGENT), order[0])
 
         assert beside == list(zip([None, *order[:-1]], [*order[1:], None], strict=True)), wanted
         assert stranger == (None, None)

@@ -8,13 +8,13 @@ import pytest
 
 from gateway import errors
 from gateway.domain.event import EventKind
+from gateway.office.store.store import SqlOfficeStore
 from gateway.ports.store import Store, Work
-from gateway.store.store import SqlStore
 from tests.support.clock import ManualClock
 from tests.support.stores import NORTH, SOUTH, delivery, digest, incoming, opened, outbox_item, outgoing
 
 
-async def test_the_adapter_fits_the_port(store: SqlStore) -> None:
+async def test_the_adapter_fits_the_port(store: SqlOfficeStore) -> None:
     port: Store = store
 
     async with port.begin(NORTH) as work:
@@ -24,7 +24,7 @@ async def test_the_adapter_fits_the_port(store: SqlStore) -> None:
 
 
 async def test_everything_written_becomes_visible_together_at_commit(
-    store: SqlStore, clock: ManualClock
+    store: SqlOfficeStore, clock: ManualClock
 ) -> None:
     document = outgoing(clock)
 
@@ -43,7 +43,9 @@ async def test_everything_written_becomes_visible_together_at_commit(
     assert [job.subject_id for job in await store.claim_jobs("pack", 10, 60)] == [document.id]
 
 
-async def test_leaving_without_commit_rolls_everything_back(store: SqlStore, clock: ManualClock) -> None:
+async def test_leaving_without_commit_rolls_everything_back(
+    store: SqlOfficeStore, clock: ManualClock
+) -> None:
     document = outgoing(clock)
 
     async with store.begin(NORTH) as work:
@@ -58,7 +60,9 @@ async def test_leaving_without_commit_rolls_everything_back(store: SqlStore, clo
     assert await store.claim_jobs("pack", 10, 60) == []
 
 
-async def test_an_error_inside_rolls_back_and_passes_through(store: SqlStore, clock: ManualClock) -> None:
+async def test_an_error_inside_rolls_back_and_passes_through(
+    store: SqlOfficeStore, clock: ManualClock
+) -> None:
     document = outgoing(clock)
 
     async def fail() -> None:
@@ -73,7 +77,9 @@ async def test_an_error_inside_rolls_back_and_passes_through(store: SqlStore, cl
         assert await view.outgoing.by_packet_id(document.packet_id) is None
 
 
-async def test_a_cancelled_unit_of_work_lets_the_next_one_in(store: SqlStore, clock: ManualClock) -> None:
+async def test_a_cancelled_unit_of_work_lets_the_next_one_in(
+    store: SqlOfficeStore, clock: ManualClock
+) -> None:
     document = outgoing(clock)
     inside = asyncio.Event()
 
@@ -95,7 +101,7 @@ async def test_a_cancelled_unit_of_work_lets_the_next_one_in(store: SqlStore, cl
         await work.commit()
 
 
-async def test_a_clash_leaves_the_unit_of_work_usable(store: SqlStore, clock: ManualClock) -> None:
+async def test_a_clash_leaves_the_unit_of_work_usable(store: SqlOfficeStore, clock: ManualClock) -> None:
     first, second = outgoing(clock), outgoing(clock)
 
     async with store.begin(NORTH) as work:
@@ -109,7 +115,7 @@ async def test_a_clash_leaves_the_unit_of_work_usable(store: SqlStore, clock: Ma
         assert (await view.outgoing.get(second.id)).id == second.id
 
 
-async def test_after_commit_the_unit_of_work_is_over(store: SqlStore, clock: ManualClock) -> None:
+async def test_after_commit_the_unit_of_work_is_over(store: SqlOfficeStore, clock: ManualClock) -> None:
     async with store.begin(NORTH) as work:
         await work.commit()
 
@@ -119,13 +125,13 @@ async def test_after_commit_the_unit_of_work_is_over(store: SqlStore, clock: Man
             await work.commit()
 
 
-async def test_reading_cannot_write(store: SqlStore, clock: ManualClock) -> None:
+async def test_reading_cannot_write(store: SqlOfficeStore, clock: ManualClock) -> None:
     async with store.read(NORTH) as view:
         with pytest.raises(errors.StoreFailure):
             await view.outgoing.add(outgoing(clock))
 
 
-async def test_a_view_does_not_change_while_it_is_read(store: SqlStore, clock: ManualClock) -> None:
+async def test_a_view_does_not_change_while_it_is_read(store: SqlOfficeStore, clock: ManualClock) -> None:
     async with store.read(NORTH) as view:
         before = await view.outgoing.page(limit=10)
         async with store.begin(NORTH) as work:
@@ -136,7 +142,9 @@ async def test_a_view_does_not_change_while_it_is_read(store: SqlStore, clock: M
     assert before.items == after.items == ()
 
 
-async def test_no_agency_sees_or_changes_what_is_another_ones(store: SqlStore, clock: ManualClock) -> None:
+async def test_no_agency_sees_or_changes_what_is_another_ones(
+    store: SqlOfficeStore, clock: ManualClock
+) -> None:
     document, arrived, item = outgoing(clock), incoming(clock), outbox_item(clock)
     one = delivery(document, "Z91.02")
     async with store.begin(NORTH) as work:
@@ -174,7 +182,7 @@ async def test_no_agency_sees_or_changes_what_is_another_ones(store: SqlStore, c
         assert await other.blobs.holds(digest("anything")) is False
 
 
-async def test_a_row_cannot_point_into_another_agency(store: SqlStore, clock: ManualClock) -> None:
+async def test_a_row_cannot_point_into_another_agency(store: SqlOfficeStore, clock: ManualClock) -> None:
     arrived = incoming(clock, scope=SOUTH)
     async with store.begin(SOUTH) as work:
         await work.incoming.add(arrived)
@@ -186,11 +194,11 @@ async def test_a_row_cannot_point_into_another_agency(store: SqlStore, clock: Ma
 
 
 async def test_writers_of_two_processes_take_turns(
-    store: SqlStore, clock: ManualClock, store_url: str
+    store: SqlOfficeStore, clock: ManualClock, store_url: str
 ) -> None:
     async with opened(store_url, clock) as second:
 
-        async def count_up(through: SqlStore) -> None:
+        async def count_up(through: SqlOfficeStore) -> None:
             async with through.begin(NORTH) as work:
                 await work.register.next_number("in", 2026)
                 await work.commit()

@@ -19,9 +19,10 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, TypeVar
 
-from gateway.bootstrap import Wrap, open_node
+from gateway.bootstrap.node import Wrap
 from gateway.clock import SystemClock
 from gateway.demo import stage, story
+from gateway.office.bootstrap.office import open_office
 
 P = TypeVar("P")
 # Calls that only ask for the time of day or wait change nothing that a crash could tear.
@@ -103,7 +104,7 @@ class _Opened:
 
 
 class Killer(Wrap):
-    """The wrapper that `open_node` puts around each port."""
+    """The wrapper that `open_office` puts around each port."""
 
     def __init__(self, counter: Counter) -> None:
         self._counter = counter
@@ -155,7 +156,7 @@ async def leftovers(folder: Path, clock: LaterClock) -> dict[str, Any]:
     """After the sweeper: blobs without an owner, files without a row and rows without their bytes, gaps in
     mode B, statuses told twice."""
     settings = stage.settings_for(folder)
-    async with open_node(settings, clock=clock) as node:
+    async with open_office(settings, clock=clock) as node:
         await node.blobs.sweep(clock.now() + timedelta(hours=25))
     with closing(sqlite3.connect(folder / "gateway.db")) as rows:
         blobs = {digest for (digest,) in rows.execute("select digest from blob")}
@@ -260,7 +261,7 @@ async def set_up(folder: Path) -> None:
     """A staged folder that each point gets a copy of."""
     settings = stage.settings_for(folder)
     await stage.prepare(settings)
-    async with open_node(settings) as node:
+    async with open_office(settings) as node:
         await stage.register(node)
 
 

@@ -20,7 +20,7 @@ MANY = fan_out.Numbers(size=MB, each=4, patience_s=120)
 LARGE = large.Numbers(size=12 * MB, patience_s=120)
 
 pytestmark = [
-    pytest.mark.slow,
+    pytest.mark.long,
     pytest.mark.timeout(300),
     pytest.mark.xdist_group("reach"),
     pytest.mark.asyncio(loop_scope="module"),

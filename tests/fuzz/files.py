@@ -13,9 +13,9 @@ from pathlib import Path
 from pypdf import PdfWriter
 from pypdf.generic import DictionaryObject, NameObject, TextStringObject
 
-from gateway import labels
 from gateway.domain.files import FileFacts
 from gateway.trust.inspector import FileInspector, InspectLimits
+from gateway.words import labels
 from tests.fuzz.target import Target
 
 _LIMITS = InspectLimits(nested_bytes=1024 * 1024, pdf_objects=2_000)

@@ -16,7 +16,7 @@ def blank(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return api.staged(tmp_path_factory.mktemp("stage"))
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.timeout(500)
 async def test_every_operation_answers_as_it_is_described(blank: Path, tmp_path: Path) -> None:
     async with api.opened(blank, tmp_path / "node", OPTIONS) as door:

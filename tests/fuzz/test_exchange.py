@@ -206,7 +206,7 @@ class Exchange(RuleBasedStateMachine):
             assert [each.agency_seq for each in events] == list(range(1, len(events) + 1))
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.timeout(400)
 def test_whatever_happens_on_the_way_nothing_is_lost_doubled_or_told_twice() -> None:
     run_state_machine_as_test(

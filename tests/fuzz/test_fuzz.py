@@ -13,7 +13,7 @@ from tests.fuzz import running, target
 SECONDS, SEED = 3, 20311
 
 pytestmark = [
-    pytest.mark.slow,
+    pytest.mark.long,
     pytest.mark.timeout(400),
     pytest.mark.skipif(find_spec("atheris") is None, reason="atheris has no wheel for this Python"),
 ]

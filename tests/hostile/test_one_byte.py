@@ -15,6 +15,8 @@ from gateway.errors import InvalidEnvelope
 from tests.hostile import forge
 from tests.support import envelopes, pki
 
+pytestmark = pytest.mark.long
+
 POLICY = XmlPolicy()
 SIGNER = pki.signer(envelopes.SENDER, "p256")
 BOUND = envelopes.binding(SIGNER)

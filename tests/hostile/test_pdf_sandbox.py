@@ -31,6 +31,8 @@ from gateway.trust.pdf_signatures.sandbox import PdfLimits, PdfSandbox, Signatur
 from tests.support import pdf_pki, pdfs
 from tests.support.pdf_pki import SEEN
 
+pytestmark = pytest.mark.long
+
 SECONDS = 4.0
 
 

@@ -32,6 +32,8 @@ from tests.hostile import feed_child
 from tests.support import feeds, pki, stores
 from tests.support.clock import START, ManualClock
 
+pytestmark = pytest.mark.long
+
 OLD = [feeds.agency("Z91", "UBND tỉnh Sao Mai"), feeds.agency("Z91.01", "Sở Một", parent="Z91")]
 NEW = [OLD[0], feeds.agency("Z91.01", "Sở Một mới", parent="Z91"), feeds.agency("Z91.02", "Sở Hai")]
 

@@ -12,11 +12,11 @@ from pathlib import Path
 import pytest
 
 from bench import papers
-from gateway.bootstrap import open_node
-from gateway.bootstrap_axis import broker_access, open_axis
+from gateway.bootstrap.axis import broker_access, open_axis
 from gateway.demo import stage as demo
 from gateway.domain.document import InState, OutgoingDocument
 from gateway.errors import Misconfigured
+from gateway.office.bootstrap.office import open_office
 from gateway.settings import Secret, Settings
 from gateway.transport.amqp.axis import AmqpAxis
 from tests.support.broker import Broker
@@ -33,7 +33,7 @@ async def town_over(broker: Broker, folder: Path) -> AsyncIterator[Town]:
     topology.host({"town": [PROVINCE, DEPARTMENT, COMMUNE]})
     clock = ManualClock()
     try:
-        async with open_node(over(demo.settings_for(folder), topology), clock) as node:
+        async with open_office(over(demo.settings_for(folder), topology), clock) as node:
             yield Town(node=node, clock=clock)
     finally:
         topology.remove()

@@ -10,11 +10,11 @@ from typing import Any
 import aio_pika
 import pytest
 
-from gateway import labels
 from gateway.transport.amqp import topology
 from gateway.transport.amqp.access import Access, Server
 from gateway.transport.broker import check
 from gateway.transport.broker.check import STEPS, Finding, Mark
+from gateway.words import labels
 from tests.support.broker import Broker
 from tests.support.provisioned import Province, province
 

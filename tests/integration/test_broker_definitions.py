@@ -32,7 +32,6 @@ def cluster(tmp_path: Path) -> Iterator[Cluster]:
     made.stop()
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("way", ["rabbitmqctl", "api"])
 async def test_five_hundred_agencies_on_five_nodes_are_loaded_whole(
     cluster: Cluster, tmp_path: Path, way: str

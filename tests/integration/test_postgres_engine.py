@@ -13,11 +13,11 @@ from asyncpg import Connection
 from sqlalchemy import event, select, text
 
 from gateway import errors
+from gateway.office.store.store import SqlOfficeStore
 from gateway.registry.directory import SqlDirectory
 from gateway.store import engine, migrate
 from gateway.store.binding_log import SqlBindingLog
 from gateway.store.engine import ServerLimits
-from gateway.store.store import SqlStore
 from tests.support.clock import ManualClock
 from tests.support.stores import NORTH, SOUTH, outgoing, with_agencies
 from tests.support.tcp_proxy import TcpProxy
@@ -39,9 +39,9 @@ async def url(migrated_postgres_url: str, clock: ManualClock) -> str:
 
 
 @pytest.fixture
-async def store(url: str, clock: ManualClock) -> AsyncIterator[SqlStore]:
+async def store(url: str, clock: ManualClock) -> AsyncIterator[SqlOfficeStore]:
     """Patient for half a second."""
-    opened = SqlStore(url, clock, QUICK)
+    opened = SqlOfficeStore(url, clock, QUICK)
     yield opened
     await opened.close()
 
@@ -54,10 +54,10 @@ async def line(url: str) -> AsyncIterator[TcpProxy]:
 
 
 @pytest.fixture
-async def far(line: TcpProxy, url: str, clock: ManualClock) -> AsyncIterator[SqlStore]:
+async def far(line: TcpProxy, url: str, clock: ManualClock) -> AsyncIterator[SqlOfficeStore]:
     """The store over a line that can be cut."""
     far_url = urlsplit(url)._replace(netloc=f"admin@{line.host}:{line.port}").geturl()
-    opened = SqlStore(far_url, clock, QUICK)
+    opened = SqlOfficeStore(far_url, clock, QUICK)
     yield opened
     await opened.close()
 
@@ -88,7 +88,7 @@ async def until_none(admin: Connection, state: str) -> None:
             pass
 
 
-async def number(store: SqlStore) -> int:
+async def number(store: SqlOfficeStore) -> int:
     async with store.begin(NORTH) as work:
         found = await work.register.next_number("in", 2026)
         await work.commit()
@@ -96,7 +96,7 @@ async def number(store: SqlStore) -> int:
 
 
 async def test_a_server_that_is_not_there_is_one_named_failure_everywhere(clock: ManualClock) -> None:
-    store = SqlStore(NOBODY, clock)
+    store = SqlOfficeStore(NOBODY, clock)
     directory = SqlDirectory(store.writer, store.reader, store.memory, clock, SqlBindingLog(clock))
 
     with pytest.raises(errors.Misconfigured, match="does not answer"):
@@ -116,7 +116,7 @@ async def test_a_server_that_is_not_there_is_one_named_failure_everywhere(clock:
 async def test_an_address_with_words_the_driver_does_not_know_is_misconfigured(
     url: str, clock: ManualClock
 ) -> None:
-    store = SqlStore(f"{url}?colour=red", clock)
+    store = SqlOfficeStore(f"{url}?colour=red", clock)
 
     with pytest.raises(errors.Misconfigured, match=r"database\.url.*colour"):
         await store.open()
@@ -125,7 +125,7 @@ async def test_an_address_with_words_the_driver_does_not_know_is_misconfigured(
 
 
 async def test_a_server_that_was_restarted_between_two_units_of_work_is_not_noticed(
-    store: SqlStore, url: str
+    store: SqlOfficeStore, url: str
 ) -> None:
     theirs: list[Connection] = []
     event.listen(
@@ -141,7 +141,7 @@ async def test_a_server_that_was_restarted_between_two_units_of_work_is_not_noti
 
 
 async def test_a_server_that_goes_in_the_middle_of_a_unit_of_work_stores_nothing_of_it(
-    store: SqlStore, url: str, clock: ManualClock
+    store: SqlOfficeStore, url: str, clock: ManualClock
 ) -> None:
     document = outgoing(clock)
 
@@ -158,7 +158,7 @@ async def test_a_server_that_goes_in_the_middle_of_a_unit_of_work_stores_nothing
             await work.outgoing.get(document.id)
 
 
-async def test_a_statement_that_takes_too_long_is_broken_off(store: SqlStore) -> None:
+async def test_a_statement_that_takes_too_long_is_broken_off(store: SqlOfficeStore) -> None:
     async with store.writing() as tx:
         with pytest.raises(errors.StoreFailure, match="statement timeout"):
             await tx.tuples(select(text("pg_sleep(30)")))
@@ -166,7 +166,7 @@ async def test_a_statement_that_takes_too_long_is_broken_off(store: SqlStore) ->
     assert await number(store) == 1
 
 
-async def test_who_waits_too_long_for_another_transaction_is_told_so(store: SqlStore) -> None:
+async def test_who_waits_too_long_for_another_transaction_is_told_so(store: SqlOfficeStore) -> None:
     async with store.begin(NORTH) as work:
         await work.register.next_number("in", 2026)
         with pytest.raises(errors.StoreFailure, match="lock timeout"):
@@ -177,7 +177,7 @@ async def test_who_waits_too_long_for_another_transaction_is_told_so(store: SqlS
 
 
 async def test_a_transaction_in_which_nothing_happens_is_ended_by_the_server(
-    store: SqlStore, url: str
+    store: SqlOfficeStore, url: str
 ) -> None:
     admin = await asyncpg.connect(url)
 
@@ -194,17 +194,19 @@ async def test_a_transaction_in_which_nothing_happens_is_ended_by_the_server(
     assert await number(store) == 1
 
 
-async def test_more_units_of_work_than_connections_wait_their_turn(store: SqlStore) -> None:
+async def test_more_units_of_work_than_connections_wait_their_turn(store: SqlOfficeStore) -> None:
     assert sorted(await asyncio.gather(*(number(store) for _ in range(20)))) == list(range(1, 21))
 
 
-async def test_who_finds_no_connection_free_in_time_is_told_so(store: SqlStore) -> None:
+async def test_who_finds_no_connection_free_in_time_is_told_so(store: SqlOfficeStore) -> None:
     async with store.begin(NORTH), store.begin(SOUTH):
         with pytest.raises(errors.StoreFailure, match="QueuePool limit"):
             await number(store)
 
 
-async def test_a_line_that_breaks_and_heals_leaves_nothing_behind(far: SqlStore, line: TcpProxy) -> None:
+async def test_a_line_that_breaks_and_heals_leaves_nothing_behind(
+    far: SqlOfficeStore, line: TcpProxy
+) -> None:
     assert await number(far) == 1
 
     await line.refuse()
@@ -215,7 +217,9 @@ async def test_a_line_that_breaks_and_heals_leaves_nothing_behind(far: SqlStore,
     assert await number(far) == 2
 
 
-async def test_a_commit_whose_answer_is_lost_is_said_to_be_unknown(far: SqlStore, line: TcpProxy) -> None:
+async def test_a_commit_whose_answer_is_lost_is_said_to_be_unknown(
+    far: SqlOfficeStore, line: TcpProxy
+) -> None:
     async def commit_into_nothing() -> None:
         async with far.begin(NORTH) as work:
             await work.register.next_number("in", 2026)
@@ -228,7 +232,7 @@ async def test_a_commit_whose_answer_is_lost_is_said_to_be_unknown(far: SqlStore
 
 
 async def test_a_server_that_says_nothing_any_more_is_given_up(
-    far: SqlStore, line: TcpProxy, monkeypatch: pytest.MonkeyPatch
+    far: SqlOfficeStore, line: TcpProxy, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(engine, "CONNECT_S", 0.2)
     assert await number(far) == 1

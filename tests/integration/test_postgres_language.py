@@ -8,11 +8,11 @@ import asyncpg
 import pytest
 from sqlalchemy import insert
 
+from gateway.office.store.store import SqlOfficeStore
 from gateway.registry.directory import SqlDirectory
 from gateway.registry.tables import agency_table
 from gateway.store import migrate
 from gateway.store.binding_log import SqlBindingLog
-from gateway.store.store import SqlStore
 from tests.support.clock import ManualClock
 from tests.support.databases import fresh_database
 
@@ -37,7 +37,7 @@ async def url(postgres_url: str) -> AsyncIterator[str]:
 
 async def test_codes_and_names_are_found_by_their_beginning(url: str) -> None:
     clock = ManualClock()
-    store = SqlStore(url, clock)
+    store = SqlOfficeStore(url, clock)
     directory = SqlDirectory(store.writer, store.reader, store.memory, clock, SqlBindingLog(clock))
     names = {"Z91": "don vi a", "Z91.1": "don vi đ", "Z911": "đon vi", "Z92": "so y"}
     rows = [

@@ -35,7 +35,6 @@ async def up(folder: Path, url: str) -> tuple[int | None, str]:
     return process.returncode, said.decode()
 
 
-@pytest.mark.slow
 async def test_two_migrations_at_once_both_end_well_and_each_step_runs_once(
     tmp_path: Path, postgres_url: str
 ) -> None:

@@ -24,13 +24,13 @@ from gateway.domain.document import Change, Kind, OutgoingDocument, OutState, Re
 from gateway.domain.status import Fact, RequestKind, Track
 from gateway.errors import Misconfigured, NotFound
 from gateway.incoming import act
+from gateway.office.store.store import SqlOfficeStore
 from gateway.outgoing import manage, request
 from gateway.outgoing.desk import OutDesk
 from gateway.settings import load
 from gateway.store import leases
 from gateway.store.account_tables import HostedAgencyRow
 from gateway.store.accounts import to_hosted_row
-from gateway.store.store import SqlStore
 from tests.support.clock import ManualClock
 from tests.support.node import Town
 from tests.support.node import town as town
@@ -57,7 +57,7 @@ def clock() -> ManualClock:
 
 
 @pytest.fixture
-async def store(migrated_postgres_url: str, clock: ManualClock) -> AsyncIterator[SqlStore]:
+async def store(migrated_postgres_url: str, clock: ManualClock) -> AsyncIterator[SqlOfficeStore]:
     async with with_agencies(migrated_postgres_url, clock) as opened:
         yield opened
 
@@ -74,7 +74,7 @@ async def until_it_waits(url: str, task: asyncio.Future[Any]) -> None:
         await connection.close()
 
 
-async def sent(store: SqlStore, clock: ManualClock, state: str) -> OutgoingDocument:
+async def sent(store: SqlOfficeStore, clock: ManualClock, state: str) -> OutgoingDocument:
     """A document with two deliveries of that state, and its envelope in the outbox."""
     document = outgoing(
         clock,
@@ -120,7 +120,7 @@ async def withdrawing(desk: OutDesk, document: OutgoingDocument) -> object:
 
 @pytest.mark.parametrize("meeting", [cancelling, sending_again, asking, withdrawing])
 async def test_whoever_changes_several_deliveries_goes_through_them_as_a_courier_does(
-    town: Town, store: SqlStore, clock: ManualClock, migrated_postgres_url: str, meeting: Meeting
+    town: Town, store: SqlOfficeStore, clock: ManualClock, migrated_postgres_url: str, meeting: Meeting
 ) -> None:
     document = await sent(store, clock, "failed")
     desk = replace(town.node.out, store=store, clock=clock)
@@ -136,7 +136,7 @@ async def test_whoever_changes_several_deliveries_goes_through_them_as_a_courier
 
 
 async def test_handing_over_a_document_does_not_wait_for_who_works_on_it(
-    town: Town, store: SqlStore, clock: ManualClock
+    town: Town, store: SqlOfficeStore, clock: ManualClock
 ) -> None:
     document = await seed_incoming(store, incoming(clock))
     desk = replace(town.node.inn, store=store, clock=clock)
@@ -153,7 +153,7 @@ async def test_handing_over_a_document_does_not_wait_for_who_works_on_it(
 
 
 async def test_an_agency_does_not_leave_while_a_document_is_being_accepted_for_it(
-    store: SqlStore, clock: ManualClock, migrated_postgres_url: str
+    store: SqlOfficeStore, clock: ManualClock, migrated_postgres_url: str
 ) -> None:
     document = outgoing(clock)
     async with store.begin(NORTH) as work:
@@ -168,7 +168,7 @@ async def test_an_agency_does_not_leave_while_a_document_is_being_accepted_for_i
 
 
 async def test_what_is_to_be_accepted_while_an_agency_leaves_hears_that_it_left(
-    store: SqlStore, clock: ManualClock, migrated_postgres_url: str
+    store: SqlOfficeStore, clock: ManualClock, migrated_postgres_url: str
 ) -> None:
     """The question waits for whoever changes the agency, and is answered as it is then."""
     (north, _) = await store.hosted()
@@ -191,7 +191,7 @@ async def test_what_is_to_be_accepted_while_an_agency_leaves_hears_that_it_left(
 
 @pytest.mark.parametrize("off_s", [-61, -21, 21, 61])
 async def test_a_clock_that_is_off_by_more_than_a_third_of_a_lease_is_refused(
-    store: SqlStore, off_s: int
+    store: SqlOfficeStore, off_s: int
 ) -> None:
     gap = await store.clock_gap(lambda: SystemClock().now() + timedelta(seconds=off_s))
 
@@ -202,7 +202,7 @@ async def test_a_clock_that_is_off_by_more_than_a_third_of_a_lease_is_refused(
 
 
 @pytest.mark.parametrize("off_s", [-19, 0, 19])
-async def test_a_clock_that_is_off_by_less_is_good_enough(store: SqlStore, off_s: int) -> None:
+async def test_a_clock_that_is_off_by_less_is_good_enough(store: SqlOfficeStore, off_s: int) -> None:
     gap = await store.clock_gap(lambda: SystemClock().now() + timedelta(seconds=off_s))
 
     leases.refuse_gap(gap, 60)

@@ -10,7 +10,7 @@ import asyncpg
 import pytest
 
 from gateway.domain.event import EventKind
-from gateway.store.store import SqlStore
+from gateway.office.store.store import SqlOfficeStore
 from gateway.store.wake import ANY
 from tests.support.clock import ManualClock
 from tests.support.stores import NORTH, opened, with_agencies
@@ -19,7 +19,7 @@ from tests.support.stores import NORTH, opened, with_agencies
 class Ear:
     """What one process heard so far; a test waits until it heard what it should."""
 
-    def __init__(self, store: SqlStore) -> None:
+    def __init__(self, store: SqlOfficeStore) -> None:
         self.names: list[str] = []
         self._stirred = asyncio.Event()
         store.wake.listen(self._heard)
@@ -42,18 +42,20 @@ def clock() -> ManualClock:
 
 
 @pytest.fixture
-async def one(migrated_postgres_url: str, clock: ManualClock) -> AsyncIterator[SqlStore]:
+async def one(migrated_postgres_url: str, clock: ManualClock) -> AsyncIterator[SqlOfficeStore]:
     async with with_agencies(migrated_postgres_url, clock) as store:
         yield store
 
 
 @pytest.fixture
-async def two(migrated_postgres_url: str, clock: ManualClock) -> AsyncIterator[SqlStore]:
+async def two(migrated_postgres_url: str, clock: ManualClock) -> AsyncIterator[SqlOfficeStore]:
     async with opened(migrated_postgres_url, clock) as store:
         yield store
 
 
-async def test_a_ring_is_heard_in_another_process_and_only_once_at_home(one: SqlStore, two: SqlStore) -> None:
+async def test_a_ring_is_heard_in_another_process_and_only_once_at_home(
+    one: SqlOfficeStore, two: SqlOfficeStore
+) -> None:
     here, there = Ear(one), Ear(two)
     await here.until(ANY)
     await there.until(ANY)
@@ -66,7 +68,9 @@ async def test_a_ring_is_heard_in_another_process_and_only_once_at_home(one: Sql
     assert here.names.count("packer") == 1
 
 
-async def test_rings_of_a_moment_come_together_and_none_is_missing(one: SqlStore, two: SqlStore) -> None:
+async def test_rings_of_a_moment_come_together_and_none_is_missing(
+    one: SqlOfficeStore, two: SqlOfficeStore
+) -> None:
     there = Ear(two)
     await there.until(ANY)
 
@@ -77,7 +81,7 @@ async def test_rings_of_a_moment_come_together_and_none_is_missing(one: SqlStore
 
 
 async def test_a_reader_of_events_is_woken_by_the_sequencer_of_another_process(
-    one: SqlStore, two: SqlStore, clock: ManualClock
+    one: SqlOfficeStore, two: SqlOfficeStore, clock: ManualClock
 ) -> None:
     there = Ear(two)
     await there.until(ANY)
@@ -93,7 +97,7 @@ async def test_a_reader_of_events_is_woken_by_the_sequencer_of_another_process(
 
 
 async def test_after_the_line_broke_everybody_looks_and_rings_are_heard_again(
-    one: SqlStore, two: SqlStore, migrated_postgres_url: str
+    one: SqlOfficeStore, two: SqlOfficeStore, migrated_postgres_url: str
 ) -> None:
     there = Ear(two)
     await there.until(ANY)
@@ -112,7 +116,7 @@ async def test_after_the_line_broke_everybody_looks_and_rings_are_heard_again(
 
 
 async def test_a_name_that_is_rung_while_it_is_being_told_is_told_once_more(
-    one: SqlStore, two: SqlStore, monkeypatch: pytest.MonkeyPatch
+    one: SqlOfficeStore, two: SqlOfficeStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The work behind the second ring may have been committed after the other process had looked for the first."""
     there = Ear(two)
@@ -135,7 +139,7 @@ async def test_a_name_that_is_rung_while_it_is_being_told_is_told_once_more(
 
 
 async def test_what_could_not_be_told_is_told_over_the_next_line(
-    one: SqlStore, two: SqlStore, monkeypatch: pytest.MonkeyPatch
+    one: SqlOfficeStore, two: SqlOfficeStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     there = Ear(two)
     await there.until(ANY)
@@ -156,7 +160,7 @@ async def test_what_could_not_be_told_is_told_over_the_next_line(
 
 
 async def test_a_line_that_died_of_something_unforeseen_is_said_and_replaced_at_the_next_ring(
-    one: SqlStore, two: SqlStore, caplog: pytest.LogCaptureFixture
+    one: SqlOfficeStore, two: SqlOfficeStore, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.ERROR)
     died = asyncio.Event()
@@ -180,7 +184,7 @@ async def test_a_line_that_died_of_something_unforeseen_is_said_and_replaced_at_
     assert [getattr(record, "action", "") for record in caplog.records] == ["wake.broke"]
 
 
-async def test_a_command_that_ends_at_once_is_heard(two: SqlStore, migrated_postgres_url: str) -> None:
+async def test_a_command_that_ends_at_once_is_heard(two: SqlOfficeStore, migrated_postgres_url: str) -> None:
     there = Ear(two)
     await there.until(ANY)
 
@@ -193,7 +197,7 @@ async def test_a_command_that_ends_at_once_is_heard(two: SqlStore, migrated_post
 async def test_sqlite_rings_at_home_alone(
     tmp_path_factory: pytest.TempPathFactory, clock: ManualClock
 ) -> None:
-    store = SqlStore(f"sqlite:///{tmp_path_factory.mktemp('node') / 'node.db'}", clock)
+    store = SqlOfficeStore(f"sqlite:///{tmp_path_factory.mktemp('node') / 'node.db'}", clock)
     here = Ear(store)
 
     store.wake.ring("packer")

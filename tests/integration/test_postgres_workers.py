@@ -15,14 +15,14 @@ from pathlib import Path
 
 import pytest
 
-from gateway.bootstrap import open_node
 from gateway.demo import stage
 from gateway.domain.event import EventKind
+from gateway.office.bootstrap.office import open_office
 from gateway.settings import load
 from tests.support.clock import ManualClock
 from tests.support.node import DEPARTMENT, PROVINCE, Town
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
+pytestmark = pytest.mark.timeout(240)
 PATIENCE_S = 150.0
 LEASE_S = 15
 
@@ -37,7 +37,7 @@ async def environment(tmp_path: Path, migrated_postgres_url: str) -> Mapping[str
         "GATEWAY_WORKERS_LEASE_S": str(LEASE_S),
     }
     await stage.prepare(load(None, words))
-    async with open_node(load(None, words)) as node:
+    async with open_office(load(None, words)) as node:
         await stage.register(node)
     return words
 
@@ -45,7 +45,7 @@ async def environment(tmp_path: Path, migrated_postgres_url: str) -> Mapping[str
 @pytest.fixture
 async def front(environment: Mapping[str, str]) -> AsyncIterator[Town]:
     """The process that takes documents and works on none, as `--role web` is."""
-    async with open_node(load(None, environment)) as node:
+    async with open_office(load(None, environment)) as node:
         yield Town(node=node, clock=ManualClock())
 
 

@@ -16,10 +16,10 @@ from pathlib import Path
 import pytest
 from aiohttp.test_utils import TestClient, TestServer
 
-from gateway.bootstrap import Node, open_node
-from gateway.bootstrap_doors import application
+from gateway.cli.doors import application
 from gateway.demo import stage
 from gateway.domain.account import ApiScope, PrincipalKind
+from gateway.office.bootstrap.office import Office, open_office
 from gateway.ops.health import Watch
 from tests.support.api import DEPARTMENT, PDF, PROVINCE
 
@@ -27,7 +27,7 @@ HERE = Path(__file__).parent / "client"
 ROOT = Path(__file__).parents[2]
 INSTALL_S, RUN_S = 300, 180
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.long
 
 
 async def run(*words: str | Path, within_s: float) -> str:
@@ -56,11 +56,11 @@ async def maker() -> Path:
 
 
 @pytest.fixture
-async def node(tmp_path: Path) -> AsyncIterator[tuple[Node, str]]:
+async def node(tmp_path: Path) -> AsyncIterator[tuple[Office, str]]:
     """A running node with its workers, and its address."""
     settings = stage.settings_for(tmp_path / "node")
     await stage.prepare(settings)
-    async with open_node(settings) as node:
+    async with open_office(settings) as node:
         await stage.register(node)
         stop = asyncio.Event()
         async with (
@@ -72,7 +72,7 @@ async def node(tmp_path: Path) -> AsyncIterator[tuple[Node, str]]:
             stop.set()
 
 
-async def key(node: Node, code: str) -> str:
+async def key(node: Office, code: str) -> str:
     agency = await node.store.accounts.hosted_by_code(code)
     assert agency is not None
     secret = f"gwk_{code}"
@@ -87,7 +87,7 @@ async def key(node: Node, code: str) -> str:
 
 @pytest.mark.timeout(600)
 async def test_a_client_made_of_the_description_sends_follows_takes_downloads_and_answers(
-    node: tuple[Node, str], tmp_path: Path
+    node: tuple[Office, str], tmp_path: Path
 ) -> None:
     opened, address = node
     python = await maker()

@@ -26,6 +26,7 @@ ARGUMENTS = (
     "--disable-background-networking",
     "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
 )
+DATABASES = ["sqlite", pytest.param("postgresql", marks=pytest.mark.long)]
 LOCALE, ZONE = "vi-VN", "Asia/Ho_Chi_Minh"
 
 
@@ -36,18 +37,21 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """A browser lives as long as the process does, so the tests that use it share its event loop."""
-    shared = pytest.mark.asyncio(loop_scope="session")
+    """A browser lives as long as the process does, so the tests that use it share its event loop. Whoever comes first to
+    the story sets it up, and the others wait."""
+    shared, patient = pytest.mark.asyncio(loop_scope="session"), pytest.mark.timeout(600)
     for item in items:
         if item.path.is_relative_to(HERE) and pytest_asyncio.is_async_test(item):
             item.add_marker(shared, append=False)
+            if {"told", "laid"} & {each.name for each in item.iter_markers()}:
+                item.add_marker(patient)
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """SQLite, and PostgreSQL too for a test that is marked `on_both`."""
     if "database" in metafunc.fixturenames:
         both = metafunc.definition.get_closest_marker("on_both")
-        metafunc.parametrize("database", ["sqlite", "postgresql"] if both else ["sqlite"], indirect=True)
+        metafunc.parametrize("database", DATABASES if both else ["sqlite"], indirect=True)
 
 
 @pytest.fixture(autouse=True)

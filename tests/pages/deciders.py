@@ -10,13 +10,13 @@ from datetime import timedelta
 import pyotp
 from playwright.async_api import BrowserContext, Page
 
-from gateway.accounts import sign_in
-from gateway.accounts.acting import By
-from gateway.bootstrap import Node
 from gateway.deciding import people
 from gateway.domain.person import Role
-from gateway.domain.post import PostRole
-from gateway.web.door import COOKIE
+from gateway.office.accounts import sign_in
+from gateway.office.accounts.acting import By
+from gateway.office.bootstrap.office import Office
+from gateway.office.domain.post import PostRole
+from gateway.office.web.door import COOKIE
 from tests.support.accounts import HERE, MACHINE, Someone, post, someone, with_factor
 
 Skip = Callable[[timedelta], None]
@@ -46,7 +46,7 @@ class Decider:
         await page.fill("#code", pyotp.TOTP(self.one.totp or "").at(now))
 
 
-async def two(node: Node, url: str, skip: Skip, by: By = MACHINE) -> tuple[Decider, Decider]:
+async def two(node: Office, url: str, skip: Skip, by: By = MACHINE) -> tuple[Decider, Decider]:
     """In the place of those who set the stage, whose secrets nobody knows; added by whoever administers accounts."""
     async with node.deciding.decisions.read() as view:
         staged = [each for each in await view.people.everybody() if Role.TRUST in each.roles]

@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 import aiohttp
 from yarl import URL
 
-from gateway.domain.session import form_token
-from gateway.web.door import COOKIE
+from gateway.office.domain.session import form_token
+from gateway.office.web.door import COOKIE
 
 
 @dataclass(frozen=True, kw_only=True)

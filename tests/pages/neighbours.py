@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from gateway.bootstrap import P, Wrap
+from gateway.bootstrap.node import P, Wrap
 from gateway.demo import audit, stage
 from gateway.demo.signers import DemoSigners, area_in_mm
 from gateway.domain.account import AgencyScope

@@ -1,13 +1,12 @@
 """A real node behind its real server, for the tests of the pages: three agencies, the registry, workers at work, and for
 every role a person who took up the account; where a test wants it, with the story told or with the desks laid too. Set up
-once per process and copied for each test, as that takes long."""
+once for a run and copied for each test, as that takes long."""
 
 from __future__ import annotations
 
 import asyncio
-import atexit
+import pickle
 import shutil
-import tempfile
 import time
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
@@ -18,20 +17,23 @@ from pathlib import Path
 
 from playwright.async_api import BrowserContext
 
-from gateway.accounts import sessions, sign_in
-from gateway.bootstrap import Node, Wrap, open_node
-from gateway.bootstrap_accounts import rules
-from gateway.bootstrap_doors import application
+from gateway.bootstrap.node import Wrap
+from gateway.cli.doors import application
 from gateway.cli.listening import listening
 from gateway.clock import SystemClock
 from gateway.demo import audit, desks, people, stage, story
 from gateway.demo.people import Invited
-from gateway.domain.post import PostRole
+from gateway.domain.person import Person
+from gateway.office.accounts import sessions, sign_in
+from gateway.office.accounts.desk import AccountDesk
+from gateway.office.bootstrap.office import Office, account_rules, open_office
+from gateway.office.domain.post import PostRole
+from gateway.office.web.door import COOKIE
 from gateway.ops.health import Watch
 from gateway.settings import Settings
-from gateway.web.door import COOKIE
 from tests.support.accounts import HERE, Someone, taken_up, with_factor
 from tests.support.clock import START, ManualClock
+from tests.support.once import once
 
 # Means of deciding are new for a day; nobody's are when a test begins.
 STAGED = START - timedelta(days=2)
@@ -55,14 +57,14 @@ class MovableClock(SystemClock):
 class Site:
     """An open node at work, and who may come in."""
 
-    node: Node
+    node: Office
     url: str
     clock: MovableClock
-    people: Mapping[tuple[PostRole, str], Someone] = field(repr=False)
+    people: People = field(repr=False)
 
     def person(self, role: PostRole, actor: str = "") -> Someone:
         """Of one of the stage's agencies, or of the node."""
-        return replace(self.people[role, actor], desk=self.node.accounts)
+        return self.people[role, actor].on(self.node.accounts)
 
     async def agency(self, actor: str) -> str:
         """The agency's id."""
@@ -81,11 +83,18 @@ class Site:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Staged:
-    """A folder to copy, and who took up accounts in it."""
+class Taken:
+    """An account that its person took up, whichever node it is opened on."""
 
-    folder: Path
-    people: Mapping[tuple[PostRole, str], Someone]
+    person: Person
+    password: str
+    totp: str | None
+
+    def on(self, desk: AccountDesk) -> Someone:
+        return Someone(desk=desk, person=self.person, password=self.password, totp=self.totp)
+
+
+People = Mapping[tuple[PostRole, str], Taken]
 
 
 class Shown(StrEnum):
@@ -110,27 +119,25 @@ async def opened(
     if database:
         someone = await _set_up(_settings(folder, database), shown)
     else:
-        staged = await _staged(shown)
-        someone = staged.people
-        await asyncio.to_thread(shutil.copytree, staged.folder, folder)
+        someone = await _staged(shown, folder)
     clock = MovableClock()
     async with (
-        open_node(changed(_settings(folder, database)), clock, wrap) as node,
+        open_office(changed(_settings(folder, database)), clock, wrap) as node,
         story.at_work(node),
         listening(application(node, Watch(node=node)), "api", "127.0.0.1", 0, FINISH_S) as url,
     ):
         yield Site(node=node, url=url, clock=clock, people=someone)
 
 
-_STAGES: dict[Shown, Staged] = {}
-
-
-async def _staged(shown: Shown) -> Staged:
-    if shown not in _STAGES:
-        folder = Path(tempfile.mkdtemp(prefix="gateway-pages-"))
-        atexit.register(shutil.rmtree, folder, ignore_errors=True)
-        _STAGES[shown] = Staged(folder=folder, people=await _set_up(_settings(folder), shown))
-    return _STAGES[shown]
+async def _staged(shown: Shown, folder: Path) -> People:
+    """A copy of the stage in that folder, and who took up accounts in it."""
+    with once(f"pages-{shown}") as (kept, is_new):
+        if is_new:
+            someone = await _set_up(_settings(kept / "site"), shown)
+            (kept / "people").write_bytes(pickle.dumps(someone))
+    await asyncio.to_thread(shutil.copytree, kept / "site", folder)
+    found: People = pickle.loads((kept / "people").read_bytes())  # noqa: S301 - written above
+    return found
 
 
 def _settings(folder: Path, database: str = "") -> Settings:
@@ -138,19 +145,19 @@ def _settings(folder: Path, database: str = "") -> Settings:
     return replace(settings, database=replace(settings.database, url=database)) if database else settings
 
 
-async def _set_up(settings: Settings, shown: Shown) -> Mapping[tuple[PostRole, str], Someone]:
+async def _set_up(settings: Settings, shown: Shown) -> People:
     if shown is Shown.DESKS:
         return await _laid(settings)
     clock = ManualClock(STAGED)
     await stage.prepare(settings, clock)
-    async with open_node(settings, clock) as node:
+    async with open_office(settings, clock) as node:
         someone = await _everybody(node, await stage.register(node))
     if shown is Shown.STORY:
         await _tell(settings)
     return someone
 
 
-async def _everybody(node: Node, invited: Sequence[Invited]) -> Mapping[tuple[PostRole, str], Someone]:
+async def _everybody(node: Office, invited: Sequence[Invited]) -> People:
     codes = {each.id: each.code for each in await node.store.hosted()}
     actors = {stage.cast().code(actor): actor for actor in stage.ACTORS}
     return {
@@ -159,37 +166,37 @@ async def _everybody(node: Node, invited: Sequence[Invited]) -> Mapping[tuple[Po
     }
 
 
-async def _taken_up(node: Node, one: Invited) -> Someone:
+async def _taken_up(node: Office, one: Invited) -> Taken:
     person = await taken_up(node.accounts, one.code)
-    if one.role in rules(node.settings).sessions.second_factor:
+    if one.role in account_rules(node.settings).sessions.second_factor:
         person, _, _ = await with_factor(person)
-    return person
+    return Taken(person=person.person, password=person.password, totp=person.totp)
 
 
 async def _tell(settings: Settings) -> None:
     clock = MovableClock(START - timedelta(hours=1))
     cast = await story.prepare_cast(settings, clock)
-    async with open_node(settings, clock) as node, story.at_work(node):
+    async with open_office(settings, clock) as node, story.at_work(node):
         tale = story.Story(node=node, cast=cast, say=_unheard)
         await tale.tell()
         await tale.settled()
 
 
-async def _laid(settings: Settings) -> Mapping[tuple[PostRole, str], Someone]:
+async def _laid(settings: Settings) -> People:
     """As `gateway demo` does it; then everybody takes up the account by the link that it tells."""
     earlier, clock = MovableClock(STAGED), MovableClock(START - timedelta(hours=1))
     await stage.prepare(settings, earlier)
     stage.write_revocation(settings, earlier)
     cast = await story.prepare_cast(settings, earlier)
     await desks.days_ago(settings, cast, earlier, _unheard)
-    async with open_node(settings, clock) as node:
+    async with open_office(settings, clock) as node:
         async with story.at_work(node):
             await desks.just_now(node, cast)
             await until_quiet(node)
         return await _everybody(node, await people.linked(node.accounts, await stage.accounts(node)))
 
 
-async def until_quiet(node: Node) -> None:
+async def until_quiet(node: Office) -> None:
     """Nothing is on its way any more."""
     async with asyncio.timeout(QUIET_S):
         while not await audit.is_quiet(node):

@@ -15,20 +15,22 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import BrowserContext, Page, expect
 
-from gateway.accounts import admin, posts, sessions, sign_in
-from gateway.accounts.acting import By
 from gateway.demo import stage
 from gateway.domain.api_call import ApiCall
 from gateway.domain.person import Standing
-from gateway.domain.post import PostRole
-from gateway.domain.right import Manner, Right
 from gateway.errors import Denied
+from gateway.office.accounts import admin, posts, sessions, sign_in
+from gateway.office.accounts.acting import By
+from gateway.office.domain.post import PostRole
+from gateway.office.domain.right import Manner, Right
 from tests.pages import axe
 from tests.pages.guest import Guest, calling
 from tests.pages.site import Site
 from tests.pages.summary import Record
 from tests.pages.watching import Watcher
 from tests.support.accounts import HERE, PASSWORD, Someone
+
+pytestmark = pytest.mark.long
 
 NEW = "Mây trắng 9 tầng"
 

@@ -10,12 +10,14 @@ from pathlib import Path
 import pytest
 from playwright.async_api import Browser, BrowserContext, Page, expect
 
-from gateway.domain.post import PostRole
+from gateway.office.domain.post import PostRole
 from tests.pages.conftest import LOCALE, ZONE
 from tests.pages.effort import Hand
 from tests.pages.site import Site
 from tests.pages.test_operations import landed_broken, put_aside
 from tests.pages.watching import Watcher
+
+pytestmark = pytest.mark.long
 
 NEW_NAME, NEW_LOGIN = "Trương Thị Văn Thư", "vanthu2.stn"
 PASSWORD = "Mây trắng 9 tầng"

@@ -10,16 +10,18 @@ from datetime import timedelta
 import pytest
 from playwright.async_api import BrowserContext, Page
 
-from gateway.book.xlsx import XlsxColumn, XlsxWriter
 from gateway.deciding import reform as reforms
-from gateway.domain.post import PostRole
 from gateway.domain.registry import AgencyFilter
-from gateway.ops.web.contacts import NodeContacts
+from gateway.office.book.xlsx import XlsxColumn, XlsxWriter
+from gateway.office.domain.post import PostRole
+from gateway.office.node.contacts import NodeContacts
 from tests.pages import axe, deciders, pictures
 from tests.pages.site import Site
 from tests.pages.summary import Record
 from tests.pages.watching import Watcher
 from tests.support.node import COMMUNE, DEPARTMENT, PROVINCE
+
+pytestmark = pytest.mark.long
 
 GO = "[data-main]"
 NEW = "/co-quan/thay-doi/moi"

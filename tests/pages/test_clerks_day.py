@@ -17,7 +17,7 @@ from playwright.async_api import Page, expect
 
 from gateway.demo import stage
 from gateway.domain.document import IncomingDocument, Kind, OutgoingDocument, Source, Urgency
-from gateway.domain.post import PostRole
+from gateway.office.domain.post import PostRole
 from gateway.outgoing import recall
 from tests.pages import neighbours
 from tests.pages.effort import Hand
@@ -26,7 +26,9 @@ from tests.pages.site import Site
 from tests.support.clock import START
 from tests.support.letters import Letter
 from tests.support.printed import FOLDER
-from tests.unit.book.test_export import rows_of
+from tests.unit.office.book.test_export import rows_of
+
+pytestmark = pytest.mark.long
 
 HERE = "department"
 OTHERS = ("province", "commune", *FURTHER)

@@ -7,11 +7,12 @@ from dataclasses import replace
 from datetime import timedelta
 from urllib.parse import urlsplit
 
+import pytest
 from playwright.async_api import BrowserContext, Page, expect
 
 from gateway.domain.account import AgencyScope
 from gateway.domain.document import IncomingDocument, OutgoingDocument
-from gateway.domain.post import PostRole
+from gateway.office.domain.post import PostRole
 from tests.pages import axe, pictures
 from tests.pages.effort import Hand
 from tests.pages.site import Site
@@ -128,6 +129,7 @@ async def test_a_signed_letter_is_dropped_read_addressed_checked_sent_called_bac
     assert sorted(each.state for each in await written(site)) == ["cancelled", "packed"]
 
 
+@pytest.mark.long
 async def test_recipients_are_pasted_asked_about_chosen_and_kept_as_a_group(
     site: Site, context: BrowserContext, page: Page
 ) -> None:
@@ -166,6 +168,7 @@ async def test_recipients_are_pasted_asked_about_chosen_and_kept_as_a_group(
     assert "Khối Sao Mai" in await page.locator("main table").inner_text()
 
 
+@pytest.mark.long
 async def test_many_agencies_under_one_name_are_asked_for_one_by_one_and_not_called_unknown(
     site: Site, context: BrowserContext, page: Page
 ) -> None:
@@ -179,6 +182,7 @@ async def test_many_agencies_under_one_name_are_asked_for_one_by_one_and_not_cal
     await expect(row).not_to_contain_text("Không tìm thấy")
 
 
+@pytest.mark.long
 async def test_whom_sending_did_not_reach_lately_is_marked(
     site: Site, context: BrowserContext, page: Page
 ) -> None:
@@ -215,6 +219,7 @@ async def test_without_scripts_a_document_is_written_and_sent(site: Site, plain_
     assert urlsplit(page.url).path.startswith("/van-ban-di/")
 
 
+@pytest.mark.long
 async def test_what_was_typed_is_kept_by_itself_and_a_second_window_is_told(
     site: Site, context: BrowserContext, page: Page, watcher: Watcher
 ) -> None:
@@ -259,6 +264,7 @@ async def test_what_was_typed_is_kept_by_itself_and_a_second_window_is_told(
     assert await other.locator("#date").get_attribute("aria-invalid") == "true"
 
 
+@pytest.mark.long
 async def test_a_declared_secret_is_not_stored_and_a_changed_document_is_checked_again(
     site: Site, context: BrowserContext, page: Page, watcher: Watcher
 ) -> None:
@@ -280,6 +286,7 @@ async def test_a_declared_secret_is_not_stored_and_a_changed_document_is_checked
     assert (await written(site))[0].state == "draft"
 
 
+@pytest.mark.long
 async def test_a_number_that_was_sent_is_sent_again_only_by_who_says_so(
     site: Site, context: BrowserContext, page: Page, watcher: Watcher
 ) -> None:
@@ -299,6 +306,7 @@ async def test_a_number_that_was_sent_is_sent_again_only_by_who_says_so(
     assert [each.state for each in await written(site)] == ["queued", "queued"]
 
 
+@pytest.mark.long
 async def test_the_tick_for_malware_stands_only_at_a_file_that_a_scanner_found_clean(
     site: Site, context: BrowserContext, page: Page
 ) -> None:
@@ -318,6 +326,7 @@ async def test_the_tick_for_malware_stands_only_at_a_file_that_a_scanner_found_c
     assert await cell.inner_text() == "✓ Đã kiểm tra loại và mã độc"
 
 
+@pytest.mark.long
 async def test_a_replacement_names_why_and_who_approved_it(
     site: Site, context: BrowserContext, page: Page, watcher: Watcher
 ) -> None:
@@ -349,6 +358,7 @@ async def test_a_replacement_names_why_and_who_approved_it(
     assert "15/STD-VP" in await page.input_value("#subject")
 
 
+@pytest.mark.long
 async def test_others_prepare_and_only_their_own(
     site: Site, context: BrowserContext, page: Page, watcher: Watcher
 ) -> None:
@@ -373,6 +383,7 @@ async def test_others_prepare_and_only_their_own(
         assert answer.status == status, (role, actor)
 
 
+@pytest.mark.long
 async def test_the_page_of_signing_tells_how_where_no_token_is(
     site: Site, context: BrowserContext, page: Page, record_property: Record
 ) -> None:

@@ -11,20 +11,23 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import aiohttp
+import pytest
 import pytest_asyncio
 from pypdf import PdfWriter
 from pypdf.generic import DictionaryObject, NameObject, TextStringObject
 
-from gateway.accounts import sign_in
 from gateway.domain.document import OutgoingDocument
-from gateway.domain.post import PostRole
-from gateway.domain.session import form_token
-from gateway.web.door import COOKIE
+from gateway.office.accounts import sign_in
+from gateway.office.domain.post import PostRole
+from gateway.office.domain.session import form_token
+from gateway.office.web.door import COOKIE
 from tests.pages.site import Site
 from tests.pages.test_compose import scope
 from tests.support.accounts import HERE
 from tests.support.printed import FOLDER
 from tests.support.stamped import stamped
+
+pytestmark = pytest.mark.long
 
 MB = 1024 * 1024
 PDF = (FOLDER / "cong-van.pdf").read_bytes()

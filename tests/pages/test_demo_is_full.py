@@ -16,7 +16,7 @@ from gateway.store import looking
 from tests.pages.site import STAGED, MovableClock, Site, until_quiet
 
 DOCUMENTS = ("outgoing_document", "incoming_document", "delivery", "register_entry", "hold", "recall_ask")
-pytestmark = pytest.mark.timeout(400)
+pytestmark = [pytest.mark.long, pytest.mark.timeout(400)]
 # What a node at work writes by itself: figures, samples, the log's seals.
 BY_ITSELF = ("job_day", "queue_sample", "list_", "log_")
 

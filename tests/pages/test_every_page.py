@@ -10,14 +10,16 @@ from playwright.async_api import BrowserContext, Page
 
 from gateway.domain.account import AgencyScope
 from gateway.domain.document import OutState
-from gateway.domain.post import PostRole
-from gateway.labels import _TEXTS
-from gateway.web.door import SIGN_IN
-from gateway.web.pages import ROUTES
+from gateway.office.domain.post import PostRole
+from gateway.office.web.door import SIGN_IN
+from gateway.office.web.pages import ROUTES
 from tests.pages import axe, pictures
 from tests.pages.site import Site
 from tests.pages.summary import CHECKED, Record
 from tests.pages.walking import Walk
+from tests.support.words import entries, forms, texts
+
+pytestmark = pytest.mark.long
 
 # What a browser loads for a first view: the page, the stylesheet, the scripts; as they travel.
 MOST_BYTES = 150 * 1024
@@ -68,10 +70,8 @@ WHO = (
     (PostRole.AUDITOR, ""),
     (PostRole.CODES, ""),
 )
-_VIETNAMESE = {vi for vi, _ in _TEXTS.values()}
-ENGLISH = {
-    en for vi, en in _TEXTS.values() if en not in _VIETNAMESE and "{" not in en and re.search("[a-z]{4}", en)
-}
+_VIETNAMESE = set(texts("vi"))
+ENGLISH = {en for en in texts("en") if en not in _VIETNAMESE and "{" not in en and re.search("[a-z]{4}", en)}
 # Text that may grow to four times its size has this width of a usual screen (WCAG 2.2, 1.4.10).
 NARROWEST = 320
 _TOO_WIDE = "document.documentElement.scrollWidth > innerWidth + 1"
@@ -131,7 +131,8 @@ def _nothing_to_show(walk: Walk, role: PostRole) -> list[str]:
         *(EMPTY_TO_UNITS if role in (PostRole.OFFICER, PostRole.UNIT_HEAD) else ()),
         *(EMPTY_TO_NODE if role.is_of_node else ()),
     }
-    heads = [(route, _TEXTS[key][0].partition("{")[0]) for route, key in may]
+    words = entries("vi")
+    heads = [(route, forms(words[key])[0].partition("{")[0]) for route, key in may]
     return [
         f"{path} ({role}) has nothing to show: {said}"
         for name, said, path in walk.empty

@@ -8,15 +8,17 @@ import itertools
 import pytest
 from playwright.async_api import BrowserContext, Page, expect
 
-from gateway.accounts import sessions
-from gateway.domain.post import PostRole
-from gateway.web.door import COOKIE
+from gateway.office.accounts import sessions
+from gateway.office.domain.post import PostRole
+from gateway.office.web.door import COOKIE
 from tests.pages import axe
 from tests.pages.guest import calling
 from tests.pages.site import Site
 from tests.pages.summary import Record
 from tests.pages.test_compose import NEW, fill_in, press, scope, written
 from tests.pages.watching import Watcher
+
+pytestmark = pytest.mark.long
 
 CLERK = PostRole.CLERK
 LONG = "Ủy ban nhân dân xã Phường Thử Nghiệm Liên Thông Văn Bản Điện Tử tỉnh Sao Mai"

@@ -9,10 +9,12 @@ import pytest
 from playwright.async_api import BrowserContext, Page
 
 from gateway.domain.account import AgencyScope
-from gateway.domain.post import PostRole
+from gateway.office.domain.post import PostRole
 from tests.pages import axe, pictures
 from tests.pages.site import Site
 from tests.pages.summary import Record
+
+pytestmark = pytest.mark.long
 
 STATUS, HELP = "/trang-thai", "/tro-giup"
 

@@ -10,13 +10,13 @@ import aiohttp
 import pytest
 import pytest_asyncio
 
-from gateway.accounts import sign_in
 from gateway.domain.document import FileRole, IncomingDocument, Kind
-from gateway.domain.post import PostRole
-from gateway.domain.session import form_token
 from gateway.incoming import seal
 from gateway.incoming.act import StatusCall
-from gateway.ops.web.signing import TokenSigning
+from gateway.office.accounts import sign_in
+from gateway.office.domain.post import PostRole
+from gateway.office.domain.session import form_token
+from gateway.office.node.signing import TokenSigning
 from gateway.outgoing import drafting, intake
 from gateway.outgoing import seal as seal_out
 from tests.pages.guest import Guest, calling
@@ -25,6 +25,8 @@ from tests.pages.test_incoming import Mail, at
 from tests.pages.test_outgoing import scope, sent
 from tests.support.accounts import HERE
 from tests.support.printed import FOLDER
+
+pytestmark = pytest.mark.long
 
 WHY = "Có dấu MẬT ở trang đầu của tệp"
 OTHER = (FOLDER / "cong-van.pdf").read_bytes()

@@ -21,10 +21,11 @@ from gateway.domain.document import Change, Delivery, IncomingDocument, Kind, Ou
 from gateway.domain.event import Event, EventKind
 from gateway.domain.hold import HoldState
 from gateway.domain.person import Role
-from gateway.domain.post import PostRole
 from gateway.domain.status import Fact
 from gateway.incoming import by_hand, seal
 from gateway.incoming.act import StatusCall
+from gateway.office.bootstrap.office import Office
+from gateway.office.domain.post import PostRole
 from tests.pages import axe, pictures
 from tests.pages.effort import Hand
 from tests.pages.site import Site
@@ -32,12 +33,16 @@ from tests.pages.summary import Record
 from tests.pages.watching import Watcher
 from tests.support.accounts import with_factor
 
+pytestmark = pytest.mark.long
+
 UNIT = "Phòng Tổng hợp"
 WHY = "Thiếu phụ lục số 2 nêu trong văn bản"
 
 
 class Mail(Acts):
     """Mail from the province to the department, without waiting for more than its arrival."""
+
+    node: Office
 
     def __init__(self, site: Site) -> None:
         super().__init__(node=site.node, cast=stage.cast())
@@ -121,7 +126,7 @@ async def test_a_clerk_takes_in_by_keys_alone_and_a_single_key_changes_nothing(
     assert fact.staff is not None
     assert fact.staff.name == site.person(PostRole.CLERK, "department").person.name
     async with site.node.store.read(await mail.scope("department")) as work:
-        line = await work.lists.line(document.id)
+        line = await work.office.lists.line(document.id)
     assert line is not None
     assert not line.unread
 
@@ -179,7 +184,7 @@ async def test_what_is_on_hold_tells_why_and_is_taken_in_with_a_note_alone(
     await page.get_by_text("Chờ hỏi lại nơi gửi về phụ lục").first.wait_for()
     await axe.check(page, record_property, "/van-ban-den/{id} (on hold)")
     async with mail.node.store.read(await mail.scope("department")) as work:
-        offered = await work.lists.line(document.id)
+        offered = await work.office.lists.line(document.id)
     assert (await mail.known(document.id)).state == "held"
     assert offered is not None
     assert not await mail.stands("province", sent, "accepted")

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import pytest
 from playwright.async_api import Page, expect
 
-from gateway.accounts import list_tags
 from gateway.domain.document import InState, Source
-from gateway.domain.post import PostRole
+from gateway.office.accounts import list_tags
+from gateway.office.domain.post import PostRole
 from tests.pages import axe
 from tests.pages.site import Site
 from tests.pages.summary import Record
 from tests.pages.test_lists import arrive, clerk, numbers, scope_of
 from tests.pages.watching import Watcher
+
+pytestmark = pytest.mark.long
 
 NAME = "Hồ sơ đê điều"
 

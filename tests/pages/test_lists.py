@@ -21,12 +21,14 @@ from gateway.domain.document import (
     Urgency,
 )
 from gateway.domain.event import EventKind
-from gateway.domain.post import PostRole
+from gateway.office.domain.post import PostRole
 from tests.pages import axe
 from tests.pages.site import Site
 from tests.pages.summary import Record
 from tests.pages.watching import Watcher
 from tests.support.stores import delivery, digest, draft, incoming, outgoing
+
+pytestmark = pytest.mark.long
 
 PASSED = {
     "envelope_signature": "valid",

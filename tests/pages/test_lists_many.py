@@ -12,13 +12,15 @@ from playwright.async_api import Page, expect
 
 from gateway.domain.document import OutState, Recipient
 from gateway.domain.event import EventKind
-from gateway.domain.listing import Side
-from gateway.domain.post import PostRole
 from gateway.domain.status import Fact, Track
-from gateway.ports.lists import Wanted
+from gateway.office.domain.listing import Side
+from gateway.office.domain.post import PostRole
+from gateway.office.ports.lists import Wanted
 from tests.pages.site import Site
 from tests.pages.test_lists import clerk, scope_of
 from tests.support.stores import delivery, draft, outgoing
+
+pytestmark = pytest.mark.long
 
 
 async def test_a_recipient_is_reminded_once_of_everything_that_is_late(site: Site, page: Page) -> None:
@@ -74,6 +76,6 @@ async def test_evidence_packs_leave_as_one_file_and_each_reading_is_written_down
     scope = await scope_of(site)
     province = type(scope)(agency_id=await site.agency("province"), principal_id="prn_test")
     async with site.node.store.read(province) as work:
-        lines = (await work.lists.page(Wanted(side=Side.OUT), limit=10)).lines
+        lines = (await work.office.lists.page(Wanted(side=Side.OUT), limit=10)).lines
         told = [event.kind for line in lines for event in await work.events.of(line.id)]
     assert told.count(EventKind.DOCUMENT_READ) == 2

@@ -11,12 +11,12 @@ from datetime import timedelta
 import aiohttp
 import pytest_asyncio
 
-from gateway.accounts import admin, sessions, sign_in
-from gateway.accounts.acting import By
-from gateway.bootstrap_accounts import rules
-from gateway.domain.post import PostRole
-from gateway.web.door import COOKIE
-from gateway.web.listing.live import MOST_EACH
+from gateway.office.accounts import admin, sessions, sign_in
+from gateway.office.accounts.acting import By
+from gateway.office.bootstrap.office import account_rules
+from gateway.office.domain.post import PostRole
+from gateway.office.web.door import COOKIE
+from gateway.office.web.listing.live import MOST_EACH
 from tests.pages.site import Site
 from tests.support.accounts import HERE
 
@@ -76,7 +76,7 @@ async def test_a_stream_ends_soon_after_its_session(site: Site, streams: Streams
     assert all(each.endswith("event: over\ndata: \n\n") for each in told)
 
     for _ in range(2):
-        site.clock.skip(rules(site.node.settings).sessions.idle / 2 + timedelta(seconds=1))
+        site.clock.skip(account_rules(site.node.settings).sessions.idle / 2 + timedelta(seconds=1))
         await sessions.check(desk, stays)
     assert (await rest(lines[2])).endswith("event: over\ndata: \n\n")
     assert not lines[3].content.at_eof()

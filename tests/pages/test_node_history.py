@@ -6,18 +6,21 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import timedelta
 
+import pytest
 from playwright.async_api import BrowserContext, Page, expect
 
 from gateway.domain.account import AgencyScope
 from gateway.domain.document import Recipient
 from gateway.domain.node_history import Beat, QueueSample
-from gateway.domain.post import PostRole
+from gateway.office.domain.post import PostRole
 from gateway.policy import heartbeat
 from tests.pages import axe, pictures
 from tests.pages.site import Site
 from tests.pages.summary import Record
 from tests.pages.watching import Watcher
 from tests.support.stores import delivery, draft, incoming, outgoing
+
+pytestmark = pytest.mark.long
 
 
 async def remembered(site: Site) -> None:

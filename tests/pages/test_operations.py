@@ -17,19 +17,21 @@ from playwright.async_api import BrowserContext, Page, expect
 from gateway.domain.document import Lane
 from gateway.domain.event import EventKind
 from gateway.domain.pace import Way
-from gateway.domain.post import PostRole
+from gateway.office.domain.post import PostRole
+from gateway.office.web.door import COOKIE
 from gateway.ops import backup
 from gateway.ports import Fate
 from gateway.store import looking
 from gateway.store.log_search import Wanted, search
 from gateway.transport.embedded import EmbeddedAxis
-from gateway.web.door import COOKIE
 from gateway.workers.pulse import slots
 from tests.pages import axe, pictures
 from tests.pages.site import Site
 from tests.pages.summary import Record
 from tests.pages.watching import Watcher
 from tests.support.parcels import parcel
+
+pytestmark = pytest.mark.long
 
 SECRET_WORDS = "Noi dung rieng cua cong van"
 BROKEN = f"<edXML><Header><OrganId>Z91.07</OrganId><Subject>{SECRET_WORDS}</Subject></Wrong></edXML>".encode()

@@ -11,14 +11,15 @@ from io import BytesIO
 from typing import Any
 from urllib.parse import urlsplit
 
+import pytest
 from playwright.async_api import BrowserContext, Page, expect
 
 from gateway.domain.account import AgencyScope
 from gateway.domain.document import DeliveryMode, FileRole, OutgoingDocument, OutState
 from gateway.domain.event import EventKind
-from gateway.domain.post import PostRole
 from gateway.incoming import act
 from gateway.incoming.act import StatusCall
+from gateway.office.domain.post import PostRole
 from gateway.outgoing import accept, intake, manage
 from gateway.outgoing.order import Order
 from tests.pages import axe, pictures
@@ -27,6 +28,8 @@ from tests.pages.summary import Record
 from tests.pages.watching import Watcher
 from tests.support.node import PROVINCE
 from tests.support.packets import COMMUNE, PDF, draft
+
+pytestmark = pytest.mark.long
 
 TEXT = b"muc,so luong\nmot,1\n"
 CLERK, HEAD, OFFICER = PostRole.CLERK, PostRole.HEAD, PostRole.OFFICER

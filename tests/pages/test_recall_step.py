@@ -8,13 +8,14 @@ from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
 
+import pytest
 import pytest_asyncio
 from playwright.async_api import BrowserContext, Page, expect
 
-from gateway.accounts import posts
-from gateway.accounts.acting import By
 from gateway.domain.document import Kind, OutgoingDocument
-from gateway.domain.post import PostRole
+from gateway.office.accounts import posts
+from gateway.office.accounts.acting import By
+from gateway.office.domain.post import PostRole
 from gateway.settings import Settings
 from tests.pages import axe, pictures
 from tests.pages.guest import Guest, calling
@@ -22,6 +23,8 @@ from tests.pages.site import Site, opened
 from tests.pages.summary import Record
 from tests.pages.test_accounts import at_work
 from tests.pages.test_outgoing import at, comes, scope, sent, until
+
+pytestmark = pytest.mark.long
 
 CLERK, HEAD = PostRole.CLERK, PostRole.HEAD
 WHY, NO = "Gửi nhầm nơi nhận, thiếu phụ lục.", "Nội dung vẫn đúng, không cần thu hồi."
@@ -64,7 +67,7 @@ async def asks(site: Site, guest: Guest, document: OutgoingDocument) -> dict[str
     answer = await guest.post(at(document, "/thu-hoi"), form)
     assert answer.status == 303, answer.text
     async with site.node.store.read(await scope(site)) as work:
-        return {"ask": (await work.recalls.of(document.id))[0].id}
+        return {"ask": (await work.office.recalls.of(document.id))[0].id}
 
 
 async def test_the_head_finds_it_on_the_list_and_it_leaves_once_approved(

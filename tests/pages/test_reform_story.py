@@ -13,7 +13,7 @@ import pytest_asyncio
 from cryptography.hazmat.primitives.serialization import Encoding
 from playwright.async_api import BrowserContext, Page
 
-from gateway.bootstrap_doors import application
+from gateway.cli.doors import application
 from gateway.cli.listening import listening
 from gateway.domain.account import HostedAgency, NumberingMode
 from gateway.domain.document import InState, ReplyLink
@@ -27,6 +27,8 @@ from tests.pages.deciders import Decider
 from tests.pages.summary import Record
 from tests.pages.watching import Watcher
 from tests.support.node import COMMUNE, DEPARTMENT, PROVINCE, Town, opened
+
+pytestmark = pytest.mark.long
 
 DAY = timedelta(days=1)
 HEIR = f"{PROVINCE}.31"

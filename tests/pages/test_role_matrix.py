@@ -14,15 +14,17 @@ from urllib.parse import urlsplit
 import aiohttp
 import pytest
 
-from gateway.accounts import sessions, sign_in
-from gateway.domain.post import PostRole
-from gateway.domain.session import form_token
-from gateway.web.door import COOKIE, SIGN_IN
-from gateway.web.pages import ROUTES
-from gateway.web.routes import Route, Who
+from gateway.office.accounts import sessions, sign_in
+from gateway.office.domain.post import PostRole
+from gateway.office.domain.session import form_token
+from gateway.office.web.door import COOKIE, SIGN_IN
+from gateway.office.web.pages import ROUTES
+from gateway.office.web.routes import Route, Who
 from tests.pages.site import Site
 from tests.pages.walking import PLACE, pattern
 from tests.support.accounts import HERE, Someone
+
+pytestmark = pytest.mark.long
 
 OWN, OTHER = "department", "province"
 ROLES: Mapping[str, PostRole] = {

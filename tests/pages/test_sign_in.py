@@ -11,11 +11,11 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import BrowserContext, Page, expect
 
-from gateway.accounts import admin, sessions
-from gateway.accounts.acting import By
-from gateway.domain.post import PostRole
 from gateway.errors import Denied
-from gateway.web.door import COOKIE
+from gateway.office.accounts import admin, sessions
+from gateway.office.accounts.acting import By
+from gateway.office.domain.post import PostRole
+from gateway.office.web.door import COOKIE
 from tests.pages import axe
 from tests.pages.guest import Answer, Guest, calling
 from tests.pages.site import Site

@@ -12,8 +12,8 @@ from urllib.parse import urlsplit
 from lxml import html
 from playwright.async_api import Page
 
-from gateway.web.pages import ROUTES
-from gateway.web.routes import Route
+from gateway.office.web.pages import ROUTES
+from gateway.office.web.routes import Route
 
 # A part of an address that is filled in: its name, and what it may be.
 PLACE = re.compile(r"\{(\w+)(?::((?:[^{}]|\{[^{}]*\})+))?\}")

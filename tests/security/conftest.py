@@ -12,12 +12,12 @@ import pytest
 
 from gateway.api.app import build
 from gateway.api.deps import ApiDeps, ApiOptions
-from gateway.bootstrap import open_node
 from gateway.cli.listening import listening
 from gateway.demo import stage
+from gateway.office.bootstrap.office import open_office
+from gateway.office.web.app import add_static
+from gateway.office.web.status_page import add_status
 from gateway.ops.health import Watch
-from gateway.web.app import add_static
-from gateway.web.status_page import add_status
 from tests.support import api
 from tests.support.clock import ManualClock
 
@@ -50,7 +50,7 @@ async def listening_node(
 ) -> AsyncIterator[Socket]:
     """The whole application over the node in that folder; nothing here writes to it."""
     clock = ManualClock()
-    async with open_node(stage.settings_for(blank), clock) as node:
+    async with open_office(stage.settings_for(blank), clock) as node:
         app = build(
             ApiDeps(
                 store=node.store,

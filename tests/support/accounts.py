@@ -8,14 +8,14 @@ from datetime import timedelta
 
 import pyotp
 
-from gateway.accounts import admin, one_time, posts, second_factor, sessions, sign_in
-from gateway.accounts.acting import Acting, By
-from gateway.accounts.desk import AccountDesk
-from gateway.accounts.sign_in import Entered, Typed
 from gateway.domain.event import Event
 from gateway.domain.person import Person
-from gateway.domain.post import PostRole
-from gateway.domain.session import Origin
+from gateway.office.accounts import admin, one_time, posts, second_factor, sessions, sign_in
+from gateway.office.accounts.acting import Acting, By
+from gateway.office.accounts.desk import AccountDesk
+from gateway.office.accounts.sign_in import Entered, Typed
+from gateway.office.domain.post import PostRole
+from gateway.office.domain.session import Origin
 
 PASSWORD = "Trời mưa 7 ngày"
 MACHINE = By(principal_id="operator")

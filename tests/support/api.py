@@ -1,5 +1,5 @@
 """A real node behind a real aiohttp server, for tests of the API: the demonstration's agencies, one key each, and calls
-in a line. The stage is set up once per session and copied, because keys and migrations take longer than most tests."""
+in a line. The stage is set up once for a run and copied, because keys and migrations take longer than most tests."""
 
 from __future__ import annotations
 
@@ -23,17 +23,18 @@ from gateway import __version__
 from gateway.api.app import build
 from gateway.api.call_log import CallLog
 from gateway.api.deps import ApiDeps, ApiOptions
-from gateway.bootstrap import Node, open_node
 from gateway.demo import stage
 from gateway.domain import networks
 from gateway.domain.account import ApiScope, PrincipalKind
+from gateway.office.bootstrap.office import Office, open_office
+from gateway.office.web.app import add_static
+from gateway.office.web.status_page import add_status
 from gateway.ops.evidence.make import EvidenceMaker
 from gateway.ops.health import Watch
-from gateway.web.app import add_static
-from gateway.web.status_page import add_status
 from gateway.workers import dispatcher, packer, receiver, sequencer
 from tests.support.clock import START, ManualClock
 from tests.support.contract import complaints
+from tests.support.once import once
 
 BASE = "/api/v1"
 OUTSIDE = ("/api", "/docs", "/problems", "/healthz", "/readyz", "/static", "/?")
@@ -101,7 +102,7 @@ class Answer:
 class Door:
     """The front door of one node."""
 
-    node: Node
+    node: Office
     clock: ManualClock
     client: TestClient[Any, Any]
     calls: CallLog | None = None
@@ -191,15 +192,21 @@ class Door:
 
 def staged(folder: Path) -> Path:
     """A stage to copy: database, agencies, keys, anchors, registry rows and bindings."""
-    asyncio.run(_stage(folder))
-    return folder
+    return asyncio.run(stage_in(folder))
+
+
+async def stage_in(folder: Path) -> Path:
+    with once("stage") as (kept, is_new):
+        if is_new:
+            await _stage(kept)
+    return shutil.copytree(kept, folder, dirs_exist_ok=True)
 
 
 async def _stage(folder: Path) -> None:
     # A day earlier, so that no id made here is made again by a test's own clock.
     settings, clock = stage.settings_for(folder), ManualClock(START - timedelta(days=1))
     await stage.prepare(settings, clock)
-    async with open_node(settings, clock) as node:
+    async with open_office(settings, clock) as node:
         await stage.register(node)
 
 
@@ -208,7 +215,7 @@ async def opened(blank: Path, folder: Path, options: ApiOptions | None = None) -
     """A node of its own on a copy of the stage, with its server listening."""
     shutil.copytree(blank, folder, dirs_exist_ok=True)
     clock = ManualClock()
-    async with open_node(stage.settings_for(folder), clock) as node:
+    async with open_office(stage.settings_for(folder), clock) as node:
         # A test says when what was called is written.
         calls = CallLog(node.store.calls, clock, timedelta(days=30), every_s=3600.0)
         deps = ApiDeps(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar, cast
 
-from gateway.bootstrap import Wrap
+from gateway.bootstrap.node import Wrap
 
 P = TypeVar("P")
 

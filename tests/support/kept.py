@@ -11,13 +11,13 @@ from sqlalchemy import delete, select, update
 from sqlmodel import col
 
 from gateway.incoming import receive
+from gateway.office.store.store import SqlOfficeStore
 from gateway.store import blobs
-from gateway.store.store import SqlStore
 from gateway.store.sweeper import path_of
 from gateway.store.tables import SmallContentRow
 
 if TYPE_CHECKING:
-    from gateway.bootstrap import Node
+    from gateway.office.bootstrap.office import Office
 
 _ROW = SmallContentRow
 
@@ -34,12 +34,12 @@ def lies_in(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> 
 class Lying:
     """The content of one store and its folder."""
 
-    def __init__(self, store: SqlStore, root: Path) -> None:
+    def __init__(self, store: SqlOfficeStore, root: Path) -> None:
         self._store = store
         self._root = root
 
     @classmethod
-    def of(cls, node: Node) -> Lying:
+    def of(cls, node: Office) -> Lying:
         return cls(node.store, node.room.folder)
 
     async def there(self, digest: str) -> bool:

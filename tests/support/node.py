@@ -1,20 +1,15 @@
 """A real node without its loops: the demonstration's agencies on SQLite and the embedded axis, stepped by hand on a
 clock that the test owns. Sends and forges packets, carries what waits, and shows what lies where. The stage is set up
-once per process and copied for each test."""
+once for a run and copied for each test."""
 
 from __future__ import annotations
 
-import asyncio
-import atexit
 import hashlib
 import itertools
-import shutil
-import tempfile
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
-from functools import cache
+from datetime import datetime
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -22,7 +17,7 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
-from gateway.bootstrap import Node, Wrap, open_node
+from gateway.bootstrap.node import Wrap
 from gateway.demo import stage
 from gateway.domain.account import AgencyScope, HostedAgency
 from gateway.domain.document import (
@@ -47,13 +42,14 @@ from gateway.edxml.envelope import (
 )
 from gateway.incoming import act, files, process, receive
 from gateway.incoming.act import StatusCall, StatusDone
+from gateway.office.bootstrap.office import Office, open_office
 from gateway.outgoing import accept, dispatch, intake, package, recall
 from gateway.outgoing.order import Accepted, Once, Order
 from gateway.ports import EnvelopeSigner, InboxItem, OutboxItem, Parcel
 from gateway.settings import Settings
 from tests.hostile import forge
-from tests.support import envelopes
-from tests.support.clock import START, ManualClock
+from tests.support import api, envelopes
+from tests.support.clock import ManualClock
 from tests.support.packets import COMMUNE as COMMUNE
 from tests.support.packets import DEPARTMENT as DEPARTMENT
 from tests.support.packets import PDF as PDF
@@ -89,7 +85,7 @@ class Packet:
 class Town:
     """The node and what a test does with it. Agencies are named by their codes."""
 
-    node: Node
+    node: Office
     clock: ManualClock
     _ids: itertools.count[int] = field(default_factory=itertools.count)
 
@@ -392,24 +388,6 @@ def resigned(
     return Packet(raw=raw, id=good.id, kind=good.kind, sender=good.sender)
 
 
-@cache
-def _staged() -> Path:
-    folder = Path(tempfile.mkdtemp(prefix="gateway-stage-"))
-    atexit.register(shutil.rmtree, folder, ignore_errors=True)
-    return folder
-
-
-async def _stage_once() -> Path:
-    folder = _staged()
-    settings, clock = stage.settings_for(folder), ManualClock(START - timedelta(days=1))
-    if not (folder / "staged").exists():
-        await stage.prepare(settings, clock)
-        async with open_node(settings, clock) as node:
-            await stage.register(node)
-        await asyncio.to_thread((folder / "staged").touch)
-    return folder
-
-
 @asynccontextmanager
 async def opened(
     folder: Path,
@@ -419,9 +397,9 @@ async def opened(
 ) -> AsyncIterator[Town]:
     """A town of its own on a copy of the stage; the same folder again opens what was left there."""
     if not folder.exists():
-        shutil.copytree(await _stage_once(), folder)
+        await api.stage_in(folder)
     time = clock or ManualClock()
-    async with open_node(change(stage.settings_for(folder)), time, wrap) as node:
+    async with open_office(change(stage.settings_for(folder)), time, wrap) as node:
         yield Town(node=node, clock=time)
 
 

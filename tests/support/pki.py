@@ -63,7 +63,10 @@ def _number(seed: str, bits: int) -> int:
 
 
 def _rsa_key(seed: str, bits: int, exponent: int) -> rsa.RSAPrivateKey:
-    p, q = (_prime(f"{seed}, {name}", bits // 2, exponent) for name in "pq")
+    steps = _STEPS.get(seed, (0, 0))
+    p, q = (
+        _prime(f"{seed}, {name}", bits // 2, exponent, step) for name, step in zip("pq", steps, strict=True)
+    )
     d = pow(exponent, -1, (p - 1) * (q - 1))
     numbers = rsa.RSAPrivateNumbers(
         p=p,
@@ -77,9 +80,9 @@ def _rsa_key(seed: str, bits: int, exponent: int) -> rsa.RSAPrivateKey:
     return numbers.private_key()  # which checks that it is a key
 
 
-def _prime(seed: str, bits: int, exponent: int) -> int:
-    """The first prime after a number that follows from the seed."""
-    start = _number(seed, bits) | 3 << (bits - 2) | 1
+def _prime(seed: str, bits: int, exponent: int, step: int) -> int:
+    """The first prime after a number that follows from the seed; `step` odd numbers after it at the earliest."""
+    start = (_number(seed, bits) | 3 << (bits - 2) | 1) + 2 * step
     return next(
         n
         for n in range(start, start + (1 << 20), 2)
@@ -96,6 +99,23 @@ def _product_of_primes(below: int) -> int:
     return product
 
 
+# Where the search for the keys that most tests use ends: looking for them anew took each process seconds.
+_STEPS = {
+    "rsa-1024 key of Z93.05": (89, 100),
+    "rsa-2048 key of 000.00.07.Z91": (69, 678),
+    "rsa-2048 key of 000.00.12.Z92": (36, 264),
+    "rsa-2048 key of Time authority": (167, 13),
+    "rsa-2048 key of Time root": (122, 114),
+    "rsa-2048 key of remote": (340, 693),
+    "rsa-2048 key of tsa other middle": (351, 210),
+    "rsa-2048 key of tsa other own": (295, 17),
+    "rsa-2048 key of tsa other root": (871, 130),
+    "rsa-2048 key of tsa time middle": (327, 270),
+    "rsa-2048 key of tsa time own": (122, 819),
+    "rsa-2048 key of tsa time root": (511, 466),
+    "rsa-2048-e3 key of Z93.05": (198, 1454),
+    "rsa-4096 key of 000.00.07.Z91": (453, 86),
+}
 _SMALL_PRIMES = _product_of_primes(3000)
 
 

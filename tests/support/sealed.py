@@ -14,6 +14,7 @@ from sqlalchemy import text
 from gateway.domain.account import AgencyScope
 from gateway.domain.event import EventKind
 from gateway.domain.seal import PublishedSeal
+from gateway.office.store.store import SqlOfficeStore
 from gateway.ops.audit.found import Report
 from gateway.ops.audit.verify import Given, verify
 from gateway.policy.sealing import Rhythm
@@ -21,7 +22,6 @@ from gateway.pool import ThreadPool
 from gateway.ports.log import TimeAuthority
 from gateway.store.engine import Role, open_engine
 from gateway.store.log_proofs import seal_numbered
-from gateway.store.store import SqlStore
 from gateway.trust.seal_key import SealKey
 from gateway.workers.sealer import Sealer
 from tests.support.clock import ManualClock
@@ -40,7 +40,7 @@ def seal_key(owner: str = "seal") -> SealKey:
 class Book:
     """One node's log at work."""
 
-    store: SqlStore
+    store: SqlOfficeStore
     clock: ManualClock
     pool: ThreadPool
     authority: TimeAuthority | None = None

@@ -27,13 +27,14 @@ from gateway.domain.document import (
     Urgency,
 )
 from gateway.domain.identity import Digest, DocumentId, PacketId
+from gateway.office.store.store import SqlOfficeStore
 from gateway.ports.rows import InboxItem, OutboxItem, Target
 from gateway.ports.services import Clock
 from gateway.store import migrate
 from gateway.store.engine import Role, open_engine
 from gateway.store.memory import Memory
-from gateway.store.store import SqlStore
 from tests.support.clock import ManualClock
+from tests.support.once import once
 
 NORTH = AgencyScope(agency_id="agy_north", principal_id="prn_north")
 SOUTH = AgencyScope(agency_id="agy_south", principal_id="prn_south")
@@ -41,9 +42,10 @@ SOUTH = AgencyScope(agency_id="agy_south", principal_id="prn_south")
 
 def migrated(folder: Path) -> Path:
     """An empty database file with the newest schema, to be copied: migrating anew takes longer than most tests."""
-    path = folder / "blank.db"
-    asyncio.run(migrate.up(f"sqlite:///{path}"))
-    return path
+    with once("database") as (kept, is_new):
+        if is_new:
+            asyncio.run(migrate.up(f"sqlite:///{kept / 'blank.db'}"))
+    return Path(shutil.copy(kept / "blank.db", folder))
 
 
 def copied(blank: Path, folder: Path) -> str:
@@ -52,9 +54,9 @@ def copied(blank: Path, folder: Path) -> str:
 
 
 @asynccontextmanager
-async def opened(url: str, clock: Clock) -> AsyncIterator[SqlStore]:
+async def opened(url: str, clock: Clock) -> AsyncIterator[SqlOfficeStore]:
     """A store on that database; closed at the end, as an open connection outlives the event loop badly."""
-    store = SqlStore(url, clock)
+    store = SqlOfficeStore(url, clock)
     try:
         await store.open()
         yield store
@@ -75,7 +77,7 @@ async def remembering(url: str) -> AsyncIterator[Memory]:
 
 
 @asynccontextmanager
-async def with_agencies(url: str, clock: Clock) -> AsyncIterator[SqlStore]:
+async def with_agencies(url: str, clock: Clock) -> AsyncIterator[SqlOfficeStore]:
     """A store on that migrated database that hosts NORTH and SOUTH."""
     async with opened(url, clock) as store:
         await store.accounts.add_hosted(HostedAgency(id=NORTH.agency_id, code="Z91.01", name="North"))
@@ -195,7 +197,7 @@ def inbox_item(clock: ManualClock, *, scope: AgencyScope = NORTH, **fields: Any)
     return replace(made, **fields)
 
 
-async def seed_incoming(store: SqlStore, document: IncomingDocument) -> IncomingDocument:
+async def seed_incoming(store: SqlOfficeStore, document: IncomingDocument) -> IncomingDocument:
     """Stored and committed, for tests about what hangs on an incoming document."""
     scope = AgencyScope(agency_id=document.agency_id, principal_id="prn_seed")
     async with store.begin(scope) as work:

@@ -7,11 +7,12 @@ import os
 import sys
 from collections.abc import Mapping, Sequence
 
-import gateway.bootstrap
-import gateway.bootstrap_signing
+import gateway.bootstrap.node
+import gateway.bootstrap.signing
 import gateway.demo.signers
+import gateway.office.bootstrap.office
 import gateway.trust.pdf_signing.key_file  # noqa: F401 - all of these only to be there before the fork
-from gateway.cli import main
+from gateway import house
 
 
 def type_line(
@@ -27,7 +28,7 @@ def type_line(
     os.environ.clear()
     os.environ.update(environment)
     os.chdir(folder)
-    code = main.run(words)
+    code = house.run(words)
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(code)

@@ -8,7 +8,7 @@ import pytest
 import pytest_asyncio
 from aiohttp.test_utils import TestClient, TestServer
 
-from gateway.bootstrap_doors import application
+from gateway.cli.doors import application
 from gateway.ops.health import Watch
 from tests.support import api
 from tests.support.broker import fresh_vhost

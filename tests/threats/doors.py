@@ -20,6 +20,7 @@ from functools import cache, partial
 from pathlib import Path
 from typing import Any, Protocol
 
+from gateway import house
 from gateway.cli import main
 from gateway.domain.document import InState, Kind, Lane
 from gateway.domain.identity import Digest
@@ -256,7 +257,7 @@ def typed(words: Sequence[str]) -> tuple[int, str]:
     main.build = _APP  # the same program; making it anew takes longer than what it does
     try:
         with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
-            code = main.run(words)
+            code = house.run(words)
     finally:
         root.handlers[:] = handlers
         root.setLevel(level)

@@ -16,15 +16,15 @@ from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from gateway.bootstrap import Node, open_node
 from gateway.demo import stage
 from gateway.domain.account import HostedAgency, NumberingMode
 from gateway.edxml.envelope import Code, Envelope
+from gateway.office.bootstrap.office import Office, open_office
+from gateway.office.store.store import SqlOfficeStore
 from gateway.pool import ThreadPool
 from gateway.ports import Axis
 from gateway.settings import Secret, Settings
 from gateway.store import migrate
-from gateway.store.store import SqlStore
 from gateway.transport.embedded import EmbeddedAxis
 from gateway.trust.authority import Authority
 from gateway.trust.keys import KeyDirectory
@@ -55,7 +55,7 @@ class Ground:
     folder: Path
 
     @property
-    def node(self) -> Node:
+    def node(self) -> Office:
         return self.town.node
 
     def stray_files(self) -> list[Path]:
@@ -67,7 +67,7 @@ class Ground:
 async def embedded(folder: Path) -> AsyncIterator[Ground]:
     settings = await _prepared(folder)
     clock = ManualClock(NOW)
-    async with open_node(settings, clock) as node:
+    async with open_office(settings, clock) as node:
         await _register(node)
         hands = EmbeddedAxis(settings.axis.folder, "sender", clock, node.pool)
         async with hands:
@@ -86,7 +86,7 @@ async def over_broker(broker: Broker, folder: Path) -> AsyncIterator[Ground]:
         topology.host({"node": [RECEIVER], "sender": [SENDER], "other": [STRANGER]})
         pool = ThreadPool(2)
         stack.callback(pool.close)
-        node = await stack.enter_async_context(open_node(_on(settings, topology), clock))
+        node = await stack.enter_async_context(open_office(_on(settings, topology), clock))
         await _register(node)
         hands = axis_of(topology, "sender", folder / "hands", pool)
         await stack.enter_async_context(hands)
@@ -142,7 +142,7 @@ async def _prepared(folder: Path) -> Settings:
     settings, clock = stage.settings_for(folder), ManualClock(NOW - DAY)
     folder.mkdir(parents=True, exist_ok=True)
     await migrate.up(settings.database.url)
-    store = SqlStore(settings.database.url, clock)
+    store = SqlOfficeStore(settings.database.url, clock)
     try:
         await store.open()
         await store.accounts.add_hosted(
@@ -170,7 +170,7 @@ async def _prepared(folder: Path) -> Settings:
     return settings
 
 
-async def _register(node: Node) -> None:
+async def _register(node: Office) -> None:
     """Who is who, and whose certificates they are."""
     codes = ((SENDER, "Sở Thử nghiệm"), (RECEIVER, "Sở Mô phỏng"), (STRANGER, "Xã Mẫu"))
     rows = "".join(f"{code},{name}\n" for code, name in codes)

@@ -11,7 +11,7 @@ from gateway.edxml.checklist import CODES
 from tests.threats.cases import CASES, HELD, Case, Letter
 from tests.threats.doors import Door, Word, word_of
 
-pytestmark = pytest.mark.asyncio(loop_scope="session")
+pytestmark = [pytest.mark.long, pytest.mark.asyncio(loop_scope="session")]
 
 _NUMBERS = itertools.count(1)
 # The broker's way joins the embedded axis' way behind the adapter, so one case of each threat is enough there.

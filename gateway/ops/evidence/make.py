@@ -12,7 +12,7 @@ from functools import partial
 from typing import BinaryIO
 
 from gateway import __version__
-from gateway.bootstrap import Node
+from gateway.bootstrap.node import Node
 from gateway.domain.account import AgencyScope, HostedAgency
 from gateway.domain.document import Delivery, IncomingDocument, OutgoingDocument
 from gateway.domain.event import EventKind

@@ -9,11 +9,11 @@ from functools import partial
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from gateway import labels
 from gateway.domain.evidence_story import PacketTold, Party, Story
 from gateway.domain.status import CODES
 from gateway.domain.wall_clock import local
 from gateway.ops.evidence.write import Part
+from gateway.words import labels
 
 LANG = "vi"
 # In the order in which the page explains them.

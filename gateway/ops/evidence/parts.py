@@ -25,7 +25,7 @@ from gateway.ops.evidence.tell import Heard
 from gateway.ops.evidence.write import Part, part_of, too_large
 
 if TYPE_CHECKING:
-    from gateway.bootstrap import Node
+    from gateway.bootstrap.node import Node
 
 LINES = "application/jsonl"
 # Some two kilobytes for each packet.

@@ -13,7 +13,7 @@ from gateway.api.failing import BadCall, pointer
 from gateway.api.models import MessageIn, RecallIn
 from gateway.api.shapes import stamp
 from gateway.api.words import language
-from gateway.labels import LANGUAGES
+from gateway.words.labels import LANGUAGES
 from tests.support.clock import START
 
 

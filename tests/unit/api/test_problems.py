@@ -11,8 +11,8 @@ from gateway import errors
 from gateway.api import problems
 from gateway.api.failing import BadCall, Fault
 from gateway.api.words import Lang, say
-from gateway.labels_api import API
 from gateway.policy.verdict import ReasonCode, Verdict, reason
+from gateway.words import labels
 from tests.support.api import Door, form, meta
 
 
@@ -63,8 +63,8 @@ def test_every_slug_is_used_once() -> None:
 
 @pytest.mark.parametrize("slug", list(problems.OWN_SORTS))
 def test_every_kind_of_the_front_door_has_words(slug: str) -> None:
-    assert f"problem.{slug}" in API
-    assert f"problem.{slug}.text" in API
+    assert labels.has(f"problem.{slug}")
+    assert labels.has(f"problem.{slug}.text")
 
 
 def test_a_refusal_lists_every_reason_with_its_sentence() -> None:

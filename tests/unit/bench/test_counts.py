@@ -11,8 +11,6 @@ import pytest
 
 from bench.counts import LIMITS
 
-pytestmark = pytest.mark.slow
-
 
 @pytest.fixture(scope="module")
 def told() -> dict[str, Any]:

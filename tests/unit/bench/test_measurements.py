@@ -13,7 +13,7 @@ from bench import __main__ as bench
 from bench import asked, peer
 from bench.measurements import MEASUREMENTS
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(180)]
+pytestmark = pytest.mark.timeout(180)
 
 
 def _run(folder: Path, *words: str) -> dict[str, Any]:

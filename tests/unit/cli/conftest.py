@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from gateway.cli import main
+from gateway import house
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,7 +36,7 @@ class Terminal:
 
     def type(self, *words: str | Path) -> Said:
         self._capsys.readouterr()
-        code = main.run([str(word) for word in words])
+        code = house.run([str(word) for word in words])
         out, err = self._capsys.readouterr()
         return Said(code=code, out=out, err=err)
 

@@ -17,10 +17,10 @@ from gateway.clock import SystemClock
 from gateway.domain import merkle, seal
 from gateway.domain.account import AgencyScope
 from gateway.domain.event import EventKind
+from gateway.office.store.store import SqlOfficeStore
 from gateway.ops import backup_seal
 from gateway.policy.sealing import Rhythm
 from gateway.pool import ThreadPool
-from gateway.store.store import SqlStore
 from gateway.trust import seal_key
 from gateway.trust.authority import Authority
 from gateway.workers.sealer import Sealer
@@ -52,7 +52,7 @@ def sealed(count: int) -> None:
 
 async def _sealed(count: int) -> None:
     pool, clock = ThreadPool(1), SystemClock()
-    store = SqlStore(f"sqlite:///{DATABASE.absolute()}", clock)
+    store = SqlOfficeStore(f"sqlite:///{DATABASE.absolute()}", clock)
     try:
         (agency,) = await store.hosted()
         scope = AgencyScope(agency_id=agency.id, principal_id="prn_1")

@@ -15,6 +15,8 @@ from gateway.trust.authority import Authority
 from tests.support.cli_people import FIRST, SECOND, Deciders, typing
 from tests.unit.cli.conftest import Terminal
 
+pytestmark = pytest.mark.long
+
 PASSPHRASE = ("--passphrase-file", "passphrase")
 TWO = ("--confirmed-by", "A. Operator", "--approved-by", "A. Leader", "--yes")
 

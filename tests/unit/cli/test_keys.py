@@ -12,7 +12,7 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from gateway.bootstrap import open_office
+from gateway.bootstrap.ground import open_ground
 from gateway.clock import SystemClock
 from gateway.domain.account import AgencyScope
 from gateway.domain.event import EventKind
@@ -55,7 +55,7 @@ class Desk:
 
     def bind(self, certificate: x509.Certificate) -> None:
         async def bound() -> None:
-            async with open_office(load(self.folder / "gateway.toml", os.environ)) as office:
+            async with open_ground(load(self.folder / "gateway.toml", os.environ)) as office:
                 der = certificate.public_bytes(Encoding.DER)
                 await office.directory.bind(CODE, der, certificate.not_valid_before_utc, None, "an", "binh")
 
@@ -63,7 +63,7 @@ class Desk:
 
     def signed_a_pdf(self) -> None:
         async def told() -> None:
-            async with open_office(load(self.folder / "gateway.toml", os.environ)) as office:
+            async with open_ground(load(self.folder / "gateway.toml", os.environ)) as office:
                 (agency,) = await office.store.hosted()
                 scope = AgencyScope(agency_id=agency.id, principal_id="operator")
                 async with office.store.begin(scope) as work:

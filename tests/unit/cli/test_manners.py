@@ -14,16 +14,17 @@ from pathlib import Path
 import pytest
 import typer
 
-from gateway import __version__, labels
+from gateway import __version__
 from gateway.cli import output, stdin
 from gateway.cli.command import Call, Lang
 from gateway.clock import SystemClock
 from gateway.trust.authority import Authority
+from gateway.words import labels
 from tests.unit.cli.conftest import Terminal
 
 ROOT = Path(__file__).parents[3]
 LETTER = ROOT / "tests" / "samples" / "cong-van.pdf"
-PROGRAM = (sys.executable, "-c", "from gateway.cli.main import main; main()")
+PROGRAM = (sys.executable, "-c", "from gateway.house import main; main()")
 KEYS = {"code", "title", "detail", "hint", "where", "reasons"}
 
 

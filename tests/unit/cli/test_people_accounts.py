@@ -8,10 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from gateway.bootstrap import open_office
+from gateway.bootstrap.ground import open_ground
 from gateway.demo import stage
 from gateway.domain.account import HostedAgency
 from gateway.errors import Denied
+from gateway.office.bootstrap.office import account_desk
 from gateway.store import migrate
 from tests.support import accounts, people
 from tests.unit.cli.conftest import Terminal
@@ -36,7 +37,7 @@ def folder(tmp_path: Path, terminal: Terminal) -> Path:
 
     async def made() -> None:
         await migrate.up(settings.database.url)
-        async with open_office(settings) as office:
+        async with open_ground(settings) as office:
             await office.store.accounts.add_hosted(
                 HostedAgency(id=accounts.NORTH, code="Z91.01", name="North")
             )
@@ -49,8 +50,8 @@ def taken_up(folder: Path, code: str) -> None:
     """Its person chooses a password, and signs in once."""
 
     async def work() -> None:
-        async with open_office(stage.settings_for(folder)) as office:
-            one = await accounts.taken_up(office.accounts, code)
+        async with open_ground(stage.settings_for(folder)) as office:
+            one = await accounts.taken_up(account_desk(office), code)
             await one.enters()
 
     asyncio.run(work())
@@ -95,10 +96,10 @@ def test_somebody_is_signed_out_everywhere_and_unlocked(folder: Path, terminal: 
 
     async def lock() -> list[str]:
         codes = []
-        async with open_office(stage.settings_for(folder)) as office:
-            async with office.accounts.accounts.read() as view:
+        async with open_ground(stage.settings_for(folder)) as office:
+            async with account_desk(office).accounts.read() as view:
                 person = await view.people.named("vananh")
-            one = accounts.Someone(desk=office.accounts, person=person, password="wrong")
+            one = accounts.Someone(desk=account_desk(office), person=person, password="wrong")
             for _ in range(6):
                 with pytest.raises(Denied) as found:
                     await one.enters()

@@ -101,7 +101,7 @@ COUNTRY = 120_000
 MOST_MB = 200
 _MEASURED = (
     "import re, sys\n"
-    "from gateway.cli.main import main\n"
+    "from gateway.house import main\n"
     "sys.argv = ['gateway', *sys.argv[1:]]\n"
     "try:\n    main()\n"
     "finally:\n"
@@ -122,7 +122,7 @@ def measured(folder: Path, *words: str) -> tuple[str, int]:
     return done.stdout, int(done.stderr.rpartition("VmHWM ")[2]) // 1024
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.timeout(600)
 def test_a_list_of_the_whole_country_says_its_totals_first_in_less_than_200_mb_also_the_second_time(
     node: Terminal, tmp_path: Path

@@ -10,11 +10,11 @@ from pathlib import Path
 import pytest
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from gateway import labels
 from gateway.clock import SystemClock
 from gateway.domain.account import AgencyScope
 from gateway.domain.document import IncomingDocument, Urgency
-from gateway.store.store import SqlStore
+from gateway.office.store.store import SqlOfficeStore
+from gateway.words import labels
 from tests.support import pki, stores
 from tests.unit.cli.conftest import Terminal
 
@@ -42,7 +42,7 @@ async def arrive(folder: Path) -> str:
     return letter.id
 
 
-async def _keep(store: SqlStore, scope: AgencyScope, letter: IncomingDocument) -> None:
+async def _keep(store: SqlOfficeStore, scope: AgencyScope, letter: IncomingDocument) -> None:
     async with store.begin(scope) as work:
         await work.incoming.add(letter)
         await work.commit()

@@ -14,8 +14,8 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding, load_pem_private_key
 from cryptography.x509 import ocsp as protocol
 
-from gateway.bootstrap import open_node
 from gateway.demo import stage
+from gateway.office.bootstrap.office import open_office
 from tests.support.clock import ManualClock
 from tests.support.node import DEPARTMENT, PDF, Town, document
 from tests.support.responder import Reply, Responder, responding
@@ -39,7 +39,7 @@ def staged(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
     async def made() -> None:
         await stage.prepare(settings)
-        async with open_node(settings) as node:
+        async with open_office(settings) as node:
             await stage.register(node)
 
     asyncio.run(made())
@@ -169,7 +169,7 @@ def _at() -> tuple[str, str]:
 
 
 async def _sent(folder: Path) -> bytes:
-    async with open_node(stage.settings_for(folder)) as node:
+    async with open_office(stage.settings_for(folder)) as node:
         town = Town(node=node, clock=ManualClock(datetime.now(UTC)))
         half_an_hour_ago = town.clock.now() - timedelta(minutes=30)
         return town.forge(document(), (("van-ban.pdf", PDF),), at=half_an_hour_ago).raw

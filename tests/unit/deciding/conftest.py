@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from gateway.deciding.desk import DecidingDesk
+from gateway.office.store.store import SqlOfficeStore
 from gateway.pool import ThreadPool
 from gateway.registry.binding import SqlBindings
 from gateway.registry.directory import SqlDirectory
@@ -16,7 +17,6 @@ from gateway.registry.imports import SqlImports
 from gateway.registry.reforms import SqlReforms
 from gateway.store.binding_log import SqlBindingLog
 from gateway.store.decisions import SqlDecisions
-from gateway.store.store import SqlStore
 from gateway.trust.anchors import AnchorFile
 from gateway.trust.person_secrets import PersonSecrets
 from tests.support import people
@@ -70,8 +70,8 @@ def url(request: pytest.FixtureRequest) -> str:
 
 
 @pytest.fixture
-async def store(url: str, clock: ManualClock) -> AsyncIterator[SqlStore]:
-    opened = SqlStore(url, clock)
+async def store(url: str, clock: ManualClock) -> AsyncIterator[SqlOfficeStore]:
+    opened = SqlOfficeStore(url, clock)
     await opened.open()
     yield opened
     await opened.close()
@@ -85,7 +85,7 @@ def pool() -> Iterator[ThreadPool]:
 
 
 @pytest.fixture
-def desk(store: SqlStore, clock: ManualClock, pool: ThreadPool, tmp_path: Path) -> DecidingDesk:
+def desk(store: SqlOfficeStore, clock: ManualClock, pool: ThreadPool, tmp_path: Path) -> DecidingDesk:
     log = SqlBindingLog(clock)
     return DecidingDesk(
         decisions=SqlDecisions(
@@ -104,5 +104,5 @@ def desk(store: SqlStore, clock: ManualClock, pool: ThreadPool, tmp_path: Path) 
 
 
 @pytest.fixture
-def directory(store: SqlStore, clock: ManualClock) -> SqlDirectory:
+def directory(store: SqlOfficeStore, clock: ManualClock) -> SqlDirectory:
     return SqlDirectory(store.writer, store.reader, store.memory, clock, SqlBindingLog(clock))

@@ -15,10 +15,10 @@ from gateway.domain.event import EventKind
 from gateway.domain.proposal import Proposal
 from gateway.domain.registry_reform import DecidingDocument, Reform, ReformKind
 from gateway.errors import Clash, Denied
+from gateway.office.store.store import SqlOfficeStore
 from gateway.registry.directory import SqlDirectory
 from gateway.registry.tables import agency_table
 from gateway.store.binding_log import SqlBindingLog
-from gateway.store.store import SqlStore
 from tests.support import people
 from tests.support.clock import ManualClock
 from tests.support.people import Someone
@@ -48,14 +48,14 @@ async def proposed(both: Both, directory: SqlDirectory, text: str) -> Proposal:
     )
 
 
-async def rows(store: SqlStore) -> list[tuple[object, ...]]:
+async def rows(store: SqlOfficeStore) -> list[tuple[object, ...]]:
     table = agency_table()
     columns = [each for each in table.c if each.name != "updated_at"]
     async with store.reader.connect() as line:
         return [tuple(row) for row in await line.execute(select(*columns).order_by(table.c.code))]
 
 
-async def test_one_person_adds_and_does_not_change(store: SqlStore, clock: ManualClock) -> None:
+async def test_one_person_adds_and_does_not_change(store: SqlOfficeStore, clock: ManualClock) -> None:
     strict = SqlDirectory(
         store.writer, store.reader, store.memory, clock, SqlBindingLog(clock), two_people=True
     )
@@ -77,7 +77,7 @@ async def test_one_person_adds_and_does_not_change(store: SqlStore, clock: Manua
 
 
 async def test_an_import_of_two_people_counts_once_the_second_typed_the_number(
-    both: Both, directory: SqlDirectory, store: SqlStore, desk: DecidingDesk
+    both: Both, directory: SqlDirectory, store: SqlOfficeStore, desk: DecidingDesk
 ) -> None:
     before = await rows(store)
     made = await proposed(both, directory, RENAMED)
@@ -104,7 +104,7 @@ async def test_an_import_of_two_people_counts_once_the_second_typed_the_number(
 
 
 async def test_a_proposal_holds_only_while_it_would_do_what_was_shown(
-    both: Both, directory: SqlDirectory, store: SqlStore
+    both: Both, directory: SqlDirectory, store: SqlOfficeStore
 ) -> None:
     elsewhere, here = [await proposed(both, directory, RENAMED) for _ in range(2)]
     await directory.apply(await directory.plan_import(b"code,name\nZ95,Other\n"), "operator")
@@ -119,7 +119,7 @@ async def test_a_proposal_holds_only_while_it_would_do_what_was_shown(
 
 
 async def test_an_import_is_undone_as_a_whole_and_what_was_believed_stays(
-    both: Both, directory: SqlDirectory, store: SqlStore, desk: DecidingDesk, clock: ManualClock
+    both: Both, directory: SqlDirectory, store: SqlOfficeStore, desk: DecidingDesk, clock: ManualClock
 ) -> None:
     before = await rows(store)
     made = await proposed(both, directory, RENAMED)
@@ -159,7 +159,7 @@ async def test_an_import_is_undone_as_a_whole_and_what_was_believed_stays(
 async def test_what_a_later_import_stands_on_is_not_undone(
     both: Both,
     directory: SqlDirectory,
-    store: SqlStore,
+    store: SqlOfficeStore,
     desk: DecidingDesk,
     clock: ManualClock,
     line: str,
@@ -181,7 +181,7 @@ async def test_what_a_later_import_stands_on_is_not_undone(
 
 
 async def test_an_old_form_given_away_since_stands_in_the_way(
-    both: Both, directory: SqlDirectory, store: SqlStore, desk: DecidingDesk, clock: ManualClock
+    both: Both, directory: SqlDirectory, store: SqlOfficeStore, desk: DecidingDesk, clock: ManualClock
 ) -> None:
     made = await proposed(both, directory, "code,name,alias\nZ91.01,Sở Tài chính,\n")
     await people.approved(both[1], made)

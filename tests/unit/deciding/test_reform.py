@@ -16,9 +16,9 @@ from gateway.domain.proposal import AnchorChange, Content, Proposal
 from gateway.domain.registry import AgencyEntry, Standing
 from gateway.domain.registry_reform import DecidingDocument, Reform, ReformKind, ReformState, Target
 from gateway.errors import Clash, Denied
+from gateway.office.store.store import SqlOfficeStore
 from gateway.registry.directory import SqlDirectory
 from gateway.registry.tables import agency_table
-from gateway.store.store import SqlStore
 from tests.support import people
 from tests.support.clock import ManualClock
 from tests.support.people import Someone
@@ -173,7 +173,7 @@ def named(entry: AgencyEntry | None) -> str | None:
 
 
 async def test_undoing_restores_every_row_and_leaves_the_history(
-    both: tuple[Someone, Someone], directory: SqlDirectory, store: SqlStore
+    both: tuple[Someone, Someone], directory: SqlDirectory, store: SqlOfficeStore
 ) -> None:
     before = await rows(store)
     id = await in_force(both, MERGED)
@@ -193,7 +193,7 @@ async def test_undoing_restores_every_row_and_leaves_the_history(
     assert again != id
 
 
-async def rows(store: SqlStore) -> list[tuple[object, ...]]:
+async def rows(store: SqlOfficeStore) -> list[tuple[object, ...]]:
     columns = [each for each in agency_table().c if each.name != "updated_at"]
     async with store.reader.connect() as connection:
         return [tuple(row) for row in await connection.execute(select(*columns).order_by(columns[0]))]
@@ -286,7 +286,7 @@ async def test_threat_115_a_registry_that_changed_after_the_proposal_is_not_refo
 
 
 async def test_a_proposal_that_was_edited_in_the_database_is_refused(
-    both: tuple[Someone, Someone], store: SqlStore
+    both: tuple[Someone, Someone], store: SqlOfficeStore
 ) -> None:
     desk = both[0].desk
     made = await reforming.proposed(desk, await both[0].here(), await reforming.plan(desk, MERGED))

@@ -19,9 +19,9 @@ from gateway.domain.person import Role
 from gateway.domain.proof import Binding
 from gateway.domain.proposal import AnchorChange, Content, ProposalState
 from gateway.errors import Clash, Denied, NotFound
+from gateway.office.store.store import SqlOfficeStore
 from gateway.registry.binding import fingerprint
 from gateway.registry.directory import SqlDirectory
-from gateway.store.store import SqlStore
 from tests.support import people, pki
 from tests.support.clock import ManualClock
 from tools.pki import parts
@@ -154,7 +154,7 @@ async def test_threat_113_who_is_no_person_cannot_act_at_all(desk: DecidingDesk,
 
 
 async def test_threat_113_a_proposal_edited_after_the_first_look_is_refused(
-    desk: DecidingDesk, directory: SqlDirectory, store: SqlStore
+    desk: DecidingDesk, directory: SqlDirectory, store: SqlOfficeStore
 ) -> None:
     """In the database, past the application: with the same certificate and another code."""
     an, binh = await people.two(desk)
@@ -302,7 +302,7 @@ TAMPERED = {
 
 @pytest.mark.parametrize("how", TAMPERED)
 async def test_threat_114_a_row_changed_past_the_application_is_named_and_not_used(
-    desk: DecidingDesk, directory: SqlDirectory, store: SqlStore, how: str
+    desk: DecidingDesk, directory: SqlDirectory, store: SqlOfficeStore, how: str
 ) -> None:
     an, binh = await people.two(desk)
     wanted, other = certificate("Z91.07", "one"), certificate("Z91.07", "two")
@@ -326,7 +326,7 @@ async def test_threat_114_a_row_changed_past_the_application_is_named_and_not_us
 
 
 async def test_threat_114_two_people_put_a_changed_binding_right(
-    desk: DecidingDesk, directory: SqlDirectory, store: SqlStore, clock: ManualClock
+    desk: DecidingDesk, directory: SqlDirectory, store: SqlOfficeStore, clock: ManualClock
 ) -> None:
     an, binh = await people.two(desk)
     wanted = certificate("Z91.07", "one")
@@ -424,7 +424,7 @@ async def test_a_clock_that_went_back_does_not_lengthen_the_set_up(
 
 
 async def test_threat_114_an_emptied_table_does_not_bring_back_the_first_set_up(
-    desk: DecidingDesk, directory: SqlDirectory, store: SqlStore
+    desk: DecidingDesk, directory: SqlDirectory, store: SqlOfficeStore
 ) -> None:
     """In set-up nobody need be a day old: who empties the table and begins anew must not get that again."""
     an, binh = await people.two(desk)
@@ -442,7 +442,7 @@ async def test_threat_114_an_emptied_table_does_not_bring_back_the_first_set_up(
 
 
 async def test_threat_114_an_end_that_one_person_sets_makes_no_changed_binding_good_again(
-    desk: DecidingDesk, directory: SqlDirectory, store: SqlStore, clock: ManualClock
+    desk: DecidingDesk, directory: SqlDirectory, store: SqlOfficeStore, clock: ManualClock
 ) -> None:
     """Withdrawn; then the row is changed past the application, and the key retired by a date years ahead."""
     an, binh = await people.two(desk)
@@ -461,7 +461,7 @@ async def test_threat_114_an_end_that_one_person_sets_makes_no_changed_binding_g
 
 
 async def test_a_row_that_holds_no_certificate_stops_nobody_from_being_bound(
-    desk: DecidingDesk, directory: SqlDirectory, store: SqlStore
+    desk: DecidingDesk, directory: SqlDirectory, store: SqlOfficeStore
 ) -> None:
     an, binh = await people.two(desk)
     await people.approved(binh, await people.proposed(an, certificate("Z91.07", "one")))

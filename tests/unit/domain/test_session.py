@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 
-from gateway.domain import session
+from gateway.office.domain import session
 
 
 def test_a_token_has_256_random_bits() -> None:

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from gateway.domain.document import InState
-from gateway.domain.recall_ask import AskState
 from gateway.domain.status import CODES, STATES
-from gateway.labels import KEYS, say
+from gateway.office.domain.recall_ask import AskState
+from gateway.words.labels import has, say
 
 DOCS = Path(__file__).parents[3] / "docs"
 PAGE = (DOCS / "states.md").read_text(encoding="utf-8")
@@ -17,7 +17,7 @@ GLOSSARY = (DOCS / "glossary.md").read_text(encoding="utf-8")
 
 
 def words(key: str) -> tuple[str, str]:
-    return (say(key, "vi", code="NN"), say(key, "en", code="NN")) if key in KEYS else ("–", "–")
+    return (say(key, "vi", code="NN"), say(key, "en", code="NN")) if has(key) else ("–", "–")
 
 
 def state_rows() -> list[str]:

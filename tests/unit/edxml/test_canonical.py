@@ -174,7 +174,6 @@ def test_f3_a_tag_that_never_ends_is_given_up_before_it_is_all_in_memory(opening
     assert fed <= 4 << 20
 
 
-@pytest.mark.slow
 def test_memory_stays_bounded_on_an_attachment_of_100_mb(tmp_path: Path) -> None:
     files = (("lon.pdf", b""),)
     envelope, path = envelopes.document(files), tmp_path / "large.edxml"

@@ -212,7 +212,7 @@ def test_group_3_the_word_signature_inside_a_text_or_a_file_is_only_text() -> No
 # Vector group 8
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_group_8_no_change_of_any_one_byte_is_ever_accepted_as_another_file() -> None:
     raw = small()
     original = accepted(raw)

@@ -11,8 +11,8 @@ import pytest
 
 from gateway.errors import StoreFailure
 from gateway.incoming import receive
+from gateway.office.store.work import SqlOfficeWork
 from gateway.ports import Scanner
-from gateway.store.work import SqlWork
 from tests.support.clock import START
 from tests.support.faulty import Faulty
 from tests.support.node import (
@@ -63,16 +63,16 @@ async def test_one_unit_lands_it_takes_it_in_and_answers(town: Town) -> None:
 async def test_what_breaks_in_the_unit_leaves_nothing_of_it_and_the_packet_lands(
     town: Town, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    packet, commit, broken = town.forge(document(), FILES), SqlWork.commit, 0
+    packet, commit, broken = town.forge(document(), FILES), SqlOfficeWork.commit, 0
 
-    async def breaks_once(work: SqlWork) -> None:
+    async def breaks_once(work: SqlOfficeWork) -> None:
         nonlocal broken
         broken += 1
         if broken == 1:
             raise StoreFailure("the disk is full")
         await commit(work)
 
-    monkeypatch.setattr(SqlWork, "commit", breaks_once)
+    monkeypatch.setattr(SqlOfficeWork, "commit", breaks_once)
     assert await landed(town, packet) == "landed"
     assert broken == 2
     assert await town.count("incoming_document") == 0

@@ -16,9 +16,10 @@ from gateway.domain.account import NumberingMode
 from gateway.domain.document import IncomingDocument, InState, Source
 from gateway.domain.event import EventKind
 from gateway.errors import Clash, Refused
-from gateway.incoming import act, by_hand, files, many
+from gateway.incoming import act, by_hand, files
 from gateway.incoming.act import StatusCall
 from gateway.incoming.by_hand import Attached, Entered, Letter
+from gateway.office.letters import many
 from gateway.policy.verdict import ReasonCode, Verdict
 from tests.support.clock import ManualClock
 from tests.support.node import COMMUNE, PDF, PROVINCE, Town, opened

@@ -11,7 +11,7 @@ from gateway.domain.document import FileRole, IncomingDocument, InState, Kind
 from gateway.domain.event import EventKind
 from gateway.domain.signatures import FileVerdict, Word
 from gateway.errors import Clash
-from gateway.incoming import many
+from gateway.office.letters import many
 from tests.support.node import PDF, PROVINCE, Town, document
 
 FILES = (("van-ban.pdf", PDF),)

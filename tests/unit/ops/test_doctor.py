@@ -15,7 +15,6 @@ from typing import Any
 import pytest
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from gateway import labels
 from gateway.domain.account import AgencyScope, HostedAgency
 from gateway.domain.document import Lane
 from gateway.domain.event import EventKind
@@ -23,20 +22,22 @@ from gateway.domain.identity import Digest
 from gateway.domain.node_history import Beat
 from gateway.domain.pace import Way
 from gateway.errors import TransportFailure
+from gateway.office.store.store import SqlOfficeStore
 from gateway.ops import doctor
 from gateway.ops.doctor import Finding, Patient
 from gateway.policy import heartbeat
 from gateway.pool import ThreadPool
 from gateway.ports import AxisState, InboxItem
 from gateway.stopwatch import Stopwatch
-from gateway.store import migrate, restored
-from gateway.store.store import SqlStore
+from gateway.store import restored
 from gateway.transport.embedded import EmbeddedAxis
 from gateway.trust.authority import Authority
 from gateway.trust.keys import KeyDirectory
+from gateway.words import labels
 from gateway.workers.pulse import HEARTBEAT, Pulse
 from tests.support.clock import ManualClock
 from tests.support.parcels import parcel
+from tests.support.stores import migrated
 
 AGENCY = HostedAgency(id="agy_trial", code="Z91.02", name="Trial")
 PASSWORD = b"invented"
@@ -59,9 +60,7 @@ class Ward:
 
 @pytest.fixture(scope="module")
 def blank(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("blank") / "gateway.db"
-    asyncio.run(migrate.up(f"sqlite+aiosqlite:///{path}"))
-    return path
+    return migrated(tmp_path_factory.mktemp("blank"))
 
 
 @pytest.fixture
@@ -101,7 +100,7 @@ async def furnished(patient: Patient, authority: Authority) -> None:
     (patient.trust_folder / "ca.pem").write_bytes(authority.certificate.public_bytes(Encoding.PEM))
     (patient.trust_folder / "crl").mkdir()
     (patient.trust_folder / "crl" / "root.pem").write_bytes(authority.revocation_list((), now))
-    store = SqlStore(patient.database_url, patient.clock)
+    store = SqlOfficeStore(patient.database_url, patient.clock)
     await store.accounts.add_hosted(AGENCY)
     await store.close()
     axis = EmbeddedAxis(patient.axis_folder, patient.node, patient.clock, patient.pool)
@@ -220,7 +219,7 @@ def test_a_parcel_that_is_leased_until_a_day_that_never_was_is_told(ward: Ward) 
 
 
 async def happened(ward: Ward) -> None:
-    store = SqlStore(ward.patient.database_url, ward.clock)
+    store = SqlOfficeStore(ward.patient.database_url, ward.clock)
     try:
         async with store.begin(AgencyScope(agency_id=AGENCY.id, principal_id="prn_trial")) as work:
             await work.events.append(EventKind.INBOX_HELD, "inx_1", ward.clock.now(), {})
@@ -397,7 +396,7 @@ def test_work_that_nobody_took_up_again_is_yellow(ward: Ward) -> None:
 
 
 async def landed(ward: Ward, *, state: str, claimed: bool = False) -> None:
-    store = SqlStore(ward.patient.database_url, ward.clock)
+    store = SqlOfficeStore(ward.patient.database_url, ward.clock)
     scope = AgencyScope(agency_id=AGENCY.id, principal_id="prn_trial")
     item = InboxItem(
         id="inx_1",
@@ -433,7 +432,7 @@ def test_a_restore_that_nobody_confirmed_is_named_with_its_cure(ward: Ward) -> N
 
 
 async def marked_as_restored(patient: Patient, copied_at: str) -> None:
-    store = SqlStore(patient.database_url, patient.clock)
+    store = SqlOfficeStore(patient.database_url, patient.clock)
     async with store.begin(AgencyScope(agency_id="", principal_id="operator")) as work:
         told = {"copied_at": copied_at, "node": "trial"}
         await work.events.append(EventKind.NODE_RESTORED, restored.SUBJECT, patient.clock.now(), told)
@@ -486,7 +485,7 @@ def test_a_job_whose_last_run_failed_is_named(ward: Ward) -> None:
 
 
 async def told(ward: Ward, *beats: Beat) -> None:
-    store = SqlStore(ward.patient.database_url, ward.clock)
+    store = SqlOfficeStore(ward.patient.database_url, ward.clock)
     try:
         await store.history.record(beats, [], ward.clock.now())
     finally:

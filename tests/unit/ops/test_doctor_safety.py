@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from gateway import labels
 from gateway.ops.doctor_safety import holds, scanner
 from gateway.ports import ScannerState
+from gateway.words import labels
 
 
 @pytest.mark.parametrize(

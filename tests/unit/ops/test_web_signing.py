@@ -14,7 +14,7 @@ import pytest
 from gateway.demo.signers import DemoSigners, area_in_mm, seal_png
 from gateway.domain.pdf_signing import Purpose, Wish
 from gateway.errors import Denied
-from gateway.ops.web.signing import TokenSigning
+from gateway.office.node.signing import TokenSigning
 from gateway.trust.authority import Authority
 from tests.support import hsm
 from tests.support.node import DEPARTMENT, Town

@@ -1,17 +1,18 @@
 """The promise of acceptance as a property: whatever a caller writes, a document or status that the checks of the doors let
-through is written, passes the fast path, and is read again as it was said. 500
-examples here, 20,000 with `make property`."""
+through is written, passes the fast path, and is read again as it was said. 100 examples with `make test`, 500 with
+`make test-long`, 20,000 with `make property`."""
 
 from __future__ import annotations
 
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import UTC, date, datetime
 from io import BytesIO
 from typing import Any
 
+import pytest
 from hypothesis import HealthCheck, assume, event, given, settings
 from hypothesis import strategies as st
 
@@ -39,27 +40,48 @@ from gateway.policy.profile import Profile
 from gateway.policy.texts import broken_fields
 from tests.support import envelopes, pki, said
 
-EXAMPLES = int(os.environ.get("PROPERTY_EXAMPLES", "500"))
+EXAMPLES = [
+    100,
+    pytest.param(int(os.environ.get("PROPERTY_EXAMPLES", "500")), marks=pytest.mark.long, id="many"),
+]
 NOW, TODAY = datetime(2026, 11, 20, 3, 0, tzinfo=UTC), date(2026, 11, 20)
 OWN, OTHER = "Z91.07", "Z91.01"
 SIGNER = pki.signer(OWN, "p256")
 AGENCY = HostedAgency(id="agn_1", code=OWN, name="Sở Thử", aliases=(), numbering=NumberingMode.B)
 NAMES = st.text(min_size=1, max_size=80).map(lambda name: f"{name}.pdf")
 
-_thorough = settings(
-    max_examples=EXAMPLES,
-    suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],
-)
+
+@pytest.mark.parametrize("examples", EXAMPLES)
+def test_every_document_that_is_accepted_packs_and_is_read_again_as_it_was_said(examples: int) -> None:
+    _tried(
+        examples,
+        _if_the_document_is_accepted_it_is_read_again,
+        raw=said.messages(15),
+        wish=said.changes(),
+        kind=st.sampled_from([Kind.DOCUMENT, Kind.UPDATE, Kind.REPLACEMENT, Kind.RECALL]),
+        names=st.lists(NAMES, min_size=1, max_size=3),
+    )
 
 
-@_thorough
-@given(
-    raw=said.messages(15),
-    wish=said.changes(),
-    kind=st.sampled_from([Kind.DOCUMENT, Kind.UPDATE, Kind.REPLACEMENT, Kind.RECALL]),
-    names=st.lists(NAMES, min_size=1, max_size=3),
-)
-def test_every_document_that_is_accepted_packs_and_is_read_again_as_it_was_said(
+@pytest.mark.parametrize("examples", EXAMPLES)
+def test_every_status_that_is_accepted_packs_and_is_read_again_as_it_was_said(examples: int) -> None:
+    _tried(
+        examples,
+        _if_the_status_is_accepted_it_is_read_again,
+        raw=said.statuses(),
+        at=st.datetimes(datetime(2026, 1, 1), datetime(2026, 12, 1)),
+    )
+
+
+def _tried(examples: int, holds: Callable[..., None], **drawn: st.SearchStrategy[Any]) -> None:
+    chosen = settings(
+        max_examples=examples,
+        suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],
+    )
+    chosen(given(**drawn)(holds))()
+
+
+def _if_the_document_is_accepted_it_is_read_again(
     raw: dict[str, Any], wish: dict[str, Any], kind: Kind, names: list[str]
 ) -> None:
     order = _asked(raw, wish, kind)
@@ -90,11 +112,7 @@ def test_every_document_that_is_accepted_packs_and_is_read_again_as_it_was_said(
     assert _through(model, sendable.qualifier(document), [each.name for each in document.files]) == model
 
 
-@_thorough
-@given(raw=said.statuses(), at=st.datetimes(datetime(2026, 1, 1), datetime(2026, 12, 1)))
-def test_every_status_that_is_accepted_packs_and_is_read_again_as_it_was_said(
-    raw: dict[str, Any], at: datetime
-) -> None:
+def _if_the_status_is_accepted_it_is_read_again(raw: dict[str, Any], at: datetime) -> None:
     try:
         call = tidy(from_json(_json(raw), StatusIn).value.to_call())
         act.complete(call)

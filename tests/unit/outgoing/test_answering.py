@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 
 from gateway.domain.document import IncomingDocument, OutgoingDocument, ReplyLink
-from gateway.domain.task import TaskKind
 from gateway.domain.wall_clock import local
 from gateway.errors import BrokerRefused
+from gateway.office.domain.task import TaskKind
+from gateway.office.todo import gather
 from gateway.outgoing import answering
-from gateway.todo import gather
 from tests.support.faulty import Faulty
 from tests.support.node import COMMUNE, DEPARTMENT, PROVINCE, Town, opened
 

@@ -12,7 +12,8 @@ import pytest
 
 from gateway.domain.document import Change, Draft, FileRole, OutgoingDocument, OutState, Recipient
 from gateway.errors import Clash, Refused, StaleVersion
-from gateway.outgoing import drafting, manage, recheck, undo
+from gateway.office.letters import undo
+from gateway.outgoing import drafting, manage, recheck
 from gateway.outgoing.intake import tray
 from tests.support.node import COMMUNE, DEPARTMENT, PDF, PROVINCE, Town, draft
 

@@ -11,7 +11,8 @@ import pytest
 from gateway.domain.document import FileRole, OutgoingDocument, OutState, Recipient
 from gateway.domain.event import EventKind
 from gateway.errors import AlteredContent, Clash, NotFound, Refused
-from gateway.outgoing import anew, files, further, intake
+from gateway.office.letters import anew, further
+from gateway.outgoing import files, intake
 from tests.support.api import pdf
 from tests.support.kept import Lying
 from tests.support.node import COMMUNE, DEPARTMENT, PDF, PROVINCE, Town

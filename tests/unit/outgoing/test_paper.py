@@ -9,7 +9,6 @@ from typing import Any
 
 import pytest
 
-from gateway.book import read
 from gateway.domain.book import Book, Span
 from gateway.domain.document import (
     Change,
@@ -24,12 +23,15 @@ from gateway.domain.document import (
 from gateway.domain.identity import Digest
 from gateway.domain.signatures import LegalValue
 from gateway.errors import Clash, Refused
-from gateway.outgoing import manage, paper, seal, undo
+from gateway.office.book import read
+from gateway.office.letters import undo
+from gateway.office.store import contacts
+from gateway.office.todo import gather
+from gateway.outgoing import manage, paper, seal
 from gateway.outgoing.paper import PaperLine
 from gateway.policy import paper as rules
 from gateway.policy.paper import HandedOver, Means
-from gateway.store import contacts, reporting
-from gateway.todo import gather
+from gateway.store import reporting
 from tests.support.node import COMMUNE, DEPARTMENT, PROVINCE, Town, draft
 
 PAPER, BOTH = DeliveryMode.PAPER, DeliveryMode.BOTH
@@ -61,7 +63,7 @@ async def test_paper_alone_is_accepted_and_entered_and_never_goes_over_the_axis(
     scope = await town.scope(DEPARTMENT)
     async with town.node.store.read(scope) as work:
         lines = [line async for part in read.whole(work, Book.OUTGOING, Span(year=2026)) for line in part]
-        listed = await work.lists.line(sent.id)
+        listed = await work.office.lists.line(sent.id)
         assert await work.blobs.holds(sent.files[0].sha256)
     assert [(line.number, line.cells["dispatched_on"]) for line in lines] == [("15", None)]
     assert listed is not None

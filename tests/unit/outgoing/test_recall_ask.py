@@ -10,15 +10,16 @@ import pytest
 
 from gateway.domain.document import Kind, OutgoingDocument
 from gateway.domain.event import EventKind
-from gateway.domain.post import Delegation, Post, PostRole
-from gateway.domain.recall_ask import AskState, RecallAsk
-from gateway.domain.right import Right
-from gateway.domain.task import TaskKind
 from gateway.errors import Clash, Denied, NotFound, Refused
-from gateway.outgoing import recall, recall_ask
-from gateway.outgoing.recall_ask import Actor, Wanted
-from gateway.policy.rights import Lent, Rights
-from gateway.todo import gather
+from gateway.office.domain.post import Delegation, Post, PostRole
+from gateway.office.domain.recall_ask import AskState, RecallAsk
+from gateway.office.domain.right import Right
+from gateway.office.domain.task import TaskKind
+from gateway.office.letters import recall_ask
+from gateway.office.letters.recall_ask import Actor, Wanted
+from gateway.office.policy.rights import Lent, Rights
+from gateway.office.todo import gather
+from gateway.outgoing import recall
 from tests.support.node import DEPARTMENT, PROVINCE, Town
 
 WHY = "Sent to the wrong agency by mistake."

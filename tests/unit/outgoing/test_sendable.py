@@ -22,10 +22,10 @@ from gateway.domain.document import (
 from gateway.domain.identity import DocumentId, PacketId
 from gateway.domain.receipt import StatusPacket
 from gateway.domain.status import RequestKind
-from gateway.domain.task import Task, TaskKind
 from gateway.errors import Refused
+from gateway.office.domain.task import Task, TaskKind
+from gateway.office.todo import gather
 from gateway.outgoing import drafting, manage, recall, request
-from gateway.todo import gather
 from tests.support.kept import Lying
 from tests.support.node import COMMUNE, DEPARTMENT, PDF, PROVINCE, Town
 

@@ -12,19 +12,21 @@ from pathlib import Path
 import pytest
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from gateway import bootstrap_signing
-from gateway.bootstrap import Office, open_office
+from gateway.bootstrap import signing as bootstrap_signing
+from gateway.bootstrap.ground import Ground, open_ground
 from gateway.demo.signers import area_in_mm, seal_png
 from gateway.domain.account import AgencyScope, HostedAgency
 from gateway.domain.pdf_signing import Placement, Purpose, Wish
 from gateway.errors import Clash, Denied, GatewayError, Refused
 from gateway.outgoing import sign_pdf
 from gateway.settings import load
-from gateway.store import migrate
 from gateway.trust.pdf_signing.key_file import HeldKey
 from tests.support.clock import ManualClock
 from tests.support.pdf_pages import paper
 from tests.support.pdf_pki import SIGNED, Holder, agency, person, root
+from tests.support.stores import migrated
+
+pytestmark = pytest.mark.long
 
 Z91 = HostedAgency(id="agy_z91", code="Z91", name="Ủy ban nhân dân tỉnh Sao Mai", aliases=("000.00.00.Z91",))
 SCOPE = AgencyScope(agency_id=Z91.id, principal_id="prn_clerk")
@@ -38,7 +40,7 @@ class Room:
 
     folder: Path
     clock: ManualClock
-    office: Office
+    office: Ground
     desk: sign_pdf.SigningDesk
     file: Path
 
@@ -62,9 +64,10 @@ async def room_in(folder: Path) -> AsyncIterator[Room]:
     clock = ManualClock(SIGNED)
     settings = load(None, {"GATEWAY_NODE_DATA_DIR": str(folder / "state")})
     (folder / "state").mkdir()
-    await migrate.up(settings.database.url)
+    blank = await asyncio.to_thread(migrated, folder / "state")
+    blank.rename(settings.database.url.partition(":///")[2])
     file = folder / "hand.pdf"
-    async with open_office(settings, clock) as office:
+    async with open_ground(settings, clock) as office:
         await office.store.accounts.add_hosted(Z91)
         desk = bootstrap_signing.desk(settings, office)
         await asyncio.to_thread(signed_by_hand, folder, file)

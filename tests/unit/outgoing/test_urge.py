@@ -10,7 +10,7 @@ import pytest
 from gateway.domain.document import Staff
 from gateway.domain.event import EventKind
 from gateway.errors import Clash
-from gateway.outgoing import urge
+from gateway.office.letters import urge
 from tests.support.node import COMMUNE, DEPARTMENT, PROVINCE, Town
 
 WEEK = timedelta(days=7)

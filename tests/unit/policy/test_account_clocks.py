@@ -6,10 +6,10 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from gateway.domain.person import Person, Standing
-from gateway.policy import account_clocks
-from gateway.policy.account_clocks import Limit
-from gateway.policy.idle import IdleRules
-from gateway.policy.password_rules import PasswordRules
+from gateway.office.policy import account_clocks
+from gateway.office.policy.account_clocks import Limit
+from gateway.office.policy.idle import IdleRules
+from gateway.office.policy.password_rules import PasswordRules
 
 DAY = timedelta(days=1)
 MADE = datetime(2026, 3, 2, 2, tzinfo=UTC)

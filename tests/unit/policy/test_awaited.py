@@ -11,7 +11,7 @@ from gateway.domain.document import Urgency
 from gateway.domain.duty import Duty, Waits
 from gateway.domain.office_calendar import AFTERNOON, MORNING, CalendarDay, DayKind
 from gateway.domain.wall_clock import VIETNAM
-from gateway.policy import awaited
+from gateway.office.policy import awaited
 
 WEEK = frozenset(range(5))
 MONDAY_OFF = CalendarDay(day=date(2026, 11, 23), kind=DayKind.HOLIDAY, name="Nghỉ")

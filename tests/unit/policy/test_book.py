@@ -8,12 +8,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway import labels
-from gateway.book.words import run_sentence
 from gateway.domain.account import NumberingMode
 from gateway.domain.book import Book, BookLine, Form, Gap, Run
+from gateway.office.book.words import run_sentence
 from gateway.policy import book as rules
 from gateway.policy.verdict import ReasonCode
+from gateway.words import labels
 
 TODAY = date(2026, 11, 20)
 

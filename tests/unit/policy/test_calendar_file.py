@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from gateway.domain.office_calendar import CalendarDay, DayKind
 from gateway.errors import Clash
-from gateway.policy import calendar_file
+from gateway.office.policy import calendar_file
 
 
 def test_both_ways_of_writing_a_day_are_read_in_any_order_of_columns() -> None:

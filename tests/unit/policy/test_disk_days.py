@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 
 from gateway.domain.node_history import DISK, QueueSample
-from gateway.policy import disk_days
+from gateway.office.policy import disk_days
 from tests.support.clock import START
 
 MB = 1024 * 1024

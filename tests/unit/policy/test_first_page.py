@@ -11,10 +11,10 @@ import pytest
 
 from gateway.demo import stage
 from gateway.domain.page_text import Found, PdfFields, Sure
-from gateway.policy.first_page import FirstPage, compare, surely
+from gateway.office.policy.first_page import FirstPage, compare, surely
 from gateway.policy.pdf_fields import read_fields
 from gateway.trust.pdf_layout import read_text
-from tests.unit.web.test_checks import document
+from tests.unit.office.web.test_checks import document
 
 DAY = date(2026, 11, 20)
 PAGE = FirstPage(code="15/UBND", issued_on=DAY, subject="V/v phối hợp kiểm thử liên thông")

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.policy import idle, slowing
-from gateway.policy.idle import Account, IdleRules, Verdict
-from gateway.policy.slowing import SlowRules, Tries
+from gateway.office.policy import idle, slowing
+from gateway.office.policy.idle import Account, IdleRules, Verdict
+from gateway.office.policy.slowing import SlowRules, Tries
 from tests.support.clock import START
 
 DAY = timedelta(days=1)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from gateway.policy import login_names
-from gateway.policy.login_names import Style
+from gateway.office.policy import login_names
+from gateway.office.policy.login_names import Style
 
 
 @pytest.mark.parametrize(

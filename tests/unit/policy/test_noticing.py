@@ -7,10 +7,10 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from gateway.domain.notice import Audience, Notice, NoticeKind, Wish
 from gateway.domain.office_calendar import OfficeCalendar
 from gateway.domain.wall_clock import VIETNAM
-from gateway.policy import noticing
+from gateway.office.domain.notice import Audience, Notice, NoticeKind, Wish
+from gateway.office.policy import noticing
 
 OFFICE = OfficeCalendar()
 FRIDAY, MONDAY = datetime(2026, 10, 16, 8, tzinfo=VIETNAM), datetime(2026, 10, 19, 8, tzinfo=VIETNAM)

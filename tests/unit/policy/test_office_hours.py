@@ -8,12 +8,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gateway import labels
 from gateway.domain.office_calendar import AFTERNOON, MORNING, CalendarDay, DayKind, OfficeCalendar, Span
 from gateway.domain.shipped_days import SHIPPED
 from gateway.domain.wall_clock import VIETNAM
 from gateway.errors import Misconfigured
 from gateway.policy import office_hours as hours
+from gateway.words import labels
 
 PLAIN = OfficeCalendar()
 REAL = hours.calendar(PLAIN.weekdays, PLAIN.spans, SHIPPED, ())

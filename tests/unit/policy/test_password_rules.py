@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.policy import password_rules
-from gateway.policy.password_rules import Fault, PasswordRules, faults
+from gateway.office.policy import password_rules
+from gateway.office.policy.password_rules import Fault, PasswordRules, faults
 from tests.support.clock import START
 
 RULES = PasswordRules()

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from gateway.domain.post import NODE, Delegation, Post, PostRole
-from gateway.domain.right import Manner, Right
-from gateway.policy import delegating
-from gateway.policy.delegating import Objection
-from gateway.policy.rights import NEVER_DELEGATED, Granted, Lent, Rights, manner
+from gateway.office.domain.post import NODE, Delegation, Post, PostRole
+from gateway.office.domain.right import Manner, Right
+from gateway.office.policy import delegating
+from gateway.office.policy.delegating import Objection
+from gateway.office.policy.rights import NEVER_DELEGATED, Granted, Lent, Rights, manner
 from tests.support.clock import START
 
 PAGE = Path(__file__).parents[3] / "docs" / "accounts.md"

@@ -10,11 +10,11 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from gateway import labels
 from gateway.policy import legacy_text
 from gateway.policy.legacy_text import Letters
 from gateway.policy.profile import Profile
 from gateway.policy.texts import is_legacy_font, stamps_on
+from tests.support.words import texts
 
 STAMPS = Profile().secrecy_stamps
 
@@ -103,7 +103,7 @@ def test_names_of_other_countries_are_no_old_letters(text: str) -> None:
     assert not is_legacy_font(text)
 
 
-VIETNAMESE = sorted({vi for vi, _ in labels._TEXTS.values()})
+VIETNAMESE = sorted(set(texts("vi")))
 # Each letter as it was written before Unicode.
 _SIGNS = [chr(code) for code in range(0xA1, 0x100)]
 _OLD_TCVN3 = {legacy_text.converted(sign, Letters.TCVN3): sign for sign in _SIGNS}

@@ -8,13 +8,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gateway import labels
 from gateway.domain.document import Urgency
 from gateway.domain.office_calendar import OfficeCalendar
 from gateway.domain.shipped_days import SHIPPED
 from gateway.domain.wall_clock import VIETNAM, local
 from gateway.policy import office_hours, timers
 from gateway.policy.timers import Due, Timer, Who
+from gateway.words import labels
 
 OFFICE = office_hours.calendar(OfficeCalendar().weekdays, OfficeCalendar().spans, SHIPPED, ())
 MOMENT = timedelta(microseconds=1)

@@ -26,7 +26,7 @@ def blank_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return migrated(tmp_path_factory.mktemp("blank"))
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
+@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.long)])
 def url(request: pytest.FixtureRequest) -> str:
     if request.param == "sqlite":
         return copied(request.getfixturevalue("blank_database"), request.getfixturevalue("tmp_path"))

@@ -324,7 +324,6 @@ async def test_the_tables_are_those_of_the_migrations(writer: AsyncEngine) -> No
         assert {index.name for index in table.indexes} <= names[name]
 
 
-@pytest.mark.slow
 async def test_exact_questions_use_an_index_among_120_000_rows(
     directory: SqlDirectory, writer: AsyncEngine, clock: ManualClock
 ) -> None:

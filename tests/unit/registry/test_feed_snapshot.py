@@ -92,6 +92,7 @@ async def side(folder: Path, url: str | None = None) -> AsyncIterator[Side]:
     pool.close()
 
 
+@pytest.mark.long
 @settings(max_examples=12, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(first=lists(), second=lists())
 def test_another_registry_comes_to_the_same_rows(

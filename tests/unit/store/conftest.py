@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.store.store import SqlStore
+from gateway.office.store.store import SqlOfficeStore
 from tests.support.clock import ManualClock
 from tests.support.stores import copied, migrated, with_agencies
 
@@ -23,6 +23,6 @@ def clock() -> ManualClock:
 
 
 @pytest.fixture
-async def store(blank_database: Path, tmp_path: Path, clock: ManualClock) -> AsyncIterator[SqlStore]:
+async def store(blank_database: Path, tmp_path: Path, clock: ManualClock) -> AsyncIterator[SqlOfficeStore]:
     async with with_agencies(copied(blank_database, tmp_path), clock) as opened:
         yield opened

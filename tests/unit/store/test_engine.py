@@ -10,8 +10,8 @@ from sqlalchemy import text
 from sqlalchemy.exc import OperationalError
 
 from gateway import errors
+from gateway.office.store.store import SqlOfficeStore
 from gateway.store.engine import Role, open_engine
-from gateway.store.store import SqlStore
 from gateway.store.transaction import transaction
 from tests.support.stores import NORTH
 
@@ -53,7 +53,7 @@ async def test_the_reader_cannot_write(tmp_path: Path) -> None:
     await engine.dispose()
 
 
-async def test_begin_takes_the_write_lock_at_once(store: SqlStore, tmp_path: Path) -> None:
+async def test_begin_takes_the_write_lock_at_once(store: SqlOfficeStore, tmp_path: Path) -> None:
     other = sqlite3.connect(tmp_path / "node.db", timeout=0, isolation_level=None)
 
     async with store.begin(NORTH):
@@ -64,7 +64,7 @@ async def test_begin_takes_the_write_lock_at_once(store: SqlStore, tmp_path: Pat
     other.close()
 
 
-async def test_a_database_that_breaks_off_says_so_without_the_values(store: SqlStore) -> None:
+async def test_a_database_that_breaks_off_says_so_without_the_values(store: SqlOfficeStore) -> None:
     broken = text("SELECT * FROM nowhere WHERE x = :secret").bindparams(secret="hidden")
 
     async with transaction(store._reader) as tx:

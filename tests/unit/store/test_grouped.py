@@ -14,7 +14,7 @@ from sqlalchemy.exc import OperationalError
 
 from gateway import commits as groups
 from gateway import errors
-from gateway.store.store import SqlStore
+from gateway.office.store.store import SqlOfficeStore
 from tests.support.stores import NORTH
 
 
@@ -32,7 +32,7 @@ class Commits:
 
 
 @contextmanager
-def _watched(store: SqlStore) -> Iterator[Commits]:
+def _watched(store: SqlOfficeStore) -> Iterator[Commits]:
     commits = Commits()
     event.listen(store.writer.sync_engine, "commit", commits)
     try:
@@ -41,13 +41,13 @@ def _watched(store: SqlStore) -> Iterator[Commits]:
         event.remove(store.writer.sync_engine, "commit", commits)
 
 
-async def _put(store: SqlStore, subject: str) -> None:
+async def _put(store: SqlOfficeStore, subject: str) -> None:
     async with store.begin(NORTH) as work:
         await work.jobs.put("pack", subject)
         await work.commit()
 
 
-async def _jobs(store: SqlStore) -> list[str]:
+async def _jobs(store: SqlOfficeStore) -> list[str]:
     return sorted(job.subject_id for job in await store.claim_jobs("pack", 1000, 60))
 
 
@@ -58,7 +58,7 @@ def _on_disk(folder: Path, subject: str) -> bool:
     return len(found) == 1
 
 
-async def test_units_that_wait_for_each_other_share_one_commit(store: SqlStore) -> None:
+async def test_units_that_wait_for_each_other_share_one_commit(store: SqlOfficeStore) -> None:
     names = [f"doc_{n:03}" for n in range(20)]
 
     with _watched(store) as commits:
@@ -68,7 +68,7 @@ async def test_units_that_wait_for_each_other_share_one_commit(store: SqlStore) 
     assert commits.counted == 1  # all were ready in the same moment
 
 
-async def test_units_that_come_while_the_disk_is_busy_share_the_next_commit(store: SqlStore) -> None:
+async def test_units_that_come_while_the_disk_is_busy_share_the_next_commit(store: SqlOfficeStore) -> None:
     async def put_then_another(name: str) -> None:
         await _put(store, name)
         await _put(store, f"{name}_again")
@@ -80,7 +80,7 @@ async def test_units_that_come_while_the_disk_is_busy_share_the_next_commit(stor
     assert commits.counted == 2
 
 
-async def test_a_stream_of_units_is_committed_in_bounded_groups(store: SqlStore) -> None:
+async def test_a_stream_of_units_is_committed_in_bounded_groups(store: SqlOfficeStore) -> None:
     names = [f"doc_{n:03}" for n in range(2 * groups.MOST + 1)]
 
     with _watched(store) as commits:
@@ -90,7 +90,7 @@ async def test_a_stream_of_units_is_committed_in_bounded_groups(store: SqlStore)
     assert commits.counted == 3
 
 
-async def test_g1_commit_returns_when_the_disk_has_it(store: SqlStore, tmp_path: Path) -> None:
+async def test_g1_commit_returns_when_the_disk_has_it(store: SqlOfficeStore, tmp_path: Path) -> None:
     async def put(subject: str) -> bool:
         await _put(store, subject)
         return _on_disk(tmp_path, subject)
@@ -98,7 +98,7 @@ async def test_g1_commit_returns_when_the_disk_has_it(store: SqlStore, tmp_path:
     assert await asyncio.gather(*(put(f"doc_{n}") for n in range(5))) == [True] * 5
 
 
-async def test_a_unit_that_fails_is_undone_alone(store: SqlStore) -> None:
+async def test_a_unit_that_fails_is_undone_alone(store: SqlOfficeStore) -> None:
     async def fails() -> None:
         async with store.begin(NORTH) as work:
             await work.jobs.put("pack", "lost")
@@ -112,7 +112,7 @@ async def test_a_unit_that_fails_is_undone_alone(store: SqlStore) -> None:
     assert await _jobs(store) == ["first", "second"]
 
 
-async def test_a_unit_that_is_left_without_commit_is_undone(store: SqlStore) -> None:
+async def test_a_unit_that_is_left_without_commit_is_undone(store: SqlOfficeStore) -> None:
     async def leaves() -> None:
         async with store.begin(NORTH) as work:
             await work.jobs.put("pack", "lost")
@@ -122,7 +122,7 @@ async def test_a_unit_that_is_left_without_commit_is_undone(store: SqlStore) -> 
     assert await _jobs(store) == ["kept"]
 
 
-async def test_who_is_cut_short_while_waiting_passes_the_turn_on(store: SqlStore) -> None:
+async def test_who_is_cut_short_while_waiting_passes_the_turn_on(store: SqlOfficeStore) -> None:
     holding, go_on = asyncio.Event(), asyncio.Event()
 
     async def holds() -> None:
@@ -146,7 +146,9 @@ async def test_who_is_cut_short_while_waiting_passes_the_turn_on(store: SqlStore
     assert set(await _jobs(store)) >= {"first", "doc_2"}
 
 
-async def test_a_commit_that_fails_is_told_to_each_of_its_units_and_to_no_other(store: SqlStore) -> None:
+async def test_a_commit_that_fails_is_told_to_each_of_its_units_and_to_no_other(
+    store: SqlOfficeStore,
+) -> None:
     with _watched(store) as commits:
         commits.failing = True
         told = await asyncio.gather(*(_put(store, f"doc_{n}") for n in range(3)), return_exceptions=True)
@@ -157,7 +159,9 @@ async def test_a_commit_that_fails_is_told_to_each_of_its_units_and_to_no_other(
     assert await _jobs(store) == ["after"]
 
 
-async def test_a_transaction_that_the_database_ended_itself_fails_all_that_was_in_it(store: SqlStore) -> None:
+async def test_a_transaction_that_the_database_ended_itself_fails_all_that_was_in_it(
+    store: SqlOfficeStore,
+) -> None:
     async def ends_it() -> None:
         async with store.writing() as tx:
             await tx.connection.exec_driver_sql("ROLLBACK")
@@ -173,7 +177,7 @@ async def test_a_transaction_that_the_database_ended_itself_fails_all_that_was_i
     assert await _jobs(store) == ["after", "before", "behind"]
 
 
-async def test_while_another_program_writes_the_loop_goes_on(store: SqlStore, tmp_path: Path) -> None:
+async def test_while_another_program_writes_the_loop_goes_on(store: SqlOfficeStore, tmp_path: Path) -> None:
     with closing(sqlite3.connect(tmp_path / "node.db", isolation_level=None)) as other:
         other.execute("BEGIN IMMEDIATE")
         mine = asyncio.create_task(_put(store, "mine"))
@@ -189,7 +193,7 @@ async def test_while_another_program_writes_the_loop_goes_on(store: SqlStore, tm
 
 
 async def test_a_unit_that_never_gets_the_file_says_so(
-    store: SqlStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    store: SqlOfficeStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("gateway.store.engine.BUSY_TIMEOUT_S", 0.05)
     with closing(sqlite3.connect(tmp_path / "node.db", isolation_level=None)) as other:

@@ -6,10 +6,10 @@ import asyncio
 from collections.abc import Sequence
 from datetime import timedelta
 
-from gateway.domain.listing import Side, Tab
-from gateway.ports.lists import MOST_COUNTED, Count, Wanted
-from gateway.store import lists_counts
-from gateway.store.lists_counts import FRESH, STILL_MANY, KnownCounts
+from gateway.office.domain.listing import Side, Tab
+from gateway.office.ports.lists import MOST_COUNTED, Count, Wanted
+from gateway.office.store import lists_counts
+from gateway.office.store.lists_counts import FRESH, STILL_MANY, KnownCounts
 from tests.support.clock import ManualClock
 
 SENT, FAILED = Wanted(side=Side.OUT, tab=Tab.SENT), Wanted(side=Side.OUT, tab=Tab.FAILED)

@@ -17,11 +17,11 @@ import gateway.registry.feed_tables
 import gateway.registry.reform_tables  # noqa: F401 - its rows belong to the metadata of the registry
 from gateway import errors
 from gateway.domain.account import HostedAgency
+from gateway.office.store.store import SqlOfficeStore
 from gateway.registry.tables import METADATA as REGISTRY
 from gateway.store import migrate
 from gateway.store.engine import Role, open_engine
 from gateway.store.migrate import Step
-from gateway.store.store import SqlStore
 from tests.support.clock import ManualClock
 from tests.support.stores import NORTH, outgoing
 
@@ -43,7 +43,7 @@ async def set_revision(url: str, revision: str) -> None:
 
 
 async def open_and_close(url: str) -> None:
-    store = SqlStore(url, ManualClock())
+    store = SqlOfficeStore(url, ManualClock())
     try:
         await store.open()
     finally:
@@ -113,7 +113,7 @@ async def test_a_store_goes_on_working_while_the_schema_grows_under_it(url: str)
     """Version N runs on schema N and N + 1: the next version's expand step adds, and takes nothing away."""
     await migrate.up(url)
     clock = ManualClock()
-    store = SqlStore(url, clock)
+    store = SqlOfficeStore(url, clock)
     await store.accounts.add_hosted(HostedAgency(id=NORTH.agency_id, code="Z91.01", name="North"))
 
     async def work() -> None:

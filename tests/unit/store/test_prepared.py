@@ -26,11 +26,11 @@ from sqlalchemy.dialects.sqlite import insert
 from sqlalchemy.types import Boolean, Float, Integer
 
 from gateway import errors
+from gateway.office.store.store import SqlOfficeStore
 from gateway.store import sqlite_here
 from gateway.store.account_tables import HostedAgencyRow
 from gateway.store.columns import Moment
 from gateway.store.prepared import Statements
-from gateway.store.store import SqlStore
 from gateway.store.tables import BlobRow
 
 _T = Table(
@@ -120,7 +120,7 @@ def test_so_many_rows_that_others_would_wait_go_to_a_thread() -> None:
     assert not sqlite_here.is_slow(_NEW, rows[1:])
 
 
-async def test_a_value_that_cannot_be_written_is_named_and_nothing_is_stored(store: SqlStore) -> None:
+async def test_a_value_that_cannot_be_written_is_named_and_nothing_is_stored(store: SqlOfficeStore) -> None:
     naive = datetime(2026, 1, 1)
     for _ in range(3):
         async with store.writing() as tx:
@@ -131,7 +131,7 @@ async def test_a_value_that_cannot_be_written_is_named_and_nothing_is_stored(sto
         assert await tx.tuples(select(BlobRow.digest)) == []  # type: ignore[call-overload]  # a column, to the table
 
 
-async def test_a_row_that_is_there_already_is_a_clash_each_time(store: SqlStore) -> None:
+async def test_a_row_that_is_there_already_is_a_clash_each_time(store: SqlOfficeStore) -> None:
     row = HostedAgencyRow(id="agy_1", code="Z91.77", body="{}")
     async with store.writing() as tx:
         await tx.put(row)
@@ -152,7 +152,7 @@ def test_a_row_is_made_of_all_its_columns_and_of_nothing_else() -> None:
         made(digest="d", size=1, stored_at=datetime.now(UTC), colour="red")
 
 
-async def test_a_view_is_of_one_moment_and_cannot_write(store: SqlStore) -> None:
+async def test_a_view_is_of_one_moment_and_cannot_write(store: SqlOfficeStore) -> None:
     asked = select(HostedAgencyRow.code).where(HostedAgencyRow.code == "Z91.79")  # type: ignore[call-overload]  # as above
     async with store.looking() as view:
         assert await view.tuples(asked) == []
@@ -168,7 +168,7 @@ async def test_a_view_is_of_one_moment_and_cannot_write(store: SqlStore) -> None
 
 
 async def test_more_views_than_connections_are_kept_are_all_served_and_leave_nothing_open(
-    store: SqlStore,
+    store: SqlOfficeStore,
 ) -> None:
     async def look() -> int:
         async with store.looking() as view:
@@ -187,7 +187,7 @@ async def test_more_views_than_connections_are_kept_are_all_served_and_leave_not
     file.close()
 
 
-async def test_whoever_fails_in_a_view_leaves_a_usable_one(store: SqlStore) -> None:
+async def test_whoever_fails_in_a_view_leaves_a_usable_one(store: SqlOfficeStore) -> None:
     async def fail() -> None:
         async with store.looking() as view:
             await view.tuples(select(HostedAgencyRow))
@@ -205,6 +205,6 @@ def date_of_nobody() -> Any:
     return bindparam("day", date(2026, 1, 1))
 
 
-async def test_what_a_thread_reads_is_answered_each_time_it_is_asked(store: SqlStore) -> None:
+async def test_what_a_thread_reads_is_answered_each_time_it_is_asked(store: SqlOfficeStore) -> None:
     """A statement is kept from the second time on; what is kept for a server is no use to a thread that reads SQLite."""
     assert [(await store.log.head()).size for _ in range(3)] == [0, 0, 0]

@@ -18,6 +18,8 @@ from gateway.transport.amqp.parts_spool import Joined, Landed, Spool
 from tests.support.clock import ManualClock
 from tests.support.parts import LIMITS, bytes_of, cut, files_in, land, opened
 
+pytestmark = pytest.mark.long
+
 WHOLE = b"a packet that is cut into three"
 PARTS = cut(WHOLE, 12)
 FALSE = Part(

@@ -26,11 +26,11 @@ from pypdf.generic import (
     TextStringObject,
 )
 
-from gateway import labels
 from gateway.domain.files import FileFacts
 from gateway.domain.identity import Digest
 from gateway.errors import StoreFailure
 from gateway.trust.inspector import FileInspector, InspectLimits
+from gateway.words import labels
 from tests.support.printed import FOLDER
 
 SAMPLES = FOLDER
@@ -44,8 +44,8 @@ def look(tmp_path: Path) -> Look:
         path.write_bytes(raw)
         facts = FileInspector(InspectLimits(**limits)).inspect(path, name)
         if facts.broken is not None:
-            assert f"why.{facts.broken}" in labels.KEYS
-        assert all(f"active.{kind}" in labels.KEYS for kind in facts.active)
+            assert labels.has(f"why.{facts.broken}")
+        assert all(labels.has(f"active.{kind}") for kind in facts.active)
         return facts
 
     return inspect

@@ -50,6 +50,8 @@ from tests.support.printed import FOLDER
 from tests.support.responder import Answer, Reply, responding
 from tests.support.services import missing
 
+pytestmark = pytest.mark.long
+
 AGENCY_NAME = "Ủy ban nhân dân tỉnh Sao Mai"
 SAMPLE = FOLDER / "cong-van.pdf"
 SIGNER = PadesSigner()

@@ -12,9 +12,10 @@ import pytest
 
 from gateway.domain.node_history import SAMPLED_EVERY, Beat, JobDay, QueueSample
 from gateway.errors import TransportFailure, Unreachable
+from gateway.office.ports.mail import Mail
+from gateway.office.workers.digest import WatchedMail
 from gateway.pool import ThreadPool
-from gateway.ports import Mail
-from gateway.workers.chronicle import Chronicle, WatchedMail
+from gateway.workers.chronicle import Chronicle
 from gateway.workers.pulse import Pulse
 from tests.support.clock import START, ManualClock
 

@@ -125,6 +125,29 @@ async def test_a_ring_while_one_looked_is_not_missed() -> None:
     assert turns == 2
 
 
+async def test_one_who_is_not_rung_waits_his_time_and_then_waits_again() -> None:
+    bell, began = loop.Bell(), asyncio.get_running_loop().time()
+
+    for _ in range(3):
+        ticket = bell.ticket()
+        assert not ticket.is_set()
+        await bell.heard(0.05, ticket)
+
+    assert asyncio.get_running_loop().time() - began >= 0.15
+
+
+async def test_a_ring_shortens_the_wait_and_leaves_no_time_running() -> None:
+    bell = loop.Bell()
+    asyncio.get_running_loop().call_later(0.01, bell.ring)
+    async with asyncio.timeout(5):
+        await bell.heard(0.1)
+    ticket = bell.ticket()
+
+    await asyncio.sleep(0.15)
+
+    assert not ticket.is_set()
+
+
 async def test_a_renewal_that_fails_once_is_tried_again_and_a_lost_lease_ends_it(town: Town) -> None:
     await town.send("15")
     (job,) = await town.node.store.claim_jobs("pack", 1, LEASE_S)

@@ -99,6 +99,7 @@ def test_a_pack_with_anything_changed_left_out_or_put_in_is_refused_by_a_members
         assert refused.value.member
 
 
+@pytest.mark.long
 def test_threat_118_every_byte_of_every_small_member_header_and_directory_counts(
     scene: Made, tmp_path: Path
 ) -> None:

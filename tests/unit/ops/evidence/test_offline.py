@@ -21,9 +21,10 @@ def guard(event, args):
     if event.startswith("socket.") and event != "socket.gethostname":
         raise SystemExit(f"the network was touched: {event}")
 sys.addaudithook(guard)
-from gateway.cli.main import run
+from gateway.house import run
 code = run(sys.argv[1:])
-loaded = {"sqlalchemy", "aiohttp", "aio_pika", "gateway.store", "gateway.bootstrap"} & set(sys.modules)
+wiring = {"gateway.bootstrap.node", "gateway.bootstrap.ground"}
+loaded = ({"sqlalchemy", "aiohttp", "aio_pika", "gateway.store"} | wiring) & set(sys.modules)
 if loaded:
     raise SystemExit(f"loaded without need: {sorted(loaded)}")
 sys.exit(code)

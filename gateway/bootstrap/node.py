@@ -1,0 +1,270 @@
+"""The exchange's own wiring: builds every adapter from the settings and hands it to the flows. In: settings, and in tests a
+clock or a wrapper around each port. Out: an open `Node`, closed in reverse order whatever happens."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Collection, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from functools import partial
+from typing import TypeVar
+
+from gateway.bootstrap import history, keys, log, rules, safety, trust
+from gateway.bootstrap.axis import open_axis
+from gateway.bootstrap.ground import Ground, open_ground
+from gateway.clock import SystemClock
+from gateway.edxml import schema
+from gateway.holding.desk import HoldDesk
+from gateway.incoming.desk import InDesk
+from gateway.incoming.feed import FeedDoor
+from gateway.outgoing.desk import OutDesk
+from gateway.ports import AxisDesk, Clock, Scanner
+from gateway.settings import Settings
+from gateway.stopwatch import Stopwatch
+from gateway.store import restored
+from gateway.store.blobs import FileBlobs
+from gateway.store.room import Room
+from gateway.store.store import SqlStore
+from gateway.store.wake import ANY
+from gateway.trust.evidence import Trust
+from gateway.trust.inspector import FileInspector
+from gateway.trust.pdf_signatures.sandbox import SignatureReader
+from gateway.workers import dispatcher, drain, packer, receiver, sealer, sequencer
+from gateway.workers.clocks import Clocks
+from gateway.workers.gate import StampGate
+from gateway.workers.holds import Holds
+from gateway.workers.hosting import Hosting
+from gateway.workers.lookout import Lookout, longest_sleep_s
+from gateway.workers.loop import Bell, Loop, forever
+from gateway.workers.pulse import EVERY, HEARTBEAT, Pulse
+from gateway.workers.quarantine import Quarantine
+from gateway.workers.revocation import Asking
+from gateway.workers.sealer import Sealer
+
+MB = 1024 * 1024
+P = TypeVar("P")
+
+
+class Wrap:
+    """Around each port, nothing. Tests bring one that raises or kills at call N."""
+
+    def __call__(self, name: str, port: P) -> P:
+        return port
+
+
+class Bells:
+    """One for each loop, rung by whoever made work for it, in this process or another."""
+
+    def __init__(self, store: SqlStore) -> None:
+        self._bells: dict[str, Bell] = {}
+        store.wake.listen(self._heard)
+
+    def __getitem__(self, name: str) -> Bell:
+        return self._bells.setdefault(name, Bell())
+
+    def ring_all(self) -> None:
+        for bell in self._bells.values():
+            bell.ring()
+
+    def _heard(self, names: Collection[str]) -> None:
+        for name in self._bells if ANY in names else self._bells.keys() & set(names):
+            self._bells[name].ring()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Node(Ground):
+    """One open node: its adapters and the desks of its flows."""
+
+    blobs: FileBlobs
+    axis: AxisDesk
+    trust: Trust
+    scanner: Scanner
+    hold: HoldDesk
+    out: OutDesk
+    inn: InDesk
+    bells: Bells
+    pulse: Pulse
+    stopwatch: Stopwatch
+    room: Room
+    gate: StampGate
+    sealer: Sealer
+    asking: Asking
+
+    async def run_workers(self, stop: asyncio.Event) -> None:
+        """Every loop of this process, until `stop`; then each finishes the step it is in, within `workers.drain_s`."""
+        workers, lease = self.settings.workers, float(self.settings.workers.lease_s)
+        await self.store.begin_work()
+        loops = {**self._loops(lease), **self.more_loops()}
+        unused = {name for name, loop in loops.items() if not loop.is_used}
+        chronicle = history.chronicle(
+            self.settings, self.store, self.axis, self.feed, self.pulse, self.room, unused
+        )
+        loops["history"] = Loop(step=chronicle.step, is_due=chronicle.is_due)
+        lookout = Lookout(
+            clock=self.clock,
+            bells=self.bells,
+            times={name: loop.is_due for name, loop in loops.items() if loop.is_due is not None},
+            look=partial(self.store.signs, lease, packer.KINDS),
+        )
+        loops["lookout"] = Loop(step=lookout.step)
+        turning: list[asyncio.Task[None]] = []
+        self.store.wake.start()
+        async with asyncio.TaskGroup() as tasks:
+            for name, loop in loops.items():
+                then = partial(self.store.wake.ring, *loop.then)
+                counted, net_s = self.pulse.counted(name, loop.step), longest_sleep_s(name, workers.poll_s)
+                endless = forever(name, counted, self.bells[name], stop, net_s, then)
+                turning.append(tasks.create_task(endless, name=name))
+            tasks.create_task(self._ring_at_stop(stop))
+            tasks.create_task(drain.bounded(turning, stop, workers.drain_s, self.store))
+        self.pulse.stop()
+
+    def more_loops(self) -> Mapping[str, Loop]:
+        """What another storey has to do besides."""
+        return {}
+
+    def _loops(self, lease: float) -> dict[str, Loop]:
+        workers = self.settings.workers
+        hosted = Hosting(self.store, self.inn.axis, self.settings.node.name, self.directory, self.clock)
+        clocks, intake, holds, quarantine = Clocks(), receiver.Intake(), Holds(), Quarantine()
+        watch = keys.watch(self.store, self.directory, self.keys, self.trust, self.deciding)
+
+        async def landing() -> bool:
+            if await self.gate.is_closed():
+                return False
+            return await intake.step(self.inn, workers.receive_batch, lease)
+
+        # Whom each loop makes work for, so that they look at once, also in other processes; the lookout is the net.
+        told = ("sequencer",)
+        return {
+            "pulse": Loop(step=self.pulse.beat, is_due=self.pulse.is_due),
+            "hosting": Loop(step=hosted.step, then=("landing",)),
+            "packer": Loop(
+                step=lambda: packer.step(self.out, workers.pack_batch, lease), then=("dispatcher", *told)
+            ),
+            "dispatcher": Loop(
+                step=lambda: dispatcher.step(self.out, workers.send_batch, lease), then=("landing", *told)
+            ),
+            "landing": Loop(step=landing, then=("packer", "receiver", *told)),
+            "receiver": Loop(
+                step=lambda: receiver.work(self.inn, workers.receive_batch, lease),
+                then=("packer", "receiver", *told),
+            ),
+            "sequencer": Loop(step=lambda: sequencer.paced(self.store)),
+            "sealer": Loop(step=lambda: sealer.paced(self.sealer), is_due=self.sealer.is_due),
+            "revocation": Loop(
+                step=self.asking.step, then=("revocation", "receiver", *told), is_due=self.asking.is_due
+            ),
+            "clocks": Loop(step=lambda: clocks.step(self.inn), then=told, is_due=clocks.is_due),
+            "keys": Loop(step=watch.step, then=told, is_due=watch.is_due),
+            "holds": Loop(step=lambda: holds.step(self.hold), then=told, is_due=holds.is_due),
+            "quarantine": Loop(step=lambda: quarantine.step(self.inn), then=told, is_due=quarantine.is_due),
+        }
+
+    async def run_beside(self, stop: asyncio.Event) -> None:
+        """What a process does besides that only answers, until `stop`: it tells the others how fast it was."""
+        await self.store.begin_work()
+        tell, every_s = partial(self.pulse.beat, works=False), EVERY.total_seconds()
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(forever("pulse", tell, self.bells["pulse"], stop, every_s), name="pulse")
+            tasks.create_task(self._ring_at_stop(stop))
+        self.pulse.stop()
+
+    async def _ring_at_stop(self, stop: asyncio.Event) -> None:
+        await stop.wait()
+        self.bells.ring_all()
+
+
+@asynccontextmanager
+async def open_node(
+    settings: Settings, clock: Clock | None = None, wrap: Wrap | None = None, store: SqlStore | None = None
+) -> AsyncIterator[Node]:
+    """An open node on a migrated database. Misconfigured says what is missing and how to mend it. `store`: another
+    storey's, which has more."""
+    around = wrap or Wrap()
+    schema.load()
+    async with AsyncExitStack() as stack:
+        ground = await stack.enter_async_context(open_ground(settings, clock or SystemClock(), store))
+        time, pool = ground.clock, ground.pool
+        await restored.refuse_unconfirmed(ground.store)
+        await ground.directory.name_untold()
+        axis = await stack.enter_async_context(open_axis(settings, time))
+        room = Room(folder=settings.node.data_dir / "content", reserve=settings.limits.disk_free_mb * MB)
+        blobs = FileBlobs(room.folder, ground.store, time, pool, room)
+        judges = trust.judging(settings, time)
+        scanner = safety.scanner(settings, pool)
+        sandboxes = trust.sandboxes(settings)
+        for sandbox in sandboxes:
+            stack.callback(sandbox.close)
+        gate = log.gate(settings, ground.store.log, time)
+        stopwatch = Stopwatch(settings.axis.kind, time)
+        out = OutDesk(
+            store=around("store", ground.store),
+            blobs=around("blobs", blobs),
+            axis=around("axis", axis),
+            directory=around("directory", ground.directory),
+            keys=around("keys", ground.keys),
+            inspector=around("inspector", FileInspector()),
+            scanner=around("scanner", scanner),
+            signatures=around("signatures", SignatureReader(sandboxes, pool)),
+            clock=time,
+            pool=pool,
+            profile=rules.profile(settings),
+            xml=rules.xml_policy(settings),
+            stopwatch=stopwatch,
+            # What a front door's act may have made: a job to pack, a packet to look at again, events.
+            wake=partial(ground.store.wake.ring, "packer", "receiver", "sequencer"),
+            admits=gate.check,
+        )
+        inn = InDesk(
+            store=out.store,
+            blobs=out.blobs,
+            # What arrives by the registry feed goes in by the same axis.
+            axis=FeedDoor(out.axis, around("feed", ground.feed), out.blobs, pool),
+            directory=out.directory,
+            trust=around("trust", judges.trust),
+            inspector=out.inspector,
+            scanner=out.scanner,
+            signatures=out.signatures,
+            clock=time,
+            pool=pool,
+            profile=out.profile,
+            xml=out.xml,
+            stopwatch=stopwatch,
+            wake=out.wake,
+            trust_policy=rules.trust_policy(settings),
+            office=rules.office_hours(settings, ground.store.calendar),
+            answers=ground.store.revocation,
+        )
+        vault = around("vault", safety.vault(settings, pool))
+        yield Node(
+            settings=settings,
+            clock=time,
+            pool=pool,
+            store=ground.store,
+            directory=ground.directory,
+            deciding=ground.deciding,
+            feed=ground.feed,
+            keys=ground.keys,
+            blobs=blobs,
+            axis=axis,
+            trust=judges.trust,
+            scanner=scanner,
+            hold=safety.holding(settings, out.store, out.blobs, vault, time, pool),
+            out=out,
+            inn=inn,
+            bells=Bells(ground.store),
+            pulse=Pulse(
+                folder=settings.node.data_dir / HEARTBEAT,
+                clock=time,
+                pool=pool,
+                holds=axis.in_hand,
+                slots=stopwatch.slots,
+            ),
+            stopwatch=stopwatch,
+            room=room,
+            gate=gate,
+            sealer=log.sealer(settings, ground.store.log, time, pool),
+            asking=await trust.asking(inn, judges, ground.store.revocation, ground.directory),
+        )

@@ -1,0 +1,77 @@
+"""What another storey hangs into the doors of the exchange, which does not know it: a node that has more, pages, commands.
+In: one `Storey`, hung in once by the program's entry. Out: the node as its settings want it. Without one the exchange
+works alone."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from aiohttp import web
+
+    from gateway.api.entry import Entry
+    from gateway.bootstrap.node import Node
+    from gateway.ports import Health
+    from gateway.settings import Settings
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Noun:
+    """A first word of the command line: its sentence in the help, after which word it stands, the module that has it."""
+
+    sentence: str
+    after: str
+    module: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Storey:
+    """What it opens, what it answers, what it can be told."""
+
+    opens: Callable[[Settings], AbstractAsyncContextManager[Node]]
+    adds_pages: Callable[[web.Application, Node, Health, Entry], None]
+    nouns: Mapping[str, Noun] = field(default_factory=dict)
+    verbs: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    """Modules that add verbs to a noun of the exchange, each by its `register`."""
+
+
+_hung: list[Storey] = []
+_more: dict[str, Noun] = {}
+
+
+def hang(storey: Storey) -> None:
+    """For the whole process; the same one again changes nothing."""
+    if storey not in _hung:
+        _hung.append(storey)
+
+
+def hang_nouns(nouns: Mapping[str, Noun]) -> None:
+    """Words that no storey has of its own."""
+    _more.update(nouns)
+
+
+def nouns() -> Mapping[str, Noun]:
+    return {word: noun for each in _hung for word, noun in each.nouns.items()} | _more
+
+
+def verbs(noun: str) -> Sequence[str]:
+    return [module for each in _hung for module in each.verbs.get(noun, ())]
+
+
+def open_whole(settings: Settings) -> AbstractAsyncContextManager[Node]:
+    """The node with everything that its settings want."""
+    for each in _hung:
+        if settings.node.office == "on":
+            return each.opens(settings)
+    from gateway.bootstrap.node import open_node
+
+    return open_node(settings)
+
+
+def add_pages(app: web.Application, node: Node, health: Health, entry: Entry) -> None:
+    for each in _hung:
+        if node.settings.node.office == "on":
+            each.adds_pages(app, node, health, entry)

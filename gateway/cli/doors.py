@@ -1,0 +1,68 @@
+"""Wires the doors: one application that answers programs over an open node, and people where a storey brings pages. In: a
+node and what watches it. Out: an application not yet started."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from aiohttp import web
+
+from gateway import __version__
+from gateway.api.app import build
+from gateway.api.call_log import CallLog
+from gateway.api.deps import ApiDeps, ApiOptions
+from gateway.api.entry import Entry
+from gateway.bootstrap import storeys
+from gateway.bootstrap.node import Node
+from gateway.ops.evidence.make import EvidenceMaker
+from gateway.ports import Clock, Health
+from gateway.ports.calls import ApiCalls
+from gateway.settings import Settings
+
+
+def application(node: Node, health: Health) -> web.Application:
+    """The API and the pages over this node."""
+    deps = _api(node, health)
+    app = build(deps)
+    storeys.add_pages(app, node, health, Entry(deps.options))
+    return app
+
+
+def _api(node: Node, health: Health) -> ApiDeps:
+    return ApiDeps(
+        store=node.store,
+        accounts=node.store.accounts,
+        blobs=node.blobs,
+        directory=node.directory,
+        out=node.out,
+        inn=node.inn,
+        clock=node.clock,
+        pool=node.pool,
+        health=health,
+        evidence=EvidenceMaker(node),
+        calls=_call_log(node.settings, node.store.calls, node.clock),
+        version=__version__,
+        options=_options(node.settings),
+    )
+
+
+def _options(settings: Settings) -> ApiOptions:
+    """How much each caller may ask of this process."""
+    api = settings.api
+    return ApiOptions(
+        rate_per_s=api.rate_per_s,
+        burst=api.burst,
+        connections=api.connections,
+        hosts=_listed(api.names),
+        proxies=_listed(api.proxies),
+    )
+
+
+def _call_log(settings: Settings, calls: ApiCalls, clock: Clock) -> CallLog:
+    """What notes the calls of each key; it runs with the application."""
+    return CallLog(calls, clock, timedelta(days=settings.api.calls_days))
+
+
+def _listed(words: str) -> frozenset[str]:
+    """What stands between commas, in small letters."""
+    return frozenset(word.strip().casefold() for word in words.split(",") if word.strip())

@@ -1,0 +1,123 @@
+"""Who acts, and what for. In: a person's id and an open unit of work. Out: its rights as they are now, own ones and lent
+ones, or the objection. Every act about accounts asks here, in its own transaction."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from gateway.domain.person import Person, Role
+from gateway.errors import Denied
+from gateway.office.domain.post import NODE, PostRole
+from gateway.office.domain.right import Manner, Right
+from gateway.office.domain.session import Duty, Session
+from gateway.office.policy.rights import Granted, Lent, Rights
+from gateway.office.ports.accounts import AccountWork
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Acting:
+    """A person at the pages, as of one call. While there are duties nothing else may be done."""
+
+    person: Person
+    session: Session
+    rights: Rights
+    duties: tuple[Duty, ...]
+    ends_at: datetime
+    at: datetime
+
+    def require(self, right: Right, *manners: Manner, agency_id: str | None = None) -> Granted:
+        """In which manner the person may do it: in the chosen agency unless another is named, and in the node while none is
+        chosen. Denied otherwise."""
+        if self.duties:
+            raise Denied("the password must be changed, or the second factor set up, first", code="GW-DUTY")
+        where = agency_id if agency_id is not None else self.session.agency_id or NODE
+        found = self.rights.granted(right, where, self.at)
+        if found is None or (manners and found.manner not in manners):
+            raise refused(right)
+        return found
+
+    def may(self, right: Right, *manners: Manner) -> bool:
+        """For what pages show or leave out."""
+        where = self.session.agency_id or NODE
+        return not self.duties and self.rights.may(right, where, self.at, *manners)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class By:
+    """Who administers: a person, or nobody but the operator at the machine."""
+
+    principal_id: str
+    person_id: str | None = None
+
+    @classmethod
+    def person(cls, id: str) -> By:
+        return cls(principal_id=id, person_id=id)
+
+
+def refused(right: Right) -> Denied:
+    return Denied(f"this person may not do that here ({right})", code="GW-RIGHT")
+
+
+def behalf(granted: Granted) -> Mapping[str, object]:
+    """What an event of the act says beside its own data: X on behalf of Y."""
+    if granted.on_behalf_of is None:
+        return {}
+    return {"on_behalf_of": granted.on_behalf_of, "delegation": granted.delegation_id}
+
+
+async def rights_of(work: AccountWork, person_id: str, at: datetime) -> Rights:
+    """What the person may do; what others lent holds only while they have it, and are in."""
+    lent = await work.delegations.to(person_id, at)
+    posts = await work.posts.of({person_id, *(each.from_id for each in lent)})
+    lenders = {each.from_id: await work.people.get(each.from_id) for each in lent}
+    return Rights(
+        person_id=person_id,
+        posts=tuple(each for each in posts if each.person_id == person_id),
+        lent=tuple(
+            Lent(
+                delegation=each,
+                posts=tuple(post for post in posts if post.person_id == each.from_id),
+                is_active=lenders[each.from_id].is_active,
+            )
+            for each in lent
+        ),
+    )
+
+
+async def over_agency(work: AccountWork, by: By, agency_id: str, at: datetime) -> None:
+    """Denied unless they administer the accounts of that agency; of the node, for the empty id."""
+    if by.person_id is None:
+        if await _is_administered(work, at):
+            raise refused(Right.ACCOUNTS)
+        return
+    actor = await work.people.get(by.person_id)
+    everywhere = Role.PEOPLE in actor.roles
+    rights = await rights_of(work, actor.id, at)
+    if not actor.is_active or not (everywhere or rights.may(Right.ACCOUNTS, agency_id, at, Manner.YES)):
+        raise refused(Right.ACCOUNTS)
+
+
+async def over_person(work: AccountWork, by: By, person: Person, at: datetime) -> None:
+    """Denied unless they administer every agency where the person has a post, and the node where the person decides about
+    it: whoever may let somebody sign in anew could act as that person."""
+    if by.person_id == person.id:
+        raise Denied(
+            "nobody changes the own account in this way; ask another administrator", code="GW-OWN-RIGHTS"
+        )
+    agencies = {each.agency_id for each in await work.posts.of({person.id})}
+    if person.roles or (not agencies and person.added_by != by.principal_id):
+        agencies.add(NODE)
+    for agency_id in sorted(agencies):
+        await over_agency(work, by, agency_id, at)
+
+
+async def _is_administered(work: AccountWork, at: datetime) -> bool:
+    """Whether anybody administers the node's accounts: the machine's operator is for the first set-up alone."""
+    posts = [each for each in await work.posts.in_agency(NODE) if each.role is PostRole.OPERATOR]
+    operators = {each.person_id for each in posts if each.holds(at)}
+    return any(
+        each.is_active and (Role.PEOPLE in each.roles or each.id in operators)
+        for each in await work.people.everybody()
+    )

@@ -1,0 +1,170 @@
+"""Sessions of the pages. In: what the browser holds. Out: who acts, with the rights of this moment; sessions listed, moved
+to another agency, ended. The id in the browser is new at each signing in and at each change of what the session may do."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime
+
+from gateway.domain.event import EventKind
+from gateway.domain.person import Person
+from gateway.errors import Denied, NotFound
+from gateway.office.accounts.acting import Acting, rights_of
+from gateway.office.accounts.desk import AccountDesk
+from gateway.office.domain.session import Ended, Session, digest_of, new_token
+from gateway.office.policy import session_rules
+from gateway.office.policy.rights import Rights
+from gateway.office.ports.accounts import AccountWork
+
+LONGEST_TOKEN = 128
+
+
+async def check(desk: AccountDesk, token: str) -> Acting:
+    """Who sits there, in one reading transaction; that the session is in use is written down once a minute. Denied
+    (`GW-SESSION`) when it is over: by its clock, by signing out, or because the person is out."""
+    now = desk.clock.now()
+    digest = _digest(token)
+    async with desk.accounts.read() as view:
+        acting = await seen(desk, view, digest, now)
+    if session_rules.is_to_touch(acting.session, desk.rules.sessions, now):
+        async with desk.accounts.begin(acting.person.id) as work:
+            await work.sessions.touch(digest, now)
+            await work.commit()
+        touched = replace(acting.session, seen_at=now)
+        ends_at = session_rules.ends_at(touched, desk.rules.sessions)
+        acting = replace(acting, session=touched, ends_at=ends_at)
+    return acting
+
+
+async def look(desk: AccountDesk, token: str) -> Acting:
+    """As `check`, without saying that the session is in use: for what a page asks by itself while nobody sits there."""
+    async with desk.accounts.read() as view:
+        return await seen(desk, view, _digest(token), desk.clock.now())
+
+
+async def seen(desk: AccountDesk, work: AccountWork, digest: str, now: datetime) -> Acting:
+    """As `check`, within a unit of work, and without writing."""
+    session = await work.sessions.find(digest)
+    if session is None or session_rules.over(session, desk.rules.sessions, now) is not None:
+        raise over()
+    person = await work.people.get(session.person_id)
+    # A password or a second factor made anew by a one-time code closes what was open under the old one.
+    if not person.is_active or person.enrolled_at is None or session.began_at < person.enrolled_at:
+        raise over()
+    rights = await rights_of(work, person.id, now)
+    rules = desk.rules
+    return Acting(
+        person=person,
+        session=_still_there(session, rights, now),
+        rights=rights,
+        duties=session_rules.duties(
+            person, session.factor, rights.posts, rules.passwords, rules.sessions, now
+        ),
+        ends_at=session_rules.ends_at(session, rules.sessions),
+        at=now,
+    )
+
+
+async def choose_agency(desk: AccountDesk, token: str, agency_id: str) -> str:
+    """The session works for that agency from now on, under a new token. Denied where the person has no post."""
+    now = desk.clock.now()
+    async with desk.accounts.read() as view:
+        acting = await seen(desk, view, _digest(token), now)
+        is_hosted = agency_id in await view.agency_codes()
+        if not is_hosted or not (agency_id in acting.rights.agencies(now) or acting.rights.is_of_node(now)):
+            raise Denied("this person has no post in that agency", code="GW-RIGHT")
+    async with desk.accounts.begin(acting.person.id) as work:
+        renewed = await renew(work, replace(acting.session, agency_id=agency_id))
+        told = {"session": acting.session.id, "agency": agency_id}
+        await work.events.append(EventKind.SESSION_AGENCY, acting.person.id, now, told)
+        await work.commit()
+    return renewed
+
+
+async def renew(work: AccountWork, session: Session) -> str:
+    """The new token of a session that goes on as given; the old one finds nothing any more. Denied when it was over."""
+    token = new_token()
+    if not await work.sessions.renew(session.digest, replace(session, digest=digest_of(token))):
+        raise over()
+    return token
+
+
+async def sign_out(desk: AccountDesk, token: str) -> None:
+    """Harmless when it was over."""
+    now, digest = desk.clock.now(), _digest(token)
+    async with desk.accounts.read() as view:
+        session = await view.sessions.find(digest)
+    if session is None:
+        return
+    async with desk.accounts.begin(session.person_id) as work:
+        if await work.sessions.end(digest, now, Ended.SIGNED_OUT):
+            await tell_ended(work, session.person_id, [session.id], Ended.SIGNED_OUT, now)
+        await work.commit()
+
+
+async def listed(desk: AccountDesk, acting: Acting) -> Sequence[Session]:
+    """The person's open sessions, newest first."""
+    return await open_of(desk, acting.person)
+
+
+async def open_of(desk: AccountDesk, person: Person) -> Sequence[Session]:
+    now = desk.clock.now()
+    async with desk.accounts.read() as view:
+        found = await view.sessions.open_of(person.id)
+    return [each for each in found if session_rules.over(each, desk.rules.sessions, now) is None]
+
+
+async def end_one(desk: AccountDesk, acting: Acting, id: str) -> None:
+    """Ends one of the person's own sessions. NotFound for anybody else's."""
+    now = desk.clock.now()
+    async with desk.accounts.begin(acting.person.id) as work:
+        session = await work.sessions.get(id)
+        if session.person_id != acting.person.id:
+            raise NotFound(f"there is no session {id}")
+        if await work.sessions.end(session.digest, now, Ended.SIGNED_OUT):
+            await tell_ended(work, acting.person.id, [id], Ended.SIGNED_OUT, now)
+        await work.commit()
+
+
+async def end_everywhere(
+    desk: AccountDesk, principal_id: str, person: Person, but: Session | None = None
+) -> int:
+    """Ends all sessions of a person; `but` is the one that goes on. How many. Of oneself, or at the machine; administrators
+    have `admin.sign_out`, which asks whether they may."""
+    now = desk.clock.now()
+    async with desk.accounts.begin(principal_id) as work:
+        count = await end_all(work, person.id, now, Ended.EVERYWHERE, but.digest if but else None)
+        await work.commit()
+    return count
+
+
+async def end_all(work: AccountWork, person_id: str, at: datetime, why: Ended, but: str | None = None) -> int:
+    """In the caller's transaction, with its event."""
+    ended = await work.sessions.end_all(person_id, at, why, but)
+    if ended:
+        await tell_ended(work, person_id, ended, why, at)
+    return len(ended)
+
+
+async def tell_ended(work: AccountWork, person_id: str, ids: Sequence[str], why: Ended, at: datetime) -> None:
+    told = {"sessions": list(ids), "because": why.value}
+    await work.events.append(EventKind.SESSION_ENDED, person_id, at, told)
+
+
+def over() -> Denied:
+    return Denied("the session is over; sign in again", code="GW-SESSION")
+
+
+def _still_there(session: Session, rights: Rights, now: datetime) -> Session:
+    """Whoever lost the last post in the chosen agency works for none."""
+    where = session.agency_id
+    if where is None or where in rights.agencies(now) or rights.is_of_node(now):
+        return session
+    return replace(session, agency_id=None)
+
+
+def _digest(token: str) -> str:
+    if not token or len(token) > LONGEST_TOKEN:
+        raise over()
+    return digest_of(token)

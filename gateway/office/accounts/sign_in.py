@@ -1,0 +1,214 @@
+"""Signs a person in to the pages. In: a name, a password and, where one is set up, a second factor or a recovery code. Out:
+a new session and its token. Every failure looks alike and takes as long, whether or not there is such a person."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from functools import lru_cache, partial
+
+from gateway.domain.event import EventKind
+from gateway.domain.person import Credentials, Person
+from gateway.errors import Denied, NotFound
+from gateway.office.accounts import sessions, tries
+from gateway.office.accounts.acting import rights_of
+from gateway.office.accounts.desk import AccountDesk
+from gateway.office.accounts.tries import Counted
+from gateway.office.domain.session import Duty, Ended, Factor, Origin, Session, digest_of, new_token
+from gateway.office.policy import password_rules, session_rules
+from gateway.office.ports.accounts import AccountWork
+from gateway.ports.deciding import SignInSecrets
+
+LONGEST_AGENT = 200
+LONGEST_NAME = 200
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Typed:
+    """What stood in the form. `code` is empty where no second factor is set up."""
+
+    login: str
+    password: str = field(repr=False)
+    code: str = field(default="", repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entered:
+    """Signed in. `others` counts the person's other open sessions (R94), `reminder` the days of T19."""
+
+    token: str = field(repr=False)
+    session: Session
+    person: Person
+    duties: tuple[Duty, ...]
+    others: int
+    reminder: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Proof:
+    factor: Factor
+    step: int = 0
+    recovery: str = ""
+
+
+async def run(desk: AccountDesk, typed: Typed, origin: Origin, before: str | None = None) -> Entered:
+    """`before` is the token that the browser had: that session ends. Denied when it does not fit (`GW-SIGN-IN`), while the
+    name or the address has to wait, and, for whoever showed everything, when the account is out (`GW-ACCOUNT`)."""
+    counted = await tries.count(desk, typed.login[:LONGEST_NAME], origin.address)
+    person, kept = await _known(desk, typed.login)
+    proof = await desk.pool.run(partial(_proved, desk.secrets, kept, typed, desk.clock.now()))
+    entered = None
+    if person is not None and proof is not None:
+        entered = await _enter(desk, person.id, kept, proof, counted, origin, before)
+    if entered is None:
+        if person is not None:
+            await tries.tell_lock(desk, person.id, counted)
+        raise refused()
+    return entered
+
+
+async def is_password(desk: AccountDesk, person: Person, password: str, origin: Origin) -> Credentials:
+    """The person's secrets as they are kept, once more proved by the password: for acts that a session alone must not
+    do. Counted like signing in."""
+    counted = await tries.count(desk, person.login or person.name, origin.address)
+    async with desk.accounts.read() as view:
+        kept = await view.people.credentials(person.id)
+    fits = await desk.pool.run(partial(desk.secrets.is_passphrase, password, kept.passphrase_hash or ""))
+    if not fits:
+        await tries.tell_lock(desk, person.id, counted)
+        raise refused()
+    async with desk.accounts.begin(person.id) as work:
+        await tries.succeeded(work, counted)
+        await work.commit()
+    return kept
+
+
+def refused() -> Denied:
+    return Denied("name, password or code do not fit", code="GW-SIGN-IN")
+
+
+async def _known(desk: AccountDesk, login: str) -> tuple[Person | None, Credentials]:
+    async with desk.accounts.read() as view:
+        try:
+            person = await view.people.named(login[:LONGEST_NAME])
+        except NotFound:
+            return None, Credentials()
+        return person, await view.people.credentials(person.id)
+
+
+def _proved(secrets: SignInSecrets, kept: Credentials, typed: Typed, now: datetime) -> _Proof | None:
+    """Always one hash and one seal, real ones or not, so that time tells nothing."""
+    hashed, sealed = _nobodys(secrets)  # type: ignore[arg-type]  # an object, found by itself
+    is_right = secrets.is_passphrase(typed.password, kept.passphrase_hash or hashed)
+    step = secrets.step(typed.password[:1024], kept.sealed_totp or sealed, typed.code[:64], now)
+    if not is_right or kept.passphrase_hash is None:
+        return None
+    if kept.sealed_totp is None:
+        return _Proof(factor=Factor.NONE)
+    if step is not None:
+        return _Proof(factor=Factor.TOTP, step=step)
+    return _Proof(factor=Factor.RECOVERY, recovery=secrets.code_digest(typed.code)) if typed.code else None
+
+
+@lru_cache(maxsize=1)
+def _nobodys(secrets: SignInSecrets) -> tuple[str, str]:
+    """What is compared with where there is nothing to compare with."""
+    password = new_token()
+    return secrets.hash(password), secrets.seal(password, secrets.new_totp())
+
+
+async def _enter(
+    desk: AccountDesk,
+    person_id: str,
+    kept: Credentials,
+    proof: _Proof,
+    counted: Counted,
+    origin: Origin,
+    before: str | None,
+) -> Entered | None:
+    """None when what was shown is used up, or was changed meanwhile."""
+    now = desk.clock.now()
+    async with desk.accounts.begin(person_id) as work:
+        person = await work.people.get(person_id)
+        fresh = await work.people.credentials(person_id)
+        if fresh.passphrase_hash != kept.passphrase_hash or fresh.sealed_totp != kept.sealed_totp:
+            return None
+        if not person.is_active:
+            raise _out(person)
+        if not await _use(work, person_id, proof, now):
+            return None
+        await tries.succeeded(work, counted)
+        if before is not None:
+            await _replace(work, before, now)
+        others = await work.sessions.open_of(person_id)
+        token, session = await _begin(desk, work, person, proof.factor, origin, now)
+        rights = await rights_of(work, person_id, now)
+        await work.commit()
+    rules = desk.rules
+    return Entered(
+        token=token,
+        session=session,
+        person=person,
+        duties=session_rules.duties(person, proof.factor, rights.posts, rules.passwords, rules.sessions, now),
+        others=sum(session_rules.over(each, rules.sessions, now) is None for each in others),
+        reminder=password_rules.reminder(person.password_at, rules.passwords, now)
+        if person.password_at
+        else None,
+    )
+
+
+async def _replace(work: AccountWork, before: str, now: datetime) -> None:
+    """Whoever planted a session in this browser has nothing of it."""
+    session = await work.sessions.find(digest_of(before))
+    if session is not None and await work.sessions.end(session.digest, now, Ended.REPLACED):
+        await sessions.tell_ended(work, session.person_id, [session.id], Ended.REPLACED, now)
+
+
+async def _use(work: AccountWork, person_id: str, proof: _Proof, now: datetime) -> bool:
+    match proof.factor:
+        case Factor.TOTP:
+            return await work.people.use_step(person_id, proof.step)
+        case Factor.RECOVERY:
+            if not await work.past.use_code(person_id, proof.recovery, now):
+                return False
+            left = await work.past.codes_left(person_id)
+            await work.events.append(
+                EventKind.ACCOUNT_FACTOR, person_id, now, {"what": "code-used", "left": left}
+            )
+    return True
+
+
+async def _begin(
+    desk: AccountDesk, work: AccountWork, person: Person, factor: Factor, origin: Origin, now: datetime
+) -> tuple[str, Session]:
+    token = new_token()
+    agencies = sorted((await rights_of(work, person.id, now)).agencies(now) & set(await work.agency_codes()))
+    session = Session(
+        id=desk.clock.new_id("ses_"),
+        digest=digest_of(token),
+        person_id=person.id,
+        # With one agency there is nothing to choose.
+        agency_id=agencies[0] if len(agencies) == 1 else None,
+        factor=factor,
+        began_at=now,
+        seen_at=now,
+        ends_at=now + desk.rules.sessions.whole,
+        address=origin.address[:LONGEST_AGENT],
+        agent=_printable(origin.agent),
+    )
+    await work.sessions.add(session)
+    await work.people.save(replace(person, last_login_at=now, warned_at=None))
+    told = {"session": session.id, "factor": factor.value, "agency": session.agency_id}
+    await work.events.append(EventKind.SESSION_BEGUN, person.id, now, told)
+    return token, session
+
+
+def _printable(agent: str) -> str:
+    return "".join(each if each.isprintable() else " " for each in agent[:LONGEST_AGENT])
+
+
+def _out(person: Person) -> Denied:
+    standing = "blocked" if person.blocked_at is not None else person.standing.value
+    return Denied(
+        f"this account is {standing}; ask whoever administers accounts", code="GW-ACCOUNT", hint=standing
+    )

@@ -1,0 +1,137 @@
+"""Outgoing mail that went on paper, and what went out during a stop: lines of the outgoing book that are no documents of
+the exchange (R32, R99). In: what the clerk typed. Out: committed: the line, under a number that nothing else has."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date
+
+from gateway.domain.account import AgencyScope, NumberingMode
+from gateway.domain.book import Book, Span, end_of_run
+from gateway.domain.event import EventKind
+from gateway.domain.letter import PaperLetter
+from gateway.domain.wall_clock import local
+from gateway.errors import Refused
+from gateway.office.book.desk import BookDesk
+from gateway.office.ports.store import OfficeWork
+from gateway.policy import book as rules
+from gateway.policy import door
+from gateway.policy.profile import Profile
+
+_NEEDED = frozenset({"number", "symbol", "type_name", "subject", "signer", "recipients"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sent:
+    """What the clerk typed. `catch_up`: why it is entered only now, after a stop."""
+
+    number: str
+    symbol: str
+    issued_on: date
+    type_name: str
+    subject: str
+    signer: str
+    recipients: str
+    copy_holder: str = ""
+    copies: int | None = None
+    dispatched_on: date | None = None
+    note: str = ""
+    secrecy: str = "none"
+    catch_up: str | None = None
+
+
+async def enter(desk: BookDesk, scope: AgencyScope, sent: Sent) -> PaperLetter:
+    """The line. Refused names every broken rule, Clash a number that is taken in that year."""
+    _check(sent, local(desk.clock.now()).date())
+    letter = PaperLetter(
+        id=desk.clock.new_id("ppr_"),
+        number=sent.number.strip(),
+        symbol=sent.symbol.strip(),
+        issued_on=sent.issued_on,
+        type_name=sent.type_name.strip(),
+        subject=sent.subject.strip(),
+        signer=sent.signer.strip(),
+        recipients=sent.recipients.strip(),
+        copy_holder=sent.copy_holder.strip(),
+        copies=sent.copies,
+        dispatched_on=sent.dispatched_on,
+        note=sent.note.strip(),
+        entered_at=desk.clock.now(),
+        entered_by=scope.principal_id,
+        catch_up=sent.catch_up.strip() if sent.catch_up else None,
+    )
+    async with desk.store.begin(scope) as work:
+        await work.agency()
+        await work.office.books.put_letter(letter)
+        await _tell_entered(work, letter)
+        await work.commit()
+    return letter
+
+
+def _check(sent: Sent, today: date) -> None:
+    declared = door.check_declared(sent.secrecy, None, Profile())
+    asked = rules.HandEntry(
+        texts={
+            "number": sent.number,
+            "symbol": sent.symbol,
+            "type_name": sent.type_name,
+            "subject": sent.subject,
+            "signer": sent.signer,
+            "recipients": sent.recipients,
+            "copy_holder": sent.copy_holder,
+            "note": sent.note,
+            **({} if sent.catch_up is None else {"catch_up": sent.catch_up}),
+        },
+        needed=_NEEDED | {"catch_up"},
+        issued_on=sent.issued_on,
+        day=sent.issued_on,
+        given_number=sent.number or "?",  # a missing one is named once, as the document's own number
+        is_catch_up=sent.catch_up is not None,
+    )
+    verdict = declared + rules.check_entry(asked, NumberingMode.C, today)
+    if not verdict.allowed:
+        raise Refused(verdict)
+
+
+async def _tell_entered(work: OfficeWork, letter: PaperLetter) -> None:
+    told: dict[str, object] = {
+        "book": Book.OUTGOING,
+        "year": letter.issued_on.year,
+        "number": letter.code,
+        "source": "paper",
+        "day": letter.issued_on.isoformat(),
+    }
+    if letter.catch_up:
+        told["catch_up"] = letter.catch_up
+    await work.events.append(EventKind.BOOK_ENTERED, letter.id, letter.entered_at, told)
+
+
+async def strike(desk: BookDesk, scope: AgencyScope, id: str, why: str) -> PaperLetter:
+    """Struck through with the reason; its number is never given again (R32). Doing it again changes nothing."""
+    verdict = rules.check_text("reason", why)
+    if not verdict.allowed:
+        raise Refused(verdict)
+    now = desk.clock.now()
+    async with desk.store.begin(scope) as work:
+        if await work.office.books.strike_letter(id, now, scope.principal_id, why.strip()):
+            letter = await work.office.books.letter(id)
+            told = {
+                "book": Book.OUTGOING,
+                "year": letter.issued_on.year,
+                "number": letter.code,
+                "reason": why.strip(),
+            }
+            await work.events.append(EventKind.BOOK_STRUCK, id, now, told)
+            await work.commit()
+            return letter
+        return await work.office.books.letter(id)
+
+
+async def suggested(work: OfficeWork, year: int, type_name: str | None = None) -> int:
+    """The number after the last of that year's run, of one type where types have runs of their own. Only a suggestion:
+    whoever takes it first has it."""
+    found = await work.office.books.outgoing_numbers(Span(year=year))
+    taken = [
+        int(one.number) for one in found if rules.is_number(one.number) and type_name in (None, one.type_name)
+    ]
+    return end_of_run(taken, min(taken, default=0)) + 1

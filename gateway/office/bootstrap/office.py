@@ -1,0 +1,225 @@
+"""The office over an exchange node: accounts of persons, to-do list and reminders, books, lists. In: settings, and in
+tests a clock or a wrapper around each port. Out: an open `Office`, which is a node that has all this besides."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, fields, replace
+from datetime import datetime, timedelta
+from functools import partial
+from typing import TYPE_CHECKING, TypeVar
+
+from gateway.bootstrap import keys
+from gateway.bootstrap.ground import Ground, server_limits
+from gateway.bootstrap.node import Node, Wrap, open_node
+from gateway.clock import SystemClock
+from gateway.office.accounts import heads
+from gateway.office.accounts.desk import AccountDesk, AccountRules
+from gateway.office.book.desk import BookDesk
+from gateway.office.domain.post import PostRole
+from gateway.office.letters.desk import OfficeIn, OfficeOut
+from gateway.office.mail import MailServer, SmtpMailer
+from gateway.office.policy import awaited
+from gateway.office.policy.idle import IdleRules
+from gateway.office.policy.password_rules import PasswordRules
+from gateway.office.policy.session_rules import SessionRules
+from gateway.office.policy.slowing import SlowRules
+from gateway.office.ports.deadlines import EndingCertificate
+from gateway.office.store.lists_due import Reckon
+from gateway.office.store.people_work import SqlAccounts
+from gateway.office.store.store import SqlOfficeStore
+from gateway.office.todo.desk import TodoDesk
+from gateway.office.todo.remind import Reminders
+from gateway.office.workers.digest import Digest, WatchedMail
+from gateway.office.workers.idle_accounts import IdleAccounts
+from gateway.office.workers.lister import Lister
+from gateway.policy import expiry, office_hours
+from gateway.ports import Clock, Pool
+from gateway.settings import Settings
+from gateway.settings.mail import read_hours, read_people
+from gateway.trust.person_secrets import PersonSecrets
+from gateway.workers.key_watch import KeyWatch
+from gateway.workers.loop import Loop
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Office(Node):
+    """An open node with what persons at pages need."""
+
+    store: SqlOfficeStore
+    out: OfficeOut
+    inn: OfficeIn
+    accounts: AccountDesk
+    todo: TodoDesk
+    book: BookDesk
+    reminders: Reminders
+
+    def more_loops(self) -> Mapping[str, Loop]:
+        lister, idle = Lister(), IdleAccounts()
+        mail = WatchedMail(mailer=self.reminders.mailer, pulse=self.pulse)
+        digest = Digest(replace(self.reminders, mailer=mail))
+        return {
+            "lister": Loop(step=lambda: lister.step(self.store, self.clock), is_due=lister.is_due),
+            "accounts": Loop(step=lambda: idle.step(self.accounts), then=("sequencer",), is_due=idle.is_due),
+            "digest": Loop(step=digest.step, is_due=digest.is_due, is_used=self.reminders.mailer.is_on),
+        }
+
+
+@asynccontextmanager
+async def open_office(
+    settings: Settings, clock: Clock | None = None, wrap: Wrap | None = None
+) -> AsyncIterator[Office]:
+    """An open node with its office, on a migrated database."""
+    around, time = wrap or Wrap(), clock or SystemClock()
+    address, limits = settings.database.address, server_limits(settings)
+    store = SqlOfficeStore(address, time, limits, waiting(settings))
+    async with open_node(settings, time, around, store) as node:
+        watch = keys.watch(store, node.directory, node.keys, node.trust, node.deciding)
+        accounts = account_desk(node)
+        todo = TodoDesk(
+            store=store,
+            calendar=store.calendar,
+            office=node.inn.office,
+            certificates=Certificates(watch),
+            clock=time,
+            wake=partial(store.wake.ring, "sequencer"),
+        )
+        yield _over(
+            Office,
+            node,
+            store=store,
+            out=_over(OfficeOut, node.out),
+            inn=_over(OfficeIn, node.inn),
+            accounts=accounts,
+            todo=todo,
+            book=BookDesk(
+                store=around("store", store),
+                clock=time,
+                pool=node.pool,
+                series_by_type=settings.rules.outgoing_series == "type",
+            ),
+            reminders=reminders(settings, todo, accounts, time, node.pool),
+        )
+
+
+_ADMINS = frozenset({PostRole.AGENCY_ADMIN, PostRole.OPERATOR, PostRole.CODES})
+_SECOND_FACTOR = {
+    "nobody": frozenset[PostRole](),
+    "admins": _ADMINS,
+    "clerks": _ADMINS | {PostRole.CLERK, PostRole.HEAD, PostRole.AUDITOR},
+}
+
+
+def _over(made: type[T], below: DataclassInstance, **more: object) -> T:
+    """The same with more, or with what is more."""
+    return made(**{each.name: getattr(below, each.name) for each in fields(below)} | more)
+
+
+def account_desk(ground: Ground) -> AccountDesk:
+    """What pages, commands and the daily look at idle accounts work with."""
+    return AccountDesk(
+        accounts=SqlAccounts(ground.store, ground.clock),
+        secrets=PersonSecrets(),
+        clock=ground.clock,
+        pool=ground.pool,
+        rules=account_rules(ground.settings),
+    )
+
+
+def account_rules(settings: Settings) -> AccountRules:
+    """Every number as it was set."""
+    set_ = settings.accounts
+    return AccountRules(
+        passwords=PasswordRules(
+            least=set_.password_length, remembered=set_.password_history, age=_days(set_.password_days)
+        ),
+        sessions=SessionRules(
+            idle=timedelta(minutes=set_.idle_min),
+            whole=timedelta(hours=set_.session_h),
+            second_factor=_SECOND_FACTOR[set_.second_factor],
+        ),
+        slow=SlowRules(
+            by_name=set_.lock_after,
+            lock=timedelta(minutes=set_.lock_min),
+            by_address=set_.address_tries,
+            forget=max(timedelta(hours=1), timedelta(minutes=set_.lock_min)),
+        ),
+        idle=IdleRules(
+            warn=_days(set_.warn_days),
+            suspend=_days(set_.suspend_days),
+            withdraw_after=_days(set_.withdraw_days),
+            lock_new=_days(set_.unused_days),
+        ),
+        link=timedelta(hours=set_.link_h),
+    )
+
+
+def _days(count: int) -> timedelta | None:
+    return timedelta(days=count) if count else None
+
+
+# Certificates change by the hour at most; a list is asked for by every clerk.
+_FRESH = timedelta(minutes=10)
+
+
+class Certificates:
+    """Keeps the promise of `ports.EndingCertificates` over the watch of keys, which opens every key to tell."""
+
+    def __init__(self, watch: KeyWatch) -> None:
+        self._watch = watch
+        self._known: tuple[datetime, Sequence[EndingCertificate]] | None = None
+
+    async def endings(self, now: datetime) -> Sequence[EndingCertificate]:
+        if self._known is None or not self._known[0] <= now < self._known[0] + _FRESH:
+            found = expiry.last_of_each(await self._watch.endings(now))
+            self._known = (
+                now,
+                [
+                    EndingCertificate(
+                        code=each.code, fingerprint=each.fingerprint, until=each.until, own=each.own
+                    )
+                    for each in found
+                ],
+            )
+        return self._known[1]
+
+
+def waiting(settings: Settings) -> Reckon:
+    """Until when lists wait for a document to be taken in."""
+    return awaited.by_days(
+        office_hours.read_weekdays(settings.office.weekdays), office_hours.read_spans(settings.office.hours)
+    )
+
+
+def reminders(
+    settings: Settings, todo: TodoDesk, accounts: AccountDesk, clock: Clock, pool: Pool
+) -> Reminders:
+    """What reminds by mail; silent where no mail server is set."""
+    mail = settings.mail
+
+    async def of_heads(agency_id: str) -> Sequence[str]:
+        return [each.email for each in await heads.of(accounts, agency_id) if each.email]
+
+    server = MailServer(
+        host=mail.host,
+        port=mail.port,
+        security=mail.security,
+        sender=mail.sender,
+        user=mail.user,
+        password=mail.password.reveal() if mail.password is not None else "",
+        ca=mail.ca,
+        timeout_s=float(mail.timeout_s),
+    )
+    return Reminders(
+        desk=todo,
+        mailer=SmtpMailer(server, clock, pool),
+        digest_at=read_hours(mail.digest_at),
+        people=read_people(mail.people),
+        heads=of_heads,
+    )

@@ -1,0 +1,91 @@
+"""Wires the pages: everything that people see over an open node. In: a node, what watches it, the way in from the network.
+Out: their routes, and what they work with. Loaded when somebody first asks for a page."""
+
+from __future__ import annotations
+
+from aiohttp import web
+
+from gateway import __version__
+from gateway.api.app import REQUEST_ID
+from gateway.api.entry import Entry
+from gateway.edxml import workbook
+from gateway.office.bootstrap.office import Office
+from gateway.office.node import axis_light, certificates, operations
+from gateway.office.node.bell import TaskBell
+from gateway.office.node.contacts import NodeContacts
+from gateway.office.node.notice_board import NodeNotices
+from gateway.office.node.packets import PacketViews
+from gateway.office.node.signing import TokenSigning
+from gateway.office.web.app import add_pages, add_static
+from gateway.office.web.deps import WebDeps, WebOptions
+from gateway.office.web.previews import Previews
+from gateway.office.web.status_page import add_status
+from gateway.ops.evidence.make import EvidenceMaker
+from gateway.ports import Health
+
+
+def routes(node: Office, deps: WebDeps) -> web.UrlDispatcher:
+    """The status page, the static files, every page."""
+    made = web.UrlDispatcher()
+    add_status(made, node.store, node.clock, __version__)
+    add_static(made)
+    add_pages(made, deps)
+    made.freeze()
+    return made
+
+
+def pages(node: Office, health: Health, entry: Entry) -> WebDeps:
+    """What the pages work with."""
+    notices = NodeNotices(node)
+    return WebDeps(
+        store=node.store,
+        blobs=node.blobs,
+        accounts=node.accounts,
+        deciding=node.deciding,
+        hold=node.hold,
+        out=node.out,
+        inn=node.inn,
+        todo=node.todo,
+        book=node.book,
+        registry=node.directory,
+        contacts=NodeContacts(node),
+        certificate=certificates.facts,
+        exchange=certificates.Exchange(node.store),
+        workbook=workbook.first_sheet,
+        clock=node.clock,
+        pool=node.pool,
+        health=health,
+        bell=TaskBell(node.todo),
+        keys=node.store.accounts,
+        calls=node.store.calls,
+        keepings=node.store.keepings,
+        previews=Previews(keepings=node.store.keepings, planned=node.directory.plan_import, pool=node.pool),
+        packets=PacketViews(node, EvidenceMaker(node)),
+        agencies=node.directory,
+        signing=TokenSigning(node),
+        operations=operations.of(node, health, notices),
+        notices=notices,
+        light=axis_light.of(node.axis),
+        request_id=lambda request: request.get(REQUEST_ID, ""),
+        address=entry.address,
+        version=__version__,
+        options=_options(node),
+    )
+
+
+def _options(node: Office) -> WebOptions:
+    web, accounts = node.settings.pages, node.settings.accounts
+    return WebOptions(
+        name=web.name,
+        ribbon=web.ribbon == "on",
+        contact=web.contact,
+        undo_s=web.undo_s,
+        undo_express_s=web.undo_express_s,
+        urge_days=web.urge_days,
+        address=accounts.address,
+        login_style=accounts.login_style,
+        login_tail=accounts.login_tail,
+        clerks_mailbox=accounts.clerks_mailbox,
+        admins_mailbox=accounts.admins_mailbox,
+        calls_days=node.settings.api.calls_days,
+    )

@@ -1,0 +1,1 @@
+"""Commands about what persons at pages need."""

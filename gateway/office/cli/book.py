@@ -1,0 +1,214 @@
+"""`gateway book`: the register books. In: a book, a year and days. Out: its lines and whether numbers are missing, or a
+file of it. What is entered in it by hand is in `book_acts`."""
+
+from __future__ import annotations
+
+from datetime import date
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from gateway.cli import output
+from gateway.cli.command import Call, noun, verb
+from gateway.cli.node import run
+from gateway.domain.book import Book, BookLine, Cell, Form, Span, Summary
+from gateway.office.cli import book_acts, book_paper
+from gateway.office.cli.seat import at_desk
+from gateway.office.hung import OFFICE
+
+if TYPE_CHECKING:
+    from gateway.office.book.export import Ask
+    from gateway.office.cli.seat import OfficeSeat
+
+Which = Annotated[Book, typer.Argument(help="The book.")]
+Year = Annotated[int | None, typer.Option(min=1900, max=9998, help="Default: this year.")]
+Since = Annotated[str | None, typer.Option("--from", help="First day: 2026-11-01 or 01/11/2026.")]
+Until = Annotated[str | None, typer.Option("--to", help="Last day.")]
+Columns = Annotated[Form, typer.Option(help="Columns of decree 30/2020, or of circular 07/2012.")]
+
+
+class FileKind(StrEnum):
+    """What `export` writes."""
+
+    XLSX = "xlsx"
+    CSV = "csv"
+    HTML = "html"
+
+
+def register(app: typer.Typer) -> None:
+    group = noun("book", OFFICE.nouns["book"].sentence)
+    verb(
+        group,
+        "show",
+        examples=(
+            "gateway book show incoming",
+            "gateway book show outgoing --from 01/11/2026 --to 30/11/2026 -o json",
+        ),
+    )(show)
+    verb(
+        group,
+        "export",
+        examples=(
+            "gateway book export incoming so-den-2026.xlsx",
+            "gateway book export outgoing so-di.html --year 2026 --volume 2",
+        ),
+    )(export)
+    book_acts.register(group)
+    book_paper.register(group)
+    app.add_typer(group)
+
+
+def show(
+    call: Call,
+    book: Which,
+    year: Year = None,
+    since: Since = None,
+    until: Until = None,
+    form: Columns = Form.DECREE_30,
+    limit: Annotated[int, typer.Option(min=1, max=500)] = 50,
+    after: Annotated[
+        str | None, typer.Option(help="Go on after the line with this number (incoming books).")
+    ] = None,
+) -> None:
+    """Show lines of a book in their order, and whether numbers are missing."""
+    run(_show(call, book, year, since, until, form, limit, after))
+
+
+async def _show(
+    call: Call,
+    book: Book,
+    year: int | None,
+    since: str | None,
+    until: str | None,
+    form: Form,
+    limit: int,
+    after: str | None,
+) -> None:
+    from gateway.office.book import read, words
+
+    async with at_desk(call) as seat:
+        ask = _ask(call, seat, book, year, since, until, form)
+        desk = seat.node.book
+        async with desk.store.read(seat.scope) as work:
+            told = await read.summary(work, book, ask.span, series_by_type=desk.series_by_type)
+            leaf = await read.leaf(work, book, ask.span, limit=limit, after=after, lang=ask.lang)
+    output.rows(
+        call,
+        [_record(line) for line in leaf.lines],
+        [(f"book.column.{each}", "") for each in ask.columns],
+        ([_cell(line.cells.get(each)) for each in ask.columns] for line in leaf.lines),
+        extra={"summary": _summary(told)},
+    )
+    for run_ in told.runs:
+        call.tell(words.run_sentence(run_, ask.lang))
+    if isinstance(leaf.after, str):
+        call.say("cli.more", command=f"--after {leaf.after}")
+    elif leaf.after is not None:
+        call.say("cli.more", command="--from")
+
+
+def export(
+    call: Call,
+    book: Which,
+    file: Annotated[Path, typer.Argument(help="What to write; an existing file is not overwritten.")],
+    kind: Annotated[FileKind | None, typer.Option("--as", help="Default: by the file's ending.")] = None,
+    year: Year = None,
+    since: Since = None,
+    until: Until = None,
+    form: Columns = Form.DECREE_30,
+    volume: Annotated[int, typer.Option(min=1, max=999, help="Number of the volume on the cover.")] = 1,
+) -> None:
+    """Write a book to a file: a workbook, text for tables, or a page to print."""
+    run(_export(call, book, file, kind or _kind_of(file), year, since, until, form, volume))
+
+
+def _kind_of(file: Path) -> FileKind:
+    ending = file.suffix.lstrip(".").lower()
+    if ending not in {*FileKind}:
+        raise typer.BadParameter(f"{file.name!r} ends in none of .xlsx, .csv, .html; add --as")
+    return FileKind(ending)
+
+
+async def _export(
+    call: Call,
+    book: Book,
+    file: Path,
+    kind: FileKind,
+    year: int | None,
+    since: str | None,
+    until: str | None,
+    form: Form,
+    volume: int,
+) -> None:
+    from gateway.office.book import export as writing
+    from gateway.office.web import book_page
+
+    writers = {FileKind.XLSX: writing.xlsx, FileKind.CSV: writing.csv, FileKind.HTML: book_page.write}
+    async with at_desk(call) as seat:
+        ask = _ask(call, seat, book, year, since, until, form, volume)
+        try:
+            out = file.open("xb")
+        except OSError as cause:
+            raise typer.BadParameter(f"{file} cannot be written: {cause.strerror}") from cause
+        try:
+            with out:
+                told = await writers[kind](seat.node.book, seat.scope, ask, out)
+        except BaseException:
+            # Half a book must not lie there looking like a whole one.
+            file.unlink(missing_ok=True)
+            raise
+    output.record(call, {"id": str(file), **_summary(told)})
+    call.say("cli.book.exported", lines=told.lines, file=file)
+
+
+def _ask(
+    call: Call,
+    seat: OfficeSeat,
+    book: Book,
+    year: int | None,
+    since: str | None,
+    until: str | None,
+    form: Form,
+    volume: int = 1,
+) -> Ask:
+    from gateway.office.book.export import Ask
+
+    first, last = (book_acts.day(text) if text else None for text in (since, until))
+    known = first or last
+    today = output.today(seat.node.clock.now())
+    span = Span(year=year or (known.year if known else today.year), since=first, until=last)
+    return Ask(book=book, span=span, form=form, volume=volume, lang=call.lang.value)
+
+
+def _record(line: BookLine) -> dict[str, Any]:
+    cells = {
+        key: value.isoformat() if isinstance(value, date) else value for key, value in line.cells.items()
+    }
+    return {"id": line.subject_id, "number": line.number, "struck": line.struck, **cells}
+
+
+def _cell(value: Cell) -> str:
+    return output.day(value) if isinstance(value, date) else "" if value is None else str(value)
+
+
+def _summary(told: Summary) -> dict[str, Any]:
+    return {
+        "lines": told.lines,
+        "struck": told.struck,
+        "first": told.first,
+        "last": told.last,
+        "since": told.since.isoformat() if told.since else None,
+        "until": told.until.isoformat() if told.until else None,
+        "missing": sum(each.missing for each in told.runs),
+        "gaps": [
+            {"series": each.series, "first": gap.first, "last": gap.last}
+            for each in told.runs
+            for gap in each.gaps
+        ],
+        "doubled": [
+            {"series": each.series, "number": number} for each in told.runs for number in each.doubled
+        ],
+        **({"digest": told.digest} if told.digest else {}),
+    }

@@ -1,0 +1,161 @@
+"""`gateway calendar`: holidays and swap days of this node. In: days, or a file of them. Out: the shipped calendar with the
+node's own days over it; deadlines follow at once."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from gateway.cli import output
+from gateway.cli.command import Call, noun, verb
+from gateway.cli.node import at_ground, operator, run
+from gateway.domain.office_calendar import CalendarDay, DayKind
+from gateway.errors import NotFound
+from gateway.office.hung import OFFICE
+
+Day = Annotated[str, typer.Argument(help="2026-11-24 or 24/11/2026.")]
+_COLUMNS = (
+    ("cli.column.day", ""),
+    ("cli.column.kind", ""),
+    ("cli.column.name", ""),
+    ("cli.column.source", "dim"),
+)
+
+
+def register(app: typer.Typer) -> None:
+    group = noun("calendar", OFFICE.nouns["calendar"].sentence)
+    verb(group, "list", examples=("gateway calendar list", "gateway calendar list --year 2027 -o json"))(
+        list_
+    )
+    verb(
+        group,
+        "add",
+        examples=(
+            "gateway calendar add 2026-11-25 --kind holiday --name 'Storm'",
+            "gateway calendar add 21/11/2026 --kind workday --name 'Instead of 25/11' --yes",
+        ),
+        writes=True,
+    )(add)
+    verb(
+        group,
+        "remove",
+        examples=("gateway calendar remove 2026-11-25", "gateway calendar remove 25/11/2026 --yes"),
+        writes=True,
+    )(remove)
+    verb(
+        group,
+        "import",
+        examples=("gateway calendar import days.csv", "gateway calendar import days-2028.csv --yes"),
+        writes=True,
+    )(import_)
+    app.add_typer(group)
+
+
+def list_(
+    call: Call, year: Annotated[int | None, typer.Option(min=2000, max=2200, help="Only this year.")] = None
+) -> None:
+    """List the days that differ from their weekday: those that ship with the program, and the node's own over them."""
+    run(_list(call, year))
+
+
+async def _list(call: Call, year: int | None) -> None:
+    from gateway.domain.shipped_days import SHIPPED
+    from gateway.policy import office_hours
+
+    async with at_ground(call.settings()) as ground:
+        own = await ground.store.calendar.days()
+    days = [each for each in office_hours.merged(SHIPPED, own) if year in (None, each.day.year)]
+    output.rows(call, [_shown(call, each) for each in days], _COLUMNS, [_cells(call, each) for each in days])
+
+
+def _shown(call: Call, each: CalendarDay) -> dict[str, Any]:
+    return {
+        "id": each.day.isoformat(),
+        "day": each.day.isoformat(),
+        "kind": each.kind.value,
+        "name": name_of(call, each),
+        "shipped": each.shipped,
+        "expected": each.expected,
+    }
+
+
+def _cells(call: Call, each: CalendarDay) -> tuple[str, ...]:
+    source = "own" if not each.shipped else "expected" if each.expected else "shipped"
+    kind = call.word(f"day_kind.{each.kind}")
+    return output.day(each.day), kind, name_of(call, each), call.word(f"cli.calendar.{source}")
+
+
+def name_of(call: Call, each: CalendarDay) -> str:
+    """What ships has its name in the labels."""
+    return call.word(each.name) if each.shipped else each.name
+
+
+def add(
+    call: Call,
+    day: Day,
+    kind: Annotated[str, typer.Option(help=f"One of {', '.join(DayKind)}.")],
+    name: Annotated[str, typer.Option(help="What people call it, or the decision.")] = "",
+) -> None:
+    """Say what one day is, whatever its weekday and the shipped calendar say. `ordinary` undoes a shipped day."""
+    from gateway.office.policy import calendar_file
+
+    try:
+        wanted = calendar_file.day(day, kind, name)
+    except ValueError as why:
+        raise typer.BadParameter(str(why)) from why
+    run(_put(call, [wanted]))
+
+
+def import_(
+    call: Call,
+    file: Annotated[
+        Path,
+        typer.Argument(
+            help="CSV in UTF-8: day, kind, name; - is standard input.",
+            exists=True,
+            dir_okay=False,
+            allow_dash=True,
+        ),
+    ],
+) -> None:
+    """Take days from a file; all of it or nothing. Days that are there are replaced."""
+    from gateway.office.policy import calendar_file
+
+    with file.open("rb") as source:
+        wanted = calendar_file.read(source.read(calendar_file.MOST_BYTES + 1))
+    run(_put(call, wanted))
+
+
+async def _put(call: Call, days: list[CalendarDay]) -> None:
+    if not call.agrees("cli.ask.calendar", count=len(days), first=output.day(days[0].day)):
+        return
+    async with at_ground(call.settings()) as ground:
+        by = await operator(ground.store)
+        await ground.store.calendar.put(days, ground.clock.now(), by.id)
+    output.rows(call, [_shown(call, each) for each in days], _COLUMNS, [_cells(call, each) for each in days])
+
+
+def remove(call: Call, day: Day) -> None:
+    """Take back what this node said of a day; the shipped calendar holds again."""
+    run(_remove(call, day))
+
+
+async def _remove(call: Call, text: str) -> None:
+    from gateway.office.policy import calendar_file
+
+    try:
+        day = calendar_file.read_day(text)
+    except ValueError as why:
+        raise typer.BadParameter(str(why)) from why
+    if not call.agrees("cli.ask.calendar_remove", day=output.day(day)):
+        return
+    async with at_ground(call.settings()) as ground:
+        by = await operator(ground.store)
+        if not await ground.store.calendar.remove(day, ground.clock.now(), by.id):
+            raise NotFound(
+                f"this node has said nothing of its own about {day}",
+                hint=f"to undo a shipped day: gateway calendar add {day} --kind ordinary",
+            )
+    output.record(call, {"id": day.isoformat(), "removed": True})

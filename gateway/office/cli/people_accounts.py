@@ -1,0 +1,379 @@
+"""`gateway people`: accounts of the pages, where an administrator has no pages. In: names to sign in with, posts, reasons.
+Out: the account, its sessions, and once a one-time link. Whoever makes an account knows no password of it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from gateway.cli import output, person
+from gateway.cli.command import Call, verb
+from gateway.cli.node import at_ground, chosen, operator, run
+from gateway.cli.person import MaybeAs
+
+if TYPE_CHECKING:
+    from gateway.bootstrap.ground import Ground
+    from gateway.domain.person import Person
+    from gateway.office.accounts.acting import By
+    from gateway.office.accounts.desk import AccountDesk
+    from gateway.office.accounts.posts import Wanted
+    from gateway.office.accounts.review import Line
+    from gateway.office.domain.post import Post, PostRole
+
+_ACCOUNTS = (
+    *(("cli.column.login", ""), ("cli.column.name", ""), ("cli.column.title", ""), ("cli.column.roles", "")),
+    *(
+        ("cli.column.factor", ""),
+        ("cli.column.last_login", ""),
+        ("cli.column.state", ""),
+        ("cli.column.until", ""),
+    ),
+)
+_SESSIONS = (
+    *(("cli.column.id", ""), ("cli.column.since", ""), ("cli.column.seen", "")),
+    *(("cli.column.address", ""), ("cli.column.factor", "")),
+)
+Login = Annotated[str, typer.Argument(help="The name to sign in with.")]
+Named = Annotated[str, typer.Argument(help="The name to sign in with, or the person's name.")]
+Role = Annotated[
+    str,
+    typer.Argument(help="clerk, head, unit-head, officer, viewer, agency-admin; operator, codes, auditor."),
+]
+
+
+def register(group: typer.Typer) -> None:
+    """The commands about accounts, beside those about persons who decide."""
+    verb(
+        group,
+        "account",
+        examples=(
+            "gateway people account quantri 'A. Admin' --post operator",
+            "gateway people account vananh 'A. Clerk' --post clerk --title Clerk --agency Z91.01 --as 'A. Admin'",
+        ),
+        writes=True,
+    )(account)
+    verb(
+        group,
+        "post",
+        examples=(
+            "gateway people post vananh agency-admin --agency Z91.01 --as quantri",
+            "gateway people post vananh clerk --take --agency Z91.01 --as quantri",
+        ),
+        writes=True,
+    )(post)
+    verb(
+        group,
+        "link",
+        examples=(
+            "gateway people link vananh --as quantri",
+            "gateway people link vananh --as quantri -o json",
+        ),
+        writes=True,
+    )(link)
+    verb(
+        group,
+        "stand",
+        examples=(
+            "gateway people stand vananh locked --reason 'Phone was stolen on 19/11' --as quantri",
+            "gateway people stand vananh active --reason 'Has a new phone now' --as quantri --yes",
+        ),
+        writes=True,
+    )(stand)
+    _register_signing_in(group)
+
+
+def _register_signing_in(group: typer.Typer) -> None:
+    """Whoever is kept out, is in, or has not been in for long."""
+    verb(
+        group,
+        "unlock",
+        examples=("gateway people unlock vananh", "gateway people unlock vananh --yes"),
+        writes=True,
+    )(unlock)
+    verb(
+        group,
+        "sessions",
+        examples=("gateway people sessions vananh", "gateway people sessions vananh -o json"),
+    )(sessions)
+    verb(
+        group,
+        "sign-out",
+        examples=("gateway people sign-out vananh", "gateway people sign-out vananh --yes"),
+        writes=True,
+    )(sign_out)
+    verb(
+        group,
+        "review",
+        examples=(
+            "gateway people review --agency Z91.01 --as quantri",
+            "gateway people review --as quantri -o json",
+        ),
+    )(review)
+
+
+def account(
+    call: Call,
+    login: Login,
+    name: Annotated[str, typer.Argument(help="The person's full name.")],
+    post: Annotated[
+        str, typer.Option("--post", help="The first post, in the agency of --agency or in the node.")
+    ],
+    title: Annotated[str, typer.Option("--title", help="What the person is in the agency.")] = "",
+    unit: Annotated[str, typer.Option("--unit", help="The department, of a unit head or officer.")] = "",
+    as_: MaybeAs = None,
+) -> None:
+    """Make an account of the pages; prints its one-time link. Nobody else ever knows its password."""
+    run(_account(call, (login, name, title), _role(post), unit, as_))
+
+
+async def _account(
+    call: Call, entered: tuple[str, str, str], role: PostRole, unit: str, as_: str | None
+) -> None:
+    from gateway.office.accounts import admin
+
+    login, name, title = entered
+    async with at_ground(call.settings()) as ground:
+        wanted = await _wanted(call, ground, role, unit)
+        if not call.agrees("cli.ask.account", login=login, name=name, role=role.value):
+            return
+        by = await _by(call, ground, as_)
+        made, code = await admin.add(
+            _desk(ground), by, admin.NewAccount(login=login, name=name, title=title, posts=(wanted,))
+        )
+    _say_link(call, made, code)
+
+
+def post(
+    call: Call,
+    login: Named,
+    role: Role,
+    take: Annotated[bool, typer.Option("--take", help="Take the post instead of giving it.")] = False,
+    unit: Annotated[str, typer.Option("--unit", help="The department, of a unit head or officer.")] = "",
+    as_: MaybeAs = None,
+) -> None:
+    """Give a post in an agency or in the node, or take it; the person signs in anew."""
+    run(_post(call, login, _role(role), take, unit, as_))
+
+
+async def _post(call: Call, login: str, role: PostRole, take: bool, unit: str, as_: str | None) -> None:
+    from gateway.office.accounts import posts
+
+    async with at_ground(call.settings()) as ground:
+        wanted = await _wanted(call, ground, role, unit)
+        if not call.agrees("cli.ask.post_taken" if take else "cli.ask.post", login=login, role=role.value):
+            return
+        by = await _by(call, ground, as_)
+        if take:
+            await posts.take(_desk(ground), by, login, role, wanted.agency_id)
+        else:
+            await posts.give(_desk(ground), by, login, wanted)
+    output.record(
+        call,
+        {"login": login, "role": role.value, "agency": wanted.agency_id or None, "taken": take},
+        id_key="login",
+    )
+
+
+def link(call: Call, login: Named, as_: MaybeAs = None) -> None:
+    """Make a one-time link for a lost password or device; what was known before is worth nothing from now on."""
+    run(_link(call, login, as_))
+
+
+async def _link(call: Call, login: str, as_: str | None) -> None:
+    from gateway.office.accounts import admin
+
+    async with at_ground(call.settings()) as ground:
+        if not call.agrees("cli.ask.link", login=login):
+            return
+        changed, code = await admin.link(_desk(ground), await _by(call, ground, as_), login)
+    _say_link(call, changed, code)
+
+
+def stand(
+    call: Call,
+    login: Named,
+    standing: Annotated[str, typer.Argument(help="active, locked, suspended or withdrawn.")],
+    reason: Annotated[str, typer.Option("--reason", help="Why, in ten characters or more.")],
+    as_: MaybeAs = None,
+) -> None:
+    """Lock, suspend or withdraw an account, or open it again."""
+    from gateway.domain.person import Standing
+
+    if standing not in {str(each) for each in Standing}:
+        raise typer.BadParameter(f"no such standing: {standing}; expected {', '.join(Standing)}")
+    run(_stand(call, login, standing, reason, as_))
+
+
+async def _stand(call: Call, login: str, standing: str, reason: str, as_: str | None) -> None:
+    from gateway.domain.person import Standing
+    from gateway.office.accounts import admin
+
+    async with at_ground(call.settings()) as ground:
+        if not call.agrees("cli.ask.standing", login=login, standing=call.word(f"standing.{standing}")):
+            return
+        by = await _by(call, ground, as_)
+        changed = await admin.stand(_desk(ground), by, login, Standing(standing), reason)
+    output.record(call, _shown(changed))
+
+
+def unlock(call: Call, login: Named) -> None:
+    """Let somebody try again who typed a wrong password too often."""
+    run(_unlock(call, login))
+
+
+async def _unlock(call: Call, login: str) -> None:
+    from gateway.office.accounts import admin
+
+    async with at_ground(call.settings()) as ground:
+        if call.agrees("cli.ask.unlock", login=login):
+            by = await _by(call, ground, None)
+            output.record(call, _shown(await admin.unlock(_desk(ground), by, login)))
+
+
+def sessions(call: Call, login: Named) -> None:
+    """List where somebody is signed in."""
+    run(_sessions(call, login))
+
+
+async def _sessions(call: Call, login: str) -> None:
+    from gateway.office.accounts import sessions as flow
+
+    async with at_ground(call.settings()) as ground:
+        async with _desk(ground).accounts.read() as view:
+            one = await view.people.named(login)
+        found = await flow.open_of(_desk(ground), one)
+    told = [
+        {
+            "id": each.id,
+            "began_at": output.stamp(each.began_at),
+            "seen_at": output.stamp(each.seen_at),
+            "address": each.address,
+            "agent": each.agent,
+            "factor": each.factor.value,
+        }
+        for each in found
+    ]
+    cells = [
+        (
+            each.id,
+            output.clock(each.began_at),
+            output.clock(each.seen_at),
+            output.plain(each.address),
+            call.word(f"factor.{each.factor}"),
+        )
+        for each in found
+    ]
+    output.rows(call, told, _SESSIONS, cells)
+
+
+def sign_out(call: Call, login: Named) -> None:
+    """Sign somebody out everywhere, at once. To take away needs no more than this machine."""
+    run(_sign_out(call, login))
+
+
+async def _sign_out(call: Call, login: str) -> None:
+    from gateway.office.accounts import sessions as flow
+
+    async with at_ground(call.settings()) as ground:
+        if not call.agrees("cli.ask.sign_out", login=login):
+            return
+        principal = await operator(ground.store)
+        async with _desk(ground).accounts.read() as view:
+            one = await view.people.named(login)
+        ended = await flow.end_everywhere(_desk(ground), principal.id, one)
+    output.record(call, {"login": login, "ended": ended}, id_key="login")
+
+
+def review(call: Call, as_: MaybeAs = None) -> None:
+    """List the accounts of an agency for its yearly review; without --agency those of the node."""
+    run(_review(call, as_))
+
+
+async def _review(call: Call, as_: str | None) -> None:
+    from gateway.office.accounts import review as flow
+
+    async with at_ground(call.settings()) as ground:
+        agency_id = chosen(await ground.store.hosted(), call.agency).id if call.agency else ""
+        found = await flow.lines(_desk(ground), await _by(call, ground, as_), agency_id)
+    cells = [
+        (
+            each.person.login or "",
+            each.person.name,
+            each.person.title,
+            " ".join(call.word(f"post.{post.role}") for post in each.posts),
+            call.word("factor.totp" if each.has_factor else "factor.none"),
+            output.clock(each.person.last_login_at) if each.person.last_login_at else "",
+            call.word(f"standing.{each.person.standing}"),
+            _until(each.posts),
+        )
+        for each in found
+    ]
+    output.rows(call, [_line(each) for each in found], _ACCOUNTS, cells)
+
+
+def _desk(ground: Ground) -> AccountDesk:
+    from gateway.office.bootstrap.office import account_desk
+
+    return account_desk(ground)
+
+
+async def _by(call: Call, ground: Ground, as_: str | None) -> By:
+    from gateway.office.accounts.acting import By
+
+    who = await person.maybe_signed_in(call, ground, as_)
+    if who is not None:
+        return By.person(who.person.id)
+    return By(principal_id=(await operator(ground.store)).id)
+
+
+async def _wanted(call: Call, ground: Ground, role: PostRole, unit: str) -> Wanted:
+    from gateway.office.accounts.posts import Wanted
+
+    if role.is_of_node:
+        return Wanted(role=role)
+    agency = chosen(await ground.store.hosted(), call.agency)
+    return Wanted(role=role, agency_id=agency.id, unit=unit)
+
+
+def _role(text: str) -> PostRole:
+    from gateway.office.domain.post import PostRole
+
+    known = [str(each) for each in PostRole if each is not PostRole.SYSTEM]
+    if text not in known:
+        raise typer.BadParameter(f"no such post: {text}; expected one of {', '.join(known)}")
+    return PostRole(text)
+
+
+def _say_link(call: Call, made: Person, code: str) -> None:
+    address = call.settings().accounts.address.rstrip("/")
+    told = {"code": code, "link": f"{address}/lien-ket/{code}"} if address else {"code": code}
+    output.record(call, _shown(made) | told, id_key="link" if address else "code")
+    call.say("cli.account.next", name=made.name, hours=call.settings().accounts.link_h)
+
+
+def _shown(one: Person) -> dict[str, Any]:
+    return {
+        "id": one.id,
+        "login": one.login,
+        "name": one.name,
+        "title": one.title,
+        "standing": one.standing.value,
+        "standing_why": one.standing_why,
+        "last_login_at": output.stamp(one.last_login_at),
+    }
+
+
+def _line(line: Line) -> dict[str, Any]:
+    return _shown(line.person) | {
+        "posts": [
+            {"role": each.role.value, "unit": each.unit, "until": output.stamp(each.until)}
+            for each in line.posts
+        ],
+        "second_factor": line.has_factor,
+    }
+
+
+def _until(posts: tuple[Post, ...]) -> str:
+    ends = [each.until for each in posts if each.until is not None]
+    return output.clock(min(ends)) if ends else ""

@@ -1,0 +1,210 @@
+"""`gateway todo`: what needs a hand, over both directions. In: an agency, or one task and what is to be noted on it.
+Out: the list, longest overdue first; or the note as it now is."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from gateway.cli import output
+from gateway.cli.command import Call, noun, verb
+from gateway.cli.node import run
+from gateway.domain.wall_clock import VIETNAM
+from gateway.office.cli.seat import at_desk
+from gateway.office.domain.task import Task, TaskNote
+from gateway.office.hung import OFFICE
+from gateway.words import labels
+
+if TYPE_CHECKING:
+    from gateway.office.todo.gather import TodoList
+
+TaskId = Annotated[str, typer.Argument(help="Id of the task, from: gateway todo list")]
+_COLUMNS = (
+    ("cli.column.id", "dim"),
+    ("cli.column.task", ""),
+    ("cli.column.document", ""),
+    ("cli.column.counterpart", ""),
+    ("cli.column.due", ""),
+    ("cli.column.left", ""),
+    ("cli.column.owner", ""),
+)
+_MINUTE = timedelta(minutes=1)
+
+
+def register(app: typer.Typer) -> None:
+    group = noun("todo", OFFICE.nouns["todo"].sentence)
+    verb(group, "list", examples=("gateway todo list", "gateway todo list --all -o json"))(list_)
+    verb(
+        group,
+        "take",
+        examples=(
+            "gateway todo take failed:dlv_01J…",
+            "gateway todo take failed:dlv_01J… --owner 'A. Clerk' --yes",
+        ),
+        writes=True,
+    )(take)
+    verb(
+        group,
+        "snooze",
+        examples=(
+            "gateway todo snooze failed:dlv_01J… --until '2026-11-23 09:00' --note 'They move house'",
+            "gateway todo snooze recall:inb_01J… --until 2026-11-23T14:00 --note 'Head decides' --yes",
+        ),
+        writes=True,
+    )(snooze)
+    verb(
+        group,
+        "close",
+        examples=(
+            "gateway todo close rejected:dlv_01J… --note 'Sent again as 12/UBND'",
+            "gateway todo close reply:inb_01J… --note 'Replied on paper' --yes",
+        ),
+        writes=True,
+    )(close)
+    verb(
+        group,
+        "wake",
+        examples=("gateway todo wake failed:dlv_01J…", "gateway todo wake failed:dlv_01J… --yes"),
+        writes=True,
+    )(wake)
+    app.add_typer(group)
+
+
+def list_(
+    call: Call, all_: Annotated[bool, typer.Option("--all", help="Also what is snoozed or settled.")] = False
+) -> None:
+    """List what needs a hand, what is longest overdue first."""
+    run(_list(call, all_))
+
+
+async def _list(call: Call, everything: bool) -> None:
+    from gateway.office.todo import gather
+
+    async with at_desk(call) as seat:
+        found = await gather.run(seat.node.todo, seat.scope, everything=everything)
+    output.rows(
+        call,
+        [_shown(found, each) for each in found.tasks],
+        _COLUMNS,
+        [_cells(call, found, each) for each in found.tasks],
+        extra={"resting": found.resting, "cut": found.cut},
+    )
+    if found.cut:
+        call.say("cli.todo.cut")
+
+
+def _shown(found: TodoList, task: Task) -> dict[str, Any]:
+    note = task.note
+    return {
+        "id": task.id,
+        "kind": task.kind.value,
+        "subject": task.subject_id,
+        "direction": "in" if task.is_incoming else "out",
+        "document": task.document,
+        "title": task.title,
+        "counterpart": task.counterpart,
+        "counterpart_name": task.counterpart_name,
+        "urgency": task.urgency.key,
+        "since": output.stamp(task.since),
+        "due_at": output.stamp(task.due_at),
+        "late": task.is_late,
+        "left_minutes": int(found.left(task) // _MINUTE),
+        "wall_clock": task.wall_clock,
+        "timer": task.timer,
+        "owner": task.owner,
+        "snoozed_until": output.stamp(note.snoozed_until) if note else None,
+        "closed_at": output.stamp(note.closed_at) if note else None,
+        "note": note.note if note else None,
+    }
+
+
+def _cells(call: Call, found: TodoList, task: Task) -> tuple[str, ...]:
+    party = f"{task.counterpart} {task.counterpart_name}".strip()
+    what = call.word(f"task.{task.kind}")
+    due = output.clock(task.due_at)
+    left = labels.time_left(found.left(task), call.lang.value)
+    return task.id, what, task.document, party, due, left, task.owner or ""
+
+
+def take(
+    call: Call,
+    task: TaskId,
+    owner: Annotated[str | None, typer.Option(help="Whose it is; default: who types this.")] = None,
+) -> None:
+    """Say who looks after a task."""
+    run(_take(call, task, owner))
+
+
+async def _take(call: Call, task: str, owner: str | None) -> None:
+    import getpass
+
+    from gateway.office.todo import note
+
+    if call.agrees("cli.ask.todo", task=task):
+        async with at_desk(call) as seat:
+            _tell(call, await note.take(seat.node.todo, seat.scope, task, owner or getpass.getuser()))
+
+
+def snooze(
+    call: Call,
+    task: TaskId,
+    until: Annotated[str, typer.Option(help="Date and time in Vietnam, such as 2026-11-23 09:00.")],
+    note: Annotated[str, typer.Option(help="Why; it is recorded.")],
+) -> None:
+    """Take a task off the list until then."""
+    run(_snooze(call, task, _moment(until), note))
+
+
+async def _snooze(call: Call, task: str, until: datetime, why: str) -> None:
+    from gateway.office.todo import note
+
+    if call.agrees("cli.ask.todo", task=task):
+        async with at_desk(call) as seat:
+            _tell(call, await note.snooze(seat.node.todo, seat.scope, task, until, why))
+
+
+def close(call: Call, task: TaskId, note: Annotated[str, typer.Option(help="How; it is recorded.")]) -> None:
+    """Say that a task is settled by other means. It comes back when it begins anew."""
+    run(_close(call, task, note))
+
+
+async def _close(call: Call, task: str, why: str) -> None:
+    from gateway.office.todo import note
+
+    if call.agrees("cli.ask.todo", task=task):
+        async with at_desk(call) as seat:
+            _tell(call, await note.close(seat.node.todo, seat.scope, task, why))
+
+
+def wake(call: Call, task: TaskId) -> None:
+    """Put a task that rests back on the list."""
+    run(_wake(call, task))
+
+
+async def _wake(call: Call, task: str) -> None:
+    from gateway.office.todo import note
+
+    if call.agrees("cli.ask.todo", task=task):
+        async with at_desk(call) as seat:
+            _tell(call, await note.wake(seat.node.todo, seat.scope, task))
+
+
+def _tell(call: Call, noted: TaskNote) -> None:
+    values = {
+        "id": noted.task,
+        "owner": noted.owner,
+        "snoozed_until": output.stamp(noted.snoozed_until),
+        "closed_at": output.stamp(noted.closed_at),
+        "note": noted.note,
+    }
+    output.record(call, values)
+
+
+def _moment(text: str) -> datetime:
+    try:
+        at = datetime.fromisoformat(text.strip())
+    except ValueError:
+        raise typer.BadParameter(f"{text!r} is no moment; write 2026-11-23 09:00") from None
+    return at if at.tzinfo is not None else at.replace(tzinfo=VIETNAM)

@@ -1,0 +1,1 @@
+"""What the office alone speaks of: frozen, with no I/O."""

@@ -1,0 +1,397 @@
+"""What a list shows of one document, and in which tabs it stands. In: the document and the states of its recipients. Out:
+frozen lines, the same for whoever works them out: the store writes them beside the document, tests compare. Pure."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import date, datetime, timedelta
+from enum import IntFlag, StrEnum
+
+from gateway.domain.collation import name_key, number_key
+from gateway.domain.document import (
+    FileRole,
+    IncomingDocument,
+    InState,
+    Kind,
+    OutgoingDocument,
+    OutState,
+    Urgency,
+)
+from gateway.domain.duty import Duty, Waits
+from gateway.domain.signatures import Word
+from gateway.domain.state_words import worst
+from gateway.domain.text import Role, fold, indexed
+from gateway.office.domain.origin import Origin
+
+
+class Side(StrEnum):
+    OUT = "out"
+    IN = "in"
+
+
+class Tab(IntFlag):
+    """The tabs of both lists (interfaces.md 2.2, 2.5); a document may stand in several. What waits for a person, for the
+    axis or for an answer is found by these too."""
+
+    QUEUED = 1
+    SENT = 2
+    REJECTED = 4
+    FAILED = 8
+    RECALL = 16
+    DRAFT = 32
+    SILENT = 64
+    """Some recipient's system has not said anything yet."""
+    NEW = 128
+    HELD = 256
+    ACCEPTED = 512
+    PROCESSING = 1024
+    NOT_HANDED = 2048
+    UNSENT = 4096
+    """Signed, and not yet with the axis."""
+
+
+TABS: Mapping[Side, tuple[Tab, ...]] = {
+    Side.OUT: (Tab.QUEUED, Tab.SENT, Tab.REJECTED, Tab.FAILED, Tab.RECALL, Tab.DRAFT),
+    Side.IN: (
+        *(Tab.NEW, Tab.HELD, Tab.ACCEPTED, Tab.PROCESSING, Tab.REJECTED, Tab.RECALL),
+        Tab.NOT_HANDED,
+    ),
+}
+# Until when a document should be taken in, where no calendar says better (rules.md 11: T2 and T2u).
+_WITHIN = {
+    Urgency.NORMAL: timedelta(hours=2),
+    Urgency.URGENT: timedelta(minutes=60),
+    Urgency.VERY_URGENT: timedelta(minutes=30),
+    Urgency.EXPRESS: timedelta(minutes=15),
+    Urgency.TIMED_EXPRESS: timedelta(minutes=15),
+}
+_DAY = timedelta(days=1)
+TAKEN = frozenset({"accepted", "assigned", "processing", "done"})
+"""Whoever agreed to a recall has given it back and counts no more."""
+_SENT = frozenset({"sent", "delivered", "request_agreed"}) | TAKEN
+_ASKS = frozenset({"recall_asked", "take_back_asked", "update_asked"})
+_CALLS = frozenset({"rejected", "failed", "blocked", "request_refused"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Card:
+    """What a row shows. `party` is the sender, or the first recipient; `states` counts the recipients by their word."""
+
+    number: str
+    symbol: str
+    subject: str
+    type_name: str = ""
+    party: str = ""
+    party_code: str = ""
+    parties: int = 1
+    files: int = 0
+    appendixes: int = 0
+    signature: str | None = None
+    signer: str | None = None
+    unit: str | None = None
+    reply_due: date | None = None
+    source: str | None = None
+    external_id: str | None = None
+    pages: int | None = None
+    document_id: str = ""
+    arrival_no: str | None = None
+    checks: dict[str, str] = field(default_factory=dict)
+    marks: tuple[str, ...] = ()
+    states: dict[str, int] = field(default_factory=dict)
+
+    @property
+    def taken_in(self) -> int:
+        """How many recipients have taken it in: the 18 of `18/20`."""
+        return sum(n for state, n in self.states.items() if state in TAKEN)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Line:
+    """One document as its list has it. `state` is the one word, the worst of all recipients; `due_at` is when it becomes
+    overdue, None when nothing is awaited; `attention_at` is from when on it needs a person; `unread`: nobody of the agency
+    has read it, and nobody needs to any more once it was taken in or refused."""
+
+    id: str
+    side: Side
+    at: datetime
+    state: str
+    own_state: str
+    tabs: Tab
+    urgency: Urgency
+    issued_on: date | None
+    card: Card
+    due_at: datetime | None = None
+    attention_at: datetime | None = None
+    sent_at: datetime | None = None
+    latest_at: datetime | None = None
+    unread: bool = False
+    origin: Origin | None = None
+
+    @property
+    def waits(self) -> Waits:
+        """What `due_at` is the end of."""
+        if self.side is Side.OUT:
+            return Waits.PARTNER
+        if self.state in _ASKS:
+            return Waits.ANSWER
+        return Waits.DECIDE if self.own_state == InState.HELD else Waits.TAKE_IN
+
+    def is_overdue(self, now: datetime) -> bool:
+        return self.due_at is not None and self.due_at <= now
+
+    def needs_attention(self, now: datetime) -> bool:
+        return self.attention_at is not None and self.attention_at <= now
+
+    def overdue(self, now: datetime) -> int:
+        """How many recipients are overdue."""
+        waiting = sum(self.card.states.get(state, 0) for state in ("sent", "delivered"))
+        return waiting if self.side is Side.OUT and self.is_overdue(now) else 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Deliveries:
+    """The recipients of one outgoing document, summed up."""
+
+    states: Mapping[str, int]
+    sent_at: datetime | None = None
+    latest_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Keys:
+    """What a line is sorted and found by."""
+
+    number: str
+    party: str
+    type: str
+    folded: str
+
+
+def due_within(duty: Duty, urgency: Urgency) -> datetime:
+    """By when it should be done, by us or by a recipient, where nothing knows office hours."""
+    a_day = duty.waits in (Waits.DECIDE, Waits.ANSWER)
+    if a_day or (duty.waits is Waits.PARTNER and urgency is Urgency.NORMAL):
+        return duty.since + _DAY
+    return duty.since + _WITHIN[urgency]
+
+
+def is_listed_out(document: OutgoingDocument) -> bool:
+    """A recall or an update is part of the document that it changes; a replacement is a document of its own."""
+    return document.parent_id is None or document.kind is Kind.REPLACEMENT
+
+
+def is_listed_in(document: IncomingDocument) -> bool:
+    """The recall of a document that we have is shown there."""
+    return document.kind is not Kind.RECALL or document.target_id is None
+
+
+def outgoing_line(document: OutgoingDocument, sent: Deliveries, due_at: datetime | None) -> Line:
+    """`due_at`: by when its recipients should have taken it in; forgotten once nobody is waited for."""
+    states = dict(sorted(sent.states.items()))
+    own = OutState.QUEUED if document.state is OutState.PACKED else document.state
+    state = worst(states) if states and own not in (OutState.DRAFT, OutState.BLOCKED) else own.value
+    waits = any(each in states for each in ("sent", "delivered"))
+    due_at = due_at if waits else None
+    calls = bool(_CALLS & {*states, state})
+    return Line(
+        id=document.id,
+        side=Side.OUT,
+        at=document.created_at,
+        state=state,
+        own_state=document.state.value,
+        tabs=_out_tabs(document, own, states),
+        urgency=document.draft.urgency,
+        issued_on=document.draft.issued_on,
+        card=_out_card(document, states),
+        due_at=due_at,
+        attention_at=(sent.latest_at or document.created_at) if calls else due_at,
+        sent_at=sent.sent_at,
+        latest_at=sent.latest_at,
+    )
+
+
+def incoming_line(
+    document: IncomingDocument, shown: str, due_at: datetime | None, *, not_handed: bool = False
+) -> Line:
+    """`shown`: its word where a request of the sender waits for an answer, else its state; `due_at`: by when we owe the
+    next step, None where we owe none."""
+    is_open = document.state in (InState.NEW, InState.HELD)
+    calls = document.state is InState.HELD or shown in _ASKS
+    return Line(
+        id=document.id,
+        side=Side.IN,
+        at=document.arrived_at,
+        state=shown,
+        own_state=document.state.value,
+        tabs=_in_tabs(document.state, shown, not_handed),
+        urgency=document.urgency,
+        issued_on=document.issued_on,
+        card=_in_card(document),
+        due_at=due_at,
+        attention_at=document.arrived_at if calls else due_at,
+        unread=is_open,
+    )
+
+
+def keys(line: Line, document: OutgoingDocument | IncomingDocument) -> Keys:
+    """Nothing of a sealed document is found by its words (R4)."""
+    card, sealed = line.card, _is_sealed(document)
+    return Keys(
+        number=number_key(card.number, card.symbol),
+        party=name_key(card.party or card.party_code),
+        type=type_key(card.type_name),
+        folded="" if sealed else indexed(_texts(document), _roles(document)),
+    )
+
+
+def type_key(name: str) -> str:
+    """The key under which one type of document stands, however it is written."""
+    return fold(name)
+
+
+def unit_viewer(unit: str) -> str:
+    """The word that stands for a department among those who may see a document."""
+    return _viewer("unit", fold(unit))
+
+
+def person_viewer(principal_id: str) -> str:
+    """The word that stands for whoever handed a document in."""
+    return _viewer("person", principal_id)
+
+
+def _viewer(kind: str, who: str) -> str:
+    return hashlib.blake2b(f"{kind}:{who}".encode(), digest_size=10).hexdigest()
+
+
+def _texts(document: OutgoingDocument | IncomingDocument) -> tuple[str, ...]:
+    if isinstance(document, IncomingDocument):
+        names = (document.sender_name or "", document.sender_code)
+        shown = (f"{document.number}/{document.symbol}", document.subject, document.type_name or "")
+        return (*shown, *names, document.register_no or "")
+    draft = document.draft
+    parties = [word for to in draft.recipients for word in (to.name or "", to.code)]
+    return (draft.code, draft.subject, draft.type_name, *parties, draft.external_id or "")
+
+
+def _roles(document: OutgoingDocument | IncomingDocument) -> Iterable[tuple[Role, str]]:
+    if isinstance(document, IncomingDocument):
+        yield Role.SENDER, document.sender_name or ""
+        yield Role.SENDER, document.sender_code
+        signer = document.signer
+        if (assigned := document.assignment) is not None:
+            for unit in (assigned.lead_unit, *assigned.coordinating_units):
+                yield Role.VIEWER, unit_viewer(unit)
+    else:
+        for to in document.draft.recipients:
+            yield Role.RECIPIENT, to.name or ""
+            yield Role.RECIPIENT, to.code
+        signer = document.draft.signer
+        yield Role.VIEWER, person_viewer(document.accepted_by)
+    if signer is not None:
+        yield Role.SIGNER, signer.name
+
+
+def _is_sealed(document: OutgoingDocument | IncomingDocument) -> bool:
+    if isinstance(document, IncomingDocument):
+        return document.state is InState.SEALED
+    return document.is_sealed
+
+
+def _out_tabs(document: OutgoingDocument, own: OutState, states: Mapping[str, int]) -> Tab:
+    tabs = Tab(0)
+    named = {*states, own.value} if not states else {*states}
+    for tab, of in _OUT_TABS.items():
+        if of & named:
+            tabs |= tab
+    if own is OutState.BLOCKED:
+        tabs |= Tab.FAILED
+    if document.draft.signed_at is not None and not _SENT & named and own is not OutState.CANCELLED:
+        tabs |= Tab.UNSENT if not {"cancelled", "rejected", "paper"} & named else Tab(0)
+    return tabs
+
+
+_OUT_TABS: Mapping[Tab, frozenset[str]] = {
+    Tab.QUEUED: frozenset({"queued", "sending"}),
+    Tab.SENT: _SENT | {"paper", "rejected", "unknown"} | _ASKS | {"request_refused"},
+    Tab.REJECTED: frozenset({"rejected"}),
+    Tab.FAILED: frozenset({"failed"}),
+    Tab.RECALL: frozenset({"recall_asked", "take_back_asked", "request_agreed", "request_refused"}),
+    Tab.DRAFT: frozenset({"draft"}),
+    Tab.SILENT: frozenset({"sent"}),
+}
+
+
+def _in_tabs(state: InState, shown: str, not_handed: bool) -> Tab:
+    tabs = _IN_TABS.get(state, Tab(0))
+    if shown in _ASKS:
+        tabs |= Tab.RECALL
+    return tabs | Tab.NOT_HANDED if not_handed else tabs
+
+
+_IN_TABS: Mapping[InState, Tab] = {
+    InState.NEW: Tab.NEW,
+    InState.HELD: Tab.HELD,
+    InState.ACCEPTED: Tab.ACCEPTED,
+    InState.ASSIGNED: Tab.ACCEPTED | Tab.PROCESSING,
+    InState.PROCESSING: Tab.ACCEPTED | Tab.PROCESSING,
+    InState.DONE: Tab.ACCEPTED,
+    InState.REJECTED: Tab.REJECTED,
+    InState.RECALLED: Tab.RECALL,
+    InState.REPLACED: Tab.ACCEPTED,
+}
+
+
+def _out_card(document: OutgoingDocument, states: dict[str, int]) -> Card:
+    draft, sealed = document.draft, document.is_sealed
+    first = draft.recipients[0] if draft.recipients else None
+    return Card(
+        number=draft.number,
+        symbol=draft.symbol,
+        subject="" if sealed else draft.subject,
+        type_name=draft.type_name,
+        party=(first.name or "") if first else "",
+        party_code=first.code if first else "",
+        parties=len(draft.recipients),
+        files=len(document.files),
+        appendixes=sum(each.role is not FileRole.LEAD for each in document.files),
+        signature=document.legal_value.value if document.legal_value else None,
+        signer=draft.signer.name if draft.signer and not sealed else None,
+        unit=draft.drafter,
+        reply_due=draft.reply_due,
+        source=document.accepted_by,
+        external_id=draft.external_id,
+        pages=draft.pages,
+        document_id=document.document_id,
+        states=states,
+    )
+
+
+def _of_pdfs(document: IncomingDocument) -> dict[str, str]:
+    """The worst word about a signature inside its PDFs."""
+    found = {each.verdict for each in document.signatures}
+    worst_one = next((word for word in (Word.INVALID, Word.UNKNOWN, Word.VALID) if word in found), None)
+    return {"pdf": worst_one.value} if worst_one is not None else {}
+
+
+def _in_card(document: IncomingDocument) -> Card:
+    sealed = document.state is InState.SEALED
+    return Card(
+        number=document.number,
+        symbol=document.symbol,
+        subject="" if sealed else document.subject,
+        type_name=document.type_name or "",
+        party=document.sender_name or "",
+        party_code=document.sender_code,
+        files=len(document.files),
+        appendixes=sum(each.role is not FileRole.LEAD for each in document.files),
+        signature=document.legal_value.value if document.legal_value else None,
+        signer=document.signer.name if document.signer and not sealed else None,
+        reply_due=document.due_on,
+        pages=document.pages,
+        document_id=document.document_id,
+        arrival_no=document.register_no,
+        checks=dict(document.checks) | _of_pdfs(document),
+        marks=document.marks,
+    )

@@ -1,0 +1,1 @@
+"""What a person does with letters at the pages, beyond the steps of the two flows."""

@@ -1,0 +1,83 @@
+"""What is done to many incoming documents at once. In: documents that a clerk chose from a list. Out: which of them may be
+taken in without being opened one by one, the numbers that they would get, and those marked read or offered once more to
+the document system. Each is an act of its own: one that fails stops no other."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from gateway.domain.account import AgencyScope, NumberingMode
+from gateway.domain.document import PAPER_COPY, FileRole, IncomingDocument, InState, Kind
+from gateway.domain.event import EventKind
+from gateway.domain.signatures import Word
+from gateway.domain.wall_clock import local
+from gateway.errors import Clash
+from gateway.incoming.register import BOOK
+from gateway.office.letters.desk import OfficeIn
+
+_PASSED = {
+    "envelope_signature": ("valid", "axis"),
+    "certificate_confirmed": ("true", "axis"),
+    "revocation": ("good", "axis"),
+    "digests": ("match",),
+    "recipient": ("ours",),
+    "rules": ("allowed",),
+}
+_GONE = frozenset({InState.REJECTED, InState.RECALLED, InState.SEALED})
+
+
+def doubt(document: IncomingDocument) -> str | None:
+    """Why a person has to look at it before it is taken in; None when everything passed (interfaces.md 2.5). What is on
+    hold, and a request of its sender, is always looked at."""
+    if document.state is not InState.NEW or document.kind not in (Kind.DOCUMENT, Kind.REPLACEMENT):
+        return "state"
+    for key, good in _PASSED.items():
+        if document.checks.get(key) not in good:
+            return key
+    if any(each.startswith(f"{PAPER_COPY}:") for each in document.marks):
+        return PAPER_COPY
+    if document.checks.get("reasons"):
+        return "rules"
+    if any(each.verdict in (Word.INVALID, Word.UNKNOWN) for each in document.signatures):
+        return "pdf_signature"
+    lead = next((each for each in document.files if each.role is FileRole.LEAD), None) or next(
+        iter(document.files), None
+    )
+    if document.pages is not None and (lead is None or lead.pages != document.pages):
+        return "pages"
+    return None
+
+
+async def next_numbers(desk: OfficeIn, scope: AgencyScope, count: int) -> Sequence[int]:
+    """The numbers that the next so many would get in mode B, for a preview: none is taken. Empty in the other modes."""
+    async with desk.store.begin(scope) as work:
+        agency = await work.agency()
+        if agency.numbering is not NumberingMode.B or count < 1:
+            return ()
+        # Left without a commit, the counter stays where it was.
+        first = await work.register.next_number(BOOK, local(desk.clock.now()).year)
+    return tuple(range(first, first + count))
+
+
+async def mark_read(desk: OfficeIn, scope: AgencyScope, ids: Sequence[str]) -> int:
+    """How many were unread."""
+    async with desk.store.begin(scope) as work:
+        changed = await work.office.lists.mark_read(ids)
+        await work.commit()
+    return changed
+
+
+async def offer_again(desk: OfficeIn, scope: AgencyScope, incoming_id: str) -> bool:
+    """The document system may take it once more, as if it had never had it; False when it waits for it already. Clash for
+    what no document system gets."""
+    async with desk.store.begin(scope) as work:
+        document = await work.incoming.get(incoming_id)
+        if document.state in _GONE or document.kind is Kind.RECALL:
+            raise Clash(f"{incoming_id} is {document.state}: no document system gets it", code="GW-STATUS")
+        had = await work.handovers.withdraw(incoming_id)
+        await work.handovers.offer(incoming_id)
+        if had:
+            await work.events.append(EventKind.INBOX_OFFERED, incoming_id, desk.clock.now())
+        await work.commit()
+    desk.wake()
+    return had

@@ -1,0 +1,131 @@
+"""Hands mail to the agency's own mail server. In: a `Mail`. Out: nothing; the server has it. TLS unless it is turned
+off, which no password survives; every talk with the server is bounded in time, and none holds up the event loop."""
+
+from __future__ import annotations
+
+import smtplib
+import ssl
+from dataclasses import dataclass, field
+from email.headerregistry import Address
+from email.message import EmailMessage
+from email.utils import format_datetime
+from functools import partial
+from pathlib import Path
+
+from gateway.errors import BrokerRefused, Misconfigured, Unreachable
+from gateway.office.ports.mail import Mail
+from gateway.ports import Clock, Pool
+
+STARTTLS, TLS, NONE = "starttls", "tls", "none"
+SECURITY = (STARTTLS, TLS, NONE)
+_NAME = "[127.0.0.1]"  # said in greeting; looking up our own name could take as long as a server that is gone
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MailServer:
+    """Where and how. Without a host no mail is sent."""
+
+    host: str
+    port: int
+    security: str
+    sender: str
+    user: str = ""
+    password: str = field(default="", repr=False)
+    ca: Path | None = None
+    timeout_s: float = 30.0
+
+
+class SmtpMailer:
+    """Keeps the promise of `ports.Mailer`."""
+
+    def __init__(self, server: MailServer, clock: Clock, pool: Pool) -> None:
+        self._server, self._clock, self._pool = server, clock, pool
+        if server.host:
+            _check(server)
+
+    @property
+    def is_on(self) -> bool:
+        return bool(self._server.host)
+
+    async def send(self, mail: Mail) -> None:
+        if not self.is_on:
+            raise Misconfigured("no mail server is set (mail.host)")
+        await self._pool.run(partial(self._send, self._message(mail)))
+
+    def _message(self, mail: Mail) -> EmailMessage:
+        message = EmailMessage()
+        message["From"] = _address(self._server.sender)
+        message["To"] = [_address(each) for each in mail.to]
+        message["Subject"] = mail.subject
+        message["Date"] = format_datetime(self._clock.now())
+        message["Message-ID"] = f"<{mail.id}@{self._server.sender.rpartition('@')[2]}>"
+        message["Auto-Submitted"] = "auto-generated"
+        message.set_content(mail.text, cte="base64")
+        return message
+
+    def _send(self, message: EmailMessage) -> None:
+        where = f"{self._server.host}:{self._server.port}"
+        try:
+            with self._connected() as line:
+                refused = line.send_message(message)
+        except smtplib.SMTPRecipientsRefused as why:
+            raise _refusal(where, [code for code, _ in why.recipients.values()], "every address") from None
+        except smtplib.SMTPAuthenticationError as why:
+            raise _refusal(where, [why.smtp_code], "the password") from None
+        except smtplib.SMTPResponseException as why:
+            raise _refusal(where, [why.smtp_code], "the mail") from None
+        except smtplib.SMTPNotSupportedError as why:
+            raise BrokerRefused(f"the mail server {where} lacks what was asked of it: {why}") from None
+        except ssl.SSLCertVerificationError as why:
+            raise BrokerRefused(f"the mail server {where} is not believed: {why.verify_message}") from why
+        except (smtplib.SMTPException, OSError) as why:
+            raise Unreachable(
+                f"the mail server {where} cannot be reached now ({type(why).__name__})"
+            ) from why
+        if refused:
+            # The others have it: sending again would give it to them twice.
+            raise BrokerRefused(f"the mail server {where} refused {len(refused)} of the addresses")
+
+    def _connected(self) -> smtplib.SMTP:
+        server = self._server
+        where, wait = (server.host, server.port), server.timeout_s
+        line: smtplib.SMTP
+        if server.security == TLS:
+            line = smtplib.SMTP_SSL(*where, local_hostname=_NAME, timeout=wait, context=_context(server))
+        else:
+            line = smtplib.SMTP(*where, local_hostname=_NAME, timeout=wait)
+        try:
+            if server.security == STARTTLS:
+                line.starttls(context=_context(server))
+            if server.user:
+                line.login(server.user, server.password)
+        except BaseException:
+            line.close()
+            raise
+        return line
+
+
+def _context(server: MailServer) -> ssl.SSLContext:
+    return ssl.create_default_context(cafile=str(server.ca) if server.ca is not None else None)
+
+
+def _refusal(where: str, codes: list[int], what: str) -> BrokerRefused | Unreachable:
+    """A code of four hundred says later, one of five hundred says never."""
+    told = f"the mail server {where} refused {what} ({', '.join(map(str, sorted(set(codes))))})"
+    return Unreachable(told) if codes and all(400 <= code < 500 for code in codes) else BrokerRefused(told)
+
+
+def _check(server: MailServer) -> None:
+    _address(server.sender)
+    if server.security == NONE and server.user:
+        raise Misconfigured(
+            "mail.user is set and mail.security is none: the password would go over the network in the clear",
+            hint="set mail.security to starttls or tls, or take mail.user away",
+        )
+
+
+def _address(text: str) -> Address:
+    try:
+        return Address(addr_spec=text.strip())
+    except (ValueError, IndexError) as why:
+        raise Misconfigured(f"{text!r} is no mail address; write one such as van.thu@coquan.example") from why

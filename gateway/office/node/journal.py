@@ -1,0 +1,190 @@
+"""The sealed log, for the page that shows it. In: an open node. Out: what `office.web.ports_journal.Journal` promises. The
+whole log is examined beside the node's other work, once for whoever asks meanwhile."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
+
+from gateway.domain.account import AgencyScope
+from gateway.domain.event import EventKind
+from gateway.domain.text import fold
+from gateway.errors import GatewayError, NotFound
+from gateway.office.bootstrap.office import Office
+from gateway.office.domain.post import NODE
+from gateway.office.web.ports_journal import Ask, Entry, Seal
+from gateway.ops.audit.found import Finding, Report
+from gateway.ops.audit.verify import Given, verify
+from gateway.store.log_search import Hit, Wanted, search
+
+_LOG = logging.getLogger(__name__)
+
+# A small log is examined while the page is made; of a larger one the page says that it is being examined.
+_PATIENCE_S = 1.0
+_BATCH = 500
+_MOST_NAMED = 20
+_DEVICE = 60
+
+
+@dataclass(slots=True)
+class NodeJournal:
+    """Keeps the promise of `office.web.ports_journal.Journal`."""
+
+    node: Office
+    _found: Seal | None = None
+    _task: asyncio.Task[None] | None = None
+
+    async def page(self, ask: Ask, *, before: int | None, limit: int) -> Sequence[Entry]:
+        hits = await search(
+            self.node.store,
+            _wanted(ask),
+            limit=limit,
+            newest=True,
+            before=before,
+            within=ask.within,
+            also_about=await self._people_of(ask),
+        )
+        return await self._told(list(reversed(hits)))
+
+    async def kinds(self) -> Sequence[str]:
+        return sorted(each.value for each in EventKind)
+
+    async def named(self, text: str) -> Sequence[str]:
+        wanted = fold(text)
+        async with self.node.accounts.accounts.read() as work:
+            return [each.id for each in await work.people.everybody() if wanted in fold(each.name)]
+
+    async def seal(self) -> Seal:
+        if self._found is None and self._task is None:
+            await self.check()
+        if self._task is not None:
+            await asyncio.wait({self._task}, timeout=_PATIENCE_S)
+        head = await self.node.store.log.head()
+        known = self._found or Seal(size=0, sealed_at=None, unsealed_since=None)
+        is_running = self._task is not None and not self._task.done()
+        return replace(
+            known,
+            size=head.size,
+            sealed_at=head.seal.signed.seal.at if head.seal else None,
+            unsealed_since=head.unsealed_since,
+            word="running" if is_running else known.word,
+        )
+
+    async def check(self) -> None:
+        if self._task is None or self._task.done():
+            self._task = asyncio.create_task(self._examine(), name="journal")
+
+    async def export(self, by: str, agency_id: str, ask: Ask, most: int) -> AsyncIterator[Entry]:
+        asked = {
+            name: value
+            for name, value in (
+                ("kind", ask.kind),
+                ("subject", ask.subject_id),
+                ("principal", ask.principal_id),
+                ("since", ask.since.isoformat() if ask.since else ""),
+                ("until", ask.until.isoformat() if ask.until else ""),
+            )
+            if value
+        }
+        # Told before anything is shown: whoever interrupts it has seen something.
+        async with self.node.store.begin(AgencyScope(agency_id=agency_id or NODE, principal_id=by)) as work:
+            told = {"seal": None, "texts": False, "asked": asked, "form": "csv"}
+            await work.events.append(EventKind.LOG_EXPORTED, "log", self.node.clock.now(), told)
+            await work.commit()
+        self.node.store.wake.ring("sequencer")
+        return self._lines(ask, most)
+
+    async def _lines(self, ask: Ask, most: int) -> AsyncIterator[Entry]:
+        before, left = None, most
+        while left > 0 and (found := await self.page(ask, before=before, limit=min(_BATCH, left))):
+            for each in found:
+                yield each
+            before, left = found[-1].position, left - len(found)
+
+    async def _told(self, hits: Sequence[Hit]) -> Sequence[Entry]:
+        names = await self._names({hit.event.principal_id for hit in hits})
+        places = await self._places({str(hit.event.data.get("session", "")) for hit in hits} - {""})
+        agencies = {each.id: each.code for each in await self.node.store.hosted()}
+        return [
+            Entry(
+                position=hit.position,
+                id=hit.event.id,
+                at=hit.event.at,
+                kind=hit.event.kind,
+                subject_id=hit.event.subject_id,
+                principal_id=hit.event.principal_id,
+                who=names.get(hit.event.principal_id, ""),
+                agency=agencies.get(hit.event.agency_id, ""),
+                leaf=hit.leaf,
+                place=places.get(str(hit.event.data.get("session", "")), ""),
+                data=hit.event.data,
+            )
+            for hit in hits
+        ]
+
+    async def _places(self, sessions: Collection[str]) -> dict[str, str]:
+        """From where each of these sessions was begun; those that were swept since are left out."""
+        found = {}
+        async with self.node.accounts.accounts.read() as work:
+            for id in sorted(sessions):
+                with suppress(NotFound):
+                    known = await work.sessions.get(id)
+                    found[id] = f"{known.address} {known.agent[:_DEVICE]}".strip()
+        return found
+
+    async def _people_of(self, ask: Ask) -> Sequence[str]:
+        if not ask.people or ask.agency_id is None:
+            return ()
+        async with self.node.accounts.accounts.read() as work:
+            return sorted({each.person_id for each in await work.posts.in_agency(ask.agency_id)})
+
+    async def _names(self, ids: Collection[str]) -> Mapping[str, str]:
+        async with self.node.accounts.accounts.read() as work:
+            return await work.people.names(ids)
+
+    async def _examine(self) -> None:
+        try:
+            report = await verify(self.node.store, Given(), self.node.pool)
+            self._found = self._seal(report)
+        except GatewayError:
+            _LOG.warning("the log could not be examined", exc_info=True)
+            self._found = Seal(size=0, sealed_at=None, unsealed_since=None)
+
+    def _seal(self, report: Report) -> Seal:
+        return Seal(
+            size=report.leaves,
+            sealed_at=report.last_at,
+            unsealed_since=None,
+            word="whole" if report.holds else "broken",
+            checked_at=self.node.clock.now(),
+            lines=report.leaves,
+            broken_at=_first(report.findings),
+            faults=tuple((each.code, each.where, each.params) for each in report.findings[:_MOST_NAMED]),
+        )
+
+
+def _first(findings: Sequence[Finding]) -> str:
+    """The first line that does not hold; where none is named, the thing itself."""
+    lines = [_line(each) for each in findings]
+    known = [each for each in lines if each is not None]
+    return str(min(known)) if known else next((each.where for each in findings), "")
+
+
+def _line(finding: Finding) -> int | None:
+    kind, _, number = finding.where.partition(" ")
+    told = finding.params.get("leaf", number if kind == "leaf" else None)
+    return int(str(told)) if told is not None else None
+
+
+def _wanted(ask: Ask) -> Wanted:
+    return Wanted(
+        kind=ask.kind or None,
+        subject_id=ask.subject_id or None,
+        principal_id=ask.principal_id or None,
+        agency_id=ask.agency_id,
+        since=ask.since,
+        until=ask.until,
+    )

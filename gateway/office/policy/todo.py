@@ -1,0 +1,240 @@
+"""What needs a hand. In: documents, deliveries and certificates as they stand, the calendar, the time. Out: tasks,
+those longest past their deadline first. Pure: what was noted about a task is put to it by who asks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from datetime import date, datetime, timedelta
+
+from gateway.domain import duty
+from gateway.domain.document import Delivery, IncomingDocument, InState, OutgoingDocument, OutState, Urgency
+from gateway.domain.office_calendar import OfficeCalendar
+from gateway.domain.status import RequestStanding, RequestState, fold_delivery, fold_incoming, open_request
+from gateway.domain.wall_clock import local
+from gateway.office.domain.recall_ask import RecallAsk
+from gateway.office.domain.task import Task, TaskKind, TaskNote
+from gateway.office.ports.deadlines import AskedBack, EndingCertificate, Returned, Unasked, Untold
+from gateway.policy import office_hours, timers
+from gateway.policy.timers import Due
+
+LOOK_BACK = timedelta(days=60)
+"""What failed or was refused longer ago is history, settled or not."""
+REQUESTS_BACK = timedelta(days=365)
+CERTIFICATE_SOON = timedelta(days=30)
+_RETURNED = {"failed": TaskKind.FAILED, "rejected": TaskKind.REJECTED}
+
+
+def reply_horizon(now: datetime) -> date:
+    """The last day on which a reply is due that is told of now."""
+    return local(now + timers.REPLY_SOON).date()
+
+
+def of_incoming(
+    office: OfficeCalendar, documents: Iterable[IncomingDocument], now: datetime, held_at: dict[str, datetime]
+) -> Iterator[Task]:
+    """New documents whose time has passed or that are urgent, and those too long on hold. `held_at`: since when, by id."""
+    for each in documents:
+        if each.state is InState.HELD:
+            since = held_at.get(each.id, each.arrived_at)
+            due = timers.decide_held(office, since)
+            kind = TaskKind.DECIDE
+        else:
+            since = each.arrived_at
+            due = timers.take_in(office, since, each.urgency, each.due_at)
+            kind = TaskKind.TAKE_IN
+        if due.is_late(now) or timers.is_urgent(each.urgency):
+            yield _incoming(kind, each.id, each, since, due, now)
+
+
+def of_requests(office: OfficeCalendar, asked: Iterable[AskedBack], now: datetime) -> Iterator[Task]:
+    """Requests that nobody answered yet: recall, take-back, update."""
+    for each in asked:
+        request = open_request(fold_incoming(each.facts))
+        if request is not None:
+            since = duty.learnt(each.facts, request)
+            due = timers.answer_recall(office, since, each.document.urgency)
+            key = f"{each.document.id}:{request.request_id}"
+            yield _incoming(TaskKind.RECALL, key, each.document, since, due, now)
+
+
+def of_replies(
+    office: OfficeCalendar, documents: Iterable[IncomingDocument], now: datetime
+) -> Iterator[Task]:
+    for each in documents:
+        if each.due_on is not None and each.wants_reply:
+            due = timers.reply(office, each.due_on)
+            yield _incoming(TaskKind.REPLY, each.id, each, each.arrived_at, due, now)
+
+
+def status_horizon(now: datetime) -> datetime:
+    """Statuses of before then that have not gone are told of to the agency; younger ones are the node's to send."""
+    return now - timers.STATE_SILENT
+
+
+def of_untold(untold: Iterable[Untold | Unasked], now: datetime) -> Iterator[Task]:
+    """One for each document, of its latest status."""
+    statuses = (one for one in untold if isinstance(one, Untold))
+    for each in {one.document.id: one for one in statuses}.values():
+        due = timers.tell_state(each.since)
+        yield _incoming(TaskKind.STATUS, each.document.id, each.document, each.since, due, now)
+
+
+def of_unasked(office: OfficeCalendar, untold: Iterable[Untold | Unasked], now: datetime) -> Iterator[Task]:
+    """Take-backs that their recipients have not heard of, unless somebody asked again since."""
+    requests = (one for one in untold if isinstance(one, Unasked))
+    for each in {one.delivery.id: one for one in requests}.values():
+        asked = fold_delivery(each.facts).requests
+        last = max(asked, key=lambda request: request.asked_at, default=None)
+        if last is None or last.state is RequestState.WITHDRAWN or _asks_still(last, each.since):
+            yield _to_settle(TaskKind.TAKE_BACK, office, each.delivery, each.document, each.since, now)
+
+
+def _asks_still(last: RequestStanding, since: datetime) -> bool:
+    """Whether it is the one that has not gone, and no later one."""
+    return last.state is RequestState.ASKED and last.asked_at <= since
+
+
+def of_returned(office: OfficeCalendar, returned: Iterable[Returned], now: datetime) -> Iterator[Task]:
+    """Deliveries that a person must settle the day they came back: the next who is to learn of it waits for us."""
+    for each in returned:
+        delivery, document = each.delivery, each.document
+        if document.state is OutState.CANCELLED:
+            continue
+        yield _to_settle(_RETURNED[delivery.state], office, delivery, document, delivery.updated_at, now)
+
+
+def of_unsent(office: OfficeCalendar, documents: Iterable[OutgoingDocument], now: datetime) -> Iterator[Task]:
+    """Signed and not issued: at once where a person has to act, past its time where only the node has."""
+    for each in documents:
+        signed_at = each.draft.signed_at
+        if signed_at is None:
+            continue
+        due = timers.issue(office, signed_at, each.draft.urgency)
+        if each.state is OutState.QUEUED and not due.is_late(now):
+            continue
+        first = each.draft.recipients[0] if len(each.draft.recipients) == 1 else None
+        yield replace(
+            _outgoing(TaskKind.ISSUE, each.id, each, signed_at),
+            counterpart=first.code if first else "",
+            counterpart_name=(first.name or "") if first else "",
+            due_at=due.at,
+            is_late=due.is_late(now),
+            wall_clock=due.wall_clock,
+            timer=due.timer.value,
+        )
+
+
+def of_asks(
+    office: OfficeCalendar, asks: Iterable[tuple[RecallAsk, OutgoingDocument]], now: datetime
+) -> Iterator[Task]:
+    """Recalls that wait for the head: on the day on which they were asked for, at once of what is urgent."""
+    for ask, document in asks:
+        one = ask.recipients[0] if len(ask.recipients) == 1 else ""
+        task = _that_day(TaskKind.APPROVE_RECALL, ask.id, office, document, ask.asked_at, now)
+        yield replace(task, counterpart=one)
+
+
+def of_certificates(
+    endings: Iterable[EndingCertificate], codes: frozenset[str], now: datetime
+) -> Iterator[Task]:
+    """Of the agency itself, by its codes: a partner's certificate is its own to renew."""
+    for each in endings:
+        if each.own and each.code in codes and each.until - now <= CERTIFICATE_SOON:
+            due = timers.renew_certificate(each.until)
+            yield Task(
+                id=f"{TaskKind.CERTIFICATE}:{each.fingerprint}",
+                kind=TaskKind.CERTIFICATE,
+                subject_id=each.fingerprint,
+                document="",
+                title="",
+                counterpart=each.code,
+                counterpart_name="",
+                urgency=Urgency.NORMAL,
+                since=each.until - CERTIFICATE_SOON,
+                due_at=due.at,
+                is_late=due.is_late(now),
+                wall_clock=True,
+                timer=due.timer.value,
+            )
+
+
+def in_order(tasks: Iterable[Task]) -> list[Task]:
+    """The earliest deadline first, so what is longest overdue leads; at the same moment the more urgent."""
+    return sorted(tasks, key=lambda each: (each.due_at, -each.urgency, each.id))
+
+
+def noted(tasks: Iterable[Task], notes: dict[str, TaskNote]) -> list[Task]:
+    return [replace(each, note=notes.get(each.id)) for each in tasks]
+
+
+def _incoming(
+    kind: TaskKind, key: str, document: IncomingDocument, since: datetime, due: Due, now: datetime
+) -> Task:
+    return Task(
+        id=f"{kind}:{key}",
+        kind=kind,
+        subject_id=document.id,
+        document=f"{document.number}/{document.symbol}",
+        title=document.subject,
+        counterpart=document.sender_code,
+        counterpart_name=document.sender_name or "",
+        urgency=document.urgency,
+        since=since,
+        due_at=due.at,
+        is_late=due.is_late(now),
+        wall_clock=due.wall_clock,
+        timer=due.timer.value,
+    )
+
+
+def _to_settle(
+    kind: TaskKind,
+    office: OfficeCalendar,
+    delivery: Delivery,
+    document: OutgoingDocument,
+    since: datetime,
+    now: datetime,
+) -> Task:
+    return replace(
+        _that_day(kind, delivery.id, office, document, since, now),
+        counterpart=delivery.recipient.code,
+        counterpart_name=delivery.recipient.name or "",
+    )
+
+
+def _that_day(
+    kind: TaskKind,
+    key: str,
+    office: OfficeCalendar,
+    document: OutgoingDocument,
+    since: datetime,
+    now: datetime,
+) -> Task:
+    """Due before the office closes on the day on which it began; at once of what is urgent."""
+    due_at = office_hours.closes(office, local(office_hours.next_open(office, since)).date())
+    at_once = timers.is_urgent(document.draft.urgency)
+    return replace(
+        _outgoing(kind, key, document, since),
+        due_at=since if at_once else due_at,
+        is_late=at_once or now > due_at,
+        wall_clock=at_once,
+    )
+
+
+def _outgoing(kind: TaskKind, key: str, document: OutgoingDocument, since: datetime) -> Task:
+    """Without deadline and counterpart, which differ. Nobody reads the title of what is sealed."""
+    return Task(
+        id=f"{kind}:{key}",
+        kind=kind,
+        subject_id=document.id,
+        document="" if document.is_sealed else document.draft.code,
+        title="" if document.is_sealed else document.draft.subject,
+        counterpart="",
+        counterpart_name="",
+        urgency=document.draft.urgency,
+        since=since,
+        due_at=since,
+        is_late=False,
+        wall_clock=False,
+    )

@@ -1,0 +1,1 @@
+"""What the office keeps: lists, views, tags, tasks, sessions, posts."""

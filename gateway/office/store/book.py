@@ -1,0 +1,330 @@
+"""The register books of one agency, read line by line, and its outgoing mail on paper. In: a span of one year and the
+last line seen. Out: the next lines. The order is the database's, so memory holds no more than was asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import date, datetime, timedelta
+from typing import Any
+
+from sqlalchemy import (
+    ColumnElement,
+    Select,
+    and_,
+    case,
+    collate,
+    func,
+    literal,
+    select,
+    tuple_,
+    update,
+)
+from sqlmodel import col
+
+from gateway import errors
+from gateway.domain.account import AgencyScope
+from gateway.domain.book import Book, Span
+from gateway.domain.document import Change, IncomingDocument, Kind, OutgoingDocument, OutState
+from gateway.domain.letter import OutgoingLine, PaperLetter
+from gateway.domain.wall_clock import VIETNAM, local
+from gateway.office.ports.book import IncomingLine, Numbered
+from gateway.ports.services import Clock
+from gateway.store import handovers, register
+from gateway.store.account_tables import PrincipalRow
+from gateway.store.columns import from_json, to_json
+from gateway.store.numbers import (
+    IS_LINE,
+    NO_LINE,
+    SENT_UNDER,
+    OutgoingTable,
+    SqlOutgoingNumbers,
+    asked,
+    issued,
+    to_letter,
+    under_in,
+)
+from gateway.store.register_tables import PaperOutgoingRow, RegisterEntryRow
+from gateway.store.tables import HandoverRow, IncomingRow, OutgoingRow
+from gateway.store.transaction import Transaction
+
+_E, _I, _H, _O, _P = RegisterEntryRow, IncomingRow, HandoverRow, OutgoingRow, PaperOutgoingRow
+_DIGITS = "0123456789"
+_AT_ONCE = 500
+
+
+class SqlBooks:
+    """Keeps the promise of `ports.Books`."""
+
+    def __init__(self, tx: Transaction, scope: AgencyScope, clock: Clock) -> None:
+        self._tx = tx
+        self._agency_id = scope.agency_id
+        self._clock = clock
+        self._numbers = SqlOutgoingNumbers(tx, scope)
+        self._server_sorts = tx.connection.dialect.name == "postgresql"
+
+    # --- incoming ---------------------------------------------------------------------------------------------
+
+    async def incoming(self, span: Span, *, limit: int, after: str | None = None) -> Sequence[IncomingLine]:
+        order = self._natural(col(_E.number))
+        query = (
+            select(*_E.__table__.columns, col(_I.body).label("document"), *_HANDED)  # type: ignore[attr-defined]  # of SQLModel
+            .join(_I, and_(col(_I.agency_id) == col(_E.agency_id), col(_I.id) == col(_E.incoming_id)))
+            .outerjoin(
+                _H, and_(col(_H.agency_id) == col(_E.agency_id), col(_H.incoming_id) == col(_E.incoming_id))
+            )
+            .where(*self._in_book(span))
+            .order_by(*order)
+            .limit(limit)
+        )
+        if after is not None:
+            query = query.where(_after(order, _place(after)))
+        now = self._clock.now()
+        return [_incoming_line(row, now) for row in await self._tx.tuples(query)]
+
+    async def incoming_numbers(self, span: Span) -> Sequence[str]:
+        query = self._joined(select(col(_E.number)).select_from(_E)).where(*self._in_book(span))
+        return [row[0] for row in await self._tx.tuples(query)]
+
+    async def incoming_days(self, span: Span) -> tuple[int, int, date | None, date | None]:
+        arrived = col(_I.arrived_at)
+        counted = select(func.count(), func.count(col(_E.struck_at)), func.min(arrived), func.max(arrived))
+        ((lines, struck, first, last),) = await self._tx.tuples(
+            self._joined(counted.select_from(_E)).where(*self._in_book(span))
+        )
+        return lines, struck, _day(first), _day(last)
+
+    def _joined(self, query: Any) -> Any:  # Any: a select's type lists its columns
+        return query.join(_I, and_(col(_I.agency_id) == col(_E.agency_id), col(_I.id) == col(_E.incoming_id)))
+
+    def _in_book(self, span: Span) -> list[ColumnElement[bool]]:
+        wanted = [
+            col(_E.agency_id) == self._agency_id,
+            col(_E.book) == Book.INCOMING.value,
+            col(_E.year) == span.year,
+        ]
+        if span.since is not None:
+            wanted.append(col(_I.arrived_at) >= _midnight(span.since))
+        if span.until is not None:
+            wanted.append(col(_I.arrived_at) < _midnight(span.until + timedelta(days=1)))
+        return wanted
+
+    # --- outgoing ---------------------------------------------------------------------------------------------
+
+    async def outgoing(
+        self, span: Span, *, limit: int, after: OutgoingLine | None = None
+    ) -> Sequence[OutgoingLine]:
+        """Both tables in the same order, merged."""
+        place = _outgoing_place(after) if after is not None else None
+        sent = [
+            from_json(OutgoingDocument, row.body)
+            for row in await self._tx.rows(_O, self._next(_O, span, place, limit).where(*IS_LINE))
+        ]
+        letters = [to_letter(row) for row in await self._tx.rows(_P, self._next(_P, span, place, limit))]
+        lines: list[OutgoingLine] = [*sent, *letters]
+        return sorted(lines, key=_outgoing_place)[:limit]
+
+    async def outgoing_numbers(self, span: Span) -> Sequence[Numbered]:
+        found = [
+            Numbered(
+                number=row.number, type_name=document.draft.type_name, struck=row.state == OutState.CANCELLED
+            )
+            for row in await self._tx.rows(_O, select(_O).where(*issued(self._agency_id, _O, span), *IS_LINE))
+            if (document := from_json(OutgoingDocument, row.body))
+        ]
+        for row in await self._tx.rows(_P, select(_P).where(*issued(self._agency_id, _P, span))):
+            letter = to_letter(row)
+            struck = letter.struck_at is not None
+            found.append(Numbered(number=letter.number, type_name=letter.type_name, struck=struck))
+        return found
+
+    async def recalls(self, ids: Sequence[str]) -> Mapping[str, tuple[Change, datetime]]:
+        query = (
+            select(_O)
+            .where(
+                col(_O.agency_id) == self._agency_id,
+                col(_O.parent_id).in_(ids),
+                col(_O.kind) == Kind.RECALL.value,
+                col(_O.state).not_in((*NO_LINE, OutState.CANCELLED.value)),
+            )
+            .order_by(col(_O.created_at), col(_O.id))
+        )
+        found = {}
+        for row in await self._tx.rows(_O, query):
+            change = from_json(OutgoingDocument, row.body).change
+            if change is not None and row.parent_id is not None:
+                found[row.parent_id] = change, row.created_at
+        return found
+
+    async def replies(self, document_ids: Sequence[str], since: datetime) -> Mapping[str, Sequence[str]]:
+        """What answers is said in the bodies alone: read in batches, and only those that answer anything."""
+        wanted = set(document_ids)
+        found: dict[str, list[str]] = {}
+        last = ""
+        query = (
+            select(_O)
+            .where(
+                col(_O.agency_id) == self._agency_id,
+                col(_O.created_at) >= since,
+                col(_O.body).contains('"replies_to":[{', autoescape=True),
+                *IS_LINE,
+            )
+            .order_by(col(_O.id))
+            .limit(_AT_ONCE)
+        )
+        while rows := await self._tx.rows(_O, query.where(col(_O.id) > last)):
+            last = rows[-1].id
+            for row in rows:
+                draft = from_json(OutgoingDocument, row.body).draft
+                for link in draft.replies_to:
+                    if link.document_id in wanted:
+                        found.setdefault(str(link.document_id), []).append(draft.code)
+        return found
+
+    async def names(self, principal_ids: Sequence[str]) -> Mapping[str, str]:
+        query = select(PrincipalRow).where(col(PrincipalRow.id).in_(principal_ids))
+        return {row.id: row.name for row in await self._tx.rows(PrincipalRow, query)}
+
+    def _next(
+        self, table: OutgoingTable, span: Span, place: Sequence[object] | None, limit: int
+    ) -> Select[Any]:
+        order = (col(table.issued_on), *self._natural(col(table.number)), self._by_bytes(col(table.id)))
+        query = select(table).where(*issued(self._agency_id, table, span)).order_by(*order).limit(limit)
+        return query if place is None else query.where(_after(order, place))
+
+    def _natural(self, number: Any) -> tuple[ColumnElement[Any], ...]:
+        """By size, leading zeros aside, and then what is no number."""
+        bare = func.ltrim(number, "0")
+        is_text = case((func.ltrim(number, _DIGITS) == "", 0), else_=1)
+        return is_text, func.length(bare), self._by_bytes(bare), self._by_bytes(number)
+
+    def _by_bytes(self, text: Any) -> ColumnElement[Any]:
+        """A server would sort text by the rules of its language; SQLite and Python do not."""
+        return collate(text, "C") if self._server_sorts else text
+
+    # --- outgoing mail on paper -------------------------------------------------------------------------------
+
+    async def put_letter(self, letter: PaperLetter) -> None:
+        await self._tx.hold(self._agency_id, "outgoing_number", letter.code)
+        year = letter.issued_on.year
+        these = asked(self._agency_id, letter.number, letter.symbol, year)
+        sent = await self._tx.first(_O, SENT_UNDER, **these)
+        if sent is not None or not await self._tx.put_new(_letter_row(letter, self._agency_id)):
+            raise await self._taken_by(letter)
+
+    async def _taken_by(self, letter: PaperLetter) -> errors.Clash:
+        year = letter.issued_on.year
+        held = await self._numbers.under(letter.number, letter.symbol, year)
+        struck = await self._tx.rows(_P, _PAPER, **asked(self._agency_id, letter.number, letter.symbol, year))
+        line = next(iter((*held, *map(to_letter, struck))), None)
+        on, to = _issued_to(line) if line is not None else ("–", "–")
+        following = await self._numbers.free_number(letter.number, letter.symbol, year) or "–"
+        return errors.Clash(
+            f"the number {letter.code} is taken in {year} by the document of {on} to {to}; "
+            f"the next free one is {following}",
+            code="GW-LETTER-TAKEN",
+            told={
+                "number": letter.code,
+                "year": str(year),
+                "held_by": line.id if line is not None else "",
+                "date": on,
+                "to": to,
+                "next_free": following,
+            },
+        )
+
+    async def letter(self, id: str) -> PaperLetter:
+        row = await self._tx.first(_P, select(_P).where(self._is_letter(id)))
+        if row is None:
+            raise errors.NotFound(f"this agency has no paper letter {id}")
+        return to_letter(row)
+
+    async def strike_letter(self, id: str, at: datetime, by: str, reason: str) -> bool:
+        await self.letter(id)
+        values = {"struck_at": at, "struck_by": by, "struck_reason": reason}
+        this = update(_P).where(self._is_letter(id), col(_P.struck_at).is_(None)).values(**values)
+        return await self._tx.change(this) == 1
+
+    def _is_letter(self, id: str) -> ColumnElement[bool]:
+        return and_(col(_P.agency_id) == self._agency_id, col(_P.id) == id)
+
+
+_PAPER = under_in(_P)
+_HANDED: tuple[Any, ...] = (
+    col(_H.state).label("handed_state"),
+    col(_H.leased_by).label("leased_by"),
+    col(_H.leased_until).label("leased_until"),
+    col(_H.acked_at).label("acked_at"),
+)
+
+
+def _issued_to(line: OutgoingLine) -> tuple[str, str]:
+    """Its date and first recipient, as a refusal names it."""
+    if isinstance(line, PaperLetter):
+        return line.issued_on.strftime("%d/%m/%Y"), line.recipients
+    first = next(iter(line.draft.recipients), None)
+    on = line.draft.issued_on.strftime("%d/%m/%Y") if line.draft.issued_on else "–"
+    return on, (first.name or first.code) if first is not None and not line.is_sealed else "–"
+
+
+def _place(number: str) -> tuple[int, int, str, str]:
+    """What `_natural` makes of this number."""
+    bare = number.lstrip("0")
+    return int(number.lstrip(_DIGITS) != ""), len(bare), bare, number
+
+
+def _outgoing_place(line: OutgoingLine) -> tuple[date, int, int, str, str, str]:
+    if isinstance(line, PaperLetter):
+        return line.issued_on, *_place(line.number), line.id
+    # The book is asked by this date, so there is one.
+    return line.draft.issued_on or date.min, *_place(line.draft.number), line.id
+
+
+def _after(order: Sequence[Any], place: Sequence[object]) -> ColumnElement[bool]:
+    return tuple_(*order) > tuple_(*(literal(each) for each in place))
+
+
+def _midnight(day: date) -> datetime:
+    return datetime(day.year, day.month, day.day, tzinfo=VIETNAM)
+
+
+def _day(at: datetime | None) -> date | None:
+    return None if at is None else local(at).date()
+
+
+def _incoming_line(row: Any, now: datetime) -> IncomingLine:
+    handover = None if row.handed_state is None else handovers.to_domain(_handed(row), now)
+    return IncomingLine(
+        entry=register.to_domain(row),
+        document=from_json(IncomingDocument, row.document),
+        handover=handover,
+    )
+
+
+def _handed(row: Any) -> HandoverRow:
+    return HandoverRow(
+        agency_id=row.agency_id,
+        incoming_id=row.incoming_id,
+        state=row.handed_state,
+        offered_at=row.entered_at,
+        leased_by=row.leased_by,
+        leased_until=row.leased_until,
+        acked_at=row.acked_at,
+    )
+
+
+def _letter_row(letter: PaperLetter, agency_id: str) -> PaperOutgoingRow:
+    return PaperOutgoingRow(
+        agency_id=agency_id,
+        id=letter.id,
+        number=letter.number,
+        symbol=letter.symbol,
+        issued_on=letter.issued_on,
+        year=letter.issued_on.year,
+        entered_at=letter.entered_at,
+        entered_by=letter.entered_by,
+        catch_up=letter.catch_up,
+        struck_at=letter.struck_at,
+        struck_by=letter.struck_by,
+        struck_reason=letter.struck_reason,
+        body=to_json(PaperLetter, letter),
+    )

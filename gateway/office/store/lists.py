@@ -1,0 +1,363 @@
+"""Lists of one agency's documents, as pages show them. In: a `Wanted` and a cursor. Out: one page, with cursors to both
+sides. A cursor names the row at the page's edge, so rows that come meanwhile neither repeat nor hide one; what is
+overdue is judged by the moment of the first page."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, date, datetime, time, timedelta
+from functools import partial
+from typing import Any
+
+from sqlalchemy import Integer, Select, func, literal, select, text, union_all, update
+from sqlmodel import col
+
+from gateway import errors
+from gateway.domain.account import AgencyScope
+from gateway.domain.document import Urgency
+from gateway.domain.wall_clock import VIETNAM
+from gateway.office.domain.listing import TABS, Card, Line, Side, Tab
+from gateway.office.domain.origin import Origin
+from gateway.office.ports.lists import MOST_COUNTED, Charts, Count, ListPage, Tiles, Wanted
+from gateway.office.store import lists_figures
+from gateway.office.store.lists_counts import KnownCounts
+from gateway.office.store.lists_query import (
+    SEARCH,
+    Band,
+    Condition,
+    bands,
+    behind,
+    filters,
+    likes,
+    match,
+    matching,
+    ordering,
+    whole,
+)
+from gateway.ports.services import Clock
+from gateway.store.columns import from_json, to_json
+from gateway.store.tables_office import ListRow
+from gateway.store.transaction import Transaction
+
+_R = ListRow
+MOST_ROWS = 500
+# A common word is found among the next rows; a rare one by the index of words, which would read every row of a common one.
+_NEAR = 4_000
+_ATTENTION = Tab(0)
+_WHOLE = ("place", "lead")  # columns of whole numbers
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Edge:
+    """Where a page begins: behind the row with these values in that band, or before it."""
+
+    band: int
+    values: tuple[Any, ...]
+    back: bool
+    now: datetime
+
+
+class SqlLists:
+    """Keeps the promise of `office.ports.lists.Lists`."""
+
+    def __init__(
+        self,
+        tx: Transaction,
+        scope: AgencyScope,
+        clock: Clock,
+        *,
+        known: KnownCounts | None = None,
+        changed: Callable[[str], None] = lambda agency_id: None,
+    ) -> None:
+        """`known`: counts of a moment ago are good enough; `changed` hears which agency's lists are other ones now."""
+        self._changed = changed
+        self._tx = tx
+        self._agency_id = scope.agency_id
+        self._clock = clock
+        self._known = known or KnownCounts(clock)
+        self._turn = self._known.turn(scope.agency_id)
+
+    async def page(self, wanted: Wanted, *, limit: int, cursor: str | None = None) -> ListPage:
+        limit = max(1, min(limit, MOST_ROWS))
+        edge = _read(cursor, wanted) if cursor is not None else None
+        now = edge.now if edge else self._clock.now()
+        asked = bands(wanted, now)
+        if edge is not None:
+            edge = _typed(edge, asked)
+        back = edge is not None and edge.back
+        found = await self._through(
+            asked, filters(wanted, now, self._agency_id), edge, back=back, limit=limit + 1
+        )
+        more, found = len(found) > limit, found[:limit]
+        if back:
+            found.reverse()
+        cursors = [_write(wanted, asked, now, found[at], back=at == 0) if found else None for at in (0, -1)]
+        return ListPage(
+            lines=tuple(to_line(row) for _, row in found),
+            now=now,
+            previous_cursor=cursors[0] if (more if back else edge is not None) else None,
+            next_cursor=cursors[1] if (True if back else more) else None,
+        )
+
+    async def count(self, wanted: Wanted) -> Count:
+        (count,) = await self._counts([wanted])
+        return count
+
+    async def tabs(self, side: Side) -> Mapping[Tab | None, Count]:
+        asked: dict[Tab | None, Wanted] = {
+            None: Wanted(side=side),
+            _ATTENTION: Wanted(side=side, attention=True),
+        }
+        asked |= {tab: Wanted(side=side, tab=tab) for tab in TABS[side]}
+        counted = await self._counts(list(asked.values()))
+        return dict(zip(asked, counted, strict=True))
+
+    async def beside(self, wanted: Wanted, id: str) -> tuple[str | None, str | None]:
+        now = self._clock.now()
+        asked, where = bands(wanted, now), filters(wanted, now, self._agency_id)
+        for n, band in enumerate(asked):
+            found = await self._tx.tuples(self._base(band, [*where, col(_R.id) == id]).limit(1))
+            if found:
+                values = tuple(getattr(found[0], order.name) for order in band.by)
+                beside = []
+                for back in (True, False):
+                    edge = _Edge(band=n, values=values, back=back, now=now)
+                    rows = await self._through(asked, where, edge, back=back, limit=1)
+                    beside.append(rows[0][1].id if rows else None)
+                return beside[0], beside[1]
+        return None, None
+
+    async def line(self, id: str) -> Line | None:
+        mine = (col(_R.agency_id) == self._agency_id, col(_R.id) == id)
+        row = await self._tx.first(_R, select(_R).where(*mine))
+        return to_line(row) if row is not None else None
+
+    async def mark_read(self, ids: Sequence[str], *, unread: bool = False) -> int:
+        these = update(_R).where(
+            col(_R.agency_id) == self._agency_id,
+            col(_R.side) == Side.IN.value,
+            col(_R.id).in_(ids),
+            col(_R.unread).is_(not unread),
+        )
+        changed = await self._tx.change(these.values(unread=unread)) if ids else 0
+        if changed:
+            self._tx.when_committed(partial(self._changed, self._agency_id))
+        return changed
+
+    async def types(self, side: Side) -> Sequence[str]:
+        return await self._values(col(_R.type_key), side)
+
+    async def books(self, side: Side) -> Sequence[str]:
+        return await self._values(col(_R.book), side)
+
+    async def _values(self, column: Any, side: Side) -> Sequence[str]:
+        """One step into the index for each: there are few values and many documents."""
+        found: list[str] = []
+        mine = (col(_R.agency_id) == self._agency_id, col(_R.side) == side.value)
+        while len(found) < MOST_ROWS:
+            behind_last = [column > found[-1]] if found else []
+            ((next_key,),) = await self._tx.tuples(select(func.min(column)).where(*mine, *behind_last))
+            if next_key is None:
+                break
+            found.append(next_key)
+        return found
+
+    async def tiles(self, today: date) -> Tiles:
+        since = datetime.combine(today, time(), VIETNAM)
+        out, arrived = Wanted(side=Side.OUT), Wanted(side=Side.IN)
+        late, urgent, arrivals, unsent, silent, rejected, failed = await self._counts(
+            [
+                replace(arrived, tab=Tab.NEW, overdue=True),
+                replace(arrived, tab=Tab.NEW, pressing=True),
+                replace(arrived, since=since, until=since + timedelta(days=1)),
+                *(replace(out, tab=tab) for tab in (Tab.UNSENT, Tab.SILENT, Tab.REJECTED, Tab.FAILED)),
+            ]
+        )
+        return Tiles(
+            late=late,
+            urgent=urgent,
+            today=arrivals,
+            unsent=unsent,
+            silent=silent,
+            rejected=rejected,
+            failed=failed,
+        )
+
+    async def charts(self, today: date, days: int = 30) -> Charts:
+        return await lists_figures.charts(self._tx, self._agency_id, today, days)
+
+    async def _counts(self, asked: Sequence[Wanted]) -> Sequence[Count]:
+        return await self._known.of(self._agency_id, self._turn, asked, self._count)
+
+    async def _count(self, asked: Sequence[Wanted]) -> Sequence[Count]:
+        """Several at once."""
+        now = self._clock.now()
+        parts = []
+        for n, wanted in enumerate(asked):
+            rows = self._base(whole(wanted), filters(wanted, now, self._agency_id), text("1")).limit(
+                MOST_COUNTED + 1
+            )
+            parts.append(
+                select(literal(n, Integer).label("n"), func.count().label("found")).select_from(
+                    rows.subquery()
+                )
+            )
+        found = dict(await self._tx.tuples(union_all(*parts)))
+        return [Count(n=min(found[n], MOST_COUNTED), more=found[n] > MOST_COUNTED) for n in range(len(asked))]
+
+    async def _through(
+        self, asked: Sequence[Band], where: list[Condition], edge: _Edge | None, *, back: bool, limit: int
+    ) -> list[tuple[int, Any]]:
+        """Rows of one band after the other, each with the number of its band."""
+        numbers = range(len(asked))
+        order = list(reversed(numbers)) if back else list(numbers)
+        if edge is not None:
+            order = order[order.index(edge.band) :]
+        found: list[tuple[int, Any]] = []
+        for n in order:
+            values = edge.values if edge is not None and edge.band == n else None
+            rows = await self._rows(asked[n], where, values, back=back, limit=limit - len(found))
+            found += [(n, row) for row in rows]
+            if len(found) >= limit:
+                break
+        return found
+
+    async def _rows(
+        self, band: Band, where: list[Condition], values: tuple[Any, ...] | None, *, back: bool, limit: int
+    ) -> Sequence[Any]:
+        bound = [behind(band.by, values, back=back)] if values is not None else []
+        if band.words and not self._has_index:
+            return await self._worded(band, [*where, *bound], back=back, limit=limit)
+        query = self._base(band, [*where, *bound])
+        if band.words and len(band.by) == 1:
+            place: Any = SEARCH.c.rowid
+            return await self._tx.tuples(
+                query.order_by(place.desc() if band.by[0].down != back else place.asc()).limit(limit)
+            )
+        return await self._tx.tuples(query.order_by(*ordering(band.by, back=back)).limit(limit))
+
+    async def _worded(self, band: Band, where: list[Condition], *, back: bool, limit: int) -> Sequence[Any]:
+        """By the words themselves. Reading in the list's order ends as soon as the page is full, which a common word does
+        at once; where too few of the next rows have them, the words are asked for first and what they find is sorted."""
+        near = self._mine([*where, *band.where]).add_columns(col(_R.folded))
+        near_rows = near.order_by(*ordering(band.by, back=back)).limit(_NEAR).subquery()
+        found = await self._tx.tuples(_ordered(near_rows, band, likes(band, near_rows.c.folded), back, limit))
+        if len(found) >= limit:
+            return found
+        # The offset keeps the order out of the plan: no index of an order would be read to its end for a rare word.
+        all_rows = self._base(band, where).offset(0).subquery()
+        return await self._tx.tuples(_ordered(all_rows, band, [], back, limit))
+
+    def _base(self, band: Band, where: list[Condition], *columns: Any) -> Select[Any]:
+        """The band's rows, in no order."""
+        query = self._mine([*where, *band.where], *columns)
+        if not band.words:
+            return query
+        if not self._has_index:
+            return query.where(*likes(band))
+        # Not by an index of the rows: the words are to be found first, and then one row for each place.
+        found = query.select_from(SEARCH).where(SEARCH.c.rowid == col(_R.place), matching(match(band)))
+        return found.with_hint(_R, "NOT INDEXED", "sqlite")
+
+    def _mine(self, where: list[Condition], *columns: Any) -> Select[Any]:
+        query = select(*(columns or _SHOWN)).select_from(_R)
+        return query.where(col(_R.agency_id) == self._agency_id, *where)
+
+    @property
+    def _has_index(self) -> bool:
+        """SQLite's index of words gives its places in order, so a common word costs no more than a rare one."""
+        return self._tx.connection.dialect.name == "sqlite"
+
+
+def _ordered(rows: Any, band: Band, where: list[Condition], back: bool, limit: int) -> Select[Any]:
+    """The first of these rows in the band's order."""
+    shown = [each for each in rows.c if each.name != "folded"]
+    order = [rows.c[each.name].desc() if each.down != back else rows.c[each.name].asc() for each in band.by]
+    return select(*shown).where(*where).order_by(*order).limit(limit)
+
+
+_SHOWN = [getattr(_R, name) for name in _R.model_fields if name != "folded"]
+
+
+def to_line(row: Any) -> Line:  # Any: a row with the columns that are shown
+    return Line(
+        id=row.id,
+        side=Side(row.side),
+        at=row.at,
+        state=row.state,
+        own_state=row.own_state,
+        tabs=Tab(row.tabs),
+        urgency=Urgency(row.urgency),
+        issued_on=row.issued_on,
+        card=from_json(Card, row.card),
+        due_at=row.due_at,
+        attention_at=row.attention_at,
+        sent_at=row.sent_at,
+        latest_at=row.latest_at,
+        unread=row.unread,
+        origin=Origin(row.origin) if row.origin else None,
+    )
+
+
+def _write(wanted: Wanted, asked: Sequence[Band], now: datetime, at: tuple[int, Any], *, back: bool) -> str:
+    band, row = at
+    values = [getattr(row, order.name) for order in asked[band].by]
+    plain = [value.isoformat() if isinstance(value, date) else value for value in values]
+    told = [_digest(wanted), now.astimezone(UTC).isoformat(), band, back, plain]
+    return base64.urlsafe_b64encode(json.dumps(told).encode()).decode().rstrip("=")
+
+
+def _read(cursor: str, wanted: Wanted) -> _Edge:
+    try:
+        told = base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True)
+        digest, now, band, back, values = json.loads(told)
+        moment = datetime.fromisoformat(now)
+        if digest != _digest(wanted) or moment.tzinfo is None or type(band) is not int or band < 0:
+            raise ValueError("of another question")
+        read = tuple(_value(each) for each in values)
+        if not values or type(values[-1]) is not int or abs(values[-1]) >= 1 << 63:
+            raise ValueError("no place")
+    except (ValueError, TypeError, RecursionError) as cause:
+        raise _foreign() from cause
+    return _Edge(band=band, values=read, back=back is True, now=moment)
+
+
+def _typed(edge: _Edge, asked: Sequence[Band]) -> _Edge:
+    """The values as the columns of that band have them."""
+    try:
+        by = asked[edge.band].by
+        values = [
+            date.fromisoformat(value) if order.name == "issued_on" else value
+            for order, value in zip(by, edge.values, strict=True)
+        ]
+    except (IndexError, TypeError, ValueError) as cause:
+        raise _foreign() from cause
+    if any(
+        isinstance(value, int) is not (order.name in _WHOLE) for order, value in zip(by, values, strict=True)
+    ):
+        raise _foreign()
+    return replace(edge, values=tuple(values))
+
+
+def _value(value: Any) -> Any:
+    if (
+        not isinstance(value, str | int)
+        or isinstance(value, bool)
+        or (isinstance(value, int) and abs(value) >= 1 << 63)
+    ):
+        raise ValueError("no value of a row")
+    return value
+
+
+def _digest(wanted: Wanted) -> str:
+    return hashlib.sha256(to_json(Wanted, wanted).encode()).hexdigest()[:16]
+
+
+def _foreign() -> errors.NotFound:
+    return errors.NotFound(
+        "this page cursor was not given for this list; ask for the first page again, without a cursor"
+    )

@@ -1,0 +1,223 @@
+"""Figures by day, for the charts. In: a day of one agency. Out: what was sent and received, how long it took until 01 and
+until 03, by recipient too; kept as one row, because a year of facts is too much to read for a page. Read an hour at a
+time, so that memory is that of an hour."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, date, datetime, time, timedelta
+from statistics import quantiles
+from typing import Any
+
+from sqlalchemy import ColumnElement, and_, func, or_, select, text
+from sqlmodel import col
+
+from gateway.domain.status import Track
+from gateway.domain.wall_clock import VIETNAM
+from gateway.office.domain.listing import Side
+from gateway.office.ports.lists import Charts, DayFigures, Lag, Slow
+from gateway.office.store.lists_write import first_place
+from gateway.store.columns import from_json, to_json
+from gateway.store.tables import DeliveryRow, FactRow
+from gateway.store.tables_office import SENT, ListDayRow, ListRow
+from gateway.store.transaction import Transaction
+
+DAYS = 30
+# Days whose deliveries still move are worked out again once a day; today every ten minutes, or every minute while little
+# happened on it.
+MOVING = timedelta(days=7)
+FRESH, SOON = timedelta(minutes=10), timedelta(minutes=1)
+LITTLE = 500
+MOST_SLOW = 10
+_MOST_CODES = 200  # of one day
+_R = ListRow
+_HOUR = timedelta(hours=1)
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Figures:
+    """What is kept of a day. `slow`: by recipient, how many it took in and the seconds of all together."""
+
+    sent: int = 0
+    received: int = 0
+    hours: tuple[int, ...] = (0,) * 24
+    delivered: Lag | None = None
+    taken_in: Lag | None = None
+    slow: dict[str, tuple[int, float]] = field(default_factory=dict)
+
+
+async def charts(tx: Transaction, agency_id: str, today: date, days: int) -> Charts:
+    first = today - timedelta(days=days - 1)
+    query = select(ListDayRow).where(
+        col(ListDayRow.agency_id) == agency_id, col(ListDayRow.day) >= first, col(ListDayRow.day) <= today
+    )
+    known = {row.day: from_json(Figures, row.body) for row in await tx.rows(ListDayRow, query)}
+    known[today] = await _with_today(tx, agency_id, today, known.get(today, Figures()))
+    every = [(first + timedelta(days=n)) for n in range(days)]
+    return Charts(
+        days=tuple(_day(day, known.get(day, Figures())) for day in every),
+        states=await _states(tx, agency_id, today),
+        slowest=_slowest(list(known.values())),
+        hours=_grid(known),
+    )
+
+
+async def _with_today(tx: Transaction, agency_id: str, today: date, kept: Figures) -> Figures:
+    """What was sent and received today as it is now; times wait until the day is worked out again."""
+    begin = datetime.combine(today, time(), VIETNAM)
+    sent, hours = await _counted(tx, agency_id, begin)
+    return replace(
+        kept,
+        sent=sent,
+        received=sum(hours.values()),
+        hours=tuple(hours.get(hour, 0) for hour in range(24)),
+    )
+
+
+async def work_out(tx: Transaction, agency_id: str, day: date) -> Figures:
+    """From the rows and facts as they are now."""
+    begin = datetime.combine(day, time(), VIETNAM)
+    sent, hours = await _counted(tx, agency_id, begin)
+    delivered: list[float] = []
+    slow: dict[str, list[float]] = {}
+    for hour in range(24 if sent else 0):
+        within = _sent(agency_id, begin + hour * _HOUR, begin + (hour + 1) * _HOUR)
+        for code, until_there, until_taken in await _lags(tx, within):
+            delivered += [] if until_there is None else [until_there]
+            if until_taken is not None:
+                slow.setdefault(code, []).append(until_taken)
+    worst = sorted(slow.items(), key=lambda item: -sum(item[1]))[:_MOST_CODES]
+    return Figures(
+        sent=sent,
+        received=sum(hours.values()),
+        hours=tuple(hours.get(hour, 0) for hour in range(24)),
+        delivered=lag(delivered),
+        taken_in=lag([each for lags in slow.values() for each in lags]),
+        slow={code: (len(lags), sum(lags)) for code, lags in worst},
+    )
+
+
+async def due_day(tx: Transaction, agency_id: str, now: datetime) -> date | None:
+    """A day whose figures are missing or old; the newest first."""
+    today = now.astimezone(VIETNAM).date()
+    query = select(ListDayRow).where(
+        col(ListDayRow.agency_id) == agency_id, col(ListDayRow.day) > today - timedelta(days=DAYS)
+    )
+    made = {row.day: row for row in await tx.rows(ListDayRow, query)}
+    for n in range(DAYS):
+        day = today - timedelta(days=n)
+        if day not in made or _is_old(made[day], today, now):
+            return day
+    return None
+
+
+async def keep(tx: Transaction, agency_id: str, day: date, figures: Figures, now: datetime) -> None:
+    row = ListDayRow(agency_id=agency_id, day=day, made_at=now, body=to_json(Figures, figures))
+    await tx.put_over(row, "made_at", "body")
+
+
+def lag(seconds: Sequence[float]) -> Lag | None:
+    """Median and 90th percentile of what was measured; None of nothing."""
+    if not seconds:
+        return None
+    tenths = quantiles(seconds, n=10, method="inclusive") if len(seconds) > 1 else [seconds[0]] * 9
+    return Lag(n=len(seconds), median=tenths[4], p90=tenths[8])
+
+
+def _is_old(made: ListDayRow, today: date, now: datetime) -> bool:
+    if made.day == today:
+        figures = from_json(Figures, made.body)
+        return made.made_at <= now - (SOON if figures.sent + figures.received < LITTLE else FRESH)
+    return made.day > today - MOVING and made.made_at.astimezone(VIETNAM).date() < today
+
+
+def _sent(agency_id: str, since: datetime, until: datetime) -> ColumnElement[bool]:
+    """Documents by when they left: a draft counts for no day, and one of yesterday that leaves today for today."""
+    mine = and_(col(_R.agency_id) == agency_id, col(_R.side) == Side.OUT.value)
+    return and_(mine, SENT, col(_R.sent_at) >= since, col(_R.sent_at) < until)
+
+
+async def _counted(tx: Transaction, agency_id: str, begin: datetime) -> tuple[int, dict[int, int]]:
+    """What was sent on that day, and what came in by its hours."""
+    until = begin + timedelta(days=1)
+    ((sent,),) = await tx.tuples(select(func.count()).where(_sent(agency_id, begin, until)))
+    hour = col(_R.place) // first_place(_EPOCH + _HOUR)
+    arrived = select(hour, func.count()).where(
+        col(_R.agency_id) == agency_id,
+        col(_R.side) == Side.IN.value,
+        col(_R.place) >= first_place(begin),
+        col(_R.place) < first_place(until),
+    )
+    hours = {
+        (_EPOCH + since_epoch * _HOUR).astimezone(VIETNAM).hour: n
+        for since_epoch, n in await tx.tuples(arrived.group_by(hour))
+    }
+    return sent, hours
+
+
+async def _lags(tx: Transaction, within: ColumnElement[bool]) -> list[tuple[str, float | None, float | None]]:
+    """Of each recipient: its code, the seconds until 01, and from there until 03."""
+    told = or_(
+        and_(col(FactRow.track) == Track.TRANSPORT.value, col(FactRow.code) == "sent"),
+        and_(col(FactRow.track) == Track.BUSINESS.value, col(FactRow.code).in_(("01", "03"))),
+    )
+    query = (
+        select(col(DeliveryRow.id), col(DeliveryRow.code), col(FactRow.code), func.min(col(FactRow.at)))
+        .select_from(_R)
+        .join(DeliveryRow, _same(DeliveryRow, col(DeliveryRow.document_id) == col(_R.id)))
+        .join(FactRow, _same(FactRow, col(FactRow.subject_id) == col(DeliveryRow.id)))
+        .where(within, told)
+        .group_by(col(DeliveryRow.id), col(DeliveryRow.code), col(FactRow.code))
+    )
+    times: dict[tuple[str, str], dict[str, datetime]] = {}
+    for id, code, fact, at in await tx.tuples(query):
+        times.setdefault((id, code), {})[fact] = at
+    return [(code, _took(at, "sent", "01"), _took(at, "01", "03")) for (_, code), at in times.items()]
+
+
+def _same(table: Any, condition: ColumnElement[bool]) -> ColumnElement[bool]:
+    return and_(table.agency_id == col(_R.agency_id), condition)
+
+
+def _took(at: dict[str, datetime], start: str, end: str) -> float | None:
+    """None where one of them is missing; an answer that overtook our own confirm took no time."""
+    if start not in at or end not in at:
+        return None
+    return max(0.0, (at[end] - at[start]).total_seconds())
+
+
+async def _states(tx: Transaction, agency_id: str, today: date) -> dict[str, int]:
+    begin = datetime.combine(today, time(), VIETNAM)
+    within = _sent(agency_id, begin, begin + timedelta(days=1))
+    query = select(col(_R.state), func.count()).where(within)
+    return dict(await tx.tuples(query.group_by(col(_R.state)).order_by(text("2 DESC"))))
+
+
+def _day(day: date, found: Figures) -> DayFigures:
+    return DayFigures(
+        day=day,
+        sent=found.sent,
+        received=found.received,
+        delivered=found.delivered,
+        taken_in=found.taken_in,
+    )
+
+
+def _slowest(found: Sequence[Figures]) -> tuple[Slow, ...]:
+    sums: dict[str, tuple[int, float]] = {}
+    for each in found:
+        for code, (n, seconds) in each.slow.items():
+            before = sums.get(code, (0, 0.0))
+            sums[code] = (before[0] + n, before[1] + seconds)
+    slow = [Slow(code=code, n=n, seconds=seconds / n) for code, (n, seconds) in sums.items()]
+    return tuple(sorted(slow, key=lambda one: (-one.seconds, one.code))[:MOST_SLOW])
+
+
+def _grid(known: dict[date, Figures]) -> tuple[tuple[int, ...], ...]:
+    grid = [[0] * 24 for _ in range(7)]
+    for day, found in known.items():
+        for hour, n in enumerate(found.hours):
+            grid[day.weekday()][hour] += n
+    return tuple(map(tuple, grid))

@@ -1,0 +1,314 @@
+"""Keeps the rows of lists in step with documents. In: which documents, deliveries and hand-overs one unit of work touched.
+Out: their rows, written just before it commits, each worked out anew from what is stored: so a crash never leaves a
+document without its row, and ten changes of one document cost one row."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from typing import Any
+
+from sqlalchemy import bindparam, func, select, update
+from sqlmodel import col
+
+from gateway import errors
+from gateway.domain import duty
+from gateway.domain.account import PrincipalKind
+from gateway.domain.document import IncomingDocument, OutgoingDocument, Urgency
+from gateway.domain.duty import Duty, Waits
+from gateway.domain.status import Fact, Track, fold_incoming
+from gateway.office.domain.listing import (
+    Card,
+    Deliveries,
+    Line,
+    Side,
+    due_within,
+    incoming_line,
+    is_listed_in,
+    is_listed_out,
+    keys,
+    outgoing_line,
+)
+from gateway.office.domain.origin import Origin, book_of
+from gateway.store.account_tables import PrincipalRow
+from gateway.store.columns import from_json, to_json
+from gateway.store.sqlite_here import SLOW
+from gateway.store.tables import DeliveryRow, FactRow, HandoverRow, IncomingRow, OutgoingRow
+from gateway.store.tables_office import ListRow
+from gateway.store.transaction import Transaction
+
+# Until when somebody is waited for: whose turn it is, since when, how urgent.
+Due = Callable[[Duty, Urgency], datetime]
+DueNow = Callable[[Transaction], Awaitable[Due]]
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
+_APART = 12  # bits
+_URGENCY_BITS = 52  # above the microseconds of any year to come
+_SENT = ("sent", "delivered", "accepted", "assigned", "processing", "done", "rejected", "request_agreed")
+_R = ListRow
+# Made once: making a statement takes longer than running it.
+_THIS = update(_R).where(col(_R.agency_id) == bindparam("agency"), col(_R.id) == bindparam("at_id"))
+_THIS_SLOW = _THIS.execution_options(**{SLOW: True})
+_OUT = select(col(OutgoingRow.body)).where(
+    col(OutgoingRow.agency_id) == bindparam("agency"), col(OutgoingRow.id) == bindparam("id")
+)
+_IN = select(col(IncomingRow.body)).where(
+    col(IncomingRow.agency_id) == bindparam("agency"), col(IncomingRow.id) == bindparam("id")
+)
+_KNOWN_SENT_AT = (
+    select(col(_R.sent_at))
+    .where(col(_R.agency_id) == bindparam("agency"), col(_R.id) == bindparam("id"))
+    .scalar_subquery()
+)
+_STATES = (
+    select(col(DeliveryRow.state), func.count(), func.max(col(DeliveryRow.updated_at)), _KNOWN_SENT_AT)
+    .where(col(DeliveryRow.agency_id) == bindparam("agency"), col(DeliveryRow.document_id) == bindparam("id"))
+    .group_by(col(DeliveryRow.state))
+)
+_SENT_AT = (
+    select(func.min(col(FactRow.at)))
+    .join(DeliveryRow, col(DeliveryRow.id) == col(FactRow.subject_id))
+    .where(
+        col(FactRow.agency_id) == bindparam("agency"),
+        col(DeliveryRow.agency_id) == bindparam("agency"),
+        col(DeliveryRow.document_id) == bindparam("id"),
+        col(FactRow.track) == Track.TRANSPORT.value,
+        col(FactRow.code) == "sent",
+    )
+)
+_FACTS = select(col(FactRow.body)).where(
+    col(FactRow.agency_id) == bindparam("agency"), col(FactRow.subject_id) == bindparam("id")
+)
+_HANDOVER = select(col(HandoverRow.state)).where(
+    col(HandoverRow.agency_id) == bindparam("agency"), col(HandoverRow.incoming_id) == bindparam("id")
+)
+_PRINCIPAL = select(col(PrincipalRow.kind)).where(col(PrincipalRow.id) == bindparam("id"))
+_ORIGINS = {
+    PrincipalKind.PERSON: Origin.HAND,
+    PrincipalKind.PROGRAM: Origin.PROGRAM,
+    PrincipalKind.OPERATOR: Origin.MACHINE,
+    PrincipalKind.NODE: Origin.MACHINE,
+}
+_ITS_DOCUMENT = select(col(DeliveryRow.document_id)).where(col(DeliveryRow.agency_id) == bindparam("agency"))
+_DOCUMENT = _ITS_DOCUMENT.where(col(DeliveryRow.id) == bindparam("id"))
+_DOCUMENTS = _ITS_DOCUMENT.where(col(DeliveryRow.id).in_(bindparam("ids", expanding=True)))
+
+
+async def no_office_hours(tx: Transaction) -> Due:
+    return due_within
+
+
+class ListWriter:
+    """Of one unit of work and one agency. A document that was handed over is not read again. `whole`: rows are written
+    whole also where only recipients were touched."""
+
+    def __init__(
+        self,
+        tx: Transaction,
+        agency_id: str,
+        due: DueNow = no_office_hours,
+        *,
+        whole: bool = False,
+        changed: Callable[[str], None] = lambda agency_id: None,
+    ) -> None:
+        """`changed` hears of the agency once its rows hold."""
+        self._changed_lists = changed
+        self._whole = whole
+        self._tx = tx
+        self._agency_id = agency_id
+        self._due_now = due
+        self._due: Due = due_within
+        self._new: set[str] = set()
+        self._out: dict[str, OutgoingDocument | None] = {}
+        self._in: dict[str, IncomingDocument | None] = {}
+        self._deliveries: set[str] = set()
+
+    def out_changed(self, document: OutgoingDocument, *, new: bool = False) -> None:
+        self._out[document.id] = document
+        if new:
+            self._new.add(document.id)
+
+    def in_changed(self, document: IncomingDocument, *, new: bool = False) -> None:
+        self._in[document.id] = document
+        if new:
+            self._new.add(document.id)
+
+    def touch_out(self, id: str) -> None:
+        self._out.setdefault(id, None)
+
+    def touch_in(self, id: str) -> None:
+        self._in.setdefault(id, None)
+
+    def touch_delivery(self, id: str) -> None:
+        self._deliveries.add(id)
+
+    async def write(self) -> None:
+        """In one order whoever writes, so that no two wait for each other."""
+        if not (self._out or self._in or self._deliveries):
+            return
+        self._due = await self._due_now(self._tx)
+        for (id,) in await self._of_deliveries():
+            self.touch_out(id)
+        for id, sent in sorted(self._out.items()):
+            await self._write_out(id, sent)
+        for id, arrived in sorted(self._in.items()):
+            await self._write_in(id, arrived)
+        self._new, self._out, self._in, self._deliveries = set(), {}, {}, set()
+        self._tx.when_committed(partial(self._changed_lists, self._agency_id))
+
+    async def _of_deliveries(self) -> Sequence[Any]:
+        if len(self._deliveries) > 1:
+            ids = sorted(self._deliveries)
+            return await self._tx.tuples(_DOCUMENTS, agency=self._agency_id, ids=ids)
+        # A list of one is written into the statement anew each time.
+        return [
+            row
+            for id in self._deliveries
+            for row in await self._tx.tuples(_DOCUMENT, agency=self._agency_id, id=id)
+        ]
+
+    async def _write_out(self, id: str, document: OutgoingDocument | None) -> None:
+        await self._hold(id)
+        moved = document is None
+        document = document or await self._read(OutgoingDocument, _OUT, id)
+        if not is_listed_out(document):
+            return
+        states = await self._tx.tuples(_STATES, agency=self._agency_id, id=id)
+        sent_at = None
+        if any(state in _SENT for state, *_ in states):
+            # Once known it stays: asking the facts of 500 recipients for each answer of one would cost more than the rest.
+            sent_at = states[0][3]
+            if sent_at is None:
+                ((sent_at,),) = await self._tx.tuples(_SENT_AT, agency=self._agency_id, id=id)
+        sent = Deliveries(
+            states={state: n for state, n, *_ in states},
+            sent_at=sent_at,
+            latest_at=max((at for _, _, at, _ in states), default=None),
+        )
+        urgency = document.draft.urgency
+        due_at = self._due(Duty(waits=Waits.PARTNER, since=sent_at), urgency) if sent_at else None
+        line = outgoing_line(document, sent, due_at)
+        if not (moved and await self._moved(line)):
+            await self._put(row(line, document), document.accepted_by)
+
+    async def _write_in(self, id: str, document: IncomingDocument | None) -> None:
+        await self._hold(id)
+        moved = document is None
+        document = document or await self._read(IncomingDocument, _IN, id)
+        if not is_listed_in(document):
+            return
+        rows = await self._tx.tuples(_FACTS, agency=self._agency_id, id=id)
+        facts = [from_json(Fact, body) for (body,) in rows]
+        offered = await self._tx.tuples(_HANDOVER, agency=self._agency_id, id=id)
+        shown, owed = shown_in(document, facts), duty.of_incoming(document, facts)
+        due_at = self._due(owed, document.urgency) if owed is not None else None
+        not_handed = any(state != "acked" for (state,) in offered)
+        line = incoming_line(document, shown, due_at, not_handed=not_handed)
+        if not (moved and await self._moved(line)):
+            await self._put(row(line, document, Origin(document.source.value)))
+
+    async def _hold(self, id: str) -> None:
+        """Who counts recipients must not miss those that another one is changing. Nobody else knows a new document."""
+        if id not in self._new:
+            await self._tx.hold(self._agency_id, "list", id)
+
+    async def _origin(self, principal_id: str) -> Origin:
+        """Of an outgoing document, by who handed it in; what nobody is known for was done on the machine itself."""
+        known = await self._tx.tuples(_PRINCIPAL, id=principal_id)
+        return _ORIGINS[PrincipalKind(known[0][0])] if known else Origin.MACHINE
+
+    async def _moved(self, line: Line) -> bool:
+        """Writes what recipients and hand-overs change, and leaves what it is found and sorted by as it is."""
+        return not self._whole and await self._changed(line.id, moving(line))
+
+    async def _read(self, kind: Any, query: Any, id: str) -> Any:  # Any: either kind of document
+        found = await self._tx.tuples(query, agency=self._agency_id, id=id)
+        if not found:
+            raise errors.StoreFailure(f"the document {id} was just written and is gone")
+        return from_json(kind, found[0][0])
+
+    async def _put(self, made: ListRow, accepted_by: str = "") -> None:
+        """`accepted_by` tells the origin, which is asked for a new row alone: it stays."""
+        # What was read stays read, whatever happens to it; what nobody needs to read is read.
+        kept = {"place", "agency_id", "id", *(["unread"] if made.unread else [])}
+        values = made.values(*kept, *(["origin"] if made.origin is None else []))
+        for salt in range(1 << _APART):
+            if made.id not in self._new and await self._changed(made.id, values):
+                return
+            if made.origin is None:
+                made.origin = (await self._origin(accepted_by)).value
+            made.place = place(made.at, made.id, salt)
+            if await self._tx.put_new(made):
+                return
+            if await self._changed(made.id, values):
+                return
+        raise errors.StoreFailure(f"no place is left in the list at {made.at.isoformat()}")
+
+    async def _changed(self, id: str, values: Mapping[str, Any]) -> bool:
+        # Words that go are taken out of the whole index: with many documents that is seconds.
+        this = _THIS_SLOW if values.get("folded") == "" else _THIS
+        return await self._tx.change(this, agency=self._agency_id, at_id=id, **values) == 1
+
+
+def shown_in(document: IncomingDocument, facts: list[Fact]) -> str:
+    """The word of the sender's open request, else the state."""
+    shown = fold_incoming(facts).shown if facts else document.state.value
+    return shown if shown.endswith("_asked") else document.state.value
+
+
+def place(at: datetime, id: str, salt: int = 0) -> int:
+    """Where a document of that moment stands: newer is higher. Another `salt` is another place of the same moment."""
+    apart = int.from_bytes(hashlib.blake2b(id.encode(), digest_size=2).digest(), "big") + salt
+    return (microseconds(at) << _APART) | (apart % (1 << _APART))
+
+
+def first_place(at: datetime) -> int:
+    """No document of that moment or later stands before it."""
+    return microseconds(at) << _APART
+
+
+def microseconds(at: datetime) -> int:
+    return (at - _EPOCH) // _MICROSECOND
+
+
+def row(line: Line, document: OutgoingDocument | IncomingDocument, origin: Origin | None = None) -> ListRow:
+    """The row of a line; its place is that of the first document of the moment."""
+    sort = keys(line, document)
+    return ListRow(
+        place=place(line.at, line.id),
+        agency_id=document.agency_id,
+        id=line.id,
+        side=line.side.value,
+        at=line.at,
+        urgency=int(line.urgency),
+        issued_on=line.issued_on,
+        attached=line.card.appendixes > 0,
+        origin=origin.value if origin is not None else None,
+        book=book_of(document),
+        number_key=sort.number,
+        party_key=sort.party,
+        type_key=sort.type,
+        # So that each word stands between two spaces.
+        folded=f" {sort.folded} " if sort.folded else "",
+        **({"unread": True} | moving(line)),
+    )
+
+
+def moving(line: Line) -> dict[str, Any]:
+    """The columns that change although the document does not."""
+    ahead = max(Urgency) - line.urgency
+    is_open = line.side is Side.IN and line.due_at is not None
+    return {
+        "state": line.state,
+        "own_state": line.own_state,
+        "tabs": int(line.tabs),
+        "due_at": line.due_at,
+        "attention_at": line.attention_at,
+        "lead": (ahead << _URGENCY_BITS) + microseconds(line.due_at) if is_open and line.due_at else None,
+        "sent_at": line.sent_at,
+        "latest_at": line.latest_at,
+        "card": to_json(Card, line.card),
+        **({} if line.unread else {"unread": False}),
+    }

@@ -1,0 +1,245 @@
+"""What the to-do list of one agency is made of, and what people noted on it. In: times and limits. Out: domain values, the
+oldest first. Every question has its index; none reads what is settled."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import date, datetime
+
+from sqlalchemy import BindParameter, bindparam, delete, select
+from sqlmodel import col
+
+from gateway.domain.account import AgencyScope
+from gateway.domain.document import Delivery, IncomingDocument, InState, Kind, OutgoingDocument, OutState
+from gateway.office.domain.task import TaskNote
+from gateway.office.ports.deadlines import AskedBack, Returned, Unasked, Untold
+from gateway.store import incoming, jobs, outgoing
+from gateway.store.columns import Moment, from_json
+from gateway.store.deadline_tables import ReminderRow, TaskNoteRow
+from gateway.store.deliveries import SqlFacts, to_delivery
+from gateway.store.tables import DeliveryRow, FactRow, InboxRow, IncomingRow, JobRow, OutboxRow, OutgoingRow
+from gateway.store.transaction import Transaction
+
+RETURNED = ("failed", "rejected")
+_NOT_GONE = ("waiting", "failed")
+_I, _O, _D, _F, _N, _R = IncomingRow, OutgoingRow, DeliveryRow, FactRow, TaskNoteRow, ReminderRow
+_SINCE = bindparam("since", type_=Moment)
+_LIMIT: BindParameter[int] = bindparam("most")
+_MINE_IN = select(_I).where(col(_I.agency_id) == bindparam("agency"))
+# State by state, and ordered by time alone: else a file is walked through whole by the index that has the order.
+TO_TAKE_IN = (
+    _MINE_IN.where(
+        col(_I.state) == bindparam("state"),
+        col(_I.kind).in_([Kind.DOCUMENT.value, Kind.REPLACEMENT.value]),
+    )
+    .order_by(col(_I.arrived_at))
+    .limit(_LIMIT)
+)
+REPLIES = (
+    _MINE_IN.where(col(_I.reply_by) <= bindparam("by")).order_by(col(_I.reply_by), col(_I.id)).limit(_LIMIT)
+)
+# Its literals are those of the partial index, which no server would see behind parameters.
+ASKED = (
+    _MINE_IN.join(_F, (col(_F.agency_id) == col(_I.agency_id)) & (col(_F.subject_id) == col(_I.id)))
+    .where(
+        col(_F.track).op("=")(bindparam("track", "request", literal_execute=True)),
+        col(_F.code).op("=")(bindparam("code", "asked", literal_execute=True)),
+        col(_F.at) >= _SINCE,
+        col(_I.state) != InState.SEALED.value,
+    )
+    .order_by(col(_F.at), col(_I.id))
+    .limit(_LIMIT)
+)
+UNSENT = (
+    select(_O)
+    .where(
+        col(_O.agency_id) == bindparam("agency"),
+        col(_O.state) == bindparam("state"),
+    )
+    .order_by(col(_O.created_at))
+    .limit(_LIMIT)
+)
+BACK = (
+    select(_D)
+    .where(
+        col(_D.agency_id) == bindparam("agency"),
+        col(_D.state).in_(bindparam("states", RETURNED, expanding=True, literal_execute=True)),
+        col(_D.updated_at) >= _SINCE,
+    )
+    .order_by(col(_D.updated_at), col(_D.id))
+    .limit(_LIMIT)
+)
+# Few have not gone, of all agencies: found by state, since by agency and time all that went would be walked through.
+_P, _B = InboxRow, OutboxRow
+UNTOLD = (
+    select(col(_B.created_at), col(_B.subject_id))
+    .where(
+        col(_B.agency_id).concat("") == bindparam("agency"),
+        col(_B.state).in_(bindparam("states", _NOT_GONE, expanding=True, literal_execute=True)),
+        col(_B.kind) == Kind.STATUS.value,
+        col(_B.created_at).between(_SINCE, bindparam("until", type_=Moment)),
+    )
+    .order_by(col(_B.created_at), col(_B.id))
+    .limit(_LIMIT)
+)
+# Those that could not be made at all.
+_J = JobRow
+NEVER_MADE = (
+    select(col(_J.created_at), col(_J.subject_id))
+    .where(
+        col(_J.kind) == bindparam("kind", jobs.NEVER_ANSWERED, literal_execute=True),
+        col(_J.agency_id).concat("") == bindparam("agency"),
+        col(_J.created_at) >= _SINCE,
+    )
+    .order_by(col(_J.created_at), col(_J.id))
+    .limit(_LIMIT)
+)
+# A status names the packet that it answers; a take-back the delivery that it asks for.
+_OF_PACKETS = (
+    select(col(_P.id), col(_I.body))
+    .join(_I, (col(_I.agency_id) == col(_P.agency_id)) & (col(_I.id) == col(_P.incoming_id)))
+    .where(
+        col(_P.agency_id) == bindparam("agency"),
+        col(_P.id).in_(bindparam("ids", expanding=True)),
+        col(_I.state) != InState.SEALED.value,
+    )
+)
+_DOCUMENTS = select(_O).where(
+    col(_O.agency_id) == bindparam("agency"), col(_O.id).in_(bindparam("ids", expanding=True))
+)
+_DELIVERIES = select(_D).where(
+    col(_D.agency_id) == bindparam("agency"), col(_D.id).in_(bindparam("ids", expanding=True))
+)
+_NOTES = select(_N).where(
+    col(_N.agency_id) == bindparam("agency"), col(_N.task).in_(bindparam("tasks", expanding=True))
+)
+_OLD = delete(_R).where(col(_R.agency_id) == bindparam("agency"), col(_R.at) < _SINCE)
+_CLAIMED = select(col(_R.key)).where(
+    col(_R.agency_id) == bindparam("agency"), col(_R.key).in_(bindparam("keys", expanding=True))
+)
+_THIS_REMINDER = delete(_R).where(
+    col(_R.agency_id) == bindparam("agency"), col(_R.key) == bindparam("at_key")
+)
+_AT_ONCE = 500
+
+
+class SqlTasks:
+    """Keeps the promise of `ports.Tasks`."""
+
+    def __init__(self, tx: Transaction, scope: AgencyScope) -> None:
+        self._tx = tx
+        self._agency_id = scope.agency_id
+        self._facts = SqlFacts(tx, scope)
+
+    async def to_take_in(self, limit: int) -> Sequence[IncomingDocument]:
+        found: list[IncomingDocument] = []
+        for state in (InState.NEW, InState.HELD):
+            asked = {"agency": self._agency_id, "state": state.value, "most": limit}
+            found += [incoming.to_domain(row) for row in await self._tx.rows(_I, TO_TAKE_IN, **asked)]
+        return sorted(found, key=lambda each: (each.arrived_at, each.id))[:limit]
+
+    async def asked_back(self, since: datetime, limit: int) -> Sequence[AskedBack]:
+        rows = await self._tx.rows(_I, ASKED, agency=self._agency_id, since=since, most=limit)
+        documents = {row.id: incoming.to_domain(row) for row in rows}
+        facts = await self._facts.of_many(list(documents)) if documents else {}
+        return [AskedBack(document=each, facts=tuple(facts[id])) for id, each in documents.items()]
+
+    async def replies(self, by: date, limit: int) -> Sequence[IncomingDocument]:
+        rows = await self._tx.rows(_I, REPLIES, agency=self._agency_id, by=by, most=limit)
+        return [incoming.to_domain(row) for row in rows]
+
+    async def unsent(self, limit: int) -> Sequence[OutgoingDocument]:
+        found: list[OutgoingDocument] = []
+        for state in (OutState.DRAFT, OutState.BLOCKED, OutState.QUEUED):
+            asked = {"agency": self._agency_id, "state": state.value, "most": limit}
+            found += [outgoing.to_domain(row) for row in await self._tx.rows(_O, UNSENT, **asked)]
+        return sorted(found, key=lambda each: (each.created_at, each.id))[:limit]
+
+    async def returned(self, since: datetime, limit: int) -> Sequence[Returned]:
+        asked = {"agency": self._agency_id, "since": since, "most": limit}
+        found = [to_delivery(row) for row in await self._tx.rows(_D, BACK, **asked)]
+        documents = await self._documents(found)
+        return [Returned(delivery=each, document=documents[each.document_id]) for each in found]
+
+    async def untold(self, since: datetime, until: datetime, limit: int) -> Sequence[Untold | Unasked]:
+        never = {"agency": self._agency_id, "since": since, "most": limit}
+        asked = never | {"until": until}
+        rows = [*await self._tx.tuples(UNTOLD, **asked), *await self._tx.tuples(NEVER_MADE, **never)]
+        rows = sorted(rows)[:limit]
+        ids = sorted({subject for _, subject in rows})
+        documents: dict[str, IncomingDocument] = {}
+        deliveries: dict[str, Delivery] = {}
+        for start in range(0, len(ids), _AT_ONCE):
+            part = {"agency": self._agency_id, "ids": ids[start : start + _AT_ONCE]}
+            for packet, body in await self._tx.tuples(_OF_PACKETS, **part):
+                documents[packet] = from_json(IncomingDocument, body)
+            deliveries |= {row.id: to_delivery(row) for row in await self._tx.rows(_D, _DELIVERIES, **part)}
+        sent = await self._documents(deliveries.values())
+        facts = await self._facts.of_many(list(deliveries)) if deliveries else {}
+        found: list[Untold | Unasked] = []
+        for at, subject in rows:
+            if subject in documents:
+                found.append(Untold(document=documents[subject], since=at))
+            elif (one := deliveries.get(subject)) is not None:
+                known = tuple(facts[subject])
+                found.append(Unasked(delivery=one, document=sent[one.document_id], facts=known, since=at))
+        return found
+
+    async def notes(self, tasks: Sequence[str]) -> dict[str, TaskNote]:
+        found: dict[str, TaskNote] = {}
+        for start in range(0, len(tasks), _AT_ONCE):
+            part = list(tasks[start : start + _AT_ONCE])
+            rows = await self._tx.rows(_N, _NOTES, agency=self._agency_id, tasks=part)
+            found |= {row.task: _to_note(row) for row in rows}
+        return found
+
+    async def save_note(self, note: TaskNote) -> None:
+        row = TaskNoteRow(
+            agency_id=self._agency_id,
+            task=note.task,
+            owner=note.owner,
+            snoozed_until=note.snoozed_until,
+            closed_at=note.closed_at,
+            note=note.note,
+            noted_by=note.noted_by,
+            noted_at=note.noted_at,
+        )
+        columns = ("owner", "snoozed_until", "closed_at", "note", "noted_by", "noted_at")
+        await self._tx.put_over(row, *columns)
+
+    async def _documents(self, of: Iterable[Delivery]) -> dict[str, OutgoingDocument]:
+        ids = sorted({each.document_id for each in of})
+        found: dict[str, OutgoingDocument] = {}
+        for start in range(0, len(ids), _AT_ONCE):
+            part = ids[start : start + _AT_ONCE]
+            rows = await self._tx.rows(_O, _DOCUMENTS, agency=self._agency_id, ids=part)
+            found |= {row.id: outgoing.to_domain(row) for row in rows}
+        return found
+
+    async def first_time(self, key: str, at: datetime) -> bool:
+        return await self._tx.put_new(ReminderRow(agency_id=self._agency_id, key=key, at=at))
+
+    async def unclaimed(self, keys: Sequence[str]) -> Sequence[str]:
+        known: set[str] = set()
+        for start in range(0, len(keys), _AT_ONCE):
+            part = list(keys[start : start + _AT_ONCE])
+            known |= {key for (key,) in await self._tx.tuples(_CLAIMED, agency=self._agency_id, keys=part)}
+        return [key for key in keys if key not in known]
+
+    async def release(self, key: str) -> None:
+        await self._tx.change(_THIS_REMINDER, agency=self._agency_id, at_key=key)
+
+    async def forget_reminders(self, before: datetime) -> None:
+        await self._tx.change(_OLD, agency=self._agency_id, since=before)
+
+
+def _to_note(row: TaskNoteRow) -> TaskNote:
+    return TaskNote(
+        task=row.task,
+        noted_by=row.noted_by,
+        noted_at=row.noted_at,
+        owner=row.owner,
+        snoozed_until=row.snoozed_until,
+        closed_at=row.closed_at,
+        note=row.note,
+    )

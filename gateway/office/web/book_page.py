@@ -1,0 +1,81 @@
+"""The printable page of a register book: a cover, A4 across, the header on every sheet, a line for each month. In: an
+opened book. Out: one HTML document that needs nothing beside it, written piece by piece."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from datetime import date
+from functools import partial
+from typing import BinaryIO
+
+from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
+
+from gateway.domain.account import AgencyScope
+from gateway.domain.book import BookLine, Cell, Stamp, Summary
+from gateway.office.book import export, words
+from gateway.office.book.cells import clean
+from gateway.office.book.desk import BookDesk
+from gateway.office.book.export import Ask, Format, Opened
+from gateway.policy.book import WIDTHS, next_month
+from gateway.words import labels
+
+_PAGES = Environment(
+    loader=PackageLoader("gateway.office.web", "templates"),
+    autoescape=select_autoescape(default=True),
+    undefined=StrictUndefined,
+    trim_blocks=True,
+    lstrip_blocks=True,
+    enable_async=True,
+)
+# Pieces of a template are short; written one by one they would cost more than they are.
+_PIECE = 64 * 1024
+
+
+async def write(desk: BookDesk, scope: AgencyScope, ask: Ask, out: BinaryIO, *, nonce: str = "") -> Summary:
+    """The page in `out`; `nonce` is that of the policy under which a server gives it out."""
+    async with export.opened(desk, scope, ask) as book:
+        held: list[str] = []
+        async for piece in _pieces(book, nonce):
+            held.append(piece)
+            if sum(map(len, held)) >= _PIECE:
+                await desk.pool.run(partial(out.write, "".join(held).encode()))
+                held = []
+        await desk.pool.run(partial(out.write, "".join(held).encode()))
+        return await export.took(desk, scope, ask, Format.HTML, book.summary())
+
+
+def _pieces(book: Opened, nonce: str) -> AsyncIterator[str]:
+    ask = book.ask
+    total = sum(WIDTHS[each] for each in ask.columns)
+    return _PAGES.get_template("book/print.html").generate_async(
+        lang=ask.lang,
+        nonce=nonce,
+        title=labels.say(f"book.{ask.book}", ask.lang),
+        cover=book.cover,
+        titles=ask.titles(),
+        shares=[round(100 * WIDTHS[each] / total, 2) for each in ask.columns],
+        rows=_rows(book),
+        closing=book.closing,
+        say=labels.say,
+        day=words.day,
+    )
+
+
+async def _rows(book: Opened) -> AsyncIterator[tuple[date | None, BookLine, list[str]]]:
+    latest: date | None = None
+    async for lines in book.pages:
+        for line in lines:
+            latest, heading = next_month(latest, line.on)
+            yield heading, line, [_shown(cell) for cell in book.cells(line)]
+
+
+def _shown(cell: Cell) -> str:
+    if cell is None:
+        return ""
+    return words.day(cell) if isinstance(cell, date) else clean(str(cell))
+
+
+async def stamp(made: Stamp, *, lang: str = "vi", nonce: str = "") -> str:
+    """The arrival stamp on a sheet of its own, to be cut out or copied onto a print."""
+    template = _PAGES.get_template("book/stamp.html")
+    return await template.render_async(stamp=made, lang=lang, nonce=nonce, say=labels.say, day=words.day)

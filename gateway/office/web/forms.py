@@ -1,0 +1,184 @@
+"""Forms as browsers send them. In: a request. Out: the fields, once the form's token is proved; of a form with files the
+parts one after another. Text is trimmed and NFC; nothing is held in memory but short fields."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from urllib.parse import parse_qsl
+
+from aiohttp import BodyPartReader, MultipartReader, web
+from aiohttp.http import HttpProcessingError
+
+from gateway.domain.unicode_form import nfc
+from gateway.errors import BadForm, Denied
+from gateway.office.domain.session import is_form_token
+
+TOKEN = "form_token"  # noqa: S105 - the name of a field
+HEADER = "X-Form-Token"
+_MOST_FIELDS = 5_000
+# Of a form that nobody may act on: its fields, and the files beside them.
+STRAY_BYTES = 1024 * 1024
+MOST_PASSED = 64 * 1024 * 1024
+# Of a reason that a person must give; shorter ones say nothing.
+SHORTEST_REASON = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    """The fields of one form; a name may come several times."""
+
+    fields: Mapping[str, Sequence[str]] = field(default_factory=lambda: MappingProxyType({}))
+
+    def text(self, name: str, default: str = "") -> str:
+        found = self.fields.get(name)
+        return found[0] if found else default
+
+    def all(self, name: str) -> Sequence[str]:
+        return self.fields.get(name, ())
+
+    def __contains__(self, name: str) -> bool:
+        return name in self.fields
+
+    def flat(self) -> dict[str, str]:
+        """The first of each name, to fill a form again that was not taken."""
+        return {name: each[0] for name, each in self.fields.items() if each and name != TOKEN}
+
+
+class StrayForm(Denied):
+    """A form of another session, with what it says: nothing was done with it."""
+
+    def __init__(self, form: Form) -> None:
+        super().__init__(
+            "this form is not of this session any more; open the page again", code="GW-FORM-TOKEN"
+        )
+        self.form = form
+
+
+async def read(request: web.Request, token: str | None, limit: int) -> Form:
+    """A form without files. StrayForm when its token is not of this session; None asks for none."""
+    declared = request.content_length
+    if declared is not None and declared > limit:
+        raise BadForm(f"a form may have {limit} bytes", code="GW-FORM-SIZE")
+    if request.content_type == "multipart/form-data":
+        form = await _from_parts(request, limit)
+    else:
+        raw = await request.content.read(limit + 1)
+        while len(raw) <= limit and (more := await request.content.read(limit + 1 - len(raw))):
+            raw += more
+        if len(raw) > limit:
+            raise BadForm(f"a form may have {limit} bytes", code="GW-FORM-SIZE")
+        form = _form(_pairs(raw))
+    if token is not None and not _is_ours(request, token, form.text(TOKEN)):
+        raise StrayForm(form)
+    return form
+
+
+async def typed(request: web.Request, limit: int) -> Form:
+    """What a form says that nobody may act on: its fields as far as they come, without files and without any proof."""
+    try:
+        if request.content_type == "multipart/form-data":
+            return await _typed(await request.multipart(), limit)
+        return await read(request, None, limit)
+    except (BadForm, ValueError, HttpProcessingError, ConnectionError):
+        return Form()
+
+
+def _is_ours(request: web.Request, token: str, given: str) -> bool:
+    """Whether the form was made by a page of this session."""
+    return is_form_token(token, request.headers.get(HEADER, "") or given)
+
+
+async def parts(request: web.Request, token: str) -> AsyncIterator[BodyPartReader]:
+    """The parts of a form with files, in order. The token comes in a header or as the very first part, so that nothing of a
+    forged form reaches the handler. StrayForm when it is not of this session."""
+    if request.content_type != "multipart/form-data":
+        raise BadForm("a form with files is multipart/form-data")
+    reader = await request.multipart()
+    is_proved = HEADER in request.headers
+    if is_proved and not _is_ours(request, token, ""):
+        raise StrayForm(Form())
+    while (part := await reader.next()) is not None:
+        if not isinstance(part, BodyPartReader):
+            raise BadForm("a part of a form cannot have parts of its own")
+        if not is_proved:
+            if not _is_ours(request, token, (await _short(part, 200)) if part.name == TOKEN else ""):
+                raise StrayForm(await _typed(reader, STRAY_BYTES))
+            is_proved = True
+        elif part.name != TOKEN:
+            yield part
+
+
+async def short(part: BodyPartReader, limit: int) -> str:
+    """The text of a field among files."""
+    return _clean(await _short(part, limit))
+
+
+async def _from_parts(request: web.Request, limit: int) -> Form:
+    reader, pairs, left = await request.multipart(), list[tuple[str, str]](), limit
+    while (part := await reader.next()) is not None:
+        if not isinstance(part, BodyPartReader) or part.filename is not None:
+            raise BadForm("this form brings no files")
+        name = part.name or ""
+        raw = await _held(part, left)
+        left -= len(raw) + len(name.encode("utf-8", "replace"))
+        pairs.append((name, raw.decode("utf-8", "replace")))
+        if left < 0:
+            raise BadForm(f"a form may have {limit} bytes", code="GW-FORM-SIZE")
+        if len(pairs) > _MOST_FIELDS:
+            raise BadForm(f"a form may have {_MOST_FIELDS} fields", code="GW-FORM-SIZE")
+    return _form(pairs)
+
+
+async def _typed(reader: MultipartReader, limit: int) -> Form:
+    """The short fields; files are let by, unread, as far as they may be large."""
+    pairs, left, passed = list[tuple[str, str]](), limit, 0
+    while left > 0 and len(pairs) < _MOST_FIELDS and (part := await reader.next()) is not None:
+        if not isinstance(part, BodyPartReader) or part.filename is not None:
+            while isinstance(part, BodyPartReader) and (piece := await part.read_chunk(65_536)):
+                passed += len(piece)
+                if passed > MOST_PASSED:
+                    return _form(pairs)
+            continue
+        raw = await _held(part, left)
+        left -= len(raw) + len(part.name or "")
+        pairs.append((part.name or "", raw.decode("utf-8", "replace")))
+    return _form(pairs)
+
+
+async def _short(part: BodyPartReader, limit: int) -> str:
+    return (await _held(part, limit)).decode("utf-8", "replace")
+
+
+async def _held(part: BodyPartReader, limit: int) -> bytearray:
+    held = bytearray()
+    while piece := await part.read_chunk(65_536):
+        held += piece
+        if len(held) > limit:
+            raise BadForm(f"this field may have {limit} bytes", code="GW-FORM-SIZE")
+    return held
+
+
+def _pairs(raw: bytes) -> Sequence[tuple[str, str]]:
+    try:
+        return parse_qsl(
+            raw.decode("ascii", "replace"),
+            keep_blank_values=True,
+            max_num_fields=_MOST_FIELDS,
+            errors="replace",
+        )
+    except ValueError as why:
+        raise BadForm(f"a form may have {_MOST_FIELDS} fields", code="GW-FORM-SIZE") from why
+
+
+def _form(pairs: Sequence[tuple[str, str]]) -> Form:
+    fields: dict[str, list[str]] = {}
+    for name, value in pairs:
+        fields.setdefault(name, []).append(_clean(value))
+    return Form(MappingProxyType({name: tuple(each) for name, each in fields.items()}))
+
+
+def _clean(text: str) -> str:
+    """Browsers send CR LF; NUL fits into no database."""
+    return nfc(text.replace("\r\n", "\n").replace("\x00", "")).strip()

@@ -1,0 +1,227 @@
+"""A list's address as a question, and back. In: the query of an address. Out: an `Asked`, which the core understands as a
+`Wanted`, and which writes every other address of the same list: so a view is a bookmark. Pure."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import date, datetime, time, timedelta
+from urllib.parse import urlencode
+
+from gateway.domain.document import URGENCY_KEYS, InState
+from gateway.domain.wall_clock import VIETNAM
+from gateway.office.domain.listing import TABS, Side, Tab
+from gateway.office.domain.origin import NO_BOOK, Origin
+from gateway.office.ports.lists import Sort, Wanted
+from gateway.office.web import dates
+
+PATHS: Mapping[Side, str] = {Side.OUT: "/van-ban-di", Side.IN: "/van-ban-den"}
+SIZES = (25, 50, 100)
+PICKS = ("hom-nay", "tuan-nay", "thang-nay", "quy-nay")
+ALL, ATTENTION = "all", "attention"
+# Not among the tabs on the page, but there for tiles and bookmarks.
+_MORE_TABS: Mapping[Side, tuple[Tab, ...]] = {Side.OUT: (Tab.SILENT, Tab.UNSENT), Side.IN: ()}
+STATES: Mapping[Side, tuple[str, ...]] = {
+    Side.OUT: (
+        *(
+            "draft",
+            "blocked",
+            "queued",
+            "sending",
+            "sent",
+            "failed",
+            "cancelled",
+            "paper",
+            "delivered",
+            "rejected",
+            "accepted",
+        ),
+        *("assigned", "processing", "done", "recall_asked", "take_back_asked", "update_asked"),
+        *("request_agreed", "request_refused", "unknown"),
+    ),
+    Side.IN: (*(each.value for each in InState), "recall_asked", "take_back_asked", "update_asked"),
+}
+ORIGINS: Mapping[Side, tuple[Origin, ...]] = {
+    Side.OUT: (Origin.PROGRAM, Origin.MACHINE, Origin.HAND),
+    Side.IN: (Origin.AXIS, Origin.EMAIL, Origin.PAPER, Origin.OTHER),
+}
+_YEAR = re.compile(r"[0-9]{4}")
+_LONGEST = 200
+_FILTERS = (
+    *(
+        "q",
+        "tu",
+        "den",
+        "ngay",
+        "loai",
+        "khan",
+        "co-quan",
+        "trang-thai",
+        "nguoi-ky",
+        "tep",
+        "nguon",
+        "so",
+        "nhan",
+        "qua-han",
+        "chua-doc",
+    ),
+)
+_URGENCIES = {key: each for each, key in URGENCY_KEYS.items()}
+_VIEW = ("tab", "sap-xep", "so-dong", "cot")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """`given` holds what the address said and is understood, by name; `unread_days` names the days that are none."""
+
+    side: Side
+    tab: str
+    wanted: Wanted
+    given: Mapping[str, str] = field(default_factory=dict)
+    size: int = SIZES[0]
+    cursor: str | None = None
+    columns: tuple[str, ...] = ()
+    unread_days: tuple[str, ...] = ()
+
+    @property
+    def path(self) -> str:
+        return PATHS[self.side]
+
+    @property
+    def filters(self) -> Mapping[str, str]:
+        """What narrows the list, beside its tab."""
+        return {name: self.given[name] for name in _FILTERS if name in self.given}
+
+    @property
+    def query(self) -> str:
+        """The list without the place in it: what a view keeps."""
+        return urlencode(self._pairs())
+
+    def address(self, **other: str | None) -> str:
+        """This list with some values in place of others, from its first page; None takes one out. Underlines stand for the
+        dashes of names."""
+        changed = {name.replace("_", "-"): value for name, value in other.items()}
+        pairs = {name: value for name, value in {**self._pairs(), **changed}.items() if value}
+        return f"{self.path}?{urlencode(pairs)}" if pairs else self.path
+
+    def without_filters(self) -> str:
+        return self.address(**{name.replace("-", "_"): None for name in _FILTERS})
+
+    def _pairs(self) -> dict[str, str]:
+        return {name: self.given[name] for name in (*_VIEW, *_FILTERS) if name in self.given}
+
+
+def read(
+    side: Side,
+    query: Mapping[str, str],
+    today: date,
+    *,
+    columns: Sequence[str] = (),
+    content: bool = True,
+    tags: bool = True,
+    viewer: str | None = None,
+) -> Asked:
+    """Words that mean nothing are left out. Without `content` nothing is found by what documents are about; `viewer`
+    narrows everything to what that department or person may see."""
+    given = {name: query.get(name, "").strip()[:_LONGEST] for name in (*_VIEW, *_FILTERS)}
+    if not content:
+        given |= {"q": "", "nguoi-ky": ""}
+    if not tags:
+        given["nhan"] = ""
+    since, until, unread_days = _span(given, today)
+    tab = _tab(side, given)
+    sort = given["sap-xep"] if given["sap-xep"] in {each.value for each in Sort} else Sort.FIRST.value
+    size = int(given["so-dong"]) if given["so-dong"] in map(str, SIZES) else SIZES[0]
+    known = {
+        **given,
+        "tab": given["tab"] if given["tab"] == tab else "",
+        "sap-xep": sort if sort != Sort.FIRST.value else "",
+        "so-dong": str(size) if size != SIZES[0] else "",
+        "cot": ",".join(columns),
+        "khan": given["khan"] if given["khan"] in _URGENCIES or given["khan"] == "1" else "",
+        "trang-thai": given["trang-thai"] if given["trang-thai"] in STATES[side] else "",
+        "tep": given["tep"] if given["tep"] in ("co", "khong") else "",
+        "ngay": given["ngay"] if given["ngay"] in PICKS else "",
+        "nguon": given["nguon"] if given["nguon"] in ORIGINS[side] else "",
+        "so": given["so"] if given["so"] == NO_BOOK or _YEAR.fullmatch(given["so"]) else "",
+        "qua-han": "1" if given["qua-han"] == "1" else "",
+        "chua-doc": "1" if given["chua-doc"] == "1" and side is Side.IN else "",
+    }
+    return Asked(
+        side=side,
+        tab=tab,
+        wanted=replace(_wanted(side, tab, known), viewer=viewer, since=since, until=until),
+        given={name: value for name, value in known.items() if value},
+        size=size,
+        cursor=query.get("trang") or None,
+        columns=tuple(columns),
+        unread_days=unread_days,
+    )
+
+
+def _wanted(side: Side, tab: str, known: Mapping[str, str]) -> Wanted:
+    """What understood words ask of the lists, but for its days and for who looks."""
+    return Wanted(
+        side=side,
+        tab=_tab_of(tab),
+        attention=tab == ATTENTION,
+        text=known["q"],
+        sort=Sort(known["sap-xep"] or Sort.FIRST),
+        type_name=known["loai"] or None,
+        urgency=_URGENCIES.get(known["khan"]),
+        pressing=known["khan"] == "1",
+        state=known["trang-thai"] or None,
+        party=known["co-quan"] or None,
+        signer=known["nguoi-ky"] or None,
+        attached={"co": True, "khong": False}.get(known["tep"]),
+        origin=Origin(known["nguon"]) if known["nguon"] else None,
+        book=known["so"] or None,
+        tag=known["nhan"] or None,
+        overdue=bool(known["qua-han"]),
+        unread=bool(known["chua-doc"]),
+    )
+
+
+def tabs(side: Side) -> tuple[str, ...]:
+    """In the order of the page (interfaces.md 2.2, 2.5)."""
+    named = tuple(each.name.lower() for each in TABS[side] if each.name)
+    if side is Side.OUT:
+        return (ALL, ATTENTION, *named)
+    return (*named, ALL)
+
+
+def _tab(side: Side, given: Mapping[str, str]) -> str:
+    """What waits to be taken in is what an incoming list is opened for; whoever filters means all."""
+    more = tuple(each.name.lower() for each in _MORE_TABS[side] if each.name)
+    if given["tab"] in (*tabs(side), ATTENTION, *more):
+        return given["tab"]
+    narrowed = any(given[name] for name in _FILTERS)
+    return ALL if side is Side.OUT or narrowed else "new"
+
+
+def _tab_of(key: str) -> Tab | None:
+    return Tab[key.upper()] if key not in (ALL, ATTENTION) else None
+
+
+def _span(given: dict[str, str], today: date) -> tuple[datetime | None, datetime | None, tuple[str, ...]]:
+    """From the beginning of the first day to the end of the last. Days typed go before a quick pick."""
+    read_days = {name: dates.day(given[name], today) for name in ("tu", "den") if given[name]}
+    unread_days = tuple(name for name, on in read_days.items() if on is None)
+    first, last = read_days.get("tu"), read_days.get("den")
+    if first is None and last is None and given["ngay"] in PICKS:
+        first, last = picked(given["ngay"], today)
+    since = datetime.combine(first, time(), VIETNAM) if first else None
+    until = datetime.combine(last + timedelta(days=1), time(), VIETNAM) if last and last < date.max else None
+    return since, until, unread_days
+
+
+def picked(pick: str, today: date) -> tuple[date, date]:
+    """The days of a quick pick, up to today."""
+    begins = {
+        "hom-nay": today,
+        "tuan-nay": today - timedelta(days=today.weekday()),
+        "thang-nay": today.replace(day=1),
+        "quy-nay": today.replace(month=3 * ((today.month - 1) // 3) + 1, day=1),
+    }
+    return begins[pick], today

@@ -1,0 +1,204 @@
+"""The rows that a person chose for one act: those ticked, or all that the list's address finds. In: a form. Out: `Choice`s,
+each with why the act leaves it out, judged anew each time: a page may be old."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from dataclasses import dataclass, replace
+from urllib.parse import parse_qsl
+
+from gateway.errors import NotFound
+from gateway.office.domain.listing import Line, Side
+from gateway.office.domain.tag import Tag
+from gateway.office.letters import many
+from gateway.office.ports.lists import Count, ListPage
+from gateway.office.ports.store import OfficeWork
+from gateway.office.web.listing import sees
+from gateway.office.web.listing.asking import Asked
+from gateway.office.web.listing.rows import Row, Teller, state_text
+from gateway.office.web.listing.sees import Sees
+from gateway.office.web.visit import Visit
+
+MOST = 500
+_PAGE = 100
+_WAITING = frozenset({"queued", "failed", "paper"})
+_UNSENT = frozenset({"draft", "blocked"})
+_OPEN = frozenset({"new", "held"})
+_NOT_HANDED = frozenset({"rejected", "recalled", "sealed"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Choice:
+    """`why` is a sentence; empty when the act takes the row."""
+
+    row: Row
+    why: str = ""
+    number: int | None = None
+    tags: Sequence[Tag] = ()
+    version: int | None = None
+
+    @property
+    def id(self) -> str:
+        return self.row.line.id
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Chosen:
+    """`cut`: the list finds more than are acted on at once."""
+
+    act: str
+    asked: Asked
+    choices: tuple[Choice, ...]
+    cut: bool = False
+
+    @property
+    def taken(self) -> tuple[Choice, ...]:
+        return tuple(each for each in self.choices if not each.why)
+
+    @property
+    def left_out(self) -> dict[str, int]:
+        """How many for each reason."""
+        found: dict[str, int] = {}
+        for each in self.choices:
+            if each.why:
+                found[each.why] = found.get(each.why, 0) + 1
+        return found
+
+
+def query_of(visit: Visit) -> dict[str, str]:
+    """The list that the form came from."""
+    given = visit.form.text("ds") or visit.ask("ds")
+    return dict(parse_qsl(given[:4_000], max_num_fields=50)) if given else {}
+
+
+async def chosen(visit: Visit, asked: Asked, act: str, *, most: int = MOST, whole: bool = False) -> Chosen:
+    """From the form where there is one, else from the address. `whole`: of no row named, all are meant."""
+    ids, every = _meant(visit, whole)
+    seen = sees.of(visit)
+    teller = Teller(lang=visit.lang, now=visit.deps.clock.now(), content=seen.content, back=asked.query)
+    async with visit.deps.store.read(visit.scope()) as work:
+        lines, cut = await (_every(work, asked, most) if every else _named(work, asked, seen, ids, most))
+        choices = [await _choice(visit, work, act, teller.row(line)) for line in lines]
+        if act == "bo-nhan":
+            choices = await _tagged(visit, work, choices)
+    if act == "tiep-nhan":
+        choices = await _numbered(visit, choices)
+    return Chosen(act=act, asked=asked, choices=tuple(choices), cut=cut)
+
+
+def _meant(visit: Visit, whole: bool) -> tuple[Sequence[str], bool]:
+    """The ids that are named, and whether all are meant."""
+    ids = list(dict.fromkeys([*visit.form.all("id"), *visit.request.query.getall("id", [])]))
+    every = not visit.form.all("id") and (visit.ask("tat-ca") == "1" or (whole and not ids))
+    return ids, every
+
+
+async def pages(visit: Visit, asked: Asked, *, most: int) -> AsyncGenerator[Sequence[Line]]:
+    """As `chosen`, `whole` and of no act: a page after another, all of one look. Close it where it is left early."""
+    ids, every = _meant(visit, whole=True)
+    async with visit.deps.store.read(visit.scope()) as work:
+        if every:
+            async for page in _pages(work, asked, most):
+                yield page.lines
+            return
+        for n in range(0, min(len(ids), most), _PAGE):
+            lines, _ = await _named(work, asked, sees.of(visit), ids[n : n + _PAGE], _PAGE)
+            yield lines
+
+
+async def counted(visit: Visit, asked: Asked, *, most: int) -> tuple[Sequence[str], Count]:
+    """The ids that are named, and of how many rows the act would be; of all that the list finds no id."""
+    ids, every = _meant(visit, whole=False)
+    async with visit.deps.store.read(visit.scope()) as work:
+        if every:
+            found = await work.office.lists.count(asked.wanted)
+            return (), Count(n=min(found.n, most), more=found.more or found.n > most)
+        lines, more = await _named(work, asked, sees.of(visit), ids, most)
+        return [each.id for each in lines], Count(n=len(lines), more=more)
+
+
+async def _pages(work: OfficeWork, asked: Asked, most: int) -> AsyncIterator[ListPage]:
+    left, cursor = most, None
+    while left > 0:
+        page = await work.office.lists.page(asked.wanted, limit=min(_PAGE, left), cursor=cursor)
+        yield page
+        left, cursor = left - len(page.lines), page.next_cursor
+        if cursor is None:
+            return
+
+
+async def _every(work: OfficeWork, asked: Asked, most: int) -> tuple[list[Line], bool]:
+    lines, more = list[Line](), False
+    async for page in _pages(work, asked, most):
+        lines += page.lines
+        more = page.next_cursor is not None
+    return lines, more
+
+
+async def _named(
+    work: OfficeWork, asked: Asked, seen: Sees, ids: Sequence[str], most: int
+) -> tuple[list[Line], bool]:
+    found = [await work.office.lists.line(id) for id in ids[:most]]
+    ours = [line for line in found if line is not None and line.side is asked.side]
+    lines = [line for line in ours if await may_see(work, seen, line)]
+    if len(lines) < len(ids[:most]):
+        raise NotFound("one of these documents is not there, or not to be seen by this person")
+    return lines, len(ids) > most
+
+
+async def may_see(work: OfficeWork, seen: Sees, line: Line) -> bool:
+    """Whether a person who sees the own unit's alone may see that one."""
+    if seen.unit is None:
+        return True
+    if line.side is Side.OUT:
+        return line.card.source == seen.person_id
+    assigned = (await work.incoming.get(line.id)).assignment
+    units = (assigned.lead_unit, *assigned.coordinating_units) if assigned else ()
+    return any(sees.same_unit(each, seen.unit) for each in units)
+
+
+async def _choice(visit: Visit, work: OfficeWork, act: str, row: Row) -> Choice:
+    line = row.line
+    if act == "tiep-nhan":
+        document = await work.incoming.get(line.id)
+        doubt = many.doubt(document)
+        why = "" if doubt is None else visit.say(f"listing.doubt.{doubt}", state=row.state)
+        return Choice(row=row, why=why, version=document.version)
+    return Choice(row=row, why=_why(visit, act, line))
+
+
+def _why(visit: Visit, act: str, line: Line) -> str:
+    states = set(line.card.states)
+    fits = {
+        "gui-lai": "failed" in states,
+        "huy-gui": line.own_state in _UNSENT or (bool(states) and states <= _WAITING),
+        "don-doc": line.is_overdue(visit.deps.clock.now()),
+        "tu-choi": line.own_state in _OPEN and not line.state.endswith("_asked"),
+        "giao-lai": line.own_state not in _NOT_HANDED,
+        "da-doc": line.unread,
+    }.get(act, True)
+    if fits:
+        return ""
+    if act == "don-doc":
+        return visit.say("listing.skip.not_late")
+    if act == "da-doc":
+        return visit.say("listing.skip.read")
+    return visit.say("listing.skip.state", state=state_text(line, visit.lang))
+
+
+async def _tagged(visit: Visit, work: OfficeWork, choices: list[Choice]) -> list[Choice]:
+    """With the agency's own labels on each; what carries none is left out."""
+    found = await work.office.tags.of([each.id for each in choices])
+    why = visit.say("listing.skip.no_tag")
+    return [
+        replace(each, tags=found.get(each.id, ()), why="" if each.id in found else why) for each in choices
+    ]
+
+
+async def _numbered(visit: Visit, choices: list[Choice]) -> list[Choice]:
+    """In the order of arrival, whatever the list's; with the number that each would get in mode B."""
+    choices.sort(key=lambda each: (each.row.line.at, each.id))
+    taken = [each for each in choices if not each.why]
+    numbers = await many.next_numbers(visit.deps.inn, visit.scope(), len(taken))
+    given = dict(zip((each.id for each in taken), numbers, strict=False))
+    return [replace(each, number=given.get(each.id)) for each in choices]

@@ -1,0 +1,180 @@
+"""Changes of the organisation that were approved: the list with the duty to report each within fifteen days, one change
+with what it did, its undoing within seven days, and the note that it was reported."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from datetime import date
+
+from aiohttp import web
+
+from gateway.deciding import reform as reforms
+from gateway.domain.proposal import ProposalState
+from gateway.domain.registry_reform import ReformRecord, ReformState
+from gateway.errors import Clash, Denied
+from gateway.office.web.pages.agencies import signing, telling
+from gateway.office.web.pages.agencies.changing import CHANGES
+from gateway.office.web.pages.agencies.signing import Problems
+from gateway.office.web.routes import Who, get, post
+from gateway.office.web.visit import Visit, where
+from gateway.policy import reform_duty
+
+LIST = "/co-quan/thay-doi"
+_ROWS = 100
+_OPEN = 50
+_NAMED = 10
+_SHORTEST_REASON = 10
+_LONGEST_HOW = 200
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """One change in the list. `standing` is undone, upcoming or in_force; `due_on` is None once nothing is owed."""
+
+    record: ReformRecord
+    path: str
+    standing: str
+    due_on: date | None
+
+
+async def listed(visit: Visit) -> web.StreamResponse:
+    desk, today, code = visit.deps.deciding, visit.deps.out.today(), visit.ask("ma").upper()
+    found = await reforms.listed(desk, _ROWS, code or None)
+    async with desk.decisions.read() as view:
+        waiting = await view.proposals.listed((ProposalState.OPEN,), _OPEN)
+    now = visit.deps.clock.now()
+    return await visit.page(
+        "agencies/changes.html",
+        title=visit.say("agencies.changes"),
+        rows=[_row(each, today) for each in found],
+        open_ones=[each for each in waiting if each.content.reforms and now < each.expires_at],
+        duties=await reforms.duties(desk),
+        code=code,
+        most=_ROWS,
+    )
+
+
+async def one(visit: Visit) -> web.StreamResponse:
+    kept = await reforms.kept(visit.deps.deciding, visit.path("id"))
+    record = kept.record
+    return await visit.page(
+        "agencies/change.html",
+        title=_title(visit, record),
+        row=_row(record, visit.deps.out.today()),
+        kept=kept,
+        sentences=telling.said(visit, kept.sentences),
+        lines=telling.lines(kept.before, kept.after),
+        against=telling.said(visit, kept.against_undo),
+        names=await _names(visit, record.people),
+        may_report=record.state is ReformState.APPROVED and record.reported_at is None,
+    )
+
+
+async def undo_page(visit: Visit) -> web.StreamResponse:
+    return await _undo(visit, [])
+
+
+async def undone(visit: Visit) -> web.StreamResponse:
+    reason = visit.form.text("reason")
+    problems: Problems = []
+    if len(reason) < _SHORTEST_REASON:
+        problems.append(("reason", visit.say("form.reason.short")))
+    problems += signing.missing(visit)
+    if problems:
+        return await _undo(visit, problems)
+    desk, id = visit.deps.deciding, visit.path("id")
+    try:
+        await reforms.undo(desk, await signing.here(visit), id, reason)
+    except (Denied, Clash) as why:
+        return await _undo(visit, signing.refused(visit, why))
+    return visit.said(f"{LIST}/{id}", "reforms.undone")
+
+
+async def report_page(visit: Visit) -> web.StreamResponse:
+    return await _report(visit, [])
+
+
+async def reported(visit: Visit) -> web.StreamResponse:
+    how, id = visit.form.text("how")[:_LONGEST_HOW], visit.path("id")
+    if not how:
+        return await _report(
+            visit, [("how", visit.say("form.missing", field=visit.say("reforms.report.how")))]
+        )
+    await reforms.report(visit.deps.deciding, visit.person.person.id, id, how)
+    return visit.said(f"{LIST}/{id}", "reforms.reported")
+
+
+async def _undo(visit: Visit, problems: Problems) -> web.StreamResponse:
+    kept = await reforms.kept(visit.deps.deciding, visit.path("id"))
+    return await visit.page(
+        "agencies/undo.html",
+        422 if problems else 200,
+        title=visit.say("reforms.undo"),
+        row=_row(kept.record, visit.deps.out.today()),
+        lines=telling.lines(kept.after, {code: life for code, life in kept.before.items() if life}),
+        begun=[code for code, life in kept.before.items() if life is None],
+        against=telling.said(visit, kept.against_undo),
+        problems=problems,
+        given=visit.form.flat(),
+    )
+
+
+async def _report(visit: Visit, problems: Problems) -> web.StreamResponse:
+    record = await reforms.get(visit.deps.deciding, visit.path("id"))
+    return await visit.page(
+        "agencies/report.html",
+        422 if problems else 200,
+        title=visit.say("reforms.report"),
+        row=_row(record, visit.deps.out.today()),
+        problems=problems,
+        given=visit.form.flat(),
+    )
+
+
+async def _names(visit: Visit, ids: Collection[str]) -> Mapping[str, str]:
+    async with visit.deps.deciding.decisions.read() as view:
+        return await view.people.names(ids)
+
+
+def _row(record: ReformRecord, today: date) -> Row:
+    is_undone = record.state is ReformState.UNDONE
+    standing = "upcoming" if today < record.reform.effective_on else "in_force"
+    owes = not is_undone and record.reported_at is None
+    return Row(
+        record=record,
+        path=where(f"{LIST}/{record.id}"),
+        standing="undone" if is_undone else standing,
+        due_on=reform_duty.due_on(record.reform) if owes else None,
+    )
+
+
+def _title(visit: Visit, record: ReformRecord) -> str:
+    reform = record.reform
+    named = reform.sources or reform.ended or tuple(each.code for each in reform.targets)
+    codes = ", ".join(named[:_NAMED]) + (" …" if len(named) > _NAMED else "")
+    return f"{visit.say(f'reform.kind.{reform.kind}')}: {codes}"
+
+
+ROUTES = (
+    get(LIST, "reforms", listed, who=Who.READY, needs=CHANGES, key="agencies"),
+    get(f"{LIST}/{{id}}", "reform", one, who=Who.READY, needs=CHANGES, key="agencies"),
+    get(
+        f"{LIST}/{{id}}/hoan-tac",
+        "reform_undo_page",
+        undo_page,
+        who=Who.READY,
+        needs=CHANGES,
+        key="agencies",
+    ),
+    post(f"{LIST}/{{id}}/hoan-tac", "reform_undo", undone, who=Who.READY, needs=CHANGES, key="agencies"),
+    get(
+        f"{LIST}/{{id}}/bao-cao",
+        "reform_report_page",
+        report_page,
+        who=Who.READY,
+        needs=CHANGES,
+        key="agencies",
+    ),
+    post(f"{LIST}/{{id}}/bao-cao", "reform_report", reported, who=Who.READY, needs=CHANGES, key="agencies"),
+)

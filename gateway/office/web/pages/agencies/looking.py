@@ -1,0 +1,292 @@
+"""The registry as people read it: a list and a tree in the order of codes, search by any code or name an agency ever
+had, one agency with its history, what a written code stands for, and the table of old codes. Reads only."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, time, timedelta
+
+from aiohttp import web
+
+from gateway.deciding import reform as reforms
+from gateway.domain.registry import AgencyEntry, Resolution, Standing
+from gateway.domain.wall_clock import VIETNAM
+from gateway.errors import NotFound
+from gateway.office.domain.right import Right
+from gateway.office.web import dates
+from gateway.office.web.pages.agencies import narrowing
+from gateway.office.web.routes import Who, get
+from gateway.office.web.visit import Visit, where
+from gateway.ports import Page
+
+_ROWS = 50
+_FOUND = 100
+_CHANGES = 50
+TABS = ("thong-tin", "ma-cu", "chung-thu-so", "lich-su", "van-ban", "lien-he")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """One agency in the list. `standing` is active, upcoming or ended; `days` are left of its certificate."""
+
+    entry: AgencyEntry
+    path: str
+    level: int
+    standing: str
+    days: int | None = None
+    is_bound: bool = False
+
+
+async def listed(visit: Visit) -> web.StreamResponse:
+    text, above = visit.ask("q"), visit.ask("thuoc").upper()
+    registry = visit.deps.registry
+    asked = narrowing.asked(visit)
+    following = ""
+    if above:
+        found = list(await registry.children(above))
+    elif text and not asked:
+        found = list(await registry.search(text, _FOUND))
+    else:
+        page = await _narrowed(visit)
+        found, following = list(page.items), page.next_cursor or ""
+    carried = {"q": text, **asked} if text else asked
+    rows = await _rows(visit, found)
+    return await visit.page(
+        "agencies/list.html",
+        title=visit.say("menu.agencies"),
+        rows=rows,
+        heard=await _heard(visit, found),
+        changed=await registry.last_changed([each.code for each in found]),
+        text=text,
+        asked=asked,
+        choices=narrowing.choices(visit),
+        above=await registry.entry(above) if above else None,
+        following=where("/co-quan", **carried, sau=following) if following else "",
+        first=where("/co-quan", **carried),
+        is_first=not visit.ask("sau"),
+        may_change=visit.may(Right.CODES),
+    )
+
+
+async def _narrowed(visit: Visit) -> Page[AgencyEntry]:
+    wanted, cursor = narrowing.wanted(visit), visit.ask("sau") or None
+    if narrowing.is_silent(visit):
+        return await visit.deps.contacts.silent(wanted, _ROWS, cursor, narrowing.whose_mail(visit) or "")
+    return await visit.deps.registry.filtered(wanted, _ROWS, cursor)
+
+
+async def _heard(visit: Visit, found: Sequence[AgencyEntry]) -> Mapping[str, datetime]:
+    whose = narrowing.whose_mail(visit)
+    return {} if whose is None else await visit.deps.contacts.last_heard(found, whose)
+
+
+async def tree(visit: Visit) -> web.StreamResponse:
+    """One branch at a time: the agencies under a code; at the top those of the first level."""
+    above = visit.ask("thuoc").upper()
+    registry = visit.deps.registry
+    if above:
+        found = list(await registry.children(above))
+    else:
+        found = await _top(visit)
+    path = await _above(visit, above)
+    return await visit.page(
+        "agencies/tree.html",
+        title=visit.say("agencies.tree"),
+        rows=await _rows(visit, found),
+        path=path,
+        above=above,
+        may_change=visit.may(Right.CODES),
+    )
+
+
+async def looked_up(visit: Visit) -> web.StreamResponse:
+    """What a written code, old or new, or a name stands for on a day."""
+    text = visit.ask("ma")
+    today = visit.deps.out.today()
+    on = dates.day(visit.ask("ngay"), today) or today
+    found = await visit.deps.registry.resolve(text, on) if text else None
+    return await visit.page(
+        "agencies/lookup.html",
+        title=visit.say("agencies.lookup"),
+        text=text,
+        on=on,
+        found=found,
+        sentence=await _sentence(visit, found) if found is not None else "",
+    )
+
+
+async def legacy(visit: Visit) -> web.StreamResponse:
+    lines = await visit.deps.registry.legacy()
+    names = {}
+    for each in lines:
+        for code in (each.code, each.heir):
+            if code and code not in names:
+                entry = await visit.deps.registry.entry(code)
+                names[code] = entry.name if entry else ""
+    return await visit.page(
+        "agencies/legacy.html", title=visit.say("agencies.legacy"), lines=lines, names=names
+    )
+
+
+async def one(visit: Visit) -> web.StreamResponse:
+    code = visit.path("code").upper()
+    registry = visit.deps.registry
+    today = visit.deps.out.today()
+    entry = await registry.entry(code)
+    if entry is None:
+        raise NotFound(f"the registry has no agency {code[:60]}")
+    tab = visit.ask("muc") if visit.ask("muc") in TABS else TABS[0]
+    on = dates.day(visit.ask("ngay"), today)
+    known = dates.day(visit.ask("biet"), today)
+    then = await registry.believed(code, on or today, _end_of(known or today)) if (on or known) else None
+    return await visit.page(
+        "agencies/one.html",
+        title=entry.name,
+        row=(await _rows(visit, [entry]))[0],
+        tab=tab,
+        tabs=TABS,
+        above=await registry.entry(entry.parent) if entry.parent else None,
+        below=await registry.children(code) if tab == TABS[0] else (),
+        legacy=await registry.legacy(code) if tab == "ma-cu" else (),
+        certificates=await _certificates(visit, code) if tab == "chung-thu-so" else (),
+        changes=await reforms.listed(visit.deps.deciding, _CHANGES, code) if tab == "lich-su" else (),
+        asked={"ngay": visit.ask("ngay"), "biet": visit.ask("biet")},
+        has_asked=bool(on or known),
+        then=then,
+        today=today,
+        may_change=visit.may(Right.CODES),
+        sees_mail=visit.agency is not None and visit.may(Right.SEE_CONTENT),
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bound:
+    """A certificate that spoke, speaks or will speak for a code."""
+
+    fingerprint: str
+    subject: str
+    issuer: str
+    serial: str
+    since: datetime | None
+    until: datetime | None
+    standing: str
+    days: int | None
+
+
+async def _certificates(visit: Visit, code: str) -> list[Bound]:
+    now = visit.deps.clock.now()
+    made = []
+    for each in await visit.deps.registry.bindings(code):
+        facts = visit.deps.certificate(each.certificate_der)
+        standing = "present"
+        if each.valid_to is not None and each.valid_to <= now:
+            standing = "ended"
+        elif each.valid_from is not None and each.valid_from > now:
+            standing = "next"
+        ends = min((at for at in (each.valid_to, facts.ends) if at is not None), default=None)
+        made.append(
+            Bound(
+                fingerprint=facts.fingerprint,
+                subject=facts.subject,
+                issuer=facts.issuer,
+                serial=facts.serial,
+                since=each.valid_from,
+                until=each.valid_to,
+                standing=standing,
+                days=(ends - now).days if ends is not None and standing != "ended" else None,
+            )
+        )
+    return made
+
+
+async def _rows(visit: Visit, entries: list[AgencyEntry]) -> list[Row]:
+    now, today = visit.deps.clock.now(), visit.deps.out.today()
+    endings = {each.code: each.until for each in await visit.deps.todo.certificates.endings(now)}
+    return [
+        Row(
+            entry=each,
+            path=where(f"/co-quan/{each.code}"),
+            level=each.code.count(".") + 1,
+            standing=_standing(each, today),
+            days=(endings[each.code] - now).days if each.code in endings else None,
+            is_bound=each.code in endings,
+        )
+        for each in entries
+    ]
+
+
+def _standing(entry: AgencyEntry, today: date) -> str:
+    if entry.valid_to is not None and entry.valid_to < today:
+        return "ended"
+    return "upcoming" if entry.valid_from is not None and entry.valid_from > today else "active"
+
+
+async def _top(visit: Visit) -> list[AgencyEntry]:
+    """Those of the first level; codes of it have no dot."""
+    found: list[AgencyEntry] = []
+    cursor: str | None = None
+    while True:
+        page = await visit.deps.registry.entries(_ROWS, cursor)
+        found += [each for each in page.items if each.parent is None]
+        if page.next_cursor is None or len(found) >= _FOUND:
+            return found
+        # Everything below a code of the first level sorts right behind it: the next of that level is asked for.
+        last = page.items[-1].code.split(".")[0]
+        cursor = max(page.next_cursor, f"{last}/")
+
+
+async def _above(visit: Visit, code: str) -> list[AgencyEntry]:
+    """The agencies above, from the top down to this one."""
+    path: list[AgencyEntry] = []
+    seen: set[str] = set()
+    while code and code not in seen:
+        seen.add(code)
+        entry = await visit.deps.registry.entry(code)
+        if entry is None:
+            break
+        path.insert(0, entry)
+        code = entry.parent or ""
+    return path
+
+
+async def _sentence(visit: Visit, found: Resolution) -> str:
+    """What the code stands for, in the words of the contract."""
+    entry = found.entry
+    match found.standing:
+        case Standing.ACTIVE if entry is not None:
+            return visit.say("agencies.is", given=found.given, code=entry.code, name=entry.name)
+        case Standing.MAPPED if entry is not None:
+            return visit.say("agencies.is_old", given=found.given, code=entry.code, name=entry.name)
+        case Standing.CLOSED if entry is not None:
+            heir = await visit.deps.registry.entry(found.successor) if found.successor else None
+            how = (
+                visit.say(f"agencies.ended.{found.ending.kind}")
+                if found.ending
+                else visit.say("agencies.ended")
+            )
+            return visit.say(
+                "agencies.closed" if heir else "agencies.closed_alone",
+                name=entry.name,
+                how=how,
+                date=entry.valid_to.strftime("%d/%m/%Y") if entry.valid_to else "",
+                heir=f"{heir.name} ({heir.code})" if heir else "",
+            )
+        case Standing.UNCERTAIN if entry is not None:
+            return visit.say("agencies.uncertain", name=entry.name, code=entry.code)
+    if found.nearest:
+        return visit.say("agencies.unknown", code=found.given, offer=found.nearest)
+    return visit.say("agencies.unknown_alone", code=found.given)
+
+
+def _end_of(day: date) -> datetime:
+    return datetime.combine(day, time(), VIETNAM) + timedelta(days=1)
+
+
+ROUTES = (
+    get("/co-quan", "agencies", listed, who=Who.READY, key="agencies"),
+    get("/co-quan/cay", "agencies_tree", tree, who=Who.READY, key="agencies"),
+    get("/co-quan/tra-cuu", "agency_lookup", looked_up, who=Who.READY, key="agencies"),
+    get("/co-quan/ma-cu", "agency_legacy", legacy, who=Who.READY, key="agencies"),
+    get("/co-quan/{code}", "agency", one, who=Who.READY, key="agencies"),
+)

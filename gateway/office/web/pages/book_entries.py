@@ -1,0 +1,281 @@
+"""The books by hand: mail on paper into the run of arrival numbers with its scan, what is made up for after a stop,
+outgoing mail on paper, lines put right or struck through. In: what the clerk typed. Out: the line with its number."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping
+from datetime import date
+
+from aiohttp import BodyPartReader, web
+
+from gateway.domain.account import NumberingMode
+from gateway.domain.book import Book
+from gateway.domain.document import Assignment, IncomingDocument, Signer, Source
+from gateway.domain.letter import PaperLetter
+from gateway.domain.wall_clock import local
+from gateway.errors import BadForm, Clash, GatewayError, NotFound, Refused
+from gateway.incoming import by_hand
+from gateway.incoming.by_hand import Attached, Letter
+from gateway.office.book import letters
+from gateway.office.domain.right import Manner, Right
+from gateway.office.web import dates, failing, forms
+from gateway.office.web.pages.compose.uploads import file_name
+from gateway.office.web.routes import Body, Needs, get, post
+from gateway.office.web.visit import Visit
+from gateway.policy.book import LENGTHS
+
+KEEPS = (Needs(right=Right.BOOK, manners=(Manner.YES,)),)
+_SOURCES = (Source.PAPER, Source.EMAIL, Source.OTHER)
+_SHORT = 4_000
+_MOST_FIELDS = 50
+_PIECE = 65_536
+# What is read on of a form that was not taken, so that the browser hears why.
+_REST = 64 * 1024 * 1024
+
+
+async def enter_form(visit: Visit) -> web.StreamResponse:
+    today = local(visit.deps.clock.now()).date().strftime("%d/%m/%Y")
+    return await _enter_page(visit, {"received_on": today, "source": Source.PAPER.value})
+
+
+async def entered(visit: Visit) -> web.StreamResponse:
+    """The fields come before the file, so that nothing of it is read before they are."""
+    fields: dict[str, str] = {}
+    parts = forms.parts(visit.request, visit.token)
+    attached = None
+    async for part in parts:
+        if part.filename is not None:
+            attached = Attached(name=file_name(part), chunks=_chunks(part)) if part.filename else None
+            break
+        fields[part.name or ""] = await forms.short(part, _SHORT)
+        if len(fields) > _MOST_FIELDS:
+            raise BadForm(f"this form may have {_MOST_FIELDS} fields", code="GW-FORM-SIZE")
+    letter, problems = _letter(visit, fields)
+    done = None
+    if not problems:
+        try:
+            done = await by_hand.enter(visit.deps.inn, visit.scope(), letter, attached)
+        except (Refused, Clash) as why:
+            problems = _problems(why, visit.lang)
+    await _drain(visit.request)
+    if done is None:
+        return await _enter_page(visit, fields, problems)
+    return visit.said(f"/van-ban-den/{done.document.id}", "books.entered")
+
+
+async def sent_form(visit: Visit) -> web.StreamResponse:
+    today = local(visit.deps.clock.now()).date().strftime("%d/%m/%Y")
+    return await _sent_page(visit, {"issued_on": today})
+
+
+async def sent(visit: Visit) -> web.StreamResponse:
+    form, today = visit.form, local(visit.deps.clock.now()).date()
+    issued_on = dates.day(form.text("issued_on"), today)
+    gone_on, copies = form.text("dispatched_on"), form.text("copies")
+    problems = [] if issued_on else [("issued_on", visit.say("books.day.unreadable"))]
+    if copies and not (copies.isascii() and copies.isdigit() and len(copies) < 6):
+        problems.append(("copies", visit.say("books.number.unreadable")))
+    if not problems and issued_on is not None:
+        told = letters.Sent(
+            issued_on=issued_on,
+            dispatched_on=dates.day(gone_on, today) if gone_on else None,
+            copies=int(copies) if copies else None,
+            catch_up=form.text("catch_up") or None,
+            **{name: form.text(name) for name in _SENT_TEXTS},
+        )
+        try:
+            await letters.enter(visit.deps.book, visit.scope(), told)
+        except (Refused, Clash) as why:
+            problems = _problems(why, visit.lang)
+        else:
+            return visit.said("/so-van-ban", "books.sent", so=Book.OUTGOING.value, nam=str(issued_on.year))
+    return await _sent_page(visit, form.flat(), problems)
+
+
+_SENT_TEXTS = (*("number", "symbol", "type_name", "subject", "signer", "recipients", "copy_holder", "note"),)
+
+
+async def line(visit: Visit) -> web.StreamResponse:
+    return await _line_page(visit)
+
+
+async def corrected(visit: Visit) -> web.StreamResponse:
+    document = await _by_hand(visit)
+    if document is None:
+        raise NotFound("only a letter that came in is put right; strike the line and enter it anew")
+    received = local(document.arrived_at).date().strftime("%d/%m/%Y")
+    letter, problems = _letter(visit, {**visit.form.flat(), "received_on": received})
+    if not problems:
+        try:
+            await by_hand.correct(visit.deps.inn, visit.scope(), document.id, letter, visit.form.text("why"))
+        except (Refused, Clash) as why:
+            problems = [(_RENAMED.get(field, field), text) for field, text in _problems(why, visit.lang)]
+        else:
+            return visit.said("/so-van-ban", "books.corrected")
+    return await _line_page(visit, problems)
+
+
+async def struck(visit: Visit) -> web.StreamResponse:
+    id, why = visit.path("id"), visit.form.text("reason")
+    try:
+        if id.startswith("ppr_"):
+            await letters.strike(visit.deps.book, visit.scope(), id, why)
+        else:
+            await by_hand.strike(visit.deps.inn, visit.scope(), id, why)
+    except (Refused, Clash) as error:
+        return await _line_page(visit, [("reason", text) for _, text in _problems(error, visit.lang)])
+    so = Book.OUTGOING if id.startswith("ppr_") else Book.INCOMING
+    return visit.said("/so-van-ban", "books.struck", so=so.value)
+
+
+# The page has both a reason for putting right and one for striking.
+_RENAMED = {"reason": "why"}
+
+
+async def _enter_page(
+    visit: Visit, given: Mapping[str, str], problems: list[tuple[str, str]] | None = None
+) -> web.StreamResponse:
+    return await visit.page(
+        "books/enter.html",
+        422 if problems else 200,
+        title=visit.say("books.enter"),
+        given=given,
+        problems=problems or [],
+        id=given.get("id") or visit.deps.clock.new_id("inb_"),
+        gives_number=visit.here.numbering is NumberingMode.B,
+        sources=[(each.value, visit.say(f"books.source.{each}")) for each in _SOURCES],
+        lengths=LENGTHS,
+    )
+
+
+async def _sent_page(
+    visit: Visit, given: Mapping[str, str], problems: list[tuple[str, str]] | None = None
+) -> web.StreamResponse:
+    return await visit.page(
+        "books/sent.html",
+        422 if problems else 200,
+        title=visit.say("books.sent"),
+        given=given,
+        problems=problems or [],
+        lengths=LENGTHS,
+    )
+
+
+async def _line_page(visit: Visit, problems: list[tuple[str, str]] | None = None) -> web.StreamResponse:
+    document = await _by_hand(visit)
+    paper = None if document is not None else await _paper(visit)
+    if document is None and paper is None:
+        raise Clash("this line is of a document of the exchange; open the document to act on it")
+    given = visit.form.flat() or (_as_given(document) if document is not None else {})
+    return await visit.page(
+        "books/line.html",
+        422 if problems else 200,
+        title=visit.say("books.change"),
+        document=document,
+        paper=paper,
+        given=given,
+        problems=problems or [],
+        lengths=LENGTHS,
+    )
+
+
+async def _by_hand(visit: Visit) -> IncomingDocument | None:
+    """The letter whose line it is, if it was entered by hand."""
+    id = visit.path("id")
+    if not id.startswith("inb_"):
+        return None
+    async with visit.deps.store.read(visit.scope()) as work:
+        document = await work.incoming.get(id)
+    return None if document.source is Source.AXIS else document
+
+
+async def _paper(visit: Visit) -> PaperLetter | None:
+    id = visit.path("id")
+    if not id.startswith("ppr_"):
+        return None
+    async with visit.deps.store.read(visit.scope()) as work:
+        return await work.office.books.letter(id)
+
+
+def _letter(visit: Visit, given: Mapping[str, str]) -> tuple[Letter, list[tuple[str, str]]]:
+    """What was typed, and what cannot be read of it."""
+    today = local(visit.deps.clock.now()).date()
+    problems: list[tuple[str, str]] = []
+
+    def day(name: str, is_needed: bool) -> date | None:
+        text = given.get(name, "")
+        found = dates.day(text, today) if text else None
+        if found is None and (text or is_needed):
+            problems.append((name, visit.say("books.day.unreadable")))
+        return found
+
+    received_on, pages = day("received_on", True), given.get("pages", "")
+    if pages and not (pages.isascii() and pages.isdigit() and 0 < int(pages[:6]) < 100_000):
+        problems.append(("pages", visit.say("books.number.unreadable")))
+    source = given.get("source", Source.PAPER.value)
+    signer = given.get("signer", "")
+    letter = Letter(
+        sender=given.get("sender", ""),
+        subject=given.get("subject", ""),
+        received_on=received_on or today,
+        source=Source(source) if source in {each.value for each in _SOURCES} else Source.PAPER,
+        number=given.get("number", ""),
+        symbol=given.get("symbol", ""),
+        issued_on=day("issued_on", False),
+        type_name=given.get("type_name") or None,
+        signer=Signer(name=signer) if signer else None,
+        pages=int(pages) if pages and not problems else None,
+        due_on=day("due_on", False),
+        unit=given.get("unit") or None,
+        register_no=given.get("register_no") or None,
+        catch_up=given.get("catch_up") or None,
+        copy_known=given.get("copy_known") == "1",
+        id=given.get("id") or None,
+    )
+    return letter, problems
+
+
+def _as_given(document: IncomingDocument) -> dict[str, str]:
+    to = document.assignment or Assignment(lead_unit="")
+    told = {
+        "sender": document.sender_name,
+        "number": document.number,
+        "symbol": document.symbol,
+        "issued_on": document.issued_on.strftime("%d/%m/%Y") if document.issued_on else "",
+        "type_name": document.type_name,
+        "subject": document.subject,
+        "signer": document.signer.name if document.signer else "",
+        "pages": str(document.pages or ""),
+        "due_on": document.due_on.strftime("%d/%m/%Y") if document.due_on else "",
+        "unit": to.lead_unit,
+    }
+    return {name: value or "" for name, value in told.items()}
+
+
+def _problems(error: GatewayError, lang: str) -> list[tuple[str, str]]:
+    """Each broken rule beside its field."""
+    found = [(pointer.strip("/").split("/")[0], text) for pointer, text in failing.reasons(error, lang)]
+    places = {"GW-NUMBER-TAKEN": "register_no", "GW-LETTER-TAKEN": "number"}
+    return found or [(places.get(error.code, ""), failing.of_error(error, lang).title)]
+
+
+async def _chunks(part: BodyPartReader) -> AsyncIterator[bytes]:
+    while piece := await part.read_chunk(_PIECE):
+        yield piece
+
+
+async def _drain(request: web.Request) -> None:
+    left = _REST
+    while left > 0 and (piece := await request.content.readany()):
+        left -= len(piece)
+
+
+ROUTES = (
+    get("/so-van-ban/den/nhap", "book_enter_form", enter_form, needs=KEEPS, key="books"),
+    post("/so-van-ban/den/nhap", "book_enter", entered, needs=KEEPS, key="books", body=Body.PARTS),
+    get("/so-van-ban/di/nhap", "book_sent_form", sent_form, needs=KEEPS, key="books"),
+    post("/so-van-ban/di/nhap", "book_sent", sent, needs=KEEPS, key="books"),
+    get("/so-van-ban/dong/{id}", "book_line", line, needs=KEEPS, key="books"),
+    post("/so-van-ban/dong/{id}/sua", "book_correct", corrected, needs=KEEPS, key="books"),
+    post("/so-van-ban/dong/{id}/gach", "book_strike", struck, needs=KEEPS, key="books"),
+)

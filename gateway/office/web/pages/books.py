@@ -1,0 +1,156 @@
+"""The register books as pages, files and prints. In: which book, form and span. Out: lines in the decree's
+columns, the sentence about gaps, a workbook, text, a page to print, the arrival stamp on a sheet of its own."""
+
+from __future__ import annotations
+
+from datetime import date
+
+from aiohttp import web
+
+from gateway import downloads
+from gateway.domain.book import Book, Form, Span
+from gateway.domain.letter import OutgoingLine
+from gateway.domain.wall_clock import local
+from gateway.office.book import export, read, words
+from gateway.office.book.export import Ask, Format
+from gateway.office.domain.right import Manner, Right
+from gateway.office.ports.store import OfficeWork
+from gateway.office.web import book_page, dates, files_out, render
+from gateway.office.web.frame import BOOKS
+from gateway.office.web.routes import Needs, get
+from gateway.office.web.visit import Visit, merged, where
+
+KEEPS = (Needs(right=Right.BOOK, manners=(Manner.YES,)),)
+_ROWS = 50
+
+
+async def shown(visit: Visit) -> web.StreamResponse:
+    ask = asked(visit)
+    desk = visit.deps.book
+    async with desk.store.read(visit.scope()) as work:
+        agency = await work.agency()
+        whole = await read.summary(
+            work, ask.book, Span(year=ask.span.year), series_by_type=desk.series_by_type
+        )
+        leaf = await read.leaf(
+            work, ask.book, ask.span, limit=_ROWS, after=await _after(visit, work, ask), lang=visit.lang
+        )
+    query = dict(visit.request.query)
+    following = where("/so-van-ban", **merged(query, sau=_name(leaf.after), told=None)) if leaf.after else ""
+    return await visit.page(
+        "books/book.html",
+        title=visit.say(f"book.{ask.book}"),
+        ask=ask,
+        books=tuple(Book),
+        forms=tuple(Form),
+        agency=agency,
+        titles=ask.titles(),
+        columns=ask.columns,
+        lines=leaf.lines,
+        following=following,
+        is_first=not visit.ask("sau"),
+        closing=words.closing(whole, visit.lang),
+        whole=whole,
+        given={"tu": visit.ask("tu"), "den": visit.ask("den")},
+        files={
+            each: where(f"/so-van-ban/tai/{each}", **merged(query, sau=None, told=None))
+            for each in (Format.XLSX, Format.CSV)
+        },
+        printed=where("/so-van-ban/in", **merged(query, sau=None, told=None)),
+        may_keep=visit.may(Right.BOOK, Manner.YES),
+        cell=_cell,
+    )
+
+
+async def file(visit: Visit) -> web.StreamResponse:
+    """The book as a file, written whole before the first byte goes out: a failure is told, not half a file."""
+    form = Format(visit.path("form"))
+    ask, deps, scope = asked(visit), visit.deps, visit.scope()
+    write = export.xlsx if form is Format.XLSX else export.csv
+    with deps.blobs.scratch() as scratch:
+        await write(deps.book, scope, ask, scratch.file)
+        content = await files_out.of_file(deps.pool, scratch.file, f"{_file_name(ask)}.{form}", form)
+        return await files_out.give(visit.request, content)
+
+
+async def printed(visit: Visit) -> web.StreamResponse:
+    """The page to print: cover, header on each sheet, a line for each month."""
+    deps = visit.deps
+    with deps.blobs.scratch() as scratch:
+        await book_page.write(deps.book, visit.scope(), asked(visit), scratch.file, nonce=visit.nonce)
+        await deps.pool.run(lambda: scratch.file.seek(0))
+        response = web.StreamResponse(headers=render.headers(visit.nonce, visit.lang))
+        response.content_type, response.charset = "text/html", "utf-8"
+        await response.prepare(visit.request)
+        async for piece in downloads.read(deps.pool, scratch.file):
+            await response.write(piece)
+        await response.write_eof()
+        return response
+
+
+async def stamp(visit: Visit) -> web.StreamResponse:
+    """The arrival stamp of one document, to be laid on a print."""
+    async with visit.deps.store.read(visit.scope()) as work:
+        document = await work.incoming.get(visit.path("id"))
+        made = read.stamp(await work.agency(), document)
+    text = await book_page.stamp(made, lang=visit.lang, nonce=visit.nonce)
+    response = web.Response(text=text, content_type="text/html", charset="utf-8")
+    response.headers.update(render.headers(visit.nonce, visit.lang))
+    return response
+
+
+def asked(visit: Visit) -> Ask:
+    """What the address asks for; what cannot be read is as if it had not been said."""
+    today = local(visit.deps.clock.now()).date()
+    given = visit.ask("nam")
+    year = int(given) if given.isascii() and given.isdigit() and len(given) == 4 else today.year
+    since, until = dates.day(visit.ask("tu"), today), dates.day(visit.ask("den"), today)
+    if since is not None and until is not None and since > until:
+        since, until = until, since
+    book, form = visit.ask("so"), visit.ask("mau")
+    return Ask(
+        book=Book(book) if book in tuple(Book) else Book.INCOMING,
+        form=Form(form) if form in tuple(Form) else Form.DECREE_30,
+        span=Span(year=year, since=_within(since, year), until=_within(until, year)),
+        lang=visit.lang,
+    )
+
+
+def _within(day: date | None, year: int) -> date | None:
+    """A book is of one year: a day of another one is brought to its edge."""
+    if day is None or day.year == year:
+        return day
+    return date(year, 1, 1) if day.year < year else date(year, 12, 31)
+
+
+async def _after(visit: Visit, work: OfficeWork, ask: Ask) -> str | OutgoingLine | None:
+    """The line that the page before ended with."""
+    given = visit.ask("sau")
+    if not given:
+        return None
+    if ask.book is not Book.OUTGOING:
+        return given[:50]
+    return await (work.office.books.letter(given) if given.startswith("ppr_") else work.outgoing.get(given))
+
+
+def _name(after: str | OutgoingLine | None) -> str | None:
+    return after if after is None or isinstance(after, str) else after.id
+
+
+def _cell(value: object) -> str:
+    if value is None:
+        return ""
+    return value.strftime("%d/%m/%Y") if isinstance(value, date) else str(value)
+
+
+def _file_name(ask: Ask) -> str:
+    kinds = {Book.INCOMING: "so-van-ban-den", Book.OUTGOING: "so-van-ban-di", Book.FOLLOW_UP: "so-theo-doi"}
+    return f"{kinds[ask.book]}-{ask.span.year}"
+
+
+ROUTES = (
+    get("/so-van-ban", "books", shown, needs=BOOKS, key="books"),
+    get("/so-van-ban/tai/{form:xlsx|csv}", "book_file", file, needs=KEEPS, key="books"),
+    get("/so-van-ban/in", "book_print", printed, needs=KEEPS, key="books"),
+    get("/so-van-ban/dau-den/{id}", "book_stamp", stamp, needs=KEEPS, key="books"),
+)

@@ -1,0 +1,328 @@
+"""What the one form of a new document does: whichever button was pressed, it is saved first; then files, recipients,
+reading the signed PDF, the check, the sending. In: the form, streamed. Out: the page that follows, or the same page with
+what is wrong and everything that was typed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import timedelta
+
+from aiohttp import web
+
+from gateway.domain.document import Change, Draft, FileRole, Kind, OutgoingDocument, OutState, Urgency
+from gateway.domain.wall_clock import local
+from gateway.errors import Clash, Denied, GatewayError, Refused, StaleVersion
+from gateway.office.web.failing import of_error
+from gateway.office.web.forms import Form
+from gateway.office.web.pages.compose import addressing, checks, conflict, editor, fields, filling, uploads
+from gateway.office.web.pages.compose.editor import Sheet
+from gateway.office.web.pages.compose.seeds import seed
+from gateway.office.web.visit import Visit
+from gateway.outgoing import drafting, manage, recheck
+from gateway.outgoing.intake import Tray, tray
+from gateway.outgoing.reading import ReadDocument
+
+_PARTS = {"read": "van-ban", "file": "tep", "drop-file": "tep", "up-file": "tep", "check": "kiem-tra"}
+_QUICK = "autosave"
+# What acts on the whole of the draft.
+_WHOLE = frozenset({_QUICK, "save", "check", "send"})
+
+
+@dataclass(frozen=True, kw_only=True)
+class Typed:
+    """One form, understood: what it says over what was there before."""
+
+    form: Form
+    act: str
+    detail: str
+    before: Sheet
+    draft: Draft
+    change: Change | None
+    wrong: list[tuple[str, str]]
+    refused: list[tuple[str, str]]
+
+    @property
+    def sheet(self) -> Sheet:
+        """The page again, with all that was typed."""
+        shown = {**self.before.values, **self.form.flat()}
+        return replace(self.before, values=shown, recipients=self.draft.recipients, ticked=_ticked(self.form))
+
+
+async def begun(visit: Visit) -> web.StreamResponse:
+    """The first form of a document that is not stored yet."""
+    async with tray(visit.deps.out) as held:
+        brought = await uploads.read(visit, held)
+        came_from = await seed(visit, brought.form.text("mode"), brought.form.text("of"))
+        return await _run(visit, editor.of_seed(came_from), brought, held)
+
+
+async def changed(visit: Visit) -> web.StreamResponse:
+    document = await editor.load(visit, visit.path("id"))
+    async with tray(visit.deps.out) as held:
+        held.total = sum(each.size for each in document.files)
+        brought = await uploads.read(visit, held)
+        if document.state is not OutState.DRAFT:
+            return _is_over(visit, document, brought.form)
+        return await _run(visit, editor.of_document(document), brought, held)
+
+
+async def _run(visit: Visit, before: Sheet, brought: uploads.Brought, held: Tray) -> web.StreamResponse:
+    typed = _understood(visit, before, brought)
+    document = before.document
+    is_stale = document is not None and typed.form.text("version") != str(document.version)
+    # Where both say the same nothing is lost; a button about a file may mean another one by now.
+    if is_stale and (
+        typed.act not in _WHOLE or conflict.differences(visit, before, typed.draft, typed.change)
+    ):
+        return await _conflict(visit, typed)
+    if typed.act == _QUICK:
+        return await _quick(visit, typed)
+    if typed.wrong:
+        return await editor.show(visit, typed.sheet, problems=typed.wrong, status=422)
+    try:
+        found = await filling.read(visit, held) if typed.act == "read" else None
+        stored = await _stored(visit, typed)
+        stored = await _with_files(visit, typed, stored, held)
+    except Refused as why:
+        return await _not_taken(visit, typed, why)
+    except StaleVersion:
+        return await _conflict(visit, typed)
+    except Clash as why:
+        return await editor.show(
+            visit, typed.sheet, problems=[("lead", of_error(why, visit.lang).title)], status=422
+        )
+    if typed.refused:
+        sheet = replace(editor.of_document(stored), ticked=typed.sheet.ticked)
+        return await editor.show(visit, sheet, problems=typed.refused, status=422)
+    return await _then(visit, typed, stored, found)
+
+
+def _understood(visit: Visit, before: Sheet, brought: uploads.Brought) -> Typed:
+    form = brought.form
+    act, _, detail = (form.text("act") or "save").partition(":")
+    draft, wrong = fields.typed(form, before.draft, visit.deps.out.today())
+    recipients = addressing.typed(form, before.recipients)
+    if act == "drop-to" and detail.isdigit():
+        recipients = tuple(each for n, each in enumerate(recipients) if n != int(detail))
+    return Typed(
+        form=form,
+        act=act,
+        detail=detail,
+        before=before,
+        draft=replace(draft, recipients=recipients),
+        change=fields.changed(form, before.change),
+        wrong=[(name, visit.say(key)) for name, key in wrong],
+        refused=[each for name, why in brought.refused for each in _reasons(visit, why, name)],
+    )
+
+
+async def _stored(visit: Visit, typed: Typed) -> OutgoingDocument:
+    """The draft says what the form says."""
+    out, scope, before = visit.deps.out, visit.scope(), typed.before
+    document = before.document
+    draft, change = typed.draft, typed.change
+    if before.kind is Kind.UPDATE and change is not None:
+        parent_id = document.parent_id if document else before.of
+        async with visit.deps.store.read(scope) as work:
+            parent = await work.outgoing.get(parent_id or "")
+        draft, change = drafting.receivers(draft, change, parent.draft.recipients)
+    if document is None:
+        parent_of = before.of if before.kind is not Kind.DOCUMENT else None
+        return await drafting.begin(out, scope, draft, before.kind, parent_of, change)
+    doubts = fields.still_doubted(
+        document.doubts, typed.form.all("ok"), before.values, fields.values(draft, change)
+    )
+    return await drafting.save(
+        out, scope, document.id, draft, change=change, doubts=doubts, expect_version=document.version
+    )
+
+
+async def _with_files(visit: Visit, typed: Typed, stored: OutgoingDocument, held: Tray) -> OutgoingDocument:
+    order = _order(typed, stored)
+    out, scope = visit.deps.out, visit.scope()
+    stored = await drafting.arrange(out, scope, stored.id, order, stored.version)
+    return await drafting.add_files(out, scope, stored.id, held) if held.received else stored
+
+
+def _order(typed: Typed, stored: OutgoingDocument) -> list[tuple[int, FileRole]]:
+    """The files with the roles that were chosen; one taken away, or one step up."""
+    found = [(each.n, _role(typed.form.text(f"role.{each.n}"), each.role)) for each in stored.files]
+    at = next((n for n, (number, _) in enumerate(found) if str(number) == typed.detail), -1)
+    if typed.act == "drop-file" and at >= 0:
+        del found[at]
+    elif typed.act == "up-file" and at > 0:
+        found[at - 1], found[at] = found[at], found[at - 1]
+    return found
+
+
+def _role(text: str, before: FileRole) -> FileRole:
+    return FileRole(text) if text in tuple(FileRole) else before
+
+
+async def _then(
+    visit: Visit, typed: Typed, stored: OutgoingDocument, found: ReadDocument | None
+) -> web.StreamResponse:
+    """What the pressed button wants beyond saving."""
+    path = f"/phat-hanh/{stored.id}"
+    if typed.act in ("paste", "add-to", "add-group", "save-group", "drop-to", "swap"):
+        return await _addressed(visit, typed, stored)
+    if found is not None:
+        told = await filling.fill(visit, stored, found)
+        return _at(visit.said(path, told), "van-ban")
+    if typed.act == "read":
+        return _at(visit.said(path, "compose.read.none"), "tep")
+    if typed.act == "check":
+        return _at(visit.go(path, **{"kiem-tra": "1"}), "gui")
+    if typed.act == "send":
+        return await _send(visit, typed, stored)
+    if typed.act in ("sign", "tree"):
+        return visit.go(f"{path}/{'ky-so' if typed.act == 'sign' else 'cay-co-quan'}")
+    return _at(visit.said(path, "compose.saved"), _PARTS.get(typed.act, ""))
+
+
+async def _addressed(visit: Visit, typed: Typed, stored: OutgoingDocument) -> web.StreamResponse:
+    draft, told = stored.draft, "compose.saved"
+    sheet = editor.of_document(stored)
+    now = sheet.recipients
+    role = addressing.role_of(typed.form.text("new_role"))
+    try:
+        if typed.act == "paste":
+            now, skipped = await addressing.pasted(visit, now, typed.form.text("paste"), role)
+            told = "compose.pasted.skipped" if skipped else "compose.pasted"
+        elif typed.act == "add-to":
+            now, told = addressing.with_codes(now, [typed.detail], role), "compose.added"
+        elif typed.act == "swap":
+            old, _, new = typed.detail.partition(">")
+            now = tuple(each for each in now if addressing.key_of(each) != old)
+            now, told = addressing.with_codes(now, [new], role), "compose.added"
+        elif typed.act == "add-group":
+            now, told = await addressing.with_group(visit, now, typed.form.text("group")), "compose.added"
+        elif typed.act == "save-group":
+            await addressing.keep_group(visit, now, typed.form.text("group_name"))
+            told = "compose.group.saved"
+    except Clash as why:
+        problem = of_error(why, visit.lang).title
+        return await editor.show(visit, sheet, problems=[("group_name", problem)], status=422)
+    await put_recipients(visit, stored, replace(draft, recipients=now))
+    return _at(visit.said(f"/phat-hanh/{stored.id}", told), "noi-nhan")
+
+
+async def put_recipients(visit: Visit, stored: OutgoingDocument, draft: Draft) -> OutgoingDocument:
+    """The draft with other recipients, everything else as it is."""
+    change = stored.change
+    if stored.kind is Kind.UPDATE and change is not None:
+        async with visit.deps.store.read(visit.scope()) as work:
+            parent = await work.outgoing.get(stored.parent_id or "")
+        draft, change = drafting.receivers(draft, change, parent.draft.recipients)
+    return await drafting.save(
+        visit.deps.out,
+        visit.scope(),
+        stored.id,
+        draft,
+        change=change,
+        doubts=stored.doubts,
+        expect_version=stored.version,
+    )
+
+
+async def _send(visit: Visit, typed: Typed, stored: OutgoingDocument) -> web.StreamResponse:
+    """Only what was shown with its checks is sent: where anything changed since, the checks are shown again."""
+    if not editor.may_send(visit, stored.kind):
+        raise Denied("only a clerk sends documents", code="GW-RIGHT")
+    path = f"/phat-hanh/{stored.id}"
+    if typed.form.text("checked") != str(stored.version):
+        return _at(visit.said(path, "compose.changed", **{"kiem-tra": "1"}), "gui")
+    confirm = tuple(typed.form.all("confirm"))
+    found = await recheck.run(visit.deps.out, visit.scope(), stored.id, confirm)
+    problems = [*checks.problems(visit, found), *_unanswered(visit, typed, stored, found)]
+    if not problems:
+        options = visit.deps.options
+        seconds = options.undo_express_s if stored.draft.urgency >= Urgency.EXPRESS else options.undo_s
+        try:
+            await manage.send_draft(
+                visit.deps.out, visit.scope(), stored.id, stored.version, confirm, timedelta(seconds=seconds)
+            )
+        except StaleVersion:
+            return await _conflict(visit, typed)
+        except Refused as why:
+            problems = _reasons(visit, why, "")
+        else:
+            return visit.go(f"{path}/da-gui")
+    sheet = replace(editor.of_document(stored), ticked=_ticked(typed.form))
+    return await editor.show(visit, sheet, problems=problems, checked=found, status=422)
+
+
+def _unanswered(
+    visit: Visit, typed: Typed, stored: OutgoingDocument, found: recheck.Checked
+) -> list[tuple[str, str]]:
+    asks = []
+    if checks.must_ask(found) and "again" not in typed.form:
+        asks.append(("again", visit.say("compose.twin.tick")))
+    if stored.kind is not Kind.DOCUMENT and not (stored.change and stored.change.approved_by):
+        asks.append(("approved_by", visit.say("form.missing", field=visit.say("compose.approved_by"))))
+    return asks
+
+
+async def _quick(visit: Visit, typed: Typed) -> web.StreamResponse:
+    """Saved by itself, as far as it can be read; nothing of the page changes but the word about it."""
+    try:
+        stored = await _stored(visit, typed)
+    except Refused as why:
+        texts = [text for _, text in _reasons(visit, why, "")]
+        return web.json_response({"problem": " ".join(texts)}, status=422, headers=_NO_STORE)
+    except StaleVersion:
+        return await _conflict(visit, typed)
+    at = local(visit.deps.clock.now()).strftime("%H:%M:%S")
+    told = {
+        "id": stored.id,
+        "version": stored.version,
+        "path": f"/phat-hanh/{stored.id}",
+        "words": visit.say("compose.kept", time=at),
+    }
+    return web.json_response(told, headers=_NO_STORE)
+
+
+async def _conflict(visit: Visit, typed: Typed) -> web.StreamResponse:
+    at = local(visit.deps.clock.now()).strftime("%H:%M")
+    words = visit.say("compose.conflict", person=visit.say("compose.somebody"), time=at)
+    if typed.act == _QUICK:
+        return web.json_response({"problem": words}, status=409, headers=_NO_STORE)
+    document = typed.before.document
+    if document is None:
+        return await editor.show(visit, typed.sheet, problems=[("", words)], status=409)
+    now = editor.of_document(await editor.load(visit, document.id))
+    differ = conflict.differences(visit, now, typed.draft, typed.change)
+    over = [("", visit.say("compose.conflict.over"))] if differ else []
+    sheet = replace(typed.sheet, document=now.document)
+    return await editor.show(visit, sheet, problems=[("", words), *over, *differ], status=409)
+
+
+async def _not_taken(visit: Visit, typed: Typed, why: Refused) -> web.StreamResponse:
+    return await editor.show(visit, typed.sheet, problems=_reasons(visit, why, ""), status=422)
+
+
+def _is_over(visit: Visit, document: OutgoingDocument, form: Form) -> web.StreamResponse:
+    """It is no draft any more: to where it is told what became of it."""
+    if form.text("act") == _QUICK:
+        return web.json_response({"problem": ""}, status=409, headers=_NO_STORE)
+    return visit.go(f"/phat-hanh/{document.id}/da-gui")
+
+
+def _reasons(visit: Visit, why: GatewayError, name: str) -> list[tuple[str, str]]:
+    found = getattr(getattr(why, "verdict", None), "reasons", ())
+    if not found:
+        return [(name, of_error(why, visit.lang).title)]
+    return [(name or place, words) for place, words in (checks.said(visit, each) for each in found)]
+
+
+def _ticked(form: Form) -> tuple[str, ...]:
+    return (*form.all("confirm"), *(["again"] if "again" in form else []))
+
+
+def _at(answer: web.Response, part: str) -> web.Response:
+    if part:
+        answer.headers["Location"] += f"#{part}"
+    return answer
+
+
+_NO_STORE = {"Cache-Control": "no-store"}

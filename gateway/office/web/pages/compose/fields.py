@@ -1,0 +1,244 @@
+"""The fields of a new document between a form and a `Draft`: what was typed becomes values, values become what the form
+shows. What cannot be read as a date or a number is named with its field, and stands in the form as it was typed. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from datetime import date, datetime
+
+from gateway.domain.document import (
+    URGENCY_KEYS,
+    Change,
+    DeliveryMode,
+    Draft,
+    FileCode,
+    ReplyLink,
+    Signer,
+    Urgency,
+)
+from gateway.domain.wall_clock import local
+from gateway.office.web import dates
+from gateway.office.web.forms import Form
+from gateway.words import labels
+
+URGENCIES = {key: urgency for urgency, key in URGENCY_KEYS.items()}
+TYPES = tuple(labels.tails("type"))
+# As a reader of a PDF names a field, and as the form does.
+OF_READ = {
+    "number": "number",
+    "symbol": "symbol",
+    "issued_on": "date",
+    "type_key": "type",
+    "subject": "subject",
+    "signer": "name",
+    "title": "title",
+    "competence": "competence",
+    "pages": "pages",
+    "signed_at": "signed_at",
+    "recipients": "recipients",
+}
+_REPLY = {"yes": True, "no": False}
+_PLACES = {
+    "/number": "number",
+    "/symbol": "symbol",
+    "/date": "date",
+    "/type": "type",
+    "/subject": "subject",
+    "/signer/name": "name",
+    "/signer/title": "title",
+    "/signer/competence": "competence",
+    "/name": "name",
+    "/title": "title",
+    "/competence": "competence",
+    "/pages": "pages",
+    "/copies": "copies",
+    "/place": "place",
+    "/urgency": "urgency",
+    "/due_at": "due_at",
+    "/secrecy": "secrecy",
+    "/signed_at": "signed_at",
+    "/reply_required": "reply-yes",
+    "/reply_due": "reply_due",
+    "/file_code/notation": "file_notation",
+    "/reason": "reason",
+    "/approved_by": "approved_by",
+    "/recipients": "paste",
+    "/files": "lead",
+}
+
+
+class Unreadable(list[tuple[str, str]]):
+    """Fields that could not be read: id, and the key of the words that say what is expected."""
+
+
+def place_of(pointer: str) -> str:
+    """The id in the form of what a reason points at."""
+    if pointer in _PLACES:
+        return _PLACES[pointer]
+    first, _, rest = pointer.removeprefix("/").partition("/")
+    n = rest.partition("/")[0]
+    if first == "recipients" and n.isdigit():
+        return f"to-{n}"
+    if first == "files" and n.isdigit():
+        return f"file-{int(n) + 1}"
+    return {"recipients": "paste", "files": "lead", "replies_to": "reply_number"}.get(first, "")
+
+
+def values(draft: Draft, change: Change | None = None) -> dict[str, str]:
+    """What the form shows."""
+    signer, code = draft.signer, draft.file_code
+    return {
+        "number": draft.number,
+        "symbol": draft.symbol,
+        "date": _day(draft.issued_on),
+        "type": draft.type_key or draft.type_name,
+        "subject": draft.subject,
+        "name": signer.name if signer else "",
+        "title": (signer.title if signer else None) or "",
+        "competence": (signer.competence if signer else None) or "",
+        "urgency": draft.urgency.key,
+        "due_at": _moment(draft.due_at),
+        "secrecy": draft.secrecy,
+        "signed_at": _moment(draft.signed_at),
+        "pages": _count(draft.pages),
+        "copies": _count(draft.copies),
+        "place": draft.place or "",
+        "reply": {True: "yes", False: "no", None: ""}[draft.reply_required],
+        "reply_due": _day(draft.reply_due),
+        "delivery": draft.delivery_mode.value if draft.delivery_mode else "",
+        "file_organ": code.organ if code else "",
+        "file_year": str(code.year) if code else "",
+        "file_notation": code.notation if code else "",
+        "reason": change.reason if change else "",
+        "approved_by": (change.approved_by if change else None) or "",
+        **dict.fromkeys(("reply_agency", "reply_number", "reply_date"), ""),
+    }
+
+
+def typed(form: Form, base: Draft, today: date) -> tuple[Draft, Unreadable]:
+    """The draft that the form says, over what the form does not show."""
+    wrong = Unreadable()
+    read = _Reader(form, today, wrong)
+    key = form.text("type")
+    draft = replace(
+        base,
+        number=form.text("number"),
+        symbol=form.text("symbol"),
+        issued_on=read.day("date"),
+        type_key=key if key in TYPES else None,
+        type_name=labels.say(f"type.{key}", "vi") if key in TYPES else key,
+        subject=" ".join(form.text("subject").split("\n")),
+        signer=_signer(form),
+        urgency=URGENCIES.get(form.text("urgency"), Urgency.NORMAL),
+        due_at=read.moment("due_at"),
+        secrecy=form.text("secrecy", "none"),
+        signed_at=read.moment("signed_at"),
+        pages=read.count("pages"),
+        copies=read.count("copies"),
+        place=form.text("place") or None,
+        reply_required=_REPLY.get(form.text("reply")),
+        reply_due=read.day("reply_due"),
+        delivery_mode=_mode(form.text("delivery")),
+        file_code=_file_code(form, read),
+        replies_to=_replies(form, base.replies_to, read),
+    )
+    return draft, wrong
+
+
+def changed(form: Form, base: Change | None) -> Change | None:
+    """What an update or a replacement says beside the document."""
+    if base is None:
+        return None
+    return replace(base, reason=form.text("reason"), approved_by=form.text("approved_by") or None)
+
+
+class _Reader:
+    """Reads single fields, and notes which could not be read."""
+
+    def __init__(self, form: Form, today: date, wrong: Unreadable) -> None:
+        self._form, self._today, self._wrong = form, today, wrong
+
+    def day(self, name: str) -> date | None:
+        text = self._form.text(name)
+        found = dates.day(text, self._today) if text else None
+        if text and found is None:
+            self._wrong.append((name, "compose.wrong.date"))
+        return found
+
+    def moment(self, name: str) -> datetime | None:
+        """A time and a day: 14:02 20/11/2026, or the other way round."""
+        words = self._form.text(name).split()
+        if not words:
+            return None
+        for cut in range(1, len(words)):
+            halves = " ".join(words[:cut]), " ".join(words[cut:])
+            for at, on in (halves, halves[::-1]):
+                clock, day = dates.clock(at), dates.day(on, self._today)
+                if clock is not None and day is not None:
+                    return dates.moment(day, clock)
+        self._wrong.append((name, "compose.wrong.moment"))
+        return None
+
+    def count(self, name: str) -> int | None:
+        text = self._form.text(name)
+        if not text:
+            return None
+        if text.isascii() and text.isdigit() and len(text) <= 6:
+            return int(text)
+        self._wrong.append((name, "compose.wrong.count"))
+        return None
+
+
+def _signer(form: Form) -> Signer | None:
+    name, title, competence = (form.text(each) for each in ("name", "title", "competence"))
+    if not (name or title or competence):
+        return None
+    return Signer(name=name, title=title or None, competence=competence or None)
+
+
+def _mode(text: str) -> DeliveryMode | None:
+    return DeliveryMode(text) if text in tuple(DeliveryMode) else None
+
+
+def _file_code(form: Form, read: _Reader) -> FileCode | None:
+    notation, organ, year = form.text("file_notation"), form.text("file_organ"), read.count("file_year")
+    if not notation or year is None:
+        return None
+    return FileCode(organ=organ, year=year, notation=notation)
+
+
+def _replies(form: Form, before: Sequence[ReplyLink], read: _Reader) -> tuple[ReplyLink, ...]:
+    """Those that are kept, and one that was typed."""
+    dropped = set(form.all("drop_reply"))
+    kept = tuple(each for n, each in enumerate(before) if str(n) not in dropped)
+    agency, number, on = form.text("reply_agency"), form.text("reply_number"), read.day("reply_date")
+    if not (agency and number and on):
+        return kept
+    return (*kept, ReplyLink(agency=agency.upper(), number=number, date=on))
+
+
+def still_doubted(
+    doubts: Sequence[tuple[str, str]],
+    confirmed: Sequence[str],
+    before: Mapping[str, str],
+    now: Mapping[str, str],
+) -> tuple[tuple[str, str], ...]:
+    """What nobody has confirmed: neither ticked nor typed anew."""
+    return tuple(
+        (name, why)
+        for name, why in doubts
+        if name not in confirmed and before.get(name, "") == now.get(name, "")
+    )
+
+
+def _day(value: date | None) -> str:
+    return value.strftime("%d/%m/%Y") if value else ""
+
+
+def _moment(at: datetime | None) -> str:
+    return local(at).strftime("%H:%M %d/%m/%Y") if at else ""
+
+
+def _count(value: int | None) -> str:
+    return "" if value is None else str(value)

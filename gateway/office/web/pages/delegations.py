@@ -1,0 +1,178 @@
+"""Delegations (R95): what one person lends another, from when to when, and who agreed. In: the delegations of the
+agency, all for heads and administrators, one's own for everybody else. Out: the list, a new one, approved or ended ones."""
+
+from __future__ import annotations
+
+from datetime import date, datetime, time, timedelta
+
+from aiohttp import web
+
+from gateway.domain.wall_clock import local
+from gateway.errors import Clash, Denied, NotFound
+from gateway.office.accounts import delegating
+from gateway.office.domain.post import Delegation
+from gateway.office.domain.right import Manner, Right
+from gateway.office.web import dates
+from gateway.office.web.failing import of_error
+from gateway.office.web.routes import Needs, get, post
+from gateway.office.web.visit import Visit, where
+
+HOME = "/tai-khoan/uy-quyen"
+_LENDS = (Needs(right=Right.DELEGATE),)
+_APPROVES = (Needs(right=Right.APPROVE_DELEGATION),)
+_FIELDS = {
+    "GW-DELEGATE-SELF": "to",
+    "GW-DELEGATE-PERIOD": "until",
+    "GW-DELEGATE-SCOPE": "rights",
+    "GW-DELEGATE-ACT": "act",
+}
+_LEAST_REASON = 10
+
+
+async def listed(visit: Visit) -> web.StreamResponse:
+    found = await delegating.listed(visit.deps.accounts, visit.person)
+    approves = visit.may(Right.APPROVE_DELEGATION)
+    return await visit.page(
+        "account/delegations.html",
+        title=visit.say("lending.title"),
+        rows=[(each, state(each, visit.person.at)) for each in found],
+        names=await delegating.named(visit.deps.accounts, found),
+        may_make=visit.may(Right.DELEGATE),
+        may_approve={each.id for each in found if approves and each.from_id != visit.person.person.id},
+        may_end={each.id for each in found if _may_end(visit, each)},
+    )
+
+
+async def asked(visit: Visit) -> web.StreamResponse:
+    return await _form(visit, [])
+
+
+async def made(visit: Visit) -> web.StreamResponse:
+    form, today = visit.form, local(visit.person.at).date()
+    starts, ends = dates.day(form.text("from"), today), dates.day(form.text("until"), today)
+    problems = _missing(visit, starts, ends)
+    if starts is None or ends is None or problems:
+        return await _form(visit, problems)
+    wanted = delegating.Wanted(
+        to_login=form.text("to"),
+        rights=[each for each in Right if each in form.all("rights")],
+        starts_at=max(_midnight(starts), visit.person.at),
+        ends_at=_midnight(ends + timedelta(days=1)),
+        reason=form.text("reason"),
+        act_number=form.text("act"),
+    )
+    try:
+        await delegating.make(visit.deps.accounts, visit.person, wanted)
+    except (Clash, Denied, NotFound) as why:
+        if isinstance(why, Denied) and why.code not in _FIELDS:
+            raise
+        return await _form(visit, [(_FIELDS.get(why.code, "to"), of_error(why, visit.lang).title)])
+    return visit.said(HOME, "lending.made")
+
+
+async def to_approve(visit: Visit) -> web.StreamResponse:
+    return await _act(visit, "approve")
+
+
+async def approved(visit: Visit) -> web.StreamResponse:
+    await delegating.approve(visit.deps.accounts, visit.person, visit.path("id"))
+    return visit.said(HOME, "lending.approved")
+
+
+async def to_end(visit: Visit) -> web.StreamResponse:
+    return await _act(visit, "end")
+
+
+async def ended(visit: Visit) -> web.StreamResponse:
+    await _one(visit)
+    await delegating.end(visit.deps.accounts, visit.person, visit.path("id"))
+    return visit.said(HOME, "lending.ended")
+
+
+def state(one: Delegation, at: datetime) -> str:
+    """How it stands, as a word of the labels."""
+    if one.ended_at is not None:
+        return "ended"
+    if at >= one.ends_at:
+        return "over"
+    if not one.is_agreed:
+        return "waiting"
+    return "in_force" if one.holds(at) else "agreed"
+
+
+async def _form(visit: Visit, problems: list[tuple[str, str]]) -> web.Response:
+    desk, form = visit.deps.accounts, visit.form
+    others = await delegating.others(desk, visit.person)
+    return await visit.page(
+        "account/delegate.html",
+        422 if problems else 200,
+        title=visit.say("lending.new"),
+        people=[
+            ("", visit.say("lending.choose")),
+            *((each.login or each.name, each.name) for each in others),
+        ],
+        rights=delegating.lendable(visit.person),
+        ticked=set(form.all("rights")),
+        is_head=visit.may(Right.DELEGATE, Manner.RECORDED),
+        values=form.flat(),
+        problems=problems,
+    )
+
+
+def _missing(visit: Visit, starts: date | None, ends: date | None) -> list[tuple[str, str]]:
+    form = visit.form
+    found = [
+        (name, visit.say("lending.day_unreadable"))
+        for name, day in (("from", starts), ("until", ends))
+        if day is None
+    ]
+    if not form.text("to"):
+        found.append(("to", visit.say("form.missing", field=visit.say("lending.to"))))
+    if not form.all("rights"):
+        found.append(("rights", visit.say("form.missing", field=visit.say("lending.scope"))))
+    if len(form.text("reason")) < _LEAST_REASON:
+        found.append(("reason", visit.say("form.reason.short")))
+    return found
+
+
+async def _act(visit: Visit, act: str) -> web.Response:
+    one = await _one(visit)
+    return await visit.page(
+        "account/delegation_act.html",
+        title=visit.say(f"lending.{act}.title"),
+        act=act,
+        one=one,
+        names=await delegating.named(visit.deps.accounts, [one]),
+        path=where(visit.request.path),
+    )
+
+
+async def _one(visit: Visit) -> Delegation:
+    """Of those that the person may see; NotFound for any other."""
+    found = await delegating.listed(visit.deps.accounts, visit.person)
+    one = next((each for each in found if each.id == visit.path("id")), None)
+    if one is None:
+        raise NotFound("there is no such delegation")
+    return one
+
+
+def _may_end(visit: Visit, one: Delegation) -> bool:
+    if one.ended_at is not None or visit.person.at >= one.ends_at:
+        return False
+    concerned = visit.person.person.id in (one.from_id, one.to_id)
+    return concerned or visit.may(Right.APPROVE_DELEGATION) or visit.may(Right.ACCOUNTS)
+
+
+def _midnight(on: date) -> datetime:
+    return dates.moment(on, time())
+
+
+ROUTES = (
+    get(HOME, "delegations", listed),
+    get(f"{HOME}/moi", "delegation_new", asked, needs=_LENDS),
+    post(f"{HOME}/moi", "delegation_made", made, needs=_LENDS),
+    get(f"{HOME}/{{id}}/phe-duyet", "delegation_approve", to_approve, needs=_APPROVES),
+    post(f"{HOME}/{{id}}/phe-duyet", "delegation_approved", approved, needs=_APPROVES),
+    get(f"{HOME}/{{id}}/ket-thuc", "delegation_end", to_end),
+    post(f"{HOME}/{{id}}/ket-thuc", "delegation_ended", ended),
+)

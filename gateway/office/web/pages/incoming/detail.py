@@ -1,0 +1,271 @@
+"""The page of one incoming document. In: what was found, its facts, events and packets. Out: the checks with the one button
+that fits them on top, what is known of the document, its files and signatures, and its history."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from aiohttp import web
+
+from gateway.domain import duty
+from gateway.domain.account import HostedAgency, NumberingMode
+from gateway.domain.document import IncomingDocument, InState, Kind, OutgoingDocument, Source
+from gateway.domain.event import Event
+from gateway.domain.status import Fact, RequestStanding, Track, fold_incoming, open_request
+from gateway.domain.wall_clock import local
+from gateway.errors import NotFound
+from gateway.incoming import doubles
+from gateway.office.domain.listing import Side
+from gateway.office.domain.right import Manner, Right
+from gateway.office.policy.first_page import FirstPage
+from gateway.office.ports.store import OfficeWork
+from gateway.office.web import checks
+from gateway.office.web.files_out import can_show
+from gateway.office.web.listing import neighbours, tags
+from gateway.office.web.pages.incoming import found as seen
+from gateway.office.web.pages.incoming import story
+from gateway.office.web.pages.incoming.found import Found
+from gateway.office.web.ports_packets import Packet
+from gateway.office.web.visit import Visit
+from gateway.policy import timers
+from gateway.ports import Handover
+from gateway.words import labels
+
+_WHOLE = (Kind.DOCUMENT, Kind.REPLACEMENT)
+_TAKEN = (InState.ACCEPTED, InState.ASSIGNED, InState.PROCESSING, InState.DONE)
+_UNDER_WAY = (InState.ACCEPTED, InState.ASSIGNED, InState.PROCESSING)
+# Marks that the panel of checks tells of.
+_IN_CHECKS = frozenset({"revocation_unknown", checks.REVOKED, checks.STOLEN, "old_code"})
+# What the document itself may be told to become next, by the state that it is in.
+STEPS: Mapping[InState, tuple[str, ...]] = {
+    InState.ACCEPTED: ("04", "05", "06"),
+    InState.ASSIGNED: ("05", "06"),
+    InState.PROCESSING: ("06",),
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """What its sender asks for and nobody has answered. `child` is the packet that brought it, where it is one."""
+
+    standing: RequestStanding
+    reason: str
+    child: IncomingDocument | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Known:
+    """Everything that the page tells of one document, from one look at the store."""
+
+    agency: HostedAgency
+    facts: Sequence[Fact]
+    events: Sequence[Event]
+    handover: Handover | None
+    request: Request | None
+    ours: Sequence[OutgoingDocument]
+    doubles: Sequence[IncomingDocument]
+    newer: IncomingDocument | None
+    unread: bool
+
+    @property
+    def shown(self) -> str:
+        return fold_incoming(self.facts).shown
+
+    @property
+    def held(self) -> tuple[str, ...]:
+        """Why a clerk put it on hold."""
+        return tuple(
+            fact.note
+            for fact in self.facts
+            if fact.track is Track.OTHER and fact.code == "held" and fact.note
+        )
+
+
+async def page(
+    visit: Visit,
+    found: Found,
+    known: Known,
+    status: int = 200,
+    problems: Sequence[tuple[str, str]] = (),
+) -> web.StreamResponse:
+    document = found.whole
+    panel = panel_of(visit, found, known, await _first_page(visit, found))
+    names = await seen.names(visit, {each.principal_id for each in known.events})
+    return await visit.page(
+        "incoming/one.html",
+        status,
+        title=seen.numbered(document) or visit.say("incoming.title.no_number"),
+        found=found,
+        document=document,
+        known=known,
+        panel=panel,
+        grade=panel.grade.key,
+        problems=list(problems),
+        given=visit.form.flat(),
+        mode=known.agency.numbering.value,
+        can=_rights(visit, found, known),
+        steps=_steps(visit, found),
+        left=await _left(visit, document, known),
+        marks=_marks(document, visit),
+        sender_now=await _name_now(visit, document),
+        beside=await neighbours.of(visit, Side.IN, document.id),
+        tags=await tags.of_page(visit, Side.IN, document.id),
+        story=story.lines(
+            known.facts,
+            known.events,
+            names,
+            visit.lang,
+            sender=document.sender_name or document.sender_code,
+            content=found.content,
+        ),
+        packets=await packets_of(visit, document),
+        order=visit.ask("lenh"),
+        can_show=can_show,
+        labelled=visit.say_or,
+        numbered=seen.numbered,
+        path_of=seen.path_of,
+        waits_number=document.state in _TAKEN
+        and document.register_no is None
+        and known.agency.numbering is NumberingMode.A,
+    )
+
+
+def panel_of(visit: Visit, found: Found, known: Known, first_page: FirstPage | None = None) -> checks.Panel:
+    words = [
+        (seen.path_of(each.id), f"{seen.named(visit, each)} ({visit.say(f'state.in.{each.state}')})")
+        for each in known.doubles
+    ]
+    held = known.held if found.whole.state is InState.HELD else ()
+    return checks.panel(
+        found.whole, visit.lang, doubles=words, held=held, content=found.content, first_page=first_page
+    )
+
+
+async def _first_page(visit: Visit, found: Found) -> FirstPage | None:
+    """Of what this person may not read, or nobody any more, nothing is compared."""
+    document = found.whole
+    if not found.content or document.source is not Source.AXIS or document.state is InState.RECALLED:
+        return None
+    return await visit.deps.first_pages.of(visit.deps.inn, visit.scope(), document)
+
+
+async def look(visit: Visit, document: IncomingDocument) -> Known:
+    async with visit.deps.store.read(visit.scope()) as work:
+        facts = await work.facts.of(document.id)
+        line = await work.office.lists.line(document.id)
+        return Known(
+            agency=await work.agency(),
+            facts=facts,
+            events=await work.events.of(document.id),
+            handover=await _handover(work, document.id),
+            request=await _request(work, document, facts),
+            ours=await _ours(work, (*document.answers, *document.answered_by)),
+            doubles=await doubles.of(work, document),
+            newer=await work.incoming.get(document.replaced_by) if document.replaced_by else None,
+            unread=line is not None and line.unread,
+        )
+
+
+async def packets_of(visit: Visit, document: IncomingDocument) -> Sequence[Packet]:
+    """The signed packets behind it; mail that a person entered has none."""
+    if document.source is not Source.AXIS:
+        return ()
+    return await visit.deps.packets.of(visit.scope(), document.id)
+
+
+async def _handover(work: OfficeWork, id: str) -> Handover | None:
+    try:
+        return await work.handovers.get(id)
+    except NotFound:
+        return None
+
+
+async def _request(work: OfficeWork, document: IncomingDocument, facts: Sequence[Fact]) -> Request | None:
+    standing = open_request(fold_incoming(facts))
+    if standing is None:
+        return None
+    asked = next(
+        (one for one in facts if one.request_id == standing.request_id and one.code == "asked"), None
+    )
+    identity = await work.identities.by_packet(document.sender_code, standing.request_id)
+    child = None
+    if identity is not None and identity.incoming_id is not None:
+        child = await work.incoming.get(identity.incoming_id)
+    said = (child.change.reason if child is not None and child.change is not None else None) or ""
+    return Request(standing=standing, reason=said or (asked.reason if asked else None) or "", child=child)
+
+
+async def _ours(work: OfficeWork, ids: Sequence[str]) -> list[OutgoingDocument]:
+    """Documents of our own that it answers, or that answer it; one of another agency of this node is not ours to open."""
+    made = []
+    for id in dict.fromkeys(ids):
+        try:
+            made.append(await work.outgoing.get(id))
+        except NotFound:
+            continue
+    return made
+
+
+async def _left(
+    visit: Visit, document: IncomingDocument, known: Known
+) -> tuple[datetime, timedelta, str] | None:
+    """By when it is to be taken in, decided or answered; the time left on the clock that it runs by; and the duty."""
+    now, office = visit.deps.clock.now(), await visit.deps.todo.office()
+    owed = duty.of_incoming(document, known.facts)
+    if owed is None:
+        return None
+    due = timers.of_duty(office, owed, document.urgency)
+    return due.at, due.left(office, now), visit.say(due.words)
+
+
+async def _name_now(visit: Visit, document: IncomingDocument) -> str:
+    """What the sender is called today, where that is not what it signed with."""
+    today = local(visit.deps.clock.now()).date()
+    entry = await visit.deps.inn.directory.find(document.sender_code, today)
+    return entry.name if entry is not None and entry.name != document.sender_name else ""
+
+
+def _marks(document: IncomingDocument, visit: Visit) -> list[str]:
+    """Those that speak to a receiver; requests stand in the history."""
+    made = []
+    for mark in document.marks:
+        name = mark.partition(":")[0]
+        if name in _IN_CHECKS:
+            continue
+        if labels.has(f"incoming.mark.{name}"):
+            made.append(visit.say(f"incoming.mark.{name}"))
+        elif labels.has(f"mark.{name}") and not name.startswith("request_"):
+            made.append(labels.mark_text(mark, visit.lang))
+    return made
+
+
+def _rights(visit: Visit, found: Found, known: Known) -> dict[str, bool]:
+    """What the page offers. Every act asks again."""
+    document, of_unit = found.whole, found.assigned
+    is_open = document.state in seen.OPEN and document.source is Source.AXIS
+    takes = visit.may(Right.TAKE_IN, Manner.YES)
+    instructs = visit.may(Right.INSTRUCT, Manner.YES) or (of_unit and visit.may(Right.INSTRUCT, Manner.OWN))
+    return {
+        "take": takes and is_open,
+        "hold": takes and document.state is InState.NEW and is_open,
+        "assign": instructs and document.state in _UNDER_WAY,
+        "answer": known.request is not None and visit.may(Right.ANSWER, Manner.YES),
+        "freeze": visit.may(Right.FREEZE, Manner.YES),
+        "reply": found.content
+        and visit.may(Right.REPLY)
+        and visit.may(Right.DRAFT)
+        and document.state in _TAKEN,
+        "stamp": visit.may(Right.BOOK, Manner.YES) and document.register_no is not None,
+        "audit": visit.may(Right.AUDIT),
+        "prove": found.content and document.source is Source.AXIS,
+        "read": found.content and document.state is not InState.RECALLED,
+    }
+
+
+def _steps(visit: Visit, found: Found) -> tuple[str, ...]:
+    """The states that a unit may report of what was given to it."""
+    if not (found.assigned and visit.may(Right.PROGRESS, Manner.OWN)):
+        return ()
+    return STEPS.get(found.whole.state, ())

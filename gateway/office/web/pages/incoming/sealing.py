@@ -1,0 +1,169 @@
+"""The sealed hold as people meet it (R4): any of them freezes what may be a state secret; the locked page leads through the
+steps; the head's recorded decision ends it. In: a visit and its form. Out: pages that say nothing of what it says."""
+
+from __future__ import annotations
+
+from aiohttp import web
+
+from gateway.deciding import sign_in
+from gateway.domain.event import EventKind
+from gateway.domain.hold import Hold, HoldState
+from gateway.domain.person import Role
+from gateway.errors import Clash, Denied
+from gateway.holding import decide
+from gateway.incoming import seal
+from gateway.office.domain.right import Manner, Right
+from gateway.office.policy.rights import Granted
+from gateway.office.ports.store import OfficeWork
+from gateway.office.web.failing import of_error
+from gateway.office.web.forms import SHORTEST_REASON
+from gateway.office.web.moments import moment
+from gateway.office.web.pages.incoming import conflict
+from gateway.office.web.pages.incoming import found as seen
+from gateway.office.web.pages.incoming.found import Found
+from gateway.office.web.pages.incoming.taking import Problems
+from gateway.office.web.visit import Visit
+
+_NOTICES = ("operator", "sender")
+
+
+async def freeze_form(visit: Visit) -> web.StreamResponse:
+    return await _form(visit)
+
+
+async def frozen(visit: Visit) -> web.StreamResponse:
+    found = await seen.find_to_freeze(visit)
+    visit.person.require(Right.FREEZE, Manner.YES)
+    why = visit.form.text("reason")
+    if len(why) < SHORTEST_REASON:
+        return await _form(visit, [("reason", visit.say("form.reason.short"))])
+    try:
+        await seal.document(visit.deps.inn, visit.deps.hold, visit.scope(), found.whole.id, why)
+    except Clash as error:
+        if error.code != "GW-SEALED":
+            raise
+        return await conflict.page(visit, found)
+    if not visit.may(Right.SEE_CONTENT):
+        return visit.said("/", "incoming.sealed")
+    return visit.said(found.path, "incoming.sealed")
+
+
+async def locked(visit: Visit, found: Found) -> web.StreamResponse:
+    """In place of the document: what to do now, and what became of it."""
+    async with visit.deps.store.read(visit.scope()) as work:
+        hold = await _hold(work, found.whole.id)
+    return await visit.page(
+        "incoming/sealed.html",
+        title=visit.say("incoming.sealed.title"),
+        found=found,
+        document=found.whole,
+        hold=hold,
+        begun_by=(await seen.names(visit, [hold.begun_by]))[hold.begun_by] if hold is not None else "",
+        drafts={each: _draft(visit, hold, each) for each in _NOTICES} if hold is not None else {},
+        decides=_decides(visit) is not None,
+        decided_by=await _decider(visit, hold),
+        may_audit=visit.may(Right.AUDIT),
+    )
+
+
+async def purge_form(visit: Visit) -> web.StreamResponse:
+    return await _purge_form(visit)
+
+
+async def purged(visit: Visit) -> web.StreamResponse:
+    """By a person who has just signed in once more; the content is gone on return."""
+    found = await seen.find(visit)
+    form, person = visit.form, visit.person.person
+    if _decides(visit) is None:
+        raise Denied("this person does not decide on the sealed hold", code="GW-ROLE")
+    async with visit.deps.store.read(visit.scope()) as work:
+        hold = await work.held.open_of(found.whole.id)
+    if hold is None:
+        return await conflict.page(visit, found)
+    problems: Problems = []
+    if len(form.text("reason")) < SHORTEST_REASON:
+        problems.append(("reason", visit.say("form.reason.short")))
+    if problems:
+        return await _purge_form(visit, problems)
+    try:
+        who = await sign_in.run(
+            visit.deps.deciding, person.login or person.name, form.text("password"), form.text("code")
+        )
+    except Denied as error:
+        return await _purge_form(visit, [("password", of_error(error, visit.lang).title)])
+    decision = decide.decided(visit.deps.hold, who, form.text("reason"))
+    try:
+        await decide.purge(visit.deps.hold, visit.scope(), hold.id, decision)
+    except Clash:
+        return await conflict.page(visit, found)
+    return visit.said(found.path, "incoming.purged")
+
+
+async def _form(visit: Visit, problems: Problems | None = None) -> web.StreamResponse:
+    found = await seen.find_to_freeze(visit)
+    if found.whole.state == seal.SEALED:
+        return await conflict.page(visit, found)
+    return await visit.page(
+        "incoming/freeze.html",
+        422 if problems else 200,
+        title=visit.say("incoming.freeze.title", name=found.name),
+        found=found,
+        document=found.whole,
+        problems=problems or [],
+        given=visit.form.flat(),
+        back=found.path if visit.may(Right.SEE_CONTENT) else "/",
+    )
+
+
+async def _purge_form(visit: Visit, problems: Problems | None = None) -> web.StreamResponse:
+    found = await seen.find(visit)
+    async with visit.deps.store.read(visit.scope()) as work:
+        hold = await work.held.open_of(found.whole.id)
+    if hold is None:
+        return await conflict.page(visit, found)
+    return await visit.page(
+        "incoming/purge.html",
+        422 if problems else 200,
+        title=visit.say("incoming.purge.title", name=found.name),
+        found=found,
+        hold=hold,
+        decides=_decides(visit) is not None,
+        problems=problems or [],
+        given=visit.form.flat(),
+    )
+
+
+async def _hold(work: OfficeWork, incoming_id: str) -> Hold | None:
+    """The open one, else the one that was purged."""
+    hold = await work.held.open_of(incoming_id)
+    if hold is not None:
+        return hold
+    ended = [each for each in await work.events.of(incoming_id) if each.kind is EventKind.HOLD_PURGED]
+    return await work.held.get(str(ended[-1].data["hold"])) if ended else None
+
+
+def _decides(visit: Visit) -> Granted | None:
+    """The head who also has the role that the decision asks for."""
+    if Role.HEAD not in visit.person.person.roles or not visit.may(Right.SEALED_HOLD, Manner.RECORDED):
+        return None
+    return visit.person.require(Right.SEALED_HOLD, Manner.RECORDED)
+
+
+async def _decider(visit: Visit, hold: Hold | None) -> str:
+    if hold is None or hold.decision is None or hold.state is not HoldState.PURGED:
+        return ""
+    return (await seen.names(visit, [hold.decision.by]))[hold.decision.by]
+
+
+def _draft(visit: Visit, hold: Hold, to: str) -> str:
+    """A person reads it, signs it and sends it by a way of its own."""
+    return visit.say(
+        f"hold.notice.{to}",
+        day=moment(hold.begun_at),
+        agency=visit.here.name,
+        node=visit.deps.options.name or visit.say("page.node"),
+        document=hold.document_id or hold.subject_id,
+        sender=hold.sender_code or visit.here.code,
+        hold=hold.id,
+        digests="\n".join(f"- {each}" for each in hold.digests),
+    )

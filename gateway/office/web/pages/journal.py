@@ -1,0 +1,256 @@
+"""The sealed log: who did what, from where, with what outcome, as far as each role may see it. In: filters. Out: lines,
+newest first, under the state of the seal; the same as text, which the log tells of."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, time, timedelta
+
+from aiohttp import web
+
+from gateway.domain.wall_clock import local
+from gateway.errors import Denied
+from gateway.office.domain.right import Manner, Right
+from gateway.office.web import dates, files_out
+from gateway.office.web.files_out import Content
+from gateway.office.web.frame import AUDITS
+from gateway.office.web.ports_journal import Ask, Entry
+from gateway.office.web.routes import Needs, Who, get, post
+from gateway.office.web.visit import Visit, merged, where
+from gateway.words import labels
+
+KEY, PATH = "audit", "/nhat-ky"
+MOST_EXPORTED = 50_000
+_ROWS = 50
+_DAY = timedelta(days=1)
+# Whoever reads the log of an agency or of the node may have it examined and take it along.
+_TAKES = (Needs(right=Right.AUDIT, manners=(Manner.YES, Manner.TECHNICAL)),)
+_ACCOUNTS = ("person.*", "session.*", "account.*", "post.*", "delegation.*", "mailbox.*")
+_TECHNICAL = (
+    *("key.*", "binding.*", "anchor.*", "reform.*", "proposal.*", "node.*", "log.*", "alert.*", "notice.*"),
+    *("parcel.*", "backup.*", "hold.sealed", "message.retry", "message.failed", "message.hurried"),
+    *("message.resigned", "inbox.landed", "inbox.waiting", "inbox.held", "inbox.invalid", "inbox.repeated"),
+    *("inbox.dropped", "inbox.revocation", "evidence.made"),
+)
+_BEFORE, _AFTER = ("before", "old"), ("after", "new", "state", "status", "standing", "outcome")
+_BAD = ("failed", "invalid", "refused", "rejected", "returned", "blocked", "locked", "dropped", "malware")
+_WAITS = ("held", "waiting", "retry")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """One line as its columns say it. `rest` is what stands in none of them."""
+
+    entry: Entry
+    who: str
+    place: str
+    what: str
+    path: str
+    before: str
+    after: str
+    outcome: str
+    call: str
+    rest: tuple[tuple[str, str], ...]
+
+
+async def shown(visit: Visit) -> web.StreamResponse:
+    ask, journal = await _asked(visit), visit.deps.operations.journal
+    given = visit.ask("sau")
+    before = int(given) if given.isascii() and given.isdigit() and len(given) < 19 else None
+    found = await journal.page(ask, before=before, limit=_ROWS + 1)
+    rows = [_row(visit, each) for each in found[:_ROWS]]
+    query = dict(visit.request.query)
+    more = len(found) > _ROWS
+    values = {
+        "rows": rows,
+        "following": where(PATH, **merged(query, sau=str(found[_ROWS - 1].position), told=None))
+        if more
+        else "",
+        "first": where(PATH, **merged(query, sau=None, told=None)) if before is not None else "",
+    }
+    if visit.is_piece:
+        return visit.piece("journal/_list.html", **values)
+    return await visit.page(
+        "journal/page.html",
+        title=visit.say("menu.audit"),
+        seal=await journal.seal(),
+        says=_finding(visit),
+        scope=_manner(visit),
+        given={name: visit.ask(name) for name in ("nguoi", "object", "loai", "tu", "den")},
+        kinds=_kinds(visit, await journal.kinds(), ask),
+        takes=visit.may(Right.AUDIT, *_TAKES[0].manners),
+        export=where(f"{PATH}/tai", **merged(query, sau=None, told=None)),
+        **values,
+    )
+
+
+async def check(visit: Visit) -> web.StreamResponse:
+    await visit.deps.operations.journal.check()
+    return visit.said(PATH, "journal.checked")
+
+
+async def export(visit: Visit) -> web.StreamResponse:
+    """As CSV with a mark by which spreadsheets know UTF-8. That it was taken is a line of the log itself."""
+    ask = await _asked(visit)
+    lines = await visit.deps.operations.journal.export(
+        visit.person.person.id, ask.agency_id or "", ask, MOST_EXPORTED
+    )
+    now = local(visit.deps.clock.now())
+    name = f"nhat-ky-{now:%Y%m%d-%H%M}.csv"
+    content = Content(name=name, found_type="csv", pieces=_csv(visit, lines))
+    return await files_out.give(visit.request, content)
+
+
+async def _csv(visit: Visit, lines: AsyncIterator[Entry]) -> AsyncIterator[bytes]:
+    names = ("at", "who", "place", "what", "object", "before", "after", "outcome", "call", "line")
+    yield "\ufeff".encode() + _line([visit.say(f"journal.{name}") for name in names])
+    async for each in lines:
+        row = _row(visit, each)
+        at = local(each.at)
+        cells = [f"{at:%d/%m/%Y %H:%M:%S}", row.who, row.place, row.what, each.subject_id]
+        outcome = visit.say(f"journal.outcome.{row.outcome}")
+        leaf = "" if each.leaf is None else str(each.leaf)
+        yield _line([*cells, row.before, row.after, outcome, row.call, leaf])
+
+
+def _line(cells: list[str]) -> bytes:
+    """A cell that a spreadsheet would take for a formula becomes text."""
+    held = io.StringIO()
+    csv.writer(held).writerow([f"'{each}" if each[:1] in "=+-@\t\r" and each else each for each in cells])
+    return held.getvalue().encode()
+
+
+async def _asked(visit: Visit) -> Ask:
+    """What is looked for, within what the person may see."""
+    today = local(visit.deps.clock.now()).date()
+    since, until = dates.day(visit.ask("tu"), today), dates.day(visit.ask("den"), today)
+    kind, who = visit.ask("loai"), visit.ask("nguoi")
+    manner = _manner(visit)
+    person = visit.person.person.id if manner is Manner.OWN else await _person(visit, who)
+    return Ask(
+        agency_id=None if _is_everywhere(visit, manner) else visit.here.id,
+        people=manner is Manner.ACCOUNTS,
+        principal_id=person,
+        within=_TECHNICAL if manner is Manner.TECHNICAL else _ACCOUNTS if manner is Manner.ACCOUNTS else (),
+        kind=kind if labels.has(f"event.{kind.removesuffix('.*')}") else "",
+        subject_id=visit.ask("object")[:200],
+        since=_start(since),
+        until=_start(until + _DAY) if until is not None else None,
+    )
+
+
+def _start(day: date | None) -> datetime | None:
+    return dates.moment(day, time()) if day is not None else None
+
+
+async def _person(visit: Visit, text: str) -> str:
+    """An id, or the one that a name finds; a name that finds nobody finds nothing."""
+    if not text:
+        return ""
+    found = await visit.deps.operations.journal.named(text)
+    return found[0] if found else text[:200]
+
+
+def _manner(visit: Visit) -> Manner:
+    return visit.person.require(Right.AUDIT).manner
+
+
+def _is_everywhere(visit: Visit, manner: Manner) -> bool:
+    """A post of the node reads across agencies, and a person the own acts wherever; everybody else in the own agency."""
+    acting = visit.person
+    if manner in (Manner.TECHNICAL, Manner.OWN):
+        return True
+    everywhere = acting.rights.granted(Right.AUDIT, "", acting.at)
+    if everywhere is not None and everywhere.manner is manner:
+        return True
+    if visit.agency is None:
+        raise Denied("choose the agency whose log it is", code="GW-RIGHT")
+    return False
+
+
+def _kinds(visit: Visit, known: Sequence[str], ask: Ask) -> list[tuple[str, str]]:
+    """What may be chosen: groups, then each kind, as far as the role sees them."""
+    open_to = [each for each in known if not ask.within or any(_fits(each, one) for one in ask.within)]
+    groups = sorted({each.partition(".")[0] for each in open_to})
+    return [
+        ("", visit.say("journal.kind.all")),
+        *((f"{each}.*", visit.say(f"event.{each}")) for each in groups if labels.has(f"event.{each}")),
+        *((each, visit.say(f"event.{each}")) for each in open_to if labels.has(f"event.{each}")),
+    ]
+
+
+def _fits(kind: str, pattern: str) -> bool:
+    return kind.startswith(pattern[:-1]) if pattern.endswith("*") else kind == pattern
+
+
+def _row(visit: Visit, entry: Entry) -> Row:
+    key, data = f"event.{entry.kind}", dict(entry.data)
+    call = str(data.pop("call", ""))
+    place = entry.place or str(data.get("session", ""))
+    before = _first(data, _BEFORE)
+    after = _first(data, _AFTER)
+    return Row(
+        entry=entry,
+        who=entry.who or _principal(visit, entry.principal_id),
+        place=place,
+        what=visit.say(key) if labels.has(key) else entry.kind,
+        path=_path(visit, entry.agency, entry.subject_id),
+        before=before,
+        after=after,
+        outcome=_outcome(entry.kind, after),
+        call=call,
+        rest=tuple((name, _text(value)) for name, value in data.items() if value not in (None, "", [], {})),
+    )
+
+
+def _principal(visit: Visit, id: str) -> str:
+    key = f"journal.principal.{id}"
+    return visit.say(key) if labels.has(key) else id
+
+
+def _first(data: dict[str, object], names: tuple[str, ...]) -> str:
+    found = next((name for name in names if data.get(name) not in (None, "")), None)
+    return _text(data.pop(found)) if found is not None else ""
+
+
+def _text(value: object) -> str:
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+
+
+def _path(visit: Visit, agency: str | None, subject: str) -> str:
+    """Where the object has a page of its own that this person may open, at work for that agency."""
+    places: dict[str, str] = {}
+    here = visit.agency
+    if here is None or agency not in (here.id, here.code):
+        return ""
+    if visit.may(Right.SEE_CONTENT, Manner.YES, Manner.METADATA, Manner.ORDER):
+        places |= {"msg_": "/van-ban-di/", "inb_": "/van-ban-den/"}
+    if visit.may(Right.TAKE_IN, Manner.YES) or visit.may(Right.NOTICES, Manner.YES):
+        places["inx_"] = "/van-hanh/cach-ly/"
+    return f"{places[subject[:4]]}{subject}" if subject[:4] in places and subject.isascii() else ""
+
+
+def _outcome(kind: str, after: str) -> str:
+    last = kind.rpartition(".")[2]
+    if last in _BAD or after in _BAD:
+        return "bad"
+    return "waits" if last in _WAITS else "good"
+
+
+def _finding(visit: Visit) -> Callable[[str, Mapping[str, object]], str]:
+    def says(code: str, params: Mapping[str, object]) -> str:
+        key = f"audit.{code}"
+        return visit.say(key, **params) if labels.has(key) else code
+
+    return says
+
+
+ROUTES = (
+    get(PATH, "journal", shown, who=Who.READY, needs=AUDITS, key=KEY),
+    post(f"{PATH}/kiem-tra", "journal_checked", check, who=Who.READY, needs=_TAKES, key=KEY),
+    get(f"{PATH}/tai", "journal_file", export, who=Who.READY, needs=_TAKES, key=KEY),
+)

@@ -1,0 +1,361 @@
+"""Acts on many rows of a list at once. In: rows that were ticked, or all that the list finds. Out: a page that says what
+will happen to which, and why others are left out; then what became of each."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+
+from aiohttp import web
+
+from gateway.domain.document import Staff
+from gateway.domain.fields import STATUS, fitting, whole
+from gateway.domain.text import fold
+from gateway.errors import Clash, Denied, GatewayError, NotFound
+from gateway.incoming import act
+from gateway.office.accounts import list_tags
+from gateway.office.domain.listing import Side
+from gateway.office.domain.right import Manner, Right
+from gateway.office.domain.tag import Tag
+from gateway.office.letters import many, urge
+from gateway.office.letters.urge import Urging
+from gateway.office.web import failing
+from gateway.office.web.listing import choosing, results, sees
+from gateway.office.web.listing.asking import PATHS
+from gateway.office.web.listing.choosing import Choice, Chosen
+from gateway.office.web.listing.results import Outcome, Result
+from gateway.office.web.pages import list_export
+from gateway.office.web.pages.lists import SEE, acts_of, asked_of
+from gateway.office.web.routes import Needs, get, post
+from gateway.office.web.visit import Visit
+from gateway.outgoing import manage
+
+REASONS = (
+    *(
+        "WRONG_ADDRESSEE",
+        "OUT_OF_AUTHORITY",
+        "NOT_AUTHENTIC",
+        "DAMAGED",
+        "MISSING_FILE",
+        "BAD_FORM",
+        "DUPLICATE",
+    ),
+    *("SECRET", "FORBIDDEN_CONTENT", "MALWARE", "OTHER"),
+)
+SHORTEST_REASON = 10
+_GRAVE = frozenset({"huy-gui", "tu-choi"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Told:
+    """Of one recipient: what it is late with among the chosen, and whom to phone."""
+
+    urging: Urging
+    ids: tuple[str, ...]
+
+
+async def outgoing(visit: Visit) -> web.StreamResponse:
+    return await _preview(visit, Side.OUT)
+
+
+async def incoming(visit: Visit) -> web.StreamResponse:
+    return await _preview(visit, Side.IN)
+
+
+async def _preview(visit: Visit, side: Side) -> web.StreamResponse:
+    named = visit.ask("viec")
+    _check(visit, side, named)
+    if named in ("xuat", "in", "ho-so"):
+        return await list_export.asked(visit, side, named)
+    return await _page(visit, await _chosen(visit, side, named), [])
+
+
+async def outgoing_done(visit: Visit) -> web.StreamResponse:
+    return await _done(visit, Side.OUT)
+
+
+async def incoming_done(visit: Visit) -> web.StreamResponse:
+    return await _done(visit, Side.IN)
+
+
+async def _done(visit: Visit, side: Side) -> web.StreamResponse:
+    named = visit.path("act")
+    _check(visit, side, named)
+    run = _RUN.get(named)
+    if run is None or not visit.form.all("id"):
+        raise NotFound("there is no such act, or nothing was chosen for it")
+    chosen = await _chosen(visit, side, named)
+    if problems := _missing(visit, named):
+        return await _page(visit, chosen, problems)
+    outcomes = await run(visit, chosen)
+    outcomes += [_outcome(each, ok=False, text=each.why) for each in chosen.choices if each.why]
+    made = Result(act=named, back=chosen.asked.address(), outcomes=tuple(outcomes))
+    key = await results.keep(visit.deps.keepings, made, visit.person.session.id, visit.deps.clock.now())
+    return visit.go(f"/danh-sach/ket-qua/{key}")
+
+
+async def result(visit: Visit) -> web.StreamResponse:
+    session, now = visit.person.session.id, visit.deps.clock.now()
+    found = await results.find(visit.deps.keepings, visit.path("key"), session, now)
+    if found is None:
+        raise NotFound("what became of that act is not kept any more")
+    return await visit.page("lists/result.html", title=visit.say("listing.result"), result=found)
+
+
+def _check(visit: Visit, side: Side, named: str) -> None:
+    everything = (*_RUN, "xuat", "in", "ho-so")
+    if named not in everything:
+        raise NotFound("there is no such act")
+    if named not in acts_of(visit, side):
+        raise Denied("this person may not do that here", code="GW-RIGHT")
+
+
+async def _chosen(visit: Visit, side: Side, named: str) -> Chosen:
+    asked = asked_of(visit, side, choosing.query_of(visit), sees.of(visit))
+    return await choosing.chosen(visit, asked, named)
+
+
+async def _page(visit: Visit, chosen: Chosen, problems: list[tuple[str, str]]) -> web.StreamResponse:
+    named, tags = chosen.act, await _offered_tags(visit, chosen)
+    return await visit.page(
+        "lists/bulk.html",
+        422 if problems else 200,
+        title=act_word(visit, named),
+        chosen=chosen,
+        verb=act_word(visit, named),
+        most=choosing.MOST,
+        grave=named in _GRAVE,
+        problems=problems,
+        given=visit.form.flat(),
+        reasons=[(code, visit.say(f"reason.{code}")) for code in REASONS],
+        hows=[(how, visit.say(f"listing.urge.{how}")) for how in urge.HOWS],
+        urgings=await _told(visit, chosen) if named == "don-doc" else (),
+        urge_text=visit.form.text("text") or visit.say("listing.urge.text", agency=visit.here.name),
+        mode=visit.here.numbering.value,
+        tags=tags,
+        tag_options=[("", visit.say("tags.choose")), *((each.id, each.name) for each in tags)],
+    )
+
+
+async def _offered_tags(visit: Visit, chosen: Chosen) -> Sequence[Tag]:
+    """Those that can be put on, or of these documents those that can be taken off."""
+    if chosen.act == "gan-nhan":
+        return await list_tags.of(visit.deps.store, visit.scope())
+    if chosen.act != "bo-nhan":
+        return ()
+    found = (each for choice in chosen.taken for each in choice.tags)
+    return sorted({each.id: each for each in found}.values(), key=lambda each: fold(each.name))
+
+
+def act_word(visit: Visit, named: str) -> str:
+    """Modes B and C enter it in the register as well (interfaces.md 1.6)."""
+    key = f"listing.act.{named}"
+    return visit.say(f"{key}.so" if named == "tiep-nhan" and visit.here.numbering != "A" else key)
+
+
+def _missing(visit: Visit, named: str) -> list[tuple[str, str]]:
+    form, problems = visit.form, list[tuple[str, str]]()
+    if named == "tu-choi":
+        if form.text("reason") not in REASONS:
+            problems.append(("reason", visit.say("form.missing", field=visit.say("listing.reason"))))
+        if len(form.text("note")) < SHORTEST_REASON:
+            problems.append(("note", visit.say("form.reason.short")))
+    if named == "huy-gui" and len(form.text("note")) < SHORTEST_REASON:
+        problems.append(("note", visit.say("form.reason.short")))
+    if named == "gan-nhan":
+        try:
+            list_tags.checked(form.text("name"))
+        except Clash as why:
+            problems.append(("name", failing.of_error(why, visit.lang).title))
+    if named == "bo-nhan" and not form.text("tag"):
+        problems.append(("tag", visit.say("form.missing", field=visit.say("tags.which"))))
+    if named == "don-doc" and not form.text("text"):
+        problems.append(("text", visit.say("form.missing", field=visit.say("listing.urge.words"))))
+    return problems
+
+
+async def _each(visit: Visit, chosen: Chosen, do: Callable[[Choice], Awaitable[str]]) -> list[Outcome]:
+    """One after the other, in their order: what stands against one is told in its row."""
+    outcomes = []
+    for choice in chosen.taken:
+        try:
+            outcomes.append(_outcome(choice, ok=True, text=await do(choice)))
+        except GatewayError as why:
+            told = [text for _, text in failing.reasons(why, visit.lang)]
+            outcomes.append(
+                _outcome(choice, ok=False, text=" ".join(told) or failing.of_error(why, visit.lang).title)
+            )
+    return outcomes
+
+
+def _outcome(choice: Choice, *, ok: bool, text: str) -> Outcome:
+    return Outcome(number=choice.row.number, path=choice.row.path, ok=ok, text=text)
+
+
+async def _resend(visit: Visit, chosen: Chosen) -> list[Outcome]:
+    async def do(choice: Choice) -> str:
+        await manage.resend(visit.deps.out, visit.scope(), choice.id)
+        return visit.say("listing.done.gui-lai", count=choice.row.line.card.states["failed"])
+
+    return await _each(visit, chosen, do)
+
+
+async def _cancel(visit: Visit, chosen: Chosen) -> list[Outcome]:
+    async def do(choice: Choice) -> str:
+        await manage.cancel(visit.deps.out, visit.scope(), choice.id, why=visit.form.text("note"))
+        return visit.say("state.cancelled")
+
+    return await _each(visit, chosen, do)
+
+
+async def _take_in(visit: Visit, chosen: Chosen) -> list[Outcome]:
+    staff = _staff(visit)
+
+    async def do(choice: Choice) -> str:
+        typed = visit.form.text(f"so-{choice.id}") or None
+        call = act.StatusCall(code="03", register_no=typed, staff=staff)
+        done = await act.set_status(
+            visit.deps.inn, visit.scope(), choice.id, call, expect_version=choice.version
+        )
+        if done.register_no is None:
+            return visit.say("listing.done.tiep-nhan")
+        return visit.say("listing.done.tiep-nhan.so", number=done.register_no)
+
+    return await _each(visit, chosen, do)
+
+
+async def _refuse(visit: Visit, chosen: Chosen) -> list[Outcome]:
+    form, staff = visit.form, _staff(visit)
+
+    async def do(choice: Choice) -> str:
+        call = act.StatusCall(code="02", reason=form.text("reason"), note=form.text("note"), staff=staff)
+        await act.set_status(visit.deps.inn, visit.scope(), choice.id, call)
+        return visit.say("state.in.rejected")
+
+    return await _each(visit, chosen, do)
+
+
+async def _read(visit: Visit, chosen: Chosen) -> list[Outcome]:
+    await many.mark_read(visit.deps.inn, visit.scope(), [each.id for each in chosen.taken])
+    return [_outcome(each, ok=True, text=visit.say("listing.done.da-doc")) for each in chosen.taken]
+
+
+async def _tag(visit: Visit, chosen: Chosen) -> list[Outcome]:
+    name = list_tags.checked(visit.form.text("name"))
+
+    async def do(choice: Choice) -> str:
+        new = await list_tags.put(visit.deps.store, visit.deps.clock, visit.scope(), name, choice.id)
+        return visit.say("listing.done.gan-nhan" if new else "listing.done.gan-nhan.had", name=name)
+
+    return await _each(visit, chosen, do)
+
+
+async def _untag(visit: Visit, chosen: Chosen) -> list[Outcome]:
+    id = visit.form.text("tag")
+    names = {each.id: each.name for each in await list_tags.of(visit.deps.store, visit.scope())}
+    if id not in names:
+        raise NotFound("this agency has no such label")
+
+    async def do(choice: Choice) -> str:
+        had = await list_tags.take_off(visit.deps.store, visit.scope(), id, choice.id)
+        return visit.say("listing.done.bo-nhan" if had else "listing.done.bo-nhan.had", name=names[id])
+
+    return await _each(visit, chosen, do)
+
+
+async def _offer(visit: Visit, chosen: Chosen) -> list[Outcome]:
+    async def do(choice: Choice) -> str:
+        had = await many.offer_again(visit.deps.inn, visit.scope(), choice.id)
+        return visit.say("listing.done.giao-lai" if had else "listing.done.giao-lai.waits")
+
+    return await _each(visit, chosen, do)
+
+
+async def _urge(visit: Visit, chosen: Chosen) -> list[Outcome]:
+    """One letter or call for each recipient, about everything of the chosen that it is late with."""
+    form, outcomes = visit.form, []
+    wanted = set(form.all("to"))
+    for each in await _told(visit, chosen):
+        code, name = each.urging.code, each.urging.name or each.urging.code
+        if code not in wanted:
+            continue
+        try:
+            found = await urge.run(
+                visit.deps.out,
+                visit.scope(),
+                code,
+                by=visit.person.person.name,
+                how=form.text("how"),
+                text=form.text("text"),
+                every=_between(visit),
+                only=each.ids,
+            )
+            count = sum(late.id in each.ids for late in found.late)
+            text, ok = visit.say("listing.done.don-doc", count=count), True
+        except GatewayError as why:
+            text, ok = failing.of_error(why, visit.lang).title, False
+        outcomes.append(Outcome(number=name, path=PATHS[Side.OUT], ok=ok, text=text))
+    return outcomes
+
+
+async def _told(visit: Visit, chosen: Chosen) -> list[Told]:
+    ids = {each.id for each in chosen.taken}
+    async with visit.deps.store.read(visit.scope()) as work:
+        sent = await work.deliveries.of_many(sorted(ids))
+    late = {
+        delivery.recipient.code: delivery.recipient.code
+        for deliveries in sent.values()
+        for delivery in deliveries
+        if delivery.state in ("sent", "delivered")
+    }
+    found = [await urge.look(visit.deps.out, visit.scope(), code, _between(visit)) for code in sorted(late)]
+    return [
+        Told(urging=each, ids=tuple(one.id for one in each.late if one.id in ids))
+        for each in found
+        if any(one.id in ids for one in each.late)
+    ]
+
+
+def _between(visit: Visit) -> timedelta:
+    return timedelta(days=visit.deps.options.urge_days)
+
+
+def _staff(visit: Visit) -> Staff:
+    person = visit.person.person
+    return Staff(
+        name=fitting(person.name, STATUS["staff/name"]),
+        department=fitting(person.title, STATUS["staff/department"]),
+        email=whole(person.email, STATUS["staff/email"]),
+    )
+
+
+_RUN: dict[str, Callable[[Visit, Chosen], Awaitable[list[Outcome]]]] = {
+    "gui-lai": _resend,
+    "huy-gui": _cancel,
+    "don-doc": _urge,
+    "tiep-nhan": _take_in,
+    "tu-choi": _refuse,
+    "da-doc": _read,
+    "giao-lai": _offer,
+    "gan-nhan": _tag,
+    "bo-nhan": _untag,
+}
+ACTS_OUT = (
+    Needs(right=Right.ISSUE, manners=(Manner.YES,)),
+    Needs(right=Right.URGE, manners=(Manner.YES,)),
+)
+# Marking read is for everybody who reads; the handler asks for the right of each act.
+ACTS_IN = (Needs(right=Right.SEE_CONTENT, manners=(Manner.YES, Manner.OWN)),)
+
+ROUTES = (
+    get("/danh-sach/van-ban-di", "outgoing_many", outgoing, needs=SEE, key="outgoing"),
+    post(
+        "/danh-sach/van-ban-di/lam/{act}", "outgoing_many_done", outgoing_done, needs=ACTS_OUT, key="outgoing"
+    ),
+    get("/danh-sach/van-ban-den", "incoming_many", incoming, needs=SEE, key="incoming"),
+    post(
+        "/danh-sach/van-ban-den/lam/{act}", "incoming_many_done", incoming_done, needs=ACTS_IN, key="incoming"
+    ),
+    get("/danh-sach/ket-qua/{key}", "many_result", result, needs=SEE),
+)

@@ -1,0 +1,310 @@
+"""The two lists and the search over both: rows by tab, filter and order, a page at a time. In: an address. Out: the page,
+or the region of it that a script swaps."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from aiohttp import web
+
+from gateway.domain.document import URGENCY_KEYS
+from gateway.domain.text import fold, sought
+from gateway.domain.wall_clock import local
+from gateway.errors import NotFound
+from gateway.office.accounts import list_views
+from gateway.office.domain.listing import TABS, Line, Side, Tab
+from gateway.office.domain.origin import NO_BOOK
+from gateway.office.domain.right import Manner, Right
+from gateway.office.domain.tag import Tag
+from gateway.office.ports.lists import Count, ListPage, Sort, Wanted
+from gateway.office.ports.store import OfficeWork
+from gateway.office.web.listing import asking, sees
+from gateway.office.web.listing import tags as own_tags
+from gateway.office.web.listing.asking import ALL, ATTENTION, ORIGINS, PICKS, SIZES, STATES, Asked
+from gateway.office.web.listing.columns import chosen, visible
+from gateway.office.web.listing.rows import Teller, marked
+from gateway.office.web.listing.sees import Sees
+from gateway.office.web.routes import Needs, get
+from gateway.office.web.visit import Visit
+from gateway.ports.rows import InboxItem
+from gateway.words import labels
+
+SEE = (Needs(right=Right.SEE_CONTENT),)
+ISSUES = (Needs(right=Right.ISSUE, manners=(Manner.YES,)),)
+_BROKEN = ("malformed", "held", "quarantined")
+_MOST_BROKEN = 20
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shown:
+    """What one look at the store found. `broken` are packets that became no document; `last` is when one last came."""
+
+    page: ListPage
+    total: Count
+    counts: Mapping[str, Count]
+    types: Sequence[str]
+    books: Sequence[str]
+    queued: Count | None = None
+    broken: Sequence[InboxItem] = ()
+    last: datetime | None = None
+
+
+async def outgoing(visit: Visit) -> web.StreamResponse:
+    return await _listed(visit, Side.OUT)
+
+
+async def incoming(visit: Visit) -> web.StreamResponse:
+    return await _listed(visit, Side.IN)
+
+
+async def _listed(visit: Visit, side: Side) -> web.StreamResponse:
+    seen = sees.of(visit)
+    views = await list_views.of(visit.deps.store, visit.scope(), side)
+    first = next((each for each in views if each.is_first), None)
+    if first is not None and not visit.request.query_string and not visit.is_piece:
+        return visit.go_back(f"{asking.PATHS[side]}?{first.query}")
+    asked = asked_of(visit, side, visit.request.query, seen)
+    try:
+        shown = await _look(visit, asked)
+    except NotFound:
+        # A place in another list, as of an address that was typed or kept: its first page instead.
+        return visit.go_back(asked.address())
+    values = {
+        **await _values(visit, asked, shown, seen),
+        "views": views,
+        "types": [(each, _type_name(visit, each)) for each in shown.types],
+        "urgencies": [(key, visit.say(f"urgency.{key}")) for key in URGENCY_KEYS.values()],
+        "states": [(each, _state_name(visit, side, each)) for each in STATES[side]],
+        "picks": PICKS,
+        "origins": [(each.value, visit.say(f"listing.source.{each}")) for each in ORIGINS[side]],
+        "books": [(each, _book_name(visit, each)) for each in reversed(shown.books)],
+        "all_columns": visible(side, content=seen.content, tags=seen.tags),
+    }
+    if visit.is_piece:
+        answer = visit.piece("lists/_list.html", **values)
+        answer.headers["HX-Push-Url"] = asked.address(trang=asked.cursor)
+        return answer
+    return await visit.page("lists/list.html", title=visit.say(f"menu.{_MENU[side]}"), **values)
+
+
+_MENU = {Side.OUT: "outgoing", Side.IN: "incoming"}
+
+
+def asked_of(visit: Visit, side: Side, query: Mapping[str, str], seen: Sees) -> Asked:
+    """The question of that query, as this person may ask it."""
+    getall = getattr(query, "getall", None)
+    named = ",".join(getall("cot", [])) if getall else query.get("cot", "")
+    known = {each.key for each in visible(side, content=seen.content, tags=seen.tags)}
+    columns = [key for key in dict.fromkeys(named.split(",")) if key in known]
+    return asking.read(
+        side,
+        query,
+        local(visit.deps.clock.now()).date(),
+        columns=columns,
+        content=seen.content,
+        tags=seen.tags,
+        viewer=seen.viewer(side),
+    )
+
+
+async def _look(visit: Visit, asked: Asked) -> Shown:
+    async with visit.deps.store.read(visit.scope()) as work:
+        page = await work.office.lists.page(asked.wanted, limit=asked.size, cursor=asked.cursor)
+        total = await work.office.lists.count(asked.wanted)
+        is_in = asked.side is Side.IN
+        queued = Wanted(side=Side.OUT, tab=Tab.QUEUED)
+        return Shown(
+            page=page,
+            total=total,
+            counts=await _counts(work, asked),
+            types=await work.office.lists.types(asked.side),
+            books=await work.office.lists.books(asked.side),
+            queued=await work.office.lists.count(queued) if visit.deps.light().word == "down" else None,
+            broken=await _broken(work, asked) if is_in and asked.cursor is None else (),
+            last=await _last(work, asked) if is_in and not page.lines else None,
+        )
+
+
+async def _counts(work: OfficeWork, asked: Asked) -> Mapping[str, Count]:
+    """Of every tab; of what this person may see alone."""
+    viewer = asked.wanted.viewer
+    if viewer is None:
+        found = await work.office.lists.tabs(asked.side)
+        special = {ALL: found[None], ATTENTION: found[Tab(0)]}
+        return special | {tab.name.lower(): found[tab] for tab in TABS[asked.side] if tab.name}
+    mine = Wanted(side=asked.side, viewer=viewer)
+    counts = {
+        ALL: await work.office.lists.count(mine),
+        ATTENTION: await work.office.lists.count(replace(mine, attention=True)),
+    }
+    for tab in TABS[asked.side]:
+        counts[(tab.name or "").lower()] = await work.office.lists.count(replace(mine, tab=tab))
+    return counts
+
+
+async def _broken(work: OfficeWork, asked: Asked) -> Sequence[InboxItem]:
+    """Packets that could not be opened are rows too, where a clerk looks for what is held (interfaces.md 2.5)."""
+    if asked.wanted.viewer is not None or asked.filters or asked.tab not in ("held", ALL):
+        return ()
+    return (await work.inbox.page(limit=_MOST_BROKEN, cursor=None, states=_BROKEN)).items
+
+
+async def _last(work: OfficeWork, asked: Asked) -> datetime | None:
+    """Proves on an empty page that the line is alive."""
+    newest = Wanted(side=Side.IN, viewer=asked.wanted.viewer, sort=Sort.NEWEST)
+    lines = (await work.office.lists.page(newest, limit=1)).lines
+    return lines[0].at if lines else None
+
+
+async def _values(visit: Visit, asked: Asked, shown: Shown, seen: Sees) -> dict[str, object]:
+    office = await visit.deps.todo.office() if asked.side is Side.IN else None
+    teller = Teller(
+        lang=visit.lang, now=visit.deps.clock.now(), office=office, content=seen.content, back=asked.query
+    )
+    columns = chosen(asked.side, asked.columns, content=seen.content, tags=seen.tags)
+    lines = shown.page.lines
+    known = await own_tags.known(visit)
+    found = sought(asked.wanted.text)
+    return {
+        "asked": asked,
+        "side": asked.side.value,
+        "rows": teller.rows(lines),
+        "columns": columns,
+        "shown": shown,
+        "seen": seen,
+        "tabs": asking.tabs(asked.side),
+        "sizes": SIZES,
+        "words": filter_words(visit, asked, known),
+        "tag_options": [("", visit.say("listing.any")), *((each.id, each.name) for each in known)],
+        "tags": known,
+        "tags_of": await own_tags.of_lines(visit, lines) if known else {},
+        "named_tags": any(each.is_tag for each in columns),
+        "acts": acts_of(visit, asked.side),
+        "marked": lambda text: list(marked(text, found)),
+        "since": visit.deps.clock.now(),
+        "type_name": lambda name: _type_name(visit, fold(name)) if visit.lang != "vi" else name,
+        "may_issue": visit.may(Right.ISSUE, Manner.YES),
+        "may_take": visit.may(Right.TAKE_IN, Manner.YES),
+    }
+
+
+def acts_of(visit: Visit, side: Side) -> tuple[str, ...]:
+    """What this person may do to many at once (rules 13); the acts ask again."""
+    named: tuple[tuple[str, bool], ...]
+    issues, takes = visit.may(Right.ISSUE, Manner.YES), visit.may(Right.TAKE_IN, Manner.YES)
+    reads = sees.of(visit).content
+    if side is Side.OUT:
+        named = (
+            ("gui-lai", issues),
+            ("don-doc", visit.may(Right.URGE, Manner.YES)),
+            ("xuat", True),
+            ("ho-so", reads),
+            ("huy-gui", issues),
+            ("gan-nhan", issues),
+            ("bo-nhan", issues),
+        )
+    else:
+        named = (
+            ("tiep-nhan", takes),
+            ("tu-choi", takes),
+            ("xuat", True),
+            ("in", True),
+            ("da-doc", reads),
+            ("giao-lai", takes),
+            ("gan-nhan", takes),
+            ("bo-nhan", takes),
+        )
+    return tuple(key for key, may in named if may)
+
+
+def filter_words(visit: Visit, asked: Asked, tags: Sequence[Tag] = ()) -> list[tuple[str, str, str]]:
+    """Each filter in words: its name, its value, and the list without it. `tags` are those that the person may see."""
+    tag_names = {each.id: each.name for each in tags}
+    told = []
+    for name, value in asked.filters.items():
+        words = value
+        if name == "khan":
+            words = visit.say("listing.pressing") if value == "1" else visit.say(f"urgency.{value}")
+        elif name == "ngay":
+            words = visit.say(f"listing.pick.{value}")
+        elif name == "loai":
+            words = _type_name(visit, value)
+        elif name == "trang-thai":
+            words = _state_name(visit, asked.side, value)
+        elif name == "tep":
+            words = visit.say(f"listing.tep.{value}")
+        elif name == "nguon":
+            words = visit.say(f"listing.source.{value}")
+        elif name == "so":
+            words = _book_name(visit, value)
+        elif name == "nhan":
+            words = tag_names.get(value, "?")
+        elif name in ("qua-han", "chua-doc"):
+            words = ""
+        told.append(
+            (visit.say(f"listing.filter.{name}"), words, asked.address(**{name.replace("-", "_"): None}))
+        )
+    return told
+
+
+def _type_name(visit: Visit, key: str) -> str:
+    """The rows know types by their key without accents; those of the one table have their words."""
+    slug = fold(key).replace(" ", "_")
+    return visit.say(f"type.{slug}") if labels.has(f"type.{slug}") else key
+
+
+def _book_name(visit: Visit, book: str) -> str:
+    return visit.say("listing.book.none") if book == NO_BOOK else visit.say("listing.book", year=book)
+
+
+def _state_name(visit: Visit, side: Side, state: str) -> str:
+    if side is Side.IN:
+        return visit.say(f"state.in.{state}")
+    return visit.say(f"state.{state}", code="?") if state == "unknown" else visit.say(f"state.{state}")
+
+
+async def search(visit: Visit) -> web.StreamResponse:
+    """Both sides at once, ordered by fit."""
+    seen, text = sees.of(visit), visit.ask("q")[:200]
+    side = _side(visit, seen)
+    wanted = Wanted(side=side, text=text, viewer=seen.viewer(side) if side else None)
+    lines: tuple[Line, ...] = ()
+    total, page = Count(n=0), None
+    if text and seen.content:
+        async with visit.deps.store.read(visit.scope()) as work:
+            try:
+                page = await work.office.lists.page(wanted, limit=SIZES[0], cursor=visit.ask("trang") or None)
+            except NotFound:
+                return visit.go("/tim-kiem", q=text)
+            total, lines = await work.office.lists.count(wanted), page.lines
+    now = visit.deps.clock.now()
+    teller = Teller(lang=visit.lang, now=now, content=seen.content)
+    found = sought(text)
+    return await visit.page(
+        "lists/search.html",
+        title=visit.say("listing.search"),
+        text=text,
+        side=side.value if side else "",
+        rows=teller.rows(lines),
+        total=total,
+        page=page,
+        seen=seen,
+        marked=lambda words: list(marked(words, found)),
+    )
+
+
+def _side(visit: Visit, seen: Sees) -> Side | None:
+    """Who sees the own unit's alone is shown one side at a time: what counts as own differs."""
+    given = visit.ask("phia")
+    if given in ("out", "in"):
+        return Side(given)
+    return Side.IN if seen.unit is not None else None
+
+
+ROUTES = (
+    get("/van-ban-di", "outgoing", outgoing, needs=SEE, key="outgoing"),
+    get("/van-ban-den", "incoming", incoming, needs=SEE, key="incoming"),
+    get("/tim-kiem", "search", search, needs=SEE),
+)

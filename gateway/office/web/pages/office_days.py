@@ -1,0 +1,101 @@
+"""The office calendar: holidays and swap days of a year, those that ship with the program and those that this node
+set; every clock of office hours runs by it. In: days as typed, or as a file. Out: the year's days, and what differs
+from now on."""
+
+from __future__ import annotations
+
+from aiohttp import web
+
+from gateway.domain.office_calendar import CalendarDay, DayKind
+from gateway.domain.shipped_days import SHIPPED
+from gateway.domain.wall_clock import local
+from gateway.errors import BadForm, Clash, NotFound
+from gateway.office.domain.right import Manner, Right
+from gateway.office.policy import calendar_file
+from gateway.office.web import dates, forms
+from gateway.office.web.routes import Body, Needs, Who, get, post
+from gateway.office.web.visit import Visit
+from gateway.policy import office_hours
+
+# The calendar is the node's: whoever operates it sets it.
+OPERATES = (Needs(right=Right.NOTICES, manners=(Manner.YES,)),)
+PATH = "/quan-tri/lich"
+Problems = list[tuple[str, str]]
+
+
+async def shown(visit: Visit) -> web.StreamResponse:
+    return await _page(visit, [])
+
+
+async def added(visit: Visit) -> web.StreamResponse:
+    today = local(visit.deps.clock.now()).date()
+    day = dates.day(visit.form.text("day"), today)
+    kind, name = visit.form.text("kind"), visit.form.text("name")
+    if day is None:
+        return await _page(visit, [("day", visit.say("books.day.unreadable"))])
+    if kind not in tuple(DayKind) or len(name) > calendar_file.LONGEST_NAME:
+        return await _page(visit, [("name", visit.say("office.name.long"))])
+    wanted = CalendarDay(day=day, kind=DayKind(kind), name=name)
+    await visit.deps.todo.calendar.put([wanted], visit.deps.clock.now(), visit.person.person.id)
+    return visit.said(PATH, "office.added", nam=str(day.year))
+
+
+async def removed(visit: Visit) -> web.StreamResponse:
+    now, by = visit.deps.clock.now(), visit.person.person.id
+    day = dates.day(visit.form.text("day"), local(now).date())
+    if day is None or not await visit.deps.todo.calendar.remove(day, now, by):
+        raise NotFound("this node has said nothing of its own about that day")
+    return visit.said(PATH, "office.removed", nam=str(day.year))
+
+
+async def imported(visit: Visit) -> web.StreamResponse:
+    """All days of the file, or none."""
+    content = b""
+    async for part in forms.parts(visit.request, visit.token):
+        while piece := await part.read_chunk(65_536):
+            content += piece
+            if len(content) > calendar_file.MOST_BYTES:
+                raise BadForm("the calendar file is too large", code="GW-FORM-SIZE")
+    try:
+        days = calendar_file.read(content)
+    except Clash as why:
+        # Its faults are named with their lines; they are few and short.
+        return await _page(visit, [("file", f"{visit.say('clash.GW-CALENDAR')} {why}")])
+    await visit.deps.todo.calendar.put(days, visit.deps.clock.now(), visit.person.person.id)
+    return visit.said(PATH, "office.imported", nam=str(days[0].day.year))
+
+
+async def _page(visit: Visit, problems: Problems) -> web.StreamResponse:
+    today = local(visit.deps.clock.now()).date()
+    given = visit.ask("nam")
+    year = int(given) if given.isascii() and given.isdigit() and len(given) == 4 else today.year
+    own = await visit.deps.todo.calendar.days()
+    days = [each for each in office_hours.merged(SHIPPED, own) if each.day.year == year]
+    return await visit.page(
+        "office/days.html",
+        422 if problems else 200,
+        title=visit.say("office.title"),
+        year=year,
+        days=days,
+        names={each.day: visit.say(each.name) if each.shipped else each.name for each in days},
+        kinds=[(each.value, visit.say(f"day_kind.{each}")) for each in DayKind],
+        spans=(await visit.deps.todo.office()).spans,
+        problems=problems,
+        given=visit.form.flat(),
+    )
+
+
+ROUTES = (
+    get(PATH, "office_days", shown, who=Who.READY, needs=OPERATES, key="administration"),
+    post(f"{PATH}/them", "office_day_added", added, who=Who.READY, needs=OPERATES, key="administration"),
+    post(f"{PATH}/bo", "office_day_removed", removed, who=Who.READY, needs=OPERATES, key="administration"),
+    post(
+        f"{PATH}/nhap",
+        "office_days_imported",
+        imported,
+        who=Who.READY,
+        needs=OPERATES,
+        key="administration",
+        body=Body.PARTS,
+    ),
+)

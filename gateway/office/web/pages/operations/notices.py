@@ -1,0 +1,154 @@
+"""Notices of stops and incidents (R97, R98): write one, see before to whom it goes and whether it is told in time, end one.
+In: a form. Out: a notice on every page of those it is for, and an event in their feeds."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from aiohttp import web
+
+from gateway.domain.wall_clock import local
+from gateway.office.domain.notice import LONGEST_TEXT, Audience, NoticeKind, Wish
+from gateway.office.web import dates
+from gateway.office.web.frame import OPERATES
+from gateway.office.web.pages.operations.ground import KEY, PATH, page
+from gateway.office.web.routes import Who, get, post
+from gateway.office.web.visit import Visit
+
+_LIST = f"{PATH}/thong-bao"
+MOST = 100
+_NEW = {"tam-dung": NoticeKind.STOP, "su-co": NoticeKind.INCIDENT}
+_FIELDS = {"starts_at": "starts_day", "ends_at": "ends_day"}
+Problems = list[tuple[str, str]]
+
+
+async def shown(visit: Visit) -> web.StreamResponse:
+    board, now = visit.deps.operations.notices, visit.deps.clock.now()
+    found = await board.all(MOST)
+    return await page(
+        visit,
+        "notices",
+        "notices",
+        current=[each for each in found if each.holds(now)],
+        past=[each for each in found if not each.holds(now)],
+        codes=await _codes(visit),
+        earliest=await board.earliest(),
+    )
+
+
+async def form(visit: Visit) -> web.StreamResponse:
+    return await _form(visit, [])
+
+
+async def publish(visit: Visit) -> web.StreamResponse:
+    wish, problems = await _wish(visit)
+    if wish is None or problems:
+        return await _form(visit, problems)
+    if faults := await visit.deps.operations.notices.faults(wish):
+        return await _form(visit, [_told(visit, field, fault) for field, fault in faults])
+    await visit.deps.operations.notices.publish(visit.person.person.id, wish)
+    return visit.said(_LIST, "operating.notice.published")
+
+
+async def ask_end(visit: Visit) -> web.StreamResponse:
+    notice = await visit.deps.operations.notices.get(visit.path("id"))
+    return await page(
+        visit,
+        "notices",
+        "notice_end",
+        title=visit.say("operating.notice.end"),
+        told_of=notice,
+        codes=await _codes(visit),
+    )
+
+
+async def end(visit: Visit) -> web.StreamResponse:
+    await visit.deps.operations.notices.end(visit.person.person.id, visit.path("id"))
+    return visit.said(_LIST, "operating.notice.ended")
+
+
+async def _form(visit: Visit, problems: Problems) -> web.Response:
+    kind = _kind(visit)
+    given = visit.form.flat()
+    if not given and kind is NoticeKind.INCIDENT:
+        now = local(visit.deps.clock.now())
+        given = {"starts_day": f"{now:%d/%m/%Y}", "starts_time": f"{now:%H:%M}"}
+    hosted = [each for each in await visit.deps.store.hosted() if each.left_at is None]
+    return await page(
+        visit,
+        "notices",
+        "notice_form",
+        422 if problems else 200,
+        title=visit.say(f"operating.notice.new.{kind}"),
+        kind=kind,
+        problems=problems,
+        given=given,
+        earliest=await visit.deps.operations.notices.earliest(),
+        agencies=[
+            ("", visit.say("operating.notice.all")),
+            *((each.id, f"{each.name} ({each.code})") for each in hosted),
+        ],
+        most=LONGEST_TEXT,
+        path=visit.request.path,
+    )
+
+
+def _kind(visit: Visit) -> NoticeKind:
+    return _NEW.get(visit.path("kind"), NoticeKind.STOP)
+
+
+async def _wish(visit: Visit) -> tuple[Wish | None, Problems]:
+    """What the form says; None while its times cannot be read."""
+    text, problems = visit.form.text, Problems()
+    starts = _moment(visit, "starts", problems, needed=True)
+    ends = _moment(visit, "ends", problems, needed=False)
+    agency = text("agency")
+    if agency and agency not in await _codes(visit):
+        problems.append(("agency", visit.say("form.missing", field=visit.say("operating.notice.audience"))))
+    if starts is None or problems:
+        return None, problems
+    return Wish(
+        kind=_kind(visit),
+        starts_at=starts,
+        ends_at=ends,
+        text_vi=text("text_vi"),
+        text_en=text("text_en"),
+        meanwhile=text("meanwhile"),
+        afterwards=text("afterwards"),
+        emergency=text("emergency"),
+        audience=Audience.ONE if agency else Audience.ALL,
+        agency_id=agency,
+    ), problems
+
+
+def _moment(visit: Visit, name: str, problems: Problems, *, needed: bool) -> datetime | None:
+    given_day, given_time = visit.form.text(f"{name}_day"), visit.form.text(f"{name}_time")
+    if not given_day and not given_time and not needed:
+        return None
+    day = dates.day(given_day, local(visit.deps.clock.now()).date())
+    clock = dates.clock(given_time)
+    if day is None:
+        problems.append((f"{name}_day", visit.say("operating.notice.day")))
+    if clock is None:
+        problems.append((f"{name}_time", visit.say("operating.notice.time")))
+    return dates.moment(day, clock) if day is not None and clock is not None else None
+
+
+def _told(visit: Visit, field: str, fault: str) -> tuple[str, str]:
+    where = _FIELDS.get(field, field)
+    if fault == "missing":
+        return where, visit.say("form.missing", field=visit.say(f"operating.notice.{field}"))
+    return where, visit.say(f"operating.notice.fault.{fault}", most=LONGEST_TEXT)
+
+
+async def _codes(visit: Visit) -> dict[str, str]:
+    return {each.id: each.code for each in await visit.deps.store.hosted()}
+
+
+ROUTES = (
+    get(_LIST, "notices", shown, who=Who.READY, needs=OPERATES, key=KEY),
+    get(f"{_LIST}/moi/{{kind}}", "notice_form", form, who=Who.READY, needs=OPERATES, key=KEY),
+    post(f"{_LIST}/moi/{{kind}}", "notice_published", publish, who=Who.READY, needs=OPERATES, key=KEY),
+    get(f"{_LIST}/{{id}}/ket-thuc", "notice_end", ask_end, who=Who.READY, needs=OPERATES, key=KEY),
+    post(f"{_LIST}/{{id}}/ket-thuc", "notice_ended", end, who=Who.READY, needs=OPERATES, key=KEY),
+)

@@ -1,0 +1,40 @@
+"""Outgoing documents: the page of one document, its files and packets, and every act on it with a page of its own."""
+
+from __future__ import annotations
+
+from gateway.office.domain.right import Manner, Right
+from gateway.office.web.pages.outgoing import asking, detail, files, moving, recall_step, slip
+from gateway.office.web.pages.outgoing.seen import HERE, PRINTS, READS, SEES
+from gateway.office.web.routes import Needs, Route, get, post
+
+ISSUES = (Needs(right=Right.ISSUE, manners=(Manner.YES,)),)
+RECALLS = (Needs(right=Right.RECALL, manners=(Manner.RECORDED,)),)
+URGES = (Needs(right=Right.URGE, manners=(Manner.YES,)),)
+_KEY = "outgoing"
+_PACKET = HERE + "/goi-tin/{digest:[0-9a-f]+}"
+_FILE = HERE + "/tep/{n:[0-9][0-9]?[0-9]?}"
+
+ROUTES: tuple[Route, ...] = (
+    get(HERE, "out_document", detail.shown, needs=SEES, key=_KEY),
+    get("/m/{id:[a-z]+_[0-9A-Za-z]+}", "by_id", detail.by_id, needs=SEES),
+    get(_FILE, "out_file", files.kept, needs=READS, key=_KEY),
+    get(_FILE + "/xem", "out_file_viewed", files.viewed, needs=READS, key=_KEY),
+    get(_PACKET, "out_packet", files.packet, needs=READS, key=_KEY),
+    get(_PACKET + "/tai", "out_packet_kept", files.packet_kept, needs=READS, key=_KEY),
+    post(HERE + "/chung-cu", "out_evidence", files.evidence, needs=READS, key=_KEY),
+    get(HERE + "/phieu-gui", "out_slip", slip.printed, needs=PRINTS, key=_KEY),
+    get(HERE + "/gui-lai", "out_resend", moving.resending, needs=ISSUES, key=_KEY),
+    post(HERE + "/gui-lai", "out_resent", moving.resent, needs=ISSUES, key=_KEY),
+    get(HERE + "/sua-lai", "out_anew", moving.correcting, needs=ISSUES, key=_KEY),
+    post(HERE + "/sua-lai", "out_anew_begun", moving.corrected, needs=ISSUES, key=_KEY),
+    get(HERE + "/gui-them", "out_further", moving.adding, needs=ISSUES, key=_KEY),
+    post(HERE + "/gui-them", "out_further_sent", moving.added, needs=ISSUES, key=_KEY),
+    get(HERE + "/huy-gui", "out_cancel", moving.cancelling, needs=ISSUES, key=_KEY),
+    post(HERE + "/huy-gui", "out_cancelled", moving.cancelled, needs=ISSUES, key=_KEY),
+    post(HERE + "/hoan-tac", "out_undone", moving.undone, needs=ISSUES, key=_KEY),
+    get(HERE + "/thu-hoi", "out_recall", asking.recalling, needs=RECALLS, key=_KEY),
+    post(HERE + "/thu-hoi", "out_recalled", asking.recalled, needs=RECALLS, key=_KEY),
+    get(HERE + "/don-doc", "out_urge", asking.urging, needs=URGES, key=_KEY),
+    post(HERE + "/don-doc", "out_urged", asking.urged, needs=URGES, key=_KEY),
+    *recall_step.ROUTES,
+)

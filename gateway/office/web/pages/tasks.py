@@ -1,0 +1,181 @@
+"""The to-do list: one list over both directions of what needs a hand, longest overdue first; who looks after it, what
+may rest. In: the tasks of the agency. Out: the list, one task with what can be noted about it, the notes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, time, timedelta
+
+from aiohttp import web
+
+from gateway.domain.wall_clock import local
+from gateway.errors import Clash, NotFound
+from gateway.office.domain.right import Manner, Right
+from gateway.office.domain.task import Task, TaskKind
+from gateway.office.todo import gather, note
+from gateway.office.web import dates
+from gateway.office.web.failing import of_error
+from gateway.office.web.routes import Needs, get, post
+from gateway.office.web.visit import Visit, merged, where
+
+# What is on the list says what documents are about: for those who see the agency's all.
+SEES = (Needs(right=Right.SEE_CONTENT, manners=(Manner.YES,)),)
+# Who only views notes nothing.
+NOTES = (Needs(right=Right.URGE, manners=(Manner.YES,)),)
+_MORNING = time(8)
+_ROWS = 50
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """One task as the list shows it. `path` opens its subject, `act` is where it is done."""
+
+    task: Task
+    left: timedelta
+    path: str
+    act: str
+    verb: str
+
+
+async def listed(visit: Visit) -> web.StreamResponse:
+    everything = visit.ask("tat-ca") == "1"
+    found = await gather.run(visit.deps.todo, visit.scope(), everything=everything)
+    kind = visit.ask("loai")
+    mine = visit.ask("cua-toi") == "1"
+    wanted = [
+        each
+        for each in found.tasks
+        if (not kind or each.kind == kind) and (not mine or each.owner == visit.person.person.name)
+    ]
+    pages = max(1, -(-len(wanted) // _ROWS))
+    page = visit.number("trang", 1, tuple(range(1, pages + 1)))
+    shown = [row(visit, found, each) for each in wanted[(page - 1) * _ROWS : page * _ROWS]]
+    following = merged(dict(visit.request.query), trang=str(page + 1), told=None)
+    kinds = {each: sum(task.kind == each for task in found.tasks) for each in TaskKind}
+    return await visit.page(
+        "tasks/list.html",
+        title=visit.say("menu.todo"),
+        rows=shown,
+        following=where("/can-xu-ly", **following) if page < pages else "",
+        kinds={each: count for each, count in kinds.items() if count},
+        total=len(found.tasks),
+        kind=kind,
+        mine=mine,
+        everything=everything,
+        may_note=visit.may(Right.URGE, Manner.YES),
+        resting=found.resting,
+        cut=found.cut,
+    )
+
+
+async def one(visit: Visit) -> web.StreamResponse:
+    return await _shown(visit, visit.ask("viec"))
+
+
+async def taken(visit: Visit) -> web.StreamResponse:
+    task = visit.form.text("task")
+    await note.take(visit.deps.todo, visit.scope(), task, visit.person.person.name)
+    return visit.said("/can-xu-ly", "tasks.taken")
+
+
+async def snoozed(visit: Visit) -> web.StreamResponse:
+    task = visit.form.text("task")
+    until = _until(visit)
+    if until is None:
+        return await _shown(visit, task, [("day", visit.say("tasks.when.unreadable"))])
+    try:
+        await note.snooze(visit.deps.todo, visit.scope(), task, until, visit.form.text("note"))
+    except Clash as why:
+        return await _shown(
+            visit,
+            task,
+            [("note" if why.code == "GW-NOTE" else "day", of_error(why, visit.lang).title)],
+        )
+    return visit.said("/can-xu-ly", "tasks.snoozed")
+
+
+async def closed(visit: Visit) -> web.StreamResponse:
+    task = visit.form.text("task")
+    try:
+        await note.close(visit.deps.todo, visit.scope(), task, visit.form.text("done"))
+    except Clash as why:
+        return await _shown(visit, task, [("done", of_error(why, visit.lang).title)])
+    return visit.said("/can-xu-ly", "tasks.closed")
+
+
+async def woken(visit: Visit) -> web.StreamResponse:
+    await note.wake(visit.deps.todo, visit.scope(), visit.form.text("task"))
+    return visit.said("/can-xu-ly", "tasks.woken")
+
+
+def row(visit: Visit, found: gather.TodoList, task: Task) -> Row:
+    path = subject_path(task)
+    act, verb = _ACTS.get(task.kind, ("", "open"))
+    if verb == "resend" and not visit.may(Right.ISSUE, Manner.YES):
+        act, verb = "", "open"
+    return Row(
+        task=task,
+        left=found.left(task),
+        path=path,
+        act=act.format(path=path, id=task.subject_id),
+        verb=visit.say(f"tasks.do.{verb}"),
+    )
+
+
+def subject_path(task: Task) -> str:
+    """Where the thing that the task is about is opened."""
+    if task.kind is TaskKind.CERTIFICATE:
+        return where(f"/co-quan/{task.counterpart}")
+    return where(f"/van-ban-den/{task.subject_id}" if task.is_incoming else f"/van-ban-di/{task.subject_id}")
+
+
+_ACTS: dict[TaskKind, tuple[str, str]] = {
+    TaskKind.TAKE_IN: ("{path}", "take_in"),
+    TaskKind.DECIDE: ("{path}", "decide"),
+    TaskKind.REJECTED: ("{path}/gui-lai", "resend"),
+    TaskKind.FAILED: ("{path}/gui-lai", "resend"),
+    TaskKind.RECALL: ("{path}", "answer"),
+    TaskKind.REPLY: ("/phat-hanh?tra-loi={id}", "reply"),
+    TaskKind.CERTIFICATE: ("{path}", "open"),
+    TaskKind.ISSUE: ("{path}", "open"),
+    TaskKind.STATUS: ("{path}", "open"),
+    TaskKind.TAKE_BACK: ("{path}", "open"),
+    TaskKind.APPROVE_RECALL: ("{path}/thu-hoi/de-nghi", "approve"),
+}
+
+
+async def _shown(
+    visit: Visit, task_id: str, problems: list[tuple[str, str]] | None = None
+) -> web.StreamResponse:
+    found = await gather.run(visit.deps.todo, visit.scope(), everything=True)
+    task = next((each for each in found.tasks if each.id == task_id), None)
+    if task is None:
+        raise NotFound("this task is settled, or never was")
+    tomorrow = local(visit.deps.clock.now()) + timedelta(days=1)
+    return await visit.page(
+        "tasks/one.html",
+        422 if problems else 200,
+        title=visit.say(f"task.{task.kind}"),
+        row=row(visit, found, task),
+        may_note=visit.may(Right.URGE, Manner.YES),
+        rests=task.rests(found.at),
+        problems=problems or [],
+        given=visit.form.flat() or {"day": tomorrow.strftime("%d/%m/%Y"), "time": _MORNING.strftime("%H:%M")},
+    )
+
+
+def _until(visit: Visit) -> datetime | None:
+    now = visit.deps.clock.now()
+    on = dates.day(visit.form.text("day"), local(now).date())
+    at = dates.clock(visit.form.text("time") or _MORNING.strftime("%H:%M"))
+    return dates.moment(on, at) if on is not None and at is not None else None
+
+
+ROUTES = (
+    get("/can-xu-ly", "tasks", listed, needs=SEES, key="todo"),
+    get("/can-xu-ly/viec", "task", one, needs=SEES, key="todo"),
+    post("/can-xu-ly/phu-trach", "task_taken", taken, needs=NOTES, key="todo"),
+    post("/can-xu-ly/nhac-lai", "task_snoozed", snoozed, needs=NOTES, key="todo"),
+    post("/can-xu-ly/xong", "task_closed", closed, needs=NOTES, key="todo"),
+    post("/can-xu-ly/danh-thuc", "task_woken", woken, needs=NOTES, key="todo"),
+)

@@ -1,0 +1,72 @@
+"""What a route of the pages is: where it is, who may go there, what its form brings. The table of all routes is
+`gateway.office.web.pages`; the door reads it, and a test holds it against the table of roles."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+from aiohttp import web
+
+from gateway.office.domain.right import Manner, Right
+
+if TYPE_CHECKING:
+    from gateway.office.web.visit import Visit
+
+Handler = Callable[["Visit"], Awaitable[web.StreamResponse]]
+
+
+class Who(StrEnum):
+    """Who may come at all; `rights` narrow it further."""
+
+    ANYBODY = "anybody"
+    """Also whoever is not signed in."""
+    PERSON = "person"
+    """Signed in, whatever is still owed: a new password, a second factor, an agency to choose."""
+    READY = "ready"
+    """Signed in, and nothing owed; an agency need not be chosen."""
+    MEMBER = "member"
+    """At work for one agency."""
+
+
+class Body(StrEnum):
+    """How a form comes. Of `PARTS` the handler reads the files itself, behind the form's token."""
+
+    NONE = "none"
+    FORM = "form"
+    PARTS = "parts"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Needs:
+    """One row of the table of roles, in any of these manners; without manners in whichever."""
+
+    right: Right
+    manners: tuple[Manner, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Route:
+    """One page or act. `needs` are alternatives: one is enough. `key` is the menu entry that it stands under. `quiet`: a
+    script asks it by itself, which keeps no session alive."""
+
+    method: str
+    path: str
+    name: str
+    handler: Handler
+    who: Who = Who.MEMBER
+    needs: tuple[Needs, ...] = ()
+    body: Body = Body.NONE
+    key: str = ""
+    quiet: bool = False
+
+
+def get(path: str, name: str, handler: Handler, **rest: object) -> Route:
+    return Route(method="GET", path=path, name=name, handler=handler, **rest)  # type: ignore[arg-type]
+
+
+def post(path: str, name: str, handler: Handler, **rest: object) -> Route:
+    """An act: its form is read, and its token proved, before the handler."""
+    return Route(method="POST", path=path, name=name, handler=handler, **{"body": Body.FORM, **rest})  # type: ignore[arg-type]

@@ -1,0 +1,1 @@
+"""The loops that only persons need."""

@@ -1,0 +1,53 @@
+"""Whoever follows the documents of this store: what one unit of work changed, told to a follower that writes what hangs
+on it in the same transaction. In: nothing but the promise; the office brings a follower, and without it nobody follows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Protocol
+
+from gateway.domain.document import IncomingDocument, OutgoingDocument
+from gateway.store.transaction import Transaction
+
+
+class Follower(Protocol):
+    """Of one unit of work and one agency."""
+
+    def out_changed(self, document: OutgoingDocument, *, new: bool = False) -> None: ...
+
+    def in_changed(self, document: IncomingDocument, *, new: bool = False) -> None: ...
+
+    def touch_out(self, id: str) -> None:
+        """Something of it changed that is not in its body, such as its recipients."""
+
+    def touch_in(self, id: str) -> None: ...
+
+    def touch_delivery(self, id: str) -> None: ...
+
+    async def write(self) -> None:
+        """Just before the unit commits."""
+
+
+class Nobody:
+    """Follows nothing."""
+
+    def out_changed(self, document: OutgoingDocument, *, new: bool = False) -> None: ...
+
+    def in_changed(self, document: IncomingDocument, *, new: bool = False) -> None: ...
+
+    def touch_out(self, id: str) -> None: ...
+
+    def touch_in(self, id: str) -> None: ...
+
+    def touch_delivery(self, id: str) -> None: ...
+
+    async def write(self) -> None: ...
+
+
+Follows = Callable[[Transaction, str], Follower]
+"""Of a unit of work for that agency."""
+NOBODY = Nobody()
+
+
+def nobody(tx: Transaction, agency_id: str) -> Follower:
+    return NOBODY

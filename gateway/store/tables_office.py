@@ -1,0 +1,393 @@
+"""The rows that only the office reads and writes. The database has one schema whichever storeys a node runs: so they stand
+here, and what is done with them stands in the office. In: nothing. Out: tables.
+
+A list row's `place` orders by time and is never given twice: microseconds since 1970, and twelve bits that keep documents
+of the same moment apart. The full-text index of SQLite hangs on it, and a page of a list begins behind it."""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+from typing import Any, ClassVar, Final
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    ForeignKeyConstraint,
+    Index,
+    Integer,
+    String,
+    Text,
+    UniqueConstraint,
+    false,
+    text,
+)
+from sqlmodel import Field
+
+from gateway.store.columns import Moment
+from gateway.store.row import Row
+
+# --- lists, search and figures --------------------------------------------------------------------------------------
+
+# The bits of `tabs` for those that hold few documents of many; the others, such as what was sent, are nearly the whole
+# list, and reading that is as fast.
+RARE_TABS: Final = {
+    "queued": 1,
+    "rejected": 4,
+    "failed": 8,
+    "recall": 16,
+    "draft": 32,
+    "silent": 64,
+    "new": 128,
+    "held": 256,
+    "processing": 1024,
+    "not_handed": 2048,
+    "unsent": 4096,
+}
+KEYED_BY_PLACE = frozenset({"list_row"})
+SEARCH_INDEX = "ix_list_search"
+# Keys of collation are compared byte by byte, also by a server that would sort by the rules of its language.
+SORTED = String().with_variant(String(collation="C"), "postgresql")
+WHOLE = BigInteger().with_variant(Integer(), "sqlite")
+ATTENTION: Any = text("attention_at IS NOT NULL")  # Any: accepted wherever a condition is
+LEAD: Any = text("lead IS NOT NULL")
+SENT: Any = text("sent_at IS NOT NULL")
+URGENT: Any = text("urgency > 0")
+UNREAD: Any = text("unread")
+ATTACHED: Any = text("attached")
+BARE: Any = text("NOT attached")
+
+
+def in_tab(tab: int) -> Any:  # Any: what `text` gives is accepted wherever a condition is
+    """Written out and never bound: a database uses a partial index only where it reads the same words."""
+    return text(f"(tabs & {int(tab)}) <> 0")
+
+
+# Both conditions, each in the words of its own index: a planner knows no better how few rows are new.
+PRESSING: Any = text("(tabs & 128) <> 0 AND urgency > 0")
+
+
+def _partial(name: str, where: Any, *columns: str) -> Index:
+    return Index(name, "agency_id", "side", *columns, postgresql_where=where, sqlite_where=where)
+
+
+class ListRow(Row, table=True):
+    """One document as its list has it; `card` is what the row shows and nothing is asked about."""
+
+    __tablename__ = "list_row"
+    __table_args__: ClassVar[Any] = (
+        ForeignKeyConstraint(["agency_id"], ["hosted_agency.id"], name="fk_list_row_agency"),
+        UniqueConstraint("agency_id", "id", name="uq_list_row_id"),
+        # What is counted stands in the index too: 10,000 rows need not be looked up.
+        Index("ix_list_row_place", "agency_id", "side", "place", "tabs"),
+        Index("ix_list_row_both", "agency_id", "place"),
+        Index("ix_list_row_number", "agency_id", "side", "number_key", "place"),
+        Index("ix_list_row_party", "agency_id", "side", "party_key", "place"),
+        Index("ix_list_row_issued", "agency_id", "side", "issued_on", "place"),
+        Index("ix_list_row_type", "agency_id", "side", "type_key", "place"),
+        Index("ix_list_row_state", "agency_id", "side", "state", "place"),
+        Index("ix_list_row_origin", "agency_id", "side", "origin", "place"),
+        Index("ix_list_row_book", "agency_id", "side", "book", "place"),
+        _partial("ix_list_row_attention", ATTENTION, "place", "attention_at"),
+        _partial("ix_list_row_lead", LEAD, "lead", "place"),
+        _partial("ix_list_row_sent", SENT, "sent_at", "state"),
+        _partial("ix_list_row_urgent", URGENT, "urgency", "place"),
+        _partial("ix_list_row_unread", UNREAD, "place"),
+        _partial("ix_list_row_pressing", PRESSING, "place"),
+        _partial("ix_list_row_attached", ATTACHED, "place"),
+        *(_partial(f"ix_list_row_tab_{name}", in_tab(bit), "place") for name, bit in RARE_TABS.items()),
+    )
+
+    place: int = Field(sa_column=Column(WHOLE, primary_key=True, autoincrement=False))
+    agency_id: str
+    id: str
+    side: str
+    at: datetime = Field(sa_type=Moment)
+    state: str
+    own_state: str
+    tabs: int
+    urgency: int
+    issued_on: date | None = None
+    due_at: datetime | None = Field(default=None, sa_type=Moment)
+    attention_at: datetime | None = Field(default=None, sa_type=Moment)
+    lead: int | None = Field(default=None, sa_column=Column(WHOLE))
+    sent_at: datetime | None = Field(default=None, sa_type=Moment)
+    latest_at: datetime | None = Field(default=None, sa_type=Moment)
+    attached: bool
+    origin: str | None = None
+    book: str | None = None
+    unread: bool = Field(sa_column=Column(Boolean, nullable=False, server_default=false()))
+    number_key: str = Field(sa_column=Column(SORTED, nullable=False))
+    party_key: str = Field(sa_column=Column(SORTED, nullable=False))
+    type_key: str = Field(sa_column=Column(SORTED, nullable=False))
+    folded: str = Field(sa_type=Text)
+    card: str = Field(sa_type=Text)
+
+
+class ListDayRow(Row, table=True):
+    """The figures of one day on a Vietnamese calendar, worked out again while its deliveries still move."""
+
+    __tablename__ = "list_day"
+    __table_args__ = (ForeignKeyConstraint(["agency_id"], ["hosted_agency.id"], name="fk_list_day_agency"),)
+
+    agency_id: str = Field(primary_key=True)
+    day: date = Field(primary_key=True)
+    made_at: datetime = Field(sa_type=Moment)
+    body: str = Field(sa_type=Text)
+
+
+class ListFillRow(Row, table=True):
+    """How far the documents of one side, oldest first, have their rows."""
+
+    __tablename__ = "list_fill"
+    __table_args__ = (ForeignKeyConstraint(["agency_id"], ["hosted_agency.id"], name="fk_list_fill_agency"),)
+
+    agency_id: str = Field(primary_key=True)
+    side: str = Field(primary_key=True)
+    at: datetime = Field(sa_type=Moment)
+    id: str
+    done: bool
+
+
+# --- what pages keep for the pages that follow ----------------------------------------------------------------------
+
+
+class KeepingRow(Row, table=True):
+    """`body` is base64, as every value of a backup is text or a number."""
+
+    __tablename__ = "page_keeping"
+    __table_args__ = (
+        Index("ix_page_keeping_session", "session_id", "at"),
+        Index("ix_page_keeping_until", "until"),
+    )
+
+    key: str = Field(primary_key=True)
+    session_id: str
+    body: str = Field(sa_type=Text)
+    at: datetime = Field(sa_type=Moment)
+    until: datetime = Field(sa_type=Moment)
+
+
+# --- saved views ----------------------------------------------------------------------------------------------------
+
+
+class SavedViewRow(Row, table=True):
+    """`folded` is the name without accents and case: two names that read the same are one."""
+
+    __tablename__ = "saved_view"
+    __table_args__ = (ForeignKeyConstraint(["agency_id"], ["hosted_agency.id"], name="fk_saved_view_agency"),)
+
+    agency_id: str = Field(primary_key=True)
+    person_id: str = Field(primary_key=True)
+    side: str = Field(primary_key=True)
+    folded: str = Field(primary_key=True)
+    name: str
+    query: str = Field(sa_type=Text)
+    is_first: bool = Field(sa_column=Column(Boolean, nullable=False, server_default=false()))
+    saved_at: datetime = Field(sa_type=Moment)
+
+
+# --- an agency's own labels -----------------------------------------------------------------------------------------
+
+
+class TagRow(Row, table=True):
+    """`folded` is the name without accents and case: two names that read the same are one."""
+
+    __tablename__ = "tag"
+    __table_args__ = (
+        ForeignKeyConstraint(["agency_id"], ["hosted_agency.id"], name="fk_tag_agency"),
+        UniqueConstraint("agency_id", "folded", name="uq_tag_name"),
+    )
+
+    agency_id: str = Field(primary_key=True)
+    id: str = Field(primary_key=True)
+    folded: str
+    name: str
+    made_by: str
+    made_at: datetime = Field(sa_type=Moment)
+
+
+class TagMarkRow(Row, table=True):
+    __tablename__ = "tag_mark"
+    __table_args__ = (
+        ForeignKeyConstraint(["agency_id", "tag_id"], ["tag.agency_id", "tag.id"], name="fk_tag_mark_tag"),
+        Index("ix_tag_mark_document", "agency_id", "document_id"),
+    )
+
+    agency_id: str = Field(primary_key=True)
+    tag_id: str = Field(primary_key=True)
+    document_id: str = Field(primary_key=True)
+    side: str
+    marked_by: str
+    marked_at: datetime = Field(sa_type=Moment)
+
+
+# --- notices of stops and incidents ---------------------------------------------------------------------------------
+
+
+class NoticeRow(Row, table=True):
+    """`wish` is the notice as it was wanted (JSON)."""
+
+    __tablename__ = "notice"
+
+    id: str = Field(primary_key=True)
+    wish: str = Field(sa_type=Text)
+    published_at: datetime = Field(sa_type=Moment, index=True)
+    published_by: str
+    closed_at: datetime | None = Field(default=None, sa_type=Moment)
+    closed_by: str = ""
+
+
+# --- recalls that wait, or waited, for the head ---------------------------------------------------------------------
+
+
+class RecallAskRow(Row, table=True):
+    """`recipients` is a JSON list of codes."""
+
+    __tablename__ = "recall_ask"
+    __table_args__ = (
+        ForeignKeyConstraint(["agency_id"], ["hosted_agency.id"], name="fk_recall_ask_agency"),
+        ForeignKeyConstraint(
+            ["agency_id", "document_id"],
+            ["outgoing_document.agency_id", "outgoing_document.id"],
+            name="fk_recall_ask_document_id",
+        ),
+        Index("ix_recall_ask_document", "agency_id", "document_id"),
+        Index("ix_recall_ask_state", "agency_id", "state", "asked_at"),
+    )
+
+    agency_id: str = Field(primary_key=True)
+    id: str = Field(primary_key=True)
+    document_id: str
+    reason: str = Field(sa_type=Text)
+    notice_no: str
+    take_back: bool = Field(sa_column=Column(Boolean, nullable=False))
+    recipients: str = Field(sa_type=Text)
+    asked_by: str
+    asked_at: datetime = Field(sa_type=Moment)
+    asked_for: str | None = None
+    state: str
+    decided_by: str | None = None
+    decided_for: str | None = None
+    decided_at: datetime | None = Field(default=None, sa_type=Moment)
+    why: str = Field(default="", sa_type=Text)
+    result: str | None = None
+
+
+# --- signing in; nothing here is a secret that could be used --------------------------------------------------------
+
+
+class SessionRow(Row, table=True):
+    """`digest` is the SHA-256 of what the browser holds; `id` names the session to people."""
+
+    __tablename__ = "session"
+    __table_args__ = (
+        ForeignKeyConstraint(["person_id"], ["person.id"], name="fk_session_person"),
+        ForeignKeyConstraint(["agency_id"], ["hosted_agency.id"], name="fk_session_agency"),
+        UniqueConstraint("id", name="uq_session_id"),
+        Index("ix_session_person", "person_id", "ended_at"),
+        Index("ix_session_ends", "ends_at"),
+    )
+
+    digest: str = Field(primary_key=True)
+    id: str
+    person_id: str
+    agency_id: str | None = None
+    factor: str
+    began_at: datetime = Field(sa_type=Moment)
+    seen_at: datetime = Field(sa_type=Moment)
+    ends_at: datetime = Field(sa_type=Moment)
+    address: str
+    agent: str
+    ended_at: datetime | None = Field(default=None, sa_type=Moment)
+    ended_why: str | None = None
+
+
+class SignInTryRow(Row, table=True):
+    """`key` is the digest of an address or of a typed name: of a name that nobody has, too."""
+
+    __tablename__ = "sign_in_try"
+    __table_args__ = (Index("ix_sign_in_try_last", "last_at"),)
+
+    key: str = Field(primary_key=True)
+    failures: int
+    last_at: datetime = Field(sa_type=Moment)
+
+
+class PasswordPastRow(Row, table=True):
+    __tablename__ = "password_past"
+    __table_args__ = (ForeignKeyConstraint(["person_id"], ["person.id"], name="fk_password_past_person"),)
+
+    person_id: str = Field(primary_key=True)
+    at: datetime = Field(primary_key=True, sa_type=Moment)
+    hashed: str = Field(sa_type=Text)
+
+
+class RecoveryCodeRow(Row, table=True):
+    __tablename__ = "recovery_code"
+    __table_args__ = (ForeignKeyConstraint(["person_id"], ["person.id"], name="fk_recovery_code_person"),)
+
+    person_id: str = Field(primary_key=True)
+    digest: str = Field(primary_key=True)
+    used_at: datetime | None = Field(default=None, sa_type=Moment)
+
+
+SESSION_TABLES: Final = frozenset({"session", "sign_in_try", "password_past", "recovery_code"})
+
+
+# --- what persons may do where; a post of the node itself has an empty agency ---------------------------------------
+
+
+class PostRow(Row, table=True):
+    """`agency_id` is empty for a post of the whole node, which is why it is no foreign key."""
+
+    __tablename__ = "post"
+    __table_args__ = (
+        ForeignKeyConstraint(["person_id"], ["person.id"], name="fk_post_person"),
+        Index("ix_post_agency", "agency_id", "role"),
+    )
+
+    person_id: str = Field(primary_key=True)
+    agency_id: str = Field(primary_key=True)
+    role: str = Field(primary_key=True)
+    unit: str = ""
+    given_by: str
+    given_at: datetime = Field(sa_type=Moment)
+    until: datetime | None = Field(default=None, sa_type=Moment)
+
+
+class DelegationRow(Row, table=True):
+    __tablename__ = "delegation"
+    __table_args__ = (
+        ForeignKeyConstraint(["agency_id"], ["hosted_agency.id"], name="fk_delegation_agency"),
+        Index("ix_delegation_to", "to_id", "ends_at"),
+        Index("ix_delegation_made", "agency_id", "made_at", "id"),
+    )
+
+    agency_id: str = Field(primary_key=True)
+    id: str = Field(primary_key=True)
+    from_id: str
+    to_id: str
+    made_at: datetime = Field(sa_type=Moment)
+    ends_at: datetime = Field(sa_type=Moment)
+    body: str = Field(sa_type=Text)
+
+
+class MailboxRow(Row, table=True):
+    """The name of a desk. No two of the node are alike, and no person signs in with one."""
+
+    __tablename__ = "mailbox"
+    __table_args__ = (
+        ForeignKeyConstraint(["agency_id"], ["hosted_agency.id"], name="fk_mailbox_agency"),
+        Index("uq_mailbox_name", "name", unique=True),
+    )
+
+    agency_id: str = Field(primary_key=True)
+    name: str = Field(primary_key=True)
+    role: str
+    made_by: str
+    made_at: datetime = Field(sa_type=Moment)
+    closed_at: datetime | None = Field(default=None, sa_type=Moment)
+
+
+RIGHTS_TABLES: Final = frozenset({"post"})

@@ -1,0 +1,167 @@
+"""A node whose workers sleep misses nothing: what another process writes, what a time brings, what a clock that jumps makes
+due, and what the one look that wakes them cannot tell of. Real loops; from one look to the next it is long here, so that
+what is found in time was told of, and not come upon."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from sqlalchemy import text
+
+from gateway.domain.document import FileRole, OutgoingDocument
+from gateway.outgoing import drafting, manage
+from gateway.outgoing.intake import tray
+from gateway.settings import Settings
+from gateway.workers.lookout import longest_sleep_s
+from gateway.workers.pulse import Pulse
+from tests.support.clock import ManualClock
+from tests.support.node import DEPARTMENT, PDF, PROVINCE, Town, draft, opened
+
+LOOK_S = 3.0
+SOON_S = 20.0
+# Whose turn comes with the time. Mail is off here, so nobody is reminded.
+TIMED = {
+    *("sealer", "clocks", "lister", "keys", "holds", "quarantine", "accounts", "history", "pulse"),
+    "revocation",
+}
+
+
+@dataclass(slots=True, kw_only=True)
+class Turns(Pulse):
+    """The pulse of a process, which tells a test who turned."""
+
+    seen: set[str] = field(default_factory=set)
+
+    def counted(self, name: str, step: Callable[[], Awaitable[bool]]) -> Callable[[], Awaitable[bool]]:
+        async def noting() -> bool:
+            worked = await step()
+            self.seen.add(name)
+            return worked
+
+        return Pulse.counted(self, name, noting)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pair:
+    """A process that works, and another one of the same node that rings nobody: SQLite has no line between them."""
+
+    clock: ManualClock
+    turns: Turns
+    other: Town
+
+
+@asynccontextmanager
+async def asleep(folder: Path, look_s: float = LOOK_S) -> AsyncIterator[Pair]:
+    """Entered when every loop has turned."""
+
+    def rarely(settings: Settings) -> Settings:
+        return replace(settings, workers=replace(settings.workers, poll_s=look_s))
+
+    clock, stop = ManualClock(), asyncio.Event()
+    async with opened(folder, clock, change=rarely) as town, opened(folder, clock) as other:
+        pulse = town.node.pulse
+        turns = Turns(folder=pulse.folder, clock=clock, pool=pulse.pool)
+        working = asyncio.create_task(replace(town.node, pulse=turns).run_workers(stop))
+        await until(lambda: turns.seen >= {*TIMED, "packer", "lookout"})
+        try:
+            yield Pair(clock=clock, turns=turns, other=other)
+        finally:
+            stop.set()
+            await working
+
+
+async def until(true: Callable[[], bool] | Callable[[], Awaitable[bool]]) -> None:
+    async with asyncio.timeout(SOON_S):
+        while True:
+            found = true()
+            if found is True or (found is not False and await found):
+                return
+            await asyncio.sleep(0.02)
+
+
+async def answered(town: Town, document: OutgoingDocument) -> None:
+    async def delivered() -> bool:
+        return (await town.delivery(document)).state == "delivered"
+
+    await until(delivered)
+
+
+async def pdf() -> AsyncIterator[bytes]:
+    yield PDF
+
+
+def test_what_is_found_in_time_here_was_told_of() -> None:
+    assert all(
+        longest_sleep_s(name, LOOK_S) > 2 * SOON_S for name in {*TIMED, "packer"} - {"pulse", "revocation"}
+    )
+
+
+async def test_what_another_process_wrote_leaves_soon(tmp_path: Path) -> None:
+    async with asleep(tmp_path / "node") as pair:
+        await answered(pair.other, await pair.other.send("15"))
+
+
+async def test_what_is_planned_leaves_when_its_time_has_come(tmp_path: Path) -> None:
+    async with asleep(tmp_path / "node") as pair:
+        desk, scope = pair.other.node.out, await pair.other.scope(DEPARTMENT)
+        begun = await drafting.begin(desk, scope, draft("15", PROVINCE))
+        async with tray(desk) as files:
+            await files.add(FileRole.LEAD, "15.pdf", FileRole.LEAD, pdf())
+            await drafting.add_files(desk, scope, begun.id, files)
+        planned = await manage.send_draft(desk, scope, begun.id, wait=timedelta(hours=1))
+        pair.turns.seen.clear()
+        await until(lambda: "lookout" in pair.turns.seen)
+        assert (await pair.other.delivery(planned)).state == "queued"
+
+        pair.clock.advance(timedelta(hours=1))
+
+        await answered(pair.other, planned)
+
+
+async def test_work_of_a_process_that_died_is_taken_up_when_its_lease_is_over(tmp_path: Path) -> None:
+    async with asleep(tmp_path / "node") as pair:
+        lease_s = 3600.0
+        scope = await pair.other.scope(DEPARTMENT)
+        async with asyncio.timeout(SOON_S):
+            while True:  # the sleeper may be quicker than the one that is to die
+                document = await pair.other.send(str(await pair.other.count("outgoing_document") + 15))
+                if await pair.other.node.store.claim_jobs("pack", 1, lease_s):
+                    break
+        pair.turns.seen.clear()
+        await until(lambda: "lookout" in pair.turns.seen)
+        async with pair.other.node.store.read(scope) as work:
+            assert (await work.deliveries.of(document.id))[0].state == "queued"
+
+        pair.clock.advance(lease_s)
+
+        await answered(pair.other, document)
+
+
+@pytest.mark.parametrize("by", [timedelta(days=1), timedelta(days=-400)], ids=["ahead", "back"])
+async def test_whatever_comes_with_the_time_comes_also_when_the_clock_jumps(
+    tmp_path: Path, by: timedelta
+) -> None:
+    async with asleep(tmp_path / "node") as pair:
+        pair.turns.seen.clear()
+
+        pair.clock.advance(by)
+
+        await until(lambda: pair.turns.seen >= TIMED)
+
+
+async def test_what_no_look_can_tell_of_is_come_upon(tmp_path: Path) -> None:
+    """Every look fails; each worker still looks for himself now and then."""
+    async with asleep(tmp_path / "node", look_s=0.2) as pair:
+        async with pair.other.node.store.writer.begin() as connection:
+            await connection.execute(text("ALTER TABLE revocation_question RENAME TO away"))
+        pair.turns.seen.clear()
+
+        await answered(pair.other, await pair.other.send("15"))
+
+        assert "lookout" not in pair.turns.seen

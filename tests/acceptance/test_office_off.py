@@ -1,0 +1,100 @@
+"""A node whose office is switched off exchanges as ever, shows no page and keeps no lists; switched on, it knows all."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import pytest
+from aiohttp.test_utils import TestClient, TestServer
+from sqlalchemy import func, select
+
+from gateway import house
+from gateway.bootstrap.node import Node, open_node
+from gateway.cli.doors import application
+from gateway.demo import stage, story
+from gateway.domain.document import IncomingDocument, OutgoingDocument
+from gateway.office.bootstrap.office import Office, open_office
+from gateway.office.domain.listing import is_listed_in, is_listed_out
+from gateway.ops.health import Watch
+from gateway.store.columns import from_json
+from gateway.store.tables import IncomingRow, OutgoingRow
+from gateway.store.tables_office import ListRow
+
+
+@pytest.fixture(scope="module")
+def told(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, story.Result]:
+    folder = tmp_path_factory.mktemp("exchange")
+    return folder, asyncio.run(story.once(folder, envelopes=False, office=False))
+
+
+async def rows(node: Node, table: type[ListRow] | type[IncomingRow] | type[OutgoingRow]) -> int:
+    async with node.store.reading() as tx:
+        ((found,),) = await tx.tuples(select(func.count()).select_from(table))
+    return int(found)
+
+
+async def test_the_story_is_told_by_the_exchange_alone(told: tuple[Path, story.Result]) -> None:
+    folder, result = told
+
+    assert result.ok
+    assert (result.lost, result.doubled) == (0, 0)
+    async with open_node(stage.settings_for(folder, office="off")) as node:
+        assert not isinstance(node, Office)
+        assert await rows(node, ListRow) == 0
+        assert await rows(node, IncomingRow) > 0
+
+
+async def test_programs_are_answered_and_there_are_no_pages(told: tuple[Path, story.Result]) -> None:
+    async with (
+        open_node(stage.settings_for(told[0], office="off")) as node,
+        TestClient(TestServer(application(node, Watch(node=node)))) as client,
+    ):
+        codes = {
+            path: (await client.get(path)).status
+            for path in ("/api/v1/openapi.json", "/healthz", "/", "/den")
+        }
+
+    assert codes == {"/api/v1/openapi.json": 200, "/healthz": 200, "/": 404, "/den": 404}
+
+
+async def test_switched_on_it_writes_the_lists_of_everything(told: tuple[Path, story.Result]) -> None:
+    async with open_office(stage.settings_for(told[0])) as office:
+        while await office.store.fill_lists(100):
+            pass
+        listed = await rows(office, ListRow)
+
+        assert listed == await lists_of(office)
+
+    async with open_node(stage.settings_for(told[0], office="off")):
+        pass
+    async with open_office(stage.settings_for(told[0])) as office:
+        assert not await office.store.fill_lists(1), "to look at a node changes nothing"
+    async with open_node(stage.settings_for(told[0], office="off")) as node, story.at_work(node):
+        pass
+    async with open_office(stage.settings_for(told[0])) as office:
+        assert await office.store.fill_lists(1), "what an exchange alone may have changed is written again"
+
+
+async def lists_of(office: Office) -> int:
+    """Every document that has a line of its own."""
+    async with office.store.reading() as tx:
+        sent = [
+            from_json(OutgoingDocument, row.body) for row in await tx.rows(OutgoingRow, select(OutgoingRow))
+        ]
+        came = [
+            from_json(IncomingDocument, row.body) for row in await tx.rows(IncomingRow, select(IncomingRow))
+        ]
+    return sum(map(is_listed_out, sent)) + sum(map(is_listed_in, came))
+
+
+def test_a_command_of_the_office_says_that_it_is_off(
+    told: tuple[Path, story.Result], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("GATEWAY_NODE_DATA_DIR", str(told[0]))
+    monkeypatch.setenv("GATEWAY_NODE_OFFICE", "off")
+
+    code = house.run(["--agency", stage.cast().code("province"), "book", "show", "incoming"])
+
+    assert code != 0
+    assert "node.office" in capsys.readouterr().err

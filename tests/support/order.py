@@ -1,0 +1,46 @@
+"""`pytest --shuffle SEED`: the files in a random order, and the tests of each file too, so that no test leans on what
+another left. Tests of one file stay together, as their stage is set up once. 0 takes a new seed, told at the start."""
+
+from __future__ import annotations
+
+import random
+import secrets
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--shuffle", type=int, default=None, metavar="SEED", help="a random order; 0: a new one")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    if (told := getattr(config, "workerinput", None)) is not None:
+        config.option.shuffle = told["shuffle"]
+    elif config.option.shuffle == 0:
+        config.option.shuffle = 1 + secrets.randbelow(10**6)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node: Any) -> None:  # Any: xdist's, which ships no types
+    """All processes that run tests must come to the same order."""
+    node.workerinput["shuffle"] = node.config.option.shuffle
+
+
+def pytest_report_header(config: pytest.Config) -> str | None:
+    return f"order: --shuffle {config.option.shuffle}" if config.option.shuffle else None
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if not config.option.shuffle:
+        return
+    chance = random.Random(config.option.shuffle)
+    files: dict[Path, list[pytest.Item]] = {}
+    for item in items:
+        files.setdefault(item.path, []).append(item)
+    order = list(files.values())
+    chance.shuffle(order)
+    for each in order:
+        chance.shuffle(each)
+    items[:] = [item for each in order for item in each]

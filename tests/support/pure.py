@@ -1,0 +1,67 @@
+"""Keeps the tests of the pure core pure: whatever touches a disk or a network during one of them fails it. Reading is let
+(samples, schemas, what Python imports), and writing below the folder that the test asked for by `tmp_path`."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+_WRITES = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
+# What Python tells of before it happens, with a path first.
+_CHANGES = frozenset(
+    {"os.mkdir", "os.remove", "os.rename", "os.rmdir", "os.link", "os.symlink", "os.truncate"}
+)
+_ELSEWHERE = frozenset(
+    {"socket.connect", "socket.bind", "socket.sendto", "socket.getaddrinfo", "subprocess.Popen", "os.system"}
+)
+# Kept by the tools that run the tests.
+_OF_TOOLS = ("__pycache__", ".hypothesis")
+
+
+class Touched(AssertionError):
+    """A test of the pure core went outside."""
+
+
+class _Watch:
+    """Listens for the whole process, since a hook cannot be taken off; refuses while a test is watched."""
+
+    def __init__(self) -> None:
+        self.is_on = False
+        self.free: Path | None = None
+        sys.addaudithook(self._heard)
+
+    def _heard(self, event: str, args: tuple[object, ...]) -> None:
+        if not self.is_on:
+            return
+        if event in _ELSEWHERE:
+            raise Touched(f"the pure core does no input or output, and this test made: {event}")
+        is_write = event == "open" and isinstance(args[2], int) and bool(args[2] & _WRITES)
+        if (is_write or event in _CHANGES) and not self._may(args[0]):
+            raise Touched(f"the pure core does no input or output, and this test made: {event} {args[0]!r}")
+
+    def _may(self, path: object) -> bool:
+        if not isinstance(path, str | bytes | os.PathLike):
+            return True  # a file that was open before
+        said = Path(os.fsdecode(path))
+        return any(each in said.parts for each in _OF_TOOLS) or (
+            self.free is not None and said.is_relative_to(self.free)
+        )
+
+
+_WATCH: list[_Watch] = []
+
+
+@pytest.fixture(autouse=True)
+def pure(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Watches one test."""
+    if not _WATCH:
+        _WATCH.append(_Watch())
+    (watch,) = _WATCH
+    watch.free = request.getfixturevalue("tmp_path") if "tmp_path" in request.fixturenames else None
+    watch.is_on = True
+    yield
+    watch.is_on = False

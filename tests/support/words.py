@@ -1,0 +1,25 @@
+"""Every entry of the catalogues as it stands there, for tests that look at all of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import cache
+
+from gateway.words.catalogue import SUBJECTS, Text, read
+
+
+@cache
+def entries(lang: str) -> dict[str, Text]:
+    """All subjects together."""
+    return {key: text for subject in SUBJECTS for key, text in read(lang, subject).items()}
+
+
+def forms(text: Text) -> tuple[str, ...]:
+    """One for a plain text, as many as the language has for one that counts."""
+    return (text,) if isinstance(text, str) else text.forms
+
+
+def texts(lang: str) -> Iterator[str]:
+    """Every form of every entry."""
+    for text in entries(lang).values():
+        yield from forms(text)

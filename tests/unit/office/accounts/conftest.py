@@ -1,0 +1,82 @@
+"""A desk of accounts on a migrated database with two agencies, and a clock the tests own."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import pytest
+
+from gateway.office.accounts.desk import AccountDesk, AccountRules
+from gateway.office.store.people_work import SqlAccounts
+from gateway.office.store.store import SqlOfficeStore
+from gateway.pool import ThreadPool
+from gateway.trust.person_secrets import PersonSecrets
+from tests.support import people
+from tests.support.clock import ManualClock
+from tests.support.stores import copied, migrated, with_agencies
+
+# Where two transactions meet, or SQL is asked in a way of its own; the rest is the same code on both.
+ON_BOTH = {
+    "test_many_tries_at_once_gain_nothing",
+    "test_a_new_account_is_taken_up_by_its_person_alone",
+    "test_a_password_change_closes_all_other_sessions_and_renews_this_one",
+    "test_a_delegation_acts_once_a_head_agreed",
+    "test_two_sweeps_at_once_leave_a_clerk",
+    "test_a_second_factor_and_each_recovery_code_are_good_once",
+    "test_a_mailbox_is_a_name_for_which_persons_act",
+}
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    if "url" in metafunc.fixturenames:
+        kinds = ["sqlite", "postgresql"] if metafunc.function.__name__ in ON_BOTH else ["sqlite"]
+        metafunc.parametrize("url", kinds, indirect=True)
+
+
+@pytest.fixture(autouse=True)
+def _cheap() -> Iterator[None]:
+    with people.cheap():
+        yield
+
+
+@pytest.fixture
+def clock() -> ManualClock:
+    return ManualClock()
+
+
+@pytest.fixture(scope="session")
+def blank_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return migrated(tmp_path_factory.mktemp("blank"))
+
+
+@pytest.fixture
+def url(request: pytest.FixtureRequest) -> str:
+    if request.param == "sqlite":
+        return copied(request.getfixturevalue("blank_database"), request.getfixturevalue("tmp_path"))
+    database: str = request.getfixturevalue("migrated_postgres_url")
+    return database
+
+
+@pytest.fixture
+async def store(url: str, clock: ManualClock) -> AsyncIterator[SqlOfficeStore]:
+    async with with_agencies(url, clock) as opened:
+        yield opened
+
+
+@pytest.fixture
+def pool() -> Iterator[ThreadPool]:
+    made = ThreadPool(2)
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def desk(store: SqlOfficeStore, clock: ManualClock, pool: ThreadPool) -> AccountDesk:
+    return AccountDesk(
+        accounts=SqlAccounts(store, clock),
+        secrets=PersonSecrets(),
+        clock=clock,
+        pool=pool,
+        rules=AccountRules(),
+    )

@@ -1,0 +1,397 @@
+"""Who may administer whom; posts, mailboxes, delegations, idle accounts, the yearly list, and what is read."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import timedelta
+
+import pytest
+
+from gateway.domain.account import AgencyScope
+from gateway.domain.event import EventKind
+from gateway.domain.person import Credentials, Person, Role, Standing
+from gateway.errors import Clash, Denied, NotFound
+from gateway.office.accounts import (
+    admin,
+    delegating,
+    idle,
+    mailboxes,
+    posts,
+    reading,
+    review,
+    sessions,
+    sign_in,
+)
+from gateway.office.accounts.acting import By
+from gateway.office.accounts.desk import AccountDesk
+from gateway.office.domain.post import PostRole
+from gateway.office.domain.right import Manner, Right
+from gateway.office.policy.idle import Verdict
+from gateway.office.store.store import SqlOfficeStore
+from tests.support import accounts
+from tests.support.accounts import DAY, MACHINE, NORTH, SOUTH, Someone, post
+from tests.support.clock import ManualClock
+
+
+async def team(desk: AccountDesk) -> dict[str, Someone]:
+    """An operator, and in the north an administrator, a clerk, a head and a unit head."""
+    found = {"root": await accounts.operator(desk)}
+    for login, role in (
+        ("admin", PostRole.AGENCY_ADMIN),
+        ("clerk", PostRole.CLERK),
+        ("head", PostRole.HEAD),
+        ("unit", PostRole.UNIT_HEAD),
+    ):
+        found[login] = await accounts.someone(desk, found["root"].by, login, post(role))
+    return found
+
+
+async def test_the_machine_sets_up_the_first_operator_and_nobody_after(desk: AccountDesk) -> None:
+    await accounts.operator(desk)
+
+    with pytest.raises(Denied) as found:
+        await accounts.someone(desk, MACHINE, "second", post(PostRole.OPERATOR))
+    with pytest.raises(Denied):
+        await admin.link(desk, MACHINE, "quantri")
+    assert found.value.code == "GW-RIGHT"
+
+
+async def test_an_agencys_administrator_stays_in_the_own_agency(desk: AccountDesk) -> None:
+    """And makes no link for an account that may do more: who has the link is that person."""
+    found = await team(desk)
+    by = found["admin"].by
+    await accounts.someone(desk, found["root"].by, "both", post(PostRole.CLERK), post(PostRole.CLERK, SOUTH))
+
+    made = await accounts.someone(desk, by, "new", post(PostRole.OFFICER, unit="Room 3"))
+    await admin.link(desk, by, "new")
+    refused = (
+        accounts.someone(desk, by, "far", post(PostRole.CLERK, SOUTH)),
+        accounts.someone(desk, by, "upward", post(PostRole.OPERATOR)),
+        posts.give(desk, by, "new", post(PostRole.AUDITOR)),
+        admin.link(desk, by, "quantri"),
+        admin.link(desk, by, "both"),
+        admin.stand(desk, by, "both", Standing.LOCKED, "works elsewhere too"),
+        admin.unlock(desk, by, "both"),
+        admin.sign_out(desk, by, "both"),
+        admin.must_change(desk, by, "both"),
+        posts.give(desk, found["clerk"].by, "new", post(PostRole.CLERK)),
+        review.lines(desk, by, SOUTH),
+    )
+    for each in refused:
+        with pytest.raises(Denied) as denied:
+            await each
+        assert denied.value.code == "GW-RIGHT"
+    assert made.person.added_by == found["admin"].person.id
+
+
+async def test_of_a_person_with_posts_elsewhere_one_ends_the_posts_of_the_own_agency(
+    desk: AccountDesk,
+) -> None:
+    """And, once there is no post elsewhere, does everything again; whoever administers both agencies does it from the
+    beginning."""
+    found = await team(desk)
+    root, by = found["root"].by, found["admin"].by
+    both = await accounts.someone(desk, root, "both", post(PostRole.CLERK), post(PostRole.CLERK, SOUTH))
+    wide = post(PostRole.AGENCY_ADMIN), post(PostRole.AGENCY_ADMIN, SOUTH)
+    two = await accounts.someone(desk, root, "two", *wide)
+
+    await both.enters()
+    assert await admin.sign_out(desk, two.by, "both") == 1
+    await admin.unlock(desk, two.by, "both")
+    await posts.give(desk, by, "both", post(PostRole.OFFICER, unit="Room 3"))
+    await posts.take(desk, by, "both", PostRole.CLERK, NORTH)
+    with pytest.raises(Denied):
+        await posts.take(desk, by, "both", PostRole.CLERK, SOUTH)
+
+    await posts.take(desk, root, "both", PostRole.CLERK, SOUTH)
+    await both.enters()
+    assert await admin.sign_out(desk, by, "both") == 1
+    with pytest.raises(Denied) as own:
+        await admin.unlock(desk, by, "admin")
+    assert own.value.code == "GW-OWN-RIGHTS"
+
+
+async def test_nobody_links_a_person_who_decides_about_trust_but_who_administers_the_node(
+    desk: AccountDesk, clock: ManualClock
+) -> None:
+    found = await team(desk)
+    async with desk.accounts.begin("operator") as work:
+        decider = Person(
+            id=clock.new_id("prn_"),
+            name="Decider",
+            roles=frozenset({Role.TRUST}),
+            added_by=found["admin"].person.id,
+            added_at=clock.now(),
+            roles_by="operator",
+            roles_at=clock.now(),
+        )
+        await work.people.add(decider, Credentials())
+        await work.commit()
+
+    with pytest.raises(Denied):
+        await admin.link(desk, found["admin"].by, "Decider")
+    changed, _ = await admin.link(desk, found["root"].by, "Decider")
+    # As with enrolling anew: what this person approves does not count for a day.
+    assert (changed.roles_by, changed.roles_at) == (found["root"].person.id, clock.now())
+
+
+async def test_nobody_changes_the_own_account_and_the_last_operator_stays(desk: AccountDesk) -> None:
+    root = await accounts.operator(desk)
+    other = await accounts.someone(desk, root.by, "second", post(PostRole.OPERATOR))
+
+    for each in (
+        posts.give(desk, root.by, "quantri", post(PostRole.HEAD)),
+        admin.link(desk, root.by, "quantri"),
+        admin.stand(desk, root.by, "quantri", Standing.LOCKED, "a test of oneself"),
+    ):
+        with pytest.raises(Denied) as own:
+            await each
+        assert own.value.code == "GW-OWN-RIGHTS"
+    await posts.take(desk, root.by, "second", PostRole.OPERATOR)
+    with pytest.raises(Denied):
+        await posts.take(desk, other.by, "quantri", PostRole.OPERATOR)
+    decider = By.person(root.person.id)
+    await posts.give(desk, decider, "second", post(PostRole.AGENCY_ADMIN))
+    with pytest.raises(NotFound):
+        await posts.take(desk, decider, "second", PostRole.CLERK, NORTH)
+
+
+@pytest.mark.parametrize(
+    "wanted",
+    [
+        posts.Wanted(role=PostRole.OPERATOR, agency_id=NORTH),
+        posts.Wanted(role=PostRole.CLERK),
+        posts.Wanted(role=PostRole.SYSTEM, agency_id=NORTH),
+    ],
+)
+async def test_a_post_belongs_where_it_belongs(desk: AccountDesk, wanted: posts.Wanted) -> None:
+    root = await accounts.operator(desk)
+    await accounts.someone(desk, root.by, "clerk", post(PostRole.CLERK))
+
+    with pytest.raises(Clash) as found:
+        await posts.give(desk, root.by, "clerk", wanted)
+    assert found.value.code == "GW-POST"
+
+
+@pytest.mark.parametrize("login", ["", "a", "Văn", "van anh", "vanANH", ".van", "x" * 65, "van\nanh"])
+async def test_a_name_to_sign_in_with_is_plain(desk: AccountDesk, login: str) -> None:
+    with pytest.raises(Clash) as found:
+        await admin.add(desk, MACHINE, admin.NewAccount(login=login, name="Vân Anh"))
+    assert found.value.code == "GW-LOGIN"
+
+
+async def test_two_of_one_name_differ_by_what_they_sign_in_with(desk: AccountDesk) -> None:
+    for login in ("tranvana", "tranvana2"):
+        await admin.add(desk, MACHINE, admin.NewAccount(login=login, name="Trần Văn A"))
+
+    with pytest.raises(Clash):
+        await admin.add(desk, MACHINE, admin.NewAccount(login="tranvana2", name="Trần Văn Á"))
+
+
+async def test_a_mailbox_is_a_name_for_which_persons_act(desk: AccountDesk) -> None:
+    found = await team(desk)
+    by = found["admin"].by
+    made = await mailboxes.make(desk, by, NORTH, "vanthunorth", PostRole.CLERK)
+
+    ((listed, people),) = await mailboxes.listed(desk, NORTH)
+    assert (listed, [each.login for each in people]) == (made, ["clerk"])
+    assert await mailboxes.mine(desk, await found["clerk"].acts()) == [made]
+    assert await mailboxes.mine(desk, await found["head"].acts()) == []
+    for each in (
+        mailboxes.make(desk, by, NORTH, "vanthunorth", PostRole.CLERK),
+        mailboxes.make(desk, by, NORTH, "clerk", PostRole.CLERK),
+        mailboxes.make(desk, by, NORTH, "heads", PostRole.HEAD),
+        admin.add(desk, by, admin.NewAccount(login="vanthunorth", name="X", posts=(post(PostRole.CLERK),))),
+    ):
+        with pytest.raises(Clash):
+            await each
+    with pytest.raises(Denied) as denied:
+        await sign_in.run(desk, found["clerk"].typed(login="vanthunorth"), accounts.HERE)
+    assert denied.value.code == "GW-SIGN-IN"
+    await mailboxes.close(desk, by, NORTH, "vanthunorth")
+    assert await mailboxes.mine(desk, await found["clerk"].acts()) == []
+
+
+def lends(desk: AccountDesk, to: str, *rights: Right, act: str = "", days: int = 10) -> delegating.Wanted:
+    now = desk.clock.now()
+    return delegating.Wanted(
+        to_login=to,
+        rights=rights,
+        starts_at=now,
+        ends_at=now + days * DAY,
+        reason="on a journey",
+        act_number=act,
+    )
+
+
+async def test_a_delegation_acts_once_a_head_agreed(desk: AccountDesk, clock: ManualClock) -> None:
+    found = await team(desk)
+    unit, head, clerk = [await found[each].acts() for each in ("unit", "head", "clerk")]
+    made = await delegating.make(desk, unit, lends(desk, "clerk", Right.INSTRUCT))
+
+    before = await sessions.check(desk, (await found["clerk"].enters()).token)
+    with pytest.raises(Denied):
+        await delegating.approve(desk, unit, made.id)
+    with pytest.raises(Denied):
+        await delegating.approve(desk, clerk, made.id)
+    await delegating.approve(desk, head, made.id)
+    with pytest.raises(Clash):
+        await delegating.approve(desk, head, made.id)
+    after = await sessions.check(desk, (await found["clerk"].enters()).token)
+
+    assert not before.may(Right.INSTRUCT)
+    granted = after.require(Right.INSTRUCT)
+    assert (granted.manner, granted.on_behalf_of) == (Manner.OWN, unit.person.id)
+    assert [each.id for each in await delegating.listed(desk, after)] == [made.id]
+    clock.advance(10 * DAY)
+    assert not (await sessions.check(desk, (await found["clerk"].enters()).token)).may(Right.INSTRUCT)
+
+
+async def test_a_heads_delegation_is_in_force_by_the_written_act_and_ends_with_the_head(
+    desk: AccountDesk,
+) -> None:
+    found = await team(desk)
+    head = await found["head"].acts()
+    made = await delegating.make(desk, head, lends(desk, "unit", Right.SIGN_PERSON, act="12/UQ-SNV"))
+
+    async def may() -> bool:
+        return (await found["unit"].acts()).may(Right.SIGN_PERSON, Manner.YES)
+
+    assert await may()
+    await admin.stand(desk, found["root"].by, "head", Standing.LOCKED, "the token was lost")
+    assert not await may()
+    await admin.stand(desk, found["root"].by, "head", Standing.ACTIVE, "the token was found")
+    assert await may()
+    await delegating.end(desk, await found["unit"].acts(), made.id)
+    assert not await may()
+    kinds = [each.kind for each in await accounts.told(desk, made.id)]
+    assert kinds == [EventKind.DELEGATION_MADE, EventKind.DELEGATION_ENDED]
+
+
+async def test_two_sweeps_at_once_leave_a_clerk(desk: AccountDesk, clock: ManualClock) -> None:
+    root = await accounts.operator(desk)
+    for login in ("clerk1", "clerk2", "clerk3"):
+        clock.advance(1)
+        await accounts.someone(desk, root.by, login, post(PostRole.CLERK))
+    clock.advance(183 * DAY)
+
+    done = await asyncio.gather(idle.sweep(desk), idle.sweep(desk))
+    again = await idle.sweep(desk)
+
+    async with desk.accounts.read() as view:
+        people = {each.login: each for each in await view.people.everybody()}
+    standing = {login: each.standing for login, each in people.items()}
+    assert standing == {
+        "clerk1": Standing.SUSPENDED,
+        "clerk2": Standing.SUSPENDED,
+        "clerk3": Standing.ACTIVE,
+        "quantri": Standing.ACTIVE,
+    }
+    verdicts = {people_id: verdict for each in done for people_id, verdict in each.items()}
+    assert sorted(verdicts.values()) == [Verdict.KEPT, Verdict.KEPT, Verdict.SUSPEND, Verdict.SUSPEND]
+    assert again == {}
+    told = await accounts.told(desk, people["clerk3"].id)
+    assert told[-1].data["verdict"] == "kept"
+
+
+async def test_idleness_warns_suspends_withdraws_and_signing_in_begins_anew(
+    desk: AccountDesk, clock: ManualClock
+) -> None:
+    root = await accounts.operator(desk)
+    officer = await accounts.someone(desk, root.by, "officer", post(PostRole.OFFICER))
+    clock.advance(60 * DAY)
+    await root.enters()
+    assert await idle.sweep(desk) == {officer.person.id: Verdict.WARN}
+    await officer.enters()
+    assert await idle.sweep(desk) == {}
+    clock.advance(183 * DAY)
+    await root.enters()
+    assert await idle.sweep(desk) == {officer.person.id: Verdict.SUSPEND}
+    with pytest.raises(Denied):
+        await officer.enters()
+    await admin.stand(desk, root.by, "officer", Standing.ACTIVE, "asked to go on, letter 5")
+    assert await idle.sweep(desk) == {}
+    clock.advance(183 * DAY)
+    await root.enters()
+    await idle.sweep(desk)
+    clock.advance(15 * DAY)
+    assert await idle.sweep(desk) == {officer.person.id: Verdict.WITHDRAW}
+    with pytest.raises(Clash):
+        await admin.stand(desk, root.by, "officer", Standing.ACTIVE, "asked too late to go on")
+
+
+async def test_the_yearly_list_has_every_account_of_the_agency_and_its_review_is_told(
+    desk: AccountDesk,
+) -> None:
+    found = await team(desk)
+    await accounts.with_factor(found["clerk"])
+    by = found["admin"].by
+    lines = await review.lines(desk, by, NORTH)
+
+    assert [(each.person.login, each.has_factor) for each in lines] == [
+        ("admin", False),
+        ("clerk", True),
+        ("head", False),
+        ("unit", False),
+    ]
+    assert await review.confirm(desk, by, NORTH, 2026) == 4
+    (told,) = await accounts.told(desk, f"accounts:{NORTH}")
+    assert (told.kind, told.data["year"], told.principal_id) == (
+        EventKind.ACCOUNT_REVIEWED,
+        2026,
+        found["admin"].person.id,
+    )
+
+
+async def test_each_reading_is_told_with_who_read_it_and_for_whom(
+    desk: AccountDesk, store: SqlOfficeStore
+) -> None:
+    found = await team(desk)
+    head = await found["head"].acts()
+    made = await delegating.make(desk, head, lends(desk, "unit", Right.SEE_CONTENT, act="12/UQ"))
+    await reading.read(desk, await found["clerk"].acts(), "inb_1", file="a.pdf")
+    await reading.read(desk, await found["unit"].acts(), "inb_1")
+
+    async with store.read(AgencyScope(agency_id=NORTH, principal_id="x")) as view:
+        told = await view.events.of("inb_1")
+    assert [(each.kind, each.principal_id) for each in told] == [
+        (EventKind.DOCUMENT_READ, found["clerk"].person.id),
+        (EventKind.DOCUMENT_READ, found["unit"].person.id),
+    ]
+    assert (told[0].data["file"], told[0].data["role"]) == ("a.pdf", "clerk")
+    assert (told[1].data["on_behalf_of"], told[1].data["delegation"]) == (head.person.id, made.id)
+
+
+async def test_who_sees_metadata_own_items_or_by_order_alone_reads_no_more(desk: AccountDesk) -> None:
+    found = await team(desk)
+    await accounts.someone(desk, found["root"].by, "auditor", post(PostRole.AUDITOR))
+    async with desk.accounts.read() as view:
+        auditor = Someone(desk=desk, person=await view.people.named("auditor"))
+    admin_, unit, root, by_order = [
+        await each.acts() for each in (found["admin"], found["unit"], found["root"], auditor)
+    ]
+
+    for each in (
+        reading.read(desk, admin_, "inb_1"),
+        reading.read(desk, root, "inb_1"),
+        reading.read(desk, unit, "inb_1"),
+        reading.read(desk, by_order, "inb_1", order=" "),
+    ):
+        with pytest.raises(Denied):
+            await each
+    await reading.read(desk, unit, "inb_1", assigned=True)
+    await reading.read(desk, by_order, "inb_1", order="7/QĐ-TTr")
+
+
+async def test_a_reason_is_asked_for(desk: AccountDesk) -> None:
+    found = await team(desk)
+
+    with pytest.raises(Clash) as short:
+        await admin.stand(desk, found["root"].by, "clerk", Standing.LOCKED, "too short")
+    changed = await admin.must_change(desk, found["root"].by, "clerk")
+    acting = await sessions.check(desk, (await found["clerk"].enters()).token)
+
+    assert short.value.code == "GW-REASON"
+    assert changed.must_change
+    assert not acting.may(Right.TAKE_IN)
+    assert timedelta(0) < acting.ends_at - acting.at

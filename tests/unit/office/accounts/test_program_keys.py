@@ -1,0 +1,112 @@
+"""API keys: made, changed over and revoked by whoever administers the agency, and by nobody else."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from gateway.domain import networks
+from gateway.domain.account import ApiScope
+from gateway.domain.event import EventKind
+from gateway.errors import Clash, Denied, NotFound
+from gateway.office.accounts import program_keys
+from gateway.office.accounts.desk import AccountDesk
+from gateway.office.accounts.program_keys import WantedKey
+from gateway.office.domain.post import PostRole
+from gateway.office.store.store import SqlOfficeStore
+from tests.support import accounts
+from tests.support.accounts import DAY, NORTH, SOUTH, post
+from tests.support.clock import ManualClock
+
+WANTED = WantedKey(name="qlvb", scopes=frozenset(program_keys.DAILY), life=90 * DAY)
+
+
+def digest(secret: str) -> str:
+    return hashlib.sha256(secret.encode()).hexdigest()
+
+
+async def test_two_keys_are_good_while_a_program_changes_over(
+    desk: AccountDesk, store: SqlOfficeStore, clock: ManualClock
+) -> None:
+    root = await accounts.operator(desk)
+    admin = await accounts.someone(desk, root.by, "admin", post(PostRole.AGENCY_ADMIN))
+    book = store.accounts
+
+    secret, key = await program_keys.make(desk, book, admin.by, NORTH, WANTED)
+    other, second = await program_keys.make(desk, book, admin.by, NORTH, WANTED)
+
+    assert (key.prefix, key.expires_at) == (secret[:10], clock.now() + 90 * DAY)
+    assert [await book.find_key(digest(each)) is not None for each in (secret, other)] == [True, True]
+    found = await program_keys.listed(desk, book, admin.by, NORTH)
+    assert [each.used_at for each in found] == [clock.now(), clock.now()]
+    await program_keys.revoke(desk, book, admin.by, NORTH, key.id)
+    assert [await book.find_key(digest(each)) is not None for each in (secret, other)] == [False, True]
+    assert [each.kind for each in await accounts.told(desk, key.id)] == [
+        EventKind.API_KEY_MADE,
+        EventKind.API_KEY_REVOKED,
+    ]
+    clock.advance(timedelta(days=90))
+    assert await book.find_key(digest(other)) is None
+    assert {program_keys.state(each, clock.now()) for each in [*found, second]} == {"expired"}
+
+
+async def test_a_key_is_its_agencys_alone(desk: AccountDesk, store: SqlOfficeStore) -> None:
+    root = await accounts.operator(desk)
+    north = await accounts.someone(desk, root.by, "north", post(PostRole.AGENCY_ADMIN))
+    south = await accounts.someone(desk, root.by, "south", post(PostRole.AGENCY_ADMIN, SOUTH))
+    clerk = await accounts.someone(desk, root.by, "clerk", post(PostRole.CLERK))
+    _, key = await program_keys.make(desk, store.accounts, north.by, NORTH, WANTED)
+
+    for by, agency in ((south.by, NORTH), (clerk.by, NORTH), (north.by, SOUTH)):
+        with pytest.raises(Denied):
+            await program_keys.make(desk, store.accounts, by, agency, WANTED)
+    with pytest.raises(NotFound):
+        await program_keys.revoke(desk, store.accounts, south.by, SOUTH, key.id)
+    assert await program_keys.listed(desk, store.accounts, south.by, SOUTH) == []
+    assert len(await store.accounts.list_keys()) == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "scopes", "days", "code"),
+    [
+        (" ", program_keys.DAILY, 90, "GW-KEY-NAME"),
+        ("a\x07b", program_keys.DAILY, 90, "GW-KEY-NAME"),
+        ("qlvb", (), 90, "GW-KEY-SCOPES"),
+        ("qlvb", (ApiScope.AGENCIES_WRITE,), 90, "GW-KEY-SCOPES"),
+        ("qlvb", program_keys.DAILY, 0, "GW-KEY-LIFE"),
+        ("qlvb", program_keys.DAILY, 731, "GW-KEY-LIFE"),
+    ],
+)
+async def test_a_key_that_cannot_be_is_not_made(
+    desk: AccountDesk, store: SqlOfficeStore, name: str, scopes: tuple[ApiScope, ...], days: int, code: str
+) -> None:
+    root = await accounts.operator(desk)
+    wanted = WantedKey(name=name, scopes=frozenset(scopes), life=days * DAY)
+
+    with pytest.raises(Clash) as why:
+        await program_keys.make(desk, store.accounts, root.by, NORTH, wanted)
+
+    assert why.value.code == code
+    assert await store.accounts.list_keys() == []
+
+
+async def test_a_key_keeps_its_networks_each_once_and_twenty_at_most(
+    desk: AccountDesk, store: SqlOfficeStore
+) -> None:
+    root = await accounts.operator(desk)
+    twenty = [networks.network(f"203.0.113.{n}") for n in range(20)]
+
+    _, key = await program_keys.make(
+        desk, store.accounts, root.by, NORTH, replace(WANTED, networks=(*twenty, *twenty))
+    )
+    more = (*twenty, networks.network("2001:db8::/32"))
+    with pytest.raises(Clash) as why:
+        await program_keys.make(desk, store.accounts, root.by, NORTH, replace(WANTED, networks=more))
+
+    assert why.value.code == "GW-KEY-NETWORKS"
+    assert [each.networks for each in await store.accounts.list_keys()] == [tuple(twenty)]
+    (made,) = await accounts.told(desk, key.id)
+    assert made.data["networks"][:2] == ["203.0.113.0/32", "203.0.113.1/32"]

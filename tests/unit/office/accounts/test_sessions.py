@@ -1,0 +1,211 @@
+"""Sessions: new at each signing in and change, over by their clocks, closed when the person is out; passwords changed."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+from sqlalchemy import text
+
+from gateway.domain.person import Standing
+from gateway.errors import Denied, NotFound
+from gateway.office.accounts import admin, password, posts, sessions
+from gateway.office.accounts.desk import AccountDesk
+from gateway.office.accounts.password import NotTaken
+from gateway.office.domain.post import PostRole
+from gateway.office.domain.right import Right
+from gateway.office.domain.session import Origin
+from gateway.office.policy.password_rules import Fault, PasswordRules
+from gateway.office.policy.session_rules import SessionRules
+from gateway.office.store.store import SqlOfficeStore
+from tests.support import accounts
+from tests.support.accounts import HERE, NORTH, PASSWORD, SOUTH, Someone, post
+from tests.support.clock import ManualClock
+
+NEW = "uV4#tr0p mới"
+
+
+async def clerk(desk: AccountDesk) -> tuple[Someone, Someone]:
+    root = await accounts.operator(desk)
+    return root, await accounts.someone(
+        desk, root.by, "vananh", post(PostRole.CLERK), post(PostRole.OFFICER, SOUTH)
+    )
+
+
+async def is_over(desk: AccountDesk, token: str) -> bool:
+    try:
+        await sessions.check(desk, token)
+    except Denied as denied:
+        return denied.code == "GW-SESSION"
+    return False
+
+
+async def test_signing_in_gives_a_new_id_and_ends_the_one_before(desk: AccountDesk) -> None:
+    """Whoever planted a session in the browser has nothing."""
+    _, one = await clerk(desk)
+    planted = (await one.enters()).token
+    entered = await one.enters(before=planted)
+
+    assert entered.token != planted
+    assert await is_over(desk, planted)
+    assert not await is_over(desk, entered.token)
+
+
+async def test_choosing_an_agency_gives_a_new_id_and_other_rights(desk: AccountDesk) -> None:
+    _, one = await clerk(desk)
+    entered = await one.enters()
+    north = await sessions.choose_agency(desk, entered.token, NORTH)
+    south = await sessions.choose_agency(desk, north, SOUTH)
+
+    assert entered.session.agency_id is None
+    assert await is_over(desk, north)
+    acting = await sessions.check(desk, south)
+    assert (acting.may(Right.TAKE_IN), acting.may(Right.PROGRESS)) == (False, True)
+    with pytest.raises(Denied):
+        await sessions.choose_agency(desk, south, "agy_nowhere")
+
+
+async def test_nobody_works_for_an_agency_without_a_post(desk: AccountDesk) -> None:
+    root = await accounts.operator(desk)
+    one = await accounts.someone(desk, root.by, "vananh", post(PostRole.CLERK))
+    token = (await one.enters()).token
+
+    with pytest.raises(Denied):
+        await sessions.choose_agency(desk, token, SOUTH)
+
+
+async def test_a_session_ends_when_it_is_not_used_and_in_any_case(
+    desk: AccountDesk, clock: ManualClock
+) -> None:
+    short = replace(desk, rules=replace(desk.rules, sessions=SessionRules(whole=timedelta(hours=1))))
+    _, one = await clerk(short)
+    idle, used = (await one.enters()).token, (await one.enters()).token
+
+    for _ in range(2):
+        clock.advance(timedelta(minutes=29))
+        assert not await is_over(short, used)
+    assert await is_over(short, idle)
+    clock.advance(timedelta(minutes=2, microseconds=-1))
+    assert not await is_over(short, used)
+    clock.advance(timedelta(microseconds=1))
+    assert await is_over(short, used)
+
+
+async def test_use_is_written_down_once_a_minute(desk: AccountDesk, clock: ManualClock) -> None:
+    _, one = await clerk(desk)
+    token = (await one.enters()).token
+    first = (await sessions.check(desk, token)).session.seen_at
+    clock.advance(59)
+    second = (await sessions.check(desk, token)).session.seen_at
+    clock.advance(1)
+    third = await sessions.check(desk, token)
+
+    assert first == second
+    assert third.session.seen_at == clock.now()
+    assert third.ends_at == clock.now() + desk.rules.sessions.idle
+
+
+async def test_signing_out_everywhere_and_ending_one(desk: AccountDesk) -> None:
+    root, one = await clerk(desk)
+    tokens = [(await one.enters(Origin(address=f"192.0.2.{n}"))).token for n in range(4)]
+    entered = await one.enters()
+    assert entered.others == 4
+    acting = await sessions.check(desk, entered.token)
+    listed = await sessions.listed(desk, acting)
+
+    assert [each.address for each in listed][1:] == ["192.0.2.3", "192.0.2.2", "192.0.2.1", "192.0.2.0"]
+    await sessions.end_one(desk, acting, listed[1].id)
+    assert [await is_over(desk, each) for each in tokens] == [False, False, False, True]
+    other = await root.acts()
+    with pytest.raises(NotFound):
+        await sessions.end_one(desk, other, listed[2].id)
+    assert await sessions.end_everywhere(desk, one.person.id, one.person, but=acting.session) == 3
+    assert not await is_over(desk, entered.token)
+    await sessions.sign_out(desk, entered.token)
+    await sessions.sign_out(desk, entered.token)
+    assert await is_over(desk, entered.token)
+
+
+async def test_a_password_change_closes_all_other_sessions_and_renews_this_one(desk: AccountDesk) -> None:
+    _, one = await clerk(desk)
+    device, _, _ = await accounts.with_factor(one)
+    other, mine = (await device.enters()).token, (await device.enters()).token
+    acting = await sessions.check(desk, mine)
+    token = await password.change(desk, acting, PASSWORD, NEW, HERE)
+
+    assert [await is_over(desk, each) for each in (other, mine, token)] == [True, True, False]
+    changed = Someone(desk=desk, person=device.person, password=NEW, totp=device.totp)
+    await changed.enters()  # the device still fits
+    with pytest.raises(Denied):
+        await device.enters()
+
+
+async def test_no_password_of_before_is_taken_again(desk: AccountDesk, clock: ManualClock) -> None:
+    """Of two that are remembered; the third last may come back."""
+    two = replace(desk, rules=replace(desk.rules, passwords=PasswordRules(remembered=2)))
+    _, one = await clerk(two)
+    token = (await one.enters()).token
+
+    async def change(old: str, new: str) -> str:
+        clock.advance(1)
+        return await password.change(two, await sessions.check(two, token), old, new, HERE)
+
+    token = await change(PASSWORD, NEW)
+    for again in (PASSWORD, NEW):
+        with pytest.raises(NotTaken) as found:
+            await change(NEW, again)
+        assert found.value.faults == (Fault.PAST,)
+    token = await change(NEW, NEW + " 2")
+    token = await change(NEW + " 2", PASSWORD)
+
+
+async def test_a_stolen_session_guesses_no_password(desk: AccountDesk) -> None:
+    _, one = await clerk(desk)
+    acting = await sessions.check(desk, (await one.enters()).token)
+    codes = []
+
+    for _ in range(6):
+        with pytest.raises(Denied) as found:
+            await password.change(desk, acting, "Wrong-1 word", NEW, HERE)
+        codes.append(found.value.code)
+    assert codes == ["GW-SIGN-IN"] * 5 + ["GW-LOCKED"]
+
+
+@pytest.mark.parametrize("how", ["locked", "post", "link", "own", "table"])
+async def test_who_is_out_is_out_at_once(desk: AccountDesk, store: SqlOfficeStore, how: str) -> None:
+    root, one = await clerk(desk)
+    token = (await one.enters()).token
+    acting = await sessions.check(desk, token)
+
+    match how:
+        case "locked":
+            await admin.stand(desk, root.by, "vananh", Standing.LOCKED, "the device was stolen")
+        case "post":
+            await posts.give(desk, root.by, "vananh", post(PostRole.HEAD))
+        case "link":
+            _, code = await admin.link(desk, root.by, "vananh")
+            await accounts.taken_up(desk, code, NEW)
+        case "own":
+            await password.lock_own(desk, acting, "somebody else was in")
+        case _:
+            async with store.writer.begin() as line:
+                await line.execute(text("UPDATE person SET blocked_at = enrolled_at WHERE login = 'vananh'"))
+
+    assert await is_over(desk, token)
+
+
+@pytest.mark.parametrize("token", ["", "x", "a" * 5000, chr(0xDCFF)], ids=["none", "short", "long", "odd"])
+async def test_whatever_a_browser_sends_is_no_session(desk: AccountDesk, token: str) -> None:
+    assert await is_over(desk, token)
+
+
+async def test_nothing_that_is_kept_opens_a_session(desk: AccountDesk, store: SqlOfficeStore) -> None:
+    _, one = await clerk(desk)
+    entered = await one.enters()
+    async with store.reader.connect() as line:
+        kept = [str(each) for row in await line.execute(text("SELECT * FROM session")) for each in row]
+
+    assert entered.token not in " ".join(kept)
+    assert entered.token not in repr(entered)
+    assert [await is_over(desk, each) for each in kept] == [True] * len(kept)

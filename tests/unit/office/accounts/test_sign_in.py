@@ -1,0 +1,229 @@
+"""Signing in: all failures alike, tries counted before they are looked at, one-time links, second factors."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import timedelta
+
+import pytest
+
+from gateway.domain.event import EventKind
+from gateway.domain.person import Standing
+from gateway.errors import Clash, Denied
+from gateway.office.accounts import admin, one_time, second_factor, sessions, sign_in
+from gateway.office.accounts.desk import AccountDesk
+from gateway.office.accounts.password import NotTaken
+from gateway.office.domain.post import PostRole
+from gateway.office.domain.right import Right
+from gateway.office.domain.session import Duty, Factor, Origin
+from gateway.office.policy.password_rules import Fault
+from tests.support import accounts
+from tests.support.accounts import DAY, HERE, MACHINE, PASSWORD, post
+from tests.support.clock import ManualClock
+
+
+async def test_a_new_account_is_taken_up_by_its_person_alone(desk: AccountDesk) -> None:
+    wanted = admin.NewAccount(login="vananh", name="Nguyễn Vân Anh", posts=(post(PostRole.CLERK),))
+    made, code = await admin.add(desk, MACHINE, wanted)
+
+    assert (await one_time.look(desk, code, HERE)).id == made.id
+    with pytest.raises(Denied):
+        await sign_in.run(desk, sign_in.Typed(login="vananh", password=""), HERE)
+    taken = await accounts.taken_up(desk, code.lower())
+    with pytest.raises(Denied) as again:
+        await one_time.take_up(desk, code, "uV4#tr0p x", HERE)
+
+    assert again.value.code == "GW-ONE-TIME"
+    entered = await taken.enters()
+    assert (entered.duties, entered.session.factor, entered.session.agency_id) == (
+        (),
+        Factor.NONE,
+        accounts.NORTH,
+    )
+    assert [each.kind for each in await accounts.told(desk, made.id)] == [
+        EventKind.PERSON_ADDED,
+        EventKind.POST_GIVEN,
+        EventKind.PERSON_ENROLLED,
+        EventKind.SESSION_BEGUN,
+    ]
+
+
+async def test_a_link_is_too_old_after_three_days_and_refuses_a_bad_password(
+    desk: AccountDesk, clock: ManualClock
+) -> None:
+    _, code = await admin.add(desk, MACHINE, admin.NewAccount(login="vananh", name="Vân Anh"))
+
+    for _ in range(6):  # whoever has the link may look for a good one as long as it takes
+        with pytest.raises(NotTaken) as found:
+            await one_time.take_up(desk, code, "VanAnh@2026", HERE)
+    clock.advance(timedelta(hours=72))
+    with pytest.raises(Denied, match="too old"):
+        await one_time.take_up(desk, code, PASSWORD, HERE)
+
+    assert Fault.NAME in found.value.faults
+
+
+async def test_every_failure_looks_alike(desk: AccountDesk) -> None:
+    one = await accounts.operator(desk)
+    device, _, _ = await accounts.with_factor(one)
+    said = set()
+
+    for typed in (
+        one.typed(password="Another-1 word"),
+        one.typed(login="nobody"),
+        one.typed(),  # the code is missing
+        device.typed(code="000000", password="Another-1 word"),
+    ):
+        with pytest.raises(Denied) as found:
+            await sign_in.run(desk, typed, HERE)
+        said.add((found.value.code, found.value.detail, found.value.hint))
+
+    assert said == {("GW-SIGN-IN", "name, password or code do not fit", "")}
+
+
+@pytest.mark.parametrize("login", ["quantri", "nobody"])
+async def test_five_wrong_tries_lock_a_name_whether_or_not_somebody_has_it(
+    desk: AccountDesk, clock: ManualClock, login: str
+) -> None:
+    one = await accounts.operator(desk)
+    codes = []
+    for _ in range(7):
+        with pytest.raises(Denied) as found:
+            await sign_in.run(desk, one.typed(login=login, password="wrong"), HERE)
+        codes.append(found.value.code)
+
+    assert codes == ["GW-SIGN-IN"] * 5 + ["GW-LOCKED"] * 2
+    clock.advance(desk.rules.slow.lock)
+    assert (await one.enters()).person.id == one.person.id
+    locked = [
+        each for each in await accounts.told(desk, one.person.id) if each.kind is EventKind.PERSON_LOCKED
+    ]
+    assert len(locked) == (1 if login == "quantri" else 0)
+
+
+async def test_the_right_password_does_not_open_a_locked_name_and_unlocking_does(desk: AccountDesk) -> None:
+    one = await accounts.operator(desk)
+    for _ in range(5):
+        with pytest.raises(Denied):
+            await sign_in.run(desk, one.typed(login="QuanTri", password="wrong"), HERE)
+
+    with pytest.raises(Denied) as found:
+        await one.enters()
+    await admin.unlock(desk, MACHINE, "quantri")
+
+    assert (found.value.code, found.value.hint) == ("GW-LOCKED", "wait: 900 s")
+    assert (await one.enters()).person.id == one.person.id
+
+
+async def test_many_tries_at_once_gain_nothing(desk: AccountDesk) -> None:
+    one = await accounts.operator(desk)
+
+    async def attempt() -> str:
+        with pytest.raises(Denied) as found:
+            await sign_in.run(desk, one.typed(password="wrong"), HERE)
+        return found.value.code
+
+    found = await asyncio.gather(*(attempt() for _ in range(12)))
+
+    assert sorted(found) == ["GW-LOCKED"] * 7 + ["GW-SIGN-IN"] * 5
+
+
+async def test_an_address_that_tries_many_names_waits_and_others_do_not(
+    desk: AccountDesk, clock: ManualClock
+) -> None:
+    one = await accounts.operator(desk)
+    bad = Origin(address="198.51.100.9")
+    for n in range(desk.rules.slow.by_address):
+        with pytest.raises(Denied):
+            await sign_in.run(desk, one.typed(login=f"name{n}"), bad)
+
+    with pytest.raises(Denied) as found:
+        await one.enters(bad)
+    assert (found.value.code, found.value.hint) == ("GW-SLOW-DOWN", "wait: 1 s")
+    assert (await one.enters()).person.id == one.person.id
+    clock.advance(1)
+    await one.enters(bad)
+    # One success gives back one try, not all of them.
+    with pytest.raises(Denied):
+        await sign_in.run(desk, one.typed(login="another"), bad)
+    with pytest.raises(Denied) as again:
+        await one.enters(bad)
+    assert again.value.code == "GW-SLOW-DOWN"
+
+
+async def test_a_second_factor_and_each_recovery_code_are_good_once(desk: AccountDesk) -> None:
+    device, codes, _ = await accounts.with_factor(await accounts.operator(desk))
+    entered = await device.enters()
+    assert entered.session.factor is Factor.TOTP
+
+    with pytest.raises(Denied):
+        await sign_in.run(desk, device.typed(), HERE)
+    by_code = await sign_in.run(desk, device.typed(code=codes[3].lower()), HERE)
+    with pytest.raises(Denied):
+        await sign_in.run(desk, device.typed(code=codes[3]), HERE)
+
+    assert by_code.session.factor is Factor.RECOVERY
+    assert len(set(codes)) == 10
+    async with desk.accounts.read() as view:
+        assert await view.past.codes_left(device.person.id) == 9
+
+
+async def test_a_code_that_does_not_fit_sets_up_nothing(desk: AccountDesk) -> None:
+    one = await accounts.operator(desk)
+    acting = await sessions.check(desk, (await one.enters()).token)
+    totp, uri = second_factor.begin(desk, acting)
+
+    with pytest.raises(Clash):
+        await second_factor.set_up(desk, acting, PASSWORD, totp, "nothing", HERE)
+    with pytest.raises(Denied):
+        await second_factor.set_up(desk, acting, "Wrong-1 word", totp, "000000", HERE)
+    assert "quantri" in uri
+    assert (await one.enters()).session.factor is Factor.NONE
+
+
+async def test_an_account_that_is_out_is_told_only_to_who_showed_everything(desk: AccountDesk) -> None:
+    root = await accounts.operator(desk)
+    clerk = await accounts.someone(desk, root.by, "vananh", post(PostRole.CLERK))
+    await admin.stand(desk, root.by, "vananh", Standing.SUSPENDED, "on leave for a year")
+
+    with pytest.raises(Denied) as wrong:
+        await sign_in.run(desk, clerk.typed(password="wrong"), HERE)
+    with pytest.raises(Denied) as right:
+        await clerk.enters()
+    await admin.stand(desk, root.by, "vananh", Standing.ACTIVE, "is back from leave")
+
+    assert (wrong.value.code, right.value.code, right.value.hint) == ("GW-SIGN-IN", "GW-ACCOUNT", "suspended")
+    assert (await clerk.enters()).person.standing is Standing.ACTIVE
+
+
+async def test_an_old_password_signs_in_to_nothing_but_its_change(
+    desk: AccountDesk, clock: ManualClock
+) -> None:
+    one = await accounts.operator(desk)
+    clock.advance(89 * DAY)
+    assert (await one.enters()).reminder == 1
+    clock.advance(DAY)
+    entered = await one.enters()
+
+    acting = await sessions.check(desk, entered.token)
+    assert entered.duties == acting.duties == (Duty.CHANGE_PASSWORD,)
+    with pytest.raises(Denied) as found:
+        acting.require(Right.ACCOUNTS, agency_id="")
+    assert found.value.code == "GW-DUTY"
+
+
+async def test_a_guessed_link_locks_nobody_and_slows_its_address_down(desk: AccountDesk) -> None:
+    bad = Origin(address="2001:db8::1")
+    codes = []
+    for n in range(22):
+        with pytest.raises(Denied) as found:
+            # Each from another address of one network.
+            await one_time.look(desk, f"GUESS-{n}", Origin(address=f"2001:db8::{n:x}"))
+        codes.append(found.value.code)
+
+    assert codes == ["GW-ONE-TIME"] * 20 + ["GW-SLOW-DOWN"] * 2
+    with pytest.raises(Denied) as own:
+        await one_time.look(desk, "GUESS", bad)
+    with pytest.raises(Denied) as other:
+        await one_time.look(desk, "GUESS", Origin(address="2001:db8:0:1::1"))
+    assert (own.value.code, other.value.code) == ("GW-SLOW-DOWN", "GW-ONE-TIME")

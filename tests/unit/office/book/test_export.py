@@ -1,0 +1,329 @@
+"""The books as they are read and written out: the decree's columns, every line once in each form, strokes and notes, one
+check code for all forms, and pages that need nothing beside them."""
+
+from __future__ import annotations
+
+import csv as csv_module
+import io
+import re
+import zipfile
+from dataclasses import replace
+from datetime import date
+from html.parser import HTMLParser
+from io import BytesIO
+from typing import Any
+from xml.etree import ElementTree
+
+import pytest
+
+from gateway.domain.account import AgencyScope
+from gateway.domain.book import Book, BookLine, Form, Span, Summary
+from gateway.domain.document import Assignment, Staff
+from gateway.domain.event import EventKind
+from gateway.errors import Clash, Refused
+from gateway.incoming import act, by_hand
+from gateway.incoming.act import StatusCall
+from gateway.incoming.by_hand import Letter
+from gateway.office.book import export, letters, read
+from gateway.office.book.export import Ask
+from gateway.office.web import book_page
+from tests.support.node import COMMUNE, DEPARTMENT, PROVINCE, Town
+
+YEAR = Span(year=2026)
+
+
+async def enter(town: Town, subject: str = "Đề nghị sửa đường", **fields: Any) -> str:
+    letter = Letter(sender="Hợp tác xã Một", subject=subject, received_on=town.node.out.today(), **fields)
+    done = await by_hand.enter(town.node.inn, await town.scope(COMMUNE), letter)
+    return done.document.id
+
+
+async def taken(town: Town, number: str = "501", **fields: Any) -> Any:
+    await town.send(number, COMMUNE, issued_on=town.node.out.today(), **fields)
+    await town.carry()
+    (document,) = [one for one in await town.incoming(COMMUNE) if one.number == number]
+    done = await town.status(document, "03")
+    town.clock.advance(1)
+    return done.document
+
+
+async def lines(town: Town, book: Book, at: str = COMMUNE, limit: int = 100) -> list[BookLine]:
+    async with town.node.store.read(await town.scope(at)) as work:
+        return [line async for part in read.whole(work, book, YEAR, at_once=limit) for line in part]
+
+
+async def summary(town: Town, book: Book, at: str = COMMUNE, span: Span = YEAR) -> Summary:
+    async with town.node.store.read(await town.scope(at)) as work:
+        return await read.summary(work, book, span)
+
+
+def rows_of(workbook: bytes) -> list[list[str]]:
+    space = {"m": "http://schemas.openxmlformats.org/spreadsheetml/2006/main"}
+    sheet = ElementTree.fromstring(zipfile.ZipFile(BytesIO(workbook)).read("xl/worksheets/sheet1.xml"))
+    return [
+        ["".join(cell.itertext()) for cell in row.findall("m:c", space)]
+        for row in sheet.findall("m:sheetData/m:row", space)
+    ]
+
+
+class Table(HTMLParser):
+    """Rows of cells, and what the page would load."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.rows: list[list[str]] = []
+        self.loads: list[str] = []
+        self._in_cell = False
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.loads += [f"{tag} {name}" for name, _ in attrs if name in ("src", "href")]
+        if tag == "tr":
+            self.rows.append([])
+        if tag in ("td", "th"):
+            self.rows[-1].append("")
+            self._in_cell = True
+
+    def handle_endtag(self, tag: str) -> None:
+        if tag in ("td", "th"):
+            self._in_cell = False
+
+    def handle_data(self, data: str) -> None:
+        if self._in_cell:
+            self.rows[-1][-1] += data
+
+
+async def test_the_incoming_book_has_the_decrees_ten_columns(town: Town) -> None:
+    document = await taken(town)
+    await act.set_status(
+        town.node.inn,
+        await town.scope(COMMUNE),
+        document.id,
+        StatusCall(code="04", assignment=Assignment(lead_unit="Văn phòng"), staff=Staff(name="Nguyễn Thị A")),
+    )
+    await enter(town, number="12", symbol="HTX", type_name="Công văn")
+
+    first, second = await lines(town, Book.INCOMING)
+
+    today = town.node.out.today()
+    assert (first.number, second.number) == ("1", "2")
+    assert first.cells["arrived_on"] == first.cells["handed_over_on"] == today
+    assert first.cells["to_places"] == "Văn phòng"
+    assert re.fullmatch(r"04, \d\d:\d\d 20/11/2026, Nguyễn Thị A", str(first.cells["signed_for"]))
+    assert (second.cells["author"], second.cells["code"]) == ("Hợp tác xã Một", "12/HTX")
+    assert second.cells["subject"] == "Công văn: Đề nghị sửa đường"
+    assert second.cells["note"] == "Văn bản giấy"
+
+
+async def test_struck_lines_and_catch_up_entries_say_so(town: Town) -> None:
+    struck = await enter(town)
+    await by_hand.strike(town.node.inn, await town.scope(COMMUNE), struck, "Nhập nhầm")
+    await enter(town, catch_up="Mất điện")
+
+    first, second = await lines(town, Book.INCOMING)
+    told = await summary(town, Book.INCOMING)
+
+    assert (first.struck, second.struck) == (True, False)
+    assert first.cells["note"] == "Văn bản giấy. Gạch bỏ ngày 20/11/2026: Nhập nhầm"
+    assert (
+        second.cells["note"] == "Văn bản giấy. Vào sổ bù ngày 20/11/2026, người nhập: clerk. Lý do: Mất điện"
+    )
+    assert (told.lines, told.struck, told.first, told.last) == (2, 1, "1", "2")
+    assert told.runs[0].is_whole
+
+
+async def test_the_follow_up_book_has_limit_progress_and_reply(town: Town) -> None:
+    document = await taken(town)
+    assignment = Assignment(lead_unit="Văn phòng", deadline=date(2026, 11, 27))
+    await act.assign(town.node.inn, await town.scope(COMMUNE), document.id, assignment)
+
+    (line,) = await lines(town, Book.FOLLOW_UP)
+
+    assert line.cells["due_on"] == date(2026, 11, 27)
+    assert line.cells["progress"] == "Đã tiếp nhận, chờ phân công"
+    assert "501/" in str(line.cells["what"])
+    assert line.cells["reply"] == ""
+
+
+async def test_the_outgoing_book_has_recipients_proof_of_receipt_and_recall(town: Town) -> None:
+    sent = await town.send("15", COMMUNE, issued_on=town.node.out.today(), to_places=("Lưu: VT", "Như trên"))
+    await town.carry()
+    (document,) = await town.incoming(COMMUNE)
+    await town.status(document, "03")
+    await town.carry()
+    await town.send("16", PROVINCE, issued_on=town.node.out.today())
+
+    first, second = await lines(town, Book.OUTGOING, DEPARTMENT)
+    town.clock.advance(1)
+    await town.recall(sent)
+    recalled, _ = await lines(town, Book.OUTGOING, DEPARTMENT)
+
+    assert first.cells["copy_holder"] == "Lưu: VT"
+    assert str(first.cells["recipients"]).endswith("; Như trên")
+    assert str(first.cells["signed_for"]).startswith("03, ")
+    assert first.cells["dispatched_on"] == town.node.out.today()
+    assert (first.struck, recalled.struck) == (False, True)
+    assert "Gửi nhầm" in str(recalled.cells["note"])
+    assert (second.cells["signed_for"], second.cells["dispatched_on"]) == ("", None)
+    told = await summary(town, Book.OUTGOING, DEPARTMENT)
+    assert [(run.first, run.last, run.is_whole) for run in told.runs] == [(15, 16, True)]
+
+
+async def test_outgoing_paper_stands_between_and_is_struck_by_its_agency(town: Town) -> None:
+    scope, today = await town.scope(DEPARTMENT), town.node.out.today()
+    await town.send("15", PROVINCE, issued_on=today)
+    said = letters.Sent(
+        number="14",
+        symbol="STD-VP",
+        issued_on=today,
+        type_name="Công văn",
+        subject="Trả lời",
+        signer="Người ký",
+        recipients="Hợp tác xã Một",
+    )
+
+    made = await letters.enter(town.node.book, scope, said)
+    with pytest.raises(Refused):
+        await letters.enter(town.node.book, scope, letters.Sent(**{**vars_of(said), "signer": " "}))
+    struck = await letters.strike(town.node.book, scope, made.id, "Không gửi")
+    again = await letters.strike(town.node.book, scope, made.id, "Lần nữa")
+
+    paper, sent = await lines(town, Book.OUTGOING, DEPARTMENT)
+    assert (paper.number, sent.number) == ("14", "15")
+    assert struck == again
+    assert paper.struck
+    assert "Gạch bỏ ngày 20/11/2026: Không gửi" in str(paper.cells["note"])
+    async with town.node.store.read(scope) as work:
+        assert await letters.suggested(work, 2026) == 16
+
+
+def vars_of(sent: letters.Sent) -> dict[str, Any]:
+    return {name: getattr(sent, name) for name in letters.Sent.__dataclass_fields__}
+
+
+async def test_every_line_is_in_each_form_once_and_the_check_code_is_the_same(town: Town) -> None:
+    for n in range(5):
+        await enter(town, subject=f"=HYPERLINK({n}) <b>“Ô tô”</b>")
+    town.clock.advance(86_400 * 12)
+    await enter(town, subject="Tháng sau")
+    desk, scope, ask = town.node.book, await town.scope(COMMUNE), Ask(book=Book.INCOMING, span=YEAR)
+    files: dict[str, BytesIO] = {name: BytesIO() for name in ("xlsx", "csv", "html")}
+
+    told = [
+        await export.xlsx(desk, scope, ask, files["xlsx"]),
+        await export.csv(desk, scope, ask, files["csv"]),
+        await book_page.write(desk, scope, ask, files["html"], nonce="abc"),
+    ]
+
+    sheet = rows_of(files["xlsx"].getvalue())
+    text = list(csv_module.reader(io.StringIO(files["csv"].getvalue().decode("utf-8-sig"), newline="")))
+    page = files["html"].getvalue().decode()
+    table = Table()
+    table.feed(page)
+    numbers = [str(n) for n in range(1, 7)]
+    assert [row[1] for row in sheet[1:7]] == [row[1] for row in text[1:]] == numbers
+    assert [row[1] for row in table.rows if len(row) == 10][2:] == numbers
+    assert len(sheet[0]) == len(text[0]) == 10
+    assert sheet[1][5] == "=HYPERLINK(0) <b>“Ô tô”</b>"
+    assert text[1][5] == "'=HYPERLINK(0) <b>“Ô tô”</b>"
+    assert "<b>“" not in page
+    assert [row for row in table.rows if len(row) == 1] == [["Tháng 11/2026"], ["Tháng 12/2026"]]
+    assert len({each.digest for each in told}) == 1
+    assert told[0].digest in sheet[-1][0]
+    assert told[0].digest in page
+    assert sheet[-2][0] == "Liên tục 1–6, không thiếu số"
+    assert table.loads == []
+    assert 'nonce="abc"' in page
+    assert "Từ số 1 đến số 6" in page
+    exported = [one for one in await town.events(COMMUNE, "book") if one.kind is EventKind.BOOK_EXPORTED]
+    assert [(one.data["format"], one.data["lines"]) for one in exported] == [
+        ("xlsx", 6),
+        ("csv", 6),
+        ("html", 6),
+    ]
+
+
+async def test_pages_of_any_size_make_the_same_book(town: Town) -> None:
+    for n in range(5):
+        await enter(town, subject=str(n))
+
+    books = [await lines(town, Book.INCOMING, limit=limit) for limit in (1, 2, 5, 100)]
+
+    assert all(book == books[0] for book in books)
+    assert [line.number for line in books[0]] == ["1", "2", "3", "4", "5"]
+
+
+async def test_of_a_part_only_what_the_whole_year_lacks_is_missing(town: Town) -> None:
+    day = town.node.out.today()
+    await enter(town)
+    await by_hand.enter(
+        town.node.inn,
+        await town.scope(COMMUNE),
+        Letter(sender="A", subject="B", received_on=date(2026, 11, 1), catch_up="Mất điện"),
+    )
+    await enter(town)
+
+    told = await summary(town, Book.INCOMING, span=Span(year=2026, since=day, until=day))
+    empty = await summary(town, Book.INCOMING, span=Span(year=2025))
+
+    assert (told.lines, told.runs[0].first, told.runs[0].last, told.runs[0].is_whole) == (2, 1, 3, True)
+    assert empty == Summary()
+
+
+async def test_the_old_form_has_fewer_columns_and_an_empty_book_says_so(town: Town) -> None:
+    out = BytesIO()
+    ask = Ask(book=Book.OUTGOING, span=YEAR, form=Form.CIRCULAR_07)
+
+    await export.xlsx(town.node.book, await town.scope(COMMUNE), ask, out)
+
+    header, closing = rows_of(out.getvalue())
+    assert len(header) == 8
+    assert closing == ["Chưa có văn bản nào trong khoảng này."]
+
+
+async def test_a_span_that_cannot_be_is_refused() -> None:
+    with pytest.raises(Clash, match="before it begins"):
+        Ask(book=Book.INCOMING, span=Span(year=2026, since=date(2026, 2, 1), until=date(2026, 1, 1)))
+    with pytest.raises(Clash, match="no book"):
+        Ask(book=Book.INCOMING, span=Span(year=99999))
+
+
+async def test_the_stamp_is_for_what_is_in_the_book(town: Town) -> None:
+    document = await taken(town)
+    agency = await town.agency(COMMUNE)
+    await town.send("502", COMMUNE, issued_on=town.node.out.today())
+    await town.carry()
+    fresh = next(one for one in await town.incoming(COMMUNE) if one.number == "502")
+
+    made = read.stamp(agency, document)
+    page = await book_page.stamp(made, nonce="n")
+
+    assert (made.number, made.on, made.width_mm, made.height_mm) == ("1", town.node.out.today(), 50, 35)
+    assert all(word in page for word in ("ĐẾN", "Số: 1", "Ngày: 20/11/2026", agency.name))
+    with pytest.raises(Clash, match="not in the book"):
+        read.stamp(agency, fresh)
+
+
+async def test_a_book_is_its_agencys_alone(town: Town) -> None:
+    await enter(town)
+
+    other: AgencyScope = await town.scope(PROVINCE)
+    async with town.node.store.read(other) as work:
+        assert (await read.leaf(work, Book.INCOMING, YEAR)).lines == ()
+
+
+async def test_a_number_typed_far_ahead_is_not_followed_by_the_next_one_that_is_suggested(town: Town) -> None:
+    scope = await town.scope(COMMUNE)
+    said = letters.Sent(
+        number="31",
+        symbol="UBND-VP",
+        issued_on=town.node.out.today(),
+        type_name="Công văn",
+        subject="Trả lời đơn",
+        signer="Trần Văn Một",
+        recipients="Hợp tác xã Một",
+    )
+    for number in ("31", "32", "9999999999"):
+        await letters.enter(town.node.book, scope, replace(said, number=number))
+
+    async with town.node.store.read(scope) as work:
+        assert await letters.suggested(work, 2026) == 33

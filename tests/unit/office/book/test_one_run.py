@@ -1,0 +1,159 @@
+"""Mode B over any order of acts: documents taken in, mail entered by hand, entries for last year, strokes, refusals, and
+crashes before or after the commit. In every year the run is 1, 2, 3, … and each line is there once."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, suppress
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
+
+from gateway.domain.account import AgencyScope, HostedAgency, NumberingMode
+from gateway.domain.book import Book, Span
+from gateway.domain.wall_clock import local
+from gateway.errors import Refused, StoreFailure
+from gateway.incoming import act, by_hand
+from gateway.incoming.act import StatusCall
+from gateway.incoming.by_hand import Letter
+from gateway.incoming.desk import InDesk
+from gateway.office.book import read
+from tests.support.clock import ManualClock
+from tests.support.node import Town, opened
+from tests.support.stores import incoming
+
+START = datetime(2026, 12, 30, 3, tzinfo=UTC)
+ACTS = ("axis", "paper", "late", "refused", "strike", "crash", "crash-after", "days", "together")
+
+
+class Crashing:
+    """The store, whose next commit does not happen, or happens unheard."""
+
+    def __init__(self, store: Any, *, committed: bool) -> None:
+        self._store, self._committed = store, committed
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._store, name)
+
+    @asynccontextmanager
+    async def begin(self, scope: AgencyScope) -> AsyncIterator[Any]:
+        async with self._store.begin(scope) as work:
+            commit = work.commit
+
+            async def crash() -> None:
+                if self._committed:
+                    await commit()
+                raise StoreFailure("the process ended here")
+
+            work.commit = crash
+            yield work
+
+
+class Story:
+    """One agency's book, and what must stand in it."""
+
+    def __init__(self, town: Town, scope: AgencyScope) -> None:
+        self.town, self.scope = town, scope
+        self.made: list[tuple[int, str]] = []
+        self.by_hand: list[str] = []
+
+    @property
+    def desk(self) -> InDesk:
+        return self.town.node.inn
+
+    def letter(self, **fields: Any) -> Letter:
+        day = local(self.town.clock.now()).date()
+        values: dict[str, Any] = {"sender": "Hợp tác xã Một", "subject": "Thư", "received_on": day}
+        return Letter(**(values | fields))
+
+    async def enter(self, **fields: Any) -> None:
+        done = await by_hand.enter(self.desk, self.scope, self.letter(**fields))
+        self.made.append((done.entry.year, done.document.id))
+        self.by_hand.append(done.document.id)
+
+    async def take_in(self) -> None:
+        document = incoming(self.town.clock, scope=self.scope, sender_code="Z91.09")
+        async with self.desk.store.begin(self.scope) as work:
+            await work.incoming.add(document)
+            await work.commit()
+        done = await act.set_status(self.desk, self.scope, document.id, StatusCall(code="03"))
+        assert done.document.register_year is not None
+        self.made.append((done.document.register_year, document.id))
+
+    async def crash(self, *, committed: bool) -> None:
+        """The clerk sends the form again after the crash."""
+        id = self.town.clock.new_id("inb_")
+        broken = replace(self.desk, store=Crashing(self.desk.store, committed=committed))
+        with suppress(StoreFailure):
+            await by_hand.enter(broken, self.scope, self.letter(id=id))
+        await self.enter(id=id)
+
+    async def do(self, what: str) -> None:
+        if what == "axis":
+            await self.take_in()
+        elif what == "paper":
+            await self.enter()
+        elif what == "late":
+            last_year = local(self.town.clock.now()).date() - timedelta(days=364)
+            await self.enter(received_on=last_year, catch_up="Mất điện")
+        elif what == "refused":
+            with suppress(Refused):
+                await self.enter(subject="")
+        elif what == "strike" and self.by_hand:
+            await by_hand.strike(self.desk, self.scope, self.by_hand[-1], "Nhập nhầm")
+        elif what in ("crash", "crash-after"):
+            await self.crash(committed=what == "crash-after")
+        elif what == "days":
+            self.town.clock.advance(timedelta(days=97, hours=7))
+        elif what == "together":
+            await asyncio.gather(self.enter(), self.take_in(), self.enter())
+        self.town.clock.advance(1)
+
+    async def check(self) -> None:
+        now = local(self.town.clock.now()).year
+        for year in range(START.year - 1, now + 1):
+            ids = {id for of, id in self.made if of == year}
+            span = Span(year=year)
+            async with self.town.node.store.read(self.scope) as work:
+                told = [
+                    line async for part in read.whole(work, Book.INCOMING, span, at_once=3) for line in part
+                ]
+                summary = await read.summary(work, Book.INCOMING, span)
+            assert [line.number for line in told] == [str(n + 1) for n in range(len(ids))]
+            assert {line.subject_id for line in told} == ids
+            assert summary.lines == len(ids)
+            assert all(run.is_whole for run in summary.runs)
+
+
+async def tell(town: Town, acts: list[str]) -> None:
+    """Each story is of an agency of its own: opening a node takes longer than most of them."""
+    id = town.clock.new_id("agy_")
+    agency = HostedAgency(id=id, code=f"Z91.{id[-6:]}", name="Xã Mẫu", numbering=NumberingMode.B)
+    await town.node.store.accounts.add_hosted(agency)
+    story = Story(town, AgencyScope(agency_id=id, principal_id="clerk"))
+    for what in acts:
+        await story.do(what)
+    await story.check()
+
+
+@pytest.fixture(scope="module")
+def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[list[str]], None]]:
+    with asyncio.Runner() as runner:
+        making = opened(tmp_path_factory.mktemp("book") / "node", ManualClock(START))
+        town = runner.run(making.__aenter__())
+        yield lambda acts: runner.run(tell(town, acts))
+        runner.run(making.__aexit__(None, None, None))
+
+
+@settings(max_examples=12, suppress_health_check=[*HealthCheck])
+@example(
+    acts=["paper", "crash", "axis", "days", "late", "days", "paper", "crash-after", "together", "strike"]
+)
+@given(acts=st.lists(st.sampled_from(ACTS), min_size=3, max_size=14))
+def test_the_run_has_no_gap_whatever_happens(stage: Callable[[list[str]], None], acts: list[str]) -> None:
+    stage(acts)

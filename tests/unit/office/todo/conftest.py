@@ -1,0 +1,50 @@
+"""A to-do list over a real store, with certificates that a test names."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+import pytest
+
+from gateway.domain.office_calendar import OfficeCalendar
+from gateway.domain.shipped_days import SHIPPED
+from gateway.office.ports.deadlines import EndingCertificate
+from gateway.office.store.store import SqlOfficeStore
+from gateway.office.todo.desk import TodoDesk
+from gateway.policy import office_hours
+from tests.support.clock import ManualClock
+from tests.unit.store.conftest import blank_database as blank_database
+from tests.unit.store.conftest import clock as clock
+from tests.unit.store.conftest import store as store
+
+
+@dataclass
+class Certificates:
+    known: list[EndingCertificate] = field(default_factory=list)
+
+    async def endings(self, now: datetime) -> Sequence[EndingCertificate]:
+        return self.known
+
+
+@pytest.fixture
+def certificates() -> Certificates:
+    return Certificates()
+
+
+@pytest.fixture
+def desk(store: SqlOfficeStore, clock: ManualClock, certificates: Certificates) -> TodoDesk:
+    plain = OfficeCalendar()
+
+    async def office() -> OfficeCalendar:
+        return office_hours.calendar(plain.weekdays, plain.spans, SHIPPED, await store.calendar.days())
+
+    return TodoDesk(
+        store=store,
+        calendar=store.calendar,
+        certificates=certificates,
+        clock=clock,
+        office=office,
+        wake=lambda: None,
+    )

@@ -1,0 +1,335 @@
+"""The to-do list: what is on it, in which order, and what people note on it. The clock begins on a Friday at 08:00."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import date, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from gateway.domain.document import InState, Kind, OutState, Urgency
+from gateway.domain.event import EventKind
+from gateway.domain.office_calendar import CalendarDay, DayKind
+from gateway.domain.status import Fact, RequestKind, Track
+from gateway.domain.wall_clock import VIETNAM
+from gateway.errors import Clash, NotFound
+from gateway.office.domain.task import TaskKind
+from gateway.office.ports.deadlines import EndingCertificate
+from gateway.office.store.store import SqlOfficeStore
+from gateway.office.todo import gather, note
+from gateway.office.todo.desk import TodoDesk
+from tests.support.clock import ManualClock
+from tests.support.stores import (
+    NORTH,
+    SOUTH,
+    delivery,
+    draft,
+    inbox_item,
+    incoming,
+    outbox_item,
+    outgoing,
+    seed_incoming,
+)
+from tests.unit.office.todo.conftest import Certificates
+
+HOUR = timedelta(hours=1)
+
+
+def at(text: str) -> datetime:
+    """20 November 2026 is a Friday, the 24th is free."""
+    return datetime.fromisoformat(f"2026-11-{text}").replace(tzinfo=VIETNAM)
+
+
+async def kinds(desk: TodoDesk) -> list[TaskKind]:
+    return [each.kind for each in (await gather.run(desk, NORTH)).tasks]
+
+
+async def send(store: SqlOfficeStore, clock: ManualClock, state: str, **fields: Any) -> str:
+    """A document to one recipient whose delivery stands so; the delivery's id."""
+    document = outgoing(clock, state=OutState.PACKED, **fields)
+    one = delivery(document, "Z91.02", state)
+    async with store.begin(NORTH) as work:
+        await work.outgoing.add(document)
+        await work.deliveries.add([one])
+        await work.commit()
+    return one.id
+
+
+async def test_a_new_document_becomes_a_task_when_its_two_office_hours_are_over(
+    desk: TodoDesk, store: SqlOfficeStore, clock: ManualClock
+) -> None:
+    arrived = await seed_incoming(store, incoming(clock))
+    clock.advance(2 * HOUR)
+    assert await kinds(desk) == []
+
+    clock.advance(40 * 60)
+    (task,) = (await gather.run(desk, NORTH)).tasks
+
+    assert (task.id, task.subject_id, task.is_late) == (f"take_in:{arrived.id}", arrived.id, True)
+    assert (task.document, task.counterpart, task.due_at) == ("7/SNN", "Z91.02", at("20 10:00"))
+    assert (await gather.run(desk, NORTH)).left(task) == -timedelta(minutes=40)
+    assert (await gather.run(desk, SOUTH)).tasks == ()
+
+
+async def test_lunch_weekend_and_holidays_do_not_count_against_the_clerk(
+    desk: TodoDesk, store: SqlOfficeStore, clock: ManualClock
+) -> None:
+    clock.advance(at("23 16:00") - clock.now())
+    await seed_incoming(store, incoming(clock))
+    clock.advance(at("25 08:29") - clock.now())
+    assert await kinds(desk) == []
+
+    clock.advance(120)
+    assert await kinds(desk) == [TaskKind.TAKE_IN]
+
+    await store.calendar.put(
+        [CalendarDay(day=date(2026, 11, 25), kind=DayKind.HOLIDAY, name="Storm")], clock.now(), "operator"
+    )
+    assert await kinds(desk) == []
+
+
+async def test_an_express_letter_is_a_task_at_once_and_late_after_a_quarter_of_an_hour(
+    desk: TodoDesk, store: SqlOfficeStore, clock: ManualClock
+) -> None:
+    clock.advance(at("21 23:00") - clock.now())
+    await seed_incoming(store, incoming(clock, urgency=Urgency.EXPRESS))
+
+    (fresh,) = (await gather.run(desk, NORTH)).tasks
+    clock.advance(16 * 60)
+    (late,) = (await gather.run(desk, NORTH)).tasks
+
+    assert (fresh.is_late, late.is_late) == (False, True)
+    assert fresh.due_at == at("21 23:15")
+
+
+async def test_every_kind_of_task_is_on_one_list_with_the_earliest_deadline_first(
+    desk: TodoDesk, store: SqlOfficeStore, clock: ManualClock, certificates: Certificates
+) -> None:
+    new = await seed_incoming(store, incoming(clock))
+    held = await seed_incoming(store, incoming(clock, state=InState.HELD))
+    asked = await seed_incoming(store, incoming(clock, state=InState.ACCEPTED))
+    reply = incoming(clock, state=InState.ACCEPTED, reply_required=True, due_on=date(2026, 11, 24))
+    await seed_incoming(store, reply)
+    refused, failed = await send(store, clock, "rejected"), await send(store, clock, "failed")
+    request = Fact(
+        track=Track.REQUEST, code="asked", at=clock.now(), request_id="p1", request_kind=RequestKind.RECALL
+    )
+    signed = outgoing(clock, state=OutState.DRAFT, draft=draft(signed_at=clock.now() - 2 * HOUR))
+    async with store.begin(NORTH) as work:
+        await work.facts.add(asked.id, request)
+        await work.outgoing.add(signed)
+        await work.commit()
+    certificates.known = [
+        EndingCertificate(code="Z91.01", fingerprint="f1", until=at("26 07:00"), own=True),
+        EndingCertificate(code="Z91.02", fingerprint="f2", until=at("26 07:00"), own=True),
+        EndingCertificate(
+            code="Z91.01", fingerprint="f3", until=at("26 07:00") + timedelta(days=90), own=True
+        ),
+    ]
+    clock.advance(at("23 09:00") - clock.now())
+
+    found = await gather.run(desk, NORTH)
+
+    assert [(each.kind, each.id.partition(":")[2], each.due_at) for each in found.tasks] == [
+        (TaskKind.TAKE_IN, new.id, at("20 10:00")),
+        (TaskKind.FAILED, failed, at("20 17:00")),
+        (TaskKind.REJECTED, refused, at("20 17:00")),
+        (TaskKind.DECIDE, held.id, at("23 08:00")),
+        (TaskKind.RECALL, f"{asked.id}:p1", at("23 08:00")),
+        (TaskKind.ISSUE, signed.id, at("23 11:30")),
+        (TaskKind.REPLY, reply.id, at("24 17:00")),
+        (TaskKind.CERTIFICATE, "f1", at("26 07:00")),
+    ]
+    assert [each.is_late for each in found.tasks] == [True] * 5 + [False] * 3
+    assert (found.resting, found.cut) == (0, False)
+
+
+async def test_what_is_settled_leaves_the_list_by_itself(
+    desk: TodoDesk, store: SqlOfficeStore, clock: ManualClock
+) -> None:
+    asked = await seed_incoming(store, incoming(clock, state=InState.ACCEPTED))
+    request = Fact(
+        track=Track.REQUEST, code="asked", at=clock.now(), request_id="p1", request_kind=RequestKind.UPDATE
+    )
+    async with store.begin(NORTH) as work:
+        await work.facts.add(asked.id, request)
+        await work.commit()
+    assert await kinds(desk) == [TaskKind.RECALL]
+
+    async with store.begin(NORTH) as work:
+        await work.facts.add(
+            asked.id,
+            Fact(track=Track.REQUEST, code="16", at=clock.now(), stated_at=clock.now(), request_id="p1"),
+        )
+        await work.commit()
+    assert await kinds(desk) == []
+
+
+async def test_a_status_that_did_not_reach_its_sender_for_a_day_is_a_task_until_it_does(
+    desk: TodoDesk, store: SqlOfficeStore, clock: ManualClock
+) -> None:
+    landed = inbox_item(clock, state="done")
+    document = incoming(clock, state=InState.ACCEPTED, inbox_id=landed.id)
+    await seed_incoming(store, document)
+    first, second = (outbox_item(clock, kind=Kind.STATUS, subject_id=landed.id) for _ in range(2))
+    async with store.begin(NORTH) as work:
+        await work.inbox.land(replace(landed, incoming_id=document.id))
+        await work.inbox.settle(replace(landed, incoming_id=document.id), None)
+        await work.outbox.put(first)
+        await work.outbox.put(second)
+        await work.outbox.put(outbox_item(clock))
+        await work.commit()
+    clock.advance(24 * HOUR - timedelta(seconds=1))
+    assert await kinds(desk) == []
+
+    clock.advance(1)
+    (task,) = (await gather.run(desk, NORTH)).tasks
+    assert (task.id, task.subject_id, task.timer) == (f"status:{document.id}", document.id, "t12")
+    assert (task.counterpart, task.is_late, task.is_incoming) == ("Z91.02", True, True)
+    assert (await gather.run(desk, SOUTH)).tasks == ()
+
+    for leased in await store.claim_outbox(10, 60):
+        async with store.begin(NORTH) as work:
+            if leased.item.id == first.id:
+                await work.outbox.failed(leased.lease, clock.now(), "silent")
+            else:
+                await work.outbox.sent(leased.lease, clock.now())
+            await work.commit()
+    assert await kinds(desk) == [TaskKind.STATUS]
+    clock.advance(timedelta(days=60))
+    assert await kinds(desk) == []
+
+
+async def test_a_take_back_that_did_not_reach_its_recipient_for_a_day_is_a_task_until_it_is_asked_again(
+    desk: TodoDesk, store: SqlOfficeStore, clock: ManualClock
+) -> None:
+    id = await send(store, clock, "take_back_asked")
+
+    async def asks(packet_id: str) -> None:
+        kind = RequestKind.TAKE_BACK
+        fact = Fact(
+            track=Track.REQUEST, code="asked", at=clock.now(), request_id=packet_id, request_kind=kind
+        )
+        async with store.begin(NORTH) as work:
+            await work.facts.add(id, fact)
+            await work.commit()
+
+    await asks("p-1")
+    clock.advance(1)
+    async with store.begin(NORTH) as work:
+        await work.outbox.put(outbox_item(clock, kind=Kind.STATUS, subject_id=id))
+        await work.commit()
+    clock.advance(24 * HOUR - timedelta(seconds=1))
+    assert await kinds(desk) == []
+
+    clock.advance(1)
+    (task,) = (await gather.run(desk, NORTH)).tasks
+    assert (task.id, task.kind) == (f"take_back:{id}", TaskKind.TAKE_BACK)
+    assert (await gather.run(desk, SOUTH)).tasks == ()
+
+    await asks("p-2")
+    assert await kinds(desk) == []
+
+
+async def test_a_queued_document_is_a_task_only_when_it_is_late(
+    desk: TodoDesk, store: SqlOfficeStore, clock: ManualClock
+) -> None:
+    async with store.begin(NORTH) as work:
+        await work.outgoing.add(outgoing(clock, draft=draft(signed_at=clock.now())))
+        await work.commit()
+    assert await kinds(desk) == []
+
+    clock.advance(at("23 11:31") - clock.now())
+    assert await kinds(desk) == [TaskKind.ISSUE]
+
+
+async def test_a_snoozed_task_comes_back_at_its_hour_and_tells_why_it_rested(
+    desk: TodoDesk, store: SqlOfficeStore, clock: ManualClock
+) -> None:
+    task = f"failed:{await send(store, clock, 'failed')}"
+    await note.take(desk, NORTH, task, "A. Clerk")
+    await note.snooze(desk, NORTH, task, at("20 14:00"), "They move\nhouse")
+
+    resting = await gather.run(desk, NORTH)
+    whole = await gather.run(desk, NORTH, everything=True)
+    clock.advance(at("20 14:00") - clock.now())
+    (back,) = (await gather.run(desk, NORTH)).tasks
+
+    assert (resting.tasks, resting.resting) == ((), 1)
+    assert [each.id for each in whole.tasks] == [task]
+    assert back.note is not None
+    assert (back.owner, back.note.note, back.note.noted_by) == ("A. Clerk", "They move house", "prn_north")
+    async with store.read(NORTH) as work:
+        events = await work.events.of(back.subject_id)
+    assert [(each.kind, each.data["what"]) for each in events] == [
+        (EventKind.TASK_NOTED, "taken"),
+        (EventKind.TASK_NOTED, "snoozed"),
+    ]
+
+
+async def test_a_settled_task_comes_back_only_when_it_begins_anew(
+    desk: TodoDesk, store: SqlOfficeStore, clock: ManualClock
+) -> None:
+    id = await send(store, clock, "failed")
+    task = f"failed:{id}"
+    await note.take(desk, NORTH, task, "A. Clerk")
+    clock.advance(60)
+    await note.close(desk, NORTH, task, "Told them by phone")
+    clock.advance(timedelta(days=3))
+    assert await kinds(desk) == []
+
+    async with store.begin(NORTH) as work:
+        await work.deliveries.save_state(id, "failed", (), clock.now())
+        await work.commit()
+    (again,) = (await gather.run(desk, NORTH)).tasks
+    await note.take(desk, NORTH, task, "B. Clerk")
+
+    assert again.owner == "A. Clerk"
+    assert [each.owner for each in (await gather.run(desk, NORTH)).tasks] == ["B. Clerk"]
+
+
+async def test_a_woken_task_is_on_the_list_again(
+    desk: TodoDesk, store: SqlOfficeStore, clock: ManualClock
+) -> None:
+    task = f"rejected:{await send(store, clock, 'rejected')}"
+    await note.close(desk, NORTH, task, "Corrected")
+    await note.wake(desk, NORTH, task)
+
+    assert await kinds(desk) == [TaskKind.REJECTED]
+
+
+@pytest.mark.parametrize("until", ["20 08:00", "20 07:00"])
+async def test_a_task_cannot_rest_until_a_time_that_has_passed(
+    desk: TodoDesk, store: SqlOfficeStore, clock: ManualClock, until: str
+) -> None:
+    task = f"failed:{await send(store, clock, 'failed')}"
+
+    with pytest.raises(Clash, match="within the next 90 days"):
+        await note.snooze(desk, NORTH, task, at(until), "Later")
+    with pytest.raises(Clash, match="within the next 90 days"):
+        await note.snooze(desk, NORTH, task, clock.now() + timedelta(days=91), "Much later")
+    with pytest.raises(Clash, match="letters"):
+        await note.close(desk, NORTH, task, "  ")
+
+
+async def test_nobody_notes_anything_on_what_is_no_task_of_theirs(
+    desk: TodoDesk, store: SqlOfficeStore, clock: ManualClock
+) -> None:
+    task = f"failed:{await send(store, clock, 'failed')}"
+
+    for scope, name in ((SOUTH, task), (NORTH, "failed:dlv_nobody"), (NORTH, "")):
+        with pytest.raises(NotFound):
+            await note.close(desk, scope, name, "Done")
+    assert await kinds(desk) == [TaskKind.FAILED]
+
+
+async def test_a_sealed_document_shows_no_words_of_its_own(
+    desk: TodoDesk, store: SqlOfficeStore, clock: ManualClock
+) -> None:
+    await send(store, clock, "failed", is_sealed=True)
+    await seed_incoming(store, replace(incoming(clock), state=InState.SEALED, reply_required=True))
+
+    (task,) = (await gather.run(desk, NORTH)).tasks
+
+    assert (task.document, task.title) == ("", "")

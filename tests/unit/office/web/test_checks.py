@@ -1,0 +1,183 @@
+"""The panel of checks: which row weighs how much, and which verdict the worst of them makes."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from gateway.domain.document import IncomingDocument, IncomingFile, InState, Kind, Source, Urgency
+from gateway.domain.identity import Digest, DocumentId
+from gateway.domain.signatures import FileVerdict, Word
+from gateway.office.policy.first_page import FirstPage
+from gateway.office.web import checks
+from gateway.office.web.checks import Grade
+from gateway.policy.verdict import ReasonCode, reason
+
+D = Digest("0" * 64)
+GOOD = {
+    "envelope_signature": "valid",
+    "certificate_confirmed": "true",
+    "revocation": "good",
+    "digests": "match",
+    "recipient": "ours",
+    "rules": "allowed",
+    "reasons": "",
+    "warnings": "",
+}
+LEAD = IncomingFile(
+    n=1,
+    name="cong-van.pdf",
+    content_type="pdf",
+    size=10,
+    sha256=D,
+    source=D,
+    offset=0,
+    length=10,
+    coding="plain",
+    pages=3,
+)
+
+
+def document(**more: Any) -> IncomingDocument:
+    found = more.pop("found", {})
+    made = IncomingDocument(
+        id="inb_1",
+        agency_id="agy_1",
+        inbox_id="inx_1",
+        kind=Kind.DOCUMENT,
+        sender_code="Z91",
+        sender_name="Ủy ban nhân dân tỉnh Sao Mai",
+        document_id=DocumentId("Z91,2026/11/20,15/UBND"),
+        packet_id=None,
+        attempt=1,
+        number="15",
+        symbol="UBND",
+        issued_on=None,
+        type_name=None,
+        subject="Về việc thử",
+        signer=None,
+        urgency=Urgency.NORMAL,
+        due_on=None,
+        body_digest=D,
+        envelope_digest=D,
+        envelope_size=1,
+        vouched_by="VALID",
+        arrived_at=datetime(2026, 11, 20, tzinfo=UTC),
+        state=InState.NEW,
+        files=(LEAD,),
+        pages=3,
+        checks=GOOD | found,
+    )
+    return replace(made, **more)
+
+
+def pdf(word: Word, why: str | None = None) -> dict[str, Any]:
+    return {"signatures": (FileVerdict(n=1, file="cong-van.pdf", verdict=word, why=why),)}
+
+
+@pytest.mark.parametrize(
+    ("more", "grade"),
+    [
+        ({}, Grade.GOOD),
+        (pdf(Word.VALID), Grade.GOOD),
+        (pdf(Word.UNKNOWN, checks.REVOCATION), Grade.NOTE),
+        (pdf(Word.UNSIGNED), Grade.NOTE),
+        (pdf(Word.INVALID, "PDF-CHANGED"), Grade.BAD),
+        ({"found": {"envelope_signature": "weak"}}, Grade.NOTE),
+        ({"found": {"revocation": "unknown"}}, Grade.NOTE),
+        ({"found": {"certificate_confirmed": "false"}}, Grade.DOUBT),
+        ({"found": {"rules": "held"}}, Grade.DOUBT),
+        ({"pages": 2}, Grade.DOUBT),
+        ({"pages": None}, Grade.GOOD),
+        ({"marks": (checks.REVOKED,)}, Grade.BAD),
+        ({"marks": (checks.STOLEN,)}, Grade.BAD),
+        ({"marks": ("old_code:Z90",)}, Grade.GOOD),
+    ],
+)
+def test_the_verdict_is_that_of_the_worst_row(more: dict[str, Any], grade: Grade) -> None:
+    made = checks.panel(document(**more), "vi")
+
+    assert made.grade is grade
+    assert made.is_clean is (grade in (Grade.GOOD, Grade.NOTE))
+
+
+def test_a_pdf_that_cannot_be_told_says_that_it_may_still_be_taken_in() -> None:
+    made = checks.panel(document(**pdf(Word.UNKNOWN, checks.REVOCATION)), "vi")
+
+    assert made.is_clean
+    assert any(each.endswith("Vẫn có thể tiếp nhận.") for row in made.rows for each in row.details)
+
+
+@pytest.mark.parametrize(("stated", "counted"), [(None, 3), (3, None), (None, None)])
+def test_pages_that_nobody_could_compare_are_no_tick(stated: int | None, counted: int | None) -> None:
+    made = checks.panel(document(pages=stated, files=(replace(LEAD, pages=counted),)), "vi")
+
+    (row,) = [each for each in made.rows if each.label == "Số trang"]
+    assert row.grade is Grade.NONE
+    assert made.grade is Grade.GOOD
+
+
+def test_a_double_and_a_hold_are_doubts_with_their_words() -> None:
+    double = checks.panel(document(), "vi", doubles=[("/van-ban-den/inb_2", "15/UBND")])
+    held = checks.panel(document(), "vi", held=["Chờ hỏi lại"])
+
+    assert (double.grade, held.grade) == (Grade.DOUBT, Grade.DOUBT)
+    assert [row.links for row in double.rows if row.links] == [(("/van-ban-den/inb_2", "15/UBND"),)]
+    assert ("Chờ hỏi lại",) in [row.details for row in held.rows]
+
+
+def test_kept_reasons_are_told_in_words_whatever_their_values_hold() -> None:
+    told = "; ".join(
+        str(each)
+        for each in (
+            reason(ReasonCode.PAGES_DIFFER, "/pages", name="a, b; c (1).pdf", stated=3, found=2),
+            reason(ReasonCode.ACTIVE_CONTENT, "/files/0", name="x.pdf", kind="javascript"),
+        )
+    )
+
+    (pages, first), (active, second) = checks.reasons_of(told)
+
+    assert (pages, active) == ("pages-differ", "active-content")
+    assert (first["stated"], first["found"]) == ("3", "2")
+    assert first["name"] == "a, b; c (1).pdf"
+    assert "javascript" not in checks.sentence(active, second, "vi")
+    assert checks.sentence(pages, first, "vi").startswith("Khai 3 trang")
+    assert checks.sentence("new-code", {"name": "x"}, "vi") == "new-code x"
+
+
+def test_a_stamp_of_secrecy_is_a_doubt_and_pages_are_told_once() -> None:
+    stamp = str(reason(ReasonCode.SECRECY_STAMP, "/files/0", name="x.pdf", stamp="MẬT"))
+    pages = str(reason(ReasonCode.PAGES_DIFFER, "/pages", name="x.pdf", stated=2, found=3))
+    made = checks.panel(document(found={"warnings": f"{stamp}; {pages}"}, pages=2), "vi")
+
+    assert made.grade is Grade.DOUBT
+    assert sum("trang" in row.word for row in made.rows) == 1
+    assert any("MẬT" in each for row in made.rows for each in row.details)
+
+
+def test_mail_that_a_person_entered_has_no_checks() -> None:
+    assert checks.panel(document(source=Source.PAPER), "vi").rows == ()
+
+
+def test_a_first_page_that_says_something_else_is_marked_and_holds_nothing() -> None:
+    page = FirstPage(code="16/UBND", issued_on=None, subject="Về việc thử")
+
+    found = checks.panel(document(found=GOOD), "vi", first_page=page)
+
+    row = found.rows[-1]
+    assert (row.grade, row.word) == (Grade.NOTE, "khác nhau: số, ký hiệu")
+    assert row.details == ("trên trang: “16/UBND”; thông tin gửi kèm: “15/UBND”",)
+    assert found.is_clean
+
+
+def test_a_first_page_that_agrees_is_good_and_one_that_was_not_read_is_no_tick() -> None:
+    agrees = checks.panel(document(found=GOOD), "vi", first_page=FirstPage(code="015/UBND"))
+    unread = checks.panel(document(found=GOOD), "vi", first_page=FirstPage())
+    absent = checks.panel(document(found=GOOD), "vi")
+
+    assert (agrees.rows[-1].grade, agrees.rows[-1].word) == (Grade.GOOD, "khớp số, ký hiệu")
+    assert unread.rows[-1].grade is Grade.NONE
+    assert len(absent.rows) == len(agrees.rows) - 1

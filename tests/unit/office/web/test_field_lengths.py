@@ -1,0 +1,65 @@
+"""How long a text may be stands in one table: a page's field takes it from there."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import gateway.office.web
+from gateway.office.web import render
+
+TEMPLATES = Path(gateway.office.web.__file__).parent / "templates"
+# Which texts the forms of a folder write.
+TABLES = {"compose": ("draft", "change"), "outgoing": ("change",), "incoming": ("status",)}
+# What is called otherwise in the form than in the table, and what has a name of the table and is no text of it.
+CALLED = {("incoming/disagree.html", "reason"): "note"}
+OWN = {("outgoing/cancel.html", "reason"), ("compose/edit.html", "group_name")}
+_FIELD = re.compile(r'\b(?:m\.field|c\.line)\("(?P<id>\w+)".*?"maxlength": (?P<most>longest\([^)]*\)|[^,}]+)')
+_TABLE = re.compile(r'longest\("(?P<table>\w+)", "(?P<path>[^"]+)"\)')
+
+
+def fields() -> Iterator[tuple[str, str, str]]:
+    """Template, field and what it says of its length."""
+    for folder in TABLES:
+        for path in sorted((TEMPLATES / folder).rglob("*.html")):
+            name = path.relative_to(TEMPLATES).as_posix()
+            for found in _FIELD.finditer(path.read_text(encoding="utf-8")):
+                yield name, found["id"], found["most"]
+
+
+def ruled(template: str, field: str) -> list[tuple[str, str]]:
+    """Tables and paths that rule a text of that name: `reply_number` is the number of a reply."""
+    wanted = CALLED.get((template, field), field)
+    tables = [(each, render.TEXTS[each]) for each in TABLES[template.partition("/")[0]]]
+    paths = [(table, path, path.removesuffix("/*").rpartition("/")[2]) for table, of in tables for path in of]
+    whole = [(table, path) for table, path, last in paths if last == wanted]
+    return whole or [(table, path) for table, path, last in paths if wanted.endswith(f"_{last}")]
+
+
+@pytest.mark.parametrize(("template", "field", "most"), [*fields()])
+def test_a_text_of_the_table_takes_its_length_from_there(template: str, field: str, most: str) -> None:
+    if (template, field) in OWN:
+        assert _TABLE.fullmatch(most) is None
+        return
+    rules = ruled(template, field)
+    if found := _TABLE.fullmatch(most):
+        assert (found["table"], found["path"]) in rules
+    else:
+        assert rules == [], f"{template} writes the length of {field} by hand"
+
+
+def test_what_the_templates_say_is_found_here() -> None:
+    said = {each[0] for each in fields() if "longest" in each[2]}
+
+    assert said >= {
+        "compose/edit.html",
+        "outgoing/recall.html",
+        "incoming/take_in.html",
+        "incoming/refuse.html",
+    }
+    for each in TEMPLATES.rglob("*.html"):
+        for table, path in _TABLE.findall(each.read_text(encoding="utf-8")):
+            assert path in render.TEXTS[table]

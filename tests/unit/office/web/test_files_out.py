@@ -1,0 +1,120 @@
+"""What a browser is told of a file: shown only where it is a PDF, never run, never framed by others, whatever its name; and
+what it gets of one that breaks off."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping
+from contextlib import aclosing
+
+import aiohttp
+import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestServer
+
+from gateway.downloads import disposition
+from gateway.errors import AlteredContent
+from gateway.office.web import files_out
+from gateway.office.web.files_out import Content, headers
+
+HOSTILE = (
+    'a".pdf; filename="b.html',
+    "a\r\nSet-Cookie: x=1.pdf",
+    "văn bản mật.pdf",
+    "../../etc/passwd",
+    "\u202efdp.exe",
+    "",
+)
+
+
+async def told(
+    *pieces: bytes | Exception, found_type: str = "pdf", inline: bool = True, size: int | None = None
+) -> tuple[Mapping[str, str], bytes]:
+    """Headers and body that a browser gets of these pieces."""
+
+    async def read() -> AsyncIterator[bytes]:
+        for each in pieces:
+            if isinstance(each, Exception):
+                raise each
+            yield each
+
+    async def handle(request: web.Request) -> web.StreamResponse:
+        async with aclosing(read()) as made:  # type: ignore[type-var]
+            content = Content(name="van-ban.pdf", found_type=found_type, pieces=made, size=size)
+            return await files_out.give(request, content, inline=inline)
+
+    app = web.Application()
+    app.router.add_get("/", handle)
+    async with (
+        TestServer(app) as server,
+        aiohttp.ClientSession() as http,
+        http.get(server.make_url("/")) as answer,
+    ):
+        return answer.headers, await answer.read()
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+@pytest.mark.parametrize("how", ["inline", "attachment"])
+def test_no_name_breaks_out_of_its_header(name: str, how: str) -> None:
+    made = disposition(name, how)
+
+    assert made.isascii()
+    assert made.isprintable()
+    assert made.count('"') == 2
+    assert made.split(";")[0] == how
+    assert "/" not in made.split('"')[1]
+
+
+@pytest.mark.parametrize(
+    "found_type", ["html", "text/html", "svg", "image/svg+xml", "xml", "js", "exe", "docx", "unknown", ""]
+)
+def test_a_type_that_a_browser_would_run_is_only_bytes(found_type: str) -> None:
+    made = headers("a", found_type)
+
+    assert made["Content-Type"] == "application/octet-stream"
+    assert made["Content-Disposition"].startswith("attachment;")
+    assert made["Content-Security-Policy"] == "default-src 'none'; sandbox; frame-ancestors 'none'"
+    assert made["X-Content-Type-Options"] == "nosniff"
+    assert made["Cache-Control"] == "no-store"
+
+
+async def test_a_pdf_is_shown_on_request_in_pages_of_this_node_alone() -> None:
+    shown, _ = await told(b"%PDF-1.7 ...")
+    kept, _ = await told(b"%PDF-1.7 ...", inline=False)
+
+    policy = dict(each.strip().partition(" ")[::2] for each in shown["Content-Security-Policy"].split(";"))
+    assert policy["default-src"] == "'none'"
+    assert policy["frame-ancestors"] == "'self'"
+    assert "script-src" not in policy
+    assert shown["Content-Disposition"].startswith("inline;")
+    assert kept["Content-Disposition"].startswith("attachment;")
+
+
+@pytest.mark.parametrize(("found_type", "first"), [("html", b"%PDF-1.7"), ("pdf", b"<html>")])
+async def test_what_is_no_pdf_by_its_content_is_only_a_download(found_type: str, first: bytes) -> None:
+    made, body = await told(first, found_type=found_type)
+
+    assert made["Content-Disposition"].startswith("attachment;")
+    assert "sandbox" in made["Content-Security-Policy"]
+    assert body == first
+
+
+@pytest.mark.parametrize("size", [None, 100_000])
+async def test_a_file_that_breaks_off_is_no_whole_download(size: int | None) -> None:
+    with pytest.raises(aiohttp.ClientError):
+        await told(b"%PDF-1.7", AlteredContent("other bytes than were taken in"), size=size)
+
+
+async def test_a_file_that_is_gone_is_told_before_its_headers() -> None:
+    headers_of, body = await told(AlteredContent("other bytes than were taken in"))
+
+    assert "Content-Disposition" not in headers_of
+    assert b"%PDF" not in body
+
+
+async def test_the_beginning_of_a_packet_says_whether_there_is_more() -> None:
+    async def pieces() -> AsyncIterator[bytes]:
+        yield b"abc"
+        yield b"def"
+
+    assert await files_out.beginning(pieces(), 4) == ("abcd", True)
+    assert await files_out.beginning(pieces(), 6) == ("abcdef", False)

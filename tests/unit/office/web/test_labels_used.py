@@ -1,0 +1,65 @@
+"""Every word that a page says is in the catalogues, and every word in the catalogues of the pages is said by some page."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import gateway
+from gateway.words import labels
+from gateway.words.catalogue import read
+
+WEB = Path(gateway.__file__).parent / "office" / "web"
+TEMPLATES = sorted((WEB / "templates").rglob("*.html"))
+CODE = sorted(WEB.rglob("*.py"))
+API = Path(gateway.__file__).parent / "api"
+DOOR = [*sorted(API.rglob("*.py")), *sorted(API.rglob("*.html"))]
+_SAID = re.compile(r"""\bsay\(\s*(["'])([^"'{}]+)\1\s*(~|\+)?""")
+_TOLD = re.compile(r"""\.said\((?:[^()]|\([^()]*\))*?,\s*"([a-z0-9_.-]+)\"""", re.S)
+_PREFIX = re.compile(r"""f?["']([a-zA-Z0-9_.-]+\.)(?:\{|["']\s*(?:~|\+))""")
+# The catalogues of the pages, those of the API among them.
+_SUBJECTS = (
+    *("account", "admin", "agencies", "book", "books", "calls", "clashes", "compose", "help", "incoming"),
+    *("journal", "keys", "lists", "office", "operations", "outgoing", "pages", "recalls", "reforms", "tags"),
+    *("tasks", "told"),
+)
+# What is said by keys that others make: `told.` stands before what an address says.
+_ELSEWHERE = ("clash.", "page.job.", "page.row.")
+
+
+def constant_keys(path: Path) -> Iterator[str]:
+    for _, key, goes_on in _SAID.findall(path.read_text(encoding="utf-8")):
+        if not goes_on and not key.endswith("."):
+            yield key
+
+
+@pytest.mark.parametrize("path", TEMPLATES, ids=lambda path: str(path.relative_to(WEB)))
+def test_every_key_of_a_template_has_its_words(path: Path) -> None:
+    assert [key for key in constant_keys(path) if not labels.has(key)] == []
+
+
+@pytest.mark.parametrize("path", CODE, ids=lambda path: str(path.relative_to(WEB)))
+def test_every_key_of_the_code_has_its_words(path: Path) -> None:
+    told = [f"told.{key}" for key in _TOLD.findall(path.read_text(encoding="utf-8"))]
+
+    assert [key for key in [*constant_keys(path), *told] if not labels.has(key)] == []
+
+
+def test_every_word_of_the_pages_is_said_somewhere() -> None:
+    texts = [path.read_text(encoding="utf-8") for path in (*TEMPLATES, *CODE, *DOOR)]
+    everything = "\n".join(texts)
+    prefixes = {each for text in texts for each in _PREFIX.findall(text)}
+
+    unsaid = [
+        key
+        for subject in _SUBJECTS
+        for key in read("vi", subject)
+        if not key.startswith(_ELSEWHERE)
+        and key.removeprefix("told.") not in everything
+        and not any(key.startswith(each) or key.removeprefix("told.").startswith(each) for each in prefixes)
+    ]
+
+    assert unsaid == []

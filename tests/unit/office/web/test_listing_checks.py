@@ -1,0 +1,163 @@
+"""Rows of lists: what was checked is ticked as on the document's own page, and the time left is the same there."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime
+from typing import Any
+
+import pytest
+
+from gateway.domain import duty
+from gateway.domain.document import IncomingDocument, IncomingFile, InState, Kind, Urgency
+from gateway.domain.duty import Duty, Waits
+from gateway.domain.identity import Digest, DocumentId, PacketId
+from gateway.domain.office_calendar import AFTERNOON, MORNING
+from gateway.domain.signatures import FileVerdict, Word
+from gateway.domain.status import Fact, RequestKind, Track
+from gateway.domain.wall_clock import VIETNAM
+from gateway.office.domain.listing import Line, due_within, incoming_line
+from gateway.office.web.listing.rows import Teller, checks
+from gateway.policy import office_hours, timers
+
+D = Digest("0" * 64)
+PASSED = {
+    "envelope_signature": "valid",
+    "certificate_confirmed": "true",
+    "revocation": "good",
+    "digests": "match",
+    "recipient": "ours",
+    "rules": "allowed",
+    "reasons": "",
+    "warnings": "",
+}
+OFFICE = office_hours.calendar(frozenset(range(5)), (MORNING, AFTERNOON), (), ())
+
+
+def at(day: int, hour: int, minute: int = 0) -> datetime:
+    return datetime(2026, 11, day, hour, minute, tzinfo=VIETNAM)
+
+
+def document(**more: Any) -> IncomingDocument:
+    made = IncomingDocument(
+        id="inb_1",
+        agency_id="agy_1",
+        inbox_id="inx_1",
+        kind=Kind.DOCUMENT,
+        sender_code="Z91",
+        sender_name="Ủy ban nhân dân tỉnh Sao Mai",
+        document_id=DocumentId("Z91,2026/11/18,15/UBND"),
+        packet_id=None,
+        attempt=1,
+        number="15",
+        symbol="UBND",
+        issued_on=None,
+        type_name=None,
+        subject="Về việc thử",
+        signer=None,
+        urgency=Urgency.NORMAL,
+        due_on=None,
+        body_digest=D,
+        envelope_digest=D,
+        envelope_size=1,
+        vouched_by="VALID",
+        arrived_at=at(18, 9),
+        state=InState.NEW,
+        files=(
+            IncomingFile(
+                n=1,
+                name="cong-van.pdf",
+                content_type="pdf",
+                size=10,
+                sha256=D,
+                source=D,
+                offset=0,
+                length=10,
+                coding="plain",
+                pages=3,
+            ),
+        ),
+        checks=PASSED | more.pop("found", {}),
+    )
+    return replace(made, **more)
+
+
+def line(document: IncomingDocument, *facts: Fact, shown: str = "") -> Line:
+    owed = duty.of_incoming(document, facts)
+    due_at = timers.of_duty(OFFICE, owed, document.urgency).at if owed is not None else None
+    return incoming_line(document, shown or document.state.value, due_at)
+
+
+def words(document: IncomingDocument) -> dict[str, str]:
+    return {each.key: each.word for each in checks(line(document))}
+
+
+def pdf(word: Word) -> dict[str, Any]:
+    return {"signatures": (FileVerdict(n=1, file="cong-van.pdf", verdict=word),)}
+
+
+def test_what_passed_everything_is_ticked_and_mail_of_another_way_has_no_ticks() -> None:
+    assert set(words(document()).values()) == {"good"}
+    assert not checks(line(replace(document(), checks={})))
+
+
+@pytest.mark.parametrize(
+    ("more", "key", "word"),
+    [
+        ({"found": {"warnings": "pages-differ at /pages (stated=3, found=2)"}}, "rules", "doubt"),
+        ({"found": {"rules": "held", "reasons": "schema at /"}, "state": InState.HELD}, "rules", "doubt"),
+        ({"state": InState.HELD}, "rules", "doubt"),
+        (pdf(Word.INVALID), "pdf", "bad"),
+        (pdf(Word.UNKNOWN), "pdf", "doubt"),
+    ],
+)
+def test_a_document_that_is_held_or_to_be_looked_at_has_no_row_of_ticks_alone(
+    more: dict[str, Any], key: str, word: str
+) -> None:
+    assert words(document(**more))[key] == word
+
+
+def asked(when: datetime) -> Fact:
+    return Fact(
+        track=Track.REQUEST,
+        code="asked",
+        at=when,
+        stated_at=at(1, 0),
+        request_id=PacketId("p1"),
+        request_kind=RequestKind.RECALL,
+    )
+
+
+@pytest.mark.parametrize("urgency", [Urgency.NORMAL, Urgency.EXPRESS])
+@pytest.mark.parametrize(
+    ("state", "facts", "shown"),
+    [
+        (InState.NEW, (), ""),
+        (InState.HELD, (Fact(track=Track.OTHER, code="held", at=at(18, 15)),), ""),
+        (InState.ACCEPTED, (asked(at(18, 16)),), "recall_asked"),
+    ],
+)
+def test_the_list_tells_the_time_left_that_the_page_tells(
+    urgency: Urgency, state: InState, facts: tuple[Fact, ...], shown: str
+) -> None:
+    now, made = at(19, 8), document(state=state, urgency=urgency)
+    owed = duty.of_incoming(made, facts)
+    assert owed is not None
+    on_page = timers.of_duty(OFFICE, owed, urgency).left(OFFICE, now)
+
+    row = Teller(lang="vi", now=now, office=OFFICE).row(line(made, *facts, shown=shown))
+
+    assert row.left == on_page
+
+
+def test_a_request_runs_from_when_we_learnt_of_it_and_not_from_the_time_its_sender_states() -> None:
+    found = duty.of_incoming(document(state=InState.DONE), (asked(at(18, 16)),))
+
+    assert found == Duty(waits=Waits.ANSWER, since=at(18, 16))
+
+
+def test_without_office_hours_a_hold_and_a_request_have_a_day() -> None:
+    since = at(18, 16)
+    found = {waits: due_within(Duty(waits=waits, since=since), Urgency.URGENT) - since for waits in Waits}
+
+    assert found[Waits.DECIDE] == found[Waits.ANSWER] > found[Waits.TAKE_IN] == found[Waits.PARTNER]

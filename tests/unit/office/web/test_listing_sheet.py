@@ -1,0 +1,66 @@
+"""Lists that leave the page: made in the pool, a piece at a time, and no more than one piece held."""
+
+from __future__ import annotations
+
+import csv
+import gc
+import io
+import threading
+import weakref
+import zipfile
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass, field
+
+import pytest
+
+from gateway.domain.book import Cell
+from gateway.office.book.xlsx import XlsxColumn
+from gateway.office.web.listing import sheet
+from gateway.office.web.listing.sheet import Piece
+from gateway.pool import ThreadPool
+
+PIECES, ROWS = 100, 100
+
+
+class Rows(list[Sequence[Cell]]):
+    """A list that can be watched."""
+
+
+@dataclass
+class Counted:
+    """Ten thousand rows, and what became of each piece."""
+
+    threads: set[int] = field(default_factory=set)
+    alive: list[weakref.ref[Rows]] = field(default_factory=list)
+    most_alive: int = 0
+
+    async def pieces(self) -> AsyncIterator[Piece]:
+        for n in range(PIECES):
+            gc.collect(0)
+            self.most_alive = max(self.most_alive, sum(each() is not None for each in self.alive))
+
+            def piece(n: int = n) -> Rows:
+                self.threads.add(threading.get_ident())
+                made = Rows([f"{n * ROWS + row}/UBND", "Về việc thử"] for row in range(ROWS))
+                self.alive.append(weakref.ref(made))
+                return made
+
+            yield piece
+
+
+@pytest.mark.parametrize("form", ["xlsx", "csv"])
+async def test_ten_thousand_rows_are_made_off_the_loop_a_piece_at_a_time(form: str) -> None:
+    out, counted, pool = io.BytesIO(), Counted(), ThreadPool(2)
+    if form == "xlsx":
+        heads = [XlsxColumn(title=each, width=18) for each in ("Số", "Trích yếu")]
+        await sheet.xlsx(pool, out, "Văn bản", heads, counted.pieces())
+        text = zipfile.ZipFile(out).read("xl/worksheets/sheet1.xml").decode()
+        found = text.count("/UBND")
+    else:
+        await sheet.csv(pool, out, ["Số", "Trích yếu"], counted.pieces())
+        found = len(list(csv.reader(io.StringIO(out.getvalue().decode("utf-8-sig"))))) - 1
+
+    assert found == PIECES * ROWS
+    assert threading.get_ident() not in counted.threads
+    assert len(counted.alive) == PIECES
+    assert counted.most_alive <= 1

@@ -1,0 +1,75 @@
+"""Files of codes as offices write them: whose column is whose, what is left out, and faults in the reader's language."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import pytest
+
+from gateway.domain.identity import Digest
+from gateway.domain.registry_change import AgencyRecord
+from gateway.office.web.pages.agencies import import_words
+from gateway.policy import code_columns as columns
+from gateway.registry import csv_file
+from gateway.registry.planning import Base, plan
+
+NOW = datetime(2026, 11, 20, tzinfo=UTC)
+FAULTS = (
+    "code,name\nZ91.01\n",
+    "code,name\nZ91,A\nZ91,B\n",
+    "code,name,parent\nZ91.01,A,Z92\n",
+    "code,name,valid_from,valid_to\nZ91,A,2027-01-02,2027-01-01\n",
+    "code,name,valid_from\nZ91,A,31/02/2027\n",
+    "code,name,valid_from\nZ91,A,soon\n",
+    "code,name,parent\nZ91.01,A,Z91.01\n",
+    "code,name,alias\nZ91,A,X-1\nZ92,B,X-1\n",
+    "code,name\n000.00.01.Z99,A\n",
+    "code,name\nZ91,\n",
+    "code,name\nZ91," + "a" * 501 + "\n",
+    "code,nom\nZ91,A\n",
+    "code,code,name\nZ91,Z91,A\n",
+    'code,name\nZ91,"A\n',
+    "",
+)
+
+
+def test_headings_of_offices_are_known_and_each_column_is_taken_once() -> None:
+    names = columns.headings(
+        "\ufeffMã định danh; TÊN CƠ QUAN ;name;Ghi chú;Ngày hiệu lực\n1;2;3;4;5".encode()
+    )
+
+    assert columns.guessed(names) == ("code", "name", "", "", "valid_from")
+
+
+def test_a_file_is_rewritten_with_the_columns_that_were_matched() -> None:
+    given = 'Mã;Ghi chú;Tên\nZ91;x;"A; B"\nZ92;y\n'.encode()
+
+    assert columns.rewritten(given, ("code", "", "name")) == b'code;name\nZ91;"A; B"\nZ92;y\n'
+
+
+@pytest.mark.parametrize("raw", [b"code,name\nZ91,A\n", b"\xff\xfea", b""])
+def test_a_file_that_needs_or_bears_no_change_stays_as_it_is(raw: bytes) -> None:
+    assert columns.rewritten(raw, columns.guessed(columns.headings(raw))) == raw
+
+
+@pytest.mark.parametrize("text", FAULTS)
+def test_every_fault_of_a_file_has_words_of_its_own_in_vietnamese(text: str) -> None:
+    known = AgencyRecord(code="Z99.01", name="A", alias="000.00.01.Z99")
+    base = Base(records={known.code: known}, digest=Digest("0" * 64))
+    found = plan(base, csv_file.read(text.encode()), Digest("1" * 64))
+
+    assert found.problems
+    for each in found.problems:
+        said = import_words.advice(each.advice, "vi")
+        assert said != import_words.advice("what nobody knows", "vi"), each.advice
+        assert import_words.advice(each.advice, "en").lower() == each.advice.lower()
+
+
+def test_every_doubt_has_words_of_its_own_in_vietnamese() -> None:
+    text = "code,name,decision\nZ91,A,1\nZ91.01,Ba,1\nZ91.02,Ba,1\nZ91.03,B\u00e0,1\nZ91.04,C,\n"
+
+    found = plan(Base(records={}, digest=Digest("0" * 64)), csv_file.read(text.encode()), Digest("1" * 64))
+
+    said = {import_words.advice(each.advice, "vi") for each in found.doubts}
+    assert len(said) == 3
+    assert import_words.advice("what nobody knows", "vi") not in said

@@ -1,0 +1,79 @@
+"""The code that a telephone scans: what is drawn is read back."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from gateway.trust import qr
+
+_MASKS: tuple[Callable[[int, int], bool], ...] = (
+    *(lambda y, x: (y + x) % 2 == 0, lambda y, x: y % 2 == 0, lambda y, x: x % 3 == 0),
+    *(lambda y, x: (y + x) % 3 == 0, lambda y, x: (y // 2 + x // 3) % 2 == 0),
+    *(lambda y, x: y * x % 2 + y * x % 3 == 0, lambda y, x: (y * x % 2 + y * x % 3) % 2 == 0),
+    lambda y, x: ((y + x) % 2 + y * x % 3) % 2 == 0,
+)
+
+
+def read(rows: list[list[int]]) -> str:
+    """What a telephone reads of a code of 21 modules, whose bytes lie in one block."""
+    side = len(rows)
+    mask = _MASKS[(rows[8][2] << 2 | rows[8][3] << 1 | rows[8][4]) ^ 0b101]
+    bits, up = [], True
+    for right in (*range(side - 1, 6, -2), 5, 3, 1):
+        for y in reversed(range(side)) if up else range(side):
+            for x in (right, right - 1):
+                of_form = y == 6 or (y < 9 and (x < 9 or x >= side - 8)) or (y >= side - 8 and x < 9)
+                if not of_form:
+                    bits.append(rows[y][x] ^ mask(y, x))
+        up = not up
+    octets = [int("".join(map(str, bits[n : n + 8])), 2) for n in range(4, len(bits) - 8, 8)]
+    assert bits[:4] == [0, 1, 0, 0], "bytes"
+    return bytes(octets[1 : 1 + octets[0]]).decode()
+
+
+@pytest.mark.parametrize("text", ["otpauth://x", "ă", "https://n.vn/a"])
+def test_a_short_text_is_read_back(text: str) -> None:
+    rows = qr.drawn(text)
+
+    assert rows is not None
+    assert len(rows) == 21
+    assert read(rows) == text
+
+
+@pytest.mark.parametrize(("length", "side"), [(26, 25), (84, 37), (130, 49), (180, 53), (213, 57)])
+def test_longer_texts_are_drawn_larger(length: int, side: int) -> None:
+    rows = qr.drawn("otpauth://totp/".ljust(length, "a"))
+
+    assert rows is not None
+    assert len(rows) == side
+
+
+def test_a_text_that_is_too_long_is_not_drawn() -> None:
+    assert qr.drawn("a" * 214) is None
+    assert qr.path("ă" * 107) is None
+
+
+def test_the_path_keeps_a_quiet_zone() -> None:
+    found = qr.path("otpauth://x")
+
+    assert found is not None
+    side, path = found
+    assert side == 21 + 8
+    assert path.startswith("M4,4h1v1h-1z")
+
+
+def test_a_terminal_shows_the_same_modules_two_rows_to_a_line() -> None:
+    text = "otpauth://totp/Office:An?secret=ABCDEFGHIJKLMNOP&issuer=Office"
+    rows = qr.drawn(text)
+    assert rows is not None
+
+    shown = qr.lines(text)
+
+    halves = {"█": (0, 0), "▀": (0, 1), "▄": (1, 0), " ": (1, 1)}
+    read = [[halves[sign][half] for sign in line] for line in shown for half in (0, 1)]
+    inner = [row[qr.QUIET : -qr.QUIET] for row in read[qr.QUIET : qr.QUIET + len(rows)]]
+    assert inner == rows
+    assert {module for row in read[: qr.QUIET] for module in row} == {0}, "the quiet zone is light"
+    assert qr.lines("x" * 500) == []

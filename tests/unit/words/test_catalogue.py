@@ -1,0 +1,124 @@
+"""The catalogues: each subject has a file in each language, each entry stands in the file of its head, and what is wrong in
+a file is told with its line."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from pathlib import Path
+
+import pytest
+
+import gateway.words
+from gateway.words.catalogue import LANGUAGES, SUBJECT_OF, SUBJECTS, CatalogueError, Counted, parsed, read
+
+FOLDER = Path(gateway.words.__file__).parent
+FILES = sorted(FOLDER.glob("*/*.po"))
+HEADER = 'msgid ""\nmsgstr ""\n"Plural-Forms: nplurals=2; plural=(n != 1);\\n"\n\n'
+GOOD = 'msgid "a.b"\nmsgstr "words"\n'
+
+
+def test_there_is_one_file_for_each_subject_and_language() -> None:
+    wanted = {f"{lang}/{subject}.po" for lang in LANGUAGES for subject in SUBJECTS}
+
+    assert {path.relative_to(FOLDER).as_posix() for path in FILES} == wanted
+
+
+def test_every_entry_stands_in_the_file_that_its_head_names() -> None:
+    heads = [head for named in SUBJECTS.values() for head in named.split()]
+    read_from = {subject: {key.partition(".")[0] for key in read("vi", subject)} for subject in SUBJECTS}
+
+    assert len(heads) == len(set(heads))
+    assert {subject: set(named.split()) for subject, named in SUBJECTS.items()} == read_from
+    assert SUBJECT_OF["rule"] == "rules"
+
+
+def test_both_languages_have_their_entries_in_the_same_order_and_count_the_same() -> None:
+    """So that two files can be laid beside each other."""
+    differing = [
+        subject
+        for subject in SUBJECTS
+        if _shape(subject, "vi") != _shape(subject, "en") or _notes(subject, "vi") != _notes(subject, "en")
+    ]
+
+    assert differing == []
+
+
+def _shape(subject: str, lang: str) -> list[tuple[str, str | None]]:
+    return [
+        (key, text.counts if isinstance(text, Counted) else None) for key, text in read(lang, subject).items()
+    ]
+
+
+def _notes(subject: str, lang: str) -> list[str]:
+    return re.findall(r"^#.*$", (FOLDER / lang / f"{subject}.po").read_text(encoding="utf-8"), re.M)
+
+
+def test_files_are_composed_unicode_and_say_what_they_are_about() -> None:
+    text = {path: path.read_text(encoding="utf-8") for path in FILES}
+
+    assert [str(path) for path, said in text.items() if said != unicodedata.normalize("NFC", said)] == []
+    assert [
+        str(path) for path, said in text.items() if not re.match(r"# [A-Z].*\.\nmsgid \"\"\n", said)
+    ] == []
+    assert [
+        str(path) for path, said in text.items() if f'"Language: {path.parent.name}\\n"' not in said
+    ] == []
+
+
+def test_each_language_has_one_rule_of_plurals() -> None:
+    rules = {
+        lang: {
+            line
+            for subject in SUBJECTS
+            for line in re.findall(r"Plural-Forms: .*", (FOLDER / lang / f"{subject}.po").read_text("utf-8"))
+        }
+        for lang in LANGUAGES
+    }
+
+    assert {lang: len(found) for lang, found in rules.items()} == dict.fromkeys(LANGUAGES, 1)
+
+
+@pytest.mark.parametrize(
+    ("text", "fault"),
+    [
+        ("", "0: the header"),
+        (GOOD, "1: the header"),
+        (HEADER + GOOD + "\n" + GOOD, "8: the key a.b stands twice"),
+        (HEADER + 'msgid "a.b"\nmsgstr ""\n', "5: a.b has not exactly the forms msgstr"),
+        (HEADER + 'msgid "a.b"\n', "5: a.b has not exactly"),
+        (HEADER + 'msgid "a.b"\nmsgid_plural "{n}"\nmsgstr[0] "one"\n', "5: a.b has not exactly the forms"),
+        (
+            HEADER + 'msgid "a.b"\nmsgid_plural "n"\nmsgstr[0] "one"\nmsgstr[1] "two"\n',
+            "5: msgid_plural names",
+        ),
+        (HEADER + 'msgid "a.b"\nmsgstr "wo"rds"\n', "6: is no line"),
+        (HEADER + 'msgid "a.b"\nmsgstr "wo\\x"\n', "6: is no line"),
+        (HEADER + '"a.b"\n', "5: is no line"),
+        (HEADER + 'msgstr "words"\n', "5: msgstr does not stand in its place"),
+        (HEADER + GOOD + GOOD, "7: msgid does not stand in its place"),
+        (HEADER + "#, fuzzy\n" + GOOD, "5: marked as fuzzy"),
+        (HEADER + 'msgctxt "x"\n' + GOOD, "5: is no line"),
+    ],
+)
+def test_a_file_of_another_form_is_refused_with_its_line(text: str, fault: str) -> None:
+    with pytest.raises(CatalogueError, match=re.escape(f"some.po:{fault}")):
+        parsed(text, "some.po")
+
+
+def test_lines_that_a_tool_wrapped_and_escapes_are_put_together() -> None:
+    text = HEADER + '#. note\nmsgid "a.b"\nmsgstr ""\n"one \\"line\\"\\n"\n"a\\\\n and\\tmore"\n'
+
+    assert parsed(text, "some.po") == {"a.b": 'one "line"\na\\n and\tmore'}
+
+
+@pytest.mark.parametrize("n", [0, 1, 2, "1", "1,204", "1.204", "many", None])
+@pytest.mark.parametrize(("rule", "for_one"), [("n != 1", (1, "1")), ("n > 1", (0, 1, "1", "many", None))])
+def test_the_rule_of_the_catalogue_chooses_the_form(
+    rule: str, for_one: tuple[object, ...], n: object
+) -> None:
+    head = HEADER.replace("n != 1", rule)
+    text = parsed(head + 'msgid "a"\nmsgid_plural "{n}"\nmsgstr[0] "one"\nmsgstr[1] "many"\n', "a.po")["a"]
+
+    assert isinstance(text, Counted)
+    assert text.form({"n": n}) == ("one" if n in for_one else "many")

@@ -1,0 +1,94 @@
+"""One wake-up asks what is due: a ring for whoever has something to do, and for nobody else."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from datetime import datetime, timedelta
+
+import pytest
+
+from gateway.clock import SystemClock
+from gateway.errors import StoreFailure
+from gateway.ports.rows import Signs
+from gateway.workers.lookout import LANDING_POLL_S, LONGEST_S, Lookout, longest_sleep_s
+from gateway.workers.loop import Bell
+
+NOTHING = Signs(due=frozenset(), marks={"hosting": "a"})
+
+
+class Office:
+    """Every bell, what the store would say, and who was rung by the last look."""
+
+    def __init__(self) -> None:
+        self.bells = {name: Bell() for name in ("packer", "hosting", "holds")}
+        self.signs: Signs | None = NOTHING
+        self.hold_at = datetime.max
+        self.lookout = Lookout(
+            clock=SystemClock(),
+            bells=self.bells,
+            times={"holds": lambda now: now.replace(tzinfo=None) >= self.hold_at},
+            look=self._look,
+        )
+
+    async def _look(self) -> Signs:
+        if self.signs is None:
+            raise StoreFailure("the database is away")
+        return self.signs
+
+    async def rung(self) -> Collection[str]:
+        tickets = {name: bell.ticket() for name, bell in self.bells.items()}
+        assert not await self.lookout.step()
+        return {name for name, ticket in tickets.items() if ticket.is_set()}
+
+
+async def test_nobody_is_rung_while_nothing_is_due_and_nothing_changed() -> None:
+    office = Office()
+    await office.rung()
+
+    assert await office.rung() == set()
+
+
+async def test_who_has_something_due_is_rung_until_it_is_done() -> None:
+    office = Office()
+    await office.rung()
+    office.signs = Signs(due=frozenset({"packer"}), marks={"hosting": "a"})
+
+    assert await office.rung() == {"packer"}
+    assert await office.rung() == {"packer"}
+
+
+async def test_a_change_by_another_process_rings_once_for_who_keeps_up_with_it() -> None:
+    office = Office()
+    await office.rung()
+    office.signs = Signs(due=frozenset(), marks={"hosting": "b"})
+
+    assert await office.rung() == {"hosting"}
+    assert await office.rung() == set()
+
+
+async def test_a_change_before_the_first_look_is_told_of() -> None:
+    """Who keeps up with it may have looked before that, and would sleep on."""
+    office = Office()
+
+    assert await office.rung() == {"hosting"}
+
+
+@pytest.mark.parametrize("poll_s", [0.05, 1.0, 7.0, 60.0])
+def test_every_loop_looks_within_a_minute_without_a_ring(poll_s: float) -> None:
+    """And none more often than the one that looks for all, but for what other nodes send."""
+    names = ("lookout", "pulse", "packer", "receiver", "hosting", "revocation", "clocks", "holds")
+
+    assert all(poll_s <= longest_sleep_s(name, poll_s) <= LONGEST_S for name in names)
+    assert longest_sleep_s("lookout", poll_s) == poll_s
+    assert longest_sleep_s("landing", poll_s) == min(poll_s, LANDING_POLL_S)
+
+
+async def test_what_the_clock_brings_is_rung_for_also_while_the_database_is_away() -> None:
+    office = Office()
+    office.signs, office.hold_at = None, datetime.min + timedelta(days=1)
+    ticket = office.bells["holds"].ticket()
+
+    with pytest.raises(StoreFailure):
+        await office.lookout.step()
+
+    assert ticket.is_set()
