@@ -103,11 +103,8 @@ async def _accept(
     desk: OutDesk, scope: AgencyScope, order: Order, tray: Tray, turn: _Turn | None
 ) -> Accepted:
     digest = _content_digest(order, tray)
-    async with desk.store.read(scope) as work:
-        repeated = await _same_external_id(work, order, digest)
+    repeated = await _repeat(desk, scope, order, digest, turn)
     if repeated is not None:
-        if turn is not None:
-            await _remember_repeat(desk, scope, turn, repeated)
         return repeated
     draft, verdict = await checking.check(desk, scope, order, tray)
     if not order.send:
@@ -117,6 +114,10 @@ async def _accept(
             warnings=(*verdict.reasons, *verdict.warnings),
         )
     if not verdict.allowed:
+        # What holds the number may be this very document, accepted by another request meanwhile.
+        repeated = await _repeat(desk, scope, order, digest, turn)
+        if repeated is not None:
+            return repeated
         await alert.malware_refused(desk, scope, tray)
         raise Refused(verdict)
     contents = await tray.kept()
@@ -201,9 +202,16 @@ async def _same_external_id(work: Work, order: Order, digest: str) -> Accepted |
     return Accepted(document=earlier, deliveries=deliveries)
 
 
-async def _remember_repeat(desk: OutDesk, scope: AgencyScope, turn: _Turn, repeated: Accepted) -> None:
-    async with desk.store.begin(scope) as work:
-        await _finish(work, turn, repeated)
+async def _repeat(
+    desk: OutDesk, scope: AgencyScope, order: Order, digest: str, turn: _Turn | None
+) -> Accepted | None:
+    """The first answer to the same `external_id`, from now on under this key too."""
+    async with desk.store.read(scope) as work:
+        repeated = await _same_external_id(work, order, digest)
+    if repeated is not None and turn is not None:
+        async with desk.store.begin(scope) as work:
+            await _finish(work, turn, repeated)
+    return repeated
 
 
 async def _document(

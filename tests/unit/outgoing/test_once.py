@@ -15,7 +15,7 @@ from gateway.errors import Clash, NotFound, Refused
 from gateway.outgoing import intake, manage
 from gateway.outgoing.accept import IN_FLIGHT, request_digest
 from gateway.outgoing.order import Accepted, Once, Order
-from gateway.ports import Blobs, Remembered
+from gateway.ports import Blobs, Directory, Remembered
 from tests.support.api import pdf
 from tests.support.faulty import Meanwhile
 from tests.support.node import DEPARTMENT, PDF, PROVINCE, Town, draft
@@ -166,6 +166,22 @@ async def test_the_same_external_id_with_other_content_names_the_earlier_documen
     assert clash.value.code == "GW-EXTERNAL-ID"
 
     assert (await post(town, "16", once(), external_id="q-2")).document is not None
+
+
+async def test_a_repeat_that_was_accepted_while_this_one_is_checked_gets_the_first_answer(town: Town) -> None:
+    """Both have the number; the second must not be told that it is taken, for it is the same document."""
+    earlier: list[Accepted] = []
+
+    async def meanwhile() -> None:
+        earlier.append(await post(town, key=once("k1"), external_id="q-1"))
+
+    directory = cast(Directory, Meanwhile(town.node.out.directory, "resolve", meanwhile))
+    later = replace(town, node=replace(town.node, out=replace(town.node.out, directory=directory)))
+
+    repeated = await post(later, key=once("k2"), external_id="q-1")
+
+    assert [each.document for each in earlier] == [repeated.document]
+    assert (await post(town, key=once("k2"), external_id="q-1")).replayed is not None
 
 
 async def test_one_external_id_sent_many_times_at_once_is_one_document(town: Town) -> None:
