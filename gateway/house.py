@@ -7,18 +7,23 @@ from collections.abc import Sequence
 from typing import NoReturn
 
 from gateway.bootstrap import storeys
-from gateway.bootstrap.storeys import Noun
+from gateway.bootstrap.storeys import Noun, Storey
 from gateway.cli import main as program
 from gateway.office import hung
 
-DEMO = Noun(
-    sentence="Start three trial agencies and an axis in one folder, tell their story, and stay at work for you to try.",
-    after="serve",
-    module="gateway.demo.command",
+DEMO = Storey(
+    nouns={
+        "demo": Noun(
+            sentence="Start three trial agencies and an axis in one folder, tell their story, and stay at work "
+            "for you to try.",
+            after="serve",
+            module="gateway.demo.command",
+        )
+    }
 )
 
 storeys.hang(hung.OFFICE)
-storeys.hang_nouns({"demo": DEMO})
+storeys.hang(DEMO)
 
 
 def run(args: Sequence[str]) -> int:

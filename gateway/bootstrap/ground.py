@@ -51,12 +51,8 @@ async def open_ground(
 ) -> AsyncIterator[Ground]:
     """On a migrated database. `store`: another storey's, which has more; it is closed here too."""
     time = clock or SystemClock()
-    async with AsyncExitStack() as stack:
-        pool = ThreadPool(settings.workers.threads)
-        stack.callback(pool.close)
-        store = store or SqlStore(settings.database.address, time, server_limits(settings))
-        stack.push_async_callback(store.close)
-        await store.open()
+    store = store or SqlStore(settings.database.address, time, server_limits(settings))
+    async with _opened(settings, store) as pool:
         yield Ground(
             settings=settings,
             clock=time,
@@ -82,13 +78,20 @@ async def open_ground(
 async def open_registry(settings: Settings) -> AsyncIterator[Registry]:
     """The registry of codes alone, on a migrated database."""
     clock = SystemClock()
+    store = SqlStore(settings.database.address, clock)
+    async with _opened(settings, store) as pool:
+        yield Registry(store=store, directory=directory(settings, store, clock, pool))
+
+
+@asynccontextmanager
+async def _opened(settings: Settings, store: SqlStore) -> AsyncIterator[ThreadPool]:
+    """Threads and a database that answers; both are closed in the end."""
     async with AsyncExitStack() as stack:
         pool = ThreadPool(settings.workers.threads)
         stack.callback(pool.close)
-        store = SqlStore(settings.database.address, clock)
         stack.push_async_callback(store.close)
         await store.open()
-        yield Registry(store=store, directory=directory(settings, store, clock, pool))
+        yield pool
 
 
 def directory(settings: Settings, store: SqlStore, clock: Clock, pool: Pool) -> SqlDirectory:

@@ -4,7 +4,7 @@ clock or a wrapper around each port. Out: an open `Node`, closed in reverse orde
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Collection, Mapping
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -19,6 +19,7 @@ from gateway.holding.desk import HoldDesk
 from gateway.incoming.desk import InDesk
 from gateway.incoming.feed import FeedDoor
 from gateway.outgoing.desk import OutDesk
+from gateway.policy.heartbeat import OF_OFFICE
 from gateway.ports import AxisDesk, Clock, Scanner
 from gateway.settings import Settings
 from gateway.stopwatch import Stopwatch
@@ -29,7 +30,7 @@ from gateway.store.store import SqlStore
 from gateway.store.wake import ANY
 from gateway.trust.evidence import Trust
 from gateway.trust.inspector import FileInspector
-from gateway.trust.pdf_signatures.sandbox import SignatureReader
+from gateway.trust.pdf_signatures.sandbox import PdfSandbox, SignatureReader
 from gateway.workers import dispatcher, drain, packer, receiver, sealer, sequencer
 from gateway.workers.clocks import Clocks
 from gateway.workers.gate import StampGate
@@ -96,9 +97,8 @@ class Node(Ground):
         workers, lease = self.settings.workers, float(self.settings.workers.lease_s)
         await self.store.begin_work()
         loops = {**self._loops(lease), **self.more_loops()}
-        unused = {name for name, loop in loops.items() if not loop.is_used}
         chronicle = history.chronicle(
-            self.settings, self.store, self.axis, self.feed, self.pulse, self.room, unused
+            self.settings, self.store, self.axis, self.feed, self.pulse, self.room, unused_jobs(loops)
         )
         loops["history"] = Loop(step=chronicle.step, is_due=chronicle.is_due)
         lookout = Lookout(
@@ -176,6 +176,11 @@ class Node(Ground):
         self.bells.ring_all()
 
 
+def unused_jobs(loops: Mapping[str, Loop]) -> set[str]:
+    """Whose reports nobody waits for: what nothing is set up for, and the office's where there is none."""
+    return {name for name, loop in loops.items() if not loop.is_used} | (OF_OFFICE - loops.keys())
+
+
 @asynccontextmanager
 async def open_node(
     settings: Settings, clock: Clock | None = None, wrap: Wrap | None = None, store: SqlStore | None = None
@@ -199,44 +204,8 @@ async def open_node(
             stack.callback(sandbox.close)
         gate = log.gate(settings, ground.store.log, time)
         stopwatch = Stopwatch(settings.axis.kind, time)
-        out = OutDesk(
-            store=around("store", ground.store),
-            blobs=around("blobs", blobs),
-            axis=around("axis", axis),
-            directory=around("directory", ground.directory),
-            keys=around("keys", ground.keys),
-            inspector=around("inspector", FileInspector()),
-            scanner=around("scanner", scanner),
-            signatures=around("signatures", SignatureReader(sandboxes, pool)),
-            clock=time,
-            pool=pool,
-            profile=rules.profile(settings),
-            xml=rules.xml_policy(settings),
-            stopwatch=stopwatch,
-            # What a front door's act may have made: a job to pack, a packet to look at again, events.
-            wake=partial(ground.store.wake.ring, "packer", "receiver", "sequencer"),
-            admits=gate.check,
-        )
-        inn = InDesk(
-            store=out.store,
-            blobs=out.blobs,
-            # What arrives by the registry feed goes in by the same axis.
-            axis=FeedDoor(out.axis, around("feed", ground.feed), out.blobs, pool),
-            directory=out.directory,
-            trust=around("trust", judges.trust),
-            inspector=out.inspector,
-            scanner=out.scanner,
-            signatures=out.signatures,
-            clock=time,
-            pool=pool,
-            profile=out.profile,
-            xml=out.xml,
-            stopwatch=stopwatch,
-            wake=out.wake,
-            trust_policy=rules.trust_policy(settings),
-            office=rules.office_hours(settings, ground.store.calendar),
-            answers=ground.store.revocation,
-        )
+        out = _out_desk(settings, ground, around, blobs, axis, scanner, sandboxes, gate, stopwatch)
+        inn = _in_desk(settings, ground, around, out, judges)
         vault = around("vault", safety.vault(settings, pool))
         yield Node(
             settings=settings,
@@ -268,3 +237,57 @@ async def open_node(
             sealer=log.sealer(settings, ground.store.log, time, pool),
             asking=await trust.asking(inn, judges, ground.store.revocation, ground.directory),
         )
+
+
+def _out_desk(
+    settings: Settings,
+    ground: Ground,
+    around: Wrap,
+    blobs: FileBlobs,
+    axis: AxisDesk,
+    scanner: Scanner,
+    sandboxes: Sequence[PdfSandbox],
+    gate: StampGate,
+    stopwatch: Stopwatch,
+) -> OutDesk:
+    return OutDesk(
+        store=around("store", ground.store),
+        blobs=around("blobs", blobs),
+        axis=around("axis", axis),
+        directory=around("directory", ground.directory),
+        keys=around("keys", ground.keys),
+        inspector=around("inspector", FileInspector()),
+        scanner=around("scanner", scanner),
+        signatures=around("signatures", SignatureReader(sandboxes, ground.pool)),
+        clock=ground.clock,
+        pool=ground.pool,
+        profile=rules.profile(settings),
+        xml=rules.xml_policy(settings),
+        stopwatch=stopwatch,
+        # What a front door's act may have made: a job to pack, a packet to look at again, events.
+        wake=partial(ground.store.wake.ring, "packer", "receiver", "sequencer"),
+        admits=gate.check,
+    )
+
+
+def _in_desk(settings: Settings, ground: Ground, around: Wrap, out: OutDesk, judges: trust.Judging) -> InDesk:
+    return InDesk(
+        store=out.store,
+        blobs=out.blobs,
+        # What arrives by the registry feed goes in by the same axis.
+        axis=FeedDoor(out.axis, around("feed", ground.feed), out.blobs, ground.pool),
+        directory=out.directory,
+        trust=around("trust", judges.trust),
+        inspector=out.inspector,
+        scanner=out.scanner,
+        signatures=out.signatures,
+        clock=ground.clock,
+        pool=ground.pool,
+        profile=out.profile,
+        xml=out.xml,
+        stopwatch=out.stopwatch,
+        wake=out.wake,
+        trust_policy=rules.trust_policy(settings),
+        office=rules.office_hours(settings, ground.store.calendar),
+        answers=ground.store.revocation,
+    )

@@ -1,6 +1,6 @@
 """What another storey hangs into the doors of the exchange, which does not know it: a node that has more, pages, commands.
-In: one `Storey`, hung in once by the program's entry. Out: the node as its settings want it. Without one the exchange
-works alone."""
+In: one `Storey` for each, hung in once by the program's entry. Out: the node as its settings want it. Without one the
+exchange works alone."""
 
 from __future__ import annotations
 
@@ -29,17 +29,16 @@ class Noun:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Storey:
-    """What it opens, what it answers, what it can be told."""
+    """What it opens, what it answers, what it can be told; none of it need be there."""
 
-    opens: Callable[[Settings], AbstractAsyncContextManager[Node]]
-    adds_pages: Callable[[web.Application, Node, Health, Entry], None]
+    opens: Callable[[Settings], AbstractAsyncContextManager[Node]] | None = None
+    adds_pages: Callable[[web.Application, Node, Health, Entry], None] | None = None
     nouns: Mapping[str, Noun] = field(default_factory=dict)
     verbs: Mapping[str, Sequence[str]] = field(default_factory=dict)
     """Modules that add verbs to a noun of the exchange, each by its `register`."""
 
 
 _hung: list[Storey] = []
-_more: dict[str, Noun] = {}
 
 
 def hang(storey: Storey) -> None:
@@ -48,13 +47,8 @@ def hang(storey: Storey) -> None:
         _hung.append(storey)
 
 
-def hang_nouns(nouns: Mapping[str, Noun]) -> None:
-    """Words that no storey has of its own."""
-    _more.update(nouns)
-
-
 def nouns() -> Mapping[str, Noun]:
-    return {word: noun for each in _hung for word, noun in each.nouns.items()} | _more
+    return {word: noun for each in _hung for word, noun in each.nouns.items()}
 
 
 def verbs(noun: str) -> Sequence[str]:
@@ -63,8 +57,8 @@ def verbs(noun: str) -> Sequence[str]:
 
 def open_whole(settings: Settings) -> AbstractAsyncContextManager[Node]:
     """The node with everything that its settings want."""
-    for each in _hung:
-        if settings.node.office == "on":
+    for each in _wanted(settings):
+        if each.opens is not None:
             return each.opens(settings)
     from gateway.bootstrap.node import open_node
 
@@ -72,6 +66,10 @@ def open_whole(settings: Settings) -> AbstractAsyncContextManager[Node]:
 
 
 def add_pages(app: web.Application, node: Node, health: Health, entry: Entry) -> None:
-    for each in _hung:
-        if node.settings.node.office == "on":
+    for each in _wanted(node.settings):
+        if each.adds_pages is not None:
             each.adds_pages(app, node, health, entry)
+
+
+def _wanted(settings: Settings) -> Sequence[Storey]:
+    return _hung if settings.node.office == "on" else ()

@@ -32,9 +32,8 @@ def _open(settings: Settings) -> AbstractAsyncContextManager[Node]:
 
 def _add_pages(app: web.Application, node: Node, health: Health, entry: Entry) -> None:
     """Their modules, a tenth of all there are, are loaded beside the loop, which goes on meanwhile."""
-
-    from gateway.api.late import Late
     from gateway.office.bootstrap.office import Office
+    from gateway.office.web.late import Late
 
     if not isinstance(node, Office):
         return

@@ -37,8 +37,10 @@ JOBS: Mapping[str, timedelta | None] = {
 }
 # Without these the node can neither send nor take anything in.
 VITAL = frozenset({"landing", "dispatcher", "packer", "receiver", "sequencer", "hosting"})
+# Where the office is switched off, nobody does them.
+OF_OFFICE = frozenset({"digest", "lister", "accounts"})
 # Not every node has them: where they never reported, nothing is missed.
-OPTIONAL = frozenset({"feed", "timestamp", "revocation", "digest"})
+OPTIONAL = OF_OFFICE | {"feed", "timestamp", "revocation"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -10,13 +11,15 @@ from aiohttp.test_utils import TestClient, TestServer
 from sqlalchemy import func, select
 
 from gateway import house
-from gateway.bootstrap.node import Node, open_node
+from gateway.bootstrap.node import Node, open_node, unused_jobs
 from gateway.cli.doors import application
 from gateway.demo import stage, story
 from gateway.domain.document import IncomingDocument, OutgoingDocument
+from gateway.domain.node_history import Beat
 from gateway.office.bootstrap.office import Office, open_office
 from gateway.office.domain.listing import is_listed_in, is_listed_out
 from gateway.ops.health import Watch
+from gateway.policy.heartbeat import JOBS, OF_OFFICE, late
 from gateway.store.columns import from_json
 from gateway.store.tables import IncomingRow, OutgoingRow
 from gateway.store.tables_office import ListRow
@@ -86,6 +89,18 @@ async def lists_of(office: Office) -> int:
             from_json(IncomingDocument, row.body) for row in await tx.rows(IncomingRow, select(IncomingRow))
         ]
     return sum(map(is_listed_out, sent)) + sum(map(is_listed_in, came))
+
+
+async def test_nobody_is_told_that_the_jobs_of_the_office_are_late(told: tuple[Path, story.Result]) -> None:
+    """The office was at work here and is switched off now; a day later the others are late, its jobs are not."""
+    async with open_node(stage.settings_for(told[0], office="off")) as node:
+        history, now = node.store.history, node.clock.now()
+        await history.record([Beat(job=job, at=now) for job in JOBS], [], now)
+        await history.record([], [], now, unused_jobs(node.more_loops()))
+        late_then = late(await history.days(now.date() - timedelta(days=1)), now + timedelta(days=1))
+
+    assert "landing" in late_then
+    assert not OF_OFFICE & set(late_then)
 
 
 def test_a_command_of_the_office_says_that_it_is_off(

@@ -8,12 +8,11 @@ from datetime import datetime
 
 import pytest
 
-from gateway.domain.office_calendar import OfficeCalendar
-from gateway.domain.shipped_days import SHIPPED
+from gateway.bootstrap.rules import office_hours
 from gateway.office.ports.deadlines import EndingCertificate
 from gateway.office.store.store import SqlOfficeStore
 from gateway.office.todo.desk import TodoDesk
-from gateway.policy import office_hours
+from gateway.settings import Settings
 from tests.support.clock import ManualClock
 from tests.unit.store.conftest import blank_database as blank_database
 from tests.unit.store.conftest import clock as clock
@@ -35,16 +34,11 @@ def certificates() -> Certificates:
 
 @pytest.fixture
 def desk(store: SqlOfficeStore, clock: ManualClock, certificates: Certificates) -> TodoDesk:
-    plain = OfficeCalendar()
-
-    async def office() -> OfficeCalendar:
-        return office_hours.calendar(plain.weekdays, plain.spans, SHIPPED, await store.calendar.days())
-
     return TodoDesk(
         store=store,
         calendar=store.calendar,
         certificates=certificates,
         clock=clock,
-        office=office,
+        office=office_hours(Settings(), store.calendar),
         wake=lambda: None,
     )
