@@ -64,11 +64,12 @@ lint: $(VENV)/.dev ## format and mend what can be mended
 	$(BIN)/ruff format gateway tests bench tools
 	$(BIN)/ruff check --fix gateway tests bench tools
 
-check: $(VENV)/.dev ## what CI checks beside the tests: style, types, import contracts, dependencies
+check: $(VENV)/.dev ## what CI checks beside the tests: style, types, import contracts, dead code, dependencies
 	$(BIN)/ruff format --check gateway tests bench tools
 	$(BIN)/ruff check gateway tests bench tools
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
+	$(BIN)/python tools/dead_code.py
 	$(BIN)/python tools/dependencies/check.py
 
 bench: $(VENV)/.dev ## measure what a document costs; QUICK=1 within five minutes

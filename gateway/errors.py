@@ -48,7 +48,6 @@ class GatewayError(Exception):
 
     code: str = "GW-000"
     permanent: ClassVar[bool] = True
-    receipt_code: ClassVar[str | None] = None
     label_key: ClassVar[str] = "error.internal"
 
     def __init__(self, detail: str = "", *, code: str | None = None, hint: str = "") -> None:
@@ -143,7 +142,6 @@ class Unactionable(GatewayError):
     """No person could act on this packet."""
 
     code = "GW-I-000"
-    receipt_code = "02"
     label_key = "error.unactionable"
 
 
@@ -187,7 +185,6 @@ class Waiting(GatewayError):
 
     code = "WAITING"
     permanent = False
-    receipt_code = "01"
     label_key = "state.waiting"
 
 

@@ -39,7 +39,6 @@ class ApiOptions:
     hosts: frozenset[str] = frozenset()
     proxies: frozenset[str] = frozenset({"127.0.0.1", "::1"})
     poll_s: float = 60.0
-    page_rows: int = 200
     lease_s: int = int(LONGEST_HANDOVER.total_seconds())
 
 

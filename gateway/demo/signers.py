@@ -18,7 +18,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import NameOID
 from PIL import Image, ImageDraw
 
-from gateway.domain.pdf_signing import POINTS_PER_MM, Area, Layout, Placement, Purpose, Size, Wish
+from gateway.domain.pdf_signing import Area, Layout, Placement, Purpose, Size, Wish
 from gateway.domain.wall_clock import local
 from gateway.outgoing.sign_pdf import SEAL_TYPE, SEAL_WIDTH
 from gateway.policy import pdf_place
@@ -102,11 +102,6 @@ def _held(authority: Authority, subject: x509.Name, at: datetime) -> HeldKey:
     asked = x509.CertificateSigningRequestBuilder().subject_name(subject).sign(key, SHA256())
     certificate = authority.issue_for_request(asked.public_bytes(Encoding.PEM), at)
     return HeldKey(key, certificate, [authority.certificate], at)
-
-
-def area_in_mm(left: float, top: float, width: float, height: float) -> Area:
-    k = POINTS_PER_MM
-    return Area(left=left * k, top=top * k, width=width * k, height=height * k)
 
 
 def seal_png(words: str) -> bytes:

@@ -94,16 +94,6 @@ def propose_new(old: AgencyCode) -> AgencyCode | None:
     return AgencyCode(form=CodeForm.NEW, groups=used)
 
 
-def propose_old(new: AgencyCode) -> AgencyCode | None:
-    """The old form that would become this new code; None where the groups do not fit its fixed widths."""
-    if new.form is not CodeForm.NEW or len(new.groups) > 1 + len(_OLD_WIDTHS):
-        return None
-    below = list(zip(new.groups[1:], _OLD_WIDTHS, strict=False))
-    if not all(len(group) == width and group.isdigit() and group.strip("0") for group, width in below):
-        return None
-    return AgencyCode(form=CodeForm.OLD, groups=_padded(new.groups))
-
-
 def fold_code(text: str) -> str:
     """The key under which codes are compared for search, routing and display: trimmed, letter case ignored."""
     return text.strip().casefold()

@@ -125,16 +125,6 @@ def consistency_spans(old: int, new: int) -> tuple[Span, ...]:
     return tuple(reversed(found if whole else [*found, span]))
 
 
-def inclusion_proof(index: int, leaves: Sequence[bytes]) -> tuple[bytes, ...]:
-    """The proof from all leaf hashes; for logs that fit into memory."""
-    return tuple(root(leaves[span.start : span.end]) for span in inclusion_spans(index, len(leaves)))
-
-
-def consistency_proof(old: int, leaves: Sequence[bytes]) -> tuple[bytes, ...]:
-    """As `inclusion_proof`, for the tree of the first `old` leaves."""
-    return tuple(root(leaves[span.start : span.end]) for span in consistency_spans(old, len(leaves)))
-
-
 def includes(leaf: bytes, index: int, size: int, proof: Sequence[bytes], expected: bytes) -> bool:
     """Whether the proof shows that this leaf hash stands at `index` of the tree with that size and root."""
     if not 0 <= index < size or size >> MOST_LEVELS or not _hashes(leaf, expected, *proof):

@@ -32,7 +32,6 @@ _HOLIDAYS: tuple[tuple[date, int, str, bool], ...] = (
     (date(2027, 11, 24), 1, "culture", True),
 )
 _SWAPPED: tuple[date, ...] = (date(2026, 1, 10), date(2026, 8, 22))
-YEARS = (2026, 2027)
 
 
 def _made() -> Iterator[CalendarDay]:

@@ -90,7 +90,6 @@ class Decoded:
     coding: str
     size: int | None
     sha256: Digest | None
-    stored_size: int
     damaged: str | None = None
 
 
@@ -191,9 +190,7 @@ class Decoder:
         if self._magic and self._out is not None:
             self._out(self._magic)
         if self._base64.fault is not None:
-            return Decoded(
-                coding="raw", size=None, sha256=None, stored_size=self._stored, damaged=self._base64.fault
-            )
+            return Decoded(coding="raw", size=None, sha256=None, damaged=self._base64.fault)
         if self._entry is not None:
             self._entry.finish()
             if self._wrapped(self._entry, extension(name or self._name)):
@@ -211,13 +208,11 @@ class Decoder:
         if entry.fault is not None:
             return self._raw(entry.fault, "zip")
         digest = Digest.of_bytes(self._entry_hash.digest())
-        return Decoded(coding="zip", size=entry.inflated, sha256=digest, stored_size=self._stored)
+        return Decoded(coding="zip", size=entry.inflated, sha256=digest)
 
     def _raw(self, damaged: str | None = None, coding: str = "raw") -> Decoded:
         digest = Digest.of_bytes(self._stored_hash.digest())
-        return Decoded(
-            coding=coding, size=self._stored, sha256=digest, stored_size=self._stored, damaged=damaged
-        )
+        return Decoded(coding=coding, size=self._stored, sha256=digest, damaged=damaged)
 
 
 def opened(

@@ -17,7 +17,6 @@ from gateway.office.ports.mail import Mail
 from gateway.ports import Clock, Pool
 
 STARTTLS, TLS, NONE = "starttls", "tls", "none"
-SECURITY = (STARTTLS, TLS, NONE)
 _NAME = "[127.0.0.1]"  # said in greeting; looking up our own name could take as long as a server that is gone
 
 

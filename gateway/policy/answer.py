@@ -10,18 +10,11 @@ from gateway.policy.profile import Profile
 
 
 class Ending(StrEnum):
-    """How a packet ended with us."""
+    """How a packet ended with us that was stored; of the others nothing is said, or the refusal that the rules name."""
 
     ADMITTED = "admitted"
     HELD = "held"
     WAITING = "waiting"
-    UNACTIONABLE = "unactionable"
-    SEALED = "sealed"
-    UNDECIDED = "undecided"
-    QUARANTINED = "quarantined"
-
-
-_STORED = (Ending.ADMITTED, Ending.HELD, Ending.WAITING)
 
 
 def answers(
@@ -30,16 +23,11 @@ def answers(
     profile: Profile,
     *,
     authenticated: bool,
-    reason: str = "",
     taken_in: bool = False,
 ) -> tuple[str, ...]:
-    """Codes to send now. A sender not proved gets nothing (A7), nor does a status. `reason` is a code of interfaces.md
-    1.8 when nobody could act; `taken_in` says whether the document that a recall acts on was taken in (03)."""
+    """Codes to send now. A sender not proved gets nothing (A7), nor does a status. `taken_in` says whether the document
+    that a recall acts on was taken in (03)."""
     if not authenticated or kind is Kind.STATUS:
-        return ()
-    if ending is Ending.UNACTIONABLE:
-        return ("02",) if answers_refusal(reason, profile) else ()
-    if ending not in _STORED:
         return ()
     arrived = ("01",) if profile.answer_arrived else ()
     agrees = kind is Kind.RECALL and ending is Ending.ADMITTED and not taken_in and profile.auto_recall_15

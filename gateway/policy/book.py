@@ -10,7 +10,7 @@ from datetime import date, timedelta
 from types import MappingProxyType
 
 from gateway.domain.account import NumberingMode
-from gateway.domain.book import Book, BookLine, Form, Gap, Run
+from gateway.domain.book import Book, Form, Gap, Run
 from gateway.domain.fields import has_bad_characters
 from gateway.policy.verdict import Reason, ReasonCode, Verdict, reason
 
@@ -91,15 +91,6 @@ def _gaps(first: int, known: Sequence[int]) -> tuple[tuple[Gap, ...], int]:
 def where_run_begins(mode: NumberingMode) -> int | None:
     """The node's own book must begin with 1; of the others what is missing is said as found."""
     return 1 if mode is NumberingMode.B else None
-
-
-def month_begins(lines: Iterable[BookLine]) -> Iterator[tuple[date | None, BookLine]]:
-    """Each line with the month whose heading stands before it, if one does. A line that was taken in late stays under
-    the later heading: no month begins twice."""
-    latest: date | None = None
-    for line in lines:
-        latest, heading = next_month(latest, line.on)
-        yield heading, line
 
 
 def next_month(latest: date | None, on: date | None) -> tuple[date | None, date | None]:

@@ -35,8 +35,6 @@ JOBS: Mapping[str, timedelta | None] = {
     "quarantine": LOOP,
     "accounts": LOOP,
 }
-# Without these the node can neither send nor take anything in.
-VITAL = frozenset({"landing", "dispatcher", "packer", "receiver", "sequencer", "hosting"})
 # Where the office is switched off, nobody does them.
 OF_OFFICE = frozenset({"digest", "lister", "accounts"})
 # Not every node has them: where they never reported, nothing is missed.

@@ -91,7 +91,6 @@ class ReasonCode(StrEnum):
     IDEMPOTENCY_OTHER = "idempotency-other"
     # what a status call may not say now (interfaces.md 3.3)
     STATUS_UNKNOWN = "status-unknown"
-    STATUS_NOT_NOW = "status-not-now"
     STATUS_TIME = "status-time"
     NUMBER_WITHOUT_03 = "number-without-03"
     # what an incoming packet was found to be

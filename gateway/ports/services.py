@@ -68,18 +68,6 @@ class Keys(Protocol):
         """Why what was signed under that certificate should not leave any more; None when it may."""
 
 
-class RemoteSigner(Protocol):
-    """A service that holds keys and signs digests for whoever it knows; what is signed it never learns. Sync: call it in
-    the pool."""
-
-    def certificates(self) -> Sequence[bytes]:
-        """In DER, each of a key that it signs with here. SignerDown when it does not answer."""
-
-    def sign(self, certificate_der: bytes, digest: bytes, algorithm: str) -> bytes:
-        """The signature over a digest that was made for `algorithm` (`rsa-sha256`, `ecdsa-sha256`, `ecdsa-sha384`), in wire
-        form. SignerDown when it does not answer, or answers what does not verify."""
-
-
 class Trust(Protocol):
     """Collects what is known about a certificate; never decides. Sync: call it in the pool."""
 

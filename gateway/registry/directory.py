@@ -251,11 +251,6 @@ class SqlDirectory:
         async with self._binding(principal_id) as bound:
             await bound.withdraw(code, fingerprint, self._clock.now() if at is None else at, reason)
 
-    async def end_binding(self, code: str, fingerprint: str, at: datetime, principal_id: str) -> None:
-        """The certificate's binding ends at that moment, or earlier where it did."""
-        async with self._binding(principal_id) as bound:
-            await bound.end(code, fingerprint, at)
-
     async def in_force(self, at: datetime) -> Sequence[Binding]:
         """Every binding that packets are judged by at that moment, by code."""
         async with self._reading() as connection:

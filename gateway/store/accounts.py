@@ -62,12 +62,6 @@ class Accounts:
             await tx.commit()
         return {}
 
-    async def save_hosted(self, agency: HostedAgency) -> None:
-        """Replaces what is known about it; NotFound when it is not hosted, Clash when another has that code."""
-        async with self._writing() as tx:
-            await _save(tx, agency)
-            await tx.commit()
-
     async def hosted(self) -> Sequence[HostedAgency]:
         """Every hosted agency, by code. Asked for every packet, and remembered."""
         return await self._memory.ask(("hosted",), _hosted)

@@ -95,16 +95,6 @@ async def seal_published(store: SqlStore) -> PublishedSeal | None:
     return seal_of(row) if row else None
 
 
-async def inclusion(store: SqlStore, index: int, size: int) -> tuple[bytes, ...]:
-    """The proof that leaf `index` is in the tree of the first `size` leaves. NotFound when the log is shorter."""
-    return await Prover(store).hashes(merkle.inclusion_spans(index, size))
-
-
-async def consistency(store: SqlStore, old: int, new: int) -> tuple[bytes, ...]:
-    """The proof that the tree of `new` leaves begins with that of `old` leaves. NotFound as above."""
-    return await Prover(store).hashes(merkle.consistency_spans(old, new))
-
-
 async def peaks(store: SqlStore, size: int) -> list[bytes]:
     """The hashes of the tree of the first `size` leaves, to go on from there."""
     async with store.reading() as tx:

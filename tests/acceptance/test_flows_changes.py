@@ -14,6 +14,7 @@ from gateway.errors import Clash, Refused
 from gateway.incoming import decide, files, purge
 from gateway.outgoing import manage, recall
 from tests.support.api import pdf
+from tests.support.hosted import save_hosted
 from tests.support.node import (
     COMMUNE,
     DEPARTMENT,
@@ -55,7 +56,7 @@ async def test_a_recall_before_taking_in_is_agreed_by_itself_and_the_files_are_u
 
 async def test_a_profile_may_leave_the_recall_to_the_clerk(town: Town) -> None:
     agency = await town.agency(PROVINCE)
-    await town.node.store.accounts.save_hosted(replace(agency, answer_recall=False))
+    await save_hosted(town.node.store.accounts, replace(agency, answer_recall=False))
     sent = await town.send("15")
     await town.carry()
     await town.recall(sent)

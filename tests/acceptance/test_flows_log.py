@@ -18,6 +18,7 @@ from gateway.errors import StoreFailure
 from gateway.ops.audit.verify import Given, verify
 from gateway.store import log_proofs
 from gateway.trust import timestamp
+from tests.support import proofs
 from tests.support.clock import ManualClock
 from tests.support.node import DEPARTMENT, PROVINCE, Packet, Town
 from tests.support.tsa import tsa
@@ -60,7 +61,7 @@ async def told(town: Town, code: str, kind: str) -> list[tuple[int, dict[str, ob
         (leaf,) = await log_proofs.leaves_at(town.node.store, [index])
         said = json.loads(leaf.body)
         if said["kind"] == kind and said["agency"] == agency.id:
-            proof = await log_proofs.inclusion(town.node.store, index, about.tree_size)
+            proof = await proofs.inclusion(town.node.store, index, about.tree_size)
             hashed = merkle.leaf_hash(leaf.body)
             assert merkle.includes(hashed, index, about.tree_size, proof, about.root)
             found.append((index, said["data"]))

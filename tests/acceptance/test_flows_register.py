@@ -16,6 +16,7 @@ from gateway.errors import Clash, Refused, StaleVersion
 from gateway.incoming import act
 from gateway.incoming.act import StatusCall
 from tests.support.clock import ManualClock
+from tests.support.hosted import save_hosted
 from tests.support.node import COMMUNE, PROVINCE, Town, opened
 
 
@@ -36,7 +37,7 @@ async def numbers(town: Town, year: int = 2026, at: str = COMMUNE) -> list[str]:
 
 async def mode(town: Town, wanted: NumberingMode, at: str = COMMUNE) -> None:
     agency = await town.agency(at)
-    await town.node.store.accounts.save_hosted(replace(agency, numbering=wanted))
+    await save_hosted(town.node.store.accounts, replace(agency, numbering=wanted))
 
 
 async def test_mode_b_gives_the_next_number_with_the_03_and_leaves_no_gap(town: Town) -> None:

@@ -24,10 +24,11 @@ from cryptography.hazmat.primitives.serialization import (
 from pyhanko.pdf_utils.reader import PdfFileReader
 
 from gateway.clock import SystemClock
-from gateway.demo.signers import DemoSigners, area_in_mm, seal_png
+from gateway.demo.signers import DemoSigners, seal_png
 from gateway.trust.authority import Authority
 from gateway.trust.pdf_signing.look import holds
 from tests.services.softhsm import Hsm, Token
+from tests.support.areas import area_in_mm
 from tests.support.pki import key
 from tests.support.printed import sample
 from tests.support.tokens import QUESTION, ROOT, KeyOnToken, Typed, at_terminal, drawer, fill, surroundings

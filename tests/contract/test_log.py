@@ -24,6 +24,7 @@ from gateway.store import log_pages, log_proofs, log_search
 from gateway.store.log_erase import erase
 from gateway.store.log_search import Wanted
 from gateway.store.tables import EventRow
+from tests.support import proofs
 from tests.support.clock import ManualClock
 from tests.support.sealed import OTHER_KEY, Book, codes, seal_key, tamper
 from tests.support.stores import NORTH, SOUTH, opened
@@ -80,11 +81,11 @@ async def test_every_leaf_is_proved_into_every_later_seal_and_every_seal_into_th
     for one in seals:
         about = one.signed.seal
         for index in {0, about.tree_size // 3, about.tree_size // 2, about.tree_size - 1}:
-            proof = await log_proofs.inclusion(book.store, index, about.tree_size)
+            proof = await proofs.inclusion(book.store, index, about.tree_size)
             assert merkle.includes(held[index].hash, index, about.tree_size, proof, about.root)
     for old, new in itertools.pairwise(seals):
         a, b = old.signed.seal, new.signed.seal
-        proof = await log_proofs.consistency(book.store, a.tree_size, b.tree_size)
+        proof = await proofs.consistency(book.store, a.tree_size, b.tree_size)
         assert merkle.is_prefix(a.tree_size, a.root, b.tree_size, b.root, proof)
 
 
@@ -92,7 +93,7 @@ async def test_a_proof_beyond_the_log_is_refused(book: Book) -> None:
     await book.pages(3)
 
     with pytest.raises(NotFound):
-        await log_proofs.inclusion(book.store, 0, 4)
+        await proofs.inclusion(book.store, 0, 4)
     with pytest.raises(NotFound):
         await log_proofs.seal_numbered(book.store, 2)
 
@@ -105,7 +106,7 @@ async def test_threat_116_an_event_committed_late_takes_a_later_leaf_and_old_pro
     async with opened(store_url, book.clock) as second, second.begin(SOUTH) as late:
         await late.events.append(EventKind.MESSAGE_ACCEPTED, "late", book.clock.now(), {})
         (first,) = await book.pages(4)
-        before = [await log_proofs.inclusion(book.store, n, 4) for n in range(4)]
+        before = [await proofs.inclusion(book.store, n, 4) for n in range(4)]
         await late.commit()
     await book.store.number_events()
     second_seal = await book.seal()
@@ -169,7 +170,7 @@ async def test_threat_116_leaves_are_not_written_anew_when_the_program_would_wri
     """An upgrade that puts events into other bytes: what is sealed stays, old proofs hold, new leaves join."""
     (first,) = await book.pages(3)
     before = await leaves(book.store)
-    old = await log_proofs.inclusion(book.store, 1, 3)
+    old = await proofs.inclusion(book.store, 1, 3)
     write = leaf.write
 
     def otherwise(event: Logged, salt: object) -> leaf.Leaf:
@@ -296,7 +297,7 @@ async def test_threat_121_a_deleted_text_is_gone_and_every_proof_holds(book: Boo
     (stored,) = [
         each for each in await log_proofs.leaves_of(book.store, "agy_north", "msg_1") if each.index == 1
     ]
-    proof = await log_proofs.inclusion(book.store, 1, 3)
+    proof = await proofs.inclusion(book.store, 1, 3)
 
     gone = await erase(book.store, book.clock, stored.event_id, ["reason"], "prn_1", "Decision 12")
     await book.store.number_events()

@@ -24,9 +24,10 @@ from gateway.policy.sealing import is_unsealed
 from gateway.pool import ThreadPool
 from gateway.store.events import NODE
 from gateway.store.log_erase import erase
-from gateway.store.log_proofs import consistency, leaves_of, seal_numbered
+from gateway.store.log_proofs import leaves_of, seal_numbered
 from tests.support.clock import ManualClock
 from tests.support.databases import fresh_database
+from tests.support.proofs import consistency
 from tests.support.sealed import OTHER_KEY, Book, codes, seal_key, tamper, told
 from tests.support.stores import copied, opened, with_agencies
 from tests.support.tsa import Tsa, tsa

@@ -38,19 +38,6 @@ async def test_a_code_is_hosted_once(store: SqlOfficeStore) -> None:
         await store.accounts.add_hosted(HostedAgency(id="agy_other", code="Z91.01", name="Other"))
 
 
-async def test_a_hosted_agency_can_be_changed(store: SqlOfficeStore) -> None:
-    north = await store.accounts.hosted_by_code("Z91.01")
-    assert north is not None
-
-    await store.accounts.save_hosted(replace(north, numbering=NumberingMode.C))
-
-    assert await store.accounts.hosted_by_code("Z91.01") == replace(north, numbering=NumberingMode.C)
-    with pytest.raises(errors.NotFound):
-        await store.accounts.save_hosted(replace(north, id="agy_none"))
-    with pytest.raises(errors.Clash):
-        await store.accounts.save_hosted(replace(north, code="Z91.02"))
-
-
 async def test_a_principal_is_made_once_per_kind_name_and_agency(store: SqlOfficeStore) -> None:
     get = store.accounts.principal_for
     first = await get(PrincipalKind.PROGRAM, "qlvb", NORTH.agency_id)

@@ -98,13 +98,17 @@ def by_hand(lines: Sequence[Line], wanted: Wanted, now: datetime) -> list[str]:
         and (wanted.urgency is None or one.urgency is wanted.urgency)
         and (wanted.type_name is None or type_key(one.card.type_name) == type_key(wanted.type_name))
         and (wanted.state is None or one.state == wanted.state)
-        and (not wanted.attention or one.needs_attention(now))
+        and (not wanted.attention or _needs_attention(one, now))
         and (not wanted.overdue or one.is_overdue(now))
         and (wanted.since is None or one.at >= wanted.since)
         and (wanted.until is None or one.at < wanted.until)
         and (wanted.signer is None or wanted.signer == one.card.signer)
     ]
     return [one.id for one in sorted(kept, key=ORDERS[wanted.sort](wanted, now))]
+
+
+def _needs_attention(one: Line, now: datetime) -> bool:
+    return one.attention_at is not None and one.attention_at <= now
 
 
 def _place(one: Line) -> int:
@@ -114,7 +118,7 @@ def _place(one: Line) -> int:
 def _first(wanted: Wanted, now: datetime) -> Callable[[Line], Any]:
     def key(one: Line) -> Any:
         if one.side is Side.OUT:
-            return (not one.needs_attention(now), -_place(one))
+            return (not _needs_attention(one, now), -_place(one))
         if one.due_at is None:
             return (1, 0, 0, -_place(one))
         return (0, -one.urgency, one.due_at.timestamp(), _place(one))
@@ -241,7 +245,7 @@ async def test_a_row_shows_its_document_and_follows_its_recipients(
     assert line.due_at == sent_at + timedelta(minutes=60)
     assert line.overdue(sent_at) == 0
     assert line.overdue(sent_at + timedelta(hours=2)) == 1
-    assert line.needs_attention(clock.now())
+    assert _needs_attention(line, clock.now())
     assert (line.card.unit, line.card.pages, line.card.signature) == ("Phòng A", 3, "official")
 
 

@@ -28,6 +28,7 @@ from gateway.store.memory import Memory
 from gateway.store.postgres_direct import DirectConnection
 from tests.support import pki
 from tests.support.clock import ManualClock
+from tests.support.hosted import save_hosted
 from tests.support.stores import NORTH, opened
 
 pytestmark = pytest.mark.long
@@ -162,7 +163,7 @@ async def test_an_answer_changes_at_once_here_and_in_another_process(
 async def test_a_later_day_and_a_later_moment_are_other_questions(here: Process) -> None:
     await here.imports(f"{CODE},,Sở Một,Z91,,{here.clock.now().date()},{OTHER}")
     fingerprint = await _fingerprint(here)
-    await here.directory.end_binding(CODE, fingerprint, here.clock.now() + timedelta(hours=1), "node")
+    await here.directory.unbind(CODE, fingerprint, here.clock.now() + timedelta(hours=1))
     today = here.clock.now().date()
     assert await here.directory.find(CODE, today) is not None
     assert await here.directory.bound([CODE], here.clock.now()) == {CODE}
@@ -278,7 +279,7 @@ async def test_an_answer_is_never_older_than_the_last_change_that_was_confirmed(
         for n in range(1, changes + 1):
             by = (here, there)[n % 2]
             (north,) = [each for each in await by.store.hosted() if each.id == NORTH.agency_id]
-            await by.store.accounts.save_hosted(replace(north, name=str(n)))
+            await save_hosted(by.store.accounts, replace(north, name=str(n)))
             confirmed = n
 
     async def ask(of: Process) -> None:

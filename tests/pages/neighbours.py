@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from gateway.bootstrap.node import P, Wrap
 from gateway.demo import audit, stage
-from gateway.demo.signers import DemoSigners, area_in_mm
+from gateway.demo.signers import DemoSigners
 from gateway.domain.account import AgencyScope
 from gateway.domain.document import (
     Delivery,
@@ -34,6 +34,7 @@ from gateway.ports import Fate, Outcome, Parcel
 from gateway.trust.authority import Authority
 from tests.pages.site import Site, opened
 from tests.support import letters
+from tests.support.areas import area_in_mm
 from tests.support.clock import START
 from tests.support.letters import Letter
 from tests.support.packets import PDF, draft

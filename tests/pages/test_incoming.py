@@ -32,6 +32,7 @@ from tests.pages.site import Site
 from tests.pages.summary import Record
 from tests.pages.watching import Watcher
 from tests.support.accounts import with_factor
+from tests.support.hosted import save_hosted
 
 pytestmark = pytest.mark.long
 
@@ -332,7 +333,7 @@ async def test_the_number_comes_from_where_the_agency_has_it_from(
     accounts = mail.node.store.accounts
     agency = await accounts.hosted_by_code(mail.cast.code("department"))
     assert agency is not None
-    await accounts.save_hosted(replace(agency, numbering=mode))
+    await save_hosted(accounts, replace(agency, numbering=mode))
     (_, first), (_, second) = await mail.comes(), await mail.comes("plan")
     watcher.expect({422})
     await enter()

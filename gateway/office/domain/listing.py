@@ -141,9 +141,6 @@ class Line:
     def is_overdue(self, now: datetime) -> bool:
         return self.due_at is not None and self.due_at <= now
 
-    def needs_attention(self, now: datetime) -> bool:
-        return self.attention_at is not None and self.attention_at <= now
-
     def overdue(self, now: datetime) -> int:
         """How many recipients are overdue."""
         waiting = sum(self.card.states.get(state, 0) for state in ("sent", "delivered"))

@@ -43,16 +43,6 @@ def of_agency(name: str, parent: str = "") -> str:
     return short(name) + (f".{short(parent)}" if parent else "")
 
 
-def clerks(short_name: str) -> str:
-    """The mailbox of an agency's clerks."""
-    return f"vanthu{short_name}"
-
-
-def administrators(short_name: str) -> str:
-    """The mailbox of an agency's administrators."""
-    return f"{short_name}qtdv"
-
-
 def short(name: str) -> str:
     bare = fold(name)
     for head in _HEAD:

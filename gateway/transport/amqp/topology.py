@@ -8,7 +8,6 @@ import re
 from gateway.domain.agency_code import fold_code
 from gateway.domain.document import Lane
 
-DEFAULT_VHOST = "lienthong"
 APP_ID = "lienthong/1"
 
 LANES = (Lane.URGENT, Lane.NORMAL)  # urgent first, wherever both are asked

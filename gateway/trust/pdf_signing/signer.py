@@ -7,7 +7,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import BinaryIO, cast
@@ -57,10 +57,6 @@ class PadesSigner:
 
     def preview(self, view: PageView, placement: Placement, image: bytes | None) -> bytes:
         return preview.draw(view, placement, read_seal(image) if image is not None else None)
-
-    def without_time(self) -> PadesSigner:
-        """The same, asking nobody for a timestamp."""
-        return replace(self, time=None)
 
     def sign(
         self,

@@ -15,6 +15,7 @@ from gateway.deciding import approve, end, propose, set_up
 from gateway.deciding import people as deciding
 from gateway.deciding.desk import DecidingDesk
 from gateway.domain.event import EventKind
+from gateway.domain.key_use import KeyEnd
 from gateway.domain.person import Role
 from gateway.domain.proof import Binding
 from gateway.domain.proposal import AnchorChange, Content, ProposalState
@@ -454,7 +455,10 @@ async def test_threat_114_an_end_that_one_person_sets_makes_no_changed_binding_g
     async with store.writer.begin() as connection:
         await connection.execute(text("UPDATE agency_binding SET valid_to = NULL"))
 
-    await directory.end_binding("Z91.07", mine, clock.now() + 1000 * DAY, "operator")
+    later = clock.now() + 1000 * DAY
+    await end.retire(
+        desk, KeyEnd(agency_code="Z91.07", fingerprint=mine, key_id="one", at=later, by="operator")
+    )
 
     assert await directory.in_force(clock.now()) == []
     assert [each.what for each in await directory.differences()] == ["changed"]

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from gateway.domain import merkle
 from gateway.domain.merkle import Growing, Node, Span
+from tests.support.proofs import consistency_of, inclusion_of
 
 MOST = 70
 LEAVES = [merkle.leaf_hash(b"event %d" % n) for n in range(MOST)]
@@ -79,12 +80,12 @@ def test_every_root_and_every_proof_is_the_reference_ones(size: int) -> None:
 
     assert root == mth(leaves)
     for index in range(size):
-        proof = merkle.inclusion_proof(index, leaves)
+        proof = inclusion_of(index, leaves)
         assert list(proof) == path(index, leaves)
         assert merkle.includes(leaves[index], index, size, proof, root)
         assert not merkle.includes(LEAVES[(index + 1) % MOST], index, size, proof, root)
     for old in range(1, size + 1):
-        proof = merkle.consistency_proof(old, leaves)
+        proof = consistency_of(old, leaves)
         assert list(proof) == subproof(old, leaves, True)
         assert merkle.is_prefix(old, mth(leaves[:old]), size, root, proof)
 
@@ -93,11 +94,11 @@ def test_every_root_and_every_proof_is_the_reference_ones(size: int) -> None:
 def test_no_proof_serves_for_another_leaf_place_or_size(size: int) -> None:
     root = merkle.root(LEAVES[:size])
     for index in range(size):
-        proof = merkle.inclusion_proof(index, LEAVES[:size])
+        proof = inclusion_of(index, LEAVES[:size])
         for other in range(size):
             assert merkle.includes(LEAVES[index], other, size, proof, root) == (other == index)
     for old in range(1, size):
-        proof = merkle.consistency_proof(old, LEAVES[:size])
+        proof = consistency_of(old, LEAVES[:size])
         for other in range(1, size):
             before = merkle.root(LEAVES[:other])
             assert merkle.is_prefix(other, before, size, root, proof) == (other == old)
@@ -112,7 +113,7 @@ def test_a_changed_leaf_gives_another_root_and_no_consistency(size: int, data: s
     old = data.draw(st.integers(1, size))
 
     assert merkle.root(changed) != merkle.root(leaves)
-    honest = merkle.consistency_proof(old, changed)
+    honest = consistency_of(old, changed)
     holds = merkle.is_prefix(old, merkle.root(leaves[:old]), size, merkle.root(changed), honest)
     assert holds == (place >= old)
 
@@ -124,8 +125,8 @@ def test_a_proof_with_one_hash_changed_added_or_left_out_shows_nothing(
     leaves = [merkle.leaf_hash(b"%d" % n) for n in range(size)]
     index, old = data.draw(st.integers(0, size - 1)), data.draw(st.integers(1, size - 1))
     root = merkle.root(leaves)
-    inclusion = list(merkle.inclusion_proof(index, leaves))
-    consistency = list(merkle.consistency_proof(old, leaves))
+    inclusion = list(inclusion_of(index, leaves))
+    consistency = list(consistency_of(old, leaves))
 
     def included(proof: list[bytes]) -> bool:
         return merkle.includes(leaves[index], index, size, proof, root)

@@ -230,7 +230,7 @@ def test_threat_073_a_damaged_archive_is_reported_and_never_raised(
     found = decode("a.txt", text, piece)
 
     assert found.damaged is not None, what
-    assert (found.coding, found.stored_size, found.sha256) == ("zip", len(stored), sha256(stored).hexdigest())
+    assert (found.coding, found.size, found.sha256) == ("zip", len(stored), sha256(stored).hexdigest())
     with pytest.raises(CannotOpen):
         b"".join(decoded_pieces([text], "zip"))
 

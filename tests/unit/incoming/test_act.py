@@ -12,6 +12,7 @@ from gateway.domain.document import Assignment, InState
 from gateway.errors import Clash, NotFound, Refused, StaleVersion
 from gateway.incoming import act, decide
 from gateway.incoming.act import StatusCall
+from tests.support.hosted import save_hosted
 from tests.support.node import COMMUNE, PDF, PROVINCE, Town, document, recall_of
 
 FILES = (("van-ban.pdf", PDF),)
@@ -40,7 +41,7 @@ async def test_a_number_given_before_midnight_of_the_year_stands_in_that_years_b
     town: Town, mode: NumberingMode
 ) -> None:
     agency = await town.agency(PROVINCE)
-    await town.node.store.accounts.save_hosted(replace(agency, numbering=mode))
+    await save_hosted(town.node.store.accounts, replace(agency, numbering=mode))
     town.clock.advance(datetime(2026, 12, 31, 16, 40, tzinfo=UTC) - town.clock.now())
     await town.brought(town.forge(document(), FILES))
     arrived = await town.only()

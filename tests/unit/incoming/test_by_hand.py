@@ -22,6 +22,7 @@ from gateway.incoming.by_hand import Attached, Entered, Letter
 from gateway.office.letters import many
 from gateway.policy.verdict import ReasonCode, Verdict
 from tests.support.clock import ManualClock
+from tests.support.hosted import save_hosted
 from tests.support.node import COMMUNE, PDF, PROVINCE, Town, opened
 
 
@@ -137,7 +138,7 @@ async def test_in_the_other_modes_the_number_is_given_and_taken_once(
     town: Town, wanted: NumberingMode
 ) -> None:
     agency = await town.agency(PROVINCE)
-    await town.node.store.accounts.save_hosted(replace(agency, numbering=wanted))
+    await save_hosted(town.node.store.accounts, replace(agency, numbering=wanted))
 
     with pytest.raises(Refused) as missing:
         await enter(town, PROVINCE)
@@ -153,7 +154,7 @@ async def test_a_book_that_begins_to_count_goes_on_after_what_was_typed(town: To
     for number in ("41", "007", "12a"):
         await enter(town, PROVINCE, register_no=number)
     agency = await town.agency(PROVINCE)
-    await town.node.store.accounts.save_hosted(replace(agency, numbering=NumberingMode.B))
+    await save_hosted(town.node.store.accounts, replace(agency, numbering=NumberingMode.B))
 
     given = [(await enter(town, PROVINCE)).entry.number for _ in range(8)]
 

@@ -11,12 +11,13 @@ from pathlib import Path
 
 import pytest
 
-from gateway.demo.signers import DemoSigners, area_in_mm, seal_png
+from gateway.demo.signers import DemoSigners, seal_png
 from gateway.domain.pdf_signing import Purpose, Wish
 from gateway.errors import Denied
 from gateway.office.node.signing import TokenSigning
 from gateway.trust.authority import Authority
 from tests.support import hsm
+from tests.support.areas import area_in_mm
 from tests.support.node import DEPARTMENT, Town
 from tests.support.pki import key
 from tests.support.printed import sample

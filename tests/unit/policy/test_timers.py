@@ -13,7 +13,7 @@ from gateway.domain.office_calendar import OfficeCalendar
 from gateway.domain.shipped_days import SHIPPED
 from gateway.domain.wall_clock import VIETNAM, local
 from gateway.policy import office_hours, timers
-from gateway.policy.timers import Due, Timer, Who
+from gateway.policy.timers import Due, Timer
 from gateway.words import labels
 
 OFFICE = office_hours.calendar(OfficeCalendar().weekdays, OfficeCalendar().spans, SHIPPED, ())
@@ -41,22 +41,9 @@ MON, TUE, WED, THU, FRI, SAT, NEXT_MON, NEXT_TUE = ("12", "13", "14", "15", "16"
 def test_t1_ends_with_the_next_working_morning(signed: str, last: str) -> None:
     due = timers.issue(OFFICE, at(signed), NORMAL)
 
-    assert (due.timer, due.at, due.late_from) == (Timer.T1, at(last), at(last))
+    assert (due.timer, due.at) == (Timer.T1, at(last))
     assert not due.is_late(at(last))
     assert due.is_late(at(last) + MOMENT)
-
-
-def test_t1_reminds_the_clerk_in_the_afternoon_and_the_head_next_morning() -> None:
-    early, late = (
-        timers.issue(OFFICE, at(f"{WED} 09:00"), NORMAL),
-        timers.issue(OFFICE, at(f"{WED} 16:00"), NORMAL),
-    )
-
-    assert [(each.at, each.who) for each in early.reminders] == [
-        (at(f"{WED} 15:30"), Who.CLERK),
-        (at(f"{THU} 10:00"), Who.HEAD),
-    ]
-    assert [each.who for each in late.reminders] == [Who.HEAD]
 
 
 @pytest.mark.parametrize(
@@ -72,8 +59,6 @@ def test_t2_is_two_working_hours(arrived: str, due: str) -> None:
     found = timers.take_in(OFFICE, at(arrived), NORMAL)
 
     assert (found.timer, found.at) == (Timer.T2, at(due))
-    assert found.reminders[-1].at == found.at
-    assert found.reminders[-1].who is Who.HEAD
     assert found.left(OFFICE, at(arrived)) == timedelta(hours=2)
 
 
@@ -100,33 +85,9 @@ def test_t2u_of_an_express_letter_with_an_hour_ends_at_that_hour() -> None:
     assert ignored.at == arrived + timedelta(minutes=15)
 
 
-def test_t3_ends_at_closing_and_is_late_after_midnight() -> None:
-    arrived = at(f"{FRI} 16:55")
-    due = timers.receipt_notice(OFFICE, arrived)
-
-    assert due.at == at(f"{FRI} 17:00")
-    assert not due.is_late(at(f"{FRI} 23:59"))
-    assert due.is_late(at(f"{SAT} 00:01"))
-    assert timers.arrived_at_closing(OFFICE, arrived)
-    assert not timers.arrived_at_closing(OFFICE, at(f"{FRI} 16:29"))
-    assert timers.receipt_notice(OFFICE, at(f"{SAT} 10:00")).at == at(f"{NEXT_MON} 17:00")
-
-
 def test_t4_is_one_working_day() -> None:
     assert timers.decide_held(OFFICE, at(f"{FRI} 10:00")).at == at(f"{NEXT_MON} 10:00")
     assert timers.decide_held(OFFICE, at(f"{SAT} 10:00")).at == at(f"{NEXT_MON} 17:00")
-
-
-def test_t5_is_the_same_day_with_the_next_working_day_as_its_limit() -> None:
-    due = timers.submit(OFFICE, at(f"{FRI} 15:00"))
-
-    assert (due.at, due.late_from) == (at(f"{FRI} 17:00"), at(f"{NEXT_MON} 17:00"))
-    assert not due.is_late(at(f"{NEXT_MON} 17:00"))
-    assert due.is_late(at(f"{NEXT_MON} 17:01"))
-    assert [(each.at, each.who) for each in due.reminders] == [
-        (at(f"{FRI} 16:00"), Who.CLERK),
-        (at(f"{NEXT_MON} 08:00"), Who.LEADER),
-    ]
 
 
 @pytest.mark.parametrize("urgency", Urgency)
@@ -134,28 +95,6 @@ def test_t11_is_one_working_day_or_two_working_hours(urgency: Urgency) -> None:
     due = timers.answer_recall(OFFICE, at(f"{FRI} 16:00"), urgency)
 
     assert due.at == at(f"{NEXT_MON} 16:00" if urgency is NORMAL else f"{NEXT_MON} 08:30")
-
-
-def test_t12_tries_again_sooner_and_then_hourly_for_three_days() -> None:
-    start = at(f"{SAT} 00:00")
-    tries = [timers.next_try(start, n) for n in range(1, 200)]
-    minutes = [(each - start) / timedelta(minutes=1) for each in tries if each is not None]
-
-    assert minutes[:7] == [1, 3, 8, 23, 53, 113, 173]
-    assert max(minutes) <= 72 * 60 < max(minutes) + 60
-    assert [each.at - start for each in timers.tell_state(start).reminders] == [
-        timedelta(hours=6),
-        timedelta(hours=24),
-    ]
-
-
-def test_t25_tells_at_six_marks() -> None:
-    ends = datetime(2027, 6, 1, tzinfo=UTC)
-    due = timers.renew_certificate(ends)
-    clerk = [(ends - each.at).days for each in due.reminders if each.who is Who.CLERK]
-
-    assert clerk == [90, 60, 30, 14, 7, 1]
-    assert len(due.due_reminders(ends - timedelta(days=30))) == 6
 
 
 def test_a_reply_is_due_when_the_office_closes_on_its_day() -> None:
@@ -170,9 +109,7 @@ _MOMENTS = st.integers(0, 2 * 365 * 24 * 60).map(
 _IN_OFFICE_TIME = {
     "issue": lambda at: timers.issue(OFFICE, at, NORMAL),
     "take_in": lambda at: timers.take_in(OFFICE, at, NORMAL),
-    "receipt_notice": lambda at: timers.receipt_notice(OFFICE, at),
     "decide_held": lambda at: timers.decide_held(OFFICE, at),
-    "submit": lambda at: timers.submit(OFFICE, at),
     "answer_recall": lambda at: timers.answer_recall(OFFICE, at, NORMAL),
     "answer_urgent_recall": lambda at: timers.answer_recall(OFFICE, at, Urgency.EXPRESS),
 }
@@ -188,11 +125,9 @@ def test_a_timer_of_office_time_ends_on_a_working_day_and_never_before_one_that_
     due: Due = _IN_OFFICE_TIME[name](start)
 
     assert due.at > start
-    assert due.late_from >= due.at
     assert not due.wall_clock
     assert OFFICE.works(local(due.at).date())
     assert due.at <= _IN_OFFICE_TIME[name](later).at
-    assert all(each.at >= start for each in due.reminders)
     assert due.left(OFFICE, due.at) == timedelta()
 
 

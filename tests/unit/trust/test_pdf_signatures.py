@@ -15,13 +15,14 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import ExtendedKeyUsageOID, ObjectIdentifier
 from pyhanko.sign.fields import MDPPerm
 
-from gateway.demo.signers import DemoSigners, area_in_mm
+from gateway.demo.signers import DemoSigners
 from gateway.domain.signatures import FileVerdict, LegalValue, Role, SignerVerdict, Word
 from gateway.policy import pdf_verdict
 from gateway.trust.authority import Authority
 from gateway.trust.pdf_signatures import facts
 from gateway.trust.pdf_signatures.folder import PdfFolder
 from tests.support import pdf_pki, pdfs, printed
+from tests.support.areas import area_in_mm
 from tests.support.pdf_pki import SEEN, SIGNED, agency, person, root, tsa
 
 LATER = SEEN + timedelta(days=400)

@@ -14,9 +14,6 @@ from pathlib import Path
 
 import pytest
 from asn1crypto import tsp
-from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
-from cryptography.hazmat.primitives.asymmetric.utils import Prehashed, decode_dss_signature
-from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509 import Certificate
 from hypothesis import given, settings
@@ -28,10 +25,10 @@ from pyhanko.sign.fields import MDPPerm
 from pyhanko.sign.validation import validate_pdf_signature
 from pyhanko_certvalidator import ValidationContext
 
-from gateway.demo.signers import DemoSigners, area_in_mm, seal_png
+from gateway.demo.signers import DemoSigners, seal_png
 from gateway.domain.identity import Digest
 from gateway.domain.pdf_signing import Area, Placement, Purpose, Wish
-from gateway.errors import Clash, InvalidProof, NotFound, Unreachable
+from gateway.errors import Clash, InvalidProof, Unreachable
 from gateway.ops.verify_pdf import verify_pdf
 from gateway.policy import pdf_place
 from gateway.ports.signing import AgencyKey
@@ -39,11 +36,11 @@ from gateway.trust.authority import Authority
 from gateway.trust.pdf_signatures.sandbox import PdfLimits, PdfSandbox
 from gateway.trust.pdf_signing.geometry import PageFrame
 from gateway.trust.pdf_signing.key_file import HeldKey
-from gateway.trust.pdf_signing.key_remote import open_remote
 from gateway.trust.pdf_signing.proof import LongTerm, TimeSource
 from gateway.trust.pdf_signing.signer import PadesSigner
 from gateway.trust.pdf_signing.type_setting import set_text, width_of
 from tests.support import pdfs
+from tests.support.areas import area_in_mm
 from tests.support.pdf_pages import A4, paper
 from tests.support.pdf_pki import SIGNED, Holder, agency, folder, person, root, tsa
 from tests.support.printed import FOLDER
@@ -498,44 +495,6 @@ def test_a_place_seen_is_the_same_place_in_user_space(
     assert back.height == pytest.approx(20)
     assert frame.size.width == pytest.approx((842 if turned in (90, 270) else 595) * unit)
     assert frame.size.height == pytest.approx((595 if turned in (90, 270) else 842) * unit)
-
-
-class Service:
-    """A remote signing service with a real key, as far as its promise goes."""
-
-    def __init__(self, *holders: Holder) -> None:
-        self._holders = {each.certificate.public_bytes(Encoding.DER): each for each in holders}
-
-    def certificates(self) -> list[bytes]:
-        return list(self._holders)
-
-    def sign(self, certificate_der: bytes, digest: bytes, algorithm: str) -> bytes:
-        private = self._holders[certificate_der].private_key
-        if isinstance(private, rsa.RSAPrivateKey):
-            return private.sign(digest, padding.PKCS1v15(), Prehashed(SHA256()))
-        r, s = decode_dss_signature(private.sign(digest, ec.ECDSA(Prehashed(SHA256()))))
-        return r.to_bytes(32, "big") + s.to_bytes(32, "big")
-
-
-@pytest.mark.parametrize("kind", ["p256", "rsa-2048"])
-def test_a_key_at_a_remote_service_signs_digests(tmp_path: Path, kind: str) -> None:
-    holder = root().issue(f"Remote {kind}", agency=True, kind=kind)
-    remote = open_remote(Service(holder), "", SIGNED)
-
-    out, _ = marked(on_disk(tmp_path, paper()), opened=remote)
-
-    assert valid(out) == [True]
-
-
-def test_of_several_remote_keys_one_is_named() -> None:
-    service = Service(agency(), person())
-
-    with pytest.raises(Clash, match="several"):
-        open_remote(service, "", SIGNED)
-    with pytest.raises(NotFound, match="no certificate ff"):
-        open_remote(service, "ff", SIGNED)
-    named = open_remote(service, f"{agency().certificate.serial_number:x}", SIGNED)
-    assert named.facts.subject == agency().certificate.subject.rfc4514_string()
 
 
 def stamping(holder: Holder, at: datetime = SIGNED) -> Answer:

@@ -20,7 +20,6 @@ class Column:
     is_default: bool = True
     is_content: bool = False
     is_tag: bool = False
-    is_wide: bool = False
 
     def sort_after(self, sort: Sort) -> Sort | None:
         """What a click on the heading asks for, in a list that is sorted so."""
@@ -36,7 +35,7 @@ class Column:
 
 _NUMBER = Column(key="so", up=Sort.NUMBER, down=Sort.NUMBER_DOWN)
 _ISSUED = Column(key="ngay-vb", up=Sort.ISSUED_DOWN, down=Sort.ISSUED)
-_SUBJECT = Column(key="trich-yeu", is_content=True, is_wide=True)
+_SUBJECT = Column(key="trich-yeu", is_content=True)
 _URGENCY = Column(key="khan")
 _STATE = Column(key="trang-thai")
 _SIGNER = Column(key="nguoi-ky", is_default=False, is_content=True)

@@ -1,0 +1,10 @@
+"""Where marks go on a page. In: millimetres from the upper left corner. Out: an area in points."""
+
+from __future__ import annotations
+
+from gateway.domain.pdf_signing import POINTS_PER_MM, Area
+
+
+def area_in_mm(left: float, top: float, width: float, height: float) -> Area:
+    k = POINTS_PER_MM
+    return Area(left=left * k, top=top * k, width=width * k, height=height * k)

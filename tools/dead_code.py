@@ -1,0 +1,53 @@
+"""Looks for what nobody uses, for `make check`. In: a package; what its templates and catalogues name is used, what only
+tests name is not. Out: exit code 1 and a line for each thing, unless dead_code_allowed.py says why it stays."""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Mapping
+from fnmatch import fnmatchcase
+from pathlib import Path
+
+from vulture import Vulture
+
+ROOT = Path(__file__).parents[1]
+sys.path.insert(0, str(Path(__file__).parent))
+LIST = "tools/dead_code_allowed.py"
+# What may call the package by name beside its modules: of templates what is between braces, of catalogues the keys.
+CALLING = {
+    "*.html": r"(?s)\{[{%].*?[%}]\}",
+    "*.txt": r"(?s)\{[{%].*?[%}]\}",
+    "*.po": r"(?m)^msgid .*$",
+    "*.json": r"(?s).+",
+    "*.js": r"(?s).+",
+}
+
+
+def dead(package: Path, allowed: Mapping[str, str]) -> list[str]:
+    """A line for each thing that nobody uses and `allowed` does not name, and for each row of it that is idle."""
+    found, package = Vulture(), package.resolve()
+    found.scavenge([package])
+    for files, calls in CALLING.items():
+        for path in package.rglob(files):
+            for call in re.findall(calls, path.read_text(encoding="utf-8")):
+                found.used_names.update(re.findall(r"\w+", call))
+    wrong, idle = [], set(allowed)
+    for item in found.get_unused_code():
+        where = item.filename.relative_to(package.parent).as_posix()
+        name, kind = f"{where}:{item.name}", f"{where}:{item.typ} {item.name}"
+        rows = {row for row in allowed if fnmatchcase(name, row) or fnmatchcase(kind, row)}
+        idle -= rows
+        if not rows:
+            wrong.append(
+                f"{name}, line {item.first_lineno}: {item.message}; delete it, or say in {LIST} why not"
+            )
+    return wrong + [f"{row}: allows nothing any more; delete it from {LIST}" for row in sorted(idle)]
+
+
+if __name__ == "__main__":
+    from dead_code_allowed import ALLOWED
+
+    told = dead(ROOT / "gateway", ALLOWED)
+    print("\n".join(told) or "no dead code")
+    raise SystemExit(1 if told else 0)
