@@ -20,8 +20,6 @@ from gateway.words import labels
 MEDIA = "application/problem+json"
 PAGES = "/problems/"
 
-_NONE: Mapping[str, str] = MappingProxyType({})
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sort:

@@ -85,9 +85,6 @@ class Call:
         return True
 
 
-_HELD = "Common options"
-
-
 def _common(
     output: Annotated[Format | None, typer.Option("-o", "--output", help="How data is written.")] = None,
     quiet: Annotated[bool, typer.Option("-q", "--quiet", help="Print ids only and say nothing.")] = False,

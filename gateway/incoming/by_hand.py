@@ -5,7 +5,6 @@ incoming document taken in, its line in the book. Nobody on the axis is told."""
 from __future__ import annotations
 
 import hashlib
-import re
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from dataclasses import asdict, dataclass, replace
@@ -37,7 +36,6 @@ from gateway.ports import RegisterEntry, Work
 
 _NEEDED = frozenset({"sender", "subject"})
 STRUCK = "struck"
-_ID = re.compile(r"inb_[0-9A-Za-z]{26}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

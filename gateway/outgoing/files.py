@@ -17,7 +17,7 @@ from gateway.domain.document import FileItem, OutgoingDocument
 from gateway.domain.event import EventKind
 from gateway.domain.identity import Digest
 from gateway.edxml import attachment, canonical
-from gateway.errors import AlteredContent, CannotOpen, Clash, NotFound
+from gateway.errors import AlteredContent, CannotOpen, NotFound
 from gateway.outgoing import seal
 from gateway.outgoing.desk import OutDesk
 from gateway.outgoing.package import pieces
@@ -57,25 +57,6 @@ async def open_file(desk: OutDesk, scope: AgencyScope, id: str, n: int) -> OpenF
         content_type=item.content_type,
         size=item.size,
         sha256=item.sha256,
-        pieces=_streamed(desk, start),
-    )
-
-
-async def open_envelope(desk: OutDesk, scope: AgencyScope, id: str) -> OpenFile:
-    """The envelope as it was signed; Clash while there is none."""
-    async with desk.store.read(scope) as work:
-        document = await work.outgoing.get(id)
-        seal.refuse_sealed(document)
-        digest = document.envelope_digest
-        if digest is None:
-            raise Clash(f"{id} is {document.state}: it has no envelope yet")
-        opener = await desk.blobs.open(work, digest)
-    start = await _as_handed_in(desk, scope, document, digest, opener)
-    return OpenFile(
-        name=f"{id}.edxml",
-        content_type="application/xml",
-        size=document.envelope_size or 0,
-        sha256=digest,
         pieces=_streamed(desk, start),
     )
 

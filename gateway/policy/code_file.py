@@ -19,7 +19,6 @@ from gateway.policy.legacy_text import Letters
 LARGEST = 16 * 1024 * 1024
 MOST_ROWS = 150_000
 MOST_COLUMNS = 60
-LONGEST_CELL = 2_000
 SAMPLES = 5
 CODE = "GW-CODE-FILE"
 _WESTERN = "cp1252"

@@ -38,12 +38,8 @@ def of_person(full_name: str, style: Style, taken: Collection[str] = (), tail: s
     return next(name for name in names if name not in taken)
 
 
-def of_agency(name: str, parent: str = "") -> str:
-    """Initials, with the parent's behind a dot: `snv`, `hhh`, `ccts.snnvptnt`."""
-    return short(name) + (f".{short(parent)}" if parent else "")
-
-
 def short(name: str) -> str:
+    """Initials of an agency's name: `snv`, `hhh`."""
     bare = fold(name)
     for head in _HEAD:
         bare = bare.removeprefix(head + " ")

@@ -24,13 +24,12 @@ def test_persons(name: str, style: Style, taken: tuple[str, ...], tail: str, wan
 
 
 @pytest.mark.parametrize(
-    ("name", "parent", "wanted"),
+    ("name", "wanted"),
     [
-        ("Sở Nội vụ", "", "snv"),
-        ("UBND huyện Hải Hà", "", "hhh"),
-        ("Ủy ban nhân dân thành phố Cẩm Phả", "", "tpcp"),
-        ("Chi cục Thủy sản", "Sở Nông nghiệp và Phát triển nông thôn", "ccts.snnvptnt"),
+        ("Sở Nội vụ", "snv"),
+        ("UBND huyện Hải Hà", "hhh"),
+        ("Ủy ban nhân dân thành phố Cẩm Phả", "tpcp"),
     ],
 )
-def test_agencies(name: str, parent: str, wanted: str) -> None:
-    assert login_names.of_agency(name, parent) == wanted
+def test_agencies(name: str, wanted: str) -> None:
+    assert login_names.short(name) == wanted

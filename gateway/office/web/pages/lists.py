@@ -32,7 +32,6 @@ from gateway.ports.rows import InboxItem
 from gateway.words import labels
 
 SEE = (Needs(right=Right.SEE_CONTENT),)
-ISSUES = (Needs(right=Right.ISSUE, manners=(Manner.YES,)),)
 _BROKEN = ("malformed", "held", "quarantined")
 _MOST_BROKEN = 20
 

@@ -20,7 +20,6 @@ from gateway.office.web.forms import Form
 from gateway.office.web.visit import Visit
 from gateway.outgoing.intake import Tray
 from gateway.policy import sent_names
-from gateway.policy.verdict import Verdict
 
 PIECE = 64 * 1024
 _MOST_PARTS = 10_000
@@ -115,9 +114,3 @@ def _as_form() -> Iterator[None]:
         yield
     except (ValueError, HttpProcessingError, web.RequestPayloadError, ConnectionError, RuntimeWarning) as why:
         raise BadForm("the form could not be read to its end") from why
-
-
-def is_secret(error: GatewayError) -> bool:
-    """Whether it was refused for a declared secret."""
-    verdict = getattr(error, "verdict", None)
-    return isinstance(verdict, Verdict) and any(each.pointer == "/secrecy" for each in verdict.reasons)

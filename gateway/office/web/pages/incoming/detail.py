@@ -11,7 +11,7 @@ from aiohttp import web
 
 from gateway.domain import duty
 from gateway.domain.account import HostedAgency, NumberingMode
-from gateway.domain.document import IncomingDocument, InState, Kind, OutgoingDocument, Source
+from gateway.domain.document import IncomingDocument, InState, OutgoingDocument, Source
 from gateway.domain.event import Event
 from gateway.domain.status import Fact, RequestStanding, Track, fold_incoming, open_request
 from gateway.domain.wall_clock import local
@@ -33,7 +33,6 @@ from gateway.policy import timers
 from gateway.ports import Handover
 from gateway.words import labels
 
-_WHOLE = (Kind.DOCUMENT, Kind.REPLACEMENT)
 _TAKEN = (InState.ACCEPTED, InState.ASSIGNED, InState.PROCESSING, InState.DONE)
 _UNDER_WAY = (InState.ACCEPTED, InState.ASSIGNED, InState.PROCESSING)
 # Marks that the panel of checks tells of.
