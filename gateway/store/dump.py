@@ -15,7 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway import errors
 from gateway.domain.hold import OWNER as HOLD
-from gateway.store import neutral
+from gateway.store import migrate, neutral
 from gateway.store.engine import Role, open_engine
 from gateway.store.memory_tables import MEMORY_TABLES
 
@@ -26,7 +26,7 @@ SMALL_AT_ONCE = 64
 VERSION_TABLE = "alembic_version"
 # SQLite's index of words is made of tables; it is made anew from the rows that it is about.
 SEARCH_TABLES = "list_search"
-# Content that lies in rows; a database from before it had such has none.
+# Content that lies in rows.
 SMALL = "small_content"
 # A copy holds no leases: whoever held one is not at work on the copy.
 _LEASE = frozenset({"lease_token", "lease_until"})
@@ -92,18 +92,15 @@ class Snapshot:
 
     async def contents(self) -> AsyncIterator[list[Content]]:
         """Every file of content that is referred to, in batches, by digest."""
-        blob, small = self._tables["blob"], self._tables.get(SMALL)
-        wanted = select(blob.c.digest, blob.c.size).where(_wanted(blob)).order_by(blob.c.digest)
-        if small is not None:
-            wanted = wanted.where(~exists().where(small.c.digest == blob.c.digest))
-        async for batch in self._stream(wanted):
+        blob, small = self._tables["blob"], self._tables[SMALL]
+        in_files = ~exists().where(small.c.digest == blob.c.digest)
+        wanted = select(blob.c.digest, blob.c.size).where(_wanted(blob), in_files)
+        async for batch in self._stream(wanted.order_by(blob.c.digest)):
             yield [Content(digest=row[0], size=row[1]) for row in batch]
 
     async def small(self) -> AsyncIterator[list[Small]]:
         """All content that is a row and is referred to, in batches, looked at byte by byte."""
-        table = self._tables.get(SMALL)
-        if table is None:
-            return
+        table = self._tables[SMALL]
         wanted = select(table.c.digest, table.c.body).where(_wanted(table))
         async for batch in self._stream(wanted, SMALL_AT_ONCE):
             yield [
@@ -145,7 +142,7 @@ async def seen(connection: AsyncConnection) -> Snapshot:
     revision = await connection.run_sync(revision_of)
     if revision is None:
         raise errors.Misconfigured("the database holds no schema of this program; check database.url")
-    return Snapshot(connection, await connection.run_sync(reflected), revision)
+    return Snapshot(connection, await connection.run_sync(reflected), migrate.of_today(revision))
 
 
 def revision_of(connection: Connection) -> str | None:

@@ -85,7 +85,7 @@ class Load:
 async def loading(url: str, revision: str) -> AsyncIterator[Load]:
     """The schema of that revision, with no rows. Clash when the database has rows, Misconfigured when this program does
     not know the revision."""
-    _known(revision)
+    revision = _known(revision)
     engine = open_engine(url, Role.MIGRATOR)
     try:
         async with engine.connect() as connection:
@@ -120,16 +120,15 @@ async def clear(url: str) -> None:
         await engine.dispose()
 
 
-def _known(revision: str) -> None:
-    from alembic.script import ScriptDirectory
-
-    known = [each.revision for each in ScriptDirectory.from_config(migrate.config()).walk_revisions()]
-    if revision not in known:
+def _known(revision: str) -> str:
+    named, known = migrate.of_today(revision, "GW-B-003"), [each.revision for each in migrate.steps()]
+    if named not in known:
         raise errors.Misconfigured(
-            f"the copy has schema {revision}, and this version knows {max(known)} at most",
+            f"the copy has schema {revision}, and this version knows {known[-1]} at most",
             code="GW-B-003",
             hint="restore it with the version of the program that made it, or a newer one",
         )
+    return named
 
 
 def _prepare(connection: Connection, revision: str) -> None:
@@ -145,6 +144,4 @@ def _prepare(connection: Connection, revision: str) -> None:
         raise errors.Clash(
             f"the database has schema {current} and the copy {revision}; name a database without tables"
         )
-    from alembic import command
-
-    command.upgrade(migrate.config(connection), revision)
+    migrate.bring(connection, revision)

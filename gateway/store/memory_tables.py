@@ -1,5 +1,5 @@
 """The rows by which a process knows whether what it remembers still holds: one for each subject, with a token that is
-another one after each change. Written by triggers alone (migration 0030); no copy keeps them."""
+another one after each change. Written by triggers of the schema alone; no copy keeps them."""
 
 from __future__ import annotations
 

@@ -8,7 +8,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sqlalchemy import Connection, column, func, inspect, select, table
+from sqlalchemy import Connection, column, func, inspect, select, table, update
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 _HERE = Path(__file__).parent / "migrations"
 _LOCK = 0x67774D49  # any fixed number: the advisory lock that migrating nodes of one database share
 _VERSION = table("alembic_version", column("version_num"))  # Alembic's own
+# The first step of all. Steps of before it are gone; what the last of them left is the same schema (decision 0030).
+_BASELINE, _SAME = "0100", "0032"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,6 +97,40 @@ async def check(engine: AsyncEngine) -> None:
         )
 
 
+def of_today(revision: str, code: str | None = None) -> str:
+    """What this version calls that schema. Misconfigured for one of before the baseline: no step leads on from there."""
+    named = _BASELINE if revision == _SAME else revision
+    if named < _BASELINE:
+        raise errors.Misconfigured(
+            f"schema {revision} is of before {_BASELINE}, where the steps of this version begin",
+            code=code,
+            hint=(
+                f"run `gateway migrate up` of the version of the program that has schema {_SAME} (a backup: restore it "
+                f"with that version and back it up anew); from {_SAME} this version goes on"
+            ),
+        )
+    return named
+
+
+def bring(connection: Connection, to: str) -> None:
+    """Applies the steps up to that one, in the connection's transaction."""
+    from alembic import command
+
+    current = _status(connection).current
+    if current is not None and of_today(current) != current:
+        connection.execute(update(_VERSION).values(version_num=of_today(current)))
+    command.upgrade(config(connection), to)
+
+
+@cache
+def steps() -> tuple[Step, ...]:
+    """Every step that this version ships, oldest first; the chain has no branches. Read once: each is a module."""
+    from alembic.script import ScriptDirectory
+
+    scripts = ScriptDirectory.from_config(config())
+    return tuple(map(_step, reversed(list(scripts.walk_revisions()))))
+
+
 def config(connection: Connection | None = None) -> Config:
     """Alembic's settings, made here so that there is no file to lose."""
     from alembic.config import Config
@@ -115,8 +151,6 @@ def _is_newest(connection: Connection) -> bool:
 
 
 def _upgrade(connection: Connection, contract: bool) -> None:
-    from alembic import command
-
     if connection.dialect.name == "postgresql":
         # SQLite's writer lock is held already; a server needs one of its own for nodes that start together.
         connection.execute(select(func.pg_advisory_xact_lock(_LOCK)))
@@ -124,7 +158,7 @@ def _upgrade(connection: Connection, contract: bool) -> None:
         connection.execute(select(func.set_config("lock_timeout", f"{AS_SHIPPED.lock_s}s", True)))
     last = target(_status(connection), contract)
     if last is not None:
-        command.upgrade(config(connection), last)
+        bring(connection, last)
 
 
 def target(found: Status, contract: bool) -> str | None:
@@ -141,24 +175,14 @@ def _status(connection: Connection) -> Status:
     from alembic.runtime.migration import MigrationContext
 
     current = MigrationContext.configure(connection).get_current_revision()
-    steps = _steps()
-    known = [step.revision for step in steps]
+    known = [step.revision for step in steps()]
     done = _done(known, current)
-    return Status(current=current, head=known[-1], pending=steps[done:])
-
-
-@cache
-def _steps() -> tuple[Step, ...]:
-    """Every step that this version ships, oldest first; the chain has no branches. Read once: each is a module."""
-    from alembic.script import ScriptDirectory
-
-    scripts = ScriptDirectory.from_config(config())
-    return tuple(map(_step, reversed(list(scripts.walk_revisions()))))
+    return Status(current=current, head=known[-1], pending=steps()[done:])
 
 
 def _done(known: list[str], current: str | None) -> int:
     """How many of the known steps are applied; all of them when the database is newer than this version."""
-    if current is None:
+    if current is None or of_today(current) != current:
         return 0
     return known.index(current) + 1 if current in known else len(known)
 

@@ -14,6 +14,7 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 
 import pytest
+from sqlalchemy import text
 
 from gateway import errors
 from gateway.domain.event import EventKind
@@ -24,12 +25,13 @@ from gateway.ops.backup_file import Manifest
 from gateway.ops.backup_seal import Damaged
 from gateway.pool import ThreadPool
 from gateway.ports.content import SMALL
-from gateway.store import dump, neutral, restored
+from gateway.store import dump, migrate, neutral, restored
 from gateway.store.blobs import FileBlobs
 from gateway.store.engine import Role, open_engine
 from gateway.store.sweeper import HOLD, path_of
 from tests.support.clock import ManualClock
 from tests.support.kept import Lying
+from tests.support.later_version import later_version
 from tests.support.stores import NORTH, SOUTH, copied, migrated, opened, outbox_item, outgoing, with_agencies
 
 WORDS = b"words that nobody guesses"
@@ -227,6 +229,58 @@ async def test_every_table_that_there_is_comes_back_with_its_rows(office: Office
     assert {name for name, told in manifest.tables.items() if told.rows} >= filled
     found = await sums(target.database_url)
     assert {name: found[name] for name in filled} == {name: manifest.tables[name] for name in filled}
+
+
+async def set_revision(url: str, revision: str) -> None:
+    engine = open_engine(url, Role.WRITER)
+    async with engine.begin() as connection:
+        await connection.execute(text("UPDATE alembic_version SET version_num = :to"), {"to": revision})
+    await engine.dispose()
+
+
+async def test_a_backup_of_the_version_before_is_brought_to_this_one(office: Office, tmp_path: Path) -> None:
+    file, _ = await office.back_up()
+    target = office.target(tmp_path / "new")
+
+    with later_version(tmp_path / "later") as (wider, _):
+        await office.put_back(file, target)
+        found = await migrate.status(target.database_url)
+
+    assert found.current == wider
+
+
+async def test_a_backup_of_the_schema_that_the_baseline_stands_for_comes_back(
+    office: Office, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    digest = await office.admit(1)
+    await set_revision(office.url, "0032")
+    with monkeypatch.context() as older:
+        older.setattr(migrate, "of_today", lambda revision: revision)
+        file, _ = await office.back_up()
+    target = office.target(tmp_path / "new")
+
+    await office.put_back(file, target)
+
+    found = await migrate.status(target.database_url)
+    assert (found.current, found.pending) == (found.head, ())
+    assert await whole(office, target, [digest]) == [digest]
+
+
+async def test_a_backup_of_before_the_baseline_is_refused_with_the_way_on(
+    office: Office, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await set_revision(office.url, "0031")
+    with pytest.raises(errors.Misconfigured, match="0031 is of before 0100"):
+        await office.back_up()
+    with monkeypatch.context() as older:
+        older.setattr(migrate, "of_today", lambda revision: revision)
+        file, _ = await office.back_up()
+
+    with pytest.raises(errors.Misconfigured, match="0031 is of before 0100") as caught:
+        await office.put_back(file, office.target(tmp_path / "new"))
+
+    assert caught.value.code == "GW-B-003"
+    assert "back it up anew" in caught.value.hint
 
 
 async def test_a_drill_proves_it_and_leaves_nothing(office: Office) -> None:

@@ -13,6 +13,7 @@ from sqlalchemy import select, text
 from gateway import errors
 from gateway.store import migrate
 from gateway.store.engine import Role, ServerLimits, open_engine
+from tests.support.later_version import later_version
 
 ROOT = Path(__file__).parents[2]
 
@@ -61,18 +62,13 @@ async def test_a_step_may_take_longer_than_any_statement_of_a_node(postgres_url:
 
 
 async def test_a_step_that_waits_for_a_busy_table_gives_way(
-    migrated_postgres_url: str, monkeypatch: pytest.MonkeyPatch
+    migrated_postgres_url: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     """A step that waits for a whole table makes every later statement wait behind it."""
     monkeypatch.setattr(migrate, "AS_SHIPPED", ServerLimits(lock_s=0.2))
     writer = open_engine(migrated_postgres_url, Role.WRITER)
-    async with writer.begin() as connection:
-        await connection.execute(text("DROP TABLE registry_feed"))
-        await connection.execute(text("UPDATE alembic_version SET version_num = '0003'"))
-
     async with writer.begin() as busy:
-        await busy.execute(text("LOCK TABLE alembic_version IN ACCESS SHARE MODE"))
-        await busy.execute(text("CREATE TABLE registry_feed (id int)"))
-        with pytest.raises(errors.StoreFailure, match="lock timeout"):
+        await busy.execute(text("LOCK TABLE job IN ACCESS SHARE MODE"))
+        with later_version(tmp_path / "later"), pytest.raises(errors.StoreFailure, match="lock timeout"):
             await migrate.up(migrated_postgres_url)
     await writer.dispose()

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, inspect, text
 from sqlmodel import SQLModel
 
 import gateway.registry.feed_tables
@@ -23,6 +23,7 @@ from gateway.store import migrate
 from gateway.store.engine import Role, open_engine
 from gateway.store.migrate import Step
 from tests.support.clock import ManualClock
+from tests.support.later_version import later_version
 from tests.support.stores import NORTH, outgoing
 
 
@@ -56,7 +57,7 @@ async def test_an_empty_database_is_brought_to_the_head_and_a_second_run_changes
     second = await migrate.up(url)
 
     assert before.current is None
-    assert [step.revision for step in before.pending][:2] == ["0001", "0002"]
+    assert [step.revision for step in before.pending][:1] == ["0100"]
     assert first == second == await migrate.status(url)
     assert (first.current, first.pending) == (first.head, ())
 
@@ -86,7 +87,7 @@ async def test_every_revision_says_whether_it_expands_or_contracts(url: str) -> 
     pending = (await migrate.status(url)).pending
 
     assert {step.phase for step in pending} <= {"expand", "contract"}
-    assert [int(step.revision) for step in pending] == list(range(1, len(pending) + 1))
+    assert [int(step.revision) for step in pending] == [100 + n for n in range(len(pending))]
     assert all(step.says for step in pending)
 
 
@@ -109,7 +110,7 @@ async def test_a_new_database_that_somebody_is_writing_is_waited_for(tmp_path: P
     assert found.current == found.head
 
 
-async def test_a_store_goes_on_working_while_the_schema_grows_under_it(url: str) -> None:
+async def test_a_store_goes_on_working_while_the_schema_grows_under_it(url: str, tmp_path: Path) -> None:
     """Version N runs on schema N and N + 1: the next version's expand step adds, and takes nothing away."""
     await migrate.up(url)
     clock = ManualClock()
@@ -124,26 +125,77 @@ async def test_a_store_goes_on_working_while_the_schema_grows_under_it(url: str)
         await store.claim_jobs("pack", 1, 60)
 
     await work()
-    engine = open_engine(url, Role.MIGRATOR)
-    async with engine.begin() as connection:
-        await connection.execute(text("ALTER TABLE job ADD COLUMN priority INTEGER"))
-        await connection.execute(text("CREATE TABLE later (id VARCHAR PRIMARY KEY)"))
-        await connection.execute(text("CREATE INDEX ix_job_priority ON job (priority)"))
-    await engine.dispose()
+    with later_version(tmp_path / "later") as (wider, _):
+        assert (await migrate.up(url)).current == wider
     await work()
+    await open_and_close(url)
 
     async with store.read(NORTH) as view:
         assert len((await view.outgoing.page(limit=10)).items) == 2
     await store.close()
 
 
-async def test_a_store_does_not_open_on_an_empty_or_older_schema(url: str) -> None:
+async def test_a_store_does_not_open_on_an_empty_or_older_schema(url: str, tmp_path: Path) -> None:
     with pytest.raises(errors.Misconfigured, match="gateway migrate up"):
         await open_and_close(url)
+    head = (await migrate.up(url)).head
+    with later_version(tmp_path / "later"):
+        with pytest.raises(errors.Misconfigured, match=f"schema {head} and this version needs"):
+            await open_and_close(url)
+        await migrate.up(url)
+        await open_and_close(url)  # what is left to contract does not matter
+
+
+async def test_a_schema_of_before_the_baseline_is_refused_with_the_way_on(url: str) -> None:
     await migrate.up(url)
-    await set_revision(url, "0001")
-    with pytest.raises(errors.Misconfigured, match="schema 0001 and this version needs"):
+    await set_revision(url, "0031")
+
+    for act in (open_and_close(url), migrate.status(url), migrate.up(url)):
+        with pytest.raises(errors.Misconfigured, match="schema 0031 is of before 0100") as caught:
+            await act
+        assert "0032" in caught.value.hint
+
+
+async def test_the_schema_that_the_baseline_stands_for_is_taken_over_as_it_is(url: str) -> None:
+    await migrate.up(url)
+    await set_revision(url, "0032")
+
+    with pytest.raises(errors.Misconfigured, match="gateway migrate up"):
         await open_and_close(url)
+    before, after = await migrate.status(url), await migrate.up(url)
+    await open_and_close(url)
+
+    assert (before.current, [step.revision for step in before.pending][:1]) == ("0032", ["0100"])
+    assert (after.current, after.pending) == (after.head, ())
+
+
+async def test_the_next_version_widens_by_itself_and_takes_away_when_asked(url: str, tmp_path: Path) -> None:
+    await migrate.up(url)
+    with later_version(tmp_path / "later") as (wider, narrower):
+        widened = await migrate.up(url)
+        again = await migrate.up(url)
+        narrowed = await migrate.up(url, contract=True)
+
+    assert (widened.current, [step.revision for step in widened.pending]) == (wider, [narrower])
+    assert again == widened
+    assert (narrowed.current, narrowed.pending) == (narrower, ())
+
+
+async def test_a_step_that_fails_leaves_nothing_of_those_before_it(url: str, tmp_path: Path) -> None:
+    before = await migrate.up(url)
+    engine = open_engine(url, Role.MIGRATOR)
+    async with engine.begin() as connection:
+        await connection.execute(text("ALTER TABLE queue_sample RENAME TO elsewhere"))
+    with later_version(tmp_path / "later"), pytest.raises(errors.StoreFailure, match="nothing was applied"):
+        await migrate.up(url, contract=True)
+    async with engine.begin() as connection:
+        columns = await connection.run_sync(
+            lambda sync: {each["name"] for each in inspect(sync).get_columns("job")}
+        )
+    await engine.dispose()
+
+    assert await migrate.status(url) == before
+    assert "priority" not in columns
 
 
 async def test_a_store_opens_on_its_own_schema_and_on_the_next_one_only(url: str) -> None:

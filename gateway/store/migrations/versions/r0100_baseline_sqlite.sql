@@ -1,0 +1,1197 @@
+CREATE TABLE hosted_agency (
+    id VARCHAR NOT NULL,
+    code VARCHAR NOT NULL,
+    body TEXT NOT NULL,
+    PRIMARY KEY (id),
+    CONSTRAINT uq_hosted_agency_code UNIQUE (code)
+);
+
+CREATE TABLE principal (
+    id VARCHAR NOT NULL,
+    kind VARCHAR NOT NULL,
+    name VARCHAR NOT NULL,
+    owner VARCHAR NOT NULL,
+    PRIMARY KEY (id),
+    CONSTRAINT uq_principal_name UNIQUE (kind, name, owner)
+);
+
+CREATE TABLE api_key (
+    id VARCHAR NOT NULL,
+    principal_id VARCHAR NOT NULL,
+    scopes VARCHAR NOT NULL,
+    secret_hash VARCHAR NOT NULL,
+    created_at DATETIME NOT NULL,
+    expires_at DATETIME,
+    revoked_at DATETIME,
+    prefix VARCHAR DEFAULT '' NOT NULL,
+    used_at DATETIME,
+    networks TEXT DEFAULT '[]' NOT NULL,
+    PRIMARY KEY (id),
+    CONSTRAINT fk_api_key_principal FOREIGN KEY(principal_id) REFERENCES principal (id),
+    CONSTRAINT uq_api_key_secret UNIQUE (secret_hash)
+);
+
+CREATE TABLE api_key_agency (
+    agency_id VARCHAR NOT NULL,
+    key_id VARCHAR NOT NULL,
+    PRIMARY KEY (agency_id, key_id),
+    CONSTRAINT fk_api_key_agency_agency FOREIGN KEY(agency_id) REFERENCES hosted_agency (id),
+    CONSTRAINT fk_api_key_agency_key FOREIGN KEY(key_id) REFERENCES api_key (id)
+);
+
+CREATE TABLE outgoing_document (
+    agency_id VARCHAR NOT NULL,
+    id VARCHAR NOT NULL,
+    kind VARCHAR NOT NULL,
+    packet_id VARCHAR NOT NULL,
+    document_id VARCHAR NOT NULL,
+    parent_id VARCHAR,
+    external_id VARCHAR,
+    state VARCHAR NOT NULL,
+    number VARCHAR NOT NULL,
+    symbol VARCHAR NOT NULL,
+    issued_on DATE,
+    created_at DATETIME NOT NULL,
+    version INTEGER NOT NULL,
+    folded TEXT NOT NULL,
+    body TEXT NOT NULL,
+    PRIMARY KEY (agency_id, id),
+    CONSTRAINT fk_outgoing_document_parent_id FOREIGN KEY(agency_id, parent_id) REFERENCES outgoing_document (agency_id, id),
+    CONSTRAINT fk_outgoing_document_agency FOREIGN KEY(agency_id) REFERENCES hosted_agency (id),
+    CONSTRAINT uq_outgoing_external_id UNIQUE (agency_id, external_id),
+    CONSTRAINT uq_outgoing_packet_id UNIQUE (agency_id, packet_id)
+);
+
+CREATE INDEX ix_outgoing_created ON outgoing_document (agency_id, created_at, id);
+
+CREATE INDEX ix_outgoing_document_id ON outgoing_document (agency_id, document_id);
+
+CREATE INDEX ix_outgoing_parent ON outgoing_document (agency_id, parent_id);
+
+CREATE INDEX ix_outgoing_state ON outgoing_document (agency_id, state, created_at);
+
+CREATE TABLE delivery (
+    agency_id VARCHAR NOT NULL,
+    id VARCHAR NOT NULL,
+    document_id VARCHAR NOT NULL,
+    attempt INTEGER NOT NULL,
+    position INTEGER NOT NULL,
+    code VARCHAR NOT NULL,
+    state VARCHAR NOT NULL,
+    updated_at DATETIME NOT NULL,
+    recipient TEXT NOT NULL,
+    marks TEXT NOT NULL,
+    register_no VARCHAR,
+    register_year INTEGER,
+    PRIMARY KEY (agency_id, id),
+    CONSTRAINT fk_delivery_document_id FOREIGN KEY(agency_id, document_id) REFERENCES outgoing_document (agency_id, id)
+);
+
+CREATE INDEX ix_delivery_document ON delivery (agency_id, document_id, state);
+
+CREATE INDEX ix_delivery_state ON delivery (agency_id, state);
+
+CREATE TABLE fact (
+    agency_id VARCHAR NOT NULL,
+    subject_id VARCHAR NOT NULL,
+    "key" VARCHAR NOT NULL,
+    track VARCHAR NOT NULL,
+    code VARCHAR NOT NULL,
+    at DATETIME NOT NULL,
+    body TEXT NOT NULL,
+    PRIMARY KEY (agency_id, subject_id, "key"),
+    CONSTRAINT fk_fact_agency FOREIGN KEY(agency_id) REFERENCES hosted_agency (id)
+);
+
+CREATE TABLE incoming_document (
+    agency_id VARCHAR NOT NULL,
+    id VARCHAR NOT NULL,
+    inbox_id VARCHAR NOT NULL,
+    kind VARCHAR NOT NULL,
+    sender_code VARCHAR NOT NULL,
+    sender_folded VARCHAR NOT NULL,
+    document_id VARCHAR NOT NULL,
+    packet_id VARCHAR,
+    state VARCHAR NOT NULL,
+    number VARCHAR NOT NULL,
+    symbol VARCHAR NOT NULL,
+    issued_on DATE,
+    arrived_at DATETIME NOT NULL,
+    version INTEGER NOT NULL,
+    folded TEXT NOT NULL,
+    body TEXT NOT NULL,
+    reply_by DATE,
+    number_key VARCHAR DEFAULT '' NOT NULL,
+    PRIMARY KEY (agency_id, id),
+    CONSTRAINT fk_incoming_document_agency FOREIGN KEY(agency_id) REFERENCES hosted_agency (id)
+);
+
+CREATE INDEX ix_incoming_arrived ON incoming_document (agency_id, arrived_at, id);
+
+CREATE INDEX ix_incoming_document_id ON incoming_document (agency_id, document_id);
+
+CREATE INDEX ix_incoming_state ON incoming_document (agency_id, state, arrived_at);
+
+CREATE TABLE handover (
+    agency_id VARCHAR NOT NULL,
+    incoming_id VARCHAR NOT NULL,
+    state VARCHAR NOT NULL,
+    offered_at DATETIME NOT NULL,
+    leased_by VARCHAR,
+    leased_until DATETIME,
+    acked_at DATETIME,
+    PRIMARY KEY (agency_id, incoming_id),
+    CONSTRAINT fk_handover_incoming_id FOREIGN KEY(agency_id, incoming_id) REFERENCES incoming_document (agency_id, id)
+);
+
+CREATE INDEX ix_handover_state ON handover (agency_id, state, offered_at);
+
+CREATE TABLE identity (
+    agency_id VARCHAR NOT NULL,
+    sender VARCHAR NOT NULL,
+    body_digest VARCHAR NOT NULL,
+    kind VARCHAR NOT NULL,
+    packet_id VARCHAR,
+    document_id VARCHAR,
+    inbox_id VARCHAR NOT NULL,
+    incoming_id VARCHAR,
+    at DATETIME NOT NULL,
+    terms VARCHAR,
+    PRIMARY KEY (agency_id, sender, body_digest),
+    CONSTRAINT fk_identity_agency FOREIGN KEY(agency_id) REFERENCES hosted_agency (id),
+    CONSTRAINT uq_identity_packet UNIQUE (agency_id, sender, packet_id)
+);
+
+CREATE INDEX ix_identity_document ON identity (agency_id, sender, document_id);
+
+CREATE TABLE register_counter (
+    agency_id VARCHAR NOT NULL,
+    book VARCHAR NOT NULL,
+    year INTEGER NOT NULL,
+    last INTEGER NOT NULL,
+    PRIMARY KEY (agency_id, book, year),
+    CONSTRAINT fk_register_counter_agency FOREIGN KEY(agency_id) REFERENCES hosted_agency (id)
+);
+
+CREATE TABLE register_entry (
+    agency_id VARCHAR NOT NULL,
+    incoming_id VARCHAR NOT NULL,
+    book VARCHAR NOT NULL,
+    year INTEGER NOT NULL,
+    number VARCHAR NOT NULL,
+    entered_at DATETIME NOT NULL,
+    entered_by VARCHAR,
+    catch_up TEXT,
+    struck_at DATETIME,
+    struck_by VARCHAR,
+    struck_reason TEXT,
+    PRIMARY KEY (agency_id, incoming_id),
+    CONSTRAINT fk_register_entry_incoming_id FOREIGN KEY(agency_id, incoming_id) REFERENCES incoming_document (agency_id, id),
+    CONSTRAINT uq_register_number UNIQUE (agency_id, book, year, number)
+);
+
+CREATE TABLE outbox (
+    attempts INTEGER NOT NULL,
+    not_before DATETIME,
+    last_error TEXT,
+    lease_token VARCHAR,
+    lease_until DATETIME,
+    agency_id VARCHAR NOT NULL,
+    id VARCHAR NOT NULL,
+    packet_id VARCHAR NOT NULL,
+    kind VARCHAR NOT NULL,
+    sender_code VARCHAR NOT NULL,
+    lane VARCHAR NOT NULL,
+    envelope_digest VARCHAR NOT NULL,
+    envelope_size BIGINT NOT NULL,
+    targets TEXT NOT NULL,
+    subject_id VARCHAR NOT NULL,
+    created_at DATETIME NOT NULL,
+    state VARCHAR NOT NULL,
+    settled_at DATETIME,
+    signed_by VARCHAR,
+    PRIMARY KEY (agency_id, id),
+    CONSTRAINT fk_outbox_agency FOREIGN KEY(agency_id) REFERENCES hosted_agency (id)
+);
+
+CREATE INDEX ix_outbox_created ON outbox (agency_id, created_at, id);
+
+CREATE INDEX ix_outbox_state ON outbox (state, created_at);
+
+CREATE INDEX ix_outbox_subject ON outbox (agency_id, subject_id);
+
+CREATE TABLE inbox (
+    attempts INTEGER NOT NULL,
+    not_before DATETIME,
+    last_error TEXT,
+    lease_token VARCHAR,
+    lease_until DATETIME,
+    agency_id VARCHAR NOT NULL,
+    id VARCHAR NOT NULL,
+    file_digest VARCHAR NOT NULL,
+    size BIGINT NOT NULL,
+    received_at DATETIME NOT NULL,
+    transport_packet_id VARCHAR NOT NULL,
+    transport_kind VARCHAR NOT NULL,
+    transport_sender VARCHAR NOT NULL,
+    lane VARCHAR NOT NULL,
+    state VARCHAR NOT NULL,
+    code VARCHAR,
+    reason TEXT,
+    sender_code VARCHAR,
+    document_id VARCHAR,
+    kind VARCHAR,
+    needs_sender VARCHAR,
+    needs_document_id VARCHAR,
+    incoming_id VARCHAR,
+    steps TEXT NOT NULL,
+    settled_at DATETIME,
+    transport_node VARCHAR,
+    untried TEXT DEFAULT '[]' NOT NULL,
+    released BOOLEAN DEFAULT 0 NOT NULL,
+    PRIMARY KEY (agency_id, id),
+    CONSTRAINT fk_inbox_agency FOREIGN KEY(agency_id) REFERENCES hosted_agency (id),
+    CONSTRAINT uq_inbox_file_digest UNIQUE (agency_id, file_digest)
+);
+
+CREATE INDEX ix_inbox_needs ON inbox (agency_id, needs_document_id);
+
+CREATE INDEX ix_inbox_received ON inbox (agency_id, received_at, id);
+
+CREATE INDEX ix_inbox_state ON inbox (state, received_at);
+
+CREATE TABLE job (
+    attempts INTEGER NOT NULL,
+    not_before DATETIME,
+    last_error TEXT,
+    lease_token VARCHAR,
+    lease_until DATETIME,
+    agency_id VARCHAR NOT NULL,
+    id VARCHAR NOT NULL,
+    kind VARCHAR NOT NULL,
+    subject_id VARCHAR NOT NULL,
+    created_at DATETIME NOT NULL,
+    payload TEXT,
+    PRIMARY KEY (agency_id, id),
+    CONSTRAINT fk_job_agency FOREIGN KEY(agency_id) REFERENCES hosted_agency (id)
+);
+
+CREATE INDEX ix_job_kind ON job (kind, created_at);
+
+CREATE INDEX ix_job_subject ON job (agency_id, subject_id);
+
+CREATE TABLE blob (
+    digest VARCHAR NOT NULL,
+    size BIGINT NOT NULL,
+    stored_at DATETIME NOT NULL,
+    PRIMARY KEY (digest)
+);
+
+CREATE TABLE blob_ref (
+    agency_id VARCHAR NOT NULL,
+    owner_kind VARCHAR NOT NULL,
+    owner_id VARCHAR NOT NULL,
+    digest VARCHAR NOT NULL,
+    PRIMARY KEY (agency_id, owner_kind, owner_id, digest),
+    CONSTRAINT fk_blob_ref_agency FOREIGN KEY(agency_id) REFERENCES hosted_agency (id),
+    CONSTRAINT fk_blob_ref_blob FOREIGN KEY(digest) REFERENCES blob (digest)
+);
+
+CREATE INDEX ix_blob_ref_digest ON blob_ref (digest);
+
+CREATE TABLE event (
+    position INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT,
+    agency_id VARCHAR NOT NULL,
+    id VARCHAR NOT NULL,
+    kind VARCHAR NOT NULL,
+    at DATETIME NOT NULL,
+    subject_id VARCHAR NOT NULL,
+    principal_id VARCHAR NOT NULL,
+    data TEXT NOT NULL,
+    node_seq BIGINT,
+    agency_seq BIGINT,
+    CONSTRAINT uq_event_agency_seq UNIQUE (agency_id, agency_seq),
+    CONSTRAINT uq_event_id UNIQUE (agency_id, id),
+    CONSTRAINT uq_event_node_seq UNIQUE (node_seq)
+);
+
+CREATE INDEX ix_event_subject ON event (agency_id, subject_id);
+
+CREATE TABLE event_counter (
+    agency_id VARCHAR NOT NULL,
+    last BIGINT NOT NULL,
+    PRIMARY KEY (agency_id)
+);
+
+CREATE TABLE idempotency (
+    agency_id VARCHAR NOT NULL,
+    owner VARCHAR NOT NULL,
+    "key" VARCHAR NOT NULL,
+    digest VARCHAR NOT NULL,
+    created_at DATETIME NOT NULL,
+    until DATETIME NOT NULL,
+    status INTEGER,
+    body TEXT,
+    PRIMARY KEY (agency_id, owner, "key"),
+    CONSTRAINT fk_idempotency_agency FOREIGN KEY(agency_id) REFERENCES hosted_agency (id)
+);
+
+CREATE INDEX ix_idempotency_created ON idempotency (created_at);
+
+CREATE TABLE agency (
+    code VARCHAR NOT NULL,
+    alias VARCHAR,
+    name VARCHAR NOT NULL,
+    folded TEXT NOT NULL,
+    parent VARCHAR,
+    valid_from DATE,
+    valid_to DATE,
+    successor VARCHAR,
+    source VARCHAR NOT NULL,
+    email VARCHAR,
+    address VARCHAR,
+    phone VARCHAR,
+    check_note VARCHAR,
+    scheme VARCHAR DEFAULT 'VN-GOV' NOT NULL,
+    decision VARCHAR,
+    updated_at DATETIME NOT NULL,
+    host VARCHAR,
+    PRIMARY KEY (code)
+);
+
+CREATE INDEX ix_agency_alias ON agency (alias);
+
+CREATE INDEX ix_agency_folded ON agency (folded);
+
+CREATE INDEX ix_agency_parent ON agency (parent, code);
+
+CREATE TABLE agency_binding (
+    id VARCHAR NOT NULL,
+    code VARCHAR NOT NULL,
+    fingerprint VARCHAR NOT NULL,
+    certificate_pem TEXT NOT NULL,
+    valid_from DATETIME,
+    valid_to DATETIME,
+    state VARCHAR NOT NULL,
+    proposed_by VARCHAR NOT NULL,
+    approved_by VARCHAR NOT NULL,
+    created_at DATETIME NOT NULL,
+    PRIMARY KEY (id),
+    CONSTRAINT uq_agency_binding_certificate UNIQUE (code, fingerprint)
+);
+
+CREATE TABLE registry_change (
+    id VARCHAR NOT NULL,
+    at DATETIME NOT NULL,
+    by_principal VARCHAR NOT NULL,
+    source_digest VARCHAR NOT NULL,
+    summary TEXT NOT NULL,
+    PRIMARY KEY (id)
+);
+
+CREATE TABLE registry_feed (
+    id VARCHAR NOT NULL,
+    issuer VARCHAR NOT NULL,
+    sequence BIGINT NOT NULL,
+    digest VARCHAR NOT NULL,
+    kind VARCHAR NOT NULL,
+    made_at DATETIME NOT NULL,
+    applied_at DATETIME NOT NULL,
+    by_principal VARCHAR NOT NULL,
+    change_id VARCHAR NOT NULL,
+    PRIMARY KEY (id)
+);
+
+CREATE TABLE registry_feed_refusal (
+    id VARCHAR NOT NULL,
+    at DATETIME NOT NULL,
+    code VARCHAR NOT NULL,
+    reason TEXT NOT NULL,
+    issuer VARCHAR,
+    sequence BIGINT,
+    by_principal VARCHAR NOT NULL,
+    PRIMARY KEY (id)
+);
+
+CREATE INDEX ix_registry_feed_refusal_at ON registry_feed_refusal (at, id);
+
+CREATE TABLE registry_feed_proposal (
+    code VARCHAR NOT NULL,
+    fingerprint VARCHAR NOT NULL,
+    certificate_pem TEXT NOT NULL,
+    valid_from DATETIME,
+    valid_to DATETIME,
+    issuer VARCHAR NOT NULL,
+    sequence BIGINT NOT NULL,
+    at DATETIME NOT NULL,
+    PRIMARY KEY (code, fingerprint)
+);
+
+CREATE INDEX ix_event_unnumbered ON event (position) WHERE node_seq IS NULL;
+
+CREATE INDEX ix_outbox_claim ON outbox (state, lane DESC, created_at, id);
+
+CREATE INDEX ix_inbox_claim ON inbox (state, lane DESC, received_at, id);
+
+CREATE INDEX ix_delivery_updated ON delivery (state, updated_at);
+
+CREATE TABLE person (
+    id VARCHAR NOT NULL,
+    folded VARCHAR NOT NULL,
+    name VARCHAR NOT NULL,
+    roles TEXT NOT NULL,
+    added_by VARCHAR NOT NULL,
+    added_at DATETIME NOT NULL,
+    roles_by VARCHAR NOT NULL,
+    roles_at DATETIME NOT NULL,
+    enrolled_at DATETIME,
+    blocked_at DATETIME,
+    code_digest VARCHAR,
+    code_until DATETIME,
+    passphrase_hash TEXT,
+    sealed_totp TEXT,
+    last_step BIGINT NOT NULL,
+    failures INTEGER NOT NULL,
+    locked_until DATETIME,
+    login VARCHAR,
+    title VARCHAR,
+    email VARCHAR,
+    standing VARCHAR,
+    standing_why VARCHAR,
+    standing_by VARCHAR,
+    standing_at DATETIME,
+    password_at DATETIME,
+    last_login_at DATETIME,
+    warned_at DATETIME,
+    must_change BOOLEAN,
+    PRIMARY KEY (id),
+    CONSTRAINT fk_person_principal FOREIGN KEY(id) REFERENCES principal (id),
+    CONSTRAINT uq_person_name UNIQUE (folded)
+);
+
+CREATE TABLE proposal (
+    id VARCHAR NOT NULL,
+    content TEXT NOT NULL,
+    proposed_by VARCHAR NOT NULL,
+    proposed_at DATETIME NOT NULL,
+    expires_at DATETIME NOT NULL,
+    reason TEXT NOT NULL,
+    state VARCHAR NOT NULL,
+    decided_by VARCHAR,
+    decided_at DATETIME,
+    PRIMARY KEY (id),
+    CONSTRAINT fk_proposal_person FOREIGN KEY(proposed_by) REFERENCES person (id)
+);
+
+CREATE INDEX ix_proposal_state ON proposal (state, proposed_at, id);
+
+CREATE TABLE key_end (
+    agency_code VARCHAR NOT NULL,
+    fingerprint VARCHAR NOT NULL,
+    key_id VARCHAR NOT NULL,
+    at DATETIME NOT NULL,
+    stolen_since DATETIME,
+    by_principal VARCHAR NOT NULL,
+    PRIMARY KEY (agency_code, fingerprint)
+);
+
+CREATE TABLE key_notice (
+    fingerprint VARCHAR NOT NULL,
+    days INTEGER NOT NULL,
+    at DATETIME NOT NULL,
+    PRIMARY KEY (fingerprint, days)
+);
+
+CREATE INDEX ix_outbox_signed_by ON outbox (signed_by, created_at);
+
+CREATE TABLE revocation_question (
+    source VARCHAR NOT NULL,
+    issuer VARCHAR NOT NULL,
+    about VARCHAR NOT NULL,
+    first_at DATETIME NOT NULL,
+    due_at DATETIME NOT NULL,
+    answered_at DATETIME,
+    failures INTEGER NOT NULL,
+    error TEXT,
+    PRIMARY KEY (source, issuer, about)
+);
+
+CREATE INDEX ix_revocation_question_due ON revocation_question (due_at);
+
+CREATE TABLE revocation_answer (
+    source VARCHAR NOT NULL,
+    issuer VARCHAR NOT NULL,
+    about VARCHAR NOT NULL,
+    digest VARCHAR NOT NULL,
+    origin VARCHAR NOT NULL,
+    fetched_at DATETIME NOT NULL,
+    made_at DATETIME NOT NULL,
+    ends_at DATETIME,
+    revokes BOOLEAN NOT NULL,
+    used BOOLEAN NOT NULL,
+    body BLOB NOT NULL,
+    PRIMARY KEY (source, issuer, about, digest)
+);
+
+CREATE INDEX ix_revocation_answer_made ON revocation_answer (source, issuer, about, made_at);
+
+CREATE INDEX ix_revocation_answer_fetched ON revocation_answer (fetched_at);
+
+CREATE INDEX ix_revocation_answer_digest ON revocation_answer (digest);
+
+CREATE TABLE revocation_pending (
+    agency_id VARCHAR NOT NULL,
+    inbox_id VARCHAR NOT NULL,
+    certificate BLOB NOT NULL,
+    arrived_at DATETIME NOT NULL,
+    PRIMARY KEY (agency_id, inbox_id),
+    CONSTRAINT fk_revocation_pending_inbox FOREIGN KEY(agency_id, inbox_id) REFERENCES inbox (agency_id, id)
+);
+
+CREATE TABLE hold (
+    agency_id VARCHAR NOT NULL,
+    id VARCHAR NOT NULL,
+    open_subject VARCHAR NOT NULL,
+    state VARCHAR NOT NULL,
+    begun_at DATETIME NOT NULL,
+    is_settled BOOLEAN NOT NULL,
+    body TEXT NOT NULL,
+    PRIMARY KEY (agency_id, id),
+    CONSTRAINT fk_hold_agency FOREIGN KEY(agency_id) REFERENCES hosted_agency (id)
+);
+
+CREATE UNIQUE INDEX uq_hold_open_subject ON hold (agency_id, open_subject);
+
+CREATE INDEX ix_hold_begun ON hold (agency_id, begun_at, id);
+
+CREATE TABLE hold_content (
+    agency_id VARCHAR NOT NULL,
+    hold_id VARCHAR NOT NULL,
+    digest VARCHAR NOT NULL,
+    size BIGINT NOT NULL,
+    PRIMARY KEY (agency_id, hold_id, digest),
+    CONSTRAINT fk_hold_content_hold_id FOREIGN KEY(agency_id, hold_id) REFERENCES hold (agency_id, id)
+);
+
+CREATE INDEX ix_hold_content_digest ON hold_content (agency_id, digest);
+
+CREATE TABLE log (
+    name VARCHAR NOT NULL,
+    log_id VARCHAR NOT NULL,
+    size BIGINT NOT NULL,
+    last_seq BIGINT NOT NULL,
+    peaks TEXT NOT NULL,
+    published_number BIGINT,
+    published_at DATETIME,
+    PRIMARY KEY (name)
+);
+
+CREATE TABLE log_leaf (
+    leaf_index BIGINT NOT NULL,
+    position BIGINT NOT NULL,
+    hash BLOB NOT NULL,
+    body TEXT NOT NULL,
+    salts TEXT,
+    PRIMARY KEY (leaf_index),
+    CONSTRAINT uq_log_leaf_position UNIQUE (position)
+);
+
+CREATE TABLE log_node (
+    level INTEGER NOT NULL,
+    place BIGINT NOT NULL,
+    hash BLOB NOT NULL,
+    PRIMARY KEY (level, place)
+);
+
+CREATE TABLE log_seal (
+    number BIGINT NOT NULL,
+    tree_size BIGINT NOT NULL,
+    at DATETIME NOT NULL,
+    body TEXT NOT NULL,
+    stamp BLOB,
+    stamped_at DATETIME,
+    PRIMARY KEY (number)
+);
+
+CREATE INDEX ix_log_seal_size ON log_seal (tree_size);
+
+CREATE INDEX ix_log_seal_stamped ON log_seal (number) WHERE stamped_at IS NOT NULL;
+
+CREATE TABLE calendar_day (
+    day DATE NOT NULL,
+    kind VARCHAR NOT NULL,
+    name VARCHAR NOT NULL,
+    set_at DATETIME NOT NULL,
+    PRIMARY KEY (day)
+);
+
+CREATE TABLE task_note (
+    agency_id VARCHAR NOT NULL,
+    task VARCHAR NOT NULL,
+    owner VARCHAR,
+    snoozed_until DATETIME,
+    closed_at DATETIME,
+    note TEXT NOT NULL,
+    noted_by VARCHAR NOT NULL,
+    noted_at DATETIME NOT NULL,
+    PRIMARY KEY (agency_id, task),
+    CONSTRAINT fk_task_note_agency FOREIGN KEY(agency_id) REFERENCES hosted_agency (id)
+);
+
+CREATE TABLE reminder (
+    agency_id VARCHAR NOT NULL,
+    "key" VARCHAR NOT NULL,
+    at DATETIME NOT NULL,
+    PRIMARY KEY (agency_id, "key"),
+    CONSTRAINT fk_reminder_agency FOREIGN KEY(agency_id) REFERENCES hosted_agency (id)
+);
+
+CREATE INDEX ix_reminder_at ON reminder (at);
+
+CREATE INDEX ix_incoming_reply_by ON incoming_document (agency_id, reply_by) WHERE reply_by IS NOT NULL;
+
+CREATE INDEX ix_fact_asked ON fact (agency_id, at) WHERE track = 'request' AND code = 'asked';
+
+CREATE INDEX ix_delivery_returned ON delivery (agency_id, updated_at) WHERE state IN ('failed', 'rejected');
+
+CREATE UNIQUE INDEX uq_person_login ON person (login);
+
+CREATE INDEX ix_person_code ON person (code_digest);
+
+CREATE TABLE password_past (
+    person_id VARCHAR NOT NULL,
+    at DATETIME NOT NULL,
+    hashed TEXT NOT NULL,
+    PRIMARY KEY (person_id, at),
+    CONSTRAINT fk_password_past_person FOREIGN KEY(person_id) REFERENCES person (id)
+);
+
+CREATE TABLE recovery_code (
+    person_id VARCHAR NOT NULL,
+    digest VARCHAR NOT NULL,
+    used_at DATETIME,
+    PRIMARY KEY (person_id, digest),
+    CONSTRAINT fk_recovery_code_person FOREIGN KEY(person_id) REFERENCES person (id)
+);
+
+CREATE TABLE sign_in_try (
+    "key" VARCHAR NOT NULL,
+    failures INTEGER NOT NULL,
+    last_at DATETIME NOT NULL,
+    PRIMARY KEY ("key")
+);
+
+CREATE INDEX ix_sign_in_try_last ON sign_in_try (last_at);
+
+CREATE TABLE session (
+    digest VARCHAR NOT NULL,
+    id VARCHAR NOT NULL,
+    person_id VARCHAR NOT NULL,
+    agency_id VARCHAR,
+    factor VARCHAR NOT NULL,
+    began_at DATETIME NOT NULL,
+    seen_at DATETIME NOT NULL,
+    ends_at DATETIME NOT NULL,
+    address VARCHAR NOT NULL,
+    agent VARCHAR NOT NULL,
+    ended_at DATETIME,
+    ended_why VARCHAR,
+    PRIMARY KEY (digest),
+    CONSTRAINT fk_session_person FOREIGN KEY(person_id) REFERENCES person (id),
+    CONSTRAINT fk_session_agency FOREIGN KEY(agency_id) REFERENCES hosted_agency (id),
+    CONSTRAINT uq_session_id UNIQUE (id)
+);
+
+CREATE INDEX ix_session_person ON session (person_id, ended_at);
+
+CREATE INDEX ix_session_ends ON session (ends_at);
+
+CREATE TABLE post (
+    person_id VARCHAR NOT NULL,
+    agency_id VARCHAR NOT NULL,
+    role VARCHAR NOT NULL,
+    unit VARCHAR NOT NULL,
+    given_by VARCHAR NOT NULL,
+    given_at DATETIME NOT NULL,
+    until DATETIME,
+    PRIMARY KEY (person_id, agency_id, role),
+    CONSTRAINT fk_post_person FOREIGN KEY(person_id) REFERENCES person (id)
+);
+
+CREATE INDEX ix_post_agency ON post (agency_id, role);
+
+CREATE TABLE delegation (
+    agency_id VARCHAR NOT NULL,
+    id VARCHAR NOT NULL,
+    from_id VARCHAR NOT NULL,
+    to_id VARCHAR NOT NULL,
+    made_at DATETIME NOT NULL,
+    ends_at DATETIME NOT NULL,
+    body TEXT NOT NULL,
+    PRIMARY KEY (agency_id, id),
+    CONSTRAINT fk_delegation_agency FOREIGN KEY(agency_id) REFERENCES hosted_agency (id)
+);
+
+CREATE INDEX ix_delegation_to ON delegation (to_id, ends_at);
+
+CREATE INDEX ix_delegation_made ON delegation (agency_id, made_at, id);
+
+CREATE TABLE mailbox (
+    agency_id VARCHAR NOT NULL,
+    name VARCHAR NOT NULL,
+    role VARCHAR NOT NULL,
+    made_by VARCHAR NOT NULL,
+    made_at DATETIME NOT NULL,
+    closed_at DATETIME,
+    PRIMARY KEY (agency_id, name),
+    CONSTRAINT fk_mailbox_agency FOREIGN KEY(agency_id) REFERENCES hosted_agency (id)
+);
+
+CREATE UNIQUE INDEX uq_mailbox_name ON mailbox (name);
+
+CREATE TABLE registry_reform (
+    id VARCHAR NOT NULL,
+    kind VARCHAR NOT NULL,
+    effective_on DATE NOT NULL,
+    state VARCHAR NOT NULL,
+    content TEXT NOT NULL,
+    lives_before TEXT NOT NULL,
+    lives_after TEXT NOT NULL,
+    proposed_by VARCHAR NOT NULL,
+    approved_by VARCHAR NOT NULL,
+    approved_at DATETIME NOT NULL,
+    undone_by VARCHAR,
+    undone_at DATETIME,
+    undone_why TEXT,
+    reported_by VARCHAR,
+    reported_at DATETIME,
+    reported_how TEXT,
+    PRIMARY KEY (id)
+);
+
+CREATE INDEX ix_registry_reform_effective ON registry_reform (effective_on, id);
+
+CREATE TABLE registry_reform_code (
+    reform_id VARCHAR NOT NULL,
+    code VARCHAR NOT NULL,
+    part VARCHAR NOT NULL,
+    PRIMARY KEY (reform_id, code),
+    CONSTRAINT fk_registry_reform_code FOREIGN KEY(reform_id) REFERENCES registry_reform (id)
+);
+
+CREATE INDEX ix_registry_reform_code ON registry_reform_code (code, part);
+
+CREATE TABLE agency_period (
+    id VARCHAR NOT NULL,
+    code VARCHAR NOT NULL,
+    until DATE,
+    alias VARCHAR,
+    name VARCHAR NOT NULL,
+    folded TEXT NOT NULL,
+    parent VARCHAR,
+    valid_from DATE,
+    valid_to DATE,
+    successor VARCHAR,
+    source VARCHAR NOT NULL,
+    email VARCHAR,
+    address VARCHAR,
+    phone VARCHAR,
+    check_note VARCHAR,
+    scheme VARCHAR DEFAULT 'VN-GOV' NOT NULL,
+    decision VARCHAR,
+    host VARCHAR,
+    believed_from DATETIME NOT NULL,
+    believed_to DATETIME,
+    change_id VARCHAR NOT NULL,
+    PRIMARY KEY (id)
+);
+
+CREATE INDEX ix_agency_period_code ON agency_period (code, believed_to);
+
+CREATE INDEX ix_agency_period_folded ON agency_period (folded);
+
+CREATE INDEX ix_agency_successor ON agency (successor);
+
+CREATE TABLE list_row (
+    place INTEGER NOT NULL,
+    agency_id VARCHAR NOT NULL,
+    id VARCHAR NOT NULL,
+    side VARCHAR NOT NULL,
+    at DATETIME NOT NULL,
+    state VARCHAR NOT NULL,
+    own_state VARCHAR NOT NULL,
+    tabs INTEGER NOT NULL,
+    urgency INTEGER NOT NULL,
+    issued_on DATE,
+    due_at DATETIME,
+    attention_at DATETIME,
+    lead INTEGER,
+    sent_at DATETIME,
+    latest_at DATETIME,
+    attached BOOLEAN NOT NULL,
+    number_key VARCHAR NOT NULL,
+    party_key VARCHAR NOT NULL,
+    type_key VARCHAR NOT NULL,
+    folded TEXT NOT NULL,
+    card TEXT NOT NULL,
+    unread BOOLEAN DEFAULT 0 NOT NULL,
+    origin VARCHAR,
+    book VARCHAR,
+    PRIMARY KEY (place),
+    CONSTRAINT fk_list_row_agency FOREIGN KEY(agency_id) REFERENCES hosted_agency (id),
+    CONSTRAINT uq_list_row_id UNIQUE (agency_id, id)
+);
+
+CREATE INDEX ix_list_row_place ON list_row (agency_id, side, place, tabs);
+
+CREATE INDEX ix_list_row_both ON list_row (agency_id, place);
+
+CREATE INDEX ix_list_row_number ON list_row (agency_id, side, number_key, place);
+
+CREATE INDEX ix_list_row_party ON list_row (agency_id, side, party_key, place);
+
+CREATE INDEX ix_list_row_type ON list_row (agency_id, side, type_key, place);
+
+CREATE INDEX ix_list_row_issued ON list_row (agency_id, side, issued_on, place);
+
+CREATE INDEX ix_list_row_state ON list_row (agency_id, side, state, place);
+
+CREATE INDEX ix_list_row_attention ON list_row (agency_id, side, place, attention_at) WHERE attention_at IS NOT NULL;
+
+CREATE INDEX ix_list_row_lead ON list_row (agency_id, side, lead, place) WHERE lead IS NOT NULL;
+
+CREATE INDEX ix_list_row_urgent ON list_row (agency_id, side, urgency, place) WHERE urgency > 0;
+
+CREATE INDEX ix_list_row_tab_queued ON list_row (agency_id, side, place) WHERE (tabs & 1) <> 0;
+
+CREATE INDEX ix_list_row_tab_rejected ON list_row (agency_id, side, place) WHERE (tabs & 4) <> 0;
+
+CREATE INDEX ix_list_row_tab_failed ON list_row (agency_id, side, place) WHERE (tabs & 8) <> 0;
+
+CREATE INDEX ix_list_row_tab_recall ON list_row (agency_id, side, place) WHERE (tabs & 16) <> 0;
+
+CREATE INDEX ix_list_row_tab_draft ON list_row (agency_id, side, place) WHERE (tabs & 32) <> 0;
+
+CREATE INDEX ix_list_row_tab_silent ON list_row (agency_id, side, place) WHERE (tabs & 64) <> 0;
+
+CREATE INDEX ix_list_row_tab_new ON list_row (agency_id, side, place) WHERE (tabs & 128) <> 0;
+
+CREATE INDEX ix_list_row_tab_held ON list_row (agency_id, side, place) WHERE (tabs & 256) <> 0;
+
+CREATE INDEX ix_list_row_tab_processing ON list_row (agency_id, side, place) WHERE (tabs & 1024) <> 0;
+
+CREATE INDEX ix_list_row_tab_not_handed ON list_row (agency_id, side, place) WHERE (tabs & 2048) <> 0;
+
+CREATE INDEX ix_list_row_tab_unsent ON list_row (agency_id, side, place) WHERE (tabs & 4096) <> 0;
+
+CREATE TABLE list_day (
+    agency_id VARCHAR NOT NULL,
+    day DATE NOT NULL,
+    made_at DATETIME NOT NULL,
+    body TEXT NOT NULL,
+    PRIMARY KEY (agency_id, day),
+    CONSTRAINT fk_list_day_agency FOREIGN KEY(agency_id) REFERENCES hosted_agency (id)
+);
+
+CREATE TABLE list_fill (
+    agency_id VARCHAR NOT NULL,
+    side VARCHAR NOT NULL,
+    at DATETIME NOT NULL,
+    id VARCHAR NOT NULL,
+    done BOOLEAN NOT NULL,
+    PRIMARY KEY (agency_id, side),
+    CONSTRAINT fk_list_fill_agency FOREIGN KEY(agency_id) REFERENCES hosted_agency (id)
+);
+
+CREATE VIRTUAL TABLE list_search USING fts5(
+        folded, content='list_row', content_rowid='place', tokenize='unicode61 remove_diacritics 0', prefix='2 3'
+    );
+
+CREATE TRIGGER list_search_new AFTER INSERT ON list_row BEGIN
+        INSERT INTO list_search (rowid, folded) VALUES (new.place, new.folded);
+    END;
+
+CREATE TRIGGER list_search_gone AFTER DELETE ON list_row BEGIN
+        INSERT INTO list_search (list_search, rowid, folded) VALUES ('delete', old.place, old.folded);
+    END;
+
+CREATE TRIGGER list_search_changed AFTER UPDATE OF folded ON list_row WHEN old.folded <> new.folded BEGIN
+        INSERT INTO list_search (list_search, rowid, folded) VALUES ('delete', old.place, old.folded);
+        INSERT INTO list_search (rowid, folded) VALUES (new.place, new.folded);
+    END;
+
+CREATE TRIGGER list_search_secret AFTER UPDATE OF folded ON list_row WHEN old.folded <> '' AND new.folded = ''
+    BEGIN
+        INSERT INTO list_search (list_search) VALUES ('optimize');
+    END;
+
+CREATE TABLE paper_outgoing (
+    agency_id VARCHAR NOT NULL,
+    id VARCHAR NOT NULL,
+    number VARCHAR NOT NULL,
+    symbol VARCHAR NOT NULL,
+    issued_on DATE NOT NULL,
+    year INTEGER NOT NULL,
+    entered_at DATETIME NOT NULL,
+    entered_by VARCHAR NOT NULL,
+    catch_up TEXT,
+    struck_at DATETIME,
+    struck_by VARCHAR,
+    struck_reason TEXT,
+    body TEXT NOT NULL,
+    PRIMARY KEY (agency_id, id),
+    CONSTRAINT uq_paper_outgoing_number UNIQUE (agency_id, year, number, symbol),
+    CONSTRAINT fk_paper_outgoing_agency FOREIGN KEY(agency_id) REFERENCES hosted_agency (id)
+);
+
+CREATE INDEX ix_paper_outgoing_issued ON paper_outgoing (agency_id, issued_on, id);
+
+CREATE INDEX ix_outgoing_issued ON outgoing_document (agency_id, issued_on, id);
+
+CREATE TABLE recipient_group (
+    agency_id VARCHAR NOT NULL,
+    folded VARCHAR NOT NULL,
+    name VARCHAR NOT NULL,
+    members TEXT NOT NULL,
+    saved_by VARCHAR NOT NULL,
+    saved_at DATETIME NOT NULL,
+    version INTEGER NOT NULL,
+    PRIMARY KEY (agency_id, folded),
+    CONSTRAINT fk_recipient_group_agency FOREIGN KEY(agency_id) REFERENCES hosted_agency (id)
+);
+
+CREATE INDEX ix_list_row_unread ON list_row (agency_id, side, place) WHERE unread;
+
+CREATE INDEX ix_list_row_attached ON list_row (agency_id, side, place) WHERE attached;
+
+CREATE INDEX ix_list_row_pressing ON list_row (agency_id, side, place) WHERE (tabs & 128) <> 0 AND urgency > 0;
+
+CREATE TABLE saved_view (
+    agency_id VARCHAR NOT NULL,
+    person_id VARCHAR NOT NULL,
+    side VARCHAR NOT NULL,
+    folded VARCHAR NOT NULL,
+    name VARCHAR NOT NULL,
+    "query" TEXT NOT NULL,
+    is_first BOOLEAN DEFAULT 0 NOT NULL,
+    saved_at DATETIME NOT NULL,
+    PRIMARY KEY (agency_id, person_id, side, folded),
+    CONSTRAINT fk_saved_view_agency FOREIGN KEY(agency_id) REFERENCES hosted_agency (id)
+);
+
+CREATE TABLE notice (
+    id VARCHAR NOT NULL,
+    wish TEXT NOT NULL,
+    published_at DATETIME NOT NULL,
+    published_by VARCHAR NOT NULL,
+    closed_at DATETIME,
+    closed_by VARCHAR NOT NULL,
+    PRIMARY KEY (id)
+);
+
+CREATE INDEX ix_notice_published_at ON notice (published_at);
+
+CREATE TABLE tag (
+    agency_id VARCHAR NOT NULL,
+    id VARCHAR NOT NULL,
+    folded VARCHAR NOT NULL,
+    name VARCHAR NOT NULL,
+    made_by VARCHAR NOT NULL,
+    made_at DATETIME NOT NULL,
+    PRIMARY KEY (agency_id, id),
+    CONSTRAINT fk_tag_agency FOREIGN KEY(agency_id) REFERENCES hosted_agency (id),
+    CONSTRAINT uq_tag_name UNIQUE (agency_id, folded)
+);
+
+CREATE TABLE tag_mark (
+    agency_id VARCHAR NOT NULL,
+    tag_id VARCHAR NOT NULL,
+    document_id VARCHAR NOT NULL,
+    side VARCHAR NOT NULL,
+    marked_by VARCHAR NOT NULL,
+    marked_at DATETIME NOT NULL,
+    PRIMARY KEY (agency_id, tag_id, document_id),
+    CONSTRAINT fk_tag_mark_tag FOREIGN KEY(agency_id, tag_id) REFERENCES tag (agency_id, id)
+);
+
+CREATE INDEX ix_tag_mark_document ON tag_mark (agency_id, document_id);
+
+CREATE INDEX ix_list_row_origin ON list_row (agency_id, side, origin, place);
+
+CREATE INDEX ix_list_row_book ON list_row (agency_id, side, book, place);
+
+CREATE TABLE queue_sample (
+    at DATETIME NOT NULL,
+    queue VARCHAR NOT NULL,
+    depth INTEGER NOT NULL,
+    oldest_s INTEGER,
+    PRIMARY KEY (at, queue)
+);
+
+CREATE TABLE job_day (
+    job VARCHAR NOT NULL,
+    day DATE NOT NULL,
+    beats INTEGER NOT NULL,
+    failures INTEGER NOT NULL,
+    gap_s INTEGER NOT NULL,
+    last_at DATETIME,
+    failed_at DATETIME,
+    code VARCHAR NOT NULL,
+    PRIMARY KEY (job, day)
+);
+
+CREATE TABLE recall_ask (
+    agency_id VARCHAR NOT NULL,
+    id VARCHAR NOT NULL,
+    document_id VARCHAR NOT NULL,
+    reason TEXT NOT NULL,
+    notice_no VARCHAR NOT NULL,
+    take_back BOOLEAN NOT NULL,
+    recipients TEXT NOT NULL,
+    asked_by VARCHAR NOT NULL,
+    asked_at DATETIME NOT NULL,
+    asked_for VARCHAR,
+    state VARCHAR NOT NULL,
+    decided_by VARCHAR,
+    decided_for VARCHAR,
+    decided_at DATETIME,
+    why TEXT NOT NULL,
+    result VARCHAR,
+    PRIMARY KEY (agency_id, id),
+    CONSTRAINT fk_recall_ask_agency FOREIGN KEY(agency_id) REFERENCES hosted_agency (id),
+    CONSTRAINT fk_recall_ask_document_id FOREIGN KEY(agency_id, document_id) REFERENCES outgoing_document (agency_id, id)
+);
+
+CREATE INDEX ix_recall_ask_document ON recall_ask (agency_id, document_id);
+
+CREATE INDEX ix_recall_ask_state ON recall_ask (agency_id, state, asked_at);
+
+CREATE TABLE api_call (
+    id VARCHAR NOT NULL,
+    key_id VARCHAR NOT NULL,
+    at DATETIME NOT NULL,
+    method VARCHAR NOT NULL,
+    route VARCHAR NOT NULL,
+    status INTEGER NOT NULL,
+    took_ms INTEGER NOT NULL,
+    problem VARCHAR NOT NULL,
+    address VARCHAR NOT NULL,
+    request_id VARCHAR NOT NULL,
+    PRIMARY KEY (id),
+    CONSTRAINT fk_api_call_key FOREIGN KEY(key_id) REFERENCES api_key (id)
+);
+
+CREATE INDEX ix_api_call_key ON api_call (key_id, id);
+
+CREATE INDEX ix_api_call_at ON api_call (at);
+
+CREATE TABLE page_keeping (
+    "key" VARCHAR NOT NULL,
+    session_id VARCHAR NOT NULL,
+    body TEXT NOT NULL,
+    at DATETIME NOT NULL,
+    until DATETIME NOT NULL,
+    PRIMARY KEY ("key")
+);
+
+CREATE INDEX ix_page_keeping_session ON page_keeping (session_id, at);
+
+CREATE INDEX ix_page_keeping_until ON page_keeping (until);
+
+CREATE INDEX ix_list_row_sent ON list_row (agency_id, side, sent_at, state) WHERE sent_at IS NOT NULL;
+
+CREATE TABLE replaced_document (
+    agency_id VARCHAR NOT NULL,
+    sender_folded VARCHAR NOT NULL,
+    document_id VARCHAR NOT NULL,
+    incoming_id VARCHAR NOT NULL,
+    PRIMARY KEY (agency_id, sender_folded, document_id, incoming_id),
+    CONSTRAINT fk_replaced_document_incoming_id FOREIGN KEY(agency_id, incoming_id) REFERENCES incoming_document (agency_id, id)
+);
+
+CREATE INDEX ix_outgoing_number ON outgoing_document (agency_id, number, symbol);
+
+CREATE TABLE paper_part (
+    agency_id VARCHAR NOT NULL,
+    delivery_id VARCHAR NOT NULL,
+    document_id VARCHAR NOT NULL,
+    opened_at DATETIME NOT NULL,
+    handed_over DATE,
+    means VARCHAR,
+    note TEXT NOT NULL,
+    closed_at DATETIME,
+    closed_by VARCHAR,
+    PRIMARY KEY (agency_id, delivery_id),
+    CONSTRAINT fk_paper_part_delivery FOREIGN KEY(agency_id, delivery_id) REFERENCES delivery (agency_id, id)
+);
+
+CREATE INDEX ix_paper_part_document ON paper_part (agency_id, document_id);
+
+CREATE INDEX ix_paper_part_handed ON paper_part (agency_id, handed_over);
+
+CREATE INDEX ix_paper_part_waiting ON paper_part (agency_id, opened_at, delivery_id) WHERE handed_over IS NULL;
+
+CREATE TABLE memory_version (
+    subject VARCHAR NOT NULL,
+    token VARCHAR NOT NULL,
+    PRIMARY KEY (subject)
+);
+
+CREATE TRIGGER memory_agency_insert AFTER INSERT ON agency BEGIN INSERT INTO memory_version (subject, token) VALUES ('agency', hex(randomblob(16))) ON CONFLICT (subject) DO UPDATE SET token = excluded.token; END;
+
+CREATE TRIGGER memory_agency_update AFTER UPDATE ON agency BEGIN INSERT INTO memory_version (subject, token) VALUES ('agency', hex(randomblob(16))) ON CONFLICT (subject) DO UPDATE SET token = excluded.token; END;
+
+CREATE TRIGGER memory_agency_delete AFTER DELETE ON agency BEGIN INSERT INTO memory_version (subject, token) VALUES ('agency', hex(randomblob(16))) ON CONFLICT (subject) DO UPDATE SET token = excluded.token; END;
+
+CREATE TRIGGER memory_agency_period_insert AFTER INSERT ON agency_period BEGIN INSERT INTO memory_version (subject, token) VALUES ('agency', hex(randomblob(16))) ON CONFLICT (subject) DO UPDATE SET token = excluded.token; END;
+
+CREATE TRIGGER memory_agency_period_update AFTER UPDATE ON agency_period BEGIN INSERT INTO memory_version (subject, token) VALUES ('agency', hex(randomblob(16))) ON CONFLICT (subject) DO UPDATE SET token = excluded.token; END;
+
+CREATE TRIGGER memory_agency_period_delete AFTER DELETE ON agency_period BEGIN INSERT INTO memory_version (subject, token) VALUES ('agency', hex(randomblob(16))) ON CONFLICT (subject) DO UPDATE SET token = excluded.token; END;
+
+CREATE TRIGGER memory_registry_reform_insert AFTER INSERT ON registry_reform BEGIN INSERT INTO memory_version (subject, token) VALUES ('agency', hex(randomblob(16))) ON CONFLICT (subject) DO UPDATE SET token = excluded.token; END;
+
+CREATE TRIGGER memory_registry_reform_update AFTER UPDATE ON registry_reform BEGIN INSERT INTO memory_version (subject, token) VALUES ('agency', hex(randomblob(16))) ON CONFLICT (subject) DO UPDATE SET token = excluded.token; END;
+
+CREATE TRIGGER memory_registry_reform_delete AFTER DELETE ON registry_reform BEGIN INSERT INTO memory_version (subject, token) VALUES ('agency', hex(randomblob(16))) ON CONFLICT (subject) DO UPDATE SET token = excluded.token; END;
+
+CREATE TRIGGER memory_registry_reform_code_insert AFTER INSERT ON registry_reform_code BEGIN INSERT INTO memory_version (subject, token) VALUES ('agency', hex(randomblob(16))) ON CONFLICT (subject) DO UPDATE SET token = excluded.token; END;
+
+CREATE TRIGGER memory_registry_reform_code_update AFTER UPDATE ON registry_reform_code BEGIN INSERT INTO memory_version (subject, token) VALUES ('agency', hex(randomblob(16))) ON CONFLICT (subject) DO UPDATE SET token = excluded.token; END;
+
+CREATE TRIGGER memory_registry_reform_code_delete AFTER DELETE ON registry_reform_code BEGIN INSERT INTO memory_version (subject, token) VALUES ('agency', hex(randomblob(16))) ON CONFLICT (subject) DO UPDATE SET token = excluded.token; END;
+
+CREATE TRIGGER memory_agency_binding_insert AFTER INSERT ON agency_binding BEGIN INSERT INTO memory_version (subject, token) VALUES ('binding', hex(randomblob(16))) ON CONFLICT (subject) DO UPDATE SET token = excluded.token; END;
+
+CREATE TRIGGER memory_agency_binding_update AFTER UPDATE ON agency_binding BEGIN INSERT INTO memory_version (subject, token) VALUES ('binding', hex(randomblob(16))) ON CONFLICT (subject) DO UPDATE SET token = excluded.token; END;
+
+CREATE TRIGGER memory_agency_binding_delete AFTER DELETE ON agency_binding BEGIN INSERT INTO memory_version (subject, token) VALUES ('binding', hex(randomblob(16))) ON CONFLICT (subject) DO UPDATE SET token = excluded.token; END;
+
+CREATE TRIGGER memory_key_end_insert AFTER INSERT ON key_end BEGIN INSERT INTO memory_version (subject, token) VALUES ('key_end', hex(randomblob(16))) ON CONFLICT (subject) DO UPDATE SET token = excluded.token; END;
+
+CREATE TRIGGER memory_key_end_update AFTER UPDATE ON key_end BEGIN INSERT INTO memory_version (subject, token) VALUES ('key_end', hex(randomblob(16))) ON CONFLICT (subject) DO UPDATE SET token = excluded.token; END;
+
+CREATE TRIGGER memory_key_end_delete AFTER DELETE ON key_end BEGIN INSERT INTO memory_version (subject, token) VALUES ('key_end', hex(randomblob(16))) ON CONFLICT (subject) DO UPDATE SET token = excluded.token; END;
+
+CREATE TRIGGER memory_hosted_agency_insert AFTER INSERT ON hosted_agency BEGIN INSERT INTO memory_version (subject, token) VALUES ('hosted', hex(randomblob(16))) ON CONFLICT (subject) DO UPDATE SET token = excluded.token; END;
+
+CREATE TRIGGER memory_hosted_agency_update AFTER UPDATE ON hosted_agency BEGIN INSERT INTO memory_version (subject, token) VALUES ('hosted', hex(randomblob(16))) ON CONFLICT (subject) DO UPDATE SET token = excluded.token; END;
+
+CREATE TRIGGER memory_hosted_agency_delete AFTER DELETE ON hosted_agency BEGIN INSERT INTO memory_version (subject, token) VALUES ('hosted', hex(randomblob(16))) ON CONFLICT (subject) DO UPDATE SET token = excluded.token; END;
+
+CREATE TRIGGER memory_event_insert AFTER INSERT ON event WHEN NEW.kind IN ('binding.approved', 'binding.ending', 'binding.withdrawn') BEGIN INSERT INTO memory_version (subject, token) VALUES ('binding', hex(randomblob(16))) ON CONFLICT (subject) DO UPDATE SET token = excluded.token; END;
+
+CREATE TRIGGER memory_event_update AFTER UPDATE OF position, agency_id, id, kind, at, subject_id, principal_id, data ON event WHEN OLD.kind IN ('binding.approved', 'binding.ending', 'binding.withdrawn') OR NEW.kind IN ('binding.approved', 'binding.ending', 'binding.withdrawn') BEGIN INSERT INTO memory_version (subject, token) VALUES ('binding', hex(randomblob(16))) ON CONFLICT (subject) DO UPDATE SET token = excluded.token; END;
+
+CREATE TRIGGER memory_event_delete AFTER DELETE ON event WHEN OLD.kind IN ('binding.approved', 'binding.ending', 'binding.withdrawn') BEGIN INSERT INTO memory_version (subject, token) VALUES ('binding', hex(randomblob(16))) ON CONFLICT (subject) DO UPDATE SET token = excluded.token; END;
+
+CREATE TABLE small_content (
+    digest VARCHAR NOT NULL,
+    head BLOB NOT NULL,
+    body BLOB NOT NULL,
+    PRIMARY KEY (digest),
+    CONSTRAINT fk_small_content_blob FOREIGN KEY(digest) REFERENCES blob (digest) ON DELETE CASCADE
+)
+ WITHOUT ROWID;
+
+CREATE INDEX ix_incoming_number ON incoming_document (agency_id, number_key, arrived_at);

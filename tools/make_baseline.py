@@ -1,0 +1,67 @@
+"""Writes the schema that all migrations together make as SQL, for one new migration in their place. In: the migrations and
+a PostgreSQL server. Out: `NAME_sqlite.sql` and `NAME_postgresql.sql` among them, a blank line between two statements.
+`python -m tests.services .venv/bin/python tools/make_baseline.py r0100_baseline`; then delete what they replace."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Engine, event
+
+from gateway.store import migrate
+from tests.support.databases import fresh_database
+
+TARGET = Path(migrate.__file__).parent / "migrations" / "versions"
+# What Alembic makes by itself, and what a server may not have: the migration's own code asks for that.
+LEFT_OUT = re.compile("alembic_version|pg_trgm|gin_trgm_ops")
+NO_SCHEMA = re.compile("SELECT|PRAGMA|BEGIN|SAVEPOINT|RELEASE|UPDATE|DELETE")  # of an empty database
+ADDED = re.compile(r"ALTER TABLE (\w+) ADD COLUMN (.+)")
+BEHIND_COLUMNS = re.compile(r"^    (PRIMARY KEY|CONSTRAINT) ", re.MULTILINE)
+
+
+async def recorded(url: str) -> list[str]:
+    """The statements that make a new database there, in their order; columns that were added stand in their tables."""
+    told: list[str] = []
+
+    def record(connection: Any, cursor: Any, statement: str, *_: Any) -> None:
+        text = "\n".join(line.rstrip() for line in statement.strip().rstrip(";").expandtabs(4).splitlines())
+        if not LEFT_OUT.search(text) and not NO_SCHEMA.match(text):
+            told.append(text)
+
+    event.listen(Engine, "before_cursor_execute", record)
+    try:
+        await migrate.up(url)
+    finally:
+        event.remove(Engine, "before_cursor_execute", record)
+    made: list[str] = []
+    for text in told:
+        if added := ADDED.fullmatch(text):
+            _add(made, *added.groups())
+        elif text.startswith("CREATE "):
+            made.append(text)
+        else:
+            raise SystemExit(f"fold this into what it changes by hand: {text}")
+    return made
+
+
+def _add(made: list[str], table: str, column: str) -> None:
+    (at,) = [n for n, text in enumerate(made) if text.startswith(f"CREATE TABLE {table} (")]
+    made[at] = BEHIND_COLUMNS.sub(rf"    {column},\n\g<0>", made[at], count=1)
+
+
+async def main(name: str) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        sqlite = await recorded(f"sqlite:///{folder}/new.db")
+    async with fresh_database() as url:
+        server = await recorded(url)
+    for dialect, made in (("sqlite", sqlite), ("postgresql", server)):
+        (TARGET / f"{name}_{dialect}.sql").write_text(";\n\n".join(made) + ";\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    asyncio.run(main(sys.argv[1]))
